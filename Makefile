@@ -1,0 +1,48 @@
+# make setup | demo | test | check | bench. Every target sets up what it needs.
+PY ?= python3
+V := .venv
+BIN := $(V)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help:
+	@echo "make demo    fit the default picture and write demo/report.html"
+	@echo "make test    run the test suite"
+	@echo "make check   formatting, lint, types, layers"
+	@echo "make bench   speed tables against what one would otherwise do"
+	@echo "make setup   the virtual environment alone"
+
+$(V)/.core: requirements.lock pyproject.toml
+	$(PY) -m venv $(V)
+	$(BIN)/python -m pip install -q -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(V)/.test: requirements-test.lock $(V)/.core
+	$(BIN)/python -m pip install -q -r requirements-test.lock
+	@touch $@
+
+$(V)/.browser: tools/browser.sh $(V)/.test
+	bash tools/browser.sh
+	@touch $@
+
+setup: $(V)/.core
+
+demo: $(V)/.core
+	$(BIN)/overtone fit --out demo --overwrite
+
+test: $(V)/.browser
+	$(BIN)/python -m pytest -q -n 2
+
+check: $(V)/.test
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(V)/.test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(V) demo build dist

@@ -1,0 +1,89 @@
+"""Where the samples of a signal lie. A `Grid` is a regular lattice in physical coordinates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular lattice of `shape` samples; sample n of axis i lies at `origin[i] + n * spacing[i]`.
+
+    Attributes:
+        shape: Samples per axis, 1 to 3 axes, slowest axis first (rows, columns).
+        spacing: Distance of neighbours per axis, in `units`.
+        origin: Coordinate of the first sample per axis, in `units`.
+        units: Name of the coordinate's unit per axis ("picture height", "s", "mm").
+        periodic: Whether the signal wraps around, per axis. A non-periodic axis is extended evenly about its
+            half-sample borders when its spectrum is taken.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    units: tuple[str, ...]
+    periodic: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        axes = len(self.shape)
+        if not 1 <= axes <= 3:
+            raise InputError("a grid of 1 to 3 axes", f"{axes} axes", "pass one picture, recording or volume")
+        for name in ("spacing", "origin", "units", "periodic"):
+            if len(getattr(self, name)) != axes:
+                raise InputError(
+                    f"one {name} per axis ({axes})", f"{len(getattr(self, name))}", f"pass {axes} values", name
+                )
+        if not all(math.isfinite(s) and s > 0 for s in self.spacing):
+            raise InputError(
+                "positive finite distances between samples", f"{self.spacing}", "check the physical resolution", "spacing"
+            )
+
+    @staticmethod
+    def unit_box(shape: tuple[int, ...], periodic: bool = False, unit: str = "array") -> Grid:
+        """The geometry of a bare array: coordinates in [0, 1) per axis, frequencies in cycles per array."""
+        n = len(shape)
+        return Grid(tuple(shape), tuple(1.0 / s for s in shape), (0.0,) * n, (unit,) * n, (periodic,) * n)
+
+    @property
+    def samples(self) -> int:
+        """Number of lattice points."""
+        return math.prod(self.shape)
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Length per axis, samples times spacing, in `units`."""
+        return tuple(n * s for n, s in zip(self.shape, self.spacing, strict=True))
+
+    @property
+    def nyquist(self) -> tuple[float, ...]:
+        """Highest frequency the lattice can hold per axis, 1 / (2 spacing), in cycles per unit."""
+        return tuple(0.5 / s for s in self.spacing)
+
+    @property
+    def frequency_unit(self) -> str:
+        """The unit of every frequency on this grid: "Hz" for seconds, else "cycles per UNIT"."""
+        names = list(dict.fromkeys(self.units))
+        return "Hz" if names == ["s"] else "cycles per " + " / ".join(names)
+
+    def coords(self, index: Tensor | None = None) -> Tensor:
+        """Coordinates of the samples with flat (row-major) `index`, or of all of them.
+
+        Args:
+            index: (M,) int64 flat indices, or None for every sample in order.
+
+        Returns:
+            (M, d) float64 coordinates in `units`, on the index's device. Float64, because a recording of minutes
+            times a frequency of kilohertz exhausts the 24 bits of a float32.
+        """
+        flat = torch.arange(self.samples) if index is None else index
+        columns = []
+        for n, spacing, origin in zip(reversed(self.shape), reversed(self.spacing), reversed(self.origin), strict=True):
+            columns.append((flat % n).double() * spacing + origin)
+            flat = flat // n
+        return torch.stack(columns[::-1], dim=-1)
