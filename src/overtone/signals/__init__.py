@@ -1,1 +1,11 @@
-"""signals."""
+"""What is to be learned: pictures, recordings, volumes, series and arrays, read into one `Signal` in physical units.
+
+Readers: `image`, `audio`, `volume`, `series`, `array`; `read` picks one by suffix. `masks` holds samples out of
+training, `synthetic` makes signals of known spectrum.
+"""
+
+from overtone.signals import masks as masks
+from overtone.signals.geometry import Grid as Grid
+from overtone.signals.readers.array import array as array
+from overtone.signals.signal import Normalisation as Normalisation
+from overtone.signals.signal import Signal as Signal

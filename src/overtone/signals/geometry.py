@@ -31,9 +31,8 @@ class Grid:
     periodic: tuple[bool, ...]
 
     def __post_init__(self) -> None:
+        _check_shape(self.shape)
         axes = len(self.shape)
-        if not 1 <= axes <= 3:
-            raise InputError("a grid of 1 to 3 axes", f"{axes} axes", "pass one picture, recording or volume")
         for name in ("spacing", "origin", "units", "periodic"):
             if len(getattr(self, name)) != axes:
                 raise InputError(
@@ -43,10 +42,13 @@ class Grid:
             raise InputError(
                 "positive finite distances between samples", f"{self.spacing}", "check the physical resolution", "spacing"
             )
+        if not all(math.isfinite(o) for o in self.origin):
+            raise InputError("finite coordinates of the first sample", f"{self.origin}", "check the file", "origin")
 
     @staticmethod
     def unit_box(shape: tuple[int, ...], periodic: bool = False, unit: str = "array") -> Grid:
         """The geometry of a bare array: coordinates in [0, 1) per axis, frequencies in cycles per array."""
+        _check_shape(shape)
         n = len(shape)
         return Grid(tuple(shape), tuple(1.0 / s for s in shape), (0.0,) * n, (unit,) * n, (periodic,) * n)
 
@@ -87,3 +89,10 @@ class Grid:
             columns.append((flat % n).double() * spacing + origin)
             flat = flat // n
         return torch.stack(columns[::-1], dim=-1)
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if not 1 <= len(shape) <= 3:
+        raise InputError("a grid of 1 to 3 axes", f"{len(shape)} axes", "pass one picture, recording or volume")
+    if min(shape) < 1:
+        raise InputError("at least one sample per axis", f"shape {tuple(shape)}", "pass a signal with samples", "shape")

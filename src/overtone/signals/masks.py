@@ -1,0 +1,130 @@
+"""Which samples are kept out of training. Every mask is an (N,) bool tensor, True for the samples it selects.
+
+    signal = signal.with_held_out(masks.random(signal.geometry, 0.1, seed=0))
+    signal = signal.with_split(*masks.alternating(signal.geometry))
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.rng import generator
+from overtone.signals.geometry import Grid
+
+
+def random(geometry: Grid, fraction: float = 0.1, seed: int = 0) -> Tensor:
+    """Single samples, each equally likely.
+
+    Args:
+        geometry: Where the samples lie.
+        fraction: Part of the samples to select; exactly round(fraction * N) are.
+        seed: The same seed gives the same mask.
+
+    Returns:
+        (N,) bool.
+
+    Raises:
+        InputError: If the fraction selects none or all.
+    """
+    n = geometry.samples
+    count = _count(fraction * n, n - 1, f"{n} samples")
+    mask = np.zeros(n, dtype=bool)
+    mask[generator(seed, "masks", "random").choice(n, count, replace=False, shuffle=False)] = True
+    return torch.from_numpy(mask)
+
+
+def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: int = 0) -> Tensor:
+    """Contiguous boxes that do not overlap: a gap that cannot be bridged by the next neighbour.
+
+    The boxes lie on a lattice of pitch `size` whose offset is drawn within what the grid leaves over.
+
+    Args:
+        geometry: Where the samples lie.
+        fraction: Part of the samples to select; round(fraction * N / box) whole boxes are taken.
+        size: Samples per side of a box, one for all axes or one per axis.
+        seed: The same seed gives the same mask.
+
+    Returns:
+        (N,) bool with a multiple of the box's samples set.
+
+    Raises:
+        InputError: If a box is larger than the grid, or the fraction selects none or more than fit.
+    """
+    sides = per_axis(size, geometry, "size")
+    if not all(1 <= side <= n for side, n in zip(sides, geometry.shape, strict=True)):
+        raise InputError(f"boxes within the grid {geometry.shape}", f"{sides}", "pass smaller sides", "size")
+    draw = generator(seed, "masks", "blocks")
+    cells = tuple(n // side for n, side in zip(geometry.shape, sides, strict=True))
+    whole, box = math.prod(cells), math.prod(sides)
+    most = whole - 1 if whole * box == geometry.samples else whole
+    count = _count(fraction * geometry.samples / box, most, f"{whole} boxes of {sides} samples")
+    taken = np.zeros(whole, dtype=bool)
+    taken[draw.choice(whole, count, replace=False)] = True
+    taken = taken.reshape(cells)
+    for axis, side in enumerate(sides):
+        taken = taken.repeat(side, axis=axis)
+    spare = tuple(n - covered for n, covered in zip(geometry.shape, taken.shape, strict=True))
+    first = tuple(int(draw.integers(s + 1)) for s in spare)
+    padded = np.pad(taken, [(f, s - f) for f, s in zip(first, spare, strict=True)])
+    return torch.from_numpy(padded.reshape(-1))
+
+
+def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int, ...]) -> Tensor:
+    """Every `step`-th sample from `start` along each axis, `[start::step]`.
+
+    Args:
+        geometry: Where the samples lie.
+        start: Index of the first sample, one for all axes or one per axis.
+        step: Distance of the selected samples, likewise.
+
+    Returns:
+        (N,) bool.
+
+    Raises:
+        InputError: If an axis would have no selected sample.
+    """
+    starts, steps = per_axis(start, geometry, "start"), per_axis(step, geometry, "step")
+    for s, pitch, n in zip(starts, steps, geometry.shape, strict=True):
+        if not 0 <= s < n or pitch < 1:
+            raise InputError(f"a start within the {n} samples and a step of 1 or more", f"{s} and {pitch}", "change them")
+    mask = torch.zeros(geometry.shape, dtype=torch.bool)
+    mask[tuple(slice(s, None, pitch) for s, pitch in zip(starts, steps, strict=True))] = True
+    return mask.reshape(-1)
+
+
+def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
+    """Train on `[::2, ::2]`, hold out `[1::2, 1::2]`, leave the rest unused.
+
+    The split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional
+    Domains", image regression. Its training samples hold half the Nyquist frequency of the picture.
+
+    Args:
+        geometry: Where the samples lie.
+
+    Returns:
+        The masks (train, held_out), each (N,) bool, for `Signal.with_split`.
+    """
+    return lattice(geometry, 0, 2), lattice(geometry, 1, 2)
+
+
+def per_axis(value: int | tuple[int, ...], geometry: Grid, where: str) -> tuple[int, ...]:
+    """One integer for every axis, from one for all or one per axis."""
+    axes = len(geometry.shape)
+    values = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
+    if len(values) != axes:
+        raise InputError(f"one {where}, or one per axis ({axes})", f"{len(values)}", f"pass {axes} values", where)
+    return values
+
+
+def _count(wanted: float, most: int, what: str) -> int:
+    count = round(wanted) if math.isfinite(wanted) else -1
+    if not 1 <= count <= most:
+        raise InputError(
+            f"a fraction that selects 1 to {most} of {what}", f"{count} selected", "change the fraction", "fraction"
+        )
+    return count

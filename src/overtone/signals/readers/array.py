@@ -1,0 +1,126 @@
+"""Bare arrays: a lattice of values whose coordinates are fractions of the array unless a spacing is given."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.geometry import Grid
+from overtone.signals.readers.files import PathLike, existing
+from overtone.signals.readers.numbers import tensor
+from overtone.signals.readers.numpy_file import load
+from overtone.signals.signal import Signal
+
+_MOST_CHANNELS = 4
+_KINDS = {1: "series", 2: "array", 3: "volume"}
+
+
+def array(
+    values: object | PathLike,
+    spacing: float | tuple[float, ...] | None = None,
+    periodic: bool | tuple[bool, ...] = False,
+    channel_axis: int | None = None,
+    unit: str | None = None,
+    key: str | None = None,
+) -> Signal:
+    """A signal from an array, a tensor, or a `.npy` or `.npz` file; the values are kept as they are.
+
+    Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter than
+    all others carries channels there (a picture, or a volume, with channels); every other axis is a grid axis.
+
+    Args:
+        values: Array, nested lists, tensor (its device is kept), or the path of a file.
+        spacing: Distance of neighbours, one for all axes or one per axis, in `unit`. None means 1/n per axis:
+            coordinates in [0, 1) and frequencies in cycles per array.
+        periodic: Whether the array wraps around, for all axes or per axis.
+        channel_axis: The axis that holds the channels, instead of the rule above.
+        unit: Unit of `spacing` ("s" gives Hz), by default "sample spacing".
+        key: Name of the array in a `.npz` of several.
+
+    Returns:
+        A signal of kind "series", "array" or "volume" for 1, 2 or 3 grid axes. float64 and wide integers stay
+        float64, everything else becomes float32.
+
+    Raises:
+        InputError: If the array is not made of finite real numbers that vary, or has more than 3 grid axes.
+    """
+    if isinstance(values, str | os.PathLike):
+        path = existing(values)
+        samples, name, where = tensor(load(path, key), str(values)), path.name, str(values)
+    else:
+        samples, name, where = tensor(values, "array"), "array", "array"
+    samples = _channels_last(samples, channel_axis, where)
+    return on_lattice(samples, Lattice(spacing, periodic, unit), name=name, where=where)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """How a bare array lies in space.
+
+    Attributes:
+        spacing: Distance of neighbours, for all axes or per axis; None for coordinates in [0, 1).
+        periodic: Whether it wraps around, for all axes or per axis.
+        unit: Unit of `spacing`.
+    """
+
+    spacing: float | tuple[float, ...] | None = None
+    periodic: bool | tuple[bool, ...] = False
+    unit: str | None = None
+
+    def grid(self, shape: tuple[int, ...], where: str) -> Grid:
+        """The geometry of an array of `shape` samples.
+
+        Raises:
+            InputError: If there are not as many spacings as axes, or a unit without a spacing.
+        """
+        n = len(shape)
+        wraps = self._per_axis(self.periodic, n, "periodic", where)
+        if self.spacing is None:
+            if self.unit is not None:
+                raise InputError("a spacing with the unit", f"unit {self.unit!r} alone", "pass spacing= too", where)
+            box = Grid.unit_box(shape)
+            return Grid(shape, box.spacing, box.origin, box.units, tuple(bool(w) for w in wraps))
+        distances = tuple(float(s) for s in self._per_axis(self.spacing, n, "spacing", where))
+        units = (self.unit or "sample spacing",) * n
+        return Grid(shape, distances, (0.0,) * n, units, tuple(bool(w) for w in wraps))
+
+    @staticmethod
+    def _per_axis(value: float | tuple[float, ...], axes: int, name: str, where: str) -> tuple[float, ...]:
+        values = (value,) * axes if isinstance(value, int | float) else tuple(value)
+        if len(values) != axes:
+            raise InputError(f"one {name}, or one per axis ({axes})", f"{len(values)}", "pass as many as axes", where)
+        return values
+
+
+def on_lattice(samples: Tensor, lattice: Lattice, *, name: str, where: str) -> Signal:
+    """The signal of (*shape, C) samples on a lattice.
+
+    Raises:
+        InputError: As `array`.
+    """
+    shape = tuple(samples.shape[:-1])
+    check_shape(shape, where)
+    return assemble(
+        samples.reshape(-1, samples.shape[-1]),
+        lattice.grid(shape, where),
+        kind=_KINDS[len(shape)],
+        name=name,
+        where=where,
+    )
+
+
+def _channels_last(samples: Tensor, channel_axis: int | None, where: str) -> Tensor:
+    if channel_axis is not None:
+        if not -samples.ndim <= channel_axis < samples.ndim:
+            raise InputError(
+                f"a channel axis within the {samples.ndim} axes", f"{channel_axis}", "pass another", where
+            )
+        return samples.movedim(channel_axis, -1).contiguous()
+    shape = samples.shape
+    if samples.ndim >= 3 and shape[-1] <= _MOST_CHANNELS and shape[-1] < min(shape[:-1]):
+        return samples
+    return samples.unsqueeze(-1)

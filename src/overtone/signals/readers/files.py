@@ -1,0 +1,140 @@
+"""Opening files: what is missing, locked, empty, damaged or too large is said in one sentence."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from overtone.errors import InputError, OvertoneError
+
+PathLike = str | os.PathLike[str]
+LIMIT_GIB = 4
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"BM", "a BMP picture"),
+    (b"II*\x00", "a TIFF file"),
+    (b"MM\x00*", "a TIFF file"),
+    (b"II+\x00", "a TIFF file"),
+    (b"MM\x00+", "a TIFF file"),
+    (b"fLaC", "a FLAC recording"),
+    (b"OggS", "an Ogg recording"),
+    (b"ID3", "an MP3 recording"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"%PDF", "a PDF document"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x80\x03", "a Python pickle"),
+    (b"\x80\x04", "a Python pickle"),
+    (b"\x80\x05", "a Python pickle"),
+)
+_TIFF, _NUMPY, _ZIP = "a TIFF file", "a NumPy array", "a zip archive"
+
+
+def existing(path: PathLike) -> Path:
+    """The path of a file that is there, can be read and is not empty.
+
+    Raises:
+        InputError: If it is missing, a directory, locked or empty.
+    """
+    file = Path(path).expanduser()
+    try:
+        with file.open("rb") as stream:
+            first = stream.read(1)
+    except FileNotFoundError as error:
+        raise InputError("a file", "nothing at this path", "check its spelling", str(path)) from error
+    except IsADirectoryError as error:
+        raise InputError("a file", "a directory", "name one file in it", str(path)) from error
+    except PermissionError as error:
+        raise InputError(
+            "a file that may be read", "permission denied", "change its permissions", str(path)
+        ) from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError("a file that can be read", reason, "check the path", str(path)) from error
+    if not first:
+        raise InputError("a file with content", "an empty file", "write it again", str(path))
+    return file
+
+
+def content(path: Path) -> str:
+    """What the first bytes of a file look like, in words: "a PNG picture", "text", "unknown binary data"."""
+    with path.open("rb") as stream:
+        head = stream.read(512)
+    for magic, words in _MAGIC:
+        if head.startswith(magic):
+            return words
+    if head[:4] == b"RIFF":
+        return "a WebP picture" if head[8:12] == b"WEBP" else "a WAV recording"
+    binary = any(byte < 9 or 13 < byte < 32 for byte in head)
+    return "unknown binary data" if binary else "text"
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether the file starts like a TIFF."""
+    return content(path) == _TIFF
+
+
+def is_numpy(path: Path) -> bool:
+    """Whether the file starts like a `.npy`."""
+    return content(path) == _NUMPY
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file starts like a zip archive, which a `.npz` is."""
+    return content(path) == _ZIP
+
+
+@contextmanager
+def decoding(path: Path, wanted: str) -> Iterator[None]:
+    """Turn whatever a decoding library raises into one sentence.
+
+    Args:
+        path: The file.
+        wanted: What it should hold, with its article ("a picture").
+
+    Raises:
+        InputError: In place of any exception that is not overtone's own.
+    """
+    try:
+        yield
+    except OvertoneError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{wanted} that fits into memory", "too many samples", "cut a part out", str(path)) from error
+    except Exception as error:
+        reason = " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__
+        raise InputError(
+            f"a complete file that holds {wanted}",
+            f"{content(path)} that could not be read ({reason})",
+            "check that it is whole and that its suffix fits its content",
+            str(path),
+        ) from error
+
+
+def check_size(shape: tuple[int, ...], itemsize: int, where: str) -> None:
+    """Refuse a file whose header announces more than `LIMIT_GIB` GiB, before anything is decoded.
+
+    Args:
+        shape: Samples per axis according to the header.
+        itemsize: Bytes per sample once decoded.
+        where: The file.
+
+    Raises:
+        InputError: If the decoded samples would exceed the limit.
+    """
+    size = math.prod(shape) * itemsize / 2**30
+    if size > LIMIT_GIB:
+        raise InputError(
+            f"at most {LIMIT_GIB} GiB of samples",
+            f"a header that announces shape {tuple(shape)}, {size:.3g} GiB",
+            "cut a part out or reduce it",
+            where,
+        )
