@@ -1,0 +1,95 @@
+"""Open a record to read it, wherever it lies: while it is written, after a crash, on a read-only disk."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from overtone.errors import InputError
+from overtone.records.failures import explained, is_damage
+
+RECORD = "record.sqlite"
+"""Name of the record in a run directory."""
+
+PATIENCE = 30.0
+"""Seconds to wait for a writer to finish its transaction."""
+
+_SQLITE, _HDF5 = b"SQLite format 3\0", b"\x89HDF\r\n\x1a\n"
+
+
+def locate(path: str | Path) -> Path:
+    """The file of a record given by itself or by its run directory.
+
+    Raises:
+        InputError: If there is none.
+    """
+    given = Path(path)
+    file = given / RECORD if given.is_dir() else given
+    if not file.is_file():
+        got = f"a folder without {RECORD}" if given.is_dir() else "no such file"
+        raise InputError("a run directory, a .sqlite or a .nc file", got, "check the path", str(given))
+    return file
+
+
+def is_netcdf(file: Path) -> bool:
+    """Whether a file is netCDF (True) or SQLite (False), by its first bytes.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(16)
+    except OSError as refused:
+        raise InputError("a file that can be read", f"{refused.strerror}", "check its permissions", str(file)) from refused
+    if start.startswith(_HDF5):
+        return True
+    if start != _SQLITE:
+        got = "an empty file" if not start else "something else or a damaged file"
+        raise InputError("an overtone record (SQLite or netCDF)", got, "check the path", str(file))
+    return False
+
+
+@contextlib.contextmanager
+def reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that sees one consistent state of the record and changes nothing.
+
+    Tried in turn: an ordinary read-only connection; where the folder is read-only and nothing is pending, one that takes
+    no locks; and, where a crash left a journal that cannot be replayed in place, a private copy.
+    """
+    with contextlib.ExitStack() as stack, explained(file):
+        connection = _usable(file, stack)
+        connection.execute("BEGIN")
+        yield connection
+
+
+def _usable(file: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
+    try:
+        return _connect(file, "mode=ro", stack)
+    except sqlite3.OperationalError as refused:
+        if is_damage(refused):
+            raise
+    pending = [extra for suffix in ("-wal", "-journal") if (extra := Path(f"{file}{suffix}")).exists()]
+    if not any(extra.stat().st_size for extra in pending):
+        return _connect(file, "mode=ro&immutable=1", stack)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overtone-")))
+    for source in (file, *pending):
+        shutil.copyfile(source, folder / source.name)
+    return _connect(folder / file.name, "mode=rw", stack)
+
+
+def _connect(file: Path, options: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{file.resolve().as_uri()}?{options}", uri=True, timeout=PATIENCE, isolation_level=None
+    )
+    try:
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    stack.callback(connection.close)
+    return connection

@@ -1,0 +1,98 @@
+"""Numbers to bytes and back, without loss and with a checksum. Nothing stored is ever executed when read."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from overtone.errors import InputError
+
+LARGEST_SNAPSHOT = 900_000_000
+"""Bytes; SQLite holds no more than 1e9 in one value."""
+
+
+class ChecksumError(Exception):
+    """Bytes that are not those that were written. Turned into an `InputError` by the reader."""
+
+
+def checksum(parts: Iterable[bytes]) -> int:
+    """The crc32 of the concatenation of `parts`."""
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return crc
+
+
+def to_bytes(array: NDArray[np.float64]) -> bytes:
+    """Float64 little-endian, row-major."""
+    return np.ascontiguousarray(array, dtype="<f8").tobytes()
+
+
+def from_bytes(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The inverse of `to_bytes`.
+
+    Raises:
+        ChecksumError: If the length does not fit the shape.
+    """
+    if not isinstance(data, bytes) or len(data) != 8 * math.prod(shape):
+        raise ChecksumError
+    return np.frombuffer(data, dtype="<f8").reshape(shape).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An array as it is stored: bytes grouped by significance (all first bytes, all second bytes, ...), then deflated.
+
+    Attributes:
+        dtype: Little-endian NumPy dtype, like "<f4".
+        shape: JSON list.
+        data: Deflated bytes.
+        crc: Of dtype, shape and data.
+    """
+
+    dtype: str
+    shape: str
+    data: bytes
+    crc: int
+
+    @staticmethod
+    def of(array: ArrayLike, where: str) -> Packed:
+        """Pack an array of numbers of any shape, keeping its dtype.
+
+        Raises:
+            InputError: If it holds anything but plain numbers, or is too large for one value.
+        """
+        try:
+            values = np.asarray(array)
+        except (TypeError, ValueError, RuntimeError) as refused:
+            raise InputError("an array of numbers", f"{type(array).__name__} ({refused})", "pass NumPy", where) from refused
+        if values.dtype.kind not in "biufc" or values.dtype.itemsize not in (1, 2, 4, 8, 16):
+            raise InputError("an array of numbers", f"dtype {values.dtype}", "convert it to a numeric dtype", where)
+        little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+        grouped = np.frombuffer(little.tobytes(), np.uint8).reshape(-1, little.dtype.itemsize).T
+        data = zlib.compress(grouped.tobytes(), level=1)
+        if len(data) > LARGEST_SNAPSHOT:
+            raise InputError(
+                f"a snapshot of at most {LARGEST_SNAPSHOT} bytes", f"{len(data)}", "keep fewer samples", where
+            )
+        dtype, shape = little.dtype.str, json.dumps(values.shape)
+        return Packed(dtype, shape, data, checksum((dtype.encode(), shape.encode(), data)))
+
+    def unpack(self) -> NDArray[np.generic]:
+        """The array as it was given, in the machine's byte order.
+
+        Raises:
+            ChecksumError: If the bytes are not those that were written.
+        """
+        if checksum((self.dtype.encode(), self.shape.encode(), self.data)) != self.crc:
+            raise ChecksumError
+        dtype, shape = np.dtype(self.dtype), tuple(json.loads(self.shape))
+        grouped = np.frombuffer(zlib.decompress(self.data), np.uint8).reshape(dtype.itemsize, -1)
+        values = np.frombuffer(np.ascontiguousarray(grouped.T).tobytes(), dtype).reshape(shape)
+        return values.astype(dtype.newbyteorder("="))

@@ -1,0 +1,122 @@
+"""Read records, also while they are written."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone.errors import InputError
+from overtone.records import tables
+from overtone.records.access import is_netcdf, locate, reading
+from overtone.records.codec import ChecksumError, Packed
+from overtone.records.dataset import assemble
+from overtone.records.failures import damaged
+from overtone.records.netcdf import read_netcdf
+from overtone.records.schema import PER_STEP
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
+    """A record as a Dataset; see docs/record.md for its variables and units.
+
+    Needs no permission to write, and may be called while another process writes: it then sees every row finished so far.
+
+    Args:
+        path: A run directory, a `.sqlite` record or an exported `.nc` file.
+        salvage: Of a damaged `.sqlite` record, keep the rows that are intact instead of refusing it. What is wrong is
+            then listed in the attribute `salvaged`.
+
+    Returns:
+        A Dataset with the dimensions `step`, `band` and `channel`, held in memory.
+
+    Raises:
+        InputError: If there is no record, or it is damaged, or written by a newer overtone.
+        RunError: If the file system refuses.
+    """
+    file = locate(path)
+    if is_netcdf(file):
+        return read_netcdf(file)
+    with reading(file) as connection:
+        header = tables.read_header(connection, file)
+        rows, faults = tables.read_rows(connection, header.sizes)
+    if faults and not salvage:
+        raise InputError(
+            "an intact record",
+            f"a damaged one with {len(rows)} good rows ({'; '.join(faults[:3])})",
+            "keep those with load(path, salvage=True)",
+            str(file),
+        )
+    shapes = {name: tuple(header.sizes[d] for d in variable.inner) for name, variable in PER_STEP.items()}
+    stacked = {
+        name: np.stack([row[name] for row in rows.values()]) if rows else np.empty((0, *shape))
+        for name, shape in shapes.items()
+    }
+    record = assemble(header, np.array(list(rows), dtype=np.int64), stacked)
+    return record.assign_attrs(salvaged=faults) if faults else record
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The arrays kept in a record.
+
+    Attributes:
+        path: The record's file.
+        entries: Name and step of every snapshot, sorted.
+    """
+
+    path: Path
+    entries: tuple[tuple[str, int], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name, sorted."""
+        return tuple(dict.fromkeys(name for name, _ in self.entries))
+
+    def steps(self, name: str) -> tuple[int, ...]:
+        """The steps at which `name` was kept, ascending; empty if it never was."""
+        return tuple(step for found, step in self.entries if found == name)
+
+    def get(self, name: str, step: int) -> NDArray[np.generic]:
+        """One array, as it was given.
+
+        Raises:
+            InputError: If there is none, or it is damaged.
+        """
+        found = None
+        if (name, step) in self.entries:
+            query = "SELECT dtype, shape, data, crc FROM snapshots WHERE name = ? AND step = ?"
+            with reading(self.path) as connection:
+                found = connection.execute(query, (name, int(step))).fetchone()
+        if found is None:
+            kept = ", ".join(f"{n}@{s}" for n, s in self.entries) or "none"
+            raise InputError(f"one of the snapshots {kept}", f"{name}@{step}", "choose one of them", str(self.path))
+        try:
+            return Packed(*found).unpack()
+        except (ChecksumError, ValueError, TypeError, AttributeError, zlib.error) as broken:
+            raise damaged(self.path, f"the snapshot {name}@{step}") from broken
+
+
+def snapshots(path: str | Path) -> Snapshots:
+    """The arrays kept in a record, by name and step.
+
+    Args:
+        path: A run directory or a `.sqlite` record. Exported `.nc` files hold none.
+
+    Raises:
+        InputError: If there is no record, or it is damaged, or written by a newer overtone.
+    """
+    file = locate(path)
+    if is_netcdf(file):
+        return Snapshots(file, ())
+    with reading(file) as connection:
+        tables.read_header(connection, file)
+        entries: list[tuple[str, int]] = connection.execute("SELECT name, step FROM snapshots ORDER BY name, step").fetchall()
+    return Snapshots(file, tuple(entries))

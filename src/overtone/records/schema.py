@@ -1,0 +1,200 @@
+"""What a record holds: the names, dimensions and units of its variables, and the header that opens one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from overtone.errors import InputError
+
+SCHEMA = 1
+"""Version of the schema. A reader refuses records of a higher one."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a record.
+
+    Attributes:
+        dims: Its dimensions, in order.
+        units: Its unit; `{value}` stands for the unit of the signal's values.
+        meaning: One line for people who open the file without overtone.
+        required: Whether a row (or a header) must carry it; what is missing otherwise reads as NaN.
+    """
+
+    dims: tuple[str, ...]
+    units: str
+    meaning: str
+    required: bool = False
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The dimensions of one row: `dims` without `step`."""
+        return tuple(d for d in self.dims if d != "step")
+
+
+STATIC = {
+    "target_power": Variable(("band", "channel"), "{value}^2", "power of the target per band", required=True),
+    "noise_power": Variable(("band", "channel"), "{value}^2", "estimated or given noise power per band"),
+}
+"""Variables known before the first step."""
+
+PER_STEP = {
+    "residual_power": Variable(
+        ("step", "band", "channel"), "{value}^2", "power of target minus prediction per band", required=True
+    ),
+    "cross_power": Variable(
+        ("step", "band", "channel"), "{value}^2", "real part of <prediction, target> per band"
+    ),
+    "loss": Variable(("step",), "1", "training loss, as the optimizer saw it"),
+    "time": Variable(("step",), "s", "time since the start of training"),
+    "learning_rate": Variable(("step",), "1", "learning rate"),
+    "train_error": Variable(("step",), "{value}^2", "mean square error on the training samples"),
+    "held_out_error": Variable(("step",), "{value}^2", "mean square error on the held-out samples"),
+    "clean_error": Variable(("step",), "{value}^2", "mean square error against the noise-free reference"),
+}
+"""Variables of every row, in the order in which they are stored."""
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """Everything about a record that is known before its first step.
+
+    Args:
+        band_low: (B,) lower edges of the bands, ascending, in cycles per unit of the coordinate.
+        band_high: (B,) upper edges, each above its lower edge; bands do not overlap.
+        channels: C distinct names.
+        static: `target_power` and, where known, `noise_power`, each (B, C), in squared value units.
+        attrs: Attributes: anything JSON can hold. NumPy numbers and arrays become numbers and lists.
+
+    Raises:
+        InputError: If a shape, an order or a type is wrong.
+    """
+
+    band_low: NDArray[np.float64]
+    band_high: NDArray[np.float64]
+    channels: tuple[str, ...]
+    static: Mapping[str, NDArray[np.float64]]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        low, high = numbers(self.band_low, "band_low"), numbers(self.band_high, "band_high")
+        _check_bands(low, high)
+        channels = _channels(self.channels)
+        sizes = {"band": low.size, "channel": len(channels)}
+        object.__setattr__(self, "band_low", low)
+        object.__setattr__(self, "band_high", high)
+        object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "static", complete(self.static, STATIC, sizes, "static"))
+        object.__setattr__(self, "attrs", plain_attrs(self.attrs))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of bands and channels."""
+        return {"band": self.band_low.size, "channel": len(self.channels)}
+
+
+def complete(
+    given: Mapping[str, ArrayLike], schema: Mapping[str, Variable], sizes: Mapping[str, int], where: str
+) -> dict[str, NDArray[np.float64]]:
+    """All variables of `schema` as float64 arrays, those not given as NaN.
+
+    Args:
+        given: Values by variable name.
+        schema: `STATIC` or `PER_STEP`.
+        sizes: Length per dimension.
+        where: Named in errors.
+
+    Returns:
+        One array per variable, in the schema's order.
+
+    Raises:
+        InputError: If a variable is unknown, missing although required, or of the wrong shape.
+    """
+    unknown = sorted(str(name) for name in set(given) - set(schema))
+    if unknown:
+        raise InputError(f"variables among {', '.join(schema)}", ", ".join(unknown), "rename or drop them", where)
+    values = {}
+    for name, variable in schema.items():
+        shape = tuple(sizes[d] for d in variable.inner)
+        if name not in given:
+            if variable.required:
+                raise InputError(f"the variable {name}", "none", f"pass it with shape {shape}", where)
+            values[name] = np.full(shape, np.nan)
+            continue
+        array = numbers(given[name], name)
+        if array.shape != shape:
+            dims = ", ".join(variable.inner) or "a single number"
+            raise InputError(f"{name} of shape {shape} ({dims})", f"shape {array.shape}", "check the axes", where)
+        values[name] = array
+    return values
+
+
+def numbers(value: ArrayLike, where: str) -> NDArray[np.float64]:
+    """`value` as a float64 array of its own, whatever `numpy.asarray` makes of it.
+
+    Raises:
+        InputError: If it does not hold real numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as refused:
+        raise InputError(
+            "an array of real numbers", f"{type(value).__name__} ({refused})", "pass a NumPy array", where
+        ) from refused
+    if array.dtype.kind not in "biuf":
+        raise InputError("an array of real numbers", f"dtype {array.dtype}", "pass floats or integers", where)
+    return array.astype(np.float64)
+
+
+def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """`attrs` as JSON holds them; the schema's own key is left out.
+
+    Raises:
+        InputError: If a value cannot be written as JSON.
+    """
+    return {
+        key: value for key, value in _plain(dict(attrs), "attrs").items() if key != "schema"
+    }
+
+
+def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        wrong = [key for key in value if not isinstance(key, str)]
+        if wrong:
+            raise InputError("names that are strings", f"{wrong[0]!r}", "use string keys", where)
+        return {str(key): _plain(inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, where) for inner in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return json.loads(json.dumps(value))
+    raise InputError(
+        "numbers, strings, lists, dicts or None", f"{type(value).__name__}", "convert it, for instance with str()", where
+    )
+
+
+def _channels(names: Sequence[str]) -> tuple[str, ...]:
+    channels = (names,) if isinstance(names, str) else tuple(names)
+    good = all(isinstance(name, str) and name and name.isprintable() for name in channels)
+    if not channels or not good or len(set(channels)) != len(channels):
+        raise InputError("distinct printable channel names", f"{channels!r}", "name every channel once", "channels")
+    return tuple(str(name) for name in channels)
+
+
+def _check_bands(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    if low.ndim != 1 or low.shape != high.shape or low.size == 0:
+        raise InputError(
+            "as many lower as upper band edges", f"shapes {low.shape} and {high.shape}", "pass (B,) arrays", "bands"
+        )
+    slack = 1e-9 * np.abs(high[:-1])
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and (low >= 0).all() and (high > low).all()):
+        raise InputError("finite bands with 0 <= low < high", f"{low} to {high}", "check the edges", "bands")
+    if (low[1:] < high[:-1] - slack).any():
+        raise InputError("ascending bands that do not overlap", f"{low} to {high}", "sort the edges", "bands")

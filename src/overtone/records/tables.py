@@ -1,0 +1,167 @@
+"""The tables of a record's SQLite file.
+
+`meta` (name, text, crc): `schema`, `channels` and `attrs`, as JSON. `static` (name, data, crc): band edges and static
+variables. `rows` (step, crc, one column per variable): one row a recorded step. `snapshots` (name, step, dtype, shape,
+data, crc). Numbers are float64, little-endian, row-major.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone.errors import InputError
+from overtone.records.codec import ChecksumError, checksum, from_bytes, to_bytes
+from overtone.records.failures import damaged, is_damage
+from overtone.records.schema import PER_STEP, SCHEMA, STATIC, Header
+
+_COLUMNS = ", ".join(f"{name} BLOB NOT NULL" for name in PER_STEP)
+_CREATE = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, text TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "CREATE TABLE static (name TEXT PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL)",
+    f"CREATE TABLE rows (step INTEGER PRIMARY KEY, crc INTEGER NOT NULL, {_COLUMNS})",
+    "CREATE TABLE snapshots (name TEXT, step INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,"
+    " crc INTEGER NOT NULL, PRIMARY KEY (name, step))",
+)
+_INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * (2 + len(PER_STEP)))})"
+
+Row = dict[str, NDArray[np.float64]]
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def create(connection: sqlite3.Connection, header: Header) -> None:
+    """Make the tables and write the header, in one transaction."""
+    with transaction(connection):
+        for statement in _CREATE:
+            connection.execute(statement)
+        write_meta(connection, "schema", SCHEMA)
+        write_meta(connection, "channels", list(header.channels))
+        write_meta(connection, "attrs", header.attrs)
+        arrays = {"band_low": header.band_low, "band_high": header.band_high, **header.static}
+        for name, array in arrays.items():
+            data = to_bytes(array)
+            connection.execute("INSERT INTO static VALUES (?, ?, ?)", (name, data, checksum((name.encode(), data))))
+
+
+def write_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    """Store `value` as JSON under `name`."""
+    text = json.dumps(value)
+    crc = checksum((name.encode(), text.encode()))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (name, text, crc))
+
+
+def write_row(connection: sqlite3.Connection, step: int, row: Mapping[str, NDArray[np.float64]]) -> None:
+    """Store a complete row."""
+    blobs = [to_bytes(row[name]) for name in PER_STEP]
+    connection.execute(_INSERT, (step, _row_checksum(step, blobs), *blobs))
+
+
+def read_header(connection: sqlite3.Connection, path: Path) -> Header:
+    """The header of an open record.
+
+    Raises:
+        InputError: If the file is no record, a damaged one, or one of a newer schema.
+    """
+    try:
+        _check_schema(_meta(connection, "schema"), path)
+        channels, attrs = _meta(connection, "channels"), _meta(connection, "attrs")
+        stored = {name: (data, crc) for name, data, crc in connection.execute("SELECT name, data, crc FROM static")}
+        bands, both = len(stored["band_low"][0]) // 8, (len(stored["band_low"][0]) // 8, len(channels))
+        low, high = (_static(stored, name, (bands,)) for name in ("band_low", "band_high"))
+        static = {name: _static(stored, name, both) for name in STATIC}
+        return Header(low, high, tuple(channels), static, attrs)
+    except (ChecksumError, KeyError, TypeError, ValueError, sqlite3.DatabaseError) as broken:
+        if isinstance(broken, InputError) or (isinstance(broken, sqlite3.Error) and not _is_foreign(broken)):
+            raise
+        raise damaged(path, "its header cannot be read") from broken
+
+
+def read_rows(connection: sqlite3.Connection, sizes: Mapping[str, int]) -> tuple[dict[int, Row], list[str]]:
+    """Every row whose checksum is right, by ascending step, and what is wrong with the others.
+
+    Args:
+        connection: An open record.
+        sizes: Number of bands and channels.
+    """
+    rows: dict[int, Row] = {}
+    faults: list[str] = []
+    names = ", ".join(PER_STEP)
+    for order in ("ASC", "DESC"):
+        try:
+            for step, crc, *blobs in connection.execute(f"SELECT step, crc, {names} FROM rows ORDER BY step {order}"):
+                if order == "DESC" and step in rows:
+                    break
+                try:
+                    rows[step] = _row(step, crc, blobs, sizes)
+                except ChecksumError:
+                    faults.append(f"the checksum of step {step}")
+        except sqlite3.DatabaseError as broken:
+            if not is_damage(broken):
+                raise
+            faults.append(str(broken))
+            continue
+        break
+    return dict(sorted(rows.items())), list(dict.fromkeys(faults))
+
+
+def _row(step: int, crc: int, blobs: list[bytes], sizes: Mapping[str, int]) -> Row:
+    if not all(isinstance(blob, bytes) for blob in blobs) or _row_checksum(step, blobs) != crc:
+        raise ChecksumError
+    shapes = (tuple(sizes[d] for d in variable.inner) for variable in PER_STEP.values())
+    return {n: from_bytes(b, s) for n, b, s in zip(PER_STEP, blobs, shapes, strict=True)}
+
+
+def _row_checksum(step: int, blobs: list[bytes]) -> int:
+    return checksum((step.to_bytes(8, "little", signed=True), *blobs))
+
+
+def _meta(connection: sqlite3.Connection, name: str) -> Any:
+    found = connection.execute("SELECT text, crc FROM meta WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        raise KeyError(name)
+    text, crc = found
+    if checksum((name.encode(), text.encode())) != crc:
+        raise ChecksumError
+    return json.loads(text)
+
+
+def _static(
+    stored: Mapping[str, tuple[bytes, int]], name: str, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    data, crc = stored[name]
+    if checksum((name.encode(), data)) != crc:
+        raise ChecksumError
+    return from_bytes(data, shape)
+
+
+def _check_schema(schema: Any, path: Path) -> None:
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise InputError(
+            f"a record of schema {SCHEMA} or older",
+            f"schema {schema}, written by a newer overtone",
+            "upgrade overtone to read it",
+            str(path),
+        )
+
+
+def _is_foreign(error: sqlite3.Error) -> bool:
+    return is_damage(error) or "no such table" in str(error) or "no such column" in str(error)

@@ -1,0 +1,199 @@
+"""Write a record while training: one transaction a step, so that it survives `kill -9` and is read while it grows."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from overtone.errors import InputError, RunError
+from overtone.records import journal, tables
+from overtone.records.codec import Packed
+from overtone.records.failures import damaged, explained
+from overtone.records.lock import WriterLock
+from overtone.records.schema import PER_STEP, Header, complete, plain_attrs
+
+PATIENCE = 30.0
+"""Seconds to wait for readers before a row counts as failed."""
+
+
+class Writer:
+    """The one writer of a record; made by `Writer.create` or `Writer.resume`.
+
+    What `append`, `snapshot` and `annotate` have returned from is in the file: it survives the death of the process.
+    Usable as a context manager.
+    """
+
+    def __init__(self, path: Path, lock: WriterLock, connection: sqlite3.Connection, header: Header) -> None:
+        self.path = path
+        self._lock, self._open, self._header = lock, True, header
+        self._connection = connection
+        self._attrs = dict(header.attrs)
+        self._last = connection.execute("SELECT MAX(step) FROM rows").fetchone()[0]
+
+    @classmethod
+    def create(cls, path: str | Path, header: Header) -> Writer:
+        """Begin a record.
+
+        Args:
+            path: A `.sqlite` file that does not exist yet; folders are made as needed.
+            header: Bands, channels, static variables and attributes.
+
+        Raises:
+            InputError: If `path` is no `.sqlite` file or exists.
+            RunError: If it cannot be written, or another writer holds it.
+        """
+        path = Path(path)
+        if path.suffix != ".sqlite":
+            raise InputError("a file name ending in .sqlite", f"{path.name!r}", "name it record.sqlite", str(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as refused:
+            raise RunError("a folder that can be made", f"{refused}", "choose another path", str(path)) from refused
+        with contextlib.ExitStack() as undo, explained(path):
+            lock = WriterLock(path)
+            undo.callback(lock.release)
+            if path.exists() and (path.is_dir() or path.stat().st_size):
+                raise InputError(
+                    "a path without a record", "an existing one", "resume it, remove it or choose another path", str(path)
+                )
+            connection = _connect(path)
+            undo.callback(connection.close)
+            tables.create(connection, header)
+            journal.prepare(connection, path)
+            writer = cls(path, lock, connection, header)
+            undo.pop_all()
+        return writer
+
+    @classmethod
+    def resume(cls, path: str | Path, last_step: int) -> Writer:
+        """Continue a record after `last_step`; rows and snapshots of later steps are dropped.
+
+        Args:
+            path: An existing `.sqlite` record.
+            last_step: The step of the checkpoint that training continues from.
+
+        Raises:
+            InputError: If there is no record, or it is damaged or newer than this overtone.
+            RunError: If it cannot be written, or another writer holds it.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError("an existing record", "no such file", "create it with Writer.create", str(path))
+        last_step = _step(last_step, least=-1)
+        with contextlib.ExitStack() as undo, explained(path):
+            lock = WriterLock(path)
+            undo.callback(lock.release)
+            connection = _connect(path)
+            undo.callback(connection.close)
+            header = tables.read_header(connection, path)
+            _, faults = tables.read_rows(connection, header.sizes)
+            if faults:
+                raise damaged(path, "; ".join(faults[:3]))
+            journal.prepare(connection, path)
+            with tables.transaction(connection):
+                connection.execute("DELETE FROM rows WHERE step > ?", (last_step,))
+                connection.execute("DELETE FROM snapshots WHERE step > ?", (last_step,))
+            writer = cls(path, lock, connection, header)
+            undo.pop_all()
+        return writer
+
+    @property
+    def header(self) -> Header:
+        """What the record was opened with."""
+        return self._header
+
+    def append(self, step: int, row: Mapping[str, ArrayLike]) -> None:
+        """Add the row of one step, in one transaction.
+
+        Args:
+            step: Above every step so far; 0 or more.
+            row: `residual_power` (band, channel) and any others of the schema's per-step variables, in physical units.
+                What is left out reads as NaN.
+
+        Raises:
+            InputError: If the step does not increase, or a variable is unknown, missing or of the wrong shape.
+            RunError: If the disk is full, read-only or locked. The record is then as it was before the call.
+        """
+        self._check_open()
+        step = _step(step, least=0)
+        if self._last is not None and step <= self._last:
+            raise InputError(f"a step above {self._last}", f"{step}", "record each step once, in order", "step")
+        values = complete(row, PER_STEP, self._header.sizes, f"step {step}")
+        with explained(self.path), tables.transaction(self._connection):
+            tables.write_row(self._connection, step, values)
+        self._last = step
+
+    def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
+        """Keep an array, for instance the whole prediction; compressed without loss, dtype kept.
+
+        Args:
+            name: What it is ("prediction"); "target" is kept at step -1.
+            step: The step it belongs to. The same name and step replaces what was there.
+            array: Numbers of any shape.
+
+        Raises:
+            InputError: If the array holds anything but numbers.
+            RunError: If the disk is full, read-only or locked.
+        """
+        self._check_open()
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise InputError("a printable name", f"{name!r}", "name the snapshot", "snapshot")
+        step = _step(step, least=-1)
+        packed = Packed.of(array, name)
+        values = (name, step, packed.dtype, packed.shape, packed.data, packed.crc)
+        with explained(self.path), tables.transaction(self._connection):
+            self._connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def annotate(self, **attrs: Any) -> None:
+        """Set attributes that are known only later; those of the same name are replaced.
+
+        Raises:
+            InputError: If a value cannot be written as JSON.
+            RunError: If the disk is full, read-only or locked.
+        """
+        self._check_open()
+        merged = self._attrs | plain_attrs(attrs)
+        with explained(self.path), tables.transaction(self._connection):
+            tables.write_meta(self._connection, "attrs", merged)
+        self._attrs = merged
+
+    def close(self) -> None:
+        """Close the file and let others write. May be called twice."""
+        if self._open:
+            self._open = False
+            journal.fold(self._connection)
+            self._connection.close()
+            self._lock.release()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise InputError("an open record", "a closed one", "continue it with Writer.resume", str(self.path))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+
+
+def _step(step: int, least: int) -> int:
+    try:
+        number = operator.index(step)
+    except TypeError as wrong:
+        raise InputError("a whole number of steps", f"{step!r}", "pass an int", "step") from wrong
+    if not least <= number < 1 << 63:
+        raise InputError(f"a step of {least} or more", f"{number}", "count steps from 0", "step")
+    return number
