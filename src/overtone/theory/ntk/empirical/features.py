@@ -1,0 +1,127 @@
+"""Per-sample gradients of one layer, explicit or factored, and their inner products.
+
+A `Features` holds what one layer contributes for some samples: the gradients J[c, n, :] of every output c and sample
+n with respect to the layer's parameters, in whatever form is smallest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.theory.ntk.empirical.outputs import Outputs, allocate, contract, weigh
+
+
+class Features(ABC):
+    """Gradients of N samples and C outputs with respect to one group of parameters."""
+
+    @abstractmethod
+    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+        """Inner products with the gradients of other samples, in the layout of `outputs`."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Numbers held."""
+
+    @property
+    def scratch(self) -> int:
+        """Numbers that a product holds for a while, beside its workspace."""
+        return 0
+
+
+@final
+@dataclass(frozen=True)
+class Explicit(Features):
+    """The gradients themselves, `values` (C, N, P)."""
+
+    values: Tensor
+
+    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+        """J J^T by one product."""
+        assert isinstance(other, Explicit)
+        return contract(self.values, other.values, outputs)
+
+    @property
+    def size(self) -> int:
+        """C N P."""
+        return self.values.numel()
+
+
+@final
+@dataclass(frozen=True)
+class Products(Features):
+    """A linear layer seen once per sample: the gradient is the outer product of g and (h, 1).
+
+    Its kernel is (g g^T) * (h h^T + 1), which never forms the gradients.
+
+    Attributes:
+        inputs: (N, in) h.
+        grads: (C, N, out) g.
+        weight: Whether the weight is trained.
+        bias: Whether there is a bias and it is trained.
+    """
+
+    inputs: Tensor
+    grads: Tensor
+    weight: bool
+    bias: bool
+
+    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+        """(g g^T) * (h h^T + 1)."""
+        assert isinstance(other, Products)
+        block = contract(self.grads, other.grads, outputs)
+        if not self.weight:
+            return block
+        inner = self.inputs @ other.inputs.mT
+        return weigh(block, inner.add_(1) if self.bias else inner, outputs)
+
+    @property
+    def size(self) -> int:
+        """N in + C N out."""
+        return self.inputs.numel() + self.grads.numel()
+
+
+@final
+@dataclass(frozen=True)
+class Lookup(Features):
+    """An embedding: the gradient has g in the row of each index.
+
+    Attributes:
+        indices: (N, T) rows looked up, -1 where the row is not trained.
+        grads: (C, N, T, D) g.
+        workspace: Numbers that may be held while multiplying.
+    """
+
+    indices: Tensor
+    grads: Tensor
+    workspace: int
+
+    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+        """Sum over equal indices of g g^T, by gathering g per index that occurs in both."""
+        assert isinstance(other, Lookup)
+        shared = torch.unique(self.indices[torch.isin(self.indices, other.indices)])
+        shared = shared[shared >= 0]
+        samples = max(self.grads.shape[1], other.grads.shape[1]) * self.grads.shape[0]
+        tile = max(1, self.workspace // (2 * samples * self.grads.shape[-1]))
+        channels, n = self.grads.shape[:2]
+        total = allocate(n, other.grads.shape[1], channels, outputs, self.grads).zero_()
+        for rows in shared.split(tile):
+            total += contract(self._gather(rows), other._gather(rows), outputs)
+        return total
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        slots = torch.searchsorted(rows, self.indices).clamp_(max=len(rows) - 1)
+        hit = (rows[slots] == self.indices).to(self.grads.dtype)
+        table = self.grads.new_zeros(*self.grads.shape[:2], len(rows), self.grads.shape[-1])
+        index = slots[None, :, :, None].expand(self.grads.shape)
+        return table.scatter_add_(2, index, self.grads * hit[None, :, :, None]).flatten(2)
+
+    @property
+    def size(self) -> int:
+        """N T + C N T D."""
+        return self.indices.numel() + self.grads.numel()

@@ -1,0 +1,147 @@
+"""The neural tangent kernel of a network at its present parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor, nn
+
+from overtone.errors import InputError, RunError
+from overtone.theory.ntk.empirical.blocks import GIB, assemble, budget, need
+from overtone.theory.ntk.empirical.outputs import Outputs
+from overtone.theory.ntk.empirical.plan import choose, probe_samples
+from overtone.theory.ntk.empirical.sources import Route, outputs_of
+from overtone.theory.ntk.empirical.untouched import untouched
+
+
+@final
+@dataclass(frozen=True)
+class Kernel:
+    """A finite network's neural tangent kernel. Torch and NumPy functions take it as they take its matrix.
+
+    Attributes:
+        matrix: The kernel; its layout is that of `outputs`, (N, M) for one output. Units: output^2 / parameter^2.
+        outputs: What became of several outputs.
+        routes: How many parameters' gradients were taken on which route.
+        chunk: Samples that went through the network at once.
+    """
+
+    matrix: Tensor
+    outputs: Outputs
+    routes: Mapping[Route, int]
+    chunk: int
+
+    @property
+    def route(self) -> Route:
+        """The slowest route taken."""
+        return max(self.routes)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained parameters; a complex one counts once."""
+        return sum(self.routes.values())
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the matrix."""
+        return self.matrix.shape
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        values = self.matrix.detach().cpu().numpy()
+        return np.array(values, dtype=dtype, copy=copy)
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Let torch functions see the matrix."""
+        plain = [a.matrix if isinstance(a, Kernel) else a for a in args]
+        named = {k: a.matrix if isinstance(a, Kernel) else a for k, a in (kwargs or {}).items()}
+        return function(*plain, **named)
+
+
+def finite(
+    network: nn.Module,
+    x1: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Outputs = Outputs.SUM,
+    memory: float = 2.0,
+) -> Kernel:
+    """The kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
+
+    Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that sees h and
+    whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one backward pass per output.
+    All others get explicit gradients. Which layers may go by layer is checked on three samples against plain backward
+    passes, so shared parameters, in-place operations and parameters used outside their layer are safe. The network
+    is used in evaluation mode and left as it was: parameters, gradients, buffers, modes, random streams.
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend on it alone.
+            Only parameters that require gradients count.
+        x1: (N, ...) samples, on the network's device.
+        x2: (M, ...) samples of the columns, or None for x1.
+        outputs: What to do with several outputs.
+        memory: Budget in GiB for the kernel and all that is needed on the way; it sets how many samples go through
+            the network at once. Gradients are computed anew for every pair of chunks where they do not fit.
+
+    Returns:
+        The kernel, in the outputs' precision, on their device.
+
+    Raises:
+        InputError: If the samples are none or differ in shape, nothing is trained, the network's output has no row
+            per sample or is random, or the budget is too small for the result.
+        RunError: If the kernel is not finite.
+
+    Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
+    """
+    _check(x1, x2)
+    columns = 0 if x2 is None else len(x2)
+    with untouched(network, x1.device):
+        probe = probe_samples(x1)
+        with torch.no_grad():
+            y = outputs_of(network, probe)
+        itemsize = max(4, y.element_size())
+        size = need(len(x1), columns or len(x1), y.shape[1], outputs, itemsize)
+        available = memory * GIB - size
+        if available <= 0:
+            raise InputError(
+                f"a budget above the {size / GIB:.3g} GiB of the kernel itself",
+                f"{memory:g} GiB",
+                "raise it, take fewer samples, or use overtone.theory.ntk.Implicit, which never forms the kernel",
+                "memory",
+            )
+        sources = choose(network, x1, int(available) // (8 * itemsize))
+        plan = budget(sources, probe, len(x1), columns, outputs, available * 4 / itemsize)
+        matrix = assemble(sources, x1, x2, y.shape[1], outputs, plan).to(y.dtype)
+        sizes = {name: p.numel() for name, p in network.named_parameters()}
+    if not bool(torch.isfinite(matrix).all()):
+        raise RunError(
+            "a finite kernel",
+            "NaN or infinite entries",
+            "check the samples and the network's parameters",
+            "network",
+        )
+    return Kernel(matrix, outputs, {s.route: sum(sizes[n] for n in s.parameters) for s in sources}, plan.chunk)
+
+
+def _check(x1: Tensor, x2: Tensor | None) -> None:
+    for name, x in (("x1", x1), ("x2", x2)):
+        if x is not None and (x.ndim == 0 or len(x) == 0):
+            raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", name)
+    if x2 is not None and x2.shape[1:] != x1.shape[1:]:
+        raise InputError(
+            f"samples of shape {tuple(x1.shape[1:])} as in x1",
+            f"{tuple(x2.shape[1:])}",
+            "bring both to one shape",
+            "x2",
+        )

@@ -1,0 +1,63 @@
+"""What becomes of a network's several outputs in its kernel."""
+
+from __future__ import annotations
+
+import enum
+
+import torch
+from torch import Tensor
+
+
+class Outputs(enum.Enum):
+    """Which inner products of the per-sample, per-output gradients J[n, c] the kernel holds.
+
+    Attributes:
+        SUM: (N, M), sum_c J[n, c] . J[m, c]: the blocks' traces. For one output it is the kernel itself.
+        PER_OUTPUT: (C, N, M), J[n, c] . J[m, c]: one kernel per output.
+        BLOCKS: (N C, M C), J[n, c] . J[m, d] in row n C + c and column m C + d: the complete kernel.
+    """
+
+    SUM = enum.auto()
+    PER_OUTPUT = enum.auto()
+    BLOCKS = enum.auto()
+
+
+def contract(left: Tensor, right: Tensor, outputs: Outputs) -> Tensor:
+    """Inner products over the last axis of (C, N, P) and (C, M, P), in the layout that `outputs` describes."""
+    if outputs is Outputs.PER_OUTPUT:
+        return torch.bmm(left, right.transpose(1, 2))
+    shape = (left.shape[1], -1) if outputs is Outputs.SUM else (left.shape[0] * left.shape[1], left.shape[2])
+    other = (right.shape[1], -1) if outputs is Outputs.SUM else (right.shape[0] * right.shape[1], right.shape[2])
+    return left.transpose(0, 1).reshape(shape) @ right.transpose(0, 1).reshape(other).mT
+
+
+def weigh(block: Tensor, gram: Tensor, outputs: Outputs) -> Tensor:
+    """Multiply `block` in place by an (N, M) factor that does not depend on the output."""
+    if outputs is Outputs.BLOCKS:
+        n, m = gram.shape
+        block.view(n, block.shape[0] // n, m, block.shape[1] // m).mul_(gram[:, None, :, None])
+        return block
+    return block.mul_(gram)
+
+
+def allocate(rows: int, columns: int, channels: int, outputs: Outputs, like: Tensor) -> Tensor:
+    """An uninitialised kernel for `rows` and `columns` samples of `channels` outputs."""
+    shapes = {
+        Outputs.SUM: (rows, columns),
+        Outputs.PER_OUTPUT: (channels, rows, columns),
+        Outputs.BLOCKS: (rows * channels, columns * channels),
+    }
+    return like.new_empty(shapes[outputs])
+
+
+def entries(channels: int, outputs: Outputs) -> int:
+    """Numbers the kernel holds per pair of samples."""
+    return {Outputs.SUM: 1, Outputs.PER_OUTPUT: channels, Outputs.BLOCKS: channels**2}[outputs]
+
+
+def window(kernel: Tensor, rows: slice, columns: slice, channels: int, outputs: Outputs) -> Tensor:
+    """The view of `kernel` that belongs to the samples in `rows` and `columns`."""
+    if outputs is Outputs.BLOCKS:
+        rows = slice(rows.start * channels, rows.stop * channels)
+        columns = slice(columns.start * channels, columns.stop * channels)
+    return kernel[..., rows, columns]

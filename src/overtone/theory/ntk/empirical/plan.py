@@ -1,0 +1,146 @@
+"""Choose how the gradients of each parameter are taken, and check the choice on a few samples."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.outputs import Outputs
+from overtone.theory.ntk.empirical.rules import Rule, rule_for
+from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, outputs_of
+
+
+def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that require gradients, by name, shared ones once.
+
+    Raises:
+        InputError: If there are none.
+    """
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if not trained:
+        raise InputError(
+            "a network with parameters that require gradients",
+            "none",
+            "call requires_grad_(True) on the parameters that are trained",
+            "network",
+        )
+    return trained
+
+
+def probe_samples(x: Tensor) -> Tensor:
+    """The first, the middle and the last sample, or as many as there are."""
+    index = sorted({0, len(x) // 2, len(x) - 1})
+    return x[index]
+
+
+def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
+    """The sources whose kernels add up to the network's kernel.
+
+    A layer goes by its rule if the rule's inner products agree with plain backward passes, one sample at a time, on
+    three of the samples. So a layer whose parameters are also used elsewhere, or whose input holds no row per sample,
+    is found out whatever the forward pass does. All other parameters get explicit gradients: vectorised if
+    `torch.func` can follow the network and agrees too, one sample after the other if not.
+
+    Args:
+        network: The network, in evaluation mode.
+        x: (N, ...) samples.
+        workspace: Numbers that one product may hold at once.
+
+    Returns:
+        One or two sources that share out the trained parameters.
+
+    Raises:
+        InputError: If nothing is trained, or if the network gives different outputs for the same samples.
+    """
+    probe = probe_samples(x)
+    trained = trained_parameters(network)
+    with torch.no_grad():
+        first, second = outputs_of(network, probe), outputs_of(network, probe)
+    if not torch.equal(first.nan_to_num(), second.nan_to_num()):
+        raise InputError(
+            "a network that gives the same outputs for the same samples in evaluation mode",
+            "two different outputs",
+            "turn its random parts off",
+            "network",
+        )
+    cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
+    truth = _Truth(network, trained, probe, cotangent)
+    by_layer = _layers(network, trained, probe, cotangent, truth, workspace)
+    rest = [name for name in trained if by_layer is None or name not in by_layer.parameters]
+    sources: list[Source] = [] if by_layer is None else [by_layer]
+    return [*sources, _explicit(network, rest, probe, cotangent, truth)] if rest else sources
+
+
+class _Truth:
+    """Gradients of sum_c v_c f_c by plain backward passes, one sample at a time."""
+
+    def __init__(
+        self, network: nn.Module, trained: dict[str, nn.Parameter], probe: Tensor, cotangent: Tensor
+    ) -> None:
+        weighted = _Weighted(network, cotangent)
+        names = [f"network.{name}" for name in trained]
+        explicit = Samples(weighted, names).features(probe)[0]
+        assert isinstance(explicit, Explicit)
+        sizes = [p.numel() * (2 if p.is_complex() else 1) for p in trained.values()]
+        self.values = dict(zip(trained, explicit.values[0].split(sizes, -1), strict=True))
+
+    def agrees(self, features: Features, names: list[str]) -> bool:
+        """Whether the features' inner products are those of the parameters `names`, to half the digits."""
+        rows = torch.cat([self.values[name] for name in names], -1)
+        exact, found = rows @ rows.mT, features.gram(features, Outputs.SUM)
+        norms = exact.diagonal().clamp_min(0).sqrt()
+        tolerance = 4 * math.sqrt(torch.finfo(exact.dtype).eps)
+        close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
+        return bool(close.all())
+
+
+class _Weighted(nn.Module):
+    def __init__(self, network: nn.Module, cotangent: Tensor) -> None:
+        super().__init__()
+        self.network, self.cotangent = network, cotangent
+
+    def forward(self, x: Tensor) -> Tensor:
+        return outputs_of(self.network, x) @ self.cotangent
+
+
+def _layers(
+    network: nn.Module,
+    trained: dict[str, nn.Parameter],
+    probe: Tensor,
+    cotangent: Tensor,
+    truth: _Truth,
+    workspace: int,
+) -> Layers | None:
+    owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
+    name_of = {id(p): name for name, p in trained.items()}
+    rules: dict[nn.Module, Rule] = {}
+    names: dict[nn.Module, list[str]] = {}
+    for module in network.modules():
+        own = [p for p in module.parameters(recurse=False) if p.requires_grad]
+        if own and all(owners[id(p)] == 1 for p in own) and (rule := rule_for(module)) is not None:
+            rules[module], names[module] = rule, [name_of[id(p)] for p in own]
+    if not rules:
+        return None
+    found = Layers(network, [], rules, workspace).by_layer(probe, cotangent)
+    good = [m for m, features in found.items() if features is not None and truth.agrees(features, names[m])]
+    kept = [name for module in good for name in names[module]]
+    return Layers(network, kept, {module: rules[module] for module in good}, workspace) if good else None
+
+
+def _explicit(
+    network: nn.Module, names: list[str], probe: Tensor, cotangent: Tensor, truth: _Truth
+) -> Samples | Vectorised:
+    weighted = _Weighted(network, cotangent)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            trial = Vectorised(weighted, [f"network.{name}" for name in names]).features(probe)[0]
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning):
+        return Samples(network, names)
+    return Vectorised(network, names) if truth.agrees(trial, names) else Samples(network, names)

@@ -1,0 +1,162 @@
+"""Which layers have a rule that turns their inputs and output gradients into per-sample gradients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from overtone.theory.ntk.empirical.convolution import patches, positions
+from overtone.theory.ntk.empirical.features import Explicit, Features, Lookup, Products
+from overtone.theory.ntk.empirical.positions import Tiled, smallest
+
+
+class Rule(ABC):
+    """How one layer's calls become its `Features`."""
+
+    @abstractmethod
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
+        """The layer's per-sample gradients.
+
+        Args:
+            inputs: (N, ...) input of each call.
+            grads: (C, N, ...) gradient of every output at the result of each call.
+            workspace: Numbers that a product may hold at once.
+        """
+
+
+def _stack(inputs: Tensor) -> Tensor:
+    return inputs.reshape(len(inputs), 1, -1, inputs.shape[-1])
+
+
+@final
+@dataclass(frozen=True)
+class Matrix(Rule):
+    """`nn.Linear`, on vectors or on sequences of them, called any number of times."""
+
+    weight: bool
+    bias: bool
+
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
+        """Products for one vector a sample, tiles or explicit gradients for several."""
+        h = torch.cat([_stack(each) for each in inputs], 2)
+        g = torch.cat([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
+        if h.shape[2] == 1:
+            return Products(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
+        return smallest(Tiled(h, g, _same, self.weight, self.bias, workspace))
+
+
+def _same(inputs: Tensor) -> Tensor:
+    return inputs
+
+
+@final
+@dataclass(frozen=True)
+class Convolution(Rule):
+    """`nn.Conv1d`, `Conv2d` and `Conv3d`: a matrix applied to every patch."""
+
+    layer: nn.Conv1d | nn.Conv2d | nn.Conv3d
+    weight: bool
+    bias: bool
+
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
+        """Tiles or explicit gradients over the patches of all calls."""
+        unfold = partial(patches, self.layer)
+        g = torch.cat([positions(each, self.layer.groups) for each in grads], 3)
+        if len(inputs) == 1:
+            return smallest(Tiled(inputs[0], g, unfold, self.weight, self.bias, workspace))
+        h = torch.cat([unfold(each) for each in inputs], 2)
+        return smallest(Tiled(h, g, _same, self.weight, self.bias, workspace))
+
+
+@final
+@dataclass(frozen=True)
+class Table(Rule):
+    """`nn.Embedding`."""
+
+    padding: int | None
+
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
+        """Indices and gradients, side by side over the calls."""
+        indices = torch.cat([each.reshape(len(each), -1) for each in inputs], 1)
+        if self.padding is not None:
+            indices = torch.where(indices == self.padding, -1, indices)
+        g = torch.cat([each.reshape(*each.shape[:2], -1, each.shape[-1]) for each in grads], 2)
+        return Lookup(indices, g, workspace)
+
+
+@final
+@dataclass(frozen=True)
+class Scale(Rule):
+    """The scale and shift of a normalisation: y = w * normalised(x) + b.
+
+    Attributes:
+        normalised: The layer without its scale and shift.
+        axes: First and last axis (exclusive, of one call's input) that the parameters extend over.
+        weight: Whether the scale is trained.
+        bias: Whether there is a shift and it is trained.
+    """
+
+    normalised: Callable[[Tensor], Tensor]
+    axes: tuple[int, int | None]
+    weight: bool
+    bias: bool
+
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:  # noqa: ARG002
+        """Explicit gradients: they are as small as the parameters."""
+        totals = []
+        for x, g in zip(inputs, grads, strict=True):
+            kept = range(x.ndim)[slice(*self.axes)]
+            summed = [axis + 1 for axis in range(1, x.ndim) if axis not in kept]
+            parts = []
+            if self.weight:
+                parts.append(_sum(g * self.normalised(x), summed).flatten(2))
+            if self.bias:
+                parts.append(_sum(g, summed).flatten(2))
+            totals.append(torch.cat(parts, -1))
+        return Explicit(torch.stack(totals).sum(0))
+
+
+def _sum(values: Tensor, axes: list[int]) -> Tensor:
+    return values.sum(axes) if axes else values
+
+
+def _batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, x: Tensor) -> Tensor:
+    return F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
+
+
+def rule_for(layer: nn.Module) -> Rule | None:
+    """The rule of a layer, or None if it has none; subclasses and changed layers have none.
+
+    Args:
+        layer: A module with parameters of its own.
+    """
+    kind = type(layer)
+    trained = {name for name, p in layer.named_parameters(recurse=False) if p.requires_grad}
+    if not trained <= {"weight", "bias"} or any(p.is_complex() for p in layer.parameters(recurse=False)):
+        return None
+    weight, bias = "weight" in trained, "bias" in trained
+    if kind is nn.Linear:
+        return Matrix(weight, bias)
+    if kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d):
+        return Convolution(layer, weight, bias)  # type: ignore[arg-type]
+    if kind is nn.Embedding and layer.max_norm is None and not layer.scale_grad_by_freq:
+        return Table(layer.padding_idx)  # type: ignore[arg-type]
+    if kind is nn.LayerNorm:
+        shape, eps = layer.normalized_shape, layer.eps
+        return Scale(lambda x: F.layer_norm(x, shape, eps=eps), (-len(shape), None), weight, bias)  # type: ignore[arg-type]
+    if kind is nn.RMSNorm:
+        shape, eps = layer.normalized_shape, layer.eps
+        return Scale(lambda x: F.rms_norm(x, shape, eps=eps), (-len(shape), None), weight, bias)  # type: ignore[arg-type]
+    if kind is nn.GroupNorm:
+        groups, eps = layer.num_groups, layer.eps
+        return Scale(lambda x: F.group_norm(x, groups, eps=eps), (1, 2), weight, bias)  # type: ignore[arg-type]
+    if kind in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d) and layer.running_mean is not None:
+        return Scale(partial(_batch_norm, layer), (1, 2), weight, bias)  # type: ignore[arg-type]
+    return None

@@ -1,0 +1,170 @@
+"""Where the per-sample gradients of a group of parameters come from."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+
+from overtone.errors import InputError
+from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.recorder import Recorder
+from overtone.theory.ntk.empirical.rules import Rule
+
+
+class Route(enum.IntEnum):
+    """How gradients were taken, from the fastest to the slowest.
+
+    Attributes:
+        LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear layers.
+        VECTORISED: Explicit gradients by `torch.func`, many samples at once.
+        SAMPLES: Explicit gradients, one backward pass a sample. Every network can go this way.
+    """
+
+    LAYERS = 1
+    VECTORISED = 2
+    SAMPLES = 3
+
+
+def outputs_of(network: nn.Module, x: Tensor) -> Tensor:
+    """The network's outputs as (N, C).
+
+    Raises:
+        InputError: If the output is not one floating-point tensor with a row per sample.
+    """
+    y = network(x)
+    if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim == 0 or len(y) != len(x):
+        got = f"shape {tuple(y.shape)} of {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
+        raise InputError(
+            f"a network with one floating-point output row for each of {len(x)} samples",
+            got,
+            "wrap the network in a module that returns the tensor of interest",
+            "network",
+        )
+    return y.reshape(len(x), -1)
+
+
+def wide(values: Tensor) -> Tensor:
+    """At least single precision, as sums over many parameters need it."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+class Source(ABC):
+    """Per-sample gradients with respect to one group of parameters.
+
+    Args:
+        network: The network, already in evaluation mode.
+        parameters: Names of the parameters in this group.
+    """
+
+    route: Route
+
+    def __init__(self, network: nn.Module, parameters: Sequence[str]) -> None:
+        self.network = network
+        self.parameters = tuple(parameters)
+
+    @abstractmethod
+    def features(self, x: Tensor) -> list[Features]:
+        """The gradients for the samples `x`, as parts whose inner products add up."""
+
+
+@final
+class Layers(Source):
+    """Gradients by layer, from recorded inputs and output gradients.
+
+    Args:
+        network: The network.
+        parameters: Names of the parameters in this group.
+        rules: The rule of every layer that owns them.
+        workspace: Numbers that one product may hold at once.
+    """
+
+    route = Route.LAYERS
+
+    def __init__(
+        self, network: nn.Module, parameters: Sequence[str], rules: dict[nn.Module, Rule], workspace: int
+    ) -> None:
+        super().__init__(network, parameters)
+        self.rules, self.workspace = rules, workspace
+
+    def by_layer(self, x: Tensor, cotangent: Tensor | None = None) -> dict[nn.Module, Features | None]:
+        """Features per layer; None where a layer was not called with one row per sample.
+
+        Args:
+            x: (N, ...) samples.
+            cotangent: (C,) weights that combine the outputs into one, or None to keep them apart.
+        """
+        with Recorder(list(self.rules)) as recorder:
+            y = outputs_of(self.network, x)
+        results = [result for calls in recorder.calls.values() for _, result in calls]
+        columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
+        taken = [
+            torch.autograd.grad(each, results, retain_graph=i + 1 < len(columns), allow_unused=True)
+            for i, each in enumerate(columns)
+        ]
+        stacked = iter(
+            torch.stack([torch.zeros_like(result) if g is None else g for g in gs])
+            for result, gs in zip(results, zip(*taken, strict=True), strict=True)
+        )
+        found: dict[nn.Module, Features | None] = {}
+        for layer, calls in recorder.calls.items():
+            grads = [wide(next(stacked)) for _ in calls]
+            inputs = [wide(given) if given.is_floating_point() else given for given, _ in calls]
+            rows = all(len(h) == len(x) == g.shape[1] for h, g in zip(inputs, grads, strict=True))
+            usable = bool(calls) and rows
+            found[layer] = self.rules[layer].features(inputs, grads, self.workspace) if usable else None
+        return found
+
+    def features(self, x: Tensor) -> list[Features]:
+        """One part a layer."""
+        return [each for each in self.by_layer(x).values() if each is not None]
+
+
+@final
+class Vectorised(Source):
+    """Explicit gradients by `torch.func`, all samples of a chunk at once."""
+
+    route = Route.VECTORISED
+
+    def features(self, x: Tensor) -> list[Features]:
+        """One part: (C, N, P)."""
+        chosen = {name: p.detach() for name, p in self.network.named_parameters() if name in self.parameters}
+
+        def outputs(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
+            return functional_call(self.network, parameters, (sample[None],)).reshape(-1)
+
+        jacobian = vmap(jacrev(outputs), in_dims=(None, 0))(chosen, x)
+        parts = [_real(jacobian[name]).flatten(2) for name in self.parameters]
+        return [Explicit(wide(torch.cat(parts, -1)).transpose(0, 1))]
+
+
+@final
+class Samples(Source):
+    """Explicit gradients, one sample and one output after the other."""
+
+    route = Route.SAMPLES
+
+    def features(self, x: Tensor) -> list[Features]:
+        """One part: (C, N, P)."""
+        named = dict(self.network.named_parameters())
+        chosen = [named[name] for name in self.parameters]
+        rows = []
+        for sample in x:
+            y = outputs_of(self.network, sample[None])[0]
+            rows.append(torch.stack([_gradient(each, chosen, i + 1 < len(y)) for i, each in enumerate(y)]))
+        return [Explicit(torch.stack(rows, 1))]
+
+
+def _gradient(value: Tensor, parameters: list[nn.Parameter], keep: bool) -> Tensor:
+    grads = torch.autograd.grad(value, parameters, retain_graph=keep, allow_unused=True)
+    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
+    return wide(torch.cat([_real(g).reshape(-1) for g in filled]))
+
+
+def _real(values: Tensor) -> Tensor:
+    return torch.view_as_real(values) if values.is_complex() else values
