@@ -1,1 +1,12 @@
-"""nn."""
+"""Encodings, activations and networks: plain PyTorch modules that work in anyone's code."""
+
+from overtone.nn import activations as activations
+from overtone.nn import encodings as encodings
+from overtone.nn.activations import Activation as Activation
+from overtone.nn.activations import Sine as Sine
+from overtone.nn.networks import MLP as MLP
+from overtone.nn.networks import Field as Field
+from overtone.nn.networks import Frame as Frame
+from overtone.nn.networks import Network as Network
+from overtone.nn.networks import ResidualMLP as ResidualMLP
+from overtone.nn.networks import Restore as Restore

@@ -1,0 +1,70 @@
+"""Checks of sizes and per-axis numbers, with one wording for all modules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from overtone.errors import InputError
+
+
+def size(value: int, name: str, least: int = 1) -> int:
+    """`value` as a whole number of at least `least`.
+
+    Args:
+        value: A width, a depth, a number of features.
+        name: The argument's name, for the error.
+        least: The smallest that makes sense.
+
+    Returns:
+        The number.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"a whole number of at least {least}", repr(value), f"pass another {name}", name)
+    return value
+
+
+def per_axis(value: float | Sequence[float], axes: int, name: str) -> tuple[float, ...]:
+    """One positive number per axis, from one for all or one for each.
+
+    Args:
+        value: A number, or `axes` of them.
+        axes: Number of coordinates.
+        name: The argument's name, for the error.
+
+    Returns:
+        `axes` numbers.
+
+    Raises:
+        InputError: If the count is wrong or a number is not positive and finite.
+    """
+    values = tuple(float(v) for v in value) if isinstance(value, Sequence) else (float(value),) * axes
+    if len(values) != axes:
+        raise InputError(f"one number or one per axis ({axes})", f"{len(values)}", f"pass {axes} numbers", name)
+    if not all(math.isfinite(v) and v > 0 for v in values):
+        raise InputError("positive finite numbers", f"{value}", f"pass a {name} above zero on every axis", name)
+    return values
+
+
+def last_axis(tensor: Tensor, features: int, name: str) -> None:
+    """Check that the last axis of `tensor` has `features` entries.
+
+    Args:
+        tensor: (..., features) input of a module.
+        features: What the module was built for.
+        name: What the input is, for the error.
+
+    Raises:
+        InputError: If it has another number.
+    """
+    if tensor.ndim == 0 or tensor.shape[-1] != features:
+        raise InputError(
+            f"{name} of shape (..., {features})",
+            f"shape {tuple(tensor.shape)}",
+            "pass what the module was built for",
+        )
