@@ -1,1 +1,8 @@
-"""spectra."""
+"""Spectra: power per band of frequency, tensor in and tensor out; knows no networks and no signals."""
+
+from overtone.spectra.axis import axis_grid as axis_grid
+from overtone.spectra.axis import bandwidth as bandwidth
+from overtone.spectra.bands import Bands as Bands
+from overtone.spectra.grid import GridTransform as GridTransform
+from overtone.spectra.grid import grid as grid
+from overtone.spectra.spectrum import Spectrum as Spectrum

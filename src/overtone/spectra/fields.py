@@ -1,0 +1,77 @@
+"""What an estimator accepts: real arrays of any kind, turned into finite floating tensors with channels last."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from overtone.errors import InputError
+
+_EXACT_IN_FLOAT32 = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.float16, torch.bfloat16)
+
+
+def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: str = "values") -> Tensor:
+    """A real array as a float32 or float64 tensor (*shape, C), on its own device.
+
+    Integers become float64, or float32 if that holds them exactly; half precision becomes float32.
+
+    Args:
+        values: Tensor, NumPy array or nested numbers.
+        channel_axis: The axis of the channels, or None if there is only one channel and no axis for it.
+        where: Name of the argument, for errors.
+
+    Raises:
+        InputError: If the values are complex, not numbers, empty, or have no such axis.
+    """
+    tensor = values if isinstance(values, Tensor) else _from_array(np.asarray(values), where)
+    if tensor.is_complex():
+        raise InputError("real values", f"{tensor.dtype}", "pass real and imaginary parts as two channels", where)
+    if tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.to(torch.float32 if tensor.dtype in _EXACT_IN_FLOAT32 else torch.float64)
+    if tensor.numel() == 0:
+        raise InputError("values to analyse", f"an empty array of shape {tuple(tensor.shape)}", "pass samples", where)
+    if channel_axis is None:
+        return tensor.unsqueeze(-1)
+    if not -tensor.ndim <= channel_axis < tensor.ndim:
+        raise InputError(
+            f"a channel axis below {tensor.ndim}", f"{channel_axis}", "pass the axis of the channels", "channel_axis"
+        )
+    return tensor.movedim(channel_axis, -1)
+
+
+def _from_array(array: np.ndarray, where: str) -> Tensor:
+    if array.dtype.kind not in "biufc":
+        raise InputError("an array of numbers", f"dtype {array.dtype}", "convert it to a float array", where)
+    native = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
+    if native.dtype.kind in "iu" and native.itemsize > 2:
+        native = native.astype(np.float64)
+    elif native.dtype.kind == "u" and native.itemsize == 2:
+        native = native.astype(np.float32)
+    elif native.dtype.kind == "f" and native.itemsize > 8:
+        native = native.astype(np.float64)
+    return torch.from_numpy(np.ascontiguousarray(native))
+
+
+def finite_mean(fields: Tensor) -> Tensor:
+    """(C,) mean of each channel of (*shape, C), in the fields' precision.
+
+    Raises:
+        InputError: If any value is not finite; says where the first one is.
+    """
+    mean = fields.mean(dim=tuple(range(fields.ndim - 1)))
+    if bool(mean.isfinite().all()):
+        return mean
+    bad = ~fields.isfinite()
+    if not bool(bad.any()):
+        raise InputError(
+            f"values whose sum {fields.dtype} can hold", "an overflow", "pass float64, or scale them down", "values"
+        )
+    first = tuple(int(i) for i in torch.unravel_index(bad.flatten().byte().argmax(), bad.shape))
+    raise InputError(
+        "finite values",
+        f"{float(fields[first])} at index {first[:-1]} of channel {first[-1]} and {int(bad.sum())} such in all",
+        "mask or fill them first",
+        "values",
+    )

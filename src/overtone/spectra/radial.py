@@ -1,0 +1,109 @@
+"""Sums of coefficients over shells of radial frequency, in float64 and a bounded amount of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.spectra.lattice import Lattice
+
+_CACHED, _STREAMED = 1 << 17, 1 << 24
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A rectangle of stored coefficients and the length of each shell's run in each of its rows."""
+
+    rows: slice
+    columns: slice
+    runs: Tensor
+
+
+@final
+class RadialSums:
+    """Sums over shells of radial frequency, f = sqrt(sum_i f_i^2).
+
+    Along the last axis the frequency grows, so within a row of modes each shell is one run of neighbours. Only the
+    ends of the runs are computed; a map of shells as large as the data never exists.
+
+    Args:
+        lattice: The modes.
+        cuts: (B - 1,) ascending frequencies; shell b holds cuts[b - 1] <= f < cuts[b].
+        device: Where the coefficients will be.
+    """
+
+    def __init__(self, lattice: Lattice, cuts: Tensor, device: torch.device | None = None) -> None:
+        self._lattice = lattice
+        self._cuts = cuts.to(device=device, dtype=torch.float64)
+        last = len(lattice.shape) - 1
+        self._step = lattice.step(last)
+        self._columns = lattice.stored[last]
+        self._column_weight = lattice.weights(last, device)
+        self._row_weight = torch.ones(1, dtype=torch.float64, device=device)
+        self._across = torch.zeros(1, dtype=torch.float64, device=device)
+        for axis in range(last):
+            squares = lattice.frequencies(axis, device).square()
+            self._across = (self._across[:, None] + squares).flatten()
+            self._row_weight = (self._row_weight[:, None] * lattice.weights(axis, device)).flatten()
+
+    @property
+    def shells(self) -> int:
+        """Number of shells."""
+        return len(self._cuts) + 1
+
+    def _ends(self, rows: slice) -> Tensor:
+        """(rows, B + 1) int64: where along the row each shell begins, and where the last ends."""
+        along = (self._cuts.square() - self._across[rows, None]).clamp_(min=0).sqrt_().div_(self._step)
+        inner = along.ceil_().clamp_(max=self._columns).long()
+        return torch.nn.functional.pad(torch.nn.functional.pad(inner, (1, 0)), (0, 1), value=self._columns)
+
+    def _blocks(self) -> Iterator[_Block]:
+        size = _CACHED if self._across.device.type == "cpu" else _STREAMED
+        wide = min(self._columns, size)
+        tall = max(1, size // max(wide, self.shells))
+        for row in range(0, len(self._across), tall):
+            rows = slice(row, row + tall)
+            ends = self._ends(rows)
+            for column in range(0, self._columns, wide):
+                columns = slice(column, min(column + wide, self._columns))
+                yield _Block(rows, columns, ends.clamp(columns.start, columns.stop).diff(dim=1))
+
+    def modes(self) -> Tensor:
+        """(B,) int64 number of real modes per shell; they sum to the number of samples."""
+        before = torch.nn.functional.pad(self._column_weight.cumsum(0), (1, 0))
+        total = self._row_weight.new_zeros(self.shells)
+        tall = max(1, _CACHED // self.shells)
+        for row in range(0, len(self._across), tall):
+            rows = slice(row, row + tall)
+            total += self._row_weight[rows] @ before[self._ends(rows)].diff(dim=1)
+        return total.round_().long()
+
+    def products(self, first: Tensor, second: Tensor) -> Tensor:
+        """(B,) float64 sum over each shell of Re(first * conj(second)), each mode counted once.
+
+        Args:
+            first: Coefficients in the lattice's stored shape, real or complex.
+            second: The same.
+        """
+        table = (prod(self._lattice.stored[:-1]), self._columns)
+        first, second = first.reshape(table), second.reshape(table)
+        total = self._row_weight.new_zeros(self.shells)
+        for block in self._blocks():
+            part = _real_product(first[block.rows, block.columns], second[block.rows, block.columns])
+            part = part * self._column_weight[block.columns]
+            runs = torch.repeat_interleave(block.runs.flatten(), output_size=part.numel())
+            sums = part.new_zeros(block.runs.numel()).index_add(0, runs, part.flatten())
+            total = total + self._row_weight[block.rows] @ sums.view_as(block.runs)
+        return total
+
+
+def _real_product(first: Tensor, second: Tensor) -> Tensor:
+    if not first.is_complex():
+        return first.double() * second.double()
+    parts = torch.view_as_real(first).double() * torch.view_as_real(second).double()
+    return parts[..., 0] + parts[..., 1]
