@@ -1,0 +1,37 @@
+"""What follows from a record: pure functions of a Dataset, computed when asked, never stored.
+
+They accept records of one run and those joined by `records.concat`; the extra dimensions are kept.
+"""
+
+from overtone.records.derived.bias import spectral_bias_index
+from overtone.records.derived.content import combine_channels, corner_bands, has_content, mean_bands
+from overtone.records.derived.law import Exponent, exponent
+from overtone.records.derived.learning import learning_step, time_to_threshold
+from overtone.records.derived.noise import noise_onset
+from overtone.records.derived.quality import psnr
+from overtone.records.derived.ratios import learned_fraction, relative_error
+from overtone.records.derived.reach import highest_learned, highest_learned_band
+from overtone.records.derived.spread import mean_interval
+from overtone.records.derived.stopping import Evidence, Stop, stop
+
+__all__ = [
+    "Evidence",
+    "Exponent",
+    "Stop",
+    "combine_channels",
+    "corner_bands",
+    "exponent",
+    "has_content",
+    "highest_learned",
+    "highest_learned_band",
+    "learned_fraction",
+    "learning_step",
+    "mean_bands",
+    "mean_interval",
+    "noise_onset",
+    "psnr",
+    "relative_error",
+    "spectral_bias_index",
+    "stop",
+    "time_to_threshold",
+]
