@@ -9,3 +9,9 @@ from overtone.signals.geometry import Grid as Grid
 from overtone.signals.readers.array import array as array
 from overtone.signals.signal import Normalisation as Normalisation
 from overtone.signals.signal import Signal as Signal
+from overtone.signals.readers.audio import audio as audio
+from overtone.signals.readers.image import image as image
+from overtone.signals.readers.pixels import Alpha as Alpha
+from overtone.signals.readers.read import read as read
+from overtone.signals.readers.series import series as series
+from overtone.signals.readers.volume import volume as volume

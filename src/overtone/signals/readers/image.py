@@ -1,0 +1,113 @@
+"""Pictures: fractions of the full range over coordinates in picture heights."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+
+from overtone.errors import InputError
+from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.geometry import Grid
+from overtone.signals.readers import pillow_file, tiff_file
+from overtone.signals.readers.files import PathLike, existing, is_tiff
+from overtone.signals.readers.numbers import tensor
+from overtone.signals.readers.pixels import Alpha, Coverage, Pixels, fractions, full_range_of
+from overtone.signals.signal import Signal
+
+_BEYOND = (-1.0, 2.0)
+
+
+def image(
+    source: object | PathLike,
+    *,
+    alpha: Alpha = Alpha.COMPOSITE,
+    background: float = 1.0,
+    spacing: float | tuple[float, float] | None = None,
+    full_range: tuple[float, float] | None = None,
+) -> Signal:
+    """A picture from a file or an array; values are fractions of the full range, 0 black to 1 white, peak 1.
+
+    Coordinates are in picture heights on both axes (rows and columns are both 1/height apart, so pixels stay square),
+    or in mm if `spacing` is given or a TIFF stores a physical pixel size (OME, ImageJ, or pixels per centimetre).
+    Pixels per inch are ignored. Orientation is applied, palettes are looked up, CMYK becomes RGB. 16-bit gray with
+    alpha is read at 8 bits.
+
+    Args:
+        source: Path of a picture, or an array (H, W) or (H, W, C) of 8-bit, 16-bit, boolean or floating-point
+            pixels; an array's last channel of 2 or 4 is alpha.
+        alpha: What becomes of transparency.
+        background: Gray level laid under a transparent picture, 0 black to 1 white.
+        spacing: Distance of pixels in mm, one or (row, column).
+        full_range: The stored values that mean black and white, by default the range of the pixels' type, and 0 to 1
+            for floating-point pixels.
+
+    Returns:
+        A float32 signal of kind "picture".
+
+    Raises:
+        InputError: If the source is missing, damaged, too large, no picture, less than 2 x 2 pixels or constant.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = existing(source)
+        pixels = tiff_file.read_picture(path) if is_tiff(path) else pillow_file.read(path)
+        name, where = path.name, str(source)
+    else:
+        pixels, name, where = _from_array(source), "array", "array"
+    height, width = pixels.stored.shape[:2]
+    check_shape((height, width), where)
+    black, white = full_range or full_range_of(pixels.stored.dtype, where)
+    if not white > black:
+        raise InputError("white above black", f"({black}, {white})", "swap the two", "full_range")
+    values = fractions(pixels, black, white, alpha, background).reshape(height * width, pixels.colours)
+    signal = assemble(
+        torch.from_numpy(values),
+        _geometry(height, width, spacing, pixels),
+        kind="picture",
+        name=name,
+        where=where,
+        channels=pixels.names,
+        peak=1.0,
+        notes=pixels.notes + _on_alpha(pixels, alpha, background),
+        locate=lambda sample, channel: f"row {sample // width}, column {sample % width}, {pixels.names[channel]}",
+    )
+    if full_range is None:
+        _check_range(signal, where)
+    return signal
+
+
+def _from_array(source: object) -> Pixels:
+    stored = source if isinstance(source, np.ndarray) else tensor(source, "array").numpy(force=True)
+    if stored.ndim == 2:
+        stored = stored[..., None]
+    if stored.ndim != 3 or not stored.shape[2]:
+        raise InputError("an array (H, W) or (H, W, C)", f"shape {stored.shape}", "pass one picture", "array")
+    return Pixels(stored, Coverage.STRAIGHT if stored.shape[2] in (2, 4) else Coverage.NONE)
+
+
+def _geometry(height: int, width: int, spacing: float | tuple[float, float] | None, pixels: Pixels) -> Grid:
+    if spacing is None and pixels.pixel_size is None:
+        return Grid((height, width), (1.0 / height,) * 2, (0.0, 0.0), ("picture height",) * 2, (False, False))
+    given = pixels.pixel_size if spacing is None else spacing
+    mm = (float(given),) * 2 if isinstance(given, int | float) else tuple(float(s) for s in given or ())
+    return Grid((height, width), mm, (0.0, 0.0), ("mm", "mm"), (False, False))
+
+
+def _on_alpha(pixels: Pixels, alpha: Alpha, background: float) -> tuple[str, ...]:
+    if pixels.coverage is Coverage.NONE:
+        return ()
+    if alpha is Alpha.DROP:
+        return ("alpha dropped",)
+    return (f"alpha composited over {'white' if background == 1.0 else f'gray level {background:g}'}",)
+
+
+def _check_range(signal: Signal, where: str) -> None:
+    low, high = (float(v) for v in signal.values.aminmax())
+    if low < _BEYOND[0] or high > _BEYOND[1]:
+        raise InputError(
+            "floating-point pixels between 0 and 1",
+            f"values from {low:g} to {high:g}",
+            "pass full_range=(black, white), or read other quantities with signals.array",
+            where,
+        )

@@ -1,0 +1,119 @@
+"""From stored pixels to fractions of the full range, in blocks of rows so that large pictures fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from overtone.errors import InputError
+from overtone.signals.readers.numbers import check_numeric
+
+_BLOCK = 1 << 20
+_FULL_RANGE = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
+_NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
+
+
+class Alpha(Enum):
+    """What becomes of a picture's transparency."""
+
+    COMPOSITE = "composite"
+    """Lay the picture over a background."""
+    DROP = "drop"
+    """Keep the colours as stored, also where the picture is transparent."""
+
+
+class Coverage(Enum):
+    """How the last channel of stored pixels relates to the others."""
+
+    NONE = "none"
+    """It is a colour like them."""
+    STRAIGHT = "straight"
+    """It is an alpha channel."""
+    PREMULTIPLIED = "premultiplied"
+    """It is an alpha channel by which the colours have been multiplied."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture as stored.
+
+    Attributes:
+        stored: (H, W, C) of any numeric dtype.
+        coverage: Whether the last channel is alpha.
+        pixel_size: (row, column) distance of pixels in mm, or None if unknown.
+        notes: How the file was read.
+    """
+
+    stored: np.ndarray
+    coverage: Coverage = Coverage.NONE
+    pixel_size: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def colours(self) -> int:
+        """Number of channels without alpha."""
+        return self.stored.shape[2] - (self.coverage is not Coverage.NONE)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels without alpha."""
+        return _NAMES.get(self.colours) or tuple(f"channel {c + 1}" for c in range(self.colours))
+
+
+def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
+    """The stored values that mean black and white.
+
+    Args:
+        dtype: Type of the stored pixels.
+        where: The file or argument, for messages.
+
+    Returns:
+        (0, 255) for 8-bit, (0, 65535) for 16-bit, (0, 1) for boolean and floating-point pixels.
+
+    Raises:
+        InputError: If the type has no conventional range.
+    """
+    check_numeric(dtype, where)
+    if dtype.kind == "f":
+        return 0.0, 1.0
+    known = _FULL_RANGE.get(dtype.name)
+    if known is None:
+        raise InputError(
+            "uint8, uint16 or floating-point pixels", dtype.name, "pass full_range=(black, white) with them", where
+        )
+    return known
+
+
+def fractions(
+    pixels: Pixels, black: float, white: float, alpha: Alpha = Alpha.COMPOSITE, background: float = 1.0
+) -> np.ndarray:
+    """The colours as fractions of the full range.
+
+    value = (stored - black) / (white - black); composited over the background, value * a + background * (1 - a), in
+    the space of the stored values (no linearisation).
+
+    Args:
+        pixels: The picture as stored.
+        black: Stored value that becomes 0.
+        white: Stored value that becomes 1.
+        alpha: What becomes of an alpha channel.
+        background: Gray level under a transparent picture, 0 black to 1 white.
+
+    Returns:
+        (H, W, colours) float32.
+    """
+    height, width, channels = pixels.stored.shape
+    result = np.empty((height, width, pixels.colours), np.float32)
+    rows = max(1, _BLOCK // (width * channels))
+    for start in range(0, height, rows):
+        block = np.subtract(pixels.stored[start : start + rows], black, dtype=np.float64)
+        block /= white - black
+        colour = block[..., : pixels.colours]
+        if pixels.coverage is not Coverage.NONE and alpha is Alpha.COMPOSITE:
+            cover = block[..., -1:]
+            seen = colour if pixels.coverage is Coverage.PREMULTIPLIED else colour * cover
+            colour = seen + background * (1.0 - cover)
+        result[start : start + rows] = colour
+    return result

@@ -1,0 +1,67 @@
+"""One entry for every file: the suffix picks the reader, the content is checked by it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from overtone.errors import InputError
+from overtone.signals.readers.array import array
+from overtone.signals.readers.audio import audio
+from overtone.signals.readers.files import PathLike, existing, is_tiff
+from overtone.signals.readers.image import image
+from overtone.signals.readers.series import series
+from overtone.signals.readers.tiff_file import is_stack
+from overtone.signals.readers.volume import volume
+from overtone.signals.signal import Signal
+
+_READERS: dict[str, Callable[..., Signal]] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"), image),
+    **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3"), audio),
+    **dict.fromkeys((".nii", ".nii.gz"), volume),
+    **dict.fromkeys((".csv", ".tsv"), series),
+    **dict.fromkeys((".npy", ".npz"), array),
+}
+
+
+def read(path: PathLike, **options: Any) -> Signal:
+    """Read a file with the reader its suffix calls for.
+
+    Pictures: .png .jpg .jpeg .webp .bmp .gif .tif .tiff (a TIFF of several slices is a volume). Recordings: .wav .flac
+    .ogg .mp3. Volumes: .nii .nii.gz. Series: .csv .tsv. Arrays: .npy .npz.
+
+    Args:
+        path: The file.
+        **options: Passed to the reader.
+
+    Returns:
+        The signal.
+
+    Raises:
+        InputError: If the suffix is unknown, the reader has no such option, or the file is not what its suffix says.
+    """
+    file = existing(path)
+    name = file.name.lower()
+    suffix = ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
+    reader = _READERS.get(suffix)
+    if reader is None:
+        raise InputError(
+            f"a file of a known kind ({' '.join(_READERS)})",
+            f"the suffix {suffix!r}" if suffix else "no suffix",
+            "convert or rename it, or pass an array to signals.array",
+            str(path),
+        )
+    if reader is image and is_tiff(file) and is_stack(file):
+        reader = volume
+    known = list(inspect.signature(reader).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"an option of signals.{reader.__name__} ({', '.join(known) or 'none'})",
+                repr(option),
+                "leave it out",
+                str(path),
+            )
+    return reader(path, **options)
