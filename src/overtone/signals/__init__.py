@@ -5,6 +5,7 @@ training, `synthetic` makes signals of known spectrum.
 """
 
 from overtone.signals import masks as masks
+from overtone.signals import synthetic as synthetic
 from overtone.signals.geometry import Grid as Grid
 from overtone.signals.readers.array import array as array
 from overtone.signals.signal import Normalisation as Normalisation
