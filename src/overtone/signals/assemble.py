@@ -26,11 +26,17 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
     """
     if not 1 <= len(shape) <= 3:
         raise InputError(
-            "1 to 3 grid axes", f"{len(shape)} axes, shape {shape}", "pick one picture, recording or volume", where
+            "1 to 3 grid axes",
+            f"{len(shape)} axes, shape {shape}",
+            "pick one picture, recording or volume",
+            where,
         )
     if min(shape) < 2:
         raise InputError(
-            "at least 2 samples along every axis", f"shape {shape}", "drop the axes of one sample or pass more", where
+            "at least 2 samples along every axis",
+            f"shape {shape}",
+            "drop the axes of one sample or pass more",
+            where,
         )
 
 
@@ -77,11 +83,16 @@ def assemble(
         sample, channel = found.first_bad
         place = (locate or _index(geometry.shape, channels))(sample, channel)
         raise InputError(
-            "finite values", f"{float(values[sample, channel])} at {place}", "fill the gap or cut it out", where
+            "finite values",
+            f"{float(values[sample, channel])} at {place}",
+            "fill the gap or cut it out",
+            where,
         )
     if found.constant:
         level = ", ".join(f"{v:g}" for v in found.low.tolist()[:4])
-        raise InputError("values that vary", f"a constant signal of value {level}", "pass one with a spectrum", where)
+        raise InputError(
+            "values that vary", f"a constant signal of value {level}", "pass one with a spectrum", where
+        )
     return Signal(
         values=values,
         geometry=geometry,

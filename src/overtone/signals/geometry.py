@@ -36,14 +36,22 @@ class Grid:
         for name in ("spacing", "origin", "units", "periodic"):
             if len(getattr(self, name)) != axes:
                 raise InputError(
-                    f"one {name} per axis ({axes})", f"{len(getattr(self, name))}", f"pass {axes} values", name
+                    f"one {name} per axis ({axes})",
+                    f"{len(getattr(self, name))}",
+                    f"pass {axes} values",
+                    name,
                 )
         if not all(math.isfinite(s) and s > 0 for s in self.spacing):
             raise InputError(
-                "positive finite distances between samples", f"{self.spacing}", "check the physical resolution", "spacing"
+                "positive finite distances between samples",
+                f"{self.spacing}",
+                "check the physical resolution",
+                "spacing",
             )
         if not all(math.isfinite(o) for o in self.origin):
-            raise InputError("finite coordinates of the first sample", f"{self.origin}", "check the file", "origin")
+            raise InputError(
+                "finite coordinates of the first sample", f"{self.origin}", "check the file", "origin"
+            )
 
     @staticmethod
     def unit_box(shape: tuple[int, ...], periodic: bool = False, unit: str = "array") -> Grid:
@@ -80,12 +88,14 @@ class Grid:
             index: (M,) int64 flat indices, or None for every sample in order.
 
         Returns:
-            (M, d) float64 coordinates in `units`, on the index's device. Float64, because a recording of minutes
-            times a frequency of kilohertz exhausts the 24 bits of a float32.
+            (M, d) float64 coordinates in `units`, on the index's device. Float64, because a recording of
+            minutes times a frequency of kilohertz exhausts the 24 bits of a float32.
         """
         flat = torch.arange(self.samples) if index is None else index
         columns = []
-        for n, spacing, origin in zip(reversed(self.shape), reversed(self.spacing), reversed(self.origin), strict=True):
+        for n, spacing, origin in zip(
+            reversed(self.shape), reversed(self.spacing), reversed(self.origin), strict=True
+        ):
             columns.append((flat % n).double() * spacing + origin)
             flat = flat // n
         return torch.stack(columns[::-1], dim=-1)
@@ -93,6 +103,10 @@ class Grid:
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if not 1 <= len(shape) <= 3:
-        raise InputError("a grid of 1 to 3 axes", f"{len(shape)} axes", "pass one picture, recording or volume")
+        raise InputError(
+            "a grid of 1 to 3 axes", f"{len(shape)} axes", "pass one picture, recording or volume"
+        )
     if min(shape) < 1:
-        raise InputError("at least one sample per axis", f"shape {tuple(shape)}", "pass a signal with samples", "shape")
+        raise InputError(
+            "at least one sample per axis", f"shape {tuple(shape)}", "pass a signal with samples", "shape"
+        )

@@ -1,7 +1,7 @@
 """Which samples are kept out of training. Every mask is an (N,) bool tensor, True for the samples it selects.
 
-    signal = signal.with_held_out(masks.random(signal.geometry, 0.1, seed=0))
-    signal = signal.with_split(*masks.alternating(signal.geometry))
+signal = signal.with_held_out(masks.random(signal.geometry, 0.1, seed=0))
+signal = signal.with_split(*masks.alternating(signal.geometry))
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
     starts, steps = per_axis(start, geometry, "start"), per_axis(step, geometry, "step")
     for s, pitch, n in zip(starts, steps, geometry.shape, strict=True):
         if not 0 <= s < n or pitch < 1:
-            raise InputError(f"a start within the {n} samples and a step of 1 or more", f"{s} and {pitch}", "change them")
+            raise InputError(
+                f"a start within the {n} samples and a step of 1 or more", f"{s} and {pitch}", "change them"
+            )
     mask = torch.zeros(geometry.shape, dtype=torch.bool)
     mask[tuple(slice(s, None, pitch) for s, pitch in zip(starts, steps, strict=True))] = True
     return mask.reshape(-1)
@@ -100,8 +102,9 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
 def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
     """Train on `[::2, ::2]`, hold out `[1::2, 1::2]`, leave the rest unused.
 
-    The split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional
-    Domains", image regression. Its training samples hold half the Nyquist frequency of the picture.
+    The split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low
+    Dimensional Domains", image regression. Its training samples hold half the Nyquist frequency of the
+    picture.
 
     Args:
         geometry: Where the samples lie.
@@ -117,7 +120,9 @@ def per_axis(value: int | tuple[int, ...], geometry: Grid, where: str) -> tuple[
     axes = len(geometry.shape)
     values = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
     if len(values) != axes:
-        raise InputError(f"one {where}, or one per axis ({axes})", f"{len(values)}", f"pass {axes} values", where)
+        raise InputError(
+            f"one {where}, or one per axis ({axes})", f"{len(values)}", f"pass {axes} values", where
+        )
     return values
 
 
@@ -125,6 +130,9 @@ def _count(wanted: float, most: int, what: str) -> int:
     count = round(wanted) if math.isfinite(wanted) else -1
     if not 1 <= count <= most:
         raise InputError(
-            f"a fraction that selects 1 to {most} of {what}", f"{count} selected", "change the fraction", "fraction"
+            f"a fraction that selects 1 to {most} of {what}",
+            f"{count} selected",
+            "change the fraction",
+            "fraction",
         )
     return count

@@ -1,4 +1,4 @@
-"""The Signal: what is to be learned, in physical units, with its held-out samples and, where known, its clean self."""
+"""The Signal: what is to be learned, in physical units, with its held-out samples and its clean self."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ class Normalisation:
         """Centre on the mean and bring the largest deviation to 1.
 
         offset_c = mean of channel c, scale_c = max |values_c - offset_c| (the largest of all channels unless
-        `per_channel`), both rounded to the precision of `values`, so that `apply` stays within [-1, 1] to rounding
-        however small the deviations are beside the offset. A channel without deviation gets the scale 1.
+        `per_channel`), both rounded to the precision of `values`, so that `apply` stays within [-1, 1] to
+        rounding however small the deviations are beside the offset. A channel without deviation gets the
+        scale 1.
 
         Args:
             values: (N, C) physical values.
-            per_channel: One map per channel (columns of different units) instead of one scale for all, which keeps
-                the channels' relative weight in a loss (red, green, blue).
+            per_channel: One map per channel (columns of different units) instead of one scale for all, which
+                keeps the channels' relative weight in a loss (red, green, blue).
 
         Raises:
             InputError: If there are no values, one is not finite, or their range exceeds that of the dtype.
@@ -85,8 +86,8 @@ class Signal:
     """What is to be learned.
 
     Attributes:
-        values: (N, C) samples in physical units (pictures: 0 black to 1 white; audio: full scale is -1 to 1; arrays,
-            volumes and series: as they are in the file), row-major over the grid.
+        values: (N, C) samples in physical units (pictures: 0 black to 1 white; audio: full scale is -1 to 1;
+            arrays, volumes and series: as they are in the file), row-major over the grid.
         geometry: Where the samples lie.
         kind: "picture", "audio", "volume", "series", "array" or "synthetic".
         name: File name or a description, for titles.
@@ -95,7 +96,8 @@ class Signal:
         peak: The range a PSNR refers to: 1 for pictures, else the largest minus the smallest value.
         normalisation: The reversible map to the values a network is trained on.
         held_out: (N,) bool, True for the samples kept out of training, or None.
-        unused: (N,) bool, True for the samples neither trained on nor held out, or None; disjoint from `held_out`.
+        unused: (N,) bool, True for the samples neither trained on nor held out, or None; disjoint from
+            `held_out`.
         clean: (N, C) noise-free reference, or None.
         notes: Sentences on how the file was read (alpha dropped, orientation applied), for reports.
     """
@@ -150,7 +152,9 @@ class Signal:
         if mask is not None:
             self._check_mask(mask, "held_out")
             if bool(mask.all()):
-                raise InputError("samples left to train on", "a mask that holds out all", "hold out fewer", "held_out")
+                raise InputError(
+                    "samples left to train on", "a mask that holds out all", "hold out fewer", "held_out"
+                )
         return replace(self, held_out=mask, unused=None)
 
     def with_split(self, train: Tensor, held_out: Tensor) -> Signal:

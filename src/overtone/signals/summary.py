@@ -18,7 +18,8 @@ class Summary:
         low: (C,) float64, the smallest value per channel.
         high: (C,) float64, the largest value per channel.
         mean: (C,) float64, the mean per channel, accumulated in float64.
-        first_bad: (sample, channel) of the first NaN or infinity, or None; the other fields are then meaningless.
+        first_bad: (sample, channel) of the first NaN or infinity, or None; the other fields are then
+            meaningless.
     """
 
     low: Tensor

@@ -1,1 +1,1 @@
-"""One reader a kind of file. Each returns a `Signal` in the units of the file, or one sentence on what is wrong."""
+"""One reader a kind of file; each returns a `Signal` in physical units, or says in a sentence what is off."""

@@ -29,8 +29,9 @@ def array(
 ) -> Signal:
     """A signal from an array, a tensor, or a `.npy` or `.npz` file; the values are kept as they are.
 
-    Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter than
-    all others carries channels there (a picture, or a volume, with channels); every other axis is a grid axis.
+    Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter
+    than all others carries channels there (a picture, or a volume, with channels); every other axis is a grid
+    axis.
 
     Args:
         values: Array, nested lists, tensor (its device is kept), or the path of a file.
@@ -81,7 +82,9 @@ class Lattice:
         wraps = self._per_axis(self.periodic, n, "periodic", where)
         if self.spacing is None:
             if self.unit is not None:
-                raise InputError("a spacing with the unit", f"unit {self.unit!r} alone", "pass spacing= too", where)
+                raise InputError(
+                    "a spacing with the unit", f"unit {self.unit!r} alone", "pass spacing= too", where
+                )
             box = Grid.unit_box(shape)
             return Grid(shape, box.spacing, box.origin, box.units, tuple(bool(w) for w in wraps))
         distances = tuple(float(s) for s in self._per_axis(self.spacing, n, "spacing", where))
@@ -92,7 +95,9 @@ class Lattice:
     def _per_axis(value: float | tuple[float, ...], axes: int, name: str, where: str) -> tuple[float, ...]:
         values = (value,) * axes if isinstance(value, int | float) else tuple(value)
         if len(values) != axes:
-            raise InputError(f"one {name}, or one per axis ({axes})", f"{len(values)}", "pass as many as axes", where)
+            raise InputError(
+                f"one {name}, or one per axis ({axes})", f"{len(values)}", "pass as many as axes", where
+            )
         return values
 
 

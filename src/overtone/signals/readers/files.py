@@ -108,7 +108,9 @@ def decoding(path: Path, wanted: str) -> Iterator[None]:
     except OvertoneError:
         raise
     except MemoryError as error:
-        raise InputError(f"{wanted} that fits into memory", "too many samples", "cut a part out", str(path)) from error
+        raise InputError(
+            f"{wanted} that fits into memory", "too many samples", "cut a part out", str(path)
+        ) from error
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__
         raise InputError(

@@ -29,10 +29,10 @@ def image(
 ) -> Signal:
     """A picture from a file or an array; values are fractions of the full range, 0 black to 1 white, peak 1.
 
-    Coordinates are in picture heights on both axes (rows and columns are both 1/height apart, so pixels stay square),
-    or in mm if `spacing` is given or a TIFF stores a physical pixel size (OME, ImageJ, or pixels per centimetre).
-    Pixels per inch are ignored. Orientation is applied, palettes are looked up, CMYK becomes RGB. 16-bit gray with
-    alpha is read at 8 bits.
+    Coordinates are in picture heights on both axes (rows and columns are both 1/height apart, so pixels stay
+    square), or in mm if `spacing` is given or a TIFF stores a physical pixel size (OME, ImageJ, or pixels per
+    centimetre). Pixels per inch are ignored. Orientation is applied, palettes are looked up, CMYK becomes
+    RGB. 16-bit gray with alpha is read at 8 bits.
 
     Args:
         source: Path of a picture, or an array (H, W) or (H, W, C) of 8-bit, 16-bit, boolean or floating-point
@@ -40,14 +40,15 @@ def image(
         alpha: What becomes of transparency.
         background: Gray level laid under a transparent picture, 0 black to 1 white.
         spacing: Distance of pixels in mm, one or (row, column).
-        full_range: The stored values that mean black and white, by default the range of the pixels' type, and 0 to 1
-            for floating-point pixels.
+        full_range: The stored values that mean black and white, by default the range of the pixels' type, and
+            0 to 1 for floating-point pixels.
 
     Returns:
         A float32 signal of kind "picture".
 
     Raises:
-        InputError: If the source is missing, damaged, too large, no picture, less than 2 x 2 pixels or constant.
+        InputError: If the source is missing, damaged, too large, no picture, less than 2 x 2 pixels or
+            constant.
     """
     if isinstance(source, str | os.PathLike):
         path = existing(source)
@@ -70,7 +71,9 @@ def image(
         channels=pixels.names,
         peak=1.0,
         notes=pixels.notes + _on_alpha(pixels, alpha, background),
-        locate=lambda sample, channel: f"row {sample // width}, column {sample % width}, {pixels.names[channel]}",
+        locate=lambda sample, channel: (
+            f"row {sample // width}, column {sample % width}, {pixels.names[channel]}"
+        ),
     )
     if full_range is None:
         _check_range(signal, where)

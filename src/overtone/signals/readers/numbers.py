@@ -1,4 +1,4 @@
-"""From any NumPy array or tensor to floating-point samples, without a needless copy and without losing digits."""
+"""From any NumPy array or tensor to floating-point samples, without a needless copy or a loss of digits."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ def check_numeric(dtype: np.dtype, where: str) -> None:
         InputError: If the dtype is not boolean, integer or real.
     """
     if dtype.kind == "O":
-        raise InputError("numbers", "an object array, which only a pickle can hold", "save it as plain numbers", where)
+        raise InputError(
+            "numbers", "an object array, which only a pickle can hold", "save it as plain numbers", where
+        )
     if dtype.kind == "c":
         raise InputError(
-            "real numbers", f"complex numbers ({dtype})", "pass the real and imaginary parts as two channels", where
+            "real numbers",
+            f"complex numbers ({dtype})",
+            "pass the real and imaginary parts as two channels",
+            where,
         )
     if dtype.kind not in "biuf":
         raise InputError("numbers", f"an array of {dtype}", "convert it to a floating-point array", where)
 
 
 def real(values: np.ndarray, where: str) -> np.ndarray:
-    """The array in native float32 or float64: float64 and integers wider than 16 bits as float64, else float32.
+    """The array as float64 if it is wider than 32-bit floats or 16-bit integers, else as float32.
 
     Args:
         values: Any array.
@@ -55,10 +60,16 @@ def tensor(values: object, where: str) -> Tensor:
         if values.is_complex():
             check_numeric(np.dtype("complex64"), where)
         kept = (torch.float64, torch.int32, torch.int64)
-        return values.detach().to(torch.float64 if values.dtype in kept else torch.float32, copy=True).contiguous()
+        return (
+            values.detach()
+            .to(torch.float64 if values.dtype in kept else torch.float32, copy=True)
+            .contiguous()
+        )
     try:
         given = np.asarray(values)
     except (ValueError, TypeError) as error:
-        raise InputError("an array of numbers", "rows of unequal length", "pass a regular array", where) from error
+        raise InputError(
+            "an array of numbers", "rows of unequal length", "pass a regular array", where
+        ) from error
     converted = real(given, where)
     return torch.from_numpy(converted.copy() if np.shares_memory(converted, given) else converted)

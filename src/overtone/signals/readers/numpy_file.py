@@ -1,4 +1,4 @@
-"""`.npy` and `.npz` files: the header is judged before any data are read, and nothing in a file is ever executed."""
+"""`.npy` and `.npz` files: the header is judged before data are read, and nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def load(path: Path, key: str | None = None) -> np.ndarray:
         The array as it is in the file.
 
     Raises:
-        InputError: If the file is damaged, holds objects, complex numbers or text, announces too much, or the array
-            is not named unambiguously.
+        InputError: If the file is damaged, holds objects, complex numbers or text, announces too much, or the
+            array is not named unambiguously.
     """
     if is_numpy(path):
         with path.open("rb") as stream:

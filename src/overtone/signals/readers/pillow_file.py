@@ -22,8 +22,8 @@ _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 def read(path: Path) -> Pixels:
     """Decode the first frame of a picture file.
 
-    Palettes are looked up; CMYK, YCbCr, Lab and HSV are converted to RGB; EXIF orientation is applied; embedded colour
-    profiles are not.
+    Palettes are looked up; CMYK, YCbCr, Lab and HSV are converted to RGB; EXIF orientation is applied;
+    embedded colour profiles are not.
 
     Args:
         path: An existing file.
@@ -67,7 +67,7 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
 
 
 def _deep_colour(path: Path, upright: Image.Image) -> np.ndarray | None:
-    """Both bytes of 16-bit colour, of which Pillow keeps the high one: decode the low one in its place as well."""
+    """Both bytes of 16-bit colour: Pillow keeps the high one, so the low one is decoded in its place too."""
     with Image.open(path) as low:
         layout = str(low.tile[0].args) if low.format == "PNG" and low.tile else ""
         if layout not in ("RGB;16B", "RGBA;16B"):

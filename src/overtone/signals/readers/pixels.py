@@ -81,7 +81,10 @@ def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
     known = _FULL_RANGE.get(dtype.name)
     if known is None:
         raise InputError(
-            "uint8, uint16 or floating-point pixels", dtype.name, "pass full_range=(black, white) with them", where
+            "uint8, uint16 or floating-point pixels",
+            dtype.name,
+            "pass full_range=(black, white) with them",
+            where,
         )
     return known
 
@@ -91,8 +94,8 @@ def fractions(
 ) -> np.ndarray:
     """The colours as fractions of the full range.
 
-    value = (stored - black) / (white - black); composited over the background, value * a + background * (1 - a), in
-    the space of the stored values (no linearisation).
+    value = (stored - black) / (white - black); composited over the background, value * a + background * (1 -
+    a), in the space of the stored values (no linearisation).
 
     Args:
         pixels: The picture as stored.

@@ -29,8 +29,8 @@ _READERS: dict[str, Callable[..., Signal]] = {
 def read(path: PathLike, **options: Any) -> Signal:
     """Read a file with the reader its suffix calls for.
 
-    Pictures: .png .jpg .jpeg .webp .bmp .gif .tif .tiff (a TIFF of several slices is a volume). Recordings: .wav .flac
-    .ogg .mp3. Volumes: .nii .nii.gz. Series: .csv .tsv. Arrays: .npy .npz.
+    Pictures: .png .jpg .jpeg .webp .bmp .gif .tif .tiff (a TIFF of several slices is a volume). Recordings:
+    .wav .flac .ogg .mp3. Volumes: .nii .nii.gz. Series: .csv .tsv. Arrays: .npy .npz.
 
     Args:
         path: The file.
@@ -40,7 +40,8 @@ def read(path: PathLike, **options: Any) -> Signal:
         The signal.
 
     Raises:
-        InputError: If the suffix is unknown, the reader has no such option, or the file is not what its suffix says.
+        InputError: If the suffix is unknown, the reader has no such option, or the file is not what its
+            suffix says.
     """
     file = existing(path)
     name = file.name.lower()

@@ -17,7 +17,7 @@ from overtone.signals.signal import Signal
 
 _UNIT = re.compile(r"\s*[\[(]([^\])]+)[\])]\s*$")
 _SECONDS = ("s", "sec", "secs", "second", "seconds")
-_DURATIONS = {"days": "D", "h": "h", "min": "min", "s": "s"}
+_DURATIONS = {"days": 86_400.0, "h": 3_600.0, "min": 60.0, "s": 1.0}
 _TOLERANCE = 0.01
 
 
@@ -26,22 +26,22 @@ def series(
 ) -> Signal:
     """One or more columns of numbers from a CSV over a column of evenly spaced times.
 
-    Dates in ISO 8601 are counted from the first one in days (or in `unit`). Each column is normalised by itself, since
-    columns may have different units.
+    Dates in ISO 8601 are counted from the first one in days (or in `unit`). Each column is normalised by
+    itself, since columns may have different units.
 
     Args:
         path: The file; comma, semicolon or tab separated.
         time: Name of the time column, by default the first one.
         columns: Names of the value columns, by default all others.
-        unit: Unit of time; by default what stands in brackets in the header, as in "time [s]" or "t (days)", else the
-            column's name. Dates take "days", "h", "min" or "s".
+        unit: Unit of time; by default what stands in brackets in the header, as in "time [s]" or "t (days)",
+            else the column's name. Dates take "days", "h", "min" or "s".
 
     Returns:
         A float64 signal of kind "series".
 
     Raises:
-        InputError: If a column is missing, a cell is no number, or times are not strictly increasing and evenly spaced
-            (each step within 1 % of the median step); names the line.
+        InputError: If a column is missing, a cell is no number, or times are not strictly increasing and
+            evenly spaced (each step within 1 % of the median step); names the line.
     """
     table = read(existing(path))
     time_name = _chosen(table, time, table.names[0])
@@ -73,13 +73,19 @@ def _chosen(table: Table, wanted: str | None, default: str) -> str:
         return name
     bare = [full for full in table.names if _split_unit(full)[0] == name]
     if len(bare) != 1:
-        raise InputError(f"a column {name!r}", f"columns {', '.join(table.names[:12])}", "pass one", table.where)
+        raise InputError(
+            f"a column {name!r}", f"columns {', '.join(table.names[:12])}", "pass one", table.where
+        )
     return bare[0]
 
 
 def _value_names(table: Table, time_name: str, columns: str | list[str] | None) -> list[str]:
     wanted = [columns] if isinstance(columns, str) else columns
-    names = [n for n in table.names if n != time_name] if wanted is None else [_chosen(table, n, n) for n in wanted]
+    names = (
+        [n for n in table.names if n != time_name]
+        if wanted is None
+        else [_chosen(table, n, n) for n in wanted]
+    )
     if not names:
         raise InputError(
             "a time column and at least one value column",
@@ -118,8 +124,10 @@ def _dates(table: Table, name: str, unit: str) -> tuple[list[float], str, tuple[
         )
     duration = _DURATIONS.get(unit)
     if duration is None:
-        raise InputError(f"a unit of dates among {', '.join(_DURATIONS)}", repr(unit), "pass one of them", "unit")
-    passed = (stamps - stamps.iloc[0]) / pd.Timedelta(1, unit=duration)  # type: ignore[call-overload]
+        raise InputError(
+            f"a unit of dates among {', '.join(_DURATIONS)}", repr(unit), "pass one of them", "unit"
+        )
+    passed = (stamps - stamps.iloc[0]).dt.total_seconds().to_numpy(np.float64) / duration
     return passed.tolist(), unit, (f"time counted from {cells.iloc[0]}",)
 
 
@@ -128,7 +136,10 @@ def _check_times(times: list[float], table: Table, name: str) -> None:
     if not np.isfinite(clock).all():
         row = int(np.flatnonzero(~np.isfinite(clock))[0])
         raise InputError(
-            "finite times", f"{clock[row]} on line {table.line(row)}", "correct it", f"{table.where}, column {name!r}"
+            "finite times",
+            f"{clock[row]} on line {table.line(row)}",
+            "correct it",
+            f"{table.where}, column {name!r}",
         )
     steps = np.diff(clock)
     if not steps.size:

@@ -61,8 +61,8 @@ class Table:
 def read(path: Path) -> Table:
     """Read a CSV, comma, semicolon or tab separated, with or without a header.
 
-    The first line is a header unless its first cell is a number or a date; columns without a header are called
-    "column 1", "column 2" and so on.
+    The first line is a header unless its first cell is a number or a date; columns without a header are
+    called "column 1", "column 2" and so on.
 
     Args:
         path: An existing file.

@@ -36,8 +36,8 @@ def is_stack(path: Path) -> bool:
 def read_picture(path: Path) -> Pixels:
     """A TIFF of one picture.
 
-    8-bit pictures and those of one deep channel go through Pillow, which knows more compressions; 16-bit colour, many
-    channels and other number types through tifffile.
+    8-bit pictures and those of one deep channel go through Pillow, which knows more compressions; 16-bit
+    colour, many channels and other number types through tifffile.
 
     Args:
         path: An existing file that starts like a TIFF.
@@ -46,11 +46,11 @@ def read_picture(path: Path) -> Pixels:
         The pixels as stored, with their physical size where the file has one.
 
     Raises:
-        InputError: If the file holds a stack, is damaged or too large, or is stored in a colour space that neither
-            library converts.
+        InputError: If the file holds a stack, is damaged or too large, or is stored in a colour space that
+            neither library converts.
     """
     with decoding(path, "a TIFF picture"), tifffile.TiffFile(path) as tif:
-        series, page = tif.series[0], tif.pages[0]
+        series, page = tif.series[0], tif.pages.first
         axes = _axes(series)
         if axes[0] in _STACK_AXES:
             raise InputError(
@@ -104,7 +104,7 @@ def _decode(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
             raise
         raise InputError(
             "an uncompressed or deflate-compressed TIFF",
-            f"{series.keyframe.compression.name} compression",
+            f"{tifffile.COMPRESSION(series.keyframe.compression).name} compression",
             "save it again with one of these",
             str(path),
         ) from error
@@ -121,7 +121,11 @@ def _pillow_keeps_all(page: tifffile.TiffPage, axes: str) -> bool:
     if page.dtype in (np.dtype("uint8"), np.dtype("bool")):
         return page.samplesperpixel <= 4
     black_is_zero = page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
-    return page.samplesperpixel == 1 and black_is_zero and page.dtype in (np.dtype("uint16"), np.dtype("float32"))
+    return (
+        page.samplesperpixel == 1
+        and black_is_zero
+        and page.dtype in (np.dtype("uint16"), np.dtype("float32"))
+    )
 
 
 def _coverage(page: tifffile.TiffPage) -> Coverage:
@@ -136,4 +140,9 @@ def _black_is_zero(stored: np.ndarray, page: tifffile.TiffPage, path: Path) -> n
         return stored
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and stored.dtype.kind == "u":
         return np.iinfo(stored.dtype).max - stored
-    raise InputError("gray or RGB pixels", f"{page.photometric.name} pixels", "convert the picture to RGB", str(path))
+    raise InputError(
+        "gray or RGB pixels",
+        f"{tifffile.PHOTOMETRIC(page.photometric).name} pixels",
+        "convert the picture to RGB",
+        str(path),
+    )

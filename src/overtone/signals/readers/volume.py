@@ -13,7 +13,6 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals.assemble import assemble, check_shape
-from overtone.signals.geometry import Grid
 from overtone.signals.readers import numpy_file, tiff_file
 from overtone.signals.readers.array import Lattice, on_lattice
 from overtone.signals.readers.files import PathLike, check_size, decoding, existing, is_tiff
@@ -24,25 +23,29 @@ _MM = {"mm": 1.0, "meter": 1000.0, "micron": 1e-3, "unknown": 1.0}
 
 
 def volume(
-    source: object | PathLike, spacing: float | tuple[float, float, float] | None = None, key: str | None = None
+    source: object | PathLike,
+    spacing: float | tuple[float, float, float] | None = None,
+    key: str | None = None,
 ) -> Signal:
     """A volume: NIfTI (.nii, .nii.gz), a TIFF stack, a `.npy` or `.npz` file, or an array of three axes.
 
-    NIfTI values are scaled as the header says; the axes are those of the file (i, j, k) and the coordinates are voxel
-    sizes times indices, in mm (the rotation to scanner space is not applied).
+    NIfTI values are scaled as the header says; the axes are those of the file (i, j, k) and the coordinates
+    are voxel sizes times indices, in mm (the rotation to scanner space is not applied).
 
     Args:
         source: Path of the file, or the array.
-        spacing: Distance of voxels in mm, one or one per axis; overrides the file. If neither says, coordinates are in
-            [0, 1) per axis.
+        spacing: Distance of voxels in mm, one or one per axis; overrides the file. If neither says,
+            coordinates are in [0, 1) per axis.
         key: Name of the array in a `.npz` of several.
 
     Returns:
-        A signal of kind "volume" in the values' physical unit: float32, or float64 if the source or its scaling needs
+        A signal of kind "volume" in the values' physical unit: float32, or float64 if the source or its
+        scaling needs
             it.
 
     Raises:
-        InputError: If the source is missing, damaged, announces too much, or is no volume of finite values that vary.
+        InputError: If the source is missing, damaged, announces too much, or is no volume of finite values
+            that vary.
     """
     if not isinstance(source, str | os.PathLike):
         return _bare(tensor(source, "array"), spacing, "array", "array")
@@ -63,7 +66,10 @@ def volume(
 def _bare(values: Tensor, spacing: float | tuple[float, ...] | None, name: str, where: str) -> Signal:
     if values.ndim != 3:
         raise InputError(
-            "three axes", f"shape {tuple(values.shape)}", "pass one volume, or read it with signals.array", where
+            "three axes",
+            f"shape {tuple(values.shape)}",
+            "pass one volume, or read it with signals.array",
+            where,
         )
     lattice = Lattice(spacing, unit=None if spacing is None else "mm")
     return on_lattice(values.unsqueeze(-1), lattice, name=name, where=where)
@@ -84,7 +90,9 @@ def _nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) ->
         unit = picture.header.get_xyzt_units()[0]
         sizes = tuple(float(z) * _MM[unit] for z in picture.header.get_zooms()[:3])
     mm = sizes if spacing is None else spacing
-    assumed = ("voxel size taken to be in mm, since the file names no unit",) * (unit == "unknown" and spacing is None)
+    assumed = ("voxel size taken to be in mm, since the file names no unit",) * (
+        unit == "unknown" and spacing is None
+    )
     return assemble(
         torch.from_numpy(values).reshape(-1, 1),
         Lattice(mm, unit="mm").grid(shape, where),

@@ -15,7 +15,7 @@ from overtone.signals.synthetic.make import grid_shape, signal
 def power_law(
     shape: int | tuple[int, ...], exponent: float, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """A field whose power per mode is proportional to |k|^-exponent, k in cycles per array; mean 0, mean square 1.
+    """A field of power |k|^-exponent per mode, up to a factor, k in cycles per array; mean 0, mean square 1.
 
     Natural pictures have an exponent near 2 in two dimensions.
 
@@ -40,7 +40,12 @@ def power_law(
 
 
 def band_noise(
-    shape: int | tuple[int, ...], low: float, high: float, seed: int = 0, *, dtype: torch.dtype = torch.float32
+    shape: int | tuple[int, ...],
+    low: float,
+    high: float,
+    seed: int = 0,
+    *,
+    dtype: torch.dtype = torch.float32,
 ) -> Signal:
     """A field with equal power in every mode of low <= |k| < high and none elsewhere; mean 0, mean square 1.
 

@@ -20,8 +20,8 @@ def add_noise(
     Args:
         signal: The clean signal, or one whose `clean` is known already and is kept.
         std: Standard deviation of the noise in the values' unit.
-        fraction_of_range: Instead of `std`, the standard deviation as a fraction of the peak, or of each channel's own
-            range where the channels are normalised one by one.
+        fraction_of_range: Instead of `std`, the standard deviation as a fraction of the peak, or of each
+            channel's own range where the channels are normalised one by one.
         seed: The same seed gives the same noise.
 
     Returns:

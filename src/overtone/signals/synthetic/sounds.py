@@ -15,8 +15,10 @@ _SCALE = (0, 2, 4, 7, 9, 12)
 _PEAK = 0.9
 
 
-def voice(seconds: float = 1.0, rate: int = 8000, seed: int = 0, *, dtype: torch.dtype = torch.float32) -> Signal:
-    """A vowel-like tone: harmonics of a gliding fundamental near 120 Hz under formants at 700, 1220 and 2600 Hz.
+def voice(
+    seconds: float = 1.0, rate: int = 8000, seed: int = 0, *, dtype: torch.dtype = torch.float32
+) -> Signal:
+    """A vowel-like tone: harmonics of a gliding 120 Hz under formants at 700, 1220 and 2600 Hz.
 
     Args:
         seconds: Length.
@@ -43,8 +45,10 @@ def voice(seconds: float = 1.0, rate: int = 8000, seed: int = 0, *, dtype: torch
     return _recording(total * syllables, rate, "voice-like tone", dtype)
 
 
-def music(seconds: float = 2.0, rate: int = 16000, seed: int = 0, *, dtype: torch.dtype = torch.float32) -> Signal:
-    """Plucked notes of a pentatonic scale on 220 Hz, four a second, each of harmonics that fade the faster the higher.
+def music(
+    seconds: float = 2.0, rate: int = 16000, seed: int = 0, *, dtype: torch.dtype = torch.float32
+) -> Signal:
+    """Plucked notes of a pentatonic scale on 220 Hz, four a second; high harmonics fade first.
 
     Args:
         seconds: Length.

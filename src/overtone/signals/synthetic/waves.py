@@ -46,7 +46,10 @@ def harmonics(
     waves = waves[:, None] if waves.ndim == 1 else waves
     if waves.ndim != 2 or not waves.size or waves.shape[1] != len(shape):
         raise InputError(
-            f"wave vectors of {len(shape)} components", f"shape {waves.shape}", "pass one row per wave", "frequencies"
+            f"wave vectors of {len(shape)} components",
+            f"shape {waves.shape}",
+            "pass one row per wave",
+            "frequencies",
         )
     nyquist = np.asarray(shape) / 2
     if not (np.abs(waves) < nyquist).all():
@@ -87,7 +90,9 @@ def step(samples: int = 256, position: float = 0.5, *, dtype: torch.dtype = torc
     return signal((np.arange(shape[0]) / shape[0] >= position) * 1.0, Grid.unit_box(shape), "step", dtype)
 
 
-def chirp(samples: int = 1024, low: float = 1.0, high: float = 64.0, *, dtype: torch.dtype = torch.float32) -> Signal:
+def chirp(
+    samples: int = 1024, low: float = 1.0, high: float = 64.0, *, dtype: torch.dtype = torch.float32
+) -> Signal:
     """A linear sweep, sin(2 pi (low x + (high - low) x^2 / 2)), whose frequency at x is low + (high - low) x.
 
     Args:
@@ -111,7 +116,9 @@ def chirp(samples: int = 1024, low: float = 1.0, high: float = 64.0, *, dtype: t
             "chirp",
         )
     x = np.arange(shape[0]) / shape[0]
-    return signal(np.sin(2 * np.pi * (low * x + (high - low) * x**2 / 2)), Grid.unit_box(shape), "chirp", dtype)
+    return signal(
+        np.sin(2 * np.pi * (low * x + (high - low) * x**2 / 2)), Grid.unit_box(shape), "chirp", dtype
+    )
 
 
 def _one_each(value: float | Sequence[float] | np.ndarray, m: int, name: str) -> np.ndarray:
