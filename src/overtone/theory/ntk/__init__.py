@@ -1,7 +1,30 @@
 """Neural tangent kernels: infinitely wide networks in closed form, finite networks as they are, and their spectra."""
 
+from overtone.theory.ntk import infinite
 from overtone.theory.ntk.empirical.kernel import Kernel, finite
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.sources import Route
+from overtone.theory.ntk.operators.decay import decay
+from overtone.theory.ntk.operators.implicit import Implicit
+from overtone.theory.ntk.operators.leading import Eigenpairs, leading
+from overtone.theory.ntk.operators.operator import Matrix, Operator
+from overtone.theory.ntk.spectrum.bands import BandBasis
+from overtone.theory.ntk.spectrum.periodic import periodic
+from overtone.theory.ntk.spectrum.sphere import sphere
 
-__all__ = ["Kernel", "Outputs", "Route", "finite"]
+__all__ = [
+    "BandBasis",
+    "Eigenpairs",
+    "Implicit",
+    "Kernel",
+    "Matrix",
+    "Operator",
+    "Outputs",
+    "Route",
+    "decay",
+    "finite",
+    "infinite",
+    "leading",
+    "periodic",
+    "sphere",
+]

@@ -139,7 +139,8 @@ def _explicit(
     weighted = _Weighted(network, cotangent)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message="There is a performance drop")
             trial = Vectorised(weighted, [f"network.{name}" for name in names]).features(probe)[0]
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning):
         return Samples(network, names)

@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.features import Explicit, Features
@@ -138,7 +139,8 @@ class Vectorised(Source):
         def outputs(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
             return functional_call(self.network, parameters, (sample[None],)).reshape(-1)
 
-        jacobian = vmap(jacrev(outputs), in_dims=(None, 0))(chosen, x)
+        with sdpa_kernel(SDPBackend.MATH):
+            jacobian = vmap(jacrev(outputs), in_dims=(None, 0))(chosen, x)
         parts = [_real(jacobian[name]).flatten(2) for name in self.parameters]
         return [Explicit(wide(torch.cat(parts, -1)).transpose(0, 1))]
 

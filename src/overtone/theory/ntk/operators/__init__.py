@@ -1,0 +1,1 @@
+"""Work with a kernel through its products with vectors: leading eigenpairs, and the decay that training is."""

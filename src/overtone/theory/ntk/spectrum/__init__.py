@@ -1,0 +1,1 @@
+"""The eigenvalues of a kernel by frequency: how fast each frequency is learned."""
