@@ -31,8 +31,8 @@ def axis_grid(
 ) -> Spectrum:
     """The spectrum along one axis: power per band of |f_axis|, summed over the frequencies of the other axes.
 
-    It closes to the mean square like `grid`. The band of frequency 0 holds the mean and everything that varies along
-    the other axes only.
+    It closes to the mean square like `grid`. The band of frequency 0 holds the mean and everything that
+    varies along the other axes only.
 
     Args:
         values: Real array of 1 to 3 axes, and a channel axis if named.
@@ -46,12 +46,15 @@ def axis_grid(
         The spectrum; its tensors are on the values' device.
 
     Raises:
-        InputError: If the values are not real and finite, the axis has one sample, or an argument does not fit.
+        InputError: If the values are not real and finite, the axis has one sample, or an argument does not
+            fit.
     """
     fields = channels_last(values, channel_axis)
     lattice = Lattice.of(fields.shape[:-1], spacing, periodic)
     if not -len(lattice.shape) <= axis < len(lattice.shape):
-        raise InputError(f"an axis below {len(lattice.shape)}", f"{axis}", "count without the channel axis", "axis")
+        raise InputError(
+            f"an axis below {len(lattice.shape)}", f"{axis}", "count without the channel axis", "axis"
+        )
     axis = axis % len(lattice.shape)
     line = _along(lattice, axis)
     chosen = covering(bands, line)
@@ -72,9 +75,9 @@ def bandwidth(
 ) -> Tensor:
     """The frequency below which `share` of the power lies, per axis, resolved to single modes.
 
-    For each axis the least frequency F of a mode with sum_{|f_axis| <= F} power >= share * total, where the total is
-    the power without the mean. What varies along the other axes only counts as frequency 0 of this one: it needs no
-    bandwidth here. A constant signal has bandwidth 0.
+    For each axis the least frequency F of a mode with sum_{|f_axis| <= F} power >= share * total, where the
+    total is the power without the mean. What varies along the other axes only counts as frequency 0 of this
+    one: it needs no bandwidth here. A constant signal has bandwidth 0.
 
     Args:
         values: Real array of 1 to 3 axes, and a channel axis if named.
@@ -113,22 +116,22 @@ def _along(lattice: Lattice, axis: int) -> Lattice:
 def _centred_power(fields: Tensor, line: Lattice, axis: int) -> tuple[Tensor, Tensor]:
     """Mean (C,) and power (mode, C) along `axis` of the fields without their mean, both float64."""
     n = line.shape[0]
-    shift = finite_mean(fields)
     weights = line.weights(0, fields.device)
     tall = max(1, _CHUNK // n)
     even, around = ((), (1,)) if line.periodic[0] else ((1,), ())
     means, powers = [], []
     for c in range(fields.shape[-1]):
+        shift = finite_mean(fields[..., c], c)
         lines = fields[..., c].movedim(axis, -1).reshape(-1, n)
         power = weights.new_zeros(line.stored[0])
         level = weights.new_zeros(())
         for row in range(0, len(lines), tall):
-            modes = forward(lines[row : row + tall] - shift[c], even, around)
+            modes = forward(lines[row : row + tall] - shift, even, around)
             exact = torch.view_as_real(modes).double() if modes.is_complex() else modes.double()[..., None]
             power = power + exact.square().sum(dim=(0, 2))
             level = level + exact[:, 0, 0].sum()
         offset = level / (len(lines) * math.sqrt(n))
         power = power * weights / (len(lines) * n)
-        means.append(shift[c].double() + offset)
+        means.append(shift.double() + offset)
         powers.append(torch.cat([(power[:1] - offset.square()).clamp(min=0), power[1:]]))
     return torch.stack(means), torch.stack(powers, dim=-1)

@@ -14,15 +14,16 @@ from overtone.spectra.lattice import Lattice
 from overtone.spectra.radial import RadialSums
 
 _TOLERANCE = 1e-9
-"""Relative distance below which a frequency counts as lying on an edge; far above rounding, far below resolution."""
+"""Relative distance below which a frequency counts as lying on an edge; far above rounding, far below
+resolution."""
 
 
 @dataclass(frozen=True)
 class Bands:
     """Bands [edges[b], edges[b + 1]) of frequency, in cycles per unit of the coordinate.
 
-    The edge where the last band inside the Nyquist frequency ends belongs to that band, so that a mode at exactly the
-    Nyquist frequency is not counted as corner.
+    The edge where the last band inside the Nyquist frequency ends belongs to that band, so that a mode at
+    exactly the Nyquist frequency is not counted as corner.
 
     Attributes:
         edges: Ascending finite frequencies from 0, one more than there are bands.
@@ -59,9 +60,9 @@ class Bands:
     ) -> Bands:
         """Bands of equal ratio from half the fundamental to the radial Nyquist frequency, for a grid.
 
-        The mean is a band of its own, [0, f0 / 2). Inner edges lie at half-odd multiples of the fundamental f0 (the
-        grid's lowest non-zero frequency), so no harmonic of it sits on an edge; bands that would be narrower than f0
-        are f0 wide. Every band holds at least one mode.
+        The mean is a band of its own, [0, f0 / 2). Inner edges lie at half-odd multiples of the fundamental
+        f0 (the grid's lowest non-zero frequency), so no harmonic of it sits on an edge; bands that would be
+        narrower than f0 are f0 wide. Every band holds at least one mode.
 
         Args:
             shape: Samples per axis.
@@ -91,9 +92,9 @@ class Bands:
     ) -> Bands:
         """Bands of equal width up to the radial Nyquist frequency, for a grid.
 
-        Without `count` they are one fundamental f0 wide and centred on its integer multiples, so that band k holds
-        harmonic k; with it they are the least whole number of fundamentals wide that keeps to `count`. Bands that
-        hold no mode are merged into the one below.
+        Without `count` they are one fundamental f0 wide and centred on its integer multiples, so that band k
+        holds harmonic k; with it they are the least whole number of fundamentals wide that keeps to `count`.
+        Bands that hold no mode are merged into the one below.
 
         Args:
             shape: Samples per axis.
@@ -134,14 +135,16 @@ class Bands:
 
     @property
     def cuts(self) -> Tensor:
-        """(count - 1,) float64: band b + 1 starts at cuts[b], the edges with the tolerance of their rounding."""
+        """(count - 1,) float64: band b + 1 starts at cuts[b], the edges with the tolerance of their
+        rounding."""
         cuts = np.array(self.edges[1:-1]) * (1 - _TOLERANCE)
         if self.corner:
             cuts[-1] = self.edges[-2] * (1 + _TOLERANCE)
         return torch.from_numpy(cuts)
 
     def index(self, frequency: Tensor) -> Tensor:
-        """Band of each frequency, int64 in the shape of `frequency`; what lies above the top goes to the last band."""
+        """Band of each frequency, int64 in the shape of `frequency`; what lies above the top goes to the last
+        band."""
         return torch.bucketize(frequency.abs().double(), self.cuts.to(frequency.device), right=True)
 
     def reaching(self, nyquist: float, top: float) -> Bands:
@@ -163,7 +166,9 @@ class Bands:
 
 def _check_count(count: int) -> None:
     if count < 2:
-        raise InputError("at least 2 bands, the mean and the rest", f"{count}", "pass a larger count", "count")
+        raise InputError(
+            "at least 2 bands, the mean and the rest", f"{count}", "pass a larger count", "count"
+        )
 
 
 def _on(lattice: Lattice, multiples: list[float]) -> Bands:

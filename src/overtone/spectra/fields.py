@@ -1,4 +1,5 @@
-"""What an estimator accepts: real arrays of any kind, turned into finite floating tensors with channels last."""
+"""What an estimator accepts: real arrays of any kind, turned into finite floating tensors with channels
+last."""
 
 from __future__ import annotations
 
@@ -27,16 +28,23 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: s
     """
     tensor = values if isinstance(values, Tensor) else _from_array(np.asarray(values), where)
     if tensor.is_complex():
-        raise InputError("real values", f"{tensor.dtype}", "pass real and imaginary parts as two channels", where)
+        raise InputError(
+            "real values", f"{tensor.dtype}", "pass real and imaginary parts as two channels", where
+        )
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.to(torch.float32 if tensor.dtype in _EXACT_IN_FLOAT32 else torch.float64)
     if tensor.numel() == 0:
-        raise InputError("values to analyse", f"an empty array of shape {tuple(tensor.shape)}", "pass samples", where)
+        raise InputError(
+            "values to analyse", f"an empty array of shape {tuple(tensor.shape)}", "pass samples", where
+        )
     if channel_axis is None:
         return tensor.unsqueeze(-1)
     if not -tensor.ndim <= channel_axis < tensor.ndim:
         raise InputError(
-            f"a channel axis below {tensor.ndim}", f"{channel_axis}", "pass the axis of the channels", "channel_axis"
+            f"a channel axis below {tensor.ndim}",
+            f"{channel_axis}",
+            "pass the axis of the channels",
+            "channel_axis",
         )
     return tensor.movedim(channel_axis, -1)
 
@@ -54,24 +62,53 @@ def _from_array(array: np.ndarray, where: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(native))
 
 
-def finite_mean(fields: Tensor) -> Tensor:
-    """(C,) mean of each channel of (*shape, C), in the fields' precision.
+def centred(field: Tensor, channel: int, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """One channel without its mean, contiguous, and that mean, both in the field's precision.
+
+    Args:
+        field: Values of one channel; left as they are.
+        channel: Its number, for errors.
+        scratch: Memory of the field's shape and type to write to; fresh memory if None or if a gradient is
+            wanted.
 
     Raises:
-        InputError: If any value is not finite; says where the first one is.
+        InputError: If a value is not finite.
     """
-    mean = fields.mean(dim=tuple(range(fields.ndim - 1)))
-    if bool(mean.isfinite().all()):
+    if field.requires_grad:
+        mean = finite_mean(field, channel)
+        return field - mean, mean
+    if scratch is None:
+        scratch = torch.empty_like(field, memory_format=torch.contiguous_format)
+    scratch.copy_(field)
+    mean = finite_mean(scratch, channel)
+    return scratch.sub_(mean), mean
+
+
+def finite_mean(field: Tensor, channel: int) -> Tensor:
+    """Mean of one channel, a scalar in the field's precision.
+
+    Args:
+        field: Values of one channel.
+        channel: Its number, for errors.
+
+    Raises:
+        InputError: If a value is not finite; says where the first one is.
+    """
+    mean = field.mean()
+    if bool(mean.isfinite()):
         return mean
-    bad = ~fields.isfinite()
+    bad = ~field.isfinite()
     if not bool(bad.any()):
         raise InputError(
-            f"values whose sum {fields.dtype} can hold", "an overflow", "pass float64, or scale them down", "values"
+            f"values whose sum {field.dtype} can hold",
+            "an overflow",
+            "pass float64, or scale them down",
+            "values",
         )
     first = tuple(int(i) for i in torch.unravel_index(bad.flatten().byte().argmax(), bad.shape))
     raise InputError(
         "finite values",
-        f"{float(fields[first])} at index {first[:-1]} of channel {first[-1]} and {int(bad.sum())} such in all",
+        f"{float(field[first])} at index {first} of channel {channel} and {int(bad.sum())} such in the channel",
         "mask or fill them first",
         "values",
     )

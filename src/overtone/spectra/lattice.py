@@ -1,4 +1,5 @@
-"""The modes of a sampled box: their frequencies per axis and how many real modes each stored coefficient stands for."""
+"""The modes of a sampled box: their frequencies per axis and how many real modes each stored coefficient
+stands for."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from overtone.errors import InputError
 class Lattice:
     """A box of `shape` samples and the modes its transform has.
 
-    A periodic axis of n samples at distance s has the frequencies |k| / (n s), |k| <= n / 2; a non-periodic one is
-    extended evenly and has k / (2 n s), k = 0 .. n - 1. Coefficients of the last periodic axis are stored for k >= 0
-    only, since the others are their complex conjugates.
+    A periodic axis of n samples at distance s has the frequencies |k| / (n s), |k| <= n / 2; a non-periodic
+    one is extended evenly and has k / (2 n s), k = 0 .. n - 1. Coefficients of the last periodic axis are
+    stored for k >= 0 only, since the others are their complex conjugates.
 
     Attributes:
         shape: Samples per axis, 1 to 3 axes.
@@ -40,8 +41,8 @@ class Lattice:
 
         Args:
             shape: Samples per axis, 1 to 3 axes.
-            spacing: Distance of neighbours, one for all axes or one per axis; None means 1 / n per axis, so that
-                frequencies are in cycles per array.
+            spacing: Distance of neighbours, one for all axes or one per axis; None means 1 / n per axis, so
+                that frequencies are in cycles per array.
             periodic: Whether the axes wrap around, one for all or one per axis.
 
         Raises:
@@ -63,7 +64,9 @@ class Lattice:
             distances = tuple(float(s) for s in spacing)
         else:
             distances = (float(spacing),) * axes
-        wraps = tuple(bool(p) for p in periodic) if isinstance(periodic, Iterable) else (bool(periodic),) * axes
+        wraps = (
+            tuple(bool(p) for p in periodic) if isinstance(periodic, Iterable) else (bool(periodic),) * axes
+        )
         for name, given in (("spacing", distances), ("periodic", wraps)):
             if len(given) != axes:
                 raise InputError(
@@ -112,7 +115,8 @@ class Lattice:
         return k.double() * self.step(axis)
 
     def weights(self, axis: int, device: torch.device | None = None) -> Tensor:
-        """(stored[axis],) float64 number of modes that each stored coefficient stands for along `axis`: 1 or 2."""
+        """(stored[axis],) float64 number of modes that each stored coefficient stands for along `axis`: 1 or
+        2."""
         ones = torch.ones(self.stored[axis], dtype=torch.float64, device=device)
         if axis == self.halved:
             ones[1 : (self.shape[axis] + 1) // 2] = 2

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone.spectra.lattice import Lattice
 
-_CACHED, _STREAMED = 1 << 17, 1 << 24
+_CACHED, _STREAMED = 1 << 16, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class _Block:
 class RadialSums:
     """Sums over shells of radial frequency, f = sqrt(sum_i f_i^2).
 
-    Along the last axis the frequency grows, so within a row of modes each shell is one run of neighbours. Only the
-    ends of the runs are computed; a map of shells as large as the data never exists.
+    Along the last axis the frequency grows, so within a row of modes each shell is one run of neighbours.
+    Only the ends of the runs are computed; a map of shells as large as the data never exists.
 
     Args:
         lattice: The modes.
@@ -44,6 +44,7 @@ class RadialSums:
         self._step = lattice.step(last)
         self._columns = lattice.stored[last]
         self._column_weight = lattice.weights(last, device)
+        self._halved = lattice.halved == last
         self._row_weight = torch.ones(1, dtype=torch.float64, device=device)
         self._across = torch.zeros(1, dtype=torch.float64, device=device)
         for axis in range(last):
@@ -83,27 +84,43 @@ class RadialSums:
             total += self._row_weight[rows] @ before[self._ends(rows)].diff(dim=1)
         return total.round_().long()
 
-    def products(self, first: Tensor, second: Tensor) -> Tensor:
+    def products(self, first: Tensor, second: Tensor | None = None) -> Tensor:
         """(B,) float64 sum over each shell of Re(first * conj(second)), each mode counted once.
 
         Args:
             first: Coefficients in the lattice's stored shape, real or complex.
-            second: The same.
+            second: The same, or None for `first` itself.
         """
         table = (prod(self._lattice.stored[:-1]), self._columns)
-        first, second = first.reshape(table), second.reshape(table)
+        first = first.reshape(table)
+        second = None if second is None else second.reshape(table)
         total = self._row_weight.new_zeros(self.shells)
         for block in self._blocks():
-            part = _real_product(first[block.rows, block.columns], second[block.rows, block.columns])
-            part = part * self._column_weight[block.columns]
-            runs = torch.repeat_interleave(block.runs.flatten(), output_size=part.numel())
-            sums = part.new_zeros(block.runs.numel()).index_add(0, runs, part.flatten())
+            window = (block.rows, block.columns)
+            part = _real_product(first[window], None if second is None else second[window])
+            if self._halved:
+                part = part.mul_(self._column_weight[block.columns])
+            sums = _run_sums(part.flatten(), block.runs.flatten())
             total = total + self._row_weight[block.rows] @ sums.view_as(block.runs)
         return total
 
 
-def _real_product(first: Tensor, second: Tensor) -> Tensor:
-    if not first.is_complex():
-        return first.double() * second.double()
-    parts = torch.view_as_real(first).double() * torch.view_as_real(second).double()
-    return parts[..., 0] + parts[..., 1]
+def _real_product(first: Tensor, second: Tensor | None) -> Tensor:
+    parts = _parts(first)
+    parts = parts.square_() if second is None else parts.mul_(_parts(second))
+    return parts[..., 0] + parts[..., 1] if first.is_complex() else parts
+
+
+def _parts(modes: Tensor) -> Tensor:
+    """A float64 copy; real and imaginary parts of complex modes along a new last axis."""
+    real = torch.view_as_real(modes) if modes.is_complex() else modes
+    return real.to(torch.float64, copy=True)
+
+
+def _run_sums(values: Tensor, runs: Tensor) -> Tensor:
+    """Sums over consecutive runs of the given lengths; without a gradient by the faster of two equal ways."""
+    if values.requires_grad:
+        owner = torch.repeat_interleave(runs, output_size=values.numel())
+        return values.new_zeros(runs.numel()).index_add(0, owner, values)
+    ends = torch.nn.functional.pad(runs.cumsum(0), (1, 0))
+    return torch.segment_reduce(values, "sum", offsets=ends, axis=0, unsafe=True)

@@ -18,8 +18,8 @@ class Spectrum:
     Attributes:
         bands: The bands, in cycles per unit of the coordinate.
         power: (band, channel) float64, in squared units of the value.
-        missing: (channel,) float64 part of the mean square that the estimator could not give to any band, in squared
-            units of the value; 0 on a grid.
+        missing: (channel,) float64 part of the mean square that the estimator could not give to any band, in
+            squared units of the value; 0 on a grid.
         estimator: How the power was found, for records.
         cross: (band, channel) float64 Re<signal, reference>, the mean of their product per band, or None.
         reference_power: (band, channel) float64 power of the reference, or None.
@@ -50,8 +50,8 @@ class Spectrum:
     def bandwidth(self, share: float = 0.9) -> Tensor:
         """(channel,) float64 frequency below which `share` of the power without the first band lies.
 
-        Inside a band the power is taken to be spread evenly over frequency, so the answer is as fine as the bands;
-        `overtone.spectra.bandwidth` resolves single modes. A constant signal has bandwidth 0.
+        Inside a band the power is taken to be spread evenly over frequency, so the answer is as fine as the
+        bands; `overtone.spectra.bandwidth` resolves single modes. A constant signal has bandwidth 0.
 
         Args:
             share: Fraction of the power, in (0, 1].

@@ -13,8 +13,8 @@ from torch import Tensor
 def forward(field: Tensor, even: Sequence[int], around: Sequence[int]) -> Tensor:
     """Orthonormal coefficients of a real field along the named axes.
 
-    Along an `even` axis, X_0 = sum_j x_j / sqrt(n) and X_k = sqrt(2 / n) sum_j x_j cos(pi k (j + 1/2) / n): the
-    Fourier series of the signal mirrored about its half-sample borders. Along one that wraps `around`,
+    Along an `even` axis, X_0 = sum_j x_j / sqrt(n) and X_k = sqrt(2 / n) sum_j x_j cos(pi k (j + 1/2) / n):
+    the Fourier series of the signal mirrored about its half-sample borders. Along one that wraps `around`,
     X_k = sum_j x_j exp(-2 pi i k j / n) / sqrt(n).
 
     Args:
@@ -31,7 +31,8 @@ def forward(field: Tensor, even: Sequence[int], around: Sequence[int]) -> Tensor
 
 
 def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
-    """Orthonormal DCT-II along `axes`: by SciPy on the processor, by FFT where gradients or another device need it.
+    """Orthonormal DCT-II along `axes`: by SciPy on the processor, by FFT where gradients or another device
+    need it.
 
     Args:
         field: Real tensor, float32 or float64. Its memory may be reused.
@@ -46,10 +47,11 @@ def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def cosine_by_fft(field: Tensor, axes: Sequence[int]) -> Tensor:
-    """Orthonormal DCT-II along `axes` by one real FFT of the same length per axis; differentiable, on any device.
+    """Orthonormal DCT-II along `axes` by one real FFT of the same length per axis; differentiable, on any
+    device.
 
-    Even samples in order followed by odd samples in reverse turn the cosines into a plain Fourier sum (Makhoul 1980,
-    "A fast cosine transform in one and two dimensions", IEEE Trans. ASSP 28, section III).
+    Even samples in order followed by odd samples in reverse turn the cosines into a plain Fourier sum
+    (Makhoul 1980, "A fast cosine transform in one and two dimensions", IEEE Trans. ASSP 28, section III).
 
     Args:
         field: Real tensor, float32 or float64.
