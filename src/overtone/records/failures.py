@@ -9,7 +9,10 @@ from pathlib import Path
 
 from overtone.errors import InputError, OvertoneError, RunError
 
-DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+DAMAGED = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH}
+)
+"""SQLite's codes for a file that is broken or lacks what every record has."""
 
 _REASONS = {
     sqlite3.SQLITE_FULL: ("room for the record", "a full disk or quota", "free some space, then resume"),
@@ -54,7 +57,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, "text that is none") from error
 
 
 def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    undecodable = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
+    return getattr(error, "sqlite_errorcode", undecodable) & 0xFF

@@ -62,16 +62,21 @@ def read_netcdf(file: Path) -> xarray.Dataset:
     Raises:
         InputError: If it holds no record, or a damaged or newer one.
     """
+    import h5py
     import xarray
 
     try:
+        h5py.File(file, "r").close()
         with xarray.open_dataset(file, engine="h5netcdf", mask_and_scale=False, decode_times=False) as opened:
             stored = opened.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as broken:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as broken:
         raise damaged(file, "not readable as netCDF") from broken
     if ATTRIBUTES not in stored:
         raise InputError("a netCDF file written by overtone", "another one", "export it with to_netcdf", str(file))
-    attrs = json.loads(str(stored[ATTRIBUTES].item()))
+    try:
+        attrs = json.loads(str(stored[ATTRIBUTES].item()))
+    except ValueError as broken:
+        raise damaged(file, "its attributes cannot be read") from broken
     if attrs["schema"] > SCHEMA:
         raise InputError(
             f"a record of schema {SCHEMA} or older",

@@ -1,6 +1,6 @@
 """The tables of a record's SQLite file.
 
-`meta` (name, text, crc): `schema`, `channels` and `attrs`, as JSON. `static` (name, data, crc): band edges and static
+`meta` (name, text, crc): `schema`, `channels`, `attrs` and the number of `rows`, as JSON. `static` (name, data, crc): band edges and static
 variables. `rows` (step, crc, one column per variable): one row a recorded step. `snapshots` (name, step, dtype, shape,
 data, crc). Numbers are float64, little-endian, row-major.
 """
@@ -56,6 +56,7 @@ def create(connection: sqlite3.Connection, header: Header) -> None:
         write_meta(connection, "schema", SCHEMA)
         write_meta(connection, "channels", list(header.channels))
         write_meta(connection, "attrs", header.attrs)
+        write_meta(connection, "rows", 0)
         arrays = {"band_low": header.band_low, "band_high": header.band_high, **header.static}
         for name, array in arrays.items():
             data = to_bytes(array)
@@ -69,10 +70,19 @@ def write_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (name, text, crc))
 
 
-def write_row(connection: sqlite3.Connection, step: int, row: Mapping[str, NDArray[np.float64]]) -> None:
-    """Store a complete row."""
+def write_row(connection: sqlite3.Connection, step: int, row: Mapping[str, NDArray[np.float64]], count: int) -> None:
+    """Store a complete row, the one that makes them `count`."""
     blobs = [to_bytes(row[name]) for name in PER_STEP]
     connection.execute(_INSERT, (step, _row_checksum(step, blobs), *blobs))
+    write_meta(connection, "rows", count)
+
+
+def drop_after(connection: sqlite3.Connection, step: int) -> None:
+    """Remove rows and snapshots of later steps, in one transaction."""
+    with transaction(connection):
+        connection.execute("DELETE FROM rows WHERE step > ?", (step,))
+        connection.execute("DELETE FROM snapshots WHERE step > ?", (step,))
+        write_meta(connection, "rows", connection.execute("SELECT COUNT(*) FROM rows").fetchone()[0])
 
 
 def read_header(connection: sqlite3.Connection, path: Path) -> Header:
@@ -89,9 +99,9 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
         low, high = (_static(stored, name, (bands,)) for name in ("band_low", "band_high"))
         static = {name: _static(stored, name, both) for name in STATIC}
         return Header(low, high, tuple(channels), static, attrs)
-    except (ChecksumError, KeyError, TypeError, ValueError, sqlite3.DatabaseError) as broken:
-        if isinstance(broken, InputError) or (isinstance(broken, sqlite3.Error) and not _is_foreign(broken)):
-            raise
+    except InputError:
+        raise
+    except (ChecksumError, KeyError, TypeError, ValueError) as broken:
         raise damaged(path, "its header cannot be read") from broken
 
 
@@ -120,11 +130,21 @@ def read_rows(connection: sqlite3.Connection, sizes: Mapping[str, int]) -> tuple
             faults.append(str(broken))
             continue
         break
+    if not faults:
+        faults = _missing(connection, len(rows))
     return dict(sorted(rows.items())), list(dict.fromkeys(faults))
 
 
+def _missing(connection: sqlite3.Connection, found: int) -> list[str]:
+    try:
+        count = _meta(connection, "rows")
+    except (ChecksumError, KeyError, TypeError, ValueError):
+        return ["the number of rows"]
+    return [] if count == found else [f"{found} rows of {count}"]
+
+
 def _row(step: int, crc: int, blobs: list[bytes], sizes: Mapping[str, int]) -> Row:
-    if not all(isinstance(blob, bytes) for blob in blobs) or _row_checksum(step, blobs) != crc:
+    if not isinstance(step, int) or not all(isinstance(blob, bytes) for blob in blobs) or _row_checksum(step, blobs) != crc:
         raise ChecksumError
     shapes = (tuple(sizes[d] for d in variable.inner) for variable in PER_STEP.values())
     return {n: from_bytes(b, s) for n, b, s in zip(PER_STEP, blobs, shapes, strict=True)}
@@ -162,6 +182,3 @@ def _check_schema(schema: Any, path: Path) -> None:
             str(path),
         )
 
-
-def _is_foreign(error: sqlite3.Error) -> bool:
-    return is_damage(error) or "no such table" in str(error) or "no such column" in str(error)

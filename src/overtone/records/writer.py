@@ -35,7 +35,7 @@ class Writer:
         self._lock, self._open, self._header = lock, True, header
         self._connection = connection
         self._attrs = dict(header.attrs)
-        self._last = connection.execute("SELECT MAX(step) FROM rows").fetchone()[0]
+        self._last, self._count = connection.execute("SELECT MAX(step), COUNT(*) FROM rows").fetchone()
 
     @classmethod
     def create(cls, path: str | Path, header: Header) -> Writer:
@@ -97,9 +97,7 @@ class Writer:
             if faults:
                 raise damaged(path, "; ".join(faults[:3]))
             journal.prepare(connection, path)
-            with tables.transaction(connection):
-                connection.execute("DELETE FROM rows WHERE step > ?", (last_step,))
-                connection.execute("DELETE FROM snapshots WHERE step > ?", (last_step,))
+            tables.drop_after(connection, last_step)
             writer = cls(path, lock, connection, header)
             undo.pop_all()
         return writer
@@ -127,8 +125,8 @@ class Writer:
             raise InputError(f"a step above {self._last}", f"{step}", "record each step once, in order", "step")
         values = complete(row, PER_STEP, self._header.sizes, f"step {step}")
         with explained(self.path), tables.transaction(self._connection):
-            tables.write_row(self._connection, step, values)
-        self._last = step
+            tables.write_row(self._connection, step, values, self._count + 1)
+        self._last, self._count = step, self._count + 1
 
     def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
         """Keep an array, for instance the whole prediction; compressed without loss, dtype kept.
