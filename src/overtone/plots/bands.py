@@ -1,0 +1,79 @@
+"""The frequency axis of a record as it is drawn: positive edges, centres, units, Nyquist, and where noise takes over."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from overtone.errors import InputError
+from overtone.records import derived
+
+
+def edges(record: xr.Dataset) -> np.ndarray:
+    """Edges of the bands with a positive first one, so that they fit a logarithmic axis.
+
+    The first band begins at frequency 0, which has no logarithm; it is drawn as wide as the next one, at most an octave.
+
+    Returns:
+        (band + 1,) float64 in the record's frequency unit.
+    """
+    low, high = np.asarray(record.band_low, float), np.asarray(record.band_high, float)
+    joined = np.append(low, high[-1])
+    if joined[0] <= 0:
+        ratio = joined[2] / joined[1] if joined.size > 2 else 2.0
+        joined[0] = joined[1] / min(ratio, 2.0)
+    return joined
+
+
+def centres(record: xr.Dataset) -> np.ndarray:
+    """Geometric means of the drawn edges, (band,) float64 in the record's frequency unit."""
+    joined = edges(record)
+    return np.sqrt(joined[:-1] * joined[1:])
+
+
+def unit(record: xr.Dataset) -> str:
+    """The unit of frequency, "Hz" or "cycles per ..."."""
+    return str(record.attrs.get("frequency_unit") or "cycles per array")
+
+
+def title(record: xr.Dataset) -> str:
+    """Title of a frequency axis."""
+    return f"Frequency ({unit(record)})"
+
+
+def nyquist(record: xr.Dataset) -> float | None:
+    """The least Nyquist frequency over the axes, beyond which not every direction is sampled, or None if unknown."""
+    values = np.atleast_1d(np.asarray(record.attrs.get("nyquist", []), float))
+    values = values[np.isfinite(values)]
+    return float(values.min()) if values.size else None
+
+
+def noise_known(record: xr.Dataset) -> bool:
+    """Whether the record says that the target carries noise, and how much."""
+    return "noise_power" in record and str(record.attrs.get("noise_verdict") or "noise").lower() == "noise"
+
+
+def noise_crossing(record: xr.Dataset) -> float | None:
+    """The frequency above which every band of the target holds more noise than signal.
+
+    The target's power P is that of signal and noise, P = S + N; the crossing is the lower edge of the lowest band from
+    which on N >= P - N holds without exception up to the last band. Channels are added up.
+
+    Returns:
+        A frequency in the record's unit, or None where no noise is known or it nowhere prevails.
+    """
+    if not noise_known(record):
+        return None
+    together = derived.combine_channels(record)
+    prevails = np.asarray(together.noise_power >= 0.5 * together.target_power)
+    quiet = np.flatnonzero(~prevails)
+    first = int(quiet[-1]) + 1 if quiet.size else 0
+    return float(edges(record)[first]) if first < prevails.size else None
+
+
+def require_rows(record: xr.Dataset, what: str) -> None:
+    """Refuse a record without rows, in words that say what to do."""
+    if not record.sizes.get("step"):
+        raise InputError(
+            "a record with at least one row", "a record without rows", "train at least one step", what
+        )

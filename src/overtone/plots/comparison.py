@@ -1,0 +1,162 @@
+"""Several records on one chart: learning steps, PSNR over training, and what is left of the target in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from overtone.errors import InputError
+from overtone.plots import bands, learning_step, psnr, spectra, style, text
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def data(records: Sequence[xr.Dataset], labels: Sequence[str]) -> list[xr.Dataset]:
+    """Per record: learning steps, PSNR curves and final spectra, on the record's own bands and steps.
+
+    Args:
+        records: Two or more records of the same frequency unit.
+        labels: One distinct name each.
+
+    Returns:
+        One dataset a record with the variables of `learning_step.data` (over `band`), `psnr.data` (over `step`) and
+        `spectra.data` (over `band`); attributes `label`, `held_out` (whether the PSNR shown is that of held-out samples).
+
+    Raises:
+        InputError: If frequencies are not in one unit, or labels do not fit.
+    """
+    if len(labels) != len(records) or len(set(labels)) != len(labels):
+        raise InputError("one distinct label per record", f"{list(labels)}", "rename the runs", "comparison")
+    units = sorted({bands.unit(record) for record in records})
+    if len(units) > 1:
+        raise InputError(
+            "records of one frequency unit",
+            " and ".join(units),
+            "compare runs on the same signal",
+            "comparison",
+        )
+    out = []
+    for record, label in zip(records, labels, strict=True):
+        steps = learning_step.data(record).isel(run=0)
+        curves, power = psnr.data(record), spectra.data(record)
+        joined = xr.merge([steps, curves, power.drop_vars("frequency")], combine_attrs="drop")
+        held_out = bool(np.isfinite(joined.held_out).any())
+        kept = {"label": label, "held_out": held_out, "frequency_title": bands.title(record)}
+        out.append(joined.assign_attrs(kept, power_unit=power.attrs["power_unit"]))
+    return out
+
+
+def learning_steps(compared: Sequence[xr.Dataset]) -> go.Figure:
+    """Learning step against frequency, one line a record; bands not learned are left out.
+
+    Args:
+        compared: What `data` returned.
+    """
+    fig = style.canvas()
+    shown = [np.array([1.0])]
+    for i, d in enumerate(compared):
+        steps = d.learning_step.values
+        done = np.isfinite(steps)
+        y = style.positions(steps[done])
+        shown.append(steps[done])
+        hover = "frequency %{x:.3g}: learned at step %{customdata}"
+        fig.add_scatter(x=d.frequency.values[done], y=y, customdata=steps[done], **_line(d, i, hover))
+    _frequency_axis(fig, compared)
+    fig.update_yaxes(style.step_axis(np.unique(np.concatenate(shown)), "Learning step"))
+    return fig
+
+
+def psnr_curves(compared: Sequence[xr.Dataset]) -> go.Figure:
+    """PSNR over steps, one line a record: of held-out samples where every record has some, else of training samples.
+
+    Args:
+        compared: What `data` returned.
+    """
+    fig, name = style.canvas(), psnr_shown(compared)
+    for i, d in enumerate(compared):
+        x, y = style.positions(d.step.values), d[name].values
+        kept = np.isfinite(y)
+        hover = "step %{customdata}: %{y:.2f} dB"
+        fig.add_scatter(x=x[kept], y=y[kept], customdata=d.step.values[kept], **_line(d, i, hover))
+    fig.update_xaxes(style.step_axis(np.unique(np.concatenate([d.step.values for d in compared]))))
+    kind = "held-out samples" if name == "held_out" else "training samples"
+    fig.update_yaxes(title=f"PSNR, {kind} (dB)")
+    return fig
+
+
+def psnr_shown(compared: Sequence[xr.Dataset]) -> str:
+    """The variable that `psnr_curves` draws, the same for all records."""
+    return "held_out" if all(d.attrs["held_out"] for d in compared) else "train"
+
+
+def final_spectra(compared: Sequence[xr.Dataset]) -> go.Figure:
+    """The first record's target (grey) and every record's last residual, power per band.
+
+    Args:
+        compared: What `data` returned.
+    """
+    fig, first = style.canvas(), compared[0]
+    line = {"color": style.TARGET, "width": 3}
+    fig.add_scatter(
+        x=first.frequency.values, y=_positive(first.target.values), name="target", mode="lines", line=line
+    )
+    for i, d in enumerate(compared):
+        hover = "frequency %{x:.3g}: residual %{y:.3g}"
+        fig.add_scatter(x=d.frequency.values, y=_positive(d.residual.values), **_line(d, i, hover))
+    _frequency_axis(fig, compared)
+    shown = [first.target.values, *(d.residual.values for d in compared)]
+    fig.update_yaxes(style.power_axis(shown, f"Residual power in the band ({first.attrs['power_unit']})"))
+    return fig
+
+
+def describe(compared: Sequence[xr.Dataset]) -> list[str]:
+    """One sentence a figure: learning steps, PSNR, spectra."""
+    name = psnr_shown(compared)
+    learned = [
+        f"{d.attrs['label']}: {int(np.isfinite(d.learning_step).sum())} of {d.sizes['band']}"
+        for d in compared
+    ]
+    reached = [f"{d.attrs['label']}: {text.number(float(d[name][-1]))} dB" for d in compared]
+    left = [f"{d.attrs['label']}: {text.percent(_left(d))}" for d in compared]
+    return [
+        f"Bands learned to a relative error below 0.5, and when. {'; '.join(learned)} bands.",
+        f"PSNR over training on {'held-out' if name == 'held_out' else 'training'} samples. In the end {'; '.join(reached)}.",
+        f"What is left of the target's power at the last step. {'; '.join(left)}.",
+    ]
+
+
+def _left(d: xr.Dataset) -> float:
+    whole = float(d.target.sum())
+    return float(d.residual.sum(skipna=False)) / whole if whole > 0 else float("nan")
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, values, np.nan)
+
+
+def _line(d: xr.Dataset, i: int, hover: str) -> dict[str, Any]:
+    label = text.escaped(d.attrs["label"])
+    line = {
+        "color": style.RUNS[i % len(style.RUNS)],
+        "width": 2,
+        "dash": _DASHES[i // len(style.RUNS) % len(_DASHES)],
+    }
+    template = f"{label}<br>{hover}<extra></extra>"
+    return {
+        "name": label,
+        "mode": "lines+markers",
+        "line": line,
+        "marker": {"size": 5},
+        "hovertemplate": template,
+    }
+
+
+def _frequency_axis(fig: go.Figure, compared: Sequence[xr.Dataset]) -> None:
+    frequency = np.concatenate([d.frequency.values for d in compared])
+    fig.update_xaxes(
+        style.log_axis(frequency.min(), frequency.max(), compared[0].attrs["frequency_title"], 0.03)
+    )

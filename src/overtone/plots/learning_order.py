@@ -1,0 +1,104 @@
+"""Which frequency is learned when: a heat map of relative error, band by band, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from overtone.plots import bands, style, text
+from overtone.records import derived
+
+
+def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
+    """Relative error per band and step, channels taken together, and what is marked over it.
+
+    Args:
+        record: A record with at least one row.
+        threshold: Relative error below which a band counts as learned.
+
+    Returns:
+        A dataset with `relative_error` (step, band), `learning_step` (band; NaN where not learned), `frequency` (band),
+        `frequency_edge` (band + 1) and `step_edge` (step + 1), both positive; attributes `nyquist`, `noise_crossing` and
+        `best_step` (None where unknown), `threshold`, `frequency_title`.
+    """
+    bands.require_rows(record, "learning order")
+    together = derived.combine_channels(record)
+    error = derived.relative_error(together).transpose("step", "band")
+    learned = derived.learning_step(together, threshold)
+    stop = derived.stop(record)
+    out = xr.Dataset(
+        {
+            "relative_error": (("step", "band"), np.asarray(error, float)),
+            "learning_step": ("band", np.asarray(learned, float)),
+            "frequency": ("band", bands.centres(record)),
+            "frequency_edge": ("edge", bands.edges(record)),
+            "step_edge": ("moment", _step_edges(record.step.values)),
+        },
+        coords={"step": record.step.values},
+    )
+    return out.assign_attrs(
+        nyquist=bands.nyquist(record),
+        noise_crossing=bands.noise_crossing(record),
+        best_step=None if stop.evidence is derived.Evidence.NONE else stop.step,
+        threshold=threshold,
+        frequency_title=bands.title(record),
+    )
+
+
+def _step_edges(steps: np.ndarray) -> np.ndarray:
+    where = style.positions(steps)
+    if where.size == 1:
+        return where[0] * np.array([0.7, 1.4])
+    middle = np.sqrt(where[1:] * where[:-1])
+    return np.concatenate([[where[0] ** 2 / middle[0]], middle, [where[-1] ** 2 / middle[-1]]])
+
+
+def figure(record: xr.Dataset, threshold: float = 0.5) -> go.Figure:
+    """Step to the right, frequency upwards, both logarithmic; dark is learned, bright is not. Colours end at 0 and 1."""
+    d = data(record, threshold)
+    fig = style.canvas(460)
+    error, x, y = d.relative_error.values.T, d.step_edge.values, d.frequency_edge.values
+    fig.add_heatmap(
+        z=np.clip(error, 0, 1).astype(np.float32),
+        customdata=error.astype(np.float32),
+        x=x,
+        y=y,
+        zmin=0,
+        zmax=1,
+        colorscale=style.ERROR_SCALE,
+        colorbar={"title": {"text": "Relative error", "side": "right"}, "thickness": 12, "outlinewidth": 0},
+        hovertemplate="step %{x:.4g}<br>frequency %{y:.3g}<br>relative error %{customdata:.3f}<extra></extra>",
+    )
+    learned = d.learning_step.values
+    where = np.where(learned > 0, learned, np.where(learned == 0, style.positions(d.step.values)[0], np.nan))
+    for colour, width, casing in (("#000000", 5, True), ("#ffffff", 2.5, False)):
+        fig.add_scatter(
+            x=where,
+            y=d.frequency.values,
+            mode="lines+markers",
+            line={"color": colour, "width": width},
+            marker={"size": width + 2, "color": colour},
+            showlegend=False,
+            hoverinfo="skip" if casing else None,
+            hovertemplate=None if casing else "learned at step %{x:.4g}<br>frequency %{y:.3g}<extra></extra>",
+        )
+    fig.update_xaxes(style.step_axis(d.step.values, edges=x))
+    fig.update_yaxes(style.log_axis(float(y[0]), float(y[-1]), d.attrs["frequency_title"]))
+    if d.attrs["nyquist"] and y[0] < d.attrs["nyquist"] < y[-1] * 1.001:
+        style.horizontal(fig, d.attrs["nyquist"], "Nyquist")
+    if d.attrs["noise_crossing"]:
+        style.horizontal(fig, d.attrs["noise_crossing"], "more noise than signal above", "left")
+    if d.attrs["best_step"] and d.attrs["best_step"] < d.step.values[-1]:
+        style.vertical(fig, d.attrs["best_step"], "best step")
+    return fig
+
+
+def describe(d: xr.Dataset) -> str:
+    """The figure in one sentence, for those who cannot see it."""
+    learned = int(np.isfinite(d.learning_step).sum())
+    return (
+        f"Relative error of {d.sizes['band']} frequency bands over {d.sizes['step']} recorded steps: dark is learned, "
+        f"bright is not. The white line marks where a band's error falls below {d.attrs['threshold']:g} for good: "
+        f"{learned} of {d.sizes['band']} bands do so by step {text.count(float(d.step[-1]))}."
+    )

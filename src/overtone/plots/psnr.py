@@ -1,0 +1,75 @@
+"""Peak signal-to-noise ratio over training, on what was trained, what was held out, and against the clean reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from overtone.plots import bands, style, text
+from overtone.records import derived
+
+LINES = (
+    ("train", "training samples", style.TRAIN),
+    ("held_out", "held-out samples", style.HELD_OUT),
+    ("held_out_clean", "against the clean reference", style.CLEAN),
+)
+
+
+def data(record: xr.Dataset) -> xr.Dataset:
+    """The curves of `derived.psnr`, in dB, and the best step.
+
+    Returns:
+        A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
+        without a positive `peak` in the record); attributes `best_step`
+        (None without evidence) and `reason`.
+
+    Raises:
+        InputError: If the record has no rows.
+    """
+    bands.require_rows(record, "PSNR")
+    stop = derived.stop(record)
+    known = isinstance(peak := record.attrs.get("peak"), int | float) and peak > 0
+    found = (
+        derived.psnr(record) if known else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
+    )
+    columns = {name: ("step", np.asarray(found[name], float)) for name, *_ in LINES}
+    best = None if stop.evidence is derived.Evidence.NONE else stop.step
+    return xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
+        best_step=best, reason=stop.reason
+    )
+
+
+def figure(record: xr.Dataset) -> go.Figure:
+    """Steps logarithmic, dB linear; higher is better."""
+    d = data(record)
+    fig = style.canvas()
+    for name, label, colour in LINES:
+        y = d[name].values
+        if np.isfinite(y).any():
+            fig.add_scatter(
+                x=style.positions(d.step.values),
+                y=np.where(np.isfinite(y), y, np.nan),
+                customdata=d.step.values,
+                name=label,
+                mode="lines+markers",
+                line={"color": colour, "width": 2},
+                marker={"size": 4},
+                hovertemplate=f"{label}, step %{{customdata}}: %{{y:.2f}} dB<extra></extra>",
+            )
+    fig.update_xaxes(style.step_axis(d.step.values))
+    fig.update_yaxes(title="PSNR (dB)")
+    if d.attrs["best_step"]:
+        style.vertical(fig, d.attrs["best_step"], "best step")
+    return fig
+
+
+def describe(d: xr.Dataset) -> str:
+    """The figure in one sentence, for those who cannot see it."""
+    ends = [
+        f"{text.number(float(d[n][-1]))} dB on {label}" for n, label, _ in LINES[:2] if np.isfinite(d[n][-1])
+    ]
+    if np.isfinite(d.held_out_clean[-1]):
+        ends.append(f"{text.number(float(d.held_out_clean[-1]))} dB against the clean reference")
+    last = text.count(float(d.step[-1]))
+    return f"PSNR at step {last}: {', '.join(ends) if ends else 'unknown'}. Best step: {d.attrs['reason']}."

@@ -1,0 +1,159 @@
+"""The one visual language of all figures: colours, template, logarithmic axes, marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from overtone.plots import text
+
+TARGET = "#8a8a8a"
+PREDICTION = "#2f8fd8"
+RESIDUAL = "#e08700"
+NOISE = "#c2549a"
+TRAIN = PREDICTION
+HELD_OUT = RESIDUAL
+CLEAN = "#11a37b"
+RUNS = (PREDICTION, RESIDUAL, CLEAN, NOISE, "#d9542b", "#8d6fd1", "#9a9a2a", "#5fb7e5")
+"""Colours that stay apart for colour-blind readers and on white and dark paper (after Okabe and Ito)."""
+
+ERROR_SCALE = "Cividis"
+"""Perceptually uniform and the same to colour-blind readers."""
+
+_GRID = "rgba(128,128,128,0.25)"
+_AXIS: dict[str, Any] = {
+    "gridcolor": _GRID,
+    "linecolor": "rgba(128,128,128,0.8)",
+    "zeroline": False,
+    "showline": True,
+    "ticks": "outside",
+    "ticklen": 4,
+    "automargin": True,
+    "title": {"standoff": 8},
+}
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif", "size": 13},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(RUNS),
+        "margin": {"l": 56, "r": 12, "t": 36, "b": 48},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "itemwidth": 30},
+        "hovermode": "closest",
+        "hoverlabel": {"align": "left"},
+    }
+)
+
+
+def canvas(height: int = 400) -> go.Figure:
+    """An empty figure of `height` pixels in the house style, as wide as what holds it."""
+    return go.Figure(layout={"template": TEMPLATE, "height": height})
+
+
+def positions(steps: np.ndarray) -> np.ndarray:
+    """Where steps lie on a logarithmic axis: themselves, and step 0 at half the first positive step.
+
+    Args:
+        steps: (S,) non-negative steps.
+
+    Returns:
+        (S,) positive float64.
+    """
+    steps = np.asarray(steps, dtype=np.float64)
+    positive = steps[steps > 0]
+    return np.where(steps > 0, steps, 0.5 * positive.min() if positive.size else 0.5)
+
+
+def ticks(low: float, high: float, most: int = 7) -> np.ndarray:
+    """Round values (1, 2, 5 times powers of ten, or whole powers) within [low, high], at most `most` of them."""
+    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    decades = 10.0 ** np.arange(first, last + 1)
+    for marks in ((1, 2, 5), (1, 3), (1,)):
+        values = np.sort(np.outer(decades, marks).ravel())
+        values = values[(values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))]
+        if values.size <= most:
+            break
+    stride = -(-values.size // most)
+    return values[::stride] if values.size else np.array([low, high])
+
+
+def log_axis(low: float, high: float, title: str, pad: float = 0.0) -> dict[str, Any]:
+    """A logarithmic axis from `low` to `high` with round tick labels.
+
+    Args:
+        low: Smallest value shown, positive.
+        high: Largest value shown.
+        title: What it measures, with its unit.
+        pad: Room beyond both ends, in decades.
+
+    Returns:
+        Keyword arguments for `update_xaxes` or `update_yaxes`.
+    """
+    if not high > low:
+        low, high = low / 2, low * 2
+    low, high = low * 10**-pad, high * 10**pad
+    values = ticks(low, high)
+    return {
+        "type": "log",
+        "range": [float(np.log10(low)), float(np.log10(high))],
+        "tickvals": values.tolist(),
+        "ticktext": [text.tick(v) for v in values],
+        "title": {"text": title},
+    }
+
+
+def step_axis(steps: np.ndarray, title: str = "Training step", edges: Sequence[float] = ()) -> dict[str, Any]:
+    """A logarithmic axis of training steps; step 0, which has no logarithm, is drawn and labelled at its left end."""
+    where = positions(steps)
+    span = np.asarray(edges if len(edges) else where, dtype=np.float64)
+    axis = log_axis(float(span.min()), float(span.max()), title, 0.0 if len(edges) else 0.02)
+    if np.asarray(steps).size and float(np.asarray(steps).min()) == 0:
+        kept = [v for v in axis["tickvals"] if v > float(where.min()) * 1.5]
+        axis["tickvals"] = [float(where.min()), *kept]
+        axis["ticktext"] = ["0", *(text.tick(v) for v in kept)]
+    return axis
+
+
+def power_axis(values: Sequence[np.ndarray], title: str) -> dict[str, Any]:
+    """A logarithmic axis that holds the positive finite numbers of all `values`, at most twelve decades of them."""
+    flat = np.concatenate([np.ravel(v) for v in values]) if values else np.array([])
+    flat = flat[np.isfinite(flat) & (flat > 0)]
+    if not flat.size:
+        return log_axis(1e-3, 1.0, title)
+    high = float(flat.max())
+    return log_axis(max(float(flat.min()), high * 1e-12), high, title, 0.08)
+
+
+def vertical(fig: go.Figure, at: float, label: str, **where: Any) -> None:
+    """A dotted line across the plot at x = `at` (as data, also on a logarithmic axis), labelled at the foot."""
+    fig.add_vline(x=at, line={"dash": "dot", "width": 1.5, "color": "#d9542b"}, **where)
+    span = fig.layout.xaxis.range
+    left = span is None or np.log10(at) < (span[0] + span[1]) / 2
+    _label(fig, label, float(np.log10(at)), 0.0, "left" if left else "right", "bottom", yref="y domain")
+
+
+def horizontal(fig: go.Figure, at: float, label: str, side: str = "right") -> None:
+    """A dashed line across the plot at y = `at` (as data, also on a logarithmic axis), labelled at `side`."""
+    fig.add_hline(y=at, line={"dash": "dash", "width": 1.5, "color": "#d9542b"})
+    x = 1.0 if side == "right" else 0.0
+    _label(fig, label, x, float(np.log10(at)), side, "top", xref="x domain")
+
+
+def _label(fig: go.Figure, label: str, x: float, y: float, xanchor: str, yanchor: str, **refs: str) -> None:
+    fig.add_annotation(
+        text=label,
+        x=x,
+        y=y,
+        xanchor=xanchor,
+        yanchor=yanchor,
+        showarrow=False,
+        bgcolor="rgba(255,255,255,0.85)",
+        font={"color": "#222222", "size": 11},
+        borderpad=2,
+        **({"xref": "x", "yref": "y"} | refs),
+    )

@@ -1,0 +1,49 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from overtone.errors import InputError, RunError
+
+
+def write_text(path: Path, content: str) -> Path:
+    """Write UTF-8 text beside `path` under another name, then rename it over `path`.
+
+    Args:
+        path: Where it goes; its folder is made as needed.
+        content: The text.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: If `path` is a folder.
+        RunError: If the folder cannot be made or written to, or the disk is full. An older file at `path` is untouched.
+    """
+    if path.is_dir():
+        raise InputError("a file name for the report", "a folder", f"pass {path / 'report.html'}", str(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+        try:
+            with partial.open("x", encoding="utf-8", errors="replace") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
+    except OSError as refused:
+        raise RunError(
+            "a place the report can be written to",
+            f"{refused.strerror or refused}",
+            "free some space or choose another path",
+            str(path),
+        ) from refused
+    return path

@@ -1,0 +1,120 @@
+"""What a record says in numbers, gathered once for the sentences and the tiles of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from overtone.plots import bands
+from overtone.records import derived
+
+THRESHOLD = 0.5
+_BLOWN_UP = 10.0
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The state of a run at its last recorded step, channels taken together.
+
+    Attributes:
+        step: The last recorded step.
+        rows: How many rows there are.
+        unit: Of frequencies.
+        low: (B,) lower edges of the bands that hold something to learn, without the mean, in `unit`.
+        high: (B,) their upper edges.
+        error: (B,) their relative errors.
+        share: (B,) their shares of the target's power outside the mean.
+        explained: 1 - residual / target power outside the mean; NaN if unknown.
+        reach: Frequency up to which everything is learned, in `unit`; 0 if nothing is.
+        nyquist: In `unit`, or None.
+        noise_from: Frequency above which noise exceeds signal, or None.
+        onset: Step from which on noise is fitted, or None.
+        stop: The best step and what it rests on.
+        diverged: Whether errors or loss are not finite or ten times those of the start.
+        trend: Change of the training error (else the residual) since half the last step: -0.2 is a fall by a fifth.
+        since: The step `trend` refers to; `step` itself if there is none earlier.
+    """
+
+    step: int
+    rows: int
+    unit: str
+    low: np.ndarray
+    high: np.ndarray
+    error: np.ndarray
+    share: np.ndarray
+    explained: float
+    reach: float
+    nyquist: float | None
+    noise_from: float | None
+    onset: int | None
+    stop: derived.Stop
+    diverged: bool
+    trend: float
+    since: int
+
+    @property
+    def learned(self) -> np.ndarray:
+        """(B,) whether the relative error is below one half."""
+        return self.error < THRESHOLD
+
+
+def gather(record: xr.Dataset) -> Findings:
+    """Compute the findings.
+
+    Args:
+        record: Of one run, with at least one row.
+
+    Raises:
+        InputError: If it holds several runs or no row.
+    """
+    bands.require_rows(record, "report")
+    together = derived.combine_channels(record)
+    told = np.asarray(derived.has_content(together) & ~derived.mean_bands(together))
+    target = np.asarray(together.target_power, float)[told]
+    residual = np.asarray(together.residual_power.isel(step=-1), float)[told]
+    whole = float(target.sum())
+    trend, since = _trend(together)
+    return Findings(
+        step=int(record.step[-1]),
+        rows=record.sizes["step"],
+        unit=bands.unit(record),
+        low=np.asarray(record.band_low, float)[told],
+        high=np.asarray(record.band_high, float)[told],
+        error=np.asarray(derived.relative_error(together).isel(step=-1), float)[told],
+        share=target / whole if whole > 0 else np.zeros_like(target),
+        explained=1 - float(residual.sum()) / whole if whole > 0 else float("nan"),
+        reach=float(derived.highest_learned(record)),
+        nyquist=bands.nyquist(record),
+        noise_from=bands.noise_crossing(record),
+        onset=derived.noise_onset(record),
+        stop=derived.stop(record),
+        diverged=_diverged(together),
+        trend=trend,
+        since=since,
+    )
+
+
+def _diverged(together: xr.Dataset) -> bool:
+    residual = np.asarray(together.residual_power.sum("band", skipna=False), float)
+    loss = np.asarray(together.loss, float)
+    if (
+        not np.isfinite(residual[-1])
+        or np.isinf(loss).any()
+        or (np.isnan(loss[-1]) and np.isfinite(loss[:-1]).any())
+    ):
+        return True
+    scale = max(float(residual[0]), float(together.target_power.sum()))
+    return bool(residual[-1] > _BLOWN_UP * scale)
+
+
+def _trend(together: xr.Dataset) -> tuple[float, int]:
+    error = np.asarray(together.train_error, float)
+    if not np.isfinite(error).all():
+        error = np.asarray(together.residual_power.sum("band", skipna=False), float)
+    steps = together.step.values
+    half = int(np.searchsorted(steps, steps[-1] / 2, side="right")) - 1
+    if half < 0 or half == steps.size - 1 or not error[half] > 0:
+        return float("nan"), int(steps[-1])
+    return float(error[-1] / error[half]) - 1, int(steps[half])

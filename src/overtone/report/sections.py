@@ -1,0 +1,155 @@
+"""The page of one run, put together from its record and snapshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
+from overtone.plots.text import count, number, percent
+from overtone.records import derived
+from overtone.report import media, settings
+from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table
+from overtone.report.findings import gather
+from overtone.report.glossary import ENTRIES
+from overtone.report.sentences import QUESTIONS, verdict
+
+
+def run_page(record: xr.Dataset, snapshots: reconstruction.Snapshots, name: str) -> Page:
+    """The page of one run.
+
+    Args:
+        record: A record with at least one row.
+        snapshots: Its snapshots; there may be none.
+        name: A title if the record names no signal.
+
+    Raises:
+        InputError: If the record has no rows, or holds several runs.
+    """
+    answers = list(zip(QUESTIONS, verdict(record), strict=True))
+    order = learning_order.data(record)
+    lead = Plot(
+        "learning-order", "Learning order", learning_order.describe(order), learning_order.figure(record)
+    )
+    shown = media.blocks(record, snapshots)
+    sections = [
+        *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
+        Section("frequencies", "Frequencies", _frequencies(record), pair=True),
+        Section("errors", "Errors over training", _errors(record), pair=True),
+        Section("bands", "Band by band", [band_table(record)]),
+        *_how(record),
+        Section("glossary", "Glossary", [Glossary(ENTRIES)]),
+    ]
+    title = str(record.attrs.get("signal") or name)
+    return Page(title, subtitle(record), answers, _numbers(record), lead, sections)
+
+
+def subtitle(record: xr.Dataset) -> str:
+    """Kind, size and network in one line."""
+    lattice = reconstruction.geometry(record).get("shape", ())
+    parts = (
+        record.attrs.get("kind"),
+        " × ".join(count(float(n)) for n in lattice) + " samples" if len(lattice) else None,
+        record.attrs.get("network"),
+        str(record.attrs.get("created") or "")[:10],
+    )
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _frequencies(record: xr.Dataset) -> list[Block]:
+    steps, power = learning_step.data(record), spectra.data(record)
+    return [
+        Plot("learning-step", "Learning step", learning_step.describe(steps), learning_step.figure(record)),
+        Plot("spectra", "Spectra", spectra.describe(power), spectra.figure(record)),
+    ]
+
+
+def _errors(record: xr.Dataset) -> list[Block]:
+    quality, losses = psnr.data(record), loss.data(record)
+    out: list[Block] = []
+    if any(np.isfinite(v).any() for v in quality.data_vars.values()):
+        out.append(Plot("psnr", "PSNR", psnr.describe(quality), psnr.figure(record)))
+    return [*out, Plot("loss", "Loss and mean square error", loss.describe(losses), loss.figure(record))]
+
+
+def _how(record: xr.Dataset) -> list[Section]:
+    why, notes = settings.reasons(record), settings.sentences(record.attrs.get("notes"))
+    faults = settings.sentences(record.attrs.get("salvaged"))
+    told = [*notes, *(f"Lost from a damaged record: {fault}" for fault in faults)]
+    return [
+        *([Section("reasons", "Why this bandwidth", [], why)] if why else []),
+        Section("settings", "Settings", [settings.settings(record)], told),
+        Section("provenance", "Provenance", [settings.provenance(record)]),
+    ]
+
+
+def _numbers(record: xr.Dataset) -> list[tuple[str, str]]:
+    found, quality, unit = gather(record), psnr.data(record).isel(step=-1), bands.unit(record)
+    out = [
+        (f"PSNR, {label}", f"{float(quality[name]):.1f} dB" if np.isfinite(quality[name]) else "infinite")
+        for name, label in (("train", "training"), ("held_out", "held out"), ("held_out_clean", "clean"))
+        if not np.isnan(quality[name])
+    ]
+    out += [("Steps", count(found.step))]
+    seconds = float(record.time[-1])
+    if np.isfinite(seconds):
+        out.append(("Time", f"{number(seconds, 2 if seconds < 10 else 3)} s"))
+    if isinstance(parameters := record.attrs.get("parameters"), int | float):
+        out.append(("Parameters", count(parameters)))
+    out.append(("Learned up to", f"{number(found.reach)} {unit}"))
+    if found.nyquist:
+        out.append(("Nyquist", f"{number(found.nyquist)} {unit}"))
+    out.append(("Power learned", percent(found.explained)))
+    std, value = record.attrs.get("noise_std"), record.attrs.get("value_unit") or ""
+    if isinstance(std, int | float):
+        out.append(("Noise (std)", f"{number(float(std), 2)} {value}".strip()))
+    elif record.attrs.get("noise_verdict"):
+        out.append(("Noise (std)", "cannot tell"))
+    return out
+
+
+def band_table(record: xr.Dataset) -> Table:
+    """Every band with its share of power, its error and fraction at the last step, and its learning step."""
+    together = derived.combine_channels(record)
+    last = together.isel(step=[-1])
+    error = derived.relative_error(last).isel(step=0).values
+    fraction = derived.learned_fraction(last).isel(step=0).values
+    steps, power = derived.learning_step(together).values, together.target_power.values
+    edges = zip(record.band_low.values, record.band_high.values, strict=True)
+    rows = [
+        (
+            f"{number(float(low))} to {number(float(high))}",
+            number(float(power[i])),
+            _cell(error[i]),
+            _cell(fraction[i]),
+            count(float(steps[i]))
+            if np.isfinite(steps[i])
+            else "not learned"
+            if np.isfinite(error[i])
+            else "empty",
+        )
+        for i, (low, high) in enumerate(edges)
+    ]
+    unit = spectra.data(record).attrs["power_unit"]
+    head = (
+        bands.title(record),
+        f"Target power ({unit})",
+        "Relative error",
+        "Learned fraction",
+        "Learning step",
+    )
+    return Table("Every band at the last step, as a table", rows, head, numeric=True, folded=True)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "–"
+
+
+def title_of(path: Path) -> str:
+    """How a run is called after its path: its folder's name for a run directory, else the file's."""
+    whole = path.resolve()
+    return (
+        whole.parent.name if whole.name == "record.sqlite" else whole.stem if whole.is_file() else whole.name
+    )

@@ -1,0 +1,74 @@
+"""How a run was made, as tables: settings, reasons, provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from overtone.report.blocks import Table
+
+_PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
+_ELSEWHERE = ("reasons", "signal", "stop", "noise_sentence", "notes", "salvaged")
+
+
+def settings(record: xr.Dataset) -> Table:
+    """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
+    rows = [
+        (_name(k), shown(v))
+        for k, v in record.attrs.items()
+        if k not in (*_PROVENANCE, *_ELSEWHERE) and told(v)
+    ]
+    return Table("Settings", rows)
+
+
+def provenance(record: xr.Dataset) -> Table:
+    """Where the record comes from: estimator, seed, machine, versions, time."""
+    rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if told(record.attrs.get(k))]
+    return Table("Provenance", rows)
+
+
+def reasons(record: xr.Dataset) -> list[str]:
+    """Why the bandwidth was chosen, one sentence each; empty if nothing was said."""
+    return sentences(record.attrs.get("reasons"))
+
+
+def sentences(value: Any) -> list[str]:
+    """One sentence or a list of them, as a list."""
+    return (
+        []
+        if not told(value)
+        else [str(v) for v in value]
+        if isinstance(value, list | tuple)
+        else [str(value)]
+    )
+
+
+def told(value: Any) -> bool:
+    """Whether an attribute says anything."""
+    return value is not None and not (isinstance(value, str | list | tuple | dict) and not value)
+
+
+def shown(value: Any) -> str:
+    """An attribute as a reader sees it: lists with commas, mappings as "name value" pairs, numbers as they are."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_name(str(k))} {shown(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return (
+        value
+        if isinstance(value, str)
+        else "yes"
+        if value is True
+        else "no"
+        if value is False
+        else json.dumps(value, default=str)
+    )
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")
