@@ -45,7 +45,7 @@ def real(values: np.ndarray, where: str) -> np.ndarray:
     """
     check_numeric(values.dtype, where)
     wide = values.dtype.itemsize > (4 if values.dtype.kind == "f" else 2)
-    return np.ascontiguousarray(values, dtype=np.float64 if wide else np.float32)
+    return np.asarray(values, dtype=np.float64 if wide else np.float32, order="C")
 
 
 def tensor(values: object, where: str) -> Tensor:

@@ -77,16 +77,7 @@ def read(path: Path) -> Table:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline()
         separator = max(_SEPARATORS, key=first.count)
-        cells = pd.read_csv(
-            path,
-            sep=separator,
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-        )
+        cells = _parse(path, separator)
     filled = np.flatnonzero((cells != "").any(axis=1))
     if not filled.size:
         raise InputError("rows of numbers", "no data", "write the table again", str(path))
@@ -101,6 +92,22 @@ def read(path: Path) -> Table:
         raise InputError("rows of numbers", "a header alone", "add the data", str(path))
     rows = cells.iloc[int(has_header) :].set_axis(names, axis=1)
     return Table(rows, 1 + int(has_header), str(path))
+
+
+def _parse(path: Path, separator: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            path,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+        )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
 
 
 def is_number(cell: str) -> bool:

@@ -99,8 +99,8 @@ def _decode(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
     check_size(series.shape, max(series.dtype.itemsize, 4), str(path))
     try:
         return np.asarray(series.asarray())
-    except (KeyError, ValueError) as error:
-        if "imagecodecs" not in str(error):
+    except (KeyError, ValueError, ImportError) as error:
+        if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
             raise
         raise InputError(
             "an uncompressed or deflate-compressed TIFF",
