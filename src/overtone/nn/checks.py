@@ -45,9 +45,13 @@ def per_axis(value: float | Sequence[float], axes: int, name: str) -> tuple[floa
     """
     values = tuple(float(v) for v in value) if isinstance(value, Sequence) else (float(value),) * axes
     if len(values) != axes:
-        raise InputError(f"one number or one per axis ({axes})", f"{len(values)}", f"pass {axes} numbers", name)
+        raise InputError(
+            f"one number or one per axis ({axes})", f"{len(values)}", f"pass {axes} numbers", name
+        )
     if not all(math.isfinite(v) and v > 0 for v in values):
-        raise InputError("positive finite numbers", f"{value}", f"pass a {name} above zero on every axis", name)
+        raise InputError(
+            "positive finite numbers", f"{value}", f"pass a {name} above zero on every axis", name
+        )
     return values
 
 

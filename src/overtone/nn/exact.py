@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class ExactBuffers(nn.Module, ABC):
     """Buffers move between devices but keep their dtype under `.half()`, `.float()` and `.to(dtype)`.
 
-    Frequencies and coordinate maps in half precision would be wrong by whole cycles: with 11 bits, a phase of 1000
-    cycles is known to half a cycle.
+    Frequencies and coordinate maps in half precision would be wrong by whole cycles: with 11 bits, a phase of
+    1000 cycles is known to half a cycle.
     """
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExactBuffers:

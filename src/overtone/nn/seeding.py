@@ -1,4 +1,4 @@
-"""Random numbers for building modules: from a seed or an explicit generator, never from PyTorch's global one."""
+"""Random numbers for building modules: from a seed or a generator, never from PyTorch's global one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The bandwidth of each way to reach high frequencies, and the setting that has a wanted bandwidth.
 
-Every law is stated for frequencies in cycles per unit of the coordinate that the encoding or layer sees, and for one
-axis of it.
+Every law is stated for frequencies in cycles per unit of the coordinate that the encoding or layer sees, and
+for one axis of it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def _whole(value: float, name: str, least: int) -> int:
 
 
 def _rank(count: int) -> int:
-    """Rank (from 1) of the lowest of `count` equal powers below which, itself included, the share is reached."""
+    """Rank, from 1, of the lowest of `count` equal powers up to which the share is reached."""
     return -(-9 * count // 10)
 
 
 def gaussian_bandwidth(sigma: float) -> float:
     """Bandwidth of random Fourier features cos, sin(2 pi b v) with b ~ N(0, sigma^2): 1.6449 sigma.
 
-    |b| is below the 95 % quantile of the normal law with probability 90 % (Tancik et al. 2020, section 6, defines
-    sigma with the 2 pi outside).
+    |b| is below the 95 % quantile of the normal law with probability 90 % (Tancik et al. 2020, section 6,
+    defines sigma with the 2 pi outside).
 
     Args:
         sigma: Standard deviation of the frequencies along the axis, in cycles per unit.
@@ -71,10 +71,12 @@ def _log_linear_reach(count: int | None) -> float:
 
 
 def log_linear_bandwidth(scale: float, count: int | None = None) -> float:
-    """Bandwidth of the axis frequencies 2^linspace(0, S, m) - 1: 2^(S r) - 1 with r = ceil(0.9 (m - 1)) / (m - 1).
+    """Bandwidth of the axis frequencies 2^linspace(0, S, m) - 1.
 
-    The first frequency is zero, so it is constant and left out (the log-linear positional encoding in the notebooks
-    of Tancik et al. 2020).
+    It is 2^(S r) - 1 with r = ceil(0.9 (m - 1)) / (m - 1).
+
+    The first frequency is zero, so it is constant and left out (the log-linear positional encoding in the
+    notebooks of Tancik et al. 2020).
 
     Args:
         scale: S, the exponent of the highest frequency.
@@ -139,7 +141,7 @@ def octave_count(bandwidth: float) -> int:
 
 
 def sine_bandwidth(omega: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer sin(omega (W v + b)) with W ~ U(-1/n, 1/n): 0.9 omega / (2 pi n).
+    """Bandwidth along one axis of a first layer sin(omega (W v + b)), W ~ U(-1/n, 1/n): 0.9 omega / (2 pi n).
 
     Frequencies are uniform up to omega / (2 pi n); across [-1, 1], of length 2, that is omega / (n pi) cycles
     (Sitzmann et al. 2020, SIREN, section 3.2 and the reference code's initialisation).
@@ -168,6 +170,7 @@ def sine_omega(bandwidth: float, inputs: int) -> float:
         The factor inside the first sine, in radians per unit.
 
     Raises:
-        InputError: If `bandwidth` is not positive and finite, or `inputs` is not a whole number of at least 1.
+        InputError: If `bandwidth` is not positive and finite, or `inputs` is not a whole number of at least
+            1.
     """
     return positive(bandwidth, "bandwidth") / sine_bandwidth(1.0, inputs)

@@ -18,11 +18,11 @@ def convert(
 ) -> float:
     """The setting that reaches the same frequencies on the same data in another library.
 
-    Both networks see the same samples, the one with coordinates in `domain`, the other in `to_domain`, so the cycles
-    across the samples are what stays. Where both libraries' numbers mean the same thing, every frequency is matched:
-    exactly for standard deviations and sine factors; counts of octaves and log-linear exponents keep the highest
-    frequency, and a count of octaves need not come out whole. Otherwise the 90 % bandwidth is matched, with the least
-    count of octaves that reaches it.
+    Both networks see the same samples, the one with coordinates in `domain`, the other in `to_domain`, so the
+    cycles across the samples are what stays. Where both libraries' numbers mean the same thing, every
+    frequency is matched: exactly for standard deviations and sine factors; counts of octaves and log-linear
+    exponents keep the highest frequency, and a count of octaves need not come out whole. Otherwise the 90 %
+    bandwidth is matched, with the least count of octaves that reaches it.
 
     Args:
         value: The setting in the convention `of`.
@@ -36,8 +36,8 @@ def convert(
         The setting in the convention `to`.
 
     Raises:
-        InputError: If a name is not known, the value is not positive and finite, a range is empty or is needed and
-            not given, or `inputs` is needed and not given.
+        InputError: If a name is not known, the value is not positive and finite, a range is empty or is
+            needed and not given, or `inputs` is needed and not given.
     """
     source, target = convention(of), convention(to)
     source_length = _length(domain or source.domain, of, "domain")
@@ -58,5 +58,7 @@ def _length(domain: tuple[float, float] | None, library: str, argument: str) -> 
             argument,
         )
     if len(domain) != 2 or not all(map(math.isfinite, domain)) or domain[0] >= domain[1]:
-        raise InputError("a range (low, high) with low below high", repr(domain), f"pass {argument}=(low, high)", argument)
+        raise InputError(
+            "a range (low, high) with low below high", repr(domain), f"pass {argument}=(low, high)", argument
+        )
     return domain[1] - domain[0]

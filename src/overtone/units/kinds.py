@@ -1,7 +1,7 @@
 """What a library's one number can mean: the standard deviation of frequencies, a count of octaves, a factor.
 
-A kind works in the native frequency of its formula; prefactors (pi, 2 pi, none) and coordinate ranges are left to
-`Convention`.
+A kind works in the native frequency of its formula; prefactors (pi, 2 pi, none) and coordinate ranges are
+left to `Convention`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Kind:
     Attributes:
         name: For messages.
         bandwidth: (value, number of coordinates or None) to the bandwidth in native frequency.
-        value: (bandwidth in native frequency, number of coordinates or None) to the value; where only whole numbers
-            can be had, the least that reaches it.
+        value: (bandwidth in native frequency, number of coordinates or None) to the value; where only whole
+            numbers can be had, the least that reaches it.
         rescaled: (value, factor) to the value of the network whose every frequency is `factor` times as high.
     """
 

@@ -23,7 +23,7 @@ class Initialises(Protocol):
 
 
 def default_initialise(linear: nn.Linear, source: torch.Generator) -> None:
-    """PyTorch's default, weight and bias ~ U(-1/sqrt(n), 1/sqrt(n)) over n inputs, from an explicit generator.
+    """PyTorch's default, weight and bias ~ U(-1/sqrt(n), 1/sqrt(n)) over n inputs, from a given generator.
 
     Draws what `torch.nn.Linear` would draw if the global generator were in the state of `source`.
 

@@ -16,8 +16,9 @@ from overtone.nn.seeding import fill_uniform
 class Sine(nn.Module):
     """sin(omega z), with the initialisation that keeps activations alike at every depth.
 
-    First layer W ~ U(-1/n, 1/n), later ones and the output W ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), biases as
-    PyTorch leaves them (Sitzmann et al. 2020, section 3.2, and the reference code). The inputs should lie in [-1, 1].
+    First layer W ~ U(-1/n, 1/n), later ones and the output W ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), biases
+    as PyTorch leaves them (Sitzmann et al. 2020, section 3.2, and the reference code). The inputs should lie
+    in [-1, 1].
 
     Args:
         omega: The factor inside the sine, in radians per unit of z. 30 suits small pictures; it is not a law:
@@ -48,7 +49,7 @@ class Sine(nn.Module):
         return Sine(units.sine_omega(bandwidth, inputs))
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer of `inputs` coordinates, in cycles per unit of the coordinate."""
+        """Bandwidth per axis of a first layer of `inputs` coordinates, in cycles per unit of them."""
         return units.sine_bandwidth(self.omega, inputs)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -28,8 +28,10 @@ class Encoding(ExactBuffers, ABC):
     @property
     @abstractmethod
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Per axis, the frequency below which 90 % of the features' power lies, in cycles per unit of the
-        coordinate; None if the encoding adds no frequencies. Constant features are left out."""
+        """Per axis, the frequency below which 90 % of the features' power lies, in cycles per unit.
+
+        Constant features are left out. None if the encoding adds no frequencies.
+        """
 
     @abstractmethod
     def describe(self) -> str:
@@ -41,8 +43,8 @@ class Encoding(ExactBuffers, ABC):
 
         Args:
             coords: (..., d), in the unit of the frequencies.
-            dtype: Precision of the features; that of the coordinates unless given. Float64 coordinates with float32
-                features keep the phase of high frequencies on long domains.
+            dtype: Precision of the features; that of the coordinates unless given. Float64 coordinates with
+                float32 features keep the phase of high frequencies on long domains.
 
         Returns:
             (..., out_features).

@@ -11,12 +11,15 @@ from torch import Tensor
 from overtone.nn.checks import last_axis
 from overtone.nn.encodings.encoding import Encoding
 
+CACHED = 1 << 16
+"""Phases that fit into a CPU's cache together with what is computed from them (half a MiB in float64)."""
+
 
 def cycles(coords: Tensor, frequencies: Tensor) -> Tensor:
     """Phases B v in cycles, less their nearest whole number.
 
-    Summed axis by axis rather than as a matrix product, which reduced-precision modes (TF32, autocast) would round to
-    11 bits or fewer.
+    Summed axis by axis rather than as a matrix product, which reduced-precision modes (TF32, autocast) would
+    round to 11 bits or fewer.
 
     Args:
         coords: (..., d), float32 or float64.
@@ -34,7 +37,8 @@ def cycles(coords: Tensor, frequencies: Tensor) -> Tensor:
 class Fourier(Encoding, ABC):
     """gamma(v) = [cos(2 pi B v), sin(2 pi B v)] with the rows of B in cycles per unit.
 
-    Phases are computed in the coordinates' precision and at least in float32, whatever the network's precision.
+    Phases are computed in the coordinates' precision and at least in float32, whatever the network's
+    precision.
 
     Args:
         frequencies: (m, d) matrix B, in cycles per unit.
@@ -55,8 +59,24 @@ class Fourier(Encoding, ABC):
         least = torch.promote_types(coords.dtype, torch.float32)
         out = dtype or (coords.dtype if coords.is_floating_point() else least)
         exact = torch.promote_types(least, out)
-        angle = 2 * math.pi * cycles(coords.to(exact), self.frequencies.to(exact)).to(torch.promote_types(out, torch.float32))
-        return torch.cat([angle.cos(), angle.sin()], dim=-1).to(out)
+        frequencies = self.frequencies.to(exact)
+        rows = coords.to(exact).reshape(-1, self.in_features)
+        parts = [_waves(part, frequencies, out) for part in rows.split(_part_size(rows, frequencies))]
+        features = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return features.reshape(*coords.shape[:-1], self.out_features)
+
+
+def _waves(coords: Tensor, frequencies: Tensor, out: torch.dtype) -> Tensor:
+    """[cos, sin](2 pi B v) of (n, d) coordinates, rounded to `out` at the end."""
+    angle = 2 * math.pi * cycles(coords, frequencies).to(torch.promote_types(out, torch.float32))
+    return torch.cat([angle.cos(), angle.sin()], dim=-1).to(out)
+
+
+def _part_size(coords: Tensor, frequencies: Tensor) -> int:
+    """Rows to encode at once: on a CPU as many as keep the phases in its cache, else all of them."""
+    if coords.device.type != "cpu" or torch.compiler.is_compiling():
+        return max(1, len(coords))
+    return max(1, CACHED // len(frequencies))
 
 
 def share_bandwidth(frequencies: Tensor) -> tuple[float, ...]:
@@ -66,8 +86,8 @@ def share_bandwidth(frequencies: Tensor) -> tuple[float, ...]:
         frequencies: (m, d) in cycles per unit.
 
     Returns:
-        Per axis, the least of the nonzero |frequencies| that, with those below, holds 90 % of them; 0 for an axis
-        along which nothing varies.
+        Per axis, the least of the nonzero |frequencies| that, with those below, holds 90 % of them; 0 for an
+        axis along which nothing varies.
     """
     found = []
     for axis in frequencies.detach().double().abs().T:

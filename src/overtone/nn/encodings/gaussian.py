@@ -33,7 +33,9 @@ class Gaussian(Fourier):
 
     sigma: Tensor
 
-    def __init__(self, in_features: int, features: int, sigma: float | Sequence[float], seed: Seed = 0) -> None:
+    def __init__(
+        self, in_features: int, features: int, sigma: float | Sequence[float], seed: Seed = 0
+    ) -> None:
         axes, rows = size(in_features, "in_features"), size(features, "features")
         spread = torch.tensor(per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")
         source = generator(seed, "frequencies")
@@ -57,14 +59,18 @@ class Gaussian(Fourier):
             The encoding.
 
         Raises:
-            InputError: If a size is below 1, the number of bandwidths is wrong, or one is not positive and finite.
+            InputError: If a size is below 1, the number of bandwidths is wrong, or one is not positive and
+                finite.
         """
         reach = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
         return Gaussian(in_features, features, [units.gaussian_sigma(b) for b in reach], seed)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """1.6449 sigma per axis: that of the distribution, which the drawn frequencies follow to 1 / sqrt(m)."""
+        """1.6449 sigma per axis, in cycles per unit.
+
+        That of the distribution; of 256 drawn frequencies it differs by about 6 %, of 1024 by 3 %.
+        """
         return tuple(units.gaussian_bandwidth(s) for s in self.sigma.tolist())
 
     def describe(self) -> str:

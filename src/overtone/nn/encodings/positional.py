@@ -27,9 +27,13 @@ class Positional(Fourier):
 
     def __init__(self, frequencies: Sequence[Sequence[float]]) -> None:
         if len(frequencies) == 0 or any(len(axis) == 0 for axis in frequencies):
-            raise InputError("frequencies for each axis", f"{frequencies}", "pass one list per axis", "frequencies")
+            raise InputError(
+                "frequencies for each axis", f"{frequencies}", "pass one list per axis", "frequencies"
+            )
         if not all(math.isfinite(b) and b >= 0 for axis in frequencies for b in axis):
-            raise InputError("finite frequencies of at least 0", f"{frequencies}", "pass cycles per unit", "frequencies")
+            raise InputError(
+                "finite frequencies of at least 0", f"{frequencies}", "pass cycles per unit", "frequencies"
+            )
         rows = [(i, float(b)) for i, axis in enumerate(frequencies) for b in axis]
         matrix = torch.zeros(len(rows), len(frequencies), dtype=torch.float64, device="cpu")
         for row, (i, b) in enumerate(rows):
@@ -51,7 +55,8 @@ class Positional(Fourier):
             The encoding, for coordinates in [0, 1).
 
         Raises:
-            InputError: If a size is too small, the number of scales is wrong, or one is not positive and finite.
+            InputError: If a size is too small, the number of scales is wrong, or one is not positive and
+                finite.
         """
         size(count, "count", least=2)
         exponents = [s / (count - 1) for s in per_axis(scale, size(in_features, "in_features"), "scale")]
@@ -61,8 +66,8 @@ class Positional(Fourier):
     def octaves(in_features: int, count: int | Sequence[int], first: float = 1.0) -> Positional:
         """Frequencies first * 2^k, k = 0 ... L-1, per axis.
 
-        With `first` = 1 on [0, 1) these are the features of NeRF (Mildenhall et al. 2020, equation 4: sin(2^k pi v)
-        on [-1, 1]); only the sign of those with k = 0 differs.
+        With `first` = 1 on [0, 1) these are the features of NeRF (Mildenhall et al. 2020, equation 4: sin(2^k
+        pi v) on [-1, 1]); only the sign of those with k = 0 differs.
 
         Args:
             in_features: d, the number of coordinates.
@@ -73,13 +78,16 @@ class Positional(Fourier):
             The encoding, for coordinates in [0, 1).
 
         Raises:
-            InputError: If a size is too small, the number of counts is wrong, or `first` is not positive and finite.
+            InputError: If a size is too small, the number of counts is wrong, or `first` is not positive and
+                finite.
         """
         axes = size(in_features, "in_features")
         counts = [count] * axes if isinstance(count, int) else list(count)
         lowest = per_axis(first, 1, "first")[0]
         if len(counts) != axes:
-            raise InputError(f"one count or one per axis ({axes})", f"{len(counts)}", f"pass {axes} counts", "count")
+            raise InputError(
+                f"one count or one per axis ({axes})", f"{len(counts)}", f"pass {axes} counts", "count"
+            )
         return Positional([[lowest * 2.0**k for k in range(size(c, "count"))] for c in counts])
 
     @staticmethod

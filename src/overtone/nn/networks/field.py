@@ -18,13 +18,14 @@ from overtone.nn.networks.restore import Restore
 class Field(nn.Module):
     """Physical coordinates (N, d) to physical values (N, C): restore(body(encoding(frame(x)))).
 
-    The frame and the phases of the encoding are computed in float64, so that a recording of many minutes keeps its
-    phase; features, network and values have the precision of the network's parameters.
+    The frame and the phases of the encoding are computed in float64, so that a recording of many minutes
+    keeps its phase; features, network and values have the precision of the network's parameters.
 
     Args:
         encoding: From d coordinates in its domain to features.
         body: Any module from those features to C values; `MLP` or `ResidualMLP` from here, or one's own.
-        frame: From physical coordinates to the encoding's domain; none for coordinates that lie in it already.
+        frame: From physical coordinates to the encoding's domain; none for coordinates that lie in it
+            already.
         restore: From the body's outputs to physical values; none if they are that already.
 
     Raises:
@@ -51,8 +52,10 @@ class Field(nn.Module):
 
     @property
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Per axis, in cycles per physical unit: the encoding's bandwidth, or that of a first sine layer on plain
-        coordinates; None if there is neither."""
+        """Bandwidth per axis, in cycles per physical unit.
+
+        The encoding's, or that of a first sine layer on plain coordinates; None if there is neither.
+        """
         seen = self.encoding.bandwidth
         if seen is None and self.encoding.frequencies is None and isinstance(self.body, Network):
             seen = self.body.bandwidth

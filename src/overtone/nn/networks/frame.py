@@ -35,7 +35,9 @@ class Frame(ExactBuffers):
         super().__init__()
         axes = len(origin)
         if axes == 0 or len(low) != axes or not all(map(math.isfinite, (*origin, *low))):
-            raise InputError("finite origin and low, one per axis", f"{origin} and {low}", "pass one number per axis")
+            raise InputError(
+                "finite origin and low, one per axis", f"{origin} and {low}", "pass one number per axis"
+            )
         numbers = {"origin": origin, "scale": per_axis(scale, axes, "scale"), "low": low}
         for name, values in numbers.items():
             self.register_buffer(name, torch.tensor(tuple(values), dtype=torch.float64, device="cpu"))
@@ -54,8 +56,8 @@ class Frame(ExactBuffers):
     ) -> Frame:
         """Fit the box [origin, origin + extent) into a domain, with one scale for the axes that share a unit.
 
-        Of the axes of one unit the longest fills the domain and the others are centred in it, so that a picture's
-        pixels stay square and a bandwidth means the same along both sides.
+        Of the axes of one unit the longest fills the domain and the others are centred in it, so that a
+        picture's pixels stay square and a bandwidth means the same along both sides.
 
         Args:
             origin: (d,) lower corner in physical units.
@@ -71,7 +73,9 @@ class Frame(ExactBuffers):
         """
         lengths = per_axis(tuple(extent), len(origin), "extent")
         if len(units) != len(origin):
-            raise InputError(f"one unit per axis ({len(origin)})", f"{len(units)}", "pass one name per axis", "units")
+            raise InputError(
+                f"one unit per axis ({len(origin)})", f"{len(units)}", "pass one name per axis", "units"
+            )
         low, high = domain
         longest = [max(e for e, u in zip(lengths, units, strict=True) if u == unit) for unit in units]
         return Frame(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -46,17 +46,20 @@ class Network(nn.Module, ABC):
         seed: Seed = 0,
     ) -> None:
         super().__init__()
-        self.in_features, self.out_features = size(in_features, "in_features"), size(out_features, "out_features")
+        self.in_features, self.out_features = (
+            size(in_features, "in_features"),
+            size(out_features, "out_features"),
+        )
         self.width, self.depth = size(width, "width"), size(depth, "depth")
         self.activations = nn.ModuleList(_activations(activation, depth))
         widths = [in_features, *[width] * depth, out_features]
         self.linears = nn.ModuleList(
-            torch.nn.utils.skip_init(nn.Linear, n, m, device="cpu") for n, m in zip(widths, widths[1:], strict=False)
+            torch.nn.utils.skip_init(nn.Linear, n, m, device="cpu") for n, m in pairwise(widths)
         )
         self._initialise(generator(seed, "weights"))
 
     def _initialise(self, source: torch.Generator) -> None:
-        """Each linear layer begins as the activation after it asks; the output as the last activation does."""
+        """Fill each layer as the activation after it asks, and the output as the last activation asks."""
         askers = [*self.activations, self.activations[-1]]
         for position, (linear, asker) in enumerate(zip(self.linears, askers, strict=True)):
             assert isinstance(linear, nn.Linear)
@@ -69,13 +72,16 @@ class Network(nn.Module, ABC):
 
     @property
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Bandwidth of the first layer per input, in cycles per unit of the input; None unless it is a sine."""
+        """Bandwidth of the first layer per input, in cycles per unit of it; None unless it is a sine."""
         first = self.activations[0]
         return (first.bandwidth(self.in_features),) * self.in_features if isinstance(first, Sine) else None
 
     def describe(self) -> str:
         """One line for titles and records, "MLP 3 x 256 ReLU"."""
-        names = [(name, len(list(run))) for name, run in groupby(repr(a).removesuffix("()") for a in self.activations)]
+        names = [
+            (name, len(list(run)))
+            for name, run in groupby(repr(a).removesuffix("()") for a in self.activations)
+        ]
         shown = names[0][0] if len(names) == 1 else ", ".join(f"{n} x {name}" for name, n in names)
         return f"{type(self).__name__} {self.depth} x {self.width} {shown}"
 

@@ -14,8 +14,8 @@ from overtone.nn.networks.network import Network
 class ResidualMLP(Network):
     """h <- h + act(W h + b) in each hidden layer but the first, which has no skip; then a linear output.
 
-    The same parameters as the `MLP` of the same sizes, so that the two differ by the skips alone. See `Network` for
-    the arguments.
+    The same parameters as the `MLP` of the same sizes, so that the two differ by the skips alone. See
+    `Network` for the arguments.
     """
 
     def forward(self, features: Tensor) -> Tensor:
