@@ -1,4 +1,4 @@
-"""Neural tangent kernels: infinitely wide networks in closed form, finite networks as they are, and their spectra."""
+"""Neural tangent kernels: of infinitely wide networks, of finite networks as they are, and their spectra."""
 
 from overtone.theory.ntk import infinite
 from overtone.theory.ntk.empirical.kernel import Kernel, finite

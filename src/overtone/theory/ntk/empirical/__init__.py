@@ -1,1 +1,1 @@
-"""The neural tangent kernel of a network as it stands: layer by layer where the layers allow it, by Jacobians elsewhere."""
+"""The tangent kernel of a network as it stands: by layer where layers allow it, by Jacobians elsewhere."""

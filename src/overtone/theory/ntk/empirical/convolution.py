@@ -23,8 +23,8 @@ def patches(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, inputs: Tensor) -> Tensor:
         inputs: (N, channels, *space).
 
     Returns:
-        (N, G, T, in): G groups, T output positions, in = channels / G times the kernel's size, in the order of the
-        weight's axes.
+        (N, G, T, in): G groups, T output positions, in = channels / G times the kernel's size, in the order
+        of the weight's axes.
     """
     sides = [side for pair in reversed(_padding(layer)) for side in pair]
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode

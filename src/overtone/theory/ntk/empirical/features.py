@@ -1,7 +1,7 @@
 """Per-sample gradients of one layer, explicit or factored, and their inner products.
 
-A `Features` holds what one layer contributes for some samples: the gradients J[c, n, :] of every output c and sample
-n with respect to the layer's parameters, in whatever form is smallest.
+A `Features` holds what one layer contributes for some samples: the gradients J[c, n, :] of every output c and
+sample n with respect to the layer's parameters, in whatever form is smallest.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Lookup(Features):
         tile = max(1, self.workspace // (2 * samples * self.grads.shape[-1]))
         channels, n = self.grads.shape[:2]
         total = allocate(n, other.grads.shape[1], channels, outputs, self.grads).zero_()
-        for rows in shared.split(tile):
+        for rows in shared.split(tile) if len(shared) else ():
             total += contract(self._gather(rows), other._gather(rows), outputs)
         return total
 

@@ -25,7 +25,8 @@ class Kernel:
     """A finite network's neural tangent kernel. Torch and NumPy functions take it as they take its matrix.
 
     Attributes:
-        matrix: The kernel; its layout is that of `outputs`, (N, M) for one output. Units: output^2 / parameter^2.
+        matrix: The kernel; its layout is that of `outputs`, (N, M) for one output. Units: output^2 /
+            parameter^2.
         outputs: What became of several outputs.
         routes: How many parameters' gradients were taken on which route.
         chunk: Samples that went through the network at once.
@@ -79,27 +80,29 @@ def finite(
 ) -> Kernel:
     """The kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
 
-    Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that sees h and
-    whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one backward pass per output.
-    All others get explicit gradients. Which layers may go by layer is checked on three samples against plain backward
-    passes, so shared parameters, in-place operations and parameters used outside their layer are safe. The network
-    is used in evaluation mode and left as it was: parameters, gradients, buffers, modes, random streams.
+    Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that
+    sees h and whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one
+    backward pass per output. All others get explicit gradients. Which layers may go by layer is checked on
+    three samples against plain backward passes, so shared parameters, in-place operations and parameters used
+    outside their layer are safe. The network is used in evaluation mode and left as it was: parameters,
+    gradients, buffers, modes, random streams.
 
     Args:
-        network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend on it alone.
-            Only parameters that require gradients count.
+        network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend on it
+            alone. Only parameters that require gradients count.
         x1: (N, ...) samples, on the network's device.
         x2: (M, ...) samples of the columns, or None for x1.
         outputs: What to do with several outputs.
-        memory: Budget in GiB for the kernel and all that is needed on the way; it sets how many samples go through
-            the network at once. Gradients are computed anew for every pair of chunks where they do not fit.
+        memory: Budget in GiB for the kernel and all that is needed on the way; it sets how many samples go
+            through the network at once. Gradients are computed anew for every pair of chunks where they do
+            not fit.
 
     Returns:
         The kernel, in the outputs' precision, on their device.
 
     Raises:
-        InputError: If the samples are none or differ in shape, nothing is trained, the network's output has no row
-            per sample or is random, or the budget is too small for the result.
+        InputError: If the samples are none or differ in shape, nothing is trained, the network's output has
+            no row per sample or is random, or the budget is too small for the result.
         RunError: If the kernel is not finite.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
@@ -117,7 +120,7 @@ def finite(
             raise InputError(
                 f"a budget above the {size / GIB:.3g} GiB of the kernel itself",
                 f"{memory:g} GiB",
-                "raise it, take fewer samples, or use overtone.theory.ntk.Implicit, which never forms the kernel",
+                "raise it, take fewer samples, or use overtone.theory.ntk.Implicit, which never forms it",
                 "memory",
             )
         sources = choose(network, x1, int(available) // (8 * itemsize))
@@ -131,7 +134,9 @@ def finite(
             "check the samples and the network's parameters",
             "network",
         )
-    return Kernel(matrix, outputs, {s.route: sum(sizes[n] for n in s.parameters) for s in sources}, plan.chunk)
+    return Kernel(
+        matrix, outputs, {s.route: sum(sizes[n] for n in s.parameters) for s in sources}, plan.chunk
+    )
 
 
 def _check(x1: Tensor, x2: Tensor | None) -> None:

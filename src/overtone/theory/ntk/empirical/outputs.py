@@ -23,11 +23,13 @@ class Outputs(enum.Enum):
 
 
 def contract(left: Tensor, right: Tensor, outputs: Outputs) -> Tensor:
-    """Inner products over the last axis of (C, N, P) and (C, M, P), in the layout that `outputs` describes."""
+    """Inner products over the last axis of (C, N, P) and (C, M, P), in the layout of `outputs`."""
     if outputs is Outputs.PER_OUTPUT:
         return torch.bmm(left, right.transpose(1, 2))
     shape = (left.shape[1], -1) if outputs is Outputs.SUM else (left.shape[0] * left.shape[1], left.shape[2])
-    other = (right.shape[1], -1) if outputs is Outputs.SUM else (right.shape[0] * right.shape[1], right.shape[2])
+    other = (
+        (right.shape[1], -1) if outputs is Outputs.SUM else (right.shape[0] * right.shape[1], right.shape[2])
+    )
     return left.transpose(0, 1).reshape(shape) @ right.transpose(0, 1).reshape(other).mT
 
 

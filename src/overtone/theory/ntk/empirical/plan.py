@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 
 import torch
@@ -42,10 +41,11 @@ def probe_samples(x: Tensor) -> Tensor:
 def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
     """The sources whose kernels add up to the network's kernel.
 
-    A layer goes by its rule if the rule's inner products agree with plain backward passes, one sample at a time, on
-    three of the samples. So a layer whose parameters are also used elsewhere, or whose input holds no row per sample,
-    is found out whatever the forward pass does. All other parameters get explicit gradients: vectorised if
-    `torch.func` can follow the network and agrees too, one sample after the other if not.
+    A layer goes by its rule if the rule's inner products agree with plain backward passes, one sample at a
+    time, on three of the samples. So a layer whose parameters are also used elsewhere, or whose input holds
+    no row per sample, is found out whatever the forward pass does. All other parameters get explicit
+    gradients: vectorised if `torch.func` can follow the network and agrees too, one sample after the other if
+    not.
 
     Args:
         network: The network, in evaluation mode.
@@ -56,25 +56,44 @@ def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
         One or two sources that share out the trained parameters.
 
     Raises:
-        InputError: If nothing is trained, or if the network gives different outputs for the same samples.
+        InputError: If nothing is trained, if the network gives different outputs for the same samples, or if
+            a sample's output depends on the others.
     """
     probe = probe_samples(x)
     trained = trained_parameters(network)
-    with torch.no_grad():
-        first, second = outputs_of(network, probe), outputs_of(network, probe)
-    if not torch.equal(first.nan_to_num(), second.nan_to_num()):
-        raise InputError(
-            "a network that gives the same outputs for the same samples in evaluation mode",
-            "two different outputs",
-            "turn its random parts off",
-            "network",
-        )
+    first = _outputs(network, probe)
     cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
     truth = _Truth(network, trained, probe, cotangent)
     by_layer = _layers(network, trained, probe, cotangent, truth, workspace)
     rest = [name for name in trained if by_layer is None or name not in by_layer.parameters]
     sources: list[Source] = [] if by_layer is None else [by_layer]
     return [*sources, _explicit(network, rest, probe, cotangent, truth)] if rest else sources
+
+
+def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
+    with torch.no_grad():
+        together, again = outputs_of(network, probe), outputs_of(network, probe)
+        alone = torch.cat([outputs_of(network, sample[None]) for sample in probe])
+    if not torch.equal(together.nan_to_num(), again.nan_to_num()):
+        raise InputError(
+            "a network that gives the same outputs for the same samples in evaluation mode",
+            "two different outputs",
+            "turn its random parts off",
+            "network",
+        )
+    difference = (alone - together).nan_to_num().abs().max()
+    if difference > _half_the_digits(together.dtype) * together.nan_to_num().abs().max():
+        raise InputError(
+            "a network whose output for a sample depends on that sample alone",
+            f"a difference of {float(difference):.1e} when others are in the batch",
+            "take out what mixes the samples of a batch",
+            "network",
+        )
+    return together
+
+
+def _half_the_digits(dtype: torch.dtype) -> float:
+    return 4 * math.sqrt(torch.finfo(dtype).eps)
 
 
 class _Truth:
@@ -95,7 +114,7 @@ class _Truth:
         rows = torch.cat([self.values[name] for name in names], -1)
         exact, found = rows @ rows.mT, features.gram(features, Outputs.SUM)
         norms = exact.diagonal().clamp_min(0).sqrt()
-        tolerance = 4 * math.sqrt(torch.finfo(exact.dtype).eps)
+        tolerance = _half_the_digits(exact.dtype)
         close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
         return bool(close.all())
 
@@ -138,10 +157,7 @@ def _explicit(
 ) -> Samples | Vectorised:
     weighted = _Weighted(network, cotangent)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", message="There is a performance drop")
-            trial = Vectorised(weighted, [f"network.{name}" for name in names]).features(probe)[0]
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning):
+        trial = Vectorised(weighted, [f"network.{name}" for name in names]).features(probe)[0]
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
         return Samples(network, names)
     return Vectorised(network, names) if truth.agrees(trial, names) else Samples(network, names)

@@ -1,4 +1,4 @@
-"""Layers that apply one matrix at many positions: linear layers on sequences, convolutions, layers called twice."""
+"""Layers that apply one matrix at many positions: on sequences, in convolutions, or by being called twice."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 class Recorder:
     """While entered, keeps (input, result) of every call of `layers`.
 
-    The network goes on with a copy of each result, so that a later in-place operation does not change what was kept.
+    The network goes on with a copy of each result, so that a later in-place operation does not change what
+    was kept.
 
     Args:
         layers: The layers to watch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import final
@@ -22,7 +23,8 @@ class Route(enum.IntEnum):
     """How gradients were taken, from the fastest to the slowest.
 
     Attributes:
-        LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear layers.
+        LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear
+            layers.
         VECTORISED: Explicit gradients by `torch.func`, many samples at once.
         SAMPLES: Explicit gradients, one backward pass a sample. Every network can go this way.
     """
@@ -139,7 +141,8 @@ class Vectorised(Source):
         def outputs(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
             return functional_call(self.network, parameters, (sample[None],)).reshape(-1)
 
-        with sdpa_kernel(SDPBackend.MATH):
+        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop")
             jacobian = vmap(jacrev(outputs), in_dims=(None, 0))(chosen, x)
         parts = [_real(jacobian[name]).flatten(2) for name in self.parameters]
         return [Explicit(wide(torch.cat(parts, -1)).transpose(0, 1))]

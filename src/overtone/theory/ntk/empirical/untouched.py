@@ -13,9 +13,9 @@ from torch import nn
 def untouched(network: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode and gradients on inside; modes, buffers and random streams as before afterwards.
 
-    Gradients are to be taken with `torch.autograd.grad`, which leaves `.grad` alone. Autocast is off inside: a kernel
-    is a sum of many products and needs the parameters' full precision. The fused recurrent kernels of CUDA have no
-    backward pass in evaluation mode, so they are off too where the network is recurrent.
+    Gradients are to be taken with `torch.autograd.grad`, which leaves `.grad` alone. Autocast is off inside:
+    a kernel is a sum of many products and needs the parameters' full precision. The fused recurrent kernels
+    of CUDA have no backward pass in evaluation mode, so they are off too where the network is recurrent.
 
     Args:
         network: The network, in any mode.

@@ -1,4 +1,4 @@
-"""Infinitely wide fully connected networks: their Gaussian process and their tangent kernel in closed form."""
+"""Infinitely wide fully connected networks: their Gaussian process and tangent kernel in closed form."""
 
 from overtone.theory.ntk.infinite.bump import Bump
 from overtone.theory.ntk.infinite.dual import Dual

@@ -11,9 +11,9 @@ from torch import Tensor
 class Dual(ABC):
     """What an activation phi does to a Gaussian process: (u, v) ~ N(0, [[q11, q12], [q12, q22]]).
 
-    All methods take float64 tensors that broadcast against each other and return the broadcast shape. Formulas
-    without their own source are found in Cho and Saul 2009 (NIPS), Williams 1997 (NIPS), and Han et al. 2022
-    (arXiv 2209.04121); each is checked against Monte Carlo in the tests.
+    All methods take float64 tensors that broadcast against each other and return the broadcast shape.
+    Formulas without their own source are found in Cho and Saul 2009 (NIPS), Williams 1997 (NIPS), and Han et
+    al. 2022 (arXiv 2209.04121); each is checked against Monte Carlo in the tests.
     """
 
     @abstractmethod
@@ -30,11 +30,11 @@ class Dual(ABC):
 
 
 def root_determinant(q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
-    """sqrt(q11 q22 - q12^2) by factors, which loses fewer digits near the diagonal than the difference of squares."""
+    """sqrt(q11 q22 - q12^2) by factors, which keeps digits near the diagonal that a plain difference loses."""
     scale = (q11 * q22).sqrt()
     return ((scale - q12) * (scale + q12)).clamp_min(0).sqrt()
 
 
 def angle(q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
-    """The angle between u and v in [0, pi], by atan2, accurate where the two nearly agree; 0 for two zeros."""
+    """The angle between u and v in [0, pi], accurate where the two nearly agree; 0 for two zeros."""
     return torch.atan2(root_determinant(q11, q22, q12), q12)

@@ -13,7 +13,7 @@ from overtone.theory.ntk.infinite.dual import Dual
 
 @final
 class Gelu(Dual):
-    """phi(x) = x (1 + erf(x / sqrt 2)) / 2, without the tanh approximation (Tsuchida et al. 2020, arXiv 2002.08517).
+    """phi(x) = x (1 + erf(x / sqrt 2)) / 2 (Tsuchida et al. 2020, arXiv 2002.08517).
 
     With D = (1 + q11)(1 + q22) - q12^2, P = (1 + q11)(1 + q22) and A = atan2(q12, sqrt D):
     E[phi phi'] = ((q12^2 + q11 q22 D) / (P sqrt D) + q12 A) / (2 pi) + q12 / 4 and
@@ -37,5 +37,5 @@ class Gelu(Dual):
         return (smooth + torch.atan2(q12, root)) / (2 * math.pi) + 0.25
 
     def mean(self, q: Tensor) -> Tensor:
-        """q / sqrt(2 pi (1 + q))."""
+        """Q / sqrt(2 pi (1 + q))."""
         return q * (2 * math.pi * (1 + q)).rsqrt()

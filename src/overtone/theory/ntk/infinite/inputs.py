@@ -42,8 +42,8 @@ class Coordinates(Inputs):
 class Fourier(Inputs):
     """gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies; D = 2 m features.
 
-    The product is sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m): it depends on x - x' alone, and so do all kernels after
-    it (Tancik et al. 2020, arXiv 2006.10739, section 4).
+    The product is sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m): it depends on x - x' alone, and so do all
+    kernels after it (Tancik et al. 2020, arXiv 2006.10739, section 4).
 
     Args:
         frequencies: (m, d) B, in cycles per unit of the coordinate.
@@ -55,7 +55,9 @@ class Fourier(Inputs):
 
     def __init__(self, frequencies: Tensor, amplitudes: Tensor | None = None) -> None:
         if frequencies.ndim != 2:
-            raise InputError("(m, d) frequencies", f"shape {tuple(frequencies.shape)}", "pass the matrix B", "frequencies")
+            raise InputError(
+                "(m, d) frequencies", f"shape {tuple(frequencies.shape)}", "pass the matrix B", "frequencies"
+            )
         self.frequencies = frequencies.detach().double()
         ones = torch.ones(len(frequencies), device=frequencies.device)
         self.amplitudes = (ones if amplitudes is None else amplitudes.detach()).double()
@@ -70,7 +72,10 @@ class Fourier(Inputs):
     def _features(self, x: Tensor) -> Tensor:
         if x.shape[1] != self.frequencies.shape[1]:
             raise InputError(
-                f"samples of {self.frequencies.shape[1]} coordinates", f"{x.shape[1]}", "pass (N, d) samples", "x"
+                f"samples of {self.frequencies.shape[1]} coordinates",
+                f"{x.shape[1]}",
+                "pass (N, d) samples",
+                "x",
             )
         phase = 2 * math.pi * torch.remainder(x @ self.frequencies.mT, 1.0)
         return torch.cat([self.amplitudes * phase.cos(), self.amplitudes * phase.sin()], 1)

@@ -51,12 +51,14 @@ class Dense(Layer):
 
     @staticmethod
     def ntk(sigma_w: float = math.sqrt(2), sigma_b: float = 0.0) -> Dense:
-        """z = sigma_w W h / sqrt(n) + sigma_b b with W, b ~ N(0, 1) trained at one rate: the NTK parameterisation."""
+        """The NTK parameterisation, z = sigma_w W h / sqrt(n) + sigma_b b with W, b ~ N(0, 1)."""
         return Dense(sigma_w**2, sigma_b**2, sigma_w**2, sigma_b**2)
 
     @staticmethod
-    def standard(fan_in: int, sigma_w: float = math.sqrt(2), sigma_b: float = 0.0, *, bias: bool = True) -> Dense:
-        """z = W h + b with W ~ N(0, sigma_w^2 / n), b ~ N(0, sigma_b^2): as networks are written.
+    def standard(
+        fan_in: int, sigma_w: float = math.sqrt(2), sigma_b: float = 0.0, *, bias: bool = True
+    ) -> Dense:
+        """As networks are written, z = W h + b with W ~ N(0, sigma_w^2 / n), b ~ N(0, sigma_b^2).
 
         Its tangent kernel grows in proportion to the width, so the fan-in n has to be said.
 
@@ -67,13 +69,17 @@ class Dense(Layer):
             bias: Whether there is a bias to train.
         """
         if fan_in < 1:
-            raise InputError("a fan-in of at least 1", f"{fan_in}", "pass the number of inputs of a unit", "fan_in")
+            raise InputError(
+                "a fan-in of at least 1", f"{fan_in}", "pass the number of inputs of a unit", "fan_in"
+            )
         return Dense(sigma_w**2, sigma_b**2 if bias else 0.0, float(fan_in), 1.0 if bias else 0.0)
 
     @staticmethod
     def pytorch(fan_in: int, *, bias: bool = True) -> Dense:
-        """`torch.nn.Linear` as it is initialised: W, b ~ U(-1/sqrt(n), 1/sqrt(n)), so sigma_w^2 = 1/3 and
-        sigma_b^2 = 1 / (3 n)."""
+        """`torch.nn.Linear` as it is initialised.
+
+        W, b ~ U(-1/sqrt(n), 1/sqrt(n)), so sigma_w^2 = 1/3 and sigma_b^2 = 1 / (3 n).
+        """
         return Dense.standard(fan_in, math.sqrt(1 / 3), math.sqrt(1 / (3 * max(1, fan_in))), bias=bias)
 
     def apply(self, state: State) -> State:

@@ -34,10 +34,10 @@ class Kernels(NamedTuple):
 class Wide:
     """An infinitely wide network with one output.
 
-    K_0 = gamma(x).gamma(x') / D; each dense layer and each activation maps (K, T) on as `Dense` and `Activation` say
-    (Jacot et al. 2018, arXiv 1806.07572, section 4; Lee et al. 2019, arXiv 1902.06720, appendix E). Everything is
-    computed in float64. Beside the diagonal the angle between two samples is resolved to 1e-8, which is the error of
-    kernels of activations with a kink.
+    K_0 = gamma(x).gamma(x') / D; each dense layer and each activation maps (K, T) on as `Dense` and
+    `Activation` say (Jacot et al. 2018, arXiv 1806.07572, section 4; Lee et al. 2019, arXiv 1902.06720,
+    appendix E). Everything is computed in float64. Beside the diagonal the angle between two samples is
+    resolved to 1e-8, which is the error of kernels of activations with a kink.
 
     Attributes:
         layers: From the first dense layer to the output's.
@@ -49,7 +49,9 @@ class Wide:
 
     def __post_init__(self) -> None:
         if not self.layers or not isinstance(self.layers[0], Dense) or not isinstance(self.layers[-1], Dense):
-            raise InputError("a network that begins and ends with a dense layer", "none there", "add it", "layers")
+            raise InputError(
+                "a network that begins and ends with a dense layer", "none there", "add it", "layers"
+            )
 
     def __call__(self, x1: Tensor, x2: Tensor | None = None) -> Kernels:
         """Both kernels for all pairs of samples.
@@ -82,7 +84,8 @@ def fully_connected(dense: Sequence[Dense], dual: Dual, inputs: Inputs | None = 
     """Dense layers with one activation between each two.
 
     Args:
-        dense: The dense layers, the output's last: depth + 1 of them. `[Dense.ntk()] * 4` are three hidden layers.
+        dense: The dense layers, the output's last: depth + 1 of them. `[Dense.ntk()] * 4` are three hidden
+            layers.
         dual: The activation.
         inputs: What the first layer sees; None for the coordinates.
 

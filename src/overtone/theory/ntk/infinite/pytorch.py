@@ -19,15 +19,16 @@ from overtone.theory.ntk.infinite.network import Wide
 def of(network: nn.Module, inputs: Inputs | None = None) -> Wide:
     """The limit of a network at its initialisation, with the fan-ins it has.
 
-    Weights and biases are taken as PyTorch draws them, U(-1/sqrt(n), 1/sqrt(n)), or as `overtone.nn.Sine` asks; the
-    present values are not looked at. Hidden widths enter the tangent kernel through the fan-ins: it is that of the
-    network's own parameters and comparable with `overtone.theory.ntk.finite`.
+    Weights and biases are taken as PyTorch draws them, U(-1/sqrt(n), 1/sqrt(n)), or as `overtone.nn.Sine`
+    asks; the present values are not looked at. Hidden widths enter the tangent kernel through the fan-ins: it
+    is that of the network's own parameters and comparable with `overtone.theory.ntk.finite`.
 
-    The limit takes the first pre-activations as Gaussian. Uniform weights make them so only for many inputs: exact
-    after Fourier features, a few per cent off on two or three plain coordinates.
+    The limit takes the first pre-activations as Gaussian. Uniform weights make them so only for many inputs:
+    exact after Fourier features, a few per cent off on two or three plain coordinates.
 
     Args:
-        network: `overtone.nn.MLP`, `overtone.nn.ResidualMLP`, or an `nn.Sequential` of `nn.Linear` and activations.
+        network: `overtone.nn.MLP`, `overtone.nn.ResidualMLP`, or an `nn.Sequential` of `nn.Linear` and
+            activations.
         inputs: What the first layer sees; None for the coordinates.
 
     Returns:

@@ -18,10 +18,12 @@ from overtone.theory.ntk.infinite.dual import Dual, root_determinant
 @final
 @dataclass(frozen=True)
 class Quadrature(Dual):
-    """Any smooth activation. The pair is written with two independent standard normals a, b:
+    """Any smooth activation.
 
-    u = sqrt(q11) a, v = (q12 a + sqrt(q11 q22 - q12^2) b) / sqrt(q11). It stays defined on the diagonal, where b drops out,
-    and each axis converges geometrically for an analytic activation. Not for kinks: those have closed forms.
+    The pair is written with two independent standard normals a, b:
+    u = sqrt(q11) a, v = (q12 a + sqrt(q11 q22 - q12^2) b) / sqrt(q11). It stays defined on the diagonal,
+    where b drops out, and each axis converges geometrically for an analytic activation. Not for kinks: those
+    have closed forms.
 
     Attributes:
         function: phi, elementwise.
@@ -60,7 +62,9 @@ class Quadrature(Dual):
 
     def mean(self, q: Tensor) -> Tensor:
         """E[phi(u)]."""
-        points, weights = (torch.from_numpy(each).to(q) for each in np.polynomial.hermite_e.hermegauss(self.nodes))
+        points, weights = (
+            torch.from_numpy(each).to(q) for each in np.polynomial.hermite_e.hermegauss(self.nodes)
+        )
         return self.function(q.sqrt()[..., None] * points) @ weights / math.sqrt(2 * math.pi)
 
 
@@ -69,5 +73,5 @@ def _tanh_slope(x: Tensor) -> Tensor:
 
 
 def tanh() -> Quadrature:
-    """phi(x) = tanh(x). Accurate to 1e-6 for pre-activation variances up to 2, to 1e-3 up to 10."""
+    """The hyperbolic tangent. Accurate to 1e-6 for pre-activation variances up to 2, to 1e-3 up to 10."""
     return Quadrature(torch.tanh, _tanh_slope)

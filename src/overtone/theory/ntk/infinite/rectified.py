@@ -28,7 +28,9 @@ class LeakyRelu(Dual):
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.slope):
-            raise InputError("a finite slope", f"{self.slope}", "pass the slope of the negative side", "slope")
+            raise InputError(
+                "a finite slope", f"{self.slope}", "pass the slope of the negative side", "slope"
+            )
 
     def covariance(self, q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
         """E[phi(u) phi(v)]."""

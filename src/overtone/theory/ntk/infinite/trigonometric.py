@@ -16,8 +16,8 @@ from overtone.theory.ntk.infinite.dual import Dual
 class Sine(Dual):
     """phi(x) = sin(omega x + phase).
 
-    With s1 = exp(omega^2 (q12 - (q11 + q22) / 2)) and s2 = exp(-omega^2 (q12 + (q11 + q22) / 2)) cos(2 phase):
-    E[phi phi'] = (s1 - s2) / 2 and E[phi' phi'] = omega^2 (s1 + s2) / 2.
+    With s1 = exp(omega^2 (q12 - (q11 + q22) / 2)) and s2 = exp(-omega^2 (q12 + (q11 + q22) / 2)) cos(2
+    phase): E[phi phi'] = (s1 - s2) / 2 and E[phi' phi'] = omega^2 (s1 + s2) / 2.
 
     Attributes:
         omega: Angular frequency, radians per unit of the pre-activation.
@@ -44,7 +44,7 @@ class Sine(Dual):
 
     def mean(self, q: Tensor) -> Tensor:
         """exp(-omega^2 q / 2) sin(phase)."""
-        return (-self.omega**2 * q / 2).exp() * math.sin(self.phase)
+        return (-(self.omega**2) * q / 2).exp() * math.sin(self.phase)
 
 
 def cosine(omega: float = 1.0) -> Sine:

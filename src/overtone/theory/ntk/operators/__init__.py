@@ -1,1 +1,1 @@
-"""Work with a kernel through its products with vectors: leading eigenpairs, and the decay that training is."""
+"""A kernel through its products with vectors: leading eigenpairs, and the decay that training is."""

@@ -21,11 +21,11 @@ def decay(
 ) -> Tensor:
     """exp(-t K) v for several times, from products with vectors alone.
 
-    Gradient flow on the loss |f - y|^2 / 2, summed over the samples, takes the residual r to exp(-t K) r while the kernel
-    stays what it is; for the mean over n samples take K / n, that is t / n. Lanczos with full reorthogonalisation
-    builds V and the tridiagonal H with K V = V H + b v e^T; the result is |v| V exp(-t H) e_1. The subspace grows until
-    the estimated error, the larger of |b| t |e^T exp(-s H) e_1| over s = t / 2 and s = t, is below tolerance |v|
-    (Saad 1992, SIAM J. Numer. Anal. 29, section 5).
+    Gradient flow on the loss |f - y|^2 / 2, summed over the samples, takes the residual r to exp(-t K) r
+    while the kernel stays what it is; for the mean over n samples take K / n, that is t / n. Lanczos with
+    full reorthogonalisation builds V and the tridiagonal H with K V = V H + b v e^T; the result is |v| V
+    exp(-t H) e_1. The subspace grows until the estimated error, the larger of |b| t |e^T exp(-s H) e_1| over
+    s = t / 2 and s = t, is below tolerance |v| (Saad 1992, SIAM J. Numer. Anal. 29, section 5).
 
     Args:
         operator: The kernel K, positive semi-definite.
@@ -43,7 +43,9 @@ def decay(
     """
     when = torch.as_tensor(times, dtype=torch.float64, device=operator.device).reshape(-1)
     if not bool((torch.isfinite(when) & (when >= 0)).all()):
-        raise InputError("finite times that are not negative", f"{when.tolist()}", "count time from 0", "times")
+        raise InputError(
+            "finite times that are not negative", f"{when.tolist()}", "count time from 0", "times"
+        )
     start = vector.to(operator.device, torch.float64)
     norm = start.norm()
     first = operator @ start
@@ -59,7 +61,9 @@ def decay(
             product = product - stacked.mT @ (stacked @ product)
         below.append(product.norm())
         coefficients, error = _exponential(torch.stack(diagonal), torch.stack(below), when)
-        exhausted = below[-1] <= torch.finfo(torch.float64).eps * len(basis) * torch.stack(diagonal).abs().max()
+        exhausted = (
+            below[-1] <= torch.finfo(torch.float64).eps * len(basis) * torch.stack(diagonal).abs().max()
+        )
         if error <= tolerance or exhausted or len(basis) == operator.size:
             return norm * coefficients @ stacked
         if len(basis) == limit:

@@ -17,12 +17,12 @@ from overtone.theory.ntk.operators.operator import Operator
 
 @final
 class Implicit(Operator):
-    """The complete kernel of a network as an operator on (N C,) vectors, element n C + c for output c of sample n.
+    """The complete kernel of a network as an operator on vectors.
 
-    A product is one backward pass for u = J^T v, and J u as the derivative of u.(J^T w) with respect to w, which every
-    layer that can be differentiated twice allows (forward mode is not defined for fused recurrent layers). It goes
-    chunk by chunk, so memory does not grow with N beyond a chunk's activations. The network is left as it was, and
-    must not change while in use.
+    Element n C + c of an (N C,) vector belongs to output c of sample n. A product is one backward pass for u = J^T v, and J u as the derivative of u.(J^T w) with respect to w,
+    which every layer that can be differentiated twice allows (forward mode is not defined for fused recurrent
+    layers). It goes chunk by chunk, so memory does not grow with N beyond a chunk's activations. The network
+    is left as it was, and must not change while in use.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...).
@@ -30,7 +30,8 @@ class Implicit(Operator):
         chunk: Samples per pass.
 
     Raises:
-        InputError: If there are no samples, nothing is trained, the outputs do not fit, or `chunk` is below 1.
+        InputError: If there are no samples, nothing is trained, the outputs do not fit, or `chunk` is below
+            1.
     """
 
     def __init__(self, network: nn.Module, x: Tensor, *, chunk: int = 1024) -> None:
@@ -49,8 +50,14 @@ class Implicit(Operator):
     def _push(self, x: Tensor, direction: dict[str, Tensor]) -> Tensor:
         y = outputs_of(self.network, x)
         dummy = torch.zeros_like(y, requires_grad=True)
-        pulled = torch.autograd.grad(y, list(self.parameters.values()), dummy, create_graph=True, allow_unused=True)
-        pairs = [(g, u) for g, u in zip(pulled, direction.values(), strict=True) if g is not None and g.requires_grad]
+        pulled = torch.autograd.grad(
+            y, list(self.parameters.values()), dummy, create_graph=True, allow_unused=True
+        )
+        pairs = [
+            (g, u)
+            for g, u in zip(pulled, direction.values(), strict=True)
+            if g is not None and g.requires_grad
+        ]
         return torch.autograd.grad([g for g, _ in pairs], dummy, [u for _, u in pairs])[0]
 
     def _pull(self, x: Tensor, cotangent: Tensor) -> tuple[Tensor | None, ...]:

@@ -55,7 +55,11 @@ def leading(operator: Operator, count: int, *, tolerance: float = 0.0, seed: int
     shape = (operator.size, operator.size)
     try:
         values, vectors = eigsh(
-            LinearOperator(shape, matvec=product, dtype=precision), k=count, which="LA", v0=start, tol=tolerance
+            LinearOperator(shape, matvec=product, dtype=precision),
+            k=count,
+            which="LA",
+            v0=start,
+            tol=tolerance,
         )
     except ArpackNoConvergence as failure:
         raise RunError(
@@ -65,5 +69,5 @@ def leading(operator: Operator, count: int, *, tolerance: float = 0.0, seed: int
             "leading",
         ) from failure
     order = np.argsort(values)[::-1].copy()
-    like = {"dtype": operator.dtype, "device": operator.device}
-    return Eigenpairs(torch.from_numpy(values[order]).to(**like), torch.from_numpy(vectors[:, order].copy()).to(**like))
+    found = (torch.from_numpy(values[order]), torch.from_numpy(vectors[:, order].copy()))
+    return Eigenpairs(*(each.to(operator.device, operator.dtype) for each in found))

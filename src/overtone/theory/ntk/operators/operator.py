@@ -31,7 +31,9 @@ class Operator(ABC):
             InputError: If the vector has another length.
         """
         if vector.shape != (self.size,):
-            raise InputError(f"a vector of {self.size}", f"shape {tuple(vector.shape)}", "pass one number a row", "vector")
+            raise InputError(
+                f"a vector of {self.size}", f"shape {tuple(vector.shape)}", "pass one number a row", "vector"
+            )
         return self._apply(vector.to(self.device, self.dtype))
 
     @abstractmethod
@@ -52,7 +54,9 @@ class Matrix(Operator):
 
     def __init__(self, matrix: Tensor) -> None:
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise InputError("a square matrix", f"shape {tuple(matrix.shape)}", "pass an (N, N) kernel", "matrix")
+            raise InputError(
+                "a square matrix", f"shape {tuple(matrix.shape)}", "pass an (N, N) kernel", "matrix"
+            )
         self.matrix, self.size, self.dtype, self.device = matrix, len(matrix), matrix.dtype, matrix.device
 
     def _apply(self, vector: Tensor) -> Tensor:

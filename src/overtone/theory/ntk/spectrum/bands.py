@@ -17,29 +17,43 @@ from overtone.errors import InputError
 class BandBasis:
     """Orthonormal bases, one per band, of the waves of each band sampled at given points.
 
-    The points' bounding box is extended evenly at its borders (waves prod_i cos(pi n_i x_i / L_i), of frequency
-    n_i / (2 L_i) along axis i) unless a period is given (waves of n_i / L_i). Bands are made orthogonal from the lowest
-    up: what a low band already explains at these points is not counted again, so that shares add up to at most 1 and
-    waves beyond the points' resolution alias into nothing. A wave is dropped when less than `least` of its norm is new.
+    The points' bounding box is extended evenly at its borders (waves prod_i cos(pi n_i x_i / L_i), of
+    frequency n_i / (2 L_i) along axis i) unless a period is given (waves of n_i / L_i). Bands are made
+    orthogonal from the lowest up: what a low band already explains at these points is not counted again, so
+    that shares add up to at most 1 and waves beyond the points' resolution alias into nothing. A wave is
+    dropped when less than `least` of its norm is new.
 
     Args:
         coords: (N, d) coordinates.
-        edges: Ascending band edges in cycles per unit of the coordinate; a band holds low <= |frequency| < high.
+        edges: Ascending band edges in cycles per unit of the coordinate; a band holds low <= |frequency| <
+            high.
         period: (d,) lengths after which the axes wrap around, or None if they do not.
         least: Smallest new part of a wave's norm that counts.
 
     Raises:
-        InputError: If the coordinates are not (N, d) and finite, the edges do not ascend, or the top edge asks for
-            more than 4 waves per point.
+        InputError: If the coordinates are not (N, d) and finite, the edges do not ascend, or the top edge
+            asks for more than 4 waves per point.
     """
 
     def __init__(
-        self, coords: Tensor, edges: Sequence[float], *, period: Sequence[float] | None = None, least: float = 0.05
+        self,
+        coords: Tensor,
+        edges: Sequence[float],
+        *,
+        period: Sequence[float] | None = None,
+        least: float = 0.05,
     ) -> None:
         if coords.ndim != 2 or len(coords) < 2 or not bool(torch.isfinite(coords).all()):
-            raise InputError("(N, d) finite coordinates", f"shape {tuple(coords.shape)}", "pass one row per point", "coords")
+            raise InputError(
+                "(N, d) finite coordinates",
+                f"shape {tuple(coords.shape)}",
+                "pass one row per point",
+                "coords",
+            )
         if len(edges) < 2 or any(not a < b for a, b in itertools.pairwise(edges)) or edges[0] < 0:
-            raise InputError("ascending band edges from 0 up", f"{list(edges)}", "pass them in cycles per unit", "edges")
+            raise InputError(
+                "ascending band edges from 0 up", f"{list(edges)}", "pass them in cycles per unit", "edges"
+            )
         self.edges = tuple(float(edge) for edge in edges)
         waves, frequency = _waves(coords.double(), self.edges[-1], period)
         self.bases: list[Tensor] = []
@@ -70,8 +84,9 @@ class BandBasis:
     def eigenvalues(self, matrix: Tensor) -> Tensor:
         """The kernel's mean eigenvalue per band: the mean of q.K q over the band's orthonormal waves q.
 
-        For a kernel whose eigenvectors are the waves themselves it is the mean of the band's eigenvalues; in general
-        it is the rate at which the band's residual begins to fall under gradient flow on |f - y|^2 / 2.
+        For a kernel whose eigenvectors are the waves themselves it is the mean of the band's eigenvalues; in
+        general it is the rate at which the band's residual begins to fall under gradient flow on |f - y|^2 /
+        2.
 
         Args:
             matrix: (N, N) kernel.
@@ -101,7 +116,9 @@ def _waves(coords: Tensor, top: float, period: Sequence[float] | None) -> tuple[
             "lower the last edge or pass more points",
             "edges",
         )
-    ranges = [range(c + 1) if period is None or axis == 0 else range(-c, c + 1) for axis, c in enumerate(counts)]
+    ranges = [
+        range(c + 1) if period is None or axis == 0 else range(-c, c + 1) for axis, c in enumerate(counts)
+    ]
     orders = torch.tensor(list(itertools.product(*ranges)), dtype=torch.float64, device=coords.device)
     frequency = (orders * units).norm(dim=1)
     order = frequency.argsort(stable=True)

@@ -12,12 +12,15 @@ from torch import Tensor
 from overtone.errors import InputError
 
 
-def sphere(kernel: Callable[[Tensor, Tensor], Tensor], dimension: int, degrees: int, *, nodes: int = 0) -> Tensor:
-    """Eigenvalue of each spherical harmonic under a kernel k(x.x') on the unit sphere S^(d-1) with uniform density.
+def sphere(
+    kernel: Callable[[Tensor, Tensor], Tensor], dimension: int, degrees: int, *, nodes: int = 0
+) -> Tensor:
+    """Eigenvalues of a kernel k(x.x') on the unit sphere S^(d-1) with uniform density, by degree.
 
-    mu_k = int k(cos t) P_k(cos t) sin(t)^(d-2) dt / int sin(t)^(d-2) dt over [0, pi], with the Gegenbauer polynomial
-    P_k(1) = 1 (Funk-Hecke). On the circle, d = 2, that is the k-th Fourier coefficient, k cycles per turn. The integral
-    is taken by Gauss-Legendre quadrature in the angle, in which kernels of rectified networks are smooth.
+    mu_k = int k(cos t) P_k(cos t) sin(t)^(d-2) dt / int sin(t)^(d-2) dt over [0, pi], with the Gegenbauer
+    polynomial P_k(1) = 1 (Funk-Hecke). On the circle, d = 2, that is the k-th Fourier coefficient, k cycles
+    per turn. The integral is taken by Gauss-Legendre quadrature in the angle, in which kernels of rectified
+    networks are smooth.
 
     Args:
         kernel: From (N, d) and (M, d) points to (N, M); for instance `lambda a, b: wide(a, b).ntk`.
@@ -44,7 +47,9 @@ def sphere(kernel: Callable[[Tensor, Tensor], Tensor], dimension: int, degrees: 
     row = kernel(pole, torch.from_numpy(places))[0].detach().cpu().double().numpy()
     density = weights * np.sin(angles) ** (dimension - 2)
     density = density / density.sum()
-    return torch.tensor([float(density @ (row * _zonal(k, dimension, angles))) for k in range(degrees)]).double()
+    return torch.tensor(
+        [float(density @ (row * _zonal(k, dimension, angles))) for k in range(degrees)]
+    ).double()
 
 
 def _zonal(degree: int, dimension: int, angles: np.ndarray) -> np.ndarray:
