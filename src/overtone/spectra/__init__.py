@@ -5,4 +5,7 @@ from overtone.spectra.axis import bandwidth as bandwidth
 from overtone.spectra.bands import Bands as Bands
 from overtone.spectra.grid import GridTransform as GridTransform
 from overtone.spectra.grid import grid as grid
+from overtone.spectra.noise import NoiseFloor as NoiseFloor
+from overtone.spectra.noise import NoiseVerdict as NoiseVerdict
+from overtone.spectra.noise import noise_floor as noise_floor
 from overtone.spectra.spectrum import Spectrum as Spectrum
