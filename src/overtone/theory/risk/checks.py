@@ -40,7 +40,9 @@ def non_negative(values: Tensor, where: str) -> Tensor:
     """
     exact = finite(values, where)
     if bool((exact < 0).any()):
-        raise InputError("no negative number", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", where)
+        raise InputError(
+            "no negative number", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", where
+        )
     return exact
 
 
@@ -51,11 +53,14 @@ def spectrum(eigenvalues: Tensor) -> Tensor:
         eigenvalues: (mode,) eigenvalues in any order.
 
     Raises:
-        InputError: If one is below -1e-8 of the largest: then the kernel is not positive, and rounding is not why.
+        InputError: If one is below -1e-8 of the largest: then the kernel is not positive, and rounding is not
+            why.
     """
     exact = finite(eigenvalues, "eigenvalues")
     if exact.ndim != 1:
-        raise InputError("one eigenvalue per mode", f"shape {tuple(exact.shape)}", "flatten them", "eigenvalues")
+        raise InputError(
+            "one eigenvalue per mode", f"shape {tuple(exact.shape)}", "flatten them", "eigenvalues"
+        )
     low, high = float(exact.min()), float(exact.abs().max())
     if low < -_NEGATIVE * high:
         raise InputError(
@@ -78,5 +83,7 @@ def variance(noise: float, where: str = "noise") -> float:
         InputError: If it is negative or not finite.
     """
     if not 0 <= noise < float("inf"):
-        raise InputError("a variance of 0 or more", f"{noise}", "pass the square of the noise's deviation", where)
+        raise InputError(
+            "a variance of 0 or more", f"{noise}", "pass the square of the noise's deviation", where
+        )
     return float(noise)

@@ -43,19 +43,20 @@ def divergence(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Divergence sum_i d f_i / d y_i of a predictor in its own training data, its effective degrees of freedom.
+    """Divergence sum_i d f_i / d y_i of a predictor in its own training data: its degrees of freedom.
 
-    The mean over random signs b of b . (f(y + eps b) - f(y)) / eps. For f = H y one draw has the mean tr H and the
-    variance 2 sum_{i != j} of the squared symmetric part of H. The interval (Student's t over the draws) covers the
-    randomness of b, not the curvature of f within eps.
+    The mean over random signs b of b . (f(y + eps b) - f(y)) / eps. For f = H y one draw has the mean tr H
+    and the variance 2 sum_{i != j} of the squared symmetric part of H. The interval (Student's t over the
+    draws) covers the randomness of b, not the curvature of f within eps.
 
     Args:
         predict: Trains on data of the shape of `observed` and returns predictions of that shape. It must be
-            deterministic: same initialisation, same batches. It is called `probes` + 2 times, twice on `observed`.
+            deterministic: same initialisation, same batches. It is called `probes` + 2 times, twice on
+                `observed`.
         observed: Noisy observations y, any shape, float32 or float64.
         probes: Number of random directions, at least 2.
-        change: eps, in value units; None for sqrt(machine epsilon) times the root mean square of y, which balances
-            rounding and curvature.
+        change: eps, in value units; None for sqrt(machine epsilon) times the root mean square of y, which
+            balances rounding and curvature.
         seed: Seed of the random signs.
         confidence: Probability of the interval.
 
@@ -83,7 +84,7 @@ def stein_risk(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Expected squared error per sample of any predictor against the clean target, by SURE with random probes.
+    """Expected squared error per sample of any predictor on clean data, by SURE with random probes.
 
     Args:
         predict: Trains on data and returns predictions; see `divergence`.
@@ -121,7 +122,10 @@ def _probe(
     level = float(finite(observed, "observed").square().mean().sqrt())
     if probes < 2 or not 0 < confidence < 1:
         raise InputError(
-            "2 or more probes and a confidence between 0 and 1", f"{probes} and {confidence}", "pass 8 and 0.95", "probes"
+            "2 or more probes and a confidence between 0 and 1",
+            f"{probes} and {confidence}",
+            "pass 8 and 0.95",
+            "probes",
         )
     step = math.sqrt(torch.finfo(observed.dtype).eps) * (level or 1.0) if change is None else change
     if not (math.isfinite(step) and step > 0):
@@ -149,11 +153,17 @@ def _predicted(predict: Callable[[Tensor], Tensor], data: Tensor) -> Tensor:
     out = predict(data).detach()
     if out.shape != data.shape:
         raise InputError(
-            f"predictions of shape {tuple(data.shape)}", f"{tuple(out.shape)}", "predict at the observations", "predict"
+            f"predictions of shape {tuple(data.shape)}",
+            f"{tuple(out.shape)}",
+            "predict at the observations",
+            "predict",
         )
     if not bool(torch.isfinite(out).all()):
         raise RunError(
-            "finite predictions", "NaN or infinity", "lower the learning rate or pass a smaller change", "predict"
+            "finite predictions",
+            "NaN or infinity",
+            "lower the learning rate or pass a smaller change",
+            "predict",
         )
     return out.double()
 

@@ -1,4 +1,4 @@
-"""Expected error on clean data, split into what is not yet learned of the target and what is learned of the noise."""
+"""Expected error on clean data: what is not yet learned of the target, and what is learned of the noise."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Risk:
 
     @property
     def noise_onset(self) -> Tensor:
-        """(band,) or (band, channel): the first step at which the error of a band consists of more noise than target.
+        """(band,) or (band, channel): the first step at which a band's error is more noise than target.
 
         Infinity where that never happens within the steps.
         """
@@ -75,16 +75,17 @@ def expected(
 ) -> Risk:
     """Expected bias and variance per band and step of a linear smoother on noisy observations.
 
-    With observations y_i = a_i + e_i in the orthonormal eigenbasis of the kernel matrix of the N = mode samples, e_i of
-    variance s_i^2 and mean 0, and prediction h_i(t) y_i:
+    With observations y_i = a_i + e_i in the orthonormal eigenbasis of the kernel matrix of the N = mode
+    samples, e_i of variance s_i^2 and mean 0, and prediction h_i(t) y_i:
 
         bias(t) = sum_i (1 - h_i(t))^2 a_i^2 / N,    variance(t) = sum_i h_i(t)^2 s_i^2 / N.
 
     Args:
         eigenvalues: (mode,) eigenvalues of the kernel matrix.
-        target_power: (mode,) or (mode, channel), a_i^2: squared coefficients of the clean target minus the network's
-            initial output, in value units squared. They sum to N times the mean square.
-        noise: Variance of the noise per sample, one number for white noise or broadcastable to `target_power`.
+        target_power: (mode,) or (mode, channel), a_i^2: squared coefficients of the clean target minus the
+            network's initial output, in value units squared. They sum to N times the mean square.
+        noise: Variance of the noise per sample, one number for white noise or broadcastable to
+            `target_power`.
         rule: How training acts on a mode.
         steps: (step,) training times or steps.
         band: (mode,) int64 band of each mode; None for one band per mode.
@@ -96,8 +97,9 @@ def expected(
         InputError: If shapes do not fit, a power is negative or the kernel is not positive.
 
     Source:
-        Bias and variance of a linear smoother: Wahba 1990, "Spline models for observational data", section 4; filter
-        of early stopping: Yao, Rosasco, Caponnetto 2007, "On early stopping in gradient descent learning", section 2.
+        Bias and variance of a linear smoother: Wahba 1990, "Spline models for observational data", section 4;
+        filter of early stopping: Yao, Rosasco, Caponnetto 2007, "On early stopping in gradient descent
+        learning", section 2.
     """
     values = spectrum(eigenvalues)
     power = non_negative(target_power, "target_power").to(values.device)

@@ -84,8 +84,8 @@ class GradientDescent(Filter):
     A mode with eta lambda > 2 grows: that is the prediction, not an error.
 
     Args:
-        rate: Learning rate eta, in units of 1 / lambda. For a loss that is the mean over N samples, the optimizer's
-            rate times 2 / N.
+        rate: Learning rate eta, in units of 1 / lambda. For a loss that is the mean over N samples, the
+            optimizer's rate times 2 / N.
 
     Raises:
         InputError: If the rate is not positive and finite.
@@ -135,7 +135,7 @@ class Ridge(Filter):
 
 
 def _log_factor(move: Tensor) -> Tensor:
-    """log |1 - move|, by log1p near 0."""
+    """Logarithm of |1 - move|, by log1p near 0."""
     return torch.where(move <= 0.5, torch.log1p(-move.clamp(max=0.5)), (1 - move).abs().log())
 
 
@@ -149,7 +149,9 @@ def _extremes(eigenvalues: Tensor) -> tuple[float, float]:
     exact = finite(eigenvalues, "eigenvalues")
     high = float(exact.max())
     if high <= 0:
-        raise InputError("an eigenvalue above zero", "none", "check that the network depends on its input", "eigenvalues")
+        raise InputError(
+            "an eigenvalue above zero", "none", "check that the network depends on its input", "eigenvalues"
+        )
     rounding = exact.numel() * torch.finfo(torch.float64).eps * high
     return float(exact[exact > rounding].min()), high
 

@@ -36,15 +36,15 @@ class Irreducible:
 
     @property
     def removable(self) -> Tensor:
-        """(...) share of the noise power that shrinkage can remove: 1 - total / sum of N; 1 where there is no noise."""
+        """(...) share of the noise that shrinkage can remove: 1 - total / sum of N; 1 without noise."""
         noise = self.noise.sum(dim=0)
-        return torch.where(noise > 0, 1 - self.total / noise.clamp(min=torch.finfo(noise.dtype).tiny), 1.0)
+        return torch.where(noise > 0, 1 - self.total / torch.where(noise > 0, noise, 1.0), 1.0)
 
     def reached(self, gain: Tensor) -> Tensor:
         """Expected squared error per band of a smoother that keeps the share h of each band.
 
-        (1 - h)^2 S + h^2 N, which equals the least error plus (S + N) (h - S / (S + N))^2: the second term is the price
-        of using this smoother instead of the best one.
+        (1 - h)^2 S + h^2 N, which equals the least error plus (S + N) (h - S / (S + N))^2: the second term is
+        the price of using this smoother instead of the best one.
 
         Args:
             gain: Shares h, broadcastable to (..., band) or to the shape of `signal`.
@@ -59,17 +59,17 @@ class Irreducible:
 def irreducible(signal_power: Tensor, noise_power: Tensor) -> Irreducible:
     """Least expected squared error of any linear shrinkage per band, given the powers of signal and noise.
 
-    Derivation. In a band the observed coefficients are y = s + e. A linear shrinkage keeps h y. Its expected squared
-    error, summed over the coefficients of the band, is E |s - h (s + e)|^2 = (1 - h)^2 S + h^2 N, if signal and noise are
-    uncorrelated and S, N are their summed squared coefficients. The derivative in h vanishes at h = S / (S + N), where
-    the error is S N / (S + N). So noise under a strong signal (S >> N) costs N: nothing can be removed. Noise where there
-    is no signal costs 0: everything can be removed.
+    Derivation. In a band the observed coefficients are y = s + e. A linear shrinkage keeps h y. Its expected
+    squared error, summed over the coefficients of the band, is E |s - h (s + e)|^2 = (1 - h)^2 S + h^2 N, if
+    signal and noise are uncorrelated and S, N are their summed squared coefficients. The derivative in h
+    vanishes at h = S / (S + N), where the error is S N / (S + N). So noise under a strong signal (S >> N)
+    costs N: nothing can be removed. Noise where there is no signal costs 0: everything can be removed.
 
-    What is assumed. (1) Noise has mean 0 and is uncorrelated with the signal. (2) One factor acts on all coefficients of
-    a band, with no regard to their phases; finer bands can only lower the bound, since S N / (S + N) is concave. (3) The
-    powers are known. If the coefficients of a band are moreover independent Gaussians of equal variance, the bound holds
-    for every estimator, linear or not (it is the posterior variance). A prior that knows more than powers, for instance
-    that edges are sharp, can go below it.
+    What is assumed. (1) Noise has mean 0 and is uncorrelated with the signal. (2) One factor acts on all
+    coefficients of a band, with no regard to their phases; finer bands can only lower the bound, since S N /
+    (S + N) is concave. (3) The powers are known. If the coefficients of a band are moreover independent
+    Gaussians of equal variance, the bound holds for every estimator, linear or not (it is the posterior
+    variance). A prior that knows more than powers, for instance that edges are sharp, can go below it.
 
     Args:
         signal_power: (band, ...) power of the clean signal, in value units squared.
@@ -87,10 +87,13 @@ def irreducible(signal_power: Tensor, noise_power: Tensor) -> Irreducible:
     signal, noise = non_negative(signal_power, "signal_power"), non_negative(noise_power, "noise_power")
     if signal.shape != noise.shape:
         raise InputError(
-            f"noise powers of shape {tuple(signal.shape)}", f"{tuple(noise.shape)}", "use the same bands", "noise_power"
+            f"noise powers of shape {tuple(signal.shape)}",
+            f"{tuple(noise.shape)}",
+            "use the same bands",
+            "noise_power",
         )
     both = signal + noise
-    gain = torch.where(both > 0, signal / both.clamp(min=torch.finfo(torch.float64).tiny), 0.0)
+    gain = torch.where(both > 0, signal / torch.where(both > 0, both, 1.0), 0.0)
     return Irreducible(signal, noise, gain, gain * noise)
 
 
@@ -104,4 +107,6 @@ def excess_signal(observed_power: Tensor, noise_power: Tensor) -> Tensor:
     Raises:
         InputError: If a power is negative or not finite.
     """
-    return (non_negative(observed_power, "observed_power") - non_negative(noise_power, "noise_power")).clamp(min=0)
+    return (non_negative(observed_power, "observed_power") - non_negative(noise_power, "noise_power")).clamp(
+        min=0
+    )

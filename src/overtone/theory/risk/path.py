@@ -20,8 +20,10 @@ class Path:
 
     Attributes:
         steps: (step,) training times, steps or strengths, ascending.
-        residual: (step,) mean squared difference of prediction and noisy observations, in value units squared.
-        degrees: (step,) degrees of freedom: the divergence of the prediction in the observations, tr H for y^ = H y.
+        residual: (step,) mean squared difference of prediction and noisy observations, in value units
+            squared.
+        degrees: (step,) degrees of freedom: the divergence of the prediction in the observations, tr H for y^
+            = H y.
         samples: Number N of observations.
         rank: Number of modes that can be learned at all, at most N.
     """
@@ -36,9 +38,13 @@ class Path:
         for name in ("steps", "residual", "degrees"):
             value = finite(getattr(self, name), name)
             if value.ndim != 1 or len(value) != len(self.steps):
-                raise InputError("one number per step", f"shape {tuple(value.shape)}", "align them with the steps", name)
+                raise InputError(
+                    "one number per step", f"shape {tuple(value.shape)}", "align them with the steps", name
+                )
         if not 0 <= self.rank <= self.samples:
-            raise InputError(f"a rank from 0 to {self.samples}", f"{self.rank}", "count eigenvalues above 0", "rank")
+            raise InputError(
+                f"a rank from 0 to {self.samples}", f"{self.rank}", "count eigenvalues above 0", "rank"
+            )
 
 
 def path(eigenvalues: Tensor, observed: Tensor, rule: Filter, steps: Tensor | None = None) -> Path:
@@ -48,8 +54,8 @@ def path(eigenvalues: Tensor, observed: Tensor, rule: Filter, steps: Tensor | No
 
     Args:
         eigenvalues: (mode,) eigenvalues of the kernel matrix on the N = mode samples.
-        observed: (mode,) or (mode, channel) coefficients of the noisy observations (minus the network's initial output)
-            in the orthonormal eigenvectors.
+        observed: (mode,) or (mode, channel) coefficients of the noisy observations (minus the network's
+            initial output) in the orthonormal eigenvectors.
         rule: How training acts on a mode.
         steps: (step,) training times or steps; None for the rule's own schedule.
 

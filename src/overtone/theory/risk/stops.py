@@ -1,4 +1,4 @@
-"""Stops that are chosen from the noisy data alone: Stein's unbiased risk estimate and generalised cross-validation."""
+"""Stops chosen from the noisy data alone: Stein's unbiased risk estimate and generalised cross-validation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class StopVerdict(Enum):
 
     INTERIOR = "the estimated error is least inside the steps looked at"
     AT_START = "the estimated error is least at the first step: look at earlier ones, or learn nothing"
-    AT_END = "the estimated error is least at the last step that could be judged: training longer may be better"
+    AT_END = (
+        "the estimated error is least at the last step that could be judged: training longer may be better"
+    )
 
 
 @final
@@ -30,8 +32,8 @@ class Stop:
     Attributes:
         index: Its place among the steps.
         step: The step itself.
-        risk: Estimated expected squared error against the clean target, in value units squared (SURE), or against new
-            noisy observations (GCV).
+        risk: Estimated expected squared error against the clean target, in value units squared (SURE), or
+            against new noisy observations (GCV).
         estimate: (step,) the whole curve that was minimised; NaN where it could not be judged.
         verdict: Whether the least value lies inside.
     """
@@ -46,8 +48,9 @@ class Stop:
 def sure(residual: Tensor, degrees: Tensor, samples: int, noise: float) -> Tensor:
     """Stein's unbiased estimate of the expected squared error per sample against the clean target.
 
-    residual - s^2 + 2 s^2 degrees / N, unbiased for Gaussian white noise of known variance s^2, whatever the target and
-    whether or not the predictor is linear, as long as `degrees` is its divergence. It may be negative.
+    residual - s^2 + 2 s^2 degrees / N, unbiased for Gaussian white noise of known variance s^2, whatever the
+    target and whether or not the predictor is linear, as long as `degrees` is its divergence. It may be
+    negative.
 
     Args:
         residual: Mean squared difference of prediction and observations, in value units squared, any shape.
@@ -62,7 +65,8 @@ def sure(residual: Tensor, degrees: Tensor, samples: int, noise: float) -> Tenso
         InputError: If an argument is not finite or the variance is negative.
 
     Source:
-        Stein 1981, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics 9, section 2.
+        Stein 1981, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics 9,
+        section 2.
     """
     spread = variance(noise)
     return finite(residual, "residual") - spread + 2 * spread * finite(degrees, "degrees") / samples
@@ -71,8 +75,9 @@ def sure(residual: Tensor, degrees: Tensor, samples: int, noise: float) -> Tenso
 def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
     """Generalised cross-validation: residual / (1 - degrees / N)^2, without any knowledge of the noise.
 
-    It estimates the error against new noisy observations, that is the risk plus the noise variance, as long as the
-    degrees of freedom stay well below N: when all is fitted, numerator and denominator vanish together.
+    It estimates the error against new noisy observations, that is the risk plus the noise variance, as long
+    as the degrees of freedom stay well below N: when all is fitted, numerator and denominator vanish
+    together.
 
     Args:
         residual: Mean squared difference of prediction and observations, in value units squared, any shape.
@@ -86,8 +91,8 @@ def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
         InputError: If an argument is not finite.
 
     Source:
-        Golub, Heath, Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge parameter",
-        Technometrics 21, section 1.
+        Golub, Heath, Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge
+        parameter", Technometrics 21, section 1.
     """
     free = (1 - finite(degrees, "degrees") / samples).clamp(min=0)
     return torch.where(free > 0, finite(residual, "residual") / free.square(), float("inf"))
@@ -107,10 +112,10 @@ def sure_stop(path: Path, noise: float) -> Stop:
 
 
 def gcv_stop(path: Path, most: float = 0.8) -> Stop:
-    """The step at which GCV is least, among those with at most the share `most` of all degrees of freedom used.
+    """The step at which GCV is least, among those that use at most the share `most` of all degrees.
 
-    Near interpolation GCV is 0 / 0, and so it is along the whole path of a kernel of low rank that the target happens to
-    fill. Such kernels (few features, wide bandwidth) are refused.
+    Near interpolation GCV is 0 / 0, and so it is along the whole path of a kernel of low rank that the target
+    happens to fill. Such kernels (few features, wide bandwidth) are refused.
 
     Args:
         path: Residual and degrees of freedom along the steps.

@@ -1,0 +1,257 @@
+"""Learning curves in samples: expected error of kernel regression against the number of training samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from torch import Tensor
+
+from overtone.errors import InputError
+
+_RELIABLE_DIMENSION = 10
+_RELIABLE_SHARE = 0.75
+
+
+class Validity(Enum):
+    """Whether the theory's one assumption, that features are as good as Gaussian, is met."""
+
+    HOLDS = "features are close enough to Gaussian"
+    ASSUMED = "Gaussian features are assumed"
+    DOUBTFUL = "in low dimension at small ridge, features are far from Gaussian"
+
+
+@final
+@dataclass(frozen=True)
+class SampleCurve:
+    """Expected errors against the number of samples; mode axes follow the eigenvalues given.
+
+    Attributes:
+        samples: (P,) numbers of training samples.
+        bias: (P, mode) squared error per mode of the mean prediction, in value units squared.
+        variance: (P, mode) what the draw of samples and noise adds to it, where the error of each mode is
+            found.
+        noise_error: (P,) the part of the error that the label noise causes.
+        train_error: (P,) expected mean squared residual on the noisy training labels.
+        learnability: (P, mode) share of each mode that is learned, in [0, 1].
+        overfitting: (P,) E_0 = 1 / (1 - gamma): how much worse than at infinitely many samples a residual
+            weighs.
+        kappa: (P,) effective ridge: the explicit one plus what the unlearned modes add.
+        validity: Whether to believe it.
+        reason: Why, in one sentence.
+    """
+
+    samples: Tensor
+    bias: Tensor
+    variance: Tensor
+    noise_error: Tensor
+    train_error: Tensor
+    learnability: Tensor
+    overfitting: Tensor
+    kappa: Tensor
+    validity: Validity
+    reason: str
+
+    @property
+    def error(self) -> Tensor:
+        """(P,) expected squared error on new samples against the clean target, in value units squared."""
+        return self.mode_error.sum(dim=1)
+
+    @property
+    def mode_error(self) -> Tensor:
+        """(P, mode) expected squared error found in each mode (or level), in value units squared."""
+        return self.bias + self.variance
+
+    @property
+    def caused(self) -> Tensor:
+        """(P, mode) error that the power of each mode causes, wherever it is found: E_0 times the bias.
+
+        Together with `noise_error` it sums to `error`.
+        """
+        return torch.where(self.bias > 0, self.bias * self.overfitting[:, None], 0.0)
+
+    @property
+    def peak(self) -> float:
+        """The number of samples at which label noise does most harm."""
+        return float(self.samples[int(self.noise_error.argmax())])
+
+
+def learning_curve(
+    eigenvalues: Tensor,
+    target_power: Tensor,
+    samples: Tensor,
+    ridge: float = 0.0,
+    noise: float = 0.0,
+    *,
+    degeneracies: Tensor | None = None,
+    dimension: int | None = None,
+) -> SampleCurve:
+    """Expected generalisation error of kernel ridge regression with K + ridge I on P random samples.
+
+    With eigenvalues lambda_i of the kernel's integral operator under the density of the inputs, kappa solves
+    kappa = ridge + sum_i kappa lambda_i / (kappa + P lambda_i), and with L_i = P lambda_i / (kappa + P
+    lambda_i) and gamma = sum_i L_i^2 / P
+
+        error = [sum_i (1 - L_i)^2 a_i^2 + gamma s^2] / (1 - gamma),
+        error in mode i = (1 - L_i)^2 a_i^2 + L_i^2 (error + s^2) / P,
+
+    where s^2 is the variance of the label noise. gamma near 1 is the noise peak (double descent). The
+    ridgeless limit is the error of a network of infinite width trained to the end.
+
+    Domain of validity. Exact for many Gaussian features; within 10 % for inputs spread over a sphere of
+    dimension 10 or more. In one or two dimensions at tiny ridge it is wrong, on the circle by a factor of 2
+    and more, because the features of one sample (sines and cosines of one angle) are anything but
+    independent, and gaps between random samples decide; `validity` says so. A ridge that makes up most of
+    kappa restores it.
+
+    Args:
+        eigenvalues: (mode,) eigenvalues, none negative; zeros are modes that cannot be learned.
+        target_power: (mode,) squared target coefficients a_i^2, for a level summed over its members.
+        samples: (P,) numbers of samples, positive.
+        ridge: Explicit ridge, 0 or more, on the scale of the kernel matrix (not divided by P).
+        noise: Variance of the label noise, in value units squared.
+        degeneracies: (mode,) number of modes that share each eigenvalue; None for 1.
+        dimension: Dimension of the inputs (of the sphere's space), or None for Gaussian features.
+
+    Returns:
+        The curve, float64 on the eigenvalues' device.
+
+    Raises:
+        InputError: If shapes do not fit or a number is negative or not finite.
+
+    Source:
+        Canatar, Bordelon, Pehlevan 2021, "Spectral bias and task-model alignment explain generalization in
+        kernel regression and infinitely wide neural networks", Nature Communications 12, equations 4 and 5;
+        where errors are
+        found: Simon, Dickens, Karkada, DeWeese 2023, "The eigenlearning framework", TMLR, section 4.
+    """
+    lam, power = _checked(eigenvalues, "eigenvalues"), _checked(target_power, "target_power")
+    many = np.ones_like(lam) if degeneracies is None else _checked(degeneracies, "degeneracies")
+    for name, value in (("target_power", power), ("degeneracies", many)):
+        if value.shape != lam.shape:
+            raise InputError(f"one number per mode ({len(lam)})", f"{len(value)}", "align them", name)
+    for name, number in (("ridge", ridge), ("noise", noise)):
+        if not (math.isfinite(number) and number >= 0):
+            raise InputError("a number of 0 or more", f"{number}", "pass 0 for none", name)
+    counts = _checked(samples, "samples")
+    if not (counts > 0).all() or not lam.any():
+        raise InputError(
+            "numbers of samples and an eigenvalue above zero", "0", "pass positive numbers", "samples"
+        )
+    rows = [_at(p, lam, power, many, ridge, noise) for p in counts.tolist()]
+    kappa = np.array([row[0] for row in rows])
+    verdict, reason = _believe(dimension, float((ridge / np.maximum(kappa, np.finfo(float).tiny)).min()))
+
+    device = eigenvalues.device
+    bias, variance, from_noise, train, learned, factor = (
+        torch.from_numpy(np.array([row[column] for row in rows])).to(device) for column in range(1, 7)
+    )
+    return SampleCurve(
+        samples=torch.from_numpy(counts).to(device),
+        bias=bias,
+        variance=variance,
+        noise_error=from_noise,
+        train_error=train,
+        learnability=learned,
+        overfitting=factor,
+        kappa=torch.from_numpy(kappa).to(device),
+        validity=verdict,
+        reason=reason,
+    )
+
+
+def _at(
+    p: float,
+    lam: NDArray[np.float64],
+    power: NDArray[np.float64],
+    many: NDArray[np.float64],
+    ridge: float,
+    noise: float,
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float, float, NDArray[np.float64], float]:
+    """Kappa, then bias to overfitting in the order of `SampleCurve`, at `p` samples."""
+    kappa = effective_ridge(p, lam, many, ridge)
+    left = np.where(lam > 0, kappa / (kappa + p * np.where(lam > 0, lam, 1.0)), 1.0)
+    learned = 1 - left
+    gamma = float((many * learned**2).sum() / p)
+    factor = 1 / (1 - gamma) if gamma < 1 else math.inf
+    bias = left**2 * power
+    residual = float(bias.sum()) + noise
+    seen = factor * residual if residual else 0.0
+    variance = np.where(learned > 0, many * learned**2 / p, 0.0) * np.where(learned > 0, seen, 0.0)
+    from_noise = gamma * factor * noise if noise else 0.0
+    explicit = ridge / kappa if kappa > 0 else 0.0
+    train = explicit**2 * seen if explicit else 0.0
+    return kappa, bias, variance, from_noise, train, learned, factor
+
+
+def effective_ridge(
+    samples: float, eigenvalues: NDArray[np.float64], degeneracies: NDArray[np.float64], ridge: float
+) -> float:
+    """The kappa that solves kappa = ridge + sum_i g_i kappa lambda_i / (kappa + P lambda_i).
+
+    In log kappa the relative mismatch 1 - ridge / kappa - sum_i g_i lambda_i / (kappa + P lambda_i) rises
+    strictly, from below 0 at the lower end of the bracket to at least 0 at ridge + sum_i g_i lambda_i, so
+    Brent's method cannot fail.
+
+    Args:
+        samples: P, positive.
+        eigenvalues: (mode,) eigenvalues lambda_i, none negative, one positive.
+        degeneracies: (mode,) number g_i of modes that share each eigenvalue.
+        ridge: Explicit ridge, 0 or more.
+
+    Returns:
+        The positive root; 0 without a ridge and with at least as many samples as modes, when all is
+        interpolated.
+    """
+    seen = eigenvalues > 0
+    lam, many = eigenvalues[seen], degeneracies[seen]
+    count, trace = float(many.sum()), float((many * lam).sum())
+    if ridge == 0 and samples >= count:
+        return 0.0
+    high = math.log(ridge + trace)
+    low = math.log(ridge) if ridge > 0 else math.log(count - samples) + math.log(float(lam.min()))
+
+    def mismatch(log_kappa: float) -> float:
+        kappa = math.exp(log_kappa)
+        return float(1 - ridge / kappa - (many * lam / (kappa + samples * lam)).sum())
+
+    low = min(low, high) - 1.0
+    return math.exp(brentq(mismatch, low, high + 1.0, xtol=1e-13, rtol=1e-14, maxiter=300))
+
+
+def _believe(dimension: int | None, share: float) -> tuple[Validity, str]:
+    if dimension is None:
+        return (
+            Validity.ASSUMED,
+            "Gaussian features are assumed; pass dimension for inputs on a sphere or in a box",
+        )
+    if dimension >= _RELIABLE_DIMENSION:
+        return (
+            Validity.HOLDS,
+            f"inputs have {dimension} dimensions, and from {_RELIABLE_DIMENSION} on it holds to 10 %",
+        )
+    if share >= _RELIABLE_SHARE:
+        return Validity.HOLDS, f"the explicit ridge makes up {share:.0%} or more of the effective one"
+    return (
+        Validity.DOUBTFUL,
+        f"inputs have {dimension} dimensions and the explicit ridge makes up only {share:.2g} of the"
+        " effective one: features of a sample are far from independent, and the error can be several times larger",
+    )
+
+
+def _checked(values: Tensor, where: str) -> NDArray[np.float64]:
+    array = values.detach().double().cpu().numpy()
+    if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (array < 0).any():
+        raise InputError(
+            "a row of finite numbers, none negative",
+            f"shape {array.shape} or such a number",
+            "check the input",
+            where,
+        )
+    return array
