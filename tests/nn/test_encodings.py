@@ -186,6 +186,13 @@ def test_state_round_trip_carries_frequencies_and_bandwidth():
     assert other.describe() == stored.describe() == "Gaussian(16 features, sigma 5, 9)"
 
 
+def test_per_axis_numbers_may_be_tensors_and_arrays():
+    expected = Gaussian(2, 4, [1.0, 2.0]).frequencies
+    for sigma in (torch.tensor([1.0, 2.0]), np.array([1.0, 2.0]), (1, 2)):
+        assert torch.equal(Gaussian(2, 4, sigma).frequencies, expected)
+    assert torch.equal(Gaussian(2, 4, np.float32(2)).frequencies, Gaussian(2, 4, 2.0).frequencies)
+
+
 def test_descriptions():
     assert Identity(2).describe() == "Identity"
     assert Basic(2).describe() == "Basic"
@@ -208,14 +215,15 @@ def test_common_interface():
     [
         (lambda: Gaussian(2, 16, -1.0), "sigma: expected positive finite numbers, got -1.0"),
         (lambda: Gaussian(2, 16, math.nan), "sigma: expected positive finite numbers, got nan"),
-        (lambda: Gaussian(2, 16, [1.0, 2.0, 3.0]), r"one number or one per axis \(2\), got 3"),
+        (lambda: Gaussian(2, 16, [1.0, 2.0, 3.0]), r"one number or one per axis \(2\), got shape \(3,\)"),
+        (lambda: Gaussian(2, 16, "ten"), r"sigma: expected a number or one per axis \(2\), got 'ten'"),
         (lambda: Gaussian(2, 0, 1.0), "features: expected a whole number of at least 1, got 0"),
         (lambda: Gaussian(0, 4, 1.0), "in_features: expected a whole number of at least 1, got 0"),
         (lambda: Gaussian(2, 2.5, 1.0), "features: expected a whole number of at least 1, got 2.5"),
         (lambda: Gaussian.from_bandwidth(2, 16, math.nan), "bandwidth: expected positive finite numbers"),
         (
             lambda: Gaussian.from_bandwidth(2, 16, [1.0]),
-            r"bandwidth: expected one number or one per axis \(2\), got 1",
+            r"bandwidth: expected one number or one per axis \(2\), got shape \(1,\)",
         ),
         (
             lambda: Positional.from_bandwidth(2, 16, [1.0, math.inf]),

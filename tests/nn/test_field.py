@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 from fractions import Fraction
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load, save
 from torch import nn
 
 from overtone.errors import InputError
@@ -157,6 +159,19 @@ def test_autocast_keeps_phases_and_returns_the_networks_precision():
     assert (values - field(x)).abs().max() < 0.05
 
 
+def test_is_transformed_copied_and_stored_as_any_module():
+    field, x = picture().double(), points()
+    rows = torch.func.vmap(torch.func.jacrev(lambda p: field(p[None])[0]))(x)
+    x.requires_grad_()
+    for channel in range(3):
+        (slope,) = torch.autograd.grad(field(x)[:, channel].sum(), x)
+        torch.testing.assert_close(rows[:, channel], slope, rtol=1e-10, atol=1e-12)
+    assert torch.equal(copy.deepcopy(field)(x), field(x))
+    other = picture(5).double()
+    other.load_state_dict(load(save(field.state_dict())))
+    assert torch.equal(other(x), field(x))
+
+
 def test_compiles_in_one_graph():
     for encoding in (Gaussian(2, 8, 3.0), Positional.log_linear(2, 4, 3.0), Identity(2)):
         field = Field(encoding, MLP(encoding.out_features, 1, 8, 2, Sine()), restore=Restore([1.0], [2.0]))
@@ -204,7 +219,7 @@ def test_restore_is_exact_in_float64():
         (lambda: Frame.of((0,), (0.0,), ("s",), (0, 1)), "extent: expected positive finite numbers"),
         (
             lambda: Frame.of((0, 0), (1.0,), ("s",), (0, 1)),
-            r"extent: expected one number or one per axis \(2\), got 1",
+            r"extent: expected one number or one per axis \(2\), got shape \(1,\)",
         ),
         (
             lambda: Frame.of((0,), (1.0,), ("s", "s"), (0, 1)),

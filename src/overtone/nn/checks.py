@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+
+Numbers = float | Sequence[float] | Tensor
+"""One number, or one per axis."""
 
 
 def size(value: int, name: str, least: int = 1) -> int:
@@ -29,7 +33,7 @@ def size(value: int, name: str, least: int = 1) -> int:
     return value
 
 
-def per_axis(value: float | Sequence[float], axes: int, name: str) -> tuple[float, ...]:
+def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
     """One positive number per axis, from one for all or one for each.
 
     Args:
@@ -43,10 +47,19 @@ def per_axis(value: float | Sequence[float], axes: int, name: str) -> tuple[floa
     Raises:
         InputError: If the count is wrong or a number is not positive and finite.
     """
-    values = tuple(float(v) for v in value) if isinstance(value, Sequence) else (float(value),) * axes
+    try:
+        given = torch.as_tensor(value, dtype=torch.float64, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"a number or one per axis ({axes})", repr(value), f"pass {name} as numbers", name
+        ) from None
+    values = tuple(given.tolist()) if given.ndim == 1 else (float(given),) * axes if given.ndim == 0 else ()
     if len(values) != axes:
         raise InputError(
-            f"one number or one per axis ({axes})", f"{len(values)}", f"pass {axes} numbers", name
+            f"one number or one per axis ({axes})",
+            f"shape {tuple(given.shape)}",
+            f"pass {axes} numbers",
+            name,
         )
     if not all(math.isfinite(v) and v > 0 for v in values):
         raise InputError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor
 
 from overtone import units
-from overtone.nn.checks import per_axis, size
+from overtone.nn.checks import Numbers, per_axis, size
 from overtone.nn.encodings.fourier import Fourier
 from overtone.nn.seeding import Seed, generator
 
@@ -33,9 +32,7 @@ class Gaussian(Fourier):
 
     sigma: Tensor
 
-    def __init__(
-        self, in_features: int, features: int, sigma: float | Sequence[float], seed: Seed = 0
-    ) -> None:
+    def __init__(self, in_features: int, features: int, sigma: Numbers, seed: Seed = 0) -> None:
         axes, rows = size(in_features, "in_features"), size(features, "features")
         spread = torch.tensor(per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")
         source = generator(seed, "frequencies")
@@ -44,9 +41,7 @@ class Gaussian(Fourier):
         self.register_buffer("sigma", spread)
 
     @staticmethod
-    def from_bandwidth(
-        in_features: int, features: int, bandwidth: float | Sequence[float], seed: Seed = 0
-    ) -> Gaussian:
+    def from_bandwidth(in_features: int, features: int, bandwidth: Numbers, seed: Seed = 0) -> Gaussian:
         """The encoding with the given bandwidth, sigma = bandwidth / 1.6449.
 
         Args:

@@ -10,7 +10,7 @@ import torch
 
 from overtone import units
 from overtone.errors import InputError
-from overtone.nn.checks import per_axis, size
+from overtone.nn.checks import Numbers, per_axis, size
 from overtone.nn.encodings.fourier import Fourier, share_bandwidth
 
 
@@ -41,7 +41,7 @@ class Positional(Fourier):
         super().__init__(matrix)
 
     @staticmethod
-    def log_linear(in_features: int, count: int, scale: float | Sequence[float]) -> Positional:
+    def log_linear(in_features: int, count: int, scale: Numbers) -> Positional:
         """Frequencies 2^linspace(0, S, m) - 1 per axis, from 0 to 2^S - 1.
 
         The "positional encoding" of the reference notebooks of Tancik et al. 2020.
@@ -91,7 +91,7 @@ class Positional(Fourier):
         return Positional([[lowest * 2.0**k for k in range(size(c, "count"))] for c in counts])
 
     @staticmethod
-    def from_bandwidth(in_features: int, count: int, bandwidth: float | Sequence[float]) -> Positional:
+    def from_bandwidth(in_features: int, count: int, bandwidth: Numbers) -> Positional:
         """The log-linear encoding with the given bandwidth.
 
         Args:

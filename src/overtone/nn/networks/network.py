@@ -96,12 +96,19 @@ class Network(nn.Module, ABC):
 
 def _activations(choice: Choice | Sequence[Choice], depth: int) -> list[nn.Module]:
     """A module of its own for each hidden layer."""
-    choices = [choice] * depth if isinstance(choice, Activation | nn.Module) else list(choice)
+    choices = [choice] * depth if isinstance(choice, Activation | nn.Module | str) else list(choice)
     if len(choices) != depth:
         raise InputError(
             f"one activation or one per hidden layer ({depth})",
             f"{len(choices)}",
             f"pass {depth} activations or another depth",
+            "activation",
+        )
+    if not all(isinstance(c, Activation | nn.Module) for c in choices):
+        raise InputError(
+            "a module or a member of Activation for each layer",
+            f"{choice!r}",
+            'look a name up with Activation("relu")',
             "activation",
         )
     return [c.build() if isinstance(c, Activation) else copy.deepcopy(c) for c in choices]
