@@ -14,7 +14,7 @@ from overtone.spectra.bands import Bands
 from overtone.spectra.fields import channels_last, finite_mean
 from overtone.spectra.grid import covering, describe
 from overtone.spectra.lattice import Lattice
-from overtone.spectra.spectrum import Spectrum, check_share
+from overtone.spectra.spectrum import ROUNDING, Spectrum, check_share
 from overtone.spectra.transform import forward
 
 _CHUNK = 1 << 18
@@ -101,9 +101,11 @@ def bandwidth(
             rows.append(torch.zeros(fields.shape[-1], dtype=torch.float64, device=fields.device))
             continue
         line = _along(lattice, axis)
-        reached = _centred_power(fields, line, axis)[1].cumsum(0)
+        mean, power = _centred_power(fields, line, axis)
+        reached = power.cumsum(0)
         first = (reached < share * reached[-1]).sum(0)
-        rows.append(line.frequencies(0, fields.device)[first])
+        varies = reached[-1] > ROUNDING * mean.square()
+        rows.append(torch.where(varies, line.frequencies(0, fields.device)[first], 0.0))
     return torch.stack(rows)
 
 

@@ -14,8 +14,7 @@ from overtone.spectra.lattice import Lattice
 from overtone.spectra.radial import RadialSums
 
 _TOLERANCE = 1e-9
-"""Relative distance below which a frequency counts as lying on an edge; far above rounding, far below
-resolution."""
+"""Relative distance below which a frequency counts as lying on an edge: far above rounding, far below f0."""
 
 
 @dataclass(frozen=True)
@@ -135,16 +134,14 @@ class Bands:
 
     @property
     def cuts(self) -> Tensor:
-        """(count - 1,) float64: band b + 1 starts at cuts[b], the edges with the tolerance of their
-        rounding."""
+        """(count - 1,) float64: band b + 1 starts at cuts[b], an edge with the tolerance of its rounding."""
         cuts = np.array(self.edges[1:-1]) * (1 - _TOLERANCE)
         if self.corner:
             cuts[-1] = self.edges[-2] * (1 + _TOLERANCE)
         return torch.from_numpy(cuts)
 
     def index(self, frequency: Tensor) -> Tensor:
-        """Band of each frequency, int64 in the shape of `frequency`; what lies above the top goes to the last
-        band."""
+        """Band of each frequency, int64 in its shape; what lies above the top goes to the last band."""
         return torch.bucketize(frequency.abs().double(), self.cuts.to(frequency.device), right=True)
 
     def reaching(self, nyquist: float, top: float) -> Bands:

@@ -1,5 +1,4 @@
-"""What an estimator accepts: real arrays of any kind, turned into finite floating tensors with channels
-last."""
+"""What an estimator accepts: real arrays of any kind, made floating tensors with channels last."""
 
 from __future__ import annotations
 
@@ -37,6 +36,10 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: s
         raise InputError(
             "values to analyse", f"an empty array of shape {tuple(tensor.shape)}", "pass samples", where
         )
+    if tensor.ndim == 0:
+        raise InputError(
+            "an array of 1 to 3 axes", "a single number", "pass one picture, recording or volume", where
+        )
     if channel_axis is None:
         return tensor.unsqueeze(-1)
     if not -tensor.ndim <= channel_axis < tensor.ndim:
@@ -59,7 +62,7 @@ def _from_array(array: np.ndarray, where: str) -> Tensor:
         native = native.astype(np.float32)
     elif native.dtype.kind == "f" and native.itemsize > 8:
         native = native.astype(np.float64)
-    return torch.from_numpy(np.ascontiguousarray(native))
+    return torch.from_numpy(np.ascontiguousarray(native).reshape(array.shape))
 
 
 def centred(field: Tensor, channel: int, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -108,7 +111,7 @@ def finite_mean(field: Tensor, channel: int) -> Tensor:
     first = tuple(int(i) for i in torch.unravel_index(bad.flatten().byte().argmax(), bad.shape))
     raise InputError(
         "finite values",
-        f"{float(field[first])} at index {first} of channel {channel} and {int(bad.sum())} such in the channel",
+        f"{field[first].item()} at index {first} of channel {channel} ({int(bad.sum())} such in it)",
         "mask or fill them first",
         "values",
     )

@@ -103,8 +103,7 @@ class GridTransform:
         return modes
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 power in squared units of the value; over the bands it sums to the mean
-        square.
+        """(band, channel) float64 power in squared units of the value; it sums to the mean square.
 
         Args:
             coefficients: (*stored, C) from `coefficients`, or a linear combination of such.
@@ -113,8 +112,7 @@ class GridTransform:
         return self._per_channel([self._sums.products(own) for own in coefficients.unbind(-1)])
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 Re<f, g> of two fields; over the bands it sums to the mean of their
-        product.
+        """(band, channel) float64 Re<f, g> of two fields; it sums to the mean of their product.
 
         Args:
             coefficients: (*stored, C) from `coefficients`.
@@ -190,8 +188,8 @@ def grid(
     """The spectrum of values on a regular grid, per band of radial frequency f = sqrt(sum_i f_i^2).
 
     The power of a band is the sum of |c_k|^2 / N over its modes, c the orthonormal coefficients (FFT along
-    periodic axes, DCT-II along the others); a harmonic A cos(2 pi f x + phase) that the grid holds gives A^2
-    / 2.
+    periodic axes, DCT-II along the others); a harmonic A cos(2 pi f x + phase) that the grid holds gives
+    A^2 / 2.
 
     Args:
         values: Real array of 1 to 3 axes, and a channel axis if named.

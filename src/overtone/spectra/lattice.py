@@ -1,5 +1,4 @@
-"""The modes of a sampled box: their frequencies per axis and how many real modes each stored coefficient
-stands for."""
+"""The modes of a sampled box: their frequencies, and how many modes each stored coefficient stands for."""
 
 from __future__ import annotations
 
@@ -115,8 +114,7 @@ class Lattice:
         return k.double() * self.step(axis)
 
     def weights(self, axis: int, device: torch.device | None = None) -> Tensor:
-        """(stored[axis],) float64 number of modes that each stored coefficient stands for along `axis`: 1 or
-        2."""
+        """(stored[axis],) float64 number of modes, 1 or 2, per stored coefficient along `axis`."""
         ones = torch.ones(self.stored[axis], dtype=torch.float64, device=device)
         if axis == self.halved:
             ones[1 : (self.shape[axis] + 1) // 2] = 2

@@ -10,6 +10,9 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.spectra.bands import Bands
 
+ROUNDING = 1e-26
+"""Power without the mean that is this small beside the mean's is rounding: the signal is constant."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -71,7 +74,8 @@ class Spectrum:
         inside = power.gather(0, band[None])[0]
         excess = reached.gather(0, band[None])[0] - wanted
         part = 1 - torch.where(inside > 0, excess / inside, 0.0)
-        return torch.where(reached[-1] > 0, low[band] + part * (high - low)[band], 0.0)
+        varies = reached[-1] > ROUNDING * self.power[0]
+        return torch.where(varies, low[band] + part * (high - low)[band], 0.0)
 
 
 def check_share(share: float) -> None:

@@ -31,8 +31,7 @@ def forward(field: Tensor, even: Sequence[int], around: Sequence[int]) -> Tensor
 
 
 def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
-    """Orthonormal DCT-II along `axes`: by SciPy on the processor, by FFT where gradients or another device
-    need it.
+    """Orthonormal DCT-II along `axes`: by SciPy on the processor, by FFT elsewhere and under gradients.
 
     Args:
         field: Real tensor, float32 or float64. Its memory may be reused.
@@ -47,8 +46,7 @@ def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def cosine_by_fft(field: Tensor, axes: Sequence[int]) -> Tensor:
-    """Orthonormal DCT-II along `axes` by one real FFT of the same length per axis; differentiable, on any
-    device.
+    """Orthonormal DCT-II along `axes`, one real FFT of equal length each; differentiable, any device.
 
     Even samples in order followed by odd samples in reverse turn the cosines into a plain Fourier sum
     (Makhoul 1980, "A fast cosine transform in one and two dimensions", IEEE Trans. ASSP 28, section III).
@@ -68,6 +66,7 @@ def _cosine_last(field: Tensor) -> Tensor:
     order = torch.where(j < (n + 1) // 2, 2 * j, 2 * (n - j) - 1)
     half = torch.fft.rfft(field[..., order], norm="ortho")
     k = torch.arange(n // 2 + 1, device=field.device, dtype=torch.float64)
-    size = torch.where(k == 0, 1.0, math.sqrt(2.0)).to(torch.float64)
+    size = torch.full_like(k, math.sqrt(2.0))
+    size[0] = 1.0
     half = half * torch.polar(size, -math.pi * k / (2 * n)).to(half.dtype)
     return torch.cat([half.real, -half.imag[..., 1 : (n + 1) // 2].flip(-1)], dim=-1)
