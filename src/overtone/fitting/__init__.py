@@ -1,1 +1,7 @@
-"""fitting."""
+"""The main job: fit a network to a signal, watch it, and report what it learned."""
+
+from overtone.fitting.fit import fit
+from overtone.fitting.network import Encoding, NetworkSettings
+from overtone.fitting.run import Run
+
+__all__ = ["Encoding", "NetworkSettings", "Run", "fit"]

@@ -1,0 +1,47 @@
+"""From a SOURCE argument and the reading flags to a Signal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from overtone.signals import Signal
+
+
+def read_source(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal:
+    """Read a file, or the default picture if there is none.
+
+    Args:
+        path: The file, or None.
+        options: The reading flags that were given.
+        clean: A file with the noise-free version of the same samples, if there is one.
+
+    Returns:
+        The signal.
+
+    Raises:
+        InputError: If a file cannot be read as what it is, or a flag does not apply to it.
+    """
+    from overtone import signals
+
+    given = dict(options)
+    if len(given.get("spacing", ())) == 1:
+        given["spacing"] = given["spacing"][0]
+    if "alpha" in given:
+        given["alpha"] = signals.Alpha(given["alpha"])
+    if "columns" in given:
+        given["columns"] = [name.strip() for name in given["columns"].split(",")]
+    if "time_column" in given:
+        given["time"] = given.pop("time_column")
+    signal = default_picture() if path is None else signals.read(path, **given)
+    return signal if clean is None else signal.with_clean(signals.read(clean, **given).values)
+
+
+def default_picture() -> Signal:
+    """The picture that `fit` takes when none is given: 512 x 512 RGB, shipped with scikit-image."""
+    import skimage.data
+
+    from overtone import signals
+
+    return replace(signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")

@@ -1,0 +1,235 @@
+"""`fit`: choose, train, observe, hand back a Run."""
+
+from __future__ import annotations
+
+import functools
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from overtone.errors import InputError
+from overtone.fitting.arguments import activations, find_device, member, per_axis
+from overtone.fitting.directory import RunDirectory
+from overtone.fitting.network import Built, Encoding, NetworkSettings, build
+from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
+from overtone.fitting.progress import FitProgress
+from overtone.fitting.run import Run
+from overtone.nn import Activation
+from overtone.observe import LogSchedule, Probe
+from overtone.signals import Signal, masks
+from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
+from overtone.tune import measure_noise
+
+
+def fit(
+    signal: Signal,
+    out: str | Path | None = None,
+    *,
+    encoding: Encoding | str = Encoding.AUTO,
+    bandwidth: float | Sequence[float] | None = None,
+    activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
+    width: int = 256,
+    depth: int = 3,
+    features: int = 256,
+    residual: bool = False,
+    optimizer: Optimizer | str = Optimizer.ADAM,
+    lr: float = 1e-3,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    decay: Decay | str = Decay.CONSTANT,
+    steps: int | None = None,
+    seconds: float | None = None,
+    batch: int | None = None,
+    precision: Precision | str = Precision.AUTO,
+    compile: bool | None = None,
+    held_out: float = 0.1,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: bool = False,
+    source: dict[str, Any] | None = None,
+) -> Run:
+    """Fit a coordinate network to a signal, record which frequencies it learns when, and hand back the run.
+
+    Args:
+        signal: What to learn; one of `overtone.signals`.
+        out: Run directory; a temporary one if None.
+        encoding: What coordinates are turned into: none, basic, positional, gaussian, or auto (gaussian; none before
+            a sine).
+        bandwidth: The encoding's reach in cycles per unit of the coordinate, one number or one per axis; chosen from
+            the signal's spectrum and noise floor if None.
+        activation: One activation, or one per hidden layer.
+        width: Units per hidden layer.
+        depth: Hidden layers.
+        features: Frequencies of the Gaussian encoding.
+        residual: Hidden layers add to what they receive.
+        optimizer: adam or sgd.
+        lr: Learning rate.
+        momentum: SGD's momentum.
+        weight_decay: L2 penalty.
+        decay: Course of the learning rate: constant, cosine or exponential.
+        steps: Optimizer steps; 2,000 if neither steps nor seconds are given.
+        seconds: Wall-clock budget.
+        batch: Samples per step; all training samples up to 16,384 if None.
+        precision: auto, full or mixed.
+        compile: Whether to use `torch.compile`; None lets the device and the length of the run decide.
+        held_out: Fraction of the samples kept out of training, 0 for none; ignored if the signal has a mask.
+        seed: Seeds the mask, the network and the batches.
+        device: "auto" takes a GPU if there is one.
+        overwrite: Replace an earlier run in `out`.
+        resume: Go on with the run in `out`, with the settings it began with; only a longer budget may be given.
+        progress: Show progress on stderr.
+        source: Where the signal came from, kept with the settings.
+
+    Returns:
+        The run. After Ctrl-C it is what there was until then, and can be resumed.
+
+    Raises:
+        InputError: If an argument is wrong, or `out` holds something else.
+        RunError: If the loss stops being finite, or the disk is full.
+    """
+    given = NetworkSettings(
+        member(Encoding, encoding, "encoding"),
+        per_axis(bandwidth),
+        activations(activation),
+        width,
+        depth,
+        features,
+        residual,
+    )
+    if steps is None and seconds is None:
+        steps = 2000
+    options = Options(
+        steps,
+        seconds,
+        batch,
+        lr,
+        member(Optimizer, optimizer, "optimizer"),
+        momentum,
+        weight_decay,
+        member(Decay, decay, "decay"),
+        member(Precision, precision, "precision"),
+        compile,
+        seed,
+    )
+    where = find_device(device)
+    directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
+    if resume:
+        return _resume(signal, directory, options, where, progress)
+    directory.check_free(overwrite)
+    signal = _hold_out(signal, held_out, seed)
+    noise = functools.cache(lambda: measure_noise(signal))
+    built = build(signal, given, seed, noise)
+    field = built.field.to(where)
+    plan = plan_watching(
+        signal, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
+    )
+    settings = {
+        "source": source,
+        "network": given.to_json(),
+        "training": options.to_json(),
+        "watch": plan.to_json(),
+        "held_out": held_out,
+        "bandwidth": built.bandwidth,
+        "reasons": list(built.reasons),
+    }
+    attrs = {"seed": seed, "options": options.to_json() | given.to_json()}
+    attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons)}
+    directory.begin(settings, overwrite)
+    probe = Probe(
+        signal,
+        field,
+        directory.path,
+        window=plan.window,
+        noise=noise(),
+        snapshots=plan.snapshots,
+        attrs=attrs,
+    )
+    return _train(signal, replace(built, field=field), options, directory, probe, None, progress)
+
+
+def _resume(
+    signal: Signal, directory: RunDirectory, options: Options, where: torch.device, progress: bool
+) -> Run:
+    settings = directory.read_settings()
+    begun = Options.from_json(settings["training"])
+    longer = replace(begun, steps=options.steps or begun.steps, seconds=options.seconds or begun.seconds)
+    if longer != begun and begun.decay is not Decay.CONSTANT:
+        raise InputError(
+            "the budget the run began with, because its learning rate follows it",
+            "another one",
+            "leave --steps and --time out",
+            "resume",
+        )
+    checkpoint = Checkpoint.load(directory.checkpoint)
+    given = NetworkSettings.from_json(settings["network"])
+    reach = settings["bandwidth"]
+    if reach is not None:
+        given = replace(given, bandwidth=tuple(reach))
+    signal = _hold_out(signal, settings["held_out"], begun.seed)
+    noise = functools.cache(lambda: measure_noise(signal))
+    built = build(signal, given, begun.seed, noise)
+    field = built.field.to(where)
+    plan = WatchPlan.from_json(settings["watch"])
+    on_schedule = LogSchedule().due(checkpoint.step)
+    probe = Probe(
+        signal,
+        field,
+        directory.path,
+        window=plan.window,
+        noise=noise(),
+        snapshots=plan.snapshots,
+        resume_after=checkpoint.step if on_schedule else checkpoint.step - 1,
+        elapsed=checkpoint.seconds,
+    )
+    directory.write_settings(settings | {"training": longer.to_json()})
+    return _train(signal, replace(built, field=field), longer, directory, probe, checkpoint, progress)
+
+
+def _train(
+    signal: Signal,
+    built: Built,
+    options: Options,
+    directory: RunDirectory,
+    probe: Probe,
+    checkpoint: Checkpoint | None,
+    progress: bool,
+) -> Run:
+    with probe, FitProgress(progress, signal.geometry.frequency_unit) as shown:
+
+        def observe(step: int, loss: float, rate: float, last: bool) -> None:
+            probe(step, None if math.isnan(loss) else loss, rate, force=last)
+            shown.update(options.share(step, probe.elapsed), step, loss, probe.highest_learned)
+
+        outcome = train(
+            built.field,
+            signal,
+            options,
+            observe,
+            wants=probe.schedule.due,
+            checkpoint=directory.checkpoint,
+            resume=checkpoint,
+        )
+        prediction = probe.predict()
+        probe.snapshot("prediction", outcome.step, prediction)
+        probe.annotate(
+            final_errors=probe.final_errors(prediction),
+            seconds=outcome.seconds,
+            ending=outcome.ending.value,
+            complete=outcome.ending is not Ending.INTERRUPTED,
+        )
+    return Run(directory, signal, built.field, outcome)
+
+
+def _hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
+    if signal.held_out is not None or fraction == 0:
+        return signal
+    if not (math.isfinite(fraction) and 0 < fraction < 1):
+        raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
+    return signal.with_held_out(masks.random(signal.geometry, fraction, seed))

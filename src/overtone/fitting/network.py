@@ -1,0 +1,201 @@
+"""From settings and a signal to the field that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+import torch
+
+from overtone import units
+from overtone.errors import InputError
+from overtone.fitting.arguments import activations
+from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, Sine, encodings
+from overtone.rng import derive
+from overtone.signals import Signal
+from overtone.spectra import NoiseFloor
+from overtone.tune import recommend_bandwidth
+
+POSITIONAL_COUNT = 16
+"""Frequencies per axis of the positional encoding."""
+
+
+class Encoding(Enum):
+    """What coordinates are turned into before the network sees them; AUTO is GAUSSIAN, or NONE before a sine."""
+
+    AUTO = "auto"
+    NONE = "none"
+    BASIC = "basic"
+    POSITIONAL = "positional"
+    GAUSSIAN = "gaussian"
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What network to build.
+
+    Attributes:
+        encoding: The encoding.
+        bandwidth: Its reach in cycles per physical unit, one number or one per axis; None to choose from the signal.
+        activation: One activation, or one per hidden layer.
+        width: Units in a hidden layer.
+        depth: Hidden layers.
+        features: Frequencies of the Gaussian encoding; it has twice as many outputs.
+        residual: Whether hidden layers add to what they receive.
+    """
+
+    encoding: Encoding = Encoding.AUTO
+    bandwidth: tuple[float, ...] | None = None
+    activation: tuple[Activation, ...] = (Activation.RELU,)
+    width: int = 256
+    depth: int = 3
+    features: int = 256
+    residual: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON-able values."""
+        plain = asdict(self)
+        plain["encoding"] = self.encoding.value
+        plain["activation"] = [a.value for a in self.activation]
+        plain["bandwidth"] = None if self.bandwidth is None else list(self.bandwidth)
+        return plain
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> NetworkSettings:
+        """The inverse of `to_json`."""
+        reach = plain["bandwidth"]
+        return NetworkSettings(
+            Encoding(plain["encoding"]),
+            None if reach is None else tuple(reach),
+            activations(plain["activation"]),
+            plain["width"],
+            plain["depth"],
+            plain["features"],
+            plain["residual"],
+        )
+
+    @property
+    def begins_with_sine(self) -> bool:
+        """Whether the first activation is a sine, which brings frequencies of its own."""
+        return self.activation[0] is Activation.SINE
+
+    @property
+    def resolved(self) -> Encoding:
+        """The encoding with AUTO decided."""
+        if self.encoding is not Encoding.AUTO:
+            return self.encoding
+        return Encoding.NONE if self.begins_with_sine else Encoding.GAUSSIAN
+
+    @property
+    def has_bandwidth(self) -> bool:
+        """Whether a bandwidth can be set: the encoding has one, or a sine follows plain coordinates."""
+        encoding = self.resolved
+        return encoding in (Encoding.GAUSSIAN, Encoding.POSITIONAL) or (
+            encoding is Encoding.NONE and self.begins_with_sine
+        )
+
+
+@dataclass(frozen=True)
+class Built:
+    """A field ready to train.
+
+    Attributes:
+        field: The network, from physical coordinates to physical values.
+        bandwidth: Its reach per axis in cycles per physical unit, or None if it has none.
+        reasons: Why, in sentences.
+    """
+
+    field: Field
+    bandwidth: tuple[float, ...] | None
+    reasons: tuple[str, ...]
+
+
+def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[[], NoiseFloor]) -> Built:
+    """Build the field for a signal.
+
+    Args:
+        signal: What will be learned.
+        settings: The wishes.
+        seed: Seeds frequencies and weights.
+        noise: Gives the signal's noise floor; called only where a bandwidth has to be chosen.
+
+    Returns:
+        The field with its bandwidth and reasons.
+
+    Raises:
+        InputError: If a bandwidth is given that does not fit the axes, or that the network cannot have.
+    """
+    grid = signal.geometry
+    axes = len(grid.shape)
+    reach, reasons = _reach(signal, settings, noise)
+    domain = (-1.0, 1.0) if settings.resolved is Encoding.NONE else (0.0, 1.0)
+    frame = Frame.of(grid.origin, grid.extent, grid.units, domain)
+    inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))
+    encoding, activation = _parts(axes, settings, inner, derive(seed, "encoding"))
+    network = ResidualMLP if settings.residual else MLP
+    body = network(
+        encoding.out_features,
+        signal.values.shape[1],
+        settings.width,
+        settings.depth,
+        activation,
+        seed=derive(seed, "weights"),
+    )
+    field = Field(encoding, body, frame, Restore(signal.normalisation.offset, signal.normalisation.scale))
+    return Built(field, field.bandwidth, reasons)
+
+
+def _reach(
+    signal: Signal, settings: NetworkSettings, noise: Callable[[], NoiseFloor]
+) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    axes, given = len(signal.geometry.shape), settings.bandwidth
+    name = settings.resolved.value
+    if not settings.has_bandwidth:
+        if given is not None:
+            raise InputError(
+                "an encoding that has a bandwidth",
+                f"--encoding {name}",
+                "choose gaussian or positional, or leave it out",
+                "bandwidth",
+            )
+        return None, (
+            f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches.",
+        )
+    if given is None:
+        found = recommend_bandwidth(signal, noise())
+        return found.bandwidth, found.reasons
+    if len(given) not in (1, axes):
+        raise InputError(
+            f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
+        )
+    reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
+    unit = signal.geometry.frequency_unit
+    above = [f"{b:.3g}" for b, n in zip(reach, signal.geometry.nyquist, strict=True) if b > n]
+    warned = (
+        f" Above the Nyquist frequency ({', '.join(above)}) the network is free between the samples."
+        if above
+        else ""
+    )
+    return reach, (f"The bandwidth was given: {', '.join(f'{b:.3g}' for b in reach)} {unit}.{warned}",)
+
+
+def _parts(
+    axes: int, settings: NetworkSettings, inner: tuple[float, ...] | None, seed: int
+) -> tuple[encodings.Encoding, Sequence[Activation | torch.nn.Module]]:
+    """The encoding and one activation per hidden layer; `inner` is the bandwidth per encoding unit."""
+    names = settings.activation if len(settings.activation) > 1 else settings.activation * settings.depth
+    activation: list[Activation | torch.nn.Module] = list(names)
+    match settings.resolved:
+        case Encoding.BASIC:
+            return encodings.Basic(axes), activation
+        case Encoding.POSITIONAL if inner is not None:
+            scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in inner]
+            return encodings.Positional.log_linear(axes, POSITIONAL_COUNT, scales), activation
+        case Encoding.GAUSSIAN if inner is not None:
+            return encodings.Gaussian.from_bandwidth(axes, settings.features, inner, seed), activation
+        case _:
+            if inner is not None:
+                activation[0] = Sine.from_bandwidth(max(inner), axes)
+            return encodings.Identity(axes), activation

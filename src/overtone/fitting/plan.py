@@ -1,0 +1,92 @@
+"""How closely a run is watched: rows, measured part and snapshots that cost a small share of the training."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from overtone.nn import Field
+from overtone.observe import LogSchedule, Window
+from overtone.signals import Signal
+from overtone.training import Options, train
+
+SHARE = 0.05
+"""Part of the training's arithmetic that measuring may cost."""
+
+FORWARD = 1 / 3
+"""Cost of evaluating a sample over that of training on it: one pass of three."""
+
+PICTURES = (0.005, 0.03, 0.15, 0.5)
+"""Shares of the run at which whole predictions are kept, besides the beginning and the end."""
+
+
+@dataclass(frozen=True)
+class WatchPlan:
+    """What is recorded when.
+
+    Attributes:
+        window: The part of the grid that rows are measured on.
+        snapshots: Steps at which the whole prediction is kept.
+    """
+
+    window: Window
+    snapshots: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON-able values."""
+        return {
+            "start": list(self.window.start),
+            "shape": list(self.window.shape),
+            "snapshots": list(self.snapshots),
+        }
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> WatchPlan:
+        """The inverse of `to_json`."""
+        return WatchPlan(Window(tuple(plain["start"]), tuple(plain["shape"])), tuple(plain["snapshots"]))
+
+
+def plan_watching(signal: Signal, steps: int, batch: int) -> WatchPlan:
+    """Decide what to measure so that it costs about a twentieth of the training.
+
+    With R rows on W samples, R * W / 3 <= 0.05 * steps * batch; at least 4,096 samples. Depends on nothing but its
+    arguments, so a resumed run is watched as it began.
+
+    Args:
+        signal: What is learned.
+        steps: Steps that the run will take.
+        batch: Samples per step.
+
+    Returns:
+        The plan.
+    """
+    schedule = LogSchedule()
+    rows = schedule.count(steps)
+    samples = max(4096, int(SHARE * steps * batch / (FORWARD * rows)))
+    pictures = {0} | {_due_near(schedule, share * steps) for share in PICTURES}
+    return WatchPlan(Window.central(signal.geometry, samples), tuple(sorted(pictures)))
+
+
+def expected_steps(field: Field, signal: Signal, options: Options) -> int:
+    """How many steps the budget allows; timed on a copy of the network where only seconds are given."""
+    if options.steps is not None and options.seconds is None:
+        return options.steps
+    pilot = Options(**{**vars(options), "steps": 3, "seconds": None, "compile": False})
+    began = time.perf_counter()
+    train(copy.deepcopy(field), signal, pilot, lambda *_: None, wants=lambda _: False)
+    if next(field.parameters()).device.type == "cuda":
+        torch.cuda.synchronize()
+    possible = max(1, int((options.seconds or 0.0) * 3 / (time.perf_counter() - began)))
+    return min(possible, options.steps or possible)
+
+
+def _due_near(schedule: LogSchedule, step: float) -> int:
+    """The first step at or after `step` at which a row is due."""
+    candidate = max(1, round(step))
+    while not schedule.due(candidate):
+        candidate += 1
+    return candidate

@@ -1,0 +1,65 @@
+"""Progress on stderr: steps, loss, time left, and the highest frequency learned so far."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class FitProgress:
+    """A progress bar for one fit. Silent when not `shown`, and one line per tenth when stderr is no terminal.
+
+    Args:
+        shown: Whether anything is shown.
+        unit: Unit of the frequencies.
+    """
+
+    def __init__(self, shown: bool, unit: str) -> None:
+        self._console = Console(stderr=True, quiet=not shown)
+        self._unit = unit
+        self._tenth = -1
+        self._bar = Progress(
+            TextColumn("fit"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
+            TextColumn("learned up to {task.fields[learned]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not (shown and self._console.is_terminal),
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> FitProgress:
+        self._bar.start()
+        self._task = self._bar.add_task("fit", total=1.0, step=0, loss="-", learned="-")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, share: float, step: int, loss: float, learned: float) -> None:
+        """Show the state.
+
+        Args:
+            share: Share of the budget used, 0 to 1.
+            step: Optimizer steps taken.
+            loss: Training loss.
+            learned: Highest frequency learned so far, NaN if none.
+        """
+        text = "nothing yet" if learned != learned else f"{learned:.3g} {self._unit}"
+        if not self._console.is_terminal:
+            tenth = int(share * 10)
+            if tenth > self._tenth:
+                self._tenth = tenth
+                self._console.print(f"{share:4.0%}  step {step}  loss {loss:.3g}  learned up to {text}")
+            return
+        if self._task is not None:
+            self._bar.update(
+                self._task, completed=min(share, 1.0), step=step, loss=f"{loss:.3g}", learned=text
+            )

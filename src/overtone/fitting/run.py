@@ -1,0 +1,85 @@
+"""A finished (or interrupted) run: its record, network, report and verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from overtone import records, report
+from overtone.fitting.directory import RunDirectory
+from overtone.nn import Field
+from overtone.observe.evaluate import chunk_size, predict
+from overtone.observe.untouched import untouched
+from overtone.signals import Signal
+from overtone.training import Ending, Outcome
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `fit` hands back.
+
+    Attributes:
+        directory: Where the run's files are.
+        signal: What was learned.
+        network: The trained field, physical coordinates to physical values.
+        outcome: Steps, seconds and why training ended.
+    """
+
+    directory: RunDirectory
+    signal: Signal
+    network: Field
+    outcome: Outcome
+
+    @property
+    def record(self) -> xarray.Dataset:
+        """The record, an `xarray.Dataset`."""
+        return records.load(self.directory.record)
+
+    @property
+    def verdict(self) -> list[str]:
+        """Plain sentences: what was learned, what not, when noise began, what to do."""
+        return report.verdict(self.record)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before its budget was used."""
+        return self.outcome.ending is Ending.INTERRUPTED
+
+    @property
+    def psnr(self) -> dict[str, float | None]:
+        """Final PSNR in dB over all samples: "train", "held_out", "held_out_clean"; None where there are none.
+
+        10 log10(peak^2 / mean square error), with the signal's `peak`.
+        """
+        errors = self.record.attrs["final_errors"]
+        return {
+            name: _decibel(self.signal.peak, errors[name]) if name in errors else None
+            for name in ("train", "held_out", "held_out_clean")
+        }
+
+    def predict(self) -> Tensor:
+        """The network's values (N, C) at every sample, in the signal's units."""
+        with untouched(self.network):
+            return predict(self.network, self.signal.geometry, None, chunk=chunk_size(self.network, 1.0))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report, one self-contained HTML page.
+
+        Args:
+            path: Where to; the run directory's `report.html` if None.
+
+        Returns:
+            The page's path.
+        """
+        return report.write([self.directory.path], Path(path) if path else self.directory.report)
+
+
+def _decibel(peak: float, error: float) -> float:
+    return 10 * math.log10(peak**2 / error) if error > 0 else math.inf

@@ -1,0 +1,88 @@
+"""Where a record comes from: attributes that describe the signal, the measurement, the network and the versions."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from overtone.nn import Field
+from overtone.signals import Grid, Signal
+from overtone.spectra import NoiseFloor, NoiseVerdict
+
+
+def describe_measurement(
+    signal: Signal, window: Grid, whole: bool, noise: NoiseFloor, estimator: str
+) -> dict[str, Any]:
+    """Attributes of what is measured and how.
+
+    Args:
+        signal: The signal.
+        window: The grid that rows are measured on.
+        whole: Whether that is the whole grid.
+        noise: The noise floor in use.
+        estimator: The spectral estimator's description.
+
+    Returns:
+        JSON-able attributes of the record's schema.
+    """
+    grid = signal.geometry
+    known = noise.verdict is not NoiseVerdict.CANNOT_TELL
+    return {
+        "origin": "measured",
+        "frequency_unit": grid.frequency_unit,
+        "value_unit": signal.value_unit,
+        "estimator": estimator,
+        "geometry": {
+            "shape": list(grid.shape),
+            "spacing": list(grid.spacing),
+            "origin": list(grid.origin),
+            "units": list(grid.units),
+            "periodic": list(grid.periodic),
+            "measured_shape": list(window.shape),
+            "measured_whole": whole,
+        },
+        "nyquist": list(grid.nyquist),
+        "kind": signal.kind,
+        "signal": signal.name,
+        "notes": list(signal.notes),
+        "peak": signal.peak,
+        "noise_std": _rms(noise.std) if known else None,
+        "noise_low": _rms(noise.low),
+        "noise_high": _rms(noise.high),
+        "noise_verdict": noise.verdict.value,
+        "noise_sentence": noise.sentence,
+        "versions": {
+            name: importlib.metadata.version(name)
+            for name in ("overtone", "torch", "numpy", "scipy", "xarray")
+        }
+        | {"python": platform.python_version()},
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def describe_network(network: nn.Module) -> dict[str, Any]:
+    """Attributes of the network: a one-line description, its parameter count, device and precision."""
+    parameters = list(network.parameters())
+    first = next(iter(parameters), torch.zeros(()))
+    device = first.device
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine()
+    )
+    return {
+        "network": network.describe() if isinstance(network, Field) else type(network).__name__,
+        "parameters": sum(p.numel() for p in parameters),
+        "device": f"{device.type} ({name})",
+        "dtype": str(first.dtype).removeprefix("torch."),
+    }
+
+
+def _rms(values: Any) -> float:
+    return float(np.sqrt(np.mean(np.square(np.asarray(values, dtype=np.float64)))))

@@ -1,0 +1,124 @@
+"""How a network is trained: budget, optimizer, learning rate and batches. Checked on construction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from overtone.errors import InputError
+
+
+class Optimizer(Enum):
+    """The optimizers of the loop."""
+
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+class Decay(Enum):
+    """How the learning rate falls with the share s of the budget that is used."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
+    EXPONENTIAL = "exponential"
+
+    def factor(self, share: float) -> float:
+        """What the base learning rate is multiplied by at `share` in [0, 1] of the budget.
+
+        Constant 1; cosine (1 + cos(pi s)) / 2; exponential 0.1^s.
+        """
+        share = min(max(share, 0.0), 1.0)
+        if self is Decay.COSINE:
+            return 0.5 * (1 + math.cos(math.pi * share))
+        return 0.1**share if self is Decay.EXPONENTIAL else 1.0
+
+
+class Precision(Enum):
+    """Arithmetic of the training step; measurements are always made in full precision."""
+
+    AUTO = "auto"
+    FULL = "full"
+    MIXED = "mixed"
+
+    def mixed_on(self, device: str) -> bool:
+        """Whether bfloat16 autocast is used: where asked for, or by itself on a GPU, which gains from it."""
+        return self is Precision.MIXED or (self is Precision.AUTO and device == "cuda")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of one training run.
+
+    Attributes:
+        steps: Largest number of optimizer steps, or None for as many as `seconds` allow.
+        seconds: Wall-clock budget in seconds, or None.
+        batch: Samples per step; None takes every training sample up to 16,384.
+        lr: Base learning rate.
+        optimizer: Adam (betas 0.9, 0.999, eps 1e-8) or SGD.
+        momentum: SGD's momentum.
+        weight_decay: L2 penalty of the optimizer.
+        decay: How the learning rate falls.
+        precision: Full, or bfloat16 autocast.
+        compile: Whether the training step runs through `torch.compile`; None uses it on a GPU for runs of 2,000
+            steps or more, where it pays for its own compilation.
+        seed: Seeds the batches and whatever the network draws while training.
+    """
+
+    steps: int | None = 2000
+    seconds: float | None = None
+    batch: int | None = None
+    lr: float = 1e-3
+    optimizer: Optimizer = Optimizer.ADAM
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    decay: Decay = Decay.CONSTANT
+    precision: Precision = Precision.AUTO
+    compile: bool | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.seconds is None:
+            raise InputError("a budget", "neither steps nor seconds", "pass steps or seconds", "steps")
+        _positive("steps", self.steps)
+        _positive("seconds", self.seconds)
+        _positive("batch", self.batch)
+        _positive("lr", self.lr)
+        if not 0 <= self.momentum < 1:
+            raise InputError("a momentum in [0, 1)", f"{self.momentum}", "pass for instance 0.9", "momentum")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise InputError(
+                "a weight decay of at least 0", f"{self.weight_decay}", "pass 0 for none", "weight_decay"
+            )
+        if self.seed < 0:
+            raise InputError("a seed of at least 0", f"{self.seed}", "pass a non-negative integer", "seed")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON-able values."""
+        return {name: v.value if isinstance(v, Enum) else v for name, v in vars(self).items()}
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> Options:
+        """The inverse of `to_json`."""
+        kinds = {"optimizer": Optimizer, "decay": Decay, "precision": Precision}
+        typed: dict[str, Any] = {name: kinds[name](v) if name in kinds else v for name, v in plain.items()}
+        return Options(**typed)
+
+    def batch_of(self, samples: int) -> int:
+        """Samples per step when there are `samples` to train on; at most all of them."""
+        return min(self.batch or 16_384, samples)
+
+    def share(self, step: int, seconds: float) -> float:
+        """Share of the budget used after `step` steps and `seconds` seconds, the larger of the two."""
+        by_steps = step / self.steps if self.steps else 0.0
+        return max(by_steps, seconds / self.seconds if self.seconds else 0.0)
+
+    def compiles_on(self, device: str) -> bool:
+        """Whether the step is compiled on `device`."""
+        return self.compile if self.compile is not None else device == "cuda" and (self.steps or 0) >= 2000
+
+
+def _positive(name: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise InputError("a positive finite number", f"{value}", "pass a number above 0", name)

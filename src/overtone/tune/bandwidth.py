@@ -1,0 +1,100 @@
+"""The first simple rule for a bandwidth: as far as nine tenths of the signal's power reach, noise left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from overtone.signals import Grid, Signal
+from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid
+
+SHARE = 0.9
+"""Share of the power that the bandwidth covers, the definition of a bandwidth throughout."""
+
+RESOLUTION = 96
+"""Bands per axis in which the rule looks."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A bandwidth and why.
+
+    Attributes:
+        bandwidth: Per axis, in cycles per unit of that axis.
+        reasons: Sentences with figures.
+    """
+
+    bandwidth: tuple[float, ...]
+    reasons: tuple[str, ...]
+
+
+def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
+    """How high a network's frequencies should reach, per axis, from the signal alone.
+
+    Per axis: the power per band of |f_axis| minus the noise floor's share of it is the signal's own. The bandwidth is
+    the frequency below which 90 % of that power lies, counted no further than where it first falls below the noise.
+    Without a noise floor it is the 90 % power frequency of the signal as it is. Power at frequency 0 of an axis needs
+    no bandwidth along it and is left out. Never below the axis' fundamental nor above its Nyquist frequency.
+
+    Args:
+        signal: The signal.
+        noise: Its noise floor.
+
+    Returns:
+        The bandwidth and the reasons.
+    """
+    floor = (
+        noise.std.double().square()
+        if noise.verdict is NoiseVerdict.NOISE
+        else torch.zeros_like(noise.std).double()
+    )
+    grid = signal.geometry
+    bandwidth, reasons = [], []
+    for axis, n in enumerate(grid.shape):
+        if n < 2:
+            bandwidth.append(grid.nyquist[axis])
+            continue
+        reach, meets = _axis(signal.grid_values, grid, axis, floor)
+        bandwidth.append(reach)
+        reasons.append(_reason(grid, axis, reach, meets))
+    return Recommendation(tuple(bandwidth), (_about_noise(noise), *reasons))
+
+
+def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, float | None]:
+    """Bandwidth along one axis, and where the spectrum meets the noise floor, if it does."""
+    n, spacing, periodic = grid.shape[axis], grid.spacing[axis], grid.periodic[axis]
+    bands = Bands.log((n,), spacing, periodic=periodic, count=RESOLUTION)
+    modes = GridTransform((n,), (spacing,), periodic, bands).modes.double()
+    spectrum = axis_grid(values, axis, grid.spacing, periodic=grid.periodic, channel_axis=-1, bands=bands)
+    power = spectrum.power[1:].cpu()
+    noise = (modes[1:] / modes.sum())[:, None].cpu() * floor.cpu()
+    own, noise = (power - noise).sum(1), noise.sum(1)
+    below = (own < noise).nonzero().squeeze(-1)
+    end = int(below[0]) if below.numel() else len(own)
+    low, high = torch.from_numpy(bands.low[1:]), torch.from_numpy(bands.high[1:])
+    meets = float(low[end]) if end < len(own) else None
+    if end == 0:
+        return float(low[0]), meets
+    reached = own[:end].cumsum(0)
+    wanted = SHARE * reached[-1]
+    band = int((reached < wanted).sum())
+    part = 1 - (reached[band] - wanted) / own[band] if own[band] > 0 else torch.zeros(())
+    reach = float(low[band] + part * (high[band] - low[band]))
+    return min(reach, grid.nyquist[axis]), meets
+
+
+def _about_noise(noise: NoiseFloor) -> str:
+    return noise.sentence
+
+
+def _reason(grid: Grid, axis: int, reach: float, meets: float | None) -> str:
+    unit = grid.frequency_unit
+    where = f" along axis {axis}" if len(grid.shape) > 1 else ""
+    text = (
+        f"90 % of the signal's power{where} lies below {reach:.3g} {unit} (Nyquist {grid.nyquist[axis]:.3g})"
+    )
+    if meets is None:
+        return text + "."
+    return f"{text}, counted up to {meets:.3g} {unit}, where the spectrum meets the noise floor."

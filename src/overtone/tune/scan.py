@@ -1,0 +1,62 @@
+"""Scan: what a signal holds, before any training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from overtone.signals import Signal
+from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
+from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a signal holds.
+
+    Attributes:
+        signal: The signal.
+        spectrum: Its power per band and channel, in squared value units.
+        noise: Its noise floor.
+        recommendation: The bandwidth that the simple rule picks, with its reasons.
+    """
+
+    signal: Signal
+    spectrum: Spectrum
+    noise: NoiseFloor
+    recommendation: Recommendation
+
+    @property
+    def bandwidth(self) -> tuple[float, ...]:
+        """The recommended bandwidth per axis, in cycles per unit."""
+        return self.recommendation.bandwidth
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in sentences with figures."""
+        return self.recommendation.reasons
+
+
+def scan(signal: Signal, device: torch.device | str = "cpu") -> Scan:
+    """Measure spectrum and noise floor of a signal and recommend a bandwidth; nothing is trained.
+
+    Args:
+        signal: The signal, on a grid.
+        device: Where the transform is computed.
+
+    Returns:
+        The scan.
+    """
+    noise = measure_noise(signal)
+    geometry = signal.geometry
+    spectrum = grid(
+        signal.grid_values.to(device), geometry.spacing, periodic=geometry.periodic, channel_axis=-1
+    )
+    return Scan(signal, spectrum, noise, recommend_bandwidth(signal, noise))
+
+
+def measure_noise(signal: Signal) -> NoiseFloor:
+    """The noise floor of a signal, estimated from the signal alone; see `spectra.noise_floor`."""
+    geometry = signal.geometry
+    return noise_floor(signal.grid_values, geometry.spacing, periodic=geometry.periodic, channel_axis=-1)
