@@ -23,12 +23,14 @@ def start(path: Path, mode: str, rows: str = ENDLESS, pause: str = "0") -> subpr
     )
 
 
-def kill(process: subprocess.Popen[str]) -> int:
-    """Kill -9; the last row that the process said it had written, -1 if none."""
+def kill(process: subprocess.Popen[str], last: int = -1) -> int:
+    """Kill -9; the last row that the process said it had written, `last` if it said nothing more."""
     process.kill()
-    said = [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
-    numbers = [int(line) for line in said if line.strip() != "ready"]
-    return numbers[-1] if numbers else -1
+    assert process.stdout is not None
+    with process.stdout as said:
+        lines = [line.strip() for line in said if line.endswith("\n")]
+    process.wait()
+    return int(lines[-1]) if lines and lines[-1] != "ready" else last
 
 
 def await_line(process: subprocess.Popen[str]) -> None:
@@ -61,7 +63,7 @@ def test_killed_while_writing_loses_no_acknowledged_row_and_resumes(tmp_path, mo
     await_line(process)
     await_line(process)
     time.sleep(delay)
-    count = check(path, kill(process))
+    count = check(path, kill(process, last=0))
     with Writer.resume(path, last_step=count - 2) as writer:
         for step in range(count - 1, count + 3):
             writer.append(step, writing.row(step))

@@ -9,7 +9,9 @@ from overtone.records.dataset import assemble
 from overtone.records.schema import PER_STEP, Header
 
 
-def toy_header(bands: int = 8, channels: int = 1, noise: float = 0.1, seed: int = 0, **attrs: object) -> Header:
+def toy_header(
+    bands: int = 8, channels: int = 1, noise: float = 0.1, seed: int = 0, **attrs: object
+) -> Header:
     """A picture-like target: power falls as 1 / frequency^2 and sums to 1 per channel; white noise of std `noise`.
 
     The first band holds the mean, the last one is the corner beyond the Nyquist frequency, 64 cycles.

@@ -19,7 +19,11 @@ BANDS, CHANNELS = 16, 3
 def header() -> Header:
     edges = np.arange(BANDS + 1.0)
     return Header(
-        edges[:-1], edges[1:], ("red", "green", "blue"), {"target_power": np.ones((BANDS, CHANNELS))}, {"seed": 0}
+        edges[:-1],
+        edges[1:],
+        ("red", "green", "blue"),
+        {"target_power": np.ones((BANDS, CHANNELS))},
+        {"seed": 0},
     )
 
 

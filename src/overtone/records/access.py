@@ -45,7 +45,9 @@ def is_netcdf(file: Path) -> bool:
         with file.open("rb") as stream:
             start = stream.read(16)
     except OSError as refused:
-        raise InputError("a file that can be read", f"{refused.strerror}", "check its permissions", str(file)) from refused
+        raise InputError(
+            "a file that can be read", f"{refused.strerror}", "check its permissions", str(file)
+        ) from refused
     if start.startswith(_HDF5):
         return True
     if start != _SQLITE:
@@ -55,38 +57,42 @@ def is_netcdf(file: Path) -> bool:
 
 
 @contextlib.contextmanager
-def reading(file: Path) -> Iterator[sqlite3.Connection]:
+def reading(file: Path, *, lenient: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection that sees one consistent state of the record and changes nothing.
 
-    Tried in turn: an ordinary read-only connection; where the folder is read-only and nothing is pending, one that takes
-    no locks; and, where a crash left a journal that cannot be replayed in place, a private copy.
+    With `lenient`, SQLite also opens a file that is shorter than it should be; its last pages then are missing.
+
+    Tried in turn: an ordinary read-only connection; where the folder is read-only and nothing is pending, one that
+    takes no locks; and, where a crash left a journal that cannot be replayed in place, a private copy.
     """
     with contextlib.ExitStack() as stack, explained(file):
-        connection = _usable(file, stack)
+        connection = _usable(file, lenient, stack)
         connection.execute("BEGIN")
         yield connection
 
 
-def _usable(file: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
+def _usable(file: Path, lenient: bool, stack: contextlib.ExitStack) -> sqlite3.Connection:
     try:
-        return _connect(file, "mode=ro", stack)
+        return _connect(file, "mode=ro", lenient, stack)
     except sqlite3.OperationalError as refused:
         if is_damage(refused):
             raise
     pending = [extra for suffix in ("-wal", "-journal") if (extra := Path(f"{file}{suffix}")).exists()]
     if not any(extra.stat().st_size for extra in pending):
-        return _connect(file, "mode=ro&immutable=1", stack)
+        return _connect(file, "mode=ro&immutable=1", lenient, stack)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overtone-")))
     for source in (file, *pending):
         shutil.copyfile(source, folder / source.name)
-    return _connect(folder / file.name, "mode=rw", stack)
+    return _connect(folder / file.name, "mode=rw", lenient, stack)
 
 
-def _connect(file: Path, options: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
+def _connect(file: Path, options: str, lenient: bool, stack: contextlib.ExitStack) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{file.resolve().as_uri()}?{options}", uri=True, timeout=PATIENCE, isolation_level=None
     )
     try:
+        if lenient:
+            connection.execute("PRAGMA writable_schema=1")
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()

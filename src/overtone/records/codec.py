@@ -71,9 +71,13 @@ class Packed:
         try:
             values = np.asarray(array)
         except (TypeError, ValueError, RuntimeError) as refused:
-            raise InputError("an array of numbers", f"{type(array).__name__} ({refused})", "pass NumPy", where) from refused
+            raise InputError(
+                "an array of numbers", f"{type(array).__name__} ({refused})", "pass NumPy", where
+            ) from refused
         if values.dtype.kind not in "biufc" or values.dtype.itemsize not in (1, 2, 4, 8, 16):
-            raise InputError("an array of numbers", f"dtype {values.dtype}", "convert it to a numeric dtype", where)
+            raise InputError(
+                "an array of numbers", f"dtype {values.dtype}", "convert it to a numeric dtype", where
+            )
         little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
         grouped = np.frombuffer(little.tobytes(), np.uint8).reshape(-1, little.dtype.itemsize).T
         data = zlib.compress(grouped.tobytes(), level=1)

@@ -66,7 +66,9 @@ def _labels(records: Sequence[xarray.Dataset], dim: str, labels: Sequence[Hashab
         usable = all(isinstance(k, int | str) for k in known) and len(set(known)) == len(known)
         labels = known if usable and len({type(k) for k in known}) == 1 else range(len(records))
     if len(labels) != len(records) or len(set(labels)) != len(labels):
-        raise InputError(f"{len(records)} distinct labels", f"{list(labels)}", "name every record once", "labels")
+        raise InputError(
+            f"{len(records)} distinct labels", f"{list(labels)}", "name every record once", "labels"
+        )
     return np.array(list(labels))
 
 
@@ -74,16 +76,21 @@ def _check_same(first: xarray.Dataset, record: xarray.Dataset, number: int) -> N
     where = f"record {number}"
     if "residual_power" not in record or "schema" not in record.attrs:
         raise InputError("a record from load or concat", f"{type(record).__name__}", "load it first", where)
-    if list(first.channel.values) != list(record.channel.values):
+    if first.channel.values.tolist() != record.channel.values.tolist():
         raise InputError(
-            f"the channels {list(first.channel.values)}",
-            f"{list(record.channel.values)}",
+            f"the channels {first.channel.values.tolist()}",
+            f"{record.channel.values.tolist()}",
             "compare runs on signals with the same channels",
             where,
         )
     units = [r.attrs.get("frequency_unit") for r in (first, record)]
-    same = first.sizes["band"] == record.sizes["band"] and units[0] == units[1] and all(
-        np.allclose(first[edge].values, record[edge].values, rtol=SAME_BAND, atol=0.0) for edge in ("band_low", "band_high")
+    same = (
+        first.sizes["band"] == record.sizes["band"]
+        and units[0] == units[1]
+        and all(
+            np.allclose(first[edge].values, record[edge].values, rtol=SAME_BAND, atol=0.0)
+            for edge in ("band_low", "band_high")
+        )
     )
     if not same:
         raise InputError(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import xarray
 
 
-def assemble(header: Header, steps: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]) -> xarray.Dataset:
+def assemble(
+    header: Header, steps: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]
+) -> xarray.Dataset:
     """The Dataset of a record.
 
     Args:
@@ -39,7 +41,11 @@ def assemble(header: Header, steps: NDArray[np.int64], rows: Mapping[str, NDArra
     }
     coords = {
         "step": ("step", steps, {"long_name": "optimizer steps taken"}),
-        "band": ("band", np.sqrt(header.band_low * header.band_high), {"units": frequency, "long_name": "band centre"}),
+        "band": (
+            "band",
+            np.sqrt(header.band_low * header.band_high),
+            {"units": frequency, "long_name": "band centre"},
+        ),
         "band_low": ("band", header.band_low, {"units": frequency, "long_name": "lower band edge"}),
         "band_high": ("band", header.band_high, {"units": frequency, "long_name": "upper band edge"}),
         "channel": ("channel", np.array(header.channels, dtype=str)),

@@ -10,22 +10,40 @@ from pathlib import Path
 from overtone.errors import InputError, OvertoneError, RunError
 
 DAMAGED = frozenset(
-    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH}
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_MISMATCH,
+    }
 )
 """SQLite's codes for a file that is broken or lacks what every record has."""
 
 _REASONS = {
     sqlite3.SQLITE_FULL: ("room for the record", "a full disk or quota", "free some space, then resume"),
-    sqlite3.SQLITE_READONLY: ("a record that can be written", "a read-only file or folder", "change its permissions"),
+    sqlite3.SQLITE_READONLY: (
+        "a record that can be written",
+        "a read-only file or folder",
+        "change its permissions",
+    ),
     sqlite3.SQLITE_PERM: ("a record that can be written", "no permission", "change its permissions"),
     sqlite3.SQLITE_CANTOPEN: (
         "a file that can be opened",
         "a refusal by the file system",
         "check that the folder exists and that you may use it",
     ),
-    sqlite3.SQLITE_BUSY: ("a free record", "one locked by another process", "close what uses it, then try again"),
+    sqlite3.SQLITE_BUSY: (
+        "a free record",
+        "one locked by another process",
+        "close what uses it, then try again",
+    ),
     sqlite3.SQLITE_LOCKED: ("a free record", "a locked one", "close what uses it, then try again"),
-    sqlite3.SQLITE_IOERR: ("a disk that reads and writes", "an input/output error", "check the disk and its space"),
+    sqlite3.SQLITE_IOERR: (
+        "a disk that reads and writes",
+        "an input/output error",
+        "check the disk and its space",
+    ),
 }
 
 
@@ -47,7 +65,9 @@ def explain(error: sqlite3.Error, path: Path) -> OvertoneError:
 
 def damaged(path: Path, why: str) -> InputError:
     """The error for a file that is no record or a broken one."""
-    return InputError("an intact overtone record", f"a damaged file ({why})", "use a backup or repeat the run", str(path))
+    return InputError(
+        "an intact overtone record", f"a damaged file ({why})", "use a backup or repeat the run", str(path)
+    )
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 
 NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p afs lustre gpfs beegfs ceph glusterfs fuse.glusterfs fuse.sshfs".split()
+    {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
+    | {"fuse.glusterfs", "fuse.sshfs"}
 )
 """File systems that several machines see: the shared memory of a write-ahead log does not cross machines."""
 

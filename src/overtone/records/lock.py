@@ -37,7 +37,9 @@ class WriterLock:
             try:
                 self._file.touch()
                 before = self._file.stat().st_ino
-                connection = sqlite3.connect(self._file, timeout=0, isolation_level=None, check_same_thread=False)
+                connection = sqlite3.connect(
+                    self._file, timeout=0, isolation_level=None, check_same_thread=False
+                )
                 connection.execute("PRAGMA journal_mode=MEMORY")
                 connection.execute("BEGIN EXCLUSIVE")
             except OSError as refused:
@@ -47,7 +49,10 @@ class WriterLock:
                     connection.close()
                 if refused.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                     raise RunError(
-                        "one writer", "a second one", "close the other writer or choose another path", str(path)
+                        "one writer",
+                        "a second one",
+                        "close the other writer or choose another path",
+                        str(path),
                     ) from refused
                 raise explain(refused, path) from refused
             if _inode(self._file) == before:
@@ -57,7 +62,10 @@ class WriterLock:
 
 def _unwritable(path: Path, refused: OSError) -> RunError:
     return RunError(
-        "a folder that can be written", refused.strerror or str(refused), "choose another path or free some space", str(path)
+        "a folder that can be written",
+        refused.strerror or str(refused),
+        "choose another path or free some space",
+        str(path),
     )
 
 

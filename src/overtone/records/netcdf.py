@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from overtone.errors import InputError, RunError
 from overtone.records.failures import damaged
-from overtone.records.schema import PER_STEP, SCHEMA, STATIC
+from overtone.records.schema import PER_STEP, SCHEMA, STATIC, plain_attrs
 
 if TYPE_CHECKING:
     import xarray
@@ -34,9 +35,10 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
     path = Path(path)
     if "schema" not in record.attrs or "target_power" not in record:
         raise InputError("a record from load or concat", "another Dataset", "load it first", "record")
-    simple = {k: v for k, v in record.attrs.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    text = {k: v for k, v in record.attrs.items() if isinstance(v, str) and v and v.isprintable()}
-    file = record.assign({ATTRIBUTES: ((), json.dumps(record.attrs))})
+    attrs = {**plain_attrs(record.attrs), "schema": record.attrs["schema"]}
+    simple = {k: v for k, v in attrs.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    text = {k: v for k, v in attrs.items() if isinstance(v, str) and v and v.isprintable()}
+    file = record.assign({ATTRIBUTES: ((), json.dumps(attrs))})
     file.attrs = {k: v for k, v in {**simple, **text}.items() if _fits(k, v)}
     packed = {
         str(name): {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True}
@@ -50,10 +52,13 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         file.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
         os.replace(partial, path)
-    except OSError as refused:
-        raise RunError("a file that can be written", f"{refused}", "check the folder and its space", str(path)) from refused
+    except (OSError, RuntimeError) as refused:
+        raise RunError(
+            "a file that can be written", f"{refused}", "check the folder and its space", str(path)
+        ) from refused
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def read_netcdf(file: Path) -> xarray.Dataset:
@@ -72,7 +77,9 @@ def read_netcdf(file: Path) -> xarray.Dataset:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as broken:
         raise damaged(file, "not readable as netCDF") from broken
     if ATTRIBUTES not in stored:
-        raise InputError("a netCDF file written by overtone", "another one", "export it with to_netcdf", str(file))
+        raise InputError(
+            "a netCDF file written by overtone", "another one", "export it with to_netcdf", str(file)
+        )
     try:
         attrs = json.loads(str(stored[ATTRIBUTES].item()))
     except ValueError as broken:

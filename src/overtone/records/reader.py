@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from overtone.records.codec import ChecksumError, Packed
 from overtone.records.dataset import assemble
 from overtone.records.failures import damaged
 from overtone.records.netcdf import read_netcdf
-from overtone.records.schema import PER_STEP
+from overtone.records.schema import PER_STEP, Header
 
 if TYPE_CHECKING:
     import xarray
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
     """A record as a Dataset; see docs/record.md for its variables and units.
 
-    Needs no permission to write, and may be called while another process writes: it then sees every row finished so far.
+    Needs no permission to write, and may be called while another process writes: it then sees every finished row.
 
     Args:
         path: A run directory, a `.sqlite` record or an exported `.nc` file.
@@ -44,9 +43,10 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
     file = locate(path)
     if is_netcdf(file):
         return read_netcdf(file)
-    with reading(file) as connection:
-        header = tables.read_header(connection, file)
-        rows, faults = tables.read_rows(connection, header.sizes)
+    try:
+        header, rows, faults = _content(file)
+    except InputError as broken:
+        header, rows, faults = _remains(file, broken)
     if faults and not salvage:
         raise InputError(
             "an intact record",
@@ -61,6 +61,21 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
     }
     record = assemble(header, np.array(list(rows), dtype=np.int64), stacked)
     return record.assign_attrs(salvaged=faults) if faults else record
+
+
+def _content(file: Path, *, lenient: bool = False) -> tuple[Header, dict[int, tables.Row], list[str]]:
+    with reading(file, lenient=lenient) as connection:
+        header = tables.read_header(connection, file)
+        return header, *tables.read_rows(connection, header.sizes)
+
+
+def _remains(file: Path, broken: InputError) -> tuple[Header, dict[int, tables.Row], list[str]]:
+    """What can be read of a file that SQLite finds broken, or the error itself."""
+    try:
+        header, rows, faults = _content(file, lenient=True)
+    except InputError:
+        raise broken from None
+    return header, rows, faults or ["the end of the file is missing"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,9 @@ class Snapshots:
                 found = connection.execute(query, (name, int(step))).fetchone()
         if found is None:
             kept = ", ".join(f"{n}@{s}" for n, s in self.entries) or "none"
-            raise InputError(f"one of the snapshots {kept}", f"{name}@{step}", "choose one of them", str(self.path))
+            raise InputError(
+                f"one of the snapshots {kept}", f"{name}@{step}", "choose one of them", str(self.path)
+            )
         try:
             return Packed(*found).unpack()
         except (ChecksumError, ValueError, TypeError, AttributeError, zlib.error) as broken:
@@ -118,5 +135,7 @@ def snapshots(path: str | Path) -> Snapshots:
         return Snapshots(file, ())
     with reading(file) as connection:
         tables.read_header(connection, file)
-        entries: list[tuple[str, int]] = connection.execute("SELECT name, step FROM snapshots ORDER BY name, step").fetchall()
+        entries: list[tuple[str, int]] = connection.execute(
+            "SELECT name, step FROM snapshots ORDER BY name, step"
+        ).fetchall()
     return Snapshots(file, tuple(entries))

@@ -118,7 +118,9 @@ def complete(
     """
     unknown = sorted(str(name) for name in set(given) - set(schema))
     if unknown:
-        raise InputError(f"variables among {', '.join(schema)}", ", ".join(unknown), "rename or drop them", where)
+        raise InputError(
+            f"variables among {', '.join(schema)}", ", ".join(unknown), "rename or drop them", where
+        )
     values = {}
     for name, variable in schema.items():
         shape = tuple(sizes[d] for d in variable.inner)
@@ -130,7 +132,9 @@ def complete(
         array = numbers(given[name], name)
         if array.shape != shape:
             dims = ", ".join(variable.inner) or "a single number"
-            raise InputError(f"{name} of shape {shape} ({dims})", f"shape {array.shape}", "check the axes", where)
+            raise InputError(
+                f"{name} of shape {shape} ({dims})", f"shape {array.shape}", "check the axes", where
+            )
         values[name] = array
     return values
 
@@ -158,9 +162,7 @@ def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: If a value cannot be written as JSON.
     """
-    return {
-        key: value for key, value in _plain(dict(attrs), "attrs").items() if key != "schema"
-    }
+    return {key: value for key, value in _plain(dict(attrs), "attrs").items() if key != "schema"}
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -176,7 +178,10 @@ def _plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return json.loads(json.dumps(value))
     raise InputError(
-        "numbers, strings, lists, dicts or None", f"{type(value).__name__}", "convert it, for instance with str()", where
+        "numbers, strings, lists, dicts or None",
+        f"{type(value).__name__}",
+        "convert it, for instance with str()",
+        where,
     )
 
 
@@ -184,14 +189,19 @@ def _channels(names: Sequence[str]) -> tuple[str, ...]:
     channels = (names,) if isinstance(names, str) else tuple(names)
     good = all(isinstance(name, str) and name and name.isprintable() for name in channels)
     if not channels or not good or len(set(channels)) != len(channels):
-        raise InputError("distinct printable channel names", f"{channels!r}", "name every channel once", "channels")
+        raise InputError(
+            "distinct printable channel names", f"{channels!r}", "name every channel once", "channels"
+        )
     return tuple(str(name) for name in channels)
 
 
 def _check_bands(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
     if low.ndim != 1 or low.shape != high.shape or low.size == 0:
         raise InputError(
-            "as many lower as upper band edges", f"shapes {low.shape} and {high.shape}", "pass (B,) arrays", "bands"
+            "as many lower as upper band edges",
+            f"shapes {low.shape} and {high.shape}",
+            "pass (B,) arrays",
+            "bands",
         )
     slack = 1e-9 * np.abs(high[:-1])
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low >= 0).all() and (high > low).all()):

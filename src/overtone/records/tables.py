@@ -1,8 +1,8 @@
 """The tables of a record's SQLite file.
 
-`meta` (name, text, crc): `schema`, `channels`, `attrs` and the number of `rows`, as JSON. `static` (name, data, crc): band edges and static
-variables. `rows` (step, crc, one column per variable): one row a recorded step. `snapshots` (name, step, dtype, shape,
-data, crc). Numbers are float64, little-endian, row-major.
+`meta` (name, text, crc): `schema`, `channels`, `attrs` and the number of `rows`, as JSON. `static` (name, data, crc):
+band edges and static variables. `rows` (step, crc, one column per variable): one row a recorded step. `snapshots`
+(name, step, dtype, shape, data, crc). Numbers are float64, little-endian, row-major.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def create(connection: sqlite3.Connection, header: Header) -> None:
         arrays = {"band_low": header.band_low, "band_high": header.band_high, **header.static}
         for name, array in arrays.items():
             data = to_bytes(array)
-            connection.execute("INSERT INTO static VALUES (?, ?, ?)", (name, data, checksum((name.encode(), data))))
+            connection.execute(
+                "INSERT INTO static VALUES (?, ?, ?)", (name, data, checksum((name.encode(), data)))
+            )
 
 
 def write_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
@@ -70,7 +72,9 @@ def write_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (name, text, crc))
 
 
-def write_row(connection: sqlite3.Connection, step: int, row: Mapping[str, NDArray[np.float64]], count: int) -> None:
+def write_row(
+    connection: sqlite3.Connection, step: int, row: Mapping[str, NDArray[np.float64]], count: int
+) -> None:
     """Store a complete row, the one that makes them `count`."""
     blobs = [to_bytes(row[name]) for name in PER_STEP]
     connection.execute(_INSERT, (step, _row_checksum(step, blobs), *blobs))
@@ -94,7 +98,9 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
     try:
         _check_schema(_meta(connection, "schema"), path)
         channels, attrs = _meta(connection, "channels"), _meta(connection, "attrs")
-        stored = {name: (data, crc) for name, data, crc in connection.execute("SELECT name, data, crc FROM static")}
+        stored = {
+            name: (data, crc) for name, data, crc in connection.execute("SELECT name, data, crc FROM static")
+        }
         bands, both = len(stored["band_low"][0]) // 8, (len(stored["band_low"][0]) // 8, len(channels))
         low, high = (_static(stored, name, (bands,)) for name in ("band_low", "band_high"))
         static = {name: _static(stored, name, both) for name in STATIC}
@@ -117,7 +123,9 @@ def read_rows(connection: sqlite3.Connection, sizes: Mapping[str, int]) -> tuple
     names = ", ".join(PER_STEP)
     for order in ("ASC", "DESC"):
         try:
-            for step, crc, *blobs in connection.execute(f"SELECT step, crc, {names} FROM rows ORDER BY step {order}"):
+            for step, crc, *blobs in connection.execute(
+                f"SELECT step, crc, {names} FROM rows ORDER BY step {order}"
+            ):
                 if order == "DESC" and step in rows:
                     break
                 try:
@@ -144,7 +152,11 @@ def _missing(connection: sqlite3.Connection, found: int) -> list[str]:
 
 
 def _row(step: int, crc: int, blobs: list[bytes], sizes: Mapping[str, int]) -> Row:
-    if not isinstance(step, int) or not all(isinstance(blob, bytes) for blob in blobs) or _row_checksum(step, blobs) != crc:
+    if (
+        not isinstance(step, int)
+        or not all(isinstance(blob, bytes) for blob in blobs)
+        or _row_checksum(step, blobs) != crc
+    ):
         raise ChecksumError
     shapes = (tuple(sizes[d] for d in variable.inner) for variable in PER_STEP.values())
     return {n: from_bytes(b, s) for n, b, s in zip(PER_STEP, blobs, shapes, strict=True)}
@@ -181,4 +193,3 @@ def _check_schema(schema: Any, path: Path) -> None:
             "upgrade overtone to read it",
             str(path),
         )
-

@@ -51,17 +51,24 @@ class Writer:
         """
         path = Path(path)
         if path.suffix != ".sqlite":
-            raise InputError("a file name ending in .sqlite", f"{path.name!r}", "name it record.sqlite", str(path))
+            raise InputError(
+                "a file name ending in .sqlite", f"{path.name!r}", "name it record.sqlite", str(path)
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as refused:
-            raise RunError("a folder that can be made", f"{refused}", "choose another path", str(path)) from refused
+            raise RunError(
+                "a folder that can be made", f"{refused}", "choose another path", str(path)
+            ) from refused
         with contextlib.ExitStack() as undo, explained(path):
             lock = WriterLock(path)
             undo.callback(lock.release)
             if path.exists() and (path.is_dir() or path.stat().st_size):
                 raise InputError(
-                    "a path without a record", "an existing one", "resume it, remove it or choose another path", str(path)
+                    "a path without a record",
+                    "an existing one",
+                    "resume it, remove it or choose another path",
+                    str(path),
                 )
             connection = _connect(path)
             undo.callback(connection.close)
@@ -122,7 +129,9 @@ class Writer:
         self._check_open()
         step = _step(step, least=0)
         if self._last is not None and step <= self._last:
-            raise InputError(f"a step above {self._last}", f"{step}", "record each step once, in order", "step")
+            raise InputError(
+                f"a step above {self._last}", f"{step}", "record each step once, in order", "step"
+            )
         values = complete(row, PER_STEP, self._header.sizes, f"step {step}")
         with explained(self.path), tables.transaction(self._connection):
             tables.write_row(self._connection, step, values, self._count + 1)
@@ -180,7 +189,9 @@ class Writer:
 
     def _check_open(self) -> None:
         if not self._open:
-            raise InputError("an open record", "a closed one", "continue it with Writer.resume", str(self.path))
+            raise InputError(
+                "an open record", "a closed one", "continue it with Writer.resume", str(self.path)
+            )
 
 
 def _connect(path: Path) -> sqlite3.Connection:

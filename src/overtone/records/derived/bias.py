@@ -15,8 +15,8 @@ def spectral_bias_index(record: xarray.Dataset, cutoff: float | None = None) -> 
 
     E_low and E_high are residual power over target power below and above the cutoff, without the mean; channels are
     combined. The power of the band that the cutoff divides is shared out as if it were spread evenly within the band.
-    After Kiessling and Thor 2022, "A Computable Definition of the Spectral Bias" (AAAI), who divide the target's variance
-    into equal halves.
+    After Kiessling and Thor 2022, "A Computable Definition of the Spectral Bias" (AAAI), who divide the target's
+    variance into equal halves.
 
     Args:
         record: From `load` or `concat`.
@@ -39,6 +39,8 @@ def spectral_bias_index(record: xarray.Dataset, cutoff: float | None = None) -> 
     return ((e_high - e_low) / (e_high + e_low)).rename("spectral_bias_index").assign_attrs(units="1")
 
 
-def _error(residual: xarray.DataArray, target: xarray.DataArray, weight: xarray.DataArray) -> xarray.DataArray:
+def _error(
+    residual: xarray.DataArray, target: xarray.DataArray, weight: xarray.DataArray
+) -> xarray.DataArray:
     power = (weight * target).sum("band")
     return (weight * residual).sum("band", skipna=False) / power.where(power > 0)

@@ -51,7 +51,11 @@ def combine_channels(record: xarray.Dataset) -> xarray.Dataset:
     """
     if "channel" not in record.dims:
         return record
-    powers = [name for name, variable in (STATIC | PER_STEP).items() if "channel" in variable.dims and name in record]
+    powers = [
+        name
+        for name, variable in (STATIC | PER_STEP).items()
+        if "channel" in variable.dims and name in record
+    ]
     summed = {name: record[name].sum("channel", skipna=False, keep_attrs=True) for name in powers}
     return record.drop_vars([*powers, "channel"]).assign(summed)
 

@@ -21,7 +21,8 @@ def noise_onset(record: xarray.Dataset) -> int | None:
     """The first recorded step from which on the network holds more than a tenth of what is noise.
 
     Over all bands and channels whose noise power is at least half of their target power, the learned fraction is taken
-    together, sum of cross power / sum of target power. The onset is the first recorded step from which it stays above 0.1.
+    together, sum of cross power / sum of target power. The onset is the first recorded step from which it stays above
+    0.1.
 
     Args:
         record: Of one run, with at least one row.

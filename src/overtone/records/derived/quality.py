@@ -30,7 +30,9 @@ def psnr(record: xarray.Dataset) -> xarray.Dataset:
 
     peak = record.attrs.get("peak")
     if not isinstance(peak, int | float) or not peak > 0:
-        raise InputError("a record with a positive peak", f"peak {peak!r}", "annotate the record with its peak", "psnr")
+        raise InputError(
+            "a record with a positive peak", f"peak {peak!r}", "annotate the record with its peak", "psnr"
+        )
     with np.errstate(divide="ignore"):
         values = {
             name: (2 * np.log10(peak) - np.log10(record[error])) * 10 for name, error in _ERRORS.items()

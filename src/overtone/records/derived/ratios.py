@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def relative_error(record: xarray.Dataset) -> xarray.DataArray:
     """sqrt(residual power / target power) per step, band and channel: 1 for a prediction of zero, 0 for a perfect one.
 
-    The usual quantity of the frequency-principle literature (Xu et al. 2020, "Frequency Principle: Fourier Analysis Sheds
-    Light on Deep Neural Networks", section 3). For all channels together pass `combine_channels(record)`.
+    The usual quantity of the frequency-principle literature (Xu et al. 2020, "Frequency Principle: Fourier Analysis
+    Sheds Light on Deep Neural Networks"). For all channels together pass `combine_channels(record)`.
 
     Args:
         record: From `load` or `concat`.

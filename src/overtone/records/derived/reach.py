@@ -15,7 +15,9 @@ LAST = -1
 """Stands for the last recorded step."""
 
 
-def highest_learned(record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD) -> xarray.DataArray:
+def highest_learned(
+    record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD
+) -> xarray.DataArray:
     """The frequency up to which everything is learned: upper edge of the last band before the first unlearned one.
 
     Bands with nothing to learn are passed over. Channels are combined.
@@ -34,13 +36,20 @@ def highest_learned(record: xarray.Dataset, step: int = LAST, threshold: float =
     return _upper(record, learned & unbroken, step).rename("highest_learned")
 
 
-def highest_learned_band(record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD) -> xarray.DataArray:
-    """Upper edge of the highest learned band, whether or not all below it are learned. Arguments as `highest_learned`."""
+def highest_learned_band(
+    record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD
+) -> xarray.DataArray:
+    """Upper edge of the highest learned band, whether or not all below it are learned.
+
+    Arguments, unit and special values are those of `highest_learned`.
+    """
     learned, _ = _learned(record, step, threshold)
     return _upper(record, learned, step).rename("highest_learned_band")
 
 
-def _learned(record: xarray.Dataset, step: int, threshold: float) -> tuple[xarray.DataArray, xarray.DataArray]:
+def _learned(
+    record: xarray.Dataset, step: int, threshold: float
+) -> tuple[xarray.DataArray, xarray.DataArray]:
     together = combine_channels(record)
     rows = _seen(record, step)
     latest = rows & (rows.astype("int64").isel(step=slice(None, None, -1)).cumsum("step") == 1)

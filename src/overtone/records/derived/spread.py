@@ -28,6 +28,8 @@ def mean_interval(values: xarray.DataArray, dim: str, confidence: float = 0.95) 
     enough = n.where(n > 1)
     mean = values.sum(dim, min_count=1) / n.where(n > 0)
     deviation = (((values - mean) ** 2).sum(dim) / (enough - 1)) ** 0.5
-    quantile = xarray.apply_ufunc(lambda count: stats.t.ppf(0.5 + confidence / 2, np.fmax(count, 2) - 1), enough)
+    quantile = xarray.apply_ufunc(
+        lambda count: stats.t.ppf(0.5 + confidence / 2, np.fmax(count, 2) - 1), enough
+    )
     half = quantile * deviation / enough**0.5
     return xarray.Dataset({"mean": mean, "low": mean - half, "high": mean + half, "n": n})

@@ -47,10 +47,11 @@ class Stop:
 
 
 def stop(record: xarray.Dataset) -> Stop:
-    """Where training should have stopped: least `clean_error` if known, else least smoothed `held_out_error`, else the end.
+    """Where training should have stopped, by the best evidence that the record holds.
 
-    Held-out errors are smoothed first: a Gaussian kernel of width 0.25 in ln(1 + step) averages their logarithms, so that
-    one lucky row does not decide. Rows whose error is not finite are left out.
+    That is the least `clean_error` if it is known, else the least smoothed `held_out_error`, else the last step.
+    Held-out errors are smoothed first: a Gaussian kernel of width 0.25 in ln(1 + step) averages their logarithms, so
+    that one lucky row does not decide. Rows whose error is not finite are left out.
 
     Args:
         record: Of one run, with at least one row.
