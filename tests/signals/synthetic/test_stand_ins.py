@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from overtone.signals import array, image, masks, synthetic
+from overtone.signals import array, image, masks, series, synthetic
 from tests.signals.refusals import refusal
 
 
@@ -72,6 +74,19 @@ def test_noise_may_be_a_fraction_of_the_range() -> None:
     noisy = synthetic.add_noise(picture, fraction_of_range=0.1)
     assert float((noisy.values - picture.values).std()) == pytest.approx(0.1, rel=0.05)
     assert noisy.notes[-1] == "white Gaussian noise added, standard deviation 0.1"
+
+
+def test_the_range_is_the_peak_or_that_of_each_column(tmp_path: Path) -> None:
+    ramp = array(np.linspace(0, 50, 10_000))
+    assert float(
+        (synthetic.add_noise(ramp, fraction_of_range=0.1).values - ramp.values).std()
+    ) == pytest.approx(5, rel=0.05)
+    rows = "".join(f"{i},{i % 2},{1000 * (i % 2)}\n" for i in range(5000))
+    (tmp_path / "a.csv").write_text("t,a,b\n" + rows)
+    table = series(tmp_path / "a.csv")
+    noise = synthetic.add_noise(table, fraction_of_range=0.1).values - table.values
+    # five sigma of a standard deviation from 5000 samples
+    assert noise.std(dim=0).tolist() == pytest.approx([0.1, 100], rel=0.05)
 
 
 def test_noise_on_noise_keeps_the_first_reference_and_the_masks() -> None:
