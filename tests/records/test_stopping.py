@@ -125,7 +125,7 @@ def test_noise_onset_must_last():
     assert derived.noise_onset(record) is None
 
 
-@pytest.mark.parametrize("verdict", ["clean", "cannot_tell"])
+@pytest.mark.parametrize("verdict", ["clean", "cannot tell"])
 def test_no_onset_without_demonstrated_noise(verdict):
     record = toy_record(steps=3000, noise=0.1)
     assert derived.noise_onset(record) is not None
