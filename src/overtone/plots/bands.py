@@ -1,4 +1,4 @@
-"""The frequency axis of a record as it is drawn: positive edges, centres, units, Nyquist, and where noise takes over."""
+"""The frequency axis as it is drawn: positive edges, centres, units, Nyquist, and where noise takes over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from overtone.records import derived
 def edges(record: xr.Dataset) -> np.ndarray:
     """Edges of the bands with a positive first one, so that they fit a logarithmic axis.
 
-    The first band begins at frequency 0, which has no logarithm; it is drawn as wide as the next one, at most an octave.
+    The first band begins at frequency 0, which has no logarithm; it is drawn as wide as the next one,
+    at most an octave.
 
     Returns:
         (band + 1,) float64 in the record's frequency unit.
@@ -29,6 +30,16 @@ def centres(record: xr.Dataset) -> np.ndarray:
     """Geometric means of the drawn edges, (band,) float64 in the record's frequency unit."""
     joined = edges(record)
     return np.sqrt(joined[:-1] * joined[1:])
+
+
+def varying(record: xr.Dataset) -> np.ndarray:
+    """(band,) bool: bands with something to learn but the mean's, which has no place on a logarithmic axis.
+
+    All bands if there is no such band.
+    """
+    together = derived.combine_channels(record)
+    others = np.asarray(derived.has_content(together) & ~derived.mean_bands(together))
+    return others if others.any() else np.ones_like(others)
 
 
 def unit(record: xr.Dataset) -> str:

@@ -24,7 +24,8 @@ def data(records: Sequence[xr.Dataset], labels: Sequence[str]) -> list[xr.Datase
 
     Returns:
         One dataset a record with the variables of `learning_step.data` (over `band`), `psnr.data` (over `step`) and
-        `spectra.data` (over `band`); attributes `label`, `held_out` (whether the PSNR shown is that of held-out samples).
+        `spectra.data` (over `band`); attributes `label` and `held_out`, whether there are held-out
+        samples.
 
     Raises:
         InputError: If frequencies are not in one unit, or labels do not fit.
@@ -66,7 +67,7 @@ def learning_steps(compared: Sequence[xr.Dataset]) -> go.Figure:
         hover = "frequency %{x:.3g}: learned at step %{customdata}"
         fig.add_scatter(x=d.frequency.values[done], y=y, customdata=steps[done], **_line(d, i, hover))
     _frequency_axis(fig, compared)
-    fig.update_yaxes(style.step_axis(np.unique(np.concatenate(shown)), "Learning step"))
+    fig.update_yaxes(style.step_axis(np.unique(np.concatenate(shown)), "Learning step", pad=0.1))
     return fig
 
 
@@ -116,15 +117,18 @@ def final_spectra(compared: Sequence[xr.Dataset]) -> go.Figure:
 def describe(compared: Sequence[xr.Dataset]) -> list[str]:
     """One sentence a figure: learning steps, PSNR, spectra."""
     name = psnr_shown(compared)
-    learned = [
-        f"{d.attrs['label']}: {int(np.isfinite(d.learning_step).sum())} of {d.sizes['band']}"
-        for d in compared
-    ]
-    reached = [f"{d.attrs['label']}: {text.number(float(d[name][-1]))} dB" for d in compared]
+    on, learned = (
+        "held-out" if name == "held_out" else "training",
+        [
+            f"{d.attrs['label']}: {int(np.isfinite(d.learning_step).sum())} of {d.sizes['band']}"
+            for d in compared
+        ],
+    )
+    reached = [f"{d.attrs['label']}: {text.decibels(float(d[name][-1]))}" for d in compared]
     left = [f"{d.attrs['label']}: {text.percent(_left(d))}" for d in compared]
     return [
         f"Bands learned to a relative error below 0.5, and when. {'; '.join(learned)} bands.",
-        f"PSNR over training on {'held-out' if name == 'held_out' else 'training'} samples. In the end {'; '.join(reached)}.",
+        f"PSNR over training on {on} samples. In the end {'; '.join(reached)}.",
         f"What is left of the target's power at the last step. {'; '.join(left)}.",
     ]
 

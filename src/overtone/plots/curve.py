@@ -8,22 +8,36 @@ import xarray as xr
 from plotly.colors import sample_colorscale
 
 from overtone.plots import reconstruction, style, text
+from overtone.records import Snapshots
 
-_POINTS = 1500
+_POINTS = 1000
 
 
-def data(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> xr.Dataset:
-    """First channel of target and predictions, thinned to at most 1500 points by keeping every k-th sample.
+def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
+    """First channel of target and predictions; of long signals the 1000 neighbouring samples that vary most.
+
+    Neighbours, not every k-th sample: thinning would show frequencies that are not there.
 
     Returns:
-        A dataset over `x` with `target` (x) and `prediction` (moment, x), in the value's unit; attribute `every`.
+        A dataset over `x` with `target` (x) and `prediction` (moment, x), in the value's unit; attributes `samples` of
+        the whole signal and `psnr` of the last prediction, in dB, over all of it.
     """
-    d = reconstruction.data(record, snapshots).isel(channel=0)
-    every = max(1, -(-d.sizes["axis_0"] // _POINTS))
-    return d.isel(axis_0=slice(None, None, every)).rename(axis_0="x").assign_attrs(d.attrs | {"every": every})
+    d = reconstruction.data(record, snapshots)
+    samples, last = d.sizes["axis_0"], d.prediction.isel(moment=-1)
+    whole = reconstruction.psnr(d.target.values, last.values, d.attrs["peak"])
+    first = d.isel(channel=0)
+    starts = np.arange(0, max(1, samples - _POINTS + 1), max(1, _POINTS // 2))
+    liveliest = max(starts, key=lambda i: float(np.var(first.target.values[i : i + _POINTS])))
+    stretch = first.isel(axis_0=slice(liveliest, liveliest + _POINTS)).rename(axis_0="x")
+    return stretch.assign_attrs(d.attrs | {"samples": samples, "psnr": whole})
 
 
-def figure(d: xr.Dataset) -> go.Figure:
+def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
+    """`draw` of `data`."""
+    return draw(data(record, snapshots))
+
+
+def draw(d: xr.Dataset) -> go.Figure:
     """The curves of `data`: the target grey and wide beneath, predictions from pale (early) to dark (late).
 
     Args:
@@ -49,18 +63,22 @@ def figure(d: xr.Dataset) -> go.Figure:
             if d.sizes["moment"] > 3 and step == d.moment.values[0]
             else True,
         )
-    fig.update_xaxes(title=f"Coordinate ({unit})")
+    fig.update_xaxes(title="Time (s)" if unit == "s" else text.escaped(f"Coordinate ({unit})", 80))
     value = d.attrs["value_unit"]
-    fig.update_yaxes(title=f"Value ({value})" if value else "Value")
+    fig.update_yaxes(title=text.escaped(f"Value ({value})" if value else "Value", 80))
     return fig
 
 
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
-    last = d.prediction.isel(moment=-1).values
-    found = reconstruction.psnr(d.target.values, last, d.attrs["peak"])
-    thinned = f" Every {d.attrs['every']}th sample is drawn." if d.attrs["every"] > 1 else ""
+    shown = d.sizes["x"]
+    part = (
+        f" The {shown:,} of {d.attrs['samples']:,} samples that vary most are drawn."
+        if shown < d.attrs["samples"]
+        else ""
+    )
+    last = text.count(float(d.moment[-1]))
     return (
-        f"Target and prediction at {d.sizes['moment']} moments; at step {text.count(float(d.moment[-1]))} "
-        f"the prediction reaches {text.number(found)} dB PSNR over the samples drawn.{thinned}"
+        f"Target and prediction at {text.plural(d.sizes['moment'], 'moment')}; at step {last} the "
+        f"prediction reaches {text.decibels(d.attrs['psnr'])} PSNR over all samples.{part}"
     )

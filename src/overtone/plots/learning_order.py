@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
@@ -18,9 +20,9 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
         threshold: Relative error below which a band counts as learned.
 
     Returns:
-        A dataset with `relative_error` (step, band), `learning_step` (band; NaN where not learned), `frequency` (band),
-        `frequency_edge` (band + 1) and `step_edge` (step + 1), both positive; attributes `nyquist`, `noise_crossing` and
-        `best_step` (None where unknown), `threshold`, `frequency_title`.
+        A dataset with `relative_error` (step, band), `learning_step` (band; NaN where not learned), `content` (band;
+        whether there is anything to learn), `frequency` (band), `frequency_edge` (band + 1) and
+        `step_edge` (step + 1), both positive; attributes `nyquist`, `noise_crossing` and `best_step` (None where unknown), `threshold`, `frequency_title`.
     """
     bands.require_rows(record, "learning order")
     together = derived.combine_channels(record)
@@ -31,6 +33,7 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
         {
             "relative_error": (("step", "band"), np.asarray(error, float)),
             "learning_step": ("band", np.asarray(learned, float)),
+            "content": ("band", np.asarray(derived.has_content(together))),
             "frequency": ("band", bands.centres(record)),
             "frequency_edge": ("edge", bands.edges(record)),
             "step_edge": ("moment", _step_edges(record.step.values)),
@@ -43,6 +46,7 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
         best_step=None if stop.evidence is derived.Evidence.NONE else stop.step,
         threshold=threshold,
         frequency_title=bands.title(record),
+        mean=bool(record.band_low[0] == 0),
     )
 
 
@@ -55,7 +59,7 @@ def _step_edges(steps: np.ndarray) -> np.ndarray:
 
 
 def figure(record: xr.Dataset, threshold: float = 0.5) -> go.Figure:
-    """Step to the right, frequency upwards, both logarithmic; dark is learned, bright is not. Colours end at 0 and 1."""
+    """Steps and frequencies logarithmic; dark is learned, bright is not. Colours end at 0 and 1."""
     d = data(record, threshold)
     fig = style.canvas(460)
     error, x, y = d.relative_error.values.T, d.step_edge.values, d.frequency_edge.values
@@ -70,12 +74,13 @@ def figure(record: xr.Dataset, threshold: float = 0.5) -> go.Figure:
         colorbar={"title": {"text": "Relative error", "side": "right"}, "thickness": 12, "outlinewidth": 0},
         hovertemplate="step %{x:.4g}<br>frequency %{y:.3g}<br>relative error %{customdata:.3f}<extra></extra>",
     )
-    learned = d.learning_step.values
+    told = d.content.values
+    learned = d.learning_step.values[told]
     where = np.where(learned > 0, learned, np.where(learned == 0, style.positions(d.step.values)[0], np.nan))
     for colour, width, casing in (("#000000", 5, True), ("#ffffff", 2.5, False)):
         fig.add_scatter(
             x=where,
-            y=d.frequency.values,
+            y=d.frequency.values[told],
             mode="lines+markers",
             line={"color": colour, "width": width},
             marker={"size": width + 2, "color": colour},
@@ -84,7 +89,8 @@ def figure(record: xr.Dataset, threshold: float = 0.5) -> go.Figure:
             hovertemplate=None if casing else "learned at step %{x:.4g}<br>frequency %{y:.3g}<extra></extra>",
         )
     fig.update_xaxes(style.step_axis(d.step.values, edges=x))
-    fig.update_yaxes(style.log_axis(float(y[0]), float(y[-1]), d.attrs["frequency_title"]))
+    fig.update_yaxes(_frequency_axis(d))
+    fig.update_layout(margin_t=12)
     if d.attrs["nyquist"] and y[0] < d.attrs["nyquist"] < y[-1] * 1.001:
         style.horizontal(fig, d.attrs["nyquist"], "Nyquist")
     if d.attrs["noise_crossing"]:
@@ -94,11 +100,24 @@ def figure(record: xr.Dataset, threshold: float = 0.5) -> go.Figure:
     return fig
 
 
+def _frequency_axis(d: xr.Dataset) -> dict[str, Any]:
+    """The logarithmic axis of the bands; the lowest, which holds the mean, is labelled so."""
+    edge = d.frequency_edge.values
+    axis = style.log_axis(float(edge[0]), float(edge[-1]), d.attrs["frequency_title"])
+    if d.attrs["mean"] and edge.size > 2:
+        kept = [v for v in axis["tickvals"] if v > edge[1] * 1.1]
+        axis["tickvals"] = [float(np.sqrt(edge[0] * edge[1])), *kept]
+        axis["ticktext"] = ["mean", *(text.tick(v) for v in kept)]
+    return axis
+
+
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
-    learned = int(np.isfinite(d.learning_step).sum())
+    own = slice(1 if d.attrs["mean"] and d.sizes["band"] > 1 else 0, None)
+    learned, whole = int(np.isfinite(d.learning_step[own]).sum()), int(d.content[own].sum())
+    rows = text.plural(d.sizes["step"], "recorded step")
     return (
-        f"Relative error of {d.sizes['band']} frequency bands over {d.sizes['step']} recorded steps: dark is learned, "
-        f"bright is not. The white line marks where a band's error falls below {d.attrs['threshold']:g} for good: "
-        f"{learned} of {d.sizes['band']} bands do so by step {text.count(float(d.step[-1]))}."
+        f"Relative error of the mean and {whole} frequency bands at {rows}: dark is learned, bright is not. "
+        f"The white line marks where a band's error falls below {d.attrs['threshold']:g} for good: "
+        f"{learned} of {whole} bands do so by step {text.count(float(d.step[-1]))}."
     )

@@ -16,25 +16,31 @@ def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> 
     """Learning step per band and run, and the exponent p of learning step ~ frequency^p, see `derived.exponent`.
 
     Args:
-        records: One record, or several with the same bands (seeds); their channels are put together.
+        records: One record, or several with the same bands (seeds); channels are put together, and the
+            mean and bands with nothing to learn are left out.
         threshold: Relative error below which a band counts as learned.
 
     Returns:
         A dataset with `learning_step` (run, band; NaN where not learned), `frequency` (band) and `last_step` (run);
-        attributes `exponent`, `low`, `high` (NaN where they cannot be fitted), `offset` (natural logarithm of the fitted
-        step at frequency 1) and `fitted_runs`.
+        attributes `exponent`, `low`, `high` (NaN where they cannot be fitted), `offset` (natural logarithm of the
+        fitted step at frequency 1) and `fitted_runs`.
     """
     several = [records] if isinstance(records, xr.Dataset) else list(records)
     for record in several:
         bands.require_rows(record, "learning step")
-    frequency = bands.centres(several[0])
+    kept = bands.varying(several[0])
+    frequency = bands.centres(several[0])[kept]
     learned = np.stack(
-        [np.asarray(derived.learning_step(derived.combine_channels(r), threshold), float) for r in several]
+        [
+            np.asarray(derived.learning_step(derived.combine_channels(r), threshold), float)[kept]
+            for r in several
+        ]
     )
     law = derived.exponent(several[0] if len(several) == 1 else concat(several), threshold)
-    usable = np.isfinite(learned) & (learned > 0)
+    known = learned > np.array([[int(r.step[0])] for r in several])
+    usable = np.isfinite(learned) & known & ~np.asarray(derived.corner_bands(several[0]))[kept]
     x, y = np.log(np.broadcast_to(frequency, learned.shape)[usable]), np.log(learned[usable])
-    offset = float(np.median(y - law.value * x)) if y.size and np.isfinite(law.value) else np.nan
+    offset = float(np.mean(y - law.value * x)) if y.size and np.isfinite(law.value) else np.nan
     out = xr.Dataset(
         {
             "learning_step": (("run", "band"), learned),
@@ -93,7 +99,7 @@ def figure(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -
     steps = d.learning_step.values
     shown = np.append(steps[np.isfinite(steps)], d.last_step.values)
     fig.update_xaxes(style.log_axis(frequency.min(), frequency.max(), d.attrs["frequency_title"], 0.05))
-    fig.update_yaxes(style.step_axis(np.unique(shown), "Learning step"))
+    fig.update_yaxes(style.step_axis(np.unique(shown), "Learning step", pad=0.1))
     return fig
 
 

@@ -35,7 +35,7 @@ def figure(record: xr.Dataset) -> go.Figure:
     d = data(record)
     x = style.positions(d.step.values)
     fig = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    fig.update_layout(template=style.TEMPLATE, height=460)
+    fig.update_layout(template=style.TEMPLATE, height=520)
     line = {"color": style.TARGET, "width": 2}
     hover = "step %{customdata}: %{y:.3g}"
     common = {"x": x, "customdata": d.step.values, "mode": "lines+markers", "marker": {"size": 4}}

@@ -8,17 +8,18 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from overtone.plots import encode, reconstruction, style, text
+from overtone.records import Snapshots
 
 
-def data(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> xr.Dataset:
+def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
     """Target, predictions and the last difference as 8-bit pixels on one common scale.
 
     Three channels become red, green and blue; any other number shows the first channel in grey. Pictures map 0..1 to
     black..white; other arrays map the target's smallest to largest value. What lies beyond is clipped.
 
     Returns:
-        A dataset with uint8 `target` (y, x, rgb), `prediction` (moment, y, x, rgb), `difference` (y, x, rgb) of the last
-        moment (blue below, orange above the target), `psnr` (moment) in dB over all channels; attribute `limit`, the
+        A dataset with uint8 `target` (y, x, rgb), `prediction` (moment, y, x, rgb), `difference` (y, x, rgb) of the
+        last moment (blue below, orange above the target), `psnr` (moment) in dB over all channels; attribute `limit`, the
         value at which the difference's colour ends.
     """
     d = reconstruction.data(record, snapshots)
@@ -47,7 +48,12 @@ def data(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> xr.Dataset:
     return out.assign_attrs(limit=limit, value_unit=d.attrs["value_unit"], channels=d.sizes["channel"])
 
 
-def figure(d: xr.Dataset) -> go.Figure:
+def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
+    """`draw` of `data`."""
+    return draw(data(record, snapshots))
+
+
+def draw(d: xr.Dataset) -> go.Figure:
     """The pictures of `data` as one figure, target first, difference last.
 
     Args:
@@ -70,14 +76,14 @@ def figure(d: xr.Dataset) -> go.Figure:
 
 
 def _caption(d: xr.Dataset, moment: int) -> str:
-    return f"step {text.count(float(d.moment[moment]))}, {text.number(float(d.psnr[moment]))} dB"
+    return f"step {text.count(float(d.moment[moment]))}, {text.decibels(float(d.psnr[moment]))}"
 
 
 def describe(d: xr.Dataset) -> str:
     """The pictures in one sentence, for those who cannot see them."""
-    first, last = _caption(d, 0), _caption(d, -1)
     grey = "" if d.attrs["channels"] in (1, 3) else f" The first of {d.attrs['channels']} channels is shown."
+    moments = text.plural(d.sizes["moment"], "moment")
     return (
-        f"The target, the prediction from {first} to {last} PSNR over all samples, and the last difference "
+        f"The target, the prediction at {moments} with its PSNR over all samples, and the last difference "
         f"(blue too low, orange too high, full colour at ±{text.number(d.attrs['limit'], 2)}).{grey}"
     )

@@ -67,9 +67,9 @@ def figure(record: xr.Dataset) -> go.Figure:
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
     ends = [
-        f"{text.number(float(d[n][-1]))} dB on {label}" for n, label, _ in LINES[:2] if np.isfinite(d[n][-1])
+        f"{text.decibels(float(d[n][-1]))} on {label}" for n, label, _ in LINES[:2] if np.isfinite(d[n][-1])
     ]
     if np.isfinite(d.held_out_clean[-1]):
-        ends.append(f"{text.number(float(d.held_out_clean[-1]))} dB against the clean reference")
+        ends.append(f"{text.decibels(float(d.held_out_clean[-1]))} against the clean reference")
     last = text.count(float(d.step[-1]))
     return f"PSNR at step {last}: {', '.join(ends) if ends else 'unknown'}. Best step: {d.attrs['reason']}."

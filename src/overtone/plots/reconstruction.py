@@ -5,25 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from overtone.errors import InputError
+from overtone.records import Snapshots
 
 TARGET_STEP = -1
-
-
-class Snapshots(Protocol):
-    """Arrays kept at chosen steps, as `overtone.records.snapshots` returns them."""
-
-    @property
-    def names(self) -> Any: ...
-
-    def steps(self, name: str) -> Any: ...
-
-    def get(self, name: str, step: int) -> np.ndarray: ...
 
 
 def moments(steps: np.ndarray, most: int = 5) -> np.ndarray:

@@ -8,16 +8,17 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from overtone.plots import encode, reconstruction, style, text
+from overtone.records import Snapshots
 
 AXES = ("first", "second", "third")
 
 
-def data(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> xr.Dataset:
+def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
     """The middle slice across each axis, first channel, at the last moment kept.
 
     Returns:
-        A dataset with `target_i`, `prediction_i` and `difference_i` for i = 0, 1, 2 (the axis cut across), in the value's
-        unit; attributes `step`, `low` and `high` (the target's range), `limit` (of the difference), `at` (the cut's
+        A dataset with `target_i`, `prediction_i` and `difference_i` for i = 0, 1, 2 (the axis cut across), in
+        the value's unit; attributes `step`, `low` and `high` (the target's range), `limit` (of the difference), `at` (the cut's
         coordinate per axis) and `psnr` in dB over the whole volume.
     """
     d = reconstruction.data(record, snapshots, most=2)
@@ -53,7 +54,12 @@ def cut(d: xr.Dataset, axis: int) -> str:
     return f"across the {AXES[axis]} axis at {text.number(d.attrs['at'][axis])} {d.attrs['units'][axis]}"
 
 
-def figure(d: xr.Dataset) -> go.Figure:
+def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
+    """`draw` of `data`."""
+    return draw(data(record, snapshots))
+
+
+def draw(d: xr.Dataset) -> go.Figure:
     """Nine pictures: one row per axis cut across; target, prediction, difference.
 
     Args:
@@ -77,6 +83,6 @@ def describe(d: xr.Dataset) -> str:
     """The slices in one sentence, for those who cannot see them."""
     return (
         f"Slices through the middle of the volume at step {text.count(d.attrs['step'])} "
-        f"({text.number(d.attrs['psnr'])} dB PSNR over all samples): target, prediction and their difference "
+        f"({text.decibels(d.attrs['psnr'])} PSNR over all samples): target, prediction and their difference "
         f"(blue too low, orange too high, full colour at ±{text.number(d.attrs['limit'], 2)})."
     )

@@ -17,7 +17,7 @@ _LINES = (
 
 
 def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
-    """Power per band, summed over channels, at the recorded step nearest to `step` (the last one if None).
+    """Power per band without the mean, summed over channels, at the recorded step nearest to `step` (or the last).
 
     The prediction's power follows from what is recorded: |f|^2 = |f - t|^2 - |t|^2 + 2 Re<f, t>, where t is the target.
 
@@ -34,7 +34,8 @@ def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
     )
     columns = {"target": target, "prediction": prediction, "residual": residual, "noise": noise}
     columns["frequency"] = xr.DataArray(bands.centres(record), dims="band")
-    out = xr.Dataset({name: ("band", np.asarray(v, float)) for name, v in columns.items()})
+    kept = bands.varying(record)
+    out = xr.Dataset({name: ("band", np.asarray(v, float)[kept]) for name, v in columns.items()})
     return out.assign_attrs(
         step=int(row.step),
         frequency_title=bands.title(record),
@@ -44,7 +45,7 @@ def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
 
 
 def figure(record: xr.Dataset, step: int | None = None) -> go.Figure:
-    """Both axes logarithmic; one point a band. The bands' powers add up to the mean square of the values."""
+    """Both axes logarithmic; one point a band. The powers add up to the variance of the values."""
     d = data(record, step)
     fig = style.canvas()
     shown = [d[name].values for name, *_ in _LINES]
@@ -72,5 +73,5 @@ def describe(d: xr.Dataset) -> str:
     share = text.percent(left / whole) if whole > 0 else "an unknown share"
     return (
         f"Power per frequency band at step {text.count(d.attrs['step'])}: the residual holds {text.number(left)} "
-        f"{d.attrs['power_unit']}, {share} of the target's {text.number(whole)}."
+        f"{d.attrs['power_unit']}, {share} of the target's {text.number(whole)}, the mean left out."
     )

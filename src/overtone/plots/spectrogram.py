@@ -11,12 +11,13 @@ from scipy.signal.windows import hann
 
 from overtone.errors import InputError
 from overtone.plots import reconstruction, style, text
+from overtone.records import Snapshots
 
 _FRAMES = 300
 _FLOOR = 80.0
 
 
-def data(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> xr.Dataset:
+def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
     """Short-time power in dB of the target and the last prediction, first channel.
 
     A Hann window of 1/64 of the recording, but 64 to 1024 samples, at most 300 frames. Levels are in dB relative to the
@@ -51,7 +52,12 @@ def data(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> xr.Dataset:
     return out.assign_attrs(unit=d.attrs["units"][0], step=int(d.moment[-1]))
 
 
-def figure(d: xr.Dataset) -> go.Figure:
+def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
+    """`draw` of `data`."""
+    return draw(data(record, snapshots))
+
+
+def draw(d: xr.Dataset) -> go.Figure:
     """Target above, prediction below, one colour scale.
 
     Args:
@@ -85,8 +91,10 @@ def figure(d: xr.Dataset) -> go.Figure:
             },
         }
     )
-    fig.update_xaxes(title="Time (s)" if seconds else f"Coordinate ({d.attrs['unit']})", row=2, col=1)
-    fig.update_yaxes(title="Frequency (Hz)" if seconds else f"Cycles per {d.attrs['unit']}")
+    fig.update_xaxes(
+        title="Time (s)" if seconds else text.escaped(f"Coordinate ({d.attrs['unit']})", 80), row=2, col=1
+    )
+    fig.update_yaxes(title="Frequency (Hz)" if seconds else text.escaped(f"Cycles per {d.attrs['unit']}", 80))
     return fig
 
 

@@ -32,6 +32,7 @@ _AXIS: dict[str, Any] = {
     "ticks": "outside",
     "ticklen": 4,
     "automargin": True,
+    "tickangle": 0,
     "title": {"standoff": 8},
 }
 TEMPLATE = go.layout.Template(
@@ -69,7 +70,7 @@ def positions(steps: np.ndarray) -> np.ndarray:
     return np.where(steps > 0, steps, 0.5 * positive.min() if positive.size else 0.5)
 
 
-def ticks(low: float, high: float, most: int = 7) -> np.ndarray:
+def ticks(low: float, high: float, most: int = 6) -> np.ndarray:
     """Round values (1, 2, 5 times powers of ten, or whole powers) within [low, high], at most `most` of them."""
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     decades = 10.0 ** np.arange(first, last + 1)
@@ -103,30 +104,33 @@ def log_axis(low: float, high: float, title: str, pad: float = 0.0) -> dict[str,
         "range": [float(np.log10(low)), float(np.log10(high))],
         "tickvals": values.tolist(),
         "ticktext": [text.tick(v) for v in values],
-        "title": {"text": title},
+        "title": {"text": text.escaped(title, 80)},
     }
 
 
-def step_axis(steps: np.ndarray, title: str = "Training step", edges: Sequence[float] = ()) -> dict[str, Any]:
+def step_axis(
+    steps: np.ndarray, title: str = "Training step", edges: Sequence[float] = (), pad: float = 0.02
+) -> dict[str, Any]:
     """A logarithmic axis of training steps; step 0, which has no logarithm, is drawn and labelled at its left end."""
     where = positions(steps)
     span = np.asarray(edges if len(edges) else where, dtype=np.float64)
-    axis = log_axis(float(span.min()), float(span.max()), title, 0.0 if len(edges) else 0.02)
+    axis = log_axis(float(span.min()), float(span.max()), title, 0.0 if len(edges) else pad)
     if np.asarray(steps).size and float(np.asarray(steps).min()) == 0:
-        kept = [v for v in axis["tickvals"] if v > float(where.min()) * 1.5]
+        clear = float(where.min()) * (float(span.max()) / float(where.min())) ** 0.065
+        kept = [v for v in axis["tickvals"] if v > clear]
         axis["tickvals"] = [float(where.min()), *kept]
         axis["ticktext"] = ["0", *(text.tick(v) for v in kept)]
     return axis
 
 
 def power_axis(values: Sequence[np.ndarray], title: str) -> dict[str, Any]:
-    """A logarithmic axis that holds the positive finite numbers of all `values`, at most twelve decades of them."""
+    """A logarithmic axis that holds the positive finite numbers of all `values`, at most eight decades of them."""
     flat = np.concatenate([np.ravel(v) for v in values]) if values else np.array([])
     flat = flat[np.isfinite(flat) & (flat > 0)]
     if not flat.size:
         return log_axis(1e-3, 1.0, title)
     high = float(flat.max())
-    return log_axis(max(float(flat.min()), high * 1e-12), high, title, 0.08)
+    return log_axis(max(float(flat.min()), high * 1e-8), high, title, 0.08)
 
 
 def vertical(fig: go.Figure, at: float, label: str, **where: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -16,7 +17,7 @@ def number(value: float, digits: int = 3) -> str:
         digits: Significant digits.
 
     Returns:
-        For instance "0.0123", "12.3", "12,300", "1.2e-06".
+        For instance "0.0123", "12.3", "12,300", "1.20·10⁻⁶".
     """
     if not math.isfinite(value):
         return "unknown"
@@ -28,7 +29,8 @@ def number(value: float, digits: int = 3) -> str:
         decimals = max(0, digits - 1 - exponent)
         text = f"{rounded:,.{decimals}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{value:.{digits - 1}e}"
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
 
 
 def count(value: float) -> str:
@@ -49,17 +51,28 @@ def tick(value: float) -> str:
     return f"{head}10<sup>{str(exponent).replace('-', '−')}</sup>"
 
 
+def plural(n: int, noun: str) -> str:
+    """A count with its noun: "1 band", "2 bands"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def decibels(value: float) -> str:
+    """A level with one decimal: "26.0 dB"; "infinite" for a perfect prediction."""
+    return "unknown" if math.isnan(value) else f"{value:.1f} dB" if math.isfinite(value) else "infinite"
+
+
 def percent(fraction: float) -> str:
-    """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02 %", "99.97 %"."""
+    """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02%", "99.97%", "under 0.01%"."""
     if not math.isfinite(fraction):
         return "an unknown share"
     if fraction in (0.0, 1.0):
-        return f"{fraction * 100:.0f} %"
+        return f"{fraction * 100:.0f}%"
     shown = 100 * fraction
+    if 0 < abs(shown) < 0.01:
+        return "under 0.01%" if shown > 0 else "just below 0%"
     if 99 < shown < 100:
-        gap = 100 - shown
-        return f"{math.floor(shown * 10 ** (d := min(6, 1 - math.floor(math.log10(gap))))) / 10**d:g} %"
-    return f"{number(shown, 2 if shown < 10 else 3)} %"
+        return f"{math.floor(shown * 100) / 100:g}%" if shown < 99.99 else "over 99.99%"
+    return f"{number(shown, 2 if shown < 10 else 3)}%"
 
 
 def squared(unit: str) -> str:
@@ -68,6 +81,10 @@ def squared(unit: str) -> str:
 
 
 def escaped(label: str, longest: int = 40) -> str:
-    """A name as plain text for a figure, which would otherwise read tags and `%{...}` in it; the middle of long ones is cut."""
-    short = label if len(label) <= longest else f"{label[: longest // 2 - 1]}…{label[-(longest // 2) :]}"
+    """A name as plain text for a figure, which would otherwise read tags and `%{...}` in it.
+
+    Long ones lose their middle.
+    """
+    half = longest // 2
+    short = label if len(label) <= longest else f"{label[: half - 1]}…{label[-half:]}"
     return html.escape(short, quote=False).replace("%{", "%&#123;")

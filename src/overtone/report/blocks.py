@@ -99,7 +99,25 @@ class Glossary:
     template: ClassVar[str] = "glossary.html"
 
 
-Block = Plot | Pictures | Sounds | Table | Glossary
+@dataclass(frozen=True)
+class Answers:
+    """Questions answered under a title of their own."""
+
+    title: str
+    entries: Sequence[tuple[str, str]]
+    template: ClassVar[str] = "answers.html"
+
+
+Block = Plot | Pictures | Sounds | Table | Glossary | Answers
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key number."""
+
+    name: str
+    value: str
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,6 @@ class Page:
     title: str
     subtitle: str
     answers: Sequence[tuple[str, str]]
-    numbers: Sequence[tuple[str, str]]
+    numbers: Sequence[Tile]
     lead: Block | None
     sections: Sequence[Section]

@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 
 from overtone.plots import bands, comparison
-from overtone.plots.text import count, number
-from overtone.report.blocks import Glossary, Page, Plot, Section, Table
+from overtone.plots.text import count, decibels, number
+from overtone.report.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
 from overtone.report.glossary import ENTRIES
 from overtone.report.sentences import QUESTIONS, verdict
+
+_TIE = 0.1
 
 
 def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Page:
@@ -36,7 +38,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     sections = [
         Section("runs", "Run by run", [_table(records, labels, found, compared)]),
         Section("frequencies", "Frequencies", figures, pair=True),
-        Section("verdicts", "Verdicts", [_verdicts(records, labels)]),
+        Section("verdicts", "Verdicts", _verdicts(records, labels), pair=True),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     signals = sorted({str(r.attrs.get("signal") or "unnamed") for r in records})
@@ -44,7 +46,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
         f"{len(records)} runs compared",
         ", ".join(signals),
         _answers(labels, found, compared),
-        [],
+        _tiles(labels, compared),
         lead,
         sections,
     )
@@ -53,44 +55,54 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
 def _answers(
     labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
 ) -> list[tuple[str, str]]:
-    name = comparison.psnr_shown(compared)
-    best = [
-        float(np.max(v)) if (v := d[name].values[np.isfinite(d[name].values)]).size else -np.inf
-        for d in compared
+    return [
+        _best(labels, found, compared),
+        ("Which learned the highest frequencies without a gap?", _furthest(labels, found)),
+        ("Which learned noise?", _noisy(labels, found)),
     ]
-    what = "held-out" if name == "held_out" else "training"
-    out = []
-    ranked = sorted(range(len(labels)), key=lambda i: -best[i])
-    if np.isfinite(best[ranked[0]]):
-        first, second = ranked[0], ranked[1]
-        ahead = (
-            f", {number(best[first] - best[second])} dB above {labels[second]}"
-            if np.isfinite(best[second])
-            else ""
-        )
-        out.append(
-            (
-                f"Which is best on {what} samples?",
-                f"{labels[first]}: {best[first]:.1f} dB at its best{ahead}.",
-            )
-        )
-    reach = max(range(len(labels)), key=lambda i: found[i].reach)
-    far = f"{labels[reach]}, up to {number(found[reach].reach)} {found[reach].unit}."
-    out.append(
-        ("Which learned the highest frequencies without a gap?", far if found[reach].reach > 0 else "None.")
-    )
+
+
+def _best(
+    labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
+) -> tuple[str, str]:
+    name = comparison.psnr_shown(compared)
+    curves = [d[name].values[np.isfinite(d[name].values)] for d in compared]
+    best = [float(v.max()) if v.size else -np.inf for v in curves]
+    held_out = name == "held_out"
+    question = f"Which is best on {'held-out' if held_out else 'training'} samples?"
+    first, second = sorted(range(len(labels)), key=lambda i: -best[i])[:2]
+    if not np.isfinite(best[first]):
+        return question, "Cannot tell: no run has a PSNR."
+    gap = best[first] - best[second]
+    if not np.isfinite(gap):
+        answer = f"{labels[first]}: {best[first]:.1f} dB at its best, alone in having a PSNR."
+    elif gap < _TIE:
+        tied = [label for label, value in zip(labels, best, strict=True) if best[first] - value < _TIE]
+        answer = f"None: {', '.join(tied)} come within {_TIE:g} dB of each other, {best[first]:.1f} dB at their best."
+    else:
+        answer = f"{labels[first]}: {best[first]:.1f} dB at its best, {gap:.1f} dB above {labels[second]}."
+    stop = found[first].stop
+    if held_out and gap >= _TIE and stop.step < found[first].step:
+        answer += f" Stop it at step {count(stop.step)}."
+    caution = " Not every run held samples out, so this says how well the noise is fitted, too."
+    return question, answer if held_out else answer + caution
+
+
+def _furthest(labels: Sequence[str], found: Sequence[Findings]) -> str:
+    reach = max(f.reach for f in found)
+    if reach <= 0:
+        return "None: no run has learned its lowest band."
+    tied = [label for label, f in zip(labels, found, strict=True) if f.reach >= reach * 0.999]
+    return f"{'All of them' if len(tied) == len(labels) else ', '.join(tied)}, up to {number(reach)} {found[0].unit}."
+
+
+def _noisy(labels: Sequence[str], found: Sequence[Findings]) -> str:
     noisy = [
         f"{label} from step {count(f.onset)}"
         for label, f in zip(labels, found, strict=True)
         if f.onset is not None
     ]
-    out.append(
-        ("Which learned noise?", f"{'; '.join(noisy)}." if noisy else "None of which it can be shown.")
-    )
-    if name == "train":
-        caution = "Not every run has held-out samples, so the figures show how well training samples are fitted, noise included."
-        out.append(("Can I rely on this?", caution))
-    return out
+    return f"{'; '.join(noisy)}." if noisy else "None of which it can be shown."
 
 
 def _table(
@@ -129,6 +141,20 @@ def _table(
     return Table("The runs in numbers", rows, head, numeric=True)
 
 
-def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Table:
-    rows = [(label, *verdict(record)) for record, label in zip(records, labels, strict=True)]
-    return Table("Verdicts", rows, ("Run", *QUESTIONS))
+def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str]) -> list[Block]:
+    return [
+        Answers(label, list(zip(QUESTIONS, verdict(record), strict=True)))
+        for record, label in zip(records, labels, strict=True)
+    ]
+
+
+def _tiles(labels: Sequence[str], compared: Sequence[xr.Dataset]) -> list[Tile]:
+    name, out = comparison.psnr_shown(compared), []
+    for label, d in zip(labels, compared, strict=True):
+        values = d[name].values
+        if np.isfinite(values).any():
+            best = int(np.nanargmax(np.where(np.isfinite(values), values, np.nan)))
+            out.append(
+                Tile(label, decibels(float(values[best])), f"best, at step {count(float(d.step[best]))}")
+            )
+    return out

@@ -10,12 +10,13 @@ ENTRIES = (
     ),
     (
         "Band",
-        "A range of frequencies that is looked at as one. All bands together hold the whole signal; the last one may be "
-        "the corner beyond the Nyquist frequency that only diagonal patterns reach.",
+        "A range of frequencies that is looked at as one. All bands together hold the whole signal; the last one "
+        "may be the corner beyond the Nyquist frequency that only diagonal patterns reach.",
     ),
     (
         "Power",
-        "The mean square of what a signal holds in a band. The powers of all bands add up to the mean square of the values.",
+        "The mean square of what a signal holds in a band. The powers of all bands add up to the mean square "
+        "of the values.",
     ),
     (
         "Relative error of a band",
@@ -24,7 +25,8 @@ ENTRIES = (
     ),
     (
         "Learned fraction",
-        "How much of the target's pattern in a band the prediction contains: 0 untouched, 1 learned, above 1 overshoot.",
+        "How much of the target's pattern in a band the prediction contains: 0 untouched, 1 learned, above 1 "
+        "overshoot.",
     ),
     ("Learning step", "The first recorded step after which the relative error of a band stays below 0.5."),
     (
@@ -46,11 +48,12 @@ ENTRIES = (
     ),
     (
         "PSNR",
-        "Peak signal-to-noise ratio in dB: 10 log10 of peak² over the mean square error. 20 dB more means a tenth of the typical error.",
+        "Peak signal-to-noise ratio in dB: 10 log10 of peak² over the mean square error. 20 dB more "
+        "means a tenth of the typical error.",
     ),
     (
         "Bandwidth",
-        "How far an encoding or a network reaches: the frequency below which 90 % of its spectral power lies.",
+        "How far an encoding or a network reaches: the frequency below which 90% of its spectral power lies.",
     ),
 )
 """Word and meaning, in reading order."""

@@ -1,4 +1,4 @@
-"""The target and its reconstruction as blocks of a page: pictures, curves, sounds or slices, by what the record holds."""
+"""The target and its reconstruction as blocks of a page: pictures, curves, sounds or slices."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 
 from overtone.plots import curve, encode, picture, reconstruction, slices, spectrogram, text
+from overtone.records import Snapshots
 from overtone.report.blocks import Block, Picture, Pictures, Plot, Sound, Sounds
 
 _LONGEST = 12.0
 
 
-def blocks(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> list[Block]:
+def blocks(record: xr.Dataset, snapshots: Snapshots) -> list[Block]:
     """What shows the reconstruction best: nothing if the record keeps no predictions.
 
     Args:
@@ -38,11 +39,11 @@ def _picture(pixels: np.ndarray, title: str, note: str, alt: str) -> Picture:
     return Picture(encode.picture(pixels), width, height, title, note, alt)
 
 
-def _pictures(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Pictures:
+def _pictures(record: xr.Dataset, snapshots: Snapshots) -> Pictures:
     d = picture.data(record, snapshots)
     shown = [_picture(d.target.values, "Target", "what is to be learned", "The target")]
     for step, pixels, quality in zip(d.moment.values, d.prediction.values, d.psnr.values, strict=True):
-        title, note = f"Step {text.count(float(step))}", f"{text.number(float(quality))} dB PSNR"
+        title, note = f"Step {text.count(float(step))}", f"{text.decibels(float(quality))} PSNR"
         shown.append(_picture(pixels, title, note, f"The prediction at {title.lower()}, {note}"))
     note = f"full colour at ±{text.number(d.attrs['limit'], 2)}"
     alt = "Last prediction minus target: blue where too low, orange where too high"
@@ -52,7 +53,7 @@ def _pictures(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Pictur
     )
 
 
-def _slices(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Pictures:
+def _slices(record: xr.Dataset, snapshots: Snapshots) -> Pictures:
     d, shown = slices.data(record, snapshots), []
     for axis in range(3):
         for name in ("target", "prediction", "difference"):
@@ -63,17 +64,17 @@ def _slices(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Pictures
     )
 
 
-def _curves(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Plot:
+def _curves(record: xr.Dataset, snapshots: Snapshots) -> Plot:
     d = curve.data(record, snapshots)
-    return Plot("reconstruction-curve", "Target and reconstruction", curve.describe(d), curve.figure(d))
+    return Plot("reconstruction-curve", "Target and reconstruction", curve.describe(d), curve.draw(d))
 
 
-def _spectrograms(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Plot:
+def _spectrograms(record: xr.Dataset, snapshots: Snapshots) -> Plot:
     d = spectrogram.data(record, snapshots)
-    return Plot("reconstruction-spectrogram", "Spectrograms", spectrogram.describe(d), spectrogram.figure(d))
+    return Plot("reconstruction-spectrogram", "Spectrograms", spectrogram.describe(d), spectrogram.draw(d))
 
 
-def _sounds(record: xr.Dataset, snapshots: reconstruction.Snapshots) -> Sounds:
+def _sounds(record: xr.Dataset, snapshots: Snapshots) -> Sounds:
     d = reconstruction.data(record, snapshots, most=2)
     rate = round(1 / float(d.axis_0[1] - d.axis_0[0]))
     last = d.prediction.isel(moment=-1)
@@ -96,4 +97,5 @@ def _players(named: Sequence[tuple[str, np.ndarray]], rate: int) -> list[Sound]:
 
 
 def _compressed(sentence: str) -> str:
-    return f"{sentence} Embedded as compressed WebP, at most {encode.LARGEST} pixels a side: for looking at, not for measuring."
+    kept = f"Embedded as compressed WebP, at most {encode.LARGEST} pixels a side: for looking at, not for measuring."
+    return f"{sentence} {kept}"

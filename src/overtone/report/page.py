@@ -54,7 +54,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def render(page: Page) -> str:
-    """The page as HTML. Everything that comes from a record is escaped; style, script and library are overtone's own."""
+    """The page as HTML. Whatever comes from a record is escaped; style, script and library are overtone's own."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("overtone.report"),
         autoescape=True,

@@ -8,16 +8,16 @@ import numpy as np
 import xarray as xr
 
 from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
-from overtone.plots.text import count, number, percent
-from overtone.records import derived
+from overtone.plots.text import count, decibels, number, percent
+from overtone.records import Snapshots, derived
 from overtone.report import media, settings
-from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table
+from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import gather
 from overtone.report.glossary import ENTRIES
 from overtone.report.sentences import QUESTIONS, verdict
 
 
-def run_page(record: xr.Dataset, snapshots: reconstruction.Snapshots, name: str) -> Page:
+def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     """The page of one run.
 
     Args:
@@ -85,28 +85,34 @@ def _how(record: xr.Dataset) -> list[Section]:
     ]
 
 
-def _numbers(record: xr.Dataset) -> list[tuple[str, str]]:
-    found, quality, unit = gather(record), psnr.data(record).isel(step=-1), bands.unit(record)
+def _numbers(record: xr.Dataset) -> list[Tile]:
+    found, quality = gather(record), psnr.data(record).isel(step=-1)
     out = [
-        (f"PSNR, {label}", f"{float(quality[name]):.1f} dB" if np.isfinite(quality[name]) else "infinite")
+        Tile(f"PSNR, {label}", decibels(float(quality[name])))
         for name, label in (("train", "training"), ("held_out", "held out"), ("held_out_clean", "clean"))
         if not np.isnan(quality[name])
     ]
-    out += [("Steps", count(found.step))]
-    seconds = float(record.time[-1])
+    out.append(Tile("Steps", count(found.step)))
+    seconds, parameters = float(record.time[-1]), record.attrs.get("parameters")
     if np.isfinite(seconds):
-        out.append(("Time", f"{number(seconds, 2 if seconds < 10 else 3)} s"))
-    if isinstance(parameters := record.attrs.get("parameters"), int | float):
-        out.append(("Parameters", count(parameters)))
-    out.append(("Learned up to", f"{number(found.reach)} {unit}"))
-    if found.nyquist:
-        out.append(("Nyquist", f"{number(found.nyquist)} {unit}"))
-    out.append(("Power learned", percent(found.explained)))
-    std, value = record.attrs.get("noise_std"), record.attrs.get("value_unit") or ""
+        out.append(Tile("Time", f"{number(seconds, 2 if seconds < 10 else 3)} s"))
+    if isinstance(parameters, int | float):
+        out.append(Tile("Parameters", count(parameters)))
+    out.append(Tile("Power learned", percent(found.explained)))
+    std = record.attrs.get("noise_std")
     if isinstance(std, int | float):
-        out.append(("Noise (std)", f"{number(float(std), 2)} {value}".strip()))
-    elif record.attrs.get("noise_verdict"):
-        out.append(("Noise (std)", "cannot tell"))
+        value = str(record.attrs.get("value_unit") or "")
+        out.append(Tile("Noise (std)", f"{number(float(std), 2)} {value}".strip()))
+    elif told := record.attrs.get("noise_verdict"):
+        out.append(Tile("Noise", "none found" if told == "clean" else "cannot tell"))
+    everything = found.learned.size > 0 and bool(found.learned.all())
+    out.append(
+        Tile("Learned up to", "all bands")
+        if everything
+        else Tile("Learned up to", number(found.reach), found.unit)
+    )
+    if found.nyquist:
+        out.append(Tile("Nyquist", number(found.nyquist), found.unit))
     return out
 
 

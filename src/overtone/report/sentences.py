@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.plots import bands
-from overtone.plots.text import count, number, percent
+from overtone.plots.text import count, number, percent, plural
 from overtone.records import derived
 from overtone.report.findings import THRESHOLD, Findings, gather
 
@@ -48,11 +48,16 @@ def _learned(f: Findings) -> str:
         return "Nothing to learn: the target is constant."
     k, n = int(f.learned.sum()), f.error.size
     if k == 0:
-        return f"{at}, nothing yet: no band has a relative error below {THRESHOLD:g} (the least is {number(f.error.min(), 2)})."
+        least = number(float(f.error.min()), 2)
+        return f"{at}, nothing yet: no band has a relative error below {THRESHOLD:g} (the least is {least})."
     held = f"{percent(float(f.share[f.learned].sum()))} of the target's power outside the mean"
     limit = f", where Nyquist is {number(f.nyquist)}" if f.nyquist else ""
     if k == n:
-        return f"{at}, every band up to {number(f.high[-1])} {f.unit}{limit}."
+        if f.nyquist is None or f.high[-1] < 0.999 * f.nyquist:
+            return f"{at}, all {n} bands, up to {number(f.high[-1])} {f.unit}{limit}."
+        corner = ", and the corner beyond it, which only diagonal patterns reach"
+        beyond = corner if f.high[-1] > 1.001 * f.nyquist else ""
+        return f"{at}, all {n} bands: everything up to Nyquist ({number(f.nyquist)} {f.unit}){beyond}."
     if f.reach > 0:
         return f"{at}, every band up to {number(f.reach)} {f.unit}{limit}: {k} of {n} bands learned, with {held}."
     return f"{at}, {k} of {n} bands, with {held}, but not the lowest ones."
@@ -70,8 +75,8 @@ def _not_learned(f: Findings) -> str:
         return f"Nothing: the largest relative error left is {number(f.error[worst], 2)}, in the band {near}."
     low, high = float(f.low[missed[0]]), float(f.high[missed[-1]])
     held = percent(float(f.share[missed].sum()))
-    number_of = "1 band" if missed.size == 1 else f"{missed.size} bands"
-    text = f"{number_of} between {number(low)} and {number(high)} {f.unit}, with {held} of the power outside the mean."
+    where = f"{plural(missed.size, 'band')} between {number(low)} and {number(high)} {f.unit}"
+    text = f"{where}, with {held} of the power outside the mean."
     if f.noise_from is not None and f.noise_from <= low * 1.001:
         text += " Rightly so: there the target holds more noise than signal."
     elif f.noise_from is not None and f.noise_from < high:
@@ -90,8 +95,8 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
     size = f" (standard deviation {_level(record)})" if _level(record) else ""
     if f.onset is not None:
         return (
-            f"At step {count(f.onset)}: from there on the prediction holds more than a tenth of the bands that are mostly "
-            f"noise{size}."
+            f"At step {count(f.onset)}: from there on the prediction holds more than a tenth of the bands that are "
+            f"mostly noise{size}."
         ) + _overfitting(f)
     if f.noise_from is None and not _any_noisy(record):
         return (
@@ -122,6 +127,10 @@ def _rises(f: Findings) -> bool:
     return known and f.stop.step < f.step and f.stop.last_error > _WORSE * f.stop.error
 
 
+def _at_best(f: Findings) -> bool:
+    return f.onset is not None and f.stop.evidence is not derived.Evidence.NONE
+
+
 def _overfitting(f: Findings) -> str:
     if not _rises(f) or f.diverged:
         return ""
@@ -146,7 +155,13 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         else " Hold out some samples to learn when to stop."
     )
     if f.trend < _STILL_FALLING:
-        return f"Train longer: the error still fell by {percent(-f.trend)} since step {count(f.since)}.{hold}"
+        better = "clean data" if f.stop.evidence is derived.Evidence.CLEAN else "held-out samples"
+        still = (
+            f" Noise is being learned too, but the error on {better} is still at its best."
+            if _at_best(f)
+            else ""
+        )
+        return f"Train longer: the error still fell by {percent(-f.trend)} since step {count(f.since)}.{still}{hold}"
     wanted = _worth_learning(f)
     if wanted is not None:
         now = _bandwidth(record)

@@ -11,16 +11,21 @@ import xarray as xr
 from overtone.report.blocks import Table
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
+_UNITS = {
+    "nyquist": "frequency_unit",
+    "bandwidth": "frequency_unit",
+    "noise_std": "value_unit",
+    "noise_low": "value_unit",
+    "noise_high": "value_unit",
+    "peak": "value_unit",
+}
 _ELSEWHERE = ("reasons", "signal", "stop", "noise_sentence", "notes", "salvaged")
 
 
 def settings(record: xr.Dataset) -> Table:
     """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
-    rows = [
-        (_name(k), shown(v))
-        for k, v in record.attrs.items()
-        if k not in (*_PROVENANCE, *_ELSEWHERE) and told(v)
-    ]
+    hidden = (*_PROVENANCE, *_ELSEWHERE)
+    rows = [(_name(k), _with_unit(record, k)) for k, v in record.attrs.items() if k not in hidden and told(v)]
     return Table("Settings", rows)
 
 
@@ -68,6 +73,11 @@ def shown(value: Any) -> str:
         if value is False
         else json.dumps(value, default=str)
     )
+
+
+def _with_unit(record: xr.Dataset, key: str) -> str:
+    unit = record.attrs.get(_UNITS[key]) if key in _UNITS else None
+    return f"{shown(record.attrs[key])} {unit or ''}".strip()
 
 
 def _name(key: str) -> str:
