@@ -1,0 +1,217 @@
+"""The Barron constant of a signal on a grid, as a lower and an upper estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.theory.barron.bounds import advised_width, bound, relu_bound, relu_width
+from overtone.theory.barron.extension import Bridge, Mirror, Repeat, extend, moment, second_moment, trend
+from overtone.theory.barron.lower import lower_bound
+
+_JUMP = 2.0
+_GROWING = 1.1
+_LEAST = 4
+
+
+@final
+@dataclass(frozen=True)
+class BarronConstant:
+    """Estimates of C = int |w| |f~(w)| dw of a signal on a box, w in radians per coordinate unit.
+
+    Attributes:
+        lower: No continuation of the samples beyond the box has a smaller constant.
+        upper: The least of the continuations tried; in value units per coordinate unit, like `lower`.
+        repeated: Estimate with the box as period.
+        mirrored: Estimate with even reflection at the borders.
+        bridged: Estimate with a bridge of continuous slope between the borders.
+        detrended: The same of what is left of the best affine function, plus the length of its slope, which is an
+            affine function's own constant (that of slow waves).
+        jump: Per axis, the step from border to border over the largest step inside; 0 on periodic axes.
+        growth: `upper` over its value from every second sample: 1 if settled, 2 where the signal jumps; NaN
+            if there are too few samples to tell.
+        second: Upper estimate of the second moment over the box that `relu_bound` takes, in value units, up to an
+            affine function. It still grows with the logarithm of the resolution where borders curve.
+        radius: Radius of the ball about the box, in coordinate units.
+        notes: Sentences on what diverges and why.
+    """
+
+    lower: float
+    upper: float
+    repeated: float
+    mirrored: float
+    bridged: float
+    detrended: float
+    jump: tuple[float, ...]
+    growth: float
+    second: float
+    radius: float
+    notes: tuple[str, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether halving the spacing hardly changes the upper estimate."""
+        return self.growth < _GROWING
+
+    def bound(self, width: int) -> float:
+        """Squared error that some sigmoidal network of this width does not exceed, in value units squared."""
+        return bound(self.upper, self.radius, width)
+
+    def width(self, error: float) -> int:
+        """Width that suffices for a root mean square error of `error` (value units) with sigmoidal units."""
+        return advised_width(self.upper, self.radius, error)
+
+    def relu_bound(self, width: int) -> float:
+        """Squared error that some ReLU network of this width does not exceed, in value units squared."""
+        return relu_bound(self.second, width)
+
+    def relu_width(self, error: float) -> int:
+        """Width that suffices for a root mean square error of `error` (value units) with ReLU units."""
+        return relu_width(self.second, error)
+
+
+def grid(
+    values: Tensor, spacing: float | Iterable[float] | None = None, *, periodic: bool | Iterable[bool] = False
+) -> BarronConstant:
+    """Barron constant of one channel on a grid.
+
+    C depends on how the signal continues beyond its box; the theorem allows any continuation, so the least
+    counts. Upper estimates are sums 2 pi |k| |c_k| over the Fourier series of continuations. The
+    repeated one diverges in proportion to the number of samples where opposite borders disagree, the mirrored
+    one in proportion to its logarithm where the slope at a border is not zero; the bridged one converges for
+    a smooth signal. The lower one holds for all continuations. Jumps inside the box make every estimate grow
+    with the resolution, and so does noise: `growth`.
+
+    Args:
+        values: Real samples of 1 to 3 axes, at least four per axis.
+        spacing: Distance of neighbours, one or one per axis, in coordinate units; None for 1 / n per axis.
+        periodic: Whether the axes wrap around, one or one per axis.
+
+    Returns:
+        The estimates.
+
+    Raises:
+        InputError: If the values are not real and finite, there are too few, or an argument does not fit.
+
+    Source:
+        Barron 1993, IEEE Transactions on Information Theory 39, sections II and IX.
+    """
+    exact, steps, wraps = _checked(values, spacing, periodic)
+    open_axes = [axis for axis, wrap in enumerate(wraps) if not wrap]
+    extents = [s * (n if wrap else n - 1) for n, s, wrap in zip(exact.shape, steps, wraps, strict=True)]
+    half = [extent / 2 for extent in extents]
+    ways = [extend(exact, by, open_axes) for by in (Repeat(), Mirror(), Bridge())]
+    repeated, mirrored, bridged = (moment(way, steps) for way in ways)
+    rest, slope = trend(exact, steps, open_axes)
+    level = extend(rest, Bridge(), open_axes)
+    steep = float(slope.norm())
+    detrended = moment(level, steps) + steep
+    upper = min(repeated, mirrored, bridged, detrended)
+    lower = min(lower_bound(exact, steps), upper) if open_axes else upper
+    jump = tuple(0.0 if wrap else _jump(exact, axis) for axis, wrap in enumerate(wraps))
+    growth = _growth([*ways, level], [0.0, 0.0, 0.0, steep], steps)
+    return BarronConstant(
+        lower=lower,
+        upper=upper,
+        repeated=repeated,
+        mirrored=mirrored,
+        bridged=bridged,
+        detrended=detrended,
+        jump=jump,
+        growth=growth,
+        second=min(second_moment(way, steps, half) for way in (*ways, level)),
+        radius=math.hypot(*half),
+        notes=_notes(jump, growth),
+    )
+
+
+def _checked(
+    values: Tensor, spacing: float | Iterable[float] | None, periodic: bool | Iterable[bool]
+) -> tuple[Tensor, list[float], list[bool]]:
+    if values.is_complex() or not 1 <= values.ndim <= 3:
+        raise InputError(
+            "real values on a grid of 1 to 3 axes",
+            f"{values.dtype} of {values.ndim} axes",
+            "pass one channel at a time",
+            "values",
+        )
+    if min(values.shape) < _LEAST:
+        raise InputError(
+            f"at least {_LEAST} samples per axis",
+            f"shape {tuple(values.shape)}",
+            "pass more samples",
+            "values",
+        )
+    exact = values.detach().double()
+    if not bool(torch.isfinite(exact).all()):
+        raise InputError("finite values", "NaN or infinity", "fill or cut the gaps", "values")
+    axes = values.ndim
+    if spacing is None:
+        steps = [1.0 / n for n in values.shape]
+    else:
+        steps = [float(s) for s in spacing] if isinstance(spacing, Iterable) else [float(spacing)] * axes
+    wraps = [bool(p) for p in periodic] if isinstance(periodic, Iterable) else [bool(periodic)] * axes
+    for name, given in (("spacing", steps), ("periodic", wraps)):
+        if len(given) != axes:
+            raise InputError(
+                f"one {name} per axis ({axes})", f"{len(given)}", "pass one, or one per axis", name
+            )
+    if not all(math.isfinite(s) and s > 0 for s in steps):
+        raise InputError("positive finite distances", f"{tuple(steps)}", "check the resolution", "spacing")
+    return exact, steps, wraps
+
+
+def _jump(values: Tensor, axis: int) -> float:
+    """Root mean square step from last to first sample, over the largest such step between neighbours."""
+    others = [other for other in range(values.ndim) if other != axis]
+
+    def size(step: Tensor) -> Tensor:
+        return step.square().mean(dim=others).sqrt() if others else step.abs()
+
+    n = values.shape[axis]
+    across = float(size(values.narrow(axis, n - 1, 1) - values.narrow(axis, 0, 1)))
+    inside = float(size(values.diff(dim=axis)).max())
+    return across / inside if inside > 0 else 0.0
+
+
+def _growth(ways: Sequence[Tensor], added: Sequence[float], steps: Sequence[float]) -> float:
+    """The least estimate over that of every second sample of the same continuation, which must have even lengths."""
+    whole = [
+        (moment(way, steps) + more, more, way) for way, more in zip(ways, added, strict=True) if _even(way)
+    ]
+    if not whole:
+        return float("nan")
+    fine, more, best = min(whole, key=lambda one: one[0])
+    coarse = moment(best[tuple(slice(None, None, 2) for _ in steps)], [2 * s for s in steps]) + more
+    if fine == 0:
+        return 1.0
+    return fine / coarse if coarse > 0 else float("inf")
+
+
+def _even(way: Tensor) -> bool:
+    return all(n % 2 == 0 for n in way.shape)
+
+
+def _notes(jump: Sequence[float], growth: float) -> tuple[str, ...]:
+    notes = [
+        f"opposite borders of axis {axis} differ by {ratio:.1f} times the largest step inside: the repeated estimate"
+        " diverges, in proportion to the number of samples"
+        for axis, ratio in enumerate(jump)
+        if ratio > _JUMP
+    ]
+    if growth >= _GROWING:
+        notes.append(
+            f"the estimate grows by a factor of {growth:.2f} when the spacing is halved: the signal jumps, is noisy or"
+            " is not resolved, and the constant is that of these samples only"
+        )
+    if math.isnan(growth):
+        notes.append(
+            "an odd number of samples on a periodic axis: whether the estimate has settled cannot be told"
+        )
+    return tuple(notes)

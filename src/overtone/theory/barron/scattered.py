@@ -1,0 +1,174 @@
+"""The Barron constant from scattered points, by a nonuniform Fourier transform at random frequencies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from scipy import special, stats
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.rng import derive
+
+_CHUNK = 1 << 22
+
+
+class Window(Enum):
+    """What the samples are multiplied by before they are transformed."""
+
+    NONE = "nothing: for signals that vanish at the borders of the box"
+    HANN = "a Hann window over the bounding box, 1 in its middle"
+
+
+@final
+@dataclass(frozen=True)
+class ScatteredConstant:
+    """Barron constant below a highest frequency, from scattered samples, in value units per coordinate unit.
+
+    Attributes:
+        lower: Estimate from the frequencies that stand out of the samples' own scatter, with that taken out.
+        upper: Estimate from all frequencies, with the scatter left in.
+        low: Lower end of the interval around `lower`, for the random choice of frequencies.
+        high: Upper end of the interval around `upper`.
+        highest: Highest frequency looked at, in cycles per coordinate unit.
+        notes: Sentences on what cannot be told.
+    """
+
+    lower: float
+    upper: float
+    low: float
+    high: float
+    highest: float
+    notes: tuple[str, ...]
+
+
+def scattered(
+    coords: Tensor,
+    values: Tensor,
+    *,
+    highest: float | None = None,
+    density: Tensor | None = None,
+    window: Window = Window.HANN,
+    draws: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> ScatteredConstant:
+    """Barron constant int |w| |f~(w)| dw over |w| <= 2 pi highest, from samples at random points.
+
+    f~(w) = (2 pi)^-d int f(x) exp(-i w.x) dx is the mean over samples of f exp(-i w.x) / p(x), p their
+    density. The integral over w is the importance-weighted mean of |w| |f~(w)| / q(w) over frequencies drawn
+    from q: uniform directions, uniform |w|. The scatter of N samples adds a floor of var / N to |f~|^2, which
+    `upper` keeps. `lower` subtracts it and counts only frequencies that stand out, |f~|^2 above (1 + log draws)
+    var / N, which noise alone reaches about once. The two part where samples are too few, the more so the
+    higher `highest` and d.
+
+    Args:
+        coords: (N, d) coordinates.
+        values: (N,) values.
+        highest: Highest frequency, in cycles per coordinate unit; None for half the mean sampling rate
+            N^(1/d) / extent.
+        density: (N,) probability density of the points, per unit of volume; None for uniform in the bounding
+            box.
+        window: What to multiply by at the borders.
+        draws: Number of random frequencies.
+        seed: Seed of the frequencies.
+        confidence: Probability of the interval.
+
+    Returns:
+        The estimates.
+
+    Raises:
+        InputError: If shapes do not fit, a number is not finite, or there are too few samples or draws.
+
+    Source:
+        Barron 1993, IEEE Transactions on Information Theory 39, section IX, for the constant; the estimator
+        is plain importance sampling.
+    """
+    x, f, weight = _checked(coords, values, density)
+    if draws < 2 or not 0 < confidence < 1:
+        raise InputError(
+            "2 or more draws, a confidence in (0, 1)", f"{draws}, {confidence}", "raise them", "draws"
+        )
+    n, d = x.shape
+    start, extent = x.min(0).values, x.max(0).values - x.min(0).values
+    limit = 0.5 * n ** (1 / d) / float(extent.max()) if highest is None else highest
+    if not (math.isfinite(limit) and limit > 0):
+        raise InputError(
+            "a positive highest frequency", f"{limit}", "pass cycles per coordinate unit", "highest"
+        )
+    if window is Window.HANN:
+        f = f * torch.sin(torch.pi * (x - start) / extent).square().prod(1)
+    term = f * weight / (2 * math.pi) ** d
+    size, wave = _frequencies(draws, d, 2 * math.pi * limit, seed)
+    real, imaginary = _transform(x - start, term, wave.to(x.device))
+    power = real.square() + imaginary.square()
+    floor = (term.square().mean() - power).clamp(min=0) / (n - 1)
+    shell = 2 * math.pi ** (d / 2) / special.gamma(d / 2)
+    share = (size**d * shell * 2 * math.pi * limit).to(x.device)
+    seen = power > (1 + math.log(draws)) * floor
+    raw, clear = share * power.sqrt(), share * torch.where(seen, (power - floor).clamp(min=0), 0.0).sqrt()
+    factor = float(stats.norm.ppf(0.5 + confidence / 2)) / math.sqrt(draws)
+    upper, lower = float(raw.mean()), float(clear.mean())
+    notes: tuple[str, ...] = ()
+    if lower < 0.5 * upper:
+        notes = (
+            f"the scatter of {n} samples makes up more than half of the estimate below {limit:.3g} cycles per unit:"
+            " pass more samples or a lower `highest`",
+        )
+    return ScatteredConstant(
+        lower=lower,
+        upper=upper,
+        low=max(0.0, lower - factor * float(clear.std())),
+        high=upper + factor * float(raw.std()),
+        highest=limit,
+        notes=notes,
+    )
+
+
+def _checked(coords: Tensor, values: Tensor, density: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    if coords.ndim != 2 or values.shape != coords.shape[:1] or len(values) < 2 or not coords.shape[1]:
+        raise InputError(
+            "coordinates (N, d) and values (N,), N at least 2",
+            f"{tuple(coords.shape)} and {tuple(values.shape)}",
+            "pass one channel at a time",
+            "scattered",
+        )
+    x, f = coords.detach().double(), values.detach().double().to(coords.device)
+    if not bool(torch.isfinite(x).all() & torch.isfinite(f).all()):
+        raise InputError(
+            "finite coordinates and values", "NaN or infinity", "drop those samples", "scattered"
+        )
+    extent = x.max(0).values - x.min(0).values
+    if not bool((extent > 0).all()):
+        raise InputError(
+            "points that differ along every axis", "a constant coordinate", "drop that axis", "coords"
+        )
+    if density is None:
+        return x, f, torch.full_like(f, float(extent.prod()))
+    if density.shape != f.shape or not bool((torch.isfinite(density) & (density > 0)).all()):
+        raise InputError(
+            "one positive density per point", f"shape {tuple(density.shape)}", "check it", "density"
+        )
+    return x, f, 1 / density.double().to(x.device)
+
+
+def _frequencies(draws: int, d: int, limit: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Lengths (draws,) uniform in [0, limit] and angular frequencies (draws, d) in random directions."""
+    random = torch.Generator().manual_seed(derive(seed, "barron", "scattered"))
+    size = torch.rand(draws, generator=random, dtype=torch.float64) * limit
+    direction = torch.randn(draws, d, generator=random, dtype=torch.float64)
+    return size, size[:, None] * direction / direction.norm(dim=1, keepdim=True)
+
+
+def _transform(x: Tensor, term: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean over samples of term exp(-i w.x), real and imaginary part, a block of frequencies at a time."""
+    real, imaginary = [], []
+    for block in wave.split(max(1, _CHUNK // len(x))):
+        phase = block @ x.T
+        real.append(phase.cos() @ term / len(x))
+        imaginary.append(-phase.sin() @ term / len(x))
+    return torch.cat(real), torch.cat(imaginary)
