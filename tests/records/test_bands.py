@@ -182,7 +182,7 @@ def test_exponent_of_a_power_law(slope):
     half_time = 200.0 * centre[1:] ** slope / centre[6] ** slope
     rates = np.concatenate([[50.0], np.log(2) / half_time])
     steps = np.unique(np.geomspace(1, 40_000, 900).round())
-    one = decaying(rates, np.concatenate([[0], steps]), edges=edges, nyquist=[64.0, 70.0])
+    one = decaying(rates, np.concatenate([[0], steps]), edges=edges, nyquist=[50.0, 64.0])
     fit = derived.exponent(one)
     assert (fit.bands, fit.runs, fit.confidence) == (12, 1, 0.95)
     # Steps are rounded up to the recorded ones: 2 % apart here, or 1 step at the start (2 % of the 50 steps or more
@@ -217,8 +217,8 @@ def test_exponent_needs_bands():
     assert np.isnan([two.low, two.high]).all()
 
 
-def test_the_corner_begins_at_the_least_nyquist_frequency():
-    record = decaying([1.0] * 4, [0], nyquist=[3.0, 5.0])
+def test_the_corner_begins_at_the_largest_nyquist_frequency():
+    record = decaying([1.0] * 4, [0], nyquist=[1.0, 3.0])
     assert derived.corner_bands(record).values.tolist() == [False, False, False, True]
     assert derived.mean_bands(record).values.tolist() == [True, False, False, False]
     assert not derived.corner_bands(decaying([1.0] * 4, [0])).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from overtone.tune import Scan
 
 
@@ -51,9 +54,9 @@ def document(found: Scan) -> dict[str, Any]:
         ],
         "mean_square": found.spectrum.mean_square.tolist(),
         "noise": {
-            "std": noise.overall.std,
-            "low": noise.overall.low,
-            "high": noise.overall.high,
+            "std": _over_channels(noise.std),
+            "low": _over_channels(noise.low),
+            "high": _over_channels(noise.high),
             "verdict": noise.verdict.value,
             "per_channel": noise.std.tolist(),
             "sentence": noise.sentence,
@@ -74,6 +77,11 @@ def text(found: Scan) -> str:
     return "\n".join([*lines, *found.reasons, f"Recommended bandwidth: {reach} {unit}."])
 
 
+def _over_channels(per_channel: Tensor) -> float:
+    """The root mean square over channels: the noise of their average power."""
+    return float(per_channel.square().mean().sqrt())
+
+
 def _bars(found: Scan, rows: int = 16, width: int = 40) -> list[str]:
     bands, power = found.spectrum.bands, found.spectrum.power.sum(1)[1:]
     total = float(power.sum()) or 1.0
@@ -82,7 +90,7 @@ def _bars(found: Scan, rows: int = 16, width: int = 40) -> list[str]:
     lines = []
     for begin in range(0, len(low), step):
         share = float(power[begin : begin + step].sum()) / total
-        decades = 0.0 if share <= 0 else max(0.0, 1 + _log10(share) / 6)
+        decades = 0.0 if share <= 0 else max(0.0, 1 + math.log10(share) / 6)
         end = min(begin + step, len(low)) - 1
         label = f"{low[begin]:.3g} - {high[end]:.3g}"
         lines.append(f"{label:>28} | {'#' * round(width * decades):<{width}} {share:8.2g}")
@@ -90,9 +98,3 @@ def _bars(found: Scan, rows: int = 16, width: int = 40) -> list[str]:
         *lines,
         f"{'':>28}   (bars are logarithmic: the full width is all of the power, none is a millionth)",
     ]
-
-
-def _log10(value: float) -> float:
-    import math
-
-    return math.log10(value)
