@@ -12,7 +12,8 @@ from torch import Tensor
 
 from overtone.spectra.lattice import Lattice
 
-_CACHED, _STREAMED = 1 << 16, 1 << 24
+_CACHED, _STREAMED = 1 << 17, 1 << 24
+"""Coefficients per block: what a processor's cache holds, and what keeps an accelerator busy."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,15 @@ class RadialSums:
         size = _CACHED if self._across.device.type == "cpu" else _STREAMED
         wide = min(self._columns, size)
         tall = max(1, size // max(wide, self.shells))
-        for row in range(0, len(self._across), tall):
-            rows = slice(row, row + tall)
-            ends = self._ends(rows)
-            for column in range(0, self._columns, wide):
-                columns = slice(column, min(column + wide, self._columns))
-                yield _Block(rows, columns, ends.clamp(columns.start, columns.stop).diff(dim=1))
+        group = tall * max(1, size // (tall * self.shells))
+        for first in range(0, len(self._across), group):
+            ends = self._ends(slice(first, first + group))
+            for row in range(0, len(ends), tall):
+                rows = slice(first + row, first + row + tall)
+                for column in range(0, self._columns, wide):
+                    columns = slice(column, min(column + wide, self._columns))
+                    inside = ends[row : row + tall].clamp(columns.start, columns.stop)
+                    yield _Block(rows, columns, inside.diff(dim=1))
 
     def modes(self) -> Tensor:
         """(B,) int64 number of real modes per shell; they sum to the number of samples."""
