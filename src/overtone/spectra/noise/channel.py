@@ -23,6 +23,8 @@ _VOUCHED = 0.5
 """Share of the standard deviation that must be white for the verdict NOISE."""
 _NEGLIGIBLE, _SMALL = 0.002, 0.01
 """Standard deviations, as shares of the range: below the one noise is not worth a name, the other bounds CLEAN."""
+_ROUNDING = 0.1 * float(np.finfo(np.float64).eps)
+"""Relative size of what is no power at all; below the rounding of any values."""
 _RISE = 1.5
 """Ratio of power near Nyquist to power below half of it, in quiet blocks, from which noise is called not white."""
 
@@ -52,9 +54,7 @@ class ChannelNoise:
     rising: bool = False
 
 
-def channel_noise(
-    values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, ...], eps: float
-) -> ChannelNoise:
+def channel_noise(values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, ...]) -> ChannelNoise:
     """Estimate the noise of one channel.
 
     Every estimator is right or too high, since a signal only adds power. So the curve whose level has the smallest
@@ -65,13 +65,12 @@ def channel_noise(
         values: All values, 1 to 3 axes of at least two samples; blocks are read from it.
         sample: A connected part of them, for the estimators that need a whole.
         periodic: Whether the axes of `sample` wrap around.
-        eps: Relative rounding of the values.
     """
     least, most = float(values.min()), float(values.max())
     extent = most - least
     if extent == 0:
         return ChannelNoise(0.0, 0.0, 0.0, NoiseVerdict.CLEAN, {}, 0.0)
-    rounding = eps * max(abs(least), abs(most)) / extent
+    rounding = _ROUNDING * max(abs(least), abs(most)) / extent
     families = {
         name: [(curve, plateau(curve)) for curve in curves]
         for name, curves in _curves(values, sample, periodic, least, extent, rounding**2).items()
@@ -137,10 +136,10 @@ def _settled(quiet: Measured, chosen: Plateau) -> float:
 
 
 def _rises(quiet: Measured) -> bool:
-    """Whether the quietest blocks have significantly more power near Nyquist than below half of it."""
+    """Whether the quietest quarter of the blocks has significantly more power near Nyquist than below half of it."""
     if not quiet:
         return False
-    curve = quiet[-1][0]
+    curve = quiet[:3][-1][0]
     top, bottom = (
         Plateau(float(np.average(curve.power[at], weights=curve.degrees[at])), float(curve.degrees[at].sum()))
         for at in (curve.frequency >= 0.8, curve.frequency < 0.5)

@@ -115,7 +115,7 @@ def _channel(field: Tensor, channel: int, periodic: tuple[bool, ...]) -> Channel
     wraps = tuple(
         periodic[axis] and n == m for axis, n, m in zip(long, values.shape, sample.shape, strict=True)
     )
-    return channel_noise(values, sample, wraps, torch.finfo(field.dtype).eps)
+    return channel_noise(values, sample, wraps)
 
 
 def _middle(values: np.ndarray) -> np.ndarray:

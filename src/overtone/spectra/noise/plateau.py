@@ -34,11 +34,6 @@ class Plateau:
     degrees: float
 
     @property
-    def error(self) -> float:
-        """Relative standard error of the variance."""
-        return float(np.sqrt(2 / self.degrees))
-
-    @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the variance if it is one of white noise: degrees * variance / chi^2 quantiles."""
         tail = (1 - _COVER) / 2
@@ -46,9 +41,23 @@ class Plateau:
         return scaled / stats.chi2.isf(tail, self.degrees), scaled / stats.chi2.ppf(tail, self.degrees)
 
     def agrees(self, other: Plateau, errors: float = _AGREE) -> bool:
-        """Whether chance explains the distance of the two."""
-        apart = abs(np.log(self.variance) - np.log(other.variance))
-        return bool(apart <= errors * np.hypot(self.error, other.error))
+        """Whether chance explains the distance of the two.
+
+        Compared are the cube roots, of which those of chi^2_d / d are close to normal with variance 2 / (9 d)
+        (Wilson & Hilferty 1931, "The distribution of chi-square", PNAS 17), in units of the pooled one.
+
+        Args:
+            other: The other level.
+            errors: Standard errors that count as chance.
+        """
+        pooled = np.cbrt(self.joined(other).variance)
+        apart = abs(np.cbrt(self.variance) - np.cbrt(other.variance))
+        return bool(apart <= errors * pooled * np.sqrt(2 / 9 * (1 / self.degrees + 1 / other.degrees)))
+
+    def joined(self, other: Plateau) -> Plateau:
+        """Both as one level, weighted by their degrees of freedom."""
+        degrees = self.degrees + other.degrees
+        return Plateau((self.variance * self.degrees + other.variance * other.degrees) / degrees, degrees)
 
 
 def plateau(curve: Curve) -> Plateau:
@@ -66,21 +75,21 @@ def plateau(curve: Curve) -> Plateau:
         point = Plateau(float(curve.power[k]), float(curve.degrees[k]))
         if not level.agrees(point):
             break
-        degrees = level.degrees + point.degrees
-        level = Plateau((level.variance * level.degrees + point.variance * point.degrees) / degrees, degrees)
+        level = level.joined(point)
     return level
 
 
 def falling(curve: Curve) -> Curve:
     """The points of a curve that do not rise, beyond chance, above a point of lower frequency: tones stand out."""
-    order = np.argsort(curve.frequency, kind="stable")
+    least: Plateau | None = None
     kept: list[int] = []
-    least = np.inf
-    for k in order:
-        scatter = _AGREE * np.sqrt(2 / curve.degrees[k])
-        if np.log(curve.power[k]) <= least + scatter:
-            kept.append(int(k))
-            least = min(least, float(np.log(curve.power[k]) + scatter))
+    for k in np.argsort(curve.frequency, kind="stable"):
+        point = Plateau(float(curve.power[k]), float(curve.degrees[k]))
+        if least is None or point.variance <= least.variance:
+            least = point
+        elif not point.agrees(least):
+            continue
+        kept.append(int(k))
     return Curve(curve.frequency[kept], curve.power[kept], curve.degrees[kept])
 
 

@@ -9,6 +9,8 @@ from overtone.spectra.noise.channel import ChannelNoise
 from overtone.spectra.noise.verdict import NoiseVerdict
 
 _LISTED = 4
+_NOT_WHITE = " Quiet places have more power near Nyquist than below: such noise is not white, and stronger."
+_WIDE = 1.1
 _NOTHING = 1e-4
 
 
@@ -23,10 +25,12 @@ def describe(channels: Sequence[ChannelNoise], verdict: NoiseVerdict) -> str:
     high = max(noise.high for noise in told)
     share = max(noise.high / noise.extent if noise.extent else 0.0 for noise in told)
     if verdict is NoiseVerdict.CANNOT_TELL:
-        return (
-            "Cannot tell: the signal has power up to the Nyquist frequency, so white noise may have any standard "
-            f"deviation up to {high:.3g}, {share:.1%} of the values' range."
+        short = any(noise.high >= min(_WIDE * noise.std, noise.extent) for noise in told)
+        text = (
+            f"Cannot tell: the signal has power up to the Nyquist frequency{', or is too short to show' * short}, so "
+            f"white noise may have any standard deviation up to {high:.3g}, {share:.1%} of the values' range."
         )
+        return text + _NOT_WHITE * any(noise.rising for noise in told)
     if verdict is NoiseVerdict.CLEAN:
         if share < _NOTHING:
             return "There is no white noise: parts of the signal are smooth to within 0.01% of its range."
@@ -40,6 +44,4 @@ def describe(channels: Sequence[ChannelNoise], verdict: NoiseVerdict) -> str:
         text += f", in {len(told)} of {len(channels)} channels"
     elif 1 < len(told) <= _LISTED:
         text += "; by channel " + ", ".join(f"{noise.std:.3g}" for noise in told)
-    if any(noise.rising for noise in told):
-        text += ". Quiet places have more power near Nyquist than below: the noise is not white, and stronger"
-    return text + "."
+    return f"{text}.{_NOT_WHITE * any(noise.rising for noise in told)}"
