@@ -13,6 +13,9 @@ from overtone.nn import Activation
 
 Choice = TypeVar("Choice", bound=Enum)
 
+DEVICES = ("cpu", "cuda", "xpu", "mps")
+"""Kinds of devices that hold numbers and train."""
+
 
 def member(kind: type[Choice], value: Choice | str, name: str) -> Choice:
     """A member of an enum, given itself or its value.
@@ -49,10 +52,12 @@ def find_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise InputError(
-            "a device that is there", f"{device!r} ({reason})", "pass auto or cpu", "device"
-        ) from problem
-    return found
+        if found.type in DEVICES:
+            torch.empty(1, device=found)
+            return found
+        reason = f"not one of {', '.join(DEVICES)}"
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        known = str(device).partition(":")[0] in DEVICES
+        reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
+        reason = reason[:100] if known else f"not one of {', '.join(DEVICES)}"
+    raise InputError("a device that is there", f"{str(device)!r} ({reason})", "pass auto or cpu", "device")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overtone.errors import InputError, RunError
+from overtone.errors import InputError
+from overtone.fitting.room import available, in_mib
+from overtone.records.lock import WriterLock
 
 RECORD, CHECKPOINT, SETTINGS, REPORT = "record.sqlite", "checkpoint.safetensors", "run.json", "report.html"
+PARTIAL = f"{SETTINGS}.partial"
+FILES = (RECORD, f"{RECORD}-wal", f"{RECORD}-shm", f"{RECORD}-journal", CHECKPOINT, REPORT)
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,11 @@ class RunDirectory:
         Raises:
             InputError: If the directory holds a run and `overwrite` is off, or holds anything that is not a run.
         """
-        if self.path.exists() and not self.path.is_dir():
+        if os.path.lexists(self.path) and not self.path.is_dir():
             raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
-        if not self.path.exists() or not any(self.path.iterdir()):
-            return
+        with _written_to(self.path):
+            if not os.path.exists(self.path) or not any(self.path.iterdir()):
+                return
         if not (self.path / SETTINGS).is_file():
             raise InputError(
                 "an empty directory or an earlier run",
@@ -68,37 +74,65 @@ class RunDirectory:
                 str(self.path),
             )
 
-    def begin(self, settings: dict[str, Any], overwrite: bool) -> None:
-        """Make the directory, drop an earlier run's files, and write the settings.
+    def begin(self, settings: dict[str, Any], overwrite: bool, room: int = 0) -> None:
+        """Make the directory, drop an earlier run's files, and write the settings. If that fails nothing has changed.
+
+        Args:
+            settings: What goes into `run.json`.
+            overwrite: Whether an earlier run here may be replaced.
+            room: Bytes that the run will write.
 
         Raises:
-            InputError: If `check_free` says no, or there is no permission to write.
-            RunError: If the disk is full.
+            InputError: If `check_free` says no, or there is no room or no permission to write.
+            RunError: If the earlier run is still being written.
         """
         self.check_free(overwrite)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            for name in (RECORD, f"{RECORD}-wal", f"{RECORD}-shm", CHECKPOINT, REPORT):
-                (self.path / name).unlink(missing_ok=True)
-            if shutil.disk_usage(self.path).free < 1 << 20:
-                raise RunError(
-                    "room for a run", "a full disk", "free some space or choose another --out", str(self.path)
-                )
-            self.write_settings(settings)
-        except PermissionError as problem:
+        made = [p for p in (self.path, *self.path.parents) if not os.path.exists(p)]
+        with _written_to(self.path):
+            self._check_room(room)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock = WriterLock(self.record)
+                try:
+                    self._replace(settings)
+                finally:
+                    lock.release()
+            except BaseException:
+                self._undo(made)
+                raise
+
+    def _check_room(self, room: int) -> None:
+        free = available(self.path)
+        old = sum(f.stat().st_size for f in map(self.path.joinpath, FILES) if f.is_file())
+        if free + old < room:
             raise InputError(
-                "permission to write", f"{problem.strerror}", "choose another --out", str(self.path)
-            ) from problem
-        except OSError as problem:
-            raise RunError(
-                "to make a run directory", str(problem), "choose another --out", str(self.path)
-            ) from problem
+                f"room for a run of about {in_mib(room)}",
+                f"{in_mib(free)} that may be written",
+                "free some space or choose another --out",
+                str(self.path),
+            )
+
+    def _replace(self, settings: dict[str, Any]) -> None:
+        temporary = self._write_partial(settings)
+        for name in FILES:
+            (self.path / name).unlink(missing_ok=True)
+        os.replace(temporary, self.path / SETTINGS)
+
+    def _undo(self, made: list[Path]) -> None:
+        with contextlib.suppress(OSError):
+            (self.path / PARTIAL).unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
+
+    def _write_partial(self, settings: dict[str, Any]) -> Path:
+        temporary = self.path / PARTIAL
+        temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        return temporary
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Write `run.json` by a temporary file and a rename."""
-        temporary = self.path / f"{SETTINGS}.partial"
-        temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, self.path / SETTINGS)
+        with _written_to(self.path):
+            os.replace(self._write_partial(settings), self.path / SETTINGS)
 
     def read_settings(self) -> dict[str, Any]:
         """The settings the run began with.
@@ -124,3 +158,17 @@ class RunDirectory:
                 "settings of a run", "other JSON", "begin again with --overwrite", str(self.path / SETTINGS)
             )
         return settings
+
+
+@contextlib.contextmanager
+def _written_to(path: Path) -> Iterator[None]:
+    """Turn whatever the file system refuses inside the block into one sentence about `path`."""
+    try:
+        yield
+    except OSError as problem:
+        raise InputError(
+            "a directory that can be written to",
+            f"{problem.strerror or problem}",
+            "choose another --out",
+            str(path),
+        ) from problem

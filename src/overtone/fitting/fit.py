@@ -15,9 +15,11 @@ import torch
 from overtone.errors import InputError
 from overtone.fitting.arguments import activations, find_device, member, per_axis
 from overtone.fitting.directory import RunDirectory
+from overtone.fitting.fingerprint import fingerprint
 from overtone.fitting.network import Built, Encoding, NetworkSettings, build
 from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
+from overtone.fitting.room import needed
 from overtone.fitting.run import Run
 from overtone.nn import Activation
 from overtone.observe import LogSchedule, Probe
@@ -103,10 +105,8 @@ def fit(
         features,
         residual,
     )
-    if steps is None and seconds is None:
-        steps = 2000
     options = Options(
-        steps,
+        2000 if steps is None and seconds is None else steps,
         seconds,
         batch,
         lr,
@@ -121,8 +121,9 @@ def fit(
     where = find_device(device)
     directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
     if resume:
-        return _resume(signal, directory, options, where, progress)
+        return _resume(signal, directory, (steps, seconds), where, progress)
     directory.check_free(overwrite)
+    samples = fingerprint(signal)
     signal = _hold_out(signal, held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     built = build(signal, given, seed, noise)
@@ -132,6 +133,7 @@ def fit(
     )
     settings = {
         "source": source,
+        "samples": samples,
         "network": given.to_json(),
         "training": options.to_json(),
         "watch": plan.to_json(),
@@ -141,7 +143,7 @@ def fit(
     }
     attrs = {"seed": seed, "options": options.to_json() | given.to_json()}
     attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons)}
-    directory.begin(settings, overwrite)
+    directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
     probe = Probe(
         signal,
         field,
@@ -155,11 +157,22 @@ def fit(
 
 
 def _resume(
-    signal: Signal, directory: RunDirectory, options: Options, where: torch.device, progress: bool
+    signal: Signal,
+    directory: RunDirectory,
+    budget: tuple[int | None, float | None],
+    where: torch.device,
+    progress: bool,
 ) -> Run:
     settings = directory.read_settings()
+    if settings.get("samples") not in (None, fingerprint(signal)):
+        raise InputError(
+            "the samples that the run began with",
+            f"others in {signal.name}",
+            "pass the same source, or begin a new run in another --out",
+            str(directory.path),
+        )
     begun = Options.from_json(settings["training"])
-    longer = replace(begun, steps=options.steps or begun.steps, seconds=options.seconds or begun.seconds)
+    longer = replace(begun, steps=budget[0] or begun.steps, seconds=budget[1] or begun.seconds)
     if longer != begun and begun.decay is not Decay.CONSTANT:
         raise InputError(
             "the budget the run began with, because its learning rate follows it",
@@ -202,10 +215,13 @@ def _train(
     progress: bool,
 ) -> Run:
     with probe, FitProgress(progress, signal.geometry.frequency_unit) as shown:
+        shown.say(_announcement(signal, built, options, directory, checkpoint))
+        mean = probe.bands.high[0]
 
         def observe(step: int, loss: float, rate: float, last: bool) -> None:
             probe(step, None if math.isnan(loss) else loss, rate, force=last)
-            shown.update(options.share(step, probe.elapsed), step, loss, probe.highest_learned)
+            learned = probe.highest_learned if probe.highest_learned > mean else math.nan
+            shown.update(options.share(step, probe.elapsed), step, loss, learned)
 
         outcome = train(
             built.field,
@@ -233,3 +249,17 @@ def _hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
     if not (math.isfinite(fraction) and 0 < fraction < 1):
         raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
     return signal.with_held_out(masks.random(signal.geometry, fraction, seed))
+
+
+def _announcement(
+    signal: Signal, built: Built, options: Options, directory: RunDirectory, checkpoint: Checkpoint | None
+) -> str:
+    """What is about to happen, in one line."""
+    budget = [f"{options.steps} steps"] if options.steps else []
+    budget += [f"{options.seconds:g} s"] if options.seconds else []
+    reach = "no bandwidth to set"
+    if built.bandwidth is not None:
+        each = " x ".join(dict.fromkeys(f"{b:.3g}" for b in built.bandwidth))
+        reach = f"bandwidth {each} {signal.geometry.frequency_unit}"
+    start = "" if checkpoint is None else f", from step {checkpoint.step}"
+    return f"fit {signal.name}: {reach}, {' or '.join(budget)}{start} -> {directory.path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 
 from rich.console import Console
@@ -43,23 +44,27 @@ class FitProgress:
     ) -> None:
         self._bar.stop()
 
+    def say(self, line: str) -> None:
+        """Print a line above the progress."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def update(self, share: float, step: int, loss: float, learned: float) -> None:
         """Show the state.
 
         Args:
             share: Share of the budget used, 0 to 1.
             step: Optimizer steps taken.
-            loss: Training loss.
+            loss: Training loss, NaN before the first step.
             learned: Highest frequency learned so far, NaN if none.
         """
-        text = "nothing yet" if learned != learned else f"{learned:.3g} {self._unit}"
+        share = min(share, 1.0)
+        reached = "nothing yet" if math.isnan(learned) else f"{learned:.3g} {self._unit}"
+        error = "-" if math.isnan(loss) else f"{loss:.3g}"
         if not self._console.is_terminal:
             tenth = int(share * 10)
             if tenth > self._tenth:
                 self._tenth = tenth
-                self._console.print(f"{share:4.0%}  step {step}  loss {loss:.3g}  learned up to {text}")
+                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned up to {reached}")
             return
         if self._task is not None:
-            self._bar.update(
-                self._task, completed=min(share, 1.0), step=step, loss=f"{loss:.3g}", learned=text
-            )
+            self._bar.update(self._task, completed=share, step=step, loss=error, learned=reached)

@@ -219,6 +219,11 @@ class Probe:
         self._writer.annotate(**attrs)
 
     @property
+    def bands(self) -> Bands:
+        """The frequency bands of the record; the first one holds the mean."""
+        return self._transform.bands
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the run began, over all its sessions."""
         return time.perf_counter() - self._began

@@ -9,6 +9,9 @@ from typing import Any
 
 from overtone.errors import InputError
 
+LARGEST_RATE = 1e30
+"""Learning rates beyond do not fit into the arithmetic of single precision."""
+
 
 class Optimizer(Enum):
     """The optimizers of the loop."""
@@ -85,6 +88,10 @@ class Options:
         _positive("seconds", self.seconds)
         _positive("batch", self.batch)
         _positive("lr", self.lr)
+        if self.lr > LARGEST_RATE:
+            raise InputError(
+                f"a learning rate of at most {LARGEST_RATE:g}", f"{self.lr:g}", "pass for instance 1e-3", "lr"
+            )
         if not 0 <= self.momentum < 1:
             raise InputError("a momentum in [0, 1)", f"{self.momentum}", "pass for instance 0.9", "momentum")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):

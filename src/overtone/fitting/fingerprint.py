@@ -1,0 +1,14 @@
+"""Shape and checksum of a signal's samples, to notice that a run is resumed on others."""
+
+from __future__ import annotations
+
+import zlib
+
+from overtone.signals import Signal
+
+
+def fingerprint(signal: Signal) -> str:
+    """Samples per axis, channels, and the crc32 of the values, like "24x24x1 09f2a3c4"; the same on every device."""
+    values = signal.values.detach().cpu().contiguous()
+    shape = "x".join(map(str, (*signal.geometry.shape, values.shape[1])))
+    return f"{shape} {zlib.crc32(values.numpy().data):08x}"

@@ -1,0 +1,58 @@
+"""Room on the disk: how much a run needs and how much there is, asked before anything is written."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+from overtone.nn import Field
+from overtone.observe.probe import SNAPSHOT_SAMPLES
+from overtone.signals import Signal
+
+MIB = 1 << 20
+
+FIXED = 8 * MIB
+"""Bytes of a report and a record's rows."""
+
+
+def needed(signal: Signal, network: Field, pictures: int) -> int:
+    """Bytes that a run writes, rounded up: report and rows, whole predictions, and two checkpoints while one is saved.
+
+    Args:
+        signal: What is learned.
+        network: The network that is trained.
+        pictures: How many whole predictions are kept.
+    """
+    samples = signal.values.numel() if signal.values.shape[0] <= SNAPSHOT_SAMPLES else 0
+    parameters = sum(p.numel() for p in network.parameters())
+    return FIXED + 4 * samples * pictures + 2 * 3 * 4 * parameters
+
+
+def available(path: Path) -> int:
+    """Bytes that may be written at `path`, which need not exist yet: free on its disk, and allowed by `ulimit -f`.
+
+    Raises:
+        OSError: If the file system does not tell.
+    """
+    there = next((p for p in (path, *path.absolute().parents) if os.path.exists(p)), Path.cwd())
+    return min(shutil.disk_usage(there).free, _file_limit())
+
+
+def _file_limit() -> int:
+    try:
+        import resource
+    except ImportError:
+        return 1 << 62
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return 1 << 62 if limit == resource.RLIM_INFINITY else limit
+
+
+def in_mib(size: int) -> str:
+    """Bytes in words, like "8.1 MiB"."""
+    return (
+        f"{size / MIB:.{0 if size >= 10 * MIB else 1}f} MiB"
+        if size >= MIB / 10
+        else f"{math.ceil(size)} bytes"
+    )
