@@ -8,13 +8,15 @@ import shutil
 from pathlib import Path
 
 from overtone.nn import Field
-from overtone.observe.probe import SNAPSHOT_SAMPLES
 from overtone.signals import Signal
 
 MIB = 1 << 20
 
 FIXED = 8 * MIB
 """Bytes of a report and a record's rows."""
+
+LARGEST_PICTURE = MIB
+"""Samples of a signal that are kept of a prediction, at most."""
 
 
 def needed(signal: Signal, network: Field, pictures: int) -> int:
@@ -25,7 +27,7 @@ def needed(signal: Signal, network: Field, pictures: int) -> int:
         network: The network that is trained.
         pictures: How many whole predictions are kept.
     """
-    samples = signal.values.numel() if signal.values.shape[0] <= SNAPSHOT_SAMPLES else 0
+    samples = min(signal.values.shape[0], LARGEST_PICTURE) * signal.values.shape[1]
     parameters = sum(p.numel() for p in network.parameters())
     return FIXED + 4 * samples * pictures + 2 * 3 * 4 * parameters
 
