@@ -22,7 +22,8 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
     Returns:
         A dataset with `relative_error` (step, band), `learning_step` (band; NaN where not learned), `content` (band;
         whether there is anything to learn), `frequency` (band), `frequency_edge` (band + 1) and
-        `step_edge` (step + 1), both positive; attributes `nyquist`, `noise_crossing` and `best_step` (None where unknown), `threshold`, `frequency_title`.
+        `step_edge` (step + 1), both positive; attributes `nyquist`, `noise_crossing` and `best_step` (None where
+        unknown), `threshold`, `frequency_title` and `mean` (whether the lowest band holds the mean).
     """
     bands.require_rows(record, "learning order")
     together = derived.combine_channels(record)

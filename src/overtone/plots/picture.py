@@ -19,8 +19,8 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
 
     Returns:
         A dataset with uint8 `target` (y, x, rgb), `prediction` (moment, y, x, rgb), `difference` (y, x, rgb) of the
-        last moment (blue below, orange above the target), `psnr` (moment) in dB over all channels; attribute `limit`, the
-        value at which the difference's colour ends.
+        last moment (blue below, orange above the target), `psnr` (moment) in dB over all channels; attribute `limit`,
+        the value at which the difference's colour ends.
     """
     d = reconstruction.data(record, snapshots)
     colour = d.sizes["channel"] == 3

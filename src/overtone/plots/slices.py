@@ -18,8 +18,8 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
 
     Returns:
         A dataset with `target_i`, `prediction_i` and `difference_i` for i = 0, 1, 2 (the axis cut across), in
-        the value's unit; attributes `step`, `low` and `high` (the target's range), `limit` (of the difference), `at` (the cut's
-        coordinate per axis) and `psnr` in dB over the whole volume.
+        the value's unit; attributes `step`, `low` and `high` (the target's range), `limit` (of the difference), `at`
+        (the cut's coordinate per axis) and `psnr` in dB over the whole volume.
     """
     d = reconstruction.data(record, snapshots, most=2)
     whole = reconstruction.psnr(d.target.values, d.prediction.isel(moment=-1).values, d.attrs["peak"])
