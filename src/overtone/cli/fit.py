@@ -2,110 +2,245 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone.cli import resume as resuming
 from overtone.cli.options import Numbers, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
+from overtone.cli.text import count, facts, paragraph, per_axis
+from overtone.cli.verb import Verb, examples, flag
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
 
-ENCODINGS = ("auto", "none", "basic", "positional", "gaussian")
 INTERRUPTED = 130
 
 
 def network(command: Any) -> Any:
     """Flags of the network."""
+    section = "Network"
     return chain(
-        click.option("--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True),
-        click.option(
-            "--bandwidth",
-            type=Numbers(),
-            help="Reach of the encoding in cycles per unit; one, or one per axis.",
-        ),
-        click.option(
-            "--activation",
-            default="relu",
-            show_default=True,
-            help="One, or one per hidden layer with commas.",
-        ),
-        click.option("--width", type=int, default=256, show_default=True, help="Units per hidden layer."),
-        click.option("--depth", type=int, default=3, show_default=True, help="Hidden layers."),
-        click.option(
-            "--features", type=int, default=256, show_default=True, help="Frequencies of --encoding gaussian."
-        ),
-        click.option("--residual", is_flag=True, help="Hidden layers add to what they receive."),
-    )(command)
-
-
-def budget(command: Any) -> Any:
-    """Flags of the training."""
-    return chain(
-        click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam", show_default=True),
-        click.option("--lr", type=float, default=1e-3, show_default=True, help="Learning rate."),
-        click.option("--momentum", type=float, default=0.0, show_default=True, help="Of --optimizer sgd."),
-        click.option(
-            "--decay",
-            type=click.Choice(["constant", "cosine", "exponential"]),
-            default="constant",
-            show_default=True,
-        ),
-        click.option("--steps", type=int, help="Optimizer steps; 2000 if no --time is given."),
-        click.option("--time", "seconds", type=float, metavar="SECONDS", help="Wall-clock budget."),
-        click.option("--batch", type=int, help="Samples per step; all up to 16384 unless given."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "full", "mixed"]),
+        flag(
+            "--encoding",
+            type=click.Choice(["auto", "none", "basic", "positional", "gaussian"]),
+            metavar="NAME",
             default="auto",
             show_default=True,
-            help="auto is mixed (bfloat16) on a GPU.",
+            section=section,
+            help="What coordinates become first: none, basic, positional, gaussian; auto is gaussian, or none "
+            "before a sine.",
         ),
-        click.option(
-            "--compile/--no-compile", default=None, help="Use torch.compile; by default where it pays."
+        flag(
+            "--bandwidth",
+            type=Numbers(),
+            metavar="CYCLES",
+            section=section,
+            help="How high the network's frequencies reach, in cycles per unit: one number, or one per axis (10,20). "
+            "[default: chosen from SOURCE]",
         ),
-        click.option(
-            "--held-out", type=float, default=0.1, show_default=True, help="Fraction kept out; 0 for none."
+        flag(
+            "--activation",
+            metavar="NAME",
+            default="relu",
+            show_default=True,
+            section=section,
+            help="relu, leaky-relu, tanh, sigmoid, silu, gelu, softplus or sine; one, or one per hidden layer "
+            "(sine,relu,relu).",
+        ),
+        flag(
+            "--width",
+            type=int,
+            default=256,
+            show_default=True,
+            section=section,
+            help="Units per hidden layer.",
+        ),
+        flag("--depth", type=int, default=3, show_default=True, section=section, help="Hidden layers."),
+        flag(
+            "--features",
+            type=int,
+            default=256,
+            show_default=True,
+            section=section,
+            help="Frequencies of the gaussian encoding.",
+        ),
+        flag("--residual", is_flag=True, section=section, help="Hidden layers add to what they receive."),
+    )(command)
+
+
+def training(command: Any) -> Any:
+    """Flags of the training."""
+    section = "Training"
+    return chain(
+        flag("--steps", type=int, section=section, help="Optimizer steps. [default: 2000, if no --time]"),
+        flag("--time", "seconds", type=float, metavar="SECONDS", section=section, help="Wall-clock budget."),
+        flag(
+            "--optimizer",
+            type=click.Choice(["adam", "sgd"]),
+            default="adam",
+            show_default=True,
+            section=section,
+            help="How weights are updated.",
+        ),
+        flag("--lr", type=float, default=1e-3, show_default=True, section=section, help="Learning rate."),
+        flag(
+            "--momentum",
+            type=float,
+            default=0.0,
+            show_default=True,
+            section=section,
+            help="Of --optimizer sgd.",
+        ),
+        flag(
+            "--decay",
+            type=click.Choice(["constant", "cosine", "exponential"]),
+            metavar="NAME",
+            default="constant",
+            show_default=True,
+            section=section,
+            help="How the learning rate falls: constant, cosine (to 0), exponential (to a tenth).",
+        ),
+        flag("--batch", type=int, section=section, help="Samples per step. [default: all, up to 16384]"),
+        flag(
+            "--held-out",
+            type=float,
+            metavar="FRACTION",
+            default=0.1,
+            show_default=True,
+            section=section,
+            help="Part of the samples that is not trained on; 0 for none.",
+        ),
+        flag(
+            "--precision",
+            type=click.Choice(["auto", "full", "mixed"]),
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            section=section,
+            help="full, mixed (bfloat16); auto is mixed on a GPU.",
+        ),
+        flag(
+            "--compile/--no-compile",
+            default=None,
+            section=section,
+            help="Whether to use torch.compile. [default: where it pays]",
         ),
     )(command)
 
 
-@click.command()
-@click.argument("source", required=False)
-@chain(network, budget, reading, common)
-@click.option("--clean", help="A file with the noise-free version of SOURCE.")
-@click.option("--out", default="run", show_default=True, help="Run directory.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
-def fit(source: str | None, as_json: bool, out: str, resume: bool, clean: str | None, **options: Any) -> int:
+def keeping(command: Any) -> Any:
+    """Flags of the run directory and the output."""
+    section = "Output"
+    return chain(
+        flag(
+            "--out",
+            type=click.Path(),
+            metavar="DIR",
+            default="run",
+            show_default=True,
+            section=section,
+            help="Directory for record, checkpoint, settings and report.",
+        ),
+        flag(
+            "--resume",
+            is_flag=True,
+            section=section,
+            help="Go on with the run in --out; needs no SOURCE. --steps and --time may be raised.",
+        ),
+        flag("--overwrite", is_flag=True, section=section, help="Replace an earlier run in --out."),
+    )(command)
+
+
+@click.command(
+    cls=Verb,
+    short_help="Train a network and report what it learned when.",
+    epilog=examples(
+        "overtone fit photo.jpg --out run",
+        "overtone fit speech.wav --time 60 --activation sine",
+        "overtone fit noisy.npy --clean clean.npy --bandwidth 20",
+        "overtone fit --resume --out run --steps 5000",
+    ),
+)
+@click.argument("source", required=False, type=click.Path())
+@chain(network, training)
+@flag(
+    "--clean",
+    type=click.Path(),
+    metavar="FILE",
+    section="Reading SOURCE",
+    help="The noise-free version of SOURCE, to measure against; never trained on.",
+)
+@chain(reading, keeping, common)
+@click.pass_context
+def fit(
+    context: click.Context,
+    source: str | None,
+    as_json: bool,
+    out: str,
+    resume: bool,
+    clean: str | None,
+    **options: Any,
+) -> int:
     """Fit a network to SOURCE and report which frequencies it learned when.
 
-    SOURCE is a picture (.png .jpg .tif ...), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series
-    (.csv) or an array (.npy .npz); the default is a picture that ships with scikit-image.
+    SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series (.csv)
+    or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
+
+    Ctrl-C stops after the current step and keeps what there is; --resume goes on.
     """
     from overtone.fitting import fit as run_fit
     from overtone.fitting.directory import RunDirectory
 
-    reading_flags = reading_arguments(options)
+    how = reading_arguments(options)
     if resume:
-        origin = RunDirectory.of(out).read_settings()["source"] or {}
-        source, clean = source or origin.get("path"), clean or origin.get("clean")
-        reading_flags = reading_flags or origin.get("reading", {})
-    signal = read_source(source, reading_flags, clean)
+        settings = RunDirectory.of(out).read_settings()
+        resuming.check_same(context, settings, out)
+        known = resuming.origin(settings, source, out)
+        source, clean = source or known.get("path"), clean or known.get("clean")
+        how = how or known.get("reading", {})
+    signal = read_source(source, how, clean)
     options["activation"] = [name.strip() for name in options["activation"].split(",")]
-    origin = {"path": source, "clean": clean, "reading": reading_flags}
+    origin = {
+        "path": source and os.path.abspath(source),
+        "clean": clean and os.path.abspath(clean),
+        "reading": how,
+    }
     run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
     page = run.report()
     if as_json:
         print_json(document(run, str(page)))
     else:
-        click.echo("\n".join([*run.verdict, "", f"Report: {page.resolve().as_uri()}"]))
+        click.echo(text(run, page.resolve().as_uri()))
     if run.interrupted:
-        click.echo(f"overtone: interrupted; go on with: overtone fit --resume --out {out}", err=True)
+        again = f"overtone fit --resume --out {shlex.quote(out)}"
+        click.echo(f"overtone: interrupted at step {run.outcome.step}; go on with: {again}", err=True)
         return INTERRUPTED
     return 0
+
+
+def text(run: Run, page: str) -> str:
+    """The outcome for people: the report's four questions with their answers, then the figures.
+
+    Args:
+        run: The run.
+        page: Address of the report.
+    """
+    from overtone.report import QUESTIONS
+
+    attrs = run.record.attrs
+    answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
+    named = {"train": "training samples", "held_out": "held out", "held_out_clean": "held out, against clean"}
+    quality = [f"{value:.1f} dB ({named[name]})" for name, value in run.psnr.items() if value is not None]
+    spent = f"{count(run.outcome.step, 'step')} in {run.outcome.seconds:.3g} s, "
+    rows = {"PSNR": ", ".join(quality), "Training": spent + count(attrs["parameters"], "parameter")}
+    if attrs.get("bandwidth"):
+        rows["Bandwidth"] = f"{per_axis(attrs['bandwidth'])} {attrs['frequency_unit']}"
+    return f"{answers}\n\n{facts(rows | {'Report': page})}"
 
 
 def document(run: Run, page: str) -> dict[str, Any]:

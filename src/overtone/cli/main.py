@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,18 +13,30 @@ import overtone
 from overtone.cli.fit import fit
 from overtone.cli.report import report
 from overtone.cli.scan import scan
+from overtone.cli.usage import in_flags, wrong_usage
+from overtone.cli.verb import examples
 from overtone.errors import InputError, OvertoneError
 
-INTERRUPTED = 130
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+EXAMPLES = examples(
+    "overtone fit                               fit the example picture",
+    "overtone scan photo.jpg                    look before training",
+    "overtone fit photo.jpg --out run           train, observe, report",
+    "overtone report run-a run-b --out ab.html  compare two runs",
+)
+COMPLETION = (
+    'Shell completion: eval "$(_OVERTONE_COMPLETE=bash_source overtone)", or\nzsh_source, fish_source.'
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog=f"{EXAMPLES}\n\n\b\n{COMPLETION}",
+)
 @click.version_option(overtone.__version__, prog_name="overtone")
 def cli() -> None:
-    """See which frequencies a neural network learns, when, and where it begins to learn noise.
-
-    Shell completion: eval "$(_OVERTONE_COMPLETE=bash_source overtone)" (or zsh_source, fish_source).
-    """
+    """See which frequencies a neural network learns, when, and where it begins to learn noise."""
 
 
 for verb in (scan, fit, report):
@@ -47,23 +61,44 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    words = list(arguments) if arguments is not None else None
     try:
-        result = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        result = cli.main(args=words, prog_name="overtone", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as nothing:
         click.echo(nothing.format_message(), err=True)
-        return 2
+        return WRONG
     except click.UsageError as wrong:
-        command = wrong.ctx.command_path if wrong.ctx else "overtone"
-        return _fail(f"{wrong.format_message().rstrip('.')}; see {command} --help.", 2)
+        return _fail(wrong_usage(wrong), WRONG)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("Interrupted.", INTERRUPTED)
+        return _fail("interrupted.", INTERRUPTED)
     except OvertoneError as error:
-        return _fail(str(error), 2 if isinstance(error, InputError) else 1)
-    except BrokenPipeError:
-        return 1
+        return _fail(in_flags(error, cli), WRONG if isinstance(error, InputError) else FAILED)
+    except OSError as refused:
+        _drop_output()
+        return _fail(f"expected to write what was found, got {refused.strerror or refused}.", FAILED)
+    except (MemoryError, RuntimeError) as failure:
+        if not _is_shortage(failure):
+            raise
+        return _fail(
+            "expected enough memory, got less than this takes; make --width, --depth, --batch or SOURCE smaller.",
+            FAILED,
+        )
     return result if isinstance(result, int) else 0
 
 
 def _fail(sentence: str, code: int) -> int:
     click.echo(f"overtone: {sentence}", err=True)
     return code
+
+
+def _is_shortage(failure: Exception) -> bool:
+    """Whether memory ran out: PyTorch says so by a RuntimeError."""
+    text = str(failure)
+    return isinstance(failure, MemoryError) or "allocate memory" in text or "out of memory" in text
+
+
+def _drop_output() -> None:
+    """Stop writing to a stdout that no longer takes anything, so that leaving does not fail on it again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

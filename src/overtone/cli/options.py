@@ -7,13 +7,18 @@ from typing import Any, TypeVar
 
 import click
 
+from overtone.cli.verb import flag
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+READING = ("spacing", "unit", "channel_axis", "periodic", "alpha", "time_column", "columns")
+"""Names of the flags of `reading`."""
 
 
 class Numbers(click.ParamType):
     """One number, or several separated by commas (one per axis)."""
 
-    name = "number[,number...]"
+    name = "number[,number]"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -24,7 +29,12 @@ class Numbers(click.ParamType):
         try:
             return tuple(float(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"expected one number or several separated by commas, got {value!r}", param, ctx)
+            self.fail(
+                f"expected one number or several separated by commas, got {str(value)!r}; "
+                "write 10 or 10,20 (no spaces)",
+                param,
+                ctx,
+            )
 
 
 def chain(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -38,37 +48,76 @@ def chain(*decorators: Callable[[Command], Command]) -> Callable[[Command], Comm
     return apply
 
 
+def as_json(command: Command) -> Command:
+    """`--json`."""
+    return flag(
+        "--json",
+        "as_json",
+        is_flag=True,
+        section="Output",
+        help="Print one JSON document on stdout and nothing else there.",
+    )(command)
+
+
 def common(command: Command) -> Command:
     """`--json`, `--seed` and `--device`."""
     return chain(
-        click.option(
-            "--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there."
+        as_json,
+        flag(
+            "--seed",
+            type=click.IntRange(min=0),
+            metavar="INTEGER",
+            default=0,
+            show_default=True,
+            help="Seed of every random draw; the same seed gives the same result.",
         ),
-        click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every draw."
+        flag(
+            "--device",
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.",
         ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     )(command)
 
 
 def reading(command: Command) -> Command:
-    """How a source file is read."""
+    """How a source file is read; every flag fits some kinds of files only."""
+    section = "Reading SOURCE"
     return chain(
-        click.option(
-            "--spacing", type=Numbers(), help="Distance of samples, one or one per axis, in --unit."
+        flag(
+            "--spacing",
+            type=Numbers(),
+            section=section,
+            help="Arrays and volumes: distance of neighbouring samples, one or one per axis, in --unit. "
+            "Pictures: in mm.",
         ),
-        click.option(
-            "--unit", help="Unit of the coordinates (with --spacing; of the time column for a series)."
+        flag(
+            "--unit",
+            metavar="NAME",
+            section=section,
+            help="Unit of --spacing, or of a series' times. Seconds (s) give Hz.",
         ),
-        click.option("--channel-axis", type=int, help="Which axis of an array holds channels."),
-        click.option("--periodic", is_flag=True, help="The signal wraps around at its borders."),
-        click.option(
+        flag("--channel-axis", type=int, section=section, help="Arrays: the axis that holds channels."),
+        flag("--periodic", is_flag=True, section=section, help="Arrays: the borders wrap around."),
+        flag(
             "--alpha",
             type=click.Choice(["composite", "drop"]),
-            help="A picture's transparency: over white, or ignored.",
+            section=section,
+            help="Pictures: transparency is laid over white, or ignored.",
         ),
-        click.option("--time-column", help="A series' time column; the first one unless said."),
-        click.option("--columns", help="A series' value columns, separated by commas; all unless said."),
+        flag(
+            "--time-column",
+            metavar="NAME",
+            section=section,
+            help="Series: the column of times. [default: first]",
+        ),
+        flag(
+            "--columns",
+            metavar="NAME[,NAME]",
+            section=section,
+            help="Series: the columns of values. [default: all others]",
+        ),
     )(command)
 
 
@@ -81,6 +130,5 @@ def reading_arguments(options: dict[str, Any]) -> dict[str, Any]:
     Returns:
         What the user gave of them, without those left out.
     """
-    names = ("spacing", "unit", "channel_axis", "periodic", "alpha", "time_column", "columns")
-    given = {name: options.pop(name) for name in names}
+    given = {name: options.pop(name) for name in READING}
     return {name: value for name, value in given.items() if value not in (None, False)}

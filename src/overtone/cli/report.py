@@ -6,24 +6,55 @@ from pathlib import Path
 
 import click
 
+from overtone.cli.options import as_json as json_flag
 from overtone.cli.output import print_json
+from overtone.cli.verb import Verb, examples, flag
+from overtone.errors import InputError, RunError
 
 
-@click.command()
-@click.argument("runs", nargs=-1, required=True)
-@click.option("--out", default="report.html", show_default=True, help="The page to write.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
+@click.command(
+    cls=Verb,
+    short_help="Write one HTML page from one or more runs.",
+    epilog=examples(
+        "overtone report run", "overtone report run-a run-b --out compare.html", "overtone report seeds.nc"
+    ),
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@flag(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    default="report.html",
+    show_default=True,
+    section="Output",
+    help="The page to write.",
+)
+@json_flag
 def report(runs: tuple[str, ...], out: str, as_json: bool) -> None:
-    """Write one self-contained HTML page from the records of RUNS (run directories or record files).
+    """Write one self-contained HTML page from the records of RUNS.
 
+    Each of RUNS is a run directory, also one that is still written or has failed, or a record file (.sqlite, .nc).
     Several runs are compared on one page.
     """
     from overtone import records
     from overtone import report as pages
 
-    path = pages.write([Path(run) for run in runs], Path(out))
+    _check_apart(runs, Path(out))
+    verdicts = [{"run": run, "verdict": pages.verdict(records.load(run))} for run in runs]
+    try:
+        path = pages.write([Path(run) for run in runs], Path(out))
+    except RunError as refused:
+        raise InputError(refused.expected, refused.got, refused.do, refused.where) from refused
     if as_json:
-        verdicts = {run: pages.verdict(records.load(run)) for run in runs}
-        print_json({"report": str(path), "runs": list(runs), "verdict": verdicts})
+        print_json({"report": str(path), "runs": verdicts})
     else:
         click.echo(f"Report: {path.resolve().as_uri()}")
+
+
+def _check_apart(runs: tuple[str, ...], out: Path) -> None:
+    """Refuse to write the page over a record."""
+    records = [path / "record.sqlite" if path.is_dir() else path for path in map(Path, runs)]
+    if any(out.exists() and record.exists() and out.samefile(record) for record in records):
+        raise InputError(
+            "another file than the records", "one of them", "pass for instance report.html", "--out"
+        )

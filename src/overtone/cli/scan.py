@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone.cli.bars import bars
 from overtone.cli.options import chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
+from overtone.cli.text import count, facts, per_axis
+from overtone.cli.verb import Verb, examples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,22 +20,32 @@ if TYPE_CHECKING:
     from overtone.tune import Scan
 
 
-@click.command()
-@click.argument("source", required=False)
+@click.command(
+    cls=Verb,
+    short_help="Show spectrum, noise and bandwidth; no training.",
+    epilog=examples(
+        "overtone scan photo.jpg",
+        "overtone scan sensor.csv --columns temperature",
+        "overtone scan scan.npy --spacing 1,1,3 --unit mm --json",
+    ),
+)
+@click.argument("source", required=False, type=click.Path())
 @chain(reading, common)
 def scan(source: str | None, as_json: bool, seed: int, device: str, **options: Any) -> None:
-    """Show the spectrum, noise floor and recommended bandwidth of SOURCE; nothing is trained.
+    """Show the spectrum and noise floor of SOURCE and the bandwidth it needs; nothing is trained.
 
-    SOURCE is a picture, recording, volume, series or array; the default is a picture that ships with scikit-image.
+    SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series (.csv)
+    or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
     """
     from overtone.fitting.arguments import find_device
     from overtone.tune import scan as measure
 
-    found = measure(read_source(source, reading_arguments(options)), find_device(device))
+    where = find_device(device)
+    found = measure(read_source(source, reading_arguments(options)), where)
     if as_json:
         print_json(document(found) | {"seed": seed})
     else:
-        click.echo(text(found))
+        click.echo(text(found, source))
 
 
 def document(found: Scan) -> dict[str, Any]:
@@ -67,34 +80,27 @@ def document(found: Scan) -> dict[str, Any]:
     }
 
 
-def text(found: Scan) -> str:
-    """The scan for people: what it is, the spectrum as bars over decades of power, and the recommendation."""
+def text(found: Scan, source: str | None) -> str:
+    """The scan for people: what it is, the spectrum as bars, noise and bandwidth, and what to do next.
+
+    Args:
+        found: The scan.
+        source: The file as it was named, None for the default picture.
+    """
     signal, unit = found.signal, found.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
-    lines = [f"{signal.name}: {signal.kind}, {shape}, {len(signal.channels)} channel(s)", *signal.notes]
-    lines += ["", f"{'frequency in ' + unit:>28}   share of the power", *_bars(found), ""]
-    reach = ", ".join(f"{b:.3g}" for b in found.bandwidth)
-    return "\n".join([*lines, *found.reasons, f"Recommended bandwidth: {reach} {unit}."])
+    noise, *why = found.reasons
+    summary = {
+        "Noise": noise,
+        "Bandwidth": f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})",
+        "": " ".join(why),
+        "Next": "overtone fit" + (f" {shlex.quote(source)}" if source else "") + "   (takes this bandwidth)",
+    }
+    head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
+    lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
+    return "\n".join([*lines, facts(summary)])
 
 
 def _over_channels(per_channel: Tensor) -> float:
     """The root mean square over channels: the noise of their average power."""
     return float(per_channel.square().mean().sqrt())
-
-
-def _bars(found: Scan, rows: int = 16, width: int = 40) -> list[str]:
-    bands, power = found.spectrum.bands, found.spectrum.power.sum(1)[1:]
-    total = float(power.sum()) or 1.0
-    low, high = bands.low[1:], bands.high[1:]
-    step = max(1, -(-len(low) // rows))
-    lines = []
-    for begin in range(0, len(low), step):
-        share = float(power[begin : begin + step].sum()) / total
-        decades = 0.0 if share <= 0 else max(0.0, 1 + math.log10(share) / 6)
-        end = min(begin + step, len(low)) - 1
-        label = f"{low[begin]:.3g} - {high[end]:.3g}"
-        lines.append(f"{label:>28} | {'#' * round(width * decades):<{width}} {share:8.2g}")
-    return [
-        *lines,
-        f"{'':>28}   (bars are logarithmic: the full width is all of the power, none is a millionth)",
-    ]

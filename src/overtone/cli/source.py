@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from overtone.errors import InputError
+
 if TYPE_CHECKING:
     from overtone.signals import Signal
 
@@ -23,6 +25,25 @@ def read_source(path: str | None, options: dict[str, Any], clean: str | None = N
     Raises:
         InputError: If a file cannot be read as what it is, or a flag does not apply to it.
     """
+    if path is None:
+        for name in options:
+            raise InputError("a SOURCE to read that way", f"{_flag(name)} alone", "name a file")
+        signal = default_picture()
+    else:
+        signal = _read(path, options)
+    return signal if clean is None else signal.with_clean(_read(clean, options).values)
+
+
+def default_picture() -> Signal:
+    """The picture that `fit` takes when none is given: 512 x 512 RGB, shipped with scikit-image."""
+    import skimage.data
+
+    from overtone import signals
+
+    return replace(signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
+
+
+def _read(path: str, options: dict[str, Any]) -> Signal:
     from overtone import signals
 
     given = dict(options)
@@ -34,14 +55,14 @@ def read_source(path: str | None, options: dict[str, Any], clean: str | None = N
         given["columns"] = [name.strip() for name in given["columns"].split(",")]
     if "time_column" in given:
         given["time"] = given.pop("time_column")
-    signal = default_picture() if path is None else signals.read(path, **given)
-    return signal if clean is None else signal.with_clean(signals.read(clean, **given).values)
+    try:
+        return signals.read(path, **given)
+    except InputError as wrong:
+        unknown = wrong.got.strip("'")
+        if unknown not in given or not wrong.expected.startswith("an option of"):
+            raise
+        raise InputError("flags that fit this kind of file", _flag(unknown), "leave it out", path) from wrong
 
 
-def default_picture() -> Signal:
-    """The picture that `fit` takes when none is given: 512 x 512 RGB, shipped with scikit-image."""
-    import skimage.data
-
-    from overtone import signals
-
-    return replace(signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
+def _flag(name: str) -> str:
+    return "--" + {"time": "time_column"}.get(name, name).replace("_", "-")

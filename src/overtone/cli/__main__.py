@@ -1,0 +1,5 @@
+"""`python -m overtone.cli`."""
+
+from overtone.cli.main import main
+
+main()

@@ -1,0 +1,40 @@
+"""Lines for people: paragraphs under headings and aligned facts, within 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+
+WIDTH = 80
+
+
+def paragraph(heading: str, sentences: Iterable[str]) -> str:
+    """A heading with sentences under it, wrapped and indented."""
+    return "\n".join([heading, *(_wrapped(s, "  ", "  ") for s in sentences)])
+
+
+def facts(rows: Mapping[str, str]) -> str:
+    """Names and values in two columns; long values go on below themselves."""
+    margin = max(map(len, rows)) + 2
+    return "\n".join(_wrapped(value, f"{name:<{margin}}", " " * margin) for name, value in rows.items())
+
+
+def per_axis(values: Iterable[float]) -> str:
+    """Three digits each, "12.6 x 19.1"; one number if all are the same."""
+    return " x ".join(dict.fromkeys(f"{value:.3g}" for value in values))
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the right form, "1 channel", "3 channels"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _wrapped(text: str, first: str, rest: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
