@@ -6,11 +6,11 @@ import math
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
 class FitProgress:
-    """A progress bar for one fit. Silent when not `shown`, and one line per tenth when stderr is no terminal.
+    """A progress line for one fit, within 80 columns. Silent when not `shown`, and one line per tenth when stderr is no terminal.
 
     Args:
         shown: Whether anything is shown.
@@ -22,11 +22,8 @@ class FitProgress:
         self._unit = unit
         self._tenth = -1
         self._bar = Progress(
-            TextColumn("fit"),
-            BarColumn(),
             TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
-            TextColumn("learned up to {task.fields[learned]}"),
-            TimeElapsedColumn(),
+            TextColumn("[bold]learned to {task.fields[learned]}"),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -36,7 +33,7 @@ class FitProgress:
 
     def __enter__(self) -> FitProgress:
         self._bar.start()
-        self._task = self._bar.add_task("fit", total=1.0, step=0, loss="-", learned="-")
+        self._task = self._bar.add_task("fit", total=1.0, step=0, loss="-", learned="nothing yet")
         return self
 
     def __exit__(
@@ -59,12 +56,12 @@ class FitProgress:
         """
         share = min(share, 1.0)
         reached = "nothing yet" if math.isnan(learned) else f"{learned:.3g} {self._unit}"
-        error = "-" if math.isnan(loss) else f"{loss:.3g}"
+        error = "-" if math.isnan(loss) else f"{loss:.2g}"
         if not self._console.is_terminal:
             tenth = int(share * 10)
             if tenth > self._tenth:
                 self._tenth = tenth
-                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned up to {reached}")
+                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned to {reached}")
             return
         if self._task is not None:
             self._bar.update(self._task, completed=share, step=step, loss=error, learned=reached)
