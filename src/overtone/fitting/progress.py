@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
 class FitProgress:
-    """A progress line for one fit, within 80 columns. Silent when not `shown`, and one line per tenth when stderr is no terminal.
+    """A progress line for one fit, within 80 columns; one line per tenth where stderr is no terminal.
 
     Args:
         shown: Whether anything is shown.
@@ -23,7 +23,7 @@ class FitProgress:
         self._tenth = -1
         self._bar = Progress(
             TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
-            TextColumn("[bold]learned to {task.fields[learned]}"),
+            TextColumn("[bold]learned {task.fields[learned]}"),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -55,13 +55,13 @@ class FitProgress:
             learned: Highest frequency learned so far, NaN if none.
         """
         share = min(share, 1.0)
-        reached = "nothing yet" if math.isnan(learned) else f"{learned:.3g} {self._unit}"
+        reached = "nothing yet" if math.isnan(learned) else f"to {learned:.3g} {self._unit}"
         error = "-" if math.isnan(loss) else f"{loss:.2g}"
         if not self._console.is_terminal:
             tenth = int(share * 10)
             if tenth > self._tenth:
                 self._tenth = tenth
-                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned to {reached}")
+                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned {reached}")
             return
         if self._task is not None:
             self._bar.update(self._task, completed=share, step=step, loss=error, learned=reached)
