@@ -153,7 +153,8 @@ def test_a_browser_that_cannot_unpack_says_so(browser: Browser, pages: dict[str,
 
 def test_a_broken_page_is_noticed(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
     broken = tmp_path / "broken.html"
-    extra = "<img src='https://example.invalid/x.png'><div style='width:600px'>wide</div><script>throw 1</script></main>"
+    image = "<img src='https://example.invalid/x.png'>"
+    extra = f"{image}<div style='width:600px'>wide</div><script>throw 1</script></main>"
     broken.write_text(pages["series"].read_text(encoding="utf-8").replace("</main>", extra), encoding="utf-8")
     with opened(browser, broken, 390, 844) as watched:
         assert watched.complaints

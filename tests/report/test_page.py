@@ -154,7 +154,7 @@ def test_key_numbers_are_those_of_the_record(runs: dict[str, Path], tmp_path: Pa
     text = report.write(runs["picture"], tmp_path / "r.html").read_text(encoding="utf-8")
     tiles = dict(re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)(?: <small>.*?)?</dd></div>", text))
     assert tiles["Steps"] == f"{int(record.step[-1]):,}"
-    assert tiles["Parameters"] == "264,707"
+    assert tiles["Parameters"] == f"{record.attrs['parameters']:,}"
     assert tiles["Nyquist"] == "32"
     assert tiles["Noise (std)"] == number(record.attrs["noise_std"], 2)
 

@@ -14,7 +14,8 @@
   try {
     if (!("DecompressionStream" in window)) { tell("the browser cannot unpack the drawing library"); return; }
     const packed = atob(document.getElementById("drawing-library").textContent.trim());
-    const bytes = Uint8Array.from(packed, (c) => c.charCodeAt(0));
+    const bytes = new Uint8Array(packed.length);
+    for (let i = 0; i < packed.length; i++) bytes[i] = packed.charCodeAt(i);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
     script.textContent = await new Response(stream).text();
