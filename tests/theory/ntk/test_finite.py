@@ -165,7 +165,7 @@ def test_half_precision_sums_in_single():
 
 
 @pytest.mark.parametrize("outputs", [Outputs.SUM, Outputs.BLOCKS])
-@pytest.mark.parametrize("case", ["mlp", "images", "text", "used besides"])
+@pytest.mark.parametrize("case", ["mlp", "text", "used besides"])
 def test_two_arguments_and_small_budgets(case, outputs):
     build, x, _ = CASES[case]
     network = randomise(build().double())
@@ -173,7 +173,7 @@ def test_two_arguments_and_small_budgets(case, outputs):
     exact = contraction(j[:4], j[2:], outputs)
     assert error(finite(network, x[:4], x[2:], outputs=outputs).matrix, exact) < 1e-12
     chunks = set()
-    for memory in (2e-5, 5e-5, 2e-4, 1e-3):
+    for memory in (3e-5, 1e-4, 1e-3):
         try:
             found = finite(network, x[:4], x[2:], outputs=outputs, memory=memory)
             whole = finite(network, x, outputs=outputs, memory=memory)
@@ -186,16 +186,16 @@ def test_two_arguments_and_small_budgets(case, outputs):
 
 
 def test_a_larger_budget_takes_larger_chunks():
-    network, x = randomise(mlp().double()), samples(200, 5)
+    network, x = randomise(mlp().double()), samples(40, 5)
     exact = kernel(network, x)
     chunks = []
-    for memory in (6e-4, 1e-3, 1.0):
+    for memory in (2e-4, 3e-4, 1.0):
         found = finite(network, x, memory=memory)
         chunks.append(found.chunk)
         assert error(found.matrix, exact) < 1e-12
         assert torch.equal(found.matrix, found.matrix.mT)
     assert chunks == sorted(chunks)
-    assert chunks[0] < chunks[1] < chunks[2] == 200
+    assert chunks[0] < chunks[1] < chunks[2] == 40
 
 
 def test_budgets_that_cannot_do():
@@ -206,7 +206,7 @@ def test_budgets_that_cannot_do():
         finite(network, x[:3], memory=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     kernel_size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     stride=st.tuples(st.integers(1, 2), st.integers(1, 2)),
@@ -228,7 +228,7 @@ def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups,
     assert error(found.matrix, kernel(network, x, Outputs.PER_OUTPUT)) < 1e-12
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     widths=st.lists(st.integers(1, 12), min_size=2, max_size=5),
     n=st.integers(1, 9),

@@ -145,9 +145,9 @@ def rule_for(layer: nn.Module) -> Rule | None:
     if kind is nn.Linear:
         return Matrix(weight, bias)
     if kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d):
-        return Convolution(layer, weight, bias)
+        return Convolution(layer, weight, bias)  # type: ignore[arg-type]
     if kind is nn.Embedding and layer.max_norm is None and not layer.scale_grad_by_freq:
-        return Table(layer.padding_idx)  # type: ignore[arg-type]
+        return Table(layer.padding_idx)
     if kind is nn.LayerNorm:
         shape, eps = layer.normalized_shape, layer.eps
         return Scale(lambda x: F.layer_norm(x, shape, eps=eps), (-len(shape), None), weight, bias)  # type: ignore[arg-type]

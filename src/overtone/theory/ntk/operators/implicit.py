@@ -19,10 +19,11 @@ from overtone.theory.ntk.operators.operator import Operator
 class Implicit(Operator):
     """The complete kernel of a network as an operator on vectors.
 
-    Element n C + c of an (N C,) vector belongs to output c of sample n. A product is one backward pass for u = J^T v, and J u as the derivative of u.(J^T w) with respect to w,
-    which every layer that can be differentiated twice allows (forward mode is not defined for fused recurrent
-    layers). It goes chunk by chunk, so memory does not grow with N beyond a chunk's activations. The network
-    is left as it was, and must not change while in use.
+    Element n C + c of an (N C,) vector belongs to output c of sample n. A product is one backward pass for
+    u = J^T v, and J u as the derivative of u.(J^T w) with respect to w, which every layer that can be
+    differentiated twice allows (forward mode is not defined for fused recurrent layers). It goes chunk by chunk,
+    so memory does not grow with N beyond a chunk's activations. The network is left as it was, and must not
+    change while in use.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...).
