@@ -1,0 +1,69 @@
+"""Tables of samples: one row a sample, every entry a finite number, made a float64 tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.spectra.fields import channels_last
+
+
+def rows(table: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
+    """A table (N, columns), or a single column (N,), as a float64 tensor (N, columns) on its own device.
+
+    Args:
+        table: Tensor, array, data frame or nested numbers.
+        where: Name of the argument, for errors.
+        count: How many rows there have to be, or None for any.
+
+    Returns:
+        The numbers, without their gradient.
+
+    Raises:
+        InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
+    """
+    if not isinstance(table, Tensor):
+        table = _numbers(np.asarray(table), where)
+    if table.ndim not in (1, 2):
+        raise InputError(
+            "one row a sample and one column a quantity",
+            f"an array of shape {tuple(table.shape)}",
+            "reshape it to (samples, columns)",
+            where,
+        )
+    found = channels_last(table, None if table.ndim == 1 else -1, where).detach().double()
+    if count is not None and len(found) != count:
+        raise InputError(f"{count} rows, one a sample", f"{len(found)}", "pass the same samples", where)
+    broken = (~found.isfinite()).any(1)
+    if bool(broken.any()):
+        first = int(broken.byte().argmax())
+        raise InputError(
+            "finite numbers in every row",
+            f"NaN or infinity in {int(broken.sum())} of {len(found)} rows, first in row {first}",
+            "drop or fill these rows",
+            where,
+        )
+    return found
+
+
+def _numbers(array: np.ndarray, where: str) -> np.ndarray:
+    """The array, or what is text in it converted if it reads as numbers."""
+    if array.dtype.kind not in "OUS":
+        return array
+    columns = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+    for number, column in enumerate(columns.T):
+        if any(isinstance(entry, (str, bytes)) for entry in column):
+            raise InputError(
+                "columns of numbers",
+                f"text in column {number} ({column[0]!r} in its first row)",
+                "encode it, for instance as one column of zeros and ones for each category",
+                where,
+            )
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as wrong:
+        raise InputError(
+            "columns of numbers", f"objects that are none ({wrong})", "convert them to floats", where
+        ) from wrong
