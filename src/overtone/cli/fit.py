@@ -14,6 +14,7 @@ from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 from overtone.cli.text import count, facts, paragraph, per_axis
 from overtone.cli.verb import Verb, examples, flag
+from overtone.errors import InputError
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
@@ -197,6 +198,8 @@ def fit(
     from overtone.fitting.directory import RunDirectory
 
     how = reading_arguments(options)
+    if resume and options["overwrite"]:
+        raise InputError("--resume or --overwrite", "both", "choose one")
     if resume:
         settings = RunDirectory.of(out).read_settings()
         resuming.check_same(context, settings, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: The words after the program's name; those of the process if None.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(arguments))
 
 
@@ -69,7 +72,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(nothing.format_message(), err=True)
         return WRONG
     except click.UsageError as wrong:
-        return _fail(wrong_usage(wrong), WRONG)
+        return _fail(wrong_usage(wrong, cli), WRONG)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted.", INTERRUPTED)
     except OvertoneError as error:
@@ -88,7 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    click.echo(f"overtone: {sentence}", err=True)
+    click.echo(f"overtone: {' '.join(sentence.splitlines())}", err=True)
     return code
 
 

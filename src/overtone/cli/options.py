@@ -11,7 +11,7 @@ from overtone.cli.verb import flag
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-READING = ("spacing", "unit", "channel_axis", "periodic", "alpha", "time_column", "columns")
+READING = ("spacing", "unit", "channel_axis", "periodic", "alpha", "key", "time_column", "columns")
 """Names of the flags of `reading`."""
 
 
@@ -106,6 +106,7 @@ def reading(command: Command) -> Command:
             section=section,
             help="Pictures: transparency is laid over white, or ignored.",
         ),
+        flag("--key", metavar="NAME", section=section, help="Arrays: which one in a .npz of several."),
         flag(
             "--time-column",
             metavar="NAME",

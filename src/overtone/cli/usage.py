@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from overtone.errors import OvertoneError
@@ -9,27 +11,41 @@ from overtone.errors import OvertoneError
 INDIRECT = {"fraction": "--held-out"}
 """Arguments of the library that a flag reaches under another name."""
 
+ARGUMENT = re.compile(r"\b([a-z_]+)=")
+COMMAND = re.compile(r"No such command '(.*)'")
+EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")
 
-def wrong_usage(error: click.UsageError) -> str:
-    """A click error in one sentence, without the usage.
+
+def wrong_usage(error: click.UsageError, group: click.Group) -> str:
+    """A click error in one sentence, "expected ..., got ...; do", without the usage.
 
     Args:
         error: What click raised.
+        group: The command line.
     """
     command = error.ctx.command_path if error.ctx else "overtone"
     look = f"see {command} --help"
     if isinstance(error, click.NoSuchOption):
         meant = f"; did you mean {error.possibilities[0]}? ({look})" if error.possibilities else f"; {look}."
         return f"expected a flag of {command}, got {error.option_name}{meant}"
+    if isinstance(error, click.BadOptionUsage):
+        bare = "requires" in error.message
+        wanted, got = ("a value after it", "nothing") if bare else ("no value with it", "one")
+        return f"{error.option_name}: expected {wanted}, got {got}; {look}."
     if isinstance(error, click.MissingParameter) and error.param is not None and error.ctx is not None:
         return f"expected {error.param.make_metavar(error.ctx)}, got nothing; {look}."
     if isinstance(error, click.BadParameter) and error.param is not None:
-        return f"{error.param.opts[0]}: {error.message.rstrip('.')}; {look}."
-    return f"{error.format_message().rstrip('.')}; {look}."
+        return f"{error.param.opts[0]}: {_bad_value(error.message, error.param.type)}; {look}."
+    message = error.format_message()
+    if unknown := COMMAND.search(message):
+        return f"expected one of {', '.join(sorted(group.commands))}, got {unknown[1]!r}; {look}."
+    if extra := EXTRA.search(message):
+        return f"expected one SOURCE at most, got more ({extra[1]}); {look}."
+    return f"{message.rstrip('.')}; {look}."
 
 
 def in_flags(error: OvertoneError, group: click.Group) -> str:
-    """An error's sentence with the flag in place of the argument that it stands for.
+    """An error's sentence with flags in place of the arguments that they stand for: --key for `key=`.
 
     Args:
         error: From the library, where `--time` is `seconds`.
@@ -38,6 +54,19 @@ def in_flags(error: OvertoneError, group: click.Group) -> str:
     names = dict(INDIRECT)
     for verb in group.commands.values():
         names |= {p.name: p.opts[0] for p in verb.params if isinstance(p, click.Option) and p.name}
-    if error.where not in names:
-        return str(error)
-    return str(type(error)(error.expected, error.got, error.do, names[error.where]))
+    do = ARGUMENT.sub(lambda found: names.get(found[1], found[0]), error.do)
+    return str(type(error)(error.expected, error.got, do, names.get(error.where or "", error.where)))
+
+
+def _bad_value(message: str, kind: click.ParamType) -> str:
+    """Click says "'x' is not a valid integer."; overtone's own types say it as it should be."""
+    value, wrong, _ = message.rstrip(".").partition(" is not ")
+    if not wrong:
+        return value
+    if isinstance(kind, click.Choice):
+        wanted = f"one of {', '.join(kind.choices)}"
+    elif isinstance(kind, click.IntRange):
+        wanted = f"a whole number of at least {kind.min}"
+    else:
+        wanted = "a whole number" if isinstance(kind, type(click.INT)) else "a number"
+    return f"expected {wanted}, got {value}"
