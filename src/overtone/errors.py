@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class OvertoneError(Exception):
-    """Base of all errors: "`where`: expected `expected`, got `got`; `do`."
+    """Base of all errors, which read `where`: expected `expected`, got `got`; `do`.
 
     Args:
         expected: What would have been right, without a leading "expected".

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from overtone.errors import InputError
+from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import activations, find_device, member, per_axis
 from overtone.fitting.directory import RunDirectory
 from overtone.fitting.fingerprint import fingerprint
@@ -232,13 +232,20 @@ def _train(
             checkpoint=directory.checkpoint,
             resume=checkpoint,
         )
-        prediction = probe.predict()
-        probe.snapshot("prediction", outcome.step, prediction)
+        probe.snapshot(outcome.step)
+        errors = probe.final_errors()
         probe.annotate(
-            final_errors=probe.final_errors(prediction),
+            final_errors=errors,
             seconds=outcome.seconds,
             ending=outcome.ending.value,
             complete=outcome.ending is not Ending.INTERRUPTED,
+        )
+    if not all(map(math.isfinite, errors.values())):
+        raise RunError(
+            "finite predictions",
+            f"NaN or infinity after step {outcome.step}",
+            f"lower the learning rate of {options.lr:g}; the record up to there is kept",
+            "training",
         )
     return Run(directory, signal, built.field, outcome)
 

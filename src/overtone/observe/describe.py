@@ -32,7 +32,6 @@ def describe_measurement(
         JSON-able attributes of the record's schema.
     """
     grid = signal.geometry
-    known = noise.verdict is not NoiseVerdict.CANNOT_TELL
     return {
         "origin": "measured",
         "frequency_unit": grid.frequency_unit,
@@ -52,11 +51,7 @@ def describe_measurement(
         "signal": signal.name,
         "notes": list(signal.notes),
         "peak": signal.peak,
-        "noise_std": _rms(noise.std) if known else None,
-        "noise_low": _rms(noise.low),
-        "noise_high": _rms(noise.high),
-        "noise_verdict": noise.verdict.value,
-        "noise_sentence": noise.sentence,
+        **_noise(signal, noise),
         "versions": {
             name: importlib.metadata.version(name)
             for name in ("overtone", "torch", "numpy", "scipy", "xarray")
@@ -81,6 +76,26 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in parameters),
         "device": f"{device.type} ({name})",
         "dtype": str(first.dtype).removeprefix("torch."),
+    }
+
+
+def _noise(signal: Signal, noise: NoiseFloor) -> dict[str, Any]:
+    """Strength of the noise over all channels: as it is where a clean reference is known, else as estimated."""
+    if signal.clean is not None:
+        apart = float((signal.values - signal.clean).square().mean(dtype=torch.float64).sqrt())
+        return {
+            "noise_std": apart,
+            "noise_low": apart,
+            "noise_high": apart,
+            "noise_verdict": (NoiseVerdict.NOISE if apart > 0 else NoiseVerdict.CLEAN).value,
+            "noise_sentence": f"The clean reference is known: the noise has a standard deviation of {apart:.3g}.",
+        }
+    return {
+        "noise_std": None if noise.verdict is NoiseVerdict.CANNOT_TELL else _rms(noise.std),
+        "noise_low": _rms(noise.low),
+        "noise_high": _rms(noise.high),
+        "noise_verdict": noise.verdict.value,
+        "noise_sentence": noise.sentence,
     }
 
 

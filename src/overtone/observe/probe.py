@@ -17,25 +17,23 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.observe.describe import describe_measurement, describe_network
 from overtone.observe.evaluate import Forward, chunk_size, predict
+from overtone.observe.measurement import Measurement, mean_square, trained
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.untouched import untouched
 from overtone.observe.window import Window
 from overtone.records import Header, Writer, load
+from overtone.rng import generator
 from overtone.signals import Signal
-from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, noise_floor
-from overtone.spectra.grid import describe
+from overtone.spectra import Bands, NoiseFloor, noise_floor
 
 if TYPE_CHECKING:
     import xarray
 
-SNAPSHOT_SAMPLES = 1 << 20
-"""Largest signal of which whole predictions are kept."""
+WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
+"""Signals up to the first size are kept whole in snapshots; of larger ones a central block of the second size is."""
 
-LEARNED = 0.5
-"""Relative error below which a band counts as learned."""
-
-CONTENT = 1e-10
-"""Share of the power outside the mean below which a band holds nothing to learn."""
+FINAL_SAMPLES = 1 << 21
+"""Largest number of samples from which final errors are computed."""
 
 
 class Probe:
@@ -86,29 +84,23 @@ class Probe:
     ) -> None:
         self.signal, self.network, self.schedule = signal, network, schedule or LogSchedule()
         self._forward, self._chunk = forward, chunk_size(network, memory)
-        self._window = window or Window.whole(signal.geometry)
-        self._whole = self._window.covers(signal.geometry)
-        self._index = None if self._whole else self._window.index(signal.geometry)
-        self._grid = self._window.restrict(signal.geometry)
-        self._transform = GridTransform(self._grid.shape, self._grid.spacing, self._grid.periodic, bands)
-        self._target = self._take(signal.values)
-        self._coefficients = self._transform.coefficients(self._on_grid(self._target))
-        self._target_power = self._transform.power(self._coefficients)
-        self._parts = self._error_parts()
         self._snapshots = frozenset(snapshots)
         self._began = time.perf_counter() - elapsed
         self.path = _record_path(path)
-        self.check()
         self.highest_learned = math.nan
+        self.check()
+        grid = signal.geometry
+        self._measurement = Measurement(signal, window or Window.whole(grid), bands)
+        whole = grid.samples <= WHOLE_SNAPSHOT
+        self._shown = Window.whole(grid) if whole else Window.central(grid, PART_SNAPSHOT)
+        self._shown_index = None if whole else self._shown.index(grid)
         if resume_after is None:
             noise = noise or noise_floor(
-                signal.grid_values,
-                signal.geometry.spacing,
-                periodic=signal.geometry.periodic,
-                channel_axis=-1,
+                signal.grid_values, grid.spacing, periodic=grid.periodic, channel_axis=-1
             )
             self._writer = Writer.create(self.path, self._header(noise, attrs or {}))
-            self.snapshot("target", -1, signal.values)
+            target = signal.values if self._shown_index is None else signal.values[self._shown_index]
+            self._writer.snapshot("target", -1, self._pictured(target))
         else:
             self._writer = Writer.resume(self.path, last_step=resume_after)
 
@@ -118,9 +110,7 @@ class Probe:
         Raises:
             InputError: If it returns anything but one value per sample and channel.
         """
-        few = torch.arange(min(2, self.signal.geometry.samples))
-        with untouched(self.network):
-            output = predict(self.network, self.signal.geometry, few, chunk=2, forward=self._forward)
+        output = self.predict(torch.arange(min(2, self.signal.geometry.samples)))
         if output.shape[1] != self.signal.values.shape[1]:
             raise InputError(
                 f"{self.signal.values.shape[1]} output channels, as the signal has",
@@ -150,69 +140,49 @@ class Probe:
         """
         if not (force or self.schedule.due(step)):
             return False
-        prediction = self.predict(self._index)
-        row = self.measure(prediction)
-        row["loss"] = float("nan") if loss is None else float(loss)
-        row["learning_rate"] = float("nan") if learning_rate is None else float(learning_rate)
+        row = self._measurement.row(self.predict(self._measurement.index))
+        row["loss"] = math.nan if loss is None else float(loss)
+        row["learning_rate"] = math.nan if learning_rate is None else float(learning_rate)
         row["time"] = self.elapsed
-        self.highest_learned = self._reach(row["residual_power"])
+        self.highest_learned = self._measurement.reach(row["residual_power"])
         self._writer.append(step, row)
         if step in self._snapshots:
-            self.snapshot("prediction", step, prediction if self._whole else self.predict(None))
+            self.snapshot(step)
         return True
 
     def predict(self, index: Tensor | None = None) -> Tensor:
         """The network's present predictions, (M, C), at flat sample indices, or at every sample."""
+        grid = self.signal.geometry
         with untouched(self.network):
-            return predict(
-                self.network, self.signal.geometry, index, chunk=self._chunk, forward=self._forward
-            )
+            return predict(self.network, grid, index, chunk=self._chunk, forward=self._forward)
 
-    def measure(self, prediction: Tensor) -> dict[str, Any]:
-        """The measured part of a row, from predictions at the window's samples.
+    def final_errors(self) -> dict[str, float]:
+        """Mean square errors of the network as it is: "train", "held_out" and "held_out_clean", those that exist.
 
-        Args:
-            prediction: (M, C) values in the signal's units.
-
-        Returns:
-            `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats.
+        Over all samples of the signal, not of the window alone; of signals beyond 2 million samples, over as many
+        drawn at random.
         """
-        residual = self._target - prediction.to(self._target.dtype)
-        coefficients = self._transform.coefficients(self._on_grid(residual))
-        cross = self._target_power - self._transform.cross(coefficients, self._coefficients)
-        row: dict[str, Any] = {
-            "residual_power": self._transform.power(coefficients).numpy(),
-            "cross_power": cross.numpy(),
-        }
-        square = residual.square().mean(dim=1, dtype=torch.float64)
-        for name, part in self._parts.items():
-            row[name] = float(square[part].mean())
-        if self.signal.clean is not None:
-            clean = self._take(self.signal.clean) - prediction.to(self._target.dtype)
-            row["clean_error"] = float(clean.square().mean(dtype=torch.float64))
-        return row
-
-    def final_errors(self, prediction: Tensor) -> dict[str, float]:
-        """Mean square errors of predictions at every sample: on training, held-out, and clean held-out samples."""
-        values, out = self.signal.values, {}
-        square = (values - prediction.to(values.dtype)).square().mean(dim=1, dtype=torch.float64)
-        parts = {"train": self.signal.train_index, "held_out": self.signal.held_out_index}
-        for name, part in parts.items():
-            if part is not None and part.numel():
-                out[name] = float(square[part].mean())
-        if self.signal.clean is not None:
-            square = (
-                (self.signal.clean - prediction.to(values.dtype)).square().mean(dim=1, dtype=torch.float64)
+        signal, samples = self.signal, self.signal.geometry.samples
+        index = torch.arange(samples)
+        if samples > FINAL_SAMPLES:
+            drawn = generator(0, "probe", "final").choice(
+                samples, FINAL_SAMPLES, replace=False, shuffle=False
             )
-            part = parts["held_out"]
-            out["held_out_clean"] = float((square if part is None else square[part]).mean())
+            index = torch.from_numpy(drawn)
+        prediction = self.predict(index)
+        square = mean_square(signal.values[index], prediction)
+        out = {"train": float(square[trained(signal)[index]].mean())}
+        held = None if signal.held_out is None else signal.held_out[index]
+        if held is not None:
+            out["held_out"] = float(square[held].mean())
+        if signal.clean is not None:
+            clean = mean_square(signal.clean[index], prediction)
+            out["held_out_clean"] = float((clean if held is None else clean[held]).mean())
         return out
 
-    def snapshot(self, name: str, step: int, values: Tensor) -> None:
-        """Keep a whole prediction (N, C) in the record; signals beyond a million samples are not kept."""
-        if values.shape[0] <= SNAPSHOT_SAMPLES:
-            grid = values.reshape(*self.signal.geometry.shape, -1)
-            self._writer.snapshot(name, step, grid.float().numpy())
+    def snapshot(self, step: int) -> None:
+        """Keep the network's prediction; of signals beyond a million samples, that of a central block."""
+        self._writer.snapshot("prediction", step, self._pictured(self.predict(self._shown_index)))
 
     def annotate(self, **attrs: Any) -> None:
         """Add attributes that are known only later."""
@@ -221,7 +191,7 @@ class Probe:
     @property
     def bands(self) -> Bands:
         """The frequency bands of the record; the first one holds the mean."""
-        return self._transform.bands
+        return self._measurement.bands
 
     @property
     def elapsed(self) -> float:
@@ -245,63 +215,19 @@ class Probe:
     ) -> None:
         self.close()
 
-    def _take(self, values: Tensor) -> Tensor:
-        return values if self._index is None else values[self._index]
-
-    def _on_grid(self, values: Tensor) -> Tensor:
-        return values.reshape(*self._grid.shape, -1)
-
-    def _error_parts(self) -> dict[str, Tensor]:
-        parts = {}
-        for name, index in (
-            ("train_error", self.signal.train_index),
-            ("held_out_error", self.signal.held_out_index),
-        ):
-            if index is None or not index.numel():
-                continue
-            mask = torch.zeros(self.signal.geometry.samples, dtype=torch.bool)
-            mask[index] = True
-            inside = self._take(mask).nonzero().squeeze(-1)
-            if inside.numel():
-                parts[name] = inside
-        return parts
-
-    def _reach(self, residual_power: np.ndarray) -> float:
-        """Upper edge of the bands learned without a gap, as `records.derived.highest_learned` defines it."""
-        target, residual = self._target_power.numpy().sum(1), residual_power.sum(1)
-        held = target > CONTENT * target[1:].sum()
-        unlearned = held & (residual >= LEARNED**2 * target)
-        first = int(np.argmax(unlearned)) if unlearned.any() else len(held)
-        learned = np.flatnonzero(held[:first])
-        return float(self._transform.bands.high[learned[-1]]) if learned.size else math.nan
+    def _pictured(self, values: Tensor) -> np.ndarray:
+        return values.reshape(*self._shown.shape, -1).float().numpy()
 
     def _header(self, noise: NoiseFloor, attrs: Mapping[str, Any]) -> Header:
-        bands = self._transform.bands
+        seen = self._measurement
+        described = describe_measurement(self.signal, seen.grid, seen.index is None, noise, seen.estimator)
         return Header(
-            band_low=bands.low,
-            band_high=bands.high,
+            band_low=seen.bands.low,
+            band_high=seen.bands.high,
             channels=self.signal.channels,
-            static={
-                "target_power": self._target_power.cpu().numpy(),
-                "noise_power": self._noise_power(noise),
-            },
-            attrs=describe_measurement(
-                self.signal, self._grid, self._whole, noise, describe(self._transform.lattice)
-            )
-            | describe_network(self.network)
-            | dict(attrs),
+            static={"target_power": seen.target_power.numpy(), "noise_power": seen.noise_power(noise)},
+            attrs=described | describe_network(self.network) | dict(attrs),
         )
-
-    def _noise_power(self, noise: NoiseFloor) -> np.ndarray:
-        """The noise per band and channel: exact where the clean signal is known, NaN where nobody can tell."""
-        if self.signal.clean is not None:
-            apart = self._take(self.signal.values - self.signal.clean)
-            return self._transform.power(self._transform.coefficients(self._on_grid(apart))).numpy()
-        share = (self._transform.modes.double() / self._transform.modes.sum()).numpy()[:, None]
-        variance = np.square(np.asarray(noise.std, dtype=np.float64))
-        if noise.verdict is not NoiseVerdict.NOISE:
-            variance = np.full_like(variance, 0.0 if noise.verdict is NoiseVerdict.CLEAN else math.nan)
-        return np.asarray(share * variance)
 
 
 def _record_path(path: str | Path | None) -> Path:

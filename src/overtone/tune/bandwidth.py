@@ -34,9 +34,10 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
     """How high a network's frequencies should reach, per axis, from the signal alone.
 
     Per axis: the power per band of |f_axis| minus the noise floor's share of it is the signal's own. The bandwidth is
-    the frequency below which 90 % of that power lies, counted no further than where it first falls below the noise.
+    the frequency below which 90 % of that power lies, counted no further than where the spectrum meets the noise
+    floor: the cut-off of the low-pass filter with the least expected error, beyond which noise outweighs signal.
     Without a noise floor it is the 90 % power frequency of the signal as it is. Power at frequency 0 of an axis needs
-    no bandwidth along it and is left out. Never below the axis' fundamental nor above its Nyquist frequency.
+    no bandwidth along it and is left out. Never below half the axis' fundamental nor above its Nyquist frequency.
 
     Args:
         signal: The signal.
@@ -59,7 +60,7 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
         reach, meets = _axis(signal.grid_values, grid, axis, floor)
         bandwidth.append(reach)
         reasons.append(_reason(grid, axis, reach, meets))
-    return Recommendation(tuple(bandwidth), (_about_noise(noise), *reasons))
+    return Recommendation(tuple(bandwidth), (noise.sentence, *reasons))
 
 
 def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, float | None]:
@@ -71,8 +72,8 @@ def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, 
     power = spectrum.power[1:].cpu()
     noise = (modes[1:] / modes.sum())[:, None].cpu() * floor.cpu()
     own, noise = (power - noise).sum(1), noise.sum(1)
-    below = (own < noise).nonzero().squeeze(-1)
-    end = int(below[0]) if below.numel() else len(own)
+    gain = (own - noise).cumsum(0)
+    end = int(gain.argmax()) + 1 if float(gain.max()) > 0 else 0
     low, high = torch.from_numpy(bands.low[1:]), torch.from_numpy(bands.high[1:])
     meets = float(low[end]) if end < len(own) else None
     if end == 0:
@@ -83,10 +84,6 @@ def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, 
     part = 1 - (reached[band] - wanted) / own[band] if own[band] > 0 else torch.zeros(())
     reach = float(low[band] + part * (high[band] - low[band]))
     return min(reach, grid.nyquist[axis]), meets
-
-
-def _about_noise(noise: NoiseFloor) -> str:
-    return noise.sentence
 
 
 def _reason(grid: Grid, axis: int, reach: float, meets: float | None) -> str:

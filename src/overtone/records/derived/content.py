@@ -26,7 +26,7 @@ def mean_bands(record: xarray.Dataset) -> xarray.DataArray:
 
 
 def corner_bands(record: xarray.Dataset) -> xarray.DataArray:
-    """Bool (band): bands beyond the radial Nyquist frequency, the largest of the attribute `nyquist`; none without it."""
+    """Bool (band): bands beyond the radial Nyquist frequency, the largest in `attrs["nyquist"]`; none without it."""
     nyquist = record.attrs.get("nyquist")
     limit = np.inf if nyquist is None or np.size(nyquist) == 0 else float(np.max(nyquist))
     return record.band_low >= limit * (1 - 1e-9)

@@ -1,0 +1,1 @@
+"""Speed and accuracy tables against what a user would otherwise do."""
