@@ -30,7 +30,7 @@ def test_numbers_read_as_people_write_them(value: float, said: str) -> None:
     assert text.number(value) == said
 
 
-@given(st.floats(1e-4, 1e9, exclude_max=True))
+@given(st.floats(1e-4, 1e8))
 def test_numbers_keep_three_significant_digits(value: float) -> None:
     shown = float(text.number(value).replace(",", ""))
     assert abs(shown - value) <= 0.5e-2 * value * (1 + 1e-9)

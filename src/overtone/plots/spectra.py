@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
+from overtone.records import derived
 
 _LINES = (
     ("target", "target", style.TARGET, "solid"),
@@ -27,11 +28,10 @@ def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
     """
     bands.require_rows(record, "spectra")
     row = record.isel(step=-1) if step is None else record.sel(step=step, method="nearest")
-    target, residual = row.target_power.sum("channel"), row.residual_power.sum("channel", skipna=False)
-    prediction = (residual - target + 2 * row.cross_power.sum("channel", skipna=False)).clip(min=0)
-    noise = (
-        row.noise_power.sum("channel", skipna=False) if "noise_power" in row else xr.full_like(target, np.nan)
-    )
+    row = derived.combine_channels(row)
+    target, residual = row.target_power, row.residual_power
+    prediction = (residual - target + 2 * row.cross_power).clip(min=0)
+    noise = row.noise_power if "noise_power" in row else xr.full_like(target, np.nan)
     columns = {"target": target, "prediction": prediction, "residual": residual, "noise": noise}
     columns["frequency"] = xr.DataArray(bands.centres(record), dims="band")
     kept = bands.varying(record)

@@ -12,7 +12,7 @@ from overtone.plots.text import count, decibels, number
 from overtone.report.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
 from overtone.report.glossary import ENTRIES
-from overtone.report.sentences import QUESTIONS, verdict
+from overtone.report.sentences import QUESTIONS, answers
 
 _TIE = 0.1
 
@@ -38,7 +38,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     sections = [
         Section("runs", "Run by run", [_table(records, labels, found, compared)]),
         Section("frequencies", "Frequencies", figures, pair=True),
-        Section("verdicts", "Verdicts", _verdicts(records, labels), pair=True),
+        Section("verdicts", "Verdicts", _verdicts(records, labels, found), pair=True),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     signals = sorted({str(r.attrs.get("signal") or "unnamed") for r in records})
@@ -141,10 +141,10 @@ def _table(
     return Table("The runs in numbers", rows, head, numeric=True)
 
 
-def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str]) -> list[Block]:
+def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str], found: Sequence[Findings]) -> list[Block]:
     return [
-        Answers(label, list(zip(QUESTIONS, verdict(record), strict=True)))
-        for record, label in zip(records, labels, strict=True)
+        Answers(label, list(zip(QUESTIONS, answers(f, record), strict=True)))
+        for record, label, f in zip(records, labels, found, strict=True)
     ]
 
 

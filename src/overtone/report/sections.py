@@ -12,9 +12,9 @@ from overtone.plots.text import count, decibels, number, percent
 from overtone.records import Snapshots, derived
 from overtone.report import media, settings
 from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
-from overtone.report.findings import gather
+from overtone.report.findings import Findings, gather
 from overtone.report.glossary import ENTRIES
-from overtone.report.sentences import QUESTIONS, verdict
+from overtone.report.sentences import QUESTIONS, answers
 
 
 def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
@@ -28,7 +28,8 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     Raises:
         InputError: If the record has no rows, or holds several runs.
     """
-    answers = list(zip(QUESTIONS, verdict(record), strict=True))
+    found = gather(record)
+    told = list(zip(QUESTIONS, answers(found, record), strict=True))
     order = learning_order.data(record)
     lead = Plot(
         "learning-order", "Learning order", learning_order.describe(order), learning_order.figure(record)
@@ -43,7 +44,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     title = str(record.attrs.get("signal") or name)
-    return Page(title, subtitle(record), answers, _numbers(record), lead, sections)
+    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections)
 
 
 def subtitle(record: xr.Dataset) -> str:
@@ -85,8 +86,8 @@ def _how(record: xr.Dataset) -> list[Section]:
     ]
 
 
-def _numbers(record: xr.Dataset) -> list[Tile]:
-    found, quality = gather(record), psnr.data(record).isel(step=-1)
+def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
+    quality = psnr.data(record).isel(step=-1)
     out = [
         Tile(f"PSNR, {label}", decibels(float(quality[name])))
         for name, label in (("train", "training"), ("held_out", "held out"), ("held_out_clean", "clean"))

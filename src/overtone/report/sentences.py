@@ -33,11 +33,15 @@ def verdict(record: xr.Dataset) -> list[str]:
     Raises:
         InputError: If the record holds several runs or no row.
     """
-    found = gather(record)
-    answers = [_learned(found), _not_learned(found), _noise(found, record), _advice(found, record)]
+    return answers(gather(record), record)
+
+
+def answers(found: Findings, record: xr.Dataset) -> list[str]:
+    """The sentences of `verdict`, from findings already gathered from the record."""
+    told = [_learned(found), _not_learned(found), _noise(found, record), _advice(found, record)]
     if record.attrs.get("origin") == "predicted":
-        answers[0] = f"This is a prediction; nothing was trained. {answers[0]}"
-    return answers
+        told[0] = f"This is a prediction; nothing was trained. {told[0]}"
+    return told
 
 
 def _learned(f: Findings) -> str:
