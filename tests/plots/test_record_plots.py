@@ -196,3 +196,12 @@ def test_comparison_refuses_mixed_units_and_unclear_labels() -> None:
 def test_labels_cannot_carry_markup_into_figures() -> None:
     compared = comparison.data([toy_record(), toy_record()], ["<img src=x onerror=alert(1)>", "b"])
     assert "<img" not in comparison.psnr_curves(compared).to_json()
+
+
+def test_a_loss_that_begins_late_is_described_from_where_it_begins() -> None:
+    record = toy_record()
+    record.loss[0] = np.nan
+    assert loss.describe(loss.data(record)).startswith("The training loss goes from 0.2")
+    assert "at step 1 to" in loss.describe(loss.data(record))
+    record.loss[:] = np.nan
+    assert loss.describe(loss.data(record)) == "No loss was recorded up to step 2,000."

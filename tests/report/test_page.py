@@ -162,3 +162,12 @@ def test_key_numbers_are_those_of_the_record(runs: dict[str, Path], tmp_path: Pa
 def test_reports_need_no_torch() -> None:
     code = "import sys, overtone.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shown"), [("noise", "0.05"), ("clean", "none found"), ("cannot_tell", "cannot tell")]
+)
+def test_a_noise_level_is_shown_only_where_there_is_noise(verdict: str, shown: str, tmp_path: Path) -> None:
+    path = gallery.picture(tmp_path / "run", 16, steps=20, bands=5, noise_verdict=verdict)
+    text = report.write(path, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.search(rf"<dt>Noise[^<]*</dt><dd>{shown}</dd>", text)

@@ -71,8 +71,10 @@ def figure(record: xr.Dataset) -> go.Figure:
 
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
-    first, last = float(d.loss[0]), float(d.loss[-1])
-    return (
-        f"The training loss goes from {text.number(first)} at step {text.count(float(d.step[0]))} to "
-        f"{text.number(last)} at step {text.count(float(d.step[-1]))}."
+    known = d.loss.dropna("step")
+    if not known.sizes["step"]:
+        return f"No loss was recorded up to step {text.count(float(d.step[-1]))}."
+    first, last = (
+        f"{text.number(float(v))} at step {text.count(float(v.step))}" for v in (known[0], known[-1])
     )
+    return f"The training loss goes from {first} to {last}."

@@ -44,6 +44,7 @@ def figure(record: xr.Dataset) -> go.Figure:
     """Steps logarithmic, dB linear; higher is better."""
     d = data(record)
     fig = style.canvas()
+    fig.update_layout(showlegend=True)
     for name, label, colour in LINES:
         y = d[name].values
         if np.isfinite(y).any():

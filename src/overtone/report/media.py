@@ -46,8 +46,9 @@ def _pictures(record: xr.Dataset, snapshots: Snapshots) -> Pictures:
         title, note = f"Step {text.count(float(step))}", f"{text.decibels(float(quality))} PSNR"
         shown.append(_picture(pixels, title, note, f"The prediction at {title.lower()}, {note}"))
     note = f"full colour at ±{text.number(d.attrs['limit'], 2)}"
-    alt = "Last prediction minus target: blue where too low, orange where too high"
-    shown.append(_picture(d.difference.values, "Last difference", note, alt))
+    last = float(d.moment[-1])
+    alt = f"Prediction at step {text.count(last)} minus target: blue where too low, orange where too high"
+    shown.append(_picture(d.difference.values, f"Difference, step {text.count(last)}", note, alt))
     return Pictures(
         "reconstruction-pictures", "Target and reconstruction", _compressed(picture.describe(d)), shown
     )

@@ -100,12 +100,7 @@ def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
     if isinstance(parameters, int | float):
         out.append(Tile("Parameters", count(parameters)))
     out.append(Tile("Power learned", percent(found.explained)))
-    std = record.attrs.get("noise_std")
-    if isinstance(std, int | float):
-        value = str(record.attrs.get("value_unit") or "")
-        out.append(Tile("Noise (std)", f"{number(float(std), 2)} {value}".strip()))
-    elif told := record.attrs.get("noise_verdict"):
-        out.append(Tile("Noise", "none found" if told == "clean" else "cannot tell"))
+    out += _noise(record)
     everything = found.learned.size > 0 and bool(found.learned.all())
     out.append(
         Tile("Learned up to", "all bands")
@@ -115,6 +110,15 @@ def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
     if found.nyquist:
         out.append(Tile("Nyquist", number(found.nyquist), found.unit))
     return out
+
+
+def _noise(record: xr.Dataset) -> list[Tile]:
+    told, std = record.attrs.get("noise_verdict"), record.attrs.get("noise_std")
+    if told == "noise" and isinstance(std, int | float):
+        return [
+            Tile("Noise (std)", f"{number(float(std), 2)} {record.attrs.get('value_unit') or ''}".strip())
+        ]
+    return [Tile("Noise", "none found" if told == "clean" else "cannot tell")] if told else []
 
 
 def band_table(record: xr.Dataset) -> Table:
