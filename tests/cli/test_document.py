@@ -1,0 +1,116 @@
+"""The page on the command line says what the command line does."""
+
+import re
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from overtone.cli.main import FAILED, INTERRUPTED, WRONG, cli
+from tests.cli.calling import TINY, ask, waves
+
+PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+
+def section(title):
+    return re.search(rf"^(?:## |\*\*){title}(?:\*\*)?\n(.*?)(?=^## |^\*\*[a-z]+\*\*|\Z)", PAGE, re.S | re.M)[
+        1
+    ]
+
+
+def rows(title):
+    table = [
+        re.split(r" *(?<!\\)\| *", line.strip("|\n ")) for line in section(title).splitlines() if "|" in line
+    ]
+    return [row for row in table if row[0].startswith("`")]
+
+
+def flags(title):
+    return {flag: row for row in rows(title) for flag in re.findall(r"--[a-z-]+", row[0])}
+
+
+SHARED = flags("Flags of every verb")
+BOTH = flags("Flags of scan and fit")
+LISTED = {
+    "scan": SHARED | BOTH,
+    "fit": SHARED | BOTH | flags("Flags of fit"),
+    "report": SHARED | flags("Flags of report"),
+}
+
+
+def options(verb):
+    context = click.Context(cli.commands[verb], info_name=verb)
+    found = [p for p in cli.commands[verb].get_params(context) if isinstance(p, click.Option)]
+    return {
+        name: option
+        for option in found
+        for name in option.opts + option.secondary_opts
+        if name.startswith("--")
+    }
+
+
+@pytest.mark.parametrize("verb", cli.commands)
+def test_the_page_lists_exactly_the_flags_there_are(verb):
+    assert set(LISTED[verb]) == set(options(verb))
+
+
+@pytest.mark.parametrize("verb", cli.commands)
+def test_the_page_gives_their_defaults(verb):
+    for name, option in options(verb).items():
+        default, stated = option.to_info_dict()["default"], LISTED[verb][name][1]
+        if default not in (None, False) and "UNSET" not in str(default).upper():
+            assert stated == str(default), name
+
+
+def test_the_page_lists_the_verbs_and_exit_codes():
+    assert re.findall(r"^\| `overtone (\w+)", PAGE, re.M) == ["scan", "fit", "report"]
+    assert {"scan", "fit", "report"} == set(cli.commands)
+    codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.M)]
+    assert codes == [0, FAILED, WRONG, INTERRUPTED]
+
+
+def test_every_command_line_on_the_page_parses():
+    lines = re.findall(r"^overtone (?!fit sensor)(.*)$", PAGE, re.M)
+    lines = [line for line in lines if not line.startswith(("sensor", ":"))]
+    assert len(lines) >= 6
+    for line in lines:
+        name, *words = line.split()
+        assert cli.commands[name].make_context(name, words).params
+
+
+def keys(title):
+    return {
+        re.search(r"`(\w+)`", row[0])[1]: set(re.findall(r"`(\w+)`", row[1])) - {"null"}
+        for row in rows(title)
+    }
+
+
+def test_the_listed_keys_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("waves.npy", waves())
+    answers = {
+        "scan": ask("scan", "waves.npy", "--json"),
+        "fit": ask("fit", "waves.npy", *TINY, "--steps", 3, "--json"),
+        "report": ask("report", "run", "--json"),
+    }
+    for verb, answer in answers.items():
+        document = answer.json
+        assert set(keys(verb)) <= set(document)
+        for key, inner in keys(verb).items():
+            held = document[key][0] if isinstance(document[key], list) else document[key]
+            if isinstance(held, dict):
+                assert inner == set(held) & inner != set(), key
+    assert list(keys("fit")) == [
+        *("run", "record", "report", "steps", "seconds", "parameters"),
+        *("psnr", "bands", "stop", "bandwidth", "verdict"),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_errors_shown_are_those_given(tmp_path, monkeypatch, number):
+    monkeypatch.chdir(tmp_path)
+    Path("sensor.csv").write_text("t,v\n0,1\n1,two\n2,3\n")
+    words, shown = re.findall(r"^\$ overtone (.*)\n(.*\n)", PAGE, re.M)[number]
+    answer = ask(*words.split())
+    assert (answer.code, answer.err) == (2, shown)
