@@ -16,9 +16,12 @@ few = settings(max_examples=8, deadline=None)
 
 
 def sample(seed, axes=2, channels=2):
+    """Values at one random place in each cell of a lattice, where least squares is well conditioned."""
     generator = np.random.default_rng(seed)
-    n = 40 if axes == 1 else 150
-    return generator.random((n, axes)), generator.normal(size=(n, channels)), generator
+    n = 40 if axes == 1 else 12
+    cells = np.stack(np.meshgrid(*[np.arange(n)] * axes), -1).reshape(-1, axes)
+    x = (cells + generator.random(cells.shape)) / n
+    return x, generator.normal(size=(len(x), channels)), generator
 
 
 def power(x, y, **options):
@@ -37,7 +40,7 @@ def test_coefficients_are_linear(seed, a, b, periodic):
     transform = PointsTransform(x, EDGES, domain=(0, 1), periodic=periodic)
     combined = transform.coefficients(a * y + b * other)
     parts = a * transform.coefficients(y) + b * transform.coefficients(other)
-    np.testing.assert_allclose(combined, parts, atol=TOLERANCE * (abs(a) + abs(b)) * 10)
+    np.testing.assert_allclose(combined, parts, atol=TOLERANCE * (abs(a) + abs(b)) + 1e-300)
 
 
 @few

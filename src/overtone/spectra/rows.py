@@ -36,8 +36,8 @@ def rows(table: Tensor | ArrayLike, where: str, count: int | None = None) -> Ten
     found = channels_last(table, None if table.ndim == 1 else -1, where).detach().double()
     if count is not None and len(found) != count:
         raise InputError(f"{count} rows, one a sample", f"{len(found)}", "pass the same samples", where)
-    broken = (~found.isfinite()).any(1)
-    if bool(broken.any()):
+    if not bool(found.isfinite().all()):
+        broken = (~found.isfinite()).any(1)
         first = int(broken.byte().argmax())
         raise InputError(
             "finite numbers in every row",

@@ -49,6 +49,10 @@ class Method(ABC):
             values: Real values on the processor.
         """
 
+    @abstractmethod
+    def reach(self, asked: float, supported: float) -> float:
+        """The highest frequency to seek when bands up to `asked` are wanted, in cycles per unit."""
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -68,6 +72,11 @@ class Quadrature(Method):
     def coefficients(self, sampling: Sampling, values: Tensor) -> Tensor:
         """The weighted sums, in one transform of type 1."""
         return sampling.project(values)[:, sampling.modes.kept].T
+
+    def reach(self, asked: float, supported: float) -> float:
+        """What is asked: each sum stands for itself."""
+        del supported
+        return asked
 
     @property
     def name(self) -> str:
@@ -107,7 +116,9 @@ class LeastSquares(Method):
         """The minimiser, one conjugate-gradient iteration for all channels at once."""
         modes = sampling.modes
         normal = _Normal(sampling)
-        residual = sampling.project(values)
+        largest = values.abs().amax(0)
+        scale = torch.where(largest > 0, largest, 1.0)
+        residual = sampling.project(values / scale)
         found, direction = torch.zeros_like(residual), residual.clone()
         size = _square(residual)
         enough = self.tolerance**2 * size
@@ -124,7 +135,11 @@ class LeastSquares(Method):
             ratio = _column(torch.where(active, smaller / size, 0.0), residual)
             direction = residual + ratio * direction
             size = torch.where(active, smaller, size)
-        return found[:, modes.kept].T
+        return found[:, modes.kept].T * scale
+
+    def reach(self, asked: float, supported: float) -> float:
+        """All that is supported at least, so that what lies beyond the bands is not taken for part of them."""
+        return max(asked, supported)
 
     @property
     def name(self) -> str:

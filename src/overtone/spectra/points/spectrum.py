@@ -18,7 +18,8 @@ class PointsSpectrum(Spectrum):
     """Power per band of a function known at scattered places.
 
     `mean_square` is that of the fitted function over the domain plus the weighted mean square of what the fit
-    left over; `missing` is the left-over plus what lies beyond the last band.
+    left over; `missing` is the left-over plus what lies beyond the last band. The left-over of a quadrature is
+    large where its modes are far from orthogonal on the samples.
 
     Attributes:
         supported: The frequency up to which the sampling supports an answer, in cycles per unit.

@@ -28,8 +28,8 @@ Domain = Box | Sequence[float] | Sequence[Sequence[float]]
 class PointsTransform:
     """From scattered samples to power per radial band, built once and used for many fields.
 
-    The function is sought among the modes of the domain's box with |f| <= F, F the end of the bands or the
-    supported frequency, whichever is higher, so that what lies between is not taken for something lower. With
+    The function is sought among the modes of the domain's box with |f| <= F, for least squares F the end of the
+    bands or the supported frequency, whichever is higher: what lies between is not taken for something lower. With
     coefficients c_k the power of a band is the sum of |c_k|^2 over its modes, the mean of the square of that
     part over the domain.
 
@@ -81,11 +81,10 @@ class PointsTransform:
                 f"ask for bands that end by {self.supported:.4g}, which the samples support",
                 "bands",
             )
-        reaches = self.bands.edges[-1] >= self.supported
-        modes = asked if reaches else Modes(self.domain, wraps, self.supported)
+        self._method = method or LeastSquares()
+        modes = Modes(self.domain, wraps, self._method.reach(self.bands.edges[-1], self.supported))
         weights = (density or Voronoi()).weights(found, self.domain, wraps)
         self._sampling = Sampling(modes, modes.angles(found), torch.from_numpy(weights))
-        self._method = method or LeastSquares()
         index = self.bands.index(modes.frequency)
         beyond = modes.frequency > self.bands.edges[-1] * (1 + 1e-9)
         self._band = torch.where(beyond, self.bands.count, index)
