@@ -15,6 +15,9 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
 
+SMALLEST = 256
+"""Samples below which a symmetric kernel is not cut into quarters, of which 10 in 16 blocks are computed."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -62,7 +65,7 @@ def budget(
     single = max(rows, columns) * work + samples * held
     blocks = 2 * need(rows, columns or rows, channels, outputs, 4)
     if single + blocks <= available:
-        return Budget(max(rows, columns), True)
+        return Budget(max(rows, columns) if columns else min(rows, max(SMALLEST, -(-rows // 4))), True)
     half = available / 2
     keep = samples * held <= half
     chunk = int(half // (work + (0 if keep else 2 * held)))

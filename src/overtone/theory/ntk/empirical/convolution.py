@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,16 +30,26 @@ def patches(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, inputs: Tensor) -> Tensor:
     """
     sides = [side for pair in reversed(_padding(layer)) for side in pair]
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    windows = F.pad(inputs, sides, mode=mode) if any(sides) else inputs
+    padded = F.pad(inputs, sides, mode=mode) if any(sides) else inputs
+    if len(layer.kernel_size) == 3:
+        return _volume(layer, padded)
+    kernel, dilation, stride = (_plane(each) for each in (layer.kernel_size, layer.dilation, layer.stride))
+    image = padded if padded.ndim == 4 else padded[:, :, None]
+    columns = F.unfold(image, kernel, dilation=dilation, stride=stride)
+    return columns.reshape(len(inputs), layer.groups, -1, columns.shape[-1]).mT
+
+
+def _plane(sizes: tuple[int, ...]) -> tuple[int, int]:
+    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def _volume(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, padded: Tensor) -> Tensor:
+    windows = padded
     for axis, (k, s, d) in enumerate(zip(layer.kernel_size, layer.stride, layer.dilation, strict=True)):
         windows = windows.unfold(axis + 2, d * (k - 1) + 1, s)[..., ::d]
-    n, space = len(inputs), len(layer.kernel_size)
+    n, count = len(padded), math.prod(windows.shape[2:5])
     split = windows.reshape(n, layer.groups, -1, *windows.shape[2:])
-    order = [0, 1, *range(3, 3 + space), 2, *range(3 + space, 3 + 2 * space)]
-    positions = 1
-    for size in windows.shape[2 : 2 + space]:
-        positions *= size
-    return split.permute(order).reshape(n, layer.groups, positions, -1)
+    return split.permute(0, 1, 3, 4, 5, 2, 6, 7, 8).reshape(n, layer.groups, count, -1)
 
 
 def positions(grads: Tensor, groups: int) -> Tensor:

@@ -13,7 +13,7 @@ from overtone.theory.ntk.empirical.features import Explicit, Features
 from overtone.theory.ntk.empirical.outputs import Outputs, allocate, contract
 
 
-def gradients(inputs: Tensor, grads: Tensor, weight: bool, bias: bool) -> Tensor:
+def gradients(inputs: Tensor, grads: Tensor, weight: bool, bias: bool) -> list[Tensor]:
     """Per-sample gradients of a matrix applied at T positions in each of G groups: sum_t g_t (h_t, 1)^T.
 
     Args:
@@ -23,14 +23,14 @@ def gradients(inputs: Tensor, grads: Tensor, weight: bool, bias: bool) -> Tensor
         bias: Whether there is a bias and it is trained.
 
     Returns:
-        (C, N, P), P = G out in, or G out (in + 1) with the bias.
+        (C, N, P) for the weight, P = G out in, and for the bias, P = G out, if they are trained.
     """
     parts = []
     if weight:
         parts.append(torch.matmul(grads.mT, inputs).flatten(2))
     if bias:
         parts.append(grads.sum(-2).flatten(2))
-    return torch.cat(parts, -1)
+    return parts
 
 
 @final
@@ -63,13 +63,16 @@ class Tiled(Features):
         theirs = mine if other is self else other.unfold(other.inputs)
         samples = max(self.grads.shape[1], other.grads.shape[1]) * self.grads.shape[0]
         tile = max(1, self.workspace // (2 * samples * mine.shape[1] * (mine.shape[-1] + 1)))
-        for rows in torch.arange(self.grads.shape[-1], device=self.grads.device).split(tile):
-            left = gradients(mine, self.grads[..., rows], self.weight, self.bias)
-            right = left
-            if other is not self:
-                right = gradients(theirs, other.grads[..., rows], self.weight, self.bias)
-            total += contract(left, right, outputs)
+        for start in range(0, self.grads.shape[-1], tile):
+            rows = slice(start, start + tile)
+            left = self._gradients(mine, rows)
+            right = left if other is self else other._gradients(theirs, rows)
+            for one, two in zip(left, right, strict=True):
+                total += contract(one, two, outputs)
         return total
+
+    def _gradients(self, unfolded: Tensor, rows: slice) -> list[Tensor]:
+        return gradients(unfolded, self.grads[..., rows], self.weight, self.bias)
 
     @property
     def size(self) -> int:
@@ -89,4 +92,4 @@ def smallest(features: Tiled) -> Features:
     if parameters * features.grads.shape[0] * features.grads.shape[1] > features.size:
         return features
     inputs = features.unfold(features.inputs)
-    return Explicit(gradients(inputs, features.grads, features.weight, features.bias))
+    return Explicit(torch.cat(gradients(inputs, features.grads, features.weight, features.bias), -1))
