@@ -121,6 +121,25 @@ def test_no_stop_without_evidence() -> None:
     assert "Hold out some samples" in advice
 
 
+def test_a_network_that_fits_only_what_it_saw_is_told_so() -> None:
+    record = toy_record(steps=50, noise=0.0).drop_vars("clean_error")
+    record["clean_error"] = record.train_error * float("nan")
+    level = float(record.train_error[-1]) * 20
+    stuck = record.assign(held_out_error=record.train_error * 0 + level)
+    assert report.verdict(stuck)[3].startswith("Lower the bandwidth")
+    assert "20 times that on the others" in report.verdict(stuck)[3]
+    close = record.assign(held_out_error=record.train_error * 0 + float(record.train_error[-1]) * 2)
+    assert not report.verdict(close)[3].startswith("Lower the bandwidth")
+
+
+def test_the_trend_is_that_of_unseen_samples() -> None:
+    record = toy_record(steps=50, noise=0.0)
+    record["clean_error"] = record.train_error * float("nan")
+    assert float(record.train_error[-1]) < float(record.train_error[-5])
+    flat = record.assign(held_out_error=record.train_error * 0 + float(record.train_error[-1]))
+    assert not report.verdict(flat)[3].startswith("Train longer")
+
+
 def test_falling_error_asks_for_more_steps() -> None:
     assert report.verdict(toy_record(steps=50, noise=0.0))[3].startswith("Train longer")
 

@@ -33,8 +33,10 @@ class Findings:
         onset: Step from which on noise is fitted, or None.
         stop: The best step and what it rests on.
         diverged: Whether errors or loss are not finite or ten times those of the start.
-        trend: Change of the training error (else the residual) since half the last step: -0.2 is a fall by a fifth.
+        trend: Change since half the last step of the error that `stop` rests on (else of the training error, else of
+            the residual): -0.2 is a fall by a fifth.
         since: The step `trend` refers to; `step` itself if there is none earlier.
+        gap: Error on held-out samples over that on training samples, at the last step; NaN if either is unknown.
     """
 
     step: int
@@ -53,6 +55,7 @@ class Findings:
     diverged: bool
     trend: float
     since: int
+    gap: float
 
     @property
     def learned(self) -> np.ndarray:
@@ -75,7 +78,8 @@ def gather(record: xr.Dataset) -> Findings:
     target = np.asarray(together.target_power, float)[told]
     residual = np.asarray(together.residual_power.isel(step=-1), float)[told]
     whole = float(target.sum())
-    trend, since = _trend(together)
+    stop = derived.stop(record)
+    trend, since = _trend(together, stop.evidence)
     return Findings(
         step=int(record.step[-1]),
         rows=record.sizes["step"],
@@ -89,10 +93,11 @@ def gather(record: xr.Dataset) -> Findings:
         nyquist=bands.nyquist(record),
         noise_from=bands.noise_crossing(record),
         onset=derived.noise_onset(record),
-        stop=derived.stop(record),
+        stop=stop,
         diverged=_diverged(together),
         trend=trend,
         since=since,
+        gap=_gap(together),
     )
 
 
@@ -109,8 +114,14 @@ def _diverged(together: xr.Dataset) -> bool:
     return bool(residual[-1] > _BLOWN_UP * scale)
 
 
-def _trend(together: xr.Dataset) -> tuple[float, int]:
-    error = np.asarray(together.train_error, float)
+def _gap(together: xr.Dataset) -> float:
+    trained, held_out = float(together.train_error[-1]), float(together.held_out_error[-1])
+    return held_out / trained if trained > 0 else float("nan")
+
+
+def _trend(together: xr.Dataset, evidence: derived.Evidence) -> tuple[float, int]:
+    name = "train_error" if evidence is derived.Evidence.NONE else evidence.value
+    error = np.asarray(together[name], float)
     if not np.isfinite(error).all():
         error = np.asarray(together.residual_power.sum("band", skipna=False), float)
     steps = together.step.values

@@ -101,15 +101,16 @@ def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
         out.append(Tile("Parameters", count(parameters)))
     out.append(Tile("Power learned", percent(found.explained)))
     out += _noise(record)
-    everything = found.learned.size > 0 and bool(found.learned.all())
-    out.append(
-        Tile("Learned up to", "all bands")
-        if everything
-        else Tile("Learned up to", number(found.reach), found.unit)
-    )
+    out.append(_reach(found))
     if found.nyquist:
         out.append(Tile("Nyquist", number(found.nyquist), found.unit))
     return out
+
+
+def _reach(found: Findings) -> Tile:
+    if found.learned.all() or not found.reach > 0:
+        return Tile("Bands learned", f"{int(found.learned.sum())} of {found.learned.size}")
+    return Tile("Learned up to", number(found.reach), found.unit)
 
 
 def _noise(record: xr.Dataset) -> list[Tile]:

@@ -15,6 +15,7 @@ QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn nois
 
 _WORSE = 1.05
 _STILL_FALLING = -0.05
+_TOO_FREE = 4.0
 
 
 def verdict(record: xr.Dataset) -> list[str]:
@@ -93,7 +94,7 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
     if stated == "clean":
         return "It did not: the target shows no noise to learn." + _overfitting(f)
     if stated != "noise":
-        told = str(record.attrs.get("noise_sentence") or "").strip().rstrip(".")
+        told = str(record.attrs.get("noise_sentence") or "").strip().rstrip(".").removeprefix("Cannot tell: ")
         reason = told or "whether the target carries noise could not be decided"
         return f"Cannot tell: {reason}." + _overfitting(f)
     size = f" (standard deviation {_level(record)})" if _level(record) else ""
@@ -166,6 +167,12 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
             else ""
         )
         return f"Train longer: the error still fell by {percent(-f.trend)} since step {count(f.since)}.{still}{hold}"
+    if f.gap > _TOO_FREE:
+        now = _bandwidth(record)
+        return (
+            f"Lower the bandwidth{f' (it is {now} now)' if now else ''} or gather more samples: the error no longer "
+            f"falls on samples the network was not trained on, where it is {number(f.gap, 2)} times that on the others."
+        )
     wanted = _worth_learning(f)
     if wanted is not None:
         now = _bandwidth(record)
