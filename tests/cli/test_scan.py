@@ -107,11 +107,18 @@ def test_the_text_is_short_and_says_what_to_do_next(call, tmp_path):
     assert "Spectrum in cycles per array" in lines
     assert any(line.startswith("Noise      White noise of standard deviation 0.0") for line in lines)
     assert any(line.startswith("Bandwidth  ") and "(Nyquist 48)" in line for line in lines)
-    assert lines[-1] == "Next       overtone fit 'a b.npy'   (takes this bandwidth)"
+    assert lines[-1] == "Next       overtone fit 'a b.npy'"
     drawn = [line for line in lines if "#" in line or "~" in line]
     assert "#" in drawn[0]
     assert "~~~" in drawn[-2]
     assert "~ is mostly noise" in drawn[-1]
+
+
+def test_the_next_step_reads_the_source_in_the_same_way(call, tmp_path):
+    np.save(tmp_path / "a.npy", waves())
+    flags = ["--spacing", "1.0,0.25", "--unit", "mm", "--periodic"]
+    last = call("scan", "a.npy", *flags).out.splitlines()[-1]
+    assert last == "Next       overtone fit a.npy --spacing 1.0,0.25 --unit mm --periodic"
 
 
 def test_bars_are_logarithmic(call, tmp_path):

@@ -133,3 +133,17 @@ def reading_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """
     given = {name: options.pop(name) for name in READING}
     return {name: value for name, value in given.items() if value not in (None, False)}
+
+
+def as_flags(given: dict[str, Any]) -> list[str]:
+    """The words that give the flags of `reading` again.
+
+    Args:
+        given: From `reading_arguments`.
+    """
+    words = []
+    for name, value in given.items():
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words.append(",".join(f"{v!r}" for v in value) if isinstance(value, tuple) else str(value))
+    return words

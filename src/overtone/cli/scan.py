@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone.cli.bars import bars
-from overtone.cli.options import chain, common, reading, reading_arguments
+from overtone.cli.options import as_flags, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 from overtone.cli.text import count, facts, per_axis
@@ -41,11 +41,14 @@ def scan(source: str | None, as_json: bool, seed: int, device: str, **options: A
     from overtone.tune import scan as measure
 
     where = find_device(device)
-    found = measure(read_source(source, reading_arguments(options)), where)
+    how = reading_arguments(options)
+    found = measure(read_source(source, how), where)
     if as_json:
         print_json(document(found) | {"seed": seed})
     else:
-        click.echo(text(found, source))
+        click.echo(
+            text(found, shlex.join(["overtone", "fit", *([source] if source else []), *as_flags(how)]))
+        )
 
 
 def document(found: Scan) -> dict[str, Any]:
@@ -80,12 +83,12 @@ def document(found: Scan) -> dict[str, Any]:
     }
 
 
-def text(found: Scan, source: str | None) -> str:
+def text(found: Scan, fit: str) -> str:
     """The scan for people: what it is, the spectrum as bars, noise and bandwidth, and what to do next.
 
     Args:
         found: The scan.
-        source: The file as it was named, None for the default picture.
+        fit: The command line that fits the same signal.
     """
     signal, unit = found.signal, found.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
@@ -94,11 +97,10 @@ def text(found: Scan, source: str | None) -> str:
         "Noise": noise,
         "Bandwidth": f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})",
         "": " ".join(why),
-        "Next": "overtone fit" + (f" {shlex.quote(source)}" if source else "") + "   (takes this bandwidth)",
     }
     head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
     lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
-    return "\n".join([*lines, facts(summary)])
+    return "\n".join([*lines, facts(summary), f"Next       {fit}"])
 
 
 def _over_channels(per_channel: Tensor) -> float:
