@@ -1,0 +1,32 @@
+"""Learning curves in time: what training will do to a network, from its tangent kernel and its own initial output."""
+
+from overtone.theory.dynamics.growth import Growth
+from overtone.theory.dynamics.linear import Linearised, Moment, propagate
+from overtone.theory.dynamics.optimizer import rate_of, rule_of
+from overtone.theory.dynamics.pilot import Pilot
+from overtone.theory.dynamics.preconditioned import push, tangent_kernel
+from overtone.theory.dynamics.prediction import LARGEST, Prediction, predict
+from overtone.theory.dynamics.record import Ledger
+from overtone.theory.dynamics.rules import Descent, Flow, Rule, State
+from overtone.theory.dynamics.steps import log_steps
+
+__all__ = [
+    "LARGEST",
+    "Descent",
+    "Flow",
+    "Growth",
+    "Ledger",
+    "Linearised",
+    "Moment",
+    "Pilot",
+    "Prediction",
+    "Rule",
+    "State",
+    "log_steps",
+    "predict",
+    "propagate",
+    "push",
+    "rate_of",
+    "rule_of",
+    "tangent_kernel",
+]

@@ -1,0 +1,111 @@
+"""What a PyTorch optimizer in its present state does to a linearised network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.theory.dynamics.rules import Descent
+
+Schedule = Callable[[int], float]
+"""What the learning rate is multiplied by at step number t, counted from 0."""
+
+
+def constant(step: int) -> float:  # noqa: ARG001
+    """The schedule that leaves the learning rate as it is."""
+    return 1.0
+
+
+def rule_of(optimizer: torch.optim.Optimizer) -> Descent:
+    """The recursion of SGD with or without momentum, or of Adam with its second moments held fixed.
+
+    Args:
+        optimizer: SGD, Adam or AdamW.
+
+    Raises:
+        InputError: If it is another optimizer, has several parameter groups, decays weights, or uses a variant
+            (Nesterov, AMSGrad, dampening, maximisation) whose recursion is another one.
+    """
+    if len(optimizer.param_groups) != 1:
+        raise InputError(
+            "one parameter group",
+            f"{len(optimizer.param_groups)}",
+            "give all parameters one rate",
+            "optimizer",
+        )
+    group = optimizer.param_groups[0]
+    odd = [n for n in ("nesterov", "amsgrad", "maximize", "dampening", "weight_decay") if group.get(n)]
+    if odd:
+        raise InputError(f"no {odd[0]}", f"{group[odd[0]]}", "predict without it", "optimizer")
+    if isinstance(optimizer, torch.optim.SGD):
+        return Descent(float(group["momentum"]))
+    if isinstance(optimizer, torch.optim.Adam):
+        return Descent(float(group["betas"][0]), float(group["betas"][0]))
+    raise InputError(
+        "SGD, Adam or AdamW", type(optimizer).__name__, "train with one of them, or pass a rule", "optimizer"
+    )
+
+
+def steps_taken(optimizer: torch.optim.Optimizer) -> int:
+    """Steps that Adam has counted so far; 0 for optimizers that do not count."""
+    return max((int(state.get("step", 0)) for state in optimizer.state.values()), default=0)
+
+
+def rate_of(
+    optimizer: torch.optim.Optimizer, schedule: Schedule = constant, since: int = 0
+) -> Callable[[int], float]:
+    """The effective learning rate of step t: the base rate, its schedule, and Adam's first bias correction.
+
+    Args:
+        optimizer: SGD, Adam or AdamW, at its base learning rate.
+        schedule: Factor per step.
+        since: The t at which the optimizer is in its present state.
+    """
+    group = optimizer.param_groups[0]
+    lr = float(group["lr"])
+    if not isinstance(optimizer, torch.optim.Adam):
+        return lambda t: lr * schedule(t)
+    beta = float(group["betas"][0])
+    before = steps_taken(optimizer) - since
+    return lambda t: lr * schedule(t) / (1 - beta ** (t + before + 1))
+
+
+def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:
+    """D = 1 / (sqrt(v / (1 - beta_2^t)) + eps) by parameter name, or None for optimizers without such.
+
+    Raises:
+        InputError: If Adam has not taken a step yet.
+    """
+    if not isinstance(optimizer, torch.optim.Adam):
+        return None
+    group = optimizer.param_groups[0]
+
+    def scale(state: dict[str, Any]) -> Tensor:
+        unbiased = state["exp_avg_sq"] / (1 - float(group["betas"][1]) ** float(state["step"]))
+        return 1 / (unbiased.sqrt() + float(group["eps"]))
+
+    found = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
+    if not found:
+        raise InputError(
+            "Adam's second moments", "an optimizer that took no step", "pass a pilot of a few steps", "pilot"
+        )
+    return {name: scale(state) for name, state in found.items()}
+
+
+def velocities(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:
+    """The direction that the optimizer's momentum still moves the parameters in, by name; None at rest.
+
+    Adam's first moment is multiplied by its `second_moments`.
+    """
+    kept = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
+    scale = second_moments(optimizer, network) if kept else None
+    moving = {}
+    for name, state in kept.items():
+        velocity = state.get("exp_avg", state.get("momentum_buffer"))
+        if velocity is not None:
+            moving[name] = velocity * scale[name] if scale else velocity
+    return moving or None

@@ -1,0 +1,130 @@
+"""A copy of a network and its optimizer that is trained a few steps, so that it can be linearised where it arrives."""
+
+from __future__ import annotations
+
+import copy
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from overtone import rng
+from overtone.errors import RunError
+from overtone.theory.dynamics.linear import Linearised
+from overtone.theory.dynamics.optimizer import Schedule, constant, second_moments, velocities
+from overtone.theory.dynamics.preconditioned import push, tangent_kernel
+from overtone.theory.ntk.empirical.untouched import untouched
+
+
+@final
+class Pilot:
+    """Trains a copy; the network and optimizer passed are left as they are.
+
+    Args:
+        network: Maps (N, ...) samples to (N, C) outputs as the loss sees them.
+        optimizer: A PyTorch optimizer of that network's parameters, in any state.
+        x: (n, ...) samples that are trained on.
+        y: (n, C) their targets, as the loss sees them.
+        batch: Samples per step, drawn with replacement; None for all of them.
+        schedule: Factor of the learning rate per step.
+        seed: Seeds the draws.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        x: Tensor,
+        y: Tensor,
+        *,
+        batch: int | None = None,
+        schedule: Schedule = constant,
+        seed: int = 0,
+    ) -> None:
+        self.network, self.optimizer = copy.deepcopy((network, optimizer))
+        self.step = 0
+        self._x, self._y, self._schedule = x, y, schedule
+        self._batch = None if batch is None or batch >= len(x) else batch
+        self._base = float(optimizer.param_groups[0]["lr"])
+        self._draws = torch.Generator(device=x.device)
+        self._draws.manual_seed(rng.derive(seed, "pilot"))
+
+    def advance(self, steps: int) -> None:
+        """Take optimizer steps on mean((f - y)^2).
+
+        Raises:
+            RunError: If the loss stops being finite; names the step.
+        """
+        self.network.train()
+        for _ in range(steps):
+            x, y = self._draw()
+            self.optimizer.param_groups[0]["lr"] = self._base * self._schedule(self.step)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = (self.network(x).reshape(y.shape) - y).square().mean()
+            if not bool(torch.isfinite(loss)):
+                raise RunError(
+                    "a finite loss in the pilot",
+                    f"{loss.item()} at step {self.step + 1}",
+                    f"lower the learning rate of {self._base:g}",
+                    "pilot",
+                )
+            loss.backward()
+            self.optimizer.step()
+            self.step += 1
+
+    def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
+        """(N, C) present outputs."""
+        with untouched(self.network, x.device), torch.no_grad():
+            return torch.cat([self.network(part).reshape(len(part), -1) for part in x.split(chunk)])
+
+    def kernel(self, x: Tensor, *, memory: float = 2.0) -> Tensor:
+        """(N C, N C) float64 kernel of the network as it now is, as its optimizer sees it: J D J^T.
+
+        In double precision, because the eigenvalues of smooth networks span more than single precision holds.
+
+        Args:
+            x: (N, ...) samples.
+            memory: Budget in GiB.
+
+        Raises:
+            InputError: If Adam has not taken a step yet.
+        """
+        scale = second_moments(self.optimizer, self.network)
+        wide = copy.deepcopy(self.network).double()
+        samples = x.double() if x.is_floating_point() else x
+        exact = None if scale is None else {name: each.double() for name, each in scale.items()}
+        return tangent_kernel(wide, samples, exact, memory=memory)
+
+    def linearise(
+        self,
+        x: Tensor,
+        y: Tensor,
+        train: Tensor | None = None,
+        *,
+        mean_over: int | None = None,
+        memory: float = 2.0,
+    ) -> Linearised:
+        """The network as it now is, expanded to first order, with what the optimizer's state adds to it.
+
+        Args:
+            x: (N, ...) samples to predict.
+            y: (N, C) their targets.
+            train: (n,) rows that are trained on, or None for all.
+            mean_over: Samples that the loss is the mean over; n if None.
+            memory: Budget in GiB.
+
+        Raises:
+            InputError: If Adam has not taken a step yet.
+        """
+        kernel = self.kernel(x, memory=memory)
+        moving = velocities(self.optimizer, self.network)
+        velocity = None if moving is None else push(self.network, x, moving)
+        if train is not None:
+            kernel = kernel.reshape(len(kernel), len(x), -1)[:, train].reshape(len(kernel), -1)
+        return Linearised.of(self.outputs(x), y, kernel, train, velocity, mean_over)
+
+    def _draw(self) -> tuple[Tensor, Tensor]:
+        if self._batch is None:
+            return self._x, self._y
+        pick = torch.randint(len(self._x), (self._batch,), generator=self._draws, device=self._x.device)
+        return self._x[pick], self._y[pick]

@@ -1,0 +1,125 @@
+"""The kernel that an optimizer with a learning rate of its own for every parameter sees: J D J^T."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from overtone.theory import ntk
+from overtone.theory.ntk.empirical.features import Explicit, Products
+from overtone.theory.ntk.empirical.outputs import Outputs
+from overtone.theory.ntk.empirical.plan import choose
+from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, outputs_of
+from overtone.theory.ntk.empirical.untouched import untouched
+
+BLOCK = 1 << 26
+"""Numbers of the explicit Jacobian that are held at once."""
+
+
+def tangent_kernel(
+    network: nn.Module, x: Tensor, weights: Mapping[str, Tensor] | None = None, *, memory: float = 2.0
+) -> Tensor:
+    """J D J^T over all outputs, row and column n C + c for output c of sample n.
+
+    Without weights it is `ntk.finite` in full blocks. With them, a linear layer that sees h and whose unit o has
+    gradient g_o contributes sum_o (g_o g_o^T) * (H D_o H^T + d_o), a block of units at a time; all other layers
+    go by explicit gradients.
+
+    Args:
+        network: Maps (N, ...) to (N, C).
+        x: (N, ...) samples.
+        weights: D, the diagonal by parameter name, in the parameters' shapes, not negative; None for ones.
+        memory: Budget in GiB of the kernel without weights.
+
+    Returns:
+        (N C, N C) in the network's precision.
+
+    Raises:
+        InputError: As `ntk.finite`.
+    """
+    if weights is None:
+        return ntk.finite(network, x, outputs=Outputs.BLOCKS, memory=memory).matrix
+    with untouched(network, x.device):
+        rest: list[str] = []
+        total: Tensor | None = None
+        for source in choose(network, x, BLOCK):
+            if not isinstance(source, Layers):
+                rest += source.parameters
+                continue
+            names = {p: name for name, p in network.named_parameters() if name in source.parameters}
+            for layer, features in source.by_layer(x).items():
+                mine = [names[p] for p in layer.parameters(recurse=False) if p in names]
+                if isinstance(features, Products):
+                    part = _outer(features, {n.rsplit(".", 1)[-1]: weights[n] for n in mine})
+                    total = part if total is None else total.add_(part)
+                else:
+                    rest += mine
+        if rest:
+            part = _explicit(Samples(network, rest), x, weights)
+            total = part if total is None else total.add_(part)
+        assert total is not None
+        return total
+
+
+def _outer(features: Products, weights: Mapping[str, Tensor]) -> Tensor:
+    """A linear layer's part of J D J^T, from g (C, N, out) and h (N, in)."""
+    g, h = features.grads, features.inputs
+    channels, samples, units = g.shape
+    total = g.new_zeros(samples, channels, samples, channels)
+    for some in torch.arange(units, device=g.device).split(
+        max(1, BLOCK // (samples * (samples + h.shape[1])))
+    ):
+        inner = g.new_zeros(len(some), samples, samples)
+        if features.weight:
+            inner = (h * weights["weight"][some, None].to(g)) @ h.mT
+        if features.bias:
+            inner = inner + weights["bias"][some, None, None].to(g)
+        chosen = g[:, :, some].movedim(2, 0)
+        for c in range(channels):
+            for d in range(c, channels):
+                part = (chosen[:, c, :, None] * inner * chosen[:, d, None, :]).sum(0)
+                total[:, c, :, d] += part
+                if d != c:
+                    total[:, d, :, c] += part.mT
+    return total.flatten(2).flatten(0, 1)
+
+
+def _explicit(source: Source, x: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+    """The part of parameters without a rule, by explicit gradients."""
+    features = source.features(x)[0]
+    assert isinstance(features, Explicit)
+    root = torch.cat([weights[name].reshape(-1) for name in source.parameters]).sqrt()
+    part = (features.values.movedim(0, 1) * root.to(features.values)).flatten(0, 1)
+    return part @ part.mT
+
+
+def push(network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = 4096) -> Tensor:
+    """J u: how the outputs change as the parameters move along u.
+
+    As the derivative of u . (J^T w) in w, so that layers without forward-mode derivatives are no obstacle.
+
+    Args:
+        network: Maps (N, ...) to (N, C).
+        x: (N, ...) samples.
+        direction: u by parameter name.
+        chunk: Samples per pass.
+
+    Returns:
+        (N, C) in the network's precision.
+    """
+    named = {name: p for name, p in network.named_parameters() if name in direction}
+    parts = []
+    with untouched(network, x.device):
+        for rows in x.split(chunk):
+            y = outputs_of(network, rows)
+            dummy = torch.zeros_like(y, requires_grad=True)
+            pulled = torch.autograd.grad(y, list(named.values()), dummy, create_graph=True, allow_unused=True)
+            pairs = [
+                (g, direction[name])
+                for name, g in zip(named, pulled, strict=True)
+                if g is not None and g.requires_grad
+            ]
+            parts.append(torch.autograd.grad([g for g, _ in pairs], dummy, [u for _, u in pairs])[0])
+    return torch.cat(parts)

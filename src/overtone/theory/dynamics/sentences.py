@@ -1,0 +1,118 @@
+"""What to know about a prediction, in plain sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone.records import derived
+
+if TYPE_CHECKING:
+    import xarray
+
+SHARE = 0.05
+"""Largest pilot, as a share of the steps predicted, for which accuracy is stated."""
+
+VISIBLE = 1e-9
+"""Relative size of negative eigenvalues from which they are mentioned."""
+
+
+@final
+@dataclass(frozen=True)
+class Findings:
+    """What was found while predicting.
+
+    Attributes:
+        steps: Last step asked for.
+        pilot: Steps of the pilot.
+        sharpness: Largest eigenvalue over the largest stable one.
+        rate: Base learning rate.
+        diverges_at: Last step before a predicted divergence, or None.
+        clipped: Largest negative eigenvalue that was set to 0, relative to the largest.
+        part: Shape of the part predicted, or None for the whole.
+        whole: Shape of the signal.
+    """
+
+    steps: int
+    pilot: int
+    sharpness: float
+    rate: float
+    diverges_at: int | None
+    clipped: float
+    part: tuple[int, ...] | None
+    whole: tuple[int, ...]
+
+    def sentences(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
+        """The sentences, most important first.
+
+        Args:
+            record: The predicted record.
+            untold: (band,) bands that the theory cannot tell.
+        """
+        return [
+            *self._stability(),
+            *self._bands(record, untold),
+            *self._basis(),
+        ]
+
+    def _stability(self) -> list[str]:
+        bears = self.rate / self.sharpness if self.sharpness > 0 else float("inf")
+        if self.diverges_at is not None:
+            return [
+                f"The learning rate {self.rate:g} is beyond the {bears:.3g} that the kernel bears: training is "
+                f"predicted to diverge after step {self.diverges_at}."
+            ]
+        if self.sharpness > 1 and self.pilot:
+            return [
+                f"The learning rate {self.rate:g} is beyond the {bears:.3g} that the kernel bears, yet the pilot did "
+                "not diverge: the fastest modes are taken to be held at the edge of stability."
+            ]
+        return []
+
+    def _bands(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
+        together = derived.combine_channels(record)
+        content = derived.has_content(together).values
+        learned = np.isfinite(derived.learning_step(together).values)
+        unit = record.attrs["frequency_unit"]
+        found = []
+        never = content & ~learned & ~untold
+        if untold.any() and not self.diverges_at:
+            from_here = float(record.band_low.values[untold].min())
+            above = record.band_low.values >= from_here
+            count = int((untold | (never & above)).sum())
+            found.append(
+                f"Cannot tell when {count} bands from {from_here:.4g} {unit} up are learned: the network's features "
+                "still change too fast."
+            )
+            never &= ~above
+        if never.any() and not self.diverges_at:
+            lowest = float(record.band_low.values[never].min())
+            found.append(
+                f"{int(never.sum())} bands, from {lowest:.4g} {unit} up, are not learned within {self.steps} steps if "
+                "the kernel stays what it is; features learned on the way can be sooner."
+            )
+        return found
+
+    def _basis(self) -> list[str]:
+        found = []
+        if self.part is not None:
+            shape, whole = (" x ".join(map(str, s)) for s in (self.part, self.whole))
+            found.append(f"Predicted on a window of {shape} of the {whole} samples, at full resolution.")
+        if self.pilot == 0:
+            found.append(
+                "From the initial network alone, without a pilot: features that are learned on the way are not "
+                "foreseen."
+            )
+        elif self.pilot > SHARE * self.steps:
+            found.append(
+                f"The pilot of {self.pilot} steps is more than 5 % of the {self.steps} predicted; accuracy is stated "
+                "for shorter ones."
+            )
+        if self.clipped > VISIBLE:
+            found.append(
+                f"The kernel had negative eigenvalues of up to {self.clipped:.0e} of the largest; they were set to 0."
+            )
+        return found

@@ -1,0 +1,237 @@
+"""Predicted records against measured ones, and the verdict on them."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+import xarray
+
+from overtone import records
+from overtone.errors import InputError
+from overtone.nn import Activation, Field
+from overtone.observe import Probe
+from overtone.records import derived
+from overtone.theory.agreement import Agreement, agreement, departure
+from overtone.theory.dynamics import LARGEST, Prediction, predict
+from overtone.training import Optimizer, Options, train
+from tests.theory_dynamics.models import field, tones
+
+STEPS, RATE, WIDTH = 1000, 0.008, 1024
+
+
+def sgd(network: Field, rate: float = RATE) -> torch.optim.Optimizer:
+    return torch.optim.SGD(network.parameters(), rate)
+
+
+@cache
+def measured() -> xarray.Dataset:
+    """A wide network trained by the loop itself, watched by the probe."""
+    signal = tones()
+    network = field(signal, WIDTH)
+    options = Options(STEPS, lr=RATE, optimizer=Optimizer.SGD)
+    with Probe(signal, network) as probe:
+        train(
+            network,
+            signal,
+            options,
+            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
+            wants=probe.schedule.due,
+        )
+        return probe.record
+
+
+@cache
+def predicted(rate: float = RATE) -> Prediction:
+    signal = tones()
+    network = field(signal, WIDTH)
+    return predict(signal, network, sgd(network, rate), STEPS)
+
+
+def test_a_wide_network_is_predicted_from_its_initial_output() -> None:
+    found = agreement(predicted().record, measured())
+    assert found.counted.sum() >= 3
+    assert found.agrees(1.2, 0.99)
+    assert found.limit is None
+    assert found.sentences[1].startswith("The theory holds until the last step compared, 1000")
+
+
+def test_a_wrong_learning_rate_fails_the_verdict() -> None:
+    found = agreement(predicted(RATE / 3).record, measured())
+    assert not found.agrees()
+    assert found.limit is not None
+
+
+def test_the_record_is_that_of_a_probe_with_another_origin() -> None:
+    ours, theirs = predicted().record, measured()
+    assert ours.attrs["origin"] == "predicted"
+    assert ours.attrs["pilot"] == 0
+    for name in theirs.data_vars:
+        assert ours[name].dims == theirs[name].dims
+        assert ours[name].attrs == theirs[name].attrs
+    for name in ("band_low", "band_high", "target_power"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-30)
+    # At step 0 both are the untrained network: the rows agree to double precision.
+    for name in ("residual_power", "cross_power", "train_error"):
+        np.testing.assert_allclose(ours[name][0], theirs[name][0], rtol=1e-9, atol=1e-14)
+
+
+def test_a_record_of_a_prediction_is_stored_like_any_other(tmp_path: object) -> None:
+    path = f"{tmp_path}/predicted.nc"
+    records.to_netcdf(predicted().record, path)
+    assert records.load(path).attrs["origin"] == "predicted"
+
+
+def test_held_out_samples_are_predicted_too() -> None:
+    signal = tones()
+    mask = torch.zeros(32, dtype=torch.bool)
+    mask[::5] = True
+    signal = signal.with_held_out(mask)
+    network = field(signal, WIDTH)
+    record = predict(signal, network, sgd(network), STEPS).record
+    network_error = signal.values - network(signal.coords).detach()
+    assert record.held_out_error[0] == pytest.approx(float(network_error[mask].square().mean()))
+    assert float(record.held_out_error[-1]) < float(record.held_out_error[0])
+    assert float(record.train_error[-1]) < float(record.held_out_error[-1])
+    assert derived.stop(record).evidence is derived.Evidence.HELD_OUT
+
+
+def test_a_pilot_is_measured_and_the_rest_predicted_from_where_it_ends() -> None:
+    signal = tones()
+    network = field(signal, 64)
+    before = [p.clone() for p in network.parameters()]
+    found = predict(signal, network, sgd(network), 200, pilot=10)
+    assert found.pilot == found.record.attrs["pilot"] == 10
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    options = Options(10, lr=RATE, optimizer=Optimizer.SGD)
+    with Probe(signal, network) as probe:
+        train(
+            network,
+            signal,
+            options,
+            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
+            wants=lambda _: True,
+        )
+        truth = probe.record
+    np.testing.assert_allclose(
+        found.record.residual_power.sel(step=9), truth.residual_power.sel(step=9), rtol=1e-4, atol=1e-9
+    )
+
+
+def test_adam_needs_a_pilot_or_a_state_and_then_works() -> None:
+    signal = tones()
+    network = field(signal, 64)
+    adam = torch.optim.Adam(network.parameters(), 1e-2)
+    with pytest.raises(InputError, match="pass a pilot of a few steps"):
+        predict(signal, network, adam, 100)
+    found = predict(signal, network, adam, 100, pilot=5)
+    assert derived.relative_error(derived.combine_channels(found.record)).isel(step=-1).min() < 0.5
+
+
+def test_divergence_is_a_result_with_a_sentence() -> None:
+    signal = tones()
+    network = field(signal, 64)
+    found = predict(signal, network, sgd(network, 500.0), 200)
+    assert found.diverges_at is not None
+    assert found.diverges_at == found.record.step[-1] < 200
+    assert "The learning rate 500 is beyond the" in found.sentences[0]
+    assert f"predicted to diverge after step {found.diverges_at}" in found.sentences[0]
+    assert np.isfinite(found.record.residual_power).all()
+
+
+def test_flow_and_small_steps_are_the_same() -> None:
+    signal = tones()
+    network = field(signal, 64)
+    pair = [predict(signal, network, sgd(network, 1e-4), 10**5, flow=flow).record for flow in (True, False)]
+    np.testing.assert_allclose(pair[0].train_error, pair[1].train_error, rtol=1e-2)
+
+
+def test_what_cannot_be_told_is_nan_and_never_never() -> None:
+    """A tanh network on a circle: its kernel holds nothing of high frequency yet, but grows fast."""
+    signal = tones((1, 2, 4, 8), 64)
+    network = field(signal, 64, 2, Activation.TANH)
+    adam = torch.optim.Adam(network.parameters(), 1e-3)
+    found = predict(signal, network, adam, 1000, pilot=40)
+    steps = derived.learning_step(derived.combine_channels(found.record)).values
+    content = derived.has_content(derived.combine_channels(found.record)).values
+    assert np.isnan(steps[content][-1])
+    assert found.holds_until is not None
+    text = " ".join(found.sentences)
+    assert "Cannot tell when" in text
+    assert "never" not in text
+
+
+def test_steps_that_underflow_are_calm() -> None:
+    signal = tones()
+    network = field(signal, 256)
+    record = predict(signal, network, sgd(network), 10**9).record
+    assert np.isfinite(record.residual_power).all()
+    assert float(record.train_error[-1]) < 1e-6
+
+
+def test_signals_and_pilots_that_do_not_fit_are_refused() -> None:
+    large = tones((1,), LARGEST + 1)
+    network = field(large, 4)
+    with pytest.raises(InputError, match=f"expected at most {LARGEST} outputs .*; pass a part of the signal"):
+        predict(large, network, sgd(network), 10)
+    signal = tones()
+    network = field(signal, 4)
+    for pilot in (-1, 10):
+        with pytest.raises(InputError, match=r"a pilot of 0 to 9 steps"):
+            predict(signal, network, sgd(network), 10, pilot=pilot)
+
+
+def shifted(record: xarray.Dataset, factor: float) -> xarray.Dataset:
+    """The same course, `factor` times as late."""
+    return record.assign_coords(step=np.unique(np.round(record.step.values * factor).astype(int)))
+
+
+def test_a_delay_is_found_as_the_factor_that_it_is() -> None:
+    record = measured()
+    found = agreement(shifted(record, 2.0), record)
+    np.testing.assert_allclose(found.factor[found.counted], 2.0)
+    assert found.median_factor == pytest.approx(2)
+    assert found.rank_correlation == pytest.approx(1)
+    assert not found.agrees(1.5)
+    assert found.agrees(2.1)
+    same = agreement(record, record)
+    assert same.median_factor == 1
+    assert same.limit is None
+    parted, last = departure(shifted(record, 2.0), record)
+    assert np.isfinite(parted[same.counted][1:]).all()
+    assert last == STEPS
+
+
+def test_the_limit_names_the_step_before_the_first_band_that_departs() -> None:
+    record = measured()
+    band = int(np.flatnonzero(agreement(record, record).counted)[1])
+    residual = record.residual_power.copy()
+    late = record.step.values >= 20
+    residual[late, band] = 4 * record.target_power[band]
+    found = agreement(record.assign(residual_power=residual), record).limit
+    assert found is not None
+    assert found.step == record.step.values[~late][-1]
+    assert found.low == record.band_low[band]
+
+
+def test_without_bands_to_compare_nothing_agrees() -> None:
+    record = measured()
+    piloted = record.assign_attrs(pilot=STEPS)
+    found = agreement(piloted, record)
+    assert not found.agrees()
+    assert math.isnan(found.median_factor)
+    assert "nothing to compare" in found.sentences[0]
+    with pytest.raises(InputError, match="a measured record in cycles per array, got Hz"):
+        agreement(record, record.assign_attrs(frequency_unit="Hz"))
+
+
+def test_bands_are_matched_by_their_centres() -> None:
+    record = measured()
+    merged = record.isel(band=slice(1, None))
+    found = agreement(record, merged)
+    assert isinstance(found, Agreement)
+    assert not found.counted[0]
+    np.testing.assert_allclose(found.factor[found.counted], 1)

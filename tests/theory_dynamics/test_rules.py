@@ -1,0 +1,109 @@
+"""Recursions against iterated updates, and their limits."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.theory.dynamics import Descent, Flow, Rule, State, log_steps
+
+GAIN = 0.2
+RULES = [Descent(), Descent(0.9), Descent(0.9, 0.9), Flow()]
+
+
+def iterate(rule: Descent, state: State, values: Tensor, rate: float, steps: int) -> tuple[Tensor, Tensor]:
+    """Residual and dual by one update after the other."""
+    r, a, b, p = state.residual, state.dual, state.velocity, state.inherited
+    for _ in range(steps):
+        b = rule.momentum * b + (1 - rule.dampening) * GAIN * r
+        p = rule.momentum * p
+        r = r - rate * (values * b + p)
+        a = a + rate * b
+    return r, a
+
+
+@given(
+    st.sampled_from(RULES[:3]),
+    st.floats(1e-4, 2.0),
+    st.integers(0, 60),
+    st.lists(st.floats(0, 4), min_size=1, max_size=5),
+)
+@settings(max_examples=40, deadline=None)
+def test_powers_are_iterated_updates(rule: Descent, rate: float, steps: int, values: list[float]) -> None:
+    eigenvalues = torch.tensor(values, dtype=torch.float64)
+    start = State.at_rest(torch.ones_like(eigenvalues), 0.3 * torch.ones_like(eigenvalues))
+    after = rule.advance(start, eigenvalues, GAIN, rate, steps)
+    r, a = iterate(rule, start, eigenvalues, rate, steps)
+    # Each of `steps` products of 4 x 4 matrices rounds by 4 eps of what it adds up, which is below 2 + 10 times
+    # the rate; 1e-10 leaves three digits above 60 such products.
+    size = 1 + max(float(r.abs().max()), float(a.abs().max()))
+    torch.testing.assert_close(after.residual, r, rtol=0, atol=1e-10 * size)
+    torch.testing.assert_close(after.dual, a, rtol=0, atol=1e-10 * size)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_nothing_at_step_zero(rule: Rule) -> None:
+    start = State.at_rest(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    after = rule.advance(start, torch.tensor([0.0, 3.0], dtype=torch.float64), GAIN, 0.1, 0)
+    assert torch.equal(after.residual, start.residual)
+    assert torch.equal(after.dual, start.dual)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_after_infinitely_many_steps_all_that_can_be_learned_is(rule: Rule) -> None:
+    values = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
+    after = rule.advance(State.at_rest(torch.ones(3, dtype=torch.float64)), values, GAIN, 0.5, 10**5)
+    assert after.residual[0] == pytest.approx(1, abs=1e-10)
+    assert float(after.residual[1:].abs().max()) < 1e-12
+    # What was taken off the outputs, k a, is the whole residual.
+    torch.testing.assert_close(
+        (values * after.dual)[1:], torch.ones(2, dtype=torch.float64), rtol=1e-9, atol=0
+    )
+
+
+def test_flow_is_the_limit_of_small_steps() -> None:
+    values = torch.tensor([0.0, 1e-15, 0.5, 3.0], dtype=torch.float64)
+    start = State.at_rest(torch.ones(4, dtype=torch.float64))
+    errors = []
+    for steps in (100, 1000):
+        fine = Descent().advance(start, values, GAIN, 1 / steps, steps)
+        flow = Flow().advance(start, values, GAIN, 1 / steps, steps)
+        errors.append(float((fine.residual - flow.residual).abs().max()))
+        assert float((fine.dual - flow.dual).abs().max()) < 1 / steps
+    assert 8 < errors[0] / errors[1] < 12
+
+
+@pytest.mark.parametrize("rule", RULES[:3], ids=str)
+@pytest.mark.parametrize(("share", "grows"), [(0.99, False), (1.01, True)])
+def test_the_stable_limit_is_where_growth_begins(rule: Rule, share: float, grows: bool) -> None:
+    value = torch.tensor([share * rule.limit(0.1) / GAIN], dtype=torch.float64)
+    start = State.at_rest(torch.ones(1, dtype=torch.float64))
+    sizes = [float(rule.advance(start, value, GAIN, 0.1, n).residual.abs()) for n in (2000, 2001)]
+    assert (max(sizes) > 1) == grows
+
+
+def test_a_flow_is_always_stable() -> None:
+    assert Flow().limit(10.0) == math.inf
+
+
+def test_log_steps_hold_both_ends_and_ascend() -> None:
+    steps = log_steps(1000)
+    assert steps[0] == 0
+    assert steps[-1] == 1000
+    assert list(steps) == sorted(set(steps))
+    assert 30 < len(steps) < 50
+    with pytest.raises(InputError, match="at least one step"):
+        log_steps(0)
+    with pytest.raises(InputError, match="a ratio above 1"):
+        log_steps(5, 1.0)
+
+
+def test_momentum_outside_its_range_is_refused() -> None:
+    with pytest.raises(InputError, match=r"expected a number in \[0, 1\), got 1.0; pass for instance 0.9"):
+        Descent(1.0)
