@@ -1,0 +1,130 @@
+"""Draw the pictures of the documentation from real runs: `python tools/pictures.py`, a few minutes on two cores.
+
+Figures are drawn by a headless Chromium (`tools/browser.sh`) and written to docs/img.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import plotly.graph_objects as go
+import skimage.data
+import skimage.transform
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+import overtone as ot
+
+IMAGES = Path(__file__).parents[1] / "docs" / "img"
+CHROMIUM = "/usr/bin/chromium"
+
+
+def camera(side: int) -> ot.Signal:
+    """The photographer, reduced to `side` pixels."""
+    return ot.signals.image(skimage.transform.resize(skimage.data.camera(), (side, side), anti_aliasing=True))
+
+
+def shrink(file: Path, colours: int = 256) -> None:
+    """Store a screenshot with a palette: a third of the size, and no visible difference."""
+    Image.open(file).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
+
+
+def draw(browser: Browser, figure: go.Figure, name: str, width: int = 760, height: int = 400) -> None:
+    """A figure as PNG at twice the resolution, on white."""
+    figure.update_layout(paper_bgcolor="white", plot_bgcolor="white", width=width, height=height)
+    page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=2)
+    html = figure.to_html(
+        default_width=f"{width}px", default_height=f"{height}px", config={"staticPlot": True}
+    )
+    page.set_content(html.replace("<body>", '<body style="margin:0">'))
+    page.wait_for_selector(".main-svg")
+    page.screenshot(path=IMAGES / f"{name}.png")
+    page.close()
+    shrink(IMAGES / f"{name}.png")
+
+
+def first_screen(browser: Browser, run: Path) -> None:
+    """What one sees on opening a report."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=1.5)
+    page.goto((run / "report.html").resolve().as_uri())
+    page.wait_for_selector(".main-svg")
+    page.wait_for_timeout(2000)
+    page.screenshot(path=IMAGES / "report.png")
+    page.close()
+    shrink(IMAGES / "report.png")
+
+
+def own_loop(folder: Path) -> go.Figure:
+    """Learning steps without and with Fourier features, in a plain loop."""
+    signal = camera(48)
+    grid, target = signal.geometry, signal.normalisation.apply(signal.values)
+    records = []
+    for encoding in (ot.nn.encodings.Identity(2), ot.nn.encodings.Gaussian.from_bandwidth(2, 64, 3.5)):
+        field = ot.nn.Field(
+            encoding,
+            ot.nn.MLP(encoding.out_features, 1, width=64, depth=2),
+            ot.nn.Frame.of(grid.origin, grid.extent, grid.units, encoding.domain),
+            ot.nn.Restore(signal.normalisation.offset, signal.normalisation.scale),
+        )
+        optimizer = torch.optim.Adam(field.parameters(), lr=1e-2)
+        with ot.Probe(signal, field, folder / type(encoding).__name__) as probe:
+            for step in range(1001):
+                loss = (field.normalised(signal.coords) - target).square().mean()
+                probe(step, loss.detach(), force=step == 1000)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        records.append(probe.record)
+    compared = ot.plots.comparison.data(records, ["plain network", "with Fourier features"])
+    return ot.plots.comparison.learning_steps(compared)
+
+
+def bandwidths() -> Image.Image:
+    """The picture and its reconstructions with too little, right and too much bandwidth, side by side."""
+    signal = camera(48)
+    shown = [signal.values]
+    for bandwidth in (0.3, None, 40.0):
+        run = ot.fit(signal, steps=400, width=64, depth=2, features=64, bandwidth=bandwidth)
+        shown.append(run.predict())
+    gap = 6
+    sheet = Image.new("L", (4 * 192 + 3 * gap, 192), 255)
+    for i, values in enumerate(shown):
+        pixels = (255 * values.reshape(48, 48).clamp(0, 1)).to(torch.uint8).numpy()
+        sheet.paste(
+            Image.fromarray(pixels).resize((192, 192), Image.Resampling.NEAREST), (i * (192 + gap), 0)
+        )
+    return sheet
+
+
+def main() -> None:
+    """Draw them all."""
+    IMAGES.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp())
+    bandwidths().save(IMAGES / "bandwidth.png", optimize=True)
+    first = ot.fit(camera(64), folder / "first", steps=1000, width=64, features=64)
+    noisy = ot.signals.synthetic.add_noise(camera(48), std=0.1, seed=0)
+    wide = ot.fit(noisy, steps=500, width=64, depth=2, features=64, bandwidth=8)
+    seeds = [
+        ot.fit(camera(32), steps=300, width=32, depth=2, features=64, held_out=0, lr=3e-3, seed=seed)
+        for seed in range(3)
+    ]
+    astronaut = replace(ot.signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
+    report = ot.fit(astronaut, folder / "astronaut", seconds=60, width=128, batch=4096)
+    report.report()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+        )
+        draw(browser, ot.plots.learning_order.figure(first.record), "learning-order", height=440)
+        draw(browser, own_loop(folder), "own-loop")
+        draw(browser, ot.plots.psnr.figure(wide.record), "noise")
+        draw(browser, ot.plots.learning_step.figure([run.record for run in seeds]), "learning-step")
+        first_screen(browser, report.directory.path)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
