@@ -56,8 +56,8 @@ def test_no_crossing_without_a_noise_verdict(said: str) -> None:
     assert bands.noise_crossing(toy_record(noise=0.0)) is None
 
 
-def test_nyquist_is_that_of_the_coarsest_axis_or_unknown() -> None:
-    assert bands.nyquist(toy_record(nyquist=[64.0, 32.0])) == 32.0
+def test_nyquist_is_that_of_the_finest_axis_or_unknown() -> None:
+    assert bands.nyquist(toy_record(nyquist=[64.0, 32.0])) == 64.0
     assert bands.nyquist(toy_record(nyquist=[])) is None
     record = toy_record()
     del record.attrs["nyquist"]

@@ -47,7 +47,7 @@ def test_the_meeting_point_is_where_a_low_pass_filter_errs_least():
 
 
 def test_each_axis_gets_its_own():
-    rows, columns = np.mgrid[0:64, 0:64] / 64
+    rows, columns = np.mgrid[0:256, 0:256] / 256
     signal = signals.array(np.cos(2 * np.pi * 2 * rows) + np.cos(2 * np.pi * 12 * columns), periodic=True)
     low, high = scan(signal).bandwidth
     assert low == pytest.approx(2, abs=0.6)
@@ -61,6 +61,13 @@ def test_units_and_scale_of_the_values_do_not_matter(spacing, offset, scale):
     plain = scan(signals.array(values, spacing=1.0)).bandwidth
     other = scan(signals.array(values * scale + offset, spacing=spacing, unit="m")).bandwidth
     assert other[0] * spacing == pytest.approx(plain[0], rel=1e-6)
+
+
+def test_an_encoding_never_reaches_beyond_what_the_sampling_ties_together():
+    signal = signals.synthetic.harmonics([100], samples=256)
+    found = scan(signal)
+    assert found.bandwidth == (16.0,)
+    assert "the sampling supports an encoding up to 16 cycles per" in found.reasons[-1]
 
 
 def test_scan_closes_and_names_its_parts():

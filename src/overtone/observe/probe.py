@@ -141,7 +141,7 @@ class Probe:
         if not (force or self.schedule.due(step)):
             return False
         row = self._measurement.row(self.predict(self._measurement.index))
-        row["loss"] = math.nan if loss is None else float(loss)
+        row["loss"] = math.nan if loss is None else float(loss.detach() if isinstance(loss, Tensor) else loss)
         row["learning_rate"] = math.nan if learning_rate is None else float(learning_rate)
         row["time"] = self.elapsed
         self.highest_learned = self._measurement.reach(row["residual_power"])

@@ -53,10 +53,10 @@ def title(record: xr.Dataset) -> str:
 
 
 def nyquist(record: xr.Dataset) -> float | None:
-    """The least Nyquist frequency over the axes, beyond which not every direction is sampled, or None if unknown."""
+    """The radial Nyquist frequency: the largest over the axes, or None if unknown."""
     values = np.atleast_1d(np.asarray(record.attrs.get("nyquist", []), float))
     values = values[np.isfinite(values)]
-    return float(values.min()) if values.size else None
+    return float(values.max()) if values.size else None
 
 
 def noise_known(record: xr.Dataset) -> bool:

@@ -25,7 +25,7 @@ def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> 
         attributes `exponent`, `low`, `high` (NaN where they cannot be fitted), `offset` (natural logarithm of the
         fitted step at frequency 1) and `fitted_runs`.
     """
-    several = [records] if isinstance(records, xr.Dataset) else list(records)
+    several = _runs(records) if isinstance(records, xr.Dataset) else list(records)
     for record in several:
         bands.require_rows(record, "learning step")
     kept = bands.varying(several[0])
@@ -57,6 +57,12 @@ def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> 
         threshold=threshold,
         frequency_title=bands.title(several[0]),
     )
+
+
+def _runs(record: xr.Dataset) -> list[xr.Dataset]:
+    """The runs that `records.concat` joined, or the one there is."""
+    joined = [str(d) for d in record.residual_power.dims if d not in ("step", "band", "channel")]
+    return [record.isel({joined[0]: i}) for i in range(record.sizes[joined[0]])] if joined else [record]
 
 
 def figure(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> go.Figure:

@@ -36,6 +36,7 @@ class Findings:
         trend: Change since half the last step of the error that `stop` rests on (else of the training error, else of
             the residual): -0.2 is a fall by a fifth.
         since: The step `trend` refers to; `step` itself if there is none earlier.
+        bandwidth: The largest of the network's bandwidths over the axes, in `unit`, or None.
         gap: Error on held-out samples over that on training samples, at the last step; NaN if either is unknown.
     """
 
@@ -55,6 +56,7 @@ class Findings:
     diverged: bool
     trend: float
     since: int
+    bandwidth: float | None
     gap: float
 
     @property
@@ -97,6 +99,7 @@ def gather(record: xr.Dataset) -> Findings:
         diverged=_diverged(together),
         trend=trend,
         since=since,
+        bandwidth=_bandwidth(record),
         gap=_gap(together),
     )
 
@@ -112,6 +115,11 @@ def _diverged(together: xr.Dataset) -> bool:
         return True
     scale = max(float(residual[0]), float(together.target_power.sum()))
     return bool(residual[-1] > _BLOWN_UP * scale)
+
+
+def _bandwidth(record: xr.Dataset) -> float | None:
+    reach = record.attrs.get("bandwidth")
+    return None if reach is None else float(np.max(np.asarray(reach, float)))
 
 
 def _gap(together: xr.Dataset) -> float:

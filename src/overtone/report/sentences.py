@@ -174,12 +174,17 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
             f"falls on samples the network was not trained on, where it is {number(f.gap, 2)} times that on the others."
         )
     wanted = _worth_learning(f)
-    if wanted is not None:
+    if wanted is not None and (f.bandwidth is None or f.bandwidth < wanted):
         now = _bandwidth(record)
         has = f" (it is {now} now)" if now else ""
         return (
             f"Give the network more bandwidth{has}: the error no longer falls, and there is signal to be learned up to "
             f"{number(wanted)} {f.unit}.{hold}"
+        )
+    if wanted is not None:
+        return (
+            f"Try a wider or deeper network: the error no longer falls, the bandwidth suffices, and there is signal to "
+            f"be learned up to {number(wanted)} {f.unit}.{hold}"
         )
     return f"Keep it: the error no longer falls, and what stands above the noise is learned.{hold}"
 

@@ -13,6 +13,9 @@ from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axi
 SHARE = 0.9
 """Share of the power that the bandwidth covers, the definition of a bandwidth throughout."""
 
+SAMPLING = 1 / 8
+"""Part of the Nyquist frequency up to which an encoding still ties neighbouring samples together."""
+
 RESOLUTION = 96
 """Bands per axis in which the rule looks."""
 
@@ -37,7 +40,11 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
     the frequency below which 90 % of that power lies, counted no further than where the spectrum meets the noise
     floor: the cut-off of the low-pass filter with the least expected error, beyond which noise outweighs signal.
     Without a noise floor it is the 90 % power frequency of the signal as it is. Power at frequency 0 of an axis needs
-    no bandwidth along it and is left out. Never below half the axis' fundamental nor above its Nyquist frequency.
+    no bandwidth along it and is left out.
+
+    Never below half the axis' fundamental, and never above an eighth of its Nyquist frequency: an encoding that reaches
+    further fits each sample by itself and is free between them, whatever the signal; the network makes the higher
+    frequencies from the lower ones.
 
     Args:
         signal: The signal.
@@ -58,8 +65,9 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
             bandwidth.append(grid.nyquist[axis])
             continue
         reach, meets = _axis(signal.grid_values, grid, axis, floor)
-        bandwidth.append(reach)
-        reasons.append(_reason(grid, axis, reach, meets))
+        most = SAMPLING * grid.nyquist[axis]
+        bandwidth.append(min(reach, most))
+        reasons.append(_reason(grid, axis, reach, meets, most))
     return Recommendation(tuple(bandwidth), (noise.sentence, *reasons))
 
 
@@ -83,15 +91,17 @@ def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, 
     band = int((reached < wanted).sum())
     part = 1 - (reached[band] - wanted) / own[band] if own[band] > 0 else torch.zeros(())
     reach = float(low[band] + part * (high[band] - low[band]))
-    return min(reach, grid.nyquist[axis]), meets
+    return reach, meets
 
 
-def _reason(grid: Grid, axis: int, reach: float, meets: float | None) -> str:
+def _reason(grid: Grid, axis: int, reach: float, meets: float | None, most: float) -> str:
     unit = grid.frequency_unit
     where = f" along axis {axis}" if len(grid.shape) > 1 else ""
     text = (
         f"90 % of the signal's power{where} lies below {reach:.3g} {unit} (Nyquist {grid.nyquist[axis]:.3g})"
     )
-    if meets is None:
-        return text + "."
-    return f"{text}, counted up to {meets:.3g} {unit}, where the spectrum meets the noise floor."
+    if meets is not None:
+        text += f", counted up to {meets:.3g} {unit}, where the spectrum meets the noise floor"
+    if reach > most:
+        text += f"; the sampling supports an encoding up to {most:.3g} {unit}, an eighth of Nyquist"
+    return text + "."
