@@ -10,30 +10,34 @@ from overtone.errors import InputError
 from overtone.spectra.fields import channels_last
 
 
-def rows(table: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
-    """A table (N, columns), or a single column (N,), as a float64 tensor (N, columns) on its own device.
+def rows(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
+    """A table as `table` reads it, in float64."""
+    return table(given, where, count).double()
+
+
+def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
+    """A table (N, columns), or a single column (N,), as a tensor (N, columns) on its own device.
 
     Args:
-        table: Tensor, array, data frame or nested numbers.
+        given: Tensor, array, data frame or nested numbers.
         where: Name of the argument, for errors.
         count: How many rows there have to be, or None for any.
 
     Returns:
-        The numbers, without their gradient.
+        The numbers in float32 or float64, as they came, without their gradient.
 
     Raises:
         InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
     """
-    if not isinstance(table, Tensor):
-        table = _numbers(np.asarray(table), where)
-    if table.ndim not in (1, 2):
+    entries = given if isinstance(given, Tensor) else _numbers(np.asarray(given), where)
+    if entries.ndim not in (1, 2):
         raise InputError(
             "one row a sample and one column a quantity",
-            f"an array of shape {tuple(table.shape)}",
+            f"an array of shape {tuple(entries.shape)}",
             "reshape it to (samples, columns)",
             where,
         )
-    found = channels_last(table, None if table.ndim == 1 else -1, where).detach().double()
+    found = channels_last(entries, None if entries.ndim == 1 else -1, where).detach()
     if count is not None and len(found) != count:
         raise InputError(f"{count} rows, one a sample", f"{len(found)}", "pass the same samples", where)
     if not bool(found.isfinite().all()):
