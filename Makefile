@@ -30,7 +30,7 @@ $(V)/.browser: tools/browser.sh $(V)/.test
 setup: $(V)/.core
 
 demo: $(V)/.core
-	$(BIN)/overtone fit --out demo --overwrite
+	$(BIN)/overtone fit --out demo --overwrite --time 60
 
 test: $(V)/.browser
 	$(BIN)/python -m pytest -q -n 2

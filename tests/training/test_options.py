@@ -41,7 +41,7 @@ def test_share_is_the_budget_nearest_its_end():
 
 def test_batch_is_never_more_than_there_is():
     assert Options(batch=100).batch_of(30) == 30
-    assert Options().batch_of(10**6) == 16_384
+    assert Options().batch_of(10**6) == 8_192
 
 
 def test_mixed_precision_where_a_device_gains_from_it():

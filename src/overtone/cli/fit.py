@@ -106,7 +106,7 @@ def training(command: Any) -> Any:
             section=section,
             help="How the learning rate falls: constant, cosine (to 0), exponential (to a tenth).",
         ),
-        flag("--batch", type=int, section=section, help="Samples per step. [default: all, up to 16384]"),
+        flag("--batch", type=int, section=section, help="Samples per step. [default: all, up to 8192]"),
         flag(
             "--held-out",
             type=float,

@@ -78,7 +78,7 @@ def fit(
         decay: Course of the learning rate: constant, cosine or exponential.
         steps: Optimizer steps; 2,000 if neither steps nor seconds are given.
         seconds: Wall-clock budget.
-        batch: Samples per step; all training samples up to 16,384 if None.
+        batch: Samples per step; all training samples up to 8,192 if None.
         precision: auto, full or mixed.
         compile: Whether to use `torch.compile`; None lets the device and the length of the run decide.
         held_out: Fraction of the samples kept out of training, 0 for none; ignored if the signal has a mask.

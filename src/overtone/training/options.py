@@ -57,7 +57,7 @@ class Options:
     Attributes:
         steps: Largest number of optimizer steps, or None for as many as `seconds` allow.
         seconds: Wall-clock budget in seconds, or None.
-        batch: Samples per step; None takes every training sample up to 16,384.
+        batch: Samples per step; None takes every training sample up to 8,192.
         lr: Base learning rate.
         optimizer: Adam (betas 0.9, 0.999, eps 1e-8) or SGD.
         momentum: SGD's momentum.
@@ -114,7 +114,7 @@ class Options:
 
     def batch_of(self, samples: int) -> int:
         """Samples per step when there are `samples` to train on; at most all of them."""
-        return min(self.batch or 16_384, samples)
+        return min(self.batch or 8_192, samples)
 
     def share(self, step: int, seconds: float) -> float:
         """Share of the budget used after `step` steps and `seconds` seconds, the larger of the two."""
