@@ -73,7 +73,7 @@ class NearFar(KernelSums):
     """
 
     near: int = 512
-    far: int = 128
+    far: int = 256
     seed: int = 0
 
     def __post_init__(self) -> None:
