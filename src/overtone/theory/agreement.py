@@ -21,6 +21,10 @@ TOLERANCE = 0.2
 """Largest difference of relative errors at which a prediction still holds: a shift in steps of about 1.7."""
 
 
+LEARNED = 0.5
+"""Relative error below which a band counts as learned."""
+
+
 @final
 @dataclass(frozen=True)
 class Limit:
@@ -47,7 +51,8 @@ class Agreement:
         high: (band,) upper edges.
         predicted: (band,) learning step; NaN where it was not told.
         measured: (band,) learning step; NaN where the band was not learned.
-        counted: (band,) bands that hold something and were measured to be learned after the pilot.
+        counted: (band,) bands that hold something, were not learned yet when the pilot ended (by the predicted
+            record's own row there), and were measured to be learned later.
         limit: Until where the relative errors agree to `TOLERANCE`; None if they do to the end.
         last: Last step that both records reach.
     """
@@ -157,12 +162,13 @@ def agreement(predicted: xarray.Dataset, measured: xarray.Dataset) -> Agreement:
     content = derived.has_content(ours).values & inside & derived.has_content(theirs).values[match]
     steps = np.where(content, derived.learning_step(theirs).values[match], np.nan)
     limit, last = _limit(ours, theirs, match, content, pilot)
+    there = derived.relative_error(ours.isel(step=ours.step.values <= pilot).isel(step=-1)).values
     return Agreement(
         ours.band_low.values,
         ours.band_high.values,
         np.where(content, derived.learning_step(ours).values, np.nan),
         steps,
-        steps > max(pilot, 0),
+        np.isfinite(steps) & (steps > pilot) & (there >= LEARNED),
         limit,
         last,
     )

@@ -51,6 +51,10 @@ class Growth:
         per_octave = torch.log(torch.tensor(second / first, dtype=torch.float64))
         return Growth((ratio / per_octave).clamp(0, STEEPEST), second)
 
+    def slowed(self, share: float) -> Growth:
+        """The same with `share` of the exponents."""
+        return Growth(share * self.exponents, self.since)
+
     def factor(self, start: int, stop: int) -> Tensor:
         """(mode,) mean of (t / s)^g over start <= t <= stop."""
         power = self.exponents + 1

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.records import derived
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
-from overtone.theory.agreement import Limit, departure
+from overtone.theory.agreement import Limit
 from overtone.theory.dynamics.growth import Growth
-from overtone.theory.dynamics.linear import Moment, propagate
+from overtone.theory.dynamics.linear import Linearised, Rate, propagate
 from overtone.theory.dynamics.optimizer import Schedule, constant, rate_of, rule_of
 from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.record import Ledger
 from overtone.theory.dynamics.rules import Flow, Rule
+from overtone.theory.dynamics.scene import Normalised, Scene
 from overtone.theory.dynamics.sentences import Findings
+from overtone.theory.dynamics.span import TRUST, Span
 from overtone.theory.dynamics.steps import log_steps
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 LARGEST = 4096
 """Outputs (samples times channels) up to which a kernel is diagonalised: 128 MiB a matrix, some minutes."""
-
-TRUST = 4.0
-"""Largest ratio of learning steps with and without further growth of the kernel at which a band is still told."""
 
 CALM = 0.5
 """Share of the stable limit at which modes beyond it are held after a pilot that did not diverge."""
@@ -48,30 +44,21 @@ class Prediction:
         record: As a measured one, with `origin` "predicted", `pilot` and `sentences` among its attributes. Rows
             up to the pilot's end are measured on the pilot. NaN where the theory cannot tell.
         pilot: Steps that a copy of the network was trained before it was linearised.
-        holds_until: Where the kernel at half the pilot and its growth begin to matter, by the theory's own
-            account; None if not until the end, or without a pilot long enough to know.
+        earliest: (band,) learning step if the kernel goes on growing as in the pilot; NaN if not learned within
+            five times the steps asked for.
+        latest: (band,) learning step if the kernel stays what it is when the pilot ends; NaN likewise.
+        holds_until: Where these two begin to differ; None if they do not, or without a pilot of two steps to tell.
         diverges_at: The last step before a predicted divergence, or None.
         sentences: What to know about it.
     """
 
     record: xarray.Dataset
     pilot: int
+    earliest: NDArray[np.float64]
+    latest: NDArray[np.float64]
     holds_until: Limit | None
     diverges_at: int | None
     sentences: tuple[str, ...]
-
-
-@final
-class Normalised(nn.Module):
-    """A field's outputs as the training loss sees them."""
-
-    def __init__(self, field: Field) -> None:
-        super().__init__()
-        self.field = field
-
-    def forward(self, coords: Tensor) -> Tensor:
-        """(N, C) normalised values at (N, d) physical coordinates."""
-        return self.field.normalised(coords)
 
 
 def predict(
@@ -88,16 +75,17 @@ def predict(
     bands: Bands | None = None,
     noise: NoiseFloor | None = None,
     memory: float = 2.0,
+    ratio: float = 1.15,
     seed: int = 0,
 ) -> Prediction:
     """Predict the record of a training run from the network's own initial output and its tangent kernel.
 
     The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With
-    a pilot, a copy is trained that many steps first and linearised where it arrives, at half way too: what the
-    kernel's eigenvalues grew in between is continued as a power of the step. A band whose learning step
-    depends on that by more than a factor of `TRUST` is not told: its rows are NaN from where the two ways part.
-    Adam's kernel is J D J^T with its second moments where the pilot ends. Neither network nor optimizer is
-    changed.
+    a pilot, a copy is trained that many steps first and linearised where it arrives, and half way there. If the
+    kernel stays, bands are learned at the latest; if its eigenvalues go on as the power of the step at which they
+    grew between the two, at the earliest; the prediction takes half that power. A band whose earliest and latest
+    steps differ by more than a factor of 5 is not told: its rows are NaN from where the two part. Adam's kernel is
+    J D J^T with its second moments where the pilot ends. Neither network nor optimizer is changed.
 
     Args:
         signal: What will be learned.
@@ -114,6 +102,7 @@ def predict(
         bands: Bands of the record; the default ones if None.
         noise: The signal's noise floor, if known.
         memory: Budget in GiB.
+        ratio: Growth from one recorded step to the next.
         seed: Seeds the pilot's batches.
 
     Returns:
@@ -127,120 +116,92 @@ def predict(
     """
     seen = signal if part is None else part
     _check(seen, steps, pilot)
-    device = next(network.parameters()).device
-    train = signal.train_index
+    base = float(optimizer.param_groups[0]["lr"])
+    scene = Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise)
+    index = signal.train_index
     copy = Pilot(
         Normalised(network),
         optimizer,
-        signal.geometry.coords(train).to(device),
-        signal.normalisation.apply(signal.values[train]).to(device, network.dtype),
+        signal.geometry.coords(index).to(scene.x.device),
+        signal.normalisation.apply(signal.values[index]).to(scene.y),
         batch=batch,
         schedule=schedule,
         seed=seed,
     )
-    x = seen.coords.to(device)
-    y = signal.normalisation.apply(seen.values).to(device, network.dtype)
+    earlier = scene.walk(copy, log_steps(steps, ratio), pilot)
+    linear = copy.linearise(scene.x, scene.y, scene.train, mean_over=index.numel(), memory=memory)
     rule: Rule = Flow() if flow else rule_of(optimizer)
-    ledger = Ledger(replace(seen, normalisation=signal.normalisation), bands, noise)
-    base = float(optimizer.param_groups[0]["lr"])
-    rows = log_steps(steps)
-    earlier = _walk(copy, rows, pilot, ledger, x, y, seen.train_index.to(device), base, schedule)
-    linear = copy.linearise(x, y, seen.train_index.to(device), mean_over=train.numel(), memory=memory)
-    rate = rate_of(optimizer, schedule)
-
-    def course(growth: Growth | None) -> Sequence[Moment]:
-        after = [pilot, *(step for step in rows if step > pilot)]
-        ceiling = CALM if pilot else math.inf
-        return list(propagate(linear, rule, rate, after, pilot, growth, ceiling))
-
+    course = _Course(scene, linear, rule, rate_of(optimizer, schedule), pilot, steps, ratio)
     growth = None
     if earlier is not None:
         growth = Growth.between(earlier[1], linear.eigenvalues, linear.modes, earlier[0], pilot)
-    moments = course(growth)
-    note(ledger, moments, base, schedule)
-    attrs = {
+    span = course.span(growth, _attrs(network, optimizer, pilot, seed))
+    return course.result(span, None if part is None else seen.geometry.shape, signal.geometry.shape)
+
+
+@final
+@dataclass(frozen=True)
+class _Course:
+    """A linearised network on its way through the steps, beyond the last one so that late bands are seen too."""
+
+    scene: Scene
+    linear: Linearised
+    rule: Rule
+    rate: Rate
+    pilot: int
+    steps: int
+    ratio: float
+
+    def span(self, growth: Growth | None, attrs: dict[str, Any]) -> Span:
+        """The prediction between its extremes; without a growth they are one."""
+        frozen = self._record(None, attrs)
+        if growth is None:
+            return Span(frozen, frozen, frozen, self.pilot)
+        return Span(self._record(growth, attrs), self._record(growth.slowed(0.5), attrs), frozen, self.pilot)
+
+    def result(self, span: Span, part: tuple[int, ...] | None, whole: tuple[int, ...]) -> Prediction:
+        """The record up to the last step, with what to know about it."""
+        record = span.told(self.steps)
+        last = int(record.step[-1])
+        sentences = Findings(
+            steps=self.steps,
+            pilot=self.pilot,
+            sharpness=self.linear.gain
+            * float(self.linear.eigenvalues[-1])
+            / self.rule.limit(self.rate(self.pilot)),
+            rate=self.scene.rate(self.pilot),
+            diverges_at=last if last < self.steps else None,
+            clipped=self.linear.clipped,
+            part=part,
+            whole=whole,
+        ).sentences(record, span.untold)
+        return Prediction(
+            record.assign_attrs(sentences=sentences),
+            self.pilot,
+            span.earliest,
+            span.latest,
+            span.limit,
+            last if last < self.steps else None,
+            tuple(sentences),
+        )
+
+    def _record(self, growth: Growth | None, attrs: dict[str, Any]) -> xarray.Dataset:
+        beyond = log_steps(round(TRUST * self.steps), self.ratio)
+        steps = sorted({s for s in (*beyond, self.steps) if s > self.pilot})
+        ceiling = CALM if self.pilot else math.inf
+        after = [self.pilot, *steps]
+        moments = list(propagate(self.linear, self.rule, self.rate, after, self.pilot, growth, ceiling))
+        return self.scene.record(moments, attrs)
+
+
+def _attrs(network: Field, optimizer: torch.optim.Optimizer, pilot: int, seed: int) -> dict[str, Any]:
+    return {
         "pilot": pilot,
         "network": network.describe(),
         "parameters": network.parameter_count,
         "optimizer": type(optimizer).__name__,
         "seed": seed,
     }
-    record = ledger.record(attrs)
-    limit, untold = None, np.zeros(record.sizes["band"], dtype=bool)
-    if growth is not None:
-        note(ledger, course(None), base, schedule)
-        record, limit, untold = _compare(ledger.record(attrs), record, pilot)
-    diverges = moments[-1].step if moments[-1].step < steps else None
-    findings = Findings(
-        steps=steps,
-        pilot=pilot,
-        sharpness=linear.gain * float(linear.eigenvalues[-1]) / rule.limit(rate(pilot)),
-        rate=base,
-        diverges_at=diverges,
-        clipped=linear.clipped,
-        part=None if part is None else seen.geometry.shape,
-        whole=signal.geometry.shape,
-    )
-    sentences = findings.sentences(record, untold)
-    return Prediction(
-        record.assign_attrs(sentences=list(sentences)), pilot, limit, diverges, tuple(sentences)
-    )
-
-
-def note(ledger: Ledger, moments: Sequence[Moment], base: float, schedule: Schedule) -> None:
-    """Write predicted moments into a ledger."""
-    for moment in moments:
-        ledger.add(moment.step, moment.outputs.cpu(), moment.loss, base * schedule(moment.step))
-
-
-def _walk(
-    copy: Pilot,
-    rows: Sequence[int],
-    pilot: int,
-    ledger: Ledger,
-    x: Tensor,
-    y: Tensor,
-    train: Tensor,
-    base: float,
-    schedule: Schedule,
-) -> tuple[int, Tensor] | None:
-    """Take the pilot, noting rows on the way; the kernel of the trained outputs half way, if there is a half way."""
-    middle = pilot // 2
-    stops = sorted({step for step in rows if step < pilot} | {middle, pilot})
-    kernel = None
-    for step in stops:
-        copy.advance(step - copy.step)
-        if step in rows and step < pilot:
-            outputs = copy.outputs(x)
-            loss = float((outputs - y)[train].square().mean())
-            ledger.add(step, outputs.cpu(), loss, base * schedule(step))
-        if 1 <= step == middle < pilot:
-            samples = x[train]
-            kernel = (step, copy.kernel(samples))
-    return kernel
-
-
-def _compare(
-    frozen: xarray.Dataset, grown: xarray.Dataset, pilot: int
-) -> tuple[xarray.Dataset, Limit | None, np.ndarray]:
-    """Where the frozen and the growing kernel part; the grown record without the bands that they do not agree on."""
-    parted, _ = departure(frozen, grown, pilot)
-    content = derived.has_content(derived.combine_channels(grown)).values
-    parted = np.where(content, parted, np.nan)
-    limit = None
-    if np.isfinite(parted).any():
-        band = int(np.nanargmin(parted))
-        before = grown.step.values[grown.step.values < parted[band]]
-        limit = Limit(int(before[-1]), float(grown.band_low[band]), float(grown.band_high[band]))
-    late, soon = (derived.learning_step(derived.combine_channels(r)).values for r in (frozen, grown))
-    ratio = np.where(np.isfinite(late), late, np.inf) / np.where(np.isfinite(soon), soon, np.nan)
-    untold = content & np.isfinite(parted) & ~(np.maximum(ratio, 1 / ratio) <= TRUST)
-    gone = untold[None, :] & (grown.step.values[:, None] >= np.where(untold, parted, np.inf)[None, :])
-    hidden = {
-        name: grown[name].where(~np.broadcast_to(gone[:, :, None], grown[name].shape))
-        for name in ("residual_power", "cross_power")
-    }
-    return grown.assign(hidden), limit, untold
 
 
 def _check(signal: Signal, steps: int, pilot: int) -> None:
