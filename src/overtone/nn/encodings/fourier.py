@@ -11,8 +11,8 @@ from torch import Tensor
 from overtone.nn.checks import last_axis
 from overtone.nn.encodings.encoding import Encoding
 
-CACHED = 1 << 16
-"""Phases that fit into a CPU's cache together with what is computed from them (half a MiB in float64)."""
+SINGLE = 256.0
+"""Cycles across the domain up to which float32 phases do: their error stays below 2 pi 256 2^-23 = 2e-4 radians."""
 
 
 def cycles(coords: Tensor, frequencies: Tensor) -> Tensor:
@@ -37,8 +37,9 @@ def cycles(coords: Tensor, frequencies: Tensor) -> Tensor:
 class Fourier(Encoding, ABC):
     """gamma(v) = [cos(2 pi B v), sin(2 pi B v)] with the rows of B in cycles per unit.
 
-    Phases are computed in the coordinates' precision and at least in float32, whatever the network's
-    precision.
+    Phases are computed in the coordinates' precision and at least in float32, whatever the network's precision. Where
+    float64 coordinates within the domain meet no frequency above 256 cycles and float32 features are asked for, the
+    phases are float32 too: there they lose less than the features do by training in float32.
 
     Args:
         frequencies: (m, d) matrix B, in cycles per unit.
@@ -52,31 +53,23 @@ class Fourier(Encoding, ABC):
         self.out_features = 2 * frequencies.shape[0]
         self.domain = (0.0, 1.0)
         self.register_buffer("frequencies", frequencies.to(torch.float32))
+        self._note_reach()
+        self.register_load_state_dict_post_hook(lambda module, _: module._note_reach())
+
+    def _note_reach(self) -> None:
+        self._reach = float(self.frequencies.detach().abs().sum(1).max())
 
     def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Encode coordinates (..., d) as (..., 2 m): all cosines, then all sines. See `Encoding.forward`."""
         last_axis(coords, self.in_features, "coordinates")
         least = torch.promote_types(coords.dtype, torch.float32)
         out = dtype or (coords.dtype if coords.is_floating_point() else least)
-        exact = torch.promote_types(least, out)
-        frequencies = self.frequencies.to(exact)
-        rows = coords.to(exact).reshape(-1, self.in_features)
-        parts = [_waves(part, frequencies, out) for part in rows.split(_part_size(rows, frequencies))]
-        features = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return features.reshape(*coords.shape[:-1], self.out_features)
-
-
-def _waves(coords: Tensor, frequencies: Tensor, out: torch.dtype) -> Tensor:
-    """[cos, sin](2 pi B v) of (n, d) coordinates, rounded to `out` at the end."""
-    angle = 2 * math.pi * cycles(coords, frequencies).to(torch.promote_types(out, torch.float32))
-    return torch.cat([angle.cos(), angle.sin()], dim=-1).to(out)
-
-
-def _part_size(coords: Tensor, frequencies: Tensor) -> int:
-    """Rows to encode at once: on a CPU as many as keep the phases in its cache, else all of them."""
-    if coords.device.type != "cpu" or torch.compiler.is_compiling():
-        return max(1, len(coords))
-    return max(1, CACHED // len(frequencies))
+        wanted = torch.promote_types(out, torch.float32)
+        single = dtype is not None and wanted == torch.float32 and self._reach <= SINGLE
+        exact = torch.float32 if single else torch.promote_types(least, out)
+        phase = cycles(coords.to(exact), self.frequencies.to(exact)).to(wanted)
+        angle = 2 * math.pi * phase
+        return torch.cat([angle.cos(), angle.sin()], dim=-1).to(out)
 
 
 def share_bandwidth(frequencies: Tensor) -> tuple[float, ...]:
