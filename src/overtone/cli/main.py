@@ -12,6 +12,7 @@ import click
 
 import overtone
 from overtone.cli.fit import fit
+from overtone.cli.predict import predict
 from overtone.cli.report import report
 from overtone.cli.scan import scan
 from overtone.cli.usage import in_flags, wrong_usage
@@ -40,7 +41,7 @@ def cli() -> None:
     """See which frequencies a neural network learns, when, and where it begins to learn noise."""
 
 
-for verb in (scan, fit, report):
+for verb in (scan, fit, predict, report):
     cli.add_command(verb)
 
 

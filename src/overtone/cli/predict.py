@@ -1,0 +1,154 @@
+"""`overtone predict`: what `fit` would learn when, before training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from overtone.cli.fit import network, training
+from overtone.cli.options import chain, common, reading, reading_arguments
+from overtone.cli.output import print_json
+from overtone.cli.source import read_source
+from overtone.cli.text import facts, paragraph, per_axis
+from overtone.cli.verb import Verb, examples, flag
+
+if TYPE_CHECKING:
+    from overtone.fitting.predict import Forecast
+
+WITHOUT_EFFECT = ("precision", "compile")
+"""Flags of `fit` that change how fast it trains, not what it learns; taken so that a command line can be reused."""
+
+MEANINGFUL = 10**6
+"""Width beyond which a bound on it is no advice."""
+
+SHOWN = 16
+"""Bands listed for people, evenly among those that hold something."""
+
+
+@click.command(
+    cls=Verb,
+    short_help="Predict what fit would learn when; little training.",
+    epilog=examples(
+        "overtone predict photo.jpg",
+        "overtone predict photo.jpg --activation tanh --steps 5000",
+        "overtone predict photo.jpg --run run --out predicted.html",
+    ),
+)
+@click.argument("source", required=False, type=click.Path())
+@chain(network, training)
+@flag(
+    "--pilot",
+    type=click.IntRange(min=0),
+    metavar="STEPS",
+    section="Prediction",
+    help="Steps that a copy is trained first; Adam needs 1. [default: a twentieth of --steps]",
+)
+@flag(
+    "--run",
+    "measured",
+    type=click.Path(),
+    metavar="DIR",
+    section="Prediction",
+    help="A run of fit with the same flags, to compare with.",
+)
+@flag(
+    "--out", type=click.Path(), metavar="FILE", section="Output", help="Draw learning steps to a .html page."
+)
+@chain(reading, common)
+def predict(source: str | None, as_json: bool, out: str | None, measured: str | None, **options: Any) -> None:
+    """Predict which frequencies a network would learn from SOURCE when, from its tangent kernel.
+
+    Takes the flags of fit. A copy of the network is trained for a twentieth of the steps; the rest is arithmetic. A
+    large SOURCE is predicted on a window in its middle.
+    """
+    from overtone.fitting.predict import predict as foretell
+
+    for name in WITHOUT_EFFECT:
+        options.pop(name)
+    signal = read_source(source, reading_arguments(options))
+    options["activation"] = [name.strip() for name in options["activation"].split(",")]
+    found = foretell(signal, run=measured, **options)
+    if out is not None:
+        draw(found, out, measured)
+    if as_json:
+        print_json(document(found) | {"seed": options["seed"]})
+    else:
+        click.echo(text(found) + (f"\nPicture    {out}" if out else ""))
+
+
+def document(found: Forecast) -> dict[str, Any]:
+    """The JSON document of a prediction; frequencies in cycles per unit, per axis where a list."""
+    from overtone.fitting.predict import learning_steps
+
+    limit = found.prediction.holds_until if found.agreement is None else found.agreement.limit
+    document: dict[str, Any] = {
+        "bands": learning_steps(found),
+        "unit": found.record.attrs["frequency_unit"],
+        "stop": found.stop.step,
+        "irreducible": found.irreducible,
+        "width": found.width,
+        "holds_until": None if limit is None else {"step": limit.step, "low": limit.low, "high": limit.high},
+        "diverges_at": found.prediction.diverges_at,
+        "pilot": found.prediction.pilot,
+        "window": list(found.part.geometry.shape),
+        "bandwidth": found.bandwidth,
+        "reasons": list(found.reasons),
+        "sentences": found.sentences,
+    }
+    if found.agreement is not None:
+        document["agreement"] = {
+            "median_factor": found.agreement.median_factor,
+            "rank_correlation": found.agreement.rank_correlation,
+            "told": found.agreement.told,
+            "factors": found.agreement.factor.tolist(),
+        }
+    return document
+
+
+def text(found: Forecast) -> str:
+    """The prediction for people."""
+    from overtone.fitting.predict import learning_steps
+
+    unit, power = found.record.attrs["frequency_unit"], found.record.target_power.sum("channel").values
+    held = [row for row, p in zip(learning_steps(found), power, strict=True) if p > 1e-10 * power.sum()]
+    shown = held[:: max(1, -(-len(held) // SHOWN))]
+    lines = [f"{'band':>17}  {'learned at step':>15}  between"]
+    for row in shown:
+        edges = f"{row['low']:.4g} - {row['high']:.4g}"
+        step = "?" if row["learning_step"] is None else str(row["learning_step"])
+        span = f"{row['earliest'] or '?'} and {row['latest'] or '?'}"
+        lines.append(f"{edges:>17}  {step:>15}  {span}")
+    value = found.record.attrs["value_unit"] or "value units"
+    rows = {
+        "Stop": f"step {found.stop.step}: {found.stop.reason}",
+        "Irreducible": "not known"
+        if found.irreducible is None
+        else f"{found.irreducible:.3g} ({value} squared)",
+        "Width": "not known"
+        if found.width is None
+        else f"{found.width} ReLU units suffice for an error of a tenth",
+    }
+    if found.bandwidth is not None:
+        rows["Bandwidth"] = f"{per_axis(found.bandwidth)} {unit}"
+    body = "\n".join([f"Predicted learning steps, bands in {unit}", *lines])
+    return f"{body}\n\n{paragraph('To know', found.sentences)}\n\n{facts(rows)}"
+
+
+def _width(units: int | None) -> str:
+    if units is None:
+        return "not known"
+    if units > MEANINGFUL:
+        return "the Barron bound says nothing useful: noise or edges in the signal"
+    return f"{units} ReLU units in one layer suffice for an error of a tenth of the signal"
+
+
+def draw(found: Forecast, out: str, run: str | None) -> None:
+    """Write a page with predicted, and measured, learning steps."""
+    from overtone import records
+    from overtone.plots import comparison
+
+    several, labels = [found.record], ["predicted"]
+    if run is not None:
+        several, labels = [*several, records.load(run)], [*labels, "measured"]
+    comparison.learning_steps(comparison.data(several, labels)).write_html(out, include_plotlyjs=True)

@@ -1,0 +1,290 @@
+"""`predict`: what `fit` would find, before anything is trained."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone import records
+from overtone.errors import InputError
+from overtone.fitting.arguments import activations, find_device, member, per_axis
+from overtone.fitting.network import Encoding, NetworkSettings, build
+from overtone.fitting.plan import expected_steps
+from overtone.nn import Activation, Field
+from overtone.observe import Window
+from overtone.records import derived
+from overtone.signals import Signal, masks
+from overtone.theory import barron, risk
+from overtone.theory.agreement import Agreement, agreement
+from overtone.theory.dynamics import Prediction
+from overtone.theory.dynamics import predict as foretell
+from overtone.training import Decay, Optimizer, Options
+from overtone.tune import measure_noise
+
+if TYPE_CHECKING:
+    import xarray
+
+OUTPUTS = 1536
+"""Samples times channels that are predicted; of a larger signal a central window of about as many."""
+
+PILOT = 0.05
+"""Length of the pilot as a share of the steps."""
+
+CLOSE = 0.1
+"""Root mean square error, as a share of the signal's standard deviation, that the advised width promises."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What `predict` hands back.
+
+    Attributes:
+        signal: What would be learned.
+        part: What was predicted of it: all, or a central window at full resolution.
+        prediction: The predicted course of training.
+        stop: The step at which the expected error is least, as `records.derived.stop` finds it.
+        irreducible: Mean square error that no linear shrinkage per band avoids, because signal and noise share
+            their frequencies; mean over channels, in squared value units. None if the noise is not known.
+        width: Units of one hidden ReLU layer for which the Barron bound promises a tenth of the signal's standard
+            deviation, or the noise's if that is larger. It bounds what exists, not what training finds, and may be
+            astronomical for signals with edges. None for signals of fewer than four samples along an axis.
+        bandwidth: Reach of the network per axis in cycles per unit, or None.
+        reasons: Why that bandwidth.
+        agreement: How a measured run compares, if one was given.
+    """
+
+    signal: Signal
+    part: Signal
+    prediction: Prediction
+    stop: derived.Stop
+    irreducible: float | None
+    width: int | None
+    bandwidth: tuple[float, ...] | None
+    reasons: tuple[str, ...]
+    agreement: Agreement | None
+
+    @property
+    def record(self) -> xarray.Dataset:
+        """The predicted record, of origin "predicted"."""
+        return self.prediction.record
+
+    @property
+    def sentences(self) -> list[str]:
+        """What to know: the prediction's own sentences, then how a measured run compares."""
+        compared = [] if self.agreement is None else self.agreement.sentences
+        return [*self.prediction.sentences, *compared]
+
+
+def predict(
+    signal: Signal,
+    *,
+    encoding: Encoding | str = Encoding.AUTO,
+    bandwidth: float | Sequence[float] | None = None,
+    activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
+    width: int = 256,
+    depth: int = 3,
+    features: int = 256,
+    residual: bool = False,
+    optimizer: Optimizer | str = Optimizer.ADAM,
+    lr: float = 1e-3,
+    momentum: float = 0.0,
+    decay: Decay | str = Decay.CONSTANT,
+    steps: int | None = None,
+    seconds: float | None = None,
+    batch: int | None = None,
+    held_out: float = 0.1,
+    pilot: int | None = None,
+    run: str | Path | None = None,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+) -> Forecast:
+    """Predict what `fit` with the same arguments would record.
+
+    Seeds mean what they mean to `fit`: the same one gives the same network, held-out samples and bandwidth.
+
+    Args:
+        signal: What would be learned.
+        encoding: As `fit`.
+        bandwidth: As `fit`.
+        activation: As `fit`.
+        width: As `fit`.
+        depth: As `fit`.
+        features: As `fit`.
+        residual: As `fit`.
+        optimizer: As `fit`.
+        lr: As `fit`.
+        momentum: As `fit`.
+        decay: As `fit`.
+        steps: As `fit`.
+        seconds: As `fit`; the steps that they allow are found by timing three.
+        batch: As `fit`.
+        held_out: As `fit`.
+        pilot: Steps that a copy of the network is trained before it is linearised; a twentieth of the steps if
+            None, 0 for none.
+        run: A run directory or record to compare with.
+        seed: As `fit`.
+        device: As `fit`.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        InputError: If an argument is wrong, or there is no record at `run`.
+        RunError: If the pilot's loss stops being finite.
+    """
+    measured = None if run is None else records.load(run)
+    given = NetworkSettings(
+        member(Encoding, encoding, "encoding"),
+        per_axis(bandwidth),
+        activations(activation),
+        width,
+        depth,
+        features,
+        residual,
+    )
+    options = Options(
+        2000 if steps is None and seconds is None else steps,
+        seconds,
+        batch,
+        lr,
+        member(Optimizer, optimizer, "optimizer"),
+        momentum,
+        decay=member(Decay, decay, "decay"),
+        seed=seed,
+    )
+    where = find_device(device)
+    signal = _hold_out(signal, held_out, seed)
+    noise = functools.cache(lambda: measure_noise(signal))
+    built = build(signal, given, seed, noise)
+    field = built.field.to(where)
+    last = expected_steps(field, signal, options)
+    part = window(signal, OUTPUTS)
+    found = foretell(
+        signal,
+        field,
+        _optimizer(field, options),
+        last,
+        pilot=max(1, round(PILOT * last)) if pilot is None else pilot,
+        part=part if part is not signal else None,
+        batch=options.batch_of(signal.train_index.numel()),
+        schedule=lambda step: options.decay.factor(step / last),
+        noise=noise(),
+        seed=seed,
+    )
+    return Forecast(
+        signal,
+        part,
+        found,
+        derived.stop(found.record),
+        _irreducible(found.record),
+        _width(signal, noise().std),
+        built.bandwidth,
+        built.reasons,
+        None if measured is None else agreement(found.record, measured),
+    )
+
+
+def window(signal: Signal, outputs: int) -> Signal:
+    """A central window of a signal, at its full resolution, of at most `outputs` samples times channels.
+
+    Args:
+        signal: The signal.
+        outputs: Samples times channels.
+
+    Returns:
+        The window as a signal with its own geometry, the same normalisation and masks; the signal itself if it is
+        no larger.
+    """
+    grid = signal.geometry
+    block = Window.central(grid, max(2, outputs // signal.values.shape[1]))
+    if block.covers(grid):
+        return signal
+    index = block.index(grid)
+
+    def cut(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values[index]
+
+    return replace(
+        signal,
+        values=signal.values[index],
+        geometry=block.restrict(grid),
+        held_out=cut(signal.held_out),
+        unused=cut(signal.unused),
+        clean=cut(signal.clean),
+    )
+
+
+def _optimizer(field: Field, options: Options) -> torch.optim.Optimizer:
+    parameters = [p for p in field.parameters() if p.requires_grad]
+    if options.optimizer is Optimizer.SGD:
+        return torch.optim.SGD(parameters, options.lr, options.momentum)
+    return torch.optim.Adam(parameters, options.lr)
+
+
+def _hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
+    if signal.held_out is not None or fraction == 0:
+        return signal
+    if not (math.isfinite(fraction) and 0 < fraction < 1):
+        raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
+    return signal.with_held_out(masks.random(signal.geometry, fraction, seed))
+
+
+def _irreducible(record: xarray.Dataset) -> float | None:
+    target, noise = (torch.from_numpy(record[name].values) for name in ("target_power", "noise_power"))
+    if not bool(torch.isfinite(noise).all()):
+        return None
+    return float(risk.irreducible(risk.excess_signal(target, noise), noise).total.mean())
+
+
+def _width(signal: Signal, noise: Tensor) -> int | None:
+    grid = signal.geometry
+    if min(grid.shape) < 4:
+        return None
+    widths = []
+    for channel, floor in zip(signal.grid_values.double().unbind(-1), noise.tolist(), strict=True):
+        wanted = max(CLOSE * float(channel.std()), floor if math.isfinite(floor) else 0.0)
+        if wanted > 0:
+            found = barron.grid(channel, grid.spacing, periodic=grid.periodic)
+            widths.append(found.relu_width(wanted))
+    return max(widths, default=1)
+
+
+def learning_steps(forecast: Forecast) -> list[dict[str, Any]]:
+    """Per band: `low`, `high` in cycles per unit, `learning_step`, `earliest` and `latest`, None where unknown.
+
+    Args:
+        forecast: From `predict`.
+    """
+    record = derived.combine_channels(forecast.record)
+    found = forecast.prediction
+    columns = zip(
+        record.band_low.values,
+        record.band_high.values,
+        derived.learning_step(record).values,
+        found.earliest,
+        found.latest,
+        strict=True,
+    )
+
+    def whole(step: float) -> int | None:
+        return int(step) if np.isfinite(step) else None
+
+    return [
+        {
+            "low": float(low),
+            "high": float(high),
+            "learning_step": whole(step),
+            "earliest": whole(min(first, last)),
+            "latest": whole(max(first, last)),
+        }
+        for low, high, step, first, last in columns
+    ]
