@@ -15,6 +15,7 @@ import numpy as np
 import skimage.data
 import skimage.transform
 import torch
+from torch import Tensor
 
 import overtone as ot
 from overtone.fitting.network import NetworkSettings, build
@@ -34,10 +35,9 @@ def picture() -> ot.Signal:
     return ot.signals.image(values.astype(np.float32))
 
 
-def bare(field: torch.nn.Module, signal: ot.Signal, steps: int, batch: int) -> None:
-    """What a user would write."""
+def bare(field: torch.nn.Module, everywhere: Tensor, values: Tensor, steps: int, batch: int) -> None:
+    """What a user would write, coordinates and normalised values at hand."""
     optimizer = torch.optim.Adam(field.parameters(), 1e-3)
-    values, everywhere = signal.normalisation.apply(signal.values), signal.coords
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):
         index = torch.randint(len(values), (batch,), generator=generator)
@@ -59,6 +59,7 @@ def main() -> list[dict]:
     noise = measure_noise(signal)
     options = Options(steps=PER_TURN)
     batch = options.batch_of(signal.values.shape[0])
+    values, everywhere = signal.normalisation.apply(signal.values), signal.coords
     ours, theirs = [], []
     for turn in range(TURNS):
         for_ours = build(signal, NetworkSettings(), turn, lambda: noise).field
@@ -66,7 +67,7 @@ def main() -> list[dict]:
         ours.append(
             timed(lambda f=for_ours: train(f, signal, options, lambda *_: None, wants=lambda _: False))
         )
-        theirs.append(timed(lambda f=for_theirs: bare(f, signal, PER_TURN, batch)))
+        theirs.append(timed(lambda f=for_theirs: bare(f, everywhere, values, PER_TURN, batch)))
     loop = [t / o for (o, _), (t, _) in zip(ours, theirs, strict=True)]
     loop_processor = [t / o for (_, o), (_, t) in zip(ours, theirs, strict=True)]
     step = min(t for t, _ in theirs) / PER_TURN

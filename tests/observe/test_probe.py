@@ -182,3 +182,37 @@ def test_an_existing_record_is_not_overwritten(tmp_path):
     Probe(signal, nn.Linear(1, 1), tmp_path).close()
     with pytest.raises(InputError, match="expected a path without a record, got an existing one"):
         Probe(signal, nn.Linear(1, 1), tmp_path)
+
+
+def test_of_a_large_signal_a_central_block_is_kept_and_can_be_drawn(tmp_path, monkeypatch):
+    from overtone.observe import probe as module
+    from overtone.plots import reconstruction
+
+    monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
+    monkeypatch.setattr(module, "PART_SNAPSHOT", 100)
+    signal = picture(shape=(20, 20), channels=1)
+    network = Frozen(signal.values.clone(), signal.geometry)
+    with Probe(signal, network, tmp_path, snapshots=(0,)) as probe:
+        probe(0)
+    drawn = reconstruction.data(probe.record, records.snapshots(probe.path))
+    np.testing.assert_allclose(drawn.target[..., 0], signal.grid_values[5:15, 5:15, 0].float())
+    np.testing.assert_allclose(drawn.prediction[0], drawn.target)
+    np.testing.assert_allclose(drawn.axis_0, (5 + np.arange(10)) / 20)
+
+
+def test_final_errors_of_a_large_signal_come_from_samples_drawn_at_random(tmp_path, monkeypatch):
+    from overtone.observe import probe as module
+
+    signal = picture(shape=(40, 40), channels=1)
+    signal = signal.with_held_out(signals.masks.random(signal.geometry, 0.3, seed=1))
+    prediction = picture(seed=1, shape=(40, 40), channels=1).values
+    with Probe(signal, Frozen(prediction, signal.geometry), tmp_path) as probe:
+        exact = probe.final_errors()
+        monkeypatch.setattr(module, "FINAL_SAMPLES", 1200)
+        drawn = probe.final_errors()
+    for name, index in (("train", signal.train_index), ("held_out", signal.held_out_index)):
+        square = (signal.values - prediction)[index].square()
+        assert exact[name] == pytest.approx(float(square.mean()), rel=1e-6)
+        standard_error = float(square.std()) / np.sqrt(len(index) * 0.75) * np.sqrt(0.25)
+        assert drawn[name] == pytest.approx(exact[name], abs=5 * standard_error)
+        assert drawn[name] != exact[name]

@@ -221,6 +221,10 @@ class Probe:
     def _header(self, noise: NoiseFloor, attrs: Mapping[str, Any]) -> Header:
         seen = self._measurement
         described = describe_measurement(self.signal, seen.grid, seen.index is None, noise, seen.estimator)
+        described["geometry"] |= {
+            "kept_start": list(self._shown.start),
+            "kept_shape": list(self._shown.shape),
+        }
         return Header(
             band_low=seen.bands.low,
             band_high=seen.bands.high,

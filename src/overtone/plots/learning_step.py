@@ -62,7 +62,11 @@ def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> 
 def _runs(record: xr.Dataset) -> list[xr.Dataset]:
     """The runs that `records.concat` joined, or the one there is."""
     joined = [str(d) for d in record.residual_power.dims if d not in ("step", "band", "channel")]
-    return [record.isel({joined[0]: i}, drop=True) for i in range(record.sizes[joined[0]])] if joined else [record]
+    return (
+        [record.isel({joined[0]: i}, drop=True) for i in range(record.sizes[joined[0]])]
+        if joined
+        else [record]
+    )
 
 
 def figure(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> go.Figure:

@@ -38,7 +38,10 @@ def moments(steps: np.ndarray, most: int = 5) -> np.ndarray:
 
 
 def geometry(record: xr.Dataset) -> dict[str, Any]:
-    """The lattice a record's snapshots lie on: `shape`, `spacing`, `origin`, `units` per axis."""
+    """The signal's lattice: `shape`, `spacing`, `origin` and `units` per axis.
+
+    `kept_start` and `kept_shape` say which block of it the snapshots hold, if not all.
+    """
     kept = record.attrs.get("geometry", {})
     found = json.loads(kept) if isinstance(kept, str) and kept else kept
     return dict(found) if isinstance(found, Mapping) else {}
@@ -46,7 +49,8 @@ def geometry(record: xr.Dataset) -> dict[str, Any]:
 
 def shape(record: xr.Dataset, snapshots: Snapshots) -> tuple[int, ...]:
     """Samples per axis of the lattice the snapshots lie on."""
-    kept = tuple(int(n) for n in geometry(record).get("shape", ()))
+    where = geometry(record)
+    kept = tuple(int(n) for n in where.get("kept_shape", where.get("shape", ())))
     return kept or np.shape(snapshots.get("target", TARGET_STEP))[:-1]
 
 
@@ -87,7 +91,8 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         where.get("spacing", [1.0 / n for n in lattice]),
         where.get("origin", [0.0] * len(lattice)),
     )
-    coords = {a: origin[i] + spacing[i] * np.arange(lattice[i]) for i, a in enumerate(axes)}
+    start = where.get("kept_start", [0] * len(lattice))
+    coords = {a: origin[i] + spacing[i] * (start[i] + np.arange(lattice[i])) for i, a in enumerate(axes)}
     units = [str(u) for u in where.get("units", ["array"] * len(lattice))]
     return xr.Dataset(
         {
