@@ -125,9 +125,7 @@ def text(found: Forecast) -> str:
         "Irreducible": "not known"
         if found.irreducible is None
         else f"{found.irreducible:.3g} ({value} squared)",
-        "Width": "not known"
-        if found.width is None
-        else f"{found.width} ReLU units suffice for an error of a tenth",
+        "Width": _width(found.width),
     }
     if found.bandwidth is not None:
         rows["Bandwidth"] = f"{per_axis(found.bandwidth)} {unit}"

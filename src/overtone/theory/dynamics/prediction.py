@@ -45,7 +45,7 @@ class Prediction:
             up to the pilot's end are measured on the pilot. NaN where the theory cannot tell.
         pilot: Steps that a copy of the network was trained before it was linearised.
         earliest: (band,) learning step if the kernel goes on growing as in the pilot; NaN if not learned within
-            five times the steps asked for.
+            four times the steps asked for.
         latest: (band,) learning step if the kernel stays what it is when the pilot ends; NaN likewise.
         holds_until: Where these two begin to differ; None if they do not, or without a pilot of two steps to tell.
         diverges_at: The last step before a predicted divergence, or None.
@@ -84,7 +84,7 @@ def predict(
     a pilot, a copy is trained that many steps first and linearised where it arrives, and half way there. If the
     kernel stays, bands are learned at the latest; if its eigenvalues go on as the power of the step at which they
     grew between the two, at the earliest; the prediction takes half that power. A band whose earliest and latest
-    steps differ by more than a factor of 5 is not told: its rows are NaN from where the two part. Adam's kernel is
+    steps differ by more than a factor of 4 is not told: its rows are NaN from where the two part. Adam's kernel is
     J D J^T with its second moments where the pilot ends. Neither network nor optimizer is changed.
 
     Args:

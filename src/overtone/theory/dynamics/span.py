@@ -14,7 +14,7 @@ from overtone.theory.agreement import Limit, departure
 if TYPE_CHECKING:
     import xarray
 
-TRUST = 5.0
+TRUST = 4.0
 """Largest ratio of the latest to the earliest learning step at which a band is still told."""
 
 
