@@ -32,15 +32,24 @@ def flags(title):
 
 SHARED = flags("Flags of every verb")
 BOTH = flags("Flags of scan and fit")
+FIT = flags("Flags of fit")
 LISTED = {
     "scan": SHARED | BOTH,
-    "fit": SHARED | BOTH | flags("Flags of fit"),
+    "fit": SHARED | BOTH | FIT,
+    "predict": SHARED
+    | BOTH
+    | {flag: row for flag, row in FIT.items() if flag not in ("--clean", "--resume", "--overwrite")}
+    | flags("Flags of predict"),
     "report": SHARED | flags("Flags of report"),
 }
 
 
+ABOVE = click.Context(cli, info_name="overtone", **cli.context_settings)
+"""Commands keep their help flags once made, so they are made as below the real group."""
+
+
 def options(verb):
-    context = click.Context(cli.commands[verb], info_name=verb)
+    context = click.Context(cli.commands[verb], info_name=verb, parent=ABOVE)
     found = [p for p in cli.commands[verb].get_params(context) if isinstance(p, click.Option)]
     return {
         name: option
@@ -64,8 +73,8 @@ def test_the_page_gives_their_defaults(verb):
 
 
 def test_the_page_lists_the_verbs_and_exit_codes():
-    assert re.findall(r"^\| `overtone (\w+)", PAGE, re.M) == ["scan", "fit", "report"]
-    assert {"scan", "fit", "report"} == set(cli.commands)
+    assert re.findall(r"^\| `overtone (\w+)", PAGE, re.M) == ["scan", "fit", "predict", "report"]
+    assert {"scan", "fit", "predict", "report"} == set(cli.commands)
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.M)]
     assert codes == [0, FAILED, WRONG, INTERRUPTED]
 
@@ -76,7 +85,7 @@ def test_every_command_line_on_the_page_parses():
     assert len(lines) >= 6
     for line in lines:
         name, *words = line.split()
-        assert cli.commands[name].make_context(name, words).params
+        assert cli.commands[name].make_context(name, words, parent=ABOVE).params
 
 
 def keys(title):

@@ -125,7 +125,7 @@ def test_random_bytes_are_no_record(tmp_path_factory, data, start):
     path = tmp_path_factory.getbasetemp() / "random.sqlite"
     path.write_bytes(start + data)
     for read in (load, snapshots):
-        if start.startswith(b"\x89") and read is snapshots:
+        if (start + data).startswith(b"\x89HDF") and read is snapshots:
             continue
         with pytest.raises(InputError, match=r"expected an (intact )?overtone record"):
             read(path)

@@ -19,6 +19,11 @@ _SAME = 2.0
 _NEAR = 1.15
 """A curve may vouch for the whiteness of a level if its own lies at most this factor above, in standard deviations."""
 _HIGH_FREQUENCIES = 0.55
+_LEAST_PART = 0.83
+"""Least part of the level that the white part is taken for in the estimate; below, its own error outweighs its use."""
+
+_THIN = 0.1
+"""Degrees of freedom per sample below which a level may still hold some signal."""
 _VOUCHED = 0.5
 """Share of the standard deviation that must be white for the verdict NOISE."""
 _NEGLIGIBLE, _SMALL = 0.002, 0.01
@@ -59,7 +64,9 @@ def channel_noise(values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, 
 
     Every estimator is right or too high, since a signal only adds power. So the curve whose level has the smallest
     upper bound points to the level, and of all curves that agree with it within chance the one with the most degrees
-    of freedom gives the number.
+    of freedom gives its size. The level is the most that the noise can be, and the white part that is left when all
+    that can be is explained by a falling spectrum is the least. Where a level rests on less than a tenth of the
+    samples, as in textures, the estimate is their geometric mean, the least being taken for no less than 0.83 of it.
 
     Args:
         values: All values, 1 to 3 axes of at least two samples; blocks are read from it.
@@ -83,12 +90,16 @@ def channel_noise(values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, 
     )
     white = _white(every, chosen)
     low, high = (min(1.0, math.sqrt(bound)) for bound in chosen.interval)
-    low = min(low, math.sqrt(white), math.sqrt(lowest.variance)) * _settled(quiet, chosen)
-    std = min(1.0, math.sqrt(chosen.variance))
+    level, settled = min(1.0, math.sqrt(chosen.variance)), _settled(quiet, chosen)
+    vouched = min(level, math.sqrt(white), math.sqrt(lowest.variance)) * settled
+    low = min(low, math.sqrt(white), math.sqrt(lowest.variance)) * settled
+    verdict = _verdict(level, low, high)
+    std = level
+    if verdict is NoiseVerdict.NOISE and chosen.degrees < _THIN * sample.size:
+        std = math.sqrt(level * max(vouched, _LEAST_PART * level))
     estimates = {
         name: extent * min(1.0, math.sqrt(_lowest(pairs).variance)) for name, pairs in families.items()
     }
-    verdict = _verdict(std, low, high)
     rising = std > _NEGLIGIBLE and _rises(quiet)
     return ChannelNoise(extent * std, extent * low, extent * high, verdict, estimates, extent, rising)
 
