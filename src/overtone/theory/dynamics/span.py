@@ -62,7 +62,7 @@ class Span:
         late = np.where(np.isfinite(self.latest), self.latest, np.inf)
         with np.errstate(invalid="ignore"):
             close = late / self.earliest <= TRUST
-        return self.content & np.isfinite(self.parted) & ~close
+        return self.content & ~close & (np.isfinite(self.parted) | np.isfinite(self.earliest))
 
     @property
     def limit(self) -> Limit | None:
@@ -78,7 +78,7 @@ class Span:
     def told(self, last: int) -> xarray.Dataset:
         """The prediction up to step `last`, NaN where it cannot be told."""
         record = self.between.sel(step=slice(None, last))
-        since = np.where(self.untold, self.parted, np.inf)
+        since = np.where(self.untold, np.fmin(self.parted, self.earliest), np.inf)
         gone = record.step.values[:, None, None] >= since[None, :, None]
         hidden = {
             name: record[name].where(~np.broadcast_to(gone, record[name].shape))
