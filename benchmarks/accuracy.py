@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone import rng
+from overtone.errors import RunError
 from overtone.nn import MLP, Activation, Field, Frame, Restore, Sine, encodings
 from overtone.observe import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
@@ -26,7 +27,7 @@ from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Descent, Linearised, Pilot, Prediction, predict, propagate
 from overtone.theory.dynamics.prediction import Normalised
 from overtone.theory.ntk import infinite
-from overtone.training import Optimizer, Options, train
+from overtone.training import Ending, Optimizer, Options, train
 
 TONES = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32)
 RATIO = 1.05
@@ -173,8 +174,12 @@ def run(case: Case, seed: int) -> list[dict[str, object]]:
         def observe(step: int, loss: float, rate: float, last: bool) -> None:
             probe(step, loss, rate, force=last)
 
-        train(field, signal, options, observe, wants=probe.schedule.due)
+        outcome = train(field, signal, options, observe, wants=probe.schedule.due)
         measured = probe.record
+    if outcome.ending is not Ending.STEPS:
+        raise RunError(
+            f"{case.steps} measured steps", f"{outcome.step}", "run again: a part says nothing", case.name
+        )
     trained = time.perf_counter() - began
     rows = []
     for prediction, spent in zip(predictions, seconds, strict=True):
