@@ -70,9 +70,9 @@ class Writer:
                     "resume it, remove it or choose another path",
                     str(path),
                 )
+            _build(path, header)
             connection = _connect(path)
             undo.callback(connection.close)
-            tables.create(connection, header)
             journal.prepare(connection, path)
             writer = cls(path, lock, connection, header)
             undo.pop_all()
@@ -192,6 +192,29 @@ class Writer:
             raise InputError(
                 "an open record", "a closed one", "continue it with Writer.resume", str(self.path)
             )
+
+
+def _build(path: Path, header: Header) -> None:
+    """Put a record without rows at `path` in one move: whoever looks sees all of it or no file.
+
+    What an earlier writer left that died before this move is cleared away.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        for stale in (part, path):
+            for suffix in ("-journal", "-wal", "-shm"):
+                Path(f"{stale}{suffix}").unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+        with contextlib.closing(_connect(part)) as connection:
+            tables.create(connection, header)
+        part.replace(path)
+    except OSError as refused:
+        raise RunError(
+            "a folder that can be written", f"{refused}", "choose another path", str(path)
+        ) from refused
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
