@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from enum import Enum
-from typing import TypeVar
 
 import torch
 
+from overtone.choices import member
 from overtone.errors import InputError
 from overtone.nn import Activation
-
-Choice = TypeVar("Choice", bound=Enum)
+from overtone.signals import Signal, masks
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
 """Kinds of devices that hold numbers and train."""
-
-
-def member(kind: type[Choice], value: Choice | str, name: str) -> Choice:
-    """A member of an enum, given itself or its value.
-
-    Raises:
-        InputError: If there is no such member; lists those there are.
-    """
-    known = [choice.value for choice in kind]
-    if not isinstance(value, kind) and value not in known:
-        raise InputError(f"one of {', '.join(known)}", f"{value!r}", "choose one of them", name)
-    return kind(value)
 
 
 def activations(choice: Activation | str | Sequence[Activation | str]) -> tuple[Activation, ...]:
@@ -61,3 +48,21 @@ def find_device(device: str | torch.device) -> torch.device:
         reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
         reason = reason[:100] if known else f"not one of {', '.join(DEVICES)}"
     raise InputError("a device that is there", f"{str(device)!r} ({reason})", "pass auto or cpu", "device")
+
+
+def hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
+    """The signal with that fraction of its samples kept out of training, unless it has a mask of its own.
+
+    Args:
+        signal: The signal.
+        fraction: From 0 (nothing is held out) to below 1.
+        seed: Seeds the choice of samples.
+
+    Raises:
+        InputError: If the fraction is none.
+    """
+    if signal.held_out is not None or fraction == 0:
+        return signal
+    if not (math.isfinite(fraction) and 0 < fraction < 1):
+        raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
+    return signal.with_held_out(masks.random(signal.geometry, fraction, seed))

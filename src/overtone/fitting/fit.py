@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from overtone.errors import InputError, RunError
-from overtone.fitting.arguments import activations, find_device, member, per_axis
+from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.directory import RunDirectory
 from overtone.fitting.fingerprint import fingerprint
 from overtone.fitting.network import Built, Encoding, NetworkSettings, build
@@ -23,7 +23,7 @@ from overtone.fitting.room import needed
 from overtone.fitting.run import Run
 from overtone.nn import Activation
 from overtone.observe import LogSchedule, Probe
-from overtone.signals import Signal, masks
+from overtone.signals import Signal
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
 from overtone.tune import measure_noise
 
@@ -96,27 +96,9 @@ def fit(
         InputError: If an argument is wrong, or `out` holds something else.
         RunError: If the loss stops being finite, or the disk is full.
     """
-    given = NetworkSettings(
-        member(Encoding, encoding, "encoding"),
-        per_axis(bandwidth),
-        activations(activation),
-        width,
-        depth,
-        features,
-        residual,
-    )
-    options = Options(
-        2000 if steps is None and seconds is None else steps,
-        seconds,
-        batch,
-        lr,
-        member(Optimizer, optimizer, "optimizer"),
-        momentum,
-        weight_decay,
-        member(Decay, decay, "decay"),
-        member(Precision, precision, "precision"),
-        compile,
-        seed,
+    given = NetworkSettings.of(encoding, bandwidth, activation, width, depth, features, residual)
+    options = Options.of(
+        steps, seconds, batch, lr, optimizer, momentum, weight_decay, decay, precision, compile, seed
     )
     where = find_device(device)
     directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
@@ -124,7 +106,7 @@ def fit(
         return _resume(signal, directory, (steps, seconds), where, progress)
     directory.check_free(overwrite)
     samples = fingerprint(signal)
-    signal = _hold_out(signal, held_out, seed)
+    signal = hold_out(signal, held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     built = build(signal, given, seed, noise)
     field = built.field.to(where)
@@ -185,7 +167,7 @@ def _resume(
     reach = settings["bandwidth"]
     if reach is not None:
         given = replace(given, bandwidth=tuple(reach))
-    signal = _hold_out(signal, settings["held_out"], begun.seed)
+    signal = hold_out(signal, settings["held_out"], begun.seed)
     noise = functools.cache(lambda: measure_noise(signal))
     built = build(signal, given, begun.seed, noise)
     field = built.field.to(where)
@@ -248,14 +230,6 @@ def _train(
             "training",
         )
     return Run(directory, signal, built.field, outcome)
-
-
-def _hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
-    if signal.held_out is not None or fraction == 0:
-        return signal
-    if not (math.isfinite(fraction) and 0 < fraction < 1):
-        raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
-    return signal.with_held_out(masks.random(signal.geometry, fraction, seed))
 
 
 def _announcement(

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from overtone import units
+from overtone.choices import member
 from overtone.errors import InputError
-from overtone.fitting.arguments import activations
+from overtone.fitting.arguments import activations, per_axis
 from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, Sine, encodings
 from overtone.rng import derive
 from overtone.signals import Signal
@@ -53,6 +54,25 @@ class NetworkSettings:
     depth: int = 3
     features: int = 256
     residual: bool = False
+
+    @staticmethod
+    def of(
+        encoding: Encoding | str,
+        bandwidth: float | Sequence[float] | None,
+        activation: Activation | str | Sequence[Activation | str],
+        width: int,
+        depth: int,
+        features: int,
+        residual: bool,
+    ) -> NetworkSettings:
+        """The settings from what users may write: names for members, one number for every axis.
+
+        Raises:
+            InputError: If a name is unknown; lists those there are.
+        """
+        chosen = member(Encoding, encoding, "encoding")
+        reach = per_axis(bandwidth)
+        return NetworkSettings(chosen, reach, activations(activation), width, depth, features, residual)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-able values."""

@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from overtone import records
-from overtone.errors import InputError
-from overtone.fitting.arguments import activations, find_device, member, per_axis
+from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.network import Encoding, NetworkSettings, build
 from overtone.fitting.plan import expected_steps
-from overtone.nn import Activation, Field
+from overtone.nn import Activation
 from overtone.observe import Window
 from overtone.records import derived
-from overtone.signals import Signal, masks
+from overtone.signals import Signal
 from overtone.theory import barron, risk
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Prediction
@@ -142,27 +141,10 @@ def predict(
         RunError: If the pilot's loss stops being finite.
     """
     measured = None if run is None else records.load(run)
-    given = NetworkSettings(
-        member(Encoding, encoding, "encoding"),
-        per_axis(bandwidth),
-        activations(activation),
-        width,
-        depth,
-        features,
-        residual,
-    )
-    options = Options(
-        2000 if steps is None and seconds is None else steps,
-        seconds,
-        batch,
-        lr,
-        member(Optimizer, optimizer, "optimizer"),
-        momentum,
-        decay=member(Decay, decay, "decay"),
-        seed=seed,
-    )
+    given = NetworkSettings.of(encoding, bandwidth, activation, width, depth, features, residual)
+    options = Options.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
     where = find_device(device)
-    signal = _hold_out(signal, held_out, seed)
+    signal = hold_out(signal, held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     built = build(signal, given, seed, noise)
     field = built.field.to(where)
@@ -171,7 +153,7 @@ def predict(
     found = foretell(
         signal,
         field,
-        _optimizer(field, options),
+        options.optimizer_for(field),
         last,
         pilot=max(1, round(PILOT * last)) if pilot is None else pilot,
         part=part if part is not signal else None,
@@ -221,21 +203,6 @@ def window(signal: Signal, outputs: int) -> Signal:
         unused=cut(signal.unused),
         clean=cut(signal.clean),
     )
-
-
-def _optimizer(field: Field, options: Options) -> torch.optim.Optimizer:
-    parameters = [p for p in field.parameters() if p.requires_grad]
-    if options.optimizer is Optimizer.SGD:
-        return torch.optim.SGD(parameters, options.lr, options.momentum)
-    return torch.optim.Adam(parameters, options.lr)
-
-
-def _hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
-    if signal.held_out is not None or fraction == 0:
-        return signal
-    if not (math.isfinite(fraction) and 0 < fraction < 1):
-        raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
-    return signal.with_held_out(masks.random(signal.geometry, fraction, seed))
 
 
 def _irreducible(record: xarray.Dataset) -> float | None:

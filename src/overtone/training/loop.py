@@ -20,7 +20,7 @@ from overtone.signals import Signal
 from overtone.training.batches import Batches
 from overtone.training.checkpoint import Checkpoint
 from overtone.training.interrupt import Interrupt
-from overtone.training.options import Optimizer, Options
+from overtone.training.options import Options
 
 CHECKPOINT_SECONDS = 30.0
 """Wall-clock time between checkpoints."""
@@ -89,7 +89,7 @@ def train(
         RunError: If the loss is not finite; names the step and the last step seen to be good.
     """
     device = next(network.parameters()).device
-    optimizer = _optimizer(network, options)
+    optimizer = options.optimizer_for(network)
     batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
@@ -128,13 +128,6 @@ def train(
                 saved = now
                 _save(checkpoint, step, spent + now - began, network, optimizer, batches, device)
         return Outcome(step, spent + time.perf_counter() - began, ending)
-
-
-def _optimizer(network: Field, options: Options) -> torch.optim.Optimizer:
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if options.optimizer is Optimizer.SGD:
-        return torch.optim.SGD(parameters, options.lr, options.momentum, weight_decay=options.weight_decay)
-    return torch.optim.Adam(parameters, options.lr, weight_decay=options.weight_decay)
 
 
 def _loss_function(

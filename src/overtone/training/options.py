@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import torch
+
+from overtone.choices import member
 from overtone.errors import InputError
+
+STEPS = 2000
+"""Steps of a run whose budget is not given."""
 
 LARGEST_RATE = 1e30
 """Learning rates beyond do not fit into the arithmetic of single precision."""
@@ -100,6 +106,46 @@ class Options:
             )
         if self.seed < 0:
             raise InputError("a seed of at least 0", f"{self.seed}", "pass a non-negative integer", "seed")
+
+    @staticmethod
+    def of(
+        steps: int | None,
+        seconds: float | None,
+        batch: int | None,
+        lr: float,
+        optimizer: Optimizer | str,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        decay: Decay | str = Decay.CONSTANT,
+        precision: Precision | str = Precision.AUTO,
+        compile: bool | None = None,
+        seed: int = 0,
+    ) -> Options:
+        """The settings from what users may write: names for members, and 2,000 steps where no budget is given.
+
+        Raises:
+            InputError: If a name is unknown; lists those there are.
+        """
+        return Options(
+            STEPS if steps is None and seconds is None else steps,
+            seconds,
+            batch,
+            lr,
+            member(Optimizer, optimizer, "optimizer"),
+            momentum,
+            weight_decay,
+            member(Decay, decay, "decay"),
+            member(Precision, precision, "precision"),
+            compile,
+            seed,
+        )
+
+    def optimizer_for(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """The optimizer, over the parameters of `network` that are trained."""
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        if self.optimizer is Optimizer.SGD:
+            return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
+        return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-able values."""
