@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -27,6 +27,7 @@ def unrolled(network: MLP | ResidualMLP, x: torch.Tensor) -> torch.Tensor:
 
 
 @BOTH
+@settings(deadline=None)
 @given(
     st.integers(1, 4),
     st.integers(1, 3),

@@ -5,8 +5,14 @@ from overtone.nn import encodings as encodings
 from overtone.nn.activations import Activation as Activation
 from overtone.nn.activations import Sine as Sine
 from overtone.nn.networks import MLP as MLP
+from overtone.nn.networks import BandLimited as BandLimited
 from overtone.nn.networks import Field as Field
+from overtone.nn.networks import FourierMFN as FourierMFN
 from overtone.nn.networks import Frame as Frame
+from overtone.nn.networks import GaborMFN as GaborMFN
+from overtone.nn.networks import MultiGrade as MultiGrade
+from overtone.nn.networks import MultiScale as MultiScale
 from overtone.nn.networks import Network as Network
 from overtone.nn.networks import ResidualMLP as ResidualMLP
 from overtone.nn.networks import Restore as Restore
+from overtone.nn.pace import parameter_groups as parameter_groups

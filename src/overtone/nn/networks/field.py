@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn.encodings import Encoding
+from overtone.nn.networks.body import Body
 from overtone.nn.networks.frame import Frame
-from overtone.nn.networks.network import Network
 from overtone.nn.networks.restore import Restore
 
 
@@ -40,7 +40,7 @@ class Field(nn.Module):
         self.frame = frame or Frame.identity(encoding.in_features)
         self.restore = restore or nn.Identity()
         _fits("coordinates of the frame", len(self.frame.scale), encoding.in_features)
-        if isinstance(body, Network):
+        if isinstance(body, Body):
             _fits("inputs of the body", body.in_features, encoding.out_features)
             if restore is not None:
                 _fits("channels of the restoring map", len(restore.scale), body.out_features)
@@ -54,10 +54,10 @@ class Field(nn.Module):
     def bandwidth(self) -> tuple[float, ...] | None:
         """Bandwidth per axis, in cycles per physical unit.
 
-        The encoding's, or that of a first sine layer on plain coordinates; None if there is neither.
+        The encoding's, or that of the waves which a network brings to plain coordinates; None if there is neither.
         """
         seen = self.encoding.bandwidth
-        if seen is None and self.encoding.frequencies is None and isinstance(self.body, Network):
+        if seen is None and self.encoding.frequencies is None and isinstance(self.body, Body):
             seen = self.body.bandwidth
         return None if seen is None else self.frame.to_physical(seen)
 
@@ -68,7 +68,7 @@ class Field(nn.Module):
 
     def describe(self) -> str:
         """One line for titles and records, "Gaussian(256 features, sigma 10) + MLP 3 x 256 ReLU"."""
-        body = self.body.describe() if isinstance(self.body, Network) else type(self.body).__name__
+        body = self.body.describe() if isinstance(self.body, Body) else type(self.body).__name__
         return f"{self.encoding.describe()} + {body}"
 
     def normalised(self, coords: Tensor) -> Tensor:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn.activations import Activation, Initialises, Sine, default_initialise
 from overtone.nn.checks import size
+from overtone.nn.networks.body import Body
 from overtone.nn.seeding import Seed, generator
 
 Choice = Activation | nn.Module
 """An activation by name or as a module, of which every layer gets a copy."""
 
 
-class Network(nn.Module, ABC):
+class Network(Body, ABC):
     """`depth` hidden layers of `width` units with an activation each, and a linear output.
 
     Building one neither reads nor moves PyTorch's global random state.
@@ -84,14 +85,6 @@ class Network(nn.Module, ABC):
         ]
         shown = names[0][0] if len(names) == 1 else ", ".join(f"{n} x {name}" for name, n in names)
         return f"{type(self).__name__} {self.depth} x {self.width} {shown}"
-
-    @abstractmethod
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features (..., in_features) to values (..., out_features).
-
-        Raises:
-            InputError: If there are not `in_features` features.
-        """
 
 
 def _activations(choice: Choice | Sequence[Choice], depth: int) -> list[nn.Module]:
