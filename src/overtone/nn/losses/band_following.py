@@ -1,0 +1,103 @@
+"""Weights per band that follow the measured error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.nn.losses.band_weighted import per_band
+from overtone.nn.losses.basis import Basis
+from overtone.nn.losses.spectral_loss import SpectralLoss, present
+
+
+@final
+class BandFollowing(SpectralLoss):
+    """Each band weighs as what is still unlearned of it, w_b ~ (max(R_b - noise_b, 0) / T_b)^exponent.
+
+    R_b is the residual's power in the band, averaged over steps as R <- memory R + (1 - memory) R_now from the
+    first on; T_b the target's power. A band whose error is down to the noise weighs nothing until its error
+    grows again, and one without target power above the noise never does. Present: the loss of the present
+    residual is its mean square at every step; if no band has anything left to learn, the loss is the mean
+    square.
+
+    Args:
+        basis: The grid's transform; its `bands` are the bands.
+        target_power: (band,) or (band, channel) power of the target, in squared units of what is compared.
+        noise_power: The same of the noise, or None for none.
+        exponent: How strongly weights follow; 0 is the mean square of the bands above the noise.
+        memory: Share of the past in the average, in [0, 1). The average moves in training mode only.
+
+    Raises:
+        InputError: If there is not one power per band, a number is impossible, or no band has target power above the
+            noise.
+    """
+
+    band: Tensor
+    target_power: Tensor
+    noise_power: Tensor
+    error: Tensor
+
+    def __init__(
+        self,
+        basis: Basis,
+        target_power: Tensor | Sequence[float],
+        noise_power: Tensor | Sequence[float] | None = None,
+        exponent: float = 1.0,
+        memory: float = 0.9,
+    ) -> None:
+        super().__init__(basis)
+        if not (math.isfinite(exponent) and exponent >= 0):
+            raise InputError("an exponent of at least zero", f"{exponent}", "pass 1, or 0", "exponent")
+        if not 0 <= memory < 1:
+            raise InputError("a memory in [0, 1)", f"{memory}", "pass 0.9, or 0 for none", "memory")
+        target = per_band(target_power, basis, "target_power")
+        noise = (
+            torch.zeros_like(target) if noise_power is None else per_band(noise_power, basis, "noise_power")
+        )
+        target, noise = torch.broadcast_tensors(target, noise)
+        if not bool((target > noise).any()):
+            raise InputError(
+                "a band with more target power than noise",
+                "none",
+                "use the plain mean square",
+                "target_power",
+            )
+        self.exponent, self.memory = float(exponent), float(memory)
+        self.register_buffer("band", basis.bands.index(self.frequency).flatten(), persistent=False)
+        self.register_buffer("target_power", target.contiguous())
+        self.register_buffer("noise_power", noise.contiguous())
+        self.register_buffer("error", torch.full_like(target, math.nan).contiguous())
+
+    def weights(self, power: Tensor) -> Tensor:
+        """(*stored, C), the weight of each mode's band."""
+        channels = power.shape[-1]
+        shown = power.new_zeros(self.basis.bands.count, channels)
+        shown.index_add_(0, self.band, power.reshape(-1, channels) * channels)
+        smooth = self._average(shown)
+        excess = (smooth - self.noise_power).clamp(min=0) / self.target_power.clamp(min=1e-300)
+        learnable = (self.target_power > self.noise_power) & (excess > 0)
+        relative = torch.where(learnable, excess, torch.zeros_like(excess))
+        scaled = relative / relative.amax().clamp(min=1e-300)
+        own = torch.where(learnable, scaled**self.exponent, torch.zeros_like(scaled))
+        return present(own[self.band].reshape(*power.shape[:-1], -1).expand(power.shape), power)
+
+    def _average(self, now: Tensor) -> Tensor:
+        """(band, 1 or C) residual power with the past in it; one for all channels if the target's is."""
+        own = now if self.error.shape[1] == now.shape[1] else now.mean(1, keepdim=True)
+        if self.error.shape[1] != own.shape[1]:
+            raise InputError(
+                f"values of {self.error.shape[1]} channels",
+                f"{now.shape[1]}",
+                "pass the power of the target per channel",
+                "BandFollowing",
+            )
+        past = torch.where(self.error.isnan(), own, self.error)
+        smooth = self.memory * past + (1 - self.memory) * own
+        if self.training:
+            self.error.copy_(smooth)
+        return smooth
