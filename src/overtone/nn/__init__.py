@@ -2,6 +2,7 @@
 
 from overtone.nn import activations as activations
 from overtone.nn import encodings as encodings
+from overtone.nn import layers as layers
 from overtone.nn import losses as losses
 from overtone.nn.activations import Activation as Activation
 from overtone.nn.activations import Sine as Sine
