@@ -185,7 +185,7 @@ def test_an_existing_record_is_not_overwritten(tmp_path):
 
 
 def test_of_a_large_signal_a_central_block_is_kept_and_can_be_drawn(tmp_path, monkeypatch):
-    from overtone.observe import probe as module
+    from overtone.observe.views import grid as module
     from overtone.plots import reconstruction
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
@@ -201,7 +201,7 @@ def test_of_a_large_signal_a_central_block_is_kept_and_can_be_drawn(tmp_path, mo
 
 
 def test_final_errors_of_a_large_signal_come_from_samples_drawn_at_random(tmp_path, monkeypatch):
-    from overtone.observe import probe as module
+    from overtone.observe.views import grid as module
 
     signal = picture(shape=(40, 40), channels=1)
     signal = signal.with_held_out(signals.masks.random(signal.geometry, 0.3, seed=1))

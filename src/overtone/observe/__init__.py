@@ -1,7 +1,17 @@
-"""Watching a network while it trains, without touching it: the Probe, its schedule and its window."""
+"""Watching a network while it trains, without touching it: the Probe, its views, schedules and window."""
 
-from overtone.observe.probe import Probe
-from overtone.observe.schedule import EveryStep, LogSchedule, Schedule
-from overtone.observe.window import Window
-
-__all__ = ["EveryStep", "LogSchedule", "Probe", "Schedule", "Window"]
+from overtone.observe import views as views
+from overtone.observe.log import ProbeWarning as ProbeWarning
+from overtone.observe.probe import Probe as Probe
+from overtone.observe.samples import Batch as Batch
+from overtone.observe.samples import GridSamples as GridSamples
+from overtone.observe.samples import Samples as Samples
+from overtone.observe.schedule import EveryStep as EveryStep
+from overtone.observe.schedule import LogSchedule as LogSchedule
+from overtone.observe.schedule import Schedule as Schedule
+from overtone.observe.target import Classes as Classes
+from overtone.observe.target import Target as Target
+from overtone.observe.target import Values as Values
+from overtone.observe.view import SampleView as SampleView
+from overtone.observe.view import View as View
+from overtone.observe.window import Window as Window

@@ -52,6 +52,13 @@ def describe_measurement(
         "notes": list(signal.notes),
         "peak": signal.peak,
         **_noise(signal, noise),
+        **describe_run(),
+    }
+
+
+def describe_run() -> dict[str, Any]:
+    """Attributes of the moment: versions of the packages that matter, and when."""
+    return {
         "versions": {
             name: importlib.metadata.version(name)
             for name in ("overtone", "torch", "numpy", "scipy", "xarray")

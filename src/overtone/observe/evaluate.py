@@ -1,26 +1,33 @@
-"""Predictions of a network at the samples of a grid, in chunks that keep to a memory budget."""
+"""Outputs of a network at many samples, in chunks that keep to a memory budget."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn import Field
+from overtone.observe.samples import GridSamples, Samples
+from overtone.observe.untouched import untouched
 from overtone.signals import Grid
 
-Forward = Callable[[Tensor], Tensor]
+Forward = Callable[[Any], Any]
+Outputs = Callable[[Any], Tensor]
 
 LARGEST_CHUNK = {"cpu": 1 << 13, "cuda": 1 << 17}
 """Samples beyond which a larger chunk gains nothing: on a CPU the activations should stay near the caches."""
 
 SMALLEST_CHUNK = 256
+"""Samples of a network without a known layer output; others may get fewer."""
 
 
 def chunk_size(network: nn.Module, memory: float) -> int:
-    """How many samples to evaluate at once.
+    """How many samples to evaluate at once, from the shapes of the parameters alone.
 
     A chunk's activations are taken to be four times the widest layer's output in float32, which covers an input, an
     output and the two temporaries of an activation.
@@ -59,21 +66,149 @@ def predict(
     Raises:
         InputError: If the output is not one (M, C) tensor.
     """
+    samples = GridSamples(grid, index)
+    return _in_chunks(network, samples, 0, samples.count, chunk, _caller(network, forward, None))
+
+
+@final
+class Evaluator:
+    """Evaluates one network, left untouched, on any samples.
+
+    A network compiled with `torch.compile` is evaluated eagerly, so that no other shape or mode recompiles it; of one
+    wrapped in `DistributedDataParallel` the inner network is, so that no process waits for another.
+
+    Args:
+        network: The network. A `Field` gets float64 coordinates, any other network floating-point inputs in its
+            parameters' precision and on their device, wherever they are at that moment.
+        forward: Called with the inputs instead of the network.
+        outputs: Called with what the network returns; gives the one (M, ..., C) tensor that is meant.
+        memory: Budget for activations, in GiB. A chunk that does not fit all the same is cut to a quarter.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        forward: Forward | None = None,
+        outputs: Outputs | None = None,
+        memory: float = 1.0,
+    ) -> None:
+        self.network = _unwrapped(network)
+        self._call = _caller(self.network, forward, outputs)
+        self._memory = memory
+        self._chunk = chunk_size(self.network, memory)
+
+    def trial(self, samples: Samples) -> tuple[Tensor, bool]:
+        """Outputs at the first two samples, and whether a second evaluation gives the same.
+
+        Two evaluations count as the same up to the square root of the outputs' precision, relative to their largest.
+        """
+        count = min(2, samples.count)
+        with untouched(self.network), _largest_output(self.network) as largest:
+            first = _in_chunks(self.network, samples, 0, count, count, self._call)
+            second = _in_chunks(self.network, samples, 0, count, count, self._call)
+        fits = self._memory * 2**30 * count / (16 * max(largest[0], 1))
+        self._chunk = min(self._chunk, max(1, int(fits)))
+        if not bool(first.isfinite().all()):
+            return first, True
+        scale = float(first.abs().max()) * torch.finfo(first.dtype).eps ** 0.5
+        return first, bool(((first - second).abs() <= scale).all())
+
+    def __call__(self, samples: Samples, begin: int = 0, end: int | None = None) -> Tensor:
+        """Outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""
+        with untouched(self.network):
+            while True:
+                try:
+                    last = samples.count if end is None else end
+                    return _in_chunks(self.network, samples, begin, last, self._chunk, self._call)
+                except (RuntimeError, MemoryError) as error:
+                    if self._chunk == 1 or not _out_of_memory(error):
+                        raise
+                self._chunk = max(1, self._chunk // 4)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+
+
+def _in_chunks(
+    network: nn.Module, samples: Samples, begin: int, end: int, chunk: int, call: Forward
+) -> Tensor:
     parameter = next(iter(network.parameters()), torch.zeros(()))
     dtype = torch.float64 if isinstance(network, Field) else parameter.dtype
-    samples = grid.samples if index is None else int(index.numel())
     parts = []
-    for begin in range(0, samples, chunk):
-        end = min(begin + chunk, samples)
-        part = torch.arange(begin, end) if index is None else index[begin:end]
-        output = (forward or network)(grid.coords(part.to(parameter.device)).to(dtype))
-        if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != end - begin:
+    for first in range(begin, end, chunk):
+        last = min(first + chunk, end)
+        output = call(samples.take(first, last, parameter.device, dtype))
+        if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[0] != last - first:
             got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise InputError(
-                f"the network to return one tensor of shape ({end - begin}, channels)",
+                f"the network to return one tensor of shape ({last - first}, channels)",
                 got,
-                "pass forward=, a function from coordinates (N, d) to values (N, C)",
+                "pass forward=, a function from coordinates (N, d) to values (N, C), or outputs=, one from what "
+                "the network returns to that tensor",
                 "network",
             )
         parts.append(output.detach().float().cpu() if output.dtype.itemsize < 4 else output.detach().cpu())
     return torch.cat(parts)
+
+
+def _caller(network: nn.Module, forward: Forward | None, outputs: Outputs | None) -> Forward:
+    """One function from a chunk of samples to the tensor that is meant."""
+    ask = forward or (lambda given: _ask(network, given))
+    return lambda given: (outputs or _only_tensor)(ask(given))
+
+
+def _ask(network: nn.Module, given: Any) -> Any:
+    """Its answer: dicts become named arguments where `forward` knows the names, tuples positional ones."""
+    if isinstance(given, tuple):
+        return network(*given)
+    if isinstance(given, Mapping) and _knows(network, given):
+        return network(**given)
+    return network(given)
+
+
+def _knows(network: nn.Module, given: Mapping[str, Any]) -> bool:
+    known = inspect.signature(network.forward).parameters.values()
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known):
+        return True
+    return set(given) <= {p.name for p in known if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
+
+
+def _only_tensor(answer: Any) -> Any:
+    """The tensor itself, or the entry "logits" of a mapping."""
+    return answer["logits"] if isinstance(answer, Mapping) and "logits" in answer else answer
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    while isinstance(network, nn.parallel.DistributedDataParallel | nn.DataParallel):
+        network = network.module
+    inner = getattr(network, "_orig_mod", None)
+    return _unwrapped(inner) if isinstance(inner, nn.Module) else network
+
+
+def _out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    told = "can't allocate memory" in text or "not enough memory" in text
+    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+@contextmanager
+def _largest_output(network: nn.Module) -> Iterator[list[int]]:
+    """Yields a list whose one entry becomes the number of elements in the largest output of any module."""
+    largest = [0]
+
+    def look(module: nn.Module, given: Any, answer: Any) -> None:
+        del module, given
+        if isinstance(answer, Tensor):
+            largest[0] = max(largest[0], answer.numel())
+        elif isinstance(answer, list | tuple):
+            for part in answer:
+                look(network, None, part)
+        elif isinstance(answer, Mapping):
+            look(network, None, list(answer.values()))
+
+    handles = [module.register_forward_hook(look) for module in network.modules()]
+    try:
+        yield largest
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -14,12 +14,6 @@ from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
 from overtone.spectra.grid import describe
 
-LEARNED = 0.5
-"""Relative error below which a band counts as learned."""
-
-CONTENT = 1e-10
-"""Share of the power outside the mean below which a band holds nothing to learn."""
-
 
 class Measurement:
     """Compares predictions with a signal; built once, used for every row.
@@ -76,15 +70,6 @@ class Measurement:
         if self._clean is not None:
             row["clean_error"] = float(mean_square(self._clean, prediction).mean())
         return row
-
-    def reach(self, residual_power: np.ndarray) -> float:
-        """Upper edge of the bands learned without a gap, as `records.derived.highest_learned` defines it."""
-        target, residual = self.target_power.numpy().sum(1), residual_power.sum(1)
-        held = target > CONTENT * target[1:].sum()
-        unlearned = held & ~(residual < LEARNED**2 * target)
-        first = int(np.argmax(unlearned)) if unlearned.any() else len(held)
-        learned = np.flatnonzero(held[:first])
-        return float(self.bands.high[learned[-1]]) if learned.size else math.nan
 
     def noise_power(self, noise: NoiseFloor) -> np.ndarray:
         """The noise per band and channel: exact where the clean signal is known, NaN where nobody can tell."""

@@ -1,73 +1,70 @@
-"""The Probe: watches a network during training and writes what it saw into a Record."""
+"""The Probe: watches a network during training and writes what it saw into Records."""
 
 from __future__ import annotations
 
 import math
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.observe.describe import describe_measurement, describe_network
-from overtone.observe.evaluate import Forward, chunk_size, predict
-from overtone.observe.measurement import Measurement, mean_square, trained
+from overtone.observe.describe import describe_network
+from overtone.observe.evaluate import Evaluator, Forward, Outputs
+from overtone.observe.log import Log
+from overtone.observe.samples import GridSamples
 from overtone.observe.schedule import LogSchedule, Schedule
-from overtone.observe.untouched import untouched
+from overtone.observe.view import SampleView, View
+from overtone.observe.views import GridView, choose
 from overtone.observe.window import Window
-from overtone.records import Header, Writer, load
-from overtone.rng import generator
 from overtone.signals import Signal
-from overtone.spectra import Bands, NoiseFloor, noise_floor
+from overtone.spectra import Bands, NoiseFloor
 
 if TYPE_CHECKING:
     import xarray
 
-WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
-"""Signals up to the first size are kept whole in snapshots; of larger ones a central block of the second size is."""
 
-FINAL_SAMPLES = 1 << 21
-"""Largest number of samples from which final errors are computed."""
-
-
+@final
 class Probe:
-    """Measures, at scheduled steps, how much of each frequency band of a signal a network has learned.
+    """Measures, at scheduled steps, how much of each frequency band of its targets a network has learned.
 
     One row holds, per band and channel, the residual power |F(target - prediction)|^2 and the cross power
-    Re<F(prediction), F(target)> (see `spectra.grid`), the loss you pass, seconds since the probe was made, and the mean
-    square errors on training, held-out and clean samples; everything in the signal's own units.
+    Re<F(prediction), F(target)> for the transform F of a view, the loss you pass, seconds since the probe was made, and
+    the mean square errors on training, held-out and clean samples; everything in the target's own units.
 
     The network is left exactly as it was: parameters, buffers, train/eval flags, gradient mode and random generators.
+    Once made, a probe does not end a training run by its own trouble: a row that it cannot measure or write is NaN,
+    `faults` tells why, and a `ProbeWarning` is given once.
 
     Args:
-        signal: What is being learned.
-        network: Maps coordinates (N, d), in the signal's units, to values (N, C).
+        watched: What is being learned: a signal, a view (`overtone.observe.views`), or several views; one record is
+            written for each.
+        network: The network. For a signal it maps coordinates (N, d), in the signal's units, to values (N, C).
         path: Run directory (or `.sqlite` file) to write to; a temporary one if None. Appended row by row.
         schedule: When to record; `LogSchedule()` unless said.
-        window: The part of the grid that is measured; all of it unless said.
-        bands: Frequency bands; the default of `spectra.Bands.log` unless said.
-        noise: The noise floor, if it is already known; estimated from the signal if None.
-        forward: A function from coordinates to values to call instead of the network, for instance
+        window: Of a signal, the part of the grid that is measured; all of it unless said.
+        bands: Of a signal, the frequency bands; the default of `spectra.Bands.log` unless said.
+        noise: Of a signal, the noise floor, if it is already known; estimated from the signal if None.
+        forward: A function from inputs to outputs to call instead of the network, for instance
             `lambda x: network(2 * x.float() - 1)`.
-        snapshots: Steps at which the whole prediction is kept, for reports.
+        outputs: A function from what the network returns to the one tensor that is meant, for instance
+            `lambda answer: answer["logits"]`.
+        snapshots: Of a signal, steps at which the whole prediction is kept, for reports.
         memory: Memory budget for evaluating the network, in GiB.
+        strict: Raise what goes wrong at a row instead of marking it.
         resume_after: Continue an existing record, dropping its rows after this step.
         elapsed: Seconds that a resumed run had already taken.
         attrs: Further attributes of the record.
 
     Raises:
-        InputError: If the network's output does not fit the signal, or `path` already holds a record.
+        InputError: If the network's output does not fit what is watched, or `path` already holds a record.
     """
 
     def __init__(
         self,
-        signal: Signal,
+        watched: Signal | View | Sequence[View],
         network: nn.Module,
         path: str | Path | None = None,
         *,
@@ -76,48 +73,85 @@ class Probe:
         bands: Bands | None = None,
         noise: NoiseFloor | None = None,
         forward: Forward | None = None,
+        outputs: Outputs | None = None,
         snapshots: Sequence[int] = (),
         memory: float = 1.0,
+        strict: bool = False,
         resume_after: int | None = None,
         elapsed: float = 0.0,
         attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        self.signal, self.network, self.schedule = signal, network, schedule or LogSchedule()
-        self._forward, self._chunk = forward, chunk_size(network, memory)
+        self.views = _views(watched, window, bands, noise)
+        self.network, self.schedule = network, schedule or LogSchedule()
         self._snapshots = frozenset(snapshots)
-        self._began = time.perf_counter() - elapsed
-        self.path = _record_path(path)
-        self.highest_learned = math.nan
-        self.check()
-        grid = signal.geometry
-        self._measurement = Measurement(signal, window or Window.whole(grid), bands)
-        whole = grid.samples <= WHOLE_SNAPSHOT
-        self._shown = Window.whole(grid) if whole else Window.central(grid, PART_SNAPSHOT)
-        self._shown_index = None if whole else self._shown.index(grid)
-        if resume_after is None:
-            noise = noise or noise_floor(
-                signal.grid_values, grid.spacing, periodic=grid.periodic, channel_axis=-1
+        self._evaluate = Evaluator(network, forward=forward, outputs=outputs, memory=memory)
+        steady = self.check()
+        told = describe_network(self._evaluate.network) | ({} if steady else {"deterministic": False})
+        self._log = Log(
+            self.views,
+            path,
+            told | dict(attrs or {}),
+            strict=strict,
+            resume_after=resume_after,
+            elapsed=elapsed,
+        )
+        if not steady:
+            self._log.warn(
+                "the network gives other outputs at a second evaluation in eval mode; rows hold that noise, and the "
+                "record's attribute `deterministic` is False."
             )
-            self._writer = Writer.create(self.path, self._header(noise, attrs or {}))
-            target = signal.values if self._shown_index is None else signal.values[self._shown_index]
-            self._writer.snapshot("target", -1, self._pictured(target))
-        else:
-            self._writer = Writer.resume(self.path, last_step=resume_after)
+        for view in self._grids if resume_after is None else ():
+            self._log.snapshot(view.name, "target", -1, view.target_snapshot())
 
-    def check(self) -> None:
-        """Evaluate the network on a few samples and compare the shape of its output with the signal's.
+    @staticmethod
+    def of(
+        inputs: Any,
+        targets: Any,
+        network: nn.Module,
+        path: str | Path | None = None,
+        *,
+        samples: int | None = None,
+        features: Tensor | Any | None = None,
+        classes: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Probe:
+        """A probe with the view that suits the shapes of inputs and targets, see `views.choose`.
+
+        Args:
+            inputs: What the network is called with: pictures, a table, sequences, places, or a dict or tuple of
+                tensors.
+            targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
+            network: The network.
+            path: Run directory to write to; a temporary one if None.
+            samples: How many samples to watch, drawn at random; 512 (4,096 places) unless said.
+            features: (N, d) rows whose distances mean something, if the inputs' do not.
+            classes: Number of classes.
+            seed: Seed of the draw.
+            **options: Passed on to `Probe`.
 
         Raises:
-            InputError: If it returns anything but one value per sample and channel.
+            InputError: If inputs, targets and network do not fit each other.
         """
-        output = self.predict(torch.arange(min(2, self.signal.geometry.samples)))
-        if output.shape[1] != self.signal.values.shape[1]:
-            raise InputError(
-                f"{self.signal.values.shape[1]} output channels, as the signal has",
-                f"{output.shape[1]}",
-                "give the network's last layer one feature per channel",
-                "network",
-            )
+        view = choose(inputs, targets, samples=samples, features=features, classes=classes, seed=seed)
+        return Probe(view, network, path, **options)
+
+    def check(self) -> bool:
+        """Evaluate the network on a few samples of each view, twice.
+
+        Returns:
+            Whether both evaluations agree.
+
+        Raises:
+            InputError: If the shape of its outputs does not fit.
+        """
+        steady = True
+        for view in self.views:
+            if isinstance(view, SampleView):
+                outputs, same = self._evaluate.trial(view.samples)
+                view.check(outputs)
+                steady &= same
+        return steady
 
     def __call__(
         self,
@@ -127,10 +161,11 @@ class Probe:
         *,
         force: bool = False,
     ) -> bool:
-        """Record a row if `step` is due.
+        """Record a row if `step` is due and not recorded yet.
 
         Args:
-            step: Optimizer steps taken so far; 0 is the untrained network.
+            step: Optimizer steps taken so far; 0 is the untrained network. Where several batches make one step, call it
+                with the same number as often as you like: the first call counts.
             loss: The training loss at this step, if there is one.
             learning_rate: The current learning rate, if known.
             force: Record even if the schedule does not ask for it (the last step of a run).
@@ -138,74 +173,86 @@ class Probe:
         Returns:
             Whether a row was recorded.
         """
-        if not (force or self.schedule.due(step)):
+        if not (force or self.schedule.due(step)) or self._log.recorded(step):
             return False
-        row = self._measurement.row(self.predict(self._measurement.index))
-        row["loss"] = math.nan if loss is None else float(loss.detach() if isinstance(loss, Tensor) else loss)
-        row["learning_rate"] = math.nan if learning_rate is None else float(learning_rate)
-        row["time"] = self.elapsed
-        self.highest_learned = self._measurement.reach(row["residual_power"])
-        self._writer.append(step, row)
+        extra = {
+            "loss": math.nan if loss is None else float(loss.detach() if isinstance(loss, Tensor) else loss),
+            "learning_rate": math.nan if learning_rate is None else float(learning_rate),
+        }
+        rows = {view.name: lambda view=view: view.row(self._evaluate) for view in self.views}
+        self._log.append(step, extra, rows)
         if step in self._snapshots:
-            self.snapshot(step)
+            self._log.guard(step, self.views[0].name, lambda: self.snapshot(step))
         return True
 
     def predict(self, index: Tensor | None = None) -> Tensor:
-        """The network's present predictions, (M, C), at flat sample indices, or at every sample."""
-        grid = self.signal.geometry
-        with untouched(self.network):
-            return predict(self.network, grid, index, chunk=self._chunk, forward=self._forward)
+        """The network's present outputs at the first view's samples.
+
+        Args:
+            index: Of a signal, flat sample indices (M,), or None for every sample of the signal.
+        """
+        first = self.views[0]
+        if isinstance(first, GridView):
+            return self._evaluate(GridSamples(first.signal.geometry, index))
+        if not isinstance(first, SampleView) or index is not None:
+            raise InputError("a probe that watches a signal", f"view {first.name!r}", "leave index out")
+        return self._evaluate(first.samples)
 
     def final_errors(self) -> dict[str, float]:
-        """Mean square errors of the network as it is: "train", "held_out" and "held_out_clean", those that exist.
-
-        Over all samples of the signal, not of the window alone; of signals beyond 2 million samples, over as many
-        drawn at random.
-        """
-        signal, samples = self.signal, self.signal.geometry.samples
-        index = torch.arange(samples)
-        if samples > FINAL_SAMPLES:
-            drawn = generator(0, "probe", "final").choice(
-                samples, FINAL_SAMPLES, replace=False, shuffle=False
-            )
-            index = torch.from_numpy(drawn)
-        prediction = self.predict(index)
-        square = mean_square(signal.values[index], prediction)
-        out = {"train": float(square[trained(signal)[index]].mean())}
-        held = None if signal.held_out is None else signal.held_out[index]
-        if held is not None:
-            out["held_out"] = float(square[held].mean())
-        if signal.clean is not None:
-            clean = mean_square(signal.clean[index], prediction)
-            out["held_out_clean"] = float((clean if held is None else clean[held]).mean())
-        return out
+        """Mean square errors of the network as it is over a signal, see `GridView.final_errors`."""
+        return self._grid.final_errors(self._evaluate)
 
     def snapshot(self, step: int) -> None:
-        """Keep the network's prediction; of signals beyond a million samples, that of a central block."""
-        self._writer.snapshot("prediction", step, self._pictured(self.predict(self._shown_index)))
+        """Keep the network's prediction of a signal; of more than a million samples, that of a central block."""
+        self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._evaluate))
 
     def annotate(self, **attrs: Any) -> None:
-        """Add attributes that are known only later."""
-        self._writer.annotate(**attrs)
+        """Add attributes that are known only later, to every record."""
+        self._log.annotate(**attrs)
+
+    @property
+    def signal(self) -> Signal:
+        """The signal watched."""
+        return self._grid.signal
 
     @property
     def bands(self) -> Bands:
-        """The frequency bands of the record; the first one holds the mean."""
-        return self._measurement.bands
+        """The frequency bands of a signal's record; the first one holds the mean."""
+        return self._grid.measurement.bands
+
+    @property
+    def path(self) -> Path:
+        """File of the first view's record."""
+        return self._log.path
 
     @property
     def elapsed(self) -> float:
         """Seconds since the run began, over all its sessions."""
-        return time.perf_counter() - self._began
+        return self._log.elapsed
+
+    @property
+    def highest_learned(self) -> float:
+        """Upper edge of the first view's bands learned without a gap at the last row; NaN if there is none."""
+        return self._log.highest_learned
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """What went wrong so far: `step`, `view` and `why`."""
+        return list(self._log.faults)
 
     @property
     def record(self) -> xarray.Dataset:
-        """What has been recorded so far."""
-        return load(self.path)
+        """What has been recorded so far by the first view."""
+        return self.records[self.views[0].name]
+
+    @property
+    def records(self) -> dict[str, xarray.Dataset]:
+        """What has been recorded so far, by name of the view."""
+        return self._log.records
 
     def close(self) -> None:
-        """Close the record's file. It stays readable."""
-        self._writer.close()
+        """Close the records' files. They stay readable."""
+        self._log.close()
 
     def __enter__(self) -> Probe:
         return self
@@ -215,27 +262,43 @@ class Probe:
     ) -> None:
         self.close()
 
-    def _pictured(self, values: Tensor) -> np.ndarray:
-        return values.reshape(*self._shown.shape, -1).float().numpy()
+    @property
+    def _grids(self) -> list[GridView]:
+        return [view for view in self.views if isinstance(view, GridView)]
 
-    def _header(self, noise: NoiseFloor, attrs: Mapping[str, Any]) -> Header:
-        seen = self._measurement
-        described = describe_measurement(self.signal, seen.grid, seen.index is None, noise, seen.estimator)
-        described["geometry"] |= {
-            "kept_start": list(self._shown.start),
-            "kept_shape": list(self._shown.shape),
-        }
-        return Header(
-            band_low=seen.bands.low,
-            band_high=seen.bands.high,
-            channels=self.signal.channels,
-            static={"target_power": seen.target_power.numpy(), "noise_power": seen.noise_power(noise)},
-            attrs=described | describe_network(self.network) | dict(attrs),
+    @property
+    def _grid(self) -> GridView:
+        if not self._grids:
+            raise InputError(
+                "a probe that watches a signal on a grid",
+                ", ".join(view.name for view in self.views),
+                "make it with Probe(signal, network)",
+                "probe",
+            )
+        return self._grids[0]
+
+
+def _views(
+    watched: Signal | View | Sequence[View],
+    window: Window | None,
+    bands: Bands | None,
+    noise: NoiseFloor | None,
+) -> tuple[View, ...]:
+    if isinstance(watched, Signal):
+        return (GridView(watched, window, bands, noise),)
+    if window is not None or bands is not None or noise is not None:
+        raise InputError(
+            "window, bands and noise with a signal alone",
+            "them with a view",
+            "pass them where the view is made",
+            "probe",
         )
-
-
-def _record_path(path: str | Path | None) -> Path:
-    if path is None:
-        return Path(tempfile.mkdtemp(prefix="overtone-")) / "record.sqlite"
-    path = Path(path)
-    return path if path.suffix == ".sqlite" else path / "record.sqlite"
+    views = (watched,) if isinstance(watched, View) else tuple(watched)
+    if not all(isinstance(view, View) for view in views):
+        raise InputError(
+            "a signal, a view or several views",
+            ", ".join(type(view).__name__ for view in views),
+            "make views with overtone.observe.views, or use Probe.of(inputs, targets, network)",
+            "watched",
+        )
+    return views

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -11,7 +12,7 @@ from torch import nn
 
 @contextmanager
 def untouched(network: nn.Module) -> Iterator[None]:
-    """Put `network` in eval mode without gradients or autocast, and restore all it may have changed afterwards.
+    """Put `network` in eval mode without gradients, autocast or compiled code, and restore all it may have changed.
 
     Restored are the train/eval flag of every submodule, buffers that the evaluation wrote to, and the state of every
     random generator that it may have drawn from (CPU and the devices of the parameters and buffers).
@@ -31,6 +32,8 @@ def untouched(network: nn.Module) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=devices))
         stack.enter_context(torch.no_grad())
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         for kind in sorted(kinds):
             stack.enter_context(torch.autocast(kind, enabled=False))
         try:

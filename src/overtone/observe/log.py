@@ -1,0 +1,195 @@
+"""Writes one record per view, row by row, and outlives its own trouble unless asked not to."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone.errors import InputError
+from overtone.observe.view import Row, View, reach
+from overtone.records import Writer, load
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class ProbeWarning(UserWarning):
+    """A probe had trouble of its own; training goes on and the row is marked."""
+
+
+@final
+class Log:
+    """The records of one run, one per view, with what went wrong.
+
+    A row that cannot be measured, or for which the outputs are not finite, is written as NaN; its step and reason are
+    kept in `faults` and in the attribute `faults` of the record, and a `ProbeWarning` is given once.
+
+    Args:
+        views: The views, with distinct names.
+        path: Run directory or `.sqlite` file of the first view's record; the others lie beside it. A temporary
+            directory if None.
+        attrs: Further attributes of every record.
+        strict: Raise instead of warning, except for outputs that are not finite.
+        resume_after: Continue existing records, dropping their rows after this step.
+        elapsed: Seconds that a resumed run had already taken.
+
+    Attributes:
+        path: File of the first view's record.
+        paths: File of every view's record, by name.
+        faults: One dict a fault, with `step`, `view` and `why`.
+        highest_learned: Of the first view at the last row, see `view.reach`.
+
+    Raises:
+        InputError: If names clash or are no file names, or a record exists.
+        RunError: If a record cannot be written.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        path: str | Path | None,
+        attrs: Mapping[str, Any],
+        *,
+        strict: bool = False,
+        resume_after: int | None = None,
+        elapsed: float = 0.0,
+    ) -> None:
+        self.path = _record_path(path)
+        self.paths = _paths(self.path, [view.name for view in views])
+        self._began = time.perf_counter() - elapsed
+        self._strict, self._warned, self._last = strict, False, -1
+        self.faults: list[dict[str, Any]] = []
+        self.highest_learned = math.nan
+        self._writers: dict[str, Writer] = {}
+        try:
+            for view in views:
+                file = self.paths[view.name]
+                self._writers[view.name] = (
+                    Writer.create(file, view.header(attrs))
+                    if resume_after is None
+                    else Writer.resume(file, last_step=resume_after)
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began, over all its sessions."""
+        return time.perf_counter() - self._began
+
+    @property
+    def records(self) -> dict[str, xarray.Dataset]:
+        """What has been recorded so far, by view."""
+        return {name: load(path) for name, path in self.paths.items()}
+
+    def recorded(self, step: int) -> bool:
+        """Whether this very step was recorded last, as happens when several batches make one optimizer step."""
+        return step == self._last
+
+    def append(self, step: int, extra: Mapping[str, float], measure: Mapping[str, Callable[[], Row]]) -> None:
+        """Write a row to every record.
+
+        Args:
+            step: Above every step so far.
+            extra: What all records share: `loss`, `learning_rate`.
+            measure: Finds the measured part of the row, by view.
+
+        Raises:
+            Exception: Whatever goes wrong, if strict.
+        """
+        self._last = step
+        moment = self.elapsed
+        for place, (name, writer) in enumerate(self._writers.items()):
+            row = self._measured(step, name, measure[name])
+            if place == 0:
+                self.highest_learned = reach(writer.header, row["residual_power"])
+            row |= {**extra, "time": moment}
+            self.guard(step, name, functools.partial(writer.append, step, row))
+
+    def guard(self, step: int, name: str, act: Callable[[], object]) -> None:
+        """Do something; if it fails, raise if strict, else warn once and keep the reason."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001
+            self._fault(step, name, error)
+
+    def annotate(self, **attrs: Any) -> None:
+        """Add attributes to every record."""
+        for writer in self._writers.values():
+            writer.annotate(**attrs)
+
+    def snapshot(self, name: str, kind: str, step: int, array: NDArray[np.generic]) -> None:
+        """Keep an array in the record of view `name`."""
+        self._writers[name].snapshot(kind, step, array)
+
+    def warn(self, text: str) -> None:
+        """A warning that points at the user's line."""
+        warnings.warn(text, ProbeWarning, stacklevel=4)
+
+    def close(self) -> None:
+        """Close the files. They stay readable."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def _measured(self, step: int, name: str, measure: Callable[[], Row]) -> Row:
+        sizes = self._writers[name].header.sizes
+        try:
+            row = measure()
+        except Exception as error:  # noqa: BLE001
+            self._fault(step, name, error)
+            return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
+        if np.isnan(row["residual_power"]).all():
+            self._note(step, name, "the network's outputs are not finite")
+        return row
+
+    def _fault(self, step: int, name: str, error: Exception) -> None:
+        if self._strict:
+            raise error
+        self._note(step, name, f"{type(error).__name__}: {error}"[:500])
+
+    def _note(self, step: int, name: str, why: str) -> None:
+        self.faults.append({"step": step, "view": name, "why": why})
+        if not self._warned:
+            self._warned = True
+            self.warn(
+                f"the probe could not measure or record step {step} of {name!r} ({why}). Training goes on; such rows "
+                "read NaN or are missing, and `faults` lists them. This is said once."
+            )
+        own = [fault for fault in self.faults if fault["view"] == name]
+        with contextlib.suppress(Exception):
+            self._writers[name].annotate(faults=own)
+
+
+def _record_path(path: str | Path | None) -> Path:
+    if path is None:
+        return Path(tempfile.mkdtemp(prefix="overtone-")) / "record.sqlite"
+    path = Path(path)
+    return path if path.suffix == ".sqlite" else path / "record.sqlite"
+
+
+def _paths(first: Path, names: Sequence[str]) -> dict[str, Path]:
+    wrong = [name for name in names if not re.fullmatch(r"[\w.-]+", name)]
+    if not names or wrong or len(set(names)) != len(names):
+        raise InputError(
+            "views with distinct names of letters, digits, dots, dashes and underscores",
+            ", ".join(repr(name) for name in names) or "no view",
+            "pass name= to each view",
+            "views",
+        )
+    prefix = "" if first.stem == "record" else f"{first.stem}-"
+    beside = {name: first.with_name(f"{prefix}{name}.sqlite") for name in names[1:]}
+    if first in beside.values():
+        raise InputError("views with other names than 'record'", "one named so", "rename it", "views")
+    return {names[0]: first, **beside}

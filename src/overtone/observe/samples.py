@@ -1,0 +1,161 @@
+"""What a network is evaluated on: places of a grid, or tensors of any shape and nesting, taken chunk by chunk."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals import Grid
+
+
+class Samples(ABC):
+    """An ordered set of samples that a network can be called with."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
+        """What the network gets for samples `begin` to `end`, on its device; floating-point numbers in `dtype`."""
+
+
+@final
+class GridSamples(Samples):
+    """The coordinates (M, d) of a grid's samples, computed when they are needed.
+
+    Args:
+        grid: Where the samples lie.
+        index: (M,) flat indices, or None for all samples in order.
+    """
+
+    def __init__(self, grid: Grid, index: Tensor | None = None) -> None:
+        self._grid, self._index = grid, index
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return self._grid.samples if self._index is None else int(self._index.numel())
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """(end - begin, d) coordinates in the grid's units."""
+        part = torch.arange(begin, end) if self._index is None else self._index[begin:end]
+        return self._grid.coords(part.to(device)).to(dtype)
+
+
+@final
+class Batch(Samples):
+    """Tensors that share their first axis: one, or a dict, list or tuple of them, nested as you like.
+
+    Args:
+        inputs: Tensors or NumPy arrays; kept as they are, not copied.
+
+    Raises:
+        InputError: If something else is among them, their lengths differ, or a number is not finite.
+    """
+
+    def __init__(self, inputs: Any) -> None:
+        self.tensors = _convert(inputs, "inputs")
+        leaves = list(_leaves(self.tensors, "inputs"))
+        lengths = {name: len(leaf) for name, leaf in leaves}
+        if not leaves or len(set(lengths.values())) != 1 or not min(lengths.values()):
+            raise InputError(
+                "tensors with the samples along their first axis",
+                ", ".join(f"{length} in {name}" for name, length in lengths.items()) or "none",
+                "pass as many rows in each",
+                "inputs",
+            )
+        for name, leaf in leaves:
+            bad = ~leaf.isfinite().reshape(len(leaf), -1).all(1)
+            if bool(bad.any()):
+                first = int(bad.byte().argmax())
+                raise InputError(
+                    "finite numbers in every row",
+                    f"NaN or infinity in {int(bad.sum())} of {len(leaf)} rows, first in row {first}",
+                    "drop or fill these rows",
+                    name,
+                )
+        self._count = len(leaves[0][1])
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return self._count
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
+        """The same nesting of tensors, cut; whole numbers and booleans keep their type."""
+
+        def cut(leaf: Tensor) -> Tensor:
+            part = leaf[begin:end]
+            return part.to(device, dtype) if part.is_floating_point() else part.to(device)
+
+        return _each(self.tensors, cut)
+
+    def at(self, index: Tensor) -> Batch:
+        """These samples alone, (M,) int64 positions."""
+        return Batch(_each(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
+
+    def features(self) -> Tensor:
+        """(N, d) one row of numbers a sample: the only floating-point tensor there is, flattened.
+
+        Raises:
+            InputError: If there is none or more than one.
+        """
+        found = [leaf for _, leaf in _leaves(self.tensors, "inputs") if leaf.is_floating_point()]
+        if len(found) != 1:
+            raise InputError(
+                "one tensor of floating-point numbers to measure distances in",
+                f"{len(found)}",
+                "pass features=, one row of numbers a sample",
+                "inputs",
+            )
+        return found[0].detach().reshape(self.count, -1).cpu()
+
+
+def _convert(inputs: Any, where: str) -> Any:
+    if isinstance(inputs, Tensor):
+        found = inputs.detach()
+    elif isinstance(inputs, Mapping):
+        return {key: _convert(part, f"{where}[{key!r}]") for key, part in inputs.items()}
+    elif isinstance(inputs, list | tuple) and any(isinstance(p, Tensor | np.ndarray) for p in inputs):
+        return tuple(_convert(part, f"{where}[{i}]") for i, part in enumerate(inputs))
+    else:
+        found = _numbers(inputs, where)
+    if not found.ndim:
+        raise InputError("samples along the first axis", "a single number", "pass one row a sample", where)
+    return found
+
+
+def _numbers(inputs: Any, where: str) -> Tensor:
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            "numbers: a tensor, an array, or a dict or tuple of such",
+            f"{type(inputs).__name__} of {array.dtype}",
+            "encode text and categories as numbers",
+            where,
+        )
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:
+    if isinstance(tree, Mapping):
+        return [leaf for key, part in tree.items() for leaf in _leaves(part, f"{name}[{key!r}]")]
+    if isinstance(tree, tuple):
+        return [leaf for i, part in enumerate(tree) for leaf in _leaves(part, f"{name}[{i}]")]
+    return [(name, tree)]
+
+
+def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(tree, Mapping):
+        return {key: _each(part, change) for key, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_each(part, change) for part in tree)
+    return change(tree)

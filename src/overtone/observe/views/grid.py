@@ -1,0 +1,134 @@
+"""The view of a signal on a grid: its spectrum band by band, exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.observe.describe import describe_measurement
+from overtone.observe.measurement import Measurement, mean_square, trained
+from overtone.observe.samples import GridSamples
+from overtone.observe.view import Predict, Row, SampleView
+from overtone.observe.window import Window
+from overtone.records import Header
+from overtone.rng import generator
+from overtone.signals import Signal
+from overtone.spectra import Bands, NoiseFloor, noise_floor
+
+WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
+"""Signals up to the first size are kept whole in snapshots; of larger ones a central block of the second size is."""
+
+FINAL_SAMPLES = 1 << 21
+"""Largest number of samples from which final errors are computed."""
+
+
+@final
+class GridView(SampleView):
+    """A signal and a network from its coordinates to its values.
+
+    Args:
+        signal: What is being learned.
+        window: The part of the grid that is measured; all of it unless said.
+        bands: Frequency bands; the default of `spectra.Bands.log` unless said.
+        noise: The noise floor, if it is already known; estimated from the signal if None.
+        name: Names its record.
+    """
+
+    def __init__(
+        self,
+        signal: Signal,
+        window: Window | None = None,
+        bands: Bands | None = None,
+        noise: NoiseFloor | None = None,
+        name: str = "grid",
+    ) -> None:
+        grid = signal.geometry
+        self.name, self.signal, self._noise = name, signal, noise
+        self.measurement = Measurement(signal, window or Window.whole(grid), bands)
+        self.samples = GridSamples(grid, self.measurement.index)
+        whole = grid.samples <= WHOLE_SNAPSHOT
+        self._shown = Window.whole(grid) if whole else Window.central(grid, PART_SNAPSHOT)
+        self._shown_index = None if whole else self._shown.index(grid)
+
+    def header(self, attrs: Mapping[str, Any]) -> Header:
+        """Target and noise power, and a description of the signal and the measurement."""
+        seen, grid = self.measurement, self.signal.geometry
+        noise = self._noise or noise_floor(
+            self.signal.grid_values, grid.spacing, periodic=grid.periodic, channel_axis=-1
+        )
+        described = describe_measurement(self.signal, seen.grid, seen.index is None, noise, seen.estimator)
+        described["geometry"] |= {
+            "kept_start": list(self._shown.start),
+            "kept_shape": list(self._shown.shape),
+        }
+        return Header(
+            band_low=seen.bands.low,
+            band_high=seen.bands.high,
+            channels=self.signal.channels,
+            static={"target_power": seen.target_power.numpy(), "noise_power": seen.noise_power(noise)},
+            attrs=described | dict(attrs),
+        )
+
+    def check(self, outputs: Tensor) -> None:
+        """Refuse outputs that are not one value per channel."""
+        channels = self.signal.values.shape[1]
+        if outputs.ndim != 2:
+            raise InputError(
+                f"the network to return one tensor of shape (samples, {channels})",
+                f"shape {tuple(outputs.shape)}",
+                "pass forward=, a function from coordinates (N, d) to values (N, C)",
+                "network",
+            )
+        if outputs.shape[1] != channels:
+            raise InputError(
+                f"{channels} output channels, as the signal has",
+                f"{outputs.shape[1]}",
+                "give the network's last layer one feature per channel",
+                "network",
+            )
+
+    def compare(self, outputs: Tensor) -> Row:
+        """Powers and errors of predictions (M, C) at the window's samples."""
+        self.check(outputs)
+        return self.measurement.row(outputs)
+
+    def target_snapshot(self) -> np.ndarray:
+        """The signal as it is kept for reports: of signals beyond a million samples, a central block."""
+        values = self.signal.values
+        return self._pictured(values if self._shown_index is None else values[self._shown_index])
+
+    def snapshot(self, predict: Predict) -> np.ndarray:
+        """The network's prediction of the same samples."""
+        return self._pictured(predict(GridSamples(self.signal.geometry, self._shown_index)))
+
+    def final_errors(self, predict: Predict) -> dict[str, float]:
+        """Mean square errors of the network as it is: "train", "held_out" and "held_out_clean", those that exist.
+
+        Over all samples of the signal, not of the window alone; of signals beyond 2 million samples, over as many
+        drawn at random.
+        """
+        signal, samples = self.signal, self.signal.geometry.samples
+        index = torch.arange(samples)
+        if samples > FINAL_SAMPLES:
+            drawn = generator(0, "probe", "final").choice(
+                samples, FINAL_SAMPLES, replace=False, shuffle=False
+            )
+            index = torch.from_numpy(drawn)
+        prediction = predict(GridSamples(signal.geometry, index))
+        square = mean_square(signal.values[index], prediction)
+        out = {"train": float(square[trained(signal)[index]].mean())}
+        held = None if signal.held_out is None else signal.held_out[index]
+        if held is not None:
+            out["held_out"] = float(square[held].mean())
+        if signal.clean is not None:
+            clean = mean_square(signal.clean[index], prediction)
+            out["held_out_clean"] = float((clean if held is None else clean[held]).mean())
+        return out
+
+    def _pictured(self, values: Tensor) -> np.ndarray:
+        return values.reshape(*self._shown.shape, -1).float().numpy()
