@@ -64,15 +64,19 @@ class ReadOut:
         share = self.residual_power / self.target_power
         return torch.where(self.target_power > 0, share, float("nan")).sqrt()
 
-    def reach(self, threshold: float = 0.5) -> Tensor:
-        """(layer, channel) float64 frequency up to which every band with power has an error below `threshold`.
+    def reach(self, threshold: float = 0.5, least: float = 1e-3) -> Tensor:
+        """(layer, channel) float64 frequency up to which every band that counts has an error below `threshold`.
 
         The upper edge of the last such band, in the transform's unit; 0 if the first one fails.
+
+        Args:
+            threshold: Relative error below which a band is held.
+            least: Share of the target's power below which a band does not count.
         """
-        found = (self.relative_error < threshold) | ~(self.target_power > 0)
-        count = found.long().cumprod(1).sum(1)
-        edges = torch.tensor(self.bands.edges, dtype=torch.float64, device=count.device)
-        return edges[count]
+        idle = self.target_power <= least * self.target_power.sum(0)
+        held = (self.residual_power < threshold**2 * self.target_power) | idle
+        count = held.long().cumprod(1).sum(1)
+        return torch.tensor(self.bands.edges, dtype=torch.float64, device=count.device)[count]
 
 
 def read_out(
