@@ -29,14 +29,15 @@ def within_classes(
     Raises:
         InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
     """
-    groups = _groups(labels, len(samples))
+    found = checked(samples, "samples", 2)
+    groups = _groups(labels, len(found))
     sizes = [math.comb(len(group), 2) for group in groups]
     starts, ends = [], []
     for block, rank in _draw(sizes, count, seed, "within", "of one class"):
         second = (1 + math.isqrt(8 * rank + 1)) // 2
         starts.append(groups[block][second])
         ends.append(groups[block][rank - math.comb(second, 2)])
-    return _joined(samples, starts, ends)
+    return _as_given(samples, found[starts], found[ends])
 
 
 def between_classes(
@@ -53,7 +54,8 @@ def between_classes(
     Raises:
         InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
     """
-    groups = _groups(labels, len(samples))
+    found = checked(samples, "samples", 2)
+    groups = _groups(labels, len(found))
     pairs = [(one, other) for one in range(len(groups)) for other in range(one)]
     sizes = [len(groups[one]) * len(groups[other]) for one, other in pairs]
     starts, ends = [], []
@@ -61,7 +63,7 @@ def between_classes(
         one, other = (groups[i] for i in pairs[block])
         starts.append(one[rank // len(other)])
         ends.append(other[rank % len(other)])
-    return _joined(samples, starts, ends)
+    return _as_given(samples, found[starts], found[ends])
 
 
 def to_noise(samples: Tensor | ArrayLike, count: int, seed: int = 0) -> Paths:
@@ -113,11 +115,6 @@ def _draw(sizes: list[int], count: int, seed: int, name: str, kind: str) -> list
     drawn = generator(seed, "paths", name).choice(int(ends[-1]), count, replace=False)
     blocks = np.searchsorted(ends, drawn, side="right") - 1
     return [(int(block), int(rank)) for block, rank in zip(blocks, drawn - ends[blocks], strict=True)]
-
-
-def _joined(samples: Tensor | ArrayLike, starts: list[int], ends: list[int]) -> Paths:
-    found = checked(samples, "samples", 2)
-    return _as_given(samples, found[starts], found[ends])
 
 
 def _as_given(samples: Tensor | ArrayLike, starts: Tensor, ends: Tensor) -> Paths:

@@ -1,0 +1,97 @@
+"""Which pictures a classifier gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.spectra.classes import class_numbers
+from overtone.spectra.evaluate import Outputs, samples
+from overtone.spectra.sensitivity.normalise import Normalise
+
+
+def pictures_of(given: Tensor | ArrayLike) -> Tensor:
+    """Pictures (N, C, H, W) as finite numbers in float32 or float64.
+
+    Args:
+        given: Tensor or array.
+
+    Raises:
+        InputError: If the pictures are not such numbers.
+    """
+    found = samples(given, "pictures", 1)
+    if found.ndim != 4 or min(found.shape[2:]) < 2:
+        raise InputError(
+            "pictures of shape (pictures, channels, height, width), two pixels or more a side",
+            f"shape {tuple(found.shape)}",
+            "reshape them; grey pictures have one channel",
+            "pictures",
+        )
+    return found
+
+
+@final
+class Classifier:
+    """A classifier, the pictures it is asked about and their true classes.
+
+    Args:
+        classify: From inputs (B, C, H, W) to scores (B, classes), the largest of which is its answer; logits or
+            probabilities. Given tensors, or NumPy arrays if the pictures are.
+        pictures: (N, C, H, W) pixels.
+        labels: (N,) true classes from 0.
+        normalise: What is done to the pixels before `classify`.
+        batch: Most pictures a call.
+
+    Attributes:
+        pictures: (N, C, H, W) float32 or float64 pixels.
+        labels: (N,) int64.
+        batch: Most pictures a call.
+        clean: (N,) bool, True where the unperturbed picture is got wrong.
+
+    Raises:
+        InputError: If pictures, labels or scores are not as described.
+    """
+
+    def __init__(
+        self,
+        classify: Callable[[Any], Any],
+        pictures: Tensor | ArrayLike,
+        labels: Tensor | ArrayLike,
+        normalise: Normalise,
+        batch: int,
+    ) -> None:
+        self.pictures = pictures_of(pictures)
+        self.batch = batch
+        self._normalise = normalise
+        self._scores = Outputs(classify, not isinstance(pictures, Tensor), batch)
+        scores = torch.cat([self._ask(self.pictures[rows]) for rows in self.chunks(len(self.pictures))])
+        if scores.shape[1] < 2:
+            raise InputError(
+                "one score a class, two or more",
+                f"{scores.shape[1]}",
+                "for a single logit z return two scores, 0 and z",
+                "function",
+            )
+        self.labels = class_numbers(labels, scores.shape[1], len(self.pictures)).to(scores.device)
+        self.clean = scores.argmax(1) != self.labels
+
+    def chunks(self, rows: int) -> list[slice]:
+        """Slices of at most `batch` rows that together are `rows`."""
+        return list(self._scores.chunks(rows))
+
+    def wrong(self, pixels: Tensor, which: Tensor) -> Tensor:
+        """(B,) bool, True where changed pictures are got wrong.
+
+        Args:
+            pixels: (B, C, H, W) changed pixels, at most `batch`.
+            which: (B,) which of the pictures they were.
+        """
+        return self._ask(pixels).argmax(1) != self.labels[which.to(self.labels.device)]
+
+    def _ask(self, pixels: Tensor) -> Tensor:
+        return self._scores(self._normalise.apply(pixels))
