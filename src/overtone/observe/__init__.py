@@ -2,7 +2,11 @@
 
 from overtone.observe import views as views
 from overtone.observe.log import ProbeWarning as ProbeWarning
+from overtone.observe.observer import Observer as Observer
 from overtone.observe.probe import Probe as Probe
+from overtone.observe.processes import Alone as Alone
+from overtone.observe.processes import Group as Group
+from overtone.observe.processes import Processes as Processes
 from overtone.observe.samples import Batch as Batch
 from overtone.observe.samples import GridSamples as GridSamples
 from overtone.observe.samples import Samples as Samples

@@ -96,6 +96,7 @@ class Evaluator:
         self.network = _unwrapped(network)
         self._call = _caller(self.network, forward, outputs)
         self._memory = memory
+        self._forms: dict[Samples, tuple[tuple[int, ...], torch.dtype]] = {}
         self._chunk = chunk_size(self.network, memory)
 
     def trial(self, samples: Samples) -> tuple[Tensor, bool]:
@@ -107,12 +108,24 @@ class Evaluator:
         with untouched(self.network), _largest_output(self.network) as largest:
             first = _in_chunks(self.network, samples, 0, count, count, self._call)
             second = _in_chunks(self.network, samples, 0, count, count, self._call)
+        self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
         fits = self._memory * 2**30 * count / (16 * max(largest[0], 1))
         self._chunk = min(self._chunk, max(1, int(fits)))
         if not bool(first.isfinite().all()):
             return first, True
         scale = float(first.abs().max()) * torch.finfo(first.dtype).eps ** 0.5
         return first, bool(((first - second).abs() <= scale).all())
+
+    def form(self, samples: Samples) -> tuple[tuple[int, ...], torch.dtype]:
+        """Shape of the outputs at one sample, and their precision."""
+        if samples not in self._forms:
+            self.trial(samples)
+        return self._forms[samples]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is now."""
+        return next(self.network.parameters(), torch.zeros(())).device
 
     def __call__(self, samples: Samples, begin: int = 0, end: int | None = None) -> Tensor:
         """Outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""

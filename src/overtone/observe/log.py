@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
+from overtone.observe.loggers.logger import Logger
+from overtone.observe.sinks import Open, Sink, create
 from overtone.observe.view import Row, View, reach
-from overtone.records import Writer, load
+from overtone.records import load
 
 if TYPE_CHECKING:
     import xarray
@@ -40,8 +42,9 @@ class Log:
         path: Run directory or `.sqlite` file of the first view's record; the others lie beside it. A temporary
             directory if None.
         attrs: Further attributes of every record.
+        opened: Opens a record.
+        loggers: Who else gets every row.
         strict: Raise instead of warning, except for outputs that are not finite.
-        resume_after: Continue existing records, dropping their rows after this step.
         elapsed: Seconds that a resumed run had already taken.
 
     Attributes:
@@ -61,25 +64,23 @@ class Log:
         path: str | Path | None,
         attrs: Mapping[str, Any],
         *,
+        opened: Open = create,
+        loggers: Sequence[Logger] = (),
         strict: bool = False,
-        resume_after: int | None = None,
         elapsed: float = 0.0,
     ) -> None:
         self.path = _record_path(path)
         self.paths = _paths(self.path, [view.name for view in views])
+        self._loggers = tuple(loggers)
         self._began = time.perf_counter() - elapsed
         self._strict, self._warned, self._last = strict, False, -1
         self.faults: list[dict[str, Any]] = []
         self.highest_learned = math.nan
-        self._writers: dict[str, Writer] = {}
+        self._sinks: dict[str, Sink] = {}
         try:
             for view in views:
-                file = self.paths[view.name]
-                self._writers[view.name] = (
-                    Writer.create(file, view.header(attrs))
-                    if resume_after is None
-                    else Writer.resume(file, last_step=resume_after)
-                )
+                header = functools.partial(view.header, attrs)
+                self._sinks[view.name] = opened(self.paths[view.name], header)
         except BaseException:
             self.close()
             raise
@@ -111,12 +112,14 @@ class Log:
         """
         self._last = step
         moment = self.elapsed
-        for place, (name, writer) in enumerate(self._writers.items()):
+        for place, (name, sink) in enumerate(self._sinks.items()):
             row = self._measured(step, name, measure[name])
             if place == 0:
-                self.highest_learned = reach(writer.header, row["residual_power"])
+                self.highest_learned = reach(sink.header, row["residual_power"])
             row |= {**extra, "time": moment}
-            self.guard(step, name, functools.partial(writer.append, step, row))
+            self.guard(step, name, functools.partial(sink.append, step, row))
+            for logger in self._loggers:
+                self.guard(step, name, functools.partial(logger.row, name, sink.header, step, row))
 
     def guard(self, step: int, name: str, act: Callable[[], object]) -> None:
         """Do something; if it fails, raise if strict, else warn once and keep the reason."""
@@ -127,24 +130,27 @@ class Log:
 
     def annotate(self, **attrs: Any) -> None:
         """Add attributes to every record."""
-        for writer in self._writers.values():
-            writer.annotate(**attrs)
+        for sink in self._sinks.values():
+            sink.annotate(**attrs)
 
     def snapshot(self, name: str, kind: str, step: int, array: NDArray[np.generic]) -> None:
         """Keep an array in the record of view `name`."""
-        self._writers[name].snapshot(kind, step, array)
+        self._sinks[name].snapshot(kind, step, array)
 
     def warn(self, text: str) -> None:
         """A warning that points at the user's line."""
         warnings.warn(text, ProbeWarning, stacklevel=4)
 
     def close(self) -> None:
-        """Close the files. They stay readable."""
-        for writer in self._writers.values():
-            writer.close()
+        """Close the files and loggers. Records stay readable."""
+        for logger in self._loggers:
+            with contextlib.suppress(Exception):
+                logger.close()
+        for sink in self._sinks.values():
+            sink.close()
 
     def _measured(self, step: int, name: str, measure: Callable[[], Row]) -> Row:
-        sizes = self._writers[name].header.sizes
+        sizes = self._sinks[name].header.sizes
         try:
             row = measure()
         except Exception as error:  # noqa: BLE001
@@ -169,7 +175,7 @@ class Log:
             )
         own = [fault for fault in self.faults if fault["view"] == name]
         with contextlib.suppress(Exception):
-            self._writers[name].annotate(faults=own)
+            self._sinks[name].annotate(faults=own)
 
 
 def _record_path(path: str | Path | None) -> Path:

@@ -14,8 +14,11 @@ from overtone.errors import InputError
 from overtone.observe.describe import describe_network
 from overtone.observe.evaluate import Evaluator, Forward, Outputs
 from overtone.observe.log import Log
-from overtone.observe.samples import GridSamples
+from overtone.observe.loggers.logger import Logger
+from overtone.observe.processes import Alone, Processes
+from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.schedule import LogSchedule, Schedule
+from overtone.observe.sinks import Open, create, discard, resume
 from overtone.observe.view import SampleView, View
 from overtone.observe.views import GridView, choose
 from overtone.observe.window import Window
@@ -53,7 +56,10 @@ class Probe:
             `lambda answer: answer["logits"]`.
         snapshots: Of a signal, steps at which the whole prediction is kept, for reports.
         memory: Memory budget for evaluating the network, in GiB.
+        loggers: Who else gets every row, see `overtone.observe.loggers`.
         strict: Raise what goes wrong at a row instead of marking it.
+        processes: `Group()` where every process of a distributed run makes the same probe and calls it at the same
+            steps; each then evaluates its share, and the first one writes. This process alone if None.
         resume_after: Continue an existing record, dropping its rows after this step.
         elapsed: Seconds that a resumed run had already taken.
         attrs: Further attributes of the record.
@@ -76,7 +82,9 @@ class Probe:
         outputs: Outputs | None = None,
         snapshots: Sequence[int] = (),
         memory: float = 1.0,
+        loggers: Sequence[Logger] = (),
         strict: bool = False,
+        processes: Processes | None = None,
         resume_after: int | None = None,
         elapsed: float = 0.0,
         attrs: Mapping[str, Any] | None = None,
@@ -85,14 +93,16 @@ class Probe:
         self.network, self.schedule = network, schedule or LogSchedule()
         self._snapshots = frozenset(snapshots)
         self._evaluate = Evaluator(network, forward=forward, outputs=outputs, memory=memory)
+        self._processes = processes or Alone()
         steady = self.check()
         told = describe_network(self._evaluate.network) | ({} if steady else {"deterministic": False})
         self._log = Log(
             self.views,
             path,
             told | dict(attrs or {}),
+            opened=self._opened(resume_after),
+            loggers=loggers if self._processes.writes else (),
             strict=strict,
-            resume_after=resume_after,
             elapsed=elapsed,
         )
         if not steady:
@@ -179,7 +189,7 @@ class Probe:
             "loss": math.nan if loss is None else float(loss.detach() if isinstance(loss, Tensor) else loss),
             "learning_rate": math.nan if learning_rate is None else float(learning_rate),
         }
-        rows = {view.name: lambda view=view: view.row(self._evaluate) for view in self.views}
+        rows = {view.name: lambda view=view: view.row(self._outputs) for view in self.views}
         self._log.append(step, extra, rows)
         if step in self._snapshots:
             self._log.guard(step, self.views[0].name, lambda: self.snapshot(step))
@@ -193,18 +203,18 @@ class Probe:
         """
         first = self.views[0]
         if isinstance(first, GridView):
-            return self._evaluate(GridSamples(first.signal.geometry, index))
+            return self._outputs(GridSamples(first.signal.geometry, index))
         if not isinstance(first, SampleView) or index is not None:
             raise InputError("a probe that watches a signal", f"view {first.name!r}", "leave index out")
-        return self._evaluate(first.samples)
+        return self._outputs(first.samples)
 
     def final_errors(self) -> dict[str, float]:
         """Mean square errors of the network as it is over a signal, see `GridView.final_errors`."""
-        return self._grid.final_errors(self._evaluate)
+        return self._grid.final_errors(self._outputs)
 
     def snapshot(self, step: int) -> None:
         """Keep the network's prediction of a signal; of more than a million samples, that of a central block."""
-        self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._evaluate))
+        self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._outputs))
 
     def annotate(self, **attrs: Any) -> None:
         """Add attributes that are known only later, to every record."""
@@ -261,6 +271,14 @@ class Probe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _outputs(self, samples: Samples) -> Tensor:
+        return self._processes.outputs(self._evaluate, samples)
+
+    def _opened(self, resume_after: int | None) -> Open:
+        if not self._processes.writes:
+            return discard
+        return create if resume_after is None else resume(resume_after)
 
     @property
     def _grids(self) -> list[GridView]:

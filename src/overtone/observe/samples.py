@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -25,6 +26,10 @@ class Samples(ABC):
     @abstractmethod
     def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
         """What the network gets for samples `begin` to `end`, on its device; floating-point numbers in `dtype`."""
+
+    @abstractmethod
+    def arrays(self) -> Any:
+        """All of them as NumPy arrays in the same nesting."""
 
 
 @final
@@ -48,6 +53,10 @@ class GridSamples(Samples):
         """(end - begin, d) coordinates in the grid's units."""
         part = torch.arange(begin, end) if self._index is None else self._index[begin:end]
         return self._grid.coords(part.to(device)).to(dtype)
+
+    def arrays(self) -> NDArray[np.float64]:
+        """(M, d) float64 coordinates."""
+        return self._grid.coords(self._index).cpu().numpy()
 
 
 @final
@@ -97,6 +106,10 @@ class Batch(Samples):
             return part.to(device, dtype) if part.is_floating_point() else part.to(device)
 
         return _each(self.tensors, cut)
+
+    def arrays(self) -> Any:
+        """The tensors as NumPy arrays, in their own precision."""
+        return _each(self.tensors, lambda leaf: leaf.cpu().numpy())
 
     def at(self, index: Tensor) -> Batch:
         """These samples alone, (M,) int64 positions."""
@@ -153,7 +166,7 @@ def _leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:
     return [(name, tree)]
 
 
-def _each(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+def _each(tree: Any, change: Callable[[Tensor], Any]) -> Any:
     if isinstance(tree, Mapping):
         return {key: _each(part, change) for key, part in tree.items()}
     if isinstance(tree, tuple):

@@ -41,7 +41,7 @@ class ModesAndRest:
 
     def power(self, coefficients: Tensor) -> Tensor:
         """(band, C) float64 power; summed over the bands, the mean square."""
-        return self.cross(coefficients, coefficients)
+        return self.cross(coefficients, coefficients).clamp(min=0)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, C) float64 mean product of two fields' parts in each band."""

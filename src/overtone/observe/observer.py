@@ -1,0 +1,191 @@
+"""The Observer: the same record from predictions that any library made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.observe.log import Log
+from overtone.observe.loggers.logger import Logger
+from overtone.observe.schedule import LogSchedule, Schedule
+from overtone.observe.view import Row, SampleView
+from overtone.observe.views import GridView, choose
+from overtone.signals import Signal
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@final
+class Observer:
+    """Records how much of each frequency band of its targets given predictions have learned.
+
+    For networks of JAX, Keras, scikit-learn and others: predict at `inputs` whenever `due(step)` says so, and hand the
+    predictions over as NumPy arrays. The rows are those of a `Probe`.
+
+    Args:
+        watched: A signal, or views of samples, see `overtone.observe.views`; one record is written for each.
+        path: Run directory (or `.sqlite` file) to write to; a temporary one if None.
+        schedule: When to record; `LogSchedule()` unless said.
+        loggers: Who else gets every row, see `overtone.observe.loggers`.
+        strict: Raise what goes wrong at a row instead of marking it.
+        attrs: Attributes of the record, for instance `network="MLPRegressor"`.
+
+    Raises:
+        InputError: If `path` already holds a record.
+    """
+
+    def __init__(
+        self,
+        watched: Signal | SampleView | Sequence[SampleView],
+        path: str | Path | None = None,
+        *,
+        schedule: Schedule | None = None,
+        loggers: Sequence[Logger] = (),
+        strict: bool = False,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(watched, Signal):
+            watched = GridView(watched)
+        self.views = (watched,) if isinstance(watched, SampleView) else tuple(watched)
+        if not all(isinstance(view, SampleView) for view in self.views):
+            raise InputError(
+                "a signal or views of samples",
+                ", ".join(type(view).__name__ for view in self.views),
+                "use Observer.of(inputs, targets)",
+                "watched",
+            )
+        self.schedule = schedule or LogSchedule()
+        self._log = Log(self.views, path, dict(attrs or {}), loggers=loggers, strict=strict)
+
+    @staticmethod
+    def of(
+        inputs: Any,
+        targets: Any,
+        path: str | Path | None = None,
+        *,
+        samples: int | None = None,
+        features: ArrayLike | None = None,
+        classes: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Observer:
+        """An observer with the view that suits the shapes of inputs and targets, see `views.choose`.
+
+        Args:
+            inputs: Pictures, a table, sequences, places, or a dict or tuple of arrays.
+            targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
+            path: Run directory to write to; a temporary one if None.
+            samples: How many samples to watch, drawn at random; 512 (4,096 places) unless said.
+            features: (N, d) rows whose distances mean something, if the inputs' do not.
+            classes: Number of classes.
+            seed: Seed of the draw.
+            **options: Passed on to `Observer`.
+
+        Raises:
+            InputError: If inputs and targets do not fit each other.
+        """
+        view = choose(inputs, targets, samples=samples, features=features, classes=classes, seed=seed)
+        return Observer(view, path, **options)
+
+    @property
+    def inputs(self) -> Any:
+        """What to predict at, as NumPy arrays in the nesting of the inputs given: the first view's samples."""
+        return self.views[0].samples.arrays()
+
+    def due(self, step: int) -> bool:
+        """Whether predictions are wanted at this step."""
+        return self.schedule.due(step) and not self._log.recorded(step)
+
+    def observe(
+        self,
+        step: int,
+        predictions: ArrayLike | Tensor | Mapping[str, ArrayLike],
+        loss: float | None = None,
+        learning_rate: float | None = None,
+    ) -> bool:
+        """Record a row, whether or not the schedule asks for it.
+
+        Args:
+            step: Optimizer steps (or whatever you count) so far; above every step recorded.
+            predictions: (N, ..., C) at `inputs`, or a dict of such by the names of several views. For labels, logits
+                or the logarithm of probabilities.
+            loss: The training loss, if known.
+            learning_rate: The current learning rate, if known.
+
+        Returns:
+            Whether a row was recorded; not if the step was recorded already.
+        """
+        if self._log.recorded(step):
+            return False
+        extra = {
+            "loss": math.nan if loss is None else float(loss),
+            "learning_rate": math.nan if learning_rate is None else float(learning_rate),
+        }
+        rows = {view.name: lambda view=view: _row(view, predictions) for view in self.views}
+        self._log.append(step, extra, rows)
+        return True
+
+    @property
+    def path(self) -> Path:
+        """File of the first view's record."""
+        return self._log.path
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """What went wrong so far: `step`, `view` and `why`."""
+        return list(self._log.faults)
+
+    @property
+    def record(self) -> xarray.Dataset:
+        """What has been recorded so far by the first view."""
+        return self.records[self.views[0].name]
+
+    @property
+    def records(self) -> dict[str, xarray.Dataset]:
+        """What has been recorded so far, by name of the view."""
+        return self._log.records
+
+    def close(self) -> None:
+        """Close the records' files. They stay readable."""
+        self._log.close()
+
+    def __enter__(self) -> Observer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _row(view: SampleView, predictions: Any) -> Row:
+    given = predictions
+    if isinstance(predictions, Mapping):
+        if view.name not in predictions:
+            raise InputError(
+                f"predictions for the view {view.name!r}",
+                f"some for {', '.join(map(repr, predictions)) or 'none'}",
+                "pass a dict with one array a view",
+                "predictions",
+            )
+        given = predictions[view.name]
+    found = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.array(given))
+    if found.is_complex() or found.ndim < 1 or len(found) != view.samples.count:
+        raise InputError(
+            f"real predictions at {view.samples.count} samples",
+            f"{found.dtype} of shape {tuple(found.shape)}",
+            "predict at observer.inputs",
+            "predictions",
+        )
+    found = found if found.is_floating_point() else found.double()
+    return view.compare(found[:, None] if found.ndim == 1 else found)
