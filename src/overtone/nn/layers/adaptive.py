@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import final
 
 import torch
@@ -60,8 +61,7 @@ class AdaptiveFilter(nn.Module):
     def bandwidth(self) -> tuple[float, ...]:
         """Per axis, the frequency below which 90 % of filtered white noise along that axis lies, in cycles per unit."""
         return tuple(
-            white_bandwidth(lambda f, a=axis: self._along(f, a)) / self.spacing[axis]
-            for axis in range(self.axes)
+            white_bandwidth(partial(self._along, axis)) / self.spacing[axis] for axis in range(self.axes)
         )
 
     def move_to(self, cutoff: Numbers) -> None:
@@ -77,7 +77,7 @@ class AdaptiveFilter(nn.Module):
         with torch.no_grad():
             self.log_cutoff.copy_(wanted)
 
-    def _along(self, frequency: Tensor, axis: int) -> Tensor:
+    def _along(self, axis: int, frequency: Tensor) -> Tensor:
         return self.response(
             [frequency if a == axis else torch.zeros_like(frequency) for a in range(self.axes)]
         )

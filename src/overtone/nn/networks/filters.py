@@ -9,7 +9,6 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone.nn.exact import ExactBuffers
 from overtone.nn.seeding import fill_uniform
 
 
@@ -78,7 +77,7 @@ class SineFilter(Filter):
 
 
 @final
-class LatticeFilter(Filter, ExactBuffers):
+class LatticeFilter(Filter):
     """g(x) = sin(2 pi q K x + phi) with fixed whole numbers K, so that it repeats after 1/q; phi is trained.
 
     K_ij is uniform on the whole numbers within [-reach_j, reach_j] (Lindell et al. 2022, section 3.2).
@@ -113,5 +112,5 @@ class LatticeFilter(Filter, ExactBuffers):
         Phases are reduced to one turn before they are multiplied by 2 pi, so that whole periods vanish
         exactly.
         """
-        turns = phases(self.quantum * coords, self.index)
+        turns = self.quantum * phases(coords, self.index)
         return torch.sin(2 * math.pi * (turns - turns.round()) + self.phase).to(coords.dtype)
