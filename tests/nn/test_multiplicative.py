@@ -59,9 +59,19 @@ def test_another_scale_would_be_noticed():
 @pytest.mark.parametrize("wanted", [5.0, 40.0])
 def test_fourier_from_bandwidth(wanted):
     network = FourierMFN.from_bandwidth(2, 64, wanted, width=128, seed=2).double()
-    # to the 4096 bins of the sum of frequencies
-    assert sum(network.bandwidth) / 2 == pytest.approx(wanted, rel=5e-3)
+    assert network.bandwidth == pytest.approx([wanted, wanted], rel=0.01)
     np.testing.assert_allclose(measured([network]), network.bandwidth, rtol=0.15, atol=0.5)
+
+
+def test_bandwidths_can_be_set_per_axis():
+    given = GaborMFN(2, 64, 64, 2, 100.0, seed=1).double()
+    network = given.with_bandwidth([20.0, 8.0])
+    assert network.bandwidth == pytest.approx([20.0, 8.0], rel=0.01)
+    np.testing.assert_allclose(measured([network]), [20.0, 8.0], rtol=0.2, atol=0.5)
+    assert torch.equal(network.linears[0].weight, given.linears[0].weight)
+    assert given.bandwidth[1] > 9
+    with pytest.raises(InputError, match="expected a bandwidth above that of the envelopes"):
+        given.with_bandwidth(0.01)
 
 
 def by_hand(network: FourierMFN | GaborMFN, x: np.ndarray) -> np.ndarray:

@@ -25,6 +25,26 @@ class Filter(nn.Module, ABC):
         """Map coordinates (..., d) to (..., width), in their precision; phases in float32 at least."""
 
 
+class TrainedFilter(Filter, ABC):
+    """Waves whose frequencies are a parameter.
+
+    Attributes:
+        omega: (width, d) in radians per unit of the coordinate.
+    """
+
+    omega: nn.Parameter
+
+    @property
+    def frequencies(self) -> Tensor:
+        """(width, d) float64, in cycles per unit of the coordinate."""
+        return self.omega.detach().double() / (2 * math.pi)
+
+    def stretch(self, factors: Tensor) -> None:
+        """Multiply the frequencies along each axis by its factor, (d,)."""
+        with torch.no_grad():
+            self.omega.mul_(factors.to(self.omega))
+
+
 def phases(coords: Tensor, rates: Tensor) -> Tensor:
     """The products coords @ rates.T in float32 at least, summed axis by axis.
 
@@ -46,7 +66,7 @@ def phases(coords: Tensor, rates: Tensor) -> Tensor:
 
 
 @final
-class SineFilter(Filter):
+class SineFilter(TrainedFilter):
     """g(x) = sin(Omega x + phi), all of it trained.
 
     Omega ~ U(-scale/sqrt(d), scale/sqrt(d)) in radians per unit, phi ~ U(-pi, pi) (Fathony et al. 2021,
@@ -65,11 +85,6 @@ class SineFilter(Filter):
         self.phase = nn.Parameter(torch.empty(width, device="cpu"))
         fill_uniform(self.omega, scale / math.sqrt(in_features), source)
         fill_uniform(self.phase, math.pi, source)
-
-    @property
-    def frequencies(self) -> Tensor:
-        """(width, d) float64, in cycles per unit of the coordinate."""
-        return self.omega.detach().double() / (2 * math.pi)
 
     def forward(self, coords: Tensor) -> Tensor:
         """Map coordinates (..., d) to waves (..., width)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from overtone import units
 from overtone.nn.checks import size
-from overtone.nn.networks.filters import Filter, phases
+from overtone.nn.networks.filters import TrainedFilter, phases
 from overtone.nn.networks.multiplicative import Multiplicative
 from overtone.nn.networks.product_spectrum import SHARE
 from overtone.nn.seeding import Seed, fill_uniform, generator
@@ -20,7 +20,7 @@ PATHS = 16384
 
 
 @final
-class GaborFilter(Filter):
+class GaborFilter(TrainedFilter):
     """g(x) = exp(-|gamma| ||x - mu||^2 / 2) sin(Omega x + phi), all of it trained.
 
     mu ~ U(-1, 1), gamma ~ Gamma(shape, 1), Omega ~ sqrt(gamma) U(-scale/sqrt(d), scale/sqrt(d)), phi ~ U(-pi, pi)
@@ -50,11 +50,6 @@ class GaborFilter(Filter):
         self.gamma = nn.Parameter(drawn.to(self.omega.dtype))
         with torch.no_grad():
             self.omega.mul_(self.gamma.sqrt().unsqueeze(-1))
-
-    @property
-    def frequencies(self) -> Tensor:
-        """(width, d) float64 centres of the spectral lines, in cycles per unit of the coordinate."""
-        return self.omega.detach().double() / (2 * math.pi)
 
     def forward(self, coords: Tensor) -> Tensor:
         """Map coordinates (..., d) to waves (..., width)."""
@@ -98,7 +93,9 @@ class GaborMFN(Multiplicative):
         count = size(depth, "depth") + 1
         scale = units.positive(input_scale, "input_scale") / math.sqrt(count)
         source = generator(seed, "weights")
-        filters: list[Filter] = [GaborFilter(axes, waves, scale, 6 / count, source) for _ in range(count)]
+        filters: list[TrainedFilter] = [
+            GaborFilter(axes, waves, scale, 6 / count, source) for _ in range(count)
+        ]
         super().__init__(axes, out_features, filters, waves, source)
 
     @property

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 from itertools import repeat
-from typing import final
+from typing import Self, final
 
 import torch
 from torch import Tensor, nn
 
 from overtone import units
+from overtone.errors import InputError
 from overtone.nn.activations import default_initialise
-from overtone.nn.checks import last_axis, size
+from overtone.nn.checks import Numbers, last_axis, per_axis, size
 from overtone.nn.networks.body import Body
-from overtone.nn.networks.filters import Filter, SineFilter
+from overtone.nn.networks.filters import SineFilter, TrainedFilter
 from overtone.nn.networks.product_spectrum import power_bandwidth, product_power
 from overtone.nn.seeding import Seed, generator
 
 BINS = 4096
+ROUNDS = 40
+TOLERANCE = 0.01
 
 
 class Multiplicative(Body, ABC):
@@ -37,7 +41,12 @@ class Multiplicative(Body, ABC):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, filters: list[Filter], width: int, source: torch.Generator
+        self,
+        in_features: int,
+        out_features: int,
+        filters: list[TrainedFilter],
+        width: int,
+        source: torch.Generator,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, size(out_features, "out_features")
@@ -49,6 +58,39 @@ class Multiplicative(Body, ABC):
         self.output = torch.nn.utils.skip_init(nn.Linear, width, out_features, device="cpu")
         for linear in (*self.linears, self.output):
             default_initialise(linear, source)
+
+    @property
+    @abstractmethod
+    def bandwidth(self) -> tuple[float, ...]:
+        """Per axis, the 90 % point of the power of all products, in cycles per unit."""
+
+    def with_bandwidth(self, cycles: Numbers) -> Self:
+        """A copy whose frequencies are multiplied per axis until it has the bandwidth; weights stay as they are.
+
+        Args:
+            cycles: In cycles per unit of the coordinate, one for all axes or one per axis.
+
+        Returns:
+            The copy, its `bandwidth` within 1 % of what is asked.
+
+        Raises:
+            InputError: If a number is not positive and finite, or envelopes alone reach further.
+        """
+        wanted = per_axis(cycles, self.in_features, "bandwidth")
+        new = copy.deepcopy(self)
+        for _ in range(ROUNDS):
+            ratio = torch.tensor([w / max(b, 1e-300) for w, b in zip(wanted, new.bandwidth, strict=True)])
+            if bool(((ratio - 1).abs() < TOLERANCE).all()):
+                return new
+            for wave in new.filters:
+                assert isinstance(wave, TrainedFilter)
+                wave.stretch(ratio)
+        raise InputError(
+            f"a bandwidth above that of the envelopes, {max(new.bandwidth):.3g} cycles per unit",
+            ", ".join(f"{w:g}" for w in wanted),
+            "take FourierMFN, or a larger bandwidth",
+            "bandwidth",
+        )
 
     def describe(self) -> str:
         """One line for titles and records, "FourierMFN 3 x 256"."""
@@ -95,35 +137,32 @@ class FourierMFN(Multiplicative):
         axes, waves = size(in_features, "in_features"), size(width, "width")
         scale = units.positive(input_scale, "input_scale") / math.sqrt(size(depth, "depth") + 1)
         source = generator(seed, "weights")
-        filters: list[Filter] = [SineFilter(axes, waves, scale, source) for _ in range(depth + 1)]
+        filters: list[TrainedFilter] = [SineFilter(axes, waves, scale, source) for _ in range(depth + 1)]
         super().__init__(axes, out_features, filters, waves, source)
 
     @staticmethod
     def from_bandwidth(
         in_features: int,
         out_features: int,
-        bandwidth: float,
+        bandwidth: Numbers,
         width: int = 256,
         depth: int = 3,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> FourierMFN:
-        """The network whose bandwidth at the beginning is `bandwidth` on average over the axes.
+        """The network that begins with `bandwidth`.
 
         Args:
             in_features: d, the number of coordinates.
             out_features: Outputs.
-            bandwidth: In cycles per unit of the coordinate in [-1, 1].
+            bandwidth: In cycles per unit of the coordinate in [-1, 1], one for all axes or one per axis.
             width: Waves of a layer.
             depth: Products.
-            seed: A seed.
+            seed: A seed, or the generator to draw from.
 
         Raises:
             InputError: If a size is below 1 or the bandwidth is not positive and finite.
         """
-        wanted = units.positive(bandwidth, "bandwidth")
-        unit = FourierMFN(in_features, out_features, width, depth, 1.0, seed)
-        reached = sum(unit.bandwidth) / in_features
-        return FourierMFN(in_features, out_features, width, depth, wanted / reached, seed)
+        return FourierMFN(in_features, out_features, width, depth, 256.0, seed).with_bandwidth(bandwidth)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
