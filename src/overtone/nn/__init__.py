@@ -18,3 +18,5 @@ from overtone.nn.networks import Network as Network
 from overtone.nn.networks import ResidualMLP as ResidualMLP
 from overtone.nn.networks import Restore as Restore
 from overtone.nn.pace import parameter_groups as parameter_groups
+from overtone.nn.reach import bandwidth as bandwidth
+from overtone.nn.reach import with_bandwidth as with_bandwidth

@@ -8,6 +8,14 @@ from enum import Enum
 from torch import nn
 
 from overtone.errors import InputError
+from overtone.nn.activations.complex_gabor import ComplexGabor
+from overtone.nn.activations.finer import Finer
+from overtone.nn.activations.gabor import Gabor
+from overtone.nn.activations.gauss import Gauss
+from overtone.nn.activations.hat import Hat
+from overtone.nn.activations.multiquadratic import MultiQuadratic
+from overtone.nn.activations.quadratic import Quadratic
+from overtone.nn.activations.sinc import Sinc
 from overtone.nn.activations.sine import Sine
 
 
@@ -23,6 +31,14 @@ class Activation(Enum):
     GELU = ("gelu", nn.GELU)
     SOFTPLUS = ("softplus", nn.Softplus)
     SINE = ("sine", Sine)
+    FINER = ("finer", Finer)
+    GABOR = ("gabor", Gabor)
+    COMPLEX_GABOR = ("complex-gabor", ComplexGabor)
+    GAUSS = ("gauss", Gauss)
+    SINC = ("sinc", Sinc)
+    HAT = ("hat", Hat)
+    QUADRATIC = ("quadratic", Quadratic)
+    MULTIQUADRATIC = ("multiquadratic", MultiQuadratic)
 
     build: Callable[[], nn.Module]
 

@@ -35,3 +35,17 @@ def default_initialise(linear: nn.Linear, source: torch.Generator) -> None:
     fill_uniform(linear.weight, bound, source)
     if linear.bias is not None:
         fill_uniform(linear.bias, bound, source)
+
+
+def fill(linear: nn.Linear, bound: float, source: torch.Generator, bias: float | None = None) -> None:
+    """Weights ~ U(-bound, bound); biases as PyTorch draws them unless their bound is given.
+
+    Args:
+        linear: The layer, filled in place.
+        bound: The largest weight.
+        source: Where the numbers come from.
+        bias: The largest bias; 1/sqrt(n) over n inputs unless given.
+    """
+    fill_uniform(linear.weight, bound, source)
+    if linear.bias is not None:
+        fill_uniform(linear.bias, 1 / math.sqrt(linear.in_features) if bias is None else bias, source)

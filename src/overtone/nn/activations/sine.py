@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from overtone import units
-from overtone.nn.seeding import fill_uniform
+from overtone.nn.activations.initialisation import fill
+from overtone.nn.activations.reaching import Reaching, widened
 
 
 @final
-class Sine(nn.Module):
+class Sine(Reaching):
     """sin(omega z), with the initialisation that keeps activations alike at every depth.
 
     First layer W ~ U(-1/n, 1/n), later ones and the output W ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), biases
@@ -52,24 +53,22 @@ class Sine(nn.Module):
         """Bandwidth per axis of a first layer of `inputs` coordinates, in cycles per unit of them."""
         return units.sine_bandwidth(self.omega, inputs)
 
+    def scaled(self, factor: float) -> Sine:
+        """With omega times `factor`."""
+        return Sine(self.omega * factor)
+
     def forward(self, z: Tensor) -> Tensor:
         """sin(omega z) in the precision of z, its argument in float32 at least."""
-        return torch.sin(self.omega * z.to(torch.promote_types(z.dtype, torch.float32))).to(z.dtype)
+        return torch.sin(self.omega * widened(z)).to(z.dtype)
 
     def initialise_first(self, linear: nn.Linear, source: torch.Generator) -> None:
         """Weights U(-1/n, 1/n), which put frequencies up to omega / (2 pi n) on each axis."""
-        self._fill(linear, 1 / linear.in_features, source)
+        fill(linear, 1 / linear.in_features, source)
 
     def initialise_later(self, linear: nn.Linear, source: torch.Generator) -> None:
         """Weights U(-sqrt(6/n)/omega, sqrt(6/n)/omega), which bring omega z to a standard deviation of 1."""
-        self._fill(linear, math.sqrt(6 / linear.in_features) / self.omega, source)
+        fill(linear, math.sqrt(6 / linear.in_features) / self.omega, source)
 
     def extra_repr(self) -> str:
         """The factor, for printing."""
         return f"omega={self.omega:g}"
-
-    @staticmethod
-    def _fill(linear: nn.Linear, bound: float, source: torch.Generator) -> None:
-        fill_uniform(linear.weight, bound, source)
-        if linear.bias is not None:
-            fill_uniform(linear.bias, 1 / math.sqrt(linear.in_features), source)

@@ -23,11 +23,7 @@ class Basic(Fourier):
     def __init__(self, in_features: int) -> None:
         super().__init__(torch.eye(size(in_features, "in_features"), device="cpu"))
 
-    @property
-    def bandwidth(self) -> tuple[float, ...]:
-        """One cycle per unit on every axis."""
-        return share_bandwidth(self.frequencies)
-
     def describe(self) -> str:
         """One line for titles and records."""
-        return "Basic"
+        found = share_bandwidth(self.frequencies)
+        return "Basic" if set(found) == {1.0} else f"Basic({', '.join(f'{b:.4g}' for b in found)} cycles)"

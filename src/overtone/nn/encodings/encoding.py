@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from overtone.nn.checks import Numbers
 from overtone.nn.exact import ExactBuffers
 
 
@@ -16,7 +18,7 @@ class Encoding(ExactBuffers, ABC):
     Attributes:
         in_features: d, the number of coordinates.
         out_features: The number of features.
-        frequencies: (m, d) float32 buffer in cycles per unit, or None if the encoding has none.
+        frequencies: (m, d) float32 in cycles per unit, or None if the encoding has none.
         domain: The range that coordinates should be brought to.
     """
 
@@ -31,6 +33,21 @@ class Encoding(ExactBuffers, ABC):
         """Per axis, the frequency below which 90 % of the features' power lies, in cycles per unit.
 
         Constant features are left out. None if the encoding adds no frequencies.
+        """
+
+    @abstractmethod
+    def with_bandwidth(self, bandwidth: Numbers) -> Self:
+        """A copy that reaches `bandwidth`; this one stays as it is.
+
+        Args:
+            bandwidth: In cycles per unit, one for all axes or one per axis.
+
+        Returns:
+            The copy.
+
+        Raises:
+            InputError: If the number of bandwidths is wrong, one is not positive and finite, or the encoding adds
+                no frequencies.
         """
 
     @abstractmethod
@@ -52,3 +69,20 @@ class Encoding(ExactBuffers, ABC):
         Raises:
             InputError: If there are not d coordinates.
         """
+
+
+def precisions(coords: Tensor, dtype: torch.dtype | None, coarse: bool) -> tuple[torch.dtype, torch.dtype]:
+    """In which precision to compute phases, and in which to return features.
+
+    Args:
+        coords: The coordinates.
+        dtype: What was asked for.
+        coarse: Whether float32 phases lose less than features do by training in float32.
+
+    Returns:
+        (of the phases, of the features).
+    """
+    least = torch.promote_types(coords.dtype, torch.float32)
+    out = dtype or (coords.dtype if coords.is_floating_point() else least)
+    single = dtype is not None and coarse and torch.promote_types(out, torch.float32) == torch.float32
+    return (torch.float32 if single else torch.promote_types(least, out)), out

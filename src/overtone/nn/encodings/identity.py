@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Never, final
 
 import torch
 from torch import Tensor
 
-from overtone.nn.checks import last_axis, size
+from overtone.errors import InputError
+from overtone.nn.checks import Numbers, last_axis, size
 from overtone.nn.encodings.encoding import Encoding
 
 
@@ -29,6 +30,15 @@ class Identity(Encoding):
     def bandwidth(self) -> None:
         """None: nothing is added to the frequencies of the network."""
         return None
+
+    def with_bandwidth(self, bandwidth: Numbers) -> Never:
+        """Refuses: there is no frequency to set."""
+        raise InputError(
+            "an encoding that has a bandwidth",
+            f"Identity, to reach {bandwidth}",
+            "take another encoding, or set the bandwidth of the network after it",
+            "bandwidth",
+        )
 
     def describe(self) -> str:
         """One line for titles and records."""

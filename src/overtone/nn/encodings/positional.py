@@ -11,7 +11,7 @@ import torch
 from overtone import units
 from overtone.errors import InputError
 from overtone.nn.checks import Numbers, per_axis, size
-from overtone.nn.encodings.fourier import Fourier, share_bandwidth
+from overtone.nn.encodings.fourier import Fourier
 
 
 @final
@@ -108,11 +108,6 @@ class Positional(Fourier):
         size(count, "count", least=2)
         reach = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
         return Positional.log_linear(in_features, count, [units.log_linear_scale(b, count) for b in reach])
-
-    @property
-    def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the frequency that with those below it holds 90 % of the axis's nonzero frequencies."""
-        return share_bandwidth(self.frequencies)
 
     def describe(self) -> str:
         """One line for titles and records."""

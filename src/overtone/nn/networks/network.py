@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.nn.activations import Activation, Initialises, Sine, default_initialise
+from overtone.nn.activations import Activation, Initialises, Reaching, default_initialise
 from overtone.nn.checks import size
 from overtone.nn.networks.body import Body
 from overtone.nn.seeding import Seed, generator
@@ -73,9 +73,11 @@ class Network(Body, ABC):
 
     @property
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Bandwidth of the first layer per input, in cycles per unit of it; None unless it is a sine."""
+        """Bandwidth of the first layer per input, in cycles per unit of it; None unless it brings any."""
         first = self.activations[0]
-        return (first.bandwidth(self.in_features),) * self.in_features if isinstance(first, Sine) else None
+        return (
+            (first.bandwidth(self.in_features),) * self.in_features if isinstance(first, Reaching) else None
+        )
 
     def describe(self) -> str:
         """One line for titles and records, "MLP 3 x 256 ReLU"."""

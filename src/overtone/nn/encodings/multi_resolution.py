@@ -1,0 +1,209 @@
+"""Trained values on lattices of growing resolution, interpolated."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from operator import add, mul, xor
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from overtone import units
+from overtone.errors import InputError
+from overtone.nn.checks import Numbers, last_axis, per_axis, size
+from overtone.nn.encodings.encoding import Encoding, precisions
+from overtone.nn.encodings.interpolate import combined, taps
+from overtone.nn.encodings.lookup import lookup
+from overtone.nn.encodings.window import cosine_window
+from overtone.nn.seeding import Seed, fill_uniform, generator
+from overtone.units import Interpolation
+
+SINGLE = 4096.0
+"""Cells along an axis up to which float32 places do: they are right to 4096 * 2^-24 = 2.4e-4 of a cell."""
+
+INITIAL = 1e-4
+"""Largest initial value; the reference codes begin with U(-1e-4, 1e-4)."""
+
+PACE = 10.0
+"""Factor of the table's learning rate: 1e-2 where weights take 1e-3."""
+
+LARGEST = 1 << 28
+"""Rows a table may have."""
+
+PRIMES = (1, 2_654_435_761, 805_459_861, 3_674_653_429, 2_097_192_037, 1_434_869_437, 2_165_219_737)
+
+
+class MultiResolution(Encoding, ABC):
+    """gamma(v) = the concatenation over levels l of F values interpolated between the nodes around N_l v + 1/2.
+
+    N_l grows by a constant factor from the coarsest to the finest, per axis. All levels lie in one table and are
+    looked up in one gather. The half cell keeps the lattices of the levels from sharing their borders. Coordinates
+    outside of [0, 1] take the value at the border.
+
+    Second derivatives with respect to coordinates: none for linear interpolation, between the nodes for smoothstep,
+    everywhere and continuous for cubic.
+
+    Args:
+        in_features: d, the number of coordinates, at most 7.
+        coarsest: Cells per unit of the first level, one for all axes or one per axis; need not be whole.
+        finest: Those of the last.
+        levels: How many.
+        features: F, values per node.
+        kernel: The interpolation.
+        rows: Most rows of a level; levels of more nodes share them by a hash.
+        seed: A seed, or the generator to draw the values from.
+
+    Attributes:
+        table: (rows of all levels, F) parameter.
+        resolution: (levels, d) float64 cells per unit.
+    """
+
+    resolution: Tensor
+    gain: Tensor
+    _last: Tensor
+    _step: Tensor
+    _start: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        coarsest: Numbers,
+        finest: Numbers,
+        levels: int,
+        features: int,
+        kernel: Interpolation,
+        rows: int | None,
+        seed: Seed,
+    ) -> None:
+        super().__init__()
+        axes, count = size(in_features, "in_features"), size(levels, "levels")
+        if axes > len(PRIMES):
+            raise InputError(f"at most {len(PRIMES)} coordinates", f"{axes}", "take fewer", "in_features")
+        cells = _resolutions(per_axis(coarsest, axes, "coarsest"), per_axis(finest, axes, "finest"), count)
+        self.in_features, self.out_features = axes, count * size(features, "features")
+        self.levels, self.features, self.kernel, self.rows = count, features, kernel, rows
+        self.domain = (0.0, 1.0)
+        self.pace = {"table": PACE}
+        self.register_buffer("frequencies", None)
+        self.register_buffer("resolution", cells)
+        self.register_buffer("gain", torch.ones(count, device="cpu"))
+        self._lay_out()
+        self.table = nn.Parameter(torch.empty(self._entries, features, device="cpu"))
+        fill_uniform(self.table, INITIAL, generator(seed, "table"))
+        self._note()
+        self.register_load_state_dict_post_hook(lambda module, _: module._settle())
+
+    def _settle(self) -> None:
+        """Follow a loaded state."""
+        self._lay_out()
+        self._note()
+
+    def _lay_out(self) -> None:
+        """Where each level lies in the table, and what an axis's node adds to a row."""
+        nodes = (self.resolution + 0.5).floor().to(torch.int64) + self.kernel.taps
+        needed = [math.prod(level) for level in nodes.tolist()]
+        held = [n if self.rows is None else min(n, self.rows) for n in needed]
+        self._entries = sum(held)
+        if self._entries > LARGEST:
+            raise InputError(
+                f"a table of at most {LARGEST} rows",
+                f"{self._entries}",
+                "take a HashGrid or a lower finest",
+                "finest",
+            )
+        self._whole = sum(n == h for n, h in zip(needed, held, strict=True))
+        strides = [[math.prod(level[axis + 1 :]) for axis in range(len(level))] for level in nodes.tolist()]
+        steps = strides[: self._whole] + [list(PRIMES[: self.in_features])] * (self.levels - self._whole)
+        starts = [sum(held[:level]) for level in range(self.levels)]
+        self.register_buffer("_last", nodes - self.kernel.taps, persistent=False)
+        self.register_buffer("_step", torch.tensor(steps, device=nodes.device), persistent=False)
+        self.register_buffer("_start", torch.tensor(starts, device=nodes.device), persistent=False)
+
+    def _note(self) -> None:
+        self._coarse = float(self.resolution.max()) <= SINGLE
+        self._plain = bool((self.gain == 1).all())
+
+    def window(self, cutoff: Numbers | None) -> None:
+        """Fade out, in place, the levels whose bandwidth lies above `cutoff`; see `cosine_window`.
+
+        Args:
+            cutoff: The frequency from which on nothing passes, in cycles per unit, one or one per axis; None lets
+                all levels pass again.
+
+        Raises:
+            InputError: If the number of cutoffs is wrong, or one is not positive and finite.
+        """
+        if cutoff is None:
+            self.gain.fill_(1)
+        else:
+            reach = (
+                self.resolution * units.lattice_bandwidth([1.0], self.kernel) / math.sqrt(self.in_features)
+            )
+            self.gain.copy_(cosine_window(reach, cutoff))
+        self._note()
+
+    @property
+    def bandwidth(self) -> tuple[float, ...]:
+        """Per axis, that of independent values at the nodes, all levels together; see `units.lattice_bandwidth`."""
+        power = self.gain.double().square().tolist()
+        return tuple(units.lattice_bandwidth(axis, self.kernel, power) for axis in self.resolution.T.tolist())
+
+    def _range(self, bandwidth: Numbers) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(coarsest, finest) per axis with a wanted bandwidth."""
+        return ranges(bandwidth, self.resolution[0].tolist(), self.levels, self.kernel)
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for titles and records."""
+
+    def _places(self, coords: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows (..., levels, t^d) and weights of the nodes around coordinates (..., d)."""
+        inside = coords.clamp(0, 1)[..., None, :]
+        first, weights = taps(inside * self.resolution.to(coords.dtype) + 0.5, self.kernel)
+        first = torch.minimum(first.clamp(min=0), self._last)
+        nodes = first[..., None] + torch.arange(self.kernel.taps, device=coords.device)
+        terms = nodes * self._step[..., None]
+        whole = self._whole
+        parts = []
+        if whole:
+            parts.append(combined(terms[..., :whole, :, :], add))
+        if whole < self.levels:
+            assert self.rows is not None
+            parts.append(combined(terms[..., whole:, :, :], xor) & (self.rows - 1))
+        rows = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+        return rows + self._start[:, None], combined(weights, mul)
+
+    def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Encode coordinates (..., d) as (..., levels * F), level by level. See `Encoding.forward`."""
+        last_axis(coords, self.in_features, "coordinates")
+        exact, out = precisions(coords, dtype, self._coarse)
+        table = self.table.to(torch.promote_types(self.table.dtype, torch.float32))
+        rows, weights = self._places(coords.to(exact))
+        found = lookup(table, rows, weights.to(table.dtype))
+        if not self._plain:
+            found = found * self.gain.to(found.dtype)[:, None]
+        return found.flatten(-2).to(out)
+
+
+def ranges(
+    bandwidth: Numbers, coarsest: Sequence[float], levels: int, kernel: Interpolation
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Coarsest and finest resolution per axis with a wanted bandwidth; see `units.lattice_range`."""
+    reach = per_axis(bandwidth, len(coarsest), "bandwidth")
+    pairs = [units.lattice_range(b, c, levels, kernel) for b, c in zip(reach, coarsest, strict=True)]
+    return tuple(low for low, _ in pairs), tuple(high for _, high in pairs)
+
+
+def _resolutions(coarsest: tuple[float, ...], finest: tuple[float, ...], levels: int) -> Tensor:
+    if any(c > f for c, f in zip(coarsest, finest, strict=True)):
+        raise InputError(
+            "a finest resolution of at least the coarsest",
+            f"{finest} and {coarsest}",
+            "exchange them",
+            "finest",
+        )
+    pairs: list[Any] = [units.lattice_levels(c, f, levels) for c, f in zip(coarsest, finest, strict=True)]
+    return torch.tensor(pairs, dtype=torch.float64, device="cpu").T.contiguous()
