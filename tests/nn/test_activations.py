@@ -43,8 +43,8 @@ def test_every_activation_is_listed():
         "sine",
         "swish",
     }
-    with pytest.raises(InputError, match=r"expected one of relu, leaky-relu, .* got 'gauss'"):
-        Activation("gauss")
+    with pytest.raises(InputError, match=r"expected one of relu, leaky-relu, .* got 'gausses'"):
+        Activation("gausses")
 
 
 @pytest.mark.parametrize("omega", [0.0, -3.0, math.nan, math.inf])

@@ -194,12 +194,11 @@ def along(encoding: encodings.Encoding, axis: int, others: Tensor, stretch: floa
     return features
 
 
-SCATTER = {"gaussian": 0.045, "learned": 0.045, "periodic": 0.06, "power": 0.02, "positional": 0.15}
-"""Relative standard error of a 90 % quantile, four times: sqrt(0.09 / m) / density for m draws over all seeds.
-
-Of 10 x 128 normal frequencies that is 4.2 %; of 10 x 48 waves, mixed at random, 5.5 %; grids, 16 x (nodes) values whose
-quantile's density is 0.5 / N, 5 %. Lists are exact up to the gap
-to the next frequency, 2^(6 / 31) for the log-linear one.
+SCATTER = {"gaussian": 0.1, "learned": 0.1, "periodic": 0.08, "power": 0.02, "positional": 0.15}
+"""Relative tolerance: four standard errors of the 90 % quantile q from m draws, 4 sqrt(0.09 / m) / (q p(q)), p the
+density there. Of 10 x 128 normal frequencies that is 9.9 %; stated from the drawn ones, as for trained frequencies, it
+is less. Grids have thousands of node values: 5 %. Lists are exact up to the gap to the next frequency, 2^(6 / 31) for
+the log-linear one.
 """
 
 
@@ -371,9 +370,10 @@ FAST = {
 }  # fmt: skip
 """Bandwidths at which a bump is narrow beside the domain, which the laws suppose: settings far above the usual."""
 
-LAW = {"multiquadratic": 0.15, "finer": 0.06}
-"""Relative tolerance. 10 x 128 slopes scatter the quantile by 4 sqrt(0.09 / 1280) / 0.9 = 3.7 %, bumps that the border
-cuts by as much; a multi-quadratic's tails, 1 / z, never leave the domain; FINER's law follows the local frequency only.
+LAW = {"multiquadratic": 0.15, "sine": 0.04}
+"""Relative tolerance. Of 10 x 128 uniform slopes the quantile scatters by four standard errors of 3.7 % for pure
+sines, where q p(q) = 0.9, and of up to 10 % for bumps, where it is 0.35 and less. A multi-quadratic's tails, 1 / z,
+never leave the domain.
 """
 
 
@@ -395,7 +395,7 @@ def test_the_bandwidth_of_a_first_layer_is_measured(kind, inputs):
 
         draws.append(features)
     found = measured(draws, 2.0, 2048)
-    assert found == pytest.approx(reach, rel=LAW.get(kind.value, 0.06), abs=0.5)
+    assert found == pytest.approx(reach, rel=LAW.get(kind.value, 0.1), abs=0.5)
 
 
 @REACHING_ONES
@@ -410,6 +410,11 @@ def test_networks_and_fields_are_set(kind):
     assert nn.bandwidth(field) == pytest.approx((3.0, 3.0))
     with pytest.raises(InputError, match="bandwidth: expected one bandwidth for all inputs of a network"):
         nn.with_bandwidth(network, [3.0, 4.0])
+
+
+def test_what_sets_itself_is_asked():
+    network = nn.FourierMFN(2, 1, 8, 2)
+    assert nn.bandwidth(nn.with_bandwidth(network, [9.0, 4.0])) == pytest.approx((9.0, 4.0), rel=0.01)
 
 
 def test_a_field_sets_its_encoding():

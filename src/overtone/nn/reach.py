@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn.activations import Reaching
 from overtone.nn.checks import Numbers, per_axis
-from overtone.nn.encodings import Encoding
 from overtone.nn.networks import Field, Network
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+@runtime_checkable
+class Settable(Protocol):
+    """A module that can make a copy of itself with another bandwidth."""
+
+    @property
+    def bandwidth(self) -> tuple[float, ...] | None:
+        """Per axis, in cycles per unit."""
+
+    def with_bandwidth(self, cycles: Numbers, /) -> Self:
+        """The copy."""
 
 
 def bandwidth(module: nn.Module) -> tuple[float, ...] | None:
@@ -58,7 +69,7 @@ def with_bandwidth(module: Module, cycles: Numbers) -> Module:
         InputError: If the module has no bandwidth to set, the number of bandwidths is wrong, one is not positive and
             finite, or a network is to reach further along one axis than along another.
     """
-    if isinstance(module, Encoding):
+    if isinstance(module, Settable):
         return module.with_bandwidth(cycles)
     new = copy.deepcopy(module)
     if isinstance(new, Field):
