@@ -254,6 +254,16 @@ def test_following_weights_are_the_relative_errors():
     assert loss(a, torch.zeros_like(a)).item() == pytest.approx(2.5)
 
 
+def test_a_band_with_next_to_nothing_cannot_outweigh_the_rest():
+    loss = BandFollowing(GridTransform((16,), periodic=True, bands=BANDS), [1e-30, 2.0, 0.0], memory=0.0)
+    power = torch.zeros(9, 1, dtype=torch.float64)
+    power[0], power[1], power[5] = 1e-4, 1.0, 1e-3
+    w = loss.weights(power)[:, 0]
+    # relative errors 1e-4 / 2e-3, 1 / 2 and 1e-3 / 2e-3
+    assert (w[0] / w[1]).item() == pytest.approx(0.1)
+    assert (w[5] / w[1]).item() == pytest.approx(1.0)
+
+
 def test_bands_at_the_noise_weigh_nothing():
     loss = following([0.0, 0.0, 0.4], memory=0.0)
     a = harmonics(16, {1: 0.1, 5: math.sqrt(2 * 0.3)}).requires_grad_()
@@ -343,6 +353,7 @@ def test_minibatches_are_refused(shape):
             "weights: expected finite weights of at least zero",
         ),
         (lambda t: BandFollowing(t, [1.0] * t.bands.count, memory=1.0), "memory: expected a memory in"),
+        (lambda t: BandFollowing(t, [1.0] * t.bands.count, floor=0.0), "floor: expected"),
         (lambda t: BandFollowing(t, [1.0] * t.bands.count, exponent=-1), "exponent: expected an exponent"),
         (
             lambda t: BandFollowing(t, [1.0] * t.bands.count, [2.0] * t.bands.count),

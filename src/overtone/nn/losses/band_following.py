@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone import units
 from overtone.errors import InputError
 from overtone.nn.losses.band_weighted import per_band
 from overtone.nn.losses.basis import Basis
@@ -17,19 +18,20 @@ from overtone.nn.losses.spectral_loss import SpectralLoss, present
 
 @final
 class BandFollowing(SpectralLoss):
-    """Each band weighs as what is still unlearned of it, w_b ~ (max(R_b - noise_b, 0) / T_b)^exponent.
+    """Each band weighs as what is still unlearned of it, w_b ~ (max(R_b - noise_b, 0) / max(T_b, floor T))^exponent.
 
     R_b is the residual's power in the band, averaged over steps as R <- memory R + (1 - memory) R_now from the
-    first on; T_b the target's power. A band whose error is down to the noise weighs nothing until its error
-    grows again, and one without target power above the noise never does. Present: the loss of the present
-    residual is its mean square at every step; if no band has anything left to learn, the loss is the mean
-    square.
+    first on; T_b the target's power and T that of all bands, so that a band with next to nothing in it cannot
+    outweigh the rest. A band whose error is down to the noise weighs nothing until its error grows again.
+    Present: the loss of the present residual is its mean square at every step; if no band has anything left to
+    learn, the loss is the mean square.
 
     Args:
         basis: The grid's transform; its `bands` are the bands.
         target_power: (band,) or (band, channel) power of the target, in squared units of what is compared.
         noise_power: The same of the noise, or None for none.
         exponent: How strongly weights follow; 0 is the mean square of the bands above the noise.
+        floor: Share of the target's power that every band is taken to have at least.
         memory: Share of the past in the average, in [0, 1). The average moves in training mode only.
 
     Raises:
@@ -48,6 +50,7 @@ class BandFollowing(SpectralLoss):
         target_power: Tensor | Sequence[float],
         noise_power: Tensor | Sequence[float] | None = None,
         exponent: float = 1.0,
+        floor: float = 1e-3,
         memory: float = 0.9,
     ) -> None:
         super().__init__(basis)
@@ -68,6 +71,7 @@ class BandFollowing(SpectralLoss):
                 "target_power",
             )
         self.exponent, self.memory = float(exponent), float(memory)
+        self.floor = units.positive(floor, "floor")
         self.register_buffer("band", basis.bands.index(self.frequency).flatten(), persistent=False)
         self.register_buffer("target_power", target.contiguous())
         self.register_buffer("noise_power", noise.contiguous())
@@ -79,11 +83,10 @@ class BandFollowing(SpectralLoss):
         shown = power.new_zeros(self.basis.bands.count, channels)
         shown.index_add_(0, self.band, power.reshape(-1, channels) * channels)
         smooth = self._average(shown)
-        excess = (smooth - self.noise_power).clamp(min=0) / self.target_power.clamp(min=1e-300)
-        learnable = (self.target_power > self.noise_power) & (excess > 0)
-        relative = torch.where(learnable, excess, torch.zeros_like(excess))
+        least = torch.maximum(self.target_power, self.floor * self.target_power.sum(0))
+        relative = (smooth - self.noise_power).clamp(min=0) / least.clamp(min=1e-300)
         scaled = relative / relative.amax().clamp(min=1e-300)
-        own = torch.where(learnable, scaled**self.exponent, torch.zeros_like(scaled))
+        own = torch.where(relative > 0, scaled**self.exponent, torch.zeros_like(scaled))
         return present(own[self.band].reshape(*power.shape[:-1], -1).expand(power.shape), power)
 
     def _average(self, now: Tensor) -> Tensor:
