@@ -6,8 +6,10 @@ from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.sources import Route
 from overtone.theory.ntk.operators.decay import decay
 from overtone.theory.ntk.operators.implicit import Implicit
+from overtone.theory.ntk.operators.lags import lags
 from overtone.theory.ntk.operators.leading import Eigenpairs, leading
 from overtone.theory.ntk.operators.operator import Matrix, Operator
+from overtone.theory.ntk.operators.toeplitz import Toeplitz
 from overtone.theory.ntk.spectrum.bands import BandBasis
 from overtone.theory.ntk.spectrum.periodic import periodic
 from overtone.theory.ntk.spectrum.sphere import sphere
@@ -21,9 +23,11 @@ __all__ = [
     "Operator",
     "Outputs",
     "Route",
+    "Toeplitz",
     "decay",
     "finite",
     "infinite",
+    "lags",
     "leading",
     "periodic",
     "sphere",

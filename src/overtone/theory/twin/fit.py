@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -96,23 +96,52 @@ def fit(signal: Signal, model: Model, effort: Effort | None = None) -> Twin:
             "pass signal.with_held_out(masks.random(signal.geometry)), or use twin.complete",
             "signal",
         )
-    shape, chosen = signal.geometry.shape, effort or Effort()
     values = signal.normalisation.apply(signal.values.double())
-    train = signal.train_index
+    solved = solve(signal.geometry.shape, values, signal.train_index, held, model, effort or Effort())
+    found, time = solved.found, float(solved.times[solved.found.best])
+    fitted = signal.normalisation.restore(solved.space.predict(time) + solved.mean)
+    scale = signal.normalisation.scale.to(values).square()
+    error = torch.where(found.settled[:, None], found.error * scale, float("nan"))
+    verdict = _verdict(found)
+    notes = _notes(found, verdict, solved.times, len(held))
+    prediction = fitted.to(signal.values.dtype)
+    return Twin(prediction, solved.times, error, found.best, verdict, found.vectors, notes)
+
+
+class Solved(NamedTuple):
+    """A fit followed in time: its Krylov space, the times, what was found, and the (C,) mean it starts from."""
+
+    space: Krylov
+    times: Tensor
+    found: Followed
+    mean: Tensor
+
+
+def solve(
+    shape: tuple[int, ...], values: Tensor, train: Tensor, held: Tensor, model: Model, effort: Effort
+) -> Solved:
+    """Follow the fit of some samples of a grid until the time of least error on others is settled.
+
+    Args:
+        shape: Samples per axis.
+        values: (N, C) float64 values on the grid.
+        train: Flat indices of the samples to fit.
+        held: Flat indices of the samples that choose the time.
+        model: The wide network.
+        effort: How exactly and how far.
+
+    Raises:
+        InputError: If the model's axes do not fit.
+        RunError: If the computation settles at no time.
+    """
     present = torch.zeros(len(values), dtype=torch.bool, device=values.device)
     present[train] = True
     operator = model.operator(shape, present.reshape(shape))
     mean = values[train].mean(0)
     space = Krylov(operator, values[train] - mean, held)
     times = schedule(float(operator.spectrum.max())).to(values.device)
-    most = chosen.most(len(train) + len(held), values.shape[1])
-    found = follow(space, values[held] - mean, times, chosen, most)
-    fitted = signal.normalisation.restore(space.predict(float(times[found.best])) + mean)
-    scale = signal.normalisation.scale.to(values).square()
-    error = torch.where(found.settled[:, None], found.error * scale, float("nan"))
-    verdict = _verdict(found)
-    notes = _notes(found, verdict, times, len(held))
-    return Twin(fitted.to(signal.values.dtype), times, error, found.best, verdict, found.vectors, notes)
+    most = effort.most(len(train) + len(held), values.shape[1])
+    return Solved(space, times, follow(space, values[held] - mean, times, effort, most), mean)
 
 
 def _verdict(found: Followed) -> StopVerdict:

@@ -30,6 +30,7 @@ class Krylov:
 
     def __init__(self, operator: Toeplitz, values: Tensor, probes: Tensor) -> None:
         self._operator, self._probes = operator, probes.to(operator.device)
+        self._least = torch.finfo(torch.float64).eps * float(operator.spectrum.abs().max())
         start = values.to(operator.device, torch.float64).mT.contiguous()
         self._norm = start.norm(dim=1)
         self._next = start / self._norm.clamp_min(torch.finfo(torch.float64).tiny)[:, None]
@@ -55,12 +56,11 @@ class Krylov:
             along = (product * vector).sum(1)
             product = product - along[:, None] * vector
             size = product.norm(dim=1)
-            scale = torch.finfo(torch.float64).eps * self._operator.spectrum.abs().max()
-            size = torch.where(size > scale, size, 0.0)
+            size = torch.where(size > self._least, size, 0.0)
             self._basis.append(vector)
             self._diagonal.append(along)
             self._below.append(size)
-            self._next = torch.where(size[:, None] > 0, product / size[:, None].clamp_min(scale), 0.0)
+            self._next = torch.where(size[:, None] > 0, product / size[:, None].clamp_min(self._least), 0.0)
 
     def probed(self, times: Tensor) -> Tensor:
         """(T, P, C) the fit at the probes after each of T times."""

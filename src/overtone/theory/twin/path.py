@@ -60,7 +60,7 @@ class Followed:
         change: Root mean square change of the held-out predictions at that time as the space last grew,
             relative to their root mean square error.
         vectors: Krylov vectors per channel.
-        complete: Whether the search ended because no later time promised less.
+        complete: Whether no later time promised less when the search ended.
     """
 
     error: Tensor
@@ -101,8 +101,8 @@ def follow(space: Krylov, truth: Tensor, times: Tensor, effort: Effort, most: in
         settled = (ratio <= effort.tolerance).cumprod(0).bool()
         if bool(settled.any()):
             best = int(torch.where(settled, mean, float("inf")).argmin())
-            complete = bool(settled.all()) or not bool((mean[~settled] < PROMISE * mean[best]).any())
-            if (complete and sure) or wanted >= most:
+            complete = not bool((mean[~settled] < PROMISE * mean[best]).any())
+            if bool(settled.all()) or (complete and sure) or wanted >= most:
                 return Followed(error, settled, best, float(ratio[best]), wanted, complete)
             sure = complete
         elif wanted >= most:

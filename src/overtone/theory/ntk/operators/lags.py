@@ -76,11 +76,26 @@ def lags(
                 "call the axis not periodic",
                 "periodic",
             )
+    return at_lags(wide, embedding(shape, around), spacing)
+
+
+def at_lags(wide: Wide, sizes: Sequence[int], spacing: Sequence[float]) -> Tensor:
+    """The tangent kernel at the lags of a circulant matrix of given `sizes`, see `lags`.
+
+    Args:
+        wide: A wide network after a Fourier encoding.
+        sizes: Entries per axis.
+        spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
+
+    Returns:
+        (*sizes) float64, entry i for the lag `offsets`[i].
+
+    Raises:
+        InputError: If the kernel is not stationary.
+    """
     profile = Profile(wide)
     device = wide.inputs.frequencies.device if isinstance(wide.inputs, Fourier) else None
-    steps = [
-        step * pitch for step, pitch in zip(offsets(embedding(shape, around), device), spacing, strict=True)
-    ]
+    steps = [step * pitch for step, pitch in zip(offsets(sizes, device), spacing, strict=True)]
     half = len(steps[0]) // 2 + 1
     return _mirrored(profile(_products(wide.inputs, [steps[0][:half], *steps[1:]])), len(steps[0]))
 
@@ -116,8 +131,10 @@ def whole_cycles(wide: Wide, shape: Sequence[int], spacing: Sequence[float]) -> 
             "use an encoding of as many coordinates",
             "wide",
         )
-    extent = torch.tensor([n * s for n, s in zip(shape, spacing, strict=True)], device=frequencies.device)
-    cycles = frequencies * extent.double()
+    extent = torch.tensor(
+        [n * s for n, s in zip(shape, spacing, strict=True)], dtype=torch.float64, device=frequencies.device
+    )
+    cycles = frequencies * extent
     return tuple(((cycles - cycles.round()).abs() < 1e-9).all(0).tolist())
 
 
