@@ -200,3 +200,19 @@ def test_intervals_surround_the_mean_and_repeat():
     assert not torch.equal(one.low, other.low)
     wide = found.interval(level=0.99)
     assert (wide.high - wide.low).sum() > (one.high - one.low).sum()
+
+
+def test_a_straight_line_has_the_mean_frequency_of_its_closed_form():
+    """Powers go with k^-4 and frequencies with k over odd k: 7/8 zeta(3) / 2 over pi^4 / 96, less a tail of 1/n^2."""
+    found = spectrum(lambda x: x[:, 0], line(3.0), 512)
+    assert float(found.mean_frequency) == pytest.approx(7 / 8 * 1.2020569 / 2 * 96 / np.pi**4, rel=1e-4)
+
+
+def test_pooled_intervals_are_those_of_the_summed_channels():
+    one = field()
+    found = spectrum(lambda x: np.repeat(one(x)[:, :1], 3, 1), Paths.through(normal(12, 2, 3)), 32)
+    pooled, separate = found.pooled_interval(), found.interval()
+    for theirs, own in zip(
+        (pooled.mean, pooled.low, pooled.high), (separate.mean, separate.low, separate.high), strict=True
+    ):
+        torch.testing.assert_close(theirs, 3 * own[:, 0])

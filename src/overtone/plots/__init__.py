@@ -1,8 +1,11 @@
 """Figures from records. A plot is a module with `data(record)`, tested without drawing, and `figure(...)`. No torch."""
 
 from overtone.plots import (
+    band_power,
+    by_frequency,
     comparison,
     curve,
+    heat_map,
     learning_order,
     learning_step,
     loss,
@@ -15,8 +18,11 @@ from overtone.plots import (
 )
 
 __all__ = [
+    "band_power",
+    "by_frequency",
     "comparison",
     "curve",
+    "heat_map",
     "learning_order",
     "learning_step",
     "loss",
