@@ -15,8 +15,11 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
 
-SMALLEST = 256
+SMALLEST = 64
 """Samples below which a symmetric kernel is not cut into quarters, of which 10 in 16 blocks are computed."""
+
+NEAR = 1 << 27
+"""Bytes per pass beyond which it brings nothing to take more samples at once."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,13 @@ def budget(
             held += features.size * 4
             scratch = max(scratch, features.scratch * 8)
     n = len(probe)
-    held, work = max(1, held // n), (2 * held + saved + scratch) // n + 1
+    held, work = max(1, held // n), (2 * held + saved * (1 + channels) + scratch) // n + 1
     samples = rows + columns
     single = max(rows, columns) * work + samples * held
     blocks = 2 * need(rows, columns or rows, channels, outputs, 4)
     if single + blocks <= available:
-        return Budget(max(rows, columns) if columns else min(rows, max(SMALLEST, -(-rows // 4))), True)
+        few = max(SMALLEST, min(-(-rows // 4), NEAR // work))
+        return Budget(max(rows, columns) if columns else min(rows, few), True)
     half = available / 2
     keep = samples * held <= half
     chunk = int(half // (work + (0 if keep else 2 * held)))

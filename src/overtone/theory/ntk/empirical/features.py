@@ -23,6 +23,19 @@ class Features(ABC):
     def gram(self, other: Features, outputs: Outputs) -> Tensor:
         """Inner products with the gradients of other samples, in the layout of `outputs`."""
 
+    @abstractmethod
+    def pull(self, weights: Tensor) -> Tensor:
+        """J^T w: the gradients summed with (C, N) weights, in this layer's `shape`."""
+
+    @abstractmethod
+    def push(self, direction: Tensor) -> Tensor:
+        """J u: (C, N) inner products with a direction of this layer's `shape`."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a direction in this group of parameters."""
+
     @property
     @abstractmethod
     def size(self) -> int:
@@ -37,7 +50,7 @@ class Features(ABC):
 @final
 @dataclass(frozen=True)
 class Explicit(Features):
-    """The gradients themselves, `values` (C, N, P)."""
+    """The gradients themselves, `values` (C, N, P); products are fastest if the outputs of a sample lie together."""
 
     values: Tensor
 
@@ -45,6 +58,19 @@ class Explicit(Features):
         """J J^T by one product."""
         assert isinstance(other, Explicit)
         return contract(self.values, other.values, outputs)
+
+    def pull(self, weights: Tensor) -> Tensor:
+        """J^T w, (P,)."""
+        return weights.reshape(-1) @ self.values.flatten(0, 1)
+
+    def push(self, direction: Tensor) -> Tensor:
+        """J u."""
+        return self.values @ direction
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(P,)."""
+        return (self.values.shape[-1],)
 
     @property
     def size(self) -> int:
@@ -80,6 +106,26 @@ class Products(Features):
         inner = self.inputs @ other.inputs.mT
         return weigh(block, inner.add_(1) if self.bias else inner, outputs)
 
+    def pull(self, weights: Tensor) -> Tensor:
+        """(out, in + 1): sum over the samples of w g (h, 1)^T."""
+        g = torch.einsum("cn,cno->no", weights, self.grads)
+        parts = [g.mT @ self.inputs] if self.weight else []
+        return torch.cat([*parts, g.sum(0)[:, None]] if self.bias else parts, -1)
+
+    def push(self, direction: Tensor) -> Tensor:
+        """Inner products g . (A h + b) for a direction (A, b)."""
+        moved = self.grads.new_zeros(())
+        if self.weight:
+            moved = self.inputs @ direction[:, : self.inputs.shape[1]].mT
+        if self.bias:
+            moved = moved + direction[:, -1]
+        return (self.grads * moved).sum(-1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(out, in + 1)."""
+        return self.grads.shape[-1], self.inputs.shape[1] * self.weight + self.bias
+
     @property
     def size(self) -> int:
         """N in + C N out."""
@@ -94,11 +140,13 @@ class Lookup(Features):
     Attributes:
         indices: (N, T) rows looked up, -1 where the row is not trained.
         grads: (C, N, T, D) g.
+        rows: Rows of the table.
         workspace: Numbers that may be held while multiplying.
     """
 
     indices: Tensor
     grads: Tensor
+    rows: int
     workspace: int
 
     def gram(self, other: Features, outputs: Outputs) -> Tensor:
@@ -120,6 +168,22 @@ class Lookup(Features):
         table = self.grads.new_zeros(*self.grads.shape[:2], len(rows), self.grads.shape[-1])
         index = slots[None, :, :, None].expand(self.grads.shape)
         return table.scatter_add_(2, index, self.grads * hit[None, :, :, None]).flatten(2)
+
+    def pull(self, weights: Tensor) -> Tensor:
+        """(rows, D): w g added up in the rows that were looked up."""
+        g = (self.grads * (weights[..., None] * (self.indices >= 0))[..., None]).sum(0)
+        table = g.new_zeros(self.shape)
+        return table.index_add_(0, self.indices.clamp_min(0).reshape(-1), g.flatten(0, 1))
+
+    def push(self, direction: Tensor) -> Tensor:
+        """Inner products g . u in the rows that were looked up."""
+        moved = direction[self.indices.clamp_min(0)] * (self.indices >= 0)[..., None]
+        return (self.grads * moved).sum((2, 3))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, D)."""
+        return self.rows, self.grads.shape[-1]
 
     @property
     def size(self) -> int:

@@ -11,8 +11,12 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.features import Explicit, Features
 from overtone.theory.ntk.empirical.outputs import Outputs
+from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.rules import Rule, rule_for
 from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, outputs_of
+
+SHARE = 3
+"""Workspaces that the gradients of all samples together may take, of the eight that make up the budget."""
 
 
 def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -64,7 +68,7 @@ def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
     first = _outputs(network, probe)
     cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
     truth = _Truth(network, trained, probe, cotangent)
-    by_layer = _layers(network, trained, probe, cotangent, truth, workspace)
+    by_layer = _layers(network, trained, probe, cotangent, truth, workspace, len(x))
     rest = [name for name in trained if by_layer is None or name not in by_layer.parameters]
     sources: list[Source] = [] if by_layer is None else [by_layer]
     return [*sources, _explicit(network, rest, probe, cotangent, truth)] if rest else sources
@@ -135,6 +139,7 @@ def _layers(
     cotangent: Tensor,
     truth: _Truth,
     workspace: int,
+    samples: int,
 ) -> Layers | None:
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     name_of = {id(p): name for name, p in trained.items()}
@@ -146,10 +151,11 @@ def _layers(
             rules[module], names[module] = rule, [name_of[id(p)] for p in own]
     if not rules:
         return None
-    found = Layers(network, [], rules, workspace).by_layer(probe, cotangent)
+    room = Room(workspace, samples, SHARE * workspace // (samples * len(rules)))
+    found = Layers(network, [], rules, room).by_layer(probe, cotangent)
     good = [m for m, features in found.items() if features is not None and truth.agrees(features, names[m])]
     kept = [name for module in good for name in names[module]]
-    return Layers(network, kept, {module: rules[module] for module in good}, workspace) if good else None
+    return Layers(network, kept, {module: rules[module] for module in good}, room) if good else None
 
 
 def _explicit(

@@ -14,20 +14,20 @@ from torch import Tensor, nn
 
 from overtone.theory.ntk.empirical.convolution import patches, positions
 from overtone.theory.ntk.empirical.features import Explicit, Features, Lookup, Products
-from overtone.theory.ntk.empirical.positions import Tiled, smallest
+from overtone.theory.ntk.empirical.positions import Calls, Room, features_of
 
 
 class Rule(ABC):
     """How one layer's calls become its `Features`."""
 
     @abstractmethod
-    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """The layer's per-sample gradients.
 
         Args:
             inputs: (N, ...) input of each call.
             grads: (C, N, ...) gradient of every output at the result of each call.
-            workspace: Numbers that a product may hold at once.
+            room: What the features may take.
         """
 
 
@@ -43,13 +43,13 @@ class Matrix(Rule):
     weight: bool
     bias: bool
 
-    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
-        """Products for one vector a sample, tiles or explicit gradients for several."""
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
+        """Products for one vector a sample, whatever is cheapest for several."""
         h = torch.cat([_stack(each) for each in inputs], 2)
         g = torch.cat([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
         if h.shape[2] == 1:
             return Products(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
-        return smallest(Tiled(h, g, _same, self.weight, self.bias, workspace))
+        return features_of(Calls(h, g, _same, self.weight, self.bias), room)
 
 
 def _same(inputs: Tensor) -> Tensor:
@@ -65,14 +65,14 @@ class Convolution(Rule):
     weight: bool
     bias: bool
 
-    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
-        """Tiles or explicit gradients over the patches of all calls."""
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
+        """Whatever is cheapest, over the patches of all calls."""
         unfold = partial(patches, self.layer)
         g = torch.cat([positions(each, self.layer.groups) for each in grads], 3)
         if len(inputs) == 1:
-            return smallest(Tiled(inputs[0], g, unfold, self.weight, self.bias, workspace))
+            return features_of(Calls(inputs[0], g, unfold, self.weight, self.bias), room)
         h = torch.cat([unfold(each) for each in inputs], 2)
-        return smallest(Tiled(h, g, _same, self.weight, self.bias, workspace))
+        return features_of(Calls(h, g, _same, self.weight, self.bias), room)
 
 
 @final
@@ -80,15 +80,16 @@ class Convolution(Rule):
 class Table(Rule):
     """`nn.Embedding`."""
 
+    rows: int
     padding: int | None
 
-    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Indices and gradients, side by side over the calls."""
         indices = torch.cat([each.reshape(len(each), -1) for each in inputs], 1)
         if self.padding is not None:
             indices = torch.where(indices == self.padding, -1, indices)
         g = torch.cat([each.reshape(*each.shape[:2], -1, each.shape[-1]) for each in grads], 2)
-        return Lookup(indices, g, workspace)
+        return Lookup(indices, g, self.rows, room.workspace)
 
 
 @final
@@ -108,7 +109,7 @@ class Scale(Rule):
     weight: bool
     bias: bool
 
-    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], workspace: int) -> Features:  # noqa: ARG002
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:  # noqa: ARG002
         """Explicit gradients: they are as small as the parameters."""
         totals = []
         for x, g in zip(inputs, grads, strict=True):
@@ -147,7 +148,7 @@ def rule_for(layer: nn.Module) -> Rule | None:
     if kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d):
         return Convolution(layer, weight, bias)  # type: ignore[arg-type]
     if kind is nn.Embedding and layer.max_norm is None and not layer.scale_grad_by_freq:
-        return Table(layer.padding_idx)
+        return Table(layer.num_embeddings, layer.padding_idx)
     if kind is nn.LayerNorm:
         shape, eps = layer.normalized_shape, layer.eps
         return Scale(lambda x: F.layer_norm(x, shape, eps=eps), (-len(shape), None), weight, bias)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.recorder import Recorder
 from overtone.theory.ntk.empirical.rules import Rule
 
@@ -84,16 +85,16 @@ class Layers(Source):
         network: The network.
         parameters: Names of the parameters in this group.
         rules: The rule of every layer that owns them.
-        workspace: Numbers that one product may hold at once.
+        room: What each layer's features may take.
     """
 
     route = Route.LAYERS
 
     def __init__(
-        self, network: nn.Module, parameters: Sequence[str], rules: dict[nn.Module, Rule], workspace: int
+        self, network: nn.Module, parameters: Sequence[str], rules: dict[nn.Module, Rule], room: Room
     ) -> None:
         super().__init__(network, parameters)
-        self.rules, self.workspace = rules, workspace
+        self.rules, self.room, self._copies = rules, room, False
 
     def by_layer(self, x: Tensor, cotangent: Tensor | None = None) -> dict[nn.Module, Features | None]:
         """Features per layer; None where a layer was not called with one row per sample.
@@ -102,8 +103,7 @@ class Layers(Source):
             x: (N, ...) samples.
             cotangent: (C,) weights that combine the outputs into one, or None to keep them apart.
         """
-        with Recorder(list(self.rules)) as recorder:
-            y = outputs_of(self.network, x)
+        y, recorder = self._forward(x)
         results = [result for calls in recorder.calls.values() for _, result in calls]
         columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
         taken = [
@@ -111,7 +111,7 @@ class Layers(Source):
             for i, each in enumerate(columns)
         ]
         stacked = iter(
-            torch.stack([torch.zeros_like(result) if g is None else g for g in gs])
+            _stack([torch.zeros_like(result) if g is None else g for g in gs])
             for result, gs in zip(results, zip(*taken, strict=True), strict=True)
         )
         found: dict[nn.Module, Features | None] = {}
@@ -120,12 +120,25 @@ class Layers(Source):
             inputs = [wide(given) if given.is_floating_point() else given for given, _ in calls]
             rows = all(len(h) == len(x) == g.shape[1] for h, g in zip(inputs, grads, strict=True))
             usable = bool(calls) and rows
-            found[layer] = self.rules[layer].features(inputs, grads, self.workspace) if usable else None
+            found[layer] = self.rules[layer].features(inputs, grads, self.room) if usable else None
         return found
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, Recorder]:
+        """Outputs and what the layers saw; with copies only if something is overwritten in place."""
+        with Recorder(list(self.rules), copies=self._copies) as recorder:
+            y = outputs_of(self.network, x)
+        if self._copies or not recorder.overwritten:
+            return y, recorder
+        self._copies = True
+        return self._forward(x)
 
     def features(self, x: Tensor) -> list[Features]:
         """One part a layer."""
         return [each for each in self.by_layer(x).values() if each is not None]
+
+
+def _stack(grads: list[Tensor]) -> Tensor:
+    return grads[0][None] if len(grads) == 1 else torch.stack(grads)
 
 
 @final
@@ -162,7 +175,7 @@ class Samples(Source):
         for sample in x:
             y = outputs_of(self.network, sample[None])[0]
             rows.append(torch.stack([_gradient(each, chosen, i + 1 < len(y)) for i, each in enumerate(y)]))
-        return [Explicit(torch.stack(rows, 1))]
+        return [Explicit(torch.stack(rows).transpose(0, 1))]
 
 
 def _gradient(value: Tensor, parameters: list[nn.Parameter], keep: bool) -> Tensor:
