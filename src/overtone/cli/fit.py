@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+ENCODINGS = (
+    "auto",
+    "none",
+    "basic",
+    "positional",
+    "gaussian",
+    "power-law",
+    "learned",
+    "periodic",
+    "hash-grid",
+    "dense-grid",
+    "triplane",
+)
+
 
 def network(command: Any) -> Any:
     """Flags of the network."""
@@ -28,13 +42,13 @@ def network(command: Any) -> Any:
     return chain(
         flag(
             "--encoding",
-            type=click.Choice(["auto", "none", "basic", "positional", "gaussian"]),
+            type=click.Choice(ENCODINGS),
             metavar="NAME",
             default="auto",
             show_default=True,
             section=section,
-            help="What coordinates become first: none, basic, positional, gaussian; auto is gaussian, or none "
-            "before a sine.",
+            help="What coordinates become first: none, basic, positional, gaussian, power-law, learned, periodic, "
+            "hash-grid, dense-grid, triplane; auto is gaussian, or none before an activation with frequencies.",
         ),
         flag(
             "--bandwidth",
@@ -50,7 +64,8 @@ def network(command: Any) -> Any:
             default="relu",
             show_default=True,
             section=section,
-            help="relu, leaky-relu, tanh, sigmoid, silu, gelu, softplus or sine; one, or one per hidden layer "
+            help="relu, leaky-relu, tanh, sigmoid, silu, gelu, softplus, or with frequencies of its own: sine, finer, "
+            "gabor, complex-gabor, gauss, sinc, hat, quadratic, multiquadratic; one, or one per hidden layer "
             "(sine,relu,relu).",
         ),
         flag(
@@ -68,7 +83,7 @@ def network(command: Any) -> Any:
             default=256,
             show_default=True,
             section=section,
-            help="Frequencies of the gaussian encoding.",
+            help="Frequencies of the gaussian, power-law and learned encodings.",
         ),
         flag("--residual", is_flag=True, section=section, help="Hidden layers add to what they receive."),
     )(command)

@@ -15,6 +15,7 @@ from overtone.cli.fit import fit
 from overtone.cli.predict import predict
 from overtone.cli.report import report
 from overtone.cli.scan import scan
+from overtone.cli.study import study
 from overtone.cli.usage import in_flags, wrong_usage
 from overtone.cli.verb import examples
 from overtone.errors import InputError, OvertoneError
@@ -41,7 +42,8 @@ def cli() -> None:
     """See which frequencies a neural network learns, when, and where it begins to learn noise."""
 
 
-for verb in (scan, fit, predict, report):
+verbs: tuple[click.Command, ...] = (scan, fit, predict, study, report)
+for verb in verbs:
     cli.add_command(verb)
 
 

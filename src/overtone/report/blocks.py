@@ -108,7 +108,19 @@ class Answers:
     template: ClassVar[str] = "answers.html"
 
 
-Block = Plot | Pictures | Sounds | Table | Glossary | Answers
+@dataclass(frozen=True)
+class Folded:
+    """Blocks behind a line that opens them: what it is about, in a word what came of it, and its sentences."""
+
+    anchor: str
+    title: str
+    word: str
+    text: Sequence[str]
+    blocks: Sequence[Block]
+    template: ClassVar[str] = "folded.html"
+
+
+Block = Plot | Pictures | Sounds | Table | Glossary | Answers | Folded
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@
       await Plotly.newPlot(plot, figure.data, figure.layout, config);
       plot.classList.add("drawn");
     }
+    document.querySelectorAll("details").forEach((d) => d.addEventListener("toggle", () => {
+      if (d.open) d.querySelectorAll(".plot.drawn").forEach((p) => Plotly.Plots.resize(p));
+    }));
     dark.addEventListener("change", () => plots.forEach((p) => Plotly.relayout(p, { "font.color": ink() })));
     document.documentElement.dataset.ready = "yes";
   } catch (error) {
