@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -131,7 +132,7 @@ class Observer:
             "loss": math.nan if loss is None else float(loss),
             "learning_rate": math.nan if learning_rate is None else float(learning_rate),
         }
-        rows = {view.name: lambda view=view: _row(view, predictions) for view in self.views}
+        rows = {view.name: functools.partial(_row, view, predictions) for view in self.views}
         self._log.append(step, extra, rows)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -189,7 +190,8 @@ class Probe:
             "loss": math.nan if loss is None else float(loss.detach() if isinstance(loss, Tensor) else loss),
             "learning_rate": math.nan if learning_rate is None else float(learning_rate),
         }
-        rows = {view.name: lambda view=view: view.row(self._outputs) for view in self.views}
+        outputs = functools.lru_cache(maxsize=None)(self._outputs)
+        rows = {view.name: functools.partial(view.row, outputs) for view in self.views}
         self._log.append(step, extra, rows)
         if step in self._snapshots:
             self._log.guard(step, self.views[0].name, lambda: self.snapshot(step))

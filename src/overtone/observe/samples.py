@@ -63,6 +63,8 @@ class GridSamples(Samples):
 class Batch(Samples):
     """Tensors that share their first axis: one, or a dict, list or tuple of them, nested as you like.
 
+    Two batches are equal if they are the same memory, so that a network is evaluated once for both.
+
     Args:
         inputs: Tensors or NumPy arrays; kept as they are, not copied.
 
@@ -92,6 +94,13 @@ class Batch(Samples):
                     name,
                 )
         self._count = len(leaves[0][1])
+        self._key = tuple((n, t.data_ptr(), t.dtype, t.shape, t.stride(), t.device) for n, t in leaves)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Batch) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     @property
     def count(self) -> int:

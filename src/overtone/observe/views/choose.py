@@ -59,7 +59,8 @@ def choose(
     tensor = batch.tensors
     places = isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2
     places = places and tensor.shape[1] <= 3 and features is None
-    index = _drawn(batch.count, samples or (POINTS if places else SAMPLES), seed)
+    most = POINTS if places else SAMPLES
+    index = _drawn(batch.count, most if samples is None else samples, seed)
     batch, target = batch.at(index), target.at(index)
     if target.values.ndim == 3:
         return sequence(batch.tensors, target)

@@ -1,0 +1,84 @@
+"""What callbacks of all trainers share: a probe that lives from the start of a training to its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from torch import nn
+
+from overtone.errors import InputError
+from overtone.observe.probe import Probe
+from overtone.observe.processes import Alone, Group
+from overtone.observe.view import View
+from overtone.signals import Signal
+
+
+@final
+class Watching:
+    """Makes a probe when training starts, calls it at every step and closes it at the end.
+
+    Args:
+        watched: See `Probe`.
+        path: See `Probe`.
+        options: Passed on to `Probe`.
+
+    Attributes:
+        probe: The probe, None before the first training.
+    """
+
+    def __init__(
+        self,
+        watched: Signal | View | Sequence[View],
+        path: str | Path | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._watched, self._path, self._options = watched, path, dict(options)
+        self.probe: Probe | None = None
+        self._loss = self._rate = math.nan
+
+    def begin(self, network: nn.Module, step: int, processes: int) -> None:
+        """Make the probe and record the network as it is.
+
+        Args:
+            network: What is trained.
+            step: Optimizer steps taken before; above 0, the record at the path is continued if there is one.
+            processes: How many processes train together.
+        """
+        if processes > 1 and self._path is None:
+            raise InputError(
+                "a path that all processes write to", "none", "pass path= to the callback", "callback"
+            )
+        begun = step > 0 and self._path is not None and _file(self._path).exists()
+        self.probe = Probe(
+            self._watched,
+            network,
+            self._path,
+            processes=Group() if processes > 1 else Alone(),
+            resume_after=step - 1 if begun else None,
+            **self._options,
+        )
+        self.probe(step)
+
+    def step(self, step: int, loss: float, learning_rate: float) -> None:
+        """Record a row, if one is due."""
+        self._loss, self._rate = loss, learning_rate
+        if self.probe is not None:
+            self.probe(step, loss, learning_rate)
+
+    def end(self, step: int) -> None:
+        """Record the last step and close the record."""
+        if self.probe is not None:
+            self.probe(step, self._loss, self._rate, force=True)
+        self.close()
+
+    def close(self) -> None:
+        """Close the record."""
+        if self.probe is not None:
+            self.probe.close()
+
+
+def _file(path: str | Path) -> Path:
+    return Path(path) if Path(path).suffix == ".sqlite" else Path(path) / "record.sqlite"

@@ -1,0 +1,82 @@
+"""Trains and watches a network as one of several processes: `together.py FOLDER RANK SIZE`."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from overtone.observe import EveryStep, Group, Probe, views
+
+STEPS, SAMPLES = 4, 51
+
+
+def data():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(SAMPLES, 5, generator=generator)
+    return x, torch.stack([x[:, 0].sin(), x[:, 1] * x[:, 2]], 1)
+
+
+def network():
+    body = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 2))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in body.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
+    return body
+
+
+class Ailing(nn.Module):
+    """Fails at its second evaluation of many samples, in one process only."""
+
+    def __init__(self, body, ails):
+        super().__init__()
+        self.body, self.ails, self.rows = body, ails, 0
+
+    def forward(self, x):
+        if not self.training and len(x) > 2:
+            self.rows += 1
+            if self.ails and self.rows == 2:
+                raise ValueError("a hiccup")
+        return self.body(x)
+
+
+def watch(folder, processes, wrap=lambda body: body, ails=False):
+    """Full-batch training, so that every number of processes takes the same steps."""
+    x, y = data()
+    inner = Ailing(network(), ails)
+    model = wrap(inner)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    probe = Probe(views.graph(x, y, modes=12), model, folder, schedule=EveryStep(), processes=processes)
+    with probe:
+        for step in range(STEPS + 1):
+            probe(step)
+            optimizer.zero_grad()
+            (model(x) - y).square().mean().backward()
+            optimizer.step()
+    return probe
+
+
+def main():
+    import warnings
+
+    folder, rank, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder / 'store'}",
+        rank=rank,
+        world_size=size,
+        timeout=timedelta(seconds=60),
+    )
+    watch(folder / "together", Group(), nn.parallel.DistributedDataParallel)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        watch(folder / "ailing", Group(), ails=rank == 1)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
