@@ -15,7 +15,7 @@ from overtone.theory.ntk.operators.lags import embedding
 from overtone.theory.ntk.operators.profile import Profile
 from tests.theory.ntk.slow import seeded
 
-# The table's cubics are off by h^4 |f''''| / 43 with h = pi / 4095, that is 1e-14 of the kernel for the smooth
+# The table's cubics are off by h^4 |f''''| / 43 with h = pi / 2047, that is 1e-13 of the kernel for the smooth
 # profiles below; a product sums N <= 120 terms and its FFTs lose log2(N) eps. 1e-11 is a hundredfold margin.
 TOLERANCE = 1e-11
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -67,7 +66,7 @@ def after(
     layers = [Dense.ntk(sigma_b=bias)] * (depth + 1)
     wide = infinite.fully_connected(layers, dual or infinite.relu(), _features(encoding))
     frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
-    return Model(wide, _spacing(frame, grid))
+    return Model(wide, _spacing(frame, encoding, grid))
 
 
 def of(field: Field, grid: Grid) -> Model:
@@ -80,7 +79,9 @@ def of(field: Field, grid: Grid) -> Model:
     Raises:
         InputError: If the encoding has no frequencies or a layer has no infinitely wide counterpart.
     """
-    return Model(infinite.of(field.body, _features(field.encoding)), _spacing(field.frame, grid))
+    return Model(
+        infinite.of(field.body, _features(field.encoding)), _spacing(field.frame, field.encoding, grid)
+    )
 
 
 def _features(encoding: Encoding) -> Fourier:
@@ -94,13 +95,10 @@ def _features(encoding: Encoding) -> Fourier:
     return Fourier(encoding.frequencies)
 
 
-def _spacing(frame: Frame, grid: Grid) -> tuple[float, ...]:
-    scale = frame.scale
-    if len(scale) != len(grid.shape):
+def _spacing(frame: Frame, encoding: Encoding, grid: Grid) -> tuple[float, ...]:
+    axes = len(grid.shape)
+    if encoding.in_features != axes or len(frame.scale) != axes:
         raise InputError(
-            f"an encoding of {len(grid.shape)} coordinates",
-            f"{len(scale)}",
-            "build it for this grid",
-            "model",
+            f"an encoding of {axes} coordinates", f"{encoding.in_features}", "build it for this grid", "model"
         )
-    return tuple((torch.tensor(grid.spacing, dtype=torch.float64) * scale.cpu()).tolist())
+    return tuple(pitch * scale for pitch, scale in zip(grid.spacing, frame.scale.tolist(), strict=True))

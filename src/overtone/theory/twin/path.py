@@ -14,6 +14,9 @@ from overtone.theory.twin.krylov import Krylov
 FIRST, GROWTH = 24, 1.3
 """Vectors before the first look at the fit, and the factor until the next."""
 
+FLAT = 1.001
+"""Errors within this factor of the least are one plateau, of which the earliest time is taken."""
+
 PROMISE = 0.995
 """A later time counts as better only if its squared error is below this share of the best one."""
 
@@ -56,7 +59,7 @@ class Followed:
     Attributes:
         error: (T, C) mean squared held-out error; of times not settled it is an estimate.
         settled: (T,) bool, True for a prefix of the times.
-        best: Index of the settled time with the least error, averaged over channels.
+        best: Index of the settled time with the least error, averaged over channels (`earliest`).
         change: Root mean square change of the held-out predictions at that time as the space last grew,
             relative to their root mean square error.
         vectors: Krylov vectors per channel.
@@ -69,6 +72,11 @@ class Followed:
     change: float
     vectors: int
     complete: bool
+
+
+def earliest(error: Tensor) -> int:
+    """Index of the first of the (T,) errors that is within a thousandth of the least."""
+    return int((error <= FLAT * error.min()).int().argmax())
 
 
 def follow(space: Krylov, truth: Tensor, times: Tensor, effort: Effort, most: int) -> Followed:
@@ -100,7 +108,7 @@ def follow(space: Krylov, truth: Tensor, times: Tensor, effort: Effort, most: in
         ratio = moved / torch.maximum(mean.sqrt(), floor)
         settled = (ratio <= effort.tolerance).cumprod(0).bool()
         if bool(settled.any()):
-            best = int(torch.where(settled, mean, float("inf")).argmin())
+            best = earliest(torch.where(settled, mean, float("inf")))
             complete = not bool((mean[~settled] < PROMISE * mean[best]).any())
             if bool(settled.all()) or (complete and sure) or wanted >= most:
                 return Followed(error, settled, best, float(ratio[best]), wanted, complete)

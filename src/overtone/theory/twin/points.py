@@ -12,6 +12,7 @@ from overtone import rng
 from overtone.errors import InputError
 from overtone.theory.ntk.infinite import Wide
 from overtone.theory.twin.fit import schedule
+from overtone.theory.twin.path import earliest
 
 ROWS = 2048
 """Samples whose kernel with the landmarks is computed at once."""
@@ -100,7 +101,7 @@ def points(
     probe = _features(wide, coords[held_out].double(), x[chosen], root) @ rotation
     truth = values[held_out].double() - mean
     error = torch.stack([(probe @ (_elapsed(rates, t) * aligned) - truth).square().mean(0) for t in times])
-    index = int(error.mean(1).argmin())
+    index = earliest(error.mean(1))
     wanted = _features(wide, at.double(), x[chosen], root) @ rotation
     fitted = wanted @ (_elapsed(rates, times[index]) * aligned) + mean
     return Scattered(fitted.to(values.dtype), times, error, index, len(rates), count == len(x))
