@@ -13,7 +13,8 @@ FIT = [
     (["--bandwidth", "3", "--encoding", "basic"], "--bandwidth: expected an encoding that has a bandwidth"),
     (
         ["--encoding", "fourier"],
-        "--encoding: expected one of auto, none, basic, positional, gaussian, got 'fourier'",
+        "--encoding: expected one of auto, none, basic, positional, gaussian, power-law, learned, periodic, "
+        "hash-grid, dense-grid, triplane, got 'fourier'",
     ),
     (["--optimizer", "lion"], "--optimizer: expected one of adam, sgd, got 'lion'"),
     (["--activation", "relus"], "--activation: expected one of relu, leaky-relu, tanh"),

@@ -33,6 +33,7 @@ def flags(title):
 SHARED = flags("Flags of every verb")
 BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
+KEPT = SHARED | flags("Flags of study list and show")
 LISTED = {
     "scan": SHARED | BOTH,
     "fit": SHARED | BOTH | FIT,
@@ -41,6 +42,10 @@ LISTED = {
     | {flag: row for flag, row in FIT.items() if flag not in ("--clean", "--resume", "--overwrite")}
     | flags("Flags of predict"),
     "report": SHARED | flags("Flags of report"),
+    "study list": KEPT,
+    "study show": KEPT,
+    "study run": SHARED | flags("Flags of study run"),
+    "study report": SHARED | flags("Flags of study report"),
 }
 
 
@@ -48,9 +53,21 @@ ABOVE = click.Context(cli, info_name="overtone", **cli.context_settings)
 """Commands keep their help flags once made, so they are made as below the real group."""
 
 
+def commands():
+    """Every command by the words that call it."""
+    for name, command in cli.commands.items():
+        below = command.commands.items() if isinstance(command, click.Group) else ()
+        yield from ((f"{name} {inner}", each) for inner, each in below)
+        if not below:
+            yield name, command
+
+
+COMMANDS = dict(commands())
+
+
 def options(verb):
-    context = click.Context(cli.commands[verb], info_name=verb, parent=ABOVE)
-    found = [p for p in cli.commands[verb].get_params(context) if isinstance(p, click.Option)]
+    context = click.Context(COMMANDS[verb], info_name=verb, parent=ABOVE)
+    found = [p for p in COMMANDS[verb].get_params(context) if isinstance(p, click.Option)]
     return {
         name: option
         for option in found
@@ -59,12 +76,12 @@ def options(verb):
     }
 
 
-@pytest.mark.parametrize("verb", cli.commands)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_the_page_lists_exactly_the_flags_there_are(verb):
     assert set(LISTED[verb]) == set(options(verb))
 
 
-@pytest.mark.parametrize("verb", cli.commands)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_the_page_gives_their_defaults(verb):
     for name, option in options(verb).items():
         default, stated = option.to_info_dict()["default"], LISTED[verb][name][1]
@@ -73,8 +90,8 @@ def test_the_page_gives_their_defaults(verb):
 
 
 def test_the_page_lists_the_verbs_and_exit_codes():
-    assert re.findall(r"^\| `overtone (\w+)", PAGE, re.M) == ["scan", "fit", "predict", "report"]
-    assert {"scan", "fit", "predict", "report"} == set(cli.commands)
+    told = re.findall(r"^\| `overtone (\w+)", PAGE, re.M)
+    assert told == ["scan", "fit", "predict", "study", "report"] == list(cli.commands)
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.M)]
     assert codes == [0, FAILED, WRONG, INTERRUPTED]
 
@@ -84,8 +101,10 @@ def test_every_command_line_on_the_page_parses():
     lines = [line for line in lines if not line.startswith(("sensor", ":"))]
     assert len(lines) >= 6
     for line in lines:
-        name, *words = line.split()
-        assert cli.commands[name].make_context(name, words, parent=ABOVE).params
+        name, *words = line.partition("#")[0].split()
+        if isinstance(cli.commands[name], click.Group):
+            name, *words = f"{name} {words[0]}", *words[1:]
+        assert COMMANDS[name].make_context(name, words, parent=ABOVE).params
 
 
 def keys(title):

@@ -1,0 +1,70 @@
+"""`overtone study` lists, runs, shows and reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from overtone.studies import studies
+
+KEYS = {
+    *(
+        "name",
+        "claim",
+        "source",
+        "verdict",
+        "statistic",
+        "interval",
+        "criterion",
+        "control_failed",
+        "seconds",
+    ),
+}
+FAST = "hat-conditioning"
+
+
+def test_run_show_list_and_report_agree(call):
+    ran = call("study", "run", FAST, "--size", "smoke", "--processes", 1, "--out", "kept", "--json")
+    assert ran.code == 0
+    (found,) = ran.json["studies"]
+    assert set(found) >= KEYS
+    assert found["verdict"] == "supported"
+    assert found["control_failed"] is True
+    assert found["interval"][0] <= found["statistic"] <= found["interval"][1]
+    assert "[2/2] hat-conditioning, ReLU functions" in ran.err
+    where = ("--size", "smoke", "--results", "kept")
+    assert call("study", "show", FAST, *where, "--json").json == {"studies": [found]}
+    listed = call("study", "list", *where, "--json").json["studies"]
+    assert [one["name"] for one in listed] == list(studies())
+    assert [one["name"] for one in listed if one["verdict"] is not None] == [FAST]
+    assert found in listed
+    page = call("study", "report", *where, "--json").json["report"]
+    assert "Hat functions remove" in Path(page).read_text(encoding="utf-8")
+    again = call("study", "run", FAST, "--size", "smoke", "--processes", 1, "--out", "kept")
+    assert again.err == ""
+    assert "hat-conditioning: supported" in again.out
+    assert "hat-conditioning  supported" in call("study", "list", *where).out
+    assert "Because" in call("study", "show", FAST, *where).out
+
+
+def test_wrong_input_gets_one_sentence(call, tmp_path):
+    unknown = call("study", "run", "nothing")
+    assert unknown.code == 2
+    assert "got 'nothing'; choose one of them, or all" in unknown.sentence
+    both = call("study", "run", FAST, "--ray", "local", "--processes", 2)
+    assert (both.code, both.sentence) == (2, "expected --ray or --processes, got both; choose one.")
+    folder = tmp_path / "kept" / "quick"
+    folder.mkdir(parents=True)
+    (folder / f"{FAST}.json").write_text("{")
+    damaged = call("study", "show", FAST, "--results", "kept")
+    assert damaged.code == 2
+    assert "expected an intact result, got a damaged one" in damaged.sentence
+
+
+@pytest.mark.parametrize("verb", ["list", "show"])
+def test_what_comes_with_overtone_is_shown(call, verb):
+    answer = call("study", verb, *([FAST] if verb == "show" else []), "--json")
+    assert answer.code == 0
+    assert json.dumps(answer.json).count('"claim"') == (1 if verb == "show" else len(studies()))
