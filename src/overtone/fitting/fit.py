@@ -62,8 +62,8 @@ def fit(
     Args:
         signal: What to learn; one of `overtone.signals`.
         out: Run directory; a temporary one if None.
-        encoding: What coordinates are turned into: none, basic, positional, gaussian, or auto (gaussian; none before
-            a sine).
+        encoding: What coordinates are turned into: none, basic, positional, gaussian, power-law, learned, periodic,
+            hash-grid, dense-grid, triplane, or auto (gaussian; none before an activation that brings frequencies).
         bandwidth: The encoding's reach in cycles per unit of the coordinate, one number or one per axis; chosen from
             the signal's spectrum and noise floor if None.
         activation: One activation, or one per hidden layer.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import Any
 
 import torch
@@ -13,24 +12,13 @@ from overtone import units
 from overtone.choices import member
 from overtone.errors import InputError
 from overtone.fitting.arguments import activations, per_axis
-from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, Sine, encodings
+from overtone.fitting.encoding import Encoding, encode
+from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore
+from overtone.nn.activations import Reaching
 from overtone.rng import derive
 from overtone.signals import Signal
 from overtone.spectra import NoiseFloor
 from overtone.tune import recommend_bandwidth
-
-POSITIONAL_COUNT = 16
-"""Frequencies per axis of the positional encoding."""
-
-
-class Encoding(Enum):
-    """What coordinates are turned into before the network sees them; AUTO is GAUSSIAN, or NONE before a sine."""
-
-    AUTO = "auto"
-    NONE = "none"
-    BASIC = "basic"
-    POSITIONAL = "positional"
-    GAUSSIAN = "gaussian"
 
 
 @dataclass(frozen=True)
@@ -97,24 +85,22 @@ class NetworkSettings:
         )
 
     @property
-    def begins_with_sine(self) -> bool:
-        """Whether the first activation is a sine, which brings frequencies of its own."""
-        return self.activation[0] is Activation.SINE
+    def begins_with_waves(self) -> bool:
+        """Whether the first activation brings frequencies of its own, as a sine does."""
+        return isinstance(self.activation[0].build(), Reaching)
 
     @property
     def resolved(self) -> Encoding:
         """The encoding with AUTO decided."""
         if self.encoding is not Encoding.AUTO:
             return self.encoding
-        return Encoding.NONE if self.begins_with_sine else Encoding.GAUSSIAN
+        return Encoding.NONE if self.begins_with_waves else Encoding.GAUSSIAN
 
     @property
     def has_bandwidth(self) -> bool:
-        """Whether a bandwidth can be set: the encoding has one, or a sine follows plain coordinates."""
+        """Whether a bandwidth can be set: that of the encoding, or of an activation after plain coordinates."""
         encoding = self.resolved
-        return encoding in (Encoding.GAUSSIAN, Encoding.POSITIONAL) or (
-            encoding is Encoding.NONE and self.begins_with_sine
-        )
+        return encoding.reaches or (encoding is Encoding.NONE and self.begins_with_waves)
 
 
 @dataclass(frozen=True)
@@ -150,17 +136,16 @@ def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[
     grid = signal.geometry
     axes = len(grid.shape)
     reach, reasons = _reach(signal, settings, noise)
-    domain = (-1.0, 1.0) if settings.resolved is Encoding.NONE else (0.0, 1.0)
-    frame = Frame.of(grid.origin, grid.extent, grid.units, domain)
+    frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
     inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))
-    encoding, activation = _parts(axes, settings, inner, derive(seed, "encoding"))
+    encoding = encode(settings.resolved, axes, settings.features, inner, derive(seed, "encoding"))
     network = ResidualMLP if settings.residual else MLP
     body = network(
         encoding.out_features,
         signal.values.shape[1],
         settings.width,
         settings.depth,
-        activation,
+        _activations(axes, settings, inner),
         seed=derive(seed, "weights"),
     )
     field = Field(encoding, body, frame, Restore(signal.normalisation.offset, signal.normalisation.scale))
@@ -177,7 +162,7 @@ def _reach(
             raise InputError(
                 "an encoding that has a bandwidth",
                 f"--encoding {name}",
-                "choose gaussian or positional, or leave it out",
+                "choose gaussian or another that has one, or leave it out",
                 "bandwidth",
             )
         return None, (
@@ -201,21 +186,12 @@ def _reach(
     return reach, (f"The bandwidth was given: {', '.join(f'{b:.3g}' for b in reach)} {unit}.{warned}",)
 
 
-def _parts(
-    axes: int, settings: NetworkSettings, inner: tuple[float, ...] | None, seed: int
-) -> tuple[encodings.Encoding, Sequence[Activation | torch.nn.Module]]:
-    """The encoding and one activation per hidden layer; `inner` is the bandwidth per encoding unit."""
+def _activations(
+    axes: int, settings: NetworkSettings, inner: tuple[float, ...] | None
+) -> Sequence[Activation | torch.nn.Module]:
+    """One activation per hidden layer; the first reaches `inner`, per encoding unit, where coordinates are plain."""
     names = settings.activation if len(settings.activation) > 1 else settings.activation * settings.depth
-    activation: list[Activation | torch.nn.Module] = list(names)
-    match settings.resolved:
-        case Encoding.BASIC:
-            return encodings.Basic(axes), activation
-        case Encoding.POSITIONAL if inner is not None:
-            scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in inner]
-            return encodings.Positional.log_linear(axes, POSITIONAL_COUNT, scales), activation
-        case Encoding.GAUSSIAN if inner is not None:
-            return encodings.Gaussian.from_bandwidth(axes, settings.features, inner, seed), activation
-        case _:
-            if inner is not None:
-                activation[0] = Sine.from_bandwidth(max(inner), axes)
-            return encodings.Identity(axes), activation
+    first = settings.activation[0].build()
+    if settings.resolved is Encoding.NONE and inner is not None and isinstance(first, Reaching):
+        return [first.with_bandwidth(max(inner), axes), *names[1:]]
+    return names

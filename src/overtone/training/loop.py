@@ -111,7 +111,7 @@ def train(
             elapsed = spent + time.perf_counter() - began
             rate = options.lr * options.decay.factor(options.share(step, elapsed))
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("pace", 1.0)
             optimizer.zero_grad(set_to_none=True)
             loss = compute(*batches.draw())
             loss.backward()

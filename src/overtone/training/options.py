@@ -11,6 +11,7 @@ import torch
 
 from overtone.choices import member
 from overtone.errors import InputError
+from overtone.nn import parameter_groups
 
 STEPS = 2000
 """Steps of a run whose budget is not given."""
@@ -141,8 +142,8 @@ class Options:
         )
 
     def optimizer_for(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """The optimizer, over the parameters of `network` that are trained."""
-        parameters = [p for p in network.parameters() if p.requires_grad]
+        """The optimizer, over the parameters of `network` that are trained, each at its pace."""
+        parameters = parameter_groups(network, self.lr)
         if self.optimizer is Optimizer.SGD:
             return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
         return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
