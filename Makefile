@@ -4,13 +4,14 @@ V := .venv
 BIN := $(V)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench studies clean
 
 help:
 	@echo "make demo    fit the default picture and write demo/report.html"
 	@echo "make test    run the test suite"
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make bench   speed tables against what one would otherwise do"
+	@echo "make studies settle the claims of the literature again"
 	@echo "make setup   the virtual environment alone"
 
 $(V)/.core: requirements.lock pyproject.toml
@@ -43,6 +44,10 @@ check: $(V)/.test
 
 bench: $(V)/.test
 	$(BIN)/python -m benchmarks
+
+studies: $(V)/.test
+	$(BIN)/overtone study run all --size quick --out src/overtone/studies/results
+	$(BIN)/overtone study report --out studies.html
 
 clean:
 	rm -rf $(V) demo build dist
