@@ -15,10 +15,10 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
 
-SMALLEST = 64
+SMALLEST = 32
 """Samples below which a symmetric kernel is not cut into quarters, of which 10 in 16 blocks are computed."""
 
-NEAR = 1 << 27
+NEAR = 1 << 26
 """Bytes per pass beyond which it brings nothing to take more samples at once."""
 
 
@@ -40,14 +40,43 @@ def need(rows: int, columns: int, channels: int, outputs: Outputs, itemsize: int
     return rows * columns * entries(channels, outputs) * itemsize
 
 
-def budget(
-    sources: Sequence[Source], probe: Tensor, rows: int, columns: int, outputs: Outputs, available: float
-) -> Budget:
-    """Measure the bytes a sample takes on a few samples, and divide.
+@dataclass(frozen=True)
+class Appetite:
+    """What one sample takes, in bytes.
+
+    Attributes:
+        held: Its gradients, in the form in which they are kept.
+        work: All that a pass over it holds for a while.
+        channels: Outputs of the network.
+    """
+
+    held: int
+    work: int
+    channels: int
+
+
+def appetite(sources: Sequence[Source], probe: Tensor) -> Appetite:
+    """Measure the bytes that a sample takes on a few samples.
 
     Args:
         sources: Where the gradients come from.
         probe: A few samples.
+    """
+    saved, channels = _saved_bytes(sources[0], probe)
+    held = scratch = 0
+    for source in sources:
+        for features in source.features(probe):
+            held += features.size * 4
+            scratch = max(scratch, features.scratch * 8)
+    work = 2 * held + saved * (1 + channels) + scratch
+    return Appetite(max(1, held // len(probe)), work // len(probe) + 1, channels)
+
+
+def budget(one: Appetite, rows: int, columns: int, outputs: Outputs, available: float) -> Budget:
+    """How many samples fit at once.
+
+    Args:
+        one: What a sample takes.
         rows: Samples of the first argument.
         columns: Samples of the second argument, 0 if it is the first.
         outputs: Layout of the kernel.
@@ -56,14 +85,7 @@ def budget(
     Raises:
         InputError: If not even two samples fit.
     """
-    saved, channels = _saved_bytes(sources[0], probe)
-    held = scratch = 0
-    for source in sources:
-        for features in source.features(probe):
-            held += features.size * 4
-            scratch = max(scratch, features.scratch * 8)
-    n = len(probe)
-    held, work = max(1, held // n), (2 * held + saved * (1 + channels) + scratch) // n + 1
+    held, work, channels = one.held, one.work, one.channels
     samples = rows + columns
     single = max(rows, columns) * work + samples * held
     blocks = 2 * need(rows, columns or rows, channels, outputs, 4)

@@ -38,6 +38,11 @@ class Features(ABC):
 
     @property
     @abstractmethod
+    def like(self) -> Tensor:
+        """A tensor of this layer's precision and device."""
+
+    @property
+    @abstractmethod
     def size(self) -> int:
         """Numbers held."""
 
@@ -71,6 +76,11 @@ class Explicit(Features):
     def shape(self) -> tuple[int, ...]:
         """(P,)."""
         return (self.values.shape[-1],)
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients."""
+        return self.values
 
     @property
     def size(self) -> int:
@@ -125,6 +135,11 @@ class Products(Features):
     def shape(self) -> tuple[int, ...]:
         """(out, in + 1)."""
         return self.grads.shape[-1], self.inputs.shape[1] * self.weight + self.bias
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients."""
+        return self.grads
 
     @property
     def size(self) -> int:
@@ -184,6 +199,11 @@ class Lookup(Features):
     def shape(self) -> tuple[int, ...]:
         """(rows, D)."""
         return self.rows, self.grads.shape[-1]
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients."""
+        return self.grads
 
     @property
     def size(self) -> int:

@@ -12,10 +12,10 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk.empirical.blocks import GIB, assemble, budget, need
+from overtone.theory.ntk.empirical.blocks import GIB, appetite, assemble, budget, need
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.plan import choose, probe_samples
-from overtone.theory.ntk.empirical.sources import Route, outputs_of
+from overtone.theory.ntk.empirical.sources import Route, Source, outputs_of
 from overtone.theory.ntk.empirical.untouched import untouched
 
 
@@ -29,6 +29,7 @@ class Kernel:
             parameter^2.
         outputs: What became of several outputs.
         routes: How many parameters' gradients were taken on which route.
+        fallback: The layers that no rule covers, by name, with their kind and the route that was taken.
         chunk: Samples that went through the network at once.
     """
 
@@ -36,6 +37,7 @@ class Kernel:
     outputs: Outputs
     routes: Mapping[Route, int]
     chunk: int
+    fallback: Mapping[str, tuple[str, Route]]
 
     @property
     def route(self) -> Route:
@@ -101,13 +103,13 @@ def finite(
         The kernel, in the outputs' precision, on their device.
 
     Raises:
-        InputError: If the samples are none or differ in shape, nothing is trained, the network's output has
+        InputError: If the samples are none or differ in shape or device, nothing is trained, the network's output has
             no row per sample or is random, or the budget is too small for the result.
         RunError: If the kernel is not finite.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
     """
-    _check(x1, x2)
+    _check(network, x1, x2)
     columns = 0 if x2 is None else len(x2)
     with untouched(network, x1.device):
         probe = probe_samples(x1)
@@ -124,9 +126,10 @@ def finite(
                 "memory",
             )
         sources = choose(network, x1, int(available) // (8 * itemsize))
-        plan = budget(sources, probe, len(x1), columns, outputs, available * 4 / itemsize)
+        plan = budget(appetite(sources, probe), len(x1), columns, outputs, available * 4 / itemsize)
         matrix = assemble(sources, x1, x2, y.shape[1], outputs, plan).to(y.dtype)
         sizes = {name: p.numel() for name, p in network.named_parameters()}
+        fallback = _fallback(network, sources)
     if not bool(torch.isfinite(matrix).all()):
         raise RunError(
             "a finite kernel",
@@ -134,12 +137,20 @@ def finite(
             "check the samples and the network's parameters",
             "network",
         )
-    return Kernel(
-        matrix, outputs, {s.route: sum(sizes[n] for n in s.parameters) for s in sources}, plan.chunk
-    )
+    routes = {s.route: sum(sizes[n] for n in s.parameters) for s in sources}
+    return Kernel(matrix, outputs, routes, plan.chunk, fallback)
 
 
-def _check(x1: Tensor, x2: Tensor | None) -> None:
+def _fallback(network: nn.Module, sources: Sequence[Source]) -> dict[str, tuple[str, Route]]:
+    found = {}
+    for source in sources:
+        for name in source.parameters if source.route is not Route.LAYERS else ():
+            owner = name.rpartition(".")[0]
+            found[owner or "network"] = (type(network.get_submodule(owner)).__name__, source.route)
+    return found
+
+
+def _check(network: nn.Module, x1: Tensor, x2: Tensor | None) -> None:
     for name, x in (("x1", x1), ("x2", x2)):
         if x is not None and (x.ndim == 0 or len(x) == 0):
             raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", name)
@@ -149,4 +160,19 @@ def _check(x1: Tensor, x2: Tensor | None) -> None:
             f"{tuple(x2.shape[1:])}",
             "bring both to one shape",
             "x2",
+        )
+    check_devices(network, *(x for x in (x1, x2) if x is not None))
+
+
+def check_devices(network: nn.Module, *samples: Tensor) -> None:
+    """Raise InputError unless all parameters, buffers and samples lie on one device."""
+    state = [*network.named_parameters(), *network.named_buffers()]
+    places = {str(value.device): name for name, value in reversed(state)}
+    places |= {str(x.device): "the samples" for x in samples}
+    if len(places) > 1:
+        raise InputError(
+            "the network and all samples on one device",
+            ", ".join(f"{name} on {device}" for device, name in sorted(places.items())),
+            "move them to one with .to(device)",
+            "network",
         )

@@ -171,6 +171,11 @@ class Tiled(Features):
         return self.calls.shape
 
     @property
+    def like(self) -> Tensor:
+        """The gradients at the result."""
+        return self.calls.grads
+
+    @property
     def size(self) -> int:
         """Numbers of the inputs and of the gradients at the result."""
         return self.calls.size
@@ -226,6 +231,11 @@ class Pairs(Features):
     def shape(self) -> tuple[int, ...]:
         """(G, out, in + 1)."""
         return self.calls.shape
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients at the result."""
+        return self.calls.grads
 
     @property
     def size(self) -> int:
