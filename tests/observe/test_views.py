@@ -10,6 +10,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.observe import Batch, Classes, Probe, Values, views
 from overtone.spectra import Bands
+from overtone.spectra.sequence import Periodic
 
 EPS = np.finfo(np.float64).eps
 
@@ -83,7 +84,7 @@ def test_a_tone_is_found_in_its_band_with_half_its_square(harmonic):
     n, amplitude = 64, 1.7
     place = torch.arange(n, dtype=torch.float64)[:, None] / n
     tone = amplitude * torch.cos(2 * math.pi * harmonic * place)
-    time = views.sequence(place[None], tone[None], spacing=1 / n, periodic=True, unit="s")
+    time = views.sequence(place[None], tone[None], rate=n, estimator=Periodic(), unit="s")
     edges = (np.arange(9) + 0.5).tolist()
     placed = views.points(place, tone, domain=(0, 1), periodic=True, bands=[0, *edges])
     for view in (placed, time):
@@ -214,7 +215,7 @@ def test_what_suits_the_shapes():
         ),
         (
             lambda: views.choose(normal(5, 4), torch.tensor([0, 1, 2, 3, 9]), classes=4),
-            "targets: expected labels from 0 to 3, .* got labels from 0 to 9",
+            "labels: expected whole labels from 0 to 3, got 9 for sample 4",
         ),
         (lambda: views.choose(torch.ones(30, 7), normal(30, 1)), "expected features that vary"),
         (lambda: views.choose(torch.ones(30, 2), normal(30, 1)), "expected"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, final
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.observe.samples import Batch
+from overtone.spectra.labels import Probabilities
+from overtone.spectra.labels import Target as Definition
 
 
 class Target(ABC):
@@ -77,40 +80,35 @@ class Values(Target):
 
 @final
 class Classes(Target):
-    """One-hot rows that the class probabilities softmax(outputs) should equal.
-
-    Probabilities have a limit that training can reach, where the logits of a cross-entropy network grow without end;
-    their mean square distance from the one-hot rows is the Brier score.
+    """Labels of classes as numbers, compared with what a classifier's outputs say.
 
     Args:
         labels: (N,) or (N, ...) whole numbers from 0.
         count: Number of classes; the largest label plus one if None.
         channels: Their names, or None for "0", "1", ...
+        definition: What the target is, see `spectra.labels`; class probabilities, softmax(outputs), if None.
 
     Raises:
         InputError: If a label is no whole number or outside the classes.
     """
 
-    def __init__(self, labels: Any, count: int | None = None, channels: Sequence[str] | None = None) -> None:
-        found = _tensor(labels)
-        if found.is_floating_point():
-            raise InputError("whole numbers as labels", f"{found.dtype}", "pass class indices", "targets")
-        found = found.long()
-        self._count = int(found.max()) + 1 if count is None else count
-        if int(found.min()) < 0 or int(found.max()) >= self._count or self._count < 2:
-            raise InputError(
-                f"labels from 0 to {self._count - 1}, of at least 2 classes",
-                f"labels from {int(found.min())} to {int(found.max())}",
-                "number the classes from 0, or pass classes=",
-                "targets",
-            )
-        self._labels = found
-        self.values = torch.nn.functional.one_hot(found, self._count).double()
+    def __init__(
+        self,
+        labels: Any,
+        count: int | None = None,
+        channels: Sequence[str] | None = None,
+        definition: Definition | None = None,
+    ) -> None:
+        self._labels = _tensor(labels)
+        self._count = int(self._labels.max()) + 1 if count is None else count
+        self._definition = definition or Probabilities()
+        table = self._definition.values(self._labels.reshape(-1), self._count)
+        self.values = table.reshape(*self._labels.shape, self._count)
         self.channels = _names(channels, self._count)
-        self.unit = "probability"
+        self.unit = "probability" if isinstance(self._definition, Probabilities) else ""
 
     def read(self, outputs: Tensor) -> Tensor:
-        """Probabilities: softmax over the last axis; of a single output, its logistic function is the last class."""
+        """Outputs (M, ..., K) as the definition reads them; a single one is the logit of the last of two classes."""
         if outputs.shape[1:] == (*self._labels.shape[1:], 1) and self._count == 2:
             outputs = torch.cat([torch.zeros_like(outputs), outputs], -1)
         if outputs.shape[1:] != self.values.shape[1:]:
@@ -120,11 +118,13 @@ class Classes(Target):
                 "pass classes=, or outputs= to select the logits",
                 "network",
             )
-        return outputs.double().softmax(-1)
+        if not bool(outputs.isfinite().all()):
+            return torch.full_like(outputs, math.nan)
+        return self._definition.predictions(outputs.reshape(-1, self._count)).reshape(outputs.shape)
 
     def at(self, index: Tensor) -> Classes:
         """The classes at these samples alone."""
-        return Classes(self._labels[index], self._count, self.channels)
+        return Classes(self._labels[index], self._count, self.channels, self._definition)
 
 
 def target_of(targets: Any, classes: int | None = None) -> Target:

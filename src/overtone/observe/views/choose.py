@@ -22,6 +22,9 @@ SAMPLES = 512
 POINTS = 4096
 """The same for places in 1 to 3 dimensions, whose networks are small and whose frequencies need many samples."""
 
+SEQUENCES = 128
+"""The same for sequences, each of which holds many moments."""
+
 
 def choose(
     inputs: Any,
@@ -40,7 +43,7 @@ def choose(
     Args:
         inputs: What the network is called with: a tensor, an array, or a dict or tuple of such.
         targets: Values (N, ..., C); whole numbers in one axis are labels of classes.
-        samples: How many to watch, drawn without repetition; 512, or 4,096 places, unless said.
+        samples: How many to watch, drawn without repetition; 512, or 4,096 places or 128 sequences, unless said.
         features: (N, d) rows whose distances mean something, for clouds; the flattened inputs if None.
         classes: Number of classes; needed where the labels given lack some, or have more than one axis.
         seed: Seed of the draw.
@@ -59,7 +62,7 @@ def choose(
     tensor = batch.tensors
     places = isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2
     places = places and tensor.shape[1] <= 3 and features is None
-    most = POINTS if places else SAMPLES
+    most = SEQUENCES if target.values.ndim == 3 else POINTS if places else SAMPLES
     index = _drawn(batch.count, most if samples is None else samples, seed)
     batch, target = batch.at(index), target.at(index)
     if target.values.ndim == 3:
