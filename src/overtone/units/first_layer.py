@@ -37,8 +37,8 @@ def slope_quantile(density: Density) -> float:
     f = np.exp(log)
     power = density(f)
     step = log[1] - log[0]
-    below = np.cumsum(power * f) * step
-    above = np.cumsum(power[::-1])[::-1] * step
+    below = (np.cumsum(power * f) - power * f / 2) * step
+    above = (np.cumsum(power[::-1])[::-1] - power / 2) * step
     reached = (below + f * above) / below[-1]
     return float(np.interp(BANDWIDTH_SHARE, reached, f))
 

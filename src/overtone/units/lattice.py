@@ -46,8 +46,8 @@ def _cumulative(kernel: Interpolation) -> tuple[Array, Array]:
         case Interpolation.SMOOTHSTEP:
             t = (np.arange(512) + 0.5) / 512
             shape = np.cos(2 * math.pi * f[:, None] * t) @ (1 - t * t * (3 - 2 * t))
-    total = np.cumsum(shape**2)
-    return f, (total - total[0] / 2) / total[-1]
+    total = np.cumsum(shape**2) - shape**2 / 2 - shape[0] ** 2 / 2
+    return f, total / total[-1]
 
 
 def lattice_bandwidth(
