@@ -74,7 +74,7 @@ class GraphTransform:
         if min(modes, neighbours) < 1:
             raise InputError("at least 1 mode and neighbour", f"{modes} and {neighbours}", "pass more")
         found = features(coords, max(modes, neighbours) + 2)
-        distance, index = nearest(found.cpu().numpy(), neighbours)
+        distance, index = nearest(found, neighbours)
         walk, step = _walk(distance.astype(np.float64), index)
         self.components = int(scipy.sparse.csgraph.connected_components(walk, directed=False)[0])
         values, vectors = slowest(walk, modes, seed)

@@ -2,33 +2,125 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.spatial import cKDTree
+from typing import final
 
-from overtone.optional import require
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
 
 _TREE_FEATURES = 12
+_SCREEN = 32
+_SPARE = 4
+_GROUP = 32
+_ENTRIES = 1 << 23
+"""Distances held at a time."""
 
 
-def nearest(coords: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distances and indices (N, count) of the nearest other rows, ascending.
+def nearest(coords: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and indices (N, count) of the nearest other rows, ascending and complete.
 
-    Up to 12 features by a k-d tree; beyond, where no tree helps, by scikit-learn's chunked comparison of all
-    pairs, whose memory does not grow with N^2.
+    Up to 12 features by a k-d tree. Beyond, where no tree helps, all pairs are compared in parts that fit into a
+    fixed memory, first by their projections on the 32 directions of widest spread: a projection shortens
+    distances and never lengthens them, so that a row whose `count` nearest among the few closest in projection are
+    closer than the last of these is in projection has no others. Rows that this does not settle, and all of
+    them where it settles less than half, are compared in all features. Time grows with N^2, memory with N.
+
+    Args:
+        coords: (N, d) in float32 or float64.
+        count: Neighbours a row, fewer than N.
+    """
+    if coords.shape[1] <= _TREE_FEATURES:
+        table = coords.cpu().numpy()
+        return _without_self(*cKDTree(table).query(table, k=count + 1))
+    search = _Pairs(coords, count + 1)
+    distance, index = search.all_rows()
+    return _without_self(distance.cpu().numpy(), index.cpu().numpy())
+
+
+@final
+class _Pairs:
+    """Comparison of all pairs; each row is among its own nearest.
 
     Args:
         coords: (N, d).
-        count: Neighbours a row, fewer than N.
-
-    Raises:
-        InputError: If there are more than 12 features and scikit-learn is not installed.
+        count: Nearest rows sought of each, itself included.
     """
-    if coords.shape[1] <= _TREE_FEATURES:
-        distance, index = cKDTree(coords).query(coords, k=count + 1)
-    else:
-        search = require("sklearn.neighbors", "sklearn").NearestNeighbors(algorithm="brute")
-        distance, index = search.fit(coords).kneighbors(coords, n_neighbors=count + 1)
-    return _without_self(distance, index)
+
+    def __init__(self, coords: Tensor, count: int) -> None:
+        self._coords, self._count = coords, count
+        self._kept = min(_SPARE * count, len(coords))
+        self._square = coords.square().sum(1)
+        self._seen = coords
+        if coords.shape[1] > _SCREEN:
+            spread = torch.linalg.eigh(coords.T @ coords).eigenvectors[:, -_SCREEN:]
+            self._seen = coords @ spread
+        self._seen_square = self._seen.square().sum(1)
+        self._rounding = 16 * torch.finfo(coords.dtype).eps * float(self._square.max())
+
+    def all_rows(self) -> tuple[Tensor, Tensor]:
+        """(N, count) distances, ascending, and indices."""
+        every = torch.arange(len(self._coords), device=self._coords.device)
+        screen = self._coords.shape[1] > _SCREEN
+        found = []
+        for part in every.split(max(1, _ENTRIES // len(every))):
+            settled = torch.zeros(len(part), dtype=torch.bool, device=part.device)
+            distance = self._coords.new_empty(len(part), self._count)
+            index = part.new_empty(len(part), self._count)
+            if screen:
+                distance, index, settled = self._screened(part)
+                screen = 2 * int(settled.sum()) >= len(part)
+            rest = (~settled).nonzero()[:, 0]
+            if len(rest):
+                distance[rest], index[rest] = self._compared(part[rest])
+            found.append((distance, index))
+        return torch.cat([each[0] for each in found]), torch.cat([each[1] for each in found])
+
+    def _screened(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Nearest of those closest in projection, and which rows have no others."""
+        square, candidates = self._closest(self._seen, self._seen_square, part)
+        distance, index = self._refined(part, candidates)
+        bound = square[:, -1] - self._rounding
+        return distance, index, distance[:, -1].square() <= bound
+
+    def _compared(self, part: Tensor) -> tuple[Tensor, Tensor]:
+        return self._refined(part, self._closest(self._coords, self._square, part)[1])
+
+    def _closest(self, table: Tensor, square: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """Square distances, to rounding, and indices of the closest rows of a table, ascending."""
+        product = torch.addmm(square[None], table[part], table.T, alpha=-2)
+        least, index = _least(product, self._kept)
+        return least + square[part, None], index
+
+    def _refined(self, part: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances by differences, free of the cancellation of products, and the nearest of the candidates."""
+        distance = torch.stack(
+            [
+                torch.linalg.vector_norm(self._coords[candidates[:, i]] - self._coords[part], dim=1)
+                for i in range(candidates.shape[1])
+            ],
+            1,
+        )
+        least, order = distance.topk(self._count, largest=False)
+        return least, candidates.gather(1, order)
+
+
+def _least(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` least entries of each row, ascending, and their columns.
+
+    They lie in the `count` groups of columns with the least minima, so that all but these are read once only.
+    """
+    rows, columns = table.shape
+    groups = columns // _GROUP
+    if groups <= count:
+        return table.topk(count, largest=False)
+    grouped = table[:, : groups * _GROUP].view(rows, groups, _GROUP)
+    chosen = grouped.amin(2).topk(count, largest=False, sorted=False).indices
+    within = torch.arange(_GROUP, device=table.device)
+    behind = torch.arange(groups * _GROUP, columns, device=table.device).expand(rows, -1)
+    candidates = torch.cat([(chosen[:, :, None] * _GROUP + within).flatten(1), behind], 1)
+    least, order = table.gather(1, candidates).topk(count, largest=False)
+    return least, candidates.gather(1, order)
 
 
 def _without_self(distance: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
