@@ -1,6 +1,27 @@
-"""Choose before training: what a signal's own spectrum and noise floor recommend."""
+"""Choose before training, adapt and stop during it: what a signal's own samples recommend."""
 
+from overtone.tune import stop
+from overtone.tune.aliasing import aliasing
 from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
+from overtone.tune.budget import Budget
+from overtone.tune.choose import choose
+from overtone.tune.expectation import Expected
+from overtone.tune.family import Family
+from overtone.tune.plan import Alternative, Plan
 from overtone.tune.scan import Scan, measure_noise, scan
 
-__all__ = ["Recommendation", "Scan", "measure_noise", "recommend_bandwidth", "scan"]
+__all__ = [
+    "Alternative",
+    "Budget",
+    "Expected",
+    "Family",
+    "Plan",
+    "Recommendation",
+    "Scan",
+    "aliasing",
+    "choose",
+    "measure_noise",
+    "recommend_bandwidth",
+    "scan",
+    "stop",
+]

@@ -1,0 +1,256 @@
+"""The plan for a signal: encoding, bandwidth, size, stop, and what to expect."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from overtone.errors import RunError
+from overtone.rng import derive
+from overtone.signals import Signal, masks
+from overtone.spectra import NoiseFloor, NoiseVerdict
+from overtone.theory import twin
+from overtone.theory.twin.race import TIE_DB, tiles
+from overtone.tune.bandwidth import recommend_bandwidth
+from overtone.tune.budget import Budget
+from overtone.tune.expectation import expected
+from overtone.tune.family import Family
+from overtone.tune.ladder import even, ladder, middle
+from overtone.tune.plan import LEARNING_RATE, Alternative, Plan
+from overtone.tune.scan import measure_noise
+from overtone.tune.size import Size, size
+
+TILE = 2048
+"""Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
+
+FRACTION = 0.1
+"""Part of the samples held out where the signal holds out none."""
+
+FEWEST = 32
+"""Samples below which none can be spared for judging."""
+
+DARE_DB = 1.0
+"""How much better a bandwidth beyond an eighth of Nyquist has to be."""
+
+PATIENCE = 2.0
+"""A run ends at this multiple of its best step."""
+
+
+def choose(
+    signal: Signal,
+    budget: Budget | None = None,
+    *,
+    noise: NoiseFloor | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Plan:
+    """Plan a fit from the signal's own samples: a comparison of kernel twins on held-out samples, without training.
+
+    The spectrum above the noise floor recommends a bandwidth (`recommend_bandwidth`). Around it, rungs a factor 2^(2/3)
+    apart are compared by the held-out error of their kernel twins (`theory.twin.race`), with the frequencies that the
+    encoding has, each at its best time. The twin is flat around its optimum, so the geometric middle is taken of all
+    rungs within max(0.15, 4.34 / sqrt(n)) dB of the best for n held-out values: the second is what chance does to
+    the ratio of two such errors. Rungs beyond an eighth of Nyquist count only if they are better by 1 dB. The same
+    race then compares the other shape (the same part of Nyquist on every axis) and the positional encoding.
+
+    Covers signals on grids: pictures, recordings, series, volumes and arrays; not tables or scattered samples.
+
+    Cost: N log N for the spectrum and the noise floor, and a constant for the race, which looks at tiles of a large
+    signal.
+
+    Args:
+        signal: What will be learned. Where it holds out no samples, a tenth is held out for judging.
+        budget: What the fit may cost; 2,000 steps of a network of 256 units unless said.
+        noise: The noise floor, if it is known already.
+        seed: Seeds frequencies and the held-out samples.
+        device: Where the fit will run, for budgets in seconds.
+
+    Returns:
+        The plan.
+
+    Raises:
+        InputError: If the budget does not pay for the smallest network; says what would be enough.
+    """
+    floor = noise or measure_noise(signal)
+    recommended = recommend_bandwidth(signal, floor)
+    judged = _with_held_out(signal, seed)
+    extent = size(signal if judged is None else judged, budget or Budget(), device)
+    reasons = [*recommended.reasons, *_flat(signal)]
+    if judged is None:
+        why = f"{len(signal.values)} samples are too few to hold any out: the bandwidth is the spectrum's alone."
+        return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
+    try:
+        found = _race(judged, recommended.bandwidth, extent, seed)
+    except RunError as problem:
+        why = f"No twin settled ({problem.got}): the bandwidth is that of the spectrum alone."
+        return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
+    variance = float(floor.std.square().mean()) if floor.verdict is NoiseVerdict.NOISE else 0.0
+    gain = 1 - found.error / found.baseline
+    worth = gain > max(0.01, 2 / math.sqrt(found.held_out))
+    reasons += [*found.reasons, _worth(gain, worth)]
+    hope = expected(found.error, variance, found.held_out, signal.peak)
+    reasons.append(_hope(hope.psnr, hope.low, hope.high))
+    reasons.append(
+        f"Stop: the run ends at {PATIENCE:g} times the step of its least smoothed held-out error and goes back to it."
+    )
+    plan = _plan(Family.GAUSSIAN, found.bandwidth, extent, worth, reasons, found.alternatives)
+    return Plan(**{**vars(plan), "expected": hope})
+
+
+class _Found(NamedTuple):
+    bandwidth: tuple[float, ...]
+    error: float
+    baseline: float
+    held_out: int
+    alternatives: tuple[Alternative, ...]
+    reasons: tuple[str, ...]
+
+
+def _race(signal: Signal, begin: tuple[float, ...], extent: Size, seed: int) -> _Found:
+    grid, start = signal.geometry, derive(seed, "encoding")
+
+    def model(family: Family, bandwidth: tuple[float, ...]) -> twin.Model:
+        return twin.after(family.build(grid, extent.features, bandwidth, start), grid, depth=extent.depth)
+
+    steps = ladder(begin, grid)
+    first = twin.race(signal, [model(Family.GAUSSIAN, b) for b in steps.rungs], samples=TILE)
+    baseline, held_out = _baseline(signal)
+    tie = max(TIE_DB, 10 / math.log(10) / math.sqrt(held_out))
+    db = (10 * first.error.log10()).tolist()
+    low, high, daring = _tied(db, len(steps.usual), tie)
+    bandwidth = middle(steps.rungs[low], steps.rungs[high])
+    others = [(Family.POSITIONAL, bandwidth)]
+    if len(bandwidth) > 1:
+        others.append((Family.GAUSSIAN, even(bandwidth, grid)))
+    entries = [(Family.GAUSSIAN, bandwidth), *others]
+    second = twin.race(signal, [model(*entry) for entry in entries], samples=TILE)
+    error = second.error.tolist()
+    error[0] = error[0] if math.isfinite(error[0]) else float(first.error[first.best])
+    chosen = 0
+    if len(error) == 3 and 10 * math.log10(error[0] / error[2]) > DARE_DB:
+        chosen = 2
+    listed = [
+        *((Family.GAUSSIAN, b, float(e)) for b, e in zip(steps.rungs, first.error, strict=True)),
+        *((*entries[i], error[i]) for i in range(len(entries)) if i != chosen),
+    ]
+    ranked = sorted((e, f.value, b) for f, b, e in listed if math.isfinite(e) and e > 0)
+    alternatives = tuple(
+        Alternative(Family(name), b, 10 * math.log10(signal.peak**2 / e)) for e, name, b in ranked
+    )
+    reasons = _reasons(steps.rungs, low, high, tie, db, daring, first.samples, grid.frequency_unit)
+    return _Found(entries[chosen][1], error[chosen], baseline, held_out, alternatives, reasons)
+
+
+def _tied(db: list[float], usual: int, tie: float) -> tuple[int, int, bool]:
+    """First and last rung within `tie` of the best, and whether those beyond an eighth of Nyquist were taken."""
+    level = [e if math.isfinite(e) else math.inf for e in db]
+    best, beyond = min(level[:usual]), min(level[usual:], default=math.inf)
+    daring = beyond < best - DARE_DB
+    pool = range(usual, len(level)) if daring else range(usual)
+    least = beyond if daring else best
+    inside = [i for i in pool if level[i] <= least + tie]
+    return inside[0], inside[-1], daring
+
+
+def _baseline(signal: Signal) -> tuple[float, int]:
+    """Mean square error of the training mean on the held-out samples of the tiles, and the number of values."""
+    flat = torch.arange(len(signal.values), device=signal.values.device).reshape(signal.geometry.shape)
+    seen = torch.zeros(len(signal.values), dtype=torch.bool, device=signal.values.device)
+    for box in tiles(signal.geometry.shape, TILE):
+        seen[flat[box].reshape(-1)] = True
+    held: Tensor = signal.held_out_index[seen[signal.held_out_index]]
+    mean = signal.values[signal.train_index].double().mean(0)
+    wrong = (signal.values[held].double() - mean).square()
+    return float(wrong.mean()), wrong.numel()
+
+
+def _with_held_out(signal: Signal, seed: int) -> Signal | None:
+    """The signal with samples held out, or None if it has too few to spare any."""
+    if len(signal.held_out_index):
+        return signal
+    if len(signal.values) < FEWEST:
+        return None
+    drawn = masks.random(signal.geometry, FRACTION, derive(seed, "choose")).to(signal.values.device)
+    if signal.unused is None:
+        return signal.with_held_out(drawn)
+    held = drawn & ~signal.unused
+    return signal.with_split(~(signal.unused | held), held) if bool(held.any()) else None
+
+
+def _plan(
+    family: Family,
+    bandwidth: tuple[float, ...],
+    extent: Size,
+    worth: bool,
+    reasons: list[str],
+    alternatives: tuple[Alternative, ...],
+) -> Plan:
+    loss = "mean square"
+    return Plan(
+        worth,
+        family,
+        bandwidth,
+        extent.features,
+        extent.width,
+        extent.depth,
+        loss,
+        LEARNING_RATE,
+        extent.steps,
+        PATIENCE,
+        None,
+        alternatives,
+        (*reasons, *extent.reasons),
+        extent.warnings,
+    )
+
+
+def _flat(signal: Signal) -> list[str]:
+    """A sentence for each axis along which nothing changes."""
+    field = signal.grid_values
+    still = [a for a in range(field.ndim - 1) if not bool((field != field.narrow(a, 0, 1)).any())]
+    return [f"Nothing changes along axis {axis}: it gets the least bandwidth there is." for axis in still]
+
+
+def _reasons(
+    rungs: tuple[tuple[float, ...], ...],
+    low: int,
+    high: int,
+    tie: float,
+    db: list[float],
+    daring: bool,
+    samples: int,
+    unit: str,
+) -> tuple[str, ...]:
+    def shown(bandwidth: tuple[float, ...]) -> str:
+        return " x ".join(dict.fromkeys(f"{b:.3g}" for b in bandwidth))
+
+    settled = [i for i, e in enumerate(db) if math.isfinite(e)]
+    worst = max(settled, key=lambda i: db[i])
+    text = (
+        f"Of {len(rungs)} bandwidths from {shown(rungs[0])} to {shown(rungs[-1])} {unit}, those from "
+        f"{shown(rungs[low])} to {shown(rungs[high])} are within {tie:.2g} dB of the best on held-out samples "
+        f"(kernel twins, {samples} samples); the middle is taken. The worst, {shown(rungs[worst])}, loses "
+        f"{db[worst] - min(db[low : high + 1]):.1f} dB."
+    )
+    beyond = (
+        (f"Beyond an eighth of Nyquist it gains more than {DARE_DB:g} dB, which is believed.",)
+        if daring
+        else ()
+    )
+    return (text, *beyond)
+
+
+def _worth(gain: float, worth: bool) -> str:
+    if worth:
+        return f"A wide network explains {gain:.0%} of the power of samples it has not seen."
+    return (
+        "Nothing found that carries over: on samples it has not seen, a wide network is no better than their mean "
+        f"({max(gain, 0.0):.1%} of their power explained); fitting a network is not recommended."
+    )
+
+
+def _hope(psnr: float, low: float, high: float) -> str:
+    return f"Expect {psnr:.1f} dB on held-out samples ({low:.1f} to {high:.1f})."

@@ -1,0 +1,115 @@
+"""How to fit a signal, and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+from overtone.nn import Field
+from overtone.signals import Signal
+from overtone.training import Options
+from overtone.tune.expectation import Expected
+from overtone.tune.family import Family
+from overtone.tune.size import field
+from overtone.tune.stop import HeldOut, Rule
+
+LEARNING_RATE = 1e-3
+"""Of Adam, for networks of up to 256 units."""
+
+
+@final
+@dataclass(frozen=True)
+class Alternative:
+    """Another encoding that was compared.
+
+    Attributes:
+        encoding: The encoding.
+        bandwidth: Per axis, in cycles per unit.
+        psnr: What its kernel twin reaches on the held-out samples, in dB.
+    """
+
+    encoding: Family
+    bandwidth: tuple[float, ...]
+    psnr: float
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """How to fit a signal.
+
+    Attributes:
+        worth: Whether fitting is worth it at all; False for signals without structure.
+        encoding: The encoding.
+        bandwidth: Its reach per axis, in cycles per unit.
+        features: Its frequencies.
+        width: Units of a hidden layer.
+        depth: Hidden layers.
+        loss: What is minimised.
+        lr: Learning rate of Adam.
+        steps: Optimizer steps; the stop may come earlier.
+        patience: The run ends at this multiple of the best step so far, see `stop.HeldOut`.
+        expected: Quality to expect on the held-out samples; None where nothing could be held out.
+        alternatives: Other encodings, best first.
+        reasons: Why, in sentences with figures.
+        warnings: What stands against it, in sentences.
+    """
+
+    worth: bool
+    encoding: Family
+    bandwidth: tuple[float, ...]
+    features: int
+    width: int
+    depth: int
+    loss: str
+    lr: float
+    steps: int
+    patience: float
+    expected: Expected | None
+    alternatives: tuple[Alternative, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def stop(self) -> Rule:
+        """The rule that ends the run."""
+        return HeldOut(self.patience)
+
+    @property
+    def options(self) -> Options:
+        """The plan's training options, for `training.train`."""
+        return Options(steps=self.steps, lr=self.lr)
+
+    def field(self, signal: Signal, seed: int = 0) -> Field:
+        """The untrained network for the signal that was planned for, from physical coordinates to physical values.
+
+        Args:
+            signal: The signal.
+            seed: Seeds frequencies and weights.
+        """
+        return field(signal, self.encoding, self.bandwidth, self.width, self.depth, self.features, seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as values that JSON can hold."""
+        plain = asdict(self)
+        plain["encoding"] = self.encoding.value
+        for one in plain["alternatives"]:
+            one["encoding"] = one["encoding"].value
+        return plain
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> Plan:
+        """The inverse of `to_json`, also after a passage through JSON, which turns tuples into lists."""
+        others = tuple(
+            Alternative(Family(a["encoding"]), tuple(a["bandwidth"]), a["psnr"])
+            for a in plain["alternatives"]
+        )
+        typed = {
+            "encoding": Family(plain["encoding"]),
+            "bandwidth": tuple(plain["bandwidth"]),
+            "expected": None if plain["expected"] is None else Expected(**plain["expected"]),
+            "alternatives": others,
+            "reasons": tuple(plain["reasons"]),
+            "warnings": tuple(plain["warnings"]),
+        }
+        return Plan(**{**plain, **typed})
