@@ -123,11 +123,17 @@ CASES = {
     "subclass": (subclass, samples(7, 5), {LAYERS, VECTORISED}),
     "positions": (zoo.Positions, samples(7, 5), {LAYERS, VECTORISED}),
     "sequence first": (zoo.SequenceFirst, samples(7, 3), {LAYERS, VECTORISED}),
-    "transposed convolution": (transposed, samples(4, 2, 5), {VECTORISED}),
+    "transposed convolution": (transposed, samples(4, 2, 5), {LAYERS}),
     "transformer": (zoo.Transformer, samples(5, 6, 8), {LAYERS, VECTORISED}),
-    "rnn": (lambda: zoo.Recurrent(nn.RNN), samples(5, 6, 3), {LAYERS, SAMPLES}),
-    "lstm": (lambda: zoo.Recurrent(nn.LSTM), samples(5, 6, 3), {LAYERS, SAMPLES}),
-    "gru": (lambda: zoo.Recurrent(nn.GRU), samples(5, 6, 3), {LAYERS, SAMPLES}),
+    "rnn": (lambda: zoo.Recurrent(nn.RNN), samples(5, 6, 3), {LAYERS}),
+    "lstm": (lambda: zoo.Recurrent(nn.LSTM), samples(5, 6, 3), {LAYERS}),
+    "recurrent both ways": (zoo.BothWays, samples(5, 6, 3), {LAYERS}),
+    "recurrent with its own matrix": (zoo.ReadsMatrix, samples(5, 6, 3), {LAYERS, SAMPLES}),
+    "recurrent with projections": (zoo.Projected, samples(5, 6, 3), {LAYERS, SAMPLES}),
+    "attention": (zoo.Attention, samples(4, 5, 8), {LAYERS, VECTORISED}),
+    "planes upwards": (zoo.upwards, samples(3, 4, 4, 3), {LAYERS}),
+    "late convolutions": (zoo.late, samples(5, 4, 4, 4), {LAYERS}),
+    "gru": (lambda: zoo.Recurrent(nn.GRU), samples(5, 6, 3), {LAYERS}),
 }
 
 

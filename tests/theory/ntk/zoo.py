@@ -114,3 +114,73 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(self.block(x + self.place(torch.arange(6)))[:, -1])
+
+
+class BothWays(nn.Module):
+    """A recurrent layer without a batch axis first, in both directions, from a given state, in a container."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict({"cells": nn.GRU(3, 4, 2, bidirectional=True), "out": nn.Linear(8, 2)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        cells = self.parts["cells"]
+        start = x.sum(1).mean(1) * x.new_ones(2 * cells.num_layers, cells.hidden_size, len(x))
+        y, last = cells(x.transpose(0, 1), start.mT.contiguous())
+        return self.parts["out"](y.mean(0)) + last.sum((0, 2))[:, None]
+
+
+class ReadsMatrix(nn.Module):
+    """A recurrent layer one of whose matrices the network looks up by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells, self.out = nn.RNN(3, 4, nonlinearity="relu", batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (
+            self.out(self.cells(x)[0][:, -1])
+            + self.cells.weight_hh_l0.square().sum() * x.sum((1, 2))[:, None]
+        )
+
+
+class Projected(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells, self.out = nn.LSTM(3, 5, proj_size=2, batch_first=True), nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.cells(x)[0][:, -1])
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.look, self.out = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.look(x, x, x, need_weights=False)[0].mean(1))
+
+
+def upwards() -> nn.Module:
+    """Transposed convolutions with everything they can be told."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(4, 4, 3, (2, 3), padding=(1, 0), output_padding=(1, 2), groups=2),
+        nn.Tanh(),
+        nn.ConvTranspose2d(4, 2, (2, 3), dilation=2, bias=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+
+
+def late() -> nn.Module:
+    """Convolutions of many channels at few positions."""
+    return nn.Sequential(
+        nn.Conv2d(4, 24, 3, padding=1, stride=2),
+        nn.Tanh(),
+        nn.Conv2d(24, 32, 3, padding=1, groups=2),
+        nn.Tanh(),
+        nn.Conv2d(32, 24, 2, bias=False),
+        nn.Flatten(),
+        nn.Linear(24, 2),
+    )

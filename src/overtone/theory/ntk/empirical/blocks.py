@@ -15,11 +15,13 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
 
-SMALLEST = 32
+SMALLEST = 64
 """Samples below which a symmetric kernel is not cut into quarters, of which 10 in 16 blocks are computed."""
 
 NEAR = 1 << 26
-"""Bytes per pass beyond which it brings nothing to take more samples at once."""
+"""Bytes per pass beyond which it brings nothing to take more samples at once, but for a few."""
+
+FEW = 16
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def budget(one: Appetite, rows: int, columns: int, outputs: Outputs, available: 
     single = max(rows, columns) * work + samples * held
     blocks = 2 * need(rows, columns or rows, channels, outputs, 4)
     if single + blocks <= available:
-        few = max(SMALLEST, min(-(-rows // 4), NEAR // work))
+        few = min(max(SMALLEST, -(-rows // 4)), max(FEW, NEAR // work))
         return Budget(max(rows, columns) if columns else min(rows, few), True)
     half = available / 2
     keep = samples * held <= half
@@ -109,10 +111,13 @@ def budget(one: Appetite, rows: int, columns: int, outputs: Outputs, available: 
 
 def _saved_bytes(source: Source, probe: Tensor) -> tuple[int, int]:
     total = 0
+    state = [*source.network.parameters(), *source.network.buffers()]
+    known = {each.untyped_storage().data_ptr() for each in state}
 
     def count(tensor: Tensor) -> Tensor:
         nonlocal total
-        total += tensor.numel() * tensor.element_size()
+        if tensor.untyped_storage().data_ptr() not in known:
+            total += tensor.numel() * tensor.element_size()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):

@@ -7,7 +7,9 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Convolutional = nn.Conv1d | nn.Conv2d | nn.Conv3d
+Convolutional = (
+    nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+)
 
 
 def _padding(layer: Convolutional) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.rules import Rule, rule_for
 from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, outputs_of
+from overtone.theory.ntk.empirical.unrolled import unrolled
 
 SHARE = 3
 """Workspaces that the gradients of all samples together may take, of the eight that make up the budget."""
@@ -132,6 +134,10 @@ class _Weighted(nn.Module):
         return outputs_of(self.network, x) @ self.cotangent
 
 
+FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
+"""What a network may raise that cannot be followed in another form."""
+
+
 def _layers(
     network: nn.Module,
     trained: dict[str, nn.Parameter],
@@ -141,21 +147,38 @@ def _layers(
     workspace: int,
     samples: int,
 ) -> Layers | None:
+    def follow(stand_ins: Mapping[str, nn.Module]) -> Layers | None:
+        rules, names = _rules(network, trained, stand_ins)
+        if not rules:
+            return None
+        room = Room(workspace, samples, SHARE * workspace // (samples * len(rules)))
+        found = Layers(network, [], rules, room, stand_ins).by_layer(probe, cotangent)
+        good = [m for m, parts in found.items() if parts is not None and truth.agrees(parts, names[m])]
+        kept = [name for module in good for name in names[module]]
+        return Layers(network, kept, {m: rules[m] for m in good}, room, stand_ins) if good else None
+
+    stand_ins = unrolled(network)
+    try:
+        return follow(stand_ins)
+    except FAILURES:
+        if not stand_ins:
+            raise
+        return follow({})
+
+
+def _rules(
+    network: nn.Module, trained: dict[str, nn.Parameter], stand_ins: Mapping[str, nn.Module]
+) -> tuple[dict[nn.Module, Rule], dict[nn.Module, list[str]]]:
+    """The rule and the parameters' names of each layer that may go by layer."""
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     name_of = {id(p): name for name, p in trained.items()}
     rules: dict[nn.Module, Rule] = {}
     names: dict[nn.Module, list[str]] = {}
-    for module in network.modules():
+    for module in (each for root in (network, *stand_ins.values()) for each in root.modules()):
         own = [p for p in module.parameters(recurse=False) if p.requires_grad]
         if own and all(owners[id(p)] == 1 for p in own) and (rule := rule_for(module)) is not None:
             rules[module], names[module] = rule, [name_of[id(p)] for p in own]
-    if not rules:
-        return None
-    room = Room(workspace, samples, SHARE * workspace // (samples * len(rules)))
-    found = Layers(network, [], rules, room).by_layer(probe, cotangent)
-    good = [m for m, features in found.items() if features is not None and truth.agrees(features, names[m])]
-    kept = [name for module in good for name in names[module]]
-    return Layers(network, kept, {module: rules[module] for module in good}, room) if good else None
+    return rules, names
 
 
 def _explicit(
@@ -164,6 +187,6 @@ def _explicit(
     weighted = _Weighted(network, cotangent)
     try:
         trial = Vectorised(weighted, [f"network.{name}" for name in names]).features(probe)[0]
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+    except FAILURES:
         return Samples(network, names)
     return Vectorised(network, names) if truth.agrees(trial, names) else Samples(network, names)

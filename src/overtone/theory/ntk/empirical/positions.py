@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.calls import Calls, near
+from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.outputs import Outputs, allocate, contract, weigh, window
-
-NEAR = {"cpu": 1 << 19}
-"""Numbers of patches that are formed at once, so that they are used while they are in the cache."""
-
-FAR = 1 << 25
-"""The same on other devices, which want few large products."""
 
 ELEMENTWISE = 200
 """Multiplications and additions of a matrix product in the time of one pass over an entry of its result."""
-
-
-def _near(values: Tensor) -> int:
-    return NEAR.get(values.device.type, FAR)
 
 
 @dataclass(frozen=True)
@@ -39,86 +29,6 @@ class Room:
     workspace: int
     samples: int
     each: int
-
-
-@dataclass(frozen=True)
-class Calls:
-    """One matrix at T positions in each of G groups: its gradient is sum_t g_t (h_t, 1)^T.
-
-    Attributes:
-        inputs: (N, ...) the layer's input as it came.
-        grads: (C, N, G, T, out) g.
-        unfold: From `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
-        weight: Whether the weight is trained.
-        bias: Whether there is a bias and it is trained.
-    """
-
-    inputs: Tensor
-    grads: Tensor
-    unfold: Callable[[Tensor], Tensor]
-    weight: bool
-    bias: bool
-
-    @property
-    def size(self) -> int:
-        """Numbers held."""
-        return self.inputs.numel() + self.grads.numel()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The trained parameters, (G, out, in + 1)."""
-        return self.grads.shape[2], self.grads.shape[4], self.width * self.weight + self.bias
-
-    @property
-    def width(self) -> int:
-        """Length of h."""
-        return self.unfold(self.inputs[:1]).shape[-1]
-
-    def explicit(self) -> Explicit:
-        """All gradients (C, N, G out (in + 1)), a few samples at a time."""
-        channels, n, groups, places, out = self.grads.shape
-        width = self.width
-        columns = groups * out * (self.weight * width + self.bias)
-        values = self.grads.new_empty(n, channels, columns).transpose(0, 1)
-        split = columns - groups * out * self.bias
-        if self.bias:
-            values[..., split:].unflatten(-1, (groups, out)).copy_(self.grads.sum(-2))
-        if self.weight:
-            side = self.grads.permute(1, 2, 0, 4, 3)
-            for rows in self._few():
-                g, h = side[rows], self.unfold(self.inputs[rows])
-                made = torch.matmul(g.reshape(*g.shape[:2], channels * out, places), h)
-                shaped = made.view(len(h), groups, channels, out, width).permute(2, 0, 1, 3, 4)
-                values[:, rows, :split].unflatten(-1, (groups, out, width)).copy_(shaped)
-        return Explicit(values)
-
-    def pull(self, weights: Tensor) -> Tensor:
-        """J^T w for (C, N) weights, (G, out, in + 1)."""
-        g = (self.grads * weights[..., None, None, None]).sum(0)
-        total = [g.new_zeros(*g.shape[1::2], self.width)] if self.weight else []
-        for rows in self._few() if self.weight else ():
-            h = self.unfold(self.inputs[rows])
-            total[0] += g[rows].movedim(0, 1).flatten(1, 2).mT @ h.movedim(0, 1).flatten(1, 2)
-        if self.bias:
-            total.append(g.sum((0, 2))[..., None])
-        return torch.cat(total, -1)
-
-    def push(self, direction: Tensor) -> Tensor:
-        """J u for (G, out, in + 1) u, (C, N)."""
-        made = []
-        for rows in self._few():
-            moved = self.grads.new_zeros(())
-            if self.weight:
-                moved = self.unfold(self.inputs[rows]) @ direction[..., : self.width].mT
-            if self.bias:
-                moved = moved + direction[:, None, :, -1]
-            made.append((self.grads[:, rows] * moved).sum((2, 3, 4)))
-        return torch.cat(made, 1)
-
-    def _few(self) -> list[slice]:
-        _, n, groups, places, _ = self.grads.shape
-        few = max(1, _near(self.grads) // (groups * places * self.width))
-        return [slice(start, start + few) for start in range(0, n, few)]
 
 
 @final
@@ -206,7 +116,7 @@ class Pairs(Features):
         m = other.calls.grads.shape[1]
         total = allocate(n, m, channels, outputs, self.calls.grads).zero_()
         per_pair = total.numel() // (n * m)
-        room = min(self.workspace, 4 * _near(total))
+        room = min(self.workspace, 4 * near(total))
         tile = max(1, int((room / (2 * places**2 * (per_pair + 1))) ** 0.5))
         for rows in _slices(n, tile):
             h = self.calls.unfold(self.calls.inputs[rows])

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from overtone.theory.ntk.empirical.calls import Calls
 from overtone.theory.ntk.empirical.convolution import patches, positions
 from overtone.theory.ntk.empirical.features import Explicit, Features, Lookup, Products
-from overtone.theory.ntk.empirical.positions import Calls, Room, features_of
+from overtone.theory.ntk.empirical.positions import Room, features_of
 
 
 class Rule(ABC):
@@ -77,6 +78,33 @@ class Convolution(Rule):
 
 @final
 @dataclass(frozen=True)
+class Transposed(Rule):
+    """`nn.ConvTranspose1d`, `2d` and `3d`: a convolution in which input and output gradient change places."""
+
+    layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+    weight: bool
+    bias: bool
+
+    def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:  # noqa: ARG002
+        """Explicit gradients: the patches are those of the output gradients, other ones for each output."""
+        unfold = partial(patches, self.layer)
+        total = torch.stack(
+            [self._one(x, g, unfold) for x, g in zip(inputs, grads, strict=True)],
+        ).sum(0)
+        return Explicit(total)
+
+    def _one(self, x: Tensor, grads: Tensor, unfold: Callable[[Tensor], Tensor]) -> Tensor:
+        parts = []
+        if self.weight:
+            side = positions(x[None], self.layer.groups)
+            parts.append(torch.cat([Calls(g, side, unfold, True, False).explicit().values for g in grads]))
+        if self.bias:
+            parts.append(grads.flatten(3).sum(-1))
+        return torch.cat(parts, -1)
+
+
+@final
+@dataclass(frozen=True)
 class Table(Rule):
     """`nn.Embedding`."""
 
@@ -132,6 +160,12 @@ def _batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, x: Tens
     return F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
 
 
+def _plain(layer: nn.Module) -> bool:
+    """Whether a transposed convolution's output is no larger than a stride beyond what its input reaches."""
+    extra, stride = layer.output_padding, layer.stride
+    return all(int(more) < int(step) for more, step in zip(extra, stride, strict=True))  # type: ignore[arg-type]
+
+
 def rule_for(layer: nn.Module) -> Rule | None:
     """The rule of a layer, or None if it has none; subclasses and changed layers have none.
 
@@ -147,6 +181,8 @@ def rule_for(layer: nn.Module) -> Rule | None:
         return Matrix(weight, bias)
     if kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d):
         return Convolution(layer, weight, bias)  # type: ignore[arg-type]
+    if kind in (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d) and _plain(layer):
+        return Transposed(layer, weight, bias)  # type: ignore[arg-type]
     if kind is nn.Embedding and layer.max_norm is None and not layer.scale_grad_by_freq:
         return Table(layer.num_embeddings, layer.padding_idx)
     if kind is nn.LayerNorm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import torch
@@ -18,6 +18,7 @@ from overtone.theory.ntk.empirical.features import Explicit, Features
 from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.recorder import Recorder
 from overtone.theory.ntk.empirical.rules import Rule
+from overtone.theory.ntk.empirical.unrolled import replaced
 
 
 class Route(enum.IntEnum):
@@ -86,15 +87,22 @@ class Layers(Source):
         parameters: Names of the parameters in this group.
         rules: The rule of every layer that owns them.
         room: What each layer's features may take.
+        stand_ins: Modules that take the place of others, by name.
     """
 
     route = Route.LAYERS
 
     def __init__(
-        self, network: nn.Module, parameters: Sequence[str], rules: dict[nn.Module, Rule], room: Room
+        self,
+        network: nn.Module,
+        parameters: Sequence[str],
+        rules: Mapping[nn.Module, Rule],
+        room: Room,
+        stand_ins: Mapping[str, nn.Module],
     ) -> None:
         super().__init__(network, parameters)
-        self.rules, self.room, self._copies = rules, room, False
+        self.rules, self.room, self.stand_ins = rules, room, stand_ins
+        self._copies = False
 
     def by_layer(self, x: Tensor, cotangent: Tensor | None = None) -> dict[nn.Module, Features | None]:
         """Features per layer; None where a layer was not called with one row per sample.
@@ -125,7 +133,8 @@ class Layers(Source):
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Recorder]:
         """Outputs and what the layers saw; with copies only if something is overwritten in place."""
-        with Recorder(list(self.rules), copies=self._copies) as recorder:
+        recorder = Recorder(list(self.rules), copies=self._copies)
+        with replaced(self.network, self.stand_ins), recorder:
             y = outputs_of(self.network, x)
         if self._copies or not recorder.overwritten:
             return y, recorder

@@ -17,7 +17,7 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 from overtone.theory.ntk.empirical.untouched import untouched
 from overtone.theory.ntk.operators.operator import Operator
 
-PASS = 1 << 28
+PASS = 1 << 26
 """Bytes that one pass through the network may hold."""
 
 
