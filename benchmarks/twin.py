@@ -67,16 +67,16 @@ def fits() -> list[dict[str, object]]:
         wall, used = seconds(lambda s=signal, f=found: f.append(twin.fit(s, model(s, 10.0))))  # type: ignore[misc]
         vectors, n = found[0].vectors, size * size
         operator = model(signal, 10.0).operator(signal.geometry.shape)
-        weights = torch.ones(3, operator.size, dtype=torch.float64)
+        weights = torch.ones(1, operator.size, dtype=torch.float64)
         floor, _ = seconds(lambda o=operator, w=weights: o.everywhere(w), 3)  # type: ignore[misc]
         note = f"{used:.1f} s of processor, {vectors} vectors, held out {found[0].psnr(1.0):.2f} dB; "
         note += f"floor (its products alone) {vectors * floor:.1f} s"
         if before is not None:
-            size_before, wall_before, vectors_before = before
+            size_before, used_before, vectors_before = before
             m = size_before**2
             growth = n * math.log(n) / (m * math.log(m))
-            each = (used / vectors) / (wall_before / vectors_before)
-            note += f"; x{used / wall_before:.1f} of the last in all and x{each:.1f} per vector, N log N is x{growth:.1f}"
+            each = (used / vectors) / (used_before / vectors_before)
+            note += f"; x{used / used_before:.1f} in all, x{each:.1f} per vector, N log N is x{growth:.1f}"
         before = (size, used, vectors)
         target = "< 60" if size == 512 else ""
         rows.append(row(f"astronaut {size} x {size} RGB, half missing", wall, "s", target, note))

@@ -12,7 +12,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals import Signal
 from overtone.theory.risk import StopVerdict
-from overtone.theory.twin.krylov import Krylov
+from overtone.theory.twin.channels import Channels
 from overtone.theory.twin.model import Model
 from overtone.theory.twin.path import Effort, Followed, follow
 
@@ -33,7 +33,7 @@ class Twin:
             did not settle; for a stop by cross-validation its estimate, summed into each channel alike.
         index: The chosen time's place among the times.
         verdict: Whether the least error lies inside the times.
-        vectors: Krylov vectors per channel that it took; 0 for a closed form.
+        vectors: Krylov vectors that it took, of all channels together; 0 for a closed form.
         notes: How the stop was chosen and how far to trust it, in sentences.
     """
 
@@ -99,7 +99,7 @@ def fit(signal: Signal, model: Model, effort: Effort | None = None) -> Twin:
     values = signal.normalisation.apply(signal.values.double())
     solved = solve(signal.geometry.shape, values, signal.train_index, held, model, effort or Effort())
     found, time = solved.found, float(solved.times[solved.found.best])
-    fitted = signal.normalisation.restore(solved.space.predict(time) + solved.mean)
+    fitted = signal.normalisation.restore(solved.channels.predict(time) + solved.mean)
     scale = signal.normalisation.scale.to(values).square()
     error = torch.where(found.settled[:, None], found.error * scale, float("nan"))
     verdict = _verdict(found)
@@ -109,9 +109,9 @@ def fit(signal: Signal, model: Model, effort: Effort | None = None) -> Twin:
 
 
 class Solved(NamedTuple):
-    """A fit followed in time: its Krylov space, the times, what was found, and the (C,) mean it starts from."""
+    """A fit followed in time: its channels, the times, what was found, and the (C,) mean it starts from."""
 
-    space: Krylov
+    channels: Channels
     times: Tensor
     found: Followed
     mean: Tensor
@@ -138,10 +138,10 @@ def solve(
     present[train] = True
     operator = model.operator(shape, present.reshape(shape))
     mean = values[train].mean(0)
-    space = Krylov(operator, values[train] - mean, held)
+    channels = Channels(operator, values[train] - mean, held)
     times = schedule(float(operator.spectrum.max())).to(values.device)
     most = effort.most(len(train) + len(held), values.shape[1])
-    return Solved(space, times, follow(space, values[held] - mean, times, effort, most), mean)
+    return Solved(channels, times, follow(channels, values[held] - mean, times, effort, most), mean)
 
 
 def _verdict(found: Followed) -> StopVerdict:
@@ -154,7 +154,7 @@ def _verdict(found: Followed) -> StopVerdict:
 def _notes(found: Followed, verdict: StopVerdict, times: Tensor, held: int) -> tuple[str, ...]:
     notes = [
         f"Stopped at time {float(times[found.best]):.3g} by {held} held-out samples.",
-        f"{found.vectors} Krylov vectors per channel; growing the space last moved the held-out predictions by "
+        f"{found.vectors} Krylov vectors; growing the spaces last moved the held-out predictions by "
         f"{found.change:.1g} of their error.",
     ]
     if not found.complete:

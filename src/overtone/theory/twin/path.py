@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError, RunError
-from overtone.theory.twin.krylov import Krylov
+from overtone.theory.twin.channels import Channels
 
 FIRST, GROWTH = 24, 1.3
 """Vectors before the first look at the fit, and the factor until the next."""
+
+CONFIRM = 1.1
+"""The same factor once no later time promises less: a second look settles it."""
+
+QUIET = 0.1
+"""Share of the squared change allowed to all channels below which one of them is left alone."""
 
 FLAT = 1.001
 """Errors within this factor of the least are one plateau, of which the earliest time is taken."""
@@ -28,7 +34,7 @@ class Effort:
 
     Attributes:
         tolerance: A time is settled when its held-out predictions move by less than this share of their own
-            root mean square error as the Krylov space grows by three tenths.
+            root mean square error as the Krylov space last grew.
         vectors: Most Krylov vectors per channel.
         memory: Most memory for them, in GiB.
     """
@@ -62,7 +68,7 @@ class Followed:
         best: Index of the settled time with the least error, averaged over channels (`earliest`).
         change: Root mean square change of the held-out predictions at that time as the space last grew,
             relative to their root mean square error.
-        vectors: Krylov vectors per channel.
+        vectors: Krylov vectors of all channels together.
         complete: Whether no later time promised less when the search ended.
     """
 
@@ -79,15 +85,17 @@ def earliest(error: Tensor) -> int:
     return int((error <= FLAT * error.min()).int().argmax())
 
 
-def follow(space: Krylov, truth: Tensor, times: Tensor, effort: Effort, most: int) -> Followed:
-    """Grow a Krylov space until the time of least held-out error is settled.
+def follow(channels: Channels, truth: Tensor, times: Tensor, effort: Effort, most: int) -> Followed:
+    """Grow the Krylov spaces of all channels until the time of least held-out error is settled.
+
+    A principal axis whose held-out predictions no longer matter to the sum, at any time, is not grown further.
 
     Args:
-        space: The space; it is extended in place.
-        truth: (P, C) held-out values at the space's probes.
+        channels: The spaces; they are extended in place.
+        truth: (P, C) held-out values at the spaces' probes.
         times: (T,) training times, ascending.
         effort: How exactly.
-        most: Most vectors.
+        most: Most vectors per axis.
 
     Returns:
         The errors and what is settled.
@@ -95,30 +103,37 @@ def follow(space: Krylov, truth: Tensor, times: Tensor, effort: Effort, most: in
     Raises:
         RunError: If `most` vectors settle not even the first time.
     """
-    wanted, sure, before = min(FIRST, most), False, None
+    wanted, sure = min(FIRST, most), False
+    count = len(channels)
+    fits: list[Tensor] = [truth.new_zeros(0)] * count
+    moved = truth.new_full((len(times), count), float("inf"))
+    growing = list(range(count))
+    floor = torch.finfo(torch.float64).eps * truth.square().mean()
     while True:
-        space.extend(wanted)
-        fit = space.probed(times)
-        error = (fit - truth).square().mean(1)
+        for axis in growing:
+            fit = channels.probed(axis, wanted, times)
+            if fits[axis].numel():
+                moved[:, axis] = (fit - fits[axis]).square().mean(1)
+            fits[axis] = fit
+        error = (torch.stack(fits, -1) @ channels.rotation - truth).square().mean(1)
         mean = error.mean(1)
-        moved = torch.full_like(mean, float("inf"))
-        if before is not None:
-            moved = (fit - before).square().mean((1, 2)).sqrt()
-        floor = torch.finfo(torch.float64).eps ** 0.5 * truth.square().mean().sqrt()
-        ratio = moved / torch.maximum(mean.sqrt(), floor)
-        settled = (ratio <= effort.tolerance).cumprod(0).bool()
+        allowed = effort.tolerance**2 * mean.clamp_min(floor)
+        settled = (moved.mean(1) <= allowed).cumprod(0).bool()
+        complete = False
         if bool(settled.any()):
             best = earliest(torch.where(settled, mean, float("inf")))
             complete = not bool((mean[~settled] < PROMISE * mean[best]).any())
             if bool(settled.all()) or (complete and sure) or wanted >= most:
-                return Followed(error, settled, best, float(ratio[best]), wanted, complete)
-            sure = complete
+                change = float((moved[best].mean() / mean[best].clamp_min(floor)).sqrt())
+                return Followed(error, settled, best, change, channels.vectors, complete)
         elif wanted >= most:
+            change = float((moved.mean(1) / mean.clamp_min(floor)).min().sqrt())
             raise RunError(
                 f"held-out predictions that settle to {effort.tolerance:g} of their error",
-                f"changes of {float(ratio.min()):.2g} after {wanted} vectors",
+                f"changes of {change:.2g} after {wanted} vectors",
                 "allow more vectors or memory",
                 "twin",
             )
-        before = fit
-        wanted = min(most, int(GROWTH * wanted) + 1)
+        growing = [c for c in growing if bool((moved[:, c] > QUIET * allowed).any())]
+        wanted = min(most, int((CONFIRM if complete else GROWTH) * wanted) + 1)
+        sure = complete
