@@ -4,12 +4,13 @@ V := .venv
 BIN := $(V)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench studies clean
+.PHONY: help setup demo test check integration bench studies clean
 
 help:
 	@echo "make demo    fit the default picture and write demo/report.html"
 	@echo "make test    run the test suite"
 	@echo "make check   formatting, lint, types, layers"
+	@echo "make integration  callbacks and trackers against the real packages"
 	@echo "make bench   speed tables against what one would otherwise do"
 	@echo "make studies settle the claims of the literature again"
 	@echo "make setup   the virtual environment alone"
@@ -22,6 +23,10 @@ $(V)/.core: requirements.lock pyproject.toml
 
 $(V)/.test: requirements-test.lock $(V)/.core
 	$(BIN)/python -m pip install -q -r requirements-test.lock
+	@touch $@
+
+$(V)/.integration: requirements-integration.lock $(V)/.test
+	$(BIN)/python -m pip install -q -r requirements-integration.lock
 	@touch $@
 
 $(V)/.browser: tools/browser.sh $(V)/.test
@@ -44,6 +49,9 @@ check: $(V)/.test
 
 bench: $(V)/.test
 	$(BIN)/python -m benchmarks
+
+integration: $(V)/.integration
+	$(BIN)/python -m pytest -q -W ignore integration
 
 studies: $(V)/.test
 	$(BIN)/overtone study run all --size quick --out src/overtone/studies/results

@@ -14,7 +14,7 @@ from pictures import CHROMIUM, draw
 from playwright.sync_api import sync_playwright
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("paths", "sensitivity", "classification", "sequences", "layers", "generators")
+PAGES = ("paths", "sensitivity", "classification", "sequences", "layers", "generators", "watching")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

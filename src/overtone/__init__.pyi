@@ -11,6 +11,7 @@ from . import tune as tune
 from . import units as units
 from .fitting import Run as Run
 from .fitting import fit as fit
+from .observe import Observer as Observer
 from .observe import Probe as Probe
 from .signals import Signal as Signal
 from .tune import scan as scan

@@ -1,0 +1,1 @@
+"""Tests against trainers and trackers that the ordinary suite replaces by stand-ins: `make integration`."""
