@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+
+APART = 1.5
+"""Ratio of the steps of two kernels from which a growth is read, where there are such."""
 
 STEEPEST = 4.0
 """Largest exponent that is believed: twice the steps then multiply an eigenvalue by 16."""
@@ -60,3 +64,39 @@ class Growth:
         power = self.exponents + 1
         a, b = start / self.since, stop / self.since
         return (b**power - a**power) / (power * (b - a))
+
+
+@final
+class Kernels:
+    """A few kernels of the same samples on the way, to read a growth from."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[int, Tensor]] = []
+
+    def branch(self) -> Kernels:
+        """Another one that begins with the same kernels."""
+        other = Kernels()
+        other._noted = list(self._noted)
+        return other
+
+    def note(self, step: int, kernel: Tensor) -> None:
+        """Keep the kernel at a step, unless one shortly before is kept; steps ascend from 1."""
+        if self._noted and step < self._noted[-1][0] * math.sqrt(APART):
+            return
+        known = [each for each in self._noted if each[0] * APART <= step]
+        self._noted = [*known[-1:], *self._noted[len(known) :], (step, kernel)]
+
+    def growth(self, eigenvalues: Tensor, modes: Tensor, step: int) -> Growth | None:
+        """The growth from the last kernel `APART` before `step`, or else the first one; None if there is none earlier.
+
+        Args:
+            eigenvalues: (M,) of the kernel at `step`.
+            modes: (M, M) its eigenvectors, in columns.
+            step: Step of that kernel.
+        """
+        earlier = [each for each in self._noted if each[0] < step]
+        far = [each for each in earlier if each[0] * APART <= step]
+        if not earlier:
+            return None
+        first, kernel = far[-1] if far else earlier[0]
+        return Growth.between(kernel, eigenvalues, modes, first, step)

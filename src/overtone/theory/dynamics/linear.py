@@ -20,6 +20,9 @@ Rate = Callable[[int], float]
 SAMPLED = 256
 """Steps between two recorded ones of which the learning rate is averaged; with fewer in between, all of them."""
 
+CALM = 0.5
+"""Share of the stable limit at which modes beyond it are taken to be held by networks that did not diverge."""
+
 BLOW_UP = 1e6
 """Growth of the loss beyond which a prediction counts as diverged."""
 
@@ -117,6 +120,11 @@ class Linearised:
             2 / ((mean_over or rows.numel()) * channels),
         )
 
+    @property
+    def kernel(self) -> Tensor:
+        """(n C, n C) among trained outputs."""
+        return (self.modes * self.eigenvalues) @ self.modes.mT
+
     def begin(self) -> State:
         """The state of the modes at this moment."""
 
@@ -125,6 +133,34 @@ class Linearised:
 
         inherited = None if self.velocity is None else project(self.velocity)
         return State.at_rest(project(self.outputs - self.targets), inherited)
+
+    def advance(
+        self,
+        state: State,
+        rule: Rule,
+        rate: float,
+        steps: int,
+        *,
+        growth: Tensor | float = 1.0,
+        ceiling: float = math.inf,
+    ) -> State:
+        """The state after `steps` more steps at a constant learning rate.
+
+        Args:
+            state: Where training is.
+            rule: The optimizer.
+            rate: Learning rate.
+            steps: Number of steps.
+            growth: What the eigenvalues are multiplied by, per mode or for all.
+            ceiling: As in `propagate`.
+        """
+        values = self.eigenvalues * growth
+        if ceiling < math.inf:
+            values = values.clamp_max(ceiling * rule.limit(rate) / self.gain)
+        after = rule.advance(state, values, self.gain, rate, steps)
+        known = self.eigenvalues > 0
+        ratio = torch.where(known, values / torch.where(known, self.eigenvalues, 1.0), 1.0)
+        return replace(after, dual=state.dual + (after.dual - state.dual) * ratio)
 
     def loss(self, state: State) -> float:
         """Mean square of the residual over trained samples and channels."""
@@ -187,14 +223,11 @@ def propagate(
         if step < now:
             raise InputError(f"a step of {now} or more", f"{step}", "pass ascending steps", "steps")
         if step > now:
-            mean = _mean(rate, now, step)
-            values = network.eigenvalues * (1.0 if growth is None else growth.factor(now, step))
-            if ceiling < math.inf:
-                values = values.clamp_max(ceiling * rule.limit(mean) / network.gain)
-            after = rule.advance(state, values, network.gain, mean, step - now)
-            known = network.eigenvalues > 0
-            ratio = torch.where(known, values / torch.where(known, network.eigenvalues, 1.0), 1.0)
-            state, now = replace(after, dual=state.dual + (after.dual - state.dual) * ratio), step
+            factor = 1.0 if growth is None else growth.factor(now, step)
+            state = network.advance(
+                state, rule, mean_rate(rate, now, step), step - now, growth=factor, ceiling=ceiling
+            )
+            now = step
         loss = network.loss(state)
         start = loss if start is None else start
         if not loss <= BLOW_UP * max(start, torch.finfo(torch.float64).tiny):
@@ -202,7 +235,7 @@ def propagate(
         yield Moment(step, network.at(state), loss)
 
 
-def _mean(rate: Rate, start: int, stop: int) -> float:
+def mean_rate(rate: Rate, start: int, stop: int) -> float:
     """Mean learning rate of the steps from `start` to before `stop`, from at most about `SAMPLED` of them."""
     steps = range(start, stop, max(1, (stop - start) // SAMPLED))
     return sum(rate(t) for t in steps) / len(steps)

@@ -11,7 +11,7 @@ from overtone.theory import ntk
 from overtone.theory.ntk.empirical.features import Explicit, Products
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.plan import choose
-from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, outputs_of
+from overtone.theory.ntk.empirical.sources import Layers, Samples, outputs_of
 from overtone.theory.ntk.empirical.untouched import untouched
 
 BLOCK = 1 << 26
@@ -42,25 +42,46 @@ def tangent_kernel(
     if weights is None:
         return ntk.finite(network, x, outputs=Outputs.BLOCKS, memory=memory).matrix
     with untouched(network, x.device):
-        rest: list[str] = []
-        total: Tensor | None = None
-        for source in choose(network, x, BLOCK):
-            if not isinstance(source, Layers):
-                rest += source.parameters
-                continue
-            names = {p: name for name, p in network.named_parameters() if name in source.parameters}
-            for layer, features in source.by_layer(x).items():
-                mine = [names[p] for p in layer.parameters(recurse=False) if p in names]
-                if isinstance(features, Products):
-                    part = _outer(features, {n.rsplit(".", 1)[-1]: weights[n] for n in mine})
-                    total = part if total is None else total.add_(part)
-                else:
-                    rest += mine
-        if rest:
-            part = _explicit(Samples(network, rest), x, weights)
-            total = part if total is None else total.add_(part)
-        assert total is not None
-        return total
+        layers, rest = split(network, x)
+        parts = [
+            _outer(features, {local: weights[name] for local, name in names.items()})
+            for features, names in layers
+        ]
+        return add([*parts, *explicit(network, x, rest, weights)])
+
+
+def split(network: nn.Module, x: Tensor) -> tuple[list[tuple[Products, dict[str, str]]], list[str]]:
+    """Linear layers that see a sample once, and the names of all other trained parameters.
+
+    Args:
+        network: The network, in evaluation mode.
+        x: (N, ...) samples.
+
+    Returns:
+        Features of each such layer with the full names of its "weight" and "bias"; names of the rest.
+    """
+    layers: list[tuple[Products, dict[str, str]]] = []
+    rest: list[str] = []
+    for source in choose(network, x, BLOCK):
+        if not isinstance(source, Layers):
+            rest += source.parameters
+            continue
+        names = {p: name for name, p in network.named_parameters() if name in source.parameters}
+        for layer, features in source.by_layer(x).items():
+            mine = [names[p] for p in layer.parameters(recurse=False) if p in names]
+            if isinstance(features, Products):
+                layers.append((features, {name.rsplit(".", 1)[-1]: name for name in mine}))
+            else:
+                rest += mine
+    return layers, rest
+
+
+def add(parts: list[Tensor]) -> Tensor:
+    """Their sum, in the first one's storage."""
+    total = parts[0]
+    for part in parts[1:]:
+        total.add_(part)
+    return total
 
 
 def _outer(features: Products, weights: Mapping[str, Tensor]) -> Tensor:
@@ -86,13 +107,16 @@ def _outer(features: Products, weights: Mapping[str, Tensor]) -> Tensor:
     return total.flatten(2).flatten(0, 1)
 
 
-def _explicit(source: Source, x: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
-    """The part of parameters without a rule, by explicit gradients."""
+def explicit(network: nn.Module, x: Tensor, names: list[str], weights: Mapping[str, Tensor]) -> list[Tensor]:
+    """The part of J D J^T of the named parameters by explicit gradients; nothing if there are none."""
+    if not names:
+        return []
+    source = Samples(network, names)
     features = source.features(x)[0]
     assert isinstance(features, Explicit)
     root = torch.cat([weights[name].reshape(-1) for name in source.parameters]).sqrt()
     part = (features.values.movedim(0, 1) * root.to(features.values)).flatten(0, 1)
-    return part @ part.mT
+    return [part @ part.mT]
 
 
 def push(network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = 4096) -> Tensor:

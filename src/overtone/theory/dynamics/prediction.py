@@ -15,8 +15,9 @@ from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.agreement import Limit
-from overtone.theory.dynamics.growth import Growth
-from overtone.theory.dynamics.linear import Linearised, Rate, propagate
+from overtone.theory.dynamics.growth import Growth, Kernels
+from overtone.theory.dynamics.leaps import Leaps
+from overtone.theory.dynamics.linear import CALM, Linearised, Rate, propagate
 from overtone.theory.dynamics.optimizer import Schedule, constant, rate_of, rule_of
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.rules import Flow, Rule
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 LARGEST = 4096
 """Outputs (samples times channels) up to which a kernel is diagonalised: 128 MiB a matrix, some minutes."""
-
-CALM = 0.5
-"""Share of the stable limit at which modes beyond it are held after a pilot that did not diverge."""
 
 
 @final
@@ -128,13 +126,25 @@ def predict(
         schedule=schedule,
         seed=seed,
     )
-    earlier = scene.walk(copy, log_steps(steps, ratio), pilot)
-    linear = copy.linearise(scene.x, scene.y, scene.train, mean_over=index.numel(), memory=memory)
     rule: Rule = Flow() if flow else rule_of(optimizer)
-    course = _Course(scene, linear, rule, rate_of(optimizer, schedule), pilot, steps, ratio)
-    growth = None
-    if earlier is not None:
-        growth = Growth.between(earlier[1], linear.eigenvalues, linear.modes, earlier[0], pilot)
+    rate = rate_of(optimizer, schedule)
+    rows = log_steps(steps, ratio)
+    leaps = None
+    if pilot and part is None and (batch is None or batch >= index.numel()):
+        leaps = Leaps(copy, scene.x, scene.y, scene.train, rule, rate)
+    kernels = Kernels()
+
+    def look() -> None:
+        seen_now = copy.kernel(scene.x[scene.train]) if leaps is None else leaps.view().linear.kernel
+        kernels.note(copy.step, seen_now)
+
+    scene.walk(copy, rows, pilot, look)
+    if leaps is None:
+        linear = copy.linearise(scene.x, scene.y, scene.train, mean_over=index.numel(), memory=memory)
+    else:
+        linear, kernels = scene.leap(leaps, rows, steps, kernels)
+    course = _Course(scene, linear, rule, rate, pilot, copy.step, steps, ratio)
+    growth = kernels.growth(linear.eigenvalues, linear.modes, copy.step)
     span = course.span(growth, _attrs(network, optimizer, pilot, seed))
     return course.result(span, None if part is None else seen.geometry.shape, signal.geometry.shape)
 
@@ -149,6 +159,7 @@ class _Course:
     rule: Rule
     rate: Rate
     pilot: int
+    since: int
     steps: int
     ratio: float
 
@@ -156,8 +167,8 @@ class _Course:
         """The prediction between its extremes; without a growth they are one."""
         frozen = self._record(None, attrs)
         if growth is None:
-            return Span(frozen, frozen, frozen, self.pilot)
-        return Span(self._record(growth, attrs), self._record(growth.slowed(0.5), attrs), frozen, self.pilot)
+            return Span(frozen, frozen, frozen, self.since)
+        return Span(self._record(growth, attrs), self._record(growth.slowed(0.5), attrs), frozen, self.since)
 
     def result(self, span: Span, part: tuple[int, ...] | None, whole: tuple[int, ...]) -> Prediction:
         """The record up to the last step, with what to know about it."""
@@ -166,10 +177,11 @@ class _Course:
         sentences = Findings(
             steps=self.steps,
             pilot=self.pilot,
+            since=self.since,
             sharpness=self.linear.gain
             * float(self.linear.eigenvalues[-1])
-            / self.rule.limit(self.rate(self.pilot)),
-            rate=self.scene.rate(self.pilot),
+            / self.rule.limit(self.rate(self.since)),
+            rate=self.scene.rate(self.since),
             diverges_at=last if last < self.steps else None,
             clipped=self.linear.clipped,
             part=part,
@@ -187,10 +199,10 @@ class _Course:
 
     def _record(self, growth: Growth | None, attrs: dict[str, Any]) -> xarray.Dataset:
         beyond = log_steps(round(TRUST * self.steps), self.ratio)
-        steps = sorted({s for s in (*beyond, self.steps) if s > self.pilot})
+        steps = sorted({s for s in (*beyond, self.steps) if s > self.since})
         ceiling = CALM if self.pilot else math.inf
-        after = [self.pilot, *steps]
-        moments = list(propagate(self.linear, self.rule, self.rate, after, self.pilot, growth, ceiling))
+        after = [self.since, *steps]
+        moments = list(propagate(self.linear, self.rule, self.rate, after, self.since, growth, ceiling))
         return self.scene.record(moments, attrs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
@@ -11,12 +12,17 @@ from torch import Tensor, nn
 from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
-from overtone.theory.dynamics.linear import Moment
+from overtone.theory.dynamics.growth import Kernels
+from overtone.theory.dynamics.leaps import Leaps
+from overtone.theory.dynamics.linear import Linearised, Moment
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.record import Ledger
 
 if TYPE_CHECKING:
     import xarray
+
+WORTH = 2
+"""Multiple of the pilot's steps that leaps have to reach to be believed."""
 
 
 @final
@@ -79,22 +85,54 @@ class Scene:
             rate,
         )
 
-    def walk(self, copy: Pilot, rows: Sequence[int], pilot: int) -> tuple[int, Tensor] | None:
-        """Take the pilot and note rows on the way.
+    def walk(self, taken: Pilot, rows: Sequence[int], pilot: int, look: Callable[[], None]) -> None:
+        """Take the pilot, note rows on the way, and look at the network half way, if there is a half way.
 
-        Returns:
-            Step and kernel of the trained outputs half way; None if there is no half way.
+        Args:
+            taken: The pilot, at its first step.
+            rows: Steps that are recorded.
+            pilot: Its last step; its row is noted too.
+            look: Called at half of it.
         """
-        middle, kernel = pilot // 2, None
+        middle = pilot // 2
         for step in sorted({step for step in rows if step < pilot} | {middle, pilot}):
-            copy.advance(step - copy.step)
-            if step in rows and step < pilot:
-                outputs = copy.outputs(self.x)
+            taken.advance(step - taken.step)
+            if step in rows or step == pilot:
+                outputs = taken.outputs(self.x)
                 loss = float((outputs - self.y)[self.train].square().mean())
                 self.ledger.add(step, outputs.cpu(), loss, self.rate(step))
             if 1 <= step == middle < pilot:
-                kernel = (step, copy.kernel(self.x[self.train]))
-        return kernel
+                look()
+
+    def leap(
+        self, leaps: Leaps, rows: Sequence[int], last: int, kernels: Kernels
+    ) -> tuple[Linearised, Kernels]:
+        """Leap towards step `last` and note rows and kernels on the way.
+
+        Leaps that end before `WORTH` times the pilot are undone: a network that so resists being linearised is
+        better continued from where it was trained.
+
+        Args:
+            leaps: At the end of the pilot.
+            rows: Steps that are recorded.
+            last: Where to.
+            kernels: Noted before; left as they are.
+
+        Returns:
+            The network where the leaps ended, or where they began, and the kernels up to there.
+        """
+        pilot = leaps.pilot
+        began, kept = pilot.step, copy.deepcopy((pilot.network, pilot.optimizer))
+        noted, passed = kernels.branch(), []
+        for step, moments, linear in leaps.run(rows, last):
+            noted.note(step, linear.kernel)
+            passed += moments
+        if pilot.step < min(last, WORTH * began):
+            pilot.step, (pilot.network, pilot.optimizer) = began, kept
+            return leaps.view().linear, kernels
+        for moment in passed:
+            self.ledger.add(moment.step, moment.outputs.cpu(), moment.loss, self.rate(moment.step))
+        return leaps.view().linear, noted
 
     def record(self, moments: Sequence[Moment], attrs: dict[str, Any]) -> xarray.Dataset:
         """The record of what was noted on the way and of these moments.

@@ -20,6 +20,10 @@ VISIBLE = 1e-9
 """Relative size of negative eigenvalues from which they are mentioned."""
 
 
+EDGE = 1.2
+"""Sharpness over what is stable from which it is mentioned; about 1 is where trained networks settle."""
+
+
 @final
 @dataclass(frozen=True)
 class Findings:
@@ -28,6 +32,7 @@ class Findings:
     Attributes:
         steps: Last step asked for.
         pilot: Steps of the pilot.
+        since: Step up to which the network was linearised again and again.
         sharpness: Largest eigenvalue over the largest stable one.
         rate: Base learning rate.
         diverges_at: Last step before a predicted divergence, or None.
@@ -38,6 +43,7 @@ class Findings:
 
     steps: int
     pilot: int
+    since: int
     sharpness: float
     rate: float
     diverges_at: int | None
@@ -65,7 +71,7 @@ class Findings:
                 f"The learning rate {self.rate:g} is beyond the {bears:.3g} that the kernel bears: training is "
                 f"predicted to diverge after step {self.diverges_at}."
             ]
-        if self.sharpness > 1 and self.pilot:
+        if self.sharpness > EDGE and self.pilot:
             return [
                 f"The learning rate {self.rate:g} is beyond the {bears:.3g} that the kernel bears, yet the pilot did "
                 "not diverge: the fastest modes are taken to be held at the edge of stability."
@@ -84,15 +90,15 @@ class Findings:
             above = record.band_low.values >= from_here
             count = int((untold | (never & above)).sum())
             found.append(
-                f"Cannot tell when {count} bands from {from_here:.4g} {unit} up are learned: the network's features "
-                "still change too fast."
+                f"Cannot tell when {_bands(count)} from {from_here:.4g} {unit} up {_are(count)} learned: the network's "
+                "features still change too fast."
             )
             never &= ~above
         if never.any() and not self.diverges_at:
             lowest = float(record.band_low.values[never].min())
             found.append(
-                f"{int(never.sum())} bands, from {lowest:.4g} {unit} up, are not learned within {self.steps} steps if "
-                "the kernel stays what it is; features learned on the way can be sooner."
+                f"{_bands(int(never.sum()))} from {lowest:.4g} {unit} up {_are(int(never.sum()))} not learned within "
+                f"{self.steps} steps, if nothing unforeseen speeds features up."
             )
         return found
 
@@ -111,8 +117,21 @@ class Findings:
                 f"The pilot of {self.pilot} steps is more than 5 % of the {self.steps} predicted; accuracy is stated "
                 "for shorter ones."
             )
+        if self.since > self.pilot:
+            found.append(
+                f"Linearised again and again up to step {self.since}"
+                + ("." if self.since == self.steps else ", where it began to change too fast for that.")
+            )
         if self.clipped > VISIBLE:
             found.append(
                 f"The kernel had negative eigenvalues of up to {self.clipped:.0e} of the largest; they were set to 0."
             )
         return found
+
+
+def _bands(count: int) -> str:
+    return "1 band" if count == 1 else f"{count} bands"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -24,16 +24,16 @@ class Span:
     """Three predictions of the same run, beyond the last step asked for.
 
     Attributes:
-        growing: With the kernel growing on as it did in the pilot.
+        growing: With the kernel growing on as it did before.
         between: With half of that growth; the prediction.
-        frozen: With the kernel as it is when the pilot ends.
-        pilot: Steps of the pilot.
+        frozen: With the kernel as it is where it was linearised last.
+        since: The step from which the three differ.
     """
 
     growing: xarray.Dataset
     between: xarray.Dataset
     frozen: xarray.Dataset
-    pilot: int
+    since: int
 
     @property
     def earliest(self) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ class Span:
     @property
     def parted(self) -> NDArray[np.float64]:
         """(band,) first step at which the two extremes differ; NaN where they do not."""
-        return np.where(self.content, departure(self.frozen, self.growing, self.pilot)[0], np.nan)
+        return np.where(self.content, departure(self.frozen, self.growing, self.since)[0], np.nan)
 
     @property
     def untold(self) -> NDArray[np.bool_]:

@@ -1,0 +1,223 @@
+"""From the end of a pilot on by leaps: linearise, follow the linear network for many steps, move there, repeat."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from overtone.theory.dynamics.edge import hold
+from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate, mean_rate
+from overtone.theory.dynamics.optimizer import second_moments
+from overtone.theory.dynamics.pilot import Pilot
+from overtone.theory.dynamics.preconditioned import push
+from overtone.theory.dynamics.rules import Rule, State
+from overtone.theory.dynamics.separable import separable_kernel
+
+LONGEST = 0.15
+"""Largest leap, as a share of the steps taken so far: kernels grow as powers of the step."""
+
+TOLERANCE = 0.2
+"""Largest distance of the moved network from the linear one, as a share of the residual, at which a leap counts."""
+
+MOST = 500
+"""The leaps that a prediction costs at most; where shorter ones are needed they end."""
+
+PIECES = 4
+"""Parts of a leap over which Adam's second moments are summed up."""
+
+
+@final
+@dataclass(frozen=True)
+class View:
+    """A network as its optimizer sees it now.
+
+    Attributes:
+        linear: Its first-order expansion.
+        scale: D by parameter name as the expansion uses it, or None for ones.
+    """
+
+    linear: Linearised
+    scale: dict[str, Tensor] | None
+
+
+@final
+class Leaps:
+    """Takes a pilot's network further than it was trained, at a cost that grows with the logarithm of the steps.
+
+    In a leap from t to t + d the parameters move by what d steps of the linear network add up to, -D J^T a, Adam's
+    second moments by the squares of the gradients on the way, and the sharpness is held at the edge of stability.
+    Leaps are as long as the moved network stays close to the linear one. Of a kernel with second moments the
+    separable form is used.
+
+    Args:
+        pilot: Where training has come; it is taken along.
+        x: (N, ...) samples to predict.
+        y: (N, C) their targets.
+        train: (n,) rows that are trained on.
+        rule: The optimizer.
+        rate: Learning rate per step.
+
+    Source: an exponential Rosenbrock-Euler method (Hochbruck and Ostermann 2010, Acta Numerica 19, section 2.4) with
+    the Gauss-Newton Jacobian.
+    """
+
+    def __init__(self, pilot: Pilot, x: Tensor, y: Tensor, train: Tensor, rule: Rule, rate: Rate) -> None:
+        self.pilot, self.rule, self.rate = pilot, rule, rate
+        self._x, self._y, self._train = x, y, train
+
+    def view(self) -> View:
+        """The network where it is now, with the momentum that it has."""
+        network, optimizer = self.pilot.network, self.pilot.optimizer
+        scale = second_moments(optimizer, network)
+        wide = copy.deepcopy(network).double()
+        exact = None if scale is None else {name: each.double() for name, each in scale.items()}
+        kernel, used = separable_kernel(wide, self._x.double(), exact)
+        kept = None if scale is None else {name: used[name].to(each) for name, each in scale.items()}
+        momenta = self._momenta(self.pilot)
+        moving = {n: m if kept is None else kept[n] * m for n, m in momenta.items()}
+        velocity = push(network, self._x, moving) if moving else None
+        columns = kernel.reshape(len(kernel), len(self._x), -1)[:, self._train].reshape(len(kernel), -1)
+        linear = Linearised.of(self.pilot.outputs(self._x), self._y, columns, self._train, velocity)
+        return View(linear, kept)
+
+    def run(self, rows: Sequence[int], last: int) -> Iterator[tuple[int, list[Moment], Linearised]]:
+        """Leap until `last`, or until leaps become too short to pay.
+
+        Args:
+            rows: Steps that are recorded.
+            last: The last step.
+
+        Yields:
+            The step at which a leap began, the moments among `rows` in it, and the expansion that it followed.
+        """
+        length = last
+        while self.pilot.step < last:
+            now = self.pilot.step
+            self._refresh()
+            view = self._held(self.view())
+            shortest = min(math.ceil(last / MOST), max(1, round(LONGEST / 3 * now)))
+            length = min(length, max(1, round(LONGEST * now)), last - now)
+            trial, moments, apart = self._leap(view, length, rows)
+            while not apart <= TOLERANCE and length > 1:
+                length = _fitting(length, apart)
+                if length < shortest:
+                    return
+                trial, moments, apart = self._leap(view, length, rows)
+            if not math.isfinite(apart):
+                return
+            self.pilot.network, self.pilot.optimizer = trial
+            self.pilot.step = now + length
+            yield now, moments, view.linear
+            length = _fitting(length, apart) + 1
+        self._refresh()
+
+    def _leap(
+        self, view: View, length: int, rows: Sequence[int]
+    ) -> tuple[tuple[nn.Module, torch.optim.Optimizer], list[Moment], float]:
+        """A moved copy, what was passed on the way, and how far it is from the linear network."""
+        now, linear = self.pilot.step, view.linear
+        goal = now + length
+        recorded = [step for step in rows if now < step <= goal]
+        sums = {now + round(length * part / PIECES) for part in range(1, PIECES + 1)} - {now}
+        squares: list[tuple[int, dict[str, Tensor]]] = []
+        passed: dict[int, Tensor] = {}
+        state, at = linear.begin(), now
+        residual, since = state.residual, now
+        for stop in sorted({*recorded, *sums}):
+            rate = mean_rate(self.rate, at, stop)
+            state, at = linear.advance(state, self.rule, rate, stop - at, ceiling=CALM), stop
+            passed[stop] = linear.at(state)
+            if view.scale is not None and stop in sums:
+                middle = linear.gain * (residual + state.residual) / 2
+                squares.append((stop - since, self._pull(linear, middle)))
+                residual, since = state.residual, stop
+        trial = self._moved(view, state, squares, length)
+        found = trial[0](self._x).detach().reshape(self._y.shape).double()
+        beside = found - passed[goal]
+        apart = float(beside[self._train].norm() / (passed[goal] - self._y)[self._train].norm())
+        moments = []
+        for step in recorded:
+            outputs = passed[step] + beside * ((step - now) / length) ** 2
+            loss = float((outputs - self._y)[self._train].square().mean())
+            moments.append(Moment(step, outputs, loss))
+        return trial, moments, apart
+
+    def _moved(
+        self, view: View, state: State, squares: list[tuple[int, dict[str, Tensor]]], length: int
+    ) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """A copy of network and optimizer at the end of a leap."""
+        shift, momentum = self._pull(view.linear, state.dual), self._pull(view.linear, state.velocity)
+        network, optimizer = copy.deepcopy((self.pilot.network, self.pilot.optimizer))
+        group = optimizer.param_groups[0]
+        with torch.no_grad():
+            for name, p in network.named_parameters():
+                if name not in shift:
+                    continue
+                weight = 1.0 if view.scale is None else view.scale[name]
+                kept = optimizer.state[p]
+                old = kept.get("exp_avg", kept.get("momentum_buffer"))
+                p.sub_(weight * shift[name])
+                if old is not None:
+                    p.sub_(state.carried * weight * old)
+                    old.mul_(state.fading).add_(momentum[name])
+                if view.scale is not None:
+                    kept["step"] += length
+                for steps, each in squares:
+                    left = float(group["betas"][1]) ** steps
+                    kept["exp_avg_sq"].mul_(left).add_((1 - left) * each[name].square())
+        return network, optimizer
+
+    def _held(self, view: View) -> View:
+        """The same view, with the network moved back to where it is stable."""
+        linear, now = view.linear, self.pilot.step
+        limit = self.rule.limit(self.rate(now)) / linear.gain
+        beyond = linear.eigenvalues > limit
+        if not bool(beyond.any()):
+            return view
+        hold(self.pilot.network, self._x[self._train], linear.modes[:, beyond], limit, view.scale)
+        outputs = self.pilot.outputs(self._x).double()
+        return replace(view, linear=replace(linear, outputs=outputs))
+
+    def _refresh(self) -> None:
+        """Let the present gradient count in second moments that are smaller, as the next step would."""
+        optimizer = self.pilot.optimizer
+        if not isinstance(optimizer, torch.optim.Adam):
+            return
+        x, y = self._x[self._train], self._y[self._train]
+        parameters = [p for p in self.pilot.network.parameters() if p in optimizer.state]
+        loss = (self.pilot.network(x).reshape(y.shape) - y).square().mean()
+        beta = float(optimizer.param_groups[0]["betas"][1])
+        for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            moment = optimizer.state[p]["exp_avg_sq"]
+            moment.copy_(torch.maximum(moment, beta * moment + (1 - beta) * g.square()))
+
+    def _pull(self, linear: Linearised, along: Tensor) -> dict[str, Tensor]:
+        """J^T of a combination of modes, by parameter name."""
+        named = {n: p for n, p in self.pilot.network.named_parameters() if p.requires_grad}
+        outputs = self.pilot.network(self._x[self._train]).reshape(-1)
+        found = torch.autograd.grad(
+            outputs, list(named.values()), (linear.modes @ along).to(outputs), materialize_grads=True
+        )
+        return dict(zip(named, found, strict=True))
+
+    @staticmethod
+    def _momenta(pilot: Pilot) -> Mapping[str, Tensor]:
+        kept = {
+            n: pilot.optimizer.state[p]
+            for n, p in pilot.network.named_parameters()
+            if p in pilot.optimizer.state
+        }
+        found = {n: state.get("exp_avg", state.get("momentum_buffer")) for n, state in kept.items()}
+        return {n: each for n, each in found.items() if each is not None}
+
+
+def _fitting(length: int, apart: float) -> int:
+    """The length at which the distance, which grows with its square, is somewhat below the tolerance."""
+    share = 0.9 * math.sqrt(TOLERANCE / apart) if math.isfinite(apart) and apart > 0 else 2.0 * (apart == 0)
+    return max(1, int(length * min(2.0, max(0.3, share))))
