@@ -133,6 +133,7 @@ def fit(
         window=plan.window,
         noise=noise(),
         snapshots=plan.snapshots,
+        strict=True,
         attrs=attrs,
     )
     return _train(signal, replace(built, field=field), options, directory, probe, None, progress)
@@ -180,6 +181,7 @@ def _resume(
         window=plan.window,
         noise=noise(),
         snapshots=plan.snapshots,
+        strict=True,
         resume_after=checkpoint.step if on_schedule else checkpoint.step - 1,
         elapsed=checkpoint.seconds,
     )
