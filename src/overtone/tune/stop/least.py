@@ -15,6 +15,9 @@ from overtone.tune.stop.watch import Row, Watch
 REACH = 4 * SMOOTHING
 """How far a row reaches in ln(1 + step); older rows no longer change."""
 
+FIRST = 50
+"""Steps that count as the best at the least, because the first steps of an optimizer tell nothing."""
+
 
 @final
 class Least(Watch):
@@ -22,7 +25,7 @@ class Least(Watch):
 
     The logarithms of the estimates are averaged over steps some 25 % apart (a Gaussian kernel of width 0.25 in ln(1 +
     step)), because with few held-out samples the raw least value is one of chance. The run ends at step s when s >=
-    patience * best and the estimate there exceeds the least one by `margin`.
+    patience * max(best, 50) and the estimate there exceeds the least one by `margin`.
 
     Args:
         estimate: From a row to a positive estimate of the error; NaN where it cannot tell.
@@ -71,7 +74,7 @@ class Least(Watch):
         pairs = list(zip(curve, self._steps, strict=True))[self._open :]
         lowest, self._best = min(pairs if self._settled is None else [self._settled, *pairs])
         self._settle(pairs)
-        return step >= self._patience * max(self._best, 1) and curve[-1] > (1 + self._margin) * lowest
+        return step >= self._patience * max(self._best, FIRST) and curve[-1] > (1 + self._margin) * lowest
 
     def _settle(self, pairs: list[tuple[float, int]]) -> None:
         """Close the rows that no later row reaches, and forget those that reach no open one."""
