@@ -9,6 +9,7 @@ from . import signals as signals
 from . import spectra as spectra
 from . import tune as tune
 from . import units as units
+from .comparing import compare as compare
 from .fitting import Run as Run
 from .fitting import fit as fit
 from .observe import Observer as Observer

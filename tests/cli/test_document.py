@@ -41,6 +41,7 @@ LISTED = {
     | BOTH
     | {flag: row for flag, row in FIT.items() if flag not in ("--clean", "--resume", "--overwrite")}
     | flags("Flags of predict"),
+    "compare": SHARED | BOTH | flags("Flags of compare"),
     "report": SHARED | flags("Flags of report"),
     "study list": KEPT,
     "study show": KEPT,
@@ -91,7 +92,7 @@ def test_the_page_gives_their_defaults(verb):
 
 def test_the_page_lists_the_verbs_and_exit_codes():
     told = re.findall(r"^\| `overtone (\w+)", PAGE, re.M)
-    assert told == ["scan", "fit", "predict", "study", "report"] == list(cli.commands)
+    assert told == ["scan", "fit", "predict", "compare", "study", "report"] == list(cli.commands)
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.M)]
     assert codes == [0, FAILED, WRONG, INTERRUPTED]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 import overtone
+from overtone.cli.compare import compare
 from overtone.cli.fit import fit
 from overtone.cli.predict import predict
 from overtone.cli.report import report
@@ -42,7 +43,7 @@ def cli() -> None:
     """See which frequencies a neural network learns, when, and where it begins to learn noise."""
 
 
-verbs: tuple[click.Command, ...] = (scan, fit, predict, study, report)
+verbs: tuple[click.Command, ...] = (scan, fit, predict, compare, study, report)
 for verb in verbs:
     cli.add_command(verb)
 

@@ -1,0 +1,234 @@
+"""`overtone compare`: candidates under one budget, and whether a network is worth it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from overtone.cli.options import chain, common, reading, reading_arguments
+from overtone.cli.output import print_json
+from overtone.cli.source import read_source
+from overtone.cli.text import count, facts, paragraph
+from overtone.cli.verb import Verb, examples, flag
+from overtone.errors import InputError
+
+if TYPE_CHECKING:
+    from overtone.comparing import Comparison
+    from overtone.signals import Signal
+
+
+def budget(command: Any) -> Any:
+    """Flags of what takes part and for how long."""
+    section = "Candidates"
+    return chain(
+        flag(
+            "--candidates",
+            metavar="NAME[,NAME]",
+            default="gaussian,siren",
+            show_default=True,
+            section=section,
+            help="Networks besides a plain one: an encoding (gaussian, hash-grid, positional, ...) or an activation "
+            "with frequencies (siren, finer, gabor, ...). Interpolation, a smoothing spline and the kernel twin always "
+            "take part.",
+        ),
+        flag("--steps", type=int, section=section, help="Of each network. [default: 1000, if no --time]"),
+        flag(
+            "--time",
+            "seconds",
+            type=float,
+            metavar="SECONDS",
+            section=section,
+            help="Wall-clock budget of each network and seed.",
+        ),
+        flag(
+            "--parameters",
+            type=int,
+            section=section,
+            help="Most parameters of each network, which decide its width. [default: 256 units a layer]",
+        ),
+        flag(
+            "--seeds",
+            type=int,
+            default=3,
+            show_default=True,
+            section=section,
+            help="How often each network is trained.",
+        ),
+        flag(
+            "--processes",
+            type=click.IntRange(min=1),
+            section=section,
+            help="Side by side. [default: one per core]",
+        ),
+    )(command)
+
+
+def judging(command: Any) -> Any:
+    """Flags of what candidates are judged by."""
+    section = "Judging"
+    return chain(
+        flag(
+            "--held-out",
+            type=float,
+            metavar="FRACTION",
+            default=0.1,
+            show_default=True,
+            section=section,
+            help="Part of the samples by which candidates are judged.",
+        ),
+        flag(
+            "--blocks",
+            type=int,
+            metavar="SIDE",
+            section=section,
+            help="Hold out boxes of that many samples a side.",
+        ),
+        flag(
+            "--strided",
+            is_flag=True,
+            section=section,
+            help="Learn from every second sample per axis, hold out those between.",
+        ),
+        flag(
+            "--clean",
+            type=click.Path(),
+            metavar="FILE",
+            section=section,
+            help="The noise-free version of SOURCE, to judge by; never learned from.",
+        ),
+        flag(
+            "--noise",
+            type=float,
+            metavar="FRACTION",
+            section=section,
+            help="Add white noise of that standard deviation, as a part of the range, and judge by SOURCE as it was.",
+        ),
+    )(command)
+
+
+@click.command(
+    cls=Verb,
+    short_help="Compare networks, interpolation and kernels.",
+    epilog=examples(
+        "overtone compare photo.jpg --time 60",
+        "overtone compare photo.jpg --strided --candidates gaussian,hash-grid",
+        "overtone compare speech.wav --blocks 200 --noise 0.1",
+    ),
+)
+@click.argument("source", required=False, type=click.Path())
+@chain(budget, judging, reading)
+@flag(
+    "--out",
+    type=click.Path(),
+    metavar="DIR",
+    default="comparison",
+    show_default=True,
+    section="Output",
+    help="Directory for results and report; what was done there before is not done again.",
+)
+@flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier comparison in --out.")
+@common
+def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None:
+    """Let candidates learn some samples of SOURCE, judge them by others, and say which to take.
+
+    None sees what it is judged by. Whether any network is worth its training is said, too. Interrupted, the same
+    command goes on.
+    """
+    from overtone.comparing import compare as run
+    from overtone.sweeps import Local
+
+    how = reading_arguments(options)
+    split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
+    signal = prepared(source, how, options["held_out"], options["seed"], **split)
+    names = [name.strip() for name in options.pop("candidates").split(",") if name.strip()]
+    workers = Local(options.pop("processes"))
+    found = run(signal, out, candidates=names, workers=workers, progress=True, **options)
+    page = found.report()
+    if as_json:
+        print_json(document(found, str(page)) | {"seed": options["seed"]})
+    else:
+        click.echo(text(found, page.resolve().as_uri()))
+
+
+def prepared(
+    source: str | None,
+    how: dict[str, Any],
+    fraction: float,
+    seed: int,
+    *,
+    blocks: int | None,
+    strided: bool,
+    clean: str | None,
+    noise: float | None,
+) -> Signal:
+    """The signal with its noise and its held-out samples."""
+    from overtone.signals import masks, synthetic
+
+    if clean is not None and noise is not None:
+        raise InputError("--clean or --noise", "both", "choose one")
+    if blocks is not None and strided:
+        raise InputError("--blocks or --strided", "both", "choose one")
+    signal = read_source(source, how, clean)
+    if noise is not None:
+        signal = synthetic.add_noise(signal, fraction_of_range=noise, seed=seed)
+    if blocks is not None:
+        return signal.with_held_out(masks.blocks(signal.geometry, fraction, blocks, seed))
+    if strided:
+        return signal.with_split(*masks.alternating(signal.geometry))
+    return signal
+
+
+def document(found: Comparison, page: str) -> dict[str, Any]:
+    """The JSON document of a comparison; levels in dB, best candidate first."""
+    signal = found.problem.signal
+    return {
+        "candidates": [
+            {
+                "name": score.name,
+                "psnr_held_out": score.mean,
+                "interval": [score.low, score.high],
+                "seconds": score.seconds,
+                "parameters": score.parameters,
+                "network": score.trained,
+                "psnr_by_seed": list(score.psnr),
+                "note": score.note,
+            }
+            for score in found.scores
+        ],
+        "winner": found.winner,
+        "verdict": found.verdict,
+        "worth_a_network": found.decision.worth_a_network,
+        "margins": [
+            {"better": a, "worse": b, "decibels": m.mean, "interval": [m.low, m.high], "clear": m.clear}
+            for (a, b), m in found.margins.items()
+        ],
+        "failed": dict(found.failed),
+        "samples": {"train": len(signal.train_index), "held_out": len(signal.held_out_index)},
+        "noisy": found.problem.noisy,
+        "bandwidth": list(found.problem.bandwidth),
+        "unit": signal.geometry.frequency_unit,
+        "comparison": str(found.path),
+        "report": page,
+    }
+
+
+def text(found: Comparison, page: str) -> str:
+    """The comparison for people: the verdict, and a line for each candidate, best first.
+
+    Args:
+        found: The comparison.
+        page: Address of the report.
+    """
+    lines = [f"{'candidate':<18}{'held-out PSNR':>14}  {'90 % interval':<16}{'time':>9}  parameters"]
+    for score in found.scores:
+        ends = f"{score.low:.1f} to {score.high:.1f}" if score.high > score.low else "-"
+        size = "-" if score.parameters is None else f"{score.parameters:,}"
+        lines.append(f"{score.name:<18}{score.mean:>11.1f} dB  {ends:<16}{score.seconds:>7.3g} s  {size}")
+    signal = found.problem.signal
+    rows = {
+        "Samples": f"{count(len(signal.train_index), 'sample')} to learn from, {len(signal.held_out_index):,} held out"
+    }
+    rows |= {f"Failed: {name}": why for name, why in found.failed.items()}
+    body = "\n".join(lines)
+    return f"{paragraph('Verdict', found.verdict)}\n\n{body}\n\n{facts(rows | {'Report': page})}"

@@ -1,0 +1,132 @@
+"""A trained network as a candidate."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.baselines import set_aside
+from overtone.comparing.best import Best
+from overtone.comparing.budget import LEAST_STEPS, WIDTH
+from overtone.comparing.candidate import Attempt, Candidate
+from overtone.comparing.problem import Problem
+from overtone.errors import InputError
+from overtone.fitting.network import NetworkSettings, build
+from overtone.nn import Field
+from overtone.observe import LogSchedule
+from overtone.observe.evaluate import chunk_size, predict
+from overtone.training import Decay, Options, train
+from overtone.tune import Budget, measure_noise
+
+NARROWEST = 8
+"""Units per hidden layer below which a network is not built to meet a budget."""
+
+PILOT = 3
+"""Steps that are timed."""
+
+
+@final
+@dataclass(frozen=True)
+class Trained(Candidate):
+    """A network with the chosen bandwidth, trained with Adam and a learning rate that falls to 0 on a cosine.
+
+    On noisy samples a tenth of those to train on is set aside and the step of their least error kept; else all are
+    trained on to the end.
+
+    Attributes:
+        settings: Encoding, activation and depth; the width follows from the budget.
+        lr: Learning rate.
+    """
+
+    settings: NetworkSettings
+    lr: float = 1e-3
+
+    @property
+    def trained(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def drawn(self) -> bool:
+        """Yes: weights, frequencies and batches are."""
+        return True
+
+    def field(self, problem: Problem, width: int, seed: int) -> Field:
+        """The network before training, for the problem's signal."""
+        reach = problem.bandwidth if self.settings.has_bandwidth else None
+        settings = replace(self.settings, width=width, bandwidth=reach)
+        return build(problem.signal, settings, seed, lambda: measure_noise(problem.signal)).field
+
+    def width(self, problem: Problem, budget: Budget) -> int:
+        """The most units per hidden layer, up to 1,024, that keep to the budget's parameters.
+
+        Raises:
+            InputError: If even 8 units are too many.
+        """
+        if budget.parameters is None:
+            return WIDTH
+        low, high = NARROWEST, 1024
+        least = _count(self.field(problem, low, 0))
+        if least > budget.parameters:
+            raise InputError(
+                f"a budget of at least {least:,} parameters",
+                f"{budget.parameters:,}",
+                "raise it",
+                "parameters",
+            )
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = _count(self.field(problem, middle, 0)) <= budget.parameters
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return low
+
+    def check(self, problem: Problem, budget: Budget, device: torch.device) -> None:
+        """See `Candidate.check`; three steps are timed where the budget is a time."""
+        width = self.width(problem, budget)
+        if budget.seconds is None:
+            return
+        field = self.field(problem, width, 0).to(device)
+        began = time.perf_counter()
+        train(
+            field, problem.signal, Options(steps=PILOT, compile=False), lambda *_: None, wants=lambda _: False
+        )
+        enough = LEAST_STEPS * (time.perf_counter() - began) / PILOT
+        if enough > budget.seconds:
+            raise InputError(
+                f"a budget of at least {enough:.2g} s, in which {LEAST_STEPS} steps fit",
+                f"{budget.seconds:g} s",
+                "raise it, or pass fewer parameters or steps instead",
+                "seconds",
+            )
+
+    def attempt(self, problem: Problem, budget: Budget, seed: int, device: torch.device) -> Attempt:
+        """See `Candidate.attempt`."""
+        field = self.field(problem, self.width(problem, budget), seed).to(device)
+        options = Options(budget.steps, budget.seconds, lr=self.lr, decay=Decay.COSINE, seed=seed)
+        signal, due, note = problem.signal, LogSchedule().due, ""
+        if problem.noisy:
+            present = torch.zeros(signal.geometry.samples, dtype=torch.bool)
+            present[signal.train_index.cpu()] = True
+            aside = torch.from_numpy(set_aside(present.numpy(), seed))
+            signal = signal.with_split(present & ~aside, aside)
+            best = Best(field, signal)
+            train(field, signal, options, best, wants=due)
+            best.restore()
+            note = f"Stopped at step {best.step} by {int(aside.sum()):,} samples set aside."
+        else:
+            ended = train(field, signal, options, lambda *_: None, wants=lambda _: False)
+            note = f"Trained for {ended.step} steps."
+        return Attempt(_everywhere(field, problem), _count(field), note)
+
+
+def _everywhere(field: Field, problem: Problem) -> Tensor:
+    with torch.no_grad():
+        return predict(field, problem.signal.geometry, None, chunk=chunk_size(field, 1.0))
+
+
+def _count(field: Field) -> int:
+    return sum(p.numel() for p in field.parameters())

@@ -1,0 +1,123 @@
+"""How good a candidate is, and by how much one is better than another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import scipy.stats
+
+CONFIDENCE = 0.9
+"""Probability with which an interval holds its value, were the deviations normal."""
+
+CLEAR = 0.1
+"""Differences in dB below this are not worth a word."""
+
+CELLS = 64
+"""Boxes into which a grid is cut, about: errors within one are taken to hang together, those of two not."""
+
+PER_DECIBEL = 10 / math.log(10)
+
+
+@final
+@dataclass(frozen=True)
+class Score:
+    """A candidate's quality on the held-out samples.
+
+    Attributes:
+        name: Of the candidate.
+        trained: Whether it is a network.
+        psnr: In dB, one per seed: 10 log10(peak^2 / mean square error).
+        low: Lower end of Student's interval of 90 % over seeds; the value itself where no seed enters.
+        high: Upper end.
+        seconds: It took, mean over seeds.
+        parameters: Of the network, or None.
+        note: How it came about, for the first seed.
+    """
+
+    name: str
+    trained: bool
+    psnr: tuple[float, ...]
+    low: float
+    high: float
+    seconds: float
+    parameters: int | None
+    note: str
+
+    @property
+    def mean(self) -> float:
+        """PSNR in dB, mean over seeds."""
+        return float(np.mean(self.psnr))
+
+
+@final
+@dataclass(frozen=True)
+class Margin:
+    """By how many dB one candidate is better than another.
+
+    Attributes:
+        mean: Difference of the PSNRs.
+        low: Lower end of an interval of 90 %, over seeds and over held-out samples.
+        high: Upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the first is surely better, by a tenth of a decibel or more."""
+        return self.low > 0 and self.mean >= CLEAR
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} dB ({self.low:.1f} to {self.high:.1f})"
+
+
+def student(values: np.ndarray) -> float:
+    """Half the width of Student's interval of the mean; 0 for a single value.
+
+    t(0.95, n - 1) s / sqrt(n).
+    """
+    if values.size < 2:
+        return 0.0
+    quantile = scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, values.size - 1)
+    return float(quantile * values.std(ddof=1) / math.sqrt(values.size))
+
+
+def cells(shape: tuple[int, ...]) -> np.ndarray:
+    """(N,) number of the box, out of about 64, in which each sample of a grid lies."""
+    side = max(1, round(CELLS ** (1 / len(shape))))
+    parts = [np.arange(n) * min(side, n) // n for n in shape]
+    box = np.zeros(shape, dtype=np.int64)
+    for axis, part in enumerate(parts):
+        box = box * side + part.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    return box.reshape(-1)
+
+
+def margin(first: np.ndarray, second: np.ndarray, box: np.ndarray) -> Margin:
+    """How much better the first is, in dB.
+
+    The difference of the mean PSNRs, whose interval adds in squares what seeds and what held-out samples leave open.
+    Seeds: Student's half-widths of both. Samples: to first order 10 log10(b / a) varies as 10 / ln 10 times the mean of
+    e_b / b - e_a / a over samples, with e the squared errors and a, b their means; its standard error is taken over
+    boxes of neighbouring samples.
+
+    Args:
+        first: (seeds, M) squared error of each held-out sample.
+        second: (seeds', M) likewise.
+        box: (M,) which box each sample lies in.
+    """
+    tiny = float(np.finfo(np.float64).tiny)
+    levels = [10 * np.log10(np.maximum(e.mean(1), tiny)) for e in (first, second)]
+    mean = float(levels[1].mean() - levels[0].mean())
+    a, b = first.mean(0), second.mean(0)
+    deviation = b / max(float(b.mean()), tiny) - a / max(float(a.mean()), tiny)
+    sums = np.bincount(box, weights=deviation)
+    boxes = int(np.count_nonzero(np.bincount(box)))
+    spread = math.sqrt(float(np.square(sums).sum()) * boxes / (boxes - 1 or 1)) / len(box)
+    samples = PER_DECIBEL * spread * float(scipy.stats.norm.ppf(0.5 + CONFIDENCE / 2))
+    half = math.hypot(samples, *(student(level) for level in levels))
+    return Margin(mean, mean - half, mean + half)
