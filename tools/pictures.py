@@ -17,6 +17,10 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 import overtone as ot
+from overtone.nn.encodings import Gaussian
+from overtone.plots import style
+from overtone.signals import masks
+from overtone.theory import twin
 
 IMAGES = Path(__file__).parents[1] / "docs" / "img"
 CHROMIUM = "/usr/bin/chromium"
@@ -99,6 +103,31 @@ def bandwidths() -> Image.Image:
     return sheet
 
 
+def twin_times() -> go.Figure:
+    """Held-out error of the kernel twin against training time, without and with noise."""
+    figure = style.canvas()
+    for noise, colour in ((0.0, style.RUNS[0]), (0.1, style.RUNS[1]), (0.2, style.RUNS[3])):
+        clean = camera(64)
+        signal = ot.signals.synthetic.add_noise(clean, std=noise, seed=0) if noise else clean
+        signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=1))
+        model = twin.after(Gaussian(2, 128, 2.0, seed=0), signal.geometry)
+        found = twin.fit(signal, model, twin.Effort(tolerance=1e-4))
+        error = found.error.mean(1).sqrt().numpy()
+        name = f"noise {noise:.0%} of the range"
+        line = {"color": colour, "width": 2}
+        figure.add_scatter(x=found.times.numpy(), y=error, mode="lines", name=name, line=line)
+        stop = {"color": colour, "size": 10}
+        figure.add_scatter(
+            x=[found.time], y=[error[found.index]], mode="markers", marker=stop, showlegend=False
+        )
+    figure.update_xaxes(
+        type="log", exponentformat="power", title_text="training time (1 / kernel), dots: the stop"
+    )
+    marks = [0.03, 0.05, 0.1, 0.2, 0.3]
+    figure.update_yaxes(type="log", tickvals=marks, title_text="held-out error (RMS, share of the range)")
+    return figure
+
+
 def main() -> None:
     """Draw them all."""
     IMAGES.mkdir(exist_ok=True)
@@ -120,6 +149,7 @@ def main() -> None:
         )
         draw(browser, ot.plots.learning_order.figure(first.record), "learning-order", height=440)
         draw(browser, own_loop(folder), "own-loop")
+        draw(browser, twin_times(), "twin")
         draw(browser, ot.plots.psnr.figure(wide.record), "noise")
         draw(browser, ot.plots.learning_step.figure([run.record for run in seeds]), "learning-step")
         first_screen(browser, report.directory.path)
