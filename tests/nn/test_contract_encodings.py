@@ -28,7 +28,7 @@ BUILD: dict[str, Callable[[int], encodings.Encoding]] = {
     "gaussian": lambda seed: encodings.Gaussian(2, 128, [20.0, 8.0], seed),
     "power": lambda _: encodings.PowerLaw(2, 40, 0.5, [1.0, 2.0]),
     "learned": lambda seed: encodings.Learned(2, 128, [20.0, 8.0], seed),
-    "periodic": lambda seed: encodings.Periodic(2, [12.0, 6.0], 48, 24, seed),
+    "periodic": lambda seed: encodings.Periodic(2, [12.0, 6.0], 48, 12, seed),
     "hash": lambda seed: encodings.HashGrid(2, [120.0, 60.0], 8.0, 6, 2, 9, LINEAR, seed),
     "hash-smooth": lambda seed: encodings.HashGrid(2, 90.0, 8.0, 6, 2, 9, SMOOTH, seed),
     "dense": lambda seed: encodings.DenseGrid(2, [90.0, 60.0], 8.0, 4, 2, LINEAR, seed),
@@ -112,9 +112,10 @@ def test_derivatives(name):
     def function(coords: Tensor, *_: Tensor) -> Tensor:
         return encoding(coords)
 
-    assert torch.autograd.gradcheck(function, (x, *parameters), atol=1e-4, rtol=1e-3)
+    quick = {"atol": 1e-3, "rtol": 1e-3, "fast_mode": True}  # a random direction instead of each entry
+    assert torch.autograd.gradcheck(function, (x, *parameters), **quick)
     if name not in ROUGH:
-        assert torch.autograd.gradgradcheck(function, (x, *parameters), atol=1e-3, rtol=1e-3)
+        assert torch.autograd.gradgradcheck(function, (x, *parameters), **quick)
 
 
 def small(name: str) -> encodings.Encoding:
@@ -219,7 +220,7 @@ def test_the_bandwidth_is_that_of_the_features(name):
 def test_a_copy_reaches_what_is_asked_and_the_original_stays(name):
     encoding = BUILD[name](0)
     axes, before = encoding.in_features, encoding.bandwidth
-    wanted = (30.0, 14.0, 20.0)[:axes]
+    wanted = (40.0, 24.0, 30.0)[:axes]
     new = nn.with_bandwidth(encoding, wanted)
     assert type(new) is type(encoding)
     assert nn.bandwidth(new) == pytest.approx(wanted, rel=1e-6)

@@ -56,7 +56,7 @@ def lattice_bandwidth(
     """Bandwidth along one axis of independent node values, interpolated, all levels together.
 
     The spectrum of a level of N cells per unit is |k(f / N)|^2, k the Fourier transform of the interpolation kernel
-    (linear: sinc^2), and levels have equal power. For one level of linear interpolation it is 0.426 N.
+    (linear: sinc^2), and levels have equal power. For one level of linear interpolation it is 0.425 N.
 
     Args:
         resolutions: Cells per unit of each level along the axis.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,16 +10,15 @@ from torch import Tensor
 from overtone.units import Interpolation
 
 
-def taps(position: Tensor, kernel: Interpolation) -> tuple[Tensor, Tensor]:
-    """The nodes that a value is made of, along each axis by itself.
+def taps(position: Tensor, kernel: Interpolation) -> tuple[Tensor, list[Tensor]]:
+    """The nodes along one axis that a value is made of.
 
     Args:
         position: Places in cells; node k lies at k, or at k - 1 for the cubic kernel, which needs one before.
         kernel: The interpolation.
 
     Returns:
-        The lowest node, int64 of the shape of `position`, and the weights (..., kernel.taps) of it and those after
-        it. Weights sum to 1.
+        The lowest node, int32 of the shape of `position`, and the weights of it and of those after it, which sum to 1.
     """
     cell = position.detach().floor()
     t = position - cell
@@ -37,20 +36,20 @@ def taps(position: Tensor, kernel: Interpolation) -> tuple[Tensor, Tensor]:
                 (1 + 3 * (t + t2 - t2 * t)) / 6,
                 t2 * t / 6,
             ]
-    return cell.to(torch.int64), torch.stack(weights, dim=-1)
+    return cell.to(torch.int32), weights
 
 
-def combined(terms: Tensor, together: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def combined(terms: Sequence[Sequence[Tensor]], together: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """One number for each combination of the nodes of all axes.
 
     Args:
-        terms: (..., d, t), t numbers for each axis.
+        terms: For each axis, one tensor (...) for each of its t nodes.
         together: Joins those of two axes: a sum, a product, an exclusive or.
 
     Returns:
         (..., t^d), those of the last axis varying fastest.
     """
-    found = terms[..., 0, :]
-    for axis in range(1, terms.shape[-2]):
-        found = together(found[..., :, None], terms[..., axis, None, :]).flatten(-2)
-    return found
+    found = list(terms[0])
+    for axis in terms[1:]:
+        found = [together(one, other) for one in found for other in axis]
+    return torch.stack(found, dim=-1)

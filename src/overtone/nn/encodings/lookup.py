@@ -77,7 +77,7 @@ def lookup(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 
     Args:
         table: (entries, F).
-        index: (..., K) int64 rows.
+        index: (..., K) int32 or int64 rows.
         weight: (..., K) in the table's precision.
 
     Returns:

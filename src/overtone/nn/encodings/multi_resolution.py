@@ -34,6 +34,7 @@ LARGEST = 1 << 28
 """Rows a table may have."""
 
 PRIMES = (1, 2_654_435_761, 805_459_861, 3_674_653_429, 2_097_192_037, 1_434_869_437, 2_165_219_737)
+"""Factors of the hash per axis, modulo 2^32: 32 bits multiply twice as fast as 64, and T of them are used."""
 
 
 class MultiResolution(Encoding, ABC):
@@ -116,11 +117,14 @@ class MultiResolution(Encoding, ABC):
             )
         self._whole = sum(n == h for n, h in zip(needed, held, strict=True))
         strides = [[math.prod(level[axis + 1 :]) for axis in range(len(level))] for level in nodes.tolist()]
-        steps = strides[: self._whole] + [list(PRIMES[: self.in_features])] * (self.levels - self._whole)
+        primes = [(prime + (1 << 31)) % (1 << 32) - (1 << 31) for prime in PRIMES[: self.in_features]]
+        steps = strides[: self._whole] + [primes] * (self.levels - self._whole)
         starts = [sum(held[:level]) for level in range(self.levels)]
-        self.register_buffer("_last", nodes - self.kernel.taps, persistent=False)
-        self.register_buffer("_step", torch.tensor(steps, device=nodes.device), persistent=False)
-        self.register_buffer("_start", torch.tensor(starts, device=nodes.device), persistent=False)
+        whole = {"_last": (nodes - self.kernel.taps).tolist(), "_step": steps, "_start": starts}
+        for name, numbers in whole.items():
+            self.register_buffer(
+                name, torch.tensor(numbers, dtype=torch.int32, device=nodes.device), persistent=False
+            )
 
     def _note(self) -> None:
         self._coarse = float(self.resolution.max()) <= SINGLE
@@ -161,18 +165,22 @@ class MultiResolution(Encoding, ABC):
 
     def _places(self, coords: Tensor) -> tuple[Tensor, Tensor]:
         """Rows (..., levels, t^d) and weights of the nodes around coordinates (..., d)."""
-        inside = coords.clamp(0, 1)[..., None, :]
-        first, weights = taps(inside * self.resolution.to(coords.dtype) + 0.5, self.kernel)
-        first = torch.minimum(first.clamp(min=0), self._last)
-        nodes = first[..., None] + torch.arange(self.kernel.taps, device=coords.device)
-        terms = nodes * self._step[..., None]
         whole = self._whole
+        cells, inside = self.resolution.to(coords.dtype), coords.clamp(0, 1)
+        terms, weights = [], []
+        for axis in range(self.in_features):
+            first, shares = taps(inside[..., axis, None] * cells[:, axis] + 0.5, self.kernel)
+            step = self._step[:, axis]
+            lowest = torch.minimum(first.clamp(min=0), self._last[:, axis]) * step
+            terms.append([lowest + node * step for node in range(self.kernel.taps)])
+            weights.append(shares)
         parts = []
         if whole:
-            parts.append(combined(terms[..., :whole, :, :], add))
+            parts.append(combined([[term[..., :whole] for term in axis] for axis in terms], add))
         if whole < self.levels:
             assert self.rows is not None
-            parts.append(combined(terms[..., whole:, :, :], xor) & (self.rows - 1))
+            hashed = combined([[term[..., whole:] for term in axis] for axis in terms], xor)
+            parts.append(hashed & (self.rows - 1))
         rows = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
         return rows + self._start[:, None], combined(weights, mul)
 

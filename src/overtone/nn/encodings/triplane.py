@@ -49,9 +49,8 @@ class Triplane(Encoding):
     """
 
     resolution: Tensor
-    _pairs: Tensor
     _last: Tensor
-    _step: Tensor
+    _width: Tensor
     _start: Tensor
 
     def __init__(
@@ -67,7 +66,6 @@ class Triplane(Encoding):
         self.kernel, self.domain, self.pace = kernel, (0.0, 1.0), {"table": PACE}
         self.register_buffer("frequencies", None)
         self.register_buffer("resolution", cells)
-        self.register_buffer("_pairs", torch.tensor(PAIRS, device="cpu"), persistent=False)
         self._lay_out()
         self.table = nn.Parameter(torch.empty(self._entries, features, device="cpu"))
         fill_uniform(self.table, INITIAL, generator(seed, "table"))
@@ -81,11 +79,14 @@ class Triplane(Encoding):
             raise InputError(
                 f"planes of at most {LARGEST} nodes", f"{self._entries}", "pass a lower one", "resolution"
             )
-        steps = [[int(nodes[second]), 1] for _, second in PAIRS]
-        self.register_buffer("_last", nodes - self.kernel.taps, persistent=False)
-        self.register_buffer("_step", torch.tensor(steps, device=nodes.device), persistent=False)
+        self.register_buffer("_last", (nodes - self.kernel.taps).to(torch.int32), persistent=False)
+        self.register_buffer(
+            "_width", nodes[[second for _, second in PAIRS]].to(torch.int32), persistent=False
+        )
         starts = [sum(held[:plane]) for plane in range(3)]
-        self.register_buffer("_start", torch.tensor(starts, device=nodes.device), persistent=False)
+        self.register_buffer(
+            "_start", torch.tensor(starts, dtype=torch.int32, device=nodes.device), persistent=False
+        )
 
     @staticmethod
     def from_bandwidth(
@@ -130,9 +131,17 @@ class Triplane(Encoding):
         exact, out = precisions(coords, dtype, self._coarse)
         table = self.table.to(torch.promote_types(self.table.dtype, torch.float32))
         inside = coords.to(exact).clamp(0, 1) * self.resolution.to(exact) + 0.5
-        first, weights = taps(inside, self.kernel)
-        nodes = torch.minimum(first.clamp(min=0), self._last)[..., None]
-        nodes = nodes + torch.arange(self.kernel.taps, device=coords.device)
-        rows = combined(nodes[..., self._pairs, :] * self._step[..., None], add) + self._start[:, None]
-        weight = combined(weights[..., self._pairs, :], mul)
+        nodes, weights = [], []
+        for axis in range(3):
+            first, shares = taps(inside[..., axis], self.kernel)
+            lowest = torch.minimum(first.clamp(min=0), self._last[axis])
+            nodes.append([lowest + node for node in range(self.kernel.taps)])
+            weights.append(shares)
+        rows = torch.stack([self._rows(nodes, plane) for plane in range(3)], dim=-2)
+        weight = torch.stack([combined([weights[i], weights[j]], mul) for i, j in PAIRS], dim=-2)
         return lookup(table, rows, weight.to(table.dtype)).sum(-2).to(out)
+
+    def _rows(self, nodes: list[list[Tensor]], plane: int) -> Tensor:
+        first, second = PAIRS[plane]
+        across = [node * self._width[plane] + self._start[plane] for node in nodes[first]]
+        return combined([across, nodes[second]], add)
