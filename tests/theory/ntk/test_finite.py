@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -212,7 +213,7 @@ def test_budgets_that_cannot_do():
         finite(network, x[:3], memory=1e-6)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     kernel_size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     stride=st.tuples(st.integers(1, 2), st.integers(1, 2)),
@@ -222,14 +223,16 @@ def test_budgets_that_cannot_do():
     groups=st.sampled_from([1, 2, 4]),
     bias=st.booleans(),
     memory=st.sampled_from([2.0, 2e-3]),
+    narrow=st.sampled_from([0, 1 << 20]),
 )
-def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups, bias, memory):
+def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups, bias, memory, narrow):
     layer = nn.Conv2d(
         4, 4, kernel_size, stride, padding, dilation=dilation, groups=groups, bias=bias, padding_mode=mode
     )
     network = randomise(nn.Sequential(layer, nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double())
     x = samples(3, 4, 6, 5)
-    found = finite(network, x, outputs=Outputs.PER_OUTPUT, memory=memory)
+    with mock.patch("overtone.theory.ntk.empirical.calls.NARROW", narrow):
+        found = finite(network, x, outputs=Outputs.PER_OUTPUT, memory=memory)
     assert set(found.routes) == {LAYERS}
     assert error(found.matrix, kernel(network, x, Outputs.PER_OUTPUT)) < 1e-12
 

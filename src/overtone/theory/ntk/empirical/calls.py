@@ -16,6 +16,9 @@ NEAR = {"cpu": 1 << 19}
 FAR = 1 << 25
 """The same on other devices, which want few large products."""
 
+NARROW = 32
+"""Rows of a product below which a CPU's matrix product is slower than its convolution."""
+
 
 def near(values: Tensor) -> int:
     """Numbers that are best formed at once where `values` lie."""
@@ -32,6 +35,8 @@ class Calls:
         unfold: From `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
         weight: Whether the weight is trained.
         bias: Whether there is a bias and it is trained.
+        direct: From inputs and (N, G, T, out) gradients to each sample's (N, G, out, in) sum_t g_t h_t^T without
+            the vectors, faster on CPUs where the matrix has few rows; None if there is no such way.
     """
 
     inputs: Tensor
@@ -39,6 +44,7 @@ class Calls:
     unfold: Callable[[Tensor], Tensor]
     weight: bool
     bias: bool
+    direct: Callable[[Tensor, Tensor], Tensor] | None = None
 
     @property
     def size(self) -> int:
@@ -57,7 +63,7 @@ class Calls:
 
     def explicit(self) -> Explicit:
         """All gradients (C, N, G out (in + 1)), a few samples at a time."""
-        channels, n, groups, places, out = self.grads.shape
+        channels, n, groups, _, out = self.grads.shape
         width = self.width
         columns = groups * out * (self.weight * width + self.bias)
         values = self.grads.new_empty(n, channels, columns).transpose(0, 1)
@@ -65,13 +71,23 @@ class Calls:
         if self.bias:
             values[..., split:].unflatten(-1, (groups, out)).copy_(self.grads.sum(-2))
         if self.weight:
-            side = self.grads.permute(1, 2, 0, 4, 3)
-            for rows in self._few():
-                g, h = side[rows], self.unfold(self.inputs[rows])
-                made = torch.matmul(g.reshape(*g.shape[:2], channels * out, places), h)
-                shaped = made.view(len(h), groups, channels, out, width).permute(2, 0, 1, 3, 4)
-                values[:, rows, :split].unflatten(-1, (groups, out, width)).copy_(shaped)
+            weights = values[..., :split].unflatten(-1, (groups, out, width))
+            narrow = values.device.type == "cpu" and channels * out <= NARROW
+            if self.direct is not None and narrow:
+                for c in range(channels):
+                    weights[c].copy_(self.direct(self.inputs, self.grads[c]))
+            else:
+                self._by_products(weights)
         return Explicit(values)
+
+    def _by_products(self, weights: Tensor) -> None:
+        """Fill (C, N, G, out, in), a few samples at a time; all outputs in one product."""
+        channels, _, _, places, out = self.grads.shape
+        side = self.grads.permute(1, 2, 0, 4, 3)
+        for rows in self._few():
+            g, h = side[rows], self.unfold(self.inputs[rows])
+            made = torch.matmul(g.reshape(*g.shape[:2], channels * out, places), h)
+            weights[:, rows] = made.unflatten(2, (channels, out)).permute(2, 0, 1, 3, 4)
 
     def pull(self, weights: Tensor) -> Tensor:
         """J^T w for (C, N) weights, (G, out, in + 1)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,6 +22,12 @@ def _padding(layer: Convolutional) -> list[tuple[int, int]]:
     return [(int(p), int(p)) for p in layer.padding]
 
 
+def _padded(layer: Convolutional, inputs: Tensor) -> Tensor:
+    sides = [side for pair in reversed(_padding(layer)) for side in pair]
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return F.pad(inputs, sides, mode=mode) if any(sides) else inputs
+
+
 def patches(layer: Convolutional, inputs: Tensor) -> Tensor:
     """The vectors that a convolution's matrix multiplies.
 
@@ -34,10 +41,7 @@ def patches(layer: Convolutional, inputs: Tensor) -> Tensor:
         (N, G, T, in): G groups, T output positions, in = channels / G times the kernel's size, the channel
         running fastest.
     """
-    sides = [side for pair in reversed(_padding(layer)) for side in pair]
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    padded = F.pad(inputs, sides, mode=mode) if any(sides) else inputs
-    last = padded.movedim(1, -1).contiguous()
+    last = _padded(layer, inputs).movedim(1, -1).contiguous()
     n, *space, channels = last.shape
     sizes = list(zip(space, layer.kernel_size, layer.stride, layer.dilation, strict=True))
     places = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes]
@@ -59,3 +63,34 @@ def patches(layer: Convolutional, inputs: Tensor) -> Tensor:
 def positions(grads: Tensor, groups: int) -> Tensor:
     """Gradients (C, N, channels, *space) at a convolution's result as (C, N, G, T, channels / G)."""
     return grads.reshape(*grads.shape[:2], groups, grads.shape[2] // groups, -1).mT
+
+
+def weight_gradients(layer: Convolutional, inputs: Tensor, grads: Tensor) -> Tensor:
+    """The weight's gradient of every sample, by one backward pass of a convolution with a group per sample.
+
+    Args:
+        layer: The convolution.
+        inputs: (N, channels, *space).
+        grads: (N, G, T, channels out / G) gradients at its result.
+
+    Returns:
+        (N, G, out, in), in the order of the weight's axes.
+    """
+    n, groups, given, weight = len(inputs), layer.groups, _padded(layer, inputs), layer.weight
+    sizes = zip(given.shape[2:], layer.kernel_size, layer.stride, layer.dilation, strict=True)
+    places = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes]
+    none = [0] * len(places)
+    made = torch.ops.aten.convolution_backward(
+        grads.mT.reshape(1, n * len(weight), *places),
+        given.reshape(1, -1, *given.shape[2:]),
+        weight.detach()[:1].to(given).expand(n * len(weight), *weight.shape[1:]),
+        None,
+        list(layer.stride),
+        none,
+        list(layer.dilation),
+        False,
+        none,
+        n * groups,
+        [False, True, False],
+    )[1]
+    return made.view(n, groups, len(weight) // groups, -1)

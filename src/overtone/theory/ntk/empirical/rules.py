@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from overtone.theory.ntk.empirical.calls import Calls
-from overtone.theory.ntk.empirical.convolution import patches, positions
+from overtone.theory.ntk.empirical.convolution import patches, positions, weight_gradients
 from overtone.theory.ntk.empirical.features import Explicit, Features, Lookup, Products
 from overtone.theory.ntk.empirical.positions import Room, features_of
 
@@ -32,6 +32,10 @@ class Rule(ABC):
         """
 
 
+def _join(calls: list[Tensor], axis: int) -> Tensor:
+    return calls[0] if len(calls) == 1 else torch.cat(calls, axis)
+
+
 def _stack(inputs: Tensor) -> Tensor:
     return inputs.reshape(len(inputs), 1, -1, inputs.shape[-1])
 
@@ -46,8 +50,8 @@ class Matrix(Rule):
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Products for one vector a sample, whatever is cheapest for several."""
-        h = torch.cat([_stack(each) for each in inputs], 2)
-        g = torch.cat([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
+        h = _join([_stack(each) for each in inputs], 2)
+        g = _join([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
         if h.shape[2] == 1:
             return Products(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
         return features_of(Calls(h, g, _same, self.weight, self.bias), room)
@@ -69,10 +73,13 @@ class Convolution(Rule):
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Whatever is cheapest, over the patches of all calls."""
         unfold = partial(patches, self.layer)
-        g = torch.cat([positions(each, self.layer.groups) for each in grads], 3)
+        g = _join([positions(each, self.layer.groups) for each in grads], 3)
         if len(inputs) == 1:
-            return features_of(Calls(inputs[0], g, unfold, self.weight, self.bias), room)
-        h = torch.cat([unfold(each) for each in inputs], 2)
+            return features_of(
+                Calls(inputs[0], g, unfold, self.weight, self.bias, partial(weight_gradients, self.layer)),
+                room,
+            )
+        h = _join([unfold(each) for each in inputs], 2)
         return features_of(Calls(h, g, _same, self.weight, self.bias), room)
 
 
@@ -113,10 +120,10 @@ class Table(Rule):
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Indices and gradients, side by side over the calls."""
-        indices = torch.cat([each.reshape(len(each), -1) for each in inputs], 1)
+        indices = _join([each.reshape(len(each), -1) for each in inputs], 1)
         if self.padding is not None:
             indices = torch.where(indices == self.padding, -1, indices)
-        g = torch.cat([each.reshape(*each.shape[:2], -1, each.shape[-1]) for each in grads], 2)
+        g = _join([each.reshape(*each.shape[:2], -1, each.shape[-1]) for each in grads], 2)
         return Lookup(indices, g, self.rows, room.workspace)
 
 

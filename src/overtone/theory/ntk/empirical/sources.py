@@ -147,7 +147,8 @@ class Layers(Source):
 
 
 def _stack(grads: list[Tensor]) -> Tensor:
-    return grads[0][None] if len(grads) == 1 else torch.stack(grads)
+    """(C, N, ...), the outputs of a sample side by side in memory."""
+    return grads[0][None] if len(grads) == 1 else torch.stack(grads, 1).transpose(0, 1)
 
 
 @final
