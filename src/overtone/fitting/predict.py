@@ -242,7 +242,7 @@ def learning_steps(forecast: Forecast) -> list[dict[str, Any]]:
         strict=True,
     )
 
-    def whole(step: float) -> int | None:
+    def whole(step: np.float64) -> int | None:
         return int(step) if np.isfinite(step) else None
 
     return [
@@ -250,8 +250,8 @@ def learning_steps(forecast: Forecast) -> list[dict[str, Any]]:
             "low": float(low),
             "high": float(high),
             "learning_step": whole(step),
-            "earliest": whole(min(first, last)),
-            "latest": whole(max(first, last)),
+            "earliest": whole(np.fmin(first, last)),
+            "latest": whole(np.fmax(first, last) if np.isfinite(last) else last),
         }
         for low, high, step, first, last in columns
     ]
