@@ -132,6 +132,13 @@ def training(command: Any) -> Any:
             help="Part of the samples that is not trained on; 0 for none.",
         ),
         flag(
+            "--stop/--no-stop",
+            default=True,
+            show_default=True,
+            section=section,
+            help="Whether to end when the error on held-out samples rises, and keep the best network.",
+        ),
+        flag(
             "--precision",
             type=click.Choice(["auto", "full", "mixed"]),
             metavar="NAME",

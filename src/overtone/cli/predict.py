@@ -16,8 +16,9 @@ from overtone.cli.verb import Verb, examples, flag
 if TYPE_CHECKING:
     from overtone.fitting.predict import Forecast
 
-WITHOUT_EFFECT = ("precision", "compile")
-"""Flags of `fit` that change how fast it trains, not what it learns; taken so that a command line can be reused."""
+WITHOUT_EFFECT = ("precision", "compile", "stop")
+"""Flags of `fit` that change how fast or how long it trains, not what it learns when; taken so that command lines can
+be reused."""
 
 MEANINGFUL = 10**6
 """Width beyond which a bound on it is no advice."""
@@ -117,8 +118,7 @@ def text(found: Forecast) -> str:
     for row in shown:
         edges = f"{row['low']:.4g} - {row['high']:.4g}"
         step = "?" if row["learning_step"] is None else str(row["learning_step"])
-        span = f"{row['earliest'] or '?'} and {row['latest'] or '?'}"
-        lines.append(f"{edges:>17}  {step:>15}  {span}")
+        lines.append(f"{edges:>17}  {step:>15}  {_span(row, found.prediction.pilot)}")
     value = found.record.attrs["value_unit"] or "value units"
     rows = {
         "Stop": f"step {found.stop.step}: {found.stop.reason}",
@@ -133,6 +133,16 @@ def text(found: Forecast) -> str:
     return f"{body}\n\n{paragraph('To know', found.sentences)}\n\n{facts(rows)}"
 
 
+def _span(row: dict[str, Any], pilot: int) -> str:
+    """Earliest and latest step in words."""
+    step, first, last = row["learning_step"], row["earliest"], row["latest"]
+    if step is not None and step <= pilot:
+        return "seen on the pilot"
+    if first is None and last is None:
+        return "?"
+    return "" if first == last == step else f"{first or '?'} and {last or '?'}"
+
+
 def _width(units: int | None) -> str:
     if units is None:
         return "not known"
@@ -144,9 +154,12 @@ def _width(units: int | None) -> str:
 def draw(found: Forecast, out: str, run: str | None) -> None:
     """Write a page with predicted, and measured, learning steps."""
     from overtone import records
-    from overtone.plots import comparison
+    from overtone.plots import predicted
 
-    several, labels = [found.record], ["predicted"]
-    if run is not None:
-        several, labels = [*several, records.load(run)], [*labels, "measured"]
-    comparison.learning_steps(comparison.data(several, labels)).write_html(out, include_plotlyjs=True)
+    measured = None if run is None else records.load(run)
+    drawn = predicted.data(found.record, found.prediction.earliest, found.prediction.latest, measured)
+    figure = predicted.figure(drawn)
+    figure.update_layout(
+        title={"text": f"Predicted learning steps: {found.signal.name}", "y": 0.98}, margin={"t": 80}
+    )
+    figure.write_html(out, include_plotlyjs=True)

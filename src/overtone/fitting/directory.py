@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from overtone.errors import InputError
+from overtone.fitting.keeping import FOLDER
 from overtone.fitting.room import available, in_mib
 from overtone.records.lock import WriterLock
 
@@ -116,6 +118,7 @@ class RunDirectory:
         temporary = self._write_partial(settings)
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / FOLDER, ignore_errors=True)
         os.replace(temporary, self.path / SETTINGS)
 
     def _undo(self, made: list[Path]) -> None:

@@ -16,6 +16,7 @@ from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.directory import RunDirectory
 from overtone.fitting.fingerprint import fingerprint
+from overtone.fitting.keeping import Keeping
 from overtone.fitting.network import Built, Encoding, NetworkSettings, build
 from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
@@ -26,6 +27,7 @@ from overtone.observe import LogSchedule, Probe
 from overtone.signals import Signal
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
 from overtone.tune import measure_noise
+from overtone.tune.stop import HeldOut
 
 
 def fit(
@@ -50,6 +52,7 @@ def fit(
     precision: Precision | str = Precision.AUTO,
     compile: bool | None = None,
     held_out: float = 0.1,
+    stop: bool = True,
     seed: int = 0,
     device: str | torch.device = "auto",
     overwrite: bool = False,
@@ -82,6 +85,9 @@ def fit(
         precision: auto, full or mixed.
         compile: Whether to use `torch.compile`; None lets the device and the length of the run decide.
         held_out: Fraction of the samples kept out of training, 0 for none; ignored if the signal has a mask.
+        stop: End the run when the smoothed error on held-out samples has been rising for as many steps again as the
+            best one took, and hand back the network that was best (`tune.stop.HeldOut`); off, or with nothing held
+            out, all steps are made and the last network is handed back.
         seed: Seeds the mask, the network and the batches.
         device: "auto" takes a GPU if there is one.
         overwrite: Replace an earlier run in `out`.
@@ -120,6 +126,7 @@ def fit(
         "training": options.to_json(),
         "watch": plan.to_json(),
         "held_out": held_out,
+        "stop": stop,
         "bandwidth": built.bandwidth,
         "reasons": list(built.reasons),
     }
@@ -136,7 +143,8 @@ def fit(
         strict=True,
         attrs=attrs,
     )
-    return _train(signal, replace(built, field=field), options, directory, probe, None, progress)
+    keeping = Keeping(directory.path, field, HeldOut()) if _stops(signal, stop) else None
+    return _train(signal, replace(built, field=field), options, directory, probe, keeping, None, progress)
 
 
 def _resume(
@@ -186,7 +194,16 @@ def _resume(
         elapsed=checkpoint.seconds,
     )
     directory.write_settings(settings | {"training": longer.to_json()})
-    return _train(signal, replace(built, field=field), longer, directory, probe, checkpoint, progress)
+    known = _stops(signal, settings.get("stop", False))
+    keeping = Keeping(directory.path, field, HeldOut(), probe.record) if known else None
+    return _train(
+        signal, replace(built, field=field), longer, directory, probe, keeping, checkpoint, progress
+    )
+
+
+def _stops(signal: Signal, wished: bool) -> bool:
+    """Whether the run can end by its held-out error."""
+    return wished and len(signal.held_out_index) > 0
 
 
 def _train(
@@ -195,6 +212,7 @@ def _train(
     options: Options,
     directory: RunDirectory,
     probe: Probe,
+    keeping: Keeping | None,
     checkpoint: Checkpoint | None,
     progress: bool,
 ) -> Run:
@@ -202,10 +220,11 @@ def _train(
         shown.say(_announcement(signal, built, options, directory, checkpoint))
         mean = probe.bands.high[0]
 
-        def observe(step: int, loss: float, rate: float, last: bool) -> None:
-            probe(step, None if math.isnan(loss) else loss, rate, force=last)
+        def observe(step: int, loss: float, rate: float, last: bool) -> bool:
+            recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
             learned = probe.highest_learned if probe.highest_learned > mean else math.nan
             shown.update(options.share(step, probe.elapsed), step, loss, learned)
+            return recorded and keeping is not None and keeping.update(step, probe.latest)
 
         outcome = train(
             built.field,
@@ -217,8 +236,12 @@ def _train(
             resume=checkpoint,
         )
         probe.snapshot(outcome.step)
+        kept = outcome.step
+        if keeping is not None and outcome.ending is not Ending.INTERRUPTED:
+            kept = keeping.restore() or outcome.step
         errors = probe.final_errors()
         probe.annotate(
+            kept=kept,
             final_errors=errors,
             seconds=outcome.seconds,
             ending=outcome.ending.value,

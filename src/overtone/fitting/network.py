@@ -18,7 +18,7 @@ from overtone.nn.activations import Reaching
 from overtone.rng import derive
 from overtone.signals import Signal
 from overtone.spectra import NoiseFloor
-from overtone.tune import recommend_bandwidth
+from overtone.tune import choose, recommend_bandwidth
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[
     """
     grid = signal.geometry
     axes = len(grid.shape)
-    reach, reasons = _reach(signal, settings, noise)
+    reach, reasons = _reach(signal, settings, seed, noise)
     frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
     inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))
     encoding = encode(settings.resolved, axes, settings.features, inner, derive(seed, "encoding"))
@@ -153,7 +153,7 @@ def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[
 
 
 def _reach(
-    signal: Signal, settings: NetworkSettings, noise: Callable[[], NoiseFloor]
+    signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[[], NoiseFloor]
 ) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
     axes, given = len(signal.geometry.shape), settings.bandwidth
     name = settings.resolved.value
@@ -168,6 +168,9 @@ def _reach(
         return None, (
             f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches.",
         )
+    if given is None and settings.resolved is Encoding.GAUSSIAN:
+        plan = choose(signal, noise=noise(), seed=seed)
+        return plan.bandwidth, plan.reasons
     if given is None:
         found = recommend_bandwidth(signal, noise())
         return found.bandwidth, found.reasons

@@ -12,6 +12,9 @@ from overtone.signals import Signal
 
 MIB = 1 << 20
 
+KEPT = 12
+"""Networks that a rule for stopping may still go back to, at most."""
+
 FIXED = 8 * MIB
 """Bytes of a report and a record's rows."""
 
@@ -20,7 +23,9 @@ LARGEST_PICTURE = MIB
 
 
 def needed(signal: Signal, network: Field, pictures: int) -> int:
-    """Bytes that a run writes, rounded up: report and rows, whole predictions, and two checkpoints while one is saved.
+    """Bytes that a run writes, rounded up.
+
+    Report and rows, whole predictions, two checkpoints while one is saved, and the networks kept to go back to.
 
     Args:
         signal: What is learned.
@@ -29,7 +34,7 @@ def needed(signal: Signal, network: Field, pictures: int) -> int:
     """
     samples = min(signal.values.shape[0], LARGEST_PICTURE) * signal.values.shape[1]
     parameters = sum(p.numel() for p in network.parameters())
-    return FIXED + 4 * samples * pictures + 2 * 3 * 4 * parameters
+    return FIXED + 4 * samples * pictures + (2 * 3 + KEPT) * 4 * parameters
 
 
 def available(path: Path) -> int:

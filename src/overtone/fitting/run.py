@@ -28,7 +28,7 @@ class Run:
     Attributes:
         directory: Where the run's files are.
         signal: What was learned.
-        network: The trained field, physical coordinates to physical values.
+        network: The trained field, physical coordinates to physical values; of a run that may stop, its best state.
         outcome: Steps, seconds and why training ended.
     """
 
@@ -46,6 +46,11 @@ class Run:
     def verdict(self) -> list[str]:
         """Plain sentences: what was learned, what not, when noise began, what to do."""
         return report.verdict(self.record)
+
+    @property
+    def kept(self) -> int:
+        """The step whose network was handed back."""
+        return int(self.record.attrs["kept"])
 
     @property
     def interrupted(self) -> bool:

@@ -76,6 +76,7 @@ class Log:
         self._strict, self._warned, self._last = strict, False, -1
         self.faults: list[dict[str, Any]] = []
         self.highest_learned = math.nan
+        self.latest: Row = {}
         self._sinks: dict[str, Sink] = {}
         try:
             for view in views:
@@ -117,6 +118,8 @@ class Log:
             if place == 0:
                 self.highest_learned = reach(sink.header, row["residual_power"])
             row |= {**extra, "time": moment}
+            if place == 0:
+                self.latest = row
             self.guard(step, name, functools.partial(sink.append, step, row))
             for logger in self._loggers:
                 self.guard(step, name, functools.partial(logger.row, name, sink.header, step, row))

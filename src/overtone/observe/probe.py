@@ -248,6 +248,11 @@ class Probe:
         return self._log.highest_learned
 
     @property
+    def latest(self) -> Mapping[str, Any]:
+        """The first view's last row, by variable of the record; empty before the first."""
+        return self._log.latest
+
+    @property
     def faults(self) -> list[dict[str, Any]]:
         """What went wrong so far: `step`, `view` and `why`."""
         return list(self._log.faults)

@@ -153,6 +153,12 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
     if _rises(f):
         more = f.stop.last_error / f.stop.error - 1
         rise = f"{percent(more)} higher" if more < 10 else f"{number(more + 1, 2)} times as large"
+        kept = record.attrs.get("kept")
+        if isinstance(kept, int) and kept < f.step:
+            return (
+                f"Use it as it is: the network of step {count(kept)}, where the error on held-out samples was least, "
+                f"was put back; at step {count(f.step)} it was {rise}."
+            )
         return f"Stop at step {count(f.stop.step)}: at the last step the error is {rise}."
     hold = (
         ""

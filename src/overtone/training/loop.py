@@ -34,6 +34,7 @@ class Ending(Enum):
 
     STEPS = "all steps done"
     SECONDS = "time is up"
+    OBSERVER = "nothing more to gain"
     INTERRUPTED = "interrupted"
 
 
@@ -52,8 +53,9 @@ class Outcome:
     ending: Ending
 
 
-Observer = Callable[[int, float, float, bool], None]
-"""Called as observer(step, loss, learning_rate, last) before the first step (loss NaN) and after every step."""
+Observer = Callable[[int, float, float, bool], bool | None]
+"""Called as observer(step, loss, learning_rate, last) before the first step (loss NaN) and after every step; a true
+answer ends the run."""
 
 
 def train(
@@ -122,8 +124,8 @@ def train(
             step += 1
             now = time.perf_counter()
             ending = _ending(options, step, spent + now - began, interrupt)
-            if ending is not None or wants(step):
-                observer(step, loss.item(), rate, ending is not None)
+            if (ending is not None or wants(step)) and observer(step, loss.item(), rate, ending is not None):
+                ending = ending or Ending.OBSERVER
             if checkpoint is not None and (ending is not None or now - saved > CHECKPOINT_SECONDS):
                 saved = now
                 _save(checkpoint, step, spent + now - began, network, optimizer, batches, device)
