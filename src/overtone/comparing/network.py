@@ -19,7 +19,7 @@ from overtone.fitting.network import NetworkSettings, build
 from overtone.nn import Field
 from overtone.observe import LogSchedule
 from overtone.observe.evaluate import chunk_size, predict
-from overtone.training import Decay, Options, train
+from overtone.training import Decay, Ending, Options, Outcome, train
 from overtone.tune import Budget, measure_noise
 
 NARROWEST = 8
@@ -114,13 +114,19 @@ class Trained(Candidate):
             aside = torch.from_numpy(set_aside(present.numpy(), seed))
             signal = signal.with_split(present & ~aside, aside)
             best = Best(field, signal)
-            train(field, signal, options, best, wants=due)
+            _finish(train(field, signal, options, best, wants=due))
             best.restore()
             note = f"Stopped at step {best.step} by {int(aside.sum()):,} samples set aside."
         else:
-            ended = train(field, signal, options, lambda *_: None, wants=lambda _: False)
+            ended = _finish(train(field, signal, options, lambda *_: None, wants=lambda _: False))
             note = f"Trained for {ended.step} steps."
         return Attempt(_everywhere(field, problem), _count(field), note)
+
+
+def _finish(ended: Outcome) -> Outcome:
+    if ended.ending is Ending.INTERRUPTED:
+        raise KeyboardInterrupt
+    return ended
 
 
 def _everywhere(field: Field, problem: Problem) -> Tensor:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import final
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -104,10 +105,10 @@ class Problem:
             InputError: If it cannot be read.
         """
         try:
-            with np.load(path) as kept:
+            with path.open("rb") as stream, np.load(stream) as kept:
                 arrays = {name: torch.from_numpy(kept[name]) for name in kept.files if name != "about"}
                 about = json.loads(str(kept["about"]))
-        except (OSError, ValueError, KeyError) as broken:
+        except (OSError, ValueError, KeyError, BadZipFile) as broken:
             raise InputError(
                 "the samples of a comparison",
                 "a missing or damaged file",

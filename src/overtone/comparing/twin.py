@@ -64,6 +64,6 @@ class KernelTwin(Candidate):
             values - mean,
             signal.train_index[:1],
         )
-        space.extend(chosen.vectors)
+        space.extend(min(chosen.vectors, EFFORT.most(len(values), values.shape[1])))
         fitted = signal.normalisation.restore(space.predict(chosen.time) + mean)
         return Attempt(fitted.reshape(signal.values.shape).to(signal.values), None, " ".join(chosen.notes))
