@@ -1,0 +1,239 @@
+"""Comparisons from end to end: what takes part, what is kept, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import overtone as ot
+from overtone.comparing.best import Best
+from overtone.comparing.choices import ALWAYS, candidates, networks
+from overtone.comparing.network import Trained
+from overtone.comparing.problem import Problem
+from overtone.comparing.work import attempt
+from overtone.errors import InputError, RunError
+from overtone.fitting.network import Encoding, NetworkSettings
+from overtone.signals import masks, synthetic
+from overtone.tune import Budget
+from tests.comparing.small import QUICK, Nobody, waves, white
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """One comparison, to look at from several sides."""
+    folder = tmp_path_factory.mktemp("comparison") / "out"
+    return ot.compare(waves(), folder, **QUICK)
+
+
+def test_everything_takes_part_and_is_ranked(once):
+    assert {score.name for score in once.scores} == {*ALWAYS, "gaussian"}
+    levels = [score.mean for score in once.scores]
+    assert levels == sorted(levels, reverse=True)
+    for score in once.scores:
+        drawn = score.name in ("mlp", "gaussian", "kernel-twin")
+        assert len(score.psnr) == (2 if drawn else 1)
+        assert (score.low < score.mean < score.high) == drawn
+        assert score.trained == (score.name in ("mlp", "gaussian"))
+        assert (score.parameters is not None) == score.trained
+        assert score.parameters is None or score.parameters <= QUICK["parameters"]
+    assert once.winner in levels_of(once)
+    assert once.scores[-1].name == "mean" or levels_of(once)["mean"] < 20
+
+
+def levels_of(found):
+    return {score.name: score.mean for score in found.scores}
+
+
+def test_scores_are_the_errors_of_the_predictions(once):
+    held = once.problem.signal.held_out_index
+    for score in once.scores:
+        wrong = once.predictions[score.name][held] - once.problem.reference[held].double().numpy()
+        level = 10 * np.log10(once.problem.signal.peak**2 / np.square(wrong).mean())
+        assert score.psnr[0] == pytest.approx(level, abs=0.01 if level < 80 else 3)
+
+
+def test_it_goes_on_where_it_was(once, capsys):
+    again = ot.compare(waves(), once.path, workers=Nobody(), progress=True, **QUICK)
+    assert levels_of(again) == levels_of(once)
+    assert capsys.readouterr().err.count("kept from before") == 11
+    with pytest.raises(AssertionError, match="gaussian, seed 0"):
+        ot.compare(waves(), once.path, workers=Nobody(), **{**QUICK, "steps": 51})
+
+
+def test_other_samples_are_not_mixed_in(once):
+    with pytest.raises(
+        InputError, match="expected the samples that the comparison began with, got others; pass the same"
+    ):
+        ot.compare(waves(noise=0.1), once.path, workers=Nobody(), **QUICK)
+    with pytest.raises(InputError, match="expected the samples that the comparison began with"):
+        ot.compare(waves(), once.path, workers=Nobody(), seed=1, **QUICK)
+
+
+def test_the_page_shows_all(once, tmp_path):
+    text = once.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    for score in once.scores:
+        assert score.name in text
+    for sentence in once.verdict:
+        assert sentence.split("(")[0].strip() in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize("shape", [(60,), (6, 8, 7)], ids=str)
+def test_lines_and_volumes_are_compared_too(tmp_path, shape):
+    signal = ot.signals.array(np.sin(sum(np.indices(shape)) / 4.0))
+    found = ot.compare(
+        signal, tmp_path / "out", candidates=[], steps=50, seeds=1, parameters=2000, held_out=0.2
+    )
+    assert {score.name for score in found.scores} == set(ALWAYS)
+    assert found.report().stat().st_size > 10_000
+
+
+def test_white_noise_is_not_to_be_fitted(tmp_path):
+    found = ot.compare(white(), tmp_path / "out", **QUICK)
+    assert (found.winner, found.decision.worth_a_network) == ("mean", False)
+    assert found.verdict[0].startswith("Do not fit this")
+
+
+def test_noise_is_stopped_before_it_is_learned():
+    noisy = synthetic.add_noise(waves(), fraction_of_range=0.2, seed=0)
+    noisy = noisy.with_held_out(masks.random(noisy.geometry, 0.1, 0))
+    wild = Trained(NetworkSettings(Encoding.GAUSSIAN, features=64), lr=1e-2)
+    found = wild.attempt(Problem.of(noisy), Budget(steps=300, parameters=20_000), 0, CPU)
+    assert "set aside" in found.note
+    step = int(found.note.split("step ")[1].split(" ")[0])
+    assert 0 < step < 300
+    clean = waves().with_held_out(masks.random(waves().geometry, 0.1, 0))
+    assert (
+        Trained(NetworkSettings()).attempt(Problem.of(clean), Budget(steps=50, parameters=5000), 0, CPU).note
+        == "Trained for 50 steps."
+    )
+
+
+def test_the_best_weights_come_back():
+    problem = Problem.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
+    field = Trained(NetworkSettings()).field(problem, 8, 0)
+    best = Best(field, problem.signal)
+    best(0)
+    before = {name: value.clone() for name, value in field.state_dict().items()}
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter += 10
+    best(1)
+    best.restore()
+    assert best.step == 0
+    assert all(torch.equal(value, before[name]) for name, value in field.state_dict().items())
+
+
+def test_the_width_is_the_most_that_the_budget_allows():
+    problem = Problem.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
+    network, budget = networks()["gaussian"], Budget(steps=50, parameters=30_000)
+    width = network.width(problem, budget)
+    sizes = [sum(p.numel() for p in network.field(problem, w, 0).parameters()) for w in (width, width + 1)]
+    assert sizes[0] <= 30_000 < sizes[1]
+
+
+REFUSED = {
+    "steps": (
+        {"steps": 10},
+        "steps: expected at least 50 steps, in which a network can learn something, got 10",
+    ),
+    "seconds": (
+        {"seconds": 1e-5},
+        r"seconds: expected a budget of at least \S+ s, in which 50 steps fit, got 1e-05 s",
+    ),
+    "parameters": (
+        {"parameters": 20},
+        r"parameters: expected a budget of at least \S+ parameters, got 20; raise it",
+    ),
+    "seeds": ({"seeds": 0}, "seeds: expected at least one seed, got 0"),
+    "candidates": (
+        {"candidates": ["sirene"]},
+        "candidates: expected candidates out of mlp, .*gaussian.*, got 'sirene'",
+    ),
+    "held_out": (
+        {"held_out": 0},
+        "compare: expected held-out samples, by which candidates are judged, got none",
+    ),
+    "device": ({"device": "tpu9"}, "device: expected a device that is there"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_wrong_is_said_before_anything_is_written(tmp_path, name):
+    options, sentence = REFUSED[name]
+    with pytest.raises(InputError, match=sentence):
+        ot.compare(waves((10, 12)), tmp_path / "out", workers=Nobody(), **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_directories_of_others_are_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(
+        InputError, match="expected an empty directory or an earlier comparison, got other files"
+    ):
+        ot.compare(waves(), tmp_path, workers=Nobody(), **QUICK)
+    with pytest.raises(InputError, match="expected a directory to write to, got a file"):
+        ot.compare(waves(), tmp_path / "notes.txt", workers=Nobody(), **QUICK)
+
+
+def test_an_interrupted_training_is_no_result(monkeypatch, tmp_path):
+    from overtone.comparing import network
+
+    def interrupted(*_, **__):
+        return network.Outcome(7, 0.1, network.Ending.INTERRUPTED)
+
+    monkeypatch.setattr(network, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ot.compare(waves((10, 12)), tmp_path / "out", **QUICK)
+    kept = [json.loads(f.read_text())["name"] for f in (tmp_path / "out/results").glob("*.json")]
+    assert "linear" in kept
+    assert not any(name.startswith(("mlp", "gaussian")) for name in kept)
+
+
+def test_a_failure_is_told_and_the_others_go_on(monkeypatch, tmp_path):
+    def broken(self, problem, width, seed):
+        if self.settings.encoding is Encoding.GAUSSIAN:
+            raise RunError("a network", "none", "try again")
+        return field(self, problem, width, seed)
+
+    field = Trained.field
+    monkeypatch.setattr(Trained, "width", lambda *_: 8)
+    monkeypatch.setattr(Trained, "field", broken)
+    found = ot.compare(waves((10, 12)), tmp_path / "out", **QUICK)
+    assert set(found.failed) == {"gaussian", "kernel-twin"}
+    assert found.failed["gaussian"] == "expected a network, got none; try again."
+    assert "mlp" in levels_of(found)
+
+
+def test_lost_predictions_are_noticed(tmp_path):
+    found = ot.compare(waves((10, 12)), tmp_path / "out", **{**QUICK, "seeds": 1, "candidates": []})
+    next((found.path / "predictions").glob("cubic*")).unlink()
+    with pytest.raises(
+        InputError, match="expected a kept prediction, got a missing or damaged file; begin again with"
+    ):
+        ot.compare(waves((10, 12)), tmp_path / "out", **{**QUICK, "seeds": 1, "candidates": []})
+
+
+def test_a_prediction_that_is_not_finite_is_no_result(once, monkeypatch):
+    monkeypatch.setattr(
+        "overtone.comparing.filled.Filled.attempt",
+        lambda self, problem, *_: __import__("overtone").comparing.candidate.Attempt(
+            problem.reference * np.nan
+        ),
+    )
+    with pytest.raises(RunError, match="linear: expected a finite prediction, got NaN or infinity"):
+        attempt(str(once.path), "", "linear", 0, 50, None, None, "cpu")
+
+
+def test_every_network_can_be_asked_for():
+    known = candidates()
+    assert {"mlp", "gaussian", "siren", "hash-grid", "gabor", "positional"} <= set(known)
+    problem = Problem.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
+    for name, network in networks().items():
+        if name == "triplane":
+            continue
+        field = network.field(problem, 8, 0)
+        assert field(problem.signal.coords[:3]).shape == (3, 1), name
