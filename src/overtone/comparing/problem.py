@@ -54,7 +54,7 @@ class Problem:
             raise InputError(
                 "held-out samples, by which candidates are judged",
                 "none",
-                "hold out for instance a tenth, held_out=0.1",
+                "hold out for instance a tenth",
                 "compare",
             )
         train = _mask(signal, signal.train_index)
