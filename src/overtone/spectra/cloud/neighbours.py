@@ -42,6 +42,9 @@ def nearest(coords: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
 class _Pairs:
     """Comparison of all pairs; each row is among its own nearest.
 
+    The part of the matrix that is held has one place throughout: memory asked for and returned in parts of tens
+    of MiB, with what is kept put between them, is not given back by all allocators.
+
     Args:
         coords: (N, d).
         count: Nearest rows sought of each, itself included.
@@ -56,25 +59,25 @@ class _Pairs:
             spread = torch.linalg.eigh(coords.T @ coords).eigenvectors[:, -_SCREEN:]
             self._seen = coords @ spread
         self._seen_square = self._seen.square().sum(1)
+        self._tall = max(1, _ENTRIES // len(coords))
+        self._product = coords.new_empty(min(self._tall, len(coords)), len(coords))
         self._rounding = 16 * torch.finfo(coords.dtype).eps * float(self._square.max())
 
     def all_rows(self) -> tuple[Tensor, Tensor]:
         """(N, count) distances, ascending, and indices."""
         every = torch.arange(len(self._coords), device=self._coords.device)
         screen = self._coords.shape[1] > _SCREEN
-        found = []
-        for part in every.split(max(1, _ENTRIES // len(every))):
-            settled = torch.zeros(len(part), dtype=torch.bool, device=part.device)
-            distance = self._coords.new_empty(len(part), self._count)
-            index = part.new_empty(len(part), self._count)
+        distance = self._coords.new_empty(len(every), self._count)
+        index = every.new_empty(len(every), self._count)
+        for part in every.split(self._tall):
+            rest = part
             if screen:
-                distance, index, settled = self._screened(part)
-                screen = 2 * int(settled.sum()) >= len(part)
-            rest = (~settled).nonzero()[:, 0]
+                distance[part], index[part], settled = self._screened(part)
+                rest = part[~settled]
+                screen = 2 * len(rest) <= len(part)
             if len(rest):
-                distance[rest], index[rest] = self._compared(part[rest])
-            found.append((distance, index))
-        return torch.cat([each[0] for each in found]), torch.cat([each[1] for each in found])
+                distance[rest], index[rest] = self._compared(rest)
+        return distance, index
 
     def _screened(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Nearest of those closest in projection, and which rows have no others."""
@@ -88,7 +91,8 @@ class _Pairs:
 
     def _closest(self, table: Tensor, square: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
         """Square distances, to rounding, and indices of the closest rows of a table, ascending."""
-        product = torch.addmm(square[None], table[part], table.T, alpha=-2)
+        product = self._product[: len(part)]
+        torch.addmm(square[None], table[part], table.T, alpha=-2, out=product)
         least, index = _least(product, self._kept)
         return least + square[part, None], index
 
