@@ -21,7 +21,7 @@ ROWS = {
     "graph": (1_000, 10_000, 100_000),
     "graph, no plane": (1_000, 10_000),
 }
-"""Sizes per estimator. Rows without a plane, of which no projection tells the neighbours, are the graph's worst case."""
+"""Sizes per estimator. Rows without a plane, whose neighbours no projection tells, are the worst case of the graph."""
 LIMIT = 24.0
 STEEPEST = 1.3
 
