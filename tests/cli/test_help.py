@@ -66,7 +66,13 @@ def test_help_fits_80_columns_and_shows_examples(monkeypatch, verb):
     assert ask(*verb.split(), "-h").out == answer.out
 
 
-@pytest.mark.parametrize("verb", cli.commands.values(), ids=lambda verb: verb.name)
+def leaves():
+    """Every command that is no group."""
+    for command in cli.commands.values():
+        yield from command.commands.values() if isinstance(command, click.Group) else (command,)
+
+
+@pytest.mark.parametrize("verb", list(leaves()), ids=lambda verb: verb.name)
 def test_every_flag_is_explained(verb):
     for parameter in verb.params:
         if isinstance(parameter, click.Option):
@@ -79,13 +85,18 @@ def test_help_lists_flags_by_section():
 
 
 def test_every_example_is_a_command_line_that_parses():
-    pages = [ask("--help").out, *(ask(verb, "--help").out for verb in cli.commands)]
+    verbs = [[], *([verb] for verb in cli.commands), ["study", "run"]]
+    pages = [ask(*words, "--help").out for words in verbs]
     lines = re.findall(r"^    overtone (.*?)(?:   .*)?$", "\n".join(pages), re.M)
     assert len(lines) > 8
     for line in lines:
         name, *words = line.split()
-        verb = cli.commands[name]
-        assert verb.make_context(name, words, parent=click.Context(cli, **cli.context_settings)).params
+        verb, above = cli.commands[name], click.Context(cli, **cli.context_settings)
+        if isinstance(verb, click.Group):
+            above = click.Context(verb, parent=above)
+            name, *words = words
+            verb = verb.commands[name]
+        assert verb.make_context(name, words, parent=above).params
 
 
 def test_version():
@@ -105,7 +116,7 @@ def complete(*words):
 
 
 def test_the_shell_completes_verbs_flags_choices_and_files():
-    assert complete("overtone", "s") == ["plain,scan"]
+    assert complete("overtone", "s") == ["plain,scan", "plain,study"]
     assert complete("overtone", "fit", "--enc") == ["plain,--encoding"]
     assert complete("overtone", "fit", "--encoding", "ga") == ["plain,gaussian"]
     assert complete("overtone", "fit", "pho") == ["file,pho"]
