@@ -14,7 +14,16 @@ from pictures import CHROMIUM, draw
 from playwright.sync_api import sync_playwright
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("paths", "sensitivity", "classification", "sequences", "layers", "generators", "watching")
+PAGES = (
+    "paths",
+    "sensitivity",
+    "classification",
+    "sequences",
+    "layers",
+    "generators",
+    "watching",
+    "tutorials/07-any-network-any-data",
+)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -32,7 +41,7 @@ def main() -> None:
                     exec(code, names)  # noqa: S102
             figure = names["figure"]
             width = 560 if figure.layout.height == 440 else 760  # type: ignore[attr-defined]
-            draw(browser, figure, page, width, figure.layout.height)  # type: ignore[attr-defined,arg-type]
+            draw(browser, figure, Path(page).name, width, figure.layout.height)  # type: ignore[attr-defined,arg-type]
         browser.close()
 
 
