@@ -51,6 +51,10 @@ def scan(source: str | None, as_json: bool, seed: int, device: str, **options: A
         )
 
 
+COMPARES = "fit compares bandwidths around it on held-out samples, and may take another."
+"""What the recommendation of a scan is not yet."""
+
+
 def document(found: Scan) -> dict[str, Any]:
     """The JSON document of a scan; powers and noise in the signal's value units, frequencies in cycles per unit."""
     signal, noise, bands = found.signal, found.noise, found.spectrum.bands
@@ -96,7 +100,7 @@ def text(found: Scan, fit: str) -> str:
     summary = {
         "Noise": noise,
         "Bandwidth": f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})",
-        "": " ".join(why),
+        "": " ".join([*why, COMPARES]),
     }
     head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
     lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
