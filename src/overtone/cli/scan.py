@@ -51,7 +51,7 @@ def scan(source: str | None, as_json: bool, seed: int, device: str, **options: A
         )
 
 
-COMPARES = "fit compares bandwidths around it on held-out samples, and may take another."
+COMPARES = "fit compares others on held-out samples."
 """What the recommendation of a scan is not yet."""
 
 
