@@ -10,6 +10,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.nn import Field, Frame
 from overtone.nn.encodings import Encoding
+from overtone.nn.encodings import Fourier as Waves
 from overtone.signals import Grid
 from overtone.theory.ntk import infinite
 from overtone.theory.ntk.infinite import Dense, Dual, Fourier, Wide
@@ -85,14 +86,14 @@ def of(field: Field, grid: Grid) -> Model:
 
 
 def _features(encoding: Encoding) -> Fourier:
-    if encoding.frequencies is None:
+    if not isinstance(encoding, Waves):
         raise InputError(
             "an encoding with frequencies, after which the kernel is stationary",
             encoding.describe(),
             "use a Gaussian or positional encoding",
             "encoding",
         )
-    return Fourier(encoding.frequencies)
+    return Fourier(encoding.frequencies, encoding.gain)
 
 
 def _spacing(frame: Frame, encoding: Encoding, grid: Grid) -> tuple[float, ...]:
