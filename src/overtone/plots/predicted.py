@@ -30,8 +30,8 @@ def data(
 
     Returns:
         A dataset over `band` with `predicted`, `earliest`, `latest`, `measured` (NaN where the centre of a predicted
-        band lies in no measured one) and `frequency`; over `measured_band` all of `measured_step` and
-        `measured_frequency`. Attributes `pilot`, `last_step` and `frequency_title`.
+        band lies in no measured one), `frequency` (as drawn) and `centre`; over `measured_band` all of
+        `measured_step` and `measured_frequency`. Attributes `pilot`, `last_step` and `frequency_title`.
     """
     bands.require_rows(predicted, "learning step")
     kept = bands.varying(predicted)
@@ -39,6 +39,10 @@ def data(
     out = xr.Dataset(
         {
             "frequency": ("band", bands.centres(predicted)[kept]),
+            "centre": (
+                "band",
+                0.5 * (np.asarray(predicted.band_low, float) + np.asarray(predicted.band_high, float))[kept],
+            ),
             "predicted": ("band", steps[kept]),
             "earliest": ("band", (steps if earliest is None else np.asarray(earliest, float))[kept]),
             "latest": ("band", (steps if latest is None else np.asarray(latest, float))[kept]),
@@ -103,7 +107,7 @@ def figure(d: xr.Dataset) -> go.Figure:
 def against(d: xr.Dataset) -> go.Figure:
     """Predicted over measured learning step, both logarithmic, with the line of equality and a factor of 1.5 about it.
 
-    Bands learned during the pilot are hollow.
+    Bands are labelled by their centres; those learned during the pilot are hollow.
 
     Args:
         d: What `data` returned, with a measurement on bands like the prediction's.
@@ -111,9 +115,9 @@ def against(d: xr.Dataset) -> go.Figure:
     fig = style.canvas(440)
     both = np.isfinite(d.predicted.values) & np.isfinite(d.measured.values) & (d.measured.values > 0)
     x, y = d.measured.values[both], np.maximum(d.predicted.values[both], 1)
-    frequency = d.frequency.values[both]
+    centre = d.centre.values[both]
     ends = (
-        np.array([min(x.min(), y.min()) / 1.5, max(x.max(), y.max()) * 1.5])
+        np.array([min(x.min(), y.min()) / 2, max(x.max(), y.max()) * 2])
         if both.any()
         else np.array([1.0, 10.0])
     )
@@ -137,8 +141,11 @@ def against(d: xr.Dataset) -> go.Figure:
             fig.add_scatter(
                 x=x[some],
                 y=y[some],
-                customdata=frequency[some],
-                text=[f"{f:.3g}" for f in frequency[some]],
+                customdata=centre[some],
+                text=[
+                    f"{c:.3g}" if d.attrs["pilot"] < m else ""
+                    for c, m in zip(centre[some], x[some], strict=True)
+                ],
                 textposition="top left",
                 name=name,
                 mode="markers+text",

@@ -3,6 +3,7 @@
 from overtone.theory.dynamics.growth import Growth, Kernels
 from overtone.theory.dynamics.leaps import Leaps
 from overtone.theory.dynamics.linear import Linearised, Moment, propagate
+from overtone.theory.dynamics.minibatch import Spread, spread
 from overtone.theory.dynamics.optimizer import rate_of, rule_of
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.preconditioned import push, tangent_kernel
@@ -25,6 +26,7 @@ __all__ = [
     "Pilot",
     "Prediction",
     "Rule",
+    "Spread",
     "State",
     "log_steps",
     "predict",
@@ -33,5 +35,6 @@ __all__ = [
     "rate_of",
     "rule_of",
     "separable_kernel",
+    "spread",
     "tangent_kernel",
 ]
