@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 
+from overtone.choices import member
 from overtone.nn import MLP, Activation
 from overtone.rng import derive
 from overtone.spectra import Bands, grid
@@ -31,10 +32,10 @@ def measure(seed: int, other: str, gain: float, draws: int, width: int, samples:
 def spectrum(activation: str, gain: float, seed: int, width: int, samples: int) -> np.ndarray:
     """Share of each whole frequency in the power of a new network's output along a circle, its mean left out."""
     angle = 2 * torch.pi * torch.arange(samples, dtype=torch.float64) / samples
-    network = MLP(2, 1, width, 3, Activation(activation), seed).double()
+    network = MLP(2, 1, width, 3, member(Activation, activation, "activation"), seed).double()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter *= gain
+            parameter.mul_(gain)
         values = network(torch.stack([angle.cos(), angle.sin()], 1))[:, 0]
     bands = Bands.linear((samples,), 1 / samples, periodic=True)
     power = grid(values, periodic=True, bands=bands).power[:, 0].numpy()

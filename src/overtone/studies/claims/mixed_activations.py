@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from overtone.choices import member
 from overtone.nn import MLP, Activation
 from overtone.rng import derive
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -29,7 +30,9 @@ def rates(activations: list[str], seed: int, width: int, samples: int) -> torch.
     """Share of the untrained tangent kernel's trace along each wave on a circle, by cycles per turn."""
     angle = 2 * torch.pi * torch.arange(samples, dtype=torch.float64) / samples
     circle = torch.stack([angle.cos(), angle.sin()], 1)
-    network = MLP(2, 1, width, len(activations), [Activation(a) for a in activations], seed).double()
+    network = MLP(
+        2, 1, width, len(activations), [member(Activation, a, "activation") for a in activations], seed
+    ).double()
     kernel = ntk.finite(network, circle).matrix
     waves = torch.fft.fft(torch.eye(samples, dtype=torch.complex128), norm="ortho")
     power = torch.einsum("ki,ij,kj->k", waves, kernel.to(waves), waves.conj()).real

@@ -58,7 +58,8 @@ def flow(signal: Signal) -> tuple[Numbers, Numbers]:
     eigenvalues = ntk.periodic(wide(circle[:1], circle).ntk[0]).clamp(min=0)
     rule = risk.GradientFlow()
     times = rule.steps(eigenvalues, 100)
-    seen, clean = (torch.fft.fft(v.double()[:, 0]) / len(v) for v in (signal.values, signal.clean))
+    assert signal.clean is not None
+    seen, clean = torch.fft.fft(torch.cat([signal.values, signal.clean], 1).double().mT, norm="forward")
     errors = [(rule.learned(eigenvalues, float(t)) * seen - clean).abs().square().sum() for t in times]
     return times.numpy(), torch.stack(errors).numpy()
 
