@@ -61,7 +61,10 @@ def test_wrong_flags_of_a_fit(call, tmp_path, source, flags, text):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["nope"], "expected one of fit, predict, report, scan, got 'nope'; see overtone --help."),
+        (
+            ["nope"],
+            "expected one of compare, fit, predict, report, scan, study, got 'nope'; see overtone --help.",
+        ),
         (["--widht"], "expected a flag of overtone, got --widht; see overtone --help."),
         (["fit", "--widht", "3"], "expected a flag of overtone fit, got --widht; did you mean --width? (see"),
         (["scan", "--steps", "3"], "expected a flag of overtone scan, got --steps"),

@@ -132,6 +132,10 @@ def test_a_page_never_replaces_a_record(runs, call):
     assert record.read_bytes() == before
 
 
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_damaged_run_is_not_resumed(runs, call, tmp_path):
     import shutil
 
@@ -151,8 +155,8 @@ def test_a_damaged_run_is_not_resumed(runs, call, tmp_path):
     ):
         shutil.copytree(runs / "run0", tmp_path / name)
         damage(tmp_path / name)
-        before = {path: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        before = files(tmp_path / name)
         answer = call("fit", "--resume", "--out", name, "--steps", 9)
         assert answer.code == 2
         assert text in answer.sentence
-        assert {path: path.read_bytes() for path in (tmp_path / name).iterdir()} == before
+        assert files(tmp_path / name) == before
