@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -19,7 +21,7 @@ def measure(seed: int, inverse: bool, activation: str, steps: int, sweeps: int, 
     """Rank correlation of the order in which relaxation halves errors with that in which a network learns them."""
     relaxed = relaxation(inverse, sweeps)
     learned = learning(seed, activation, steps, width)
-    value = float(spearmanr(relaxed, learned).statistic)
+    value = float(spearmanr(relaxed, learned).statistic) if np.ptp(learned) else math.nan
     return Measured(value, {"relaxation": (MODES, relaxed), "network": (MODES, learned)})
 
 
@@ -85,7 +87,7 @@ STUDY = Study(
     measure=measure,
     axes=Axes("Frequency (cycles per period)", "Sweeps or steps", log_x=True, log_y=True),
     efforts={
-        Size.SMOKE: Effort(1, {"steps": 40, "sweeps": 400, "width": 16}),
+        Size.SMOKE: Effort(1, {"steps": 60, "sweeps": 400, "width": 16}),
         Size.QUICK: Effort(3, {"steps": 1500, "sweeps": 1000, "width": 48}),
         Size.FULL: Effort(20, {"steps": 60_000, "sweeps": 4000, "width": 256}),
     },

@@ -58,7 +58,7 @@ STUDY = Study(
     measure=measure,
     axes=Axes("Steps", "Mean squared error (of the variance)", log_x=True, log_y=True),
     efforts={
-        Size.SMOKE: Effort(1, {"exponents": [1.0, 4.0], "steps": 40, "width": 16}),
+        Size.SMOKE: Effort(1, {"exponents": [1.0, 4.0], "steps": 20, "width": 16}),
         Size.QUICK: Effort(3, {"exponents": [1.0, 4.0], "steps": 1000, "width": 32}),
         Size.FULL: Effort(20, {"exponents": [1.0, 2.0, 3.0, 4.0], "steps": 60_000, "width": 256}),
     },

@@ -127,7 +127,7 @@ STUDY = Study(
         Size.FULL: Effort(20, {"amplitude": 1.0, "steps": 5000, "width": 128}),
     },
     depends="the network and the strength of the high tone",
-    caveat="Two tones of one ramp, so that frequency in time is that of the map as well; forecasting is another matter. A "
-    "tone counts as learned when its error is first below a half, even if it rises again; where it has to stay there, "
-    "transformers can be last with the low one. A tone not learned at the end counts as learned there.",
+    caveat="Two tones of one ramp, so that frequency in time is that of the map as well; forecasting is another "
+    "matter. A tone counts as learned when its error is first below a half, even if it rises again; where it has "
+    "to stay there, transformers can be last with the low one. A tone never learned counts as learned at the end.",
 )
