@@ -87,7 +87,7 @@ STUDY = Study(
     measure=measure,
     axes=Axes("Frequency (cycles per period)", "Sweeps or steps", log_x=True, log_y=True),
     efforts={
-        Size.SMOKE: Effort(1, {"steps": 60, "sweeps": 400, "width": 16}),
+        Size.SMOKE: Effort(1, {"steps": 120, "sweeps": 400, "width": 32}),
         Size.QUICK: Effort(3, {"steps": 1500, "sweeps": 1000, "width": 48}),
         Size.FULL: Effort(20, {"steps": 60_000, "sweeps": 4000, "width": 256}),
     },
