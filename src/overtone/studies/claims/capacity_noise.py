@@ -63,6 +63,6 @@ STUDY = Study(
         ),
     },
     depends="whether the input reaches the frequencies of the noise",
-    caveat="Width is the capacity that is varied, at an equal number of steps; with many more steps narrow networks fit "
+    caveat="Width is the capacity that is varied, at an equal number of steps; with many more steps narrow ones fit "
     "more noise as well.",
 )
