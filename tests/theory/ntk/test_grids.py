@@ -124,7 +124,7 @@ def test_single_precision():
     assert float(error.norm()) < bound
 
 
-@pytest.mark.parametrize("dual", [*DUALS, infinite.tanh()], ids=str)
+@pytest.mark.parametrize("dual", [*DUALS, infinite.tanh()], ids=lambda dual: type(dual).__name__)
 def test_the_profile_is_the_network(dual):
     network = wide(torch.tensor([[1.0]]), dual, depth=3)
     x = torch.rand(200, 1, generator=seeded(6), dtype=torch.float64)
