@@ -118,7 +118,7 @@ def text(found: Forecast) -> str:
     for row in shown:
         edges = f"{row['low']:.4g} - {row['high']:.4g}"
         step = "?" if row["learning_step"] is None else str(row["learning_step"])
-        lines.append(f"{edges:>17}  {step:>15}  {_span(row, found.prediction.pilot)}")
+        lines.append(f"{edges:>17}  {step:>15}  {_span(row, found.prediction.pilot)}".rstrip())
     value = found.record.attrs["value_unit"] or "value units"
     rows = {
         "Stop": f"step {found.stop.step}: {found.stop.reason}",

@@ -91,11 +91,16 @@ def figure(d: xr.Dataset) -> go.Figure:
         "thickness": 1.2,
     }
     if d.attrs["pilot"] > 1:
-        fig.add_hline(
-            y=d.attrs["pilot"],
-            line={"color": style.TARGET, "dash": "dot", "width": 1},
-            annotation={"text": "pilot ends", "font": {"color": style.TARGET}},
-            annotation_position="bottom right",
+        fig.add_hline(y=d.attrs["pilot"], line={"color": style.TARGET, "dash": "dot", "width": 1})
+        fig.add_annotation(
+            x=1,
+            xref="paper",
+            xanchor="right",
+            y=float(np.log10(d.attrs["pilot"])),
+            yanchor="top",
+            text="pilot ends",
+            showarrow=False,
+            font={"color": style.TARGET},
         )
     shown = np.concatenate([y, high[np.isfinite(high)], d.measured_step.values[done], [d.attrs["last_step"]]])
     span = np.concatenate([d.frequency.values, d.measured_frequency.values])
