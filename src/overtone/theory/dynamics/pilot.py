@@ -49,6 +49,11 @@ class Pilot:
         self._draws = torch.Generator(device=x.device)
         self._draws.manual_seed(rng.derive(seed, "pilot"))
 
+    @property
+    def samples(self) -> int:
+        """Samples that are trained on."""
+        return len(self._x)
+
     def advance(self, steps: int) -> None:
         """Take optimizer steps on mean((f - y)^2).
 

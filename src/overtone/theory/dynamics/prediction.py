@@ -42,9 +42,9 @@ class Prediction:
         record: As a measured one, with `origin` "predicted", `pilot` and `sentences` among its attributes. Rows
             up to the pilot's end are measured on the pilot. NaN where the theory cannot tell.
         pilot: Steps that a copy of the network was trained before it was linearised.
-        earliest: (band,) learning step if the kernel goes on growing as in the pilot; NaN if not learned within
-            four times the steps asked for.
-        latest: (band,) learning step if the kernel stays what it is when the pilot ends; NaN likewise.
+        earliest: (band,) learning step if the kernel goes on growing as before; NaN if not learned within four
+            times the steps asked for. Bands learned by the end of pilot and leaps have but one step.
+        latest: (band,) learning step if the kernel stays what it is after pilot and leaps; NaN likewise.
         holds_until: Where these two begin to differ; None if they do not, or without a pilot of two steps to tell.
         diverges_at: The last step before a predicted divergence, or None.
         sentences: What to know about it.
@@ -78,12 +78,12 @@ def predict(
 ) -> Prediction:
     """Predict the record of a training run from the network's own initial output and its tangent kernel.
 
-    The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With
-    a pilot, a copy is trained that many steps first and linearised where it arrives, and half way there. If the
-    kernel stays, bands are learned at the latest; if its eigenvalues go on as the power of the step at which they
-    grew between the two, at the earliest; the prediction takes half that power. A band whose earliest and latest
-    steps differ by more than a factor of 4 is not told: its rows are NaN from where the two part. Adam's kernel is
-    J D J^T with its second moments where the pilot ends. Neither network nor optimizer is changed.
+    The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With a
+    pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay; not by minibatches nor on a
+    part of the signal. From there the kernel is continued: if it stays, bands are learned at the latest; if its
+    eigenvalues go on as the power of the step at which they grew before, at the earliest; the prediction takes half
+    that power. A band whose earliest and latest steps differ by more than a factor of 4 is not told: its rows are
+    NaN from where the two part. Neither network nor optimizer is changed.
 
     Args:
         signal: What will be learned.
@@ -117,36 +117,41 @@ def predict(
     base = float(optimizer.param_groups[0]["lr"])
     scene = Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise)
     index = signal.train_index
-    copy = Pilot(
-        Normalised(network),
-        optimizer,
-        signal.geometry.coords(index).to(scene.x.device),
-        signal.normalisation.apply(signal.values[index]).to(scene.y),
-        batch=batch,
-        schedule=schedule,
-        seed=seed,
-    )
+    x = signal.geometry.coords(index).to(scene.x.device)
+    y = signal.normalisation.apply(signal.values[index]).to(scene.y)
+    taken = Pilot(Normalised(network), optimizer, x, y, batch=batch, schedule=schedule, seed=seed)
     rule: Rule = Flow() if flow else rule_of(optimizer)
     rate = rate_of(optimizer, schedule)
     rows = log_steps(steps, ratio)
-    leaps = None
-    if pilot and part is None and (batch is None or batch >= index.numel()):
-        leaps = Leaps(copy, scene.x, scene.y, scene.train, rule, rate)
-    kernels = Kernels()
-
-    def look() -> None:
-        seen_now = copy.kernel(scene.x[scene.train]) if leaps is None else leaps.view().linear.kernel
-        kernels.note(copy.step, seen_now)
-
-    scene.walk(copy, rows, pilot, look)
-    if leaps is None:
-        linear = copy.linearise(scene.x, scene.y, scene.train, mean_over=index.numel(), memory=memory)
+    if pilot and part is None and (batch is None or batch >= len(x)):
+        linear, kernels = _leap(
+            scene, Leaps(taken, scene.x, scene.y, scene.train, rule, rate), rows, pilot, steps
+        )
     else:
-        linear, kernels = scene.leap(leaps, rows, steps, kernels)
-    course = _Course(scene, linear, rule, rate, pilot, copy.step, steps, ratio)
-    growth = kernels.growth(linear.eigenvalues, linear.modes, copy.step)
+        linear, kernels = _walk(scene, taken, rows, pilot, memory)
+    course = _Course(scene, linear, rule, rate, pilot, taken.step, steps, ratio)
+    growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)
     span = course.span(growth, _attrs(network, optimizer, pilot, seed))
     return course.result(span, None if part is None else seen.geometry.shape, signal.geometry.shape)
+
+
+def _leap(
+    scene: Scene, leaps: Leaps, rows: tuple[int, ...], pilot: int, steps: int
+) -> tuple[Linearised, Kernels]:
+    """Pilot and leaps; the network where they end, and kernels on the way."""
+    kernels = Kernels()
+    scene.walk(leaps.pilot, rows, pilot, lambda: kernels.note(leaps.pilot.step, leaps.view().linear.kernel))
+    return scene.leap(leaps, rows, steps, kernels)
+
+
+def _walk(
+    scene: Scene, taken: Pilot, rows: tuple[int, ...], pilot: int, memory: float
+) -> tuple[Linearised, Kernels]:
+    """The pilot alone."""
+    kernels, trained = Kernels(), scene.x[scene.train]
+    scene.walk(taken, rows, pilot, lambda: kernels.note(taken.step, taken.kernel(trained)))
+    linear = taken.linearise(scene.x, scene.y, scene.train, mean_over=taken.samples, memory=memory)
+    return linear, kernels
 
 
 @final
