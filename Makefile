@@ -39,7 +39,7 @@ demo: $(V)/.core
 	$(BIN)/overtone fit --out demo --overwrite --time 60
 
 test: $(V)/.browser
-	$(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 check: $(V)/.test
 	$(BIN)/ruff format --check src tests benchmarks
