@@ -85,6 +85,8 @@ STUDY = Study(
     ),
     control=Condition("relaxation of the integral equation, ReLU", {"activation": "relu", "inverse": True}),
     measure=measure,
+    first_seed=200,
+    revision=2,
     axes=Axes("Frequency (cycles per period)", "Sweeps or steps", log_x=True, log_y=True),
     efforts={
         Size.SMOKE: Effort(1, {"steps": 120, "sweeps": 400, "width": 32}),
