@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 from numpy.typing import ArrayLike
-from plotly.colors import hex_to_rgb
 
 from overtone.errors import InputError
 from overtone.plots import bands, style, text
+from overtone.plots.shade import shade
 
 
 def data(
@@ -74,7 +74,7 @@ def figure(d: xr.Dataset) -> go.Figure:
         one = d.sel(group=group)
         colour = style.RUNS[i % len(style.RUNS)]
         label = text.escaped(str(group))
-        _shade(fig, one, colour, label)
+        shade(fig, one.frequency.values, _positive(one.low.values), one.high.values, colour, label)
         fig.add_scatter(
             x=one.frequency.values,
             y=_positive(one.power.values),
@@ -100,24 +100,6 @@ def describe(d: xr.Dataset) -> str:
         for group, one in d.groupby("group")
     ]
     return f"Power per band; mean frequency over the bands: {', '.join(means)}."
-
-
-def _shade(fig: go.Figure, one: xr.Dataset, colour: str, label: str) -> None:
-    known = np.isfinite(one.low.values) & (one.low.values > 0) & np.isfinite(one.high.values)
-    if not known.any():
-        return
-    at, red_green_blue = one.frequency.values[known], ",".join(str(c) for c in hex_to_rgb(colour))
-    fig.add_scatter(
-        x=np.concatenate([at, at[::-1]]),
-        y=np.concatenate([one.low.values[known], one.high.values[known][::-1]]),
-        fill="toself",
-        fillcolor=f"rgba({red_green_blue},0.2)",
-        line={"width": 0},
-        mode="lines",
-        legendgroup=label,
-        showlegend=False,
-        hoverinfo="skip",
-    )
 
 
 def _positive(values: np.ndarray) -> np.ndarray:

@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 from numpy.typing import ArrayLike
-from plotly.colors import hex_to_rgb
 
 from overtone.errors import InputError
 from overtone.plots import style, text
+from overtone.plots.shade import shade
 
 
 def data(
@@ -71,19 +71,7 @@ def figure(d: xr.Dataset) -> go.Figure:
     for i, name in enumerate(d.curve.values):
         one = d.sel(curve=name)
         colour, label = style.RUNS[i % len(style.RUNS)], text.escaped(str(name))
-        known = np.isfinite(one.low.values) & np.isfinite(one.high.values)
-        if known.any():
-            fig.add_scatter(
-                x=np.concatenate([at[known], at[known][::-1]]),
-                y=np.concatenate([one.low.values[known], one.high.values[known][::-1]]),
-                fill="toself",
-                fillcolor=f"rgba({','.join(str(c) for c in hex_to_rgb(colour))},0.2)",
-                line={"width": 0},
-                mode="lines",
-                legendgroup=label,
-                showlegend=False,
-                hoverinfo="skip",
-            )
+        shade(fig, at, one.low.values, one.high.values, colour, label)
         fig.add_scatter(
             x=at,
             y=np.where(np.isfinite(one.value.values), one.value.values, np.nan),
