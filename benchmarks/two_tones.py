@@ -78,6 +78,12 @@ def learned(errors: list[float]) -> float:
 
 def train(build: Callable[[], nn.Module], amplitude: float, seed: int) -> tuple[float, float]:
     """Learning steps of the low and the high tone."""
+    low, high = errors(build, amplitude, seed)
+    return learned(low), learned(high)
+
+
+def errors(build: Callable[[], nn.Module], amplitude: float, seed: int) -> tuple[list[float], list[float]]:
+    """Relative errors of the low and the high tone by step, until both are learned."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build()
@@ -100,7 +106,7 @@ def train(build: Callable[[], nn.Module], amplitude: float, seed: int) -> tuple[
         optimiser.zero_grad()
         (out - target).square().mean().backward()
         optimiser.step()
-    return learned(low), learned(high)
+    return low, high
 
 
 def main() -> list[dict[str, object]]:
