@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import final
 
 import torch
 from numpy.typing import ArrayLike
@@ -12,29 +12,13 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra.bands import Bands
-from overtone.spectra.grid import GridTransform
 from overtone.spectra.layers.folds import Folds
-from overtone.spectra.layers.ridge import ridge
+from overtone.spectra.layers.reader import BandTransform, Reader
 from overtone.spectra.layers.width import Projected, Width
 from overtone.spectra.rows import rows
-from overtone.spectra.sequence import SequenceTransform
 
 _PROJECTED = Projected()
 _FOLDS = Folds()
-
-
-class BandTransform(Protocol):
-    """What takes samples to power per band: on a grid, scattered, on a graph, in sequences."""
-
-    @property
-    def bands(self) -> Bands:
-        """The bands."""
-
-    def coefficients(self, values: Tensor) -> Tensor:
-        """Coefficients, linear in the values."""
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) power."""
 
 
 @final
@@ -107,16 +91,12 @@ def read_out(
         InputError: If there is no layer, a table is not finite numbers with a row a sample, a layer or the targets do
             not vary, or the samples are not those of the transform.
     """
-    wanted = rows(targets, "targets")
     if not activations:
         raise InputError("at least one layer", "none", "pass a name and its activations", "activations")
-    if not bool((wanted != wanted[:1]).any()):
-        raise InputError("targets that vary", "constant targets", "pass what there is to find", "targets")
-    fold = folds.members(len(wanted)).to(wanted.device)
-    target_power = transform.power(transform.coefficients(_field(wanted, transform)))
+    reader = Reader(targets, transform, width, folds)
     powers, features, penalties = [], [], []
     for name, given in activations.items():
-        layer = rows(given, name, len(wanted)).to(wanted.device)
+        layer = rows(given, name, reader.count)
         if not bool((layer != layer[:1]).any()):
             raise InputError(
                 "activations that vary",
@@ -124,59 +104,15 @@ def read_out(
                 "leave this layer out, or look for dead units",
                 name,
             )
-        found, used, chosen = _held_out(layer, wanted, fold, width)
-        powers.append(transform.power(transform.coefficients(_field(wanted - found, transform))))
+        power, used, chosen = reader.read(layer)
+        powers.append(power)
         features.append(used)
         penalties.append(chosen)
     return ReadOut(
         tuple(activations),
         transform.bands,
-        target_power,
+        reader.target_power,
         torch.stack(powers),
         tuple(features),
         torch.tensor(penalties, dtype=torch.float64),
     )
-
-
-def _held_out(layer: Tensor, targets: Tensor, fold: Tensor, width: Width) -> tuple[Tensor, int, list[float]]:
-    """(N, C) predictions, each by a fit without its fold; the features used, and a penalty per fold."""
-    found = torch.empty_like(targets)
-    used, chosen = 0, []
-    for number in range(int(fold.max()) + 1):
-        inside = fold != number
-        centred = layer - layer[inside].mean(0)
-        reduced = width.reduce(centred[inside], centred)
-        fit = ridge(reduced[inside], targets[inside])
-        found[~inside] = fit.predict(reduced[~inside])
-        used = reduced.shape[1]
-        chosen.append(fit.penalty)
-    return found, used, chosen
-
-
-def _field(values: Tensor, transform: BandTransform) -> Tensor:
-    """Rows in the shape that the transform takes.
-
-    Raises:
-        InputError: If they are not as many as its samples.
-    """
-    if isinstance(transform, GridTransform):
-        shape: tuple[int, ...] = transform.lattice.shape
-        if len(values) != transform.lattice.samples:
-            raise InputError(
-                f"{transform.lattice.samples} rows, one a sample of the grid {shape}",
-                f"{len(values)}",
-                "pass the activations of all samples in row-major order",
-                "targets",
-            )
-    elif isinstance(transform, SequenceTransform):
-        shape = (-1, transform.steps)
-        if len(values) % transform.steps:
-            raise InputError(
-                f"whole sequences of {transform.steps} rows",
-                f"{len(values)} rows",
-                "pass the activations of all steps, sequence after sequence",
-                "targets",
-            )
-    else:
-        return values
-    return values.reshape(*shape, values.shape[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -10,23 +9,21 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from overtone.errors import InputError
 from overtone.spectra.bands import Bands
 from overtone.spectra.evaluate import Outputs
 from overtone.spectra.interval import Interval, bootstrap
-from overtone.spectra.lattice import Lattice
 from overtone.spectra.paths.path import Paths
+from overtone.spectra.paths.transform import PathTransform
 from overtone.spectra.paths.unit import PathUnit, PerPath
-from overtone.spectra.spectrum import ROUNDING, Spectrum
-from overtone.spectra.transform import forward
+from overtone.spectra.several import SeveralSpectra
+from overtone.spectra.spectrum import ROUNDING
 
 _PER_PATH = PerPath()
-_ENTRIES = 1 << 20
 
 
 @final
 @dataclass(frozen=True)
-class PathSpectrum:
+class PathSpectrum(SeveralSpectra):
     """Power of a function's outputs per path, band and channel; over the bands it sums to the path's mean square.
 
     Attributes:
@@ -61,25 +58,6 @@ class PathSpectrum:
     def pooled_mean_frequency(self) -> Tensor:
         """(path,) the same with the powers of all channels added up, as for the logits of one network."""
         return self.moment.sum(1) / self.varying.sum(1)
-
-    @property
-    def spectrum(self) -> Spectrum:
-        """The mean over paths as a `Spectrum`."""
-        mean = self.power.mean(0)
-        return Spectrum(self.bands, mean, mean.new_zeros(mean.shape[1]), self.estimator)
-
-    def interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
-        """(band, channel) mean power over paths with its interval, see `overtone.spectra.interval.bootstrap`.
-
-        Args:
-            level: Probability that the interval is to hold the mean.
-            draws: Draws of the bootstrap.
-            seed: Seed of the draws.
-
-        Raises:
-            InputError: If there are fewer than two paths.
-        """
-        return bootstrap(self.power, level, draws, seed)
 
     def pooled_interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
         """(band,) the same with the powers of all channels added up.
@@ -146,27 +124,20 @@ def spectrum(
     Raises:
         InputError: If there are fewer than two samples, or the function's outputs are not as described.
     """
-    if samples < 2:
-        raise InputError("at least two samples a path", f"{samples}", "pass for instance 128", "samples")
-    found = _along(function, paths, samples, batch)
-    extents = unit.extent(paths.lengths).to(found.device)
-    line = Lattice.of((samples,), periodic=paths.closed)
-    chosen = _covering(bands, line, extents)
-    frequency = line.frequencies(0, found.device) / extents[:, None]
-    power = _power(found, line)
-    index = chosen.index(frequency)[..., None].expand_as(power)
-    banded = power.new_zeros(len(power), chosen.count, power.shape[2]).scatter_add(1, index, power)
+    transform = PathTransform(paths, samples, unit=unit, bands=bands)
+    coefficients = transform.coefficients(_along(function, paths, samples, batch))
+    power = (coefficients * coefficients.conj()).real
     varying = power[:, 1:].sum(1)
     constant = varying <= ROUNDING * power[:, 0]
-    moment = (power * frequency[..., None]).sum(1)
+    moment = (power * transform.frequency.to(power.device)[..., None]).sum(1)
     return PathSpectrum(
-        chosen,
-        banded,
+        transform.bands,
+        transform.banded(power),
         torch.where(constant, 0.0, varying),
         torch.where(constant, 0.0, moment),
         paths.lengths,
         unit,
-        f"paths: {'periodic' if paths.closed else 'even'}, {samples} samples",
+        transform.estimator,
     )
 
 
@@ -175,26 +146,3 @@ def _along(function: Callable[[Any], Any], paths: Paths, samples: int, batch: in
     outputs = Outputs(function, paths.arrays, batch)
     parts = [outputs(paths.inputs(samples, rows)).double() for rows in outputs.chunks(len(paths) * samples)]
     return torch.cat(parts).reshape(len(paths), samples, -1)
-
-
-def _power(values: Tensor, line: Lattice) -> Tensor:
-    """(path, mode, C) float64 power of each mode, both signs of a frequency together."""
-    n = line.samples
-    weights = line.weights(0, values.device)[:, None]
-    even, around = ((), (1,)) if line.periodic[0] else ((1,), ())
-    parts = []
-    for some in values.split(max(1, _ENTRIES // values[0].numel())):
-        mean = some.mean(1, keepdim=True)
-        modes = forward(some - mean, even, around)
-        modes[:, 0] += mean[:, 0] * math.sqrt(n)
-        parts.append(modes.abs().square() * weights / n)
-    return torch.cat(parts)
-
-
-def _covering(bands: Bands | Sequence[float] | None, line: Lattice, extents: Tensor) -> Bands:
-    shortest, longest = float(extents.min()), float(extents.max())
-    if bands is None:
-        count = max(2, round(line.samples * longest / shortest))
-        bands = Bands.log((count,), longest / count, periodic=line.periodic)
-    given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    return given.reaching(line.nyquist / shortest, line.top / shortest)

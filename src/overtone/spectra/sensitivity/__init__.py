@@ -13,3 +13,6 @@ from overtone.spectra.sensitivity.heat_map import heat_map as heat_map
 from overtone.spectra.sensitivity.normalise import AsIs as AsIs
 from overtone.spectra.sensitivity.normalise import Normalise as Normalise
 from overtone.spectra.sensitivity.normalise import Standardise as Standardise
+from overtone.spectra.sensitivity.radial import RadialPower as RadialPower
+from overtone.spectra.sensitivity.waves import Waves as Waves
+from overtone.spectra.sensitivity.waves import drawn_from as drawn_from

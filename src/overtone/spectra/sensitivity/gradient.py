@@ -15,13 +15,10 @@ from overtone.errors import InputError
 from overtone.spectra.bands import Bands
 from overtone.spectra.classes import class_numbers
 from overtone.spectra.evaluate import outputs
-from overtone.spectra.grid import covering, describe
-from overtone.spectra.interval import Interval, bootstrap
-from overtone.spectra.lattice import Lattice
 from overtone.spectra.sensitivity.classifier import pictures_of
 from overtone.spectra.sensitivity.normalise import Normalise
-from overtone.spectra.spectrum import Spectrum
-from overtone.spectra.transform import forward
+from overtone.spectra.sensitivity.radial import RadialPower
+from overtone.spectra.several import SeveralSpectra
 
 
 class _ScoreGradient(ABC):
@@ -90,7 +87,7 @@ class LogitGradient(_ScoreGradient):
 
 @final
 @dataclass(frozen=True)
-class GradientSpectrum:
+class GradientSpectrum(SeveralSpectra):
     """Power of input gradients per picture, band and channel; over the bands it sums to their mean square.
 
     Attributes:
@@ -104,25 +101,6 @@ class GradientSpectrum:
     power: Tensor
     modes: Tensor
     estimator: str
-
-    @property
-    def spectrum(self) -> Spectrum:
-        """The mean over pictures as a `Spectrum`."""
-        mean = self.power.mean(0)
-        return Spectrum(self.bands, mean, mean.new_zeros(mean.shape[1]), self.estimator)
-
-    def interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
-        """(band, channel) mean power over pictures with its bootstrap interval.
-
-        Args:
-            level: Probability that the interval is to hold the mean.
-            draws: Draws of the bootstrap.
-            seed: Seed of the draws.
-
-        Raises:
-            InputError: If there are fewer than two pictures.
-        """
-        return bootstrap(self.power, level, draws, seed)
 
 
 def gradient_spectrum(
@@ -157,16 +135,14 @@ def gradient_spectrum(
     numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).to(pixels.device)
     if batch < 1:
         raise InputError("at least one picture a call", f"{batch}", "pass a positive number", "batch")
-    lattice = Lattice.of(pixels.shape[2:], 1.0)
-    chosen = covering(bands, lattice)
-    row, column = (lattice.frequencies(axis) for axis in range(2))
-    index = chosen.index(torch.hypot(row[:, None], column).flatten())
+    radial = RadialPower((pixels.shape[2], pixels.shape[3]), bands)
     parts = []
     for some, theirs in zip(pixels.split(batch), numbers.split(batch), strict=True):
         found = gradient(some.cpu().numpy(), theirs.cpu().numpy()) if arrays else gradient(some, theirs)
-        parts.append(_banded(_checked(found, some), index, chosen.count))
-    modes = torch.bincount(index, minlength=chosen.count)
-    return GradientSpectrum(chosen, torch.cat(parts), modes, f"input gradient, {describe(lattice)}")
+        parts.append(radial.each(_checked(found, some)))
+    return GradientSpectrum(
+        radial.bands, torch.cat(parts), radial.modes, f"input gradient, {radial.estimator}"
+    )
 
 
 def _checked(found: Any, pixels: Tensor) -> Tensor:
@@ -181,10 +157,3 @@ def _checked(found: Any, pixels: Tensor) -> Tensor:
         )
     tensor = found if isinstance(found, Tensor) else torch.from_numpy(found)
     return outputs(tensor.reshape(len(pixels), -1), len(pixels)).double().reshape(pixels.shape)
-
-
-def _banded(gradients: Tensor, index: Tensor, count: int) -> Tensor:
-    """(B, band, C) float64 power."""
-    power = forward(gradients.clone(), (2, 3), ()).square().flatten(2)
-    total = power.new_zeros(*power.shape[:2], count).index_add(2, index.to(power.device), power)
-    return (total / power.shape[2]).movedim(1, 2)

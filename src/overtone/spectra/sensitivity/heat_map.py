@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -12,13 +11,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from overtone.errors import InputError
-from overtone.rng import generator
 from overtone.spectra.bands import Bands
 from overtone.spectra.interval import Interval, wilson
 from overtone.spectra.lattice import Lattice
 from overtone.spectra.sensitivity.classifier import Classifier
 from overtone.spectra.sensitivity.normalise import Normalise
+from overtone.spectra.sensitivity.waves import Waves, half_plane
 
 
 @final
@@ -159,56 +157,13 @@ def heat_map(
     Raises:
         InputError: If pictures, labels, scores or the norm are not as described.
     """
-    if not (math.isfinite(norm) and norm > 0):
-        raise InputError(
-            "a positive norm", f"{norm}", "pass for instance a tenth of a picture's own norm", "norm"
-        )
     asked = Classifier(classify, pictures, labels, normalise, batch)
     pixels, count = asked.pictures, len(asked.pictures)
     size = (pixels.shape[2], pixels.shape[3])
-    turns = _half_plane(size, highest)
+    turns = half_plane(size, highest)
+    waves = Waves(pixels, turns, norm, seed)
     wrong = torch.empty(len(turns) * count, dtype=torch.bool)
     for rows in asked.chunks(len(wrong)):
-        row = torch.arange(rows.start, rows.stop)
-        mode, which = row // count, row % count
-        first, last = int(mode[0]), int(mode[-1])
-        waves = torch.stack([_wave(turns[m], size) for m in range(first, last + 1)])
-        signs = torch.stack([_signs(turns[m], count, pixels.shape[1], seed) for m in range(first, last + 1)])
-        added = (norm * signs[mode - first, which])[..., None, None] * waves[mode - first, None]
-        changed = pixels[which.to(pixels.device)] + added.to(pixels)
+        changed, which = waves.added(rows)
         wrong[rows] = asked.wrong(changed, which).cpu()
     return HeatMap(turns, wrong.reshape(len(turns), count), asked.clean.cpu(), size, norm)
-
-
-def _half_plane(size: tuple[int, int], highest: float | None) -> Tensor:
-    """(mode, 2) int64 cycles per picture, one of each pair f and -f."""
-    height, width = size
-    row = torch.arange(height) - height // 2
-    column = torch.arange(width) - width // 2
-    turns = torch.cartesian_prod(row, column)
-    mirrored = torch.stack([_wrapped(-turns[:, axis], n) for axis, n in enumerate(size)], 1)
-    key, other = (t[:, 0] * width + t[:, 1] for t in (turns, mirrored))
-    kept = turns[key >= other]
-    if highest is None:
-        return kept
-    inside = (kept.double().abs() / torch.tensor(size)).amax(1) <= highest * (1 + 1e-9)
-    if not bool(inside.any()):
-        raise InputError("a highest frequency of 0 or more", f"{highest}", "pass up to 0.5", "highest")
-    return kept[inside]
-
-
-def _wrapped(turns: Tensor, n: int) -> Tensor:
-    return (turns + n // 2) % n - n // 2
-
-
-def _wave(turns: Tensor, size: tuple[int, int]) -> Tensor:
-    """(H, W) float64 cosine of unit norm."""
-    row, column = (torch.arange(n, dtype=torch.float64) * t / n for n, t in zip(size, turns, strict=True))
-    wave = torch.cos(2 * math.pi * (row[:, None] + column))
-    return wave / wave.norm()
-
-
-def _signs(turns: Tensor, pictures: int, channels: int, seed: int) -> Tensor:
-    """(picture, channel) float64 +1 or -1, those of one mode."""
-    source = generator(seed, "heat map", *(str(int(t)) for t in turns))
-    return torch.from_numpy(source.integers(0, 2, size=(pictures, channels)) * 2.0 - 1.0)
