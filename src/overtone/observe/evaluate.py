@@ -150,7 +150,7 @@ def _in_chunks(
     parts = []
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
-        output = call(samples.take(first, last, parameter.device, dtype))
+        output = samples.answer(network, call, samples.take(first, last, parameter.device, dtype))
         if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[0] != last - first:
             got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise InputError(
@@ -206,13 +206,17 @@ def _out_of_memory(error: Exception) -> bool:
 
 @contextmanager
 def _largest_output(network: nn.Module) -> Iterator[list[int]]:
-    """Yields a list whose one entry becomes the number of elements in the largest output of any module."""
+    """Yields a list whose one entry becomes the number of elements in the largest output of any module.
+
+    Where gradients are wanted all outputs are kept: then it is their sum.
+    """
     largest = [0]
 
     def look(module: nn.Module, given: Any, answer: Any) -> None:
         del module, given
         if isinstance(answer, Tensor):
-            largest[0] = max(largest[0], answer.numel())
+            kept = largest[0] if torch.is_grad_enabled() else 0
+            largest[0] = max(largest[0], kept + answer.numel())
         elif isinstance(answer, list | tuple):
             for part in answer:
                 look(network, None, part)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -17,17 +15,15 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.observe.log import Log
 from overtone.observe.loggers.logger import Logger
+from overtone.observe.recording import Recording
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.view import Row, SampleView
 from overtone.observe.views import GridView, choose
 from overtone.signals import Signal
 
-if TYPE_CHECKING:
-    import xarray
-
 
 @final
-class Observer:
+class Observer(Recording):
     """Records how much of each frequency band of its targets given predictions have learned.
 
     For networks of JAX, Keras, scikit-learn and others: predict at `inputs` whenever `due(step)` says so, and hand the
@@ -66,7 +62,7 @@ class Observer:
                 "watched",
             )
         self.schedule = schedule or LogSchedule()
-        self._log = Log(self.views, path, dict(attrs or {}), loggers=loggers, strict=strict)
+        super().__init__(Log(self.views, path, dict(attrs or {}), loggers=loggers, strict=strict))
 
     @staticmethod
     def of(
@@ -128,45 +124,9 @@ class Observer:
         """
         if self._log.recorded(step):
             return False
-        extra = {
-            "loss": math.nan if loss is None else float(loss),
-            "learning_rate": math.nan if learning_rate is None else float(learning_rate),
-        }
         rows = {view.name: functools.partial(_row, view, predictions) for view in self.views}
-        self._log.append(step, extra, rows)
+        self._append(step, loss, learning_rate, rows)
         return True
-
-    @property
-    def path(self) -> Path:
-        """File of the first view's record."""
-        return self._log.path
-
-    @property
-    def faults(self) -> list[dict[str, Any]]:
-        """What went wrong so far: `step`, `view` and `why`."""
-        return list(self._log.faults)
-
-    @property
-    def record(self) -> xarray.Dataset:
-        """What has been recorded so far by the first view."""
-        return self.records[self.views[0].name]
-
-    @property
-    def records(self) -> dict[str, xarray.Dataset]:
-        """What has been recorded so far, by name of the view."""
-        return self._log.records
-
-    def close(self) -> None:
-        """Close the records' files. They stay readable."""
-        self._log.close()
-
-    def __enter__(self) -> Observer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _row(view: SampleView, predictions: Any) -> Row:

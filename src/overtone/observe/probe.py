@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from torch import Tensor, nn
 
 from overtone.errors import InputError
+from overtone.observe.answers import Answers
 from overtone.observe.describe import describe_network
 from overtone.observe.evaluate import Evaluator, Forward, Outputs
 from overtone.observe.log import Log
 from overtone.observe.loggers.logger import Logger
 from overtone.observe.processes import Alone, Processes
+from overtone.observe.recording import Recording
 from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.sinks import Open, create, discard, resume
@@ -26,12 +26,9 @@ from overtone.observe.window import Window
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 
-if TYPE_CHECKING:
-    import xarray
-
 
 @final
-class Probe:
+class Probe(Recording):
     """Measures, at scheduled steps, how much of each frequency band of its targets a network has learned.
 
     One row holds, per band and channel, the residual power |F(target - prediction)|^2 and the cross power
@@ -97,14 +94,16 @@ class Probe:
         self._processes = processes or Alone()
         steady = self.check()
         told = describe_network(self._evaluate.network) | ({} if steady else {"deterministic": False})
-        self._log = Log(
-            self.views,
-            path,
-            told | dict(attrs or {}),
-            opened=self._opened(resume_after),
-            loggers=loggers if self._processes.writes else (),
-            strict=strict,
-            elapsed=elapsed,
+        super().__init__(
+            Log(
+                self.views,
+                path,
+                told | dict(attrs or {}),
+                opened=self._opened(resume_after),
+                loggers=loggers if self._processes.writes else (),
+                strict=strict,
+                elapsed=elapsed,
+            )
         )
         if not steady:
             self._log.warn(
@@ -186,13 +185,9 @@ class Probe:
         """
         if not (force or self.schedule.due(step)) or self._log.recorded(step):
             return False
-        extra = {
-            "loss": math.nan if loss is None else float(loss.detach() if isinstance(loss, Tensor) else loss),
-            "learning_rate": math.nan if learning_rate is None else float(learning_rate),
-        }
-        outputs = functools.lru_cache(maxsize=None)(self._outputs)
+        outputs = self._answers(asked for view in self.views for asked in view.asks)
         rows = {view.name: functools.partial(view.row, outputs) for view in self.views}
-        self._log.append(step, extra, rows)
+        self._append(step, loss, learning_rate, rows)
         if step in self._snapshots:
             self._log.guard(step, self.views[0].name, lambda: self.snapshot(step))
         return True
@@ -205,18 +200,18 @@ class Probe:
         """
         first = self.views[0]
         if isinstance(first, GridView):
-            return self._outputs(GridSamples(first.signal.geometry, index))
+            return self._answers()(GridSamples(first.signal.geometry, index))
         if not isinstance(first, SampleView) or index is not None:
             raise InputError("a probe that watches a signal", f"view {first.name!r}", "leave index out")
-        return self._outputs(first.samples)
+        return self._answers()(first.samples)
 
     def final_errors(self) -> dict[str, float]:
         """Mean square errors of the network as it is over a signal, see `GridView.final_errors`."""
-        return self._grid.final_errors(self._outputs)
+        return self._grid.final_errors(self._answers())
 
     def snapshot(self, step: int) -> None:
         """Keep the network's prediction of a signal; of more than a million samples, that of a central block."""
-        self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._outputs))
+        self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._answers()))
 
     def annotate(self, **attrs: Any) -> None:
         """Add attributes that are known only later, to every record."""
@@ -233,11 +228,6 @@ class Probe:
         return self._grid.measurement.bands
 
     @property
-    def path(self) -> Path:
-        """File of the first view's record."""
-        return self._log.path
-
-    @property
     def elapsed(self) -> float:
         """Seconds since the run began, over all its sessions."""
         return self._log.elapsed
@@ -252,35 +242,8 @@ class Probe:
         """The first view's last row, by variable of the record; empty before the first."""
         return self._log.latest
 
-    @property
-    def faults(self) -> list[dict[str, Any]]:
-        """What went wrong so far: `step`, `view` and `why`."""
-        return list(self._log.faults)
-
-    @property
-    def record(self) -> xarray.Dataset:
-        """What has been recorded so far by the first view."""
-        return self.records[self.views[0].name]
-
-    @property
-    def records(self) -> dict[str, xarray.Dataset]:
-        """What has been recorded so far, by name of the view."""
-        return self._log.records
-
-    def close(self) -> None:
-        """Close the records' files. They stay readable."""
-        self._log.close()
-
-    def __enter__(self) -> Probe:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _outputs(self, samples: Samples) -> Tensor:
-        return self._processes.outputs(self._evaluate, samples)
+    def _answers(self, asked: Iterable[Samples] = ()) -> Answers:
+        return Answers(self._evaluate, self._processes, asked)
 
     def _opened(self, resume_after: int | None) -> Open:
         if not self._processes.writes:

@@ -30,6 +30,11 @@ class View(ABC):
 
     name: str
 
+    @property
+    def asks(self) -> tuple[Samples, ...]:
+        """Samples whose outputs every row needs; what several processes find of them travels in one message."""
+        return ()
+
     @abstractmethod
     def header(self, attrs: Mapping[str, Any]) -> Header:
         """What its record is opened with, with further attributes.
@@ -56,6 +61,11 @@ class SampleView(View):
     """
 
     samples: Samples
+
+    @property
+    def asks(self) -> tuple[Samples, ...]:
+        """The samples."""
+        return (self.samples,)
 
     @abstractmethod
     def compare(self, outputs: Tensor) -> Row:

@@ -1,0 +1,82 @@
+"""What can be read of a run while and after it is watched, whoever watches it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from torch import Tensor
+
+from overtone.observe.log import Log
+from overtone.observe.schedule import Schedule
+from overtone.observe.view import Row
+from overtone.records import load
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Recording(ABC):
+    """Records that grow row by row, one for each view; a context manager that closes them.
+
+    Args:
+        log: Writes them.
+
+    Attributes:
+        schedule: When rows are due.
+    """
+
+    schedule: Schedule
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    @property
+    def path(self) -> Path:
+        """File of the first view's record."""
+        return self._log.path
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """What went wrong so far: `step`, `view` and `why`."""
+        return list(self._log.faults)
+
+    @property
+    def record(self) -> xarray.Dataset:
+        """What has been recorded so far by the first view."""
+        return load(self.path)
+
+    @property
+    def records(self) -> dict[str, xarray.Dataset]:
+        """What has been recorded so far, by name of the view."""
+        return self._log.records
+
+    def _append(
+        self,
+        step: int,
+        loss: float | Tensor | None,
+        learning_rate: float | None,
+        measure: Mapping[str, Callable[[], Row]],
+    ) -> None:
+        """Write a row to every record, with NaN for what is not known."""
+        if isinstance(loss, Tensor):
+            loss = float(loss.detach())
+        known = {"loss": loss, "learning_rate": learning_rate}
+        extra = {name: math.nan if value is None else float(value) for name, value in known.items()}
+        self._log.append(step, extra, measure)
+
+    def close(self) -> None:
+        """Close the records' files. They stay readable."""
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
