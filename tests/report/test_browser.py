@@ -113,6 +113,14 @@ def test_figures_are_drawn_without_complaint_or_request(
     assert watched.requests == [pages[name].as_uri()]
 
 
+def test_the_plan_begins_on_the_first_screen(visit: Callable[[str], Watched]) -> None:
+    page = visit("picture").page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    top = "document.querySelector('.why').getBoundingClientRect().top"
+    assert 0 < page.evaluate(top) < 800 - 5 * 20
+    assert page.evaluate("document.querySelector('.why b').textContent").startswith("Plan: bandwidth")
+
+
 def test_a_phone_at_night_shows_it_without_scrolling_sideways(
     browser: Browser, pages: dict[str, Path]
 ) -> None:

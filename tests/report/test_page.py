@@ -54,6 +54,18 @@ def test_one_file_with_the_verdict_and_every_section(
     assert [p.name for p in page.parent.iterdir()] == ["report.html"]
 
 
+def test_the_plan_and_its_reasons_stand_before_the_first_section(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    text = report.write(runs["picture"], tmp_path / "r.html").read_text(encoding="utf-8")
+    first = text.partition("<section")[0]
+    assert re.search(r'<div class="why"><b>Plan: bandwidth [\d.]+ cycles per picture height\.</b>', first)
+    for reason in load(runs["picture"]).attrs["reasons"]:
+        assert escape(reason) in first
+    bare = gallery.picture(tmp_path / "run", 16, steps=20, bands=5, reasons=[])
+    assert 'class="why"' not in report.write(bare, tmp_path / "bare.html").read_text(encoding="utf-8")
+
+
 def test_nothing_is_fetched(runs: dict[str, Path], tmp_path: Path) -> None:
     text = report.write(runs["picture"], tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)

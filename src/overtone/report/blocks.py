@@ -145,7 +145,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything the page template needs."""
+    """Everything the page template needs; `why` is told below the lead, its first sentence in bold."""
 
     title: str
     subtitle: str
@@ -153,3 +153,4 @@ class Page:
     numbers: Sequence[Tile]
     lead: Block | None
     sections: Sequence[Section]
+    why: Sequence[str] = ()

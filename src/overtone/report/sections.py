@@ -44,7 +44,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     title = str(record.attrs.get("signal") or name)
-    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections)
+    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections, settings.why(record))
 
 
 def subtitle(record: xr.Dataset) -> str:
@@ -76,11 +76,10 @@ def _errors(record: xr.Dataset) -> list[Block]:
 
 
 def _how(record: xr.Dataset) -> list[Section]:
-    why, notes = settings.reasons(record), settings.sentences(record.attrs.get("notes"))
+    notes = settings.sentences(record.attrs.get("notes"))
     faults = settings.sentences(record.attrs.get("salvaged"))
     told = [*notes, *(f"Lost from a damaged record: {fault}" for fault in faults)]
     return [
-        *([Section("reasons", "Why this bandwidth", [], why)] if why else []),
         Section("settings", "Settings", [settings.settings(record)], told),
         Section("provenance", "Provenance", [settings.provenance(record)]),
     ]

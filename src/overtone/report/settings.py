@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from overtone.plots.text import count, number
 from overtone.report.blocks import Table
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
@@ -35,9 +36,26 @@ def provenance(record: xr.Dataset) -> Table:
     return Table("Provenance", rows)
 
 
-def reasons(record: xr.Dataset) -> list[str]:
-    """Why the bandwidth was chosen, one sentence each; empty if nothing was said."""
-    return sentences(record.attrs.get("reasons"))
+def why(record: xr.Dataset) -> list[str]:
+    """The plan in a sentence and the reasons for it, one sentence each; empty if no reason was given."""
+    reasons = sentences(record.attrs.get("reasons"))
+    return [_plan(record), *reasons] if reasons else []
+
+
+def _plan(record: xr.Dataset) -> str:
+    """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
+    attrs, parts = record.attrs, []
+    if told(attrs.get("bandwidth")):
+        each = dict.fromkeys(number(float(b)) for b in attrs["bandwidth"])
+        parts.append(f"bandwidth {' × '.join(each)} {attrs.get('frequency_unit') or ''}".strip())
+    options = attrs.get("options") or {}
+    if told(options.get("optimizer")) and told(options.get("lr")):
+        parts.append(f"{options['optimizer']} at {options['lr']:g}")
+    limits = [f"{count(options['steps'])} steps"] if told(options.get("steps")) else []
+    limits += [f"{options['seconds']:g} s"] if told(options.get("seconds")) else []
+    if limits:
+        parts.append(f"at most {' or '.join(limits)}")
+    return f"Plan: {', '.join(parts) or 'as below'}."
 
 
 def sentences(value: Any) -> list[str]:
