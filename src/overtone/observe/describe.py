@@ -56,6 +56,22 @@ def describe_measurement(
     }
 
 
+def describe_samples(name: str, count: int) -> dict[str, Any]:
+    """Attributes of a view of samples that lie on no grid.
+
+    Args:
+        name: Name of the view.
+        count: Number of samples.
+    """
+    return {
+        "origin": "measured",
+        "signal": name,
+        "geometry": {"samples": count},
+        "noise_verdict": "cannot tell",
+        **describe_run(),
+    }
+
+
 def describe_run() -> dict[str, Any]:
     """Attributes of the moment: versions of the packages that matter, and when."""
     return {

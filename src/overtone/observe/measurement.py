@@ -27,6 +27,8 @@ class Measurement:
         index: Flat indices of the measured samples, or None if they are all.
         grid: Geometry of the window.
         bands: The bands.
+        transform: From the window's values to their power.
+        target: (M, C) the signal's values on the window.
         target_power: (band, channel) float64 power of the signal.
         estimator: How the power is found.
     """
@@ -35,12 +37,12 @@ class Measurement:
         self._signal = signal
         self.index = None if window.covers(signal.geometry) else window.index(signal.geometry)
         self.grid = window.restrict(signal.geometry)
-        self._transform = GridTransform(self.grid.shape, self.grid.spacing, self.grid.periodic, bands)
-        self.bands, self.estimator = self._transform.bands, describe(self._transform.lattice)
-        self._target = self._take(signal.values)
+        self.transform = GridTransform(self.grid.shape, self.grid.spacing, self.grid.periodic, bands)
+        self.bands, self.estimator = self.transform.bands, describe(self.transform.lattice)
+        self.target = self._take(signal.values)
         self._clean = None if signal.clean is None else self._take(signal.clean)
-        self._coefficients = self._transform.coefficients(self._on_grid(self._target))
-        self.target_power = self._transform.power(self._coefficients)
+        self._coefficients = self.transform.coefficients(self._on_grid(self.target))
+        self.target_power = self.transform.power(self._coefficients)
         self._parts = self._error_parts()
 
     def row(self, prediction: Tensor) -> dict[str, Any]:
@@ -53,18 +55,18 @@ class Measurement:
         Returns:
             `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats.
         """
-        residual = self._target - prediction.to(self._target.dtype)
+        residual = self.target - prediction.to(self.target.dtype)
         row: dict[str, Any] = {}
         if bool(residual.isfinite().all()):
-            coefficients = self._transform.coefficients(self._on_grid(residual))
-            cross = self.target_power - self._transform.cross(coefficients, self._coefficients)
+            coefficients = self.transform.coefficients(self._on_grid(residual))
+            cross = self.target_power - self.transform.cross(coefficients, self._coefficients)
             row = {
-                "residual_power": self._transform.power(coefficients).numpy(),
+                "residual_power": self.transform.power(coefficients).numpy(),
                 "cross_power": cross.numpy(),
             }
         else:
             row["residual_power"] = np.full(tuple(self.target_power.shape), math.nan)
-        square = mean_square(self._target, prediction)
+        square = mean_square(self.target, prediction)
         for name, part in self._parts.items():
             row[name] = float(square[part].mean())
         if self._clean is not None:
@@ -74,10 +76,10 @@ class Measurement:
     def noise_power(self, noise: NoiseFloor) -> np.ndarray:
         """The noise per band and channel: exact where the clean signal is known, NaN where nobody can tell."""
         if self._clean is not None:
-            return self._transform.power(
-                self._transform.coefficients(self._on_grid(self._target - self._clean))
+            return self.transform.power(
+                self.transform.coefficients(self._on_grid(self.target - self._clean))
             ).numpy()
-        share = (self._transform.modes.double() / self._transform.modes.sum()).numpy()[:, None]
+        share = (self.transform.modes.double() / self.transform.modes.sum()).numpy()[:, None]
         variance = np.square(np.asarray(noise.std, dtype=np.float64))
         if noise.verdict is not NoiseVerdict.NOISE:
             variance = np.full_like(variance, 0.0 if noise.verdict is NoiseVerdict.CLEAN else math.nan)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.observe.describe import describe_run
+from overtone.observe.describe import describe_samples
 from overtone.observe.samples import Batch, Samples
 from overtone.observe.target import Target
 from overtone.observe.view import Row, SampleView
@@ -80,14 +80,9 @@ class SampledView(SampleView):
     def header(self, attrs: Mapping[str, Any]) -> Header:
         """Target power, and what the view was told about itself."""
         bands, values = self.transform.bands, self.target.values
-        described = {
-            "origin": "measured",
+        described = describe_samples(self.name, self.samples.count) | {
             "value_unit": self.target.unit,
-            "signal": self.name,
             "peak": float(values.max() - values.min()),
-            "geometry": {"samples": self.samples.count},
-            "noise_verdict": "cannot tell",
-            **describe_run(),
         }
         return Header(
             band_low=bands.low,

@@ -56,10 +56,14 @@ class Projected(Width):
     def reduce(self, fitted: Tensor, every: Tensor) -> Tensor:  # noqa: ARG002
         """By one matrix for a given number of features."""
         given = every.shape[1]
-        if given <= _at_least_one(self.features):
-            return every
-        draw = generator(self.seed, "layers", "projection", str(given)).normal(size=(given, self.features))
-        return every @ (torch.from_numpy(draw).to(every) / math.sqrt(self.features))
+        return every if given <= self.features else every @ self.matrix(given).to(every)
+
+    def matrix(self, given: int) -> Tensor:
+        """(given, features) float64 weights of the combinations, the same for every layer of `given` features."""
+        draw = generator(self.seed, "layers", "projection", str(given)).normal(
+            size=(given, _at_least_one(self.features))
+        )
+        return torch.from_numpy(draw) / math.sqrt(self.features)
 
 
 @final
