@@ -47,3 +47,25 @@ def test_a_process_that_fails_marks_the_row_and_leaves_no_other_waiting(two):
     assert list(lost) == [1]
     assert [fault["step"] for fault in record.attrs["faults"]] == [1]
     assert "expected outputs of every process, got a failure in process 1" in record.attrs["faults"][0]["why"]
+
+
+def test_several_views_need_one_message_a_row(two, tmp_path):
+    """Tolerance as above; read-outs are fitted to activations, whose rounding the fit's condition raises."""
+    alone = together.watch(tmp_path, Alone(), several=True).records
+    assert {(two / f"messages-{rank}").read_text() for rank in range(2)} == {str(together.STEPS + 1)}
+    for name, record in alone.items():
+        file = "record" if name == "graph" else name
+        both = records.load(two / "several" / f"{file}.sqlite")
+        scale = float(record.residual_power.max())
+        np.testing.assert_allclose(
+            both.residual_power, record.residual_power, rtol=1e-3, atol=1e-5 * scale, err_msg=name
+        )
+
+
+def test_a_failure_marks_the_views_that_it_concerns(two):
+    """The second evaluation of many samples fails in one process: that of the activations at the first row."""
+    lost = {}
+    for name in ("record", "layers", "paths"):
+        record = records.load(two / "partly" / f"{name}.sqlite")
+        lost[name] = list(record.step.values[np.isnan(record.residual_power).all(("band", "channel"))])
+    assert lost == {"record": [], "layers": [0], "paths": []}

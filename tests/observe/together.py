@@ -3,12 +3,14 @@
 import sys
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
 from overtone.observe import EveryStep, Group, Probe, views
+from overtone.spectra.paths import Paths
 
 STEPS, SAMPLES = 4, 51
 
@@ -43,13 +45,16 @@ class Ailing(nn.Module):
         return self.body(x)
 
 
-def watch(folder, processes, wrap=lambda body: body, ails=False):
+def watch(folder, processes, wrap=lambda body: body, ails=False, several=False):
     """Full-batch training, so that every number of processes takes the same steps."""
     x, y = data()
     inner = Ailing(network(), ails)
     model = wrap(inner)
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
-    probe = Probe(views.graph(x, y, modes=12), model, folder, schedule=EveryStep(), processes=processes)
+    graph = views.graph(x, y, modes=12)
+    seen = [graph, views.layers(graph, ["body.0", "body.2"]), views.paths(Paths.straight(x[:6], x[6:12]))]
+    watched = seen if several else graph
+    probe = Probe(watched, model, folder, schedule=EveryStep(), processes=processes)
     with probe:
         for step in range(STEPS + 1):
             probe(step)
@@ -75,6 +80,10 @@ def main():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         watch(folder / "ailing", Group(), ails=rank == 1)
+        watch(folder / "partly", Group(), ails=rank == 1, several=True)
+    with mock.patch.object(dist, "all_gather", wraps=dist.all_gather) as gathered:
+        watch(folder / "several", Group(), several=True)
+    (folder / f"messages-{rank}").write_text(str(gathered.call_count))
     dist.destroy_process_group()
 
 
