@@ -92,7 +92,37 @@ def test_bandwidth_is_chosen_with_a_reason_or_taken_as_given(tmp_path):
     given = ot.fit(picture(), tmp_path / "b", steps=2, bandwidth=(3.0, 6.0), **SMALL)
     assert given.network.bandwidth == pytest.approx((3.0, 6.0))
     above = ot.fit(picture(), tmp_path / "c", steps=2, bandwidth=50.0, **SMALL)
-    assert "Above the Nyquist frequency" in above.record.attrs["reasons"][0]
+    assert (
+        "50 on axis 0 passes through the samples as 2 does (Nyquist 12)" in above.record.attrs["reasons"][1]
+    )
+
+
+def test_no_more_frequencies_than_samples_unless_asked_for(tmp_path):
+    open_ = {k: v for k, v in SMALL.items() if k != "features"}
+    run = ot.fit(tones(40), tmp_path / "a", steps=2, bandwidth=3.0, **open_)
+    assert run.network.encoding.frequencies.shape == (36, 1)
+    assert "36 frequencies, as many as there are samples to train on." in run.record.attrs["reasons"]
+    run = ot.fit(tones(40), tmp_path / "b", steps=2, bandwidth=3.0, features=37, **open_)
+    assert any("37 frequencies are more than the 36 samples" in r for r in run.record.attrs["reasons"])
+
+
+def test_a_run_that_is_short_of_seconds_keeps_what_it_chose(tmp_path):
+    run = ot.fit(tones(), tmp_path / "run", seconds=0.5, bandwidth=3.0)
+    told = next(r for r in run.record.attrs["reasons"] if r.startswith("0.5 s are about"))
+    chosen = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert f"{chosen['network']['width']} units a layer" in told
+    assert f"{chosen['training']['batch']} samples a step" in told
+    given = ot.fit(tones(), tmp_path / "given", seconds=0.5, bandwidth=3.0, **SMALL)
+    assert not any("s are about" in r for r in given.record.attrs["reasons"])
+
+
+def test_white_noise_is_warned_of(tmp_path, capfd):
+    values = np.random.default_rng(0).standard_normal((20, 20))
+    run = ot.fit(signals.array(values), tmp_path / "run", steps=200, progress=True, **SMALL)
+    assert "warning: Nothing found that carries over" in capfd.readouterr().err
+    assert sum("not recommended" in r for r in run.record.attrs["reasons"]) == 1
+    ot.fit(picture(), tmp_path / "other", steps=200, progress=True, **SMALL)
+    assert "warning" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("encoding", [e.value for e in Encoding if e.value not in ("auto", "triplane")])

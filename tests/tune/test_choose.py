@@ -18,7 +18,7 @@ from overtone.tune import Budget, Family, Plan, aliasing, choose
 from overtone.tune.aliasing import folded
 from overtone.tune.expectation import expected
 from overtone.tune.ladder import even, ladder, middle
-from overtone.tune.size import parameters, size
+from overtone.tune.size import field, parameters, size
 from tests.theory_twin.slow import dense as fits
 
 
@@ -70,7 +70,8 @@ def test_a_bandwidth_far_off_would_have_been_noticed():
 def test_white_noise_is_not_worth_a_network(shape, seed):
     plan = choose(white(shape, seed))
     assert not plan.worth
-    assert any("fitting a network is not recommended" in r for r in plan.reasons)
+    assert any("fitting a network is not recommended" in w for w in plan.warnings)
+    assert any("no better than their mean" in r for r in plan.reasons)
     structured = smooth(shape, seed)
     assert choose(structured).worth
 
@@ -139,6 +140,10 @@ def test_where_nothing_is_held_out_samples_out_of_use_stay_out():
     assert found.expected is not None
 
 
+def _sized(found, signal):
+    return field(signal, Family.GAUSSIAN, (1.0, 1.0), found.width, found.depth, found.features), signal
+
+
 class TestBudget:
     def test_the_widest_network_that_fits_is_taken(self):
         signal = smooth()
@@ -154,6 +159,22 @@ class TestBudget:
         assert found.steps >= 1
         assert any(r.startswith("20 s are about") for r in found.reasons)
         assert size(signal, Budget(seconds=20.0, steps=3)).steps == 3
+
+    @pytest.mark.parametrize(
+        ("seconds", "width", "batch", "rate"),
+        [(8192.0, 256, 8192, 1e-3), (200.0, 256, 1024, 2e-3), (20.0, 128, 1024, 4e-3)],
+    )
+    def test_short_of_seconds_it_takes_steps_before_samples_before_units(
+        self, monkeypatch, seconds, width, batch, rate
+    ):
+        def cost(network, signal, device, batch):
+            return batch * network.parameter_count / 1.7e9
+
+        monkeypatch.setattr("overtone.tune.size.step_seconds", cost)
+        signal = smooth((100, 100))
+        found = size(signal, Budget(seconds=seconds))
+        assert (found.width, found.batch, found.lr) == (width, batch, pytest.approx(rate))
+        assert found.steps * cost(*_sized(found, signal), None, batch) <= seconds
 
     def test_too_few_steps_are_warned_of_with_what_would_be_enough(self):
         assert "100 steps would be enough for a first result" in size(smooth(), Budget(steps=7)).warnings[0]

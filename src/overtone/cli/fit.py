@@ -71,19 +71,15 @@ def network(command: Any) -> Any:
         flag(
             "--width",
             type=int,
-            default=256,
-            show_default=True,
             section=section,
-            help="Units per hidden layer.",
+            help="Units per hidden layer. [default: 256, or fewer for a short --time]",
         ),
         flag("--depth", type=int, default=3, show_default=True, section=section, help="Hidden layers."),
         flag(
             "--features",
             type=int,
-            default=256,
-            show_default=True,
             section=section,
-            help="Frequencies of the gaussian, power-law and learned encodings.",
+            help="Frequencies of the gaussian, power-law and learned encodings. [default: 256, or as many as samples]",
         ),
         flag("--residual", is_flag=True, section=section, help="Hidden layers add to what they receive."),
     )(command)
@@ -103,7 +99,12 @@ def training(command: Any) -> Any:
             section=section,
             help="How weights are updated.",
         ),
-        flag("--lr", type=float, default=1e-3, show_default=True, section=section, help="Learning rate."),
+        flag(
+            "--lr",
+            type=float,
+            section=section,
+            help="Learning rate. [default: 0.001, or more for a short --time]",
+        ),
         flag(
             "--momentum",
             type=float,
@@ -121,7 +122,12 @@ def training(command: Any) -> Any:
             section=section,
             help="How the learning rate falls: constant, cosine (to 0), exponential (to a tenth).",
         ),
-        flag("--batch", type=int, section=section, help="Samples per step. [default: all, up to 8192]"),
+        flag(
+            "--batch",
+            type=int,
+            section=section,
+            help="Samples per step. [default: all, up to 8192; fewer for a short --time]",
+        ),
         flag(
             "--held-out",
             type=float,

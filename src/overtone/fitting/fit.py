@@ -15,6 +15,7 @@ import torch
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.directory import RunDirectory
+from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.fingerprint import fingerprint
 from overtone.fitting.keeping import Keeping
 from overtone.fitting.network import Built, Encoding, NetworkSettings, build
@@ -37,12 +38,12 @@ def fit(
     encoding: Encoding | str = Encoding.AUTO,
     bandwidth: float | Sequence[float] | None = None,
     activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
-    width: int = 256,
+    width: int | None = None,
     depth: int = 3,
-    features: int = 256,
+    features: int | None = None,
     residual: bool = False,
     optimizer: Optimizer | str = Optimizer.ADAM,
-    lr: float = 1e-3,
+    lr: float | None = None,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     decay: Decay | str = Decay.CONSTANT,
@@ -70,18 +71,18 @@ def fit(
         bandwidth: The encoding's reach in cycles per unit of the coordinate, one number or one per axis; chosen from
             the signal's spectrum and noise floor if None.
         activation: One activation, or one per hidden layer.
-        width: Units per hidden layer.
+        width: Units per hidden layer; 256, or as many as `seconds` allow, if None.
         depth: Hidden layers.
-        features: Frequencies of the Gaussian encoding.
+        features: Frequencies of the Gaussian encoding; 256, or as many as there are samples or units, if None.
         residual: Hidden layers add to what they receive.
         optimizer: adam or sgd.
-        lr: Learning rate.
+        lr: Learning rate; 1e-3, or more where `seconds` are short, if None.
         momentum: SGD's momentum.
         weight_decay: L2 penalty.
         decay: Course of the learning rate: constant, cosine or exponential.
         steps: Optimizer steps; 2,000 if neither steps nor seconds are given.
         seconds: Wall-clock budget.
-        batch: Samples per step; all training samples up to 8,192 if None.
+        batch: Samples per step; all training samples up to 8,192, or what `seconds` allow, if None.
         precision: auto, full or mixed.
         compile: Whether to use `torch.compile`; None lets the device and the length of the run decide.
         held_out: Fraction of the samples kept out of training, 0 for none; ignored if the signal has a mask.
@@ -102,7 +103,6 @@ def fit(
         InputError: If an argument is wrong, or `out` holds something else.
         RunError: If the loss stops being finite, or the disk is full.
     """
-    given = NetworkSettings.of(encoding, bandwidth, activation, width, depth, features, residual)
     options = Options.of(
         steps, seconds, batch, lr, optimizer, momentum, weight_decay, decay, precision, compile, seed
     )
@@ -114,7 +114,10 @@ def fit(
     samples = fingerprint(signal)
     signal = hold_out(signal, held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
-    built = build(signal, given, seed, noise)
+    room = extent(signal, options, Wishes(width, depth, features, lr), where)
+    given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
+    options = replace(options, batch=room.batch, lr=room.lr)
+    built = build(signal, given, seed, noise, room)
     field = built.field.to(where)
     plan = plan_watching(
         signal, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
@@ -218,6 +221,8 @@ def _train(
 ) -> Run:
     with probe, FitProgress(progress, signal.geometry.frequency_unit) as shown:
         shown.say(_announcement(signal, built, options, directory, checkpoint))
+        for warning in built.warnings:
+            shown.say(f"warning: {warning}")
         mean = probe.bands.high[0]
 
         def observe(step: int, loss: float, rate: float, last: bool) -> bool:

@@ -18,7 +18,8 @@ from overtone.nn.activations import Reaching
 from overtone.rng import derive
 from overtone.signals import Signal
 from overtone.spectra import NoiseFloor
-from overtone.tune import choose, recommend_bandwidth
+from overtone.tune import aliasing, choose, recommend_bandwidth
+from overtone.tune.size import LEARNING_RATE, STEPS, Size
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,23 @@ class Built:
     Attributes:
         field: The network, from physical coordinates to physical values.
         bandwidth: Its reach per axis in cycles per physical unit, or None if it has none.
-        reasons: Why, in sentences.
+        reasons: Why, in sentences, warnings last.
+        warnings: What stands against it, in sentences.
     """
 
     field: Field
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
-def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[[], NoiseFloor]) -> Built:
+def build(
+    signal: Signal,
+    settings: NetworkSettings,
+    seed: int,
+    noise: Callable[[], NoiseFloor],
+    room: Size | None = None,
+) -> Built:
     """Build the field for a signal.
 
     Args:
@@ -126,6 +135,7 @@ def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[
         settings: The wishes.
         seed: Seeds frequencies and weights.
         noise: Gives the signal's noise floor; called only where a bandwidth has to be chosen.
+        room: What the budget pays for, with reasons and warnings; that of 2,000 steps if None.
 
     Returns:
         The field with its bandwidth and reasons.
@@ -135,7 +145,9 @@ def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[
     """
     grid = signal.geometry
     axes = len(grid.shape)
-    reach, reasons = _reach(signal, settings, seed, noise)
+    if room is None:
+        room = Size(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
+    reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
     frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
     inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))
     encoding = encode(settings.resolved, axes, settings.features, inner, derive(seed, "encoding"))
@@ -149,14 +161,19 @@ def build(signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[
         seed=derive(seed, "weights"),
     )
     field = Field(encoding, body, frame, Restore(signal.normalisation.offset, signal.normalisation.scale))
-    return Built(field, field.bandwidth, reasons)
+    return Built(field, field.bandwidth, tuple(dict.fromkeys((*reasons, *warnings))), warnings)
 
 
 def _reach(
-    signal: Signal, settings: NetworkSettings, seed: int, noise: Callable[[], NoiseFloor]
-) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    signal: Signal,
+    settings: NetworkSettings,
+    seed: int,
+    noise: Callable[[], NoiseFloor],
+    room: Size,
+) -> tuple[tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
+    """Bandwidth, reasons and warnings."""
     axes, given = len(signal.geometry.shape), settings.bandwidth
-    name = settings.resolved.value
+    name, told = settings.resolved.value, room.reasons
     if not settings.has_bandwidth:
         if given is not None:
             raise InputError(
@@ -165,28 +182,22 @@ def _reach(
                 "choose gaussian or another that has one, or leave it out",
                 "bandwidth",
             )
-        return None, (
-            f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches.",
-        )
+        why = f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches."
+        return None, (why, *told), room.warnings
     if given is None and settings.resolved is Encoding.GAUSSIAN:
-        plan = choose(signal, noise=noise(), seed=seed)
-        return plan.bandwidth, plan.reasons
+        plan = choose(signal, noise=noise(), extent=room, seed=seed)
+        return plan.bandwidth, plan.reasons, plan.warnings
     if given is None:
         found = recommend_bandwidth(signal, noise())
-        return found.bandwidth, found.reasons
+        return found.bandwidth, (*found.reasons, *told), room.warnings
     if len(given) not in (1, axes):
         raise InputError(
             f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
         )
     reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
-    unit = signal.geometry.frequency_unit
-    above = [f"{b:.3g}" for b, n in zip(reach, signal.geometry.nyquist, strict=True) if b > n]
-    warned = (
-        f" Above the Nyquist frequency ({', '.join(above)}) the network is free between the samples."
-        if above
-        else ""
-    )
-    return reach, (f"The bandwidth was given: {', '.join(f'{b:.3g}' for b in reach)} {unit}.{warned}",)
+    why = f"The bandwidth was given: {', '.join(f'{b:.3g}' for b in reach)} {signal.geometry.frequency_unit}."
+    beyond = aliasing(reach, signal.geometry)
+    return reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
 
 
 def _activations(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from overtone import records
 from overtone.fitting.arguments import find_device, hold_out
+from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.network import Encoding, NetworkSettings, build
 from overtone.fitting.plan import expected_steps
 from overtone.nn import Activation
@@ -89,12 +90,12 @@ def predict(
     encoding: Encoding | str = Encoding.AUTO,
     bandwidth: float | Sequence[float] | None = None,
     activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
-    width: int = 256,
+    width: int | None = None,
     depth: int = 3,
-    features: int = 256,
+    features: int | None = None,
     residual: bool = False,
     optimizer: Optimizer | str = Optimizer.ADAM,
-    lr: float = 1e-3,
+    lr: float | None = None,
     momentum: float = 0.0,
     decay: Decay | str = Decay.CONSTANT,
     steps: int | None = None,
@@ -141,12 +142,14 @@ def predict(
         RunError: If the pilot's loss stops being finite.
     """
     measured = None if run is None else records.load(run)
-    given = NetworkSettings.of(encoding, bandwidth, activation, width, depth, features, residual)
     options = Options.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
     where = find_device(device)
     signal = hold_out(signal, held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
-    built = build(signal, given, seed, noise)
+    room = extent(signal, options, Wishes(width, depth, features, lr), where)
+    given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
+    options = replace(options, batch=room.batch, lr=room.lr)
+    built = build(signal, given, seed, noise, room)
     field = built.field.to(where)
     last = expected_steps(field, signal, options)
     part = window(signal, OUTPUTS)

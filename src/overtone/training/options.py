@@ -16,6 +16,9 @@ from overtone.nn import parameter_groups
 STEPS = 2000
 """Steps of a run whose budget is not given."""
 
+RATE = 1e-3
+"""Learning rate where none is given."""
+
 LARGEST_RATE = 1e30
 """Learning rates beyond do not fit into the arithmetic of single precision."""
 
@@ -113,7 +116,7 @@ class Options:
         steps: int | None,
         seconds: float | None,
         batch: int | None,
-        lr: float,
+        lr: float | None,
         optimizer: Optimizer | str,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -122,7 +125,7 @@ class Options:
         compile: bool | None = None,
         seed: int = 0,
     ) -> Options:
-        """The settings from what users may write: names for members, and 2,000 steps where no budget is given.
+        """The settings from what users may write: names for members; 2,000 steps, a rate of 1e-3 unless said.
 
         Raises:
             InputError: If a name is unknown; lists those there are.
@@ -131,7 +134,7 @@ class Options:
             STEPS if steps is None and seconds is None else steps,
             seconds,
             batch,
-            lr,
+            RATE if lr is None else lr,
             member(Optimizer, optimizer, "optimizer"),
             momentum,
             weight_decay,

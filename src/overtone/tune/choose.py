@@ -19,7 +19,7 @@ from overtone.tune.budget import Budget
 from overtone.tune.expectation import expected
 from overtone.tune.family import Family
 from overtone.tune.ladder import even, ladder, middle
-from overtone.tune.plan import LEARNING_RATE, Alternative, Plan
+from overtone.tune.plan import Alternative, Plan
 from overtone.tune.scan import measure_noise
 from overtone.tune.size import Size, size
 
@@ -35,6 +35,9 @@ FEWEST = 32
 DARE_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be."""
 
+UNWORTHY = "Nothing found that carries over to samples not seen: fitting a network is not recommended."
+"""Warning where a plan is not worth it."""
+
 PATIENCE = 2.0
 """A run ends at this multiple of its best step."""
 
@@ -44,6 +47,7 @@ def choose(
     budget: Budget | None = None,
     *,
     noise: NoiseFloor | None = None,
+    extent: Size | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> Plan:
@@ -65,6 +69,7 @@ def choose(
         signal: What will be learned. Where it holds out no samples, a tenth is held out for judging.
         budget: What the fit may cost; 2,000 steps of a network of 256 units unless said.
         noise: The noise floor, if it is known already.
+        extent: The network and the run, if they are decided already; `budget` is not looked at then.
         seed: Seeds frequencies and the held-out samples.
         device: Where the fit will run, for budgets in seconds.
 
@@ -77,7 +82,7 @@ def choose(
     floor = noise or measure_noise(signal)
     recommended = recommend_bandwidth(signal, floor)
     judged = _with_held_out(signal, seed)
-    extent = size(signal if judged is None else judged, budget or Budget(), device)
+    extent = extent or size(signal if judged is None else judged, budget or Budget(), device)
     reasons = [*recommended.reasons, *_flat(signal)]
     if judged is None:
         why = f"{len(signal.values)} samples are too few to hold any out: the bandwidth is the spectrum's alone."
@@ -197,13 +202,14 @@ def _plan(
         extent.width,
         extent.depth,
         loss,
-        LEARNING_RATE,
+        extent.lr,
         extent.steps,
+        extent.batch,
         PATIENCE,
         None,
         alternatives,
         (*reasons, *extent.reasons),
-        extent.warnings,
+        (*extent.warnings, *(() if worth else (UNWORTHY,))),
     )
 
 
@@ -247,8 +253,8 @@ def _worth(gain: float, worth: bool) -> str:
     if worth:
         return f"A wide network explains {gain:.0%} of the power of samples it has not seen."
     return (
-        "Nothing found that carries over: on samples it has not seen, a wide network is no better than their mean "
-        f"({max(gain, 0.0):.1%} of their power explained); fitting a network is not recommended."
+        "On samples it has not seen, a wide network is no better than their mean "
+        f"({max(gain, 0.0):.1%} of their power explained)."
     )
 
 

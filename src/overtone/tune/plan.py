@@ -13,9 +13,6 @@ from overtone.tune.family import Family
 from overtone.tune.size import field
 from overtone.tune.stop import HeldOut, Rule
 
-LEARNING_RATE = 1e-3
-"""Of Adam, for networks of up to 256 units."""
-
 
 @final
 @dataclass(frozen=True)
@@ -48,6 +45,7 @@ class Plan:
         loss: What is minimised.
         lr: Learning rate of Adam.
         steps: Optimizer steps; the stop may come earlier.
+        batch: Samples per step; None for all up to 8,192.
         patience: The run ends at this multiple of the best step so far, see `stop.HeldOut`.
         expected: Quality to expect on the held-out samples; None where nothing could be held out.
         alternatives: Other encodings, best first.
@@ -64,6 +62,7 @@ class Plan:
     loss: str
     lr: float
     steps: int
+    batch: int | None
     patience: float
     expected: Expected | None
     alternatives: tuple[Alternative, ...]
@@ -78,7 +77,7 @@ class Plan:
     @property
     def options(self) -> Options:
         """The plan's training options, for `training.train`."""
-        return Options(steps=self.steps, lr=self.lr)
+        return Options(steps=self.steps, batch=self.batch, lr=self.lr)
 
     def field(self, signal: Signal, seed: int = 0) -> Field:
         """The untrained network for the signal that was planned for, from physical coordinates to physical values.
