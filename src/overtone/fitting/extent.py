@@ -7,6 +7,7 @@ from typing import final
 
 import torch
 
+from overtone.nn import checks
 from overtone.signals import Signal
 from overtone.training import Optimizer, Options
 from overtone.tune import Budget
@@ -23,12 +24,20 @@ class Wishes:
         depth: Hidden layers.
         features: Frequencies of the encoding.
         lr: Learning rate.
+
+    Raises:
+        InputError: If a number is not a whole one of at least 1.
     """
 
     width: int | None
     depth: int
     features: int | None
     lr: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "features"):
+            if getattr(self, name) is not None:
+                checks.size(getattr(self, name), name)
 
 
 def extent(
