@@ -35,7 +35,7 @@ BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
 KEPT = SHARED | flags("Flags of study list and show")
 LISTED = {
-    "scan": SHARED | BOTH,
+    "scan": SHARED | BOTH | flags("Flags of scan"),
     "fit": SHARED | BOTH | FIT,
     "predict": SHARED
     | BOTH

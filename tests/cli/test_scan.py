@@ -130,3 +130,15 @@ def test_bars_are_logarithmic(call, tmp_path):
     longest, second = sorted(bars, reverse=True)[:2]
     assert longest == 36
     assert second == 36 - 3 * 6
+
+
+def test_with_a_time_it_chooses_what_fit_would(call, tmp_path):
+    np.save(tmp_path / "a.npy", waves((32, 32)))
+    plan = call("scan", "a.npy", "--time", 5, "--json").json["plan"]
+    run = call("fit", "a.npy", "--time", 0.2, "--json").json
+    assert run["bandwidth"] == pytest.approx(plan["bandwidth"], rel=0.5)
+    said = call("scan", "a.npy", "--time", 5).out
+    assert "Plan       gaussian to " in said
+    assert said.splitlines()[-1] == "Next       overtone fit a.npy --time=5"
+    assert "This is the spectrum's rule." in call("scan", "a.npy").out
+    assert "This is the spectrum's rule." not in said

@@ -12,12 +12,12 @@ from overtone.cli.options import as_flags, chain, common, reading, reading_argum
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 from overtone.cli.text import count, facts, per_axis
-from overtone.cli.verb import Verb, examples
+from overtone.cli.verb import Verb, examples, flag
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from overtone.tune import Scan
+    from overtone.tune import Plan, Scan
 
 
 @click.command(
@@ -25,33 +25,55 @@ if TYPE_CHECKING:
     short_help="Show spectrum, noise and bandwidth; no training.",
     epilog=examples(
         "overtone scan photo.jpg",
+        "overtone scan photo.jpg --time 60",
         "overtone scan sensor.csv --columns temperature",
         "overtone scan scan.npy --spacing 1,1,3 --unit mm --json",
     ),
 )
 @click.argument("source", required=False, type=click.Path())
+@flag(
+    "--time",
+    "seconds",
+    type=float,
+    metavar="SECONDS",
+    section="Choosing",
+    help="Choose as fit would within these seconds: compare bandwidths on held-out samples, time a few steps.",
+)
 @chain(reading, common)
-def scan(source: str | None, as_json: bool, seed: int, device: str, **options: Any) -> None:
+def scan(
+    source: str | None, as_json: bool, seed: int, device: str, seconds: float | None, **options: Any
+) -> None:
     """Show the spectrum and noise floor of SOURCE and the bandwidth it needs; nothing is trained.
 
     SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series (.csv)
     or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
     """
-    from overtone.fitting.arguments import find_device
+    from overtone.fitting.arguments import find_device, hold_out
+    from overtone.tune import Budget, choose
     from overtone.tune import scan as measure
 
     where = find_device(device)
     how = reading_arguments(options)
     found = measure(read_source(source, how), where)
+    plan = None
+    if seconds is not None:
+        signal = hold_out(found.signal, HELD_OUT, seed)
+        plan = choose(signal, Budget(seconds=seconds), seed=seed, device=where)
     if as_json:
-        print_json(document(found) | {"seed": seed})
+        planned = {} if plan is None else {"plan": plan.to_json()}
+        print_json(document(found) | planned | {"seed": seed})
     else:
-        click.echo(
-            text(found, shlex.join(["overtone", "fit", *([source] if source else []), *as_flags(how)]))
-        )
+        fit = ["overtone", "fit", *([source] if source else []), *as_flags(how)]
+        click.echo(text(found, shlex.join([*fit, *([f"--time={seconds:g}"] if plan else [])]), plan))
 
 
-COMPARES = "fit compares others on held-out samples."
+HELD_OUT = 0.1
+"""Part of the samples that fit holds out unless told otherwise."""
+
+COMPARES = (
+    "This is the spectrum's rule. fit begins with it, compares bandwidths around it on held-out samples and may take "
+    "another; --time SECONDS shows which."
+)
 """What the recommendation of a scan is not yet."""
 
 
@@ -87,12 +109,13 @@ def document(found: Scan) -> dict[str, Any]:
     }
 
 
-def text(found: Scan, fit: str) -> str:
+def text(found: Scan, fit: str, plan: Plan | None = None) -> str:
     """The scan for people: what it is, the spectrum as bars, noise and bandwidth, and what to do next.
 
     Args:
         found: The scan.
         fit: The command line that fits the same signal.
+        plan: What it would choose, if that was asked for.
     """
     signal, unit = found.signal, found.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
@@ -100,8 +123,14 @@ def text(found: Scan, fit: str) -> str:
     summary = {
         "Noise": noise,
         "Bandwidth": f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})",
-        "": " ".join([*why, COMPARES]),
+        "": " ".join([*why, *([] if plan else [COMPARES])]),
     }
+    if plan is not None:
+        chosen = [r for r in plan.reasons if r not in found.reasons]
+        summary["Plan"] = (
+            f"{plan.encoding.value} to {per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"
+        )
+        summary[" "] = " ".join([*chosen, *plan.warnings])
     head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
     lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
     return "\n".join([*lines, facts(summary), f"Next       {fit}"])
