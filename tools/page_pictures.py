@@ -6,9 +6,11 @@ leave, is written to docs/img/PAGE.png.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,11 @@ def main() -> None:
         )
         for page in sys.argv[1:] or PAGES:
             names: dict[str, Any] = {"__name__": "page"}
-            with torch.random.fork_rng(devices=[]):
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                contextlib.chdir(folder),
+                torch.random.fork_rng(devices=[]),
+            ):
                 torch.manual_seed(0)
                 for code in BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8")):
                     exec(code, names)  # noqa: S102
