@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.observe import Batch, Classes, Probe, Values, views
+from overtone.observe import Batch, Classes, Observer, Probe, Values, views
 from overtone.spectra import Bands
 from overtone.spectra.sequence import Periodic
 
@@ -203,7 +204,7 @@ def test_what_suits_the_shapes():
         ),
         (
             lambda: views.choose(np.array([["red", "1"], ["blue", "2"]]), normal(2, 1)),
-            "inputs: expected numbers: .* got ndarray of <U4; encode text and categories as numbers",
+            r"inputs: expected columns of numbers, got text in column 0 .'red' in its first row.; encode it",
         ),
         (
             lambda: views.choose({"a": torch.zeros(4, 2), "b": torch.zeros(5)}, normal(4, 1)),
@@ -223,7 +224,35 @@ def test_what_suits_the_shapes():
         (lambda: views.sequence(normal(5, 4), normal(5, 4)), "targets of shape .sequences, time, channels."),
         (lambda: views.graph(*cloud(), held_out=torch.ones(60, dtype=torch.bool)), "leaves samples to train"),
         (lambda: Values(normal(3, 2), channels=("a",)), "channels: expected 2 channel names, got 1"),
-        (lambda: Batch(["a", "b"]), "inputs: expected numbers"),
+        (lambda: Batch(["a", "b"]), "inputs: expected columns of numbers, got text in column 0"),
+        (lambda: Batch(None), "inputs: expected numbers: a tensor, an array, .* got NoneType"),
+        (lambda: Batch([[1.0, 2.0], [3.0]]), "as many numbers in every row, got rows of different lengths"),
+        (lambda: Batch(torch.zeros(0, 3)), "got 0 in inputs; pass as many rows in each, at least one"),
+        (
+            lambda: views.choose(normal(9, 5), [math.nan] * 9),
+            "targets: expected finite numbers in every row, got NaN or infinity in 9 of 9 rows",
+        ),
+        (
+            lambda: views.choose(pandas.DataFrame({"a": [1.0, 2], "b": ["x", "y"]}), normal(2, 1)),
+            r"got text in column 1 .'x' in its first row.; encode it, for instance as one column of zeros",
+        ),
+        (
+            lambda: Probe(normal(9, 5), nn.Linear(5, 1)),
+            "watched: expected a signal, a view or several views, got Tensor; make views with",
+        ),
+        (
+            lambda: Observer([normal(9, 5)]),
+            "watched: expected a signal or views of samples, got Tensor; use Observer.of",
+        ),
+        (
+            lambda: Probe.of(*cloud(), "network"),
+            "network: expected a torch.nn.Module, got str; for other libraries hand predictions to an Observer",
+        ),
+        (
+            lambda: Probe.of(*cloud(), nn.Linear(5, 2)),
+            r"a network that can be called with what is watched, got RuntimeError: mat1 and mat2 shapes cannot be "
+            r"multiplied .2x6 and 5x2.; watch inputs that it takes, or pass forward=",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence(make, text):

@@ -45,7 +45,7 @@ def test_outputs_that_change_their_number():
     [
         (lambda: Paths.straight(torch.zeros(2, 3), torch.ones(3, 3)), r"ends: expected ends of the starts' shape"),
         (lambda: Paths.straight([[0.0, np.nan]], [[1.0, 2.0]]), "starts: expected finite samples, got NaN"),
-        (lambda: Paths.straight([["a", "b"]], [["c", "d"]]), "starts: expected an array of numbers"),
+        (lambda: Paths.straight([["a", "b"]], [["c", "d"]]), "starts: expected columns of numbers, got text in"),
         (lambda: Paths.straight([[0, 1], [2, 3]], [[1, 1], [2, 3]]), "got path 1 between equal inputs"),
         (lambda: Paths.straight([1.0, 2.0], [3.0, 4.0]), "expected samples with 2 or more axes"),
         (lambda: Paths.through(torch.zeros(2, 1, 3)), "expected at least two vertices a path, got 1"),

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from overtone.errors import InputError
+from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
 from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.untouched import untouched
@@ -93,6 +93,13 @@ class Evaluator:
         outputs: Outputs | None = None,
         memory: float = 1.0,
     ) -> None:
+        if not isinstance(network, nn.Module):
+            raise InputError(
+                "a torch.nn.Module",
+                type(network).__name__,
+                "for other libraries hand predictions to an Observer",
+                "network",
+            )
         self.network = _unwrapped(network)
         self._call = _caller(self.network, forward, outputs)
         self._memory = memory
@@ -103,9 +110,12 @@ class Evaluator:
         """Outputs at the first two samples, and whether a second evaluation gives the same.
 
         Two evaluations count as the same up to the square root of the outputs' precision, relative to their largest.
+
+        Raises:
+            InputError: If the network cannot be called so.
         """
         count = min(2, samples.count)
-        with untouched(self.network), _largest_output(self.network) as largest:
+        with untouched(self.network), _largest_output(self.network) as largest, _callable():
             first = _in_chunks(self.network, samples, 0, count, count, self._call)
             second = _in_chunks(self.network, samples, 0, count, count, self._call)
         self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
@@ -202,6 +212,22 @@ def _out_of_memory(error: Exception) -> bool:
     text = str(error)
     told = "can't allocate memory" in text or "not enough memory" in text
     return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+@contextmanager
+def _callable() -> Iterator[None]:
+    """Says in one sentence what a network answers to inputs that it cannot take."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OvertoneError) or _out_of_memory(error):
+            raise
+        raise InputError(
+            "a network that can be called with what is watched",
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            "watch inputs that it takes, or pass forward=, a function from these to its outputs",
+            "network",
+        ) from error
 
 
 @contextmanager

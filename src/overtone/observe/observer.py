@@ -17,7 +17,7 @@ from overtone.observe.log import Log
 from overtone.observe.loggers.logger import Logger
 from overtone.observe.recording import Recording
 from overtone.observe.schedule import LogSchedule, Schedule
-from overtone.observe.view import Row, SampleView
+from overtone.observe.view import Row, SampleView, views_of
 from overtone.observe.views import GridView, choose
 from overtone.signals import Signal
 
@@ -53,14 +53,9 @@ class Observer(Recording):
     ) -> None:
         if isinstance(watched, Signal):
             watched = GridView(watched)
-        self.views = (watched,) if isinstance(watched, SampleView) else tuple(watched)
-        if not all(isinstance(view, SampleView) for view in self.views):
-            raise InputError(
-                "a signal or views of samples",
-                ", ".join(type(view).__name__ for view in self.views),
-                "use Observer.of(inputs, targets)",
-                "watched",
-            )
+        self.views = views_of(
+            watched, SampleView, "a signal or views of samples", "use Observer.of(inputs, targets)"
+        )
         self.schedule = schedule or LogSchedule()
         super().__init__(Log(self.views, path, dict(attrs or {}), loggers=loggers, strict=strict))
 

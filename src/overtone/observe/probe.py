@@ -20,7 +20,7 @@ from overtone.observe.recording import Recording
 from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.sinks import Open, create, discard, resume
-from overtone.observe.view import SampleView, View
+from overtone.observe.view import SampleView, View, views_of
 from overtone.observe.views import GridView, choose
 from overtone.observe.window import Window
 from overtone.signals import Signal
@@ -281,12 +281,9 @@ def _views(
             "pass them where the view is made",
             "probe",
         )
-    views = (watched,) if isinstance(watched, View) else tuple(watched)
-    if not all(isinstance(view, View) for view in views):
-        raise InputError(
-            "a signal, a view or several views",
-            ", ".join(type(view).__name__ for view in views),
-            "make views with overtone.observe.views, or use Probe.of(inputs, targets, network)",
-            "watched",
-        )
-    return views
+    return views_of(
+        watched,
+        View,
+        "a signal, a view or several views",
+        "make views with overtone.observe.views, or use Probe.of(inputs, targets, network)",
+    )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.signals import Grid
+from overtone.spectra.rows import numeric
 
 
 class Samples(ABC):
@@ -81,21 +82,22 @@ class Batch(Samples):
 
     Args:
         inputs: Tensors or NumPy arrays; kept as they are, not copied.
+        where: Name of the argument, for errors.
 
     Raises:
         InputError: If something else is among them, their lengths differ, or a number is not finite.
     """
 
-    def __init__(self, inputs: Any) -> None:
-        self.tensors = _convert(inputs, "inputs")
-        leaves = list(_leaves(self.tensors, "inputs"))
+    def __init__(self, inputs: Any, where: str = "inputs") -> None:
+        self.tensors = _convert(inputs, where)
+        leaves = list(_leaves(self.tensors, where))
         lengths = {name: len(leaf) for name, leaf in leaves}
         if not leaves or len(set(lengths.values())) != 1 or not min(lengths.values()):
             raise InputError(
                 "tensors with the samples along their first axis",
                 ", ".join(f"{length} in {name}" for name, length in lengths.items()) or "none",
-                "pass as many rows in each",
-                "inputs",
+                "pass as many rows in each, at least one",
+                where,
             )
         for name, leaf in leaves:
             bad = ~leaf.isfinite().reshape(len(leaf), -1).all(1)
@@ -170,7 +172,14 @@ def _convert(inputs: Any, where: str) -> Any:
 
 
 def _numbers(inputs: Any, where: str) -> Tensor:
-    array = np.asarray(inputs)
+    try:
+        array = np.asarray(inputs)
+    except ValueError as ragged:
+        raise InputError(
+            "as many numbers in every row", "rows of different lengths", "fill them up or cut them", where
+        ) from ragged
+    if array.ndim:
+        array = numeric(array, where)
     if array.dtype.kind not in "biuf":
         raise InputError(
             "numbers: a tensor, an array, or a dict or tuple of such",

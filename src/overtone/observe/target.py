@@ -144,7 +144,7 @@ def target_of(targets: Any, classes: int | None = None) -> Target:
 
 
 def _tensor(values: Any) -> Tensor:
-    found = Batch(values).tensors
+    found = Batch(values, "targets").tensors
     if not isinstance(found, Tensor) or found.is_complex():
         raise InputError("one tensor of real targets", f"{type(values).__name__}", "select one", "targets")
     return found.cpu()

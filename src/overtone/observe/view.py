@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from overtone.errors import InputError
 from overtone.observe.samples import Samples
 from overtone.records import Header
 
@@ -89,6 +90,25 @@ class SampleView(View):
     def row(self, predict: Predict) -> Row:
         """Evaluate the network at the samples and compare."""
         return self.compare(predict(self.samples))
+
+
+def views_of(watched: Any, kind: type, expected: str, do: str) -> tuple[Any, ...]:
+    """One view or several, as a tuple.
+
+    Args:
+        watched: What was given.
+        kind: What the views have to be.
+        expected: The same in words.
+        do: What the user can do about it.
+
+    Raises:
+        InputError: If something else was given.
+    """
+    given = tuple(watched) if isinstance(watched, list | tuple) else (watched,)
+    if not all(isinstance(view, kind) for view in given):
+        found = dict.fromkeys(type(view).__name__ for view in given)
+        raise InputError(expected, ", ".join(found), do, "watched")
+    return given
 
 
 def reach(

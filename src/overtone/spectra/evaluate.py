@@ -12,6 +12,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra.fields import channels_last
+from overtone.spectra.rows import numeric
 
 _ASKED_TWICE = 4
 _SAME = 1e-3
@@ -30,7 +31,8 @@ def samples(given: Tensor | ArrayLike, where: str, axes: int) -> Tensor:
     Raises:
         InputError: If the samples are not real numbers, not finite, none, or have too few axes.
     """
-    found = channels_last(given, None, where).squeeze(-1).detach()
+    numbers = given if isinstance(given, Tensor) else numeric(np.asarray(given), where)
+    found = channels_last(numbers, None, where).squeeze(-1).detach()
     if found.ndim < axes:
         raise InputError(
             f"samples with {axes} or more axes, the samples' first",

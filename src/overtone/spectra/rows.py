@@ -29,7 +29,7 @@ def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Te
     Raises:
         InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
     """
-    entries = given if isinstance(given, Tensor) else _numbers(np.asarray(given), where)
+    entries = given if isinstance(given, Tensor) else numeric(np.asarray(given), where)
     if entries.ndim not in (1, 2):
         raise InputError(
             "one row a sample and one column a quantity",
@@ -52,8 +52,16 @@ def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Te
     return found
 
 
-def _numbers(array: np.ndarray, where: str) -> np.ndarray:
-    """The array, or what is text in it converted if it reads as numbers."""
+def numeric(array: np.ndarray, where: str) -> np.ndarray:
+    """The array itself, or in float64 if it holds objects that are numbers, as a data frame of several kinds does.
+
+    Args:
+        array: With the samples along the first axis.
+        where: Name of the argument, for errors.
+
+    Raises:
+        InputError: If there is text, with its column, or an object that is no number.
+    """
     if array.dtype.kind not in "OUS":
         return array
     columns = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
@@ -61,7 +69,7 @@ def _numbers(array: np.ndarray, where: str) -> np.ndarray:
         if any(isinstance(entry, (str, bytes)) for entry in column):
             raise InputError(
                 "columns of numbers",
-                f"text in column {number} ({column[0]!r} in its first row)",
+                f"text in column {number} ({str(column[0])!r} in its first row)",
                 "encode it, for instance as one column of zeros and ones for each category",
                 where,
             )
