@@ -1,11 +1,13 @@
 """A probe's share of training time, default schedule and samples: a ResNet-18 on 32 x 32 pictures, a 2-layer LSTM.
 
 Steps and rows are timed in turn, in processor seconds, and put together for runs of several lengths:
-share = rows * row / (steps * step + rows * row). What a view takes to set up, once, is told apart.
+share = rows * row / (steps * step + rows * row). What a view takes to set up, once, is told apart, and so is what a row
+of each other view of a picture classifier takes, in steps.
 """
 
 from __future__ import annotations
 
+import functools
 import statistics
 import tempfile
 import time
@@ -14,7 +16,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from overtone.observe import LogSchedule, Probe
+from overtone.observe import LogSchedule, Probe, views
+from overtone.spectra.paths import between_classes
+from overtone.spectra.sensitivity import AsIs
 
 LENGTHS = (1_000, 2_000, 10_000)
 TARGET = 0.05
@@ -118,12 +122,34 @@ def measure(name: str, make: Callable[[], tuple], repeats: int) -> list[dict[str
     return table
 
 
+def inside() -> list[dict[str, object]]:
+    """Rows of the views that look at the ResNet in other ways than by its outputs at the samples."""
+    network, x, y, loss, size = pictures()
+    graph = views.graph(x[:512], y[:512])
+    watched = {
+        "layers, 4 of 512 samples": views.layers(graph, ["3", "5", "7", "9"]),
+        "paths, 16 of 32 places": views.paths(between_classes(x, y, 16)),
+        "sensitivity, 32 pictures, 2 modes a band": views.sensitivity(x[:32], y[:32], 1.0, normalise=AsIs()),
+        "gradients, 64 pictures": views.gradients(x[:64], y[:64], normalise=AsIs()),
+    }
+    loss(network(x[:size]), y[:size]).backward()
+    one = timed(lambda: loss(network(x[:size]), y[:size]).backward())
+    table = []
+    for name, view in watched.items():
+        with Probe(view, network, tempfile.mkdtemp()) as probe:
+            row = timed(functools.partial(probe, 0))
+        note = f"a row {row:.2f} s of {view.samples.count} samples, a step {one:.2f} s of {size}"
+        table.append(line(f"ResNet-18, a row of {name}", row / one, float("nan"), "steps", note))
+    return table
+
+
 def line(name: str, value: float, target: float, unit: str, note: str) -> dict[str, object]:
     return {"name": name, "ours": value, "ratio": value, "target": target, "unit": unit, "note": note}
 
 
 def main() -> list[dict[str, object]]:
-    return measure("ResNet-18, 32 x 32", pictures, 3) + measure("LSTM, 2 layers", sequences, 7)
+    resnet, lstm = measure("ResNet-18, 32 x 32", pictures, 3), measure("LSTM, 2 layers", sequences, 7)
+    return resnet + lstm + inside()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
 from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.untouched import untouched
-from overtone.signals import Grid
+from overtone.signals import Places
 
 Forward = Callable[[Any], Any]
 Outputs = Callable[[Any], Tensor]
@@ -48,7 +48,7 @@ def chunk_size(network: nn.Module, memory: float) -> int:
 
 
 def predict(
-    network: nn.Module, grid: Grid, index: Tensor | None, *, chunk: int, forward: Forward | None = None
+    network: nn.Module, grid: Places, index: Tensor | None, *, chunk: int, forward: Forward | None = None
 ) -> Tensor:
     """Evaluate `network` at grid samples. Does not guard the network: wrap the call in `untouched`.
 

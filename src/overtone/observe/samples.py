@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.signals import Grid
+from overtone.signals import Places
 from overtone.spectra.rows import numeric
 
 
@@ -56,7 +56,7 @@ class GridSamples(Samples):
         index: (M,) flat indices, or None for all samples in order.
     """
 
-    def __init__(self, grid: Grid, index: Tensor | None = None) -> None:
+    def __init__(self, grid: Places, index: Tensor | None = None) -> None:
         self._grid, self._index = grid, index
 
     @property

@@ -27,7 +27,7 @@ def sensitivity(
     norm: float,
     *,
     normalise: Normalise,
-    modes: int = 4,
+    modes: int = 2,
     bands: Bands | Sequence[float] | None = None,
     seed: int = 0,
     name: str = "sensitivity",
@@ -38,7 +38,7 @@ def sensitivity(
     and `clean_error` the rate on the pictures as they are. A row takes pictures x (1 + modes x bands) evaluations.
 
     Args:
-        pictures: (N, C, H, W) pixels before normalisation; 64 will do.
+        pictures: (N, C, H, W) pixels before normalisation; 32 will do.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels.
         normalise: What is done to the pixels before the network sees them: `Standardise(mean, std)` or `AsIs()`.
