@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk import Kernel, Outputs, Route, finite
@@ -389,10 +390,13 @@ def test_a_kernel_that_is_not_finite_is_an_error():
         finite(network, x)
 
 
-def test_many_samples_are_done_by_blocks_of_the_lower_half():
-    network, x = randomise(mlp().double()), samples(600, 5)
-    found = finite(network, x)
-    assert found.chunk == 150
+@pytest.mark.parametrize("outputs", Outputs)
+def test_of_many_samples_the_lower_half_is_computed_and_mirrored(outputs):
+    network, x = randomise(mlp().double()), samples(601, 5)
+    with FlopCounterMode(display=False) as half:
+        found = finite(network, x, outputs=outputs)
+    with FlopCounterMode(display=False) as both:
+        whole = finite(network, x, x, outputs=outputs)
+    assert half.get_total_flops() < 0.75 * both.get_total_flops()
     assert torch.equal(found.matrix, found.matrix.mT)
-    parts = [finite(network, rows, x).matrix for rows in x.split(300)]
-    assert error(found.matrix, torch.cat(parts)) < 1e-12
+    assert error(found.matrix, whole.matrix) < 1e-12

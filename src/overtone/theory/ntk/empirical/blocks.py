@@ -15,8 +15,8 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
 
-SMALLEST = 64
-"""Samples below which a symmetric kernel is not cut into quarters, of which 10 in 16 blocks are computed."""
+SMALLEST = 256
+"""Samples up to which a symmetric block is not cut into quarters, of which one is left out."""
 
 NEAR = 1 << 26
 """Bytes per pass beyond which it brings nothing to take more samples at once, but for a few."""
@@ -58,11 +58,11 @@ class Appetite:
 
 
 def appetite(sources: Sequence[Source], probe: Tensor) -> Appetite:
-    """Measure the bytes that a sample takes on a few samples.
+    """Measure the bytes that a sample takes.
 
     Args:
         sources: Where the gradients come from.
-        probe: A few samples.
+        probe: One sample or a few.
     """
     saved, channels = _saved_bytes(sources[0], probe)
     held = scratch = 0
@@ -92,7 +92,7 @@ def budget(one: Appetite, rows: int, columns: int, outputs: Outputs, available: 
     single = max(rows, columns) * work + samples * held
     blocks = 2 * need(rows, columns or rows, channels, outputs, 4)
     if single + blocks <= available:
-        few = min(max(SMALLEST, -(-rows // 4)), max(FEW, NEAR // work))
+        few = max(FEW, NEAR // work)
         return Budget(max(rows, columns) if columns else min(rows, few), True)
     half = available / 2
     keep = samples * held <= half
@@ -158,25 +158,52 @@ def assemble(
     kernel: Tensor | None = None
     for i, row in enumerate(rows):
         left = features(row, False)
-        for column in columns[: i + 1] if x2 is None else columns:
-            right = left if x2 is None and column is row else features(column, x2 is not None)
-            block = _total(left, right, outputs)
-            if kernel is None:
-                if len(rows) == len(columns) == 1:
-                    return block
-                kernel = allocate(len(x1), len(x1 if x2 is None else x2), channels, outputs, block)
-            window(kernel, row, column, channels, outputs).copy_(block)
-            if x2 is None and column is not row:
-                window(kernel, column, row, channels, outputs).copy_(block.mT)
+        if kernel is None:
+            size = len(x1 if x2 is None else x2)
+            kernel = allocate(len(x1), size, channels, outputs, left[0].like).zero_()
+        for column in columns[:i] if x2 is None else columns:
+            _add(
+                window(kernel, row, column, channels, outputs),
+                left,
+                features(column, x2 is not None),
+                outputs,
+            )
+        if x2 is None:
+            diagonal = window(kernel, row, row, channels, outputs)
+            _add_lower(diagonal, left, row.stop - row.start, channels, outputs)
     assert kernel is not None
+    return kernel if x2 is not None else _mirrored(kernel)
+
+
+def _add(total: Tensor, left: list[Features], right: list[Features], outputs: Outputs) -> None:
+    for mine, theirs in zip(left, right, strict=True):
+        mine.add(total, theirs, outputs)
+
+
+def _add_lower(
+    total: Tensor, features: list[Features], samples: int, channels: int, outputs: Outputs
+) -> None:
+    """Add at least the lower half of a symmetric block: in quarters, of which the upper right is left out."""
+    if samples <= SMALLEST:
+        _add(total, features, features, outputs)
+        return
+    half = samples // 2
+    first, second = slice(0, half), slice(half, samples)
+    upper, lower = ([each.rows(part) for each in features] for part in (first, second))
+    _add(window(total, second, first, channels, outputs), lower, upper, outputs)
+    for part, some in ((first, upper), (second, lower)):
+        size = part.stop - part.start
+        _add_lower(window(total, part, part, channels, outputs), some, size, channels, outputs)
+
+
+def _mirrored(kernel: Tensor) -> Tensor:
+    """The kernel with its upper half taken from the lower."""
+    for start in range(0, kernel.shape[-1], SMALLEST):
+        stop = start + SMALLEST
+        square = kernel[..., start:stop, start:stop]
+        square.copy_(square.tril() + square.tril(-1).mT)
+        kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].mT)
     return kernel
-
-
-def _total(left: list[Features], right: list[Features], outputs: Outputs) -> Tensor:
-    total = left[0].gram(right[0], outputs)
-    for mine, theirs in zip(left[1:], right[1:], strict=True):
-        total += mine.gram(theirs, outputs)
-    return total
 
 
 def _slices(samples: int, chunk: int) -> list[slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,6 +61,10 @@ class Calls:
         """Length of h."""
         return self.unfold(self.inputs[:1]).shape[-1]
 
+    def rows(self, part: slice) -> Calls:
+        """What the matrix saw in some of the samples."""
+        return replace(self, inputs=self.inputs[part], grads=self.grads[:, part])
+
     def explicit(self) -> Explicit:
         """All gradients (C, N, G out (in + 1)), a few samples at a time."""
         channels, n, groups, _, out = self.grads.shape
@@ -86,6 +90,9 @@ class Calls:
         side = self.grads.permute(1, 2, 0, 4, 3)
         for rows in self._few():
             g, h = side[rows], self.unfold(self.inputs[rows])
+            if channels == h.shape[1] == 1:
+                torch.bmm(g[:, 0, 0], h[:, 0], out=weights[0, rows, 0])
+                continue
             made = torch.matmul(g.reshape(*g.shape[:2], channels * out, places), h)
             weights[:, rows] = made.unflatten(2, (channels, out)).permute(2, 0, 1, 3, 4)
 

@@ -13,15 +13,19 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone.theory.ntk.empirical.outputs import Outputs, allocate, contract, weigh
+from overtone.theory.ntk.empirical.outputs import Outputs, accumulate, add_weighed, contract
 
 
 class Features(ABC):
     """Gradients of N samples and C outputs with respect to one group of parameters."""
 
     @abstractmethod
-    def gram(self, other: Features, outputs: Outputs) -> Tensor:
-        """Inner products with the gradients of other samples, in the layout of `outputs`."""
+    def add(self, total: Tensor, other: Features, outputs: Outputs) -> None:
+        """Add the inner products with the gradients of other samples to `total`, in the layout of `outputs`."""
+
+    @abstractmethod
+    def rows(self, part: slice) -> Features:
+        """The gradients of some of the samples, a view."""
 
     @abstractmethod
     def pull(self, weights: Tensor) -> Tensor:
@@ -59,10 +63,14 @@ class Explicit(Features):
 
     values: Tensor
 
-    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+    def add(self, total: Tensor, other: Features, outputs: Outputs) -> None:
         """J J^T by one product."""
         assert isinstance(other, Explicit)
-        return contract(self.values, other.values, outputs)
+        accumulate(total, self.values, other.values, outputs)
+
+    def rows(self, part: slice) -> Explicit:
+        """Their rows."""
+        return Explicit(self.values[:, part])
 
     def pull(self, weights: Tensor) -> Tensor:
         """J^T w, (P,)."""
@@ -107,14 +115,27 @@ class Products(Features):
     weight: bool
     bias: bool
 
-    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+    def add(self, total: Tensor, other: Features, outputs: Outputs) -> None:
         """(g g^T) * (h h^T + 1)."""
         assert isinstance(other, Products)
-        block = contract(self.grads, other.grads, outputs)
         if not self.weight:
-            return block
+            accumulate(total, self.grads, other.grads, outputs)
+            return
+        if self.grads.shape[0] * self.grads.shape[2] == 1:
+            accumulate(total, self._explicit(), other._explicit(), outputs)
+            return
+        block = contract(self.grads, other.grads, outputs)
         inner = self.inputs @ other.inputs.mT
-        return weigh(block, inner.add_(1) if self.bias else inner, outputs)
+        add_weighed(total, block, inner.add_(1) if self.bias else inner, outputs)
+
+    def _explicit(self) -> Tensor:
+        """(1, N, in + 1) for one output of the layer and the network: g (h, 1), no larger than its factors."""
+        g = self.grads[0]
+        return torch.cat([self.inputs * g, g] if self.bias else [self.inputs * g], -1)[None]
+
+    def rows(self, part: slice) -> Products:
+        """What the layer saw for these samples."""
+        return Products(self.inputs[part], self.grads[:, part], self.weight, self.bias)
 
     def pull(self, weights: Tensor) -> Tensor:
         """(out, in + 1): sum over the samples of w g (h, 1)^T."""
@@ -155,27 +176,28 @@ class Lookup(Features):
     Attributes:
         indices: (N, T) rows looked up, -1 where the row is not trained.
         grads: (C, N, T, D) g.
-        rows: Rows of the table.
+        table: Rows of the table.
         workspace: Numbers that may be held while multiplying.
     """
 
     indices: Tensor
     grads: Tensor
-    rows: int
+    table: int
     workspace: int
 
-    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+    def add(self, total: Tensor, other: Features, outputs: Outputs) -> None:
         """Sum over equal indices of g g^T, by gathering g per index that occurs in both."""
         assert isinstance(other, Lookup)
         shared = torch.unique(self.indices[torch.isin(self.indices, other.indices)])
         shared = shared[shared >= 0]
         samples = max(self.grads.shape[1], other.grads.shape[1]) * self.grads.shape[0]
         tile = max(1, self.workspace // (2 * samples * self.grads.shape[-1]))
-        channels, n = self.grads.shape[:2]
-        total = allocate(n, other.grads.shape[1], channels, outputs, self.grads).zero_()
         for rows in shared.split(tile) if len(shared) else ():
-            total += contract(self._gather(rows), other._gather(rows), outputs)
-        return total
+            accumulate(total, self._gather(rows), other._gather(rows), outputs)
+
+    def rows(self, part: slice) -> Lookup:
+        """What was looked up for these samples."""
+        return Lookup(self.indices[part], self.grads[:, part], self.table, self.workspace)
 
     def _gather(self, rows: Tensor) -> Tensor:
         slots = torch.searchsorted(rows, self.indices).clamp_(max=len(rows) - 1)
@@ -185,7 +207,7 @@ class Lookup(Features):
         return table.scatter_add_(2, index, self.grads * hit[None, :, :, None]).flatten(2)
 
     def pull(self, weights: Tensor) -> Tensor:
-        """(rows, D): w g added up in the rows that were looked up."""
+        """(table, D): w g added up in the rows that were looked up."""
         g = (self.grads * (weights[..., None] * (self.indices >= 0))[..., None]).sum(0)
         table = g.new_zeros(self.shape)
         return table.index_add_(0, self.indices.clamp_min(0).reshape(-1), g.flatten(0, 1))
@@ -197,8 +219,8 @@ class Lookup(Features):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(rows, D)."""
-        return self.rows, self.grads.shape[-1]
+        """(table, D)."""
+        return self.table, self.grads.shape[-1]
 
     @property
     def like(self) -> Tensor:

@@ -126,7 +126,7 @@ def finite(
                 "memory",
             )
         sources = choose(network, x1, int(available) // (8 * itemsize))
-        plan = budget(appetite(sources, probe), len(x1), columns, outputs, available * 4 / itemsize)
+        plan = budget(appetite(sources, probe[:1]), len(x1), columns, outputs, available * 4 / itemsize)
         matrix = assemble(sources, x1, x2, y.shape[1], outputs, plan).to(y.dtype)
         sizes = {name: p.numel() for name, p in network.named_parameters()}
         fallback = _fallback(network, sources)

@@ -26,11 +26,30 @@ def contract(left: Tensor, right: Tensor, outputs: Outputs) -> Tensor:
     """Inner products over the last axis of (C, N, P) and (C, M, P), in the layout of `outputs`."""
     if outputs is Outputs.PER_OUTPUT:
         return torch.bmm(left, right.transpose(1, 2))
-    shape = (left.shape[1], -1) if outputs is Outputs.SUM else (left.shape[0] * left.shape[1], left.shape[2])
-    other = (
-        (right.shape[1], -1) if outputs is Outputs.SUM else (right.shape[0] * right.shape[1], right.shape[2])
-    )
-    return left.transpose(0, 1).reshape(shape) @ right.transpose(0, 1).reshape(other).mT
+    return _matrix(left, outputs) @ _matrix(right, outputs).mT
+
+
+def accumulate(total: Tensor, left: Tensor, right: Tensor, outputs: Outputs) -> None:
+    """Add the inner products over the last axis of (C, N, P) and (C, M, P) to `total`, in the layout of `outputs`."""
+    if outputs is Outputs.PER_OUTPUT:
+        total.baddbmm_(left, right.transpose(1, 2))
+    else:
+        total.addmm_(_matrix(left, outputs), _matrix(right, outputs).mT)
+
+
+def _matrix(values: Tensor, outputs: Outputs) -> Tensor:
+    """(C, N, P) with a row per sample, or per sample and output."""
+    by_sample = values.transpose(0, 1)
+    return by_sample.flatten(1) if outputs is Outputs.SUM else by_sample.flatten(0, 1)
+
+
+def add_weighed(total: Tensor, block: Tensor, gram: Tensor, outputs: Outputs) -> None:
+    """Add `block` times an (N, M) factor that does not depend on the output to `total`."""
+    if outputs is Outputs.BLOCKS:
+        n, m = gram.shape
+        total, block = (each.unflatten(-1, (m, -1)).unflatten(-3, (n, -1)) for each in (total, block))
+        gram = gram[:, None, :, None]
+    total.addcmul_(block, gram)
 
 
 def weigh(block: Tensor, gram: Tensor, outputs: Outputs) -> Tensor:

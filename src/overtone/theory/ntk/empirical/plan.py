@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.rules import Rule, rule_for
-from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, outputs_of
+from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, gradients, outputs_of
 from overtone.theory.ntk.empirical.unrolled import unrolled
 
 SHARE = 3
@@ -108,17 +108,16 @@ class _Truth:
     def __init__(
         self, network: nn.Module, trained: dict[str, nn.Parameter], probe: Tensor, cotangent: Tensor
     ) -> None:
-        weighted = _Weighted(network, cotangent)
-        names = [f"network.{name}" for name in trained]
-        explicit = Samples(weighted, names).features(probe)[0]
-        assert isinstance(explicit, Explicit)
-        sizes = [p.numel() * (2 if p.is_complex() else 1) for p in trained.values()]
-        self.values = dict(zip(trained, explicit.values[0].split(sizes, -1), strict=True))
+        weighted, chosen = _Weighted(network, cotangent), list(trained.values())
+        taken = [gradients(weighted(sample[None]).sum(), chosen) for sample in probe]
+        rows = (torch.stack(each) for each in zip(*taken, strict=True))
+        self.grams = {name: each @ each.mT for name, each in zip(trained, rows, strict=True)}
 
     def agrees(self, features: Features, names: list[str]) -> bool:
         """Whether the features' inner products are those of the parameters `names`, to half the digits."""
-        rows = torch.cat([self.values[name] for name in names], -1)
-        exact, found = rows @ rows.mT, features.gram(features, Outputs.SUM)
+        exact = torch.stack([self.grams[name] for name in names]).sum(0)
+        found = torch.zeros_like(exact)
+        features.add(found, features, Outputs.SUM)
         norms = exact.diagonal().clamp_min(0).sqrt()
         tolerance = _half_the_digits(exact.dtype)
         close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from overtone.theory.ntk.empirical.calls import Calls, near
 from overtone.theory.ntk.empirical.features import Features
-from overtone.theory.ntk.empirical.outputs import Outputs, allocate, contract, weigh, window
+from overtone.theory.ntk.empirical.outputs import Outputs, accumulate, contract, weigh, window
 
 ELEMENTWISE = 200
 """Multiplications and additions of a matrix product in the time of one pass over an entry of its result."""
@@ -31,41 +32,108 @@ class Room:
     each: int
 
 
+class Way(ABC):
+    """How inner products of the gradients of one matrix at many positions are taken."""
+
+    @abstractmethod
+    def add(self, total: Tensor, one: Calls, two: Calls, outputs: Outputs) -> None:
+        """Add the inner products of the gradients of `one` and `two` to `total`."""
+
+    @abstractmethod
+    def scratch(self, calls: Calls) -> int:
+        """Numbers that a product holds for a while, beside its workspace."""
+
+
 @final
 @dataclass(frozen=True)
-class Tiled(Features):
-    """Gradients of a matrix applied at many positions, formed a few rows of the matrix at a time.
+class ByTiles(Way):
+    """Gradients are formed for a few rows of the matrix at a time.
 
     Attributes:
-        calls: What the matrix saw.
         workspace: Numbers that may be held while multiplying.
     """
 
-    calls: Calls
     workspace: int
 
-    def gram(self, other: Features, outputs: Outputs) -> Tensor:
+    def add(self, total: Tensor, one: Calls, two: Calls, outputs: Outputs) -> None:
         """J J^T, summed over tiles of the matrix's rows."""
-        assert isinstance(other, Tiled)
-        grads, theirs = self.calls.grads, other.calls.grads
-        channels, n = grads.shape[:2]
-        total = allocate(n, theirs.shape[1], channels, outputs, grads).zero_()
-        unfolded = self.calls.unfold(self.calls.inputs)
-        second = unfolded if other is self else other.calls.unfold(other.calls.inputs)
-        samples = max(n, theirs.shape[1]) * channels
-        tile = max(1, self.workspace // (2 * samples * unfolded.shape[1] * (unfolded.shape[-1] + 1)))
-        for start in range(0, grads.shape[-1], tile):
+        channels, n = one.grads.shape[:2]
+        first = one.unfold(one.inputs)
+        second = first if two is one else two.unfold(two.inputs)
+        samples = max(n, two.grads.shape[1]) * channels
+        tile = max(1, self.workspace // (2 * samples * first.shape[1] * (first.shape[-1] + 1)))
+        for start in range(0, one.grads.shape[-1], tile):
             rows = slice(start, start + tile)
-            left = self._gradients(unfolded, rows)
-            right = left if other is self else other._gradients(second, rows)
-            for one, two in zip(left, right, strict=True):
-                total += contract(one, two, outputs)
-        return total
+            left = _gradients(one, first, rows)
+            right = left if two is one else _gradients(two, second, rows)
+            for mine, theirs in zip(left, right, strict=True):
+                accumulate(total, mine, theirs, outputs)
 
-    def _gradients(self, unfolded: Tensor, rows: slice) -> list[Tensor]:
-        g = self.calls.grads[..., rows]
-        parts = [torch.matmul(g.mT, unfolded).flatten(2)] if self.calls.weight else []
-        return [*parts, g.sum(-2).flatten(2)] if self.calls.bias else parts
+    def scratch(self, calls: Calls) -> int:
+        """The unfolded inputs."""
+        return len(calls.inputs) * calls.unfold(calls.inputs[:1]).numel()
+
+
+def _gradients(calls: Calls, unfolded: Tensor, rows: slice) -> list[Tensor]:
+    g = calls.grads[..., rows]
+    parts = [torch.matmul(g.mT, unfolded).flatten(2)] if calls.weight else []
+    return [*parts, g.sum(-2).flatten(2)] if calls.bias else parts
+
+
+@final
+@dataclass(frozen=True)
+class ByPairs(Way):
+    """Where the weight is trained and positions are few: sum over pairs of positions of (g g^T) * (h h^T + 1).
+
+    Attributes:
+        workspace: Numbers that may be held while multiplying.
+    """
+
+    workspace: int
+
+    def add(self, total: Tensor, one: Calls, two: Calls, outputs: Outputs) -> None:
+        """The sum, for some pairs of samples at a time."""
+        channels, n, groups, places, _ = one.grads.shape
+        m = two.grads.shape[1]
+        per_pair = total.numel() // (n * m)
+        room = min(self.workspace, 4 * near(total))
+        tile = max(1, int((room / (2 * places**2 * (per_pair + 1))) ** 0.5))
+        for rows in _slices(n, tile):
+            h = one.unfold(one.inputs[rows])
+            for columns in _slices(m, tile):
+                h2 = two.unfold(two.inputs[columns])
+                for k in range(groups):
+                    inner = h[:, k].flatten(0, 1) @ h2[:, k].flatten(0, 1).mT
+                    g, g2 = one.grads[:, rows, k], two.grads[:, columns, k]
+                    part = _over_positions(inner.add_(1) if one.bias else inner, g, g2, outputs)
+                    window(total, rows, columns, channels, outputs).add_(part)
+
+    def scratch(self, calls: Calls) -> int:  # noqa: ARG002
+        """None."""
+        return 0
+
+
+@final
+@dataclass(frozen=True)
+class Placed(Features):
+    """Gradients of a matrix applied at many positions, as what it saw.
+
+    Attributes:
+        calls: What the matrix saw.
+        way: How inner products are taken.
+    """
+
+    calls: Calls
+    way: Way
+
+    def add(self, total: Tensor, other: Features, outputs: Outputs) -> None:
+        """J J^T, on the way that is cheapest."""
+        assert isinstance(other, Placed)
+        self.way.add(total, self.calls, other.calls, outputs)
+
+    def rows(self, part: slice) -> Placed:
+        """What the matrix saw in these samples."""
+        return Placed(self.calls.rows(part), self.way)
 
     def pull(self, weights: Tensor) -> Tensor:
         """J^T w, a few samples at a time."""
@@ -92,65 +160,8 @@ class Tiled(Features):
 
     @property
     def scratch(self) -> int:
-        """The unfolded inputs."""
-        return len(self.calls.inputs) * self.calls.unfold(self.calls.inputs[:1]).numel()
-
-
-@final
-@dataclass(frozen=True)
-class Pairs(Features):
-    """A matrix applied at few positions: sum over pairs of positions of (g g^T) * (h h^T + 1).
-
-    Attributes:
-        calls: What the matrix saw; its weight is trained.
-        workspace: Numbers that may be held while multiplying.
-    """
-
-    calls: Calls
-    workspace: int
-
-    def gram(self, other: Features, outputs: Outputs) -> Tensor:
-        """The sum, for some pairs of samples at a time."""
-        assert isinstance(other, Pairs)
-        channels, n, groups, places, _ = self.calls.grads.shape
-        m = other.calls.grads.shape[1]
-        total = allocate(n, m, channels, outputs, self.calls.grads).zero_()
-        per_pair = total.numel() // (n * m)
-        room = min(self.workspace, 4 * near(total))
-        tile = max(1, int((room / (2 * places**2 * (per_pair + 1))) ** 0.5))
-        for rows in _slices(n, tile):
-            h = self.calls.unfold(self.calls.inputs[rows])
-            for columns in _slices(m, tile):
-                h2 = other.calls.unfold(other.calls.inputs[columns])
-                for k in range(groups):
-                    inner = h[:, k].flatten(0, 1) @ h2[:, k].flatten(0, 1).mT
-                    g, g2 = self.calls.grads[:, rows, k], other.calls.grads[:, columns, k]
-                    part = _over_positions(inner.add_(1) if self.calls.bias else inner, g, g2, outputs)
-                    window(total, rows, columns, channels, outputs).add_(part)
-        return total
-
-    def pull(self, weights: Tensor) -> Tensor:
-        """J^T w."""
-        return self.calls.pull(weights)
-
-    def push(self, direction: Tensor) -> Tensor:
-        """J u."""
-        return self.calls.push(direction)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(G, out, in + 1)."""
-        return self.calls.shape
-
-    @property
-    def like(self) -> Tensor:
-        """The gradients at the result."""
-        return self.calls.grads
-
-    @property
-    def size(self) -> int:
-        """Numbers of the inputs and of the gradients at the result."""
-        return self.calls.size
+        """What the way holds for a while."""
+        return self.way.scratch(self.calls)
 
 
 def _slices(count: int, step: int) -> list[slice]:
@@ -179,7 +190,7 @@ def features_of(calls: Calls, room: Room) -> Features:
     explicit = 2 * gradients * (1 + 2 * places / room.samples)
     pairs = groups * places**2 * (2 * (width + channels * out) + ELEMENTWISE)
     if calls.weight and pairs < explicit:
-        return Pairs(calls, room.workspace)
+        return Placed(calls, ByPairs(room.workspace))
     if gradients <= max(room.each, calls.size // n):
         return calls.explicit()
-    return Tiled(calls, room.workspace)
+    return Placed(calls, ByTiles(room.workspace))

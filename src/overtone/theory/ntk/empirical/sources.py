@@ -184,14 +184,23 @@ class Samples(Source):
         rows = []
         for sample in x:
             y = outputs_of(self.network, sample[None])[0]
-            rows.append(torch.stack([_gradient(each, chosen, i + 1 < len(y)) for i, each in enumerate(y)]))
+            rows.append(
+                torch.stack([torch.cat(gradients(each, chosen, i + 1 < len(y))) for i, each in enumerate(y)])
+            )
         return [Explicit(torch.stack(rows).transpose(0, 1))]
 
 
-def _gradient(value: Tensor, parameters: list[nn.Parameter], keep: bool) -> Tensor:
+def gradients(value: Tensor, parameters: Sequence[nn.Parameter], keep: bool = False) -> list[Tensor]:
+    """The gradient of one number with respect to each parameter, flat and in at least single precision.
+
+    Args:
+        value: The number.
+        parameters: The parameters, used or not; of complex ones the real and imaginary parts.
+        keep: Whether the graph is needed again.
+    """
     grads = torch.autograd.grad(value, parameters, retain_graph=keep, allow_unused=True)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
-    return wide(torch.cat([_real(g).reshape(-1) for g in filled]))
+    return [wide(_real(g).reshape(-1)) for g in filled]
 
 
 def _real(values: Tensor) -> Tensor:

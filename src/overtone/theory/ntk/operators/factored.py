@@ -41,7 +41,7 @@ class Factors:
                 first = outputs_of(network, probe)
             self.dtype, self.channels = first.dtype, first.shape[1]
             self.sources: list[Source] = choose(network, x, PASS)
-            self.appetite: Appetite = appetite(self.sources, probe)
+            self.appetite: Appetite = appetite(self.sources, probe[:1])
         self.scale = max(1, first.element_size() // 4)
         self.chunk = max(1, min(len(x), PASS // (self.appetite.work * self.scale)))
 
