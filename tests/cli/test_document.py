@@ -39,7 +39,7 @@ LISTED = {
     "fit": SHARED | BOTH | FIT,
     "predict": SHARED
     | BOTH
-    | {flag: row for flag, row in FIT.items() if flag not in ("--clean", "--resume", "--overwrite")}
+    | {flag: row for flag, row in FIT.items() if flag not in ("--clean", "--inputs", "--resume", "--overwrite")}
     | flags("Flags of predict"),
     "compare": SHARED | BOTH | flags("Flags of compare"),
     "report": SHARED | flags("Flags of report"),

@@ -190,3 +190,15 @@ def test_resuming_a_run_that_began_in_python_asks_for_its_source(call, source):
     ot.fit(ot.signals.read(source), "run", steps=2, width=16, depth=2, features=8)
     assert "expected SOURCE, since the run began in Python, got none" in call("fit", "--resume").sentence
     assert call("fit", source, "--resume", "--steps", 4, "--json").json["steps"] == 4
+
+
+def test_a_table_is_fitted_by_the_names_of_its_columns(call, tmp_path):
+    x = np.random.default_rng(0).random((120, 2))
+    rows = "\n".join(f"{a},{b},{np.sin(6 * a) + b}" for a, b in x)
+    (tmp_path / "t.csv").write_text("depth,age,yield\n" + rows)
+    found = call("fit", "t.csv", "--inputs", "depth,age", *TINY, "--steps", 20, "--json").json
+    assert len(found["bandwidth"] or (0, 0)) == 2
+    assert found["unit"].startswith("cycles per unit")
+    wrong = call("fit", "t.csv", "--inputs", "depth,weight", *TINY, "--steps", 20, "--out", "other")
+    assert wrong.code == 2
+    assert "expected columns among depth, age, yield, got 'weight'" in wrong.sentence

@@ -11,7 +11,7 @@ import click
 from overtone.cli import resume as resuming
 from overtone.cli.options import Numbers, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
-from overtone.cli.source import read_source
+from overtone.cli.source import read_samples
 from overtone.cli.text import count, facts, paragraph, per_axis
 from overtone.cli.verb import Verb, examples, flag
 from overtone.errors import InputError
@@ -192,6 +192,7 @@ def keeping(command: Any) -> Any:
         "overtone fit photo.jpg --out run",
         "overtone fit speech.wav --time 60 --activation sine",
         "overtone fit noisy.npy --clean clean.npy --bandwidth 20",
+        "overtone fit houses.csv --inputs rooms,age --columns price",
         "overtone fit --resume --out run --steps 5000",
     ),
 )
@@ -204,6 +205,12 @@ def keeping(command: Any) -> Any:
     section="Reading SOURCE",
     help="The noise-free version of SOURCE, to measure against; never trained on.",
 )
+@flag(
+    "--inputs",
+    metavar="NAME[,NAME]",
+    section="Reading SOURCE",
+    help="Tables (.csv): the columns to learn from; those of --columns, or all others, are learned.",
+)
 @chain(reading, keeping, common)
 @click.pass_context
 def fit(
@@ -213,12 +220,13 @@ def fit(
     out: str,
     resume: bool,
     clean: str | None,
+    inputs: str | None,
     **options: Any,
 ) -> int:
     """Fit a network to SOURCE and report which frequencies it learned when.
 
-    SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series (.csv)
-    or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
+    SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series
+    (.csv), a table (.csv with --inputs) or an array (.npy .npz). Left out, it is a picture of scikit-image.
 
     Ctrl-C stops after the current step and keeps what there is; --resume goes on.
     """
@@ -226,6 +234,8 @@ def fit(
     from overtone.fitting.directory import RunDirectory
 
     how = reading_arguments(options)
+    if inputs is not None:
+        how["inputs"] = [name.strip() for name in inputs.split(",")]
     if resume and options["overwrite"]:
         raise InputError("--resume or --overwrite", "both", "choose one")
     if resume:
@@ -234,7 +244,7 @@ def fit(
         known = resuming.origin(settings, source, out)
         source, clean = source or known.get("path"), clean or known.get("clean")
         how = how or known.get("reading", {})
-    signal = read_source(source, how, clean)
+    signal = read_samples(source, how, clean)
     options["activation"] = [name.strip() for name in options["activation"].split(",")]
     origin = {
         "path": source and os.path.abspath(source),

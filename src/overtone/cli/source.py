@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
-    from overtone.signals import Signal
+    from overtone.signals import Scattered, Signal
 
 
 def read_source(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal:
+    """As `read_samples`, on a grid.
+
+    Raises:
+        InputError: If a file cannot be read as what it is, or a flag does not apply to it.
+    """
+    found = read_samples(path, options, clean)
+    assert not isinstance(found, _scattered())
+    return found
+
+
+def read_samples(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal | Scattered:
     """Read a file, or the default picture if there is none.
 
     Args:
@@ -28,7 +39,7 @@ def read_source(path: str | None, options: dict[str, Any], clean: str | None = N
     if path is None:
         for name in options:
             raise InputError("a SOURCE to read that way", f"{_flag(name)} alone", "name a file")
-        signal = default_picture()
+        signal: Signal | Scattered = default_picture()
     else:
         signal = _read(path, options)
     return signal if clean is None else signal.with_clean(_read(clean, options).values)
@@ -43,7 +54,13 @@ def default_picture() -> Signal:
     return replace(signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
 
 
-def _read(path: str, options: dict[str, Any]) -> Signal:
+def _scattered() -> type[Scattered]:
+    from overtone.signals import Scattered
+
+    return Scattered
+
+
+def _read(path: str, options: dict[str, Any]) -> Signal | Scattered:
     from overtone import signals
 
     given = dict(options)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 
 from overtone.choices import member
 from overtone.errors import InputError
 from overtone.nn import Activation
-from overtone.signals import Signal, masks
+from overtone.signals import Samples, masks
+
+Some = TypeVar("Some", bound=Samples)
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
 """Kinds of devices that hold numbers and train."""
@@ -50,7 +53,7 @@ def find_device(device: str | torch.device) -> torch.device:
     raise InputError("a device that is there", f"{str(device)!r} ({reason})", "pass auto or cpu", "device")
 
 
-def hold_out(signal: Signal, fraction: float, seed: int) -> Signal:
+def hold_out(signal: Some, fraction: float, seed: int) -> Some:
     """The signal with that fraction of its samples kept out of training, unless it has a mask of its own.
 
     Args:

@@ -8,7 +8,7 @@ from typing import final
 import torch
 
 from overtone.nn import checks
-from overtone.signals import Signal
+from overtone.signals import Samples
 from overtone.training import Optimizer, Options
 from overtone.tune import Budget
 from overtone.tune.size import LEARNING_RATE, Size, size
@@ -41,7 +41,7 @@ class Wishes:
 
 
 def extent(
-    signal: Signal,
+    signal: Samples,
     options: Options,
     wishes: Wishes,
     device: torch.device,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 
-from overtone.signals import Signal
+from overtone.signals import Samples, Signal
 
 
-def fingerprint(signal: Signal) -> str:
+def fingerprint(signal: Samples) -> str:
     """Samples per axis, channels, and the crc32 of the values, like "24x24x1 09f2a3c4"; the same on every device."""
     values = signal.values.detach().cpu().contiguous()
-    shape = "x".join(map(str, (*signal.geometry.shape, values.shape[1])))
-    return f"{shape} {zlib.crc32(values.numpy().data):08x}"
+    shape = signal.geometry.shape if isinstance(signal, Signal) else (signal.geometry.samples,)
+    return f"{'x'.join(map(str, (*shape, values.shape[1])))} {zlib.crc32(values.numpy().data):08x}"

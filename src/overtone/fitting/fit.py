@@ -23,16 +23,17 @@ from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
 from overtone.fitting.room import needed
 from overtone.fitting.run import Run
+from overtone.fitting.watching import first_band, last_errors, watch
 from overtone.nn import Activation
 from overtone.observe import LogSchedule, Probe
-from overtone.signals import Signal
+from overtone.signals import Samples, Signal
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
 from overtone.tune import measure_noise
 from overtone.tune.stop import HeldOut
 
 
 def fit(
-    signal: Signal,
+    signal: Samples,
     out: str | Path | None = None,
     *,
     encoding: Encoding | str = Encoding.AUTO,
@@ -64,7 +65,7 @@ def fit(
     """Fit a coordinate network to a signal, record which frequencies it learns when, and hand back the run.
 
     Args:
-        signal: What to learn; one of `overtone.signals`.
+        signal: What to learn; one of `overtone.signals`, on a grid or scattered.
         out: Run directory; a temporary one if None.
         encoding: What coordinates are turned into: none, basic, positional, gaussian, power-law, learned, periodic,
             hash-grid, dense-grid, triplane, or auto (gaussian; none before an activation that brings frequencies).
@@ -113,7 +114,7 @@ def fit(
     directory.check_free(overwrite)
     samples = fingerprint(signal)
     signal = hold_out(signal, held_out, seed)
-    noise = functools.cache(lambda: measure_noise(signal))
+    noise = functools.cache(lambda: measure_noise(signal)) if isinstance(signal, Signal) else None
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
     given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
     options = replace(options, batch=room.batch, lr=room.lr)
@@ -125,7 +126,7 @@ def fit(
     settings = {
         "source": source,
         "samples": samples,
-        "network": given.to_json(),
+        "network": built.settings.to_json(),
         "training": options.to_json(),
         "watch": plan.to_json(),
         "held_out": held_out,
@@ -133,25 +134,17 @@ def fit(
         "bandwidth": built.bandwidth,
         "reasons": list(built.reasons),
     }
-    attrs = {"seed": seed, "options": options.to_json() | given.to_json()}
-    attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons)}
+    attrs = {"seed": seed, "options": options.to_json() | built.settings.to_json()}
+    attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons), "signal": signal.name}
+    attrs |= {"kind": signal.kind, "peak": signal.peak}
     directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
-    probe = Probe(
-        signal,
-        field,
-        directory.path,
-        window=plan.window,
-        noise=noise(),
-        snapshots=plan.snapshots,
-        strict=True,
-        attrs=attrs,
-    )
+    probe = watch(signal, field, directory.path, plan, noise() if noise else None, attrs=attrs)
     keeping = Keeping(directory.path, field, HeldOut()) if _stops(signal, stop) else None
     return _train(signal, replace(built, field=field), options, directory, probe, keeping, None, progress)
 
 
 def _resume(
-    signal: Signal,
+    signal: Samples,
     directory: RunDirectory,
     budget: tuple[int | None, float | None],
     where: torch.device,
@@ -180,19 +173,17 @@ def _resume(
     if reach is not None:
         given = replace(given, bandwidth=tuple(reach))
     signal = hold_out(signal, settings["held_out"], begun.seed)
-    noise = functools.cache(lambda: measure_noise(signal))
+    noise = functools.cache(lambda: measure_noise(signal)) if isinstance(signal, Signal) else None
     built = build(signal, given, begun.seed, noise)
     field = built.field.to(where)
     plan = WatchPlan.from_json(settings["watch"])
     on_schedule = LogSchedule().due(checkpoint.step)
-    probe = Probe(
+    probe = watch(
         signal,
         field,
         directory.path,
-        window=plan.window,
-        noise=noise(),
-        snapshots=plan.snapshots,
-        strict=True,
+        plan,
+        noise() if noise else None,
         resume_after=checkpoint.step if on_schedule else checkpoint.step - 1,
         elapsed=checkpoint.seconds,
     )
@@ -204,13 +195,13 @@ def _resume(
     )
 
 
-def _stops(signal: Signal, wished: bool) -> bool:
+def _stops(signal: Samples, wished: bool) -> bool:
     """Whether the run can end by its held-out error."""
     return wished and len(signal.held_out_index) > 0
 
 
 def _train(
-    signal: Signal,
+    signal: Samples,
     built: Built,
     options: Options,
     directory: RunDirectory,
@@ -223,7 +214,7 @@ def _train(
         shown.say(_announcement(signal, built, options, directory, checkpoint))
         for warning in built.warnings:
             shown.say(f"warning: {warning}")
-        mean = probe.bands.high[0]
+        mean = first_band(probe)
 
         def observe(step: int, loss: float, rate: float, last: bool) -> bool:
             recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
@@ -240,11 +231,12 @@ def _train(
             checkpoint=directory.checkpoint,
             resume=checkpoint,
         )
-        probe.snapshot(outcome.step)
+        if isinstance(signal, Signal):
+            probe.snapshot(outcome.step)
         kept = outcome.step
         if keeping is not None and outcome.ending is not Ending.INTERRUPTED:
             kept = keeping.restore() or outcome.step
-        errors = probe.final_errors()
+        errors = last_errors(probe, signal, built.field)
         probe.annotate(
             kept=kept,
             final_errors=errors,
@@ -263,7 +255,7 @@ def _train(
 
 
 def _announcement(
-    signal: Signal, built: Built, options: Options, directory: RunDirectory, checkpoint: Checkpoint | None
+    signal: Samples, built: Built, options: Options, directory: RunDirectory, checkpoint: Checkpoint | None
 ) -> str:
     """What is about to happen, in one line."""
     budget = [f"{options.steps} steps"] if options.steps else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -16,9 +16,9 @@ from overtone.fitting.encoding import Encoding, encode
 from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore
 from overtone.nn.activations import Reaching
 from overtone.rng import derive
-from overtone.signals import Signal
+from overtone.signals import Samples, Scattered, Signal
 from overtone.spectra import NoiseFloor
-from overtone.tune import aliasing, choose, recommend_bandwidth
+from overtone.tune import Family, aliasing, choose, measure_noise, recommend_bandwidth
 from overtone.tune.size import LEARNING_RATE, STEPS, Size
 
 
@@ -113,19 +113,21 @@ class Built:
         bandwidth: Its reach per axis in cycles per physical unit, or None if it has none.
         reasons: Why, in sentences, warnings last.
         warnings: What stands against it, in sentences.
+        settings: The settings, the encoding decided where the samples did that.
     """
 
     field: Field
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    settings: NetworkSettings
 
 
 def build(
-    signal: Signal,
+    signal: Samples,
     settings: NetworkSettings,
     seed: int,
-    noise: Callable[[], NoiseFloor],
+    noise: Callable[[], NoiseFloor] | None,
     room: Size | None = None,
 ) -> Built:
     """Build the field for a signal.
@@ -134,7 +136,7 @@ def build(
         signal: What will be learned.
         settings: The wishes.
         seed: Seeds frequencies and weights.
-        noise: Gives the signal's noise floor; called only where a bandwidth has to be chosen.
+        noise: Gives the signal's noise floor, where it is known; called only where a bandwidth has to be chosen.
         room: What the budget pays for, with reasons and warnings; that of 2,000 steps if None.
 
     Returns:
@@ -144,10 +146,10 @@ def build(
         InputError: If a bandwidth is given that does not fit the axes, or that the network cannot have.
     """
     grid = signal.geometry
-    axes = len(grid.shape)
+    axes = len(grid.origin)
     if room is None:
         room = Size(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
-    reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
+    settings, reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
     frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
     inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))
     encoding = encode(settings.resolved, axes, settings.features, inner, derive(seed, "encoding"))
@@ -161,18 +163,18 @@ def build(
         seed=derive(seed, "weights"),
     )
     field = Field(encoding, body, frame, Restore(signal.normalisation.offset, signal.normalisation.scale))
-    return Built(field, field.bandwidth, tuple(dict.fromkeys((*reasons, *warnings))), warnings)
+    return Built(field, field.bandwidth, tuple(dict.fromkeys((*reasons, *warnings))), warnings, settings)
 
 
 def _reach(
-    signal: Signal,
+    signal: Samples,
     settings: NetworkSettings,
     seed: int,
-    noise: Callable[[], NoiseFloor],
+    noise: Callable[[], NoiseFloor] | None,
     room: Size,
-) -> tuple[tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
-    """Bandwidth, reasons and warnings."""
-    axes, given = len(signal.geometry.shape), settings.bandwidth
+) -> tuple[NetworkSettings, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
+    """Settings with the encoding decided, bandwidth, reasons and warnings."""
+    axes, given = len(signal.geometry.origin), settings.bandwidth
     name, told = settings.resolved.value, room.reasons
     if not settings.has_bandwidth:
         if given is not None:
@@ -183,21 +185,26 @@ def _reach(
                 "bandwidth",
             )
         why = f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches."
-        return None, (why, *told), room.warnings
-    if given is None and settings.resolved is Encoding.GAUSSIAN:
-        plan = choose(signal, noise=noise(), extent=room, seed=seed)
-        return plan.bandwidth, plan.reasons, plan.warnings
+        return settings, None, (why, *told), room.warnings
+    if given is None and (settings.resolved is Encoding.GAUSSIAN or isinstance(signal, Scattered)):
+        assert isinstance(signal, Signal | Scattered)
+        plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
+        if settings.encoding is Encoding.AUTO and plan.encoding is not Family.GAUSSIAN:
+            settings = replace(settings, encoding=Encoding(plan.encoding.value))
+        reach = plan.bandwidth if settings.has_bandwidth else None
+        return settings, reach, plan.reasons, plan.warnings
     if given is None:
-        found = recommend_bandwidth(signal, noise())
-        return found.bandwidth, (*found.reasons, *told), room.warnings
+        assert isinstance(signal, Signal)
+        found = recommend_bandwidth(signal, noise() if noise else measure_noise(signal))
+        return settings, found.bandwidth, (*found.reasons, *told), room.warnings
     if len(given) not in (1, axes):
         raise InputError(
             f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
         )
     reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
     why = f"The bandwidth was given: {', '.join(f'{b:.3g}' for b in reach)} {signal.geometry.frequency_unit}."
-    beyond = aliasing(reach, signal.geometry)
-    return reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
+    beyond = aliasing(reach, signal.geometry) if isinstance(signal, Signal) else None
+    return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
 
 
 def _activations(

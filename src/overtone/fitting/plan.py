@@ -11,7 +11,7 @@ import torch
 
 from overtone.nn import Field
 from overtone.observe import LogSchedule, Window
-from overtone.signals import Signal
+from overtone.signals import Samples, Signal
 from overtone.training import Options, train
 
 SHARE = 0.05
@@ -29,32 +29,35 @@ class WatchPlan:
     """What is recorded when.
 
     Attributes:
-        window: The part of the grid that rows are measured on.
+        window: The part of the grid that rows are measured on; None for scattered samples.
         snapshots: Steps at which the whole prediction is kept.
     """
 
-    window: Window
+    window: Window | None
     snapshots: tuple[int, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-able values."""
+        window = self.window
         return {
-            "start": list(self.window.start),
-            "shape": list(self.window.shape),
+            "start": None if window is None else list(window.start),
+            "shape": None if window is None else list(window.shape),
             "snapshots": list(self.snapshots),
         }
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> WatchPlan:
         """The inverse of `to_json`."""
-        return WatchPlan(Window(tuple(plain["start"]), tuple(plain["shape"])), tuple(plain["snapshots"]))
+        whole = plain["start"] is None
+        window = None if whole else Window(tuple(plain["start"]), tuple(plain["shape"]))
+        return WatchPlan(window, tuple(plain["snapshots"]))
 
 
-def plan_watching(signal: Signal, steps: int, batch: int) -> WatchPlan:
+def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
     """Decide what to measure so that it costs about a twentieth of the training.
 
-    With R rows on W samples, R * W / 3 <= 0.05 * steps * batch; at least 4,096 samples. Depends on nothing but its
-    arguments, so a resumed run is watched as it began.
+    Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
+    at least 4,096 samples. Depends on nothing but its arguments, so a resumed run is watched as it began.
 
     Args:
         signal: What is learned.
@@ -64,6 +67,8 @@ def plan_watching(signal: Signal, steps: int, batch: int) -> WatchPlan:
     Returns:
         The plan.
     """
+    if not isinstance(signal, Signal):
+        return WatchPlan(None, ())
     schedule = LogSchedule()
     rows = schedule.count(steps)
     samples = max(4096, int(SHARE * steps * batch / (FORWARD * rows)))
@@ -71,7 +76,7 @@ def plan_watching(signal: Signal, steps: int, batch: int) -> WatchPlan:
     return WatchPlan(Window.central(signal.geometry, samples), tuple(sorted(pictures)))
 
 
-def expected_steps(field: Field, signal: Signal, options: Options) -> int:
+def expected_steps(field: Field, signal: Samples, options: Options) -> int:
     """How many steps the budget allows; timed on a copy of the network where only seconds are given."""
     if options.steps is not None and options.seconds is None:
         return options.steps

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from overtone.nn import Field
-from overtone.signals import Signal
+from overtone.signals import Samples
 
 MIB = 1 << 20
 
@@ -22,7 +22,7 @@ LARGEST_PICTURE = MIB
 """Samples of a signal that are kept of a prediction, at most."""
 
 
-def needed(signal: Signal, network: Field, pictures: int) -> int:
+def needed(signal: Samples, network: Field, pictures: int) -> int:
     """Bytes that a run writes, rounded up.
 
     Report and rows, whole predictions, two checkpoints while one is saved, and the networks kept to go back to.

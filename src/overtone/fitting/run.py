@@ -14,7 +14,7 @@ from overtone.fitting.directory import RunDirectory
 from overtone.nn import Field
 from overtone.observe.evaluate import chunk_size, predict
 from overtone.observe.untouched import untouched
-from overtone.signals import Signal
+from overtone.signals import Samples
 from overtone.training import Ending, Outcome
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Run:
     """
 
     directory: RunDirectory
-    signal: Signal
+    signal: Samples
     network: Field
     outcome: Outcome
 

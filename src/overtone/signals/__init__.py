@@ -1,6 +1,7 @@
 """What is to be learned: pictures, recordings, volumes, series and arrays, as a `Signal` in physical units.
 
-Readers: `image`, `audio`, `volume`, `series`, `array`; `read` picks one by suffix. `masks` holds samples out
+Readers: `image`, `audio`, `volume`, `series`, `array`, `table`; `read` picks one by suffix; `points` takes scattered
+samples. `masks` holds samples out
 of training, `synthetic` makes signals of known spectrum.
 """
 
@@ -12,7 +13,13 @@ from overtone.signals.readers.audio import audio as audio
 from overtone.signals.readers.image import image as image
 from overtone.signals.readers.pixels import Alpha as Alpha
 from overtone.signals.readers.read import read as read
+from overtone.signals.readers.rows import table as table
 from overtone.signals.readers.series import series as series
 from overtone.signals.readers.volume import volume as volume
+from overtone.signals.samples import Places as Places
+from overtone.signals.samples import Samples as Samples
+from overtone.signals.scattered import Points as Points
+from overtone.signals.scattered import Scattered as Scattered
+from overtone.signals.scattered import points as points
 from overtone.signals.signal import Normalisation as Normalisation
 from overtone.signals.signal import Signal as Signal

@@ -15,9 +15,10 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.rng import generator
 from overtone.signals.geometry import Grid
+from overtone.signals.samples import Places
 
 
-def random(geometry: Grid, fraction: float = 0.1, seed: int = 0) -> Tensor:
+def random(geometry: Places, fraction: float = 0.1, seed: int = 0) -> Tensor:
     """Single samples, each equally likely.
 
     Args:

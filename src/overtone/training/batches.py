@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from overtone.rng import derive
-from overtone.signals import Signal
+from overtone.signals import Samples
 
 
 class Batches:
@@ -20,8 +20,8 @@ class Batches:
         seed: Seeds the draws.
     """
 
-    def __init__(self, signal: Signal, batch: int, device: torch.device, seed: int) -> None:
-        self._grid = signal.geometry
+    def __init__(self, signal: Samples, batch: int, device: torch.device, seed: int) -> None:
+        self._places = signal.geometry
         self._index = signal.train_index.to(device)
         self._values = signal.values.to(device)
         self._normalise = signal.normalisation.apply
@@ -39,4 +39,4 @@ class Batches:
         return self._gather(self._index[pick])
 
     def _gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        return self._grid.coords(index), self._normalise(self._values[index]).float()
+        return self._places.coords(index), self._normalise(self._values[index]).float()

@@ -16,7 +16,7 @@ from torch import Tensor
 from overtone.errors import RunError
 from overtone.nn import Field
 from overtone.rng import derive
-from overtone.signals import Signal
+from overtone.signals import Samples
 from overtone.training.batches import Batches
 from overtone.training.checkpoint import Checkpoint
 from overtone.training.interrupt import Interrupt
@@ -60,7 +60,7 @@ answer ends the run."""
 
 def train(
     network: Field,
-    signal: Signal,
+    signal: Samples,
     options: Options,
     observer: Observer,
     *,

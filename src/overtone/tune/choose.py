@@ -10,40 +10,38 @@ from torch import Tensor
 
 from overtone.errors import RunError
 from overtone.rng import derive
-from overtone.signals import Signal, masks
+from overtone.signals import Scattered, Signal
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.theory import twin
-from overtone.theory.twin.race import TIE_DB, tiles
+from overtone.theory.twin.race import tiles
 from overtone.tune.bandwidth import recommend_bandwidth
 from overtone.tune.budget import Budget
 from overtone.tune.expectation import expected
 from overtone.tune.family import Family
+from overtone.tune.judging import tie, with_held_out
 from overtone.tune.ladder import even, ladder, middle
-from overtone.tune.plan import Alternative, Plan
+from overtone.tune.plan import (
+    PATIENCE,
+    UNWORTHY,
+    Alternative,
+    Plan,
+    hope_sentence,
+    stop_sentence,
+    worth_sentence,
+)
 from overtone.tune.scan import measure_noise
+from overtone.tune.scattered import choose_scattered
 from overtone.tune.size import Size, size
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
 
-FRACTION = 0.1
-"""Part of the samples held out where the signal holds out none."""
-
-FEWEST = 32
-"""Samples below which none can be spared for judging."""
-
 DARE_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be."""
 
-UNWORTHY = "Nothing found that carries over to samples not seen: fitting a network is not recommended."
-"""Warning where a plan is not worth it."""
-
-PATIENCE = 2.0
-"""A run ends at this multiple of its best step."""
-
 
 def choose(
-    signal: Signal,
+    signal: Signal | Scattered,
     budget: Budget | None = None,
     *,
     noise: NoiseFloor | None = None,
@@ -60,7 +58,7 @@ def choose(
     the ratio of two such errors. Rungs beyond an eighth of Nyquist count only if they are better by 1 dB. The same
     race then compares the other shape (the same part of Nyquist on every axis) and the positional encoding.
 
-    Covers signals on grids: pictures, recordings, series, volumes and arrays; not tables or scattered samples.
+    Scattered samples and tables are planned by their own rule, see `tune.scattered`.
 
     Cost: N log N for the spectrum and the noise floor, and a constant for the race, which looks at tiles of a large
     signal.
@@ -79,9 +77,11 @@ def choose(
     Raises:
         InputError: If the budget does not pay for the smallest network; says what would be enough.
     """
+    if isinstance(signal, Scattered):
+        return choose_scattered(signal, budget or Budget(), extent=extent, seed=seed, device=device)
     floor = noise or measure_noise(signal)
     recommended = recommend_bandwidth(signal, floor)
-    judged = _with_held_out(signal, seed)
+    judged = with_held_out(signal, seed)
     extent = extent or size(signal if judged is None else judged, budget or Budget(), device)
     reasons = [*recommended.reasons, *_flat(signal)]
     if judged is None:
@@ -95,12 +95,9 @@ def choose(
     variance = float(floor.std.square().mean()) if floor.verdict is NoiseVerdict.NOISE else 0.0
     gain = 1 - found.error / found.baseline
     worth = gain > max(0.01, 2 / math.sqrt(found.held_out))
-    reasons += [*found.reasons, _worth(gain, worth)]
+    reasons += [*found.reasons, worth_sentence(gain, worth)]
     hope = expected(found.error, variance, found.held_out, signal.peak)
-    reasons.append(_hope(hope.psnr, hope.low, hope.high))
-    reasons.append(
-        f"Stop: the run ends at {PATIENCE:g} times the step of its least smoothed held-out error and goes back to it."
-    )
+    reasons += [hope_sentence(hope), stop_sentence()]
     plan = _plan(Family.GAUSSIAN, found.bandwidth, extent, worth, reasons, found.alternatives)
     return Plan(**{**vars(plan), "expected": hope})
 
@@ -123,9 +120,9 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, seed: int) -> 
     steps = ladder(begin, grid)
     first = twin.race(signal, [model(Family.GAUSSIAN, b) for b in steps.rungs], samples=TILE)
     baseline, held_out = _baseline(signal)
-    tie = max(TIE_DB, 10 / math.log(10) / math.sqrt(held_out))
+    near = tie(held_out)
     db = (10 * first.error.log10()).tolist()
-    low, high, daring = _tied(db, len(steps.usual), tie)
+    low, high, daring = _tied(db, len(steps.usual), near)
     bandwidth = middle(steps.rungs[low], steps.rungs[high])
     others = [(Family.POSITIONAL, bandwidth)]
     if len(bandwidth) > 1:
@@ -145,18 +142,18 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, seed: int) -> 
     alternatives = tuple(
         Alternative(Family(name), b, 10 * math.log10(signal.peak**2 / e)) for e, name, b in ranked
     )
-    reasons = _reasons(steps.rungs, low, high, tie, db, daring, first.samples, grid.frequency_unit)
+    reasons = _reasons(steps.rungs, low, high, near, db, daring, first.samples, grid.frequency_unit)
     return _Found(entries[chosen][1], error[chosen], baseline, held_out, alternatives, reasons)
 
 
-def _tied(db: list[float], usual: int, tie: float) -> tuple[int, int, bool]:
-    """First and last rung within `tie` of the best, and whether those beyond an eighth of Nyquist were taken."""
+def _tied(db: list[float], usual: int, near: float) -> tuple[int, int, bool]:
+    """First and last rung within `near` of the best, and whether those beyond an eighth of Nyquist were taken."""
     level = [e if math.isfinite(e) else math.inf for e in db]
     best, beyond = min(level[:usual]), min(level[usual:], default=math.inf)
     daring = beyond < best - DARE_DB
     pool = range(usual, len(level)) if daring else range(usual)
     least = beyond if daring else best
-    inside = [i for i in pool if level[i] <= least + tie]
+    inside = [i for i in pool if level[i] <= least + near]
     return inside[0], inside[-1], daring
 
 
@@ -170,19 +167,6 @@ def _baseline(signal: Signal) -> tuple[float, int]:
     mean = signal.values[signal.train_index].double().mean(0)
     wrong = (signal.values[held].double() - mean).square()
     return float(wrong.mean()), wrong.numel()
-
-
-def _with_held_out(signal: Signal, seed: int) -> Signal | None:
-    """The signal with samples held out, or None if it has too few to spare any."""
-    if len(signal.held_out_index):
-        return signal
-    if len(signal.values) < FEWEST:
-        return None
-    drawn = masks.random(signal.geometry, FRACTION, derive(seed, "choose")).to(signal.values.device)
-    if signal.unused is None:
-        return signal.with_held_out(drawn)
-    held = drawn & ~signal.unused
-    return signal.with_split(~(signal.unused | held), held) if bool(held.any()) else None
 
 
 def _plan(
@@ -224,7 +208,7 @@ def _reasons(
     rungs: tuple[tuple[float, ...], ...],
     low: int,
     high: int,
-    tie: float,
+    near: float,
     db: list[float],
     daring: bool,
     samples: int,
@@ -237,7 +221,7 @@ def _reasons(
     worst = max(settled, key=lambda i: db[i])
     text = (
         f"Of {len(rungs)} bandwidths from {shown(rungs[0])} to {shown(rungs[-1])} {unit}, those from "
-        f"{shown(rungs[low])} to {shown(rungs[high])} are within {tie:.2g} dB of the best on held-out samples "
+        f"{shown(rungs[low])} to {shown(rungs[high])} are within {near:.2g} dB of the best on held-out samples "
         f"(kernel twins, {samples} samples); the middle is taken. The worst, {shown(rungs[worst])}, loses "
         f"{db[worst] - min(db[low : high + 1]):.1f} dB."
     )
@@ -247,16 +231,3 @@ def _reasons(
         else ()
     )
     return (text, *beyond)
-
-
-def _worth(gain: float, worth: bool) -> str:
-    if worth:
-        return f"A wide network explains {gain:.0%} of the power of samples it has not seen."
-    return (
-        "On samples it has not seen, a wide network is no better than their mean "
-        f"({max(gain, 0.0):.1%} of their power explained)."
-    )
-
-
-def _hope(psnr: float, low: float, high: float) -> str:
-    return f"Expect {psnr:.1f} dB on held-out samples ({low:.1f} to {high:.1f})."

@@ -8,27 +8,34 @@ from enum import Enum
 from overtone import units
 from overtone.nn import encodings
 from overtone.nn.networks import Frame
-from overtone.signals import Grid
+from overtone.signals import Places
 
 POSITIONAL_COUNT = 16
 """Frequencies per axis of the positional encoding."""
 
 
 class Family(Enum):
-    """An encoding by the name that `fit` knows it by; its frequencies are known, so that it has a kernel twin."""
+    """An encoding by the name that `fit` knows it by. All but PERIODIC have a kernel twin."""
 
     GAUSSIAN = "gaussian"
     POSITIONAL = "positional"
+    NONE = "none"
+    PERIODIC = "periodic"
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """The range that coordinates are brought to."""
+        return (0.0, 1.0) if self in (Family.GAUSSIAN, Family.POSITIONAL) else (-1.0, 1.0)
 
     def build(
-        self, grid: Grid, features: int, bandwidth: Sequence[float], seed: int = 0
-    ) -> encodings.Fourier:
-        """The encoding that reaches a bandwidth on a grid.
+        self, places: Places, features: int, bandwidth: Sequence[float], seed: int = 0
+    ) -> encodings.Encoding:
+        """The encoding that reaches a bandwidth.
 
         Args:
-            grid: Where the samples lie; its coordinates are brought to [0, 1).
+            places: Where the samples lie; coordinates are brought to the encoding's domain.
             features: Frequencies of the Gaussian encoding; the positional one has 16 per axis.
-            bandwidth: Per axis, in cycles per unit of the grid.
+            bandwidth: Per axis, in cycles per unit of the coordinate; plain coordinates have none.
             seed: Seeds what is drawn.
 
         Returns:
@@ -37,8 +44,12 @@ class Family(Enum):
         Raises:
             InputError: If a bandwidth is not positive and finite.
         """
-        frame = Frame.of(grid.origin, grid.extent, grid.units, (0.0, 1.0))
+        if self is Family.NONE:
+            return encodings.Identity(len(places.origin))
+        frame = Frame.of(places.origin, places.extent, places.units, self.domain)
         inner = [b / s for b, s in zip(bandwidth, frame.scale.tolist(), strict=True)]
+        if self is Family.PERIODIC:
+            return encodings.Periodic.from_bandwidth(len(inner), inner, seed=seed)
         if self is Family.GAUSSIAN:
             return encodings.Gaussian.from_bandwidth(len(inner), features, inner, seed)
         scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in inner]

@@ -6,12 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, final
 
 from overtone.nn import Field
-from overtone.signals import Signal
+from overtone.signals import Samples
 from overtone.training import Options
 from overtone.tune.expectation import Expected
 from overtone.tune.family import Family
 from overtone.tune.size import field
 from overtone.tune.stop import HeldOut, Rule
+
+UNWORTHY = "Nothing found that carries over to samples not seen: fitting a network is not recommended."
+"""Warning where a plan is not worth it."""
+
+PATIENCE = 2.0
+"""A run ends at this multiple of its best step."""
 
 
 @final
@@ -79,7 +85,7 @@ class Plan:
         """The plan's training options, for `training.train`."""
         return Options(steps=self.steps, batch=self.batch, lr=self.lr)
 
-    def field(self, signal: Signal, seed: int = 0) -> Field:
+    def field(self, signal: Samples, seed: int = 0) -> Field:
         """The untrained network for the signal that was planned for, from physical coordinates to physical values.
 
         Args:
@@ -112,3 +118,26 @@ class Plan:
             "warnings": tuple(plain["warnings"]),
         }
         return Plan(**{**plain, **typed})
+
+
+def worth_sentence(gain: float, worth: bool) -> str:
+    """How much of the held-out samples' power is explained."""
+    if worth:
+        return f"A wide network explains {gain:.0%} of the power of samples it has not seen."
+    return (
+        "On samples it has not seen, a wide network is no better than their mean "
+        f"({max(gain, 0.0):.1%} of their power explained)."
+    )
+
+
+def hope_sentence(hope: Expected) -> str:
+    """The quality to expect."""
+    return f"Expect {hope.psnr:.1f} dB on held-out samples ({hope.low:.1f} to {hope.high:.1f})."
+
+
+def stop_sentence() -> str:
+    """When the run ends."""
+    return (
+        f"Stop: the run ends at {PATIENCE:g} times the step of its least smoothed held-out error "
+        "and goes back to it."
+    )

@@ -13,7 +13,7 @@ import torch
 from overtone.errors import InputError
 from overtone.nn import MLP, Field, Frame, Restore
 from overtone.rng import derive
-from overtone.signals import Signal
+from overtone.signals import Samples
 from overtone.training import Options, train
 from overtone.tune.budget import Budget
 from overtone.tune.family import Family
@@ -69,7 +69,7 @@ def parameters(width: int, depth: int, features: int, channels: int) -> int:
     return 2 * features * width + width + (depth - 1) * (width + 1) * width + (width + 1) * channels
 
 
-def size(signal: Signal, budget: Budget, device: torch.device | str = "cpu") -> Size:
+def size(signal: Samples, budget: Budget, device: torch.device | str = "cpu") -> Size:
     """The widest network, up to 256 units, and the most samples per step, up to 8,192, that the budget pays for.
 
     Seconds buy steps first: samples per step are halved down to 1,024 until 2,000 steps are possible, then units to 128
@@ -130,13 +130,14 @@ def _widest(budget: int, features: int, channels: int) -> int:
 
 
 def _affordable(
-    signal: Signal, seconds: float, width: int, features: int, device: torch.device
+    signal: Samples, seconds: float, width: int, features: int, device: torch.device
 ) -> tuple[int, int, int]:
     """Units, samples per step, and the steps that fit into the seconds."""
     samples = signal.train_index.numel()
     batch, least = min(LARGEST, samples), min(SMALLEST, samples)
+    far = tuple(8 / length for length in signal.geometry.extent)
     while True:
-        network = field(signal, Family.GAUSSIAN, signal.geometry.nyquist, width, DEPTH, min(features, width))
+        network = field(signal, Family.GAUSSIAN, far, width, DEPTH, min(features, width))
         each = step_seconds(network, signal, device, batch)
         steps = int(seconds / each)
         if batch > least and steps < ENOUGH:
@@ -156,7 +157,7 @@ def _affordable(
 
 
 def step_seconds(
-    network: Field, signal: Signal, device: torch.device, batch: int | None = None, steps: int = 3
+    network: Field, signal: Samples, device: torch.device, batch: int | None = None, steps: int = 3
 ) -> float:
     """Seconds that an optimizer step takes, the fastest of a few after the first."""
     moments: list[float] = []
@@ -172,7 +173,7 @@ def step_seconds(
 
 
 def field(
-    signal: Signal,
+    signal: Samples,
     family: Family,
     bandwidth: tuple[float, ...],
     width: int,

@@ -12,9 +12,12 @@ from overtone.signals.readers.array import array
 from overtone.signals.readers.audio import audio
 from overtone.signals.readers.files import PathLike, existing, is_tiff
 from overtone.signals.readers.image import image
+from overtone.signals.readers.rows import table
 from overtone.signals.readers.series import series
 from overtone.signals.readers.tiff_file import is_stack
 from overtone.signals.readers.volume import volume
+from overtone.signals.samples import Samples
+from overtone.signals.scattered import Scattered
 from overtone.signals.signal import Signal
 
 _READERS: dict[str, Callable[..., Signal]] = {
@@ -26,11 +29,11 @@ _READERS: dict[str, Callable[..., Signal]] = {
 }
 
 
-def read(path: PathLike, **options: Any) -> Signal:
+def read(path: PathLike, **options: Any) -> Signal | Scattered:
     """Read a file with the reader its suffix calls for.
 
     Pictures: .png .jpg .jpeg .webp .bmp .gif .tif .tiff (a TIFF of several slices is a volume). Recordings:
-    .wav .flac .ogg .mp3. Volumes: .nii .nii.gz. Series: .csv .tsv. Arrays: .npy .npz.
+    .wav .flac .ogg .mp3. Volumes: .nii .nii.gz. Series: .csv .tsv; with `inputs`, tables. Arrays: .npy .npz.
 
     Args:
         path: The file.
@@ -54,8 +57,15 @@ def read(path: PathLike, **options: Any) -> Signal:
             "convert or rename it, or pass an array to signals.array",
             str(path),
         )
+    if reader is series and "inputs" in options:
+        return table(path, **_known(table, options, path))
     if reader is image and is_tiff(file) and is_stack(file):
         reader = volume
+    return reader(path, **_known(reader, options, path))
+
+
+def _known(reader: Callable[..., Samples], options: dict[str, Any], path: PathLike) -> dict[str, Any]:
+    """The options, all of which the reader has to know."""
     known = list(inspect.signature(reader).parameters)[1:]
     for option in options:
         if option not in known:
@@ -65,4 +75,4 @@ def read(path: PathLike, **options: Any) -> Signal:
                 "leave it out",
                 str(path),
             )
-    return reader(path, **options)
+    return options

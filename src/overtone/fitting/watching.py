@@ -1,0 +1,103 @@
+"""The probe that suits a signal, and the errors that a run ends with."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from overtone.errors import InputError
+from overtone.fitting.plan import WatchPlan
+from overtone.nn import Field
+from overtone.observe import Probe, View, views
+from overtone.observe.evaluate import chunk_size, predict
+from overtone.observe.target import Values
+from overtone.observe.untouched import untouched
+from overtone.rng import generator
+from overtone.signals import Samples, Scattered, Signal
+from overtone.spectra import NoiseFloor
+
+PLACES, ROWS = 4096, 512
+"""Scattered samples that are watched, and rows of a table, whose neighbours have to be found."""
+
+
+def watch(
+    signal: Samples, field: Field, path: Path, plan: WatchPlan, noise: NoiseFloor | None, **options: Any
+) -> Probe:
+    """A strict probe for a run.
+
+    Args:
+        signal: What is learned.
+        field: The network.
+        path: The run directory.
+        plan: The window and snapshots, of a signal on a grid.
+        noise: Its noise floor.
+        **options: Passed on to `Probe`.
+    """
+    if isinstance(signal, Signal):
+        return Probe(
+            signal,
+            field,
+            path,
+            window=plan.window,
+            noise=noise,
+            snapshots=plan.snapshots,
+            strict=True,
+            **options,
+        )
+    assert isinstance(signal, Scattered)
+    return Probe(_view(signal), field, path, strict=True, **options)
+
+
+def first_band(probe: Probe) -> float:
+    """Upper edge of the band that holds the mean, in cycles per unit."""
+    return float(probe.views[0].header({}).band_high[0])
+
+
+def last_errors(probe: Probe, signal: Samples, field: Field) -> dict[str, float]:
+    """Mean square errors over all samples: `train`, and `held_out` where there are any."""
+    if isinstance(signal, Signal):
+        return probe.final_errors()
+    with untouched(field):
+        found = predict(field, signal.geometry, None, chunk=chunk_size(field, 1.0))
+    wrong = (found.double() - signal.values.cpu().double()).square().mean(1)
+    parts = {"train": signal.train_index, "held_out": signal.held_out_index}
+    return {name: float(wrong[index.cpu()].mean()) for name, index in parts.items() if len(index)}
+
+
+def _view(signal: Scattered) -> View:
+    """Frequencies of the places in up to three dimensions, else those of the graph of neighbours."""
+    axes = len(signal.geometry.units)
+    if axes <= 3 and signal.kind == "points":
+        index = _drawn(signal, PLACES)
+        unit = signal.geometry.frequency_unit.removeprefix("cycles per ")
+        with contextlib.suppress(InputError):
+            return views.points(
+                signal.coords[index],
+                Values(signal.values[index], signal.channels),
+                unit="s" if unit == "Hz" else unit,
+                held_out=_held_out(signal, index),
+            )
+    index = _drawn(signal, ROWS)
+    places = signal.geometry
+    scale = torch.tensor(places.extent, dtype=torch.float64)
+    return views.graph(
+        signal.coords[index],
+        Values(signal.values[index], signal.channels),
+        features=(signal.coords[index] - torch.tensor(places.origin, dtype=torch.float64)) / scale,
+        held_out=_held_out(signal, index),
+    )
+
+
+def _drawn(signal: Scattered, most: int) -> torch.Tensor:
+    used = torch.cat([signal.train_index, signal.held_out_index])
+    if len(used) <= most:
+        return used.sort().values
+    chosen = generator(0, "watch").choice(len(used), most, replace=False)
+    return used[torch.from_numpy(chosen)].sort().values
+
+
+def _held_out(signal: Scattered, index: torch.Tensor) -> torch.Tensor | None:
+    return None if signal.held_out is None else signal.held_out[index]

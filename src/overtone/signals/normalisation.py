@@ -1,0 +1,80 @@
+"""The reversible map between physical values and those that a network is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals.summary import summarise
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A reversible affine map between physical values and the values a network is trained on.
+
+    Attributes:
+        offset: (C,) float64, subtracted first.
+        scale: (C,) float64, divided by afterwards; positive.
+        per_channel: Whether each channel has a scale of its own.
+    """
+
+    offset: Tensor
+    scale: Tensor
+    per_channel: bool = False
+
+    @staticmethod
+    def of(values: Tensor, per_channel: bool = False) -> Normalisation:
+        """Centre on the mean and bring the largest deviation to 1.
+
+        offset_c = mean of channel c, scale_c = max |values_c - offset_c| (the largest of all channels unless
+        `per_channel`), both rounded to the precision of `values`, so that `apply` stays within [-1, 1] to
+        rounding however small the deviations are beside the offset. A channel without deviation gets the
+        scale 1.
+
+        Args:
+            values: (N, C) physical values.
+            per_channel: One map per channel (columns of different units) instead of one scale for all, which
+                keeps the channels' relative weight in a loss (red, green, blue).
+
+        Raises:
+            InputError: If there are no values, one is not finite, or their range exceeds that of the dtype.
+        """
+        if values.ndim != 2 or not values.numel() or not values.is_floating_point():
+            raise InputError(
+                "floating-point values of shape (samples, channels)",
+                f"{values.dtype} of shape {tuple(values.shape)}",
+                "pass at least one sample",
+                "normalisation",
+            )
+        found = summarise(values)
+        if found.first_bad is not None:
+            raise InputError(
+                "finite values",
+                f"NaN or infinity at sample {found.first_bad[0]}, channel {found.first_bad[1]}",
+                "fill or cut the gaps",
+                "normalisation",
+            )
+        offset = found.mean.to(values.dtype).double()
+        scale = torch.maximum(found.high - offset, offset - found.low)
+        if not per_channel:
+            scale = scale.max().expand_as(scale).clone()
+        scale = torch.where(scale > 0, scale, torch.ones_like(scale)).to(values.dtype).double()
+        if not bool((torch.isfinite(offset) & torch.isfinite(scale)).all()):
+            raise InputError(
+                f"values whose sum and range fit {values.dtype}",
+                f"values from {float(found.low.min()):.3g} to {float(found.high.max()):.3g}",
+                "express them in a larger unit",
+                "normalisation",
+            )
+        return Normalisation(offset, scale, per_channel)
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Physical values (..., C) to normalised values, in the input's precision."""
+        return ((values - self.offset.to(values)) / self.scale.to(values)).to(values.dtype)
+
+    def restore(self, normalised: Tensor) -> Tensor:
+        """Normalised values (..., C) back to physical values, in the input's precision."""
+        return (normalised * self.scale.to(normalised) + self.offset.to(normalised)).to(normalised.dtype)

@@ -1,0 +1,143 @@
+"""Samples at scattered places: measurements here and there, or the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals.normalisation import Normalisation
+from overtone.signals.samples import Samples
+from overtone.signals.summary import summarise
+
+
+@final
+@dataclass(frozen=True)
+class Points:
+    """Places in any order.
+
+    Attributes:
+        places: (N, d) float64 coordinates.
+        units: Name of each coordinate's unit; coordinates of one unit share a scale, those of a table have each their
+            own.
+    """
+
+    places: Tensor
+    units: tuple[str, ...]
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.places)
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """Least coordinate per axis."""
+        return tuple(self.places.min(0).values.tolist())
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Range per axis; 1 where nothing varies."""
+        length = self.places.max(0).values - self.places.min(0).values
+        return tuple(torch.where(length > 0, length, 1.0).tolist())
+
+    @property
+    def frequency_unit(self) -> str:
+        """The unit of every frequency: "Hz" for seconds, "cycles per unit of the column" where units differ."""
+        names = list(dict.fromkeys(self.units))
+        if len(names) > 1:
+            return "cycles per unit of the column"
+        return "Hz" if names == ["s"] else f"cycles per {names[0]}"
+
+    def coords(self, index: Tensor | None = None) -> Tensor:
+        """(M, d) float64 coordinates of the samples with `index`, or of all of them, on the index's device."""
+        return self.places if index is None else self.places.to(index.device)[index]
+
+
+@final
+@dataclass(frozen=True)
+class Scattered(Samples):
+    """What is to be learned from scattered samples.
+
+    Attributes:
+        geometry: Where they lie.
+    """
+
+    geometry: Points
+
+
+def points(
+    coords: Any,
+    values: Any,
+    *,
+    units: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
+    kind: str = "points",
+    name: str = "points",
+) -> Scattered:
+    """Samples at scattered places.
+
+    Args:
+        coords: (N, d) coordinates or, of a table, features; (N,) for one.
+        values: (N, C) or (N,) values.
+        units: Unit of each coordinate; "coordinate" for all if None. Of a table, the columns' names.
+        channels: Name of each value.
+        kind: "points" or "table".
+        name: For titles.
+
+    Returns:
+        The samples, with nothing held out.
+
+    Raises:
+        InputError: If shapes do not fit, a number is not finite, all places coincide or all values are the same.
+    """
+    places, found = _columns(coords, "coords"), _columns(values, "values")
+    if len(places) != len(found) or len(places) < 2:
+        raise InputError(
+            "two samples or more, with as many values as places",
+            f"{len(places)} places and {len(found)} values",
+            "pass one row of each per sample",
+            name,
+        )
+    for part, what in ((places, "coordinates"), (found, "values")):
+        summary = summarise(part)
+        if summary.first_bad is not None:
+            row, column = summary.first_bad
+            raise InputError(
+                f"finite {what}",
+                f"{float(part[row, column])} in row {row}, column {column}",
+                "fill or drop the row",
+                name,
+            )
+        if bool((summary.low == summary.high).all()):
+            raise InputError(f"{what} that vary", "the same in every row", "pass others", name)
+    axes, count = places.shape[1], found.shape[1]
+    given = ("coordinate",) * axes if units is None else tuple(units)
+    if len(given) != axes:
+        raise InputError(f"one unit per coordinate ({axes})", f"{len(given)}", "pass that many", "units")
+    names = ("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count))
+    return Scattered(
+        values=found,
+        geometry=Points(places.double(), given),
+        kind=kind,
+        name=name,
+        channels=names if channels is None else tuple(channels),
+        value_unit="",
+        peak=float(found.max() - found.min()),
+        normalisation=Normalisation.of(found, per_channel=True),
+    )
+
+
+def _columns(numbers: Any, where: str) -> Tensor:
+    tensor = torch.as_tensor(numbers)
+    tensor = tensor if tensor.is_floating_point() else tensor.double()
+    tensor = tensor[:, None] if tensor.ndim == 1 else tensor
+    if tensor.ndim != 2 or not tensor.numel():
+        raise InputError(
+            "one row per sample", f"shape {tuple(tensor.shape)}", "pass (N,) or (N, columns)", where
+        )
+    return tensor

@@ -1,0 +1,71 @@
+"""Samples at scattered places and rows of tables."""
+
+import numpy as np
+import pytest
+import torch
+
+from overtone import signals
+from overtone.errors import InputError
+
+ROWS = "a,b,c\n1,2,3\n4,5,7\n0,1,2\n"
+
+
+def test_places_have_a_box_and_a_unit():
+    found = signals.points([[1.0, 5.0], [3.0, 5.0]], [1.0, 2.0], units=("s", "s"))
+    assert (found.geometry.origin, found.geometry.extent) == ((1.0, 5.0), (2.0, 1.0))
+    assert found.geometry.frequency_unit == "Hz"
+    assert found.values.shape == (2, 1)
+    assert found.coords.dtype == torch.float64
+    assert found.geometry.coords(torch.tensor([1])).tolist() == [[3.0, 5.0]]
+    assert signals.points([[1.0, 5.0], [3.0, 5.0]], [1, 2], units=("x", "y")).geometry.frequency_unit == (
+        "cycles per unit of the column"
+    )
+
+
+def test_they_are_split_as_signals_are():
+    found = signals.points(np.arange(10.0), np.arange(10.0))
+    split = found.with_held_out(signals.masks.random(found.geometry, 0.2, 0))
+    assert (len(split.train_index), len(split.held_out_index)) == (8, 2)
+    assert isinstance(split, signals.Scattered)
+
+
+def test_a_table_is_read_by_the_names_of_its_columns(tmp_path):
+    (tmp_path / "t.csv").write_text(ROWS)
+    found = signals.read(tmp_path / "t.csv", inputs=["b", "a"])
+    assert found.coords.tolist() == [[2, 1], [5, 4], [1, 0]]
+    assert (found.channels, found.geometry.units, found.kind) == (("c",), ("b", "a"), "table")
+    assert signals.table(tmp_path / "t.csv", ["c"], ["a"]).values.tolist() == [[1], [4], [0]]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "columns", "message"),
+    [
+        (["x"], None, "expected columns among a, b, c, got 'x'; check the header"),
+        (["a"], ["a"], "expected columns to learn from and others to learn, got a as both"),
+        (["a", "b", "c"], None, "got none of one kind"),
+    ],
+)
+def test_wrong_columns_are_named(tmp_path, inputs, columns, message):
+    (tmp_path / "t.csv").write_text(ROWS)
+    with pytest.raises(InputError, match=message):
+        signals.table(tmp_path / "t.csv", inputs, columns)
+
+
+@pytest.mark.parametrize(
+    ("coords", "values", "message"),
+    [
+        (
+            [1.0, 2.0],
+            [1.0],
+            "expected two samples or more, with as many values as places, got 2 places and 1",
+        ),
+        ([1.0, float("nan")], [1.0, 2.0], "expected finite coordinates, got nan in row 1, column 0"),
+        ([1.0, 2.0], [1.0, float("inf")], "expected finite values, got inf in row 1, column 0"),
+        ([1.0, 1.0], [1.0, 2.0], "expected coordinates that vary, got the same in every row"),
+        ([1.0, 2.0], [3.0, 3.0], "expected values that vary, got the same in every row"),
+        ([[[1.0]]], [1.0], "expected one row per sample"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(coords, values, message):
+    with pytest.raises(InputError, match=message):
+        signals.points(coords, values)
