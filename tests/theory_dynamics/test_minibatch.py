@@ -10,6 +10,7 @@ import torch
 from overtone.errors import InputError
 from overtone.spectra import GridTransform
 from overtone.theory.dynamics import Descent, Linearised, spread
+from overtone.theory.dynamics.linear import CALM
 
 SAMPLES, BATCH, RATE, STEPS = 12, 3, 0.35, 25
 
@@ -84,3 +85,28 @@ def test_momentum_and_empty_batches_are_refused() -> None:
         next(iter(spread(waves(), Descent(0.9), lambda _: RATE, BATCH, [1])))
     with pytest.raises(InputError, match="at least one sample per batch, got 0"):
         next(iter(spread(waves(), Descent(), lambda _: RATE, 0, [1])))
+
+
+def test_a_part_of_the_samples_scatters_as_it_does_in_the_whole() -> None:
+    """Two far copies of one signal: looked at alone, each has the variance that it has beside the other."""
+    network = waves()
+    zero = torch.zeros_like(network.kernel)
+    rows = [torch.cat(row, 1) for row in ((network.kernel, zero), (zero, network.kernel))]
+    twice = Linearised.of(network.outputs.repeat(2, 1), network.targets.repeat(2, 1), torch.cat(rows))
+    half = Linearised.of(network.outputs, network.targets, network.kernel, mean_over=2 * SAMPLES)
+    both, one = (
+        next(iter(spread(each, Descent(), lambda _: RATE, BATCH, [STEPS]))) for each in (twice, half)
+    )
+    # Sums over modes, since eigenvectors of equal eigenvalues may be turned among each other.
+    assert 2 * float(one.variance.sum()) == pytest.approx(float(both.variance.sum()), rel=1e-9)
+    alone = next(iter(spread(network, Descent(), lambda _: RATE, BATCH, [STEPS])))
+    assert abs(float(alone.variance.sum() / one.variance.sum()) - 1) > 0.1
+
+
+def test_modes_held_at_the_edge_scatter_finitely() -> None:
+    network = waves()
+    sharp = 100 * RATE
+    held = next(iter(spread(network, Descent(), lambda _: sharp, BATCH, [500], ceiling=CALM)))
+    free = next(iter(spread(network, Descent(), lambda _: sharp, BATCH, [500])))
+    assert bool(held.variance.isfinite().all())
+    assert not float(free.variance.max()) < 1e6

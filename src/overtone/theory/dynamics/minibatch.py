@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -62,7 +63,13 @@ class Spread:
 
 
 def spread(
-    network: Linearised, rule: Descent, rate: Rate, batch: int, steps: Sequence[int], since: int = 0
+    network: Linearised,
+    rule: Descent,
+    rate: Rate,
+    batch: int,
+    steps: Sequence[int],
+    since: int = 0,
+    ceiling: float = math.inf,
 ) -> Iterator[Spread]:
     """The variance of stochastic gradient descent about its mean, for a kernel that stays.
 
@@ -73,7 +80,8 @@ def spread(
 
     which is exact if the mean square of the residual is the same on every sample, and otherwise replaces it there by
     its mean over the samples. The variance is m_i less the square of the mean, zero at `since`. The recursion is
-    diagonalised once per learning rate.
+    diagonalised once per learning rate. Where only a part of the n samples is looked at, the sum over the modes is
+    scaled up to all of them.
 
     Args:
         network: Outputs and kernel after `since` steps.
@@ -82,6 +90,7 @@ def spread(
         batch: B.
         steps: Ascending steps, none before `since`.
         since: Step at which `network` was taken.
+        ceiling: As in `propagate`.
 
     Yields:
         The spread at each of `steps`.
@@ -104,9 +113,9 @@ def spread(
         if step > now:
             held = mean_rate(rate, now, step)
             if mixing is None or mixing.rate != held:
-                mixing = _Mixing.of(network, held, batch)
+                mixing = _Mixing.of(network, held, batch, ceiling)
             moments = mixing.advance(moments, step - now)
-            mean, now = network.advance(mean, rule, held, step - now), step
+            mean, now = network.advance(mean, rule, held, step - now, ceiling=ceiling), step
         reached = network.eigenvalues > SLIGHT * network.eigenvalues.max()
         variance = (moments - mean.residual.square()).clamp_min(0)
         yield Spread(step, torch.where(reached, variance, 0.0), network)
@@ -123,10 +132,12 @@ class _Mixing:
     vectors: Tensor
 
     @staticmethod
-    def of(network: Linearised, rate: float, batch: int) -> _Mixing:
-        drive = network.gain * rate * network.eigenvalues
+    def of(network: Linearised, rate: float, batch: int, ceiling: float) -> _Mixing:
+        drive = (network.gain * rate * network.eigenvalues).clamp_max(2 * ceiling)
         drive = torch.where(drive > SLIGHT * drive.max(), drive, 0.0)
-        root = drive / (batch * network.outputs.shape[1]) ** 0.5
+        channels = network.outputs.shape[1]
+        whole = 2 / (network.gain * channels * len(network.train))
+        root = drive * (whole / (batch * channels)) ** 0.5
         alone = (1 - drive).square() - drive.square() / batch
         return _Mixing(rate, root, *torch.linalg.eigh(torch.diag(alone) + torch.outer(root, root)))
 

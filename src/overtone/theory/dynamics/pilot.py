@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import final
 
 import torch
@@ -28,6 +29,10 @@ class Pilot:
         batch: Samples per step, drawn with replacement; None for all of them.
         schedule: Factor of the learning rate per step.
         seed: Seeds the draws.
+
+    Attributes:
+        step: Steps taken.
+        seconds: Wall-clock time that they took.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class Pilot:
         seed: int = 0,
     ) -> None:
         self.network, self.optimizer = copy.deepcopy((network, optimizer))
-        self.step = 0
+        self.step, self.seconds = 0, 0.0
         self._x, self._y, self._schedule = x, y, schedule
         self._batch = None if batch is None or batch >= len(x) else batch
         self._base = float(optimizer.param_groups[0]["lr"])
@@ -61,6 +66,7 @@ class Pilot:
             RunError: If the loss stops being finite; names the step.
         """
         self.network.train()
+        began = time.perf_counter()
         for _ in range(steps):
             x, y = self._draw()
             self.optimizer.param_groups[0]["lr"] = self._base * self._schedule(self.step)
@@ -76,6 +82,7 @@ class Pilot:
             loss.backward()
             self.optimizer.step()
             self.step += 1
+        self.seconds += time.perf_counter() - began
 
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
         """(N, C) present outputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -12,15 +13,18 @@ from numpy.typing import NDArray
 
 from overtone.errors import InputError
 from overtone.nn import Field
+from overtone.records import derived
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.agreement import Limit
+from overtone.theory.dynamics.beyond import Beyond
+from overtone.theory.dynamics.cost import Cost
 from overtone.theory.dynamics.growth import Growth, Kernels
 from overtone.theory.dynamics.leaps import Leaps
 from overtone.theory.dynamics.linear import CALM, Linearised, Rate, propagate
 from overtone.theory.dynamics.optimizer import Schedule, constant, rate_of, rule_of
 from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.rules import Flow, Rule
+from overtone.theory.dynamics.rules import Descent, Flow, Rule
 from overtone.theory.dynamics.scene import Normalised, Scene
 from overtone.theory.dynamics.sentences import Findings
 from overtone.theory.dynamics.span import TRUST, Span
@@ -47,6 +51,10 @@ class Prediction:
         latest: (band,) learning step if the kernel stays what it is after pilot and leaps; NaN likewise.
         holds_until: Where these two begin to differ; None if they do not, or without a pilot of two steps to tell.
         diverges_at: The last step before a predicted divergence, or None.
+        scatter: (band, channel) power that minibatches add to the residual at the last step on average, in squared
+            physical units, if the kernel stays as it is at the pilot's end; None if all samples make a step, or for
+            momentum and Adam, whose scatter is not known.
+        cost: What it took, and what training would take.
         sentences: What to know about it.
     """
 
@@ -56,6 +64,8 @@ class Prediction:
     latest: NDArray[np.float64]
     holds_until: Limit | None
     diverges_at: int | None
+    scatter: NDArray[np.float64] | None
+    cost: Cost
     sentences: tuple[str, ...]
 
 
@@ -79,11 +89,12 @@ def predict(
     """Predict the record of a training run from the network's own initial output and its tangent kernel.
 
     The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With a
-    pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay; not by minibatches nor on a
-    part of the signal. From there the kernel is continued: if it stays, bands are learned at the latest; if its
-    eigenvalues go on as the power of the step at which they grew before, at the earliest; the prediction takes half
-    that power. A band whose earliest and latest steps differ by more than a factor of 4 is not told: its rows are
-    NaN from where the two part. Neither network nor optimizer is changed.
+    pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay, but not on a part of the
+    signal, nor for Adam on minibatches (`Beyond` says why; the record's `continued` names the way). From there the
+    kernel is continued: if it stays, bands are learned at the latest; if its eigenvalues go on as the power of the step
+    at which they grew before, at the earliest; the prediction takes half that power. A band whose earliest and latest
+    steps differ by more than a factor of 4 is not told: its rows are NaN from where the two part. Neither network nor
+    optimizer is changed.
 
     Args:
         signal: What will be learned.
@@ -95,7 +106,7 @@ def predict(
         flow: Gradient flow instead of the optimizer's own steps.
         part: The part of the signal to predict, if it is too large as a whole; the signal itself if None. Other
             samples count in the loss's mean, and are taken not to matter for the part's residual.
-        batch: Samples per step, for the pilot; all if None. Minibatches are predicted by their mean.
+        batch: Samples per step; all if None. Minibatches are predicted by their mean, with the scatter beside it.
         schedule: Factor of the learning rate per step.
         bands: Bands of the record; the default ones if None.
         noise: The signal's noise floor, if known.
@@ -112,46 +123,42 @@ def predict(
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572); Lee et al. 2019 (arXiv 1902.06720), section 2.
     """
-    seen = signal if part is None else part
+    began, seen = time.perf_counter(), signal if part is None else part
     _check(seen, steps, pilot)
     base = float(optimizer.param_groups[0]["lr"])
     scene = Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise)
     index = signal.train_index
     x = signal.geometry.coords(index).to(scene.x.device)
     y = signal.normalisation.apply(signal.values[index]).to(scene.y)
-    taken = Pilot(Normalised(network), optimizer, x, y, batch=batch, schedule=schedule, seed=seed)
+    size = None if batch is None or batch >= len(x) else batch
+    taken = Pilot(Normalised(network), optimizer, x, y, batch=size, schedule=schedule, seed=seed)
     rule: Rule = Flow() if flow else rule_of(optimizer)
     rate = rate_of(optimizer, schedule)
     rows = log_steps(steps, ratio)
-    if pilot and part is None and (batch is None or batch >= len(x)):
-        linear, kernels = _leap(
-            scene, Leaps(taken, scene.x, scene.y, scene.train, rule, rate), rows, pilot, steps
-        )
+    beyond = Beyond.of(pilot, part is not None, size is not None, optimizer)
+    kernels, leaps = Kernels(), Leaps(taken, scene.x, scene.y, scene.train, rule, rate)
+
+    def look() -> None:
+        kernel = leaps.view().linear.kernel if beyond is Beyond.LEAPS else taken.kernel(scene.x[scene.train])
+        kernels.note(taken.step, kernel)
+
+    def linearised() -> Linearised:
+        return taken.linearise(scene.x, scene.y, scene.train, mean_over=taken.samples, memory=memory)
+
+    scene.walk(taken, rows, pilot, look)
+    scatter = None
+    if size is not None and rule == Descent():
+        scatter = scene.scatter(linearised(), rate, size, steps, pilot)
+    if beyond is Beyond.LEAPS:
+        linear, kernels = scene.leap(leaps, rows, steps, kernels)
     else:
-        linear, kernels = _walk(scene, taken, rows, pilot, memory)
-    course = _Course(scene, linear, rule, rate, pilot, taken.step, steps, ratio)
+        linear = linearised()
+    course = _Course(scene, linear, rule, rate, pilot, taken.step, steps, ratio, beyond, scatter)
     growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)
-    span = course.span(growth, _attrs(network, optimizer, pilot, seed))
-    return course.result(span, None if part is None else seen.geometry.shape, signal.geometry.shape)
-
-
-def _leap(
-    scene: Scene, leaps: Leaps, rows: tuple[int, ...], pilot: int, steps: int
-) -> tuple[Linearised, Kernels]:
-    """Pilot and leaps; the network where they end, and kernels on the way."""
-    kernels = Kernels()
-    scene.walk(leaps.pilot, rows, pilot, lambda: kernels.note(leaps.pilot.step, leaps.view().linear.kernel))
-    return scene.leap(leaps, rows, steps, kernels)
-
-
-def _walk(
-    scene: Scene, taken: Pilot, rows: tuple[int, ...], pilot: int, memory: float
-) -> tuple[Linearised, Kernels]:
-    """The pilot alone."""
-    kernels, trained = Kernels(), scene.x[scene.train]
-    scene.walk(taken, rows, pilot, lambda: kernels.note(taken.step, taken.kernel(trained)))
-    linear = taken.linearise(scene.x, scene.y, scene.train, mean_over=taken.samples, memory=memory)
-    return linear, kernels
+    attrs = _attrs(network, optimizer, pilot, seed) | {"continued": beyond.value}
+    span = course.span(growth, attrs)
+    cost = Cost(time.perf_counter() - began, taken.seconds / pilot * steps if pilot else None)
+    return course.result(span, cost, None if part is None else seen.geometry.shape, signal.geometry.shape)
 
 
 @final
@@ -167,6 +174,8 @@ class _Course:
     since: int
     steps: int
     ratio: float
+    beyond: Beyond
+    scatter: NDArray[np.float64] | None
 
     def span(self, growth: Growth | None, attrs: dict[str, Any]) -> Span:
         """The prediction between its extremes; without a growth they are one."""
@@ -175,7 +184,9 @@ class _Course:
             return Span(frozen, frozen, frozen, self.since)
         return Span(self._record(growth, attrs), self._record(growth.slowed(0.5), attrs), frozen, self.since)
 
-    def result(self, span: Span, part: tuple[int, ...] | None, whole: tuple[int, ...]) -> Prediction:
+    def result(
+        self, span: Span, cost: Cost, part: tuple[int, ...] | None, whole: tuple[int, ...]
+    ) -> Prediction:
         """The record up to the last step, with what to know about it."""
         record = span.told(self.steps)
         last = int(record.step[-1])
@@ -189,6 +200,9 @@ class _Course:
             rate=self.scene.rate(self.since),
             diverges_at=last if last < self.steps else None,
             clipped=self.linear.clipped,
+            beyond=self.beyond,
+            scatter=self._relative(record),
+            cost=cost,
             part=part,
             whole=whole,
         ).sentences(record, span.untold)
@@ -199,8 +213,19 @@ class _Course:
             span.latest,
             span.limit,
             last if last < self.steps else None,
+            self.scatter,
+            cost,
             tuple(sentences),
         )
+
+    def _relative(self, record: xarray.Dataset) -> float | None:
+        """The largest root of the scatter over the target power of a band that holds something."""
+        if self.scatter is None:
+            return None
+        together = derived.combine_channels(record)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.sqrt(self.scatter.sum(1) / together.target_power.values)
+        return float(share[derived.has_content(together).values].max(initial=0.0))
 
     def _record(self, growth: Growth | None, attrs: dict[str, Any]) -> xarray.Dataset:
         beyond = log_steps(round(TRUST * self.steps), self.ratio)

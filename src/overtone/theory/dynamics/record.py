@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone.records import Header
@@ -15,6 +16,7 @@ from overtone.records.dataset import assemble
 from overtone.records.schema import PER_STEP, complete
 from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
+from overtone.theory.dynamics.minibatch import Spread
 
 if TYPE_CHECKING:
     import xarray
@@ -67,6 +69,12 @@ class Ledger:
             error = residual - self._target + self.signal.clean.double()
             row["clean_error"] = float(error.square().mean())
         self._rows[step] = row
+
+    def power(self, spread: Spread) -> NDArray[np.float64]:
+        """(band, channel) power of a scatter of the outputs, in squared physical units."""
+        found = spread.bands(self._transform, self.signal.geometry.shape).cpu()
+        scaled: NDArray[np.float64] = (found * self.signal.normalisation.scale.square()).numpy()
+        return scaled
 
     def record(self, attrs: dict[str, Any]) -> xarray.Dataset:
         """The record of everything noted, with `origin` "predicted".

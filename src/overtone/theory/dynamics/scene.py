@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overtone.nn import Field
@@ -14,9 +17,11 @@ from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.dynamics.growth import Kernels
 from overtone.theory.dynamics.leaps import Leaps
-from overtone.theory.dynamics.linear import Linearised, Moment
+from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate
+from overtone.theory.dynamics.minibatch import spread
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.record import Ledger
+from overtone.theory.dynamics.rules import Descent
 
 if TYPE_CHECKING:
     import xarray
@@ -133,6 +138,21 @@ class Scene:
         for moment in passed:
             self.ledger.add(moment.step, moment.outputs.cpu(), moment.loss, self.rate(moment.step))
         return leaps.view().linear, noted
+
+    def scatter(
+        self, linear: Linearised, rate: Rate, batch: int, last: int, since: int
+    ) -> NDArray[np.float64]:
+        """(band, channel) power that batches add to the residual at step `last` on average, physical units squared.
+
+        Args:
+            linear: The network at step `since`; its kernel is taken to stay.
+            rate: Learning rate per step, of gradient descent.
+            batch: Samples per step.
+            last: The step.
+            since: Where `linear` was taken.
+        """
+        (found,) = spread(linear, Descent(), rate, batch, [last], since, CALM if since else math.inf)
+        return self.ledger.power(found)
 
     def record(self, moments: Sequence[Moment], attrs: dict[str, Any]) -> xarray.Dataset:
         """The record of what was noted on the way and of these moments.

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.records import derived
+from overtone.theory.dynamics.beyond import Beyond
+from overtone.theory.dynamics.cost import Cost
 
 if TYPE_CHECKING:
     import xarray
@@ -37,6 +39,9 @@ class Findings:
         rate: Base learning rate.
         diverges_at: Last step before a predicted divergence, or None.
         clipped: Largest negative eigenvalue that was set to 0, relative to the largest.
+        beyond: What follows the pilot.
+        scatter: Largest root of a band's scatter by minibatches, relative to its target; None if it is not known.
+        cost: What it took.
         part: Shape of the part predicted, or None for the whole.
         whole: Shape of the signal.
     """
@@ -48,6 +53,9 @@ class Findings:
     rate: float
     diverges_at: int | None
     clipped: float
+    beyond: Beyond
+    scatter: float | None
+    cost: Cost
     part: tuple[int, ...] | None
     whole: tuple[int, ...]
 
@@ -122,10 +130,19 @@ class Findings:
                 f"Linearised again and again up to step {self.since}"
                 + ("." if self.since == self.steps else ", where it began to change too fast for that.")
             )
+        if self.beyond.reason is not None:
+            found.append(self.beyond.reason)
+        if self.scatter is not None:
+            found.append(
+                f"Minibatches scatter a run about this mean: at the last step by a relative error of up to "
+                f"{self.scatter:.2g} in a band."
+            )
         if self.clipped > VISIBLE:
             found.append(
                 f"The kernel had negative eigenvalues of up to {self.clipped:.0e} of the largest; they were set to 0."
             )
+        if self.cost.warning is not None:
+            found.append(self.cost.warning)
         return found
 
 

@@ -1,0 +1,93 @@
+"""How a prediction goes on after its pilot, what batches add, and what it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from overtone.records import derived
+from overtone.theory.dynamics import Prediction, predict
+from overtone.theory.dynamics.cost import Cost
+from overtone.training import Optimizer, Options, train
+from tests.theory_dynamics.models import field, tones
+
+STEPS, RATE, BATCH = 300, 0.008, 4
+
+
+def found(
+    optimizer: type[torch.optim.Optimizer], rate: float, *, pilot: int = 15, window: bool = False
+) -> Prediction:
+    signal = tones()
+    network = field(signal, 64)
+    part = signal if window else None
+    return predict(
+        signal, network, optimizer(network.parameters(), rate), STEPS, pilot=pilot, batch=BATCH, part=part
+    )
+
+
+def test_gradient_descent_on_minibatches_leaps_and_adam_does_not() -> None:
+    leapt, grown = found(torch.optim.SGD, RATE), found(torch.optim.Adam, 1e-3)
+    assert leapt.record.attrs["continued"] == "leaps"
+    assert any(each.startswith("Linearised again and again") for each in leapt.sentences)
+    assert grown.record.attrs["continued"] == "growth, for Adam on minibatches"
+    assert any("Adam's second moments hold the scatter of minibatches" in each for each in grown.sentences)
+    assert not any(each.startswith("Linearised again") for each in grown.sentences)
+
+
+def test_windows_say_why_they_do_not_leap() -> None:
+    told = found(torch.optim.SGD, RATE, window=True)
+    assert told.record.attrs["continued"] == "growth, for a window"
+    assert any("what lies outside the window moves the network too" in each for each in told.sentences)
+    assert found(torch.optim.SGD, RATE, pilot=0).record.attrs["continued"] == "kernel"
+
+
+def test_scatter_is_that_of_trained_networks() -> None:
+    """The power of the spread of outputs over twelve runs with other batches."""
+    signal, runs = tones(), 12
+    told = found(torch.optim.SGD, RATE, pilot=0)
+    ends = []
+    for seed in range(runs):
+        network = field(signal, 64)
+        options = Options(STEPS, batch=BATCH, lr=RATE, optimizer=Optimizer.SGD, seed=seed)
+        train(network, signal, options, lambda *_: None, wants=lambda _: False)
+        ends.append(network(signal.coords).detach())
+    actual = float(torch.stack(ends).var(0).mean())
+    assert told.scatter is not None
+    # The training loop goes through the samples without replacement, which scatters less than the draws with
+    # replacement that are predicted: the prediction is a bound, of the right order.
+    assert actual < float(told.scatter.sum()) < 30 * actual
+    assert any(each.startswith("Minibatches scatter a run about this mean") for each in told.sentences)
+
+
+def test_scatter_is_not_made_up_where_it_is_not_known() -> None:
+    assert found(torch.optim.Adam, 1e-3).scatter is None
+    signal = tones()
+    network = field(signal, 64)
+    whole = predict(
+        signal, network, torch.optim.SGD(network.parameters(), RATE), 50, batch=len(signal.values)
+    )
+    assert whole.scatter is None
+
+
+def test_the_mean_of_minibatches_is_learned_as_by_all_samples() -> None:
+    signal = tones()
+    network = field(signal, 64)
+    sgd = torch.optim.SGD(network.parameters(), RATE)
+    whole = predict(signal, network, sgd, STEPS, pilot=15)
+    steps = [
+        derived.learning_step(derived.combine_channels(each.record)).values
+        for each in (found(torch.optim.SGD, RATE), whole)
+    ]
+    known = np.isfinite(steps).all(0)
+    assert known.any()
+    # Fifteen steps on a few samples each are all that differs.
+    assert np.exp(np.abs(np.log(steps[0] / steps[1]))[known]).max() < 1.5
+
+
+@pytest.mark.parametrize(("training", "warned"), [(None, False), (2.0, False), (0.5, True)])
+def test_training_that_is_cheaper_is_said_to_be(training: float | None, warned: bool) -> None:
+    warning = Cost(1.0, training).warning
+    assert (warning is not None) == warned
+    if warning is not None:
+        assert warning.startswith("Predicting took 1 s, training itself would take about 0.5 s")
