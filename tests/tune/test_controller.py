@@ -4,13 +4,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overtone import nn, signals
 from overtone.errors import InputError
 from overtone.nn.encodings import DenseGrid, Identity
 from overtone.signals import masks
+from overtone.spectra import NoiseVerdict
 from overtone.tune import Controller, Family, Move, measure_noise, recommend_bandwidth
 from overtone.tune.lever import Lever
+from overtone.tune.looks import Looks
 from overtone.tune.size import field
 
 
@@ -53,32 +57,50 @@ def controlled(signal, built, **options):
     return Controller(signal, built, optimizer, **options), optimizer
 
 
-def test_it_begins_low_whatever_the_network_reached():
-    signal = smooth()
+def tones(noise=0.0):
+    """A slow wave and a weaker one of 20 cycles, 512 samples."""
+    t = np.linspace(0, 1, 512, endpoint=False)
+    values = np.sin(2 * np.pi * t) + 0.3 * np.sin(2 * np.pi * 20 * t)
+    signal = signals.array(values + noise * np.random.default_rng(0).standard_normal(512))
+    return signal.with_held_out(masks.random(signal.geometry, 0.2, seed=0))
+
+
+def test_it_begins_at_half_the_recommendation_where_there_may_be_noise_whatever_the_network_reached():
+    signal = smooth(noise=0.2)
     wanted = recommend_bandwidth(signal, measure_noise(signal)).bandwidth
     for factor in (0.3, 1.0, 4.0):
         controller, _ = controlled(signal, network(signal, factor))
         assert controller.bandwidth == pytest.approx([0.5 * b for b in wanted], rel=1e-6)
 
 
-def test_it_reaches_further_when_the_present_bands_are_learned_and_never_beyond_its_limit():
-    signal = smooth(shape=(40, 40))
+def test_it_begins_at_the_recommendation_where_there_is_no_noise():
+    signal = tones()
+    floor = measure_noise(signal)
+    assert floor.verdict is NoiseVerdict.CLEAN
+    wanted = recommend_bandwidth(signal, floor).bandwidth
+    for begin, least in ((None, 1.0), ((0.1 * wanted[0],), 1.0), ((3 * wanted[0],), 3.0)):
+        controller, _ = controlled(signal, network(signal), begin=begin)
+        assert controller.bandwidth == pytest.approx([least * b for b in wanted], rel=1e-6)
+
+
+def test_it_begins_at_a_plan():
+    signal = smooth(noise=0.2)
+    controller, _ = controlled(signal, network(signal), begin=(0.7, 0.9))
+    assert controller.bandwidth == pytest.approx((0.7, 0.9), rel=1e-6)
+
+
+def test_it_reaches_further_while_the_network_lacks_reach_and_never_beyond_its_limit():
+    signal = tones()
     built = network(signal)
     controller, optimizer = controlled(signal, built)
-    first = controller.bandwidth
-    _, actions = train(signal, built, 400, controller, optimizer)
+    first = max(controller.bandwidth)
+    _, actions = train(signal, built, 150, controller, optimizer, lr=1e-3)
     widened = [a for a in actions if a.move is Move.WIDEN]
-    assert len(widened) > 3
+    assert widened
     assert widened[0].reason.startswith("The bands within reach are learned at step")
-    assert all(
-        x <= y * (1 + 1e-6)
-        for a, b in itertools.pairwise(widened)
-        for x, y in zip(a.bandwidth, b.bandwidth, strict=True)
-    )
-    assert max(widened[-1].bandwidth) > max(first) * 1.05**3
-    wanted = recommend_bandwidth(signal, measure_noise(signal)).bandwidth
-    for reach, least, nyquist in zip(widened[-1].bandwidth, wanted, signal.geometry.nyquist, strict=True):
-        assert reach <= max(least, nyquist / 8) * (1 + 1e-6)
+    reaches = [max(a.bandwidth) for a in widened]
+    assert all(x < y <= 1.1 * x * (1 + 1e-6) for x, y in itertools.pairwise([first, *reaches]))
+    assert reaches[-1] <= signal.geometry.nyquist[0] / 8 * (1 + 1e-6)
 
 
 def test_an_untrained_network_is_left_as_it_is():
@@ -152,11 +174,12 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_the_best_network():
     signal = smooth()
     built = network(signal)
     controller, _ = controlled(signal, built)
-    controller(controller.interval, 1.0)
+    first = controller.looks.interval
+    controller(first, 1.0)
     kept = [p.clone() for p in built.parameters()]
     with torch.no_grad():
         next(built.parameters()).fill_(math.nan)
-    action = controller(2 * controller.interval, math.nan)
+    action = controller(2 * first, math.nan)
     assert action.stop
     assert "The loss is not finite at step" in action.reason
     assert all(torch.equal(a, b) for a, b in zip(kept, built.parameters(), strict=True))
@@ -166,8 +189,23 @@ def test_looks_are_spaced_by_their_cost():
     signal = smooth(shape=(48, 48))
     few, _ = controlled(signal, network(signal), batch=64)
     many, _ = controlled(signal, network(signal))
-    assert few.interval > 10 * many.interval / 2
-    assert many.interval == max(10, math.ceil(0.7 * 2304 / (0.05 * len(signal.train_index))))
+    assert few.looks.interval > 10 * many.looks.interval / 2
+    assert many.looks.interval == max(10, math.ceil(0.7 * 2304 / (0.05 * len(signal.train_index))))
+
+
+class TestLooks:
+    @given(st.integers(1, 60))
+    def test_they_are_rarer_and_rarer_but_never_stop(self, interval):
+        due = [step for step in range(200 * interval) if Looks(interval).due(step)]
+        gaps = np.diff([step for step in due if step >= interval])
+        assert (gaps >= interval).all()
+        later = [step for step in due if step > 5 * interval]
+        # A step is round(5 i 1.2^n): two of them lie 1.2 apart up to half a step each.
+        assert all(abs(b - 1.2 * a) <= 1.1 for a, b in itertools.pairwise(later))
+        assert len(later) == math.floor(math.log(40 - 1e-9, 1.2)) or len(later) > 15
+
+    def test_two_come_before_the_first_interval(self):
+        assert [step for step in range(25) if Looks(20).due(step)] == [5, 10, 20]
 
 
 class TestLever:
@@ -207,6 +245,6 @@ def test_the_global_generators_stay():
     built = network(signal)
     before, numbers = torch.random.get_rng_state(), np.random.get_state()[1].copy()
     controller, _ = controlled(signal, built)
-    controller(controller.interval)
+    controller(controller.looks.interval)
     assert torch.equal(before, torch.random.get_rng_state())
     assert (numbers == np.random.get_state()[1]).all()

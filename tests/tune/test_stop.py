@@ -245,3 +245,48 @@ class TestKeeper:
     def test_without_a_row_there_is_nothing_to_go_back_to(self):
         with pytest.raises(RunError, match="a step to go back to, got none"):
             stop.Keeper(stop.HeldOut().watch(), torch.nn.Linear(1, 1)).restore()
+
+
+class TestJoint:
+    @given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 10))
+    def test_it_adds_half_the_distance_from_the_noise(self, held_out, train, noise):
+        row = {"held_out_error": held_out, "train_error": train}
+        expected = held_out + 0.5 * abs(train - noise) if noise else held_out
+        assert stop.Joint(noise).estimate(row) == pytest.approx(expected)
+
+    def test_with_few_noisy_samples_it_stops_nearer_to_the_best_step_than_the_held_out_error(self):
+        # A share p of the noise is learned that grows with the steps, a signal by a share q that grows before.
+        generator = np.random.default_rng(0)
+        steps = np.array(log_steps(60, 1.2))
+        q, p = 1 - np.exp(-steps / 30), 1 - np.exp(-steps / 3000)
+        losses = {"joint": [], "held-out": []}
+        for _ in range(40):
+            clean = 0.3 * (1 - q) ** 2 + p
+            train = 0.3 * (1 - q) ** 2 + 1 - p
+            # Two standard deviations of chance that the steps do not share: of the noise learned, in 50 samples.
+            held_out = 1 + clean + 2 * np.sqrt(clean / 50) * generator.standard_normal(len(steps))
+            for name, rule in (("joint", stop.Joint(1.0)), ("held-out", stop.HeldOut())):
+                watch = rule.watch()
+                for step, h, t in zip(steps.tolist(), held_out, train, strict=True):
+                    watch.update(step, {"held_out_error": h, "train_error": t})
+                losses[name].append(clean[steps.tolist().index(watch.best_step)] / clean.min())
+        assert np.mean(losses["joint"]) < 0.9 * np.mean(losses["held-out"])
+
+    def test_without_noise_the_held_out_error_decides(self):
+        steps = log_steps(60)
+        watch = stop.Joint(0.0).watch()
+        for step, error in zip(steps, valley(steps, 200), strict=True):
+            watch.update(step, {"held_out_error": error, "train_error": 1.0 / step})
+        assert watch.best_step == pytest.approx(200, rel=0.2)
+
+    @pytest.mark.parametrize("noise", [-1.0, math.nan, math.inf])
+    def test_a_variance_that_is_none_is_refused(self, noise):
+        with pytest.raises(InputError, match="a variance of 0 or more"):
+            stop.Joint(noise)
+
+    @pytest.mark.parametrize("missing", ["held_out_error", "train_error"])
+    def test_rows_that_lack_an_error_are_named(self, missing):
+        row = {"held_out_error": 1.0, "train_error": 1.0}
+        del row[missing]
+        with pytest.raises(InputError, match=f"rows with {missing}"):
+            stop.Joint(1.0).watch().update(1, row)

@@ -5,12 +5,13 @@ from overtone.tune.aliasing import aliasing
 from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
 from overtone.tune.budget import Budget
 from overtone.tune.choose import choose
-from overtone.tune.controller import Action, Controller, Move
+from overtone.tune.controller import Controller
 from overtone.tune.expectation import Expected
 from overtone.tune.family import Family
 from overtone.tune.fresh import Fresh, fresh
 from overtone.tune.plan import Alternative, Plan
 from overtone.tune.scan import Scan, measure_noise, scan
+from overtone.tune.steering import Action, Move
 
 __all__ = [
     "Action",

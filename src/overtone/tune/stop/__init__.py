@@ -6,6 +6,7 @@ Linear predictors have exact rules of their own: `theory.risk.sure_stop` and `th
 from overtone.tune.stop.bands import BandErrors
 from overtone.tune.stop.discrepancy import Discrepancy
 from overtone.tune.stop.held_out import HeldOut
+from overtone.tune.stop.joint import Joint
 from overtone.tune.stop.keeper import Keeper
 from overtone.tune.stop.least import Least
 from overtone.tune.stop.rule import Judgement, Rule
@@ -16,6 +17,7 @@ __all__ = [
     "BandErrors",
     "Discrepancy",
     "HeldOut",
+    "Joint",
     "Judgement",
     "Keeper",
     "Least",

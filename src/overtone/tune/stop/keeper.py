@@ -24,6 +24,11 @@ class Keeper:
         self.watch, self._network = watch, network
         self._states: dict[int, dict[str, Any]] = {}
 
+    @property
+    def best_step(self) -> int | None:
+        """The step to go back to; None before any could be judged."""
+        return self.watch.best_step
+
     def update(self, step: int, row: Row) -> bool:
         """Take note of a row, and of the network as it is now.
 
@@ -40,6 +45,18 @@ class Keeper:
             self._states[step] = copy.deepcopy(self._network.state_dict())
         self._states = {kept: state for kept, state in self._states.items() if kept in wanted}
         return done
+
+    def recall(self, step: int, row: Row) -> bool:
+        """Take note of a row whose network is not kept.
+
+        Args:
+            step: Optimizer steps at the time.
+            row: What was measured then.
+
+        Returns:
+            Whether to end the run.
+        """
+        return self.watch.update(step, row)
 
     def restore(self) -> int:
         """Put the best network's state back.
