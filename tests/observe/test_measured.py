@@ -376,3 +376,33 @@ REFUSED = {
 def test_what_does_not_fit_is_refused_with_one_sentence(make, text, tmp_path):
     with pytest.raises(InputError, match=text):
         Probe(make(), classifier(), tmp_path)
+
+
+class Spoken(nn.Module):
+    """Takes named inputs and returns a tuple; its layer is channels first."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.out = nn.Conv1d(3, 4, 3, padding=1), nn.Linear(4, 1)
+
+    def forward(self, *, sound, level):
+        hidden = self.conv(sound.mT * level[:, None, None])
+        return self.out(hidden.mT), hidden
+
+
+def test_layers_of_networks_with_named_inputs_that_return_tuples(tmp_path):
+    sound, level, y = normal(12, 9, 3), uniform(12), normal(12, 9, 1, seed=1)
+    network = seeded(Spoken).double()
+    graph = views.graph({"sound": sound, "level": level}, y[:, 0], features=sound.flatten(1), modes=6)
+    row = one_row(views.layers(graph, ["conv"]), network, tmp_path / "a")
+    hidden = network.conv(sound.mT * level[:, None, None]).detach().flatten(1)
+    expected = read_out({"conv": hidden}, y[:, 0], graph.transform, width=Full())
+    np.testing.assert_allclose(row.residual_power[:, 0], expected.residual_power[0, :, 0], rtol=1e5 * DOUBLE)
+    in_time = views.sequence({"sound": sound, "level": level}, y)
+    with pytest.raises(
+        InputError, match=r"layer 'conv': expected activations of shape .2, 9, .* got shape .2, 4, 9."
+    ):
+        Probe(views.layers(in_time, ["conv"]), network, tmp_path / "b")
+    with pytest.raises(InputError, match=r"layer 'lazy': expected activations .* got NoneType"):
+        network.add_module("lazy", nn.Identity())
+        Probe(views.layers(graph, ["lazy"]), network, tmp_path / "c")

@@ -90,16 +90,16 @@ class Batch(Samples):
 
     def __init__(self, inputs: Any, where: str = "inputs") -> None:
         self.tensors = _convert(inputs, where)
-        leaves = list(_leaves(self.tensors, where))
-        lengths = {name: len(leaf) for name, leaf in leaves}
-        if not leaves or len(set(lengths.values())) != 1 or not min(lengths.values()):
+        found = leaves(self.tensors, where)
+        lengths = {name: len(leaf) for name, leaf in found}
+        if not found or len(set(lengths.values())) != 1 or not min(lengths.values()):
             raise InputError(
                 "tensors with the samples along their first axis",
                 ", ".join(f"{length} in {name}" for name, length in lengths.items()) or "none",
                 "pass as many rows in each, at least one",
                 where,
             )
-        for name, leaf in leaves:
+        for name, leaf in found:
             bad = ~leaf.isfinite().reshape(len(leaf), -1).all(1)
             if bool(bad.any()):
                 first = int(bad.byte().argmax())
@@ -109,8 +109,8 @@ class Batch(Samples):
                     "drop or fill these rows",
                     name,
                 )
-        self._count = len(leaves[0][1])
-        self._key = tuple((n, t.data_ptr(), t.dtype, t.shape, t.stride(), t.device) for n, t in leaves)
+        self._count = len(found[0][1])
+        self._key = tuple((n, t.data_ptr(), t.dtype, t.shape, t.stride(), t.device) for n, t in found)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Batch) and self._key == other._key
@@ -146,7 +146,7 @@ class Batch(Samples):
         Raises:
             InputError: If there is none or more than one.
         """
-        found = [leaf for _, leaf in _leaves(self.tensors, "inputs") if leaf.is_floating_point()]
+        found = [leaf for _, leaf in leaves(self.tensors, "inputs") if leaf.is_floating_point()]
         if len(found) != 1:
             raise InputError(
                 "one tensor of floating-point numbers to measure distances in",
@@ -190,11 +190,17 @@ def _numbers(inputs: Any, where: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:
+def leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:
+    """The tensors of a nesting of dicts and tuples, each with its name.
+
+    Args:
+        tree: A tensor, or what `Batch.tensors` is.
+        name: Name of the whole.
+    """
     if isinstance(tree, Mapping):
-        return [leaf for key, part in tree.items() for leaf in _leaves(part, f"{name}[{key!r}]")]
+        return [leaf for key, part in tree.items() for leaf in leaves(part, f"{name}[{key!r}]")]
     if isinstance(tree, tuple):
-        return [leaf for i, part in enumerate(tree) for leaf in _leaves(part, f"{name}[{i}]")]
+        return [leaf for i, part in enumerate(tree) for leaf in leaves(part, f"{name}[{i}]")]
     return [(name, tree)]
 
 

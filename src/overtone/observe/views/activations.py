@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.observe.samples import Samples
+from overtone.observe.samples import Samples, leaves
 from overtone.spectra.layers import Projected
 
 
@@ -76,10 +76,11 @@ class Activations(Samples):
 
         handles = [known[name].register_forward_hook(functools.partial(keep, name)) for name in self._names]
         try:
-            rows = len(call(given))
+            call(given)
         finally:
             for handle in handles:
                 handle.remove()
+        rows = len(leaves(given, "inputs")[0][1])
         return torch.cat([self._narrow(name, found.get(name), rows) for name in self._names], -1)
 
     def _narrow(self, name: str, answer: Any, rows: int) -> Tensor:
