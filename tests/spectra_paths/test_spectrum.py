@@ -169,13 +169,13 @@ def test_networks_are_left_without_gradients_and_constant_outputs_without_freque
     assert not found.power.requires_grad
     flat = spectrum(lambda x: torch.full((len(x), 2), 3.3), line(1.0, count=2), 16)
     assert flat.mean_frequency.isnan().all()
-    assert flat.pooled_mean_frequency.isnan().all()
+    assert flat.pooled.mean_frequency.isnan().all()
     np.testing.assert_allclose(flat.power[:, 0], 3.3**2, rtol=1e-6)
 
 
 def test_channels_are_pooled_by_power():
     both = spectrum(lambda x: torch.cat([wave(2)(x), 3 * wave(7)(x)], 1), line(1.0), 64)
-    assert float(both.pooled_mean_frequency) == pytest.approx((2 * 1 + 7 * 9) / 10, rel=1e-12)
+    assert float(both.pooled.mean_frequency) == pytest.approx((2 * 1 + 7 * 9) / 10, rel=1e-12)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
@@ -211,8 +211,8 @@ def test_a_straight_line_has_the_mean_frequency_of_its_closed_form():
 def test_pooled_intervals_are_those_of_the_summed_channels():
     one = field()
     found = spectrum(lambda x: np.repeat(one(x)[:, :1], 3, 1), Paths.through(normal(12, 2, 3)), 32)
-    pooled, separate = found.pooled_interval(), found.interval()
+    pooled, separate = found.pooled.interval(), found.interval()
     for theirs, own in zip(
         (pooled.mean, pooled.low, pooled.high), (separate.mean, separate.low, separate.high), strict=True
     ):
-        torch.testing.assert_close(theirs, 3 * own[:, 0])
+        torch.testing.assert_close(theirs, 3 * own[:, :1])

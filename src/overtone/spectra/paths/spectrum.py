@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
@@ -55,22 +55,12 @@ class PathSpectrum(SeveralSpectra):
         return self.moment / self.varying
 
     @property
-    def pooled_mean_frequency(self) -> Tensor:
-        """(path,) the same with the powers of all channels added up, as for the logits of one network."""
-        return self.moment.sum(1) / self.varying.sum(1)
-
-    def pooled_interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
-        """(band,) the same with the powers of all channels added up.
-
-        Args:
-            level: Probability that the interval is to hold the mean.
-            draws: Draws of the bootstrap.
-            seed: Seed of the draws.
-
-        Raises:
-            InputError: If there are fewer than two paths.
-        """
-        return bootstrap(self.power.sum(2), level, draws, seed)
+    def pooled(self) -> PathSpectrum:
+        """The same with the powers of all channels added up to one, as for the logits of one network."""
+        power, varying, moment = (
+            part.sum(-1, keepdim=True) for part in (self.power, self.varying, self.moment)
+        )
+        return replace(self, power=power, varying=varying, moment=moment)
 
     def mean_frequency_interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
         """The pooled mean frequency, averaged over the paths along which the outputs vary, with its interval.
@@ -83,7 +73,7 @@ class PathSpectrum(SeveralSpectra):
         Raises:
             InputError: If the outputs vary along fewer than two paths.
         """
-        found = self.pooled_mean_frequency
+        found = self.pooled.mean_frequency[:, 0]
         return bootstrap(found[found.isfinite()], level, draws, seed)
 
 
