@@ -361,6 +361,11 @@ REFUSED = {
         lambda: views.sensitivity(*pictures(), 1.0, normalise=AsIs(), modes=0),
         "modes: expected at least one mode a band, got 0",
     ),
+    "layers of a view without targets": (
+        lambda: views.layers(views.gradients(*pictures(), normalise=AsIs()), ["0"]),
+        "watched: expected a view of outputs with targets, got MeasuredView; pass for instance views.graph",
+    ),
+    "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make some"),
     "one position": (
         lambda: views.paths(paths.between_classes(*pictures(), 2), samples=1),
         "samples: expected at least two samples a path, got 1",

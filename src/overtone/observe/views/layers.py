@@ -44,7 +44,7 @@ def layers(
         name: Names the record.
 
     Raises:
-        InputError: If there are no names, or samples are too few for the folds.
+        InputError: If there are no names, the view has no targets, or samples are too few for the folds.
     """
     if isinstance(names, str) or not names or len(set(names)) != len(names):
         raise InputError(
@@ -52,6 +52,13 @@ def layers(
             f"{names!r}",
             'pass for instance ["0", "2"], see network.named_modules()',
             "names",
+        )
+    if not isinstance(watched, SampledView | GridView):
+        raise InputError(
+            "a view of outputs with targets",
+            type(watched).__name__,
+            "pass for instance views.graph(inputs, targets) or views.GridView(signal)",
+            "watched",
         )
     transform: BandTransform
     if isinstance(watched, GridView):

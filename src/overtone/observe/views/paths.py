@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone.errors import InputError
 from overtone.observe.samples import Samples
 from overtone.observe.target import Values
 from overtone.observe.view import Row, SampleView
@@ -47,6 +48,13 @@ def paths(
     Raises:
         InputError: If there are fewer than two positions, or the targets are not one row of finite numbers each.
     """
+    if not isinstance(along, Paths):
+        raise InputError(
+            "paths",
+            type(along).__name__,
+            "make some, for instance by spectra.paths.between_classes(inputs, labels, 32)",
+            "along",
+        )
     transform = PathTransform(along, samples, unit=unit, bands=bands)
     places = Places(along, samples)
     attrs = {
