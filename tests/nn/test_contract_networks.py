@@ -166,14 +166,11 @@ def test_seeds_and_the_global_state(case):
     assert not torch.equal(same, other)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [c for c in CASES if c.name in ("band-limited", "multi-grade", "adaptive", "attention")],
-    ids=lambda case: case.name,
-)
+@ALL
 def test_compiled_in_one_graph(case):
     module = stirred(case.build(0))
-    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    torch.compiler.reset()
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(values(case)), module(values(case)), rtol=1e-12, atol=1e-12)
 
 
@@ -201,3 +198,43 @@ def test_bodies_fit_into_a_field(case):
     # The frame maps 4 seconds onto a length of 2, so cycles per second are half the cycles per unit.
     assert field.bandwidth == (None if own is None else pytest.approx([0.5 * b for b in own]))
     assert network.describe() in field.describe()
+
+
+REACHING = {
+    "band-limited": lambda s: nn.BandLimited(2, 4, [2.0, 4.0, 8.0], 64, seed=s),
+    "multi-scale": lambda s: nn.MultiScale(2, 4, 8, 2, nn.Sine(10.0), (1, 2), seed=s),
+    "multi-grade": lambda s: nn.MultiGrade(2, 4, 8, 2, 3, nn.Sine(10.0), seed=s),
+    "fourier": lambda s: nn.FourierMFN(2, 4, 8, 2, 10.0, seed=s),
+    "gabor": lambda s: nn.GaborMFN(2, 4, 8, 2, 10.0, seed=s),
+    "mlp": lambda s: nn.MLP(2, 4, 8, 2, nn.Sine(10.0), seed=s),
+}
+
+
+@pytest.mark.parametrize("name", REACHING)
+@pytest.mark.parametrize("factor", [0.7, 3.0])
+def test_a_copy_reaches_what_is_asked_and_keeps_its_weights(name, factor):
+    network = REACHING[name](0)
+    before = nn.bandwidth(network)
+    wanted = factor * before[0]
+    found = nn.with_bandwidth(network, wanted)
+    # Frequencies of the band-limited network are whole multiples of 1/2; three filters are rounded by up to half one.
+    # Gabor's envelopes widen the drawn frequencies, and are found by bisection to a hundredth.
+    slack = {"band-limited": 3 * 0.25, "gabor": 1e-2 * wanted}.get(name, 1e-3 * wanted)
+    assert nn.bandwidth(found) == pytest.approx((wanted, wanted), abs=slack)
+    assert nn.bandwidth(network) == before
+    last, kept = ([p for p in m.parameters() if p.shape[0] == 4][-1] for m in (network, found))
+    assert torch.equal(last, kept)
+
+
+def test_band_limits_move_with_the_bandwidth_and_still_hold():
+    network = nn.with_bandwidth(REACHING["band-limited"](0), (8.0, 12.0))
+    reach = sum(wave.index.abs().max(0).values for wave in network.filters) / network.period
+    assert all(float(r) <= limit for r, limit in zip(reach, network.limits[-1], strict=True))
+    with pytest.raises(InputError, match=r"expected a bandwidth that leaves a multiple of 1/period = 0.5"):
+        nn.with_bandwidth(network, 0.2)
+
+
+def test_what_has_no_frequencies_cannot_be_set():
+    for build in (nn.MultiScale, nn.MultiGrade):
+        with pytest.raises(InputError, match="expected a first activation that brings frequencies, got ReLU"):
+            nn.with_bandwidth(build(2, 1, 8, 2), 3.0)

@@ -10,7 +10,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.nn.activations import Reaching
 from overtone.nn.checks import Numbers, per_axis
-from overtone.nn.networks import Field, Network
+from overtone.nn.networks import Field, MultiGrade, MultiScale, Network
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -55,8 +55,8 @@ def with_bandwidth(module: Module, cycles: Numbers) -> Module:
     """A copy of a module that reaches `cycles`; the module stays as it is.
 
     Encodings of frequencies keep them, multiplied; grids are built anew with other resolutions and fresh values; a
-    network gets another first activation of the same kind and keeps its weights; a field changes its encoding, or
-    its network where coordinates are plain.
+    network gets another first activation of the same kind and keeps its weights, as do the parts of a `MultiScale` and
+    the first grade of a `MultiGrade`; a field changes its encoding, or its network where coordinates are plain.
 
     Args:
         module: An encoding, a network or a field.
@@ -78,6 +78,12 @@ def with_bandwidth(module: Module, cycles: Numbers) -> Module:
     if isinstance(new, Network):
         _set_network(new, per_axis(cycles, new.in_features, "bandwidth"))
         return new
+    if isinstance(new, MultiGrade):
+        new.grades[0] = with_bandwidth(new.grades[0], cycles)
+        return new
+    if isinstance(new, MultiScale):
+        _set_parts(new, per_axis(cycles, new.in_features, "bandwidth"))
+        return new
     raise InputError(
         "an encoding, a field, or a network whose first activation brings frequencies",
         type(module).__name__,
@@ -93,6 +99,18 @@ def _set_field(field: Field, cycles: Numbers) -> None:
         field.encoding = field.encoding.with_bandwidth(inner)
     else:
         field.body = with_bandwidth(field.body, inner)
+
+
+def _set_parts(network: MultiScale, reach: tuple[float, ...]) -> None:
+    """Every part's own bandwidth, before its scale, is multiplied alike."""
+    now = network.bandwidth
+    for position, part in enumerate(network.parts):
+        own = bandwidth(part)
+        if own is None or now is None:
+            network.parts[position] = with_bandwidth(part, reach)
+        else:
+            wanted = [o * r / n for o, r, n in zip(own, reach, now, strict=True)]
+            network.parts[position] = with_bandwidth(part, wanted)
 
 
 def _set_network(network: Network, reach: tuple[float, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import final
@@ -120,6 +121,38 @@ class BandLimited(Body):
             power_bandwidth(product_power([i[:, a] for i in indices], self.linears), 1 / self.period)
             for a in range(self.in_features)
         )
+
+    def with_bandwidth(self, cycles: Numbers) -> BandLimited:
+        """A copy that keeps its weights, its frequencies multiplied and rounded to whole multiples of 1 / period.
+
+        The limits move alike, so the bandwidth is met to half a multiple a filter.
+
+        Args:
+            cycles: The bandwidth in cycles per unit, one for all axes or one per axis.
+
+        Raises:
+            InputError: If the number of bandwidths is wrong, one is not positive and finite, or so low that limits
+                would coincide.
+        """
+        wanted = per_axis(cycles, self.in_features, "bandwidth")
+        factors = torch.tensor(
+            [w / b for w, b in zip(wanted, self.bandwidth, strict=True)], dtype=torch.float64
+        )
+        steps = torch.tensor([(0,) * self.in_features, *self._multiples], dtype=torch.float64).diff(dim=0)
+        moved = (steps * factors).round()
+        if float(moved.min()) < 1:
+            raise InputError(
+                f"a bandwidth that leaves a multiple of 1/period = {1 / self.period:.4g} between the limits",
+                ", ".join(f"{w:g}" for w in wanted),
+                "raise it, or build the network with a longer period",
+                "bandwidth",
+            )
+        found = copy.deepcopy(self)
+        for wave in found.filters:
+            assert isinstance(wave, LatticeFilter)
+            wave.index.copy_((wave.index.double() * factors.to(wave.index.device)).round())
+        found._multiples = [tuple(int(k) for k in row) for row in moved.cumsum(0).tolist()]
+        return found
 
     def describe(self) -> str:
         """One line for titles and records, "BandLimited 3 x 256 to 64"."""
