@@ -33,13 +33,14 @@ def flags(title):
 SHARED = flags("Flags of every verb")
 BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
+FIT_ONLY = ("--clean", "--controller", "--inputs", "--resume", "--overwrite")
 KEPT = SHARED | flags("Flags of study list and show")
 LISTED = {
     "scan": SHARED | BOTH | flags("Flags of scan"),
     "fit": SHARED | BOTH | FIT,
     "predict": SHARED
     | BOTH
-    | {flag: row for flag, row in FIT.items() if flag not in ("--clean", "--inputs", "--resume", "--overwrite")}
+    | {flag: row for flag, row in FIT.items() if flag not in FIT_ONLY}
     | flags("Flags of predict"),
     "compare": SHARED | BOTH | flags("Flags of compare"),
     "report": SHARED | flags("Flags of report"),

@@ -211,6 +211,12 @@ def keeping(command: Any) -> Any:
     section="Reading SOURCE",
     help="Tables (.csv): the columns to learn from; those of --columns, or all others, are learned.",
 )
+@flag(
+    "--controller",
+    is_flag=True,
+    section="Training",
+    help="Widen the reach while bands are learned, go back and slow down when noise is.",
+)
 @chain(reading, keeping, common)
 @click.pass_context
 def fit(

@@ -47,7 +47,7 @@ def check_same(context: click.Context, settings: Mapping[str, Any], where: str) 
     """
     known = settings.get("source") or {}
     begun = {**settings["network"], **settings["training"], "held_out": settings.get("held_out")}
-    begun["stop"] = settings.get("stop", False)
+    begun["stop"], begun["controller"] = settings.get("stop", False), settings.get("controller", False)
     begun |= {name: known.get("reading", {}).get(name) for name in READING} | {"clean": known.get("clean")}
     for parameter in context.command.params:
         name = parameter.name or ""

@@ -14,6 +14,7 @@ import torch
 
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
+from overtone.fitting.control import Control
 from overtone.fitting.directory import RunDirectory
 from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.fingerprint import fingerprint
@@ -55,6 +56,7 @@ def fit(
     compile: bool | None = None,
     held_out: float = 0.1,
     stop: bool = True,
+    controller: bool = False,
     seed: int = 0,
     device: str | torch.device = "auto",
     overwrite: bool = False,
@@ -90,6 +92,8 @@ def fit(
         stop: End the run when the smoothed error on held-out samples has been rising for as many steps again as the
             best one took, and hand back the network that was best (`tune.stop.HeldOut`); off, or with nothing held
             out, all steps are made and the last network is handed back.
+        controller: Steer the reach and the learning rate while training, from the bandwidth chosen or given, and stop
+            by the noise as well (`tune.Controller`); for encodings that can be rescaled or windowed.
         seed: Seeds the mask, the network and the batches.
         device: "auto" takes a GPU if there is one.
         overwrite: Replace an earlier run in `out`.
@@ -123,6 +127,13 @@ def fit(
     plan = plan_watching(
         signal, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
     )
+    rates = options.optimizer_for(field)
+    floor = noise() if noise else None
+    follower: Control | Keeping | None = None
+    if controller:
+        follower = Control(signal, field, rates, plan.window, floor, directory.path, stop)
+    elif _stops(signal, stop):
+        follower = Keeping(directory.path, field, HeldOut())
     settings = {
         "source": source,
         "samples": samples,
@@ -131,6 +142,7 @@ def fit(
         "watch": plan.to_json(),
         "held_out": held_out,
         "stop": stop,
+        "controller": controller,
         "bandwidth": built.bandwidth,
         "reasons": list(built.reasons),
     }
@@ -138,9 +150,9 @@ def fit(
     attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons), "signal": signal.name}
     attrs |= {"kind": signal.kind, "peak": signal.peak}
     directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
-    probe = watch(signal, field, directory.path, plan, noise() if noise else None, attrs=attrs)
-    keeping = Keeping(directory.path, field, HeldOut()) if _stops(signal, stop) else None
-    return _train(signal, replace(built, field=field), options, directory, probe, keeping, None, progress)
+    probe = watch(signal, field, directory.path, plan, floor, attrs=attrs)
+    built = replace(built, field=field)
+    return _train(signal, built, options, directory, probe, rates, follower, None, progress)
 
 
 def _resume(
@@ -177,22 +189,27 @@ def _resume(
     built = build(signal, given, begun.seed, noise)
     field = built.field.to(where)
     plan = WatchPlan.from_json(settings["watch"])
+    floor = noise() if noise else None
     on_schedule = LogSchedule().due(checkpoint.step)
     probe = watch(
         signal,
         field,
         directory.path,
         plan,
-        noise() if noise else None,
+        floor,
         resume_after=checkpoint.step if on_schedule else checkpoint.step - 1,
         elapsed=checkpoint.seconds,
     )
     directory.write_settings(settings | {"training": longer.to_json()})
-    known = _stops(signal, settings.get("stop", False))
-    keeping = Keeping(directory.path, field, HeldOut(), probe.record) if known else None
-    return _train(
-        signal, replace(built, field=field), longer, directory, probe, keeping, checkpoint, progress
-    )
+    known, rates = settings.get("stop", False), longer.optimizer_for(field)
+    follower: Control | Keeping | None = None
+    if settings.get("controller", False):
+        follower = Control(signal, field, rates, plan.window, floor, directory.path, known)
+        follower.recall(probe.record)
+    elif _stops(signal, known):
+        follower = Keeping(directory.path, field, HeldOut(), probe.record)
+    built = replace(built, field=field, reasons=tuple(settings["reasons"]))
+    return _train(signal, built, longer, directory, probe, rates, follower, checkpoint, progress)
 
 
 def _stops(signal: Samples, wished: bool) -> bool:
@@ -206,7 +223,8 @@ def _train(
     options: Options,
     directory: RunDirectory,
     probe: Probe,
-    keeping: Keeping | None,
+    rates: torch.optim.Optimizer,
+    follower: Control | Keeping | None,
     checkpoint: Checkpoint | None,
     progress: bool,
 ) -> Run:
@@ -220,7 +238,12 @@ def _train(
             recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
             learned = probe.highest_learned if probe.highest_learned > mean else math.nan
             shown.update(options.share(step, probe.elapsed), step, loss, learned)
-            return recorded and keeping is not None and keeping.update(step, probe.latest)
+            if not recorded or follower is None:
+                return False
+            done = follower.update(step, probe.latest)
+            for line in follower.news():
+                shown.say(line)
+            return done
 
         outcome = train(
             built.field,
@@ -230,12 +253,14 @@ def _train(
             wants=probe.schedule.due,
             checkpoint=directory.checkpoint,
             resume=checkpoint,
+            optimizer=rates,
         )
         if isinstance(signal, Signal):
             probe.snapshot(outcome.step)
         kept = outcome.step
-        if keeping is not None and outcome.ending is not Ending.INTERRUPTED:
-            kept = keeping.restore() or outcome.step
+        if follower is not None and outcome.ending is not Ending.INTERRUPTED:
+            kept = follower.restore() or outcome.step
+            probe.annotate(**follower.attributes(built.reasons))
         errors = last_errors(probe, signal, built.field)
         probe.annotate(
             kept=kept,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -61,6 +62,31 @@ class Keeping:
         for file in set(self._folder.glob("*")) - wanted:
             file.unlink(missing_ok=True)
         return done
+
+    @property
+    def best_step(self) -> int | None:
+        """The step to go back to; None before any could be judged."""
+        return self._watch.best_step
+
+    def recall(self, step: int, row: Row) -> bool:
+        """Take note of a row of a run that goes on; its network was kept at the time.
+
+        Args:
+            step: Optimizer steps at the time.
+            row: What was measured then.
+
+        Returns:
+            Whether to end the run.
+        """
+        return self._watch.update(step, row)
+
+    def news(self) -> list[str]:
+        """Nothing to tell before the end."""
+        return []
+
+    def attributes(self, _: Sequence[str]) -> dict[str, Any]:
+        """Nothing that the record does not hold already."""
+        return {}
 
     def restore(self) -> int | None:
         """Put the best network's state back.

@@ -67,6 +67,7 @@ def train(
     wants: Callable[[int], bool],
     checkpoint: Path | None = None,
     resume: Checkpoint | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
 ) -> Outcome:
     """Minimise the mean square error of the normalised values over the signal's training samples.
 
@@ -83,6 +84,7 @@ def train(
         wants: Whether the observer is to be called after a step; keeps the loop free of waits for the device.
         checkpoint: Where to keep a checkpoint, if anywhere.
         resume: Continue from this state.
+        optimizer: One that somebody else steers as well, by the `pace` of its groups; made from the options if None.
 
     Returns:
         Where and why it ended.
@@ -91,7 +93,7 @@ def train(
         RunError: If the loss is not finite; names the step and the last step seen to be good.
     """
     device = next(network.parameters()).device
-    optimizer = options.optimizer_for(network)
+    optimizer = optimizer or options.optimizer_for(network)
     batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
@@ -124,8 +126,10 @@ def train(
             step += 1
             now = time.perf_counter()
             ending = _ending(options, step, spent + now - began, interrupt)
-            if (ending is not None or wants(step)) and observer(step, loss.item(), rate, ending is not None):
-                ending = ending or Ending.OBSERVER
+            if ending is not None or wants(step):
+                used = optimizer.param_groups[0]["lr"]
+                if observer(step, loss.item(), used, ending is not None):
+                    ending = ending or Ending.OBSERVER
             if checkpoint is not None and (ending is not None or now - saved > CHECKPOINT_SECONDS):
                 saved = now
                 _save(checkpoint, step, spent + now - began, network, optimizer, batches, device)

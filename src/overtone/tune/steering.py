@@ -20,7 +20,10 @@ from overtone.tune.lever import Lever
 from overtone.tune.stop.watch import Row
 
 NOISY, GROWTH = 0.5, 1.1
-"""First reach of signals that may be noisy as a part of the recommended bandwidth, and the most an opening multiplies."""
+"""First reach of signals that may be noisy as a part of the recommended bandwidth, and the largest opening."""
+
+EARLIEST = 10
+"""Steps before which nothing is opened."""
 
 SHIFT = 0.25
 """Cycles by which an opening may move the waves at the far end of the extent: more, and what was learned is lost."""
@@ -163,7 +166,7 @@ class Steering:
         self._extent, self._optimizer, self._fresh = extent, optimizer, keeper
         self._keeper = None if keeper is None else keeper()
         self._rows: dict[int, Row] = {}
-        self._lowered, self._shift = 0, 0
+        self._lowered, self._shift, self._turned = 0, 0, 0
 
     @property
     def reach(self) -> tuple[float, ...]:
@@ -186,17 +189,32 @@ class Steering:
             return self._turn(step)
         return self._open(step, row)
 
-    def recall(self, step: int, row: Row) -> None:
-        """Take note of a row of a run that goes on: the network and the optimizer of then are restored elsewhere."""
+    def judge(self, step: int, row: Row) -> None:
+        """Take note of a row without acting on it, the last of a run."""
+        if self._keeper is not None:
+            self._rows[step - self._shift] = row
+            self._keeper.update(step - self._shift, row)
+
+    def recall(self, step: int, row: Row) -> Action:
+        """Take note of a row of a run that goes on: the network and the optimizer of then are restored elsewhere.
+
+        Returns:
+            What was done then.
+        """
         own = step - self._shift
         self._rows[own] = row
         if self._keeper is None or not self._keeper.recall(own, row):
-            self._open(step, row)
-            return
+            return self._open(step, row)
         best = self._keeper.best_step
-        if self._fresh is not None and best is not None and self._lowered < LOWERINGS:
-            self._begin_again(step, best)
-            self._keeper.recall(best, self._rows[best])
+        if best is None or self._lowered >= LOWERINGS:
+            return Action(Move.STOP, self.reach, _ended(step))
+        self._begin_again(step, best)
+        self._keeper.recall(best, self._rows[best])
+        return Action(Move.SLOW, self.reach, _slowed(step, best))
+
+    def at(self, own: int) -> int:
+        """The step of the run at which the network was that `finish` counts as `own`."""
+        return own if own <= self._turned else own + self._shift
 
     def finish(self) -> int | None:
         """Put the best network back.
@@ -220,7 +238,12 @@ class Steering:
 
     def _open(self, step: int, row: Row) -> Action:
         residual = np.asarray(row["residual_power"])
-        if self._lowered or not self._lacks(row) or not self._spectrum.learned(residual, max(self.reach)):
+        if (
+            step < EARLIEST
+            or self._lowered
+            or not self._lacks(row)
+            or not self._spectrum.learned(residual, max(self.reach))
+        ):
             return Action(Move.NOTHING, self.reach)
         room = min(m / b for m, b in zip(self._most, self.reach, strict=True))
         waves = max(b * e for b, e in zip(self.reach, self._extent, strict=True))
@@ -238,21 +261,26 @@ class Steering:
     def _turn(self, step: int) -> Action:
         best = None if self._lowered >= LOWERINGS else self.finish()
         if best is None:
-            return self.end(f"At step {step} the estimated error rises again: what is left is noise.")
+            return self.end(_ended(step))
         for group in self._optimizer.param_groups:
             group["lr"] *= SLOWER
             group["pace"] = SLOWER * group.get("pace", 1.0)
         self._begin_again(step, best)
         assert self._keeper is not None
         self._keeper.update(best, self._rows[best])
-        reason = (
-            f"At step {step} the estimated error rises: back to step {best}, {SLOWER:g} of the learning rate."
-        )
-        return Action(Move.SLOW, self.reach, reason)
+        return Action(Move.SLOW, self.reach, _slowed(step, best))
 
     def _begin_again(self, step: int, best: int) -> None:
         """From a best network, with a watch that has seen nothing else."""
         assert self._fresh is not None
-        self._lowered, self._shift = self._lowered + 1, step - best
+        self._lowered, self._shift, self._turned = self._lowered + 1, step - best, best
         self._rows = {best: self._rows[best]}
         self._keeper = self._fresh()
+
+
+def _slowed(step: int, best: int) -> str:
+    return f"At step {step} the estimated error rises: back to step {best}, {SLOWER:g} of the learning rate."
+
+
+def _ended(step: int) -> str:
+    return f"At step {step} the estimated error rises again: what is left is noise."

@@ -1,0 +1,130 @@
+"""A fit under a controller: `tune.steering` fed with the rows that the probe measures anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+
+from overtone.errors import InputError
+from overtone.fitting.keeping import Keeping
+from overtone.nn import Field
+from overtone.observe import LogSchedule, Window
+from overtone.observe.measurement import Measurement
+from overtone.signals import Samples, Signal
+from overtone.spectra import NoiseFloor
+from overtone.tune import Action, Move, recommend_bandwidth
+from overtone.tune.controller import rule_for
+from overtone.tune.lever import Lever
+from overtone.tune.steering import Spectrum, Steering
+from overtone.tune.stop.rule import rows
+from overtone.tune.stop.watch import Row
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@final
+class Control:
+    """Steers a run from row to row; whatever it decides follows from the rows, so that a resumed run decides alike.
+
+    Args:
+        signal: What is learned, on a grid.
+        field: The network in training; its encoding is set to the first reach.
+        optimizer: In training.
+        window: The part of the grid that rows are measured on.
+        noise: The noise floor.
+        folder: The run directory, for the networks to go back to.
+        stop: Whether it may go back and end the run.
+
+    Raises:
+        InputError: If the signal is scattered, or the encoding can be neither rescaled nor windowed.
+    """
+
+    def __init__(
+        self,
+        signal: Samples,
+        field: Field,
+        optimizer: torch.optim.Optimizer,
+        window: Window | None,
+        noise: NoiseFloor | None,
+        folder: Path,
+        stop: bool,
+    ) -> None:
+        if not isinstance(signal, Signal) or noise is None or window is None:
+            raise InputError(
+                "a signal on a grid", "scattered samples", "leave the controller out", "controller"
+            )
+        self._unit = signal.geometry.frequency_unit
+        spectrum = Spectrum(Measurement(replace(signal, clean=None), window), noise)
+        wanted = recommend_bandwidth(signal, noise).bandwidth
+        lever = Lever.of(field, spectrum.begin(wanted, field.bandwidth))
+        rule = rule_for(signal, spectrum) if stop else None
+        keeper = None if rule is None else (lambda: Keeping(folder, field, rule))
+        grid = signal.geometry
+        self._first = lever.reach
+        self._steering = Steering(
+            spectrum, lever, spectrum.furthest(wanted, grid), grid.extent, optimizer, keeper
+        )
+        self._actions: list[tuple[int, Action]] = []
+        self._said = 0
+
+    def recall(self, record: xarray.Dataset) -> None:
+        """Take note of the rows of a run that goes on.
+
+        Args:
+            record: Up to where it goes on.
+        """
+        for step, row in rows(record):
+            self._note(step, self._steering.recall(step, row))
+        self._said = len(self._actions)
+
+    def update(self, step: int, row: Row) -> bool:
+        """Act on a row; whether to end the run.
+
+        The row that ends a session between two others is judged but not acted on: a run that goes on has not got it.
+        """
+        if not LogSchedule().due(step):
+            self._steering.judge(step, row)
+            return False
+        action = self._steering.update(step, row)
+        self._note(step, action)
+        return action.stop
+
+    def restore(self) -> int | None:
+        """Put the best network back; the step of the run that it was at, None where nothing could be judged."""
+        best = self._steering.finish()
+        return None if best is None else self._steering.at(best)
+
+    def news(self) -> list[str]:
+        """Sentences on what was done since the last call."""
+        fresh = [action.reason for _, action in self._actions[self._said :]]
+        self._said = len(self._actions)
+        return fresh
+
+    def attributes(self, reasons: Sequence[str]) -> dict[str, Any]:
+        """What goes into the record: where the reach ended, every action, and sentences after `reasons`."""
+        opened = sum(action.move is Move.WIDEN for _, action in self._actions)
+        told = f"The controller began at {_shown(self._first)} {self._unit}"
+        told += f" and reached further {opened} times." if opened else " and stayed there."
+        turns = [action.reason for _, action in self._actions if action.move is not Move.WIDEN]
+        listed = [
+            {"step": step, "move": a.move.value, "bandwidth": list(a.bandwidth), "reason": a.reason}
+            for step, a in self._actions
+        ]
+        return {
+            "bandwidth": list(self._steering.reach),
+            "reasons": [*reasons, told, *turns],
+            "actions": listed,
+        }
+
+    def _note(self, step: int, action: Action) -> None:
+        if action.move is not Move.NOTHING:
+            self._actions.append((step, action))
+
+
+def _shown(bandwidth: Sequence[float]) -> str:
+    return " x ".join(dict.fromkeys(f"{b:.3g}" for b in bandwidth))
