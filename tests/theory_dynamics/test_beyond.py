@@ -90,4 +90,4 @@ def test_training_that_is_cheaper_is_said_to_be(training: float | None, warned: 
     warning = Cost(1.0, training).warning
     assert (warning is not None) == warned
     if warning is not None:
-        assert warning.startswith("Predicting took 1 s, training itself would take about 0.5 s")
+        assert warning.startswith("Predicting took 1 s; training itself would take about 0.5 s")

@@ -191,7 +191,7 @@ def test_a_pilot_that_diverges_says_at_which_step() -> None:
     x, y = samples()
     network = Linear(30, 2)
     pilot = Pilot(network, torch.optim.SGD(network.parameters(), 1e6), x, y)
-    with pytest.raises(RunError, match=r"a finite loss in the pilot, got (inf|nan) at step"):
+    with pytest.raises(RunError, match=r"a pilot that does not diverge, got a loss of (inf|nan) by step"):
         pilot.advance(500)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk import Kernel, Outputs, Route, finite
+from overtone.theory.ntk import Factored, Implicit, Kernel, Outputs, Route, finite
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import contraction, error, jacobian, kernel, randomise, seeded, tolerance
 
@@ -400,3 +400,47 @@ def test_of_many_samples_the_lower_half_is_computed_and_mirrored(outputs):
     assert half.get_total_flops() < 0.75 * both.get_total_flops()
     assert torch.equal(found.matrix, found.matrix.mT)
     assert error(found.matrix, whole.matrix) < 1e-12
+
+
+def test_layers_without_a_rule_are_named_with_the_route_taken():
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention, self.out = attention, nn.Linear(8, 1)
+
+        def forward(self, x):
+            return self.out(self.attention(x, x, x)[0].mean(1))
+
+    found = finite(Attends(), torch.randn(4, 5, 8, generator=seeded(0)))
+    assert found.fallback["attention"] == ("MultiheadAttention", VECTORISED)
+    assert found.notes[0] == (
+        "attention (MultiheadAttention) has no rule by layer: its gradients were taken by torch.func, many samples "
+        "at once."
+    )
+    assert not finite(mlp(), torch.ones(3, 5)).notes
+
+
+@pytest.mark.parametrize("form", [finite, Implicit, Factored])
+def test_samples_that_the_network_does_not_take_are_refused_with_what_it_says(form):
+    with pytest.raises(
+        InputError, match=r"expected samples that the network takes, got shape \(\d, 5\) of torch.float64"
+    ):
+        form(mlp(), samples(3, 5))
+    with pytest.raises(
+        InputError, match=r"on which it fails with: mat1 and mat2 shapes cannot be multiplied"
+    ):
+        form(mlp(), torch.ones(3, 4))
+    with pytest.raises(InputError, match="expected a tensor of samples, got list"):
+        form(mlp(), [[1.0] * 5])
+    with pytest.raises(InputError, match=r"on one device, got 0\.weight on cpu, the samples on meta"):
+        form(mlp(), torch.ones(3, 5, device="meta"))
+
+
+def test_a_network_that_needs_others_in_the_batch_is_refused():
+    normed = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 1))
+    with pytest.raises(
+        InputError, match="expected a network that takes a sample alone, got the failure: Expected more"
+    ):
+        finite(normed, torch.ones(3, 5))

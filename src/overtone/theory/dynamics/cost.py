@@ -25,6 +25,10 @@ class Cost:
         if self.training is None or self.predicting <= self.training:
             return None
         return (
-            f"Predicting took {self.predicting:.2g} s, training itself would take about {self.training:.2g} s: for a "
-            "signal this small, train."
+            f"Predicting took {_rounded(self.predicting)} s; training itself would take about "
+            f"{_rounded(self.training)} s, and is the surer answer."
         )
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"

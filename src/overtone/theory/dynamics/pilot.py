@@ -73,16 +73,20 @@ class Pilot:
             self.optimizer.zero_grad(set_to_none=True)
             loss = (self.network(x).reshape(y.shape) - y).square().mean()
             if not bool(torch.isfinite(loss)):
-                raise RunError(
-                    "a finite loss in the pilot",
-                    f"{loss.item()} at step {self.step + 1}",
-                    f"lower the learning rate of {self._base:g}",
-                    "pilot",
-                )
+                raise self.diverged(loss.item())
             loss.backward()
             self.optimizer.step()
             self.step += 1
         self.seconds += time.perf_counter() - began
+
+    def diverged(self, loss: float) -> RunError:
+        """The error of a loss beyond bounds."""
+        return RunError(
+            "a pilot that does not diverge",
+            f"a loss of {loss:.3g} by step {self.step + 1}",
+            f"lower the learning rate of {self._base:g}",
+            "pilot",
+        )
 
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
         """(N, C) present outputs."""

@@ -119,12 +119,12 @@ def predict(
 
     Raises:
         InputError: If the signal is too large, the pilot not within the steps, or the optimizer unknown.
-        RunError: If the pilot's loss stops being finite.
+        RunError: If the pilot diverges.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572); Lee et al. 2019 (arXiv 1902.06720), section 2.
     """
     began, seen = time.perf_counter(), signal if part is None else part
-    _check(seen, steps, pilot)
+    _check(seen, network, optimizer, steps, pilot, batch)
     base = float(optimizer.param_groups[0]["lr"])
     scene = Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise)
     index = signal.train_index
@@ -246,7 +246,14 @@ def _attrs(network: Field, optimizer: torch.optim.Optimizer, pilot: int, seed: i
     }
 
 
-def _check(signal: Signal, steps: int, pilot: int) -> None:
+def _check(
+    signal: Signal,
+    network: Field,
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    pilot: int,
+    batch: int | None,
+) -> None:
     outputs = signal.values.numel()
     if outputs > LARGEST:
         raise InputError(
@@ -255,5 +262,18 @@ def _check(signal: Signal, steps: int, pilot: int) -> None:
             "pass a part of the signal to predict",
             "signal",
         )
+    if steps < 1:
+        raise InputError("at least one step", f"{steps}", "predict further", "steps")
     if not 0 <= pilot < steps:
         raise InputError(f"a pilot of 0 to {steps - 1} steps", f"{pilot}", "predict more steps", "pilot")
+    if batch is not None and batch < 1:
+        raise InputError("at least one sample per batch", f"{batch}", "pass for instance 64", "batch")
+    moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    left = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in moved]
+    if left:
+        raise InputError(
+            "an optimizer of all parameters that require gradients",
+            f"one without {left[0]}" + (f" and {len(left) - 1} more" if left[1:] else ""),
+            "pass the network's own optimizer, or call requires_grad_(False) on what it leaves alone",
+            "optimizer",
+        )

@@ -140,4 +140,4 @@ class Descent(Rule):
 
     def limit(self, rate: float) -> float:
         """2 (1 + m) / ((1 - d) rate); without momentum 2 / rate."""
-        return 2 * (1 + self.momentum) / ((1 - self.dampening) * rate)
+        return 2 * (1 + self.momentum) / ((1 - self.dampening) * rate) if rate else math.inf

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.dynamics.growth import Kernels
 from overtone.theory.dynamics.leaps import Leaps
-from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate
+from overtone.theory.dynamics.linear import BLOW_UP, CALM, Linearised, Moment, Rate
 from overtone.theory.dynamics.minibatch import spread
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.record import Ledger
@@ -99,12 +100,15 @@ class Scene:
             pilot: Its last step; its row is noted too.
             look: Called at half of it.
         """
-        middle = pilot // 2
+        middle, start, tiny = pilot // 2, None, torch.finfo(torch.float64).tiny
         for step in sorted({step for step in rows if step < pilot} | {middle, pilot}):
             taken.advance(step - taken.step)
             if step in rows or step == pilot:
                 outputs = taken.outputs(self.x)
                 loss = float((outputs - self.y)[self.train].square().mean())
+                start = loss if start is None else start
+                if not loss <= BLOW_UP * max(start, tiny) or not bool(outputs.isfinite().all()):
+                    raise taken.diverged(loss)
                 self.ledger.add(step, outputs.cpu(), loss, self.rate(step))
             if 1 <= step == middle < pilot:
                 look()

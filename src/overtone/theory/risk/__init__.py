@@ -5,6 +5,7 @@ from overtone.theory.risk.expected import Risk, expected
 from overtone.theory.risk.filters import Filter, GradientDescent, GradientFlow, Ridge
 from overtone.theory.risk.irreducible import Irreducible, excess_signal, irreducible
 from overtone.theory.risk.path import Path, path, rank
+from overtone.theory.risk.record import record
 from overtone.theory.risk.stops import Stop, StopVerdict, gcv, gcv_stop, sure, sure_stop
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "irreducible",
     "path",
     "rank",
+    "record",
     "stein_risk",
     "sure",
     "sure_stop",

@@ -15,7 +15,8 @@ from overtone.errors import InputError, RunError
 from overtone.theory.ntk.empirical.blocks import GIB, appetite, assemble, budget, need
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.plan import choose, probe_samples
-from overtone.theory.ntk.empirical.sources import Route, Source, outputs_of
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk.empirical.sources import Route, Source
 from overtone.theory.ntk.empirical.untouched import untouched
 
 
@@ -48,6 +49,14 @@ class Kernel:
     def parameters(self) -> int:
         """Number of trained parameters; a complex one counts once."""
         return sum(self.routes.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each layer that no rule covers: its name, its kind and how its gradients were taken."""
+        return tuple(
+            f"{name} ({kind}) has no rule by layer: its gradients were taken {route.how}."
+            for name, (kind, route) in self.fallback.items()
+        )
 
     @property
     def shape(self) -> torch.Size:
@@ -103,8 +112,9 @@ def finite(
         The kernel, in the outputs' precision, on their device.
 
     Raises:
-        InputError: If the samples are none or differ in shape or device, nothing is trained, the network's output has
-            no row per sample or is random, or the budget is too small for the result.
+        InputError: If the samples are none, not what the network takes, or differ in shape or device, nothing is
+            trained, the network's output has no row per sample or is random, or the budget is too small for the
+            result.
         RunError: If the kernel is not finite.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
@@ -113,8 +123,7 @@ def finite(
     columns = 0 if x2 is None else len(x2)
     with untouched(network, x1.device):
         probe = probe_samples(x1)
-        with torch.no_grad():
-            y = outputs_of(network, probe)
+        y = first_outputs(network, probe)
         itemsize = max(4, y.element_size())
         size = need(len(x1), columns or len(x1), y.shape[1], outputs, itemsize)
         available = memory * GIB - size
@@ -151,28 +160,11 @@ def _fallback(network: nn.Module, sources: Sequence[Source]) -> dict[str, tuple[
 
 
 def _check(network: nn.Module, x1: Tensor, x2: Tensor | None) -> None:
-    for name, x in (("x1", x1), ("x2", x2)):
-        if x is not None and (x.ndim == 0 or len(x) == 0):
-            raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", name)
+    check_samples(network, x1=x1, x2=x2)
     if x2 is not None and x2.shape[1:] != x1.shape[1:]:
         raise InputError(
             f"samples of shape {tuple(x1.shape[1:])} as in x1",
             f"{tuple(x2.shape[1:])}",
             "bring both to one shape",
             "x2",
-        )
-    check_devices(network, *(x for x in (x1, x2) if x is not None))
-
-
-def check_devices(network: nn.Module, *samples: Tensor) -> None:
-    """Raise InputError unless all parameters, buffers and samples lie on one device."""
-    state = [*network.named_parameters(), *network.named_buffers()]
-    places = {str(value.device): name for name, value in reversed(state)}
-    places |= {str(x.device): "the samples" for x in samples}
-    if len(places) > 1:
-        raise InputError(
-            "the network and all samples on one device",
-            ", ".join(f"{name} on {device}" for device, name in sorted(places.items())),
-            "move them to one with .to(device)",
-            "network",
         )

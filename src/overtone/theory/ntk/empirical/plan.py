@@ -14,6 +14,7 @@ from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.rules import Rule, rule_for
+from overtone.theory.ntk.empirical.samples import FAILURES
 from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, gradients, outputs_of
 from overtone.theory.ntk.empirical.unrolled import unrolled
 
@@ -79,7 +80,7 @@ def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
 def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
     with torch.no_grad():
         together, again = outputs_of(network, probe), outputs_of(network, probe)
-        alone = torch.cat([outputs_of(network, sample[None]) for sample in probe])
+        alone = torch.cat([_alone(network, sample[None]) for sample in probe])
     if not torch.equal(together.nan_to_num(), again.nan_to_num()):
         raise InputError(
             "a network that gives the same outputs for the same samples in evaluation mode",
@@ -96,6 +97,18 @@ def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
             "network",
         )
     return together
+
+
+def _alone(network: nn.Module, sample: Tensor) -> Tensor:
+    try:
+        return outputs_of(network, sample)
+    except FAILURES as failure:
+        raise InputError(
+            "a network that takes a sample alone",
+            f"the failure: {str(failure).rstrip('.')}",
+            "take out what mixes the samples of a batch",
+            "network",
+        ) from failure
 
 
 def _half_the_digits(dtype: torch.dtype) -> float:
@@ -131,10 +144,6 @@ class _Weighted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return outputs_of(self.network, x) @ self.cotangent
-
-
-FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
-"""What a network may raise that cannot be followed in another form."""
 
 
 def _layers(

@@ -35,6 +35,15 @@ class Route(enum.IntEnum):
     VECTORISED = 2
     SAMPLES = 3
 
+    @property
+    def how(self) -> str:
+        """The route in words."""
+        return {
+            Route.LAYERS: "by layer",
+            Route.VECTORISED: "by torch.func, many samples at once",
+            Route.SAMPLES: "one sample after the other",
+        }[self]
+
 
 def outputs_of(network: nn.Module, x: Tensor) -> Tensor:
     """The network's outputs as (N, C).

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.blocks import GIB, Appetite, appetite
 from overtone.theory.ntk.empirical.features import Features
-from overtone.theory.ntk.empirical.kernel import check_devices
 from overtone.theory.ntk.empirical.plan import choose, probe_samples
-from overtone.theory.ntk.empirical.sources import Source, outputs_of
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk.empirical.sources import Source
 from overtone.theory.ntk.empirical.untouched import untouched
 from overtone.theory.ntk.operators.operator import Operator
 
@@ -31,14 +31,11 @@ class Factors:
     """
 
     def __init__(self, network: nn.Module, x: Tensor) -> None:
-        if x.ndim == 0 or len(x) == 0:
-            raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", "x")
-        check_devices(network, x)
+        check_samples(network, x=x)
         self.network, self.x = network, x
         with untouched(network, x.device):
             probe = probe_samples(x)
-            with torch.no_grad():
-                first = outputs_of(network, probe)
+            first = first_outputs(network, probe)
             self.dtype, self.channels = first.dtype, first.shape[1]
             self.sources: list[Source] = choose(network, x, PASS)
             self.appetite: Appetite = appetite(self.sources, probe[:1])

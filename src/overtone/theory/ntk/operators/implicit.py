@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.plan import trained_parameters
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
 from overtone.theory.ntk.empirical.sources import outputs_of
 from overtone.theory.ntk.empirical.untouched import untouched
 from overtone.theory.ntk.operators.operator import Operator
@@ -38,13 +39,11 @@ class Implicit(Operator):
     def __init__(self, network: nn.Module, x: Tensor, *, chunk: int = 1024) -> None:
         if chunk < 1:
             raise InputError("at least one sample per pass", f"{chunk}", "leave it at 1024", "chunk")
-        if x.ndim == 0 or len(x) == 0:
-            raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", "x")
+        check_samples(network, x=x)
         self.network, self.x, self.chunk = network, x, chunk
         self.parameters = trained_parameters(network)
         with untouched(network, x.device):
-            with torch.no_grad():
-                first = outputs_of(network, x[:1])
+            first = first_outputs(network, x[:1])
             self.channels = first.shape[1]
         self.size, self.dtype, self.device = len(x) * self.channels, first.dtype, first.device
 

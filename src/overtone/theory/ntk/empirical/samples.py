@@ -1,0 +1,58 @@
+"""Samples that a network can take: checked before anything is computed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.theory.ntk.empirical.sources import outputs_of
+
+FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
+"""What a network may raise on samples that it does not take, or in a form in which it cannot be followed."""
+
+
+def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
+    """Raise InputError unless all samples are tensors of at least one row, on the network's device.
+
+    Args:
+        network: The network.
+        samples: (N, ...) tensors by the name of their argument.
+    """
+    given = {name: x for name, x in samples.items() if x is not None}
+    for name, x in given.items():
+        if not isinstance(x, Tensor):
+            raise InputError("a tensor of samples", type(x).__name__, "pass torch.as_tensor(...)", name)
+        if x.ndim == 0 or len(x) == 0:
+            raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", name)
+    state = [*network.named_parameters(), *network.named_buffers()]
+    places = {str(value.device): name for name, value in reversed(state)}
+    places |= {str(x.device): "the samples" for x in given.values()}
+    if len(places) > 1:
+        raise InputError(
+            "the network and all samples on one device",
+            ", ".join(f"{name} on {device}" for device, name in sorted(places.items())),
+            "move them to one with .to(device)",
+            "network",
+        )
+
+
+def first_outputs(network: nn.Module, x: Tensor) -> Tensor:
+    """The outputs (N, C) for a few samples, without a graph.
+
+    Raises:
+        InputError: If the network does not take such samples; says what it says.
+    """
+    try:
+        with torch.no_grad():
+            return outputs_of(network, x)
+    except InputError:
+        raise
+    except FAILURES as failure:
+        reason = (str(failure).splitlines() or [""])[0].rstrip(".") or type(failure).__name__
+        raise InputError(
+            "samples that the network takes",
+            f"shape {tuple(x.shape)} of {x.dtype}, on which it fails with: {reason}",
+            "check their shape, and convert them to the precision of its parameters",
+            "network",
+        ) from failure
