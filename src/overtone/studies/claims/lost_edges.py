@@ -87,7 +87,7 @@ STUDY = Study(
         Size.QUICK: Effort(10, {"side": 48, "samples": 2048, "steps": 150, "width": 48}),
         Size.FULL: Effort(20, {"side": 256, "samples": 16_000, "steps": 5000, "width": 256}),
     },
-    depends="the network",
+    depends="what is fitted",
     caveat="The criterion is twice the share that chance gives; more than that is not asked, so that most of the error "
     "may lie elsewhere. Recordings are synthetic, of plucked notes. In the control gradient and error at a place are "
     "independent, whatever the spectrum.",
