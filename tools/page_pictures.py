@@ -24,6 +24,7 @@ from overtone.plots import style
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = (
+    "compare",
     "points",
     "cloud",
     "scalars",

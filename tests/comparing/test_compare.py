@@ -15,6 +15,7 @@ from overtone.comparing.work import attempt
 from overtone.errors import InputError, RunError
 from overtone.fitting.network import Encoding, NetworkSettings
 from overtone.signals import masks, synthetic
+from overtone.sweeps import Local
 from overtone.tune import Budget
 from tests.comparing.small import QUICK, Nobody, waves, white
 
@@ -70,6 +71,15 @@ def test_other_samples_are_not_mixed_in(once):
         ot.compare(waves(noise=0.1), once.path, workers=Nobody(), **QUICK)
     with pytest.raises(InputError, match="expected the samples that the comparison began with"):
         ot.compare(waves(), once.path, workers=Nobody(), seed=1, **QUICK)
+
+
+def test_worker_processes_find_the_same(once, tmp_path):
+    found = ot.compare(waves(), tmp_path / "out", workers=Local(1), **{**QUICK, "seeds": 1})
+    assert {score.name for score in found.scores} == {score.name for score in once.scores}
+    first = {score.name: score.psnr[0] for score in once.scores}
+    for score in found.scores:
+        # The same arithmetic in the same order, but for the number of threads a sum is split among.
+        assert score.psnr[0] == pytest.approx(first[score.name], abs=0.1 if score.mean < 80 else 3)
 
 
 def test_the_page_shows_all(once, tmp_path):

@@ -8,6 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overtone.comparing.figure import label_sides
 from overtone.comparing.score import Margin, cells, margin, student
 
 BOX = np.repeat(np.arange(64), 8)
@@ -76,3 +77,11 @@ def test_boxes_are_contiguous_and_about_as_many(shape):
     for number in np.unique(box)[:8]:
         inside = np.argwhere(box == number)
         assert len(inside) == np.prod(np.ptp(inside, axis=0) + 1)
+
+
+def test_labels_of_dots_that_lie_together_go_to_different_sides():
+    seconds, psnr = np.array([1.0, 1.01, 1.02, 1000.0]), np.array([30.0, 30.02, 30.01, 10.0])
+    sides = label_sides(seconds, psnr)
+    assert len(set(sides[:3])) == 3
+    assert label_sides(seconds[[0, 3]], psnr[[0, 3]]) == ["top center"] * 2
+    assert label_sides(seconds[:1], psnr[:1]) == ["top center"]
