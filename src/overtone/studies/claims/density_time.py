@@ -105,7 +105,7 @@ STUDY = Study(
         {"trained": False, "weighed": True, "cycles": 8},
     ),
     measure=measure,
-    axes=Axes("Steps, or time of the kernel's flow", "Relative error", log_x=True, log_y=True),
+    axes=Axes("Steps, or time of the kernel's flow", "Relative error", log_x=True),
     efforts={
         Size.SMOKE: Effort(1, {"samples": 60, "steps": 20, "width": 16}),
         Size.QUICK: Effort(5, {"samples": 160, "steps": 1200, "width": 128}),

@@ -82,7 +82,7 @@ STUDY = Study(
         "no petals, but turned, 17 cycles, trained", {"trained": True, "petals": 0, "cycles": 17}
     ),
     measure=measure,
-    axes=Axes("Steps, or time of the kernel's flow", "Relative error", log_x=True, log_y=True),
+    axes=Axes("Steps, or time of the kernel's flow", "Relative error", log_x=True),
     efforts={
         Size.SMOKE: Effort(1, {"samples": 128, "steps": 10, "width": 16}),
         Size.QUICK: Effort(5, {"samples": 256, "steps": 800, "width": 64}),
