@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ from overtone.cli.text import facts, paragraph, per_axis
 from overtone.cli.verb import Verb, examples, flag
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from overtone.fitting.predict import Forecast
 
 WITHOUT_EFFECT = ("precision", "compile", "stop")
@@ -159,7 +162,21 @@ def draw(found: Forecast, out: str, run: str | None) -> None:
     measured = None if run is None else records.load(run)
     drawn = predicted.data(found.record, found.prediction.earliest, found.prediction.latest, measured)
     figure = predicted.figure(drawn)
+    _shade_untold(figure, found)
     figure.update_layout(
         title={"text": f"Predicted learning steps: {found.signal.name}", "y": 0.98}, margin={"t": 80}
     )
     figure.write_html(out, include_plotlyjs=True)
+
+
+def _shade_untold(figure: Figure, found: Forecast) -> None:
+    """Say "cannot tell" over the frequencies that the prediction leaves open at its last step."""
+    record = found.record
+    untold = record.residual_power.isel(step=-1).isnull().any("channel").values
+    if not untold.any():
+        return
+    low, high = float(record.band_low.values[untold].min()), float(record.band_high.values[untold].max())
+    figure.add_vrect(x0=low, x1=high, fillcolor="gray", opacity=0.12, line_width=0, layer="below")
+    figure.add_annotation(
+        x=math.log10(low), y=0.98, yref="paper", xanchor="left", text="cannot tell", showarrow=False
+    )

@@ -71,8 +71,12 @@ class Leaps:
         self.pilot, self.rule, self.rate = pilot, rule, rate
         self._x, self._y, self._train = x, y, train
 
-    def view(self) -> View:
-        """The network where it is now, with the momentum that it has."""
+    def view(self, mean_over: int | None = None) -> View:
+        """The network where it is now, with the momentum that it has.
+
+        Args:
+            mean_over: Samples that the loss is the mean over; those that are trained on if None.
+        """
         network, optimizer = self.pilot.network, self.pilot.optimizer
         scale = second_moments(optimizer, network)
         wide = copy.deepcopy(network).double()
@@ -83,7 +87,8 @@ class Leaps:
         moving = {n: m if kept is None else kept[n] * m for n, m in momenta.items()}
         velocity = push(network, self._x, moving) if moving else None
         columns = kernel.reshape(len(kernel), len(self._x), -1)[:, self._train].reshape(len(kernel), -1)
-        linear = Linearised.of(self.pilot.outputs(self._x), self._y, columns, self._train, velocity)
+        outputs = self.pilot.outputs(self._x)
+        linear = Linearised.of(outputs, self._y, columns, self._train, velocity, mean_over)
         return View(linear, kept)
 
     def run(self, rows: Sequence[int], last: int) -> Iterator[tuple[int, list[Moment], Linearised]]:

@@ -139,10 +139,11 @@ def predict(
     kernels, leaps = Kernels(), Leaps(taken, scene.x, scene.y, scene.train, rule, rate)
 
     def look() -> None:
-        kernel = leaps.view().linear.kernel if beyond is Beyond.LEAPS else taken.kernel(scene.x[scene.train])
-        kernels.note(taken.step, kernel)
+        kernels.note(taken.step, leaps.view().linear.kernel)
 
     def linearised() -> Linearised:
+        if pilot:
+            return leaps.view(taken.samples).linear
         return taken.linearise(scene.x, scene.y, scene.train, mean_over=taken.samples, memory=memory)
 
     scene.walk(taken, rows, pilot, look)
