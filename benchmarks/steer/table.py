@@ -1,4 +1,4 @@
-"""From the battery's runs to its tables. Regrets are in dB of the error on clean samples apart."""
+"""From the battery's runs to rows of figures. Regrets are in dB of the error on clean samples apart."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from overtone.tune.stop import Discrepancy, HeldOut
+from benchmarks.steer.battery import build
+from overtone.tune import measure_noise
+from overtone.tune.stop import Discrepancy, HeldOut, Joint
 from overtone.tune.stop.least import Least
 from overtone.tune.stop.watch import Watch
 
 Runs = dict[tuple[str, str, float], Any]
 """By method, signal and noise."""
+
+Rows = list[dict[str, Any]]
+Cases = Iterable[tuple[str, float]]
 
 
 def decibel(error: float, best: float) -> float:
@@ -21,94 +26,109 @@ def decibel(error: float, best: float) -> float:
     return 10 * math.log10(error / best)
 
 
-def best_of_grid(runs: Runs, grid: Sequence[str], name: str, noise: float) -> float:
+def best_of_grid(runs: Runs, grid: Sequence[str], case: tuple[str, float]) -> float:
     """The least error that any bandwidth reached at any step."""
-    return min(min(runs[g, name, noise]["clean"]) for g in grid if (g, name, noise) in runs)
+    return min(min(runs[g, *case]["clean"]) for g in grid)
 
 
-def choice(
-    runs: Runs, grid: Sequence[str], methods: Sequence[str], cases: Iterable[tuple[str, float]]
-) -> list[dict]:
-    """A row per signal and noise: regret of each method, each at its own best step, so that the stop does not count."""
+def stopped_of_grid(runs: Runs, grid: Sequence[str], case: tuple[str, float]) -> float:
+    """The least error of any bandwidth, each stopped by its held-out error."""
+    return min(stopped(runs[g, *case]) for g in grid)
+
+
+def stopped(run: dict[str, Any]) -> float:
+    """The error of a run that its held-out error stops."""
+    return float(run["clean"][_kept(HeldOut().watch(), run, "held_out_error", "held_out")])
+
+
+def choice(runs: Runs, grid: Sequence[str], methods: Sequence[str], cases: Cases) -> Rows:
+    """Regret of each way to choose, each at its own best step, so that the stop does not count."""
     rows = []
-    for name, noise in cases:
-        best = best_of_grid(runs, grid, name, noise)
-        row: dict[str, Any] = {"signal": name, "noise": f"{noise:.0%}"}
+    for case in cases:
+        best = best_of_grid(runs, grid, case)
+        row: dict[str, Any] = {"signal": case[0], "noise": case[1]}
         for method in methods:
-            row[method] = decibel(min(runs[method, name, noise]["clean"]), best)
+            run = runs[method, *case]
+            run = runs[grid[run["best"]], *case] if "best" in run else run
+            row[method] = decibel(min(run["clean"]), best)
         rows.append(row)
     return rows
 
 
 def control(
-    runs: Runs, grid: Sequence[str], methods: Sequence[str], cases: Iterable[tuple[str, float]]
-) -> list[dict]:
-    """A row per signal and noise: regret of controlled runs as they ended, against the best of the grid at any step."""
+    runs: Runs, grid: Sequence[str], controls: Sequence[str], schedules: Sequence[str], cases: Cases
+) -> Rows:
+    """Regret of controlled runs as they ended, and of schedules and the best bandwidth stopped by held-out error.
+
+    Against the best of the grid at its best step, which nobody knows without the clean signal.
+    """
     rows = []
-    for name, noise in cases:
-        best = best_of_grid(runs, grid, name, noise)
-        row: dict[str, Any] = {"signal": name, "noise": f"{noise:.0%}"}
-        for method in methods:
-            run = runs[method, name, noise]
-            row[method] = decibel(run["final"], best)
+    for case in cases:
+        best = best_of_grid(runs, grid, case)
+        row: dict[str, Any] = {"signal": case[0], "noise": case[1]}
+        row |= {method: decibel(runs[method, *case]["final"], best) for method in controls}
+        row["best fixed"] = decibel(stopped_of_grid(runs, grid, case), best)
+        row |= {method: decibel(stopped(runs[method, *case]), best) for method in schedules}
         rows.append(row)
     return rows
 
 
-def stops(runs: Runs, grid: Sequence[str], cases: Iterable[tuple[str, float]]) -> list[dict]:
-    """A row per signal and noise: mean regret over bandwidths of each rule against the best step of the same run."""
+def stops(runs: Runs, grid: Sequence[str], cases: Cases) -> Rows:
+    """Mean regret over bandwidths of each rule against the best step of the same run."""
     rows = []
-    for name, noise in cases:
+    for case in cases:
         found: dict[str, list[float]] = {}
-        for label in grid:
-            run = runs.get((label, name, noise))
-            if run is None:
-                continue
-            best = min(run["clean"])
-            found.setdefault("last step", []).append(decibel(run["clean"][-1], best))
-            raw = int(np.argmin(run["held_out"]))
-            found.setdefault("raw held-out", []).append(decibel(run["clean"][raw], best))
-            for rule, watch, key in _rules(run):
-                found.setdefault(rule, []).append(decibel(run["clean"][_kept(watch, run, key)], best))
-        rows.append(
-            {"signal": name, "noise": f"{noise:.0%}"} | {k: float(np.mean(v)) for k, v in found.items()}
-        )
+        variance = float(measure_noise(build(*case, seed=0)).std.square().mean())
+        for run in (runs[g, *case] for g in grid):
+            clean, best = run["clean"], min(run["clean"])
+            kept = {"held-out": _kept(HeldOut().watch(), run, "held_out_error", "held_out")}
+            kept["joint"] = _joint(run, variance)
+            if run["noise"] > 0:
+                kept["band errors"] = _kept(_bands(run), run, "bands", "bands")
+                kept["discrepancy"] = _kept(Discrepancy(run["noise"]).watch(), run, "train_error", "train")
+            kept["windowed variance"] = _nearest(run["steps"], run["still"])
+            kept["raw held-out"] = int(np.argmin(run["held_out"]))
+            kept["last step"] = len(clean) - 1
+            for rule, row in kept.items():
+                found.setdefault(rule, []).append(decibel(clean[row], best))
+        rows.append({"signal": case[0], "noise": case[1]} | {k: float(np.mean(v)) for k, v in found.items()})
     return rows
 
 
-def _rules(run: dict[str, Any]) -> list[tuple[str, Watch, tuple[str, str]]]:
-    rules: list[tuple[str, Watch, tuple[str, str]]] = [
-        ("held-out", HeldOut().watch(), ("held_out_error", "held_out"))
-    ]
-    if run["noise"] > 0:
-        watch = Least(lambda row: max(row["bands"], 0.01 * run["noise"]))
-        rules.append(("band errors", watch, ("bands", "bands")))
-        rules.append(("discrepancy", Discrepancy(run["noise"]).watch(), ("train_error", "train")))
-    return rules
+def early(runs: Runs, grid: Sequence[str], cases: Cases) -> tuple[int, int, float]:
+    """On clean data: runs stopped more than a tenth before their best step, all runs, and the worst loss in dB."""
+    count, total, worst = 0, 0, 0.0
+    for case in (case for case in cases if case[1] == 0):
+        for run in (runs[g, *case] for g in grid):
+            kept = _kept(HeldOut().watch(), run, "held_out_error", "held_out")
+            total += 1
+            if run["steps"][kept] < 0.9 * run["steps"][int(np.argmin(run["clean"]))]:
+                count += 1
+                worst = max(worst, decibel(run["clean"][kept], min(run["clean"])))
+    return count, total, worst
 
 
-def _kept(watch: Watch, run: dict[str, Any], key: tuple[str, str]) -> int:
-    """Row that a watch goes back to when it ends the run, or at its end."""
-    for step, value in zip(run["steps"], run[key[1]], strict=True):
-        if watch.update(step, {key[0]: value}):
+def _joint(run: dict[str, Any], variance: float) -> int:
+    watch = Joint(variance).watch()
+    for step, held_out, train in zip(run["steps"], run["held_out"], run["train"], strict=True):
+        if watch.update(step, {"held_out_error": held_out, "train_error": train}):
             break
     assert watch.best_step is not None
     return int(run["steps"].index(watch.best_step))
 
 
-def summary(rows: list[dict]) -> dict[str, Any]:
-    """Mean and worst of every column of regrets."""
-    columns = [c for c in rows[0] if c not in ("signal", "noise")]
-    found = {c: [row[c] for row in rows if c in row] for c in columns}
-    return {c: f"{np.mean(v):.2f} (worst {max(v):.2f})" for c, v in found.items() if v}
+def _bands(run: dict[str, Any]) -> Watch:
+    return Least(lambda row: max(row["bands"] or math.nan, 0.01 * run["noise"]))
 
 
-def markdown(rows: list[dict]) -> str:
-    """A table with its mean and worst in the last row."""
-    columns = list(dict.fromkeys(c for row in rows for c in row))
-    last = {"signal": "mean", "noise": ""} | summary(rows)
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    for row in [*rows, last]:
-        cells = [row.get(c, "") for c in columns]
-        lines.append("| " + " | ".join(f"{c:.2f}" if isinstance(c, float) else str(c) for c in cells) + " |")
-    return "\n".join(lines)
+def _nearest(steps: Sequence[int], step: int | None) -> int:
+    return -1 if step is None else int(np.abs(np.log(np.asarray(steps) / max(step, 1))).argmin())
+
+
+def _kept(watch: Watch, run: dict[str, Any], name: str, column: str) -> int:
+    """Row that a watch goes back to when it ends the run, or at its end."""
+    for step, value in zip(run["steps"], run[column], strict=True):
+        if watch.update(step, {name: value}):
+            break
+    assert watch.best_step is not None
+    return int(run["steps"].index(watch.best_step))

@@ -1,154 +1,152 @@
-"""One training run of the battery. Every function takes and returns what JSON can hold."""
+"""The methods that are compared, one training run each. Every function takes and returns what JSON can hold."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
 
 from benchmarks.steer.battery import build
+from benchmarks.steer.run import RATE, STEPS, Run
 from overtone import nn, tune
-from overtone.observe import LogSchedule
-from overtone.observe.evaluate import Evaluator
-from overtone.observe.samples import GridSamples
-from overtone.observe.views import GridView
+from overtone.nn.encodings import HashGrid, Identity
 from overtone.rng import derive
 from overtone.signals import Signal
-from overtone.spectra import NoiseVerdict
-from overtone.tune.size import field
+from overtone.tune.lever import Lever
+from overtone.tune.size import field, parameters
 
-FEATURES, DEPTH, RATE = 128, 3, 1e-3
-SHARES = (1 / 48, 1 / 32, 1 / 20, 1 / 12, 1 / 8, 1 / 5, 1 / 3, 1 / 2)
+WIDTH, DEPTH, FEATURES = 64, 3, 64
+SHARES = (1 / 40, 1 / 22, 1 / 12.5, 1 / 7, 1 / 4, 1 / 2.25)
 """The grid of bandwidths, as parts of the Nyquist frequency."""
 
+SINE_RATE, TABLE = 1e-3, 12
+"""Learning rate of the sine network, which does not bear more, and log2 of the hash grid's rows per level."""
 
-def fixed(name: str, noise: float, share: float, steps: int, width: int, seed: int) -> dict[str, Any]:
+
+def fixed(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     """Train at one bandwidth, a part of Nyquist on every axis."""
-    signal = build(name, noise, seed)
-    return _train(signal, tuple(share * n for n in signal.geometry.nyquist), steps, width, seed)
+    signal = _begin(name, noise, seed)
+    return _gaussian(signal, tuple(share * n for n in signal.geometry.nyquist), seed).train()
 
 
-def sigma(name: str, noise: float, sigma: float, steps: int, width: int, seed: int) -> dict[str, Any]:
-    """Train at a fixed sigma, in cycles per extent."""
-    signal = build(name, noise, seed)
-    return _train(signal, tuple(1.6449 * sigma / e for e in signal.geometry.extent), steps, width, seed)
-
-
-def chosen(name: str, noise: float, steps: int, width: int, seed: int) -> dict[str, Any]:
-    """Train as `choose` plans."""
-    signal = build(name, noise, seed)
+def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
+    """Train as `choose` plans for a network of this size."""
+    signal = _begin(name, noise, seed)
     began = time.perf_counter()
-    plan = tune.choose(signal, seed=seed)
+    plan = tune.choose(signal, tune.Budget(parameters=_size(signal)), seed=seed)
     spent = time.perf_counter() - began
-    return _train(signal, plan.bandwidth, steps, width, seed) | {
+    return _gaussian(signal, plan.bandwidth, seed).train() | {
         "choosing": spent,
         "worth": plan.worth,
         "expected": None if plan.expected is None else vars(plan.expected),
     }
 
 
-def prior(name: str, noise: float, steps: int, width: int, seed: int) -> dict[str, Any]:
-    """Train at the bandwidth that the spectrum alone recommends."""
-    signal = build(name, noise, seed)
-    return _train(signal, tune.scan(signal).bandwidth, steps, width, seed)
-
-
-def shifted(name: str, noise: float, steps: int, width: int, seed: int) -> dict[str, Any]:
-    """Train as FreSh chooses from the same grid of bandwidths."""
-    signal = build(name, noise, seed)
+def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
+    """Which bandwidth of the grid FreSh chooses; nothing is trained, because the grid has been."""
+    signal = _begin(name, noise, seed)
     reaches = [tuple(share * n for n in signal.geometry.nyquist) for share in SHARES]
 
     def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
-        return lambda seed: field(signal, tune.Family.GAUSSIAN, reach, width, DEPTH, FEATURES, seed)
+        return lambda seed: field(signal, tune.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
 
     began = time.perf_counter()
-    best = tune.fresh(signal, [candidate(r) for r in reaches], seeds=3).best
-    spent = time.perf_counter() - began
-    return _train(signal, reaches[best], steps, width, seed) | {"choosing": spent}
+    best = tune.fresh(signal, [candidate(r) for r in reaches], seeds=10).best
+    return {"best": best, "choosing": time.perf_counter() - began}
 
 
-def steered(name: str, noise: float, factor: float, steps: int, width: int, seed: int) -> dict[str, Any]:
-    """Train under a Controller, from a network built at `factor` times the recommended bandwidth."""
-    signal = build(name, noise, seed)
-    reach = tuple(factor * b for b in tune.scan(signal).bandwidth)
-    return _train(signal, reach, steps, width, seed, control=True)
+def sigma(name: str, noise: float, sigma: float, seed: int) -> dict[str, Any]:
+    """Train at a fixed sigma, in cycles per extent."""
+    signal = _begin(name, noise, seed)
+    return _gaussian(signal, tuple(1.6449 * sigma / e for e in signal.geometry.extent), seed).train()
 
 
-def _train(
-    signal: Signal, reach: tuple[float, ...], steps: int, width: int, seed: int, control: bool = False
-) -> dict[str, Any]:
-    network = field(signal, tune.Family.GAUSSIAN, reach, width, DEPTH, FEATURES, seed)
-    optimizer = torch.optim.Adam(network.parameters(), RATE)
-    controller = tune.Controller(signal, network, optimizer) if control else None
-    meter = _Meter(signal, network)
-    index = signal.train_index
-    coords, values = signal.geometry.coords(index), signal.normalisation.apply(signal.values[index])
-    due, spent, looking = LogSchedule().due, 0.0, 0.0
-    stopped = None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "training"))
-        for step in range(1, steps + 1):
-            began = time.perf_counter()
-            loss = torch.nn.functional.mse_loss(network.normalised(coords), values)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            spent += time.perf_counter() - began
-            began = time.perf_counter()
-            if controller is not None and controller(step).stop:
-                stopped = step
-                break
-            looking += time.perf_counter() - began
-            if due(step) or step == steps:
-                meter.row(step)
-    if controller is not None:
-        controller.finish()
-    return meter.rows | {
-        "final": meter.apart(),
-        "stopped": stopped,
-        "bandwidth": list(network.bandwidth or ()),
-        "nyquist": list(signal.geometry.nyquist),
-        "seconds": spent,
-        "looking": looking,
-        "peak": signal.peak,
-    }
+def sine(name: str, noise: float, omega: float, seed: int) -> dict[str, Any]:
+    """Train a sine network at a fixed omega, in radians per unit of coordinates in [-1, 1]."""
+    signal = _begin(name, noise, seed)
+    waves = [nn.activations.Sine(omega) for _ in range(DEPTH)]
+    body = nn.MLP(
+        len(signal.geometry.shape), signal.values.shape[1], WIDTH, DEPTH, waves, seed=derive(seed, "weights")
+    )
+    network = _field(signal, Identity(len(signal.geometry.shape)), body, (-1.0, 1.0))
+    return Run(signal, network, torch.optim.Adam(network.parameters(), SINE_RATE, fused=True)).train()
 
 
-class _Meter:
-    """Error on the clean samples apart, and what a run without an oracle can see."""
+def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
+    """Train a hash grid of 16 levels from 16 to 1,024 cells, 2^12 rows, before two layers of 64 units."""
+    signal = _begin(name, noise, seed)
+    encoding = HashGrid(len(signal.geometry.shape), log2_rows=TABLE, seed=derive(seed, "encoding"))
+    body = nn.MLP(encoding.out_features, signal.values.shape[1], 64, 2, seed=derive(seed, "weights"))
+    network = _field(signal, encoding, body, encoding.domain)
+    return Run(
+        signal, network, torch.optim.Adam(nn.parameter_groups(network, 1e-3), eps=1e-15, fused=True)
+    ).train()
 
-    def __init__(self, signal: Signal, network: nn.Field) -> None:
-        self._signal, self._evaluate = signal, Evaluator(network)
-        floor = tune.measure_noise(signal)
-        self._view = GridView(replace(signal, clean=None), noise=floor)
-        power = self._view.measurement.target_power.numpy()
-        noise = self._view.measurement.noise_power(floor)
-        noisy = floor.verdict is NoiseVerdict.NOISE
-        self._rule = tune.stop.BandErrors(power, noise) if noisy else None
-        self.rows: dict[str, Any] = {"steps": [], "clean": [], "held_out": [], "train": [], "bands": []}
-        self.rows["noise"] = float(noise.sum(0).mean()) if noisy else 0.0
 
-    def apart(self, outputs: torch.Tensor | None = None) -> float:
-        """Mean square error against the clean signal on the samples neither trained on nor held out."""
-        if outputs is None:
-            outputs = self._evaluate(GridSamples(self._signal.geometry, None))
-        clean, mask = self._signal.clean, self._signal.unused
-        assert clean is not None
-        assert mask is not None
-        return float((outputs - clean)[mask].double().square().mean())
+def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
+    """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
+    signal = _begin(name, noise, seed)
+    plan = tune.choose(signal, tune.Budget(parameters=_size(signal)), seed=seed)
+    run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
+    controller = tune.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
+    run.steer, run.finish = lambda step: controller(step).stop, controller.finish
+    return run.train()
 
-    def row(self, step: int) -> None:
-        """Look at the network at this step."""
-        outputs = self._evaluate(GridSamples(self._signal.geometry, None))
-        row = self._view.compare(outputs)
-        self.rows["steps"].append(step)
-        self.rows["clean"].append(self.apart(outputs))
-        self.rows["held_out"].append(row["held_out_error"])
-        self.rows["train"].append(row["train_error"])
-        level = self.rows["noise"] * len(self._signal.channels)
-        estimate = math.nan if self._rule is None else self._rule.estimate(row) + level
-        self.rows["bands"].append(estimate if math.isfinite(estimate) else None)
+
+def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict[str, Any]:
+    """Train while the bandwidth grows exponentially from one part of Nyquist to another in the first half."""
+    signal = _begin(name, noise, seed)
+    run = _gaussian(signal, tuple(high * n for n in signal.geometry.nyquist), seed)
+    lever = Lever.of(run.network, tuple(low * n for n in signal.geometry.nyquist))
+    each = (high / low) ** (2 / STEPS)
+
+    def steer(step: int) -> bool:
+        if step <= STEPS // 2:
+            lever.widen(each)
+        return False
+
+    run.steer = steer
+    return run.train()
+
+
+def opened(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
+    """Train while frequencies are faded in from low to high in the first half, as BARF does."""
+    signal = _begin(name, noise, seed)
+    run = _gaussian(signal, tuple(share * n for n in signal.geometry.nyquist), seed)
+    encoding: Any = run.network.encoding
+    top = 2 * encoding.frequencies.abs().max(dim=0).values * len(signal.geometry.shape) ** 0.5
+
+    def steer(step: int) -> bool:
+        if step <= STEPS // 2:
+            encoding.window((top * 2 * step / STEPS).tolist())
+        return False
+
+    run.steer = steer
+    return run.train()
+
+
+def _begin(name: str, noise: float, seed: int) -> Signal:
+    """The signal; on one thread from here on, so that runs side by side do not wait for each other."""
+    torch.set_num_threads(1)
+    return build(name, noise, seed)
+
+
+def _size(signal: Signal) -> int:
+    return parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1])
+
+
+def _gaussian(signal: Signal, reach: tuple[float, ...], seed: int) -> Run:
+    network = field(signal, tune.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
+    return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
+
+
+def _field(
+    signal: Signal, encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
+) -> nn.Field:
+    grid = signal.geometry
+    frame = nn.Frame.of(grid.origin, grid.extent, grid.units, domain)
+    return nn.Field(
+        encoding, body, frame, nn.Restore(signal.normalisation.offset, signal.normalisation.scale)
+    )

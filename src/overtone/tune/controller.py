@@ -52,7 +52,7 @@ class Controller:
         optimizer: Its learning rates are lowered, and `pace`, their factor in `training.train`.
         begin: The first reach per axis, in cycles per physical unit, for instance that of a plan; by default the
             bandwidth that the spectrum recommends, or half of it where there may be noise.
-        rule: When to go back and stop; held-out error, or band errors and the noise floor, or never, by what there is.
+        rule: When to go back and stop; band errors where there certainly is noise, else the held-out error, else never.
         noise: The noise floor, if it is known already.
         batch: Samples per optimizer step; all that are trained on, up to 8,192, unless said. Looks are spaced so that
             they cost a twentieth of the training at first, and less and less from then on.
@@ -128,7 +128,10 @@ class Controller:
 
 
 def rule_for(signal: Signal, spectrum: Spectrum) -> Rule | None:
-    """The best rule that a signal has evidence for: held-out error with the noise, band errors and noise, or none."""
-    if len(signal.held_out_index):
-        return Joint(spectrum.variance)
-    return BandErrors(spectrum.target, spectrum.noise) if spectrum.noise.sum() > 0 else None
+    """The best rule that a signal has evidence for.
+
+    Band errors where there certainly is noise; else the held-out error, with the noise there may be; else none.
+    """
+    if spectrum.noise.sum() > 0:
+        return BandErrors(spectrum.target, spectrum.noise)
+    return Joint(spectrum.variance) if len(signal.held_out_index) else None
