@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.spectra.cloud import Exact, GaussianFilter, NearFar, widths
-from overtone.spectra.cloud import sums as sums_module
 from overtone.spectra.cloud.partition import leaves
 from tests.spectra_cloud.twins import filtered
 
@@ -40,13 +39,6 @@ def test_exact_sums_are_the_loop_over_pairs(features, dtype, unit):
         assert np.abs(found.low[index].numpy() - filtered(x.astype(float), y, width)).max() <= allowed
     torch.testing.assert_close(found.low + found.high, torch.from_numpy(y).expand(2, -1, -1))
     assert found.approximation.tolist() == [0, 0]
-
-
-def test_parts_of_the_matrix_do_not_change_the_sums(monkeypatch):
-    x, y = normal(60, 4), normal(60, 2, seed=1)
-    whole = GaussianFilter(x, [1.0]).split(y).low
-    monkeypatch.setattr(sums_module, "_ENTRIES", 60 * 7)
-    torch.testing.assert_close(GaussianFilter(x, [1.0]).split(y).low, whole, rtol=1e-12, atol=1e-13)
 
 
 def test_a_wave_passes_as_the_gaussian_foretells():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.spectra.cloud import neighbours
+from overtone.spectra.cloud.memory import MEMORY
 from overtone.spectra.cloud.neighbours import nearest
 
 
@@ -57,7 +58,7 @@ def test_both_ways_are_taken():
     """The cases above would show nothing if projections settled all or none of them."""
     settled = {
         name: float(
-            neighbours._Pairs(torch.from_numpy(CASES[name]), 8)
+            neighbours._Pairs(torch.from_numpy(CASES[name]), 8, MEMORY)
             ._screened(torch.arange(300))[2]
             .double()
             .mean()
@@ -69,7 +70,7 @@ def test_both_ways_are_taken():
 
 def test_projections_alone_would_be_wrong():
     x = torch.from_numpy(CASES["all directions alike, which they do not"])
-    pairs = neighbours._Pairs(x, 8)
+    pairs = neighbours._Pairs(x, 8, MEMORY)
     screened = pairs._screened(torch.arange(600))[1]
     complete = pairs._compared(torch.arange(600))[1]
     assert (screened.sort(1).values != complete.sort(1).values).any(1).double().mean() > 0.5

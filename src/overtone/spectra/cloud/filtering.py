@@ -15,6 +15,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.rng import generator
 from overtone.spectra.cloud.features import features
+from overtone.spectra.cloud.memory import MEMORY
 from overtone.spectra.cloud.sums import Exact, KernelSums, NearFar, around
 from overtone.spectra.rows import rows
 
@@ -108,6 +109,8 @@ class GaussianFilter:
         widths: Positive widths, in units of the features.
         sums: `Exact()` or `NearFar()`; None for `Exact` up to 10,000 rows and `NearFar` beyond, whose error is
             measured and told.
+        memory: Budget for the distances held at a time where `sums` is None and while that error is measured, in
+            GiB; beside it are held the features and the (width, N, C) low and high parts.
 
     Attributes:
         widths: (W,) float64.
@@ -121,6 +124,8 @@ class GaussianFilter:
         coords: Tensor | ArrayLike,
         widths: float | Sequence[float] | Tensor,
         sums: KernelSums | None = None,
+        *,
+        memory: float = MEMORY,
     ) -> None:
         self._coords = features(coords)
         self.widths = torch.as_tensor(widths, dtype=torch.float64).flatten()
@@ -131,7 +136,9 @@ class GaussianFilter:
                 "pass what overtone.spectra.cloud.widths finds",
                 "widths",
             )
-        self._sums = sums or (Exact() if len(self._coords) <= _EXACT_ROWS else NearFar())
+        small = len(self._coords) <= _EXACT_ROWS
+        self._sums = sums or (Exact(memory) if small else NearFar(memory=memory))
+        self._memory = memory
 
     def split(self, values: Tensor | ArrayLike) -> Split:
         """The low and high part of values, linear in them.
@@ -191,7 +198,9 @@ class GaussianFilter:
         probes = torch.from_numpy(chosen).to(field.device)
         mean = field.mean(0)
         every = torch.ones_like(field[:, 0])
-        exact = around(self._coords[probes], self._coords, field - mean, every, self.widths) + mean
+        exact = (
+            around(self._coords[probes], self._coords, field - mean, every, self.widths, self._memory) + mean
+        )
         wrong = (low[:, probes] - exact).square().mean((1, 2))
         return (wrong / exact.square().mean((1, 2)).clamp(min=1e-300)).sqrt().cpu()
 

@@ -16,6 +16,7 @@ from overtone.errors import InputError
 from overtone.spectra.bands import Bands
 from overtone.spectra.cloud.eigen import slowest
 from overtone.spectra.cloud.features import features
+from overtone.spectra.cloud.memory import MEMORY
 from overtone.spectra.cloud.neighbours import nearest
 from overtone.spectra.rows import rows
 from overtone.spectra.spectrum import Spectrum
@@ -49,6 +50,8 @@ class GraphTransform:
             modes.
         dimension: Of the manifold; with 1 the frequency is that along the steps of the walk.
         seed: Seed of the eigen-solver's start.
+        memory: Budget for the search of neighbours, in GiB; beside it are held the features, the graph (N x
+            neighbours) and the modes (N x modes, some times over while they are sought).
 
     Attributes:
         frequency: (mode,) float64 ascending, in cycles per unit of the features.
@@ -57,7 +60,8 @@ class GraphTransform:
         components: Parts of the graph that no edge joins; each has a mode of frequency 0.
 
     Raises:
-        InputError: If the features are not finite numbers, rows have too many duplicates, or there are too few.
+        InputError: If the features are not finite numbers, rows have too many duplicates, there are too few, or the
+            budget does not hold the distances from one row.
         RunError: If the eigen-solver does not converge.
     """
 
@@ -70,11 +74,12 @@ class GraphTransform:
         bands: Bands | Sequence[float] | None = None,
         dimension: float = 1.0,
         seed: int = 0,
+        memory: float = MEMORY,
     ) -> None:
         if min(modes, neighbours) < 1:
             raise InputError("at least 1 mode and neighbour", f"{modes} and {neighbours}", "pass more")
         found = features(coords, max(modes, neighbours) + 2)
-        distance, index = nearest(found, neighbours)
+        distance, index = nearest(found, neighbours, memory)
         walk, step = _walk(distance.astype(np.float64), index)
         self.components = int(scipy.sparse.csgraph.connected_components(walk, directed=False)[0])
         values, vectors = slowest(walk, modes, seed)

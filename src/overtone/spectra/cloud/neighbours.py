@@ -9,19 +9,21 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from overtone.spectra.cloud.memory import MEMORY, tall
+
 _TREE_FEATURES = 12
 _SCREEN = 32
 _SPARE = 4
 _GROUP = 32
-_ENTRIES = 1 << 23
-"""Distances held at a time."""
+_COPIES = 2
+"""Numbers held for each distance: itself, and at most as many again for choosing the least."""
 
 
-def nearest(coords: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(coords: Tensor, count: int, memory: float = MEMORY) -> tuple[np.ndarray, np.ndarray]:
     """Distances and indices (N, count) of the nearest other rows, ascending and complete.
 
     Up to 12 features by a k-d tree. Beyond, where no tree helps, all pairs are compared in parts that fit into a
-    fixed memory, first by their projections on the 32 directions of widest spread: a projection shortens
+    budget, first by their projections on the 32 directions of widest spread: a projection shortens
     distances and never lengthens them, so that a row whose `count` nearest among the few closest in projection are
     closer than the last of these is in projection has no others. Rows that this does not settle, and all of
     them where it settles less than half, are compared in all features. Time grows with N^2, memory with N.
@@ -29,11 +31,15 @@ def nearest(coords: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
     Args:
         coords: (N, d) in float32 or float64.
         count: Neighbours a row, fewer than N.
+        memory: Budget for the distances held at a time, in GiB.
+
+    Raises:
+        InputError: If it does not hold the distances from one row.
     """
     if coords.shape[1] <= _TREE_FEATURES:
         table = coords.cpu().numpy()
         return _without_self(*cKDTree(table).query(table, k=count + 1))
-    search = _Pairs(coords, count + 1)
+    search = _Pairs(coords, count + 1, memory)
     distance, index = search.all_rows()
     return _without_self(distance.cpu().numpy(), index.cpu().numpy())
 
@@ -48,9 +54,10 @@ class _Pairs:
     Args:
         coords: (N, d).
         count: Nearest rows sought of each, itself included.
+        memory: Budget for the part of the matrix that is held, in GiB.
     """
 
-    def __init__(self, coords: Tensor, count: int) -> None:
+    def __init__(self, coords: Tensor, count: int, memory: float) -> None:
         self._coords, self._count = coords, count
         self._kept = min(_SPARE * count, len(coords))
         self._square = coords.square().sum(1)
@@ -59,7 +66,7 @@ class _Pairs:
             spread = torch.linalg.eigh(coords.T @ coords).eigenvectors[:, -_SCREEN:]
             self._seen = coords @ spread
         self._seen_square = self._seen.square().sum(1)
-        self._tall = max(1, _ENTRIES // len(coords))
+        self._tall = tall(memory, len(coords), _COPIES, coords.dtype)
         self._product = coords.new_empty(min(self._tall, len(coords)), len(coords))
         self._rounding = 16 * torch.finfo(coords.dtype).eps * float(self._square.max())
 

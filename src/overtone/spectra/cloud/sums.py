@@ -12,10 +12,11 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.rng import generator
+from overtone.spectra.cloud.memory import MEMORY, tall
 from overtone.spectra.cloud.partition import leaves
 
-_ENTRIES = 1 << 22
-"""Distances held at a time."""
+_COPIES = 4
+"""Numbers held for each distance: its square, the weight, and room for both while they are made."""
 
 
 class KernelSums(ABC):
@@ -40,11 +41,17 @@ class KernelSums(ABC):
 @final
 @dataclass(frozen=True)
 class Exact(KernelSums):
-    """All pairs, in parts of the matrix that fit into a fixed memory; time grows with N^2."""
+    """All pairs, in parts of the matrix that fit into a budget; time grows with N^2.
+
+    Attributes:
+        memory: Budget for these parts, in GiB.
+    """
+
+    memory: float = MEMORY
 
     def average(self, coords: Tensor, values: Tensor, widths: Tensor) -> Tensor:
         """The complete averages."""
-        return around(coords, coords, values, torch.ones_like(values[:, 0]), widths)
+        return around(coords, coords, values, torch.ones_like(values[:, 0]), widths, self.memory)
 
     @property
     def exact(self) -> bool:
@@ -67,6 +74,7 @@ class NearFar(KernelSums):
         near: Most rows that count in full.
         far: Rows drawn from each ring.
         seed: Seed of the tree and the draws.
+        memory: Budget for the distances held at a time, in GiB.
 
     Raises:
         InputError: If there are fewer than 4 near rows or no far one.
@@ -75,6 +83,7 @@ class NearFar(KernelSums):
     near: int = 512
     far: int = 256
     seed: int = 0
+    memory: float = MEMORY
 
     def __post_init__(self) -> None:
         if self.near < 4 or self.far < 1:
@@ -95,7 +104,9 @@ class NearFar(KernelSums):
             place, weight = self._sources(len(coords), draws)
             sources = ordered[place.to(ordered.device)]
             stands_for = weight.to(values)
-            found[:, own] = around(coords[own], coords[sources], values[sources], stands_for, widths)
+            found[:, own] = around(
+                coords[own], coords[sources], values[sources], stands_for, widths, self.memory
+            )
         return found
 
     @property
@@ -121,7 +132,9 @@ class NearFar(KernelSums):
         return torch.from_numpy(np.concatenate(places)), torch.from_numpy(np.concatenate(weights))
 
 
-def around(places: Tensor, sources: Tensor, values: Tensor, weights: Tensor, widths: Tensor) -> Tensor:
+def around(
+    places: Tensor, sources: Tensor, values: Tensor, weights: Tensor, widths: Tensor, memory: float = MEMORY
+) -> Tensor:
     """(W, P, C) float64 averages around `places` of the sources' values, each source with its weight.
 
     The square distance of the closest source is taken off all, which leaves the average as it is and keeps its
@@ -133,16 +146,20 @@ def around(places: Tensor, sources: Tensor, values: Tensor, weights: Tensor, wid
         values: (S, C) float64.
         weights: (S,) float64 how many rows a source stands for.
         widths: (W,) float64.
+        memory: Budget for the distances held at a time, in GiB.
+
+    Raises:
+        InputError: If it does not hold the distances from one place.
     """
-    tall = max(1, _ENTRIES // len(sources))
+    rows_held = tall(memory, len(sources), _COPIES, sources.dtype)
     weighted = torch.cat([weights[:, None] * values, weights[:, None]], 1).to(sources.dtype)
     found = values.new_empty(len(widths), len(places), values.shape[1])
     size = sources.square().sum(1)
-    for start in range(0, len(places), tall):
-        rows = places[start : start + tall]
+    for start in range(0, len(places), rows_held):
+        rows = places[start : start + rows_held]
         square = torch.addmm(size[None], rows, sources.T, alpha=-2).add_(rows.square().sum(1)[:, None])
         square -= square.amin(1, keepdim=True)
         for index, width in enumerate(widths.tolist()):
             sums = ((square * (-0.5 / width**2)).exp_() @ weighted).double()
-            found[index, start : start + tall] = sums[:, :-1] / sums[:, -1:]
+            found[index, start : start + rows_held] = sums[:, :-1] / sums[:, -1:]
     return found
