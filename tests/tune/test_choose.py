@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import skimage.data
+import skimage.transform
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -246,3 +248,14 @@ def test_expectations_are_ordered_and_noise_narrows_them(error, share, held_out)
     for found in (alone, noisy):
         assert found.low < found.psnr < found.high
     assert noisy.high - noisy.low <= alone.high - alone.low + 1e-9
+
+
+def test_a_short_run_of_a_clean_picture_reaches_further():
+    values = skimage.transform.resize(skimage.data.cat() / 255.0, (64, 64), anti_aliasing=True).mean(-1)
+    clean = signals.image(values.astype(np.float32))
+    usual, short = choose(clean), choose(clean, Budget(steps=300))
+    assert all(s > 1.5 * u for s, u in zip(short.bandwidth, usual.bandwidth, strict=True))
+    assert any("a run of 300 steps learns most with the highest" in r for r in short.reasons)
+    assert any("the middle is taken" in r for r in usual.reasons)
+    noisy = signals.image(values + 0.1 * np.random.default_rng(0).standard_normal(values.shape))
+    assert choose(noisy, Budget(steps=300)).bandwidth == choose(noisy).bandwidth

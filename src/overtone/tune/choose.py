@@ -13,7 +13,7 @@ from overtone.rng import derive
 from overtone.signals import Scattered, Signal
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.theory import twin
-from overtone.theory.twin.race import tiles
+from overtone.theory.twin.race import TIE_DB, tiles
 from overtone.tune.bandwidth import recommend_bandwidth
 from overtone.tune.budget import Budget
 from overtone.tune.expectation import expected
@@ -31,7 +31,7 @@ from overtone.tune.plan import (
 )
 from overtone.tune.scan import measure_noise
 from overtone.tune.scattered import choose_scattered
-from overtone.tune.size import Size, size
+from overtone.tune.size import STEPS, Size, size
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
@@ -55,8 +55,11 @@ def choose(
     apart are compared by the held-out error of their kernel twins (`theory.twin.race`), with the frequencies that the
     encoding has, each at its best time. The twin is flat around its optimum, so the geometric middle is taken of all
     rungs within max(0.15, 4.34 / sqrt(n)) dB of the best for n held-out values: the second is what chance does to
-    the ratio of two such errors. Rungs beyond an eighth of Nyquist count only if they are better by 1 dB. The same
-    race then compares the other shape (the same part of Nyquist on every axis) and the positional encoding.
+    the ratio of two such errors. Rungs beyond an eighth of Nyquist count only if they are better by 1 dB. A clean
+    signal that is to be learned in fewer than 2,000 steps gets the highest rung within 0.15 dB if that is more,
+    whatever part of Nyquist it is: the twin has all the time it wants, a short run learns best what lies well within
+    reach. The same race then compares the other shape (the same part of Nyquist on every axis) and the positional
+    encoding.
 
     Scattered samples and tables are planned by their own rule, see `tune.scattered`.
 
@@ -88,7 +91,8 @@ def choose(
         why = f"{len(signal.values)} samples are too few to hold any out: the bandwidth is the spectrum's alone."
         return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
     try:
-        found = _race(judged, recommended.bandwidth, extent, seed)
+        swift = floor.verdict is NoiseVerdict.CLEAN and extent.steps < STEPS
+        found = _race(judged, recommended.bandwidth, extent, swift, seed)
     except RunError as problem:
         why = f"No twin settled ({problem.got}): the bandwidth is that of the spectrum alone."
         return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
@@ -111,7 +115,7 @@ class _Found(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def _race(signal: Signal, begin: tuple[float, ...], extent: Size, seed: int) -> _Found:
+def _race(signal: Signal, begin: tuple[float, ...], extent: Size, swift: bool, seed: int) -> _Found:
     grid, start = signal.geometry, derive(seed, "encoding")
 
     def model(family: Family, bandwidth: tuple[float, ...]) -> twin.Model:
@@ -123,7 +127,11 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, seed: int) -> 
     near = tie(held_out)
     db = (10 * first.error.log10()).tolist()
     low, high, daring = _tied(db, len(steps.usual), near)
-    bandwidth = middle(steps.rungs[low], steps.rungs[high])
+    bandwidth, taken = middle(steps.rungs[low], steps.rungs[high]), "the middle is taken"
+    first_tied, top = _within(db, range(len(db)), TIE_DB)
+    if swift and max(a / b for a, b in zip(steps.rungs[top], bandwidth, strict=True)) > 1:
+        low, high, near, daring = first_tied, top, TIE_DB, False
+        bandwidth, taken = steps.rungs[top], f"a run of {extent.steps} steps learns most with the highest"
     others = [(Family.POSITIONAL, bandwidth)]
     if len(bandwidth) > 1:
         others.append((Family.GAUSSIAN, even(bandwidth, grid)))
@@ -142,7 +150,7 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, seed: int) -> 
     alternatives = tuple(
         Alternative(Family(name), b, 10 * math.log10(signal.peak**2 / e)) for e, name, b in ranked
     )
-    reasons = _reasons(steps.rungs, low, high, near, db, daring, first.samples, grid.frequency_unit)
+    reasons = _reasons(steps.rungs, low, high, near, db, daring, first.samples, grid.frequency_unit, taken)
     return _Found(entries[chosen][1], error[chosen], baseline, held_out, alternatives, reasons)
 
 
@@ -152,9 +160,14 @@ def _tied(db: list[float], usual: int, near: float) -> tuple[int, int, bool]:
     best, beyond = min(level[:usual]), min(level[usual:], default=math.inf)
     daring = beyond < best - DARE_DB
     pool = range(usual, len(level)) if daring else range(usual)
-    least = beyond if daring else best
-    inside = [i for i in pool if level[i] <= least + near]
-    return inside[0], inside[-1], daring
+    return *_within(db, pool, near), daring
+
+
+def _within(db: list[float], pool: range, near: float) -> tuple[int, int]:
+    """First and last rung of the pool within `near` of its best."""
+    least = min(db[i] for i in pool if math.isfinite(db[i]))
+    inside = [i for i in pool if db[i] <= least + near]
+    return inside[0], inside[-1]
 
 
 def _baseline(signal: Signal) -> tuple[float, int]:
@@ -213,6 +226,7 @@ def _reasons(
     daring: bool,
     samples: int,
     unit: str,
+    taken: str,
 ) -> tuple[str, ...]:
     def shown(bandwidth: tuple[float, ...]) -> str:
         return " x ".join(dict.fromkeys(f"{b:.3g}" for b in bandwidth))
@@ -222,7 +236,7 @@ def _reasons(
     text = (
         f"Of {len(rungs)} bandwidths from {shown(rungs[0])} to {shown(rungs[-1])} {unit}, those from "
         f"{shown(rungs[low])} to {shown(rungs[high])} are within {near:.2g} dB of the best on held-out samples "
-        f"(kernel twins, {samples} samples); the middle is taken. The worst, {shown(rungs[worst])}, loses "
+        f"(kernel twins, {samples} samples); {taken}. The worst, {shown(rungs[worst])}, loses "
         f"{db[worst] - min(db[low : high + 1]):.1f} dB."
     )
     beyond = (
