@@ -40,7 +40,7 @@ def measure(
 
 def trained(seed: int, steps: int, width: int) -> torch.nn.Module:
     """A ReLU network, fitted to ten harmonics of equal amplitude."""
-    signal = ot.signals.synthetic.harmonics(list(FREQUENCIES), samples=SAMPLES, seed=seed)
+    signal = ot.signals.synthetic.harmonics(FREQUENCIES.astype(float), samples=SAMPLES, seed=seed)
     run = ot.fit(signal, encoding="none", width=width, depth=4, steps=steps, held_out=0, seed=seed)
     return run.network
 
@@ -83,10 +83,11 @@ STUDY = Study(
         {"network": "waves", "metric": "relative"},
     ),
     measure=measure,
+    first_seed=200,
     axes=Axes("Frequency (cycles per array)", "Harm", log_y=True),
     efforts={
         Size.SMOKE: Effort(1, {"radius": 0.5, "directions": 3, "steps": 5, "width": 16}),
-        Size.QUICK: Effort(5, {"radius": 0.5, "directions": 50, "steps": 800, "width": 64}),
+        Size.QUICK: Effort(8, {"radius": 0.5, "directions": 50, "steps": 800, "width": 64}),
         Size.FULL: Effort(20, {"radius": 0.5, "directions": 100, "steps": 60_000, "width": 256}),
     },
     depends="what is called robust",
