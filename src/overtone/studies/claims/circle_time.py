@@ -68,12 +68,13 @@ STUDY = Study(
         "smooth activation (erf), infinite width", {"trained": False, "depth": 1, "smooth": True, "last": 16}
     ),
     measure=measure,
+    first_seed=200,
     axes=Axes(
         "Frequency (cycles per turn)", "Time to learn it, relative to 4 cycles", log_x=True, log_y=True
     ),
     efforts={
         Size.SMOKE: Effort(1, {"last": 16, "steps": 20, "width": 16}),
-        Size.QUICK: Effort(3, {"last": 64, "steps": 2500, "width": 128}),
+        Size.QUICK: Effort(8, {"last": 64, "steps": 2500, "width": 128}),
         Size.FULL: Effort(20, {"last": 1024, "steps": 10_000, "width": 2000}),
     },
     depends="the depth and the width",
