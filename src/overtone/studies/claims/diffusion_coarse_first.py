@@ -102,9 +102,7 @@ STUDY = Study(
     ),
     control=Condition("white fields", {"data": "fields", "exponent": 0.0, "sign": 1}),
     measure=measure,
-    axes=Axes(
-        "Frequency (cycles per picture)", "Noise at which it settles (standard deviations)", True, True
-    ),
+    axes=Axes("Frequency (cycles per picture)", "Noise at which it settles (SD)", True, True),
     efforts={
         Size.SMOKE: Effort(1, {"side": 8, "count": 4, "levels": 20, "bands": 3}),
         Size.QUICK: Effort(5, {"side": 32, "count": 16, "levels": 40, "bands": 10}),

@@ -125,9 +125,7 @@ STUDY = Study(
         "grey levels, noise of two levels and more", {"levels": True, "least": 2.0, "most": 16.0}
     ),
     measure=measure,
-    axes=Axes(
-        "Standard deviation of the noise (grey levels)", "Mean squared error of the noise found", True, True
-    ),
+    axes=Axes("Standard deviation of the noise (grey levels)", "Error of the noise found", True, True),
     efforts={
         Size.SMOKE: Effort(1, {"side": 8, "channels": 4, "batch": 4, "steps": 3}),
         Size.QUICK: Effort(3, {"side": 8, "channels": 16, "batch": 32, "steps": 300}),

@@ -81,9 +81,7 @@ STUDY = Study(
     conditions=(Condition("a hollowed ball", {"kind": "gyroid"}),),
     control=Condition("a plain ball, with nothing fine to gain", {"kind": "ball"}),
     measure=measure,
-    axes=Axes(
-        "Encoding: none, basic, positional, Gaussian (0 to 3)", "Intersection over union near the surface"
-    ),
+    axes=Axes("Encoding: none, basic, positional, Gaussian (0 to 3)", "Intersection over union"),
     efforts={
         Size.SMOKE: Effort(1, {"batch": 16, "width": 8, "steps": 3}),
         Size.QUICK: Effort(3, {"batch": 512, "width": 64, "steps": 500}),

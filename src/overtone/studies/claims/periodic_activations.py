@@ -87,7 +87,7 @@ STUDY = Study(
     ),
     control=Condition("ReLU from plain coordinates", {"activation": "relu", "rate": 1e-3}),
     measure=measure,
-    axes=Axes("Step", "PSNR of the pixels trained on (dB)", log_x=True),
+    axes=Axes("Step", "PSNR of trained pixels (dB)", log_x=True),
     efforts={
         Size.SMOKE: Effort(1, {"side": 8, "width": 8, "steps": 3}),
         Size.QUICK: Effort(3, {"side": 48, "width": 64, "steps": 300}),

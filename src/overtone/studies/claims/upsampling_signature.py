@@ -89,7 +89,7 @@ STUDY = Study(
     ),
     control=Condition("no up-sampling: other genuine pictures", {"how": "none", "exponent": 2.0}),
     measure=measure,
-    axes=Axes("Frequency (cycles per picture)", "Power against genuine pictures (dB)"),
+    axes=Axes("Frequency (cycles per picture)", "Power against genuine (dB)"),
     efforts={
         Size.SMOKE: Effort(1, {"side": 16, "pictures": 4}),
         Size.QUICK: Effort(5, {"side": 32, "pictures": 16}),
