@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
+import xarray
 
 from overtone.cli.main import run as overtone
+from overtone.cli.predict import shade_untold
 
 SMALL = ["--steps", "120", "--width", "24", "--depth", "2", "--features", "16", "--device", "cpu"]
 
@@ -39,6 +42,33 @@ def test_the_document_has_the_keys_of_the_design(wave: str, said: Callable[..., 
     assert any(band["learning_step"] is not None for band in found["bands"])
     assert found["pilot"] == 6
     assert found["window"] == [64]
+    assert (found["continued"], found["scatter"]) == ("leaps", None)
+    assert found["seconds"]["predicting"] > 0 < found["seconds"]["training"]
+
+
+def test_minibatches_of_gradient_descent_scatter_by_band(wave: str, said: Callable[..., str]) -> None:
+    found = json.loads(
+        said(wave, *SMALL, "--periodic", "--optimizer", "sgd", "--lr", "0.05", "--batch", "8", "--json")
+    )
+    assert found["continued"] == "leaps"
+    assert len(found["scatter"]) == len(found["bands"])
+    assert min(found["scatter"]) >= 0 < max(found["scatter"])
+    assert any(sentence.startswith("Minibatches scatter a run") for sentence in found["sentences"])
+
+
+def test_frequencies_left_open_are_shaded() -> None:
+    low, high = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])
+    power = np.array([[[1.0], [1.0], [1.0]], [[0.1], [0.5], [np.nan]]])
+    record = xarray.Dataset(
+        {"residual_power": (("step", "band", "channel"), power)},
+        {"band_low": ("band", low), "band_high": ("band", high)},
+    )
+    figure = go.Figure()
+    shade_untold(figure, record)
+    assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(4.0, 8.0)]
+    assert figure.layout.annotations[0].text == "cannot tell"
+    shade_untold(told := go.Figure(), record.isel(band=slice(0, 2)))
+    assert not told.layout.shapes
 
 
 def test_the_text_lists_learning_steps_and_what_to_know(wave: str, said: Callable[..., str]) -> None:

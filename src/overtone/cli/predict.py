@@ -15,6 +15,7 @@ from overtone.cli.text import facts, paragraph, per_axis
 from overtone.cli.verb import Verb, examples, flag
 
 if TYPE_CHECKING:
+    import xarray
     from plotly.graph_objects import Figure
 
     from overtone.fitting.predict import Forecast
@@ -86,6 +87,7 @@ def document(found: Forecast) -> dict[str, Any]:
     from overtone.fitting.predict import learning_steps
 
     limit = found.prediction.holds_until if found.agreement is None else found.agreement.limit
+    scatter, cost = found.prediction.scatter, found.prediction.cost
     document: dict[str, Any] = {
         "bands": learning_steps(found),
         "unit": found.record.attrs["frequency_unit"],
@@ -95,6 +97,9 @@ def document(found: Forecast) -> dict[str, Any]:
         "holds_until": None if limit is None else {"step": limit.step, "low": limit.low, "high": limit.high},
         "diverges_at": found.prediction.diverges_at,
         "pilot": found.prediction.pilot,
+        "continued": found.record.attrs["continued"],
+        "scatter": None if scatter is None else scatter.sum(1).tolist(),
+        "seconds": {"predicting": cost.predicting, "training": cost.training},
         "window": list(found.part.geometry.shape),
         "bandwidth": found.bandwidth,
         "reasons": list(found.reasons),
@@ -162,16 +167,15 @@ def draw(found: Forecast, out: str, run: str | None) -> None:
     measured = None if run is None else records.load(run)
     drawn = predicted.data(found.record, found.prediction.earliest, found.prediction.latest, measured)
     figure = predicted.figure(drawn)
-    _shade_untold(figure, found)
+    shade_untold(figure, found.record)
     figure.update_layout(
         title={"text": f"Predicted learning steps: {found.signal.name}", "y": 0.98}, margin={"t": 80}
     )
     figure.write_html(out, include_plotlyjs=True)
 
 
-def _shade_untold(figure: Figure, found: Forecast) -> None:
+def shade_untold(figure: Figure, record: xarray.Dataset) -> None:
     """Say "cannot tell" over the frequencies that the prediction leaves open at its last step."""
-    record = found.record
     untold = record.residual_power.isel(step=-1).isnull().any("channel").values
     if not untold.any():
         return
