@@ -35,7 +35,7 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Train as `choose` plans for a network of this size."""
     signal = _begin(name, noise, seed)
     began = time.perf_counter()
-    plan = tune.choose(signal, tune.Budget(parameters=_size(signal)), seed=seed)
+    plan = tune.choose(signal, _budget(signal), seed=seed)
     spent = time.perf_counter() - began
     return _gaussian(signal, plan.bandwidth, seed).train() | {
         "choosing": spent,
@@ -88,7 +88,7 @@ def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
 def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
     """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
     signal = _begin(name, noise, seed)
-    plan = tune.choose(signal, tune.Budget(parameters=_size(signal)), seed=seed)
+    plan = tune.choose(signal, _budget(signal), seed=seed)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
     controller = tune.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
     run.steer, run.finish = lambda step: controller(step).stop, controller.finish
@@ -133,8 +133,8 @@ def _begin(name: str, noise: float, seed: int) -> Signal:
     return build(name, noise, seed)
 
 
-def _size(signal: Signal) -> int:
-    return parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1])
+def _budget(signal: Signal) -> tune.Budget:
+    return tune.Budget(steps=STEPS, parameters=parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1]))
 
 
 def _gaussian(signal: Signal, reach: tuple[float, ...], seed: int) -> Run:

@@ -235,7 +235,7 @@ def test_divergence_keeps_the_record_up_to_it(tmp_path):
 CHILD = """
 import overtone as ot
 signal = ot.signals.synthetic.harmonics([1, 3], samples=64, seed=0)
-ot.fit(signal, {out!r}, steps=10**7, width=16, depth=2, features=8, lr=1e-2)
+ot.fit(signal, {out!r}, steps=10**7, bandwidth=3.0, width=16, depth=2, features=8, lr=1e-2)
 """
 
 
@@ -272,6 +272,6 @@ def test_interrupted_runs_resume_to_the_uninterrupted_result(tmp_path):
     assert not stopped.attrs["complete"]
     steps = int(stopped.step[-1]) + 15
     resumed = ot.fit(tones(), tmp_path / "run", steps=steps, resume=True)
-    whole = ot.fit(tones(), tmp_path / "whole", steps=steps, **SMALL)
+    whole = ot.fit(tones(), tmp_path / "whole", steps=steps, bandwidth=3.0, **SMALL)
     assert torch.equal(parameters(resumed), parameters(whole))
     assert without_time(resumed.record).identical(without_time(whole.record))

@@ -11,7 +11,8 @@ from overtone.signals import masks
 from overtone.spectra import NoiseVerdict
 from overtone.tune import Move, measure_noise
 from overtone.tune.lever import Lever
-from overtone.tune.steering import Spectrum, Steering
+from overtone.tune.steered import Spectrum
+from overtone.tune.steering import Steering
 from overtone.tune.stop import HeldOut, Keeper
 
 

@@ -19,7 +19,8 @@ from overtone.spectra import NoiseFloor
 from overtone.tune import Action, Move, recommend_bandwidth
 from overtone.tune.controller import rule_for
 from overtone.tune.lever import Lever
-from overtone.tune.steering import Spectrum, Steering
+from overtone.tune.steered import Spectrum
+from overtone.tune.steering import Steering
 from overtone.tune.stop.rule import rows
 from overtone.tune.stop.watch import Row
 

@@ -18,6 +18,7 @@ from overtone.fitting.control import Control
 from overtone.fitting.directory import RunDirectory
 from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.fingerprint import fingerprint
+from overtone.fitting.following import follow
 from overtone.fitting.keeping import Keeping
 from overtone.fitting.network import Built, Encoding, NetworkSettings, build
 from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
@@ -30,7 +31,6 @@ from overtone.observe import LogSchedule, Probe
 from overtone.signals import Samples, Signal
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
 from overtone.tune import measure_noise
-from overtone.tune.stop import HeldOut
 
 
 def fit(
@@ -129,11 +129,9 @@ def fit(
     )
     rates = options.optimizer_for(field)
     floor = noise() if noise else None
-    follower: Control | Keeping | None = None
-    if controller:
-        follower = Control(signal, field, rates, plan.window, floor, directory.path, stop)
-    elif _stops(signal, stop):
-        follower = Keeping(directory.path, field, HeldOut())
+    follower = follow(
+        signal, field, rates, plan.window, floor, directory.path, stop=stop, controller=controller
+    )
     settings = {
         "source": source,
         "samples": samples,
@@ -201,20 +199,20 @@ def _resume(
         elapsed=checkpoint.seconds,
     )
     directory.write_settings(settings | {"training": longer.to_json()})
-    known, rates = settings.get("stop", False), longer.optimizer_for(field)
-    follower: Control | Keeping | None = None
-    if settings.get("controller", False):
-        follower = Control(signal, field, rates, plan.window, floor, directory.path, known)
-        follower.recall(probe.record)
-    elif _stops(signal, known):
-        follower = Keeping(directory.path, field, HeldOut(), probe.record)
+    rates = longer.optimizer_for(field)
+    follower = follow(
+        signal,
+        field,
+        rates,
+        plan.window,
+        floor,
+        directory.path,
+        stop=settings.get("stop", False),
+        controller=settings.get("controller", False),
+        record=probe.record,
+    )
     built = replace(built, field=field, reasons=tuple(settings["reasons"]))
     return _train(signal, built, longer, directory, probe, rates, follower, checkpoint, progress)
-
-
-def _stops(signal: Samples, wished: bool) -> bool:
-    """Whether the run can end by its held-out error."""
-    return wished and len(signal.held_out_index) > 0
 
 
 def _train(

@@ -1,6 +1,7 @@
 """Choose before training, adapt and stop during it: what a signal's own samples recommend."""
 
 from overtone.tune import stop
+from overtone.tune.action import Action, Move
 from overtone.tune.aliasing import aliasing
 from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
 from overtone.tune.budget import Budget
@@ -11,7 +12,6 @@ from overtone.tune.family import Family
 from overtone.tune.fresh import Fresh, fresh
 from overtone.tune.plan import Alternative, Plan
 from overtone.tune.scan import Scan, measure_noise, scan
-from overtone.tune.steering import Action, Move
 
 __all__ = [
     "Action",

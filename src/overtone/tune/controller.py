@@ -16,11 +16,13 @@ from overtone.observe.evaluate import Evaluator
 from overtone.observe.views import GridView
 from overtone.signals import Signal
 from overtone.spectra import NoiseFloor
+from overtone.tune.action import Action, Move
 from overtone.tune.bandwidth import recommend_bandwidth
 from overtone.tune.lever import Lever
 from overtone.tune.looks import Looks
 from overtone.tune.scan import measure_noise
-from overtone.tune.steering import Action, Move, Spectrum, Steering
+from overtone.tune.steered import Spectrum
+from overtone.tune.steering import Steering
 from overtone.tune.stop import BandErrors, Joint, Keeper, Rule
 
 MEASURED, SHARE, FEWEST = 1 << 14, 0.05, 10

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import Protocol, final
+from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from overtone.errors import RunError
-from overtone.observe.measurement import Measurement
-from overtone.signals import Grid
-from overtone.spectra import NoiseFloor, NoiseVerdict
-from overtone.tune.bandwidth import SAMPLING
+from overtone.tune.action import Action, Move
 from overtone.tune.lever import Lever
+from overtone.tune.steered import Spectrum
+from overtone.tune.stop.keeps import Keeps
 from overtone.tune.stop.watch import Row
 
-NOISY, GROWTH = 0.5, 1.1
-"""First reach of signals that may be noisy as a part of the recommended bandwidth, and the largest opening."""
+GROWTH = 1.1
+"""The largest opening."""
 
 EARLIEST = 10
 """Steps before which nothing is opened."""
@@ -32,112 +28,8 @@ GAP, ABOVE = 1.0, 2.0
 """Held-out error over training error up to which, and training error over the noise's variance from which on, the
 network lacks reach: beyond, reaching further would fit the samples, or their noise, and not what lies between."""
 
-LEARNED = 0.1
-"""Share of the power within reach that may be left when the next band is opened."""
-
 SLOWER, LOWERINGS = 0.3, 1
 """Factor on the learning rate when noise begins to be learned, and how often before the run ends."""
-
-
-class Move(Enum):
-    """What a controller has just done, or asks for."""
-
-    NOTHING = "nothing"
-    WIDEN = "reach further"
-    SLOW = "lower the learning rate"
-    STOP = "stop"
-
-
-@final
-@dataclass(frozen=True)
-class Action:
-    """What a controller did at a step.
-
-    Attributes:
-        move: What.
-        bandwidth: The reach per axis from here on, in cycles per physical unit.
-        reason: Why, in a sentence; empty for nothing.
-    """
-
-    move: Move
-    bandwidth: tuple[float, ...]
-    reason: str = ""
-
-    @property
-    def stop(self) -> bool:
-        """Whether to leave the loop; the network is then back at its best step."""
-        return self.move is Move.STOP
-
-
-class Keeps(Protocol):
-    """What follows a run by a rule and keeps the networks that it may go back to, as `stop.Keeper` does."""
-
-    @property
-    def best_step(self) -> int | None:
-        """The step to go back to; None before any could be judged."""
-
-    def update(self, step: int, row: Row) -> bool:
-        """Take note of a row, and of the network as it is now; whether the rule ends the run."""
-
-    def recall(self, step: int, row: Row) -> bool:
-        """Take note of a row of a run that goes on; its network was kept at the time."""
-
-    def restore(self) -> int | None:
-        """Put the best network's state back; its step."""
-
-
-@final
-class Spectrum:
-    """What a steered run is measured by: power of the target and of the noise, band by band.
-
-    Args:
-        measurement: Of the target.
-        noise: Its noise floor.
-
-    Attributes:
-        target: (band, channel) power, in squared value units.
-        noise: (band, channel) power of the noise, 0 where none was found.
-        variance: Of the noise, at the most where it cannot be told from detail; mean over channels.
-        clean: Whether there is certainly no noise.
-    """
-
-    def __init__(self, measurement: Measurement, noise: NoiseFloor) -> None:
-        self.target = measurement.target_power.cpu().numpy()
-        self.clean = noise.verdict is NoiseVerdict.CLEAN
-        found = np.nan_to_num(measurement.noise_power(noise))
-        self.noise = found if noise.verdict is NoiseVerdict.NOISE else np.zeros_like(found)
-        self.variance = float(noise.std.square().mean())
-        self._low, self._high = np.asarray(measurement.bands.low), np.asarray(measurement.bands.high)
-
-    def begin(self, wanted: tuple[float, ...], planned: tuple[float, ...] | None) -> tuple[float, ...]:
-        """The first reach per axis.
-
-        That of a plan; by default half the bandwidth `wanted` that the spectrum recommends. Where there is certainly no
-        noise, no less than `wanted`: more reach learns faster, and there is nothing to be learned too much of.
-        """
-        least = planned or tuple(NOISY * b for b in wanted)
-        return tuple(map(max, least, wanted)) if self.clean else least
-
-    def furthest(self, wanted: tuple[float, ...], grid: Grid) -> tuple[float, ...]:
-        """The largest reach of the shape `wanted` within an eighth of Nyquist and the bands above the noise."""
-        above = (self.target > 2 * self.noise).any(axis=1)
-        limit = float(self._high[above].max()) if above.any() else 0.0
-        room = [SAMPLING * n / b for n, b in zip(grid.nyquist, wanted, strict=True)]
-        factor = max(1.0, min(min(room), limit / max(wanted)))
-        return tuple(b * factor for b in wanted)
-
-    def learned(self, residual: NDArray[np.float64], reach: float) -> bool:
-        """Whether less than a tenth of the power within reach and above the noise is left."""
-        inside = self._within(reach)
-        own = np.clip(self.target - self.noise, 0, None)[inside].sum()
-        left = np.clip(residual - self.noise, 0, None)[inside].sum()
-        return bool(left <= LEARNED * own)
-
-    def _within(self, reach: float) -> NDArray[np.bool_]:
-        """The bands without the mean that begin below a frequency; the first of them at least."""
-        inside = (self._low > 0) & (self._low < reach)
-        inside[1:2] = True
-        return inside
 
 
 @final
