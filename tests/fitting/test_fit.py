@@ -121,6 +121,7 @@ def test_white_noise_is_warned_of(tmp_path, capfd):
     run = ot.fit(signals.array(values), tmp_path / "run", steps=200, progress=True, **SMALL)
     assert "warning: Nothing found that carries over" in capfd.readouterr().err
     assert sum("not recommended" in r for r in run.record.attrs["reasons"]) == 1
+    assert run.verdict[3].startswith("Do not rely on it")
     ot.fit(picture(), tmp_path / "other", steps=200, progress=True, **SMALL)
     assert "warning" not in capfd.readouterr().err
 

@@ -31,6 +31,7 @@ from overtone.observe import LogSchedule, Probe
 from overtone.signals import Samples, Signal
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
 from overtone.tune import measure_noise
+from overtone.tune.plan import UNWORTHY
 
 
 def fit(
@@ -146,7 +147,7 @@ def fit(
     }
     attrs = {"seed": seed, "options": options.to_json() | built.settings.to_json()}
     attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons), "signal": signal.name}
-    attrs |= {"kind": signal.kind, "peak": signal.peak}
+    attrs |= {"kind": signal.kind, "peak": signal.peak, "worth": UNWORTHY not in built.warnings}
     directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
     probe = watch(signal, field, directory.path, plan, floor, attrs=attrs)
     built = replace(built, field=field)

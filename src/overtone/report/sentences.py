@@ -148,6 +148,8 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         return "Lower the learning rate, check the values for outliers, and train again."
     if not f.error.size:
         return "Check the source: a constant needs no network."
+    if record.attrs.get("worth") is False:
+        return "Do not rely on it: before training, nothing was found that carries over to samples not seen."
     if f.rows == 1:
         return "Train on: a single recorded row shows no trend."
     if _rises(f):

@@ -20,7 +20,7 @@ _UNITS = {
     "noise_high": "value_unit",
     "peak": "value_unit",
 }
-_ELSEWHERE = ("reasons", "signal", "stop", "noise_sentence", "notes", "salvaged")
+_ELSEWHERE = ("reasons", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged")
 
 
 def settings(record: xr.Dataset) -> Table:
