@@ -32,6 +32,7 @@ class Pilot:
 
     Attributes:
         step: Steps taken.
+        batch: Samples per step; None for all of them.
         seconds: Wall-clock time that they took.
     """
 
@@ -49,7 +50,7 @@ class Pilot:
         self.network, self.optimizer = copy.deepcopy((network, optimizer))
         self.step, self.seconds = 0, 0.0
         self._x, self._y, self._schedule = x, y, schedule
-        self._batch = None if batch is None or batch >= len(x) else batch
+        self.batch = None if batch is None or batch >= len(x) else batch
         self._base = float(optimizer.param_groups[0]["lr"])
         self._draws = torch.Generator(device=x.device)
         self._draws.manual_seed(rng.derive(seed, "pilot"))
@@ -140,7 +141,7 @@ class Pilot:
         return Linearised.of(self.outputs(x), y, kernel, train, velocity, mean_over)
 
     def _draw(self) -> tuple[Tensor, Tensor]:
-        if self._batch is None:
+        if self.batch is None:
             return self._x, self._y
-        pick = torch.randint(len(self._x), (self._batch,), generator=self._draws, device=self._x.device)
+        pick = torch.randint(len(self._x), (self.batch,), generator=self._draws, device=self._x.device)
         return self._x[pick], self._y[pick]

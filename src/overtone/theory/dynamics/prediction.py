@@ -127,15 +127,11 @@ def predict(
     _check(seen, network, optimizer, steps, pilot, batch)
     base = float(optimizer.param_groups[0]["lr"])
     scene = Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise)
-    index = signal.train_index
-    x = signal.geometry.coords(index).to(scene.x.device)
-    y = signal.normalisation.apply(signal.values[index]).to(scene.y)
-    size = None if batch is None or batch >= len(x) else batch
-    taken = Pilot(Normalised(network), optimizer, x, y, batch=size, schedule=schedule, seed=seed)
+    taken = _pilot(signal, network, optimizer, scene, batch, schedule, seed)
     rule: Rule = Flow() if flow else rule_of(optimizer)
     rate = rate_of(optimizer, schedule)
     rows = log_steps(steps, ratio)
-    beyond = Beyond.of(pilot, part is not None, size is not None, optimizer)
+    beyond = Beyond.of(pilot, part is not None, taken.batch is not None, optimizer)
     kernels, leaps = Kernels(), Leaps(taken, scene.x, scene.y, scene.train, rule, rate)
 
     def look() -> None:
@@ -148,18 +144,33 @@ def predict(
 
     scene.walk(taken, rows, pilot, look)
     scatter = None
-    if size is not None and rule == Descent():
-        scatter = scene.scatter(linearised(), rate, size, steps, pilot)
+    if taken.batch is not None and rule == Descent():
+        scatter = scene.scatter(linearised(), rate, taken.batch, steps, pilot)
     if beyond is Beyond.LEAPS:
         linear, kernels = scene.leap(leaps, rows, steps, kernels)
     else:
         linear = linearised()
     course = _Course(scene, linear, rule, rate, pilot, taken.step, steps, ratio, beyond, scatter)
     growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)
-    attrs = _attrs(network, optimizer, pilot, seed) | {"continued": beyond.value}
-    span = course.span(growth, attrs)
+    span = course.span(growth, _attrs(network, optimizer, pilot, seed) | {"continued": beyond.value})
     cost = Cost(time.perf_counter() - began, taken.seconds / pilot * steps if pilot else None)
     return course.result(span, cost, None if part is None else seen.geometry.shape, signal.geometry.shape)
+
+
+def _pilot(
+    signal: Signal,
+    network: Field,
+    optimizer: torch.optim.Optimizer,
+    scene: Scene,
+    batch: int | None,
+    schedule: Schedule,
+    seed: int,
+) -> Pilot:
+    """A pilot on all samples that are trained on, where and in what precision the scene is."""
+    index = signal.train_index
+    x = signal.geometry.coords(index).to(scene.x.device)
+    y = signal.normalisation.apply(signal.values[index]).to(scene.y)
+    return Pilot(Normalised(network), optimizer, x, y, batch=batch, schedule=schedule, seed=seed)
 
 
 @final
