@@ -14,7 +14,7 @@ def square(x: float) -> float:
     return x * x
 
 
-def threads() -> str | None:
+def threads(note: int = 0) -> str | None:
     return os.environ.get("OMP_NUM_THREADS")
 
 

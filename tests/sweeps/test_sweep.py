@@ -40,9 +40,16 @@ def test_results_come_once_each_and_are_not_computed_again(tmp_path):
     assert [begun(marks, n) for n in range(4)] == [1, 1, 1, 1]
 
 
-def test_workers_share_the_cores(tmp_path):
-    (finished,) = sweep([task("threads")], Store(tmp_path), Local(1))
-    assert int(finished.result) >= 1
+@pytest.mark.parametrize(
+    ("wished", "processes", "given"), [(None, 1, 4), ("1", 1, 1), ("8", 1, 4), ("3", 2, 2), ("many", 2, 2)]
+)
+def test_workers_share_the_cores_within_what_the_user_allows(monkeypatch, tmp_path, wished, processes, given):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if wished is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", wished)
+    tasks = [task("threads", note=n) for n in range(processes)]
+    assert [int(f.result) for f in sweep(tasks, Store(tmp_path), Local(processes))] == [given] * processes
 
 
 def test_failures_are_told_and_tried_again_by_the_next_sweep(tmp_path):

@@ -28,7 +28,8 @@ class Local(Workers):
     """Processes of this machine, one task each at a time.
 
     Attributes:
-        processes: How many; one per core if None. Each computes with its share of the cores.
+        processes: How many; one per core if None. Each computes with its share of the cores, or with
+            OMP_NUM_THREADS threads where that is set and less.
 
     Raises:
         InputError: If there is none.
@@ -49,7 +50,8 @@ class Local(Workers):
         queue = deque((task, 1) for task in tasks)
         running: dict[Future[Outcome], tuple[_Worker, Task, int]] = {}
         with ExitStack() as ends:
-            idle = [_Worker(max(1, cores // processes)) for _ in range(processes)]
+            threads = _threads(max(1, cores // processes))
+            idle = [_Worker(threads) for _ in range(processes)]
             for worker in idle:
                 ends.callback(worker.end)
             while queue or running:
@@ -69,6 +71,12 @@ class Local(Workers):
                         reason = f"its worker died {TRIES} times (out of memory, or killed)"
                         outcome = Outcome(task, None, reason, 0.0)
                     yield outcome
+
+
+def _threads(share: int) -> int:
+    """The share, or what the user limits threads to where that is less."""
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(wished)) if wished.isdecimal() and int(wished) > 0 else share
 
 
 class _Worker:

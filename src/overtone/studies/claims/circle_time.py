@@ -80,5 +80,5 @@ STUDY = Study(
     depends="the depth and the width",
     caveat="From 4 cycles on: the first few go faster or slower than the square, depending on depth and biases. Points "
     "are spread evenly; uneven density is not tested. The trained network is narrow beside the source's 4,000 units "
-    "and begins as PyTorch does.",
+    "and begins as PyTorch does. Judged on seeds 200 to 207, after 100 to 102 had left it undecided.",
 )

@@ -104,6 +104,7 @@ STUDY = Study(
     conditions=(Condition("a patterned ball", {"kind": "scene"}),),
     control=Condition("a ball of one colour, with nothing fine to gain", {"kind": "plain"}),
     measure=measure,
+    first_seed=300,
     axes=Axes("Encoding: none, basic, positional, Gaussian (0 to 3)", "PSNR of new views (dB)"),
     efforts={
         Size.SMOKE: Effort(1, {"side": 6, "views": 2, "depths": 4, "rays": 8, "width": 8, "steps": 3}),
@@ -114,5 +115,5 @@ STUDY = Study(
     },
     caveat="A scene that formulas give, in parallel projection, seen at 24 x 24 pixels with the source's frequencies "
     "per pixel, its learning rates, and a hundredth of its steps, which "
-    "leave the small learning rates behind.",
+    "leave the small learning rates behind. Judged on seeds 300 to 305, after 100 to 105 had been looked at.",
 )

@@ -95,5 +95,6 @@ STUDY = Study(
     },
     depends="the activation",
     caveat="Frequencies below half of the grid's Nyquist, where Jacobi's factor |cos(2 pi k / n)| falls. The network "
-    "fits the solution itself and not the equation. Frequencies not learned at the end count as learned there.",
+    "fits the solution itself and not the equation. Frequencies not learned at the end count as learned there. "
+    "Judged on seeds 300 to 309, after three seeds had left it undecided.",
 )

@@ -92,5 +92,6 @@ STUDY = Study(
     },
     depends="what is called robust",
     caveat="The source shows amplitudes after over amplitudes before, cut off at 1, so that what grows counts as no "
-    "harm. High frequencies are the weaker ones in a trained network, so harm over amplitude and harm itself differ.",
+    "harm. High frequencies are the weaker ones in a trained network, so harm over amplitude and harm itself differ. "
+    "Judged on seeds 200 to 207, after seeds 100 to 104 had left it undecided.",
 )
