@@ -90,11 +90,10 @@ def predict(
 
     The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With a
     pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay, but not on a part of the
-    signal, nor for Adam on minibatches (`Beyond` says why; the record's `continued` names the way). From there the
-    kernel is continued: if it stays, bands are learned at the latest; if its eigenvalues go on as the power of the step
-    at which they grew before, at the earliest; the prediction takes half that power. A band whose earliest and latest
-    steps differ by more than a factor of 4 is not told: its rows are NaN from where the two part. Neither network nor
-    optimizer is changed.
+    signal, nor for Adam on minibatches (`Beyond` says why). From there the kernel is continued: if it stays, bands are
+    learned at the latest; if its eigenvalues go on as the power of the step at which they grew before, at the
+    earliest; the prediction takes half that power. A band whose earliest and latest steps differ by more than a factor
+    of 4 is not told: its rows are NaN from where the two part. Neither network nor optimizer is changed.
 
     Args:
         signal: What will be learned.
