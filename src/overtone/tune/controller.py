@@ -36,10 +36,11 @@ LOOK = 0.7
 class Controller:
     """Call it after every optimizer step; it looks at the network every now and then and acts on it in place.
 
-    It begins at the bandwidth that the spectrum recommends, at half of it where there is noise, whatever the network
-    was built with. Once the bands within reach are learned (less than a tenth of their power above the noise is left),
-    it reaches 5 % further, up to an eighth of Nyquist and no further than the bands whose power exceeds that of the
-    noise. Once the estimated error rises (`rule`), it goes back to the best network so far, lowers the learning rate to
+    It begins at `begin`, whatever the network was built with. It reaches further, by a tenth at the most and up to an
+    eighth of Nyquist or the last band whose power exceeds that of the noise, at looks that find the bands within reach
+    learned (less than a tenth of their power above the noise is left), the held-out error not above the training error,
+    and the training error above twice the noise's variance; no opening moves a wave by more than a quarter of its
+    length. Once the estimated error rises (`rule`), it goes back to the best network so far, lowers the learning rate to
     0.3 of itself and reaches no further; the next time it goes back to the best network and asks to stop.
 
     for step in range(1, steps + 1):
@@ -52,8 +53,8 @@ class Controller:
         signal: What is learned; with held-out samples, or noise whose floor can be estimated.
         field: The network in training. Its encoding must be one that can be rescaled or windowed.
         optimizer: Its learning rates are lowered, and `pace`, their factor in `training.train`.
-        begin: The first reach per axis, in cycles per physical unit, for instance that of a plan; by default the
-            bandwidth that the spectrum recommends, or half of it where there may be noise.
+        begin: The first reach per axis, in cycles per physical unit, for instance that of a plan; by default half the
+            bandwidth that the spectrum recommends. Where there is certainly no noise, no less than it recommends.
         rule: When to go back and stop; band errors where there certainly is noise, else the held-out error, else never.
         noise: The noise floor, if it is known already.
         batch: Samples per optimizer step; all that are trained on, up to 8,192, unless said. Looks are spaced so that
