@@ -40,8 +40,8 @@ class Controller:
     eighth of Nyquist or the last band whose power exceeds that of the noise, at looks that find the bands within reach
     learned (less than a tenth of their power above the noise is left), the held-out error not above the training error,
     and the training error above twice the noise's variance; no opening moves a wave by more than a quarter of its
-    length. Once the estimated error rises (`rule`), it goes back to the best network so far, lowers the learning rate to
-    0.3 of itself and reaches no further; the next time it goes back to the best network and asks to stop.
+    length. Once the estimated error rises (`rule`), it goes back to the best network so far, lowers the learning rate
+    to 0.3 of itself and reaches no further; the next time it goes back to the best network and asks to stop.
 
     for step in range(1, steps + 1):
         loss = ...; optimizer.step()
