@@ -2,7 +2,8 @@
 
 Per half of the signals and noise: a trained grid of six bandwidths, `choose`, FreSh, fixed defaults (sigma = 10,
 omega_0 = 30, a hash grid), two fixed coarse-to-fine schedules, the Controller from a network at the recommended
-bandwidth and at four times that. Tables go to stdout and to `benchmarks/results/steer.md`.
+bandwidth and at four times that; of scattered points what needs no grid. Tables go to stdout and to
+`benchmarks/results/steer.md`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.steer import report
-from benchmarks.steer.battery import DESIGN, NOISES, SEALED
+from benchmarks.steer.battery import DESIGN, NOISES, SCATTERED, SEALED
 from benchmarks.steer.table import Runs
 from benchmarks.steer.trial import SHARES
 from overtone.sweeps import Local, Store, Task, sweep
@@ -34,6 +35,9 @@ OTHERS: dict[str, tuple[str, dict[str, float]]] = {
     "controller": ("steered", {"factor": 1.0}),
     "controller from 4x": ("steered", {"factor": 4.0}),
 }
+
+ANYWHERE = [*GRID, "choose", "sigma 10", "omega 30", "hash grid"]
+"""Those that need no grid of samples."""
 
 
 def tasks(names: tuple[str, ...], methods: list[str]) -> dict[tuple[str, str, float], Task]:
@@ -59,18 +63,23 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(GRID | OTHERS), help="some only, without tables")
     wanted = parser.parse_args()
     halves = {"design": DESIGN, "sealed": SEALED}
-    every = {
-        half: tasks(names, wanted.methods or list(GRID | OTHERS))
-        for half, names in halves.items()
-        if wanted.half in (None, half)
-    }
-    results = _perform([t for part in every.values() for t in part.values()], wanted.store, wanted.processes)
+    methods = wanted.methods or list(GRID | OTHERS)
+    anywhere = [method for method in methods if method in ANYWHERE]
+    chosen = [half for half in halves if wanted.half in (None, half)]
+    every = {half: tasks(halves[half], methods) for half in chosen}
+    scattered = {half: tasks(SCATTERED[half], anywhere) for half in chosen}
+    results = _perform(
+        [t for parts in (every, scattered) for part in parts.values() for t in part.values()],
+        wanted.store,
+        wanted.processes,
+    )
     if wanted.half or wanted.methods:
         return
-    runs: dict[str, Runs] = {
-        half: {key: results[task.key] for key, task in part.items()} for half, part in every.items()
-    }
-    text = report.write(runs, list(GRID))
+
+    def found(parts: dict[str, dict[tuple[str, str, float], Task]]) -> dict[str, Runs]:
+        return {half: {key: results[task.key] for key, task in part.items()} for half, part in parts.items()}
+
+    text = report.write(found(every), found(scattered), list(GRID))
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "steer.md").write_text(text, encoding="utf-8")

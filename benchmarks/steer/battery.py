@@ -8,10 +8,13 @@ from skimage import data
 from skimage.transform import resize
 
 from overtone import signals
-from overtone.signals import Signal
+from overtone.signals import Scattered, Signal
 
 DESIGN = ("camera", "text", "smooth", "voice", "series", "phantom")
 SEALED = ("coins", "brick", "retina", "page", "music", "steps", "band volume")
+SCATTERED = {"design": ("camera points",), "sealed": ("clock points",)}
+"""Pictures known at scattered places, by half; FreSh, the noise floor and the controller want a grid."""
+
 NOISES = (0.0, 0.05, 0.1, 0.2)
 CHOOSING, JUDGING = 0.1, 0.2
 """Parts of the samples that are held out: to choose and stop by, and to be judged on."""
@@ -19,21 +22,49 @@ CHOOSING, JUDGING = 0.1, 0.2
 SIDE, LENGTH, VOLUME = 32, 1024, 10
 """Samples per axis of pictures, recordings and series, and volumes: small, so that 52 cases can be searched through."""
 
+FINER, POINTS = 64, 1000
+"""Pixels per axis of a picture that is scattered, and how many of them are known."""
+
+THINNING = {"camera points": 1.0, "clock points": 20.0}
+"""How many times rarer the known pixels are at the right edge than at the left one."""
+
 LETTERS = {"text": (slice(40, 120), slice(60, 140)), "page": (slice(60, 140), slice(60, 140))}
 """Parts of pictures of text in which letters are still letters at this size."""
 
 
-def build(name: str, noise: float, seed: int) -> Signal:
+def build(name: str, noise: float, seed: int) -> Signal | Scattered:
     """A signal with noise (a fraction of its range), a tenth held out to choose by, a fifth unused to judge on."""
     clean = _clean(name)
-    signal = signals.synthetic.add_noise(clean, fraction_of_range=noise, seed=seed) if noise else clean
+    noisy = signals.synthetic.add_noise(clean, fraction_of_range=noise, seed=seed) if noise else clean
+    signal = (
+        _scatter(noisy, clean, THINNING[name], seed) if name in THINNING else noisy.with_clean(clean.values)
+    )
     count = signal.geometry.samples
     order = np.random.default_rng(seed).permutation(count)
     held, apart = round(CHOOSING * count), round((CHOOSING + JUDGING) * count)
     masks = torch.zeros(2, count, dtype=torch.bool)
     masks[1, order[:held]] = True
     masks[0, order[apart:]] = True
-    return signal.with_split(masks[0], masks[1]).with_clean(clean.values)
+    return signal.with_split(masks[0], masks[1])
+
+
+def nyquist(signal: Signal | Scattered) -> tuple[float, ...]:
+    """Highest frequency that the samples can hold per axis; of scattered ones, as if they lay evenly."""
+    if isinstance(signal, Signal):
+        return signal.geometry.nyquist
+    places = signal.geometry
+    half = places.samples ** (1 / len(places.extent)) / 2
+    return tuple(half / length for length in places.extent)
+
+
+def _scatter(noisy: Signal, clean: Signal, thinning: float, seed: int) -> Scattered:
+    """Some of a picture's pixels, `thinning` times rarer at the right edge than at the left one."""
+    places = noisy.coords
+    density = thinning ** -places[:, 1].numpy()
+    drawn = np.random.default_rng(seed).choice(len(places), POINTS, replace=False, p=density / density.sum())
+    index = torch.from_numpy(drawn)
+    found = signals.points(places[index], noisy.values[index], units=noisy.geometry.units)
+    return found.with_clean(clean.values[index])
 
 
 def _clean(name: str) -> Signal:
@@ -55,6 +86,9 @@ def _clean(name: str) -> Signal:
             return make.phantom((VOLUME, VOLUME, VOLUME))
         case "band volume":
             return make.band_noise((VOLUME, VOLUME, VOLUME), 0.0, 3.0, seed=0)
+        case "camera points" | "clock points":
+            picture = np.asarray(getattr(data, name.removesuffix(" points"))(), dtype=np.float64) / 255
+            return signals.array(resize(picture, (FINER, FINER), anti_aliasing=True).astype(np.float32))
         case _:
             picture = np.asarray(getattr(data, name)(), dtype=np.float64) / 255
             part = picture[LETTERS[name]] if name in LETTERS else picture

@@ -9,30 +9,35 @@ import numpy as np
 
 from benchmarks.__main__ import machine
 from benchmarks.steer import table
-from benchmarks.steer.battery import LENGTH, NOISES, SIDE, VOLUME
+from benchmarks.steer.battery import FINER, LENGTH, NOISES, POINTS, SIDE, VOLUME
 from benchmarks.steer.run import RATE, STEPS
 from benchmarks.steer.trial import DEPTH, FEATURES, WIDTH
 
 CHOICES = ("choose", "FreSh", "sigma 10", "omega 30", "hash grid")
+ANYWHERE = tuple(choice for choice in CHOICES if choice != "FreSh")
 CONTROLS, SCHEDULES = ("controller", "controller from 4x"), ("growing", "opening")
 
 
-def write(halves: dict[str, table.Runs], grid: Sequence[str]) -> str:
+def write(halves: dict[str, table.Runs], scattered: dict[str, table.Runs], grid: Sequence[str]) -> str:
     """Markdown: per half a summary by noise, then every case.
 
     Args:
         halves: The runs of each half, by its name.
+        scattered: Those of scattered points.
         grid: The names of the grid's runs.
     """
     text = [
         "# Steering",
         f"{machine()}, one thread; {STEPS} steps of Adam at {RATE:g}, {DEPTH} layers of {WIDTH} units after {FEATURES} "
-        f"frequencies; pictures {SIDE} x {SIDE}, recordings and series {LENGTH}, volumes {VOLUME}^3; one seed. "
-        "Regrets in dB.",
+        f"frequencies; pictures {SIDE} x {SIDE}, recordings and series {LENGTH}, volumes {VOLUME}^3, "
+        f"scattered points {POINTS} of {FINER} x {FINER} pixels; one seed. Regrets in dB.",
     ]
     for half, runs in halves.items():
         cases = sorted({(name, noise) for _, name, noise in runs})
         text += [f"## The {half} half", *_half(runs, grid, cases)]
+    for half, runs in scattered.items():
+        cases = sorted({(name, noise) for _, name, noise in runs})
+        text += [f"## Scattered points, the {half} half", *_scattered(runs, grid, cases)]
     return "\n\n".join(text) + "\n"
 
 
@@ -40,31 +45,54 @@ def _half(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]])
     choice = table.choice(runs, grid, CHOICES, cases)
     control = table.control(runs, grid, CONTROLS, SCHEDULES, cases)
     stops = table.stops(runs, grid, cases)
-    early, total, worst = table.early(runs, grid, cases)
-    cost = [
-        runs["choose", *case]["choosing"] / sum(runs[g, *case]["seconds"] for g in grid) for case in cases
-    ]
     looking = [runs[c, *case]["looking"] / runs[c, *case]["seconds"] for c in CONTROLS for case in cases]
-    within = [_hit(runs["choose", *case]) for case in cases if runs["choose", *case]["expected"]]
     lost = [b["controller from 4x"] - b["controller"] for b in control]
     return [
         "### Bandwidth, each method at its own best step, against the best of the grid",
         by_noise(choice),
-        f"`choose` took {np.mean(cost):.1%} of the grid's time on average ({max(cost):.1%} at most); the held-out PSNR "
-        f"at the best step was inside the interval it gave in {sum(within)} of {len(within)} cases.",
+        _chosen(runs, grid, cases),
         "### Controller as it ended; the best bandwidth and schedules stopped by the held-out error",
         by_noise(control),
         f"From a network at four times the bandwidth it lost {np.mean(lost):.2f} dB on average ({max(lost):.2f} at "
         f"most). Its looks cost {np.mean(looking):.1%} of the training on average ({max(looking):.1%} at most).",
         "### Stop, against the best step of the same run, mean over the grid",
         by_noise(stops),
-        f"Without noise, {early} of {total} runs were stopped more than a tenth before their best step; the worst of "
-        f"them lost {worst:.2f} dB.",
+        _early(runs, grid, cases),
         "### Every case",
         every(choice),
         every(control),
         every(stops),
     ]
+
+
+def _scattered(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]]) -> list[str]:
+    return [
+        "### Bandwidth, each method at its own best step, against the best of the grid",
+        by_noise(table.choice(runs, grid, ANYWHERE, cases)),
+        _chosen(runs, grid, cases),
+        "### Stop, against the best step of the same run, mean over the grid",
+        by_noise(table.stops(runs, grid, cases)),
+        _early(runs, grid, cases),
+    ]
+
+
+def _chosen(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]]) -> str:
+    cost = [
+        runs["choose", *case]["choosing"] / sum(runs[g, *case]["seconds"] for g in grid) for case in cases
+    ]
+    within = [_hit(runs["choose", *case]) for case in cases if runs["choose", *case]["expected"]]
+    return (
+        f"`choose` took {np.mean(cost):.1%} of the grid's time on average ({max(cost):.1%} at most); the held-out PSNR "
+        f"at the best step was inside the interval it gave in {sum(within)} of {len(within)} cases."
+    )
+
+
+def _early(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]]) -> str:
+    early, total, worst = table.early(runs, grid, cases)
+    return (
+        f"Without noise, {early} of {total} runs were stopped more than a tenth before their best step; the worst of "
+        f"them lost {worst:.2f} dB."
+    )
 
 
 def _hit(run: dict[str, Any]) -> bool:

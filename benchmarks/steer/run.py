@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.steer.battery import nyquist
 from overtone import nn, tune
 from overtone.observe import LogSchedule
 from overtone.observe.evaluate import Evaluator
+from overtone.observe.measurement import mean_square
 from overtone.observe.samples import GridSamples
 from overtone.observe.views import GridView
-from overtone.signals import Signal
+from overtone.signals import Scattered, Signal
 from overtone.spectra import NoiseVerdict
 
 STEPS, RATE, ROWS = 400, 3e-3, 1.2
@@ -42,7 +44,7 @@ class Run:
         finish: Called when the run ends.
     """
 
-    signal: Signal
+    signal: Signal | Scattered
     network: nn.Field
     optimizer: torch.optim.Optimizer
     steer: Callable[[int], bool] = leave_alone
@@ -80,7 +82,7 @@ class Run:
             "final": meter.apart(),
             "stopped": stopped,
             "bandwidth": list(network.bandwidth or ()),
-            "nyquist": list(signal.geometry.nyquist),
+            "nyquist": list(nyquist(signal)),
             "seconds": spent,
             "looking": looking,
             "peak": signal.peak,
@@ -90,16 +92,11 @@ class Run:
 class _Meter:
     """Error on the clean samples apart, and what a run without an oracle can see."""
 
-    def __init__(self, signal: Signal, network: nn.Field) -> None:
+    def __init__(self, signal: Signal | Scattered, network: nn.Field) -> None:
         self._signal, self._evaluate = signal, Evaluator(network)
-        floor = tune.measure_noise(signal)
-        self._view = GridView(replace(signal, clean=None), noise=floor)
-        power = self._view.measurement.target_power.numpy()
-        noise = self._view.measurement.noise_power(floor)
-        noisy = floor.verdict is NoiseVerdict.NOISE
-        self._rule = tune.stop.BandErrors(power, noise) if noisy else None
+        self._bands = _Bands(signal) if isinstance(signal, Signal) else None
         self.rows: dict[str, Any] = {"steps": [], "clean": [], "held_out": [], "train": [], "bands": []}
-        self.rows["noise"] = float(noise.sum(0).mean()) if noisy else 0.0
+        self.rows["noise"] = 0.0 if self._bands is None else self._bands.noise
 
     def apart(self, outputs: Tensor | None = None) -> float:
         """Mean square error against the clean signal on the samples neither trained on nor held out."""
@@ -113,11 +110,30 @@ class _Meter:
     def row(self, step: int) -> None:
         """Look at the network at this step."""
         outputs = self._evaluate(GridSamples(self._signal.geometry, None))
-        row = self._view.compare(outputs)
+        square = mean_square(self._signal.values, outputs)
         self.rows["steps"].append(step)
         self.rows["clean"].append(self.apart(outputs))
-        self.rows["held_out"].append(row["held_out_error"])
-        self.rows["train"].append(row["train_error"])
-        level = self.rows["noise"] * len(self._signal.channels)
-        estimate = math.nan if self._rule is None else self._rule.estimate(row) + level
-        self.rows["bands"].append(estimate if math.isfinite(estimate) else None)
+        self.rows["held_out"].append(float(square[self._signal.held_out_index].mean()))
+        self.rows["train"].append(float(square[self._signal.train_index].mean()))
+        self.rows["bands"].append(None if self._bands is None else self._bands.estimate(outputs))
+
+
+class _Bands:
+    """What band errors say of a network on a grid, where noise is certain."""
+
+    def __init__(self, signal: Signal) -> None:
+        floor = tune.measure_noise(signal)
+        self._view = GridView(replace(signal, clean=None), noise=floor)
+        power = self._view.measurement.target_power.numpy()
+        noise = self._view.measurement.noise_power(floor)
+        noisy = floor.verdict is NoiseVerdict.NOISE
+        self._rule = tune.stop.BandErrors(power, noise) if noisy else None
+        self.noise = float(noise.sum(0).mean()) if noisy else 0.0
+        self._level = self.noise * len(signal.channels)
+
+    def estimate(self, outputs: Tensor) -> float | None:
+        """Error against the clean signal, up to a constant; None where it cannot be told."""
+        if self._rule is None:
+            return None
+        estimate = self._rule.estimate(self._view.compare(outputs)) + self._level
+        return estimate if math.isfinite(estimate) else None

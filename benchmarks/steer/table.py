@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.steer.battery import build
+from overtone.signals import Signal
 from overtone.tune import measure_noise
 from overtone.tune.stop import Discrepancy, HeldOut, Joint
 from overtone.tune.stop.least import Least
@@ -78,11 +79,13 @@ def stops(runs: Runs, grid: Sequence[str], cases: Cases) -> Rows:
     rows = []
     for case in cases:
         found: dict[str, list[float]] = {}
-        variance = float(measure_noise(build(*case, seed=0)).std.square().mean())
+        signal = build(*case, seed=0)
+        variance = float(measure_noise(signal).std.square().mean()) if isinstance(signal, Signal) else None
         for run in (runs[g, *case] for g in grid):
             clean, best = run["clean"], min(run["clean"])
             kept = {"held-out": _kept(HeldOut().watch(), run, "held_out_error", "held_out")}
-            kept["joint"] = _joint(run, variance)
+            if variance is not None:
+                kept["joint"] = _joint(run, variance)
             if run["noise"] > 0:
                 kept["band errors"] = _kept(_bands(run), run, "bands", "bands")
                 kept["discrepancy"] = _kept(Discrepancy(run["noise"]).watch(), run, "train_error", "train")

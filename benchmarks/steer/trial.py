@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.steer.battery import build
+from benchmarks.steer.battery import build, nyquist
 from benchmarks.steer.run import RATE, STEPS, Run
 from overtone import nn, tune
 from overtone.nn.encodings import HashGrid, Identity
 from overtone.rng import derive
-from overtone.signals import Signal
+from overtone.signals import Scattered, Signal
 from overtone.tune.lever import Lever
 from overtone.tune.size import field, parameters
 
@@ -28,7 +28,7 @@ SINE_RATE, TABLE = 1e-3, 12
 def fixed(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     """Train at one bandwidth, a part of Nyquist on every axis."""
     signal = _begin(name, noise, seed)
-    return _gaussian(signal, tuple(share * n for n in signal.geometry.nyquist), seed).train()
+    return _gaussian(signal, tuple(share * n for n in nyquist(signal)), seed).train()
 
 
 def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
     began = time.perf_counter()
     plan = tune.choose(signal, _budget(signal), seed=seed)
     spent = time.perf_counter() - began
-    return _gaussian(signal, plan.bandwidth, seed).train() | {
+    return _run(signal, plan.encoding, plan.bandwidth, seed).train() | {
+        "encoding": plan.encoding.value,
         "choosing": spent,
         "worth": plan.worth,
         "expected": None if plan.expected is None else vars(plan.expected),
@@ -47,7 +48,8 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
 def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Which bandwidth of the grid FreSh chooses; nothing is trained, because the grid has been."""
     signal = _begin(name, noise, seed)
-    reaches = [tuple(share * n for n in signal.geometry.nyquist) for share in SHARES]
+    assert isinstance(signal, Signal)
+    reaches = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
 
     def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
         return lambda seed: field(signal, tune.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
@@ -68,16 +70,16 @@ def sine(name: str, noise: float, omega: float, seed: int) -> dict[str, Any]:
     signal = _begin(name, noise, seed)
     waves = [nn.activations.Sine(omega) for _ in range(DEPTH)]
     body = nn.MLP(
-        len(signal.geometry.shape), signal.values.shape[1], WIDTH, DEPTH, waves, seed=derive(seed, "weights")
+        len(signal.geometry.origin), signal.values.shape[1], WIDTH, DEPTH, waves, seed=derive(seed, "weights")
     )
-    network = _field(signal, Identity(len(signal.geometry.shape)), body, (-1.0, 1.0))
+    network = _field(signal, Identity(len(signal.geometry.origin)), body, (-1.0, 1.0))
     return Run(signal, network, torch.optim.Adam(network.parameters(), SINE_RATE, fused=True)).train()
 
 
 def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Train a hash grid of 16 levels from 16 to 1,024 cells, 2^12 rows, before two layers of 64 units."""
     signal = _begin(name, noise, seed)
-    encoding = HashGrid(len(signal.geometry.shape), log2_rows=TABLE, seed=derive(seed, "encoding"))
+    encoding = HashGrid(len(signal.geometry.origin), log2_rows=TABLE, seed=derive(seed, "encoding"))
     body = nn.MLP(encoding.out_features, signal.values.shape[1], 64, 2, seed=derive(seed, "weights"))
     network = _field(signal, encoding, body, encoding.domain)
     return Run(
@@ -88,6 +90,7 @@ def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
 def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
     """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
     signal = _begin(name, noise, seed)
+    assert isinstance(signal, Signal)
     plan = tune.choose(signal, _budget(signal), seed=seed)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
     controller = tune.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
@@ -98,8 +101,8 @@ def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]
 def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict[str, Any]:
     """Train while the bandwidth grows exponentially from one part of Nyquist to another in the first half."""
     signal = _begin(name, noise, seed)
-    run = _gaussian(signal, tuple(high * n for n in signal.geometry.nyquist), seed)
-    lever = Lever.of(run.network, tuple(low * n for n in signal.geometry.nyquist))
+    run = _gaussian(signal, tuple(high * n for n in nyquist(signal)), seed)
+    lever = Lever.of(run.network, tuple(low * n for n in nyquist(signal)))
     each = (high / low) ** (2 / STEPS)
 
     def steer(step: int) -> bool:
@@ -114,9 +117,9 @@ def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict
 def opened(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     """Train while frequencies are faded in from low to high in the first half, as BARF does."""
     signal = _begin(name, noise, seed)
-    run = _gaussian(signal, tuple(share * n for n in signal.geometry.nyquist), seed)
+    run = _gaussian(signal, tuple(share * n for n in nyquist(signal)), seed)
     encoding: Any = run.network.encoding
-    top = 2 * encoding.frequencies.abs().max(dim=0).values * len(signal.geometry.shape) ** 0.5
+    top = 2 * encoding.frequencies.abs().max(dim=0).values * len(signal.geometry.origin) ** 0.5
 
     def steer(step: int) -> bool:
         if step <= STEPS // 2:
@@ -127,26 +130,30 @@ def opened(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     return run.train()
 
 
-def _begin(name: str, noise: float, seed: int) -> Signal:
+def _begin(name: str, noise: float, seed: int) -> Signal | Scattered:
     """The signal; on one thread from here on, so that runs side by side do not wait for each other."""
     torch.set_num_threads(1)
     return build(name, noise, seed)
 
 
-def _budget(signal: Signal) -> tune.Budget:
+def _budget(signal: Signal | Scattered) -> tune.Budget:
     return tune.Budget(steps=STEPS, parameters=parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1]))
 
 
-def _gaussian(signal: Signal, reach: tuple[float, ...], seed: int) -> Run:
-    network = field(signal, tune.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
+def _gaussian(signal: Signal | Scattered, reach: tuple[float, ...], seed: int) -> Run:
+    return _run(signal, tune.Family.GAUSSIAN, reach, seed)
+
+
+def _run(signal: Signal | Scattered, family: tune.Family, reach: tuple[float, ...], seed: int) -> Run:
+    network = field(signal, family, reach, WIDTH, DEPTH, FEATURES, seed)
     return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
 
 
 def _field(
-    signal: Signal, encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
+    signal: Signal | Scattered, encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
 ) -> nn.Field:
-    grid = signal.geometry
-    frame = nn.Frame.of(grid.origin, grid.extent, grid.units, domain)
+    places = signal.geometry
+    frame = nn.Frame.of(places.origin, places.extent, places.units, domain)
     return nn.Field(
         encoding, body, frame, nn.Restore(signal.normalisation.offset, signal.normalisation.scale)
     )
