@@ -103,7 +103,7 @@ def test_the_text_is_short_and_says_what_to_do_next(call, tmp_path):
     assert (answer.code, answer.err) == (0, "")
     assert lines[0] == "a b.npy: array, 96 x 96 samples, 1 channel"
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 32
+    assert len(lines) <= 40
     assert "Spectrum in cycles per array" in lines
     assert any(line.startswith("Noise      White noise of standard deviation 0.0") for line in lines)
     assert any(line.startswith("Bandwidth  ") and "(Nyquist 48)" in line for line in lines)
@@ -142,3 +142,11 @@ def test_with_a_time_it_chooses_what_fit_would(call, tmp_path):
     assert said.splitlines()[-1] == "Next       overtone fit a.npy --time=5"
     assert "This is the spectrum's rule." in call("scan", "a.npy").out
     assert "This is the spectrum's rule." not in said
+
+
+def test_settings_borders_and_the_barron_constant_are_told(call, source):
+    found = call("scan", source, "--json").json
+    assert set(found["settings"]) == {"sigma", "octaves", "omega", "cells"}
+    assert found["oscillation"]["lower"] <= found["oscillation"]["upper"]
+    text = call("scan", source).out
+    assert all(f"\n{name} " in text for name in ("Settings", "Border", "Barron C"))

@@ -105,6 +105,8 @@ def document(found: Scan) -> dict[str, Any]:
         },
         "bandwidth": list(found.bandwidth),
         "reasons": list(found.reasons),
+        "settings": found.needs.to_json(),
+        "oscillation": None if found.oscillation is None else found.oscillation.to_json(),
         "notes": list(signal.notes),
     }
 
@@ -125,6 +127,10 @@ def text(found: Scan, fit: str, plan: Plan | None = None) -> str:
         "Bandwidth": f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})",
         "": " ".join([*why, *([] if plan else [COMPARES])]),
     }
+    summary["Settings"] = f"For that: {found.needs}."
+    if found.oscillation is not None:
+        summary["Border"] = found.oscillation.border
+        summary["Barron C"] = found.oscillation.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
     if plan is not None:
         chosen = [r for r in plan.reasons if r not in found.reasons]
         summary["Plan"] = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from overtone.signals import Signal
 from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
 from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
+from overtone.tune.needs import Needs
+from overtone.tune.oscillation import Oscillation
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,16 @@ class Scan:
     def reasons(self) -> tuple[str, ...]:
         """Why, in sentences with figures."""
         return self.recommendation.reasons
+
+    @property
+    def needs(self) -> Needs:
+        """What each encoding is to be set to for that bandwidth."""
+        return Needs.of(self.bandwidth, self.signal.geometry)
+
+    @cached_property
+    def oscillation(self) -> Oscillation | None:
+        """Barron constant and borders, measured when first asked for; None if no axis has four samples."""
+        return Oscillation.of(self.signal)
 
 
 def scan(signal: Signal, device: torch.device | str = "cpu") -> Scan:

@@ -2,7 +2,7 @@
 
 from overtone.theory.barron.bounds import advised_width, bound, relu_bound, relu_width
 from overtone.theory.barron.cosines import CosineSum
-from overtone.theory.barron.grid import BarronConstant, grid
+from overtone.theory.barron.grid import BarronConstant, border_jump, grid
 from overtone.theory.barron.maurey import DrawnNetwork, ReluNetwork, StepNetwork, draw_relu, draw_steps
 from overtone.theory.barron.scattered import ScatteredConstant, Window, scattered
 
@@ -15,6 +15,7 @@ __all__ = [
     "StepNetwork",
     "Window",
     "advised_width",
+    "border_jump",
     "bound",
     "draw_relu",
     "draw_steps",

@@ -114,7 +114,7 @@ def grid(
     detrended = moment(level, steps) + steep
     upper = min(repeated, mirrored, bridged, detrended)
     lower = min(lower_bound(exact, steps), upper) if open_axes else upper
-    jump = tuple(0.0 if wrap else _jump(exact, axis) for axis, wrap in enumerate(wraps))
+    jump = tuple(0.0 if wrap else border_jump(exact, axis) for axis, wrap in enumerate(wraps))
     growth = _growth([*ways, level], [0.0, 0.0, 0.0, steep], steps)
     return BarronConstant(
         lower=lower,
@@ -167,8 +167,16 @@ def _checked(
     return exact, steps, wraps
 
 
-def _jump(values: Tensor, axis: int) -> float:
-    """Root mean square step from last to first sample, over the largest such step between neighbours."""
+def border_jump(values: Tensor, axis: int) -> float:
+    """Root mean square step from last to first sample along an axis, over the largest such step between neighbours.
+
+    Args:
+        values: Real samples of one channel.
+        axis: Which.
+
+    Returns:
+        Up to 1 where the signal may wrap around; 0 if it is constant along the axis.
+    """
     others = [other for other in range(values.ndim) if other != axis]
 
     def size(step: Tensor) -> Tensor:
