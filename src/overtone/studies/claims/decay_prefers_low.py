@@ -87,7 +87,7 @@ STUDY = Study(
         "decay 1 on the output's constant alone", {"decay": 1.0, "equal_error": False, "constant_only": True}
     ),
     measure=measure,
-    axes=Axes("Frequency (cycles per turn)", "Learned amplitude (of the target's)", log_x=True),
+    axes=Axes("Frequency (cycles per turn)", "Learned amplitude", log_x=True),
     efforts={
         Size.SMOKE: Effort(1, {"width": 8, "steps": 3}),
         Size.QUICK: Effort(5, {"width": 64, "steps": 800}),
