@@ -67,6 +67,7 @@ def _half(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]])
 
 def _scattered(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]]) -> list[str]:
     return [
+        "FreSh, the noise floor (and with it joint, band errors and discrepancy) and the controller need a grid.",
         "### Bandwidth, each method at its own best step, against the best of the grid",
         by_noise(table.choice(runs, grid, ANYWHERE, cases)),
         _chosen(runs, grid, cases),
