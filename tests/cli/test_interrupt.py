@@ -58,7 +58,7 @@ def test_an_interrupted_run_goes_on_to_its_own_budget(call, source, monkeypatch,
 
 
 def started(folder):
-    words = ["fit", "waves.npy", *TINY, "--steps", str(10**7), "--out", "run"]
+    words = ["fit", "waves.npy", *TINY, "--bandwidth", "2", "--steps", str(10**7), "--out", "run"]
     child = subprocess.Popen(
         [sys.executable, "-m", "overtone.cli", *words],
         cwd=folder,
@@ -91,6 +91,6 @@ def test_ctrl_c_in_a_real_process(call, source, no_page):
     assert np.isfinite(records.load(folder / "run").residual_power).all()
     assert json.loads(Path("run/run.json").read_text())["training"]["steps"] == 10**7
     assert call("fit", "--resume", "--steps", step + 15, "--json").json["steps"] == step + 15
-    call("fit", source, *TINY, "--steps", step + 15, "--out", "whole")
+    call("fit", source, *TINY, "--bandwidth", 2, "--steps", step + 15, "--out", "whole")
     assert same_record("run", "whole")
     assert same_weights("run", "whole")

@@ -102,8 +102,8 @@ def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
     sides = []
     for a, b in zip(x, y, strict=True):
         places = {
-            "top center": (a, b + 0.05),
-            "bottom center": (a, b - 0.05),
+            "top center": (a, b + 0.06),
+            "bottom center": (a, b - 0.06),
             "middle right": (a + 0.09, b),
             "middle left": (a - 0.09, b),
         }
