@@ -14,9 +14,15 @@ def paragraph(heading: str, sentences: Iterable[str]) -> str:
 
 
 def facts(rows: Mapping[str, str]) -> str:
-    """Names and values in two columns; long values go on below themselves."""
-    margin = max(map(len, rows)) + 2
-    return "\n".join(_wrapped(value, f"{name:<{margin}}", " " * margin) for name, value in rows.items())
+    """Names and values in two columns; long values go on below themselves, and begin below a long name."""
+    margin = min(max(map(len, rows)) + 2, WIDTH // 3)
+    lines = []
+    for name, value in rows.items():
+        if len(name) + 2 > margin:
+            lines += [name, _wrapped(value, " " * margin, " " * margin)]
+        else:
+            lines.append(_wrapped(value, f"{name:<{margin}}", " " * margin))
+    return "\n".join(lines)
 
 
 def per_axis(values: Iterable[float]) -> str:
