@@ -56,6 +56,44 @@ def test_minibatches_of_gradient_descent_scatter_by_band(wave: str, said: Callab
     assert any(sentence.startswith("Minibatches scatter a run") for sentence in found["sentences"])
 
 
+DIVERGING = [
+    ("--optimizer", "sgd", "--lr", "1000"),
+    ("--optimizer", "sgd", "--lr", "1000", "--pilot", "0"),
+    ("--optimizer", "sgd", "--lr", "1000", "--batch", "8"),
+    ("--optimizer", "sgd", "--lr", "1000", "--batch", "8", "--pilot", "0"),
+    ("--lr", "1e4"),
+    ("--lr", "1e4", "--batch", "8"),
+]
+
+
+@pytest.mark.parametrize("words", DIVERGING, ids=" ".join)
+def test_training_that_diverges_is_a_result(
+    words: tuple[str, ...], wave: str, said: Callable[..., str]
+) -> None:
+    found = json.loads(said(wave, *SMALL, "--periodic", *words, "--json"))
+    assert 0 <= found["diverges_at"] < 20
+    assert 0 < found["largest_stable_rate"] < float(words[words.index("--lr") + 1])
+    assert f"diverge after step {found['diverges_at']}" in found["sentences"][0].replace(
+        "diverges", "diverge"
+    )
+    assert all(band["earliest"] is band["latest"] is None for band in found["bands"])
+    text = said(wave, *SMALL, "--periodic", *words)
+    assert text.startswith(
+        f"Training diverges after step {found['diverges_at']}: nothing is learned for good."
+    )
+    assert "Bears " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_rate_that_is_borne_is_not_said_to_diverge(wave: str, said: Callable[..., str]) -> None:
+    for words in DIVERGING:
+        calm = list(words)
+        calm[calm.index("--lr") + 1] = "0.001"
+        text = said(wave, *SMALL, "--periodic", *calm)
+        assert text.startswith("Predicted learning steps")
+        assert "diverges" not in text
+
+
 def test_frequencies_left_open_are_shaded() -> None:
     low, high = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])
     power = np.array([[[1.0], [1.0], [1.0]], [[0.1], [0.5], [np.nan]]])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -35,14 +38,27 @@ def test_an_optimizer_of_another_network_is_refused() -> None:
         predict(signal, network, torch.optim.SGD(other.parameters(), 0.01), 10)
 
 
-def test_a_pilot_whose_last_step_overflows_is_an_error_of_the_run() -> None:
+def test_a_pilot_whose_last_step_overflows_is_a_result() -> None:
     signal = tones()
     network = field(signal, 16)
     for pilot in (1, 2, 20):
-        with pytest.raises(
-            RunError, match=r"pilot: expected a pilot that does not diverge, got a loss of \S+ by step"
-        ):
-            predict(signal, network, torch.optim.SGD(network.parameters(), 1e30), 40, pilot=pilot)
+        found = predict(signal, network, torch.optim.SGD(network.parameters(), 1e30), 40, pilot=pilot)
+        assert found.diverges_at == found.record.attrs["diverges_at"] == 0
+        assert found.sentences[0].endswith(
+            "that the kernel bears: training diverges after step 0, as the pilot did."
+        )
+        assert bool(np.isfinite(found.record.residual_power).all())
+
+
+def test_a_network_that_is_not_finite_to_begin_with_is_an_error_of_the_run() -> None:
+    signal = tones()
+    network = field(signal, 16)
+    with torch.no_grad():
+        next(network.parameters()).fill_(math.inf)
+    with pytest.raises(
+        RunError, match=r"pilot: expected a pilot that does not diverge, got a loss of nan by step 1"
+    ):
+        predict(signal, network, torch.optim.SGD(network.parameters(), 0.01), 40, pilot=2)
 
 
 def test_without_a_learning_rate_nothing_is_learned() -> None:

@@ -96,6 +96,7 @@ def document(found: Forecast) -> dict[str, Any]:
         "width": found.width,
         "holds_until": None if limit is None else {"step": limit.step, "low": limit.low, "high": limit.high},
         "diverges_at": found.prediction.diverges_at,
+        "largest_stable_rate": found.record.attrs["largest_stable_rate"],
         "pilot": found.prediction.pilot,
         "continued": found.record.attrs["continued"],
         "scatter": None if scatter is None else scatter.sum(1).tolist(),
@@ -116,7 +117,19 @@ def document(found: Forecast) -> dict[str, Any]:
 
 
 def text(found: Forecast) -> str:
-    """The prediction for people."""
+    """The prediction for people: learning steps, or that there will be none."""
+    ending = found.prediction.diverges_at
+    rows = _facts(found)
+    if ending is None:
+        body = _learning(found)
+    else:
+        body = f"Training diverges after step {ending}: nothing is learned for good."
+        rows |= {"Bears": f"learning rates up to {found.prediction.largest_rate:.3g}"}
+    return f"{body}\n\n{paragraph('To know', found.sentences)}\n\n{facts(rows)}"
+
+
+def _learning(found: Forecast) -> str:
+    """Learning steps per band."""
     from overtone.fitting.predict import learning_steps
 
     unit, power = found.record.attrs["frequency_unit"], found.record.target_power.sum("channel").values
@@ -127,6 +140,11 @@ def text(found: Forecast) -> str:
         edges = f"{row['low']:.4g} - {row['high']:.4g}"
         step = "?" if row["learning_step"] is None else str(row["learning_step"])
         lines.append(f"{edges:>17}  {step:>15}  {_span(row, found.prediction.pilot)}".rstrip())
+    return "\n".join([f"Predicted learning steps, bands in {unit}", *lines])
+
+
+def _facts(found: Forecast) -> dict[str, str]:
+    """What follows from the prediction."""
     value = found.record.attrs["value_unit"] or "value units"
     rows = {
         "Stop": f"step {found.stop.step}: {found.stop.reason}",
@@ -136,9 +154,8 @@ def text(found: Forecast) -> str:
         "Width": _width(found.width),
     }
     if found.bandwidth is not None:
-        rows["Bandwidth"] = f"{per_axis(found.bandwidth)} {unit}"
-    body = "\n".join([f"Predicted learning steps, bands in {unit}", *lines])
-    return f"{body}\n\n{paragraph('To know', found.sentences)}\n\n{facts(rows)}"
+        rows["Bandwidth"] = f"{per_axis(found.bandwidth)} {found.record.attrs['frequency_unit']}"
+    return rows
 
 
 def _span(row: dict[str, Any], pilot: int) -> str:

@@ -139,7 +139,7 @@ def predict(
 
     Raises:
         InputError: If an argument is wrong, or there is no record at `run`.
-        RunError: If the pilot's loss stops being finite.
+        RunError: If the network's output is not finite to begin with.
     """
     measured = None if run is None else records.load(run)
     options = Options.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError, RunError
+from overtone.theory.dynamics.bounds import bound, last_within
 from overtone.theory.dynamics.growth import Growth
 from overtone.theory.dynamics.rules import Rule, State
 
@@ -22,9 +24,6 @@ SAMPLED = 256
 
 CALM = 0.5
 """Share of the stable limit at which modes beyond it are taken to be held by networks that did not diverge."""
-
-BLOW_UP = 1e6
-"""Growth of the loss beyond which a prediction counts as diverged."""
 
 
 @final
@@ -199,7 +198,7 @@ def propagate(
     growth: Growth | None = None,
     ceiling: float = math.inf,
 ) -> Iterator[Moment]:
-    """The linearised network at each of `steps`; ends early, after the last good one, where it diverges.
+    """The linearised network at each of `steps`; where it diverges it ends with the last step within bounds.
 
     Between two recorded steps the learning rate and a growing kernel are held at their means, which is exact for
     constant ones.
@@ -218,21 +217,27 @@ def propagate(
     Raises:
         InputError: If the steps do not ascend from `since`.
     """
-    state, now, start = network.begin(), since, None
+    state, now = network.begin(), since
+    largest = bound(network.loss(state))
     for step in steps:
         if step < now:
             raise InputError(f"a step of {now} or more", f"{step}", "pass ascending steps", "steps")
         if step > now:
+            held = mean_rate(rate, now, step)
             factor = 1.0 if growth is None else growth.factor(now, step)
-            state = network.advance(
-                state, rule, mean_rate(rate, now, step), step - now, growth=factor, ceiling=ceiling
-            )
-            now = step
-        loss = network.loss(state)
-        start = loss if start is None else start
-        if not loss <= BLOW_UP * max(start, torch.finfo(torch.float64).tiny):
-            return
-        yield Moment(step, network.at(state), loss)
+            move = functools.partial(network.advance, state, rule, held, growth=factor, ceiling=ceiling)
+            after = move(step - now)
+            if not network.loss(after) <= largest:
+                last = last_within(_inside(network, move, largest), step - now)
+                if last:
+                    yield Moment(now + last, network.at(move(last)), network.loss(move(last)))
+                return
+            state, now = after, step
+        yield Moment(step, network.at(state), network.loss(state))
+
+
+def _inside(network: Linearised, move: Callable[[int], State], largest: float) -> Callable[[int], bool]:
+    return lambda steps: network.loss(move(steps)) <= largest
 
 
 def mean_rate(rate: Rate, start: int, stop: int) -> float:

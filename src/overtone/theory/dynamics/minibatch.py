@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,11 +13,15 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra import GridTransform
+from overtone.theory.dynamics.bounds import bound, last_within
 from overtone.theory.dynamics.linear import Linearised, Rate, mean_rate
 from overtone.theory.dynamics.rules import Descent
 
 SLIGHT = 1e-7
 """Share of the largest eigenvalue below which a mode's scatter, of the order of the share squared, is left out."""
+
+HALVINGS = 60
+"""Of an interval, until it is as short as float64 can tell."""
 
 
 @final
@@ -119,6 +124,62 @@ def spread(
         reached = network.eigenvalues > SLIGHT * network.eigenvalues.max()
         variance = (moments - mean.residual.square()).clamp_min(0)
         yield Spread(step, torch.where(reached, variance, 0.0), network)
+
+
+def bears(network: Linearised, batch: int, limit: float) -> float:
+    """The largest learning rate at which the expected square of the residual stays bounded, as `spread` has it.
+
+    That is where the largest eigenvalue of its recursion is 1: with g = rate 2 / (n C),
+
+        sum_i g k_i / (2 - (1 - 1 / B) g k_i) = B C,
+
+    found by bisection.
+
+    Args:
+        network: Outputs and kernel.
+        batch: B.
+        limit: The rate that all samples at once bear, which is larger.
+    """
+    drive = network.gain * network.eigenvalues
+    wanted = batch * network.gain * network.outputs.shape[1] ** 2 * len(network.train) / 2
+    low, high = 0.0, limit
+    for _ in range(HALVINGS):
+        rate = (low + high) / 2
+        shared = rate * drive / (2 - (1 - 1 / batch) * rate * drive)
+        low, high = (rate, high) if float(shared.sum()) < wanted else (low, rate)
+    return low
+
+
+def bounded_until(
+    network: Linearised, rate: Rate, batch: int, steps: Sequence[int], since: int = 0
+) -> int | None:
+    """The last step at which the expected loss of stochastic gradient descent is within bounds.
+
+    Args:
+        network: Outputs and kernel after `since` steps.
+        rate: Learning rate per step.
+        batch: Samples per step.
+        steps: Ascending steps, none before `since`.
+        since: Step at which `network` was taken.
+
+    Returns:
+        The step; None if all of `steps` are.
+    """
+    moments, now = network.begin().residual.square(), since
+    largest = bound(float(moments.sum()))
+    for step in steps:
+        if step == now:
+            continue
+        mixing = _Mixing.of(network, mean_rate(rate, now, step), batch, math.inf)
+        move = functools.partial(mixing.advance, moments)
+        if not float(move(step - now).sum()) <= largest:
+            return now + last_within(_inside(move, largest), step - now)
+        moments, now = move(step - now), step
+    return None
+
+
+def _inside(move: Callable[[int], Tensor], largest: float) -> Callable[[int], bool]:
+    return lambda steps: float(move(steps).sum()) <= largest
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from typing import final
 
@@ -60,25 +61,50 @@ class Pilot:
         """Samples that are trained on."""
         return len(self._x)
 
+    @property
+    def channels(self) -> int:
+        """Values per sample."""
+        return self._y[0].numel()
+
+    def some(self, count: int) -> tuple[Tensor, Tensor]:
+        """Samples that are trained on and their targets: `count` random ones, or all if there are no more."""
+        if count >= len(self._x):
+            return self._x, self._y
+        source = torch.Generator().manual_seed(rng.derive(count, "some"))
+        rows = torch.randperm(len(self._x), generator=source)[:count].to(self._x.device)
+        return self._x[rows], self._y[rows]
+
     def advance(self, steps: int) -> None:
         """Take optimizer steps on mean((f - y)^2).
 
         Raises:
             RunError: If the loss stops being finite; names the step.
         """
+        loss = self._walk(steps, math.inf)
+        if loss is not None:
+            raise self.diverged(loss)
+
+    def survives(self, steps: int, largest: float) -> bool:
+        """Take optimizer steps as long as the loss before each is no larger than a bound; whether it always was."""
+        return self._walk(steps, largest) is None
+
+    def _walk(self, steps: int, largest: float) -> float | None:
+        """Take steps up to the first loss beyond a bound, and return it."""
         self.network.train()
-        began = time.perf_counter()
+        began, wrong = time.perf_counter(), None
         for _ in range(steps):
             x, y = self._draw()
             self.optimizer.param_groups[0]["lr"] = self._base * self._schedule(self.step)
             self.optimizer.zero_grad(set_to_none=True)
             loss = (self.network(x).reshape(y.shape) - y).square().mean()
-            if not bool(torch.isfinite(loss)):
-                raise self.diverged(loss.item())
+            if not bool(torch.isfinite(loss)) or loss.item() > largest:
+                wrong = loss.item()
+                break
             loss.backward()
             self.optimizer.step()
             self.step += 1
         self.seconds += time.perf_counter() - began
+        return wrong
 
     def diverged(self, loss: float) -> RunError:
         """The error of a loss beyond bounds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -19,16 +18,11 @@ from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.agreement import Limit
 from overtone.theory.dynamics.beyond import Beyond
 from overtone.theory.dynamics.cost import Cost
-from overtone.theory.dynamics.growth import Growth, Kernels
-from overtone.theory.dynamics.leaps import Leaps
-from overtone.theory.dynamics.linear import CALM, Linearised, Rate, propagate
-from overtone.theory.dynamics.optimizer import Schedule, constant, rate_of, rule_of
-from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.rules import Descent, Flow, Rule
-from overtone.theory.dynamics.scene import Normalised, Scene
+from overtone.theory.dynamics.foretelling import Foretelling, Found
+from overtone.theory.dynamics.optimizer import Schedule, constant, rule_of
+from overtone.theory.dynamics.rules import Flow
+from overtone.theory.dynamics.scene import Scene
 from overtone.theory.dynamics.sentences import Findings
-from overtone.theory.dynamics.span import TRUST, Span
-from overtone.theory.dynamics.steps import log_steps
 
 if TYPE_CHECKING:
     import xarray
@@ -43,14 +37,19 @@ class Prediction:
     """A predicted course of training.
 
     Attributes:
-        record: As a measured one, with `origin` "predicted", `pilot` and `sentences` among its attributes. Rows
-            up to the pilot's end are measured on the pilot. NaN where the theory cannot tell.
-        pilot: Steps that a copy of the network was trained before it was linearised.
+        record: As a measured one, with `origin` "predicted", `pilot`, `diverges_at`, `largest_stable_rate` and
+            `sentences` among its attributes. Rows up to the pilot's end are measured on the pilot. NaN where the
+            theory cannot tell.
+        pilot: Steps that a copy of the network was trained before it was linearised: as many as asked for, or more
+            where a learning rate beyond stability needs more to show whether training diverges.
         earliest: (band,) learning step if the kernel goes on growing as before; NaN if not learned within four
             times the steps asked for. Bands learned by the end of pilot and leaps have but one step.
         latest: (band,) learning step if the kernel stays what it is after pilot and leaps; NaN likewise.
         holds_until: Where these two begin to differ; None if they do not, or without a pilot of two steps to tell.
-        diverges_at: The last step before a predicted divergence, or None.
+        largest_rate: The largest learning rate that is stable, by the kernel at the pilot's end, or by the initial one
+            if the pilot diverges; infinite for a flow.
+        diverges_at: The last step at which the loss is within bounds, a million times that of the start, if training
+            diverges; the record then ends there. Else None.
         scatter: (band, channel) power that minibatches add to the residual at the last step on average, in squared
             physical units, if the kernel stays as it is at the pilot's end; None if all samples make a step, or for
             momentum and Adam, whose scatter is not known.
@@ -63,6 +62,7 @@ class Prediction:
     earliest: NDArray[np.float64]
     latest: NDArray[np.float64]
     holds_until: Limit | None
+    largest_rate: float
     diverges_at: int | None
     scatter: NDArray[np.float64] | None
     cost: Cost
@@ -93,7 +93,8 @@ def predict(
     signal, nor for Adam on minibatches (`Beyond` says why). From there the kernel is continued: if it stays, bands are
     learned at the latest; if its eigenvalues go on as the power of the step at which they grew before, at the
     earliest; the prediction takes half that power. A band whose earliest and latest steps differ by more than a factor
-    of 4 is not told: its rows are NaN from where the two part. Neither network nor optimizer is changed.
+    of 4 is not told: its rows are NaN from where the two part. Training that diverges is predicted as such, up to
+    the last step within bounds. Neither network nor optimizer is changed.
 
     Args:
         signal: What will be learned.
@@ -118,138 +119,79 @@ def predict(
 
     Raises:
         InputError: If the signal is too large, the pilot not within the steps, or the optimizer unknown.
-        RunError: If the pilot diverges.
+        RunError: If the network's output is not finite to begin with.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572); Lee et al. 2019 (arXiv 1902.06720), section 2.
     """
     began, seen = time.perf_counter(), signal if part is None else part
     _check(seen, network, optimizer, steps, pilot, batch)
     base = float(optimizer.param_groups[0]["lr"])
-    scene = Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise)
-    taken = _pilot(signal, network, optimizer, scene, batch, schedule, seed)
-    rule: Rule = Flow() if flow else rule_of(optimizer)
-    rate = rate_of(optimizer, schedule)
-    rows = log_steps(steps, ratio)
-    beyond = Beyond.of(pilot, part is not None, taken.batch is not None, optimizer)
-    kernels, leaps = Kernels(), Leaps(taken, scene.x, scene.y, scene.train, rule, rate)
-
-    def look() -> None:
-        kernels.note(taken.step, leaps.view().linear.kernel)
-
-    def linearised() -> Linearised:
-        if pilot:
-            return leaps.view(taken.samples).linear
-        return taken.linearise(scene.x, scene.y, scene.train, mean_over=taken.samples, memory=memory)
-
-    scene.walk(taken, rows, pilot, look)
-    scatter = None
-    if taken.batch is not None and rule == Descent():
-        scatter = scene.scatter(linearised(), rate, taken.batch, steps, pilot)
-    if beyond is Beyond.LEAPS:
-        linear, kernels = scene.leap(leaps, rows, steps, kernels)
-    else:
-        linear = linearised()
-    course = _Course(scene, linear, rule, rate, pilot, taken.step, steps, ratio, beyond, scatter)
-    growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)
-    span = course.span(growth, _attrs(network, optimizer, pilot, seed) | {"continued": beyond.value})
-    cost = Cost(time.perf_counter() - began, taken.seconds / pilot * steps if pilot else None)
-    return course.result(span, cost, None if part is None else seen.geometry.shape, signal.geometry.shape)
+    beyond = Beyond.of(
+        pilot, part is not None, batch is not None and batch < signal.train_index.numel(), optimizer
+    )
+    found = Foretelling(
+        signal,
+        network,
+        optimizer,
+        Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise),
+        part is None,
+        Flow() if flow else rule_of(optimizer),
+        batch,
+        schedule,
+        steps,
+        ratio,
+        memory,
+        seed,
+        _attrs(network, optimizer, seed) | {"continued": beyond.value},
+    ).run(pilot, beyond)
+    ending = found.stability.diverges_at
+    training = None if ending is not None or found.seconds is None else found.seconds * steps
+    return _told(found, beyond, steps, Cost(time.perf_counter() - began, training), part, signal)
 
 
-def _pilot(
-    signal: Signal,
-    network: Field,
-    optimizer: torch.optim.Optimizer,
-    scene: Scene,
-    batch: int | None,
-    schedule: Schedule,
-    seed: int,
-) -> Pilot:
-    """A pilot on all samples that are trained on, where and in what precision the scene is."""
-    index = signal.train_index
-    x = signal.geometry.coords(index).to(scene.x.device)
-    y = signal.normalisation.apply(signal.values[index]).to(scene.y)
-    return Pilot(Normalised(network), optimizer, x, y, batch=batch, schedule=schedule, seed=seed)
+def _told(
+    found: Found, beyond: Beyond, steps: int, cost: Cost, part: Signal | None, signal: Signal
+) -> Prediction:
+    """The record up to the last step, with what to know about it."""
+    span, ending = found.span, found.stability.diverges_at
+    record = span.told(steps)
+    sentences = Findings(
+        steps=steps,
+        pilot=found.pilot,
+        since=found.since,
+        stability=found.stability,
+        clipped=found.clipped,
+        beyond=beyond,
+        scatter=None if found.scatter is None else _relative(found.scatter, record),
+        cost=cost,
+        part=None if part is None else part.geometry.shape,
+        whole=signal.geometry.shape,
+    ).sentences(record, span.untold)
+    never = np.full(record.sizes["band"], np.nan)
+    return Prediction(
+        record.assign_attrs(sentences=sentences),
+        found.pilot,
+        span.earliest if ending is None else never,
+        span.latest if ending is None else never,
+        span.limit,
+        found.stability.largest,
+        ending,
+        found.scatter,
+        cost,
+        tuple(sentences),
+    )
 
 
-@final
-@dataclass(frozen=True)
-class _Course:
-    """A linearised network on its way through the steps, beyond the last one so that late bands are seen too."""
-
-    scene: Scene
-    linear: Linearised
-    rule: Rule
-    rate: Rate
-    pilot: int
-    since: int
-    steps: int
-    ratio: float
-    beyond: Beyond
-    scatter: NDArray[np.float64] | None
-
-    def span(self, growth: Growth | None, attrs: dict[str, Any]) -> Span:
-        """The prediction between its extremes; without a growth they are one."""
-        frozen = self._record(None, attrs)
-        if growth is None:
-            return Span(frozen, frozen, frozen, self.since)
-        return Span(self._record(growth, attrs), self._record(growth.slowed(0.5), attrs), frozen, self.since)
-
-    def result(
-        self, span: Span, cost: Cost, part: tuple[int, ...] | None, whole: tuple[int, ...]
-    ) -> Prediction:
-        """The record up to the last step, with what to know about it."""
-        record = span.told(self.steps)
-        last = int(record.step[-1])
-        sentences = Findings(
-            steps=self.steps,
-            pilot=self.pilot,
-            since=self.since,
-            sharpness=self.linear.gain
-            * float(self.linear.eigenvalues[-1])
-            / self.rule.limit(self.rate(self.since)),
-            rate=self.scene.rate(self.since),
-            diverges_at=last if last < self.steps else None,
-            clipped=self.linear.clipped,
-            beyond=self.beyond,
-            scatter=self._relative(record),
-            cost=cost,
-            part=part,
-            whole=whole,
-        ).sentences(record, span.untold)
-        return Prediction(
-            record.assign_attrs(sentences=sentences),
-            self.pilot,
-            span.earliest,
-            span.latest,
-            span.limit,
-            last if last < self.steps else None,
-            self.scatter,
-            cost,
-            tuple(sentences),
-        )
-
-    def _relative(self, record: xarray.Dataset) -> float | None:
-        """The largest root of the scatter over the target power of a band that holds something."""
-        if self.scatter is None:
-            return None
-        together = derived.combine_channels(record)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.sqrt(self.scatter.sum(1) / together.target_power.values)
-        return float(share[derived.has_content(together).values].max(initial=0.0))
-
-    def _record(self, growth: Growth | None, attrs: dict[str, Any]) -> xarray.Dataset:
-        beyond = log_steps(round(TRUST * self.steps), self.ratio)
-        steps = sorted({s for s in (*beyond, self.steps) if s > self.since})
-        ceiling = CALM if self.pilot else math.inf
-        after = [self.since, *steps]
-        moments = list(propagate(self.linear, self.rule, self.rate, after, self.since, growth, ceiling))
-        return self.scene.record(moments, attrs)
+def _relative(scatter: NDArray[np.float64], record: xarray.Dataset) -> float:
+    """The largest root of the scatter over the target power of a band that holds something."""
+    together = derived.combine_channels(record)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.sqrt(scatter.sum(1) / together.target_power.values)
+    return float(share[derived.has_content(together).values].max(initial=0.0))
 
 
-def _attrs(network: Field, optimizer: torch.optim.Optimizer, pilot: int, seed: int) -> dict[str, Any]:
+def _attrs(network: Field, optimizer: torch.optim.Optimizer, seed: int) -> dict[str, Any]:
     return {
-        "pilot": pilot,
         "network": network.describe(),
         "parameters": network.parameter_count,
         "optimizer": type(optimizer).__name__,

@@ -67,6 +67,14 @@ class Rule(ABC):
     def limit(self, rate: float) -> float:
         """The largest gain times eigenvalue that is stable at the learning rate."""
 
+    @abstractmethod
+    def factor(self, drive: float) -> float:
+        """What a step multiplies a mode's residual by in the long run, in absolute value.
+
+        Args:
+            drive: Learning rate times gain times eigenvalue.
+        """
+
 
 @final
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ class Flow(Rule):
     def limit(self, rate: float) -> float:  # noqa: ARG002
         """Infinity: a flow is always stable."""
         return math.inf
+
+    def factor(self, drive: float) -> float:
+        """exp(-drive)."""
+        return math.exp(-drive)
 
 
 @final
@@ -141,3 +153,9 @@ class Descent(Rule):
     def limit(self, rate: float) -> float:
         """2 (1 + m) / ((1 - d) rate); without momentum 2 / rate."""
         return 2 * (1 + self.momentum) / ((1 - self.dampening) * rate) if rate else math.inf
+
+    def factor(self, drive: float) -> float:
+        """The larger root z of z^2 - (1 + m - (1 - d) drive) z + m, in absolute value; without momentum |1 - drive|."""
+        half = (1 + self.momentum - (1 - self.dampening) * drive) / 2
+        apart = half * half - self.momentum
+        return abs(half) + math.sqrt(apart) if apart > 0 else math.sqrt(self.momentum)

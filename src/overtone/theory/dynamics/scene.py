@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,9 +17,8 @@ from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.dynamics.growth import Kernels
 from overtone.theory.dynamics.leaps import Leaps
-from overtone.theory.dynamics.linear import BLOW_UP, CALM, Linearised, Moment, Rate
+from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate
 from overtone.theory.dynamics.minibatch import spread
-from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.record import Ledger
 from overtone.theory.dynamics.rules import Descent
 
@@ -90,28 +88,6 @@ class Scene:
             part.train_index.to(device),
             rate,
         )
-
-    def walk(self, taken: Pilot, rows: Sequence[int], pilot: int, look: Callable[[], None]) -> None:
-        """Take the pilot, note rows on the way, and look at the network half way, if there is a half way.
-
-        Args:
-            taken: The pilot, at its first step.
-            rows: Steps that are recorded.
-            pilot: Its last step; its row is noted too.
-            look: Called at half of it.
-        """
-        middle, start, tiny = pilot // 2, None, torch.finfo(torch.float64).tiny
-        for step in sorted({step for step in rows if step < pilot} | {middle, pilot}):
-            taken.advance(step - taken.step)
-            if step in rows or step == pilot:
-                outputs = taken.outputs(self.x)
-                loss = float((outputs - self.y)[self.train].square().mean())
-                start = loss if start is None else start
-                if not loss <= BLOW_UP * max(start, tiny) or not bool(outputs.isfinite().all()):
-                    raise taken.diverged(loss)
-                self.ledger.add(step, outputs.cpu(), loss, self.rate(step))
-            if 1 <= step == middle < pilot:
-                look()
 
     def leap(
         self, leaps: Leaps, rows: Sequence[int], last: int, kernels: Kernels

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from overtone.records import derived
 from overtone.theory.dynamics.beyond import Beyond
 from overtone.theory.dynamics.cost import Cost
+from overtone.theory.dynamics.stability import Stability
 
 if TYPE_CHECKING:
     import xarray
@@ -22,10 +23,6 @@ VISIBLE = 1e-9
 """Relative size of negative eigenvalues from which they are mentioned."""
 
 
-EDGE = 1.2
-"""Sharpness over what is stable from which it is mentioned; about 1 is where trained networks settle."""
-
-
 @final
 @dataclass(frozen=True)
 class Findings:
@@ -35,9 +32,7 @@ class Findings:
         steps: Last step asked for.
         pilot: Steps of the pilot.
         since: Step up to which the network was linearised again and again.
-        sharpness: Largest eigenvalue over the largest stable one.
-        rate: Base learning rate.
-        diverges_at: Last step before a predicted divergence, or None.
+        stability: Whether training bears its learning rate.
         clipped: Largest negative eigenvalue that was set to 0, relative to the largest.
         beyond: What follows the pilot.
         scatter: Largest root of a band's scatter by minibatches, relative to its target; None if it is not known.
@@ -49,9 +44,7 @@ class Findings:
     steps: int
     pilot: int
     since: int
-    sharpness: float
-    rate: float
-    diverges_at: int | None
+    stability: Stability
     clipped: float
     beyond: Beyond
     scatter: float | None
@@ -66,25 +59,9 @@ class Findings:
             record: The predicted record.
             untold: (band,) bands that the theory cannot tell.
         """
-        return [
-            *self._stability(),
-            *self._bands(record, untold),
-            *self._basis(),
-        ]
-
-    def _stability(self) -> list[str]:
-        bears = self.rate / self.sharpness if self.sharpness > 0 else float("inf")
-        if self.diverges_at is not None:
-            return [
-                f"The learning rate {self.rate:g} is beyond the {bears:.3g} that the kernel bears: training is "
-                f"predicted to diverge after step {self.diverges_at}."
-            ]
-        if self.sharpness > EDGE and self.pilot:
-            return [
-                f"The learning rate {self.rate:g} is beyond the {bears:.3g} that the kernel bears, yet the pilot did "
-                "not diverge: the fastest modes are taken to be held at the edge of stability."
-            ]
-        return []
+        first = self.stability.sentence
+        bands = [] if self.stability.diverges_at is not None else self._bands(record, untold)
+        return [*([] if first is None else [first]), *bands, *self._basis()]
 
     def _bands(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
         together = derived.combine_channels(record)
@@ -93,7 +70,7 @@ class Findings:
         unit = record.attrs["frequency_unit"]
         found = []
         never = content & ~learned & ~untold
-        if untold.any() and not self.diverges_at:
+        if untold.any():
             from_here = float(record.band_low.values[untold].min())
             above = record.band_low.values >= from_here
             count = int((untold | (never & above)).sum())
@@ -102,7 +79,7 @@ class Findings:
                 "features still change too fast."
             )
             never &= ~above
-        if never.any() and not self.diverges_at:
+        if never.any():
             lowest = float(record.band_low.values[never].min())
             found.append(
                 f"{_bands(int(never.sum()))} from {lowest:.4g} {unit} up {_are(int(never.sum()))} not learned within "
