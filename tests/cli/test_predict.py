@@ -109,6 +109,14 @@ def test_frequencies_left_open_are_shaded() -> None:
     assert not told.layout.shapes
 
 
+def test_the_cost_is_told_first_and_beside_the_answer(wave: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert overtone(["predict", wave, *SMALL, "--periodic", "--json"]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("Predicting will take about ")
+    assert "training itself would take about " in told.err
+    assert "will take" not in told.out
+
+
 def test_the_text_lists_learning_steps_and_what_to_know(wave: str, said: Callable[..., str]) -> None:
     text = said(wave, *SMALL, "--periodic")
     assert "Predicted learning steps, bands in cycles per array" in text

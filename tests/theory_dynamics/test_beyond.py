@@ -8,7 +8,6 @@ import torch
 
 from overtone.records import derived
 from overtone.theory.dynamics import Prediction, predict
-from overtone.theory.dynamics.cost import Cost
 from overtone.training import Optimizer, Options, train
 from tests.theory_dynamics.models import field, tones
 
@@ -54,9 +53,9 @@ def test_scatter_is_that_of_trained_networks() -> None:
         ends.append(network(signal.coords).detach())
     actual = float(torch.stack(ends).var(0).mean())
     assert told.scatter is not None
-    # The training loop goes through the samples without replacement, which scatters less than the draws with
-    # replacement that are predicted: the prediction is a bound, of the right order.
-    assert actual < float(told.scatter.sum()) < 30 * actual
+    # The variance of twelve runs in the few modes that scatter, of some ten degrees of freedom each, is off by a third
+    # (one standard deviation of one mode); the kernel moves, too.
+    assert float(told.scatter.sum()) == pytest.approx(actual, rel=0.6)
     assert any(each.startswith("Minibatches scatter a run about this mean") for each in told.sentences)
 
 
@@ -83,11 +82,3 @@ def test_the_mean_of_minibatches_is_learned_as_by_all_samples() -> None:
     assert known.any()
     # Fifteen steps on a few samples each are all that differs.
     assert np.exp(np.abs(np.log(steps[0] / steps[1]))[known]).max() < 1.5
-
-
-@pytest.mark.parametrize(("training", "warned"), [(None, False), (2.0, False), (0.5, True)])
-def test_training_that_is_cheaper_is_said_to_be(training: float | None, warned: bool) -> None:
-    warning = Cost(1.0, training).warning
-    assert (warning is not None) == warned
-    if warning is not None:
-        assert warning.startswith("Predicting took 1 s; training itself would take about 0.5 s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
         options.pop(name)
     signal = read_source(source, reading_arguments(options))
     options["activation"] = [name.strip() for name in options["activation"].split(",")]
-    found = foretell(signal, run=measured, **options)
+    found = foretell(signal, run=measured, tell=functools.partial(click.echo, err=True), **options)
     if out is not None:
         draw(found, out, measured)
     if as_json:

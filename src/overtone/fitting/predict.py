@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -24,7 +24,7 @@ from overtone.records import derived
 from overtone.signals import Signal
 from overtone.theory import barron, risk
 from overtone.theory.agreement import Agreement, agreement
-from overtone.theory.dynamics import Prediction
+from overtone.theory.dynamics import Prediction, silent
 from overtone.theory.dynamics import predict as foretell
 from overtone.training import Decay, Optimizer, Options
 from overtone.tune import measure_noise
@@ -106,6 +106,7 @@ def predict(
     run: str | Path | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
+    tell: Callable[[str], None] = silent,
 ) -> Forecast:
     """Predict what `fit` with the same arguments would record.
 
@@ -133,6 +134,7 @@ def predict(
         run: A run directory or record to compare with.
         seed: As `fit`.
         device: As `fit`.
+        tell: Called with a sentence on what predicting will cost, as soon as that can be estimated.
 
     Returns:
         The forecast.
@@ -164,6 +166,7 @@ def predict(
         schedule=lambda step: options.decay.factor(step / last),
         noise=noise(),
         seed=seed,
+        tell=tell,
     )
     return Forecast(
         signal,

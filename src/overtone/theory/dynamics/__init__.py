@@ -7,7 +7,7 @@ from overtone.theory.dynamics.minibatch import Spread, spread
 from overtone.theory.dynamics.optimizer import rate_of, rule_of
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.preconditioned import push, tangent_kernel
-from overtone.theory.dynamics.prediction import LARGEST, Prediction, predict
+from overtone.theory.dynamics.prediction import LARGEST, Prediction, predict, silent
 from overtone.theory.dynamics.record import Ledger
 from overtone.theory.dynamics.rules import Descent, Flow, Rule, State
 from overtone.theory.dynamics.separable import separable_kernel
@@ -35,6 +35,7 @@ __all__ = [
     "rate_of",
     "rule_of",
     "separable_kernel",
+    "silent",
     "spread",
     "tangent_kernel",
 ]

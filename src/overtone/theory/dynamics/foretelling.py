@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -13,9 +15,10 @@ from numpy.typing import NDArray
 from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.theory.dynamics.beyond import Beyond
+from overtone.theory.dynamics.cost import Meter
 from overtone.theory.dynamics.course import Course
 from overtone.theory.dynamics.growth import Kernels
-from overtone.theory.dynamics.leaps import Leaps
+from overtone.theory.dynamics.leaps import LONGEST, Leaps
 from overtone.theory.dynamics.linear import Linearised, Rate
 from overtone.theory.dynamics.optimizer import Schedule, rate_of
 from overtone.theory.dynamics.pilot import Pilot
@@ -70,6 +73,7 @@ class Foretelling:
         memory: Budget in GiB.
         seed: Seeds the pilot's batches.
         attrs: Of the record.
+        tell: Takes a sentence on what it will cost, as soon as that is known.
     """
 
     signal: Signal
@@ -85,6 +89,7 @@ class Foretelling:
     memory: float
     seed: int
     attrs: dict[str, Any]
+    tell: Callable[[str], None]
 
     def run(self, pilot: int, beyond: Beyond) -> Found:
         """The prediction.
@@ -111,8 +116,13 @@ class Foretelling:
         scene, taken, kernels = self.scene, self._pilot(self.schedule), Kernels()
         leaps = Leaps(taken, scene.x, scene.y, scene.train, self.rule, self._rate)
 
+        meter = Meter(self.tell, pilot, self.steps)
+
         def look() -> None:
+            began, pace = time.perf_counter(), taken.seconds / taken.step
             kernels.note(taken.step, leaps.view().linear.kernel)
+            share = LONGEST if beyond is Beyond.LEAPS else math.inf
+            meter.at_look(pace, time.perf_counter() - began, share)
 
         stability = self._survival(Walk(scene, taken, self._rows), pilot, look)
         trained, pace = taken.step, taken.seconds / max(1, taken.step)
@@ -127,7 +137,7 @@ class Foretelling:
             else None
         )
         if beyond is Beyond.LEAPS:
-            linear, kernels = scene.leap(leaps, self._rows, self.steps, kernels)
+            linear, kernels = scene.leap(leaps, self._rows, self.steps, kernels, meter.at_leap)
         else:
             linear = leaps.view(taken.samples).linear
         growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)

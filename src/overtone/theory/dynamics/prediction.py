@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 LARGEST = 4096
 """Outputs (samples times channels) up to which a kernel is diagonalised: 128 MiB a matrix, some minutes."""
+
+
+def silent(sentence: str) -> None:
+    """Tell nobody."""
 
 
 @final
@@ -85,6 +90,7 @@ def predict(
     memory: float = 2.0,
     ratio: float = 1.15,
     seed: int = 0,
+    tell: Callable[[str], None] = silent,
 ) -> Prediction:
     """Predict the record of a training run from the network's own initial output and its tangent kernel.
 
@@ -113,6 +119,8 @@ def predict(
         memory: Budget in GiB.
         ratio: Growth from one recorded step to the next.
         seed: Seeds the pilot's batches.
+        tell: Called with a sentence on what predicting will cost and training would, half way of the pilot, and again
+            if it turns out to be twice as much.
 
     Returns:
         The prediction.
@@ -143,6 +151,7 @@ def predict(
         memory,
         seed,
         _attrs(network, optimizer, seed) | {"continued": beyond.value},
+        tell,
     ).run(pilot, beyond)
     ending = found.stability.diverges_at
     training = None if ending is not None or found.seconds is None else found.seconds * steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
@@ -90,7 +91,12 @@ class Scene:
         )
 
     def leap(
-        self, leaps: Leaps, rows: Sequence[int], last: int, kernels: Kernels
+        self,
+        leaps: Leaps,
+        rows: Sequence[int],
+        last: int,
+        kernels: Kernels,
+        passed: Callable[[float, float, int, int], None],
     ) -> tuple[Linearised, Kernels]:
         """Leap towards step `last` and note rows and kernels on the way.
 
@@ -102,20 +108,25 @@ class Scene:
             rows: Steps that are recorded.
             last: Where to.
             kernels: Noted before; left as they are.
+            passed: Called after each leap with the seconds of a step of training, those of the leap, and the steps
+                where it began and ended.
 
         Returns:
             The network where the leaps ended, or where they began, and the kernels up to there.
         """
         pilot = leaps.pilot
         began, kept = pilot.step, copy.deepcopy((pilot.network, pilot.optimizer))
-        noted, passed = kernels.branch(), []
+        noted, found = kernels.branch(), []
+        pace, clock = pilot.seconds / began, time.perf_counter()
         for step, moments, linear in leaps.run(rows, last):
             noted.note(step, linear.kernel)
-            passed += moments
+            found += moments
+            clock, before = time.perf_counter(), clock
+            passed(pace, clock - before, step, pilot.step)
         if pilot.step < min(last, WORTH * began):
             pilot.step, (pilot.network, pilot.optimizer) = began, kept
             return leaps.view().linear, kernels
-        for moment in passed:
+        for moment in found:
             self.ledger.add(moment.step, moment.outputs.cpu(), moment.loss, self.rate(moment.step))
         return leaps.view().linear, noted
 
