@@ -91,7 +91,7 @@ def test_progress_goes_to_stderr_and_names_the_frequency(fitted):
     assert lines[1].startswith("warning: 60 steps learn little but the mean; 100 steps would be enough")
     assert lines[2] == "  0%  step 0      loss -         learned nothing yet"
     assert all(re.search(r"learned (nothing yet|to [\d.]+ cycles per array)$", line) for line in lines[2:])
-    assert len(lines) <= 13
+    assert len(lines) <= 12
 
 
 @pytest.mark.usefixtures("no_page")

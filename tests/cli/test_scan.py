@@ -103,7 +103,7 @@ def test_the_text_is_short_and_says_what_to_do_next(call, tmp_path):
     assert (answer.code, answer.err) == (0, "")
     assert lines[0] == "a b.npy: array, 96 x 96 samples, 1 channel"
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 40
+    assert len(lines) <= 32
     assert "Spectrum in cycles per array" in lines
     assert any(line.startswith("Noise      White noise of standard deviation 0.0") for line in lines)
     assert any(line.startswith("Bandwidth  ") and "(Nyquist 48)" in line for line in lines)

@@ -22,7 +22,7 @@ def test_a_wave_that_is_known_to_wrap_around_has_its_own_constant():
     assert found.lower == pytest.approx(6 * math.pi, rel=1e-9) == found.upper
     assert found.settled
     assert found.jump == (None,)
-    assert found.border == "It wraps around."
+    assert found.border == "Wraps around."
     assert found.sentence("m") == "19 to 19 values x radians per m."
 
 
@@ -30,19 +30,19 @@ def test_borders_that_fit_are_told_from_those_that_do_not():
     fits = Oscillation.of(ot.signals.array(wave(64, 3)))
     apart = Oscillation.of(ot.signals.array(np.linspace(0, 1, 64) ** 2))
     assert fits.jump[0] <= 1
-    assert fits.border.startswith("It may wrap around: the step across is 0.99 times the largest inside.")
+    assert fits.border.startswith("May wrap around: step 0.99 times the largest inside.")
     assert apart.jump[0] > 10
-    assert apart.border.startswith("It does not wrap around: the step across is 32 times the largest")
+    assert apart.border.startswith("Does not wrap around: step 32 times the largest inside.")
     sheet = Oscillation.of(ot.signals.array(wave(32, 2)[:, None] + 5 * np.linspace(0, 1, 24)))
     assert sheet.jump[0] <= 1 < sheet.jump[1]
-    assert sheet.border.startswith("It does not wrap around: the step across is 1 and 23 times")
+    assert sheet.border.startswith("Does not wrap around: step 1 and 23 times")
 
 
 def test_noise_does_not_settle():
     noise = np.random.default_rng(0).normal(size=512)
     found = Oscillation.of(ot.signals.array(noise))
     assert not found.settled
-    assert "times that with samples twice as close, for jumps or noise" in found.sentence("m")
+    assert "-fold at half the spacing." in found.sentence("m")
 
 
 def test_large_signals_are_told_by_a_block_with_no_larger_constant(monkeypatch):

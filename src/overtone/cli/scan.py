@@ -70,10 +70,7 @@ def scan(
 HELD_OUT = 0.1
 """Part of the samples that fit holds out unless told otherwise."""
 
-COMPARES = (
-    "This is the spectrum's rule. fit begins with it, compares bandwidths around it on held-out samples and may take "
-    "another; --time SECONDS shows which."
-)
+COMPARES = "This is the spectrum's rule. --time SECONDS shows fit's."
 """What the recommendation of a scan is not yet."""
 
 
@@ -122,12 +119,12 @@ def text(found: Scan, fit: str, plan: Plan | None = None) -> str:
     signal, unit = found.signal, found.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
     noise, *why = found.reasons
+    value = f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})."
     summary = {
         "Noise": noise,
-        "Bandwidth": f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})",
-        "": " ".join([*why, *([] if plan else [COMPARES])]),
+        "Bandwidth": " ".join([value, *why, *([] if plan else [COMPARES])]),
     }
-    summary["Settings"] = f"For that: {found.needs}."
+    summary["Settings"] = f"{found.needs}."
     if found.oscillation is not None:
         summary["Border"] = found.oscillation.border
         summary["Barron C"] = found.oscillation.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
@@ -136,7 +133,7 @@ def text(found: Scan, fit: str, plan: Plan | None = None) -> str:
         summary["Plan"] = (
             f"{plan.encoding.value} to {per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"
         )
-        summary[" "] = " ".join([*chosen, *plan.warnings])
+        summary[""] = " ".join([*chosen, *plan.warnings])
     head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
     lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
     return "\n".join([*lines, facts(summary), f"Next       {fit}"])

@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
 class FitProgress:
-    """A progress line for one fit, within 80 columns; one line per tenth where stderr is no terminal.
+    """A progress line for one fit, within 80 columns; one line per eighth where stderr is no terminal.
 
     Args:
         shown: Whether anything is shown.
@@ -20,7 +20,7 @@ class FitProgress:
     def __init__(self, shown: bool, unit: str) -> None:
         self._console = Console(stderr=True, quiet=not shown)
         self._unit = unit
-        self._tenth = -1
+        self._eighth = -1
         self._bar = Progress(
             TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
             TextColumn("[bold]learned {task.fields[learned]}"),
@@ -58,9 +58,9 @@ class FitProgress:
         reached = "nothing yet" if math.isnan(learned) else f"to {learned:.3g} {self._unit}"
         error = "-" if math.isnan(loss) else f"{loss:.2g}"
         if not self._console.is_terminal:
-            tenth = int(share * 10)
-            if tenth > self._tenth:
-                self._tenth = tenth
+            eighth = int(share * 8)
+            if eighth > self._eighth:
+                self._eighth = eighth
                 self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned {reached}")
             return
         if self._task is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -59,15 +60,15 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
         else torch.zeros_like(noise.std).double()
     )
     grid = signal.geometry
-    bandwidth, reasons = [], []
+    bandwidth, found = list(grid.nyquist), []
     for axis, n in enumerate(grid.shape):
         if n < 2:
-            bandwidth.append(grid.nyquist[axis])
             continue
         reach, meets = _axis(signal.grid_values, grid, axis, floor)
         most = SAMPLING * grid.nyquist[axis]
-        bandwidth.append(min(reach, most))
-        reasons.append(_reason(grid, axis, reach, meets, most))
+        bandwidth[axis] = min(reach, most)
+        found.append((reach, meets, most))
+    reasons = (_reason(grid, found),) if found else ()
     return Recommendation(tuple(bandwidth), (noise.sentence, *reasons))
 
 
@@ -94,14 +95,19 @@ def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, 
     return reach, meets
 
 
-def _reason(grid: Grid, axis: int, reach: float, meets: float | None, most: float) -> str:
+def _reason(grid: Grid, found: Sequence[tuple[float, float | None, float]]) -> str:
+    """One sentence for all axes: how far nine tenths reach, where the floor is met, what the sampling supports."""
+
+    def listed(values: Iterable[float]) -> str:
+        return " x ".join(dict.fromkeys(f"{value:.3g}" for value in values))
+
     unit = grid.frequency_unit
-    where = f" along axis {axis}" if len(grid.shape) > 1 else ""
-    text = (
-        f"90 % of the signal's power{where} lies below {reach:.3g} {unit} (Nyquist {grid.nyquist[axis]:.3g})"
-    )
-    if meets is not None:
-        text += f", counted up to {meets:.3g} {unit}, where the spectrum meets the noise floor"
-    if reach > most:
-        text += f"; the sampling supports an encoding up to {most:.3g} {unit}, an eighth of Nyquist"
+    reaches, meets, tops = zip(*found, strict=True)
+    nyquist = listed(nyquist for nyquist, n in zip(grid.nyquist, grid.shape, strict=True) if n > 1)
+    text = f"90 % of the signal's power lies below {listed(reaches)} {unit} (Nyquist {nyquist})"
+    floors = [floor for floor in meets if floor is not None]
+    if floors:
+        text += f", counted up to {listed(floors)} {unit}, where the spectrum meets the noise floor"
+    if any(reach > top for reach, top in zip(reaches, tops, strict=True)):
+        text += f"; the sampling supports an encoding up to {listed(tops)} {unit}, an eighth of Nyquist"
     return text + "."

@@ -60,6 +60,4 @@ class Needs:
         sigma = " x ".join(f"{s:.3g}" for s in self.sigma)
         octaves = " x ".join(map(str, self.octaves))
         cells = " x ".join(f"{c:.0f}" for c in self.cells)
-        return (
-            f"sigma {sigma}, {octaves} octaves, omega_0 {self.omega:.3g}, or a hash grid up to {cells} cells"
-        )
+        return f"sigma {sigma}, {octaves} octaves, omega_0 {self.omega:.3g}, hash grid {cells}"

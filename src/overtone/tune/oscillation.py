@@ -78,22 +78,23 @@ class Oscillation:
 
     @property
     def border(self) -> str:
-        """Whether the borders fit each other, in a sentence."""
+        """Whether the borders fit each other: the step across them against the largest inside, in a sentence."""
         told = [jump for jump in self.jump if jump is not None]
         if not told:
-            return "It wraps around."
+            return "Wraps around."
         steps = " and ".join(f"{jump:.2g}" for jump in told)
-        verdict = "does not" if max(told) > 1 else "may"
-        return f"It {verdict} wrap around: the step across is {steps} times the largest inside."
+        verdict = "Does not" if max(told) > 1 else "May"
+        return f"{verdict} wrap around: step {steps} times the largest inside."
 
     def sentence(self, unit: str) -> str:
-        """The Barron constant and what it is worth, in a sentence.
+        """The Barron constant, and how it grows with finer sampling if jumps or noise leave it unsettled.
 
         Args:
             unit: Of the coordinates.
         """
         part = "" if self.whole else ", of a central block"
-        text = f"{self.lower:.2g} to {self.upper:.2g} values x radians per {unit}{part}"
+        lower, upper = (f"{float(f'{value:.2g}'):g}" for value in (self.lower, self.upper))
+        text = f"{lower} to {upper} values x radians per {unit}{part}"
         if not self.settled:
-            text += f"; {self.growth:.2g} times that with samples twice as close, for jumps or noise"
+            text += f"; {self.growth:.2g}-fold at half the spacing"
         return text + "."
