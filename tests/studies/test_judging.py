@@ -42,8 +42,17 @@ def test_a_control_that_does_not_fail_leaves_everything_undecided(control):
 
 def test_the_reason_names_conditions_and_figures():
     told = judge({"a": HIGH, "b": LOW}, LOW, AtLeast(1.0), "the weather")
-    assert told.reason.startswith("It depends on the weather: it holds for a, not for b; asked: at least 1;")
+    assert told.reason.startswith(
+        "It depends on the weather: it holds for 'a', not for 'b'; asked: at least 1;"
+    )
     assert "a: 2 (1.5 to 2.5)" in told.reason
+
+
+def test_the_reason_names_conditions_that_stay_open():
+    told = judge({"a": HIGH, "b": LOW, "c": ACROSS}, LOW, AtLeast(1.0), "the weather")
+    assert "not for 'b', and the seeds disagree about 'c'; asked" in told.reason
+    told = judge({"a": HIGH, "c": ACROSS, "d": ACROSS}, LOW, AtLeast(1.0), "the weather")
+    assert told.reason.startswith("The seeds disagree about 'c', 'd'; asked: at least 1;")
 
 
 @given(numbers, st.floats(0, 10), st.floats(0, 10), numbers)

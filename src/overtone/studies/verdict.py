@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
@@ -62,8 +62,14 @@ def judge(
         return Judgement(Verdict.SUPPORTED, f"It holds, {figures}")
     if len(failed) == len(intervals):
         return Judgement(Verdict.REFUTED, f"It does not hold, {figures}")
+    undecided = [name for name in intervals if name not in held and name not in failed]
     if held and failed:
-        apart = f"it holds for {', '.join(held)}, not for {', '.join(failed)}"
+        apart = f"it holds for {_listed(held)}, not for {_listed(failed)}"
+        if undecided:
+            apart += f", and the seeds disagree about {_listed(undecided)}"
         return Judgement(Verdict.DEPENDS, f"It depends on {depends}: {apart}; {figures}")
-    open_ones = [name for name in intervals if name not in held and name not in failed]
-    return Judgement(Verdict.UNDECIDED, f"The seeds disagree about {', '.join(open_ones)}; {figures}")
+    return Judgement(Verdict.UNDECIDED, f"The seeds disagree about {_listed(undecided)}; {figures}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
