@@ -15,7 +15,7 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
 
-SMALLEST = 256
+SMALLEST = 128
 """Samples up to which a symmetric block is not cut into quarters, of which one is left out."""
 
 NEAR = 1 << 26
@@ -150,7 +150,7 @@ def assemble(
         if key in kept:
             return kept[key]
         x = x2 if second and x2 is not None else x1
-        made = [each for source in sources for each in source.features(x[part])]
+        made = [each.compact() for source in sources for each in source.features(x[part])]
         if plan.keep:
             kept[key] = made
         return made
@@ -202,7 +202,7 @@ def _mirrored(kernel: Tensor) -> Tensor:
         stop = start + SMALLEST
         square = kernel[..., start:stop, start:stop]
         square.copy_(square.tril() + square.tril(-1).mT)
-        kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].mT)
+        kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].contiguous().mT.contiguous())
     return kernel
 
 

@@ -35,6 +35,10 @@ class Features(ABC):
     def push(self, direction: Tensor) -> Tensor:
         """J u: (C, N) inner products with a direction of this layer's `shape`."""
 
+    def compact(self) -> Features:
+        """The same gradients in the form whose inner products are cheapest."""
+        return self
+
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
@@ -121,17 +125,16 @@ class Products(Features):
         if not self.weight:
             accumulate(total, self.grads, other.grads, outputs)
             return
-        if self.grads.shape[0] * self.grads.shape[2] == 1:
-            accumulate(total, self._explicit(), other._explicit(), outputs)
-            return
         block = contract(self.grads, other.grads, outputs)
         inner = self.inputs @ other.inputs.mT
         add_weighed(total, block, inner.add_(1) if self.bias else inner, outputs)
 
-    def _explicit(self) -> Tensor:
-        """(1, N, in + 1) for one output of the layer and the network: g (h, 1), no larger than its factors."""
+    def compact(self) -> Features:
+        """For one output of the layer and the network the gradients g (h, 1), no larger than their factors."""
+        if self.grads.shape[0] * self.grads.shape[2] > 1 or not self.weight:
+            return self
         g = self.grads[0]
-        return torch.cat([self.inputs * g, g] if self.bias else [self.inputs * g], -1)[None]
+        return Explicit(torch.cat([self.inputs * g, g] if self.bias else [self.inputs * g], -1)[None])
 
     def rows(self, part: slice) -> Products:
         """What the layer saw for these samples."""

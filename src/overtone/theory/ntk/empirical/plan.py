@@ -71,6 +71,7 @@ def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
     first = _outputs(network, probe)
     cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
     truth = _Truth(network, trained, probe, cotangent)
+    _check_alone(truth.outputs, first)
     by_layer = _layers(network, trained, probe, cotangent, truth, workspace, len(x))
     rest = [name for name in trained if by_layer is None or name not in by_layer.parameters]
     sources: list[Source] = [] if by_layer is None else [by_layer]
@@ -80,7 +81,6 @@ def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
 def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
     with torch.no_grad():
         together, again = outputs_of(network, probe), outputs_of(network, probe)
-        alone = torch.cat([_alone(network, sample[None]) for sample in probe])
     if not torch.equal(together.nan_to_num(), again.nan_to_num()):
         raise InputError(
             "a network that gives the same outputs for the same samples in evaluation mode",
@@ -88,6 +88,10 @@ def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
             "turn its random parts off",
             "network",
         )
+    return together
+
+
+def _check_alone(alone: Tensor, together: Tensor) -> None:
     difference = (alone - together).nan_to_num().abs().max()
     if difference > _half_the_digits(together.dtype) * together.nan_to_num().abs().max():
         raise InputError(
@@ -96,7 +100,6 @@ def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
             "take out what mixes the samples of a batch",
             "network",
         )
-    return together
 
 
 def _alone(network: nn.Module, sample: Tensor) -> Tensor:
@@ -116,15 +119,23 @@ def _half_the_digits(dtype: torch.dtype) -> float:
 
 
 class _Truth:
-    """Gradients of sum_c v_c f_c by plain backward passes, one sample at a time."""
+    """Gradients of sum_c v_c f_c by plain backward passes, one sample at a time.
+
+    Attributes:
+        outputs: (n, C) outputs f of each sample alone.
+        grams: Inner products (n, n) of the gradients, by parameter.
+    """
 
     def __init__(
         self, network: nn.Module, trained: dict[str, nn.Parameter], probe: Tensor, cotangent: Tensor
     ) -> None:
-        weighted, chosen = _Weighted(network, cotangent), list(trained.values())
-        taken = [gradients(weighted(sample[None]).sum(), chosen) for sample in probe]
-        rows = (torch.stack(each) for each in zip(*taken, strict=True))
-        self.grams = {name: each @ each.mT for name, each in zip(trained, rows, strict=True)}
+        rows, taken = [], []
+        for sample in probe:
+            y = _alone(network, sample[None])
+            rows.append(y.detach())
+            taken.append(gradients((y @ cotangent).sum(), list(trained.values())))
+        self.outputs = torch.cat(rows)
+        self.grams = {name: _gram(each) for name, each in zip(trained, zip(*taken, strict=True), strict=True)}
 
     def agrees(self, features: Features, names: list[str]) -> bool:
         """Whether the features' inner products are those of the parameters `names`, to half the digits."""
@@ -135,6 +146,15 @@ class _Truth:
         tolerance = _half_the_digits(exact.dtype)
         close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
         return bool(close.all())
+
+
+def _gram(rows: tuple[Tensor, ...]) -> Tensor:
+    """Inner products of a few vectors, which are not copied side by side."""
+    gram = rows[0].new_empty(len(rows), len(rows))
+    for i, one in enumerate(rows):
+        for j, two in enumerate(rows[: i + 1]):
+            gram[i, j] = gram[j, i] = one @ two
+    return gram
 
 
 class _Weighted(nn.Module):
