@@ -42,8 +42,8 @@ test: $(V)/.browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 check: $(V)/.test
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks tools integration
+	$(BIN)/ruff check src tests benchmarks tools integration
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -1,4 +1,5 @@
 import json
+import itertools
 import math
 from dataclasses import replace
 
@@ -227,6 +228,8 @@ class TestLadder:
         for low, high in zip(found.rungs, found.rungs[1:], strict=False):
             assert all(x <= y * (1 + 1e-9) for x, y in zip(low, high, strict=True))
             assert low != high
+        for low, high in itertools.pairwise(found.usual):
+            assert max(y / x for x, y in zip(low, high, strict=True)) > 1.05
         for rung in found.usual:
             assert all(
                 0.5 * (1 - 1e-9) <= x <= max(n / 8, 0.5) for x, n in zip(rung, grid.nyquist, strict=True)

@@ -12,6 +12,9 @@ from overtone.tune.bandwidth import SAMPLING
 OCTAVES, PER_OCTAVE = 2, 1.5
 """How far the ladder goes to either side of where it begins, and its rungs per octave."""
 
+SAME = 1.05
+"""Rungs closer than this factor on every axis are one, the higher."""
+
 DARING = (1 / 4, 1 / 2)
 """Parts of the Nyquist frequency that are tried although an encoding there hardly ties neighbours together."""
 
@@ -43,7 +46,7 @@ def ladder(begin: tuple[float, ...], grid: Grid) -> Ladder:
         grid: Where the samples lie.
 
     Returns:
-        The ladder; rungs that the limits make equal appear once.
+        The ladder; rungs that the limits make nearly equal appear once.
     """
     count = round(OCTAVES * PER_OCTAVE)
     least = [0.5 / e for e in grid.extent]
@@ -52,8 +55,9 @@ def ladder(begin: tuple[float, ...], grid: Grid) -> Ladder:
     for k in range(-count, count + 1):
         factor = 2 ** (k / PER_OCTAVE)
         rung = tuple(min(max(b * factor, low), high) for b, low, high in zip(begin, least, most, strict=True))
-        if not usual or any(r > last * (1 + 1e-9) for r, last in zip(rung, usual[-1], strict=True)):
-            usual.append(rung)
+        if usual and all(r <= SAME * last for r, last in zip(rung, usual[-1], strict=True)):
+            usual.pop()
+        usual.append(rung)
     filled = max(b / n for b, n in zip(begin, grid.nyquist, strict=True))
     top = usual[-1]
     daring = [tuple(max(b * share / filled, x) for b, x in zip(begin, top, strict=True)) for share in DARING]
