@@ -49,8 +49,11 @@ STUDY = Study(
     axes=Axes("Frequency (cycles per domain)", "Learned fraction"),
     efforts={
         Size.SMOKE: Effort(1, {"steps": 20, "width": 16}),
-        Size.QUICK: Effort(3, {"steps": 3000, "width": 128}),
+        Size.QUICK: Effort(12, {"steps": 3000, "width": 128}),
         Size.FULL: Effort(20, {"steps": 60_000, "width": 256}),
     },
     depends="the amplitudes",
+    first_seed=300,
+    caveat="Judged on seeds 300 to 311, after three and then six seeds from 100 and 200 on had left it undecided. Low "
+    "before high is plain in every interval; open is whether the order is as strict as asked.",
 )
