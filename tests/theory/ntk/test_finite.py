@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk import Factored, Implicit, Kernel, Outputs, Route, finite
+from overtone.theory.ntk.empirical.positions import Form
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import contraction, error, jacobian, kernel, randomise, seeded, tolerance
 
@@ -224,15 +225,21 @@ def test_budgets_that_cannot_do():
     groups=st.sampled_from([1, 2, 4]),
     bias=st.booleans(),
     memory=st.sampled_from([2.0, 2e-3]),
-    narrow=st.sampled_from([0, 1 << 20]),
+    form=st.sampled_from(Form),
+    hot=st.sampled_from([64, 1 << 19]),
 )
-def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups, bias, memory, narrow):
+def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups, bias, memory, form, hot):
     layer = nn.Conv2d(
         4, 4, kernel_size, stride, padding, dilation=dilation, groups=groups, bias=bias, padding_mode=mode
     )
     network = randomise(nn.Sequential(layer, nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double())
     x = samples(3, 4, 6, 5)
-    with mock.patch("overtone.theory.ntk.empirical.calls.NARROW", narrow):
+    empirical = "overtone.theory.ntk.empirical"
+    with (
+        mock.patch(f"{empirical}.positions.cheapest", return_value=form),
+        mock.patch(f"{empirical}.rules.cheapest", return_value=form),
+        mock.patch.dict(f"{empirical}.calls.NEAR", cpu=hot),
+    ):
         found = finite(network, x, outputs=Outputs.PER_OUTPUT, memory=memory)
     assert set(found.routes) == {LAYERS}
     assert error(found.matrix, kernel(network, x, Outputs.PER_OUTPUT)) < 1e-12

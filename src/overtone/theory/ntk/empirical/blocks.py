@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,13 +11,11 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.features import Features
+from overtone.theory.ntk.empirical.halves import mirrored
 from overtone.theory.ntk.empirical.outputs import Outputs, allocate, entries, window
 from overtone.theory.ntk.empirical.sources import Source, outputs_of
 
 GIB = 1 << 30
-
-SMALLEST = 128
-"""Samples up to which a symmetric block is not cut into quarters, of which one is left out."""
 
 NEAR = 1 << 26
 """Bytes per pass beyond which it brings nothing to take more samples at once, but for a few."""
@@ -67,10 +66,11 @@ def appetite(sources: Sequence[Source], probe: Tensor) -> Appetite:
     saved, channels = _saved_bytes(sources[0], probe)
     held = scratch = 0
     for source in sources:
-        for features in source.features(probe):
+        for features in source.alike(probe, channels):
             held += features.size * 4
             scratch = max(scratch, features.scratch * 8)
-    work = 2 * held + saved * (1 + channels) + scratch
+    abreast = max(source.abreast(channels) for source in sources)
+    work = 2 * held + saved * (2 + abreast) + scratch
     return Appetite(max(1, held // len(probe)), work // len(probe) + 1, channels)
 
 
@@ -142,69 +142,54 @@ def assemble(
         The kernel, in at least single precision.
     """
     rows = _slices(len(x1), plan.chunk)
-    columns = rows if x2 is None else _slices(len(x2), plan.chunk)
-    kept: dict[tuple[int, bool], list[Features]] = {}
-
-    def features(part: slice, second: bool) -> list[Features]:
-        key = (part.start, second)
-        if key in kept:
-            return kept[key]
-        x = x2 if second and x2 is not None else x1
-        made = [each.compact() for source in sources for each in source.features(x[part])]
-        if plan.keep:
-            kept[key] = made
-        return made
-
+    other = x1 if x2 is None else x2
+    columns = rows if x2 is None else _slices(len(other), plan.chunk)
     kernel: Tensor | None = None
-    for i, row in enumerate(rows):
-        left = features(row, False)
+    for i, some in enumerate([rows] if plan.keep else [[row] for row in rows]):
+        left = _layers(sources, x1, some)
         if kernel is None:
-            size = len(x1 if x2 is None else x2)
-            kernel = allocate(len(x1), size, channels, outputs, left[0].like).zero_()
-        for column in columns[:i] if x2 is None else columns:
-            _add(
-                window(kernel, row, column, channels, outputs),
-                left,
-                features(column, x2 is not None),
-                outputs,
-            )
+            like = left[0][0][1].like
+            kernel = allocate(len(x1), len(other), channels, outputs, like).zero_()
         if x2 is None:
-            diagonal = window(kernel, row, row, channels, outputs)
-            _add_lower(diagonal, left, row.stop - row.start, channels, outputs)
+            _fill(kernel, left, None, channels, outputs)
+        apart = [[column] for column in (columns[:i] if x2 is None else columns)]
+        for chosen in [columns] if plan.keep and x2 is not None else apart:
+            _fill(kernel, left, _layers(sources, other, chosen), channels, outputs)
     assert kernel is not None
-    return kernel if x2 is not None else _mirrored(kernel)
+    return kernel if x2 is not None else mirrored(kernel)
 
 
-def _add(total: Tensor, left: list[Features], right: list[Features], outputs: Outputs) -> None:
-    for mine, theirs in zip(left, right, strict=True):
-        mine.add(total, theirs, outputs)
+Layer = list[tuple[slice, Features]]
+"""The features of one layer for the samples in each slice."""
 
 
-def _add_lower(
-    total: Tensor, features: list[Features], samples: int, channels: int, outputs: Outputs
+def _layers(sources: Sequence[Source], x: Tensor, parts: list[slice]) -> list[Layer]:
+    made = [[each.compact() for source in sources for each in source.features(x[part])] for part in parts]
+    return [_joined(parts, layer) for layer in zip(*made, strict=True)]
+
+
+def _joined(parts: list[slice], features: Sequence[Features]) -> Layer:
+    """All samples together where that takes little copying."""
+    together = features[0].joined(features[1:]) if len(features) > 1 else None
+    if together is None:
+        return list(zip(parts, features, strict=True))
+    return [(slice(parts[0].start, parts[-1].stop), together)]
+
+
+def _fill(
+    kernel: Tensor, left: list[Layer], right: list[Layer] | None, channels: int, outputs: Outputs
 ) -> None:
-    """Add at least the lower half of a symmetric block: in quarters, of which the upper right is left out."""
-    if samples <= SMALLEST:
-        _add(total, features, features, outputs)
-        return
-    half = samples // 2
-    first, second = slice(0, half), slice(half, samples)
-    upper, lower = ([each.rows(part) for each in features] for part in (first, second))
-    _add(window(total, second, first, channels, outputs), lower, upper, outputs)
-    for part, some in ((first, upper), (second, lower)):
-        size = part.stop - part.start
-        _add_lower(window(total, part, part, channels, outputs), some, size, channels, outputs)
-
-
-def _mirrored(kernel: Tensor) -> Tensor:
-    """The kernel with its upper half taken from the lower."""
-    for start in range(0, kernel.shape[-1], SMALLEST):
-        stop = start + SMALLEST
-        square = kernel[..., start:stop, start:stop]
-        square.copy_(square.tril() + square.tril(-1).mT)
-        kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].contiguous().mT.contiguous())
-    return kernel
+    """Add the inner products of all pairs; those of `left` with itself at least in the lower half."""
+    for k, layer in enumerate(left):
+        for i, (rows, one) in enumerate(layer):
+            for columns, two in layer[:i] if right is None else right[k]:
+                one.add(window(kernel, rows, columns, channels, outputs), two, outputs)
+            if right is None:
+                one.add_lower(window(kernel, rows, rows, channels, outputs), outputs)
 
 
 def _slices(samples: int, chunk: int) -> list[slice]:
-    return [slice(start, min(start + chunk, samples)) for start in range(0, samples, chunk)]
+    """Chunks of at most `chunk` samples, of nearly one size."""
+    count = -(-samples // chunk)
+    bounds = [samples * i // count for i in range(count + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,18 +25,17 @@ def _padded(layer: Convolutional, inputs: Tensor) -> Tensor:
     return F.pad(inputs, sides, mode=mode) if any(sides) else inputs
 
 
-def patches(layer: Convolutional, inputs: Tensor) -> Tensor:
-    """The vectors that a convolution's matrix multiplies.
+def windows(layer: Convolutional, inputs: Tensor) -> Tensor:
+    """The patches that a convolution's matrix multiplies, as a view of the padded inputs.
 
-    Channels are brought to the last axis first, so that a patch is copied in runs of kernel width times channels.
+    Channels are brought to the last axis first, so that a patch is read in runs of kernel width times channels.
 
     Args:
         layer: The convolution; stride, dilation, groups and every padding are respected.
         inputs: (N, channels, *space).
 
     Returns:
-        (N, G, T, in): G groups, T output positions, in = channels / G times the kernel's size, the channel
-        running fastest.
+        (N, G, *places, *kernel, channels / G): G groups, a place for each output.
     """
     last = _padded(layer, inputs).movedim(1, -1).contiguous()
     n, *space, channels = last.shape
@@ -47,7 +43,7 @@ def patches(layer: Convolutional, inputs: Tensor) -> Tensor:
     places = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes]
     steps = last.stride()[1:-1]
     groups, each = layer.groups, channels // layer.groups
-    windows = last.as_strided(
+    return last.as_strided(
         (n, groups, *places, *layer.kernel_size, each),
         (
             last.stride(0),
@@ -57,40 +53,8 @@ def patches(layer: Convolutional, inputs: Tensor) -> Tensor:
             1,
         ),
     )
-    return windows.reshape(n, groups, math.prod(places), -1)
 
 
 def positions(grads: Tensor, groups: int) -> Tensor:
     """Gradients (C, N, channels, *space) at a convolution's result as (C, N, G, T, channels / G)."""
     return grads.reshape(*grads.shape[:2], groups, grads.shape[2] // groups, -1).mT
-
-
-def weight_gradients(layer: Convolutional, inputs: Tensor, grads: Tensor) -> Tensor:
-    """The weight's gradient of every sample, by one backward pass of a convolution with a group per sample.
-
-    Args:
-        layer: The convolution.
-        inputs: (N, channels, *space).
-        grads: (N, G, T, channels out / G) gradients at its result.
-
-    Returns:
-        (N, G, out, in), in the order of the weight's axes.
-    """
-    n, groups, given, weight = len(inputs), layer.groups, _padded(layer, inputs), layer.weight
-    sizes = zip(given.shape[2:], layer.kernel_size, layer.stride, layer.dilation, strict=True)
-    places = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes]
-    none = [0] * len(places)
-    made = torch.ops.aten.convolution_backward(
-        grads.mT.reshape(1, n * len(weight), *places),
-        given.reshape(1, -1, *given.shape[2:]),
-        weight.detach()[:1].to(given).expand(n * len(weight), *weight.shape[1:]),
-        None,
-        list(layer.stride),
-        none,
-        list(layer.dilation),
-        False,
-        none,
-        n * groups,
-        [False, True, False],
-    )[1]
-    return made.view(n, groups, len(weight) // groups, -1)

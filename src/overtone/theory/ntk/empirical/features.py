@@ -7,13 +7,22 @@ sample n with respect to the layer's parameters, in whatever form is smallest.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from overtone.theory.ntk.empirical.outputs import Outputs, accumulate, add_weighed, contract
+from overtone.theory.ntk.empirical.halves import SQUARE, lower
+from overtone.theory.ntk.empirical.outputs import (
+    Outputs,
+    accumulate,
+    accumulate_lower,
+    add_weighed,
+    contract,
+    window,
+)
 
 
 class Features(ABC):
@@ -22,6 +31,10 @@ class Features(ABC):
     @abstractmethod
     def add(self, total: Tensor, other: Features, outputs: Outputs) -> None:
         """Add the inner products with the gradients of other samples to `total`, in the layout of `outputs`."""
+
+    def add_lower(self, total: Tensor, outputs: Outputs) -> None:
+        """Add the inner products with themselves to `total`, at least to its lower half."""
+        self.add(total, self, outputs)
 
     @abstractmethod
     def rows(self, part: slice) -> Features:
@@ -34,6 +47,10 @@ class Features(ABC):
     @abstractmethod
     def push(self, direction: Tensor) -> Tensor:
         """J u: (C, N) inner products with a direction of this layer's `shape`."""
+
+    def joined(self, others: Sequence[Features]) -> Features | None:  # noqa: ARG002
+        """The gradients of these and of further samples, or None if they are better kept apart."""
+        return None
 
     def compact(self) -> Features:
         """The same gradients in the form whose inner products are cheapest."""
@@ -71,6 +88,10 @@ class Explicit(Features):
         """J J^T by one product."""
         assert isinstance(other, Explicit)
         accumulate(total, self.values, other.values, outputs)
+
+    def add_lower(self, total: Tensor, outputs: Outputs) -> None:
+        """J J^T, half of it."""
+        accumulate_lower(total, self.values, outputs)
 
     def rows(self, part: slice) -> Explicit:
         """Their rows."""
@@ -135,6 +156,12 @@ class Products(Features):
             return self
         g = self.grads[0]
         return Explicit(torch.cat([self.inputs * g, g] if self.bias else [self.inputs * g], -1)[None])
+
+    def add_lower(self, total: Tensor, outputs: Outputs) -> None:
+        """(g g^T) * (h h^T + 1), half of it."""
+        for rows, columns in lower(len(self.inputs), SQUARE, SQUARE):
+            part = window(total, rows, columns, len(self.grads), outputs)
+            self.rows(rows).add(part, self.rows(columns), outputs)
 
     def rows(self, part: slice) -> Products:
         """What the layer saw for these samples."""

@@ -7,6 +7,20 @@ import enum
 import torch
 from torch import Tensor
 
+from overtone.theory.ntk.empirical.halves import lower
+
+HOT = 1 << 18
+"""Numbers of a matrix that stay in the cache while it is multiplied with its own rows."""
+
+BLOCK = 256
+"""Samples up to which the lower half of their products is taken in strips."""
+
+STRIP = 32
+"""Samples in the columns of such a strip."""
+
+LEAST = 512
+"""Columns below which a product of matrices is slower."""
+
 
 class Outputs(enum.Enum):
     """Which inner products of the per-sample, per-output gradients J[n, c] the kernel holds.
@@ -33,8 +47,31 @@ def accumulate(total: Tensor, left: Tensor, right: Tensor, outputs: Outputs) -> 
     """Add the inner products over the last axis of (C, N, P) and (C, M, P) to `total`, in the layout of `outputs`."""
     if outputs is Outputs.PER_OUTPUT:
         total.baddbmm_(left, right.transpose(1, 2))
-    else:
-        total.addmm_(_matrix(left, outputs), _matrix(right, outputs).mT)
+        return
+    one, two = _matrix(left, outputs), _matrix(right, outputs)
+    for part in _columns(one):
+        total.addmm_(one[:, part], two[:, part].mT)
+
+
+def accumulate_lower(total: Tensor, values: Tensor, outputs: Outputs) -> None:
+    """Add the inner products of (C, N, P) with themselves to `total`, at least to its lower half."""
+    windows = lower(values.shape[1], BLOCK, STRIP)
+    if outputs is Outputs.PER_OUTPUT:
+        for rows, columns in windows:
+            total[:, rows, columns].baddbmm_(values[:, rows], values[:, columns].transpose(1, 2))
+        return
+    matrix, per = _matrix(values, outputs), values.shape[0] if outputs is Outputs.BLOCKS else 1
+    for part in _columns(matrix):
+        some = matrix[:, part]
+        for rows, columns in windows:
+            r, c = (slice(each.start * per, each.stop * per) for each in (rows, columns))
+            total[r, c].addmm_(some[r], some[c].mT)
+
+
+def _columns(matrix: Tensor) -> list[slice]:
+    """Columns of a matrix that stay in a CPU's cache while each of its rows meets all others."""
+    step = matrix.shape[1] if matrix.device.type != "cpu" else max(LEAST, HOT // max(1, len(matrix)))
+    return [slice(start, start + step) for start in range(0, matrix.shape[1], step)]
 
 
 def _matrix(values: Tensor, outputs: Outputs) -> Tensor:

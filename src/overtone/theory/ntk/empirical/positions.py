@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import enum
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from overtone.theory.ntk.empirical.calls import Calls, near
 from overtone.theory.ntk.empirical.features import Features
-from overtone.theory.ntk.empirical.outputs import Outputs, accumulate, contract, weigh, window
+from overtone.theory.ntk.empirical.outputs import (
+    Outputs,
+    accumulate,
+    accumulate_lower,
+    contract,
+    weigh,
+    window,
+)
 
 ELEMENTWISE = 200
 """Multiplications and additions of a matrix product in the time of one pass over an entry of its result."""
+
+
+FRESH = 5
+"""Reads of a number from memory in the time in which one is written for the first time and kept."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,10 @@ class Way(ABC):
     def add(self, total: Tensor, one: Calls, two: Calls, outputs: Outputs) -> None:
         """Add the inner products of the gradients of `one` and `two` to `total`."""
 
+    def add_lower(self, total: Tensor, calls: Calls, outputs: Outputs) -> None:
+        """Add the inner products of the gradients with themselves, at least to the lower half of `total`."""
+        self.add(total, calls, calls, outputs)
+
     @abstractmethod
     def scratch(self, calls: Calls) -> int:
         """Numbers that a product holds for a while, beside its workspace."""
@@ -46,8 +63,8 @@ class Way(ABC):
 
 @final
 @dataclass(frozen=True)
-class ByTiles(Way):
-    """Gradients are formed for a few rows of the matrix at a time.
+class ByParts(Way):
+    """Gradients are formed for a few columns of the matrix at a time, few enough to be multiplied in the cache.
 
     Attributes:
         workspace: Numbers that may be held while multiplying.
@@ -56,28 +73,25 @@ class ByTiles(Way):
     workspace: int
 
     def add(self, total: Tensor, one: Calls, two: Calls, outputs: Outputs) -> None:
-        """J J^T, summed over tiles of the matrix's rows."""
-        channels, n = one.grads.shape[:2]
-        first = one.unfold(one.inputs)
-        second = first if two is one else two.unfold(two.inputs)
-        samples = max(n, two.grads.shape[1]) * channels
-        tile = max(1, self.workspace // (2 * samples * first.shape[1] * (first.shape[-1] + 1)))
-        for start in range(0, one.grads.shape[-1], tile):
-            rows = slice(start, start + tile)
-            left = _gradients(one, first, rows)
-            right = left if two is one else _gradients(two, second, rows)
-            for mine, theirs in zip(left, right, strict=True):
-                accumulate(total, mine, theirs, outputs)
+        """J J^T, summed over parts."""
+        most = min(_columns(each.grads, self.workspace) for each in (one, two))
+        for left, right in zip(one.parts(most), two.parts(most), strict=True):
+            accumulate(total, left, right, outputs)
+
+    def add_lower(self, total: Tensor, calls: Calls, outputs: Outputs) -> None:
+        """Half of it; each part is formed once."""
+        for part in calls.parts(_columns(calls.grads, self.workspace)):
+            accumulate_lower(total, part, outputs)
 
     def scratch(self, calls: Calls) -> int:
-        """The unfolded inputs."""
-        return len(calls.inputs) * calls.unfold(calls.inputs[:1]).numel()
+        """The padded inputs."""
+        return 2 * calls.inputs.numel()
 
 
-def _gradients(calls: Calls, unfolded: Tensor, rows: slice) -> list[Tensor]:
-    g = calls.grads[..., rows]
-    parts = [torch.matmul(g.mT, unfolded).flatten(2)] if calls.weight else []
-    return [*parts, g.sum(-2).flatten(2)] if calls.bias else parts
+def _columns(grads: Tensor, workspace: int) -> int:
+    """Columns of the matrix whose gradients are formed at once."""
+    samples, groups, out = grads.shape[0] * grads.shape[1], grads.shape[2], grads.shape[4]
+    return max(1, min(near(grads), workspace // 2) // (samples * groups * out))
 
 
 @final
@@ -99,9 +113,9 @@ class ByPairs(Way):
         room = min(self.workspace, 4 * near(total))
         tile = max(1, int((room / (2 * places**2 * (per_pair + 1))) ** 0.5))
         for rows in _slices(n, tile):
-            h = one.unfold(one.inputs[rows])
+            h = one.unfold.whole(one.inputs[rows])
             for columns in _slices(m, tile):
-                h2 = two.unfold(two.inputs[columns])
+                h2 = two.unfold.whole(two.inputs[columns])
                 for k in range(groups):
                     inner = h[:, k].flatten(0, 1) @ h2[:, k].flatten(0, 1).mT
                     g, g2 = one.grads[:, rows, k], two.grads[:, columns, k]
@@ -131,9 +145,18 @@ class Placed(Features):
         assert isinstance(other, Placed)
         self.way.add(total, self.calls, other.calls, outputs)
 
+    def add_lower(self, total: Tensor, outputs: Outputs) -> None:
+        """The same, at least to the lower half."""
+        self.way.add_lower(total, self.calls, outputs)
+
     def rows(self, part: slice) -> Placed:
         """What the matrix saw in these samples."""
         return Placed(self.calls.rows(part), self.way)
+
+    def joined(self, others: Sequence[Features]) -> Placed:
+        """What the matrix saw in all of these samples."""
+        calls = [self.calls, *(each.calls for each in others if isinstance(each, Placed))]
+        return Placed(Calls.joined(calls), self.way)
 
     def pull(self, weights: Tensor) -> Tensor:
         """J^T w, a few samples at a time."""
@@ -177,20 +200,49 @@ def _over_positions(inner: Tensor, g: Tensor, g2: Tensor, outputs: Outputs) -> T
     return pairs.unflatten(-1, (m, u)).unflatten(-3, (n, t)).sum((-3, -1))
 
 
+class Form(enum.Enum):
+    """In which form the gradients of a matrix at many positions are kept."""
+
+    PAIRS = enum.auto()
+    PARTS = enum.auto()
+    EXPLICIT = enum.auto()
+
+
+def cheapest(calls: Calls, channels: int, room: Room) -> Form:
+    """The form that takes the fewest operations, or the least traffic to memory, in the room there is.
+
+    Args:
+        calls: What the matrix saw, for some of the outputs.
+        channels: Outputs of the network.
+        room: What the features may take.
+    """
+    _, n, groups, places, out = calls.grads.shape
+    given, width = calls.inputs.numel() // n, calls.width
+    gradients = channels * groups * out * width
+    operations = 2 * gradients * (1 + 2 * places / room.samples)
+    pairs = groups * places**2 * (2 * (width + channels * out) + ELEMENTWISE)
+    if calls.weight and pairs < operations:
+        return Form.PAIRS
+    if gradients > max(room.each, given + channels * groups * places * out):
+        return Form.PARTS
+    at_results = channels * groups * places * out
+    columns = max(1, near(calls.grads) // (room.samples * channels * groups * out))
+    repeats = math.ceil(width / columns)
+    parts = FRESH * (given + at_results) + repeats * at_results + groups * places * width
+    return Form.PARTS if parts < (FRESH + 1) * gradients else Form.EXPLICIT
+
+
 def features_of(calls: Calls, room: Room) -> Features:
-    """The form of a layer's gradients that takes the fewest operations in the room there is.
+    """A layer's gradients in the cheapest form.
 
     Args:
         calls: What the matrix saw.
         room: What the features may take.
     """
-    channels, n, groups, places, out = calls.grads.shape
-    width = calls.width
-    gradients = channels * groups * out * width
-    explicit = 2 * gradients * (1 + 2 * places / room.samples)
-    pairs = groups * places**2 * (2 * (width + channels * out) + ELEMENTWISE)
-    if calls.weight and pairs < explicit:
-        return Placed(calls, ByPairs(room.workspace))
-    if gradients <= max(room.each, calls.size // n):
-        return calls.explicit()
-    return Placed(calls, ByTiles(room.workspace))
+    match cheapest(calls, len(calls.grads), room):
+        case Form.PAIRS:
+            return Placed(calls, ByPairs(room.workspace))
+        case Form.PARTS:
+            return Placed(calls, ByParts(room.workspace))
+        case Form.EXPLICIT:
+            return calls.explicit()

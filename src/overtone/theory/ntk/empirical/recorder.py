@@ -32,6 +32,11 @@ class Recorder:
         return result.clone() if self._copies else None
 
     @property
+    def results(self) -> list[Tensor]:
+        """The results of all calls, layer by layer."""
+        return [result for calls in self.calls.values() for _, result in calls]
+
+    @property
     def overwritten(self) -> bool:
         """Whether an in-place operation has changed an input or a result since it was kept."""
         return any(each._version != version for each, version in self._versions)

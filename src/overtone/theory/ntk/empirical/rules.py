@@ -13,9 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from overtone.theory.ntk.empirical.calls import Calls
-from overtone.theory.ntk.empirical.convolution import patches, positions, weight_gradients
+from overtone.theory.ntk.empirical.convolution import positions
 from overtone.theory.ntk.empirical.features import Explicit, Features, Lookup, Products
-from overtone.theory.ntk.empirical.positions import Room, features_of
+from overtone.theory.ntk.empirical.gathering import Forming, Gathering, Stacking
+from overtone.theory.ntk.empirical.positions import Form, Room, cheapest, features_of
+from overtone.theory.ntk.empirical.unfold import Patches, Plain, Unfold
 
 
 class Rule(ABC):
@@ -30,6 +32,23 @@ class Rule(ABC):
             grads: (C, N, ...) gradient of every output at the result of each call.
             room: What the features may take.
         """
+
+    def gather(
+        self,
+        inputs: Sequence[Tensor],
+        results: Sequence[Tensor],  # noqa: ARG002
+        channels: int,  # noqa: ARG002
+        room: Room,
+    ) -> Gathering:
+        """What takes the gradients of one output after the other.
+
+        Args:
+            inputs: (N, ...) input of each call.
+            results: (N, ...) result of each call.
+            channels: Outputs whose gradients will be taken.
+            room: What the features may take.
+        """
+        return Stacking(lambda grads: self.features(inputs, grads, room))
 
 
 def _join(calls: list[Tensor], axis: int) -> Tensor:
@@ -54,11 +73,7 @@ class Matrix(Rule):
         g = _join([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
         if h.shape[2] == 1:
             return Products(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
-        return features_of(Calls(h, g, _same, self.weight, self.bias), room)
-
-
-def _same(inputs: Tensor) -> Tensor:
-    return inputs
+        return features_of(Calls(h, g, Plain(), self.weight, self.bias), room)
 
 
 @final
@@ -72,15 +87,25 @@ class Convolution(Rule):
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Whatever is cheapest, over the patches of all calls."""
-        unfold = partial(patches, self.layer)
-        g = _join([positions(each, self.layer.groups) for each in grads], 3)
         if len(inputs) == 1:
-            return features_of(
-                Calls(inputs[0], g, unfold, self.weight, self.bias, partial(weight_gradients, self.layer)),
-                room,
-            )
-        h = _join([unfold(each) for each in inputs], 2)
-        return features_of(Calls(h, g, _same, self.weight, self.bias), room)
+            return features_of(self._calls(inputs[0], grads[0]), room)
+        g = _join([positions(each, self.layer.groups) for each in grads], 3)
+        h = _join([Patches(self.layer).whole(each) for each in inputs], 2)
+        return features_of(Calls(h, g, Plain(), self.weight, self.bias), room)
+
+    def gather(
+        self, inputs: Sequence[Tensor], results: Sequence[Tensor], channels: int, room: Room
+    ) -> Gathering:
+        """Explicit gradients of several outputs are formed one output after the other."""
+        if len(inputs) == 1 and channels > 1:
+            like = self._calls(inputs[0], results[0].detach()[None])
+            if cheapest(like, channels, room) is Form.EXPLICIT:
+                return Forming(channels, lambda grads: self._calls(inputs[0], grads[None]))
+        return super().gather(inputs, results, channels, room)
+
+    def _calls(self, inputs: Tensor, grads: Tensor) -> Calls:
+        g = positions(grads, self.layer.groups)
+        return Calls(inputs, g, Patches(self.layer), self.weight, self.bias)
 
 
 @final
@@ -94,13 +119,13 @@ class Transposed(Rule):
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:  # noqa: ARG002
         """Explicit gradients: the patches are those of the output gradients, other ones for each output."""
-        unfold = partial(patches, self.layer)
+        unfold = Patches(self.layer)
         total = torch.stack(
             [self._one(x, g, unfold) for x, g in zip(inputs, grads, strict=True)],
         ).sum(0)
         return Explicit(total)
 
-    def _one(self, x: Tensor, grads: Tensor, unfold: Callable[[Tensor], Tensor]) -> Tensor:
+    def _one(self, x: Tensor, grads: Tensor, unfold: Unfold) -> Tensor:
         parts = []
         if self.weight:
             side = positions(x[None], self.layer.groups)

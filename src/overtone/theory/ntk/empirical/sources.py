@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.gathering import Gathering
 from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.recorder import Recorder
 from overtone.theory.ntk.empirical.rules import Rule
@@ -86,6 +87,14 @@ class Source(ABC):
     def features(self, x: Tensor) -> list[Features]:
         """The gradients for the samples `x`, as parts whose inner products add up."""
 
+    def alike(self, x: Tensor, channels: int) -> list[Features]:  # noqa: ARG002
+        """Features of the form and size of those for the samples `x`; their values need not be right."""
+        return self.features(x)
+
+    def abreast(self, channels: int) -> int:
+        """How many of the outputs go back through the network at once."""
+        return channels
+
 
 @final
 class Layers(Source):
@@ -97,6 +106,7 @@ class Layers(Source):
         rules: The rule of every layer that owns them.
         room: What each layer's features may take.
         stand_ins: Modules that take the place of others, by name.
+        last: Whether pictures (N, C, H, W) are handed to the network with their channels last in memory.
     """
 
     route = Route.LAYERS
@@ -108,9 +118,11 @@ class Layers(Source):
         rules: Mapping[nn.Module, Rule],
         room: Room,
         stand_ins: Mapping[str, nn.Module],
+        last: bool,
     ) -> None:
         super().__init__(network, parameters)
         self.rules, self.room, self.stand_ins = rules, room, stand_ins
+        self.last = last
         self._copies = False
 
     def by_layer(self, x: Tensor, cotangent: Tensor | None = None) -> dict[nn.Module, Features | None]:
@@ -121,27 +133,45 @@ class Layers(Source):
             cotangent: (C,) weights that combine the outputs into one, or None to keep them apart.
         """
         y, recorder = self._forward(x)
-        results = [result for calls in recorder.calls.values() for _, result in calls]
         columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
-        taken = [
-            torch.autograd.grad(each, results, retain_graph=i + 1 < len(columns), allow_unused=True)
-            for i, each in enumerate(columns)
-        ]
-        stacked = iter(
-            _stack([torch.zeros_like(result) if g is None else g for g in gs])
-            for result, gs in zip(results, zip(*taken, strict=True), strict=True)
-        )
-        found: dict[nn.Module, Features | None] = {}
+        gathering = self._gathering(recorder, len(x), len(columns))
+        results = recorder.results
+        for i, column in enumerate(columns):
+            grads = torch.autograd.grad(column, results, retain_graph=i + 1 < len(columns), allow_unused=True)
+            _hand_out(recorder, gathering, grads)
+        return {layer: None if each is None else each.features() for layer, each in gathering.items()}
+
+    def alike(self, x: Tensor, channels: int) -> list[Features]:
+        """Features for gradients of zero, which take no backward pass."""
+        _, recorder = self._forward(x)
+        gathering = self._gathering(recorder, len(x), channels)
+        for _ in range(channels):
+            _hand_out(
+                recorder, gathering, [each.new_zeros(()).expand(each.shape) for each in recorder.results]
+            )
+        return [each.features() for each in gathering.values() if each is not None]
+
+    def abreast(self, channels: int) -> int:  # noqa: ARG002
+        """One."""
+        return 1
+
+    def _gathering(
+        self, recorder: Recorder, samples: int, channels: int
+    ) -> dict[nn.Module, Gathering | None]:
+        """What takes the gradients of each layer; None where it was not called with one row per sample."""
+        found: dict[nn.Module, Gathering | None] = {}
         for layer, calls in recorder.calls.items():
-            grads = [wide(next(stacked)) for _ in calls]
             inputs = [wide(given) if given.is_floating_point() else given for given, _ in calls]
-            rows = all(len(h) == len(x) == g.shape[1] for h, g in zip(inputs, grads, strict=True))
+            results = [result for _, result in calls]
+            rows = all(len(each) == samples for each in (*inputs, *results))
             usable = bool(calls) and rows
-            found[layer] = self.rules[layer].features(inputs, grads, self.room) if usable else None
+            found[layer] = self.rules[layer].gather(inputs, results, channels, self.room) if usable else None
         return found
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Recorder]:
         """Outputs and what the layers saw; with copies only if something is overwritten in place."""
+        if self.last:
+            x = x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
         recorder = Recorder(list(self.rules), copies=self._copies)
         with replaced(self.network, self.stand_ins), recorder:
             y = outputs_of(self.network, x)
@@ -155,9 +185,17 @@ class Layers(Source):
         return [each for each in self.by_layer(x).values() if each is not None]
 
 
-def _stack(grads: list[Tensor]) -> Tensor:
-    """(C, N, ...), the outputs of a sample side by side in memory."""
-    return grads[0][None] if len(grads) == 1 else torch.stack(grads, 1).transpose(0, 1)
+def _hand_out(
+    recorder: Recorder, gathering: Mapping[nn.Module, Gathering | None], grads: Sequence[Tensor | None]
+) -> None:
+    """Give each layer the gradients at its results; zeros where there are none."""
+    pairs = iter(zip(recorder.results, grads, strict=True))
+    for layer, calls in recorder.calls.items():
+        mine = [
+            torch.zeros_like(result) if g is None else g for _, (result, g) in zip(calls, pairs, strict=False)
+        ]
+        if (each := gathering[layer]) is not None:
+            each.take([wide(g) for g in mine])
 
 
 @final
