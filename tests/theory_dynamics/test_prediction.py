@@ -150,11 +150,11 @@ def test_flow_and_small_steps_are_the_same() -> None:
 
 
 def test_what_cannot_be_told_is_nan_and_never_never() -> None:
-    """A tanh network on a circle, by minibatches: no high frequency in its kernel yet, but it grows fast."""
+    """A tanh network on a circle, as a part is predicted: no high frequency in its kernel yet, but it grows fast."""
     signal = tones((1, 2, 4, 8), 64)
     network = field(signal, 64, 2, Activation.TANH)
     adam = torch.optim.Adam(network.parameters(), 1e-3)
-    found = predict(signal, network, adam, 1000, pilot=40, batch=32)
+    found = predict(signal, network, adam, 1000, pilot=40, batch=32, part=signal)
     steps = derived.learning_step(derived.combine_channels(found.record)).values
     content = derived.has_content(derived.combine_channels(found.record)).values
     assert np.isnan(steps[content][-1])

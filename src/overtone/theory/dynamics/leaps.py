@@ -11,12 +11,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from overtone import rng
+from overtone.theory.dynamics.drawn import draw
 from overtone.theory.dynamics.edge import hold
 from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate, mean_rate
 from overtone.theory.dynamics.optimizer import second_moments
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.preconditioned import push
-from overtone.theory.dynamics.rules import Rule, State
+from overtone.theory.dynamics.rules import Descent, Rule, State
+from overtone.theory.dynamics.scattered import batch_squares, per_sample_squares
 from overtone.theory.dynamics.separable import separable_kernel
 
 LONGEST = 0.15
@@ -53,7 +56,9 @@ class Leaps:
     In a leap from t to t + d the parameters move by what d steps of the linear network add up to, -D J^T a, Adam's
     second moments by the squares of the gradients on the way, and the sharpness is held at the edge of stability.
     Leaps are as long as the moved network stays close to the linear one. Of a kernel with second moments the
-    separable form is used.
+    separable form is used. Where the pilot's steps see minibatches, the linear network is trained on drawn ones: their
+    jitter of the parameters slows the learning of features down, which the mean run does not know, and their scatter
+    is part of Adam's second moments.
 
     Args:
         pilot: Where training has come; it is taken along.
@@ -136,11 +141,10 @@ class Leaps:
         residual, since = state.residual, now
         for stop in sorted({*recorded, *sums}):
             rate = mean_rate(self.rate, at, stop)
-            state, at = linear.advance(state, self.rule, rate, stop - at, ceiling=CALM), stop
+            state, at = self._advance(linear, state, rate, at, stop), stop
             passed[stop] = linear.at(state)
             if view.scale is not None and stop in sums:
-                middle = linear.gain * (residual + state.residual) / 2
-                squares.append((stop - since, self._pull(linear, middle)))
+                squares.append((stop - since, self._squares(linear, (residual + state.residual) / 2)))
                 residual, since = state.residual, stop
         trial = self._moved(view, state, squares, length)
         found = trial[0](self._x).detach().reshape(self._y.shape).double()
@@ -152,6 +156,15 @@ class Leaps:
             loss = float((outputs - self._y)[self._train].square().mean())
             moments.append(Moment(step, outputs, loss))
         return trial, moments, apart
+
+    def _advance(self, linear: Linearised, state: State, rate: float, start: int, stop: int) -> State:
+        """The state at step `stop`, by all samples or by batches that are drawn."""
+        batch = self.pilot.batch
+        if batch is None or not isinstance(self.rule, Descent):
+            return linear.advance(state, self.rule, rate, stop - start, ceiling=CALM)
+        source = torch.Generator().manual_seed(rng.derive(self.pilot.seed, "leaps", str(start)))
+        rows = torch.randint(len(self._train), (stop - start, batch), generator=source).to(self._train.device)
+        return draw(linear, state, self.rule, rate, rows, CALM)
 
     def _moved(
         self, view: View, state: State, squares: list[tuple[int, dict[str, Tensor]]], length: int
@@ -175,7 +188,7 @@ class Leaps:
                     kept["step"] += length
                 for steps, each in squares:
                     left = float(group["betas"][1]) ** steps
-                    kept["exp_avg_sq"].mul_(left).add_((1 - left) * each[name].square())
+                    kept["exp_avg_sq"].mul_(left).add_((1 - left) * each[name])
         return network, optimizer
 
     def _held(self, view: View) -> View:
@@ -195,12 +208,26 @@ class Leaps:
         if not isinstance(optimizer, torch.optim.Adam):
             return
         x, y = self._x[self._train], self._y[self._train]
-        parameters = [p for p in self.pilot.network.parameters() if p in optimizer.state]
-        loss = (self.pilot.network(x).reshape(y.shape) - y).square().mean()
+        parameters = {n: p for n, p in self.pilot.network.named_parameters() if p in optimizer.state}
+        residual = self.pilot.network(x).reshape(y.shape) - y
+        found = torch.autograd.grad(residual.square().mean(), list(parameters.values()))
+        squares = self._expected(dict(zip(parameters, found, strict=True)), residual.detach())
         beta = float(optimizer.param_groups[0]["betas"][1])
-        for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        for name, p in parameters.items():
             moment = optimizer.state[p]["exp_avg_sq"]
-            moment.copy_(torch.maximum(moment, beta * moment + (1 - beta) * g.square()))
+            moment.copy_(torch.maximum(moment, beta * moment + (1 - beta) * squares[name]))
+
+    def _squares(self, linear: Linearised, residual: Tensor) -> dict[str, Tensor]:
+        """The squared gradients that steps see where the modes have a residual, by parameter name."""
+        gradient = self._pull(linear, linear.gain * residual)
+        return self._expected(gradient, (linear.modes @ residual).reshape(len(self._train), -1))
+
+    def _expected(self, gradient: dict[str, Tensor], residual: Tensor) -> dict[str, Tensor]:
+        batch = self.pilot.batch
+        if batch is None:
+            return {name: g.square() for name, g in gradient.items()}
+        each = per_sample_squares(self.pilot.network, self._x[self._train], residual)
+        return batch_squares(gradient, each, batch)
 
     def _pull(self, linear: Linearised, along: Tensor) -> dict[str, Tensor]:
         """J^T of a combination of modes, by parameter name."""

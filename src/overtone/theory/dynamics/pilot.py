@@ -34,6 +34,7 @@ class Pilot:
     Attributes:
         step: Steps taken.
         batch: Samples per step; None for all of them.
+        seed: Of the draws.
         seconds: Wall-clock time that they took.
     """
 
@@ -49,7 +50,7 @@ class Pilot:
         seed: int = 0,
     ) -> None:
         self.network, self.optimizer = copy.deepcopy((network, optimizer))
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.seed = 0, 0.0, seed
         self._x, self._y, self._schedule = x, y, schedule
         self.batch = None if batch is None or batch >= len(x) else batch
         self._base = float(optimizer.param_groups[0]["lr"])

@@ -96,7 +96,7 @@ def predict(
 
     The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With a
     pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay, but not on a part of the
-    signal, nor for Adam on minibatches (`Beyond` says why). From there the kernel is continued: if it stays, bands are
+    signal (`Beyond` says why). From there the kernel is continued: if it stays, bands are
     learned at the latest; if its eigenvalues go on as the power of the step at which they grew before, at the
     earliest; the prediction takes half that power. A band whose earliest and latest steps differ by more than a factor
     of 4 is not told: its rows are NaN from where the two part. Training that diverges is predicted as such, up to
@@ -112,13 +112,14 @@ def predict(
         flow: Gradient flow instead of the optimizer's own steps.
         part: The part of the signal to predict, if it is too large as a whole; the signal itself if None. Other
             samples count in the loss's mean, and are taken not to matter for the part's residual.
-        batch: Samples per step; all if None. Minibatches are predicted by their mean, with the scatter beside it.
+        batch: Samples per step; all if None. Leaps follow a run on minibatches that are drawn, of which other draws
+            differ; without leaps minibatches are predicted by their mean.
         schedule: Factor of the learning rate per step.
         bands: Bands of the record; the default ones if None.
         noise: The signal's noise floor, if known.
         memory: Budget in GiB.
         ratio: Growth from one recorded step to the next.
-        seed: Seeds the pilot's batches.
+        seed: Seeds the batches of pilot and leaps.
         tell: Called with a sentence on what predicting will cost and training would, half way of the pilot, and again
             if it turns out to be twice as much.
 
@@ -134,9 +135,7 @@ def predict(
     began, seen = time.perf_counter(), signal if part is None else part
     _check(seen, network, optimizer, steps, pilot, batch)
     base = float(optimizer.param_groups[0]["lr"])
-    beyond = Beyond.of(
-        pilot, part is not None, batch is not None and batch < signal.train_index.numel(), optimizer
-    )
+    beyond = Beyond.of(pilot, part is not None)
     found = Foretelling(
         signal,
         network,
