@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import NamedTuple, final
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from overtone.nn import Frame
-from overtone.nn.encodings import Fourier
-from overtone.rng import derive, generator
 from overtone.signals import Scattered
-from overtone.theory import twin
-from overtone.theory.ntk import infinite
-from overtone.theory.ntk.infinite import Dense
-from overtone.training import Options, train
 from overtone.tune.budget import Budget
 from overtone.tune.expectation import expected
 from overtone.tune.family import Family
@@ -30,22 +22,21 @@ from overtone.tune.plan import (
     stop_sentence,
     worth_sentence,
 )
-from overtone.tune.size import Size, field, size
+from overtone.tune.size import Size, size
+from overtone.tune.trials import STEPS, trials
+from overtone.tune.twins import Twins
 
-SAMPLES, LANDMARKS = 4096, 512
-"""Samples that a twin is judged on, and those of them that its kernel is taken through."""
+SLOWEST, BEGIN = 1 / 8, 3
+"""Cycles per extent of the lowest rung, of which the next ones are doubles, and the rung where the search begins: 1."""
 
-SLOWEST = 1 / 8
-"""Cycles per extent of the first rung; the next ones double it."""
+FAR_DB = 2.0
+"""A rung this much worse than the best ends the search on its side."""
 
 FEATURES = 24
 """Features of a table up to which each gets a bandwidth of its own."""
 
 STRIDE = 4.0
 """By how much a feature's bandwidth is tried apart from the others'."""
-
-TRIAL_STEPS, TRIAL_WIDTH, TRIAL_BATCH = 300, 64, 512
-"""Of the short training runs that compare encodings."""
 
 
 def choose_scattered(
@@ -59,13 +50,14 @@ def choose_scattered(
     """Plan a fit of scattered samples by held-out error.
 
     Bandwidths from an eighth of a cycle per extent up, each twice the one before, up to half the rate that the samples
-    would support if they lay evenly, are compared by their kernel twins (`theory.twin.points`) beside plain
-    coordinates; of those that cannot be told from the best the middle is taken. Then each axis in turn is tried at a
-    fourth and at four times its bandwidth and keeps what is clearly better. Of tables, short training runs compare the
-    result with plain features and with the periodic embedding, which has no twin; another encoding is taken only if it
-    is clearly better there. "Clearly" is `judging.tie`.
+    would support if they lay evenly, are compared by their kernel twins beside plain coordinates, each at its best
+    moment within the run's time (`tune.twins`); of those that cannot be told from the best the middle is taken. The
+    search begins at one cycle per extent and ends on either side where 2 dB are lost. Then each axis in turn is tried
+    at a fourth and at four times its bandwidth and keeps what is clearly better. Of tables, short training runs compare
+    the result with plain features and with the periodic embedding, which has no twin; another encoding is taken only if
+    it is clearly better there. "Clearly" is `judging.tie`.
 
-    Cost: about 10 + 2 d twins of at most 4,096 samples and, of tables, three runs of 300 steps.
+    Cost: about 7 + 2 d twins of at most 4,096 samples and, of tables, three runs of 300 steps.
 
     Args:
         signal: What will be learned. Where nothing is held out, a tenth is for judging.
@@ -88,30 +80,28 @@ def choose_scattered(
         )
         reach = tuple(1 / length for length in signal.geometry.extent)
         return _plan(Family.GAUSSIAN, reach, room, (few,), True)
-    twins = _Twins(_part(judged, seed), room, seed)
-    rungs = _rungs(judged)
-    why: list[str] = []
-    errors = [twins.error(Family.GAUSSIAN, rung) for rung in rungs]
-    plain = twins.error(Family.NONE, rungs[0])
-    best, near = min(errors), tie(twins.held_out)
-    inside = [i for i, e in enumerate(errors) if _db(e / best) <= near]
-    chosen = _Choice(Family.GAUSSIAN, _middle(rungs[inside[0]], rungs[inside[-1]]), 0.0)
-    chosen = chosen._replace(error=min(twins.error(chosen.family, chosen.bandwidth), errors[inside[0]]))
-    why.append(_ladder_sentence(rungs, inside, errors, plain, near, twins.samples, signal.geometry.extent))
+    twins = Twins.of(judged, room, seed)
+    near = tie(twins.held_out)
+    rungs = _climb(twins, _rungs(judged))
+    plain = twins.error(Family.NONE, rungs[0].bandwidth)
+    inside = _inside(rungs, near)
+    chosen = _middle(twins, inside)
+    why = [_ladder_sentence(rungs, inside, plain, near, twins, signal.geometry.extent)]
     chosen, moved = _per_axis(twins, chosen, near, signal.geometry.units)
     if plain < chosen.error and _db(chosen.error / plain) > near:
         chosen = _Choice(Family.NONE, chosen.bandwidth, plain)
     why += moved
     if signal.kind == "table":
-        chosen, told = _trials(judged, chosen, near, seed, device)
+        chosen, told = _compared(judged, chosen, near, seed, device)
         why.append(told)
     gain = 1 - chosen.error / twins.baseline
     worth = gain > max(0.01, 2 / math.sqrt(twins.held_out))
     hope = expected(chosen.error, 0.0, twins.held_out, signal.peak)
     why += [worth_sentence(gain, worth), hope_sentence(hope), stop_sentence()]
-    listed = [(Family.GAUSSIAN, r, e) for r, e in zip(rungs, errors, strict=True)]
-    others = sorted([*listed, (Family.NONE, rungs[0], plain)], key=lambda one: one[2])
-    ranked = tuple(Alternative(f, b, _db(signal.peak**2 / e)) for f, b, e in others if e > 0)
+    others = sorted([*rungs, _Choice(Family.NONE, rungs[0].bandwidth, plain)], key=lambda one: one.error)
+    ranked = tuple(
+        Alternative(o.family, o.bandwidth, _db(signal.peak**2 / o.error)) for o in others if o.error > 0
+    )
     plan = _plan(chosen.family, chosen.bandwidth, room, tuple(why), worth)
     return replace(plan, expected=hope, alternatives=ranked)
 
@@ -122,62 +112,6 @@ class _Choice(NamedTuple):
     error: float
 
 
-@final
-@dataclass(frozen=True)
-class _Twins:
-    """Held-out errors of kernel twins on some of the samples."""
-
-    signal: Scattered
-    room: Size
-    seed: int
-
-    @property
-    def samples(self) -> int:
-        return len(self.signal.train_index) + len(self.signal.held_out_index)
-
-    @property
-    def held_out(self) -> int:
-        return len(self.signal.held_out_index) * self.signal.values.shape[1]
-
-    @property
-    def baseline(self) -> float:
-        """Error of the training mean."""
-        values = self.signal.values.double()
-        mean = values[self.signal.train_index].mean(0)
-        return float((values[self.signal.held_out_index] - mean).square().mean())
-
-    def error(self, family: Family, bandwidth: tuple[float, ...]) -> float:
-        signal, places = self.signal, self.signal.geometry
-        encoding = family.build(places, self.room.features, bandwidth, derive(self.seed, "encoding"))
-        frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
-        used = torch.cat([signal.train_index, signal.held_out_index])
-        held = torch.arange(len(used)) >= len(signal.train_index)
-        inputs = (
-            infinite.Fourier(encoding.frequencies, encoding.gain) if isinstance(encoding, Fourier) else None
-        )
-        layers = [Dense.ntk(sigma_b=0.0 if inputs else 1.0)] * (self.room.depth + 1)
-        wide = infinite.fully_connected(layers, infinite.relu(), inputs)
-        values = signal.normalisation.apply(signal.values.double())[used]
-        coords = frame(places.coords(used))
-        found = twin.points(wide, coords, values, held, coords[:1], landmarks=LANDMARKS, seed=self.seed)
-        scale = signal.normalisation.scale.to(found.error).square()
-        return float((found.error[found.index] * scale).mean())
-
-
-def _part(signal: Scattered, seed: int) -> Scattered:
-    """At most 4,096 samples in use."""
-    train, held = signal.train_index, signal.held_out_index
-    share = min(1.0, SAMPLES / (len(train) + len(held)))
-    masks: list[Tensor] = []
-    for name, index in (("train", train), ("held out", held)):
-        count = max(1, round(share * len(index)))
-        drawn = generator(seed, "choose", name).permutation(len(index))[:count]
-        mask = torch.zeros(len(signal.values), dtype=torch.bool)
-        mask[index[torch.from_numpy(drawn)]] = True
-        masks.append(mask)
-    return signal.with_split(*masks)
-
-
 def _rungs(signal: Scattered) -> list[tuple[float, ...]]:
     """Ascending bandwidths, the same number of cycles per extent on every axis."""
     extent = signal.geometry.extent
@@ -186,8 +120,37 @@ def _rungs(signal: Scattered) -> list[tuple[float, ...]]:
     return [tuple(SLOWEST * 2**k / length for length in extent) for k in range(count + 1)]
 
 
+def _climb(twins: Twins, rungs: list[tuple[float, ...]]) -> list[_Choice]:
+    """The rungs from one cycle per extent up, then down, until they are far worse than the best; ascending."""
+    begin = min(BEGIN, len(rungs) - 1)
+    found: dict[int, _Choice] = {}
+    for side in (range(begin, len(rungs)), range(begin - 1, -1, -1)):
+        for k in side:
+            found[k] = _Choice(Family.GAUSSIAN, rungs[k], twins.error(Family.GAUSSIAN, rungs[k]))
+            if _db(found[k].error / min(each.error for each in found.values())) > FAR_DB:
+                break
+    return [found[k] for k in sorted(found)]
+
+
+def _inside(rungs: list[_Choice], near: float) -> list[_Choice]:
+    """The rungs from the first to the last one that cannot be told from the best."""
+    best = min(rung.error for rung in rungs)
+    inside = [k for k, rung in enumerate(rungs) if _db(rung.error / best) <= near]
+    return rungs[inside[0] : inside[-1] + 1]
+
+
+def _middle(twins: Twins, inside: list[_Choice]) -> _Choice:
+    """The geometric middle, which is one of them if their number is odd."""
+    half = len(inside) // 2
+    if len(inside) % 2:
+        return inside[half]
+    low, high = inside[half - 1], inside[half]
+    bandwidth = tuple(math.sqrt(a * b) for a, b in zip(low.bandwidth, high.bandwidth, strict=True))
+    return _Choice(Family.GAUSSIAN, bandwidth, twins.error(Family.GAUSSIAN, bandwidth))
+
+
 def _per_axis(
-    twins: _Twins, chosen: _Choice, near: float, units: tuple[str, ...]
+    twins: Twins, chosen: _Choice, near: float, units: tuple[str, ...]
 ) -> tuple[_Choice, list[str]]:
     """Each axis at a fourth and four times its bandwidth, one after another; what is clearly better stays."""
     axes = len(chosen.bandwidth)
@@ -210,55 +173,38 @@ def _per_axis(
     return chosen, [f"Bandwidths of their own, each better by more than {near:.2g} dB: {', '.join(moved)}."]
 
 
-def _trials(
+def _compared(
     signal: Scattered, chosen: _Choice, near: float, seed: int, device: torch.device | str
 ) -> tuple[_Choice, str]:
-    """Short training runs with the choice, plain features and the periodic embedding."""
+    """The choice against plain features and the periodic embedding, in short training runs."""
     families = list(dict.fromkeys((chosen.family, Family.NONE, Family.PERIODIC)))
-    held = signal.held_out_index
-    truth = signal.values[held].double()
-    found = {}
-    for family in families:
-        network = field(signal, family, chosen.bandwidth, TRIAL_WIDTH, 2, TRIAL_WIDTH, seed).to(device)
-        options = Options(TRIAL_STEPS, batch=TRIAL_BATCH, lr=4e-3, compile=False, seed=seed)
-        least = [math.inf]
-
-        def look(*_: object, network=network, least=least) -> None:  # type: ignore[no-untyped-def]
-            with torch.no_grad():
-                got = network(signal.geometry.coords(held).to(device)).double().cpu()
-            least[0] = min(least[0], float((got - truth.cpu()).square().mean()))
-
-        train(network, signal, options, look, wants=lambda step: step % 20 == 0)
-        found[family] = least[0]
+    found = trials(signal, families, chosen.bandwidth, seed, device)
     best = min(families, key=lambda one: found[one])
     won = _db(found[chosen.family] / found[best]) > near
     kept = best if won else chosen.family
     figures = ", ".join(f"{f.value} {_db(signal.peak**2 / e):.1f} dB" for f, e in found.items())
-    told = f"Trained for {TRIAL_STEPS} steps on held-out samples: {figures}; {kept.value} is taken."
+    told = f"Trained for {STEPS} steps on held-out samples: {figures}; {kept.value} is taken."
     return _Choice(kept, chosen.bandwidth, min(chosen.error, found[kept]) if won else chosen.error), told
 
 
 def _ladder_sentence(
-    rungs: list[tuple[float, ...]],
-    inside: list[int],
-    errors: list[float],
+    rungs: list[_Choice],
+    inside: list[_Choice],
     plain: float,
     near: float,
-    samples: int,
+    twins: Twins,
     extent: tuple[float, ...],
 ) -> str:
-    cycles = [f"{rung[0] * extent[0]:.3g}" for rung in rungs]
-    best = min(errors)
+    def cycles(rung: _Choice) -> str:
+        return f"{rung.bandwidth[0] * extent[0]:.3g}"
+
+    best, worst = min(rung.error for rung in rungs), max(rung.error for rung in rungs)
     return (
-        f"Of {len(rungs)} bandwidths from {cycles[0]} to {cycles[-1]} cycles per extent, those from "
-        f"{cycles[inside[0]]} to {cycles[inside[-1]]} are within {near:.2g} dB of the best on held-out samples "
-        f"(kernel twins, {samples} samples); the middle is taken. The worst loses {_db(max(errors) / best):.1f} dB, "
-        f"plain coordinates {_db(plain / best):.1f} dB."
+        f"Of {len(rungs)} bandwidths from {cycles(rungs[0])} to {cycles(rungs[-1])} cycles per extent, those from "
+        f"{cycles(inside[0])} to {cycles(inside[-1])} are within {near:.2g} dB of the best on held-out samples "
+        f"(kernel twins, {twins.samples} samples, as long as {twins.room.steps} steps); the middle is taken. The worst "
+        f"loses {_db(worst / best):.1f} dB, plain coordinates {_db(plain / best):.1f} dB."
     )
-
-
-def _middle(first: tuple[float, ...], last: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(math.sqrt(a * b) for a, b in zip(first, last, strict=True))
 
 
 def _db(ratio: float) -> float:
