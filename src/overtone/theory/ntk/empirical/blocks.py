@@ -18,9 +18,10 @@ from overtone.theory.ntk.empirical.sources import Source, outputs_of
 GIB = 1 << 30
 
 NEAR = 1 << 26
-"""Bytes per pass beyond which it brings nothing to take more samples at once, but for a few."""
+"""Bytes per pass beyond which it brings nothing to take more samples at once, but for `FEW`."""
 
-FEW = 16
+FEW = 32
+"""Samples below which products of explicit gradients are far from a processor's rate."""
 
 
 @dataclass(frozen=True)

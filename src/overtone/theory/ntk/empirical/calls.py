@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from overtone.theory.ntk.empirical.features import Explicit
+from overtone.theory.ntk.empirical.memory import fresh
 from overtone.theory.ntk.empirical.unfold import Unfold
 
 NEAR = {"cpu": 1 << 19}
@@ -69,7 +70,7 @@ class Calls:
     def explicit(self) -> Explicit:
         """All gradients (C, N, G out (in + 1)), a few samples at a time."""
         channels, n = self.grads.shape[:2]
-        values = self.grads.new_empty(n, channels, *self.shape).transpose(0, 1)
+        values = fresh(n, channels, *self.shape, like=self.grads).transpose(0, 1)
         for rows in self._few():
             self.rows(rows).form(self.seen(rows), values[:, rows])
         return Explicit(values.flatten(2))

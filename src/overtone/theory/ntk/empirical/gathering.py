@@ -11,6 +11,7 @@ from torch import Tensor
 
 from overtone.theory.ntk.empirical.calls import Calls
 from overtone.theory.ntk.empirical.features import Explicit, Features
+from overtone.theory.ntk.empirical.memory import fresh
 
 
 class Gathering(ABC):
@@ -69,7 +70,7 @@ class Forming(Gathering):
         if self._values is None or self._seen is None:
             self._seen = calls.seen(slice(None))
             n = calls.grads.shape[1]
-            self._values = calls.grads.new_empty(n, self._channels, *calls.shape).transpose(0, 1)
+            self._values = fresh(n, self._channels, *calls.shape, like=calls.grads).transpose(0, 1)
         calls.form(self._seen, self._values[self._count : self._count + 1])
         self._count += 1
 

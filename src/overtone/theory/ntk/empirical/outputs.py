@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from overtone.theory.ntk.empirical.halves import lower
+from overtone.theory.ntk.empirical.memory import fresh
 
 HOT = 1 << 18
 """Numbers of a matrix that stay in the cache while it is multiplied with its own rows."""
@@ -105,7 +106,7 @@ def allocate(rows: int, columns: int, channels: int, outputs: Outputs, like: Ten
         Outputs.PER_OUTPUT: (channels, rows, columns),
         Outputs.BLOCKS: (rows * channels, columns * channels),
     }
-    return like.new_empty(shapes[outputs])
+    return fresh(*shapes[outputs], like=like)
 
 
 def entries(channels: int, outputs: Outputs) -> int:
