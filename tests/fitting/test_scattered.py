@@ -58,3 +58,49 @@ def test_the_encoding_that_was_chosen_is_trained_and_resumed(tmp_path):
     again = ot.fit(run.signal, tmp_path / "run", steps=25, resume=True)
     assert isinstance(run.network.encoding, Identity)
     assert isinstance(again.network.encoding, Identity)
+
+
+def houses(path):
+    rng = np.random.default_rng(1)
+    x = rng.random((120, 2)) * [1000.0, 0.1]
+    np.savetxt(path, np.c_[x, x[:, 0] + 1e4 * x[:, 1]], delimiter=",", header="area,share,price", comments="")
+    return signals.table(path, ["area", "share"])
+
+
+def test_of_a_table_bands_count_in_extents_and_the_bandwidth_in_the_units_of_its_columns(tmp_path, capsys):
+    run = ot.fit(
+        houses(tmp_path / "t.csv"), tmp_path / "run", steps=20, bandwidth=(1e-3, 10.0), progress=True, **SMALL
+    )
+    attrs = run.record.attrs
+    assert (attrs["frequency_unit"], attrs["bandwidth_unit"]) == (
+        "cycles per extent",
+        "cycles per unit of the column",
+    )
+    assert attrs["bandwidth"] == pytest.approx([1e-3, 10.0])
+    shown = capsys.readouterr().err
+    assert "bandwidth 0.001 x 10 cycles per unit of the column" in shown
+    assert "cycles per unit of the column" not in shown.split("\n", 1)[1]
+    page = run.report().read_text(encoding="utf-8")
+    assert "Plan: bandwidth 0.001 × 10 cycles per unit of the column" in page
+    assert "0.001, 10 cycles per unit of the column" in page
+    # A column whose numbers are a thousand times larger is the same table: the bands do not know.
+    other = signals.points(
+        run.signal.coords * torch.tensor([1e3, 1.0]), run.signal.values, units=("area", "share"), kind="table"
+    )
+    again = ot.fit(other, steps=1, bandwidth=(1e-6, 10.0), **SMALL)
+    assert np.allclose(again.record.band_high, run.record.band_high, rtol=1e-6)
+
+
+def test_a_table_of_one_input_has_its_frequencies(tmp_path):
+    hours = np.delete(np.arange(0, 200, 0.5), slice(100, 130))
+    level = np.sin(2 * np.pi * hours / 24)
+    np.savetxt(
+        tmp_path / "t.csv", np.c_[hours, level], delimiter=",", header="time [h],level [m]", comments=""
+    )
+    run = ot.fit(
+        signals.table(tmp_path / "t.csv", ["time [h]"]), tmp_path / "run", steps=1, bandwidth=0.04, **SMALL
+    )
+    assert run.record.attrs["frequency_unit"] == "cycles per h"
+    power = run.record.target_power.sum("channel").values[1:]
+    at = int(power.argmax()) + 1
+    assert run.record.band_low[at] < 1 / 24 < run.record.band_high[at]

@@ -277,6 +277,7 @@ def text(run: Run, page: str) -> str:
         run: The run.
         page: Address of the report.
     """
+    from overtone.plots.bands import bandwidth_unit
     from overtone.report import QUESTIONS
 
     attrs = run.record.attrs
@@ -286,7 +287,7 @@ def text(run: Run, page: str) -> str:
     spent = f"{count(run.outcome.step, 'step')} in {run.outcome.seconds:.3g} s, "
     rows = {"PSNR": ", ".join(quality), "Training": spent + count(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
-        rows["Bandwidth"] = f"{per_axis(attrs['bandwidth'])} {attrs['frequency_unit']}"
+        rows["Bandwidth"] = f"{per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
     return f"{answers}\n\n{facts(rows | {'Report': page})}"
 
 

@@ -56,6 +56,11 @@ def first_band(probe: Probe) -> float:
     return float(probe.views[0].header({}).band_high[0])
 
 
+def unit_of(probe: Probe) -> str:
+    """Unit of the recorded frequencies."""
+    return str(probe.views[0].header({}).attrs["frequency_unit"])
+
+
 def last_errors(probe: Probe, signal: Samples, field: Field) -> dict[str, float]:
     """Mean square errors over all samples: `train`, and `held_out` where there are any."""
     if isinstance(signal, Signal):
@@ -68,9 +73,12 @@ def last_errors(probe: Probe, signal: Samples, field: Field) -> dict[str, float]
 
 
 def _view(signal: Scattered) -> View:
-    """Frequencies of the places in up to three dimensions, else those of the graph of neighbours."""
-    axes = len(signal.geometry.units)
-    if axes <= 3 and signal.kind == "points":
+    """Frequencies of the places in up to three coordinates of one unit, else those of the graph of neighbours.
+
+    On the graph each coordinate counts in its extent, since coordinates of different units have no distance in common.
+    """
+    units = signal.geometry.units
+    if len(units) <= 3 and len(set(units)) == 1:
         index = _drawn(signal, PLACES)
         unit = signal.geometry.frequency_unit.removeprefix("cycles per ")
         with contextlib.suppress(InputError):
@@ -87,6 +95,7 @@ def _view(signal: Scattered) -> View:
         signal.coords[index],
         Values(signal.values[index], signal.channels),
         features=(signal.coords[index] - torch.tensor(places.origin, dtype=torch.float64)) / scale,
+        unit="extent",
         held_out=_held_out(signal, index),
     )
 

@@ -47,6 +47,11 @@ def unit(record: xr.Dataset) -> str:
     return str(record.attrs.get("frequency_unit") or "cycles per array")
 
 
+def bandwidth_unit(record: xr.Dataset) -> str:
+    """Unit of the network's bandwidth: that of the frequencies, except where columns of a table have each their own."""
+    return str(record.attrs.get("bandwidth_unit") or unit(record))
+
+
 def title(record: xr.Dataset) -> str:
     """Title of a frequency axis."""
     return f"Frequency ({unit(record)})"

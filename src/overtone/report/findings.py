@@ -119,7 +119,9 @@ def _diverged(together: xr.Dataset) -> bool:
 
 def _bandwidth(record: xr.Dataset) -> float | None:
     reach = record.attrs.get("bandwidth")
-    return None if reach is None else float(np.max(np.asarray(reach, float)))
+    if reach is None or bands.bandwidth_unit(record) != bands.unit(record):
+        return None
+    return float(np.max(np.asarray(reach, float)))
 
 
 def _gap(together: xr.Dataset) -> float:

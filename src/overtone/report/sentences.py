@@ -208,4 +208,4 @@ def _bandwidth(record: xr.Dataset) -> str:
     if values is None:
         return ""
     each = [number(float(v)) for v in np.atleast_1d(np.asarray(values, float))]
-    return f"{' × '.join(dict.fromkeys(each))} {bands.unit(record)}"
+    return f"{' × '.join(dict.fromkeys(each))} {bands.bandwidth_unit(record)}"

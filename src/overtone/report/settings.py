@@ -8,19 +8,19 @@ from typing import Any
 
 import xarray as xr
 
+from overtone.plots import bands
 from overtone.plots.text import count, number
 from overtone.report.blocks import Table
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
 _UNITS = {
     "nyquist": "frequency_unit",
-    "bandwidth": "frequency_unit",
     "noise_std": "value_unit",
     "noise_low": "value_unit",
     "noise_high": "value_unit",
     "peak": "value_unit",
 }
-_ELSEWHERE = ("reasons", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged")
+_ELSEWHERE = ("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged")
 
 
 def settings(record: xr.Dataset) -> Table:
@@ -47,7 +47,7 @@ def _plan(record: xr.Dataset) -> str:
     attrs, parts = record.attrs, []
     if told(attrs.get("bandwidth")):
         each = dict.fromkeys(number(float(b)) for b in attrs["bandwidth"])
-        parts.append(f"bandwidth {' × '.join(each)} {attrs.get('frequency_unit') or ''}".strip())
+        parts.append(f"bandwidth {' × '.join(each)} {bands.bandwidth_unit(record)}")
     options = attrs.get("options") or {}
     if told(options.get("optimizer")) and told(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")
@@ -95,6 +95,8 @@ def shown(value: Any) -> str:
 
 def _with_unit(record: xr.Dataset, key: str) -> str:
     unit = record.attrs.get(_UNITS[key]) if key in _UNITS else None
+    if key == "bandwidth":
+        unit = bands.bandwidth_unit(record)
     return f"{shown(record.attrs[key])} {unit or ''}".strip()
 
 

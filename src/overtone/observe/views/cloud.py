@@ -28,6 +28,7 @@ def graph(
     neighbours: int = 10,
     bands: Bands | Sequence[float] | None = None,
     classes: int | None = None,
+    unit: str = "unit of the features",
     held_out: Tensor | None = None,
     name: str = "graph",
 ) -> SampledView:
@@ -41,6 +42,7 @@ def graph(
         neighbours: Nearest samples that each is joined to.
         bands: Bands in cycles per unit of the features.
         classes: Number of classes, where labels are meant.
+        unit: What the features count in; frequencies are in cycles per that.
         held_out: (N,) bool, the samples that the network is not trained on.
         name: Names the record.
 
@@ -60,7 +62,7 @@ def graph(
         held_out=held_out,
         attrs={
             "estimator": f"graph: {len(transform.frequency)} modes, {neighbours} neighbours",
-            "frequency_unit": "cycles per unit of the features",
+            "frequency_unit": f"cycles per {unit}",
             "kind": "cloud",
         },
     )

@@ -6,14 +6,15 @@ import numpy as np
 
 from overtone.errors import InputError
 from overtone.signals.readers.files import PathLike, existing
-from overtone.signals.readers.table import read
+from overtone.signals.readers.table import read, unit_of
 from overtone.signals.scattered import Scattered, points
 
 
 def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -> Scattered:
     """Columns of numbers of a CSV, some to learn from and some to learn; rows may stand in any order.
 
-    Every input column has a scale of its own, and so has every value.
+    Every input column has a scale of its own, and so has every value. A single input is a coordinate in the unit that
+    its name has in brackets, as of measurements at uneven times.
 
     Args:
         path: The file; comma, semicolon or tab separated.
@@ -42,4 +43,5 @@ def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -
             rows.where,
         )
     features, values = (np.stack([rows.numbers(n) for n in names], axis=1) for names in (inputs, wanted))
-    return points(features, values, units=inputs, channels=wanted, kind="table", name=existing(path).name)
+    units = [unit_of(inputs[0])] if len(inputs) == 1 else inputs
+    return points(features, values, units=units, channels=wanted, kind="table", name=existing(path).name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 import torch
@@ -12,11 +10,9 @@ from overtone.errors import InputError
 from overtone.signals.assemble import assemble
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import PathLike, existing
-from overtone.signals.readers.table import Table, is_date, read
+from overtone.signals.readers.table import Table, is_date, read, split_unit, unit_of
 from overtone.signals.signal import Signal
 
-_UNIT = re.compile(r"\s*[\[(]([^\])]+)[\])]\s*$")
-_SECONDS = ("s", "sec", "secs", "second", "seconds")
 _DURATIONS = {"days": 86_400.0, "h": 3_600.0, "min": 60.0, "s": 1.0}
 _TOLERANCE = 0.01
 
@@ -50,7 +46,7 @@ def series(
     _check_times(times, table, time_name)
     values = np.stack([table.numbers(name) for name in names], axis=1)
     step = (times[-1] - times[0]) / max(1, len(times) - 1)
-    plain = [_split_unit(name) for name in names]
+    plain = [split_unit(name) for name in names]
     value_units = {u for _, u in plain}
     shared = value_units.pop() if len(value_units) == 1 else None
     return assemble(
@@ -71,7 +67,7 @@ def _chosen(table: Table, wanted: str | None, default: str) -> str:
     name = default if wanted is None else wanted
     if name in table.names:
         return name
-    bare = [full for full in table.names if _split_unit(full)[0] == name]
+    bare = [full for full in table.names if split_unit(full)[0] == name]
     if len(bare) != 1:
         raise InputError(
             f"a column {name!r}", f"columns {', '.join(table.names[:12])}", "pass one", table.where
@@ -96,18 +92,11 @@ def _value_names(table: Table, time_name: str, columns: str | list[str] | None) 
     return names
 
 
-def _split_unit(name: str) -> tuple[str, str | None]:
-    found = _UNIT.search(name)
-    return (name[: found.start()], found[1].strip()) if found else (name, None)
-
-
 def _times(table: Table, name: str, unit: str | None) -> tuple[list[float], str, tuple[str, ...]]:
     cells = table.cells[name].str.strip()
     if pd.isna(pd.to_numeric(cells.iloc[0], errors="coerce")) and is_date(cells.iloc[0]):
         return _dates(table, name, unit or "days")
-    short, in_header = _split_unit(name)
-    found = unit or in_header or short
-    return table.numbers(name).tolist(), "s" if found.lower() in _SECONDS else found, ()
+    return table.numbers(name).tolist(), unit_of(name, unit), ()
 
 
 def _dates(table: Table, name: str, unit: str) -> tuple[list[float], str, tuple[str, ...]]:
@@ -152,7 +141,7 @@ def _check_times(times: list[float], table: Table, name: str) -> None:
         raise InputError(
             "times that increase",
             f"{kind} ({table.cells[name].iloc[row]}) on line {table.line(row)}",
-            "sort the rows and drop duplicates",
+            "sort the rows and drop duplicates, or fit them as a table: fit --inputs, or signals.table",
             where,
         )
     usual = float(np.median(steps))
@@ -162,6 +151,7 @@ def _check_times(times: list[float], table: Table, name: str) -> None:
         raise InputError(
             f"evenly spaced times (steps within 1 % of the median, {usual:.6g})",
             f"a step of {steps[row - 1]:.6g} to line {table.line(row)}, the first of {odd.size}",
-            "interpolate to even steps, for instance with pandas resample",
+            "interpolate to even steps, for instance with pandas resample, or fit it as it is, as a table: "
+            "fit --inputs, or signals.table",
             where,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from overtone.errors import InputError
 from overtone.signals.readers.files import decoding
 
 _SEPARATORS = (",", ";", "\t")
+_UNIT = re.compile(r"\s*[\[(]([^\])]+)[\])]\s*$")
+_SECONDS = ("s", "sec", "secs", "second", "seconds")
 _MISSING = ("nan", "na", "n/a", "null", "none")
 
 
@@ -118,6 +121,19 @@ def is_number(cell: str) -> bool:
 def is_date(cell: str) -> bool:
     """Whether a cell reads as an ISO 8601 date or time stamp."""
     return not pd.isna(pd.to_datetime(cell, errors="coerce", format="ISO8601"))
+
+
+def split_unit(name: str) -> tuple[str, str | None]:
+    """A column's name without the unit in brackets at its end, and that unit, or None."""
+    found = _UNIT.search(name)
+    return (name[: found.start()], found[1].strip()) if found else (name, None)
+
+
+def unit_of(name: str, given: str | None = None) -> str:
+    """The unit that a column counts in: `given`, else what its name says in brackets, else the name."""
+    short, in_brackets = split_unit(name)
+    found = given or in_brackets or short
+    return "s" if found.lower() in _SECONDS else found
 
 
 def _words(cell: str) -> str:
