@@ -6,6 +6,7 @@ import torch
 
 from overtone import signals
 from overtone.errors import InputError
+from tests.signals.refusals import refusal
 
 ROWS = "a,b,c\n1,2,3\n4,5,7\n0,1,2\n"
 
@@ -69,3 +70,16 @@ def test_wrong_columns_are_named(tmp_path, inputs, columns, message):
 def test_what_cannot_be_learned_is_refused(coords, values, message):
     with pytest.raises(InputError, match=message):
         signals.points(coords, values)
+
+
+@pytest.mark.parametrize(
+    ("coords", "values", "told"),
+    [
+        ([["a"], ["b"]], [1, 2], "rows of numbers"),
+        ([[1, 2], [3]], [1, 2], "all of one length"),
+        ([1, 2], [1 + 1j, 2], "real and imaginary parts as two columns"),
+        ([1, 2], np.array([1e300, -1e300]), "express them in a larger unit"),
+    ],
+)
+def test_what_cannot_be_columns_is_refused(coords, values, told):
+    assert told in refusal(signals.points, coords, values)

@@ -72,6 +72,17 @@ def test_normalisation_refuses_what_it_cannot_map() -> None:
     assert "whose sum and range fit torch.float64" in refusal(Normalisation.of, torch.cat([wide, wide[1:]]))
 
 
+@pytest.mark.parametrize(("scale", "unit"), [(1e200, "larger"), (1e-200, "smaller")])
+def test_values_whose_squares_float64_cannot_hold_are_refused(scale: float, unit: str) -> None:
+    values = scale * torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+    assert "scan.npy: expected values that differ by more than 1e-140 and less than 1e+140" in refusal(
+        Normalisation.of, values, where="scan.npy"
+    )
+    assert f"express them in a {unit} unit" in refusal(Normalisation.of, values)
+    edge = Normalisation.of(values / scale * (1e139 if scale > 1 else 1e-139))
+    assert 0 < float(edge.scale.square() * 1e9) < float("inf")
+
+
 @pytest.mark.parametrize("position", [0, 5, (1 << 18) - 1, 1 << 18, (1 << 18) + 7])
 def test_the_first_bad_value_is_found_across_blocks(position: int) -> None:
     values = torch.zeros((1 << 18) + 10, 2)

@@ -23,7 +23,7 @@ from overtone.comparing.verdict import decide
 from overtone.comparing.work import prediction_path
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
-from overtone.signals import Signal
+from overtone.signals import Signal, on_grid
 from overtone.sweeps import Store, Task, Workers, sweep
 from overtone.tune import Budget
 
@@ -84,7 +84,7 @@ def compare(
     if seeds < 1:
         raise InputError("at least one seed", f"{seeds}", "pass for instance 3", "seeds")
     where = find_device(device)
-    problem = Problem.of(hold_out(signal, held_out, seed))
+    problem = Problem.of(hold_out(on_grid(signal), held_out, seed))
     for candidate in taking_part.values():
         candidate.check(problem, budget, where)
     folder = Folder(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))

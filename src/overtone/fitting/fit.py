@@ -25,10 +25,10 @@ from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
 from overtone.fitting.room import needed
 from overtone.fitting.run import Run
-from overtone.fitting.watching import first_band, last_errors, watch
+from overtone.fitting.watching import first_band, last_errors, unit_of, watch
 from overtone.nn import Activation
 from overtone.observe import LogSchedule, Probe
-from overtone.signals import Samples, Signal
+from overtone.signals import Samples, Signal, as_samples
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
 from overtone.tune import measure_noise
 from overtone.tune.plan import UNWORTHY
@@ -117,7 +117,7 @@ def fit(
     if resume:
         return _resume(signal, directory, (steps, seconds), where, progress)
     directory.check_free(overwrite)
-    samples = fingerprint(signal)
+    begun_with = fingerprint(as_samples(signal))
     signal = hold_out(signal, held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal)) if isinstance(signal, Signal) else None
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
@@ -135,7 +135,7 @@ def fit(
     )
     settings = {
         "source": source,
-        "samples": samples,
+        "samples": begun_with,
         "network": built.settings.to_json(),
         "training": options.to_json(),
         "watch": plan.to_json(),
@@ -146,7 +146,8 @@ def fit(
         "reasons": list(built.reasons),
     }
     attrs = {"seed": seed, "options": options.to_json() | built.settings.to_json()}
-    attrs |= {"bandwidth": built.bandwidth, "reasons": list(built.reasons), "signal": signal.name}
+    attrs |= {"bandwidth": built.bandwidth, "bandwidth_unit": signal.geometry.frequency_unit}
+    attrs |= {"reasons": list(built.reasons), "signal": signal.name}
     attrs |= {"kind": signal.kind, "peak": signal.peak, "worth": UNWORTHY not in built.warnings}
     directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
     probe = watch(signal, field, directory.path, plan, floor, attrs=attrs)
@@ -227,7 +228,7 @@ def _train(
     checkpoint: Checkpoint | None,
     progress: bool,
 ) -> Run:
-    with probe, FitProgress(progress, signal.geometry.frequency_unit) as shown:
+    with probe, FitProgress(progress, unit_of(probe)) as shown:
         shown.say(_announcement(signal, built, options, directory, checkpoint))
         for warning in built.warnings:
             shown.say(f"warning: {warning}")

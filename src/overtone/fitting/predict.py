@@ -21,7 +21,7 @@ from overtone.fitting.plan import expected_steps
 from overtone.nn import Activation
 from overtone.observe import Window
 from overtone.records import derived
-from overtone.signals import Signal
+from overtone.signals import Signal, on_grid
 from overtone.theory import barron, risk
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Prediction, silent
@@ -146,7 +146,7 @@ def predict(
     measured = None if run is None else records.load(run)
     options = Options.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
     where = find_device(device)
-    signal = hold_out(signal, held_out, seed)
+    signal = hold_out(on_grid(signal), held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
     given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)

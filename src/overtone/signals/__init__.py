@@ -8,6 +8,8 @@ of training, `synthetic` makes signals of known spectrum.
 from overtone.signals import masks as masks
 from overtone.signals import synthetic as synthetic
 from overtone.signals.geometry import Grid as Grid
+from overtone.signals.given import as_samples as as_samples
+from overtone.signals.given import on_grid as on_grid
 from overtone.signals.readers.array import array as array
 from overtone.signals.readers.audio import audio as audio
 from overtone.signals.readers.image import image as image

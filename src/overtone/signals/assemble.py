@@ -101,7 +101,7 @@ def assemble(
         channels=channels,
         value_unit=value_unit,
         peak=float(found.high.max() - found.low.min()) if peak is None else peak,
-        normalisation=Normalisation.of(values, per_channel),
+        normalisation=Normalisation.of(values, per_channel, where),
         notes=notes,
     )
 

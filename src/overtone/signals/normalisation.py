@@ -10,6 +10,9 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals.summary import summarise
 
+LEAST, MOST = 1e-140, 1e140
+"""Deviations whose squares, and sums of them over any number of samples, float64 can hold."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -26,7 +29,7 @@ class Normalisation:
     per_channel: bool = False
 
     @staticmethod
-    def of(values: Tensor, per_channel: bool = False) -> Normalisation:
+    def of(values: Tensor, per_channel: bool = False, where: str = "normalisation") -> Normalisation:
         """Centre on the mean and bring the largest deviation to 1.
 
         offset_c = mean of channel c, scale_c = max |values_c - offset_c| (the largest of all channels unless
@@ -38,16 +41,18 @@ class Normalisation:
             values: (N, C) physical values.
             per_channel: One map per channel (columns of different units) instead of one scale for all, which
                 keeps the channels' relative weight in a loss (red, green, blue).
+            where: The file or argument, for messages.
 
         Raises:
-            InputError: If there are no values, one is not finite, or their range exceeds that of the dtype.
+            InputError: If there are no values, one is not finite, their range exceeds that of the dtype, or their
+                squares that of float64.
         """
         if values.ndim != 2 or not values.numel() or not values.is_floating_point():
             raise InputError(
                 "floating-point values of shape (samples, channels)",
                 f"{values.dtype} of shape {tuple(values.shape)}",
                 "pass at least one sample",
-                "normalisation",
+                where,
             )
         found = summarise(values)
         if found.first_bad is not None:
@@ -55,7 +60,7 @@ class Normalisation:
                 "finite values",
                 f"NaN or infinity at sample {found.first_bad[0]}, channel {found.first_bad[1]}",
                 "fill or cut the gaps",
-                "normalisation",
+                where,
             )
         offset = found.mean.to(values.dtype).double()
         scale = torch.maximum(found.high - offset, offset - found.low)
@@ -67,7 +72,15 @@ class Normalisation:
                 f"values whose sum and range fit {values.dtype}",
                 f"values from {float(found.low.min()):.3g} to {float(found.high.max()):.3g}",
                 "express them in a larger unit",
-                "normalisation",
+                where,
+            )
+        largest = float((found.high - found.low).max())
+        if largest and not LEAST < largest < MOST:
+            raise InputError(
+                f"values that differ by more than {LEAST:g} and less than {MOST:g}, so that their squares can be held",
+                f"differences up to {largest:.3g}",
+                f"express them in a {'larger' if largest > 1 else 'smaller'} unit",
+                where,
             )
         return Normalisation(offset, scale, per_channel)
 

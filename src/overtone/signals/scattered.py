@@ -128,12 +128,24 @@ def points(
         channels=names if channels is None else tuple(channels),
         value_unit="",
         peak=float(found.max() - found.min()),
-        normalisation=Normalisation.of(found, per_channel=True),
+        normalisation=Normalisation.of(found, per_channel=True, where=name),
     )
 
 
 def _columns(numbers: Any, where: str) -> Tensor:
-    tensor = torch.as_tensor(numbers)
+    try:
+        tensor = torch.as_tensor(numbers)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            "rows of numbers, all of one length", str(error), "pass an array of numbers", where
+        ) from error
+    if tensor.is_complex():
+        raise InputError(
+            "real numbers",
+            f"complex ones ({tensor.dtype})",
+            "pass real and imaginary parts as two columns",
+            where,
+        )
     tensor = tensor if tensor.is_floating_point() else tensor.double()
     tensor = tensor[:, None] if tensor.ndim == 1 else tensor
     if tensor.ndim != 2 or not tensor.numel():

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import torch
 
-from overtone.signals import Signal
+from overtone.signals import Signal, on_grid
 from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
 from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
 from overtone.tune.needs import Needs
@@ -60,6 +60,9 @@ def scan(signal: Signal, device: torch.device | str = "cpu") -> Scan:
 
     Returns:
         The scan.
+
+    Raises:
+        InputError: If it is no signal, or one without a grid.
     """
     noise = measure_noise(signal)
     geometry = signal.geometry
@@ -70,6 +73,10 @@ def scan(signal: Signal, device: torch.device | str = "cpu") -> Scan:
 
 
 def measure_noise(signal: Signal) -> NoiseFloor:
-    """The noise floor of a signal, estimated from the signal alone; see `spectra.noise_floor`."""
-    geometry = signal.geometry
+    """The noise floor of a signal, estimated from the signal alone; see `spectra.noise_floor`.
+
+    Raises:
+        InputError: If it is no signal, or one without a grid.
+    """
+    geometry = on_grid(signal).geometry
     return noise_floor(signal.grid_values, geometry.spacing, periodic=geometry.periodic, channel_axis=-1)
