@@ -14,6 +14,7 @@ from overtone import records, signals
 from overtone.errors import InputError, RunError
 from overtone.fitting import Encoding
 from overtone.records import derived
+from overtone.training import Checkpoint
 
 SMALL = {"width": 16, "depth": 2, "features": 8, "lr": 1e-2}
 
@@ -261,6 +262,12 @@ def test_killed_runs_leave_a_readable_record(tmp_path):
     record = records.load(tmp_path / "run")
     assert record.sizes["step"] > 20
     assert np.isfinite(record.residual_power).all()
+    # However early it was killed, there is a checkpoint to go on from: that of step 0 to begin with.
+    steps = Checkpoint.load(tmp_path / "run" / "checkpoint.safetensors").step + 15
+    resumed = ot.fit(tones(), tmp_path / "run", steps=steps, resume=True)
+    whole = ot.fit(tones(), tmp_path / "whole", steps=steps, bandwidth=3.0, **SMALL)
+    assert torch.equal(parameters(resumed), parameters(whole))
+    assert without_time(resumed.record).identical(without_time(whole.record))
 
 
 def test_interrupted_runs_resume_to_the_uninterrupted_result(tmp_path):

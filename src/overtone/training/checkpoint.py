@@ -80,6 +80,10 @@ class Checkpoint:
             with safe_open(str(path), framework="pt") as file:
                 described = json.loads((file.metadata() or {})["overtone"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError as missing:
+            raise InputError(
+                "a readable checkpoint", "none at this path", "start again with --overwrite", str(path)
+            ) from missing
         except (OSError, SafetensorError, KeyError, ValueError) as problem:
             raise InputError(
                 "a readable checkpoint",

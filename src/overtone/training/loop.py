@@ -82,7 +82,7 @@ def train(
         options: Budget, optimizer and batches.
         observer: Told about steps that it `wants`, about step 0 and about the last step.
         wants: Whether the observer is to be called after a step; keeps the loop free of waits for the device.
-        checkpoint: Where to keep a checkpoint, if anywhere.
+        checkpoint: Where to keep a checkpoint, if anywhere: from the beginning, then one every half minute.
         resume: Continue from this state.
         optimizer: One that somebody else steers as well, by the `pace` of its groups; made from the options if None.
 
@@ -109,6 +109,8 @@ def train(
         compute = _loss_function(network, options, device)
         if resume is None:
             observer(0, math.nan, options.lr, False)
+            if checkpoint is not None:
+                _save(checkpoint, 0, 0.0, network, optimizer, batches, device)
         good, ending = step, _ending(options, step, spent, interrupt)
         loss = torch.tensor(math.nan)
         while ending is None:
