@@ -56,6 +56,12 @@ def test_wrong_input_gets_one_sentence(call, tmp_path):
     assert "got 'nothing'; choose one of them, or all" in unknown.sentence
     both = call("study", "run", FAST, "--ray", "local", "--processes", 2)
     assert (both.code, both.sentence) == (2, "expected --ray or --processes, got both; choose one.")
+    (tmp_path / "file").write_text("")
+    no_folder = call("study", "run", FAST, "--out", "file")
+    assert (no_folder.code, no_folder.sentence.startswith("--out: expected a directory, got a file; ")) == (
+        2,
+        True,
+    )
     folder = tmp_path / "kept" / "quick"
     folder.mkdir(parents=True)
     (folder / f"{FAST}.json").write_text("{")

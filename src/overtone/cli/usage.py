@@ -8,7 +8,7 @@ import click
 
 from overtone.errors import OvertoneError
 
-INDIRECT = {"fraction": "--held-out"}
+INDIRECT = {"fraction": "--held-out", "size": "--blocks", "add_noise": "--noise"}
 """Arguments of the library that a flag reaches under another name."""
 
 ARGUMENT = re.compile(r"\b([a-z_]+)=")
@@ -60,6 +60,8 @@ def in_flags(error: OvertoneError, group: click.Group) -> str:
 
 def _bad_value(message: str, kind: click.ParamType) -> str:
     """Click says "'x' is not a valid integer."; overtone's own types say it as it should be."""
+    if isinstance(kind, click.Path):
+        return "expected a directory, got a file"
     value, wrong, _ = message.rstrip(".").partition(" is not ")
     if not wrong:
         return value
