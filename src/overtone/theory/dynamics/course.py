@@ -32,6 +32,7 @@ class Course:
         steps: Last step asked for.
         until: Where it diverges, or None.
         ratio: Growth from one recorded step to the next.
+        share: Part of the exponents of a growth that the prediction takes; the extremes take none and all.
     """
 
     scene: Scene
@@ -43,6 +44,7 @@ class Course:
     steps: int
     until: int | None
     ratio: float
+    share: float
 
     def span(self, growth: Growth | None, attrs: dict[str, Any]) -> Span:
         """The prediction between its extremes; without a growth they are one.
@@ -54,7 +56,9 @@ class Course:
         frozen = self._record(None, attrs)
         if growth is None:
             return Span(frozen, frozen, frozen, self.since)
-        return Span(self._record(growth, attrs), self._record(growth.slowed(0.5), attrs), frozen, self.since)
+        return Span(
+            self._record(growth, attrs), self._record(growth.slowed(self.share), attrs), frozen, self.since
+        )
 
     def _record(self, growth: Growth | None, attrs: dict[str, Any]) -> xarray.Dataset:
         wanted = {self.since, self.steps, *log_steps(round(TRUST * self.steps), self.ratio)}

@@ -29,6 +29,9 @@ from overtone.theory.dynamics.stability import Stability, at_rest, ends, largest
 from overtone.theory.dynamics.steps import log_steps
 from overtone.theory.dynamics.walk import Walk
 
+HALF, QUARTER = 0.5, 0.25
+"""Share of the growth seen so far that goes on, for a whole signal and for a window."""
+
 
 @final
 @dataclass(frozen=True)
@@ -165,7 +168,10 @@ class Foretelling:
         return Stability(self.scene.rate(last or 0), largest_rate(seen, self.rule, taken.batch), last)
 
     def _course(self, linear: Linearised, since: int, held: bool, until: int | None) -> Course:
-        return Course(self.scene, linear, self.rule, self._rate, held, since, self.steps, until, self.ratio)
+        share = HALF if self.whole else QUARTER
+        return Course(
+            self.scene, linear, self.rule, self._rate, held, since, self.steps, until, self.ratio, share
+        )
 
     def _scatters(self, taken: Pilot) -> bool:
         return taken.batch is not None and self.rule == Descent()

@@ -98,9 +98,9 @@ def predict(
     pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay, but not on a part of the
     signal (`Beyond` says why). From there the kernel is continued: if it stays, bands are
     learned at the latest; if its eigenvalues go on as the power of the step at which they grew before, at the
-    earliest; the prediction takes half that power. A band whose earliest and latest steps differ by more than a factor
-    of 4 is not told: its rows are NaN from where the two part. Training that diverges is predicted as such, up to
-    the last step within bounds. Neither network nor optimizer is changed.
+    earliest; the prediction takes half that power, and a quarter on a part of the signal. A band whose earliest and
+    latest steps differ by more than a factor of 4 is not told: its rows are NaN from where the two part. Training that
+    diverges is predicted as such, up to the last step within bounds. Neither network nor optimizer is changed.
 
     Args:
         signal: What will be learned.

@@ -25,7 +25,7 @@ class Span:
 
     Attributes:
         growing: With the kernel growing on as it did before.
-        between: With half of that growth; the prediction.
+        between: With a part of that growth; the prediction.
         frozen: With the kernel as it is where it was linearised last.
         since: The step from which the three differ.
     """
