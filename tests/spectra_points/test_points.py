@@ -265,3 +265,25 @@ def test_tensors_keep_their_device_and_float32_is_no_worse_than_its_rounding():
     assert rough.power.dtype == torch.float64
     assert rough.power.device == torch.device("cpu")
     np.testing.assert_allclose(rough.power, exact.power, atol=100 * 2.0**-24)
+
+
+@pytest.mark.parametrize("missing", [slice(100, 130), slice(100, 110), slice(0, 0)])
+def test_a_gap_in_even_samples_does_not_amplify_what_is_there(missing):
+    x = np.delete(np.arange(0, 200, 0.25), missing)
+    noise = np.random.default_rng(3).normal(size=len(x))
+    y = np.sin(2 * np.pi * x / 24) + 0.1 * noise
+    transform = PointsTransform(x, periodic=False)
+    # The function hidden best in the gap may receive ten times the noise's variance, the next ones far less; without
+    # the bound the sum is 1e10 at the widest gap.
+    assert float(transform.noise_power().sum()) < 25
+    found = transform.spectrum(y)
+    assert float(found.power.sum()) == pytest.approx(np.mean(y**2), abs=25 * 0.1**2)
+    strongest = int(found.power[1:, 0].argmax()) + 1
+    assert found.bands.low[strongest - 1] <= 1 / 24 < found.bands.high[strongest + 1]
+
+
+def test_holes_of_uniform_places_leave_the_supported_frequency_to_their_density():
+    for axes, samples in ((1, 400), (2, 2000), (3, 4000)):
+        found = PointsTransform(uniform(samples, axes, 0), domain=(0, 1)).supported
+        density = (samples / {1: 2, 2: np.pi, 3: 4 / 3 * np.pi}[axes]) ** (1 / axes)
+        assert 0.3 ** (1 / axes) * density < found < density
