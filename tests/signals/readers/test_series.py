@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.signals import read, series
+from overtone.signals import read, series, table
 from tests.signals.refusals import refusal
 
 
@@ -175,3 +175,13 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     )
     (tmp_path / "b.csv").write_bytes(b"t,a\n0,1\n1,\x00\xff\n")
     assert "comma-separated text" in refusal(series, tmp_path / "b.csv")
+
+
+def test_uneven_times_and_rows_out_of_order_point_to_tables(tmp_path: Path) -> None:
+    uneven, unsorted = tmp_path / "uneven.csv", tmp_path / "unsorted.csv"
+    uneven.write_text("time [h],v\n0,1\n1,2\n2,0\n9,3\n10,1\n")
+    unsorted.write_text("age,v\n0,1\n5,2\n2,0\n")
+    assert "as a table: fit --inputs, or signals.table" in refusal(series, uneven)
+    assert "as a table: fit --inputs, or signals.table" in refusal(series, unsorted)
+    found = table(uneven, ["time [h]"])
+    assert (found.geometry.units, found.geometry.frequency_unit) == (("h",), "cycles per h")
