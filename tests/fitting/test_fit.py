@@ -283,3 +283,16 @@ def test_interrupted_runs_resume_to_the_uninterrupted_result(tmp_path):
     whole = ot.fit(tones(), tmp_path / "whole", steps=steps, bandwidth=3.0, **SMALL)
     assert torch.equal(parameters(resumed), parameters(whole))
     assert without_time(resumed.record).identical(without_time(whole.record))
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+def test_the_scale_of_float32_values_does_not_matter(tmp_path, scale):
+    values = tones().values[:, 0].float()
+    one, other = (
+        ot.fit(signals.array(values * s), steps=5, bandwidth=3.0, seed=0, **SMALL) for s in (1.0, scale)
+    )
+    # Squares are taken in float64. What is left differs by the rounding of the scaled values and of five steps.
+    assert other.psnr["held_out"] == pytest.approx(one.psnr["held_out"], abs=1e-3)
+    assert float(other.record.train_error[-1]) == pytest.approx(
+        scale**2 * float(one.record.train_error[-1]), rel=1e-3
+    )

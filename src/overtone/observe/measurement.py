@@ -102,7 +102,7 @@ class Measurement:
 
 def mean_square(values: Tensor, prediction: Tensor) -> Tensor:
     """(M,) float64 square errors, averaged over channels."""
-    return (values - prediction.to(values.dtype)).square().mean(dim=1, dtype=torch.float64)
+    return (values - prediction.to(values.dtype)).double().square().mean(dim=1)
 
 
 def trained(signal: Signal) -> Tensor:

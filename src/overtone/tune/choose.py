@@ -10,7 +10,7 @@ from torch import Tensor
 
 from overtone.errors import RunError
 from overtone.rng import derive
-from overtone.signals import Scattered, Signal, as_samples
+from overtone.signals import Scattered, Signal, on_grid
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.theory import twin
 from overtone.theory.twin.race import TIE_DB, tiles
@@ -80,8 +80,9 @@ def choose(
     Raises:
         InputError: If it is no signal, or the budget does not pay for the smallest network; says what would be enough.
     """
-    if isinstance(as_samples(signal), Scattered):
+    if isinstance(signal, Scattered):
         return choose_scattered(signal, budget or Budget(), extent=extent, seed=seed, device=device)
+    signal = on_grid(signal)
     floor = noise or measure_noise(signal)
     recommended = recommend_bandwidth(signal, floor)
     judged = with_held_out(signal, seed)

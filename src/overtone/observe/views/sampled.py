@@ -100,7 +100,7 @@ class SampledView(SampleView):
         """Powers and mean square errors; NaN throughout where an output is not finite."""
         values = self.target.values
         residual = values - self.target.read(outputs).to(values.dtype)
-        square = residual.reshape(len(residual), -1).square().mean(1, dtype=torch.float64)
+        square = residual.reshape(len(residual), -1).double().square().mean(1)
         row: Row = {"train_error": float(square[~self._held_out].mean())}
         if bool(self._held_out.any()):
             row["held_out_error"] = float(square[self._held_out].mean())
