@@ -35,6 +35,7 @@ def test_run_show_list_and_report_agree(call):
     assert found["control_failed"] is True
     assert found["interval"][0] <= found["statistic"] <= found["interval"][1]
     assert "[2/2] hat-conditioning, ReLU functions" in ran.err
+    assert "note: a smoke run shows that a study runs; its verdict means nothing." in ran.err
     where = ("--size", "smoke", "--results", "kept")
     assert call("study", "show", FAST, *where, "--json").json == {"studies": [found]}
     listed = call("study", "list", *where, "--json").json["studies"]
@@ -44,7 +45,7 @@ def test_run_show_list_and_report_agree(call):
     page = call("study", "report", *where, "--json").json["report"]
     assert "Hat functions remove" in Path(page).read_text(encoding="utf-8")
     again = call("study", "run", FAST, "--size", "smoke", "--processes", 1, "--out", "kept")
-    assert again.err == ""
+    assert again.err == "note: a smoke run shows that a study runs; its verdict means nothing.\n"
     assert "hat-conditioning: supported" in again.out
     assert re.search(r"^hat-conditioning +supported", call("study", "list", *where).out, re.M)
     assert "Because" in call("study", "show", FAST, *where).out

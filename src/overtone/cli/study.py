@@ -161,6 +161,8 @@ def run_studies(
                     click.echo(text(find(progress.result.study), progress.result) + "\n")
     if as_json:
         print_json({"studies": [document(one, results.get(one.name)) for one in wanted], "failed": failed})
+    if Size(size) is Size.SMOKE:
+        click.echo("note: a smoke run shows that a study runs; its verdict means nothing.", err=True)
     if failed:
         raise RunError(
             "every measurement to succeed",

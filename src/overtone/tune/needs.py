@@ -60,4 +60,5 @@ class Needs:
         sigma = " x ".join(f"{s:.3g}" for s in self.sigma)
         octaves = " x ".join(map(str, self.octaves))
         cells = " x ".join(f"{c:.0f}" for c in self.cells)
-        return f"sigma {sigma}, {octaves} octaves, omega_0 {self.omega:.3g}, hash grid {cells}"
+        plural = "" if octaves == "1" else "s"
+        return f"sigma {sigma}, {octaves} octave{plural}, omega_0 {self.omega:.3g}, hash grid {cells}"
