@@ -249,3 +249,28 @@ def test_the_global_generators_stay():
     controller(controller.looks.interval)
     assert torch.equal(before, torch.random.get_rng_state())
     assert (numbers == np.random.get_state()[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("begin", "told"),
+    [
+        (-1.0, "begin: expected positive finite numbers"),
+        (float("nan"), "begin: expected positive finite numbers"),
+        ((1.0, 2.0, 3.0), r"begin: expected one number or one per axis \(2\)"),
+        ("wide", r"begin: expected a number or one per axis \(2\), got 'wide'"),
+    ],
+)
+def test_a_beginning_that_is_none_is_refused(begin, told):
+    signal = smooth()
+    with pytest.raises(InputError, match=told):
+        Controller(signal, network(signal), torch.optim.Adam(network(signal).parameters()), begin=begin)
+
+
+def test_one_number_begins_on_every_axis_and_what_is_no_field_is_refused():
+    signal = smooth(noise=0.1)
+    built = network(signal)
+    steered = Controller(signal, built, torch.optim.Adam(built.parameters()), begin=1.5)
+    assert steered.bandwidth == pytest.approx((1.5, 1.5))
+    plain = torch.nn.Linear(2, 1)
+    with pytest.raises(InputError, match=r"expected an nn\.Field, whose encoding can be steered, got Linear"):
+        Controller(signal, plain, torch.optim.Adam(plain.parameters()))

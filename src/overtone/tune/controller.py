@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.nn import Field
+from overtone.nn.checks import per_axis
 from overtone.observe import Window
 from overtone.observe.evaluate import Evaluator
 from overtone.observe.views import GridView
-from overtone.signals import Signal
+from overtone.signals import Signal, on_grid
 from overtone.spectra import NoiseFloor
 from overtone.tune.action import Action, Move
 from overtone.tune.bandwidth import recommend_bandwidth
@@ -53,15 +55,17 @@ class Controller:
         signal: What is learned; with held-out samples, or noise whose floor can be estimated.
         field: The network in training. Its encoding must be one that can be rescaled or windowed.
         optimizer: Its learning rates are lowered, and `pace`, their factor in `training.train`.
-        begin: The first reach per axis, in cycles per physical unit, for instance that of a plan; by default half the
-            bandwidth that the spectrum recommends. Where there is certainly no noise, no less than it recommends.
+        begin: The first reach, one number or one per axis, in cycles per physical unit, for instance that of a plan; by
+            default half the bandwidth that the spectrum recommends. Where there is certainly no noise, no less than it
+            recommends.
         rule: When to go back and stop; band errors where there certainly is noise, else the held-out error, else never.
         noise: The noise floor, if it is known already.
         batch: Samples per optimizer step; all that are trained on, up to 8,192, unless said. Looks are spaced so that
             they cost a twentieth of the training at first, and less and less from then on.
 
     Raises:
-        InputError: If the encoding can be neither rescaled nor windowed.
+        InputError: If the network is no field, its encoding can be neither rescaled nor windowed, the signal has no
+            grid, or `begin` is not one positive number or one per axis.
     """
 
     def __init__(
@@ -70,11 +74,19 @@ class Controller:
         field: Field,
         optimizer: torch.optim.Optimizer,
         *,
-        begin: tuple[float, ...] | None = None,
+        begin: float | Sequence[float] | None = None,
         rule: Rule | None = None,
         noise: NoiseFloor | None = None,
         batch: int | None = None,
     ) -> None:
+        if not isinstance(field, Field):
+            raise InputError(
+                "an nn.Field, whose encoding can be steered",
+                type(field).__name__,
+                "build one, for instance by a plan's field(signal); any network can be watched by a Probe",
+                "field",
+            )
+        planned = None if begin is None else per_axis(begin, len(on_grid(signal).geometry.shape), "begin")
         floor = noise or measure_noise(signal)
         blind = replace(signal, clean=None)
         self._view = GridView(blind, Window.central(signal.geometry, MEASURED), noise=floor)
@@ -83,7 +95,7 @@ class Controller:
         judge = rule or rule_for(signal, spectrum)
         keeper = None if judge is None else (lambda: Keeper(judge.watch(), field))
         wanted = recommend_bandwidth(signal, floor).bandwidth
-        lever = Lever.of(field, spectrum.begin(wanted, begin))
+        lever = Lever.of(field, spectrum.begin(wanted, planned))
         grid = signal.geometry
         self._steering = Steering(
             spectrum, lever, spectrum.furthest(wanted, grid), grid.extent, optimizer, keeper
