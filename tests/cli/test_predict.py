@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def test_frequencies_left_open_are_shaded() -> None:
     assert figure.layout.annotations[0].text == "cannot tell"
     shade_untold(told := go.Figure(), record.isel(band=slice(0, 2)))
     assert not told.layout.shapes
+
+
+def test_frequencies_left_open_below_those_told_are_shaded_apart_and_named_once() -> None:
+    low, high = np.array([0.0, 2.0, 4.0]), np.array([2.0, 4.0, 32.0])
+    power = np.array([[[1.0], [1.0], [1.0]], [[np.nan], [0.5], [np.nan]]])
+    record = xarray.Dataset(
+        {"residual_power": (("step", "band", "channel"), power)},
+        {"band_low": ("band", low), "band_high": ("band", high)},
+    )
+    shade_untold(figure := go.Figure(), record)
+    assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(1.0, 2.0), (4.0, 32.0)]
+    assert [note.x for note in figure.layout.annotations] == [pytest.approx(math.log10(32.0))]
 
 
 def test_the_cost_is_told_first_and_beside_the_answer(wave: str, capsys: pytest.CaptureFixture[str]) -> None:

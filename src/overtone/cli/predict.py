@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -195,10 +196,14 @@ def draw(found: Forecast, out: str, run: str | None) -> None:
 def shade_untold(figure: Figure, record: xarray.Dataset) -> None:
     """Say "cannot tell" over the frequencies that the prediction leaves open at its last step."""
     untold = record.residual_power.isel(step=-1).isnull().any("channel").values
-    if not untold.any():
-        return
-    low, high = float(record.band_low.values[untold].min()), float(record.band_high.values[untold].max())
-    figure.add_vrect(x0=low, x1=high, fillcolor="gray", opacity=0.12, line_width=0, layer="below")
-    figure.add_annotation(
-        x=math.log10(low), y=0.98, yref="paper", xanchor="left", text="cannot tell", showarrow=False
-    )
+    low, high = record.band_low.values, record.band_high.values
+    least = float(high[high > 0].min()) / 2
+    runs = [list(bands) for is_open, bands in groupby(range(len(untold)), key=untold.__getitem__) if is_open]
+    spans = [(max(float(low[bands[0]]), least), float(high[bands[-1]])) for bands in runs]
+    for left, right in spans:
+        figure.add_vrect(x0=left, x1=right, fillcolor="gray", opacity=0.12, line_width=0, layer="below")
+    if spans:
+        _, end = max(spans, key=lambda span: span[1] / span[0])
+        figure.add_annotation(
+            x=math.log10(end), y=0.98, yref="paper", xanchor="right", text="cannot tell", showarrow=False
+        )
