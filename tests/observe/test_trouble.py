@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from overtone import records
-from overtone.errors import RunError
+from overtone.errors import InputError, RunError
 from overtone.observe import EveryStep, Probe, ProbeWarning, views
 from tests.observe.fields import tones
 
@@ -107,6 +107,15 @@ def test_steps_that_go_back_are_told_and_the_same_step_twice_is_not(tmp_path):
             probe(3)
         assert probe(6)
     assert list(probe.record.step) == [5, 6]
+
+
+@pytest.mark.parametrize(("loss", "got"), [("low", "str"), (torch.ones(3), r"Tensor of shape \(3,\)")])
+def test_a_loss_is_one_number(loss, got, tmp_path):
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+        with pytest.raises(InputError, match=f"loss: expected one number, got {got}; pass its mean, or None"):
+            probe(0, loss)
+        assert probe(0, torch.ones(1, requires_grad=True))
+        assert float(probe.record.loss[0]) == 1.0
 
 
 class Restless(nn.Module):

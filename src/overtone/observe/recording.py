@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor
 
+from overtone.errors import InputError
 from overtone.observe.log import Log
 from overtone.observe.schedule import Schedule
 from overtone.observe.view import Row
@@ -63,11 +64,8 @@ class Recording(ABC):
         measure: Mapping[str, Callable[[], Row]],
     ) -> None:
         """Write a row to every record, with NaN for what is not known."""
-        if isinstance(loss, Tensor):
-            loss = float(loss.detach())
         known = {"loss": loss, "learning_rate": learning_rate}
-        extra = {name: math.nan if value is None else float(value) for name, value in known.items()}
-        self._log.append(step, extra, measure)
+        self._log.append(step, {name: _number(name, value) for name, value in known.items()}, measure)
 
     def close(self) -> None:
         """Close the records' files. They stay readable."""
@@ -80,3 +78,14 @@ class Recording(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _number(name: str, value: float | Tensor | None) -> float:
+    plain = value.detach() if isinstance(value, Tensor) else value
+    try:
+        return math.nan if plain is None else float(plain)
+    except (TypeError, ValueError, RuntimeError) as refused:
+        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+        raise InputError(
+            "one number", f"{type(value).__name__}{shape}", "pass its mean, or None", name
+        ) from refused

@@ -58,7 +58,10 @@ class Writer:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as refused:
             raise RunError(
-                "a folder that can be made", f"{refused}", "choose another path", str(path)
+                "a folder that can be made",
+                refused.strerror or f"{refused}",
+                "choose another path",
+                str(path),
             ) from refused
         with contextlib.ExitStack() as undo, explained(path):
             lock = WriterLock(path)

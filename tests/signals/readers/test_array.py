@@ -197,3 +197,8 @@ def test_broken_and_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="format 3.0"):
         np.save(tmp_path / "d.npy", np.zeros(3, dtype=[("α", float)]))
     assert "an array of numbers, got an array of records" in refusal(array, tmp_path / "d.npy")
+
+
+def test_an_archive_without_arrays_is_called_so(tmp_path: Path) -> None:
+    np.savez(tmp_path / "none.npz")
+    assert "expected one array, got 0 (no array)" in refusal(array, tmp_path / "none.npz")

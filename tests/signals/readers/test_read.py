@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from overtone.errors import InputError
 from overtone.signals import Signal, array, audio, image, read, series, volume
 from tests.signals.refusals import refusal
 
@@ -73,3 +74,11 @@ def test_files_that_cannot_be_opened(
 
     monkeypatch.setattr(Path, "open", locked)
     assert "a file that may be read, got permission denied" in refusal(reader, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("path", [None, 3])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(
+        InputError, match=f"expected the path of a file, got {type(path).__name__}; pass its name"
+    ):
+        read(path)

@@ -27,6 +27,7 @@ _MAGIC = (
     (b"ID3", "an MP3 recording"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "a zip archive"),
     (b"\x1f\x8b", "gzip data"),
     (b"\x89HDF\r\n", "an HDF5 file"),
     (b"%PDF", "a PDF document"),
@@ -42,9 +43,12 @@ def existing(path: PathLike) -> Path:
     """The path of a file that is there, can be read and is not empty.
 
     Raises:
-        InputError: If it is missing, a directory, locked or empty.
+        InputError: If it is no path, missing, a directory, locked or empty.
     """
-    file = Path(path).expanduser()
+    try:
+        file = Path(path).expanduser()
+    except TypeError as error:
+        raise InputError("the path of a file", type(path).__name__, "pass its name", "path") from error
     try:
         with file.open("rb") as stream:
             first = stream.read(1)
