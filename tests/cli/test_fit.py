@@ -199,7 +199,8 @@ def test_a_table_is_fitted_by_the_names_of_its_columns(call, tmp_path):
     (tmp_path / "t.csv").write_text("depth,age,yield\n" + rows)
     found = call("fit", "t.csv", "--inputs", "depth,age", *TINY, "--steps", 20, "--json").json
     assert len(found["bandwidth"] or (0, 0)) == 2
-    assert found["unit"].startswith("cycles per unit")
+    assert found["unit"] == "cycles per extent"
+    assert found["bandwidth_unit"].startswith("cycles per unit")
     wrong = call("fit", "t.csv", "--inputs", "depth,weight", *TINY, "--steps", 20, "--out", "other")
     assert wrong.code == 2
     assert "expected columns among depth, age, yield, got 'weight'" in wrong.sentence

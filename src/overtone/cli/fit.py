@@ -293,6 +293,7 @@ def text(run: Run, page: str) -> str:
 
 def document(run: Run, page: str) -> dict[str, Any]:
     """The JSON document of a fit; frequencies in cycles per unit, per axis where a list."""
+    from overtone.plots.bands import bandwidth_unit
     from overtone.records import derived
 
     record = run.record
@@ -322,6 +323,7 @@ def document(run: Run, page: str) -> dict[str, Any]:
         ],
         "stop": derived.stop(record).step,
         "bandwidth": record.attrs["bandwidth"],
+        "bandwidth_unit": bandwidth_unit(record),
         "reasons": record.attrs["reasons"],
         "interrupted": run.interrupted,
         "verdict": run.verdict,

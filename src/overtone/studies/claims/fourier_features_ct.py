@@ -113,14 +113,16 @@ STUDY = Study(
     statistic="least of the three gains in PSNR, in dB, from no encoding to basic, positional and Gaussian",
     criterion=AtLeast(0.0),
     conditions=(Condition("phantoms of Shepp and Logan", {"kind": "phantom"}),),
+    first_seed=300,
     control=Condition("a smooth hill, with nothing fine to gain", {"kind": "blob"}),
     measure=measure,
     axes=Axes("Encoding: none, basic, positional, Gaussian (0 to 3)", "PSNR (dB)"),
     efforts={
         Size.SMOKE: Effort(1, {"side": 8, "angles": 4, "width": 8, "steps": 3}),
-        Size.QUICK: Effort(3, {"side": 40, "angles": 20, "width": 64, "steps": 600}),
+        Size.QUICK: Effort(12, {"side": 40, "angles": 20, "width": 64, "steps": 600}),
         Size.FULL: Effort(8, {"side": 128, "angles": 20, "width": 256, "steps": 1000}),
     },
     caveat="At 40 x 40 pixels 20 angles are not few, and six tenths of the source's steps are made, with its "
-    "frequencies and learning rates; its ATLAS scans are left out.",
+    "frequencies and learning rates; its ATLAS scans are left out. "
+    "Judged on seeds 300 to 311, after 3 from 100 on had left it undecided.",
 )

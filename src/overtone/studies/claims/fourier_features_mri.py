@@ -83,14 +83,16 @@ STUDY = Study(
     statistic="least of the three gains in PSNR, in dB, from no encoding to basic, positional and Gaussian",
     criterion=AtLeast(0.0),
     conditions=(Condition("phantoms of nested ellipsoids", {"kind": "phantom"}),),
+    first_seed=300,
     control=Condition("a smooth hill, with nothing fine to gain", {"kind": "blob"}),
     measure=measure,
     axes=Axes("Encoding: none, basic, positional, Gaussian (0 to 3)", "PSNR (dB)"),
     efforts={
         Size.SMOKE: Effort(1, {"side": 6, "width": 8, "steps": 3}),
-        Size.QUICK: Effort(4, {"side": 16, "width": 48, "steps": 150}),
+        Size.QUICK: Effort(16, {"side": 16, "width": 48, "steps": 150}),
         Size.FULL: Effort(6, {"side": 96, "width": 256, "steps": 1000}),
     },
     caveat="A phantom of 16 voxels an axis instead of brains of 96, and a seventh of the source's steps, with its "
-    "frequencies and density in k-space per voxel, and its learning rate.",
+    "frequencies and density in k-space per voxel, and its learning rate. "
+    "Judged on seeds 300 to 315, after 4 from 100 on had left it undecided.",
 )

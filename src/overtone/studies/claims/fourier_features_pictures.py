@@ -107,6 +107,7 @@ STUDY = Study(
         Condition("photographs", {"kind": "natural", "rate": 1e-2, "octaves": 6.0, "sigma": 10.0}),
         Condition("text", {"kind": "text", "rate": 1e-3, "octaves": 5.0, "sigma": 14.0}),
     ),
+    first_seed=300,
     control=Condition(
         "independent pixels, which no neighbour foretells",
         {"kind": "noise", "rate": 1e-2, "octaves": 6.0, "sigma": 10.0},
@@ -115,9 +116,10 @@ STUDY = Study(
     axes=Axes("Encoding: none, basic, positional, Gaussian (0 to 3)", "PSNR of held-out pixels (dB)"),
     efforts={
         Size.SMOKE: Effort(1, {"side": 8, "width": 8, "steps": 5}),
-        Size.QUICK: Effort(3, {"side": 48, "width": 64, "steps": 300}),
+        Size.QUICK: Effort(12, {"side": 48, "width": 64, "steps": 300}),
         Size.FULL: Effort(16, {"side": 150, "width": 256, "steps": 2000}),
     },
     depends="the kind of picture",
-    caveat="Pictures of 96 x 96 pixels, with the source's frequencies per pixel, learning rates and split.",
+    caveat="Pictures of 96 x 96 pixels, with the source's frequencies per pixel, learning rates and split. "
+    "Judged on seeds 300 to 311, after 3 from 100 on had left it undecided.",
 )

@@ -79,14 +79,16 @@ STUDY = Study(
     statistic="least of the three gains in intersection over union from no encoding to basic, positional and Gaussian",
     criterion=AtLeast(0.0),
     conditions=(Condition("a hollowed ball", {"kind": "gyroid"}),),
+    first_seed=300,
     control=Condition("a plain ball, with nothing fine to gain", {"kind": "ball"}),
     measure=measure,
     axes=Axes("Encoding: none, basic, positional, Gaussian (0 to 3)", "Intersection over union"),
     efforts={
         Size.SMOKE: Effort(1, {"batch": 16, "width": 8, "steps": 3}),
-        Size.QUICK: Effort(3, {"batch": 512, "width": 64, "steps": 500}),
+        Size.QUICK: Effort(12, {"batch": 512, "width": 64, "steps": 500}),
         Size.FULL: Effort(10, {"batch": 32_768, "width": 256, "steps": 10_000}),
     },
     caveat="One family of solids that formulas give, with coarser detail than the scanned ones and so a quarter of the "
-    "source's frequencies; 32,768 points to learn from, and a twentieth of its steps, with its learning rate.",
+    "source's frequencies; 32,768 points to learn from, and a twentieth of its steps, with its learning rate. "
+    "Judged on seeds 300 to 311, after 3 from 100 on had left it undecided.",
 )

@@ -81,6 +81,7 @@ STUDY = Study(
         Condition("tanh from plain coordinates", {"encoding": "none", "activation": "tanh"}),
         Condition("ReLU after Fourier features", {"encoding": "gaussian", "activation": "relu"}),
     ),
+    first_seed=300,
     control=Condition(
         "no activation: each layer holds what the last held", {"encoding": "none", "activation": "linear"}
     ),
@@ -88,10 +89,11 @@ STUDY = Study(
     axes=Axes("Frequency (cycles per picture)", "Relative error of the read-out", log_x=True),
     efforts={
         Size.SMOKE: Effort(1, {"side": 8, "width": 8, "depth": 2, "steps": 5}),
-        Size.QUICK: Effort(5, {"side": 32, "width": 64, "depth": 4, "steps": 500}),
+        Size.QUICK: Effort(12, {"side": 32, "width": 64, "depth": 4, "steps": 500}),
         Size.FULL: Effort(20, {"side": 128, "width": 256, "depth": 6, "steps": 20_000}),
     },
     depends="what the network sees first",
     caveat="Only what is linear in a layer counts as held, and only random pictures are learned. That deeper "
-    "layers hold more does not say that they hold less of the low frequencies.",
+    "layers hold more does not say that they hold less of the low frequencies. "
+    "Judged on seeds 300 to 311, after 5 from 100 on had left it undecided.",
 )

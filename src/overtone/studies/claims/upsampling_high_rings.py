@@ -119,15 +119,17 @@ STUDY = Study(
             "zeros": "zeros between",
         }.items()
     ),
+    first_seed=300,
     control=Condition("no generator: each pixel a parameter", {"how": "table"}),
     measure=measure,
     axes=Axes("Step", "Relative error", log_x=True),
     efforts={
         Size.SMOKE: Effort(1, {"side": 16, "pictures": 2, "channels": 4, "steps": 5}),
-        Size.QUICK: Effort(5, {"side": 32, "pictures": 4, "channels": 16, "steps": 300}),
+        Size.QUICK: Effort(12, {"side": 32, "pictures": 4, "channels": 16, "steps": 300}),
         Size.FULL: Effort(20, {"side": 64, "pictures": 10, "channels": 256, "steps": 10_000}),
     },
     depends="the up-sampling",
     caveat="Four fixed pictures are learned by heart from codes of their own, with no adversary; where the high ring "
-    "never comes below the threshold, all steps are counted.",
+    "never comes below the threshold, all steps are counted. "
+    "Judged on seeds 300 to 311, after 5 from 100 on had left it undecided.",
 )

@@ -66,15 +66,17 @@ STUDY = Study(
             "random values, bandwidth of 4", {"network": "fourier", "worst": "random", "bandwidth": 4.0}
         ),
     ),
+    first_seed=300,
     control=Condition("plain network, what it learns last", {"network": "plain", "worst": "plain"}),
     measure=measure,
     axes=Axes("Step", "Share of power left", log_x=True, log_y=True),
     efforts={
         Size.SMOKE: Effort(1, {"samples": 32, "width": 16, "steps": 5, "bandwidth": 16.0}),
-        Size.QUICK: Effort(8, {"samples": 128, "width": 64, "steps": 500, "bandwidth": 32.0}),
+        Size.QUICK: Effort(24, {"samples": 128, "width": 64, "steps": 500, "bandwidth": 32.0}),
         Size.FULL: Effort(20, {"samples": 1024, "width": 256, "steps": 20_000, "bandwidth": 256.0}),
     },
     depends="whether the features reach the function's frequencies",
     caveat="Functions are fitted on their samples, not predicted between them: to fit random values is no merit where "
-    "they are noise.",
+    "they are noise. "
+    "Judged on seeds 300 to 323, after 8 from 100 on had left it undecided.",
 )
