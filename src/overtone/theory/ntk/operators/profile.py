@@ -14,7 +14,7 @@ from overtone.theory.ntk.infinite.layers import through
 from overtone.theory.ntk.infinite.network import Wide
 from overtone.theory.ntk.infinite.state import State
 
-NODES = 2048
+NODES = 8192
 """Angles in [0, pi] at which the network is evaluated; in between, cubics are off by less than 1e-12."""
 
 CHUNK = 1 << 15

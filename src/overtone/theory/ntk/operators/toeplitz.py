@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -11,6 +12,12 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.theory.ntk.operators.lags import embedding
 from overtone.theory.ntk.operators.operator import Operator
+
+HOT = 1 << 22
+"""Bytes that are transformed together on a CPU."""
+
+LEAST, MOST = 8, 64
+"""Frequencies of the last axis that are transformed together on a CPU: fewer waste cache lines, more gain nothing."""
 
 
 @final
@@ -99,12 +106,28 @@ class Toeplitz(Operator):
         return self.restricted(self.everywhere(vector))
 
     def _convolved(self, field: Tensor) -> Tensor:
+        """Real transforms along the last axis; the others for a few of its frequencies at a time."""
+        wave = torch.fft.rfft(field, n=self._sizes[-1])
+        few = self._abreast(wave)
+        for start in range(0, wave.shape[-1], few):
+            part = slice(start, start + few)
+            wave[..., part] = self._scaled(wave[..., part], part)
+        return torch.fft.irfft(wave, n=self._sizes[-1])[..., : self.shape[-1]]
+
+    def _scaled(self, wave: Tensor, part: slice) -> Tensor:
         """One axis at a time, always the last one in memory, and no transform of rows that are zero."""
         axes = len(self.shape)
-        wave = torch.fft.rfft(field, n=self._sizes[-1])
         for axis in range(axes - 2, -1, -1):
             wave = torch.fft.fft(wave.movedim(-1, 1).contiguous(), n=self._sizes[axis])
-        wave *= self._turned
+        wave = wave * (self._turned[part] if axes == 1 else self._turned[..., part, :])
         for axis in range(axes - 1):
-            wave = torch.fft.ifft(wave)[..., : self.shape[axis]].movedim(1, -1).contiguous()
-        return torch.fft.irfft(wave, n=self._sizes[-1])[..., : self.shape[-1]]
+            wave = torch.fft.ifft(wave)[..., : self.shape[axis]].movedim(1, -1)
+            wave = wave if axis == axes - 2 else wave.contiguous()
+        return wave
+
+    def _abreast(self, wave: Tensor) -> int:
+        """How many frequencies of the last axis are transformed together, so that they stay in a CPU's cache."""
+        if wave.device.type != "cpu":
+            return wave.shape[-1]
+        each = len(wave) * math.prod(self._sizes[:-1]) * wave.element_size()
+        return min(max(HOT // each, LEAST), MOST)
