@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
+import numpy as np
 import skimage.data
 import skimage.transform
 import torch
@@ -41,8 +42,11 @@ def half_known(values: torch.Tensor) -> tuple[Signal, torch.Tensor]:
 
 
 def astronaut(size: int) -> Signal:
-    picture = skimage.transform.resize(skimage.data.astronaut(), (size, size), anti_aliasing=size < 512)
-    return half_known(torch.as_tensor(picture))[0]
+    """In 512 x 512 pixels and fewer; in 1024 x 1024 with its mirror images, so that a pixel holds as much detail."""
+    own = min(size, 512)
+    picture = skimage.transform.resize(skimage.data.astronaut(), (own, own), anti_aliasing=own < 512)
+    beyond = size - own
+    return half_known(torch.as_tensor(np.pad(picture, ((0, beyond), (0, beyond), (0, 0)), "symmetric")))[0]
 
 
 def model(signal: Signal, sigma: float, features: int = 256) -> twin.Model:
@@ -60,12 +64,12 @@ def spectrum() -> list[dict[str, object]]:
 
 def fits() -> list[dict[str, object]]:
     rows, before = [], None
-    for size in (128, 256, 512):
-        signal = astronaut(size)
+    for size in (128, 256, 512, 1024):
+        signal, sigma = astronaut(size), 10.0 * max(1, size // 512)
         found: list[twin.Twin] = []
-        used = seconds(lambda s=signal, f=found: f.append(twin.fit(s, model(s, 10.0))))  # type: ignore[misc]
+        used = seconds(lambda s=signal, g=sigma, f=found: f.append(twin.fit(s, model(s, g))))  # type: ignore[misc]
         vectors, n = found[0].vectors, size * size
-        operator = model(signal, 10.0).operator(signal.geometry.shape)
+        operator = model(signal, sigma).operator(signal.geometry.shape)
         weights = torch.ones(1, operator.size, dtype=torch.float64)
         floor = seconds(lambda o=operator, w=weights: o.everywhere(w), 3)  # type: ignore[misc]
         note = f"{vectors} vectors, held out {found[0].psnr(1.0):.2f} dB; "
