@@ -19,6 +19,7 @@ from overtone.signals import masks
 from overtone.theory import twin
 from overtone.tune import Budget, Family, Plan, aliasing, choose
 from overtone.tune.aliasing import folded
+from overtone.tune.choose import ladder_reasons
 from overtone.tune.expectation import expected
 from overtone.tune.ladder import even, ladder, middle
 from overtone.tune.size import field, parameters, size
@@ -262,3 +263,19 @@ def test_a_short_run_of_a_clean_picture_reaches_further():
     assert any("the middle is taken" in r for r in usual.reasons)
     noisy = signals.image(values + 0.1 * np.random.default_rng(0).standard_normal(values.shape))
     assert choose(noisy, Budget(steps=300)).bandwidth == choose(noisy).bandwidth
+
+
+@pytest.mark.parametrize(
+    ("high", "told"),
+    [
+        (1, "4 x 2 alone is within 0.2 dB of the best"),
+        (2, "those from 4 x 2 to 8 are within 0.2 dB of the best"),
+    ],
+)
+def test_bandwidths_as_good_as_the_best_are_told_as_one_or_as_a_range(high, told):
+    rungs = ((2.0, 1.0), (4.0, 2.0), (8.0, 8.0))
+    (reason,) = ladder_reasons(rungs, 1, high, 0.2, [3.0, 0.0, 0.1], False, 500, "Hz", "it is taken")
+    assert reason == (
+        f"Of 3 bandwidths from 2 x 1 to 8 Hz, {told} on held-out samples (kernel twins, 500 samples); "
+        "it is taken. The worst, 2 x 1, loses 3.0 dB."
+    )

@@ -128,7 +128,8 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, swift: bool, s
     near = tie(held_out)
     db = (10 * first.error.log10()).tolist()
     low, high, daring = _tied(db, len(steps.usual), near)
-    bandwidth, taken = middle(steps.rungs[low], steps.rungs[high]), "the middle is taken"
+    bandwidth = middle(steps.rungs[low], steps.rungs[high])
+    taken = "the middle is taken" if high > low else "it is taken"
     first_tied, top = _within(db, range(len(db)), TIE_DB)
     if swift and max(a / b for a, b in zip(steps.rungs[top], bandwidth, strict=True)) > 1:
         low, high, near, daring = first_tied, top, TIE_DB, False
@@ -151,7 +152,9 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, swift: bool, s
     alternatives = tuple(
         Alternative(Family(name), b, 10 * math.log10(signal.peak**2 / e)) for e, name, b in ranked
     )
-    reasons = _reasons(steps.rungs, low, high, near, db, daring, first.samples, grid.frequency_unit, taken)
+    reasons = ladder_reasons(
+        steps.rungs, low, high, near, db, daring, first.samples, grid.frequency_unit, taken
+    )
     return _Found(entries[chosen][1], error[chosen], baseline, held_out, alternatives, reasons)
 
 
@@ -218,7 +221,7 @@ def _flat(signal: Signal) -> list[str]:
     return [f"Nothing changes along axis {axis}: it gets the least bandwidth there is." for axis in still]
 
 
-def _reasons(
+def ladder_reasons(
     rungs: tuple[tuple[float, ...], ...],
     low: int,
     high: int,
@@ -229,14 +232,33 @@ def _reasons(
     unit: str,
     taken: str,
 ) -> tuple[str, ...]:
+    """What the ladder showed, in sentences.
+
+    Args:
+        rungs: The bandwidths compared, ascending.
+        low: The first rung that is taken for as good as the best.
+        high: The last one.
+        near: Within how many dB.
+        db: Held-out error of each rung, in dB.
+        daring: Whether the best lies beyond what the sampling supports.
+        samples: That were looked at.
+        unit: Of the bandwidths.
+        taken: Which of them is taken, in words.
+    """
+
     def shown(bandwidth: tuple[float, ...]) -> str:
         return " x ".join(dict.fromkeys(f"{b:.3g}" for b in bandwidth))
 
     settled = [i for i, e in enumerate(db) if math.isfinite(e)]
     worst = max(settled, key=lambda i: db[i])
+    tied = (
+        f"those from {shown(rungs[low])} to {shown(rungs[high])} are"
+        if high > low
+        else f"{shown(rungs[low])} alone is"
+    )
     text = (
-        f"Of {len(rungs)} bandwidths from {shown(rungs[0])} to {shown(rungs[-1])} {unit}, those from "
-        f"{shown(rungs[low])} to {shown(rungs[high])} are within {near:.2g} dB of the best on held-out samples "
+        f"Of {len(rungs)} bandwidths from {shown(rungs[0])} to {shown(rungs[-1])} {unit}, {tied} "
+        f"within {near:.2g} dB of the best on held-out samples "
         f"(kernel twins, {samples} samples); {taken}. The worst, {shown(rungs[worst])}, loses "
         f"{db[worst] - min(db[low : high + 1]):.1f} dB."
     )

@@ -199,10 +199,16 @@ def _ladder_sentence(
         return f"{rung.bandwidth[0] * extent[0]:.3g}"
 
     best, worst = min(rung.error for rung in rungs), max(rung.error for rung in rungs)
+    first, last = cycles(inside[0]), cycles(inside[-1])
+    tied, taken = (
+        (f"those from {first} to {last} are", "the middle")
+        if len(inside) > 1
+        else (f"{first} alone is", "it")
+    )
     return (
-        f"Of {len(rungs)} bandwidths from {cycles(rungs[0])} to {cycles(rungs[-1])} cycles per extent, those from "
-        f"{cycles(inside[0])} to {cycles(inside[-1])} are within {near:.2g} dB of the best on held-out samples "
-        f"(kernel twins, {twins.samples} samples, as long as {twins.room.steps} steps); the middle is taken. The worst "
+        f"Of {len(rungs)} bandwidths from {cycles(rungs[0])} to {cycles(rungs[-1])} cycles per extent, {tied} "
+        f"within {near:.2g} dB of the best on held-out samples "
+        f"(kernel twins, {twins.samples} samples, as long as {twins.room.steps} steps); {taken} is taken. The worst "
         f"loses {_db(worst / best):.1f} dB, plain coordinates {_db(plain / best):.1f} dB."
     )
 
