@@ -8,5 +8,5 @@ if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null
 else
-  echo "No Chromium found and none can be installed here: the page tests will be skipped." >&2
+  echo "No Chromium found and none can be installed here: the page tests will fail. Install one, or leave them out: pytest --ignore tests/report" >&2
 fi

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+import xarray
 from torch import Tensor, nn
 
 from overtone.nn import MLP, Activation, Field, Restore, encodings
+from overtone.observe import Probe
 from overtone.signals import Grid, Normalisation, Signal
+from overtone.training import Options, train
 
 
 class Linear(nn.Module):
@@ -58,3 +63,18 @@ def field(
     body = MLP(encoding.out_features, 1, width, depth, activation, seed=seed)
     restore = Restore(signal.normalisation.offset, signal.normalisation.scale)
     return Field(encoding, body, restore=restore).double()
+
+
+def trained(
+    network: Field, signal: Signal, options: Options, wants: Callable[[int], bool] | None = None
+) -> xarray.Dataset:
+    """Train a network and return its record, at the probe's own steps unless told otherwise."""
+    with Probe(signal, network) as probe:
+        train(
+            network,
+            signal,
+            options,
+            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
+            wants=wants or probe.schedule.due,
+        )
+        return probe.record

@@ -9,13 +9,12 @@ import torch
 from torch import nn
 
 from overtone.nn import Activation
-from overtone.observe import Probe
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Descent, Pilot, predict
 from overtone.theory.dynamics.drawn import draw
 from overtone.theory.dynamics.scattered import batch_squares, per_sample_squares
-from overtone.training import Optimizer, Options, train
-from tests.theory_dynamics.models import Linear, field, samples, tones
+from overtone.training import Optimizer, Options
+from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9
 """Some dozen steps, each of which rounds sums of hundreds of products of order one in float64."""
@@ -102,15 +101,7 @@ def test_adam_on_minibatches_is_followed() -> None:
     network = field(signal, 64, 2, Activation.RELU)
     start = {name: value.clone() for name, value in network.state_dict().items()}
     options = Options(steps, batch=batch, lr=1e-3, optimizer=Optimizer.ADAM, seed=1)
-    with Probe(signal, network) as probe:
-        train(
-            network,
-            signal,
-            options,
-            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
-            wants=probe.schedule.due,
-        )
-        truth = probe.record
+    truth = trained(network, signal, options)
     network.load_state_dict(start)
 
     def verdict(*, window: bool) -> Agreement:

@@ -11,15 +11,14 @@ import xarray
 from torch import nn
 
 from overtone.nn import Activation
-from overtone.observe import Probe
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Leaps, Pilot, log_steps, predict, rate_of, rule_of, tangent_kernel
 from overtone.theory.dynamics import leaps as module
 from overtone.theory.dynamics.edge import hold
 from overtone.theory.dynamics.optimizer import second_moments
 from overtone.theory.dynamics.separable import separable_kernel
-from overtone.training import Optimizer, Options, train
-from tests.theory_dynamics.models import Linear, field, samples, tones
+from overtone.training import Optimizer, Options
+from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9
 """Some dozen leaps, each of which rounds sums of hundreds of products of order one in float64."""
@@ -113,15 +112,7 @@ def measured(activation: Activation, optimizer: Optimizer, rate: float, steps: i
     signal = tones((1, 2, 4, 8), 64)
     network = field(signal, 64, 2, activation)
     options = Options(steps, lr=rate, optimizer=optimizer)
-    with Probe(signal, network) as probe:
-        train(
-            network,
-            signal,
-            options,
-            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
-            wants=probe.schedule.due,
-        )
-        return probe.record
+    return trained(network, signal, options)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,11 @@ import xarray
 from overtone import records
 from overtone.errors import InputError
 from overtone.nn import Activation, Field
-from overtone.observe import Probe
 from overtone.records import derived
 from overtone.theory.agreement import Agreement, agreement, departure
 from overtone.theory.dynamics import LARGEST, Prediction, predict
-from overtone.training import Optimizer, Options, train
-from tests.theory_dynamics.models import field, tones
+from overtone.training import Optimizer, Options
+from tests.theory_dynamics.models import field, tones, trained
 
 STEPS, RATE, WIDTH = 1000, 0.008, 1024
 
@@ -33,15 +32,7 @@ def measured() -> xarray.Dataset:
     signal = tones()
     network = field(signal, WIDTH)
     options = Options(STEPS, lr=RATE, optimizer=Optimizer.SGD)
-    with Probe(signal, network) as probe:
-        train(
-            network,
-            signal,
-            options,
-            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
-            wants=probe.schedule.due,
-        )
-        return probe.record
+    return trained(network, signal, options)
 
 
 @cache
@@ -107,15 +98,7 @@ def test_a_pilot_is_measured_and_the_rest_predicted_from_where_it_ends() -> None
     assert found.pilot == found.record.attrs["pilot"] == 10
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
     options = Options(10, lr=RATE, optimizer=Optimizer.SGD)
-    with Probe(signal, network) as probe:
-        train(
-            network,
-            signal,
-            options,
-            lambda s, loss, r, last: probe(s, loss, r, force=last) and None,
-            wants=lambda _: True,
-        )
-        truth = probe.record
+    truth = trained(network, signal, options, lambda _: True)
     np.testing.assert_allclose(
         found.record.residual_power.sel(step=9), truth.residual_power.sel(step=9), rtol=1e-4, atol=1e-9
     )

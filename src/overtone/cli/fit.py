@@ -12,9 +12,10 @@ from overtone.cli import resume as resuming
 from overtone.cli.options import Numbers, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_samples
-from overtone.cli.text import count, facts, paragraph, per_axis
+from overtone.cli.text import count, facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
 from overtone.errors import InputError
+from overtone.wording import per_axis
 
 if TYPE_CHECKING:
     from overtone.fitting import Run

@@ -13,8 +13,9 @@ from overtone.cli.fit import network, training
 from overtone.cli.options import chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
-from overtone.cli.text import facts, paragraph, per_axis
+from overtone.cli.text import facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
+from overtone.wording import per_axis
 
 if TYPE_CHECKING:
     import xarray

@@ -11,8 +11,9 @@ from overtone.cli.bars import bars
 from overtone.cli.options import as_flags, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
-from overtone.cli.text import count, facts, per_axis
+from overtone.cli.text import count, facts
 from overtone.cli.verb import Verb, examples, flag
+from overtone.wording import per_axis
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -25,11 +25,6 @@ def facts(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def per_axis(values: Iterable[float]) -> str:
-    """Three digits each, "12.6 x 19.1"; one number if all are the same."""
-    return " x ".join(dict.fromkeys(f"{value:.3g}" for value in values))
-
-
 def count(number: int, noun: str) -> str:
     """A number with its noun in the right form, "1 channel", "3 channels"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

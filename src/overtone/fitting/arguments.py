@@ -46,7 +46,7 @@ def find_device(device: str | torch.device) -> torch.device:
             torch.empty(1, device=found)
             return found
         reason = f"not one of {', '.join(DEVICES)}"
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+    except (RuntimeError, AssertionError) as problem:
         known = str(device).partition(":")[0] in DEVICES
         reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
         reason = reason[:100] if known else f"not one of {', '.join(DEVICES)}"

@@ -9,6 +9,7 @@ from overtone.plots import bands
 from overtone.plots.text import count, number, percent, plural
 from overtone.records import derived
 from overtone.report.findings import THRESHOLD, Findings, gather
+from overtone.wording import by_axis
 
 QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn noise?", "What should I do?")
 """What the four sentences of `verdict` answer."""
@@ -208,4 +209,4 @@ def _bandwidth(record: xr.Dataset) -> str:
     if values is None:
         return ""
     each = [number(float(v)) for v in np.atleast_1d(np.asarray(values, float))]
-    return f"{' × '.join(dict.fromkeys(each))} {bands.bandwidth_unit(record)}"
+    return f"{by_axis(each, ' × ')} {bands.bandwidth_unit(record)}"

@@ -11,6 +11,7 @@ import xarray as xr
 from overtone.plots import bands
 from overtone.plots.text import count, number
 from overtone.report.blocks import Table
+from overtone.wording import by_axis
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
 _UNITS = {
@@ -46,8 +47,8 @@ def _plan(record: xr.Dataset) -> str:
     """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
     attrs, parts = record.attrs, []
     if told(attrs.get("bandwidth")):
-        each = dict.fromkeys(number(float(b)) for b in attrs["bandwidth"])
-        parts.append(f"bandwidth {' × '.join(each)} {bands.bandwidth_unit(record)}")
+        each = (number(float(b)) for b in attrs["bandwidth"])
+        parts.append(f"bandwidth {by_axis(each, ' × ')} {bands.bandwidth_unit(record)}")
     options = attrs.get("options") or {}
     if told(options.get("optimizer")) and told(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")

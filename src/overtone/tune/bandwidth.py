@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid
+from overtone.wording import per_axis
 
 SHARE = 0.9
 """Share of the power that the bandwidth covers, the definition of a bandwidth throughout."""
@@ -97,17 +98,13 @@ def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, 
 
 def _reason(grid: Grid, found: Sequence[tuple[float, float | None, float]]) -> str:
     """One sentence for all axes: how far nine tenths reach, where the floor is met, what the sampling supports."""
-
-    def listed(values: Iterable[float]) -> str:
-        return " x ".join(dict.fromkeys(f"{value:.3g}" for value in values))
-
     unit = grid.frequency_unit
     reaches, meets, tops = zip(*found, strict=True)
-    nyquist = listed(nyquist for nyquist, n in zip(grid.nyquist, grid.shape, strict=True) if n > 1)
-    text = f"90 % of the signal's power lies below {listed(reaches)} {unit} (Nyquist {nyquist})"
+    nyquist = per_axis(nyquist for nyquist, n in zip(grid.nyquist, grid.shape, strict=True) if n > 1)
+    text = f"90 % of the signal's power lies below {per_axis(reaches)} {unit} (Nyquist {nyquist})"
     floors = [floor for floor in meets if floor is not None]
     if floors:
-        text += f", counted up to {listed(floors)} {unit}, where the spectrum meets the noise floor"
+        text += f", counted up to {per_axis(floors)} {unit}, where the spectrum meets the noise floor"
     if any(reach > top for reach, top in zip(reaches, tops, strict=True)):
-        text += f"; the sampling supports an encoding up to {listed(tops)} {unit}, an eighth of Nyquist"
+        text += f"; the sampling supports an encoding up to {per_axis(tops)} {unit}, an eighth of Nyquist"
     return text + "."

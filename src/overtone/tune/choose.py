@@ -32,6 +32,7 @@ from overtone.tune.plan import (
 from overtone.tune.scan import measure_noise
 from overtone.tune.scattered import choose_scattered
 from overtone.tune.size import STEPS, Size, size
+from overtone.wording import per_axis
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
@@ -245,21 +246,17 @@ def ladder_reasons(
         unit: Of the bandwidths.
         taken: Which of them is taken, in words.
     """
-
-    def shown(bandwidth: tuple[float, ...]) -> str:
-        return " x ".join(dict.fromkeys(f"{b:.3g}" for b in bandwidth))
-
     settled = [i for i, e in enumerate(db) if math.isfinite(e)]
     worst = max(settled, key=lambda i: db[i])
     tied = (
-        f"those from {shown(rungs[low])} to {shown(rungs[high])} are"
+        f"those from {per_axis(rungs[low])} to {per_axis(rungs[high])} are"
         if high > low
-        else f"{shown(rungs[low])} alone is"
+        else f"{per_axis(rungs[low])} alone is"
     )
     text = (
-        f"Of {len(rungs)} bandwidths from {shown(rungs[0])} to {shown(rungs[-1])} {unit}, {tied} "
+        f"Of {len(rungs)} bandwidths from {per_axis(rungs[0])} to {per_axis(rungs[-1])} {unit}, {tied} "
         f"within {near:.2g} dB of the best on held-out samples "
-        f"(kernel twins, {samples} samples); {taken}. The worst, {shown(rungs[worst])}, loses "
+        f"(kernel twins, {samples} samples); {taken}. The worst, {per_axis(rungs[worst])}, loses "
         f"{db[worst] - min(db[low : high + 1]):.1f} dB."
     )
     beyond = (
