@@ -230,7 +230,9 @@ def test_stacked_attention_leaves_the_mean_and_the_gain_gives_the_rest_back():
             x = HighPassAttention(8, 2, seed=seed).double()(x)
         shares.append(above_constant(x).norm() / x.norm())
     assert shares[0] > 0.9
-    assert all(after < before for before, after in itertools.pairwise(shares))
+    rounding = 32 * torch.finfo(torch.float64).eps  # of the means over 32 tokens; below it no order is left
+    assert all(after < max(before, rounding) for before, after in itertools.pairwise(shares))
+    assert sum(share > rounding for share in shares) >= 3
     assert shares[-1] < 0.02
 
 

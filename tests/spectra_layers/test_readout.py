@@ -244,3 +244,45 @@ def test_what_cannot_be_read_gets_one_sentence(name):
 def test_parts_of_sequences_are_refused():
     with pytest.raises(InputError, match="whole sequences of 40 rows, got 96 rows"):
         read_out({"a": LAYER}, Y, SequenceTransform(40))
+
+
+def left_out_error(features, targets, penalty):
+    """Fit without each sample in turn, by the normal equations: twin of the closed form.
+
+    The closed form keeps the mean of all samples in h_i as 1 / n; so does the column of ones here, unpenalised.
+    """
+    n, errors = len(features), []
+    for i in range(n):
+        inside = [j for j in range(n) if j != i]
+        design = np.hstack([np.ones((n - 1, 1)), features[inside]])
+        weight = np.diag([0.0] + [penalty] * features.shape[1])
+        solved = np.linalg.solve(design.T @ design + weight, design.T @ targets[inside])
+        errors.append(targets[i] - np.concatenate([[1.0], features[i]]) @ solved)
+    return float(np.mean(np.square(errors)))
+
+
+@pytest.mark.parametrize(("samples", "features"), [(30, 5), (12, 11), (12, 36)])
+def test_penalty_is_that_of_least_left_out_error_also_where_the_features_interpolate(samples, features):
+    for seed in range(6):
+        draws = np.random.default_rng(seed)
+        x = draws.normal(size=(samples, features))
+        y = x[:, :3] @ draws.normal(size=(3, 1)) + 10.0 ** -draws.integers(0, 8) * draws.normal(
+            size=(samples, 1)
+        )
+        centred = x - x.mean(0)
+        unit = np.square(np.linalg.svd(centred, compute_uv=False)[: min(samples - 1, features)]).mean()
+        scores = {p: left_out_error(centred, y, p * unit) for p in PENALTIES if p >= 1e-6}
+        best = min(scores, key=scores.get)
+        fit = ridge(torch.tensor(x), torch.tensor(y))
+        assert fit.penalty <= 1e-6 if best == 1e-6 else fit.penalty == best
+
+
+def test_equal_features_up_to_rounding_choose_the_same_penalty():
+    for seed in range(20):
+        draws = torch.Generator().manual_seed(seed)
+        x = torch.randn(10, 36, generator=draws, dtype=torch.float64)
+        y = torch.randn(10, 1, generator=draws, dtype=torch.float64)
+        signs = torch.randint(-1, 2, x.shape, generator=draws).double()
+        other = x * (1 + 4 * torch.finfo(torch.float64).eps * signs)
+        assert not torch.equal(x, other)
+        assert ridge(x, y).penalty == ridge(other, y).penalty

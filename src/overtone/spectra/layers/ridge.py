@@ -39,6 +39,10 @@ def ridge(features: Tensor, targets: Tensor) -> Fit:
     residual, h_i = 1 / n + sum_k U_ik^2 s_k^2 / (s_k^2 + a) (Golub, Heath, Wahba 1979, Technometrics 21, section 2).
     Each channel counts in units of its own variance.
 
+    Where the features interpolate, r and 1 - h vanish together as a does. Both are therefore formed from what is
+    outside the span of U and from a / (s^2 + a), never as differences of nearly equal numbers: otherwise rounding
+    would choose among the small penalties.
+
     Args:
         features: (n, k) float64.
         targets: (n, C) float64.
@@ -52,11 +56,16 @@ def ridge(features: Tensor, targets: Tensor) -> Fit:
     unit = float(square.mean()) if len(values) else 1.0
     spread = rest.square().mean(0)
     spread = torch.where(spread > 0, spread, 1.0)
+    # With as many directions as samples have about their mean, nothing is outside the span.
+    complete = len(values) == len(features) - 1
+    outside = torch.zeros_like(rest) if complete else rest - left @ along
+    free_outside = torch.zeros_like(left[:, 0]) if complete else 1 - 1 / len(features) - left.square().sum(1)
     best, chosen = float("inf"), PENALTIES[-1]
     for penalty in PENALTIES:
-        kept = square / (square + penalty * unit)
-        lever = left.square() @ kept + 1 / len(features)
-        out = (rest - left @ (kept[:, None] * along)) / (1 - lever).clamp(min=1e-12)[:, None]
+        shrunk = penalty * unit / (square + penalty * unit)
+        residual = outside + left @ (shrunk[:, None] * along)
+        free = free_outside + left.square() @ shrunk
+        out = residual / free.clamp(min=torch.finfo(values.dtype).tiny)[:, None]
         error = float((out.square().mean(0) / spread).sum())
         if error < best:
             best, chosen = error, penalty
