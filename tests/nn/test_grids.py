@@ -176,7 +176,10 @@ def test_a_compiled_grid_learns_as_a_plain_one():
     encoding.table.grad = None
     torch.compile(encoding, backend="eager", fullgraph=True)(x).square().sum().backward()
     # sums over up to 80 corners in another order, in float32
-    torch.testing.assert_close(encoding.table.grad, expected, rtol=80 * 2**-24, atol=1e-12)
+    rounding = 80 * 2**-24
+    torch.testing.assert_close(
+        encoding.table.grad, expected, rtol=rounding, atol=rounding * float(expected.abs().max())
+    )
     torch.compiler.reset()
 
 

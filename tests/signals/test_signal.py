@@ -32,21 +32,25 @@ def test_normalisation_is_reversible_and_bounded(table: np.ndarray, per_channel:
     # one subtraction and one division, each correctly rounded
     assert float(normalised.abs().max()) <= 1 + 2 * eps
     # the subtraction, division, product and sum each err by eps/2 of a quantity below |offset| + 2 scale
-    bound = 4 * eps * (of.offset.abs() + 2 * of.scale)
+    # and, among the least numbers of the type, by half the distance between two
+    least = float(np.finfo(table.dtype).smallest_subnormal)
+    bound = 4 * eps * (of.offset.abs() + 2 * of.scale) + 2 * least
     assert bool(((of.restore(normalised) - values).double().abs() <= bound).all())
 
 
 @given(tables)
 def test_normalisation_agrees_with_plain_formulas(table: np.ndarray) -> None:
     exact = table.astype(np.float64)
-    eps = np.finfo(table.dtype).eps
+    eps, least = np.finfo(table.dtype).eps, np.finfo(table.dtype).smallest_subnormal
     of, each = Normalisation.of(torch.from_numpy(table)), Normalisation.of(torch.from_numpy(table), True)
     largest = np.abs(exact).max(axis=0)
-    np.testing.assert_array_less(np.abs(of.offset.numpy() - exact.mean(axis=0)), eps * largest + 1e-300)
+    np.testing.assert_array_less(np.abs(of.offset.numpy() - exact.mean(axis=0)), eps * largest + least)
     deviation = np.abs(exact - of.offset.numpy()).max(axis=0)
-    np.testing.assert_allclose(each.scale.numpy(), np.where(deviation > 0, deviation, 1), rtol=eps)
+    np.testing.assert_allclose(
+        each.scale.numpy(), np.where(deviation > 0, deviation, 1), rtol=eps, atol=least
+    )
     if deviation.max() > 0:
-        np.testing.assert_allclose(of.scale.numpy(), deviation.max(), rtol=eps)
+        np.testing.assert_allclose(of.scale.numpy(), deviation.max(), rtol=eps, atol=least)
 
 
 def test_a_small_deviation_on_a_large_offset_stays_within_one() -> None:
