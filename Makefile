@@ -4,11 +4,12 @@ V := .venv
 BIN := $(V)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check integration bench studies clean
+.PHONY: help setup demo test test-portable check integration bench studies clean
 
 help:
 	@echo "make demo    fit the default picture and write demo/report.html"
 	@echo "make test    run the test suite"
+	@echo "make test-portable  the numerical tests with the rounding of other processors"
 	@echo "make check   formatting, lint, types, layers"
 	@echo "make integration  callbacks and trackers against the real packages"
 	@echo "make bench   speed tables against what one would otherwise do"
@@ -40,6 +41,9 @@ demo: $(V)/.core
 
 test: $(V)/.browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+test-portable: $(V)/.test
+	$(BIN)/python tools/portable.py $(if $(PART),--part)
 
 check: $(V)/.test
 	$(BIN)/ruff format --check src tests benchmarks tools integration
