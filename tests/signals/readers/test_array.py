@@ -202,3 +202,18 @@ def test_broken_and_foreign_files_are_refused(tmp_path: Path) -> None:
 def test_an_archive_without_arrays_is_called_so(tmp_path: Path) -> None:
     np.savez(tmp_path / "none.npz")
     assert "expected one array, got 0 (no array)" in refusal(array, tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    ("shape", "note"),
+    [
+        ((3, 24, 30), "of the shape (3, 24, 30) every axis was read as one of the grid, none as channels"),
+        ((24, 30, 3), "of the shape (24, 30, 3) the last axis was read as the channels"),
+        ((24, 30, 8), None),
+        ((24, 30), None),
+    ],
+)
+def test_a_shape_with_two_readings_says_which_was_taken(shape, note) -> None:
+    values = np.random.default_rng(0).random(shape)
+    assert array(values).notes == (() if note is None else (note,))
+    assert len(shape) < 3 or array(values, channel_axis=-1).notes == ()

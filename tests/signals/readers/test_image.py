@@ -249,3 +249,57 @@ def test_a_16_megapixel_picture_needs_little_memory(tmp_path: Path) -> None:
     )
     # the float32 samples are 192 MB, the decoded bytes 48 MB, Pillow's own copy 64 MB
     assert int(done.stdout) < 400e6
+
+
+COLOURED = np.random.default_rng(0).random((4, 24, 30))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8])
+@pytest.mark.parametrize("colours", [1, 3, 4])
+def test_channels_come_first_or_last_in_tensors_and_arrays(colours: int, dtype: torch.dtype) -> None:
+    whole = dtype is torch.uint8
+    last = torch.from_numpy(COLOURED[:colours].transpose(1, 2, 0) * (255 if whole else 1)).to(dtype)
+    exact = last.double().numpy() / (255 if whole else 1)
+    for given in (last.movedim(-1, 0), last):
+        signal = image(given, alpha=Alpha.DROP)
+        assert signal.geometry.shape == (24, 30)
+        same(signal, exact[..., :3])
+    first = exact.transpose(2, 0, 1)
+    same(image(first, alpha=Alpha.DROP), exact[..., :3])
+    assert "of the shape (3, 24, 30) axis 0 was read as the channels" in image(COLOURED[:3]).notes
+    assert not any("axis" in note for note in image(last, alpha=Alpha.DROP).notes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((3, 3, 3), torch.from_numpy),
+        ((4, 5, 3), torch.from_numpy),
+        ((3, 9, 3), torch.from_numpy),
+        ((2, 9, 9), torch.from_numpy),
+        ((7, 24, 30), torch.from_numpy),
+        ((24, 30, 7), torch.from_numpy),
+        ((7, 24, 30), np.asarray),
+        ((24, 30, 64), np.asarray),
+        ((3, 3, 64), np.asarray),
+        ((2, 24, 30), np.asarray),
+    ],
+)
+def test_shapes_with_two_readings_are_asked_about_and_the_answer_is_taken(shape, kind) -> None:
+    given = kind(np.random.default_rng(0).random(shape))
+    text = refusal(image, given)
+    assert (
+        "(channels, rows, columns) or (rows, columns, channels); pass channel_axis=0 or channel_axis=2"
+        in text
+    )
+    for axis in (0, 2):
+        moved = np.moveaxis(np.asarray(given), axis, -1)
+        colours = {2: 1, 4: 3}.get(moved.shape[2], moved.shape[2])
+        same(image(given, channel_axis=axis, alpha=Alpha.DROP), moved[..., :colours])
+
+
+def test_a_channel_axis_that_is_none() -> None:
+    assert "channel_axis: expected a channel axis within the 3 axes" in refusal(
+        image, COLOURED, channel_axis=3
+    )
+    assert "got shape (24, 30)" in refusal(image, COLOURED[0], channel_axis=0)

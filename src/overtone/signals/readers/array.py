@@ -31,7 +31,7 @@ def array(
 
     Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter
     than all others carries channels there (a picture, or a volume, with channels); every other axis is a grid
-    axis.
+    axis. Of a shape with two readings a note of the signal says which was taken.
 
     Args:
         values: Array, nested lists, tensor (its device is kept), or the path of a file.
@@ -54,8 +54,9 @@ def array(
         samples, name, where = tensor(load(path, key), str(values)), path.name, str(values)
     else:
         samples, name, where = tensor(values, "array"), "array", "array"
+    note = () if channel_axis is not None else _reading(tuple(samples.shape))
     samples = _channels_last(samples, channel_axis, where)
-    return on_lattice(samples, Lattice(spacing, periodic, unit), name=name, where=where)
+    return on_lattice(samples, Lattice(spacing, periodic, unit), name=name, where=where, notes=note)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,10 @@ class Lattice:
         return values
 
 
-def on_lattice(samples: Tensor, lattice: Lattice, *, name: str, where: str) -> Signal:
-    """The signal of (*shape, C) samples on a lattice.
+def on_lattice(
+    samples: Tensor, lattice: Lattice, *, name: str, where: str, notes: tuple[str, ...] = ()
+) -> Signal:
+    """The signal of (*shape, C) samples on a lattice, with notes on how they were read.
 
     Raises:
         InputError: As `array`.
@@ -115,7 +118,23 @@ def on_lattice(samples: Tensor, lattice: Lattice, *, name: str, where: str) -> S
         kind=_KINDS[len(shape)],
         name=name,
         where=where,
+        notes=notes,
     )
+
+
+def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """What was taken for channels of three or more axes, where the first or last might be them."""
+    if len(shape) < 3:
+        return ()
+    if _has_channels(shape):
+        return (f"of the shape {shape} the last axis was read as the channels",)
+    if min(shape[0], shape[-1]) <= _MOST_CHANNELS:
+        return (f"of the shape {shape} every axis was read as one of the grid, none as channels",)
+    return ()
+
+
+def _has_channels(shape: tuple[int, ...]) -> bool:
+    return len(shape) >= 3 and shape[-1] <= _MOST_CHANNELS and shape[-1] < min(shape[:-1])
 
 
 def _channels_last(samples: Tensor, channel_axis: int | None, where: str) -> Tensor:
@@ -125,7 +144,4 @@ def _channels_last(samples: Tensor, channel_axis: int | None, where: str) -> Ten
                 f"a channel axis within the {samples.ndim} axes", f"{channel_axis}", "pass another", where
             )
         return samples.movedim(channel_axis, -1).contiguous()
-    shape = samples.shape
-    if samples.ndim >= 3 and shape[-1] <= _MOST_CHANNELS and shape[-1] < min(shape[:-1]):
-        return samples
-    return samples.unsqueeze(-1)
+    return samples if _has_channels(tuple(samples.shape)) else samples.unsqueeze(-1)

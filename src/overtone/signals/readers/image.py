@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
 import torch
 
 from overtone.errors import InputError
@@ -12,7 +11,7 @@ from overtone.signals.assemble import assemble, check_shape
 from overtone.signals.geometry import Grid
 from overtone.signals.readers import pillow_file, tiff_file
 from overtone.signals.readers.files import PathLike, existing, is_tiff
-from overtone.signals.readers.numbers import tensor
+from overtone.signals.readers.picture_array import picture_of
 from overtone.signals.readers.pixels import Alpha, Coverage, Pixels, fractions, full_range_of
 from overtone.signals.signal import Signal
 
@@ -26,6 +25,7 @@ def image(
     background: float = 1.0,
     spacing: float | tuple[float, float] | None = None,
     full_range: tuple[float, float] | None = None,
+    channel_axis: int | None = None,
 ) -> Signal:
     """A picture from a file or an array; values are fractions of the full range, 0 black to 1 white, peak 1.
 
@@ -35,27 +35,29 @@ def image(
     RGB. 16-bit gray with alpha is read at 8 bits.
 
     Args:
-        source: Path of a picture, or an array (H, W) or (H, W, C) of 8-bit, 16-bit, boolean or floating-point
-            pixels; an array's last channel of 2 or 4 is alpha.
+        source: Path of a picture, or an array (H, W), (H, W, C) or (C, H, W) of 8-bit, 16-bit, boolean or
+            floating-point pixels; an array's last channel of 2 or 4 is alpha.
         alpha: What becomes of transparency.
         background: Gray level laid under a transparent picture, 0 black to 1 white.
         spacing: Distance of pixels in mm, one or (row, column).
         full_range: The stored values that mean black and white, by default the range of the pixels' type, and
             0 to 1 for floating-point pixels.
+        channel_axis: Of an array, the axis of the channels. None to tell it from the shape: up to 4 channels beside
+            two longer sides; what is read of a shape with two readings is a note of the signal, or refused.
 
     Returns:
         A float32 signal of kind "picture".
 
     Raises:
         InputError: If the source is missing, damaged, too large, no picture, less than 2 x 2 pixels or
-            constant.
+            constant, or the shape of an array does not tell where its channels are.
     """
     if isinstance(source, str | os.PathLike):
         path = existing(source)
         pixels = tiff_file.read_picture(path) if is_tiff(path) else pillow_file.read(path)
         name, where = path.name, str(source)
     else:
-        pixels, name, where = _from_array(source), "array", "array"
+        pixels, name, where = picture_of(source, channel_axis), "array", "array"
     height, width = pixels.stored.shape[:2]
     check_shape((height, width), where)
     black, white = full_range or full_range_of(pixels.stored.dtype, where)
@@ -78,15 +80,6 @@ def image(
     if full_range is None:
         _check_range(signal, where)
     return signal
-
-
-def _from_array(source: object) -> Pixels:
-    stored = source if isinstance(source, np.ndarray) else tensor(source, "array").numpy(force=True)
-    if stored.ndim == 2:
-        stored = stored[..., None]
-    if stored.ndim != 3 or not stored.shape[2]:
-        raise InputError("an array (H, W) or (H, W, C)", f"shape {stored.shape}", "pass one picture", "array")
-    return Pixels(stored, Coverage.STRAIGHT if stored.shape[2] in (2, 4) else Coverage.NONE)
 
 
 def _geometry(height: int, width: int, spacing: float | tuple[float, float] | None, pixels: Pixels) -> Grid:
