@@ -8,6 +8,7 @@ import xarray as xr
 
 from overtone.plots import bands, style, text
 from overtone.records import derived
+from overtone.records.attributes import peak as peak_of
 
 LINES = (
     ("train", "training samples", style.TRAIN),
@@ -29,9 +30,10 @@ def data(record: xr.Dataset) -> xr.Dataset:
     """
     bands.require_rows(record, "PSNR")
     stop = derived.stop(record)
-    known = isinstance(peak := record.attrs.get("peak"), int | float) and peak > 0
     found = (
-        derived.psnr(record) if known else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
+        derived.psnr(record)
+        if peak_of(record.attrs)
+        else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
     )
     columns = {name: ("step", np.asarray(found[name], float)) for name, *_ in LINES}
     best = None if stop.evidence is derived.Evidence.NONE else stop.step

@@ -12,6 +12,7 @@ import xarray as xr
 
 from overtone.errors import InputError
 from overtone.records import Snapshots
+from overtone.records.attributes import peak as peak_of
 
 TARGET_STEP = -1
 
@@ -73,27 +74,24 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
             "reconstruction",
         )
     chosen = moments(np.asarray(list(snapshots.steps("prediction"))), most)
-    target = np.asarray(snapshots.get("target", TARGET_STEP), dtype=np.float64)
+    target = _real(snapshots.get("target", TARGET_STEP))
     where, lattice = geometry(record), shape(record, snapshots)
-    if target.size % math.prod(lattice):
-        raise InputError(
-            f"snapshots on a lattice of shape {lattice}",
-            f"shape {target.shape}",
-            "check the record",
-            "target",
-        )
+    if not lattice or not math.prod(lattice) or target.size % math.prod(lattice):
+        raise _apart(f"snapshots on a lattice of shape {lattice}", f"shape {target.shape}")
     full = (*lattice, target.size // math.prod(lattice))
     axes = [f"axis_{i}" for i in range(len(lattice))]
-    stack = np.stack(
-        [np.asarray(snapshots.get("prediction", int(s)), np.float64).reshape(full) for s in chosen]
-    )
-    spacing, origin = (
-        where.get("spacing", [1.0 / n for n in lattice]),
-        where.get("origin", [0.0] * len(lattice)),
-    )
-    start = where.get("kept_start", [0] * len(lattice))
+    predicted = [_real(snapshots.get("prediction", int(s))) for s in chosen]
+    for one in predicted:
+        if one.size != target.size:
+            raise _apart(f"predictions of the target's {target.size:,} numbers", f"{one.size:,}")
+    stack = np.stack([one.reshape(full) for one in predicted])
+    usual = {"spacing": [1.0 / n for n in lattice], "origin": [0.0] * len(lattice)}
+    usual |= {"kept_start": [0] * len(lattice), "units": ["array"] * len(lattice)}
+    spacing, origin, start, units = (where.get(name, value) for name, value in usual.items())
+    if any(len(values) != len(lattice) for values in (spacing, origin, start, units)):
+        raise _apart(f"a lattice of {len(lattice)} axes", "spacing, origin or units of others")
     coords = {a: origin[i] + spacing[i] * (start[i] + np.arange(lattice[i])) for i, a in enumerate(axes)}
-    units = [str(u) for u in where.get("units", ["array"] * len(lattice))]
+    units = [str(u) for u in units]
     return xr.Dataset(
         {
             "target": ((*axes, "channel"), target.reshape(full)),
@@ -105,9 +103,18 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
     )
 
 
+def _real(snapshot: np.ndarray) -> np.ndarray:
+    if np.iscomplexobj(snapshot):
+        raise _apart("snapshots of real numbers", f"dtype {snapshot.dtype}")
+    return np.asarray(snapshot, dtype=np.float64)
+
+
+def _apart(expected: str, got: str) -> InputError:
+    return InputError(expected, got, "make the report from a record that overtone wrote", "reconstruction")
+
+
 def _peak(record: xr.Dataset, target: np.ndarray) -> float:
-    peak = float(record.attrs.get("peak") or 0)
-    return peak if peak > 0 else float(np.ptp(target)) or 1.0
+    return peak_of(record.attrs) or float(np.ptp(target)) or 1.0
 
 
 def psnr(target: np.ndarray, prediction: np.ndarray, peak: float) -> float:

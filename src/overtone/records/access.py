@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from overtone.errors import InputError
+from overtone.records import journal, layout
 from overtone.records.failures import explained, is_damage
 
 RECORD = "record.sqlite"
@@ -56,6 +57,11 @@ def is_netcdf(file: Path) -> bool:
     return False
 
 
+def size_of(file: Path) -> int:
+    """Bytes of a record's file and of what is not yet folded into it."""
+    return sum(part.stat().st_size for part in (file, Path(f"{file}-wal")) if part.is_file())
+
+
 @contextlib.contextmanager
 def reading(file: Path, *, lenient: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection that sees one consistent state of the record and changes nothing.
@@ -77,6 +83,7 @@ def _usable(file: Path, lenient: bool, stack: contextlib.ExitStack) -> sqlite3.C
     except sqlite3.OperationalError as refused:
         if is_damage(refused):
             raise
+    journal.check(file)
     pending = [extra for suffix in ("-wal", "-journal") if (extra := Path(f"{file}{suffix}")).exists()]
     if not any(extra.stat().st_size for extra in pending):
         return _connect(file, "mode=ro&immutable=1", lenient, stack)
@@ -91,6 +98,8 @@ def _connect(file: Path, options: str, lenient: bool, stack: contextlib.ExitStac
         f"{file.resolve().as_uri()}?{options}", uri=True, timeout=PATIENCE, isolation_level=None
     )
     try:
+        layout.cautious(connection, size_of(file))
+        connection.execute("PRAGMA query_only=ON")
         if lenient:
             connection.execute("PRAGMA writable_schema=1")
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from overtone.errors import InputError
 
 LARGEST_SNAPSHOT = 900_000_000
 """Bytes; SQLite holds no more than 1e9 in one value."""
+
+_DEFLATED = 1100
+"""Bytes that one byte of deflated data can stand for, at most: a little more than 1032."""
+
+_DTYPE = re.compile(r"<[iufc](2|4|8|16)|\|[biu]1")
 
 
 class ChecksumError(Exception):
@@ -96,7 +102,25 @@ class Packed:
         """
         if checksum((self.dtype.encode(), self.shape.encode(), self.data)) != self.crc:
             raise ChecksumError
-        dtype, shape = np.dtype(self.dtype), tuple(json.loads(self.shape))
-        grouped = np.frombuffer(zlib.decompress(self.data), np.uint8).reshape(dtype.itemsize, -1)
+        if not _DTYPE.fullmatch(self.dtype):
+            raise ChecksumError
+        dtype, shape = np.dtype(self.dtype), _shape(self.shape)
+        size = math.prod(shape) * dtype.itemsize
+        if size > _DEFLATED * len(self.data):
+            raise ChecksumError
+        inflate = zlib.decompressobj()
+        content = inflate.decompress(self.data, size) if size else b""
+        if len(content) != size or (
+            size and not inflate.eof and inflate.decompress(inflate.unconsumed_tail, 1)
+        ):
+            raise ChecksumError
+        grouped = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1)
         values = np.frombuffer(np.ascontiguousarray(grouped.T).tobytes(), dtype).reshape(shape)
         return values.astype(dtype.newbyteorder("="))
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    shape = json.loads(text)
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ChecksumError
+    return tuple(shape)

@@ -49,12 +49,14 @@ _REASONS = {
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether SQLite found the file itself broken."""
-    return _code(error) in DAMAGED
+    return _code(error) in DAMAGED or _code(error) == sqlite3.SQLITE_INTERRUPT
 
 
 def explain(error: sqlite3.Error, path: Path) -> OvertoneError:
     """The overtone error that stands for an error of SQLite."""
     code = _code(error)
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return damaged(path, "it takes longer to read than any of its size")
     if code in DAMAGED:
         return damaged(path, str(error))
     expected, got, do = _REASONS.get(

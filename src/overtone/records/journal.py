@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from pathlib import Path
+
+from overtone.records.failures import damaged
 
 NETWORK = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
     | {"fuse.glusterfs", "fuse.sshfs"}
 )
 """File systems that several machines see: the shared memory of a write-ahead log does not cross machines."""
+
+_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""Ends a rollback journal that names another file."""
+
+
+def check(path: Path) -> None:
+    """Whether the rollback journal that a crash left beside a record, if any, is the record's alone.
+
+    A journal of several databases names a file that SQLite deletes when it rolls back. No writer of records makes one.
+
+    Args:
+        path: The record.
+
+    Raises:
+        InputError: If it is not.
+    """
+    with contextlib.suppress(OSError), Path(f"{path}-journal").open("rb") as stream:
+        if stream.seek(0, os.SEEK_END) < len(_MAGIC):
+            return
+        stream.seek(-len(_MAGIC), os.SEEK_END)
+        if stream.read() == _MAGIC:
+            raise damaged(path, "a journal that names other files")
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:

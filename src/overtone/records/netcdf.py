@@ -6,16 +6,31 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from overtone.errors import InputError, RunError
+from overtone.records.attributes import is_whole
 from overtone.records.failures import damaged
-from overtone.records.schema import PER_STEP, SCHEMA, STATIC, plain_attrs
+from overtone.records.schema import PER_STEP, SCHEMA, STATIC, check_bands, plain_attrs
 
 if TYPE_CHECKING:
     import xarray
+
+DEFLATED, SMALL = 1100, 1 << 20
+"""Bytes that one byte of a file can stand for, at most, and bytes that any file may stand for."""
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    IndexError,
+    OverflowError,
+)
 
 ATTRIBUTES = "overtone_attributes"
 """Scalar variable with all attributes as JSON: netCDF attributes know neither None nor nested lists."""
@@ -67,30 +82,21 @@ def read_netcdf(file: Path) -> xarray.Dataset:
     Raises:
         InputError: If it holds no record, or a damaged or newer one.
     """
-    import h5py
     import xarray
 
     try:
-        h5py.File(file, "r").close()
+        _check_storage(file)
         with xarray.open_dataset(file, engine="h5netcdf", mask_and_scale=False, decode_times=False) as opened:
             stored = opened.load()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as broken:
+    except InputError:
+        raise
+    except _UNREADABLE as broken:
         raise damaged(file, "not readable as netCDF") from broken
     if ATTRIBUTES not in stored:
         raise InputError(
             "a netCDF file written by overtone", "another one", "export it with to_netcdf", str(file)
         )
-    try:
-        attrs = json.loads(str(stored[ATTRIBUTES].item()))
-    except ValueError as broken:
-        raise damaged(file, "its attributes cannot be read") from broken
-    if attrs["schema"] > SCHEMA:
-        raise InputError(
-            f"a record of schema {SCHEMA} or older",
-            f"schema {attrs['schema']}, written by a newer overtone",
-            "upgrade overtone to read it",
-            str(file),
-        )
+    attrs = _attributes(stored, file)
     missing = {*STATIC, *PER_STEP, "band_low", "band_high"} - set(stored.variables)
     if missing:
         raise damaged(file, f"no {sorted(missing)[0]}")
@@ -100,10 +106,82 @@ def read_netcdf(file: Path) -> xarray.Dataset:
         kept = record[name].attrs
         record = record.assign_coords({name: record[name].astype(str)})
         record[name].attrs = kept
+    _check_variables(record, file)
     for variable in record.variables.values():
         variable.encoding.clear()
     record.encoding.clear()
     return record
+
+
+def _attributes(stored: xarray.Dataset, file: Path) -> dict[str, Any]:
+    """The attributes, which are all in one variable.
+
+    Raises:
+        InputError: If they are damaged or those of a newer schema.
+    """
+    try:
+        attrs = json.loads(str(stored[ATTRIBUTES].item()))
+        schema = attrs["schema"]
+    except (ValueError, KeyError, TypeError, RecursionError) as broken:
+        raise damaged(file, "its attributes cannot be read") from broken
+    if not is_whole(schema) or schema < 1:
+        raise damaged(file, "its schema has no number")
+    if schema > SCHEMA:
+        raise InputError(
+            f"a record of schema {SCHEMA} or older",
+            f"schema {schema}, written by a newer overtone",
+            "upgrade overtone to read it",
+            str(file),
+        )
+    try:
+        return {**plain_attrs(attrs), "schema": schema}
+    except InputError as wrong:
+        raise damaged(file, f"its {wrong.where} should be {wrong.expected}") from wrong
+
+
+def _check_storage(file: Path) -> None:
+    """Whether everything is in the file itself, and not more than such a file can hold.
+
+    Raises:
+        InputError: If a link leads elsewhere, or a shape says more than deflating can have saved.
+    """
+    import h5py
+
+    size = 0
+    with h5py.File(file, "r") as opened:
+        for name in opened:
+            if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
+                raise damaged(file, f"{name[:40]!r} lies in another place")
+            item = opened[name]
+            if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+                raise damaged(file, f"{name[:40]!r} holds no numbers of its own")
+            size += item.size * item.dtype.itemsize if item.shape else 0
+    if size > DEFLATED * file.stat().st_size + SMALL:
+        raise damaged(file, "shapes larger than the file can hold")
+
+
+def _check_variables(record: xarray.Dataset, file: Path) -> None:
+    """Whether variables have the dimensions and types of a record, of one run or of several.
+
+    Raises:
+        InputError: If one has not; says which.
+    """
+    extra = [name for name in record.target_power.dims if name not in ("band", "channel")]
+    wanted = {name: set(variable.dims) for name, variable in (STATIC | PER_STEP).items()}
+    for name, dims in wanted.items():
+        found = record[name]
+        if not dims <= set(found.dims) <= dims | set(extra) or found.dtype.kind not in "fiu":
+            raise damaged(file, f"{name} is not {' x '.join(map(str, dims)) or 'a number'}")
+    for name, kind in {"step": "iuf", "band": "f", "band_low": "f", "band_high": "f", "channel": "U"}.items():
+        if name not in record.coords or len(record[name].dims) != 1 or record[name].dtype.kind not in kind:
+            raise damaged(file, f"no coordinate {name}")
+    try:
+        check_bands(record.band_low.values, record.band_high.values)
+    except InputError as wrong:
+        raise damaged(file, f"its {wrong.where} should be {wrong.expected}") from wrong
+    steps = record.step.values
+    if not np.isfinite(steps).all() or (steps < 0).any() or (np.diff(steps) <= 0).any():
+        raise damaged(file, "steps that do not ascend")
 
 
 def _fits(name: str, value: object) -> bool:

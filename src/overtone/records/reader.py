@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
-from overtone.records import tables
-from overtone.records.access import is_netcdf, locate, reading
+from overtone.records import layout, tables
+from overtone.records.access import is_netcdf, locate, reading, size_of
 from overtone.records.codec import ChecksumError, Packed
 from overtone.records.dataset import assemble
 from overtone.records.failures import damaged
@@ -66,7 +66,7 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
 def _content(file: Path, *, lenient: bool = False) -> tuple[Header, dict[int, tables.Row], list[str]]:
     with reading(file, lenient=lenient) as connection:
         header = tables.read_header(connection, file)
-        return header, *tables.read_rows(connection, header.sizes)
+        return header, *tables.read_rows(connection, header.sizes, size_of(file))
 
 
 def _remains(file: Path, broken: InputError) -> tuple[Header, dict[int, tables.Row], list[str]]:
@@ -109,6 +109,7 @@ class Snapshots:
         if (name, step) in self.entries:
             query = "SELECT dtype, shape, data, crc FROM snapshots WHERE name = ? AND step = ?"
             with reading(self.path) as connection:
+                layout.check(connection, self.path)
                 found = connection.execute(query, (name, int(step))).fetchone()
         if found is None:
             kept = ", ".join(f"{n}@{s}" for n, s in self.entries) or "none"
@@ -117,7 +118,7 @@ class Snapshots:
             )
         try:
             return Packed(*found).unpack()
-        except (ChecksumError, ValueError, TypeError, AttributeError, zlib.error) as broken:
+        except (ChecksumError, ValueError, TypeError, AttributeError, RecursionError, zlib.error) as broken:
             raise damaged(self.path, f"the snapshot {name}@{step}") from broken
 
 
@@ -138,4 +139,6 @@ def snapshots(path: str | Path) -> Snapshots:
         entries: list[tuple[str, int]] = connection.execute(
             "SELECT name, step FROM snapshots ORDER BY name, step"
         ).fetchall()
+    if not all(isinstance(name, str) and isinstance(step, int) for name, step in entries):
+        raise damaged(file, "a snapshot without a name and a step")
     return Snapshots(file, tuple(entries))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from overtone.errors import InputError
+from overtone.records import attributes
 
 SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""
@@ -84,7 +85,7 @@ class Header:
 
     def __post_init__(self) -> None:
         low, high = numbers(self.band_low, "band_low"), numbers(self.band_high, "band_high")
-        _check_bands(low, high)
+        check_bands(low, high)
         channels = _channels(self.channels)
         sizes = {"band": low.size, "channel": len(channels)}
         object.__setattr__(self, "band_low", low)
@@ -160,21 +161,27 @@ def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """`attrs` as JSON holds them; the schema's own key is left out.
 
     Raises:
-        InputError: If a value cannot be written as JSON.
+        InputError: If a value cannot be written as JSON, or is not what overtone takes an attribute of its name for.
     """
-    return {key: value for key, value in _plain(dict(attrs), "attrs").items() if key != "schema"}
+    plain = {key: value for key, value in _plain(dict(attrs), "attrs").items() if key != "schema"}
+    attributes.check(plain)
+    return plain
 
 
-def _plain(value: Any, where: str) -> Any:
+def _plain(value: Any, where: str, depth: int = 0) -> Any:
+    if depth > attributes.DEEPEST:
+        raise InputError(
+            f"at most {attributes.DEEPEST} levels of lists and dicts", "more", "store it flatter", where[:200]
+        )
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
         wrong = [key for key in value if not isinstance(key, str)]
         if wrong:
             raise InputError("names that are strings", f"{wrong[0]!r}", "use string keys", where)
-        return {str(key): _plain(inner, f"{where}.{key}") for key, inner in value.items()}
+        return {str(key): _plain(inner, f"{where}.{key}", depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner, where) for inner in value]
+        return [_plain(inner, where, depth + 1) for inner in value]
     if value is None or isinstance(value, bool | int | float | str):
         return json.loads(json.dumps(value))
     raise InputError(
@@ -195,7 +202,12 @@ def _channels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(name) for name in channels)
 
 
-def _check_bands(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+def check_bands(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """Whether edges (B,) are those of bands that ascend and do not overlap.
+
+    Raises:
+        InputError: If they are not.
+    """
     if low.ndim != 1 or low.shape != high.shape or low.size == 0:
         raise InputError(
             "as many lower as upper band edges",

@@ -18,18 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
+from overtone.records import layout
 from overtone.records.codec import ChecksumError, checksum, from_bytes, to_bytes
 from overtone.records.failures import damaged, is_damage
 from overtone.records.schema import PER_STEP, SCHEMA, STATIC, Header
 
-_COLUMNS = ", ".join(f"{name} BLOB NOT NULL" for name in PER_STEP)
-_CREATE = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, text TEXT NOT NULL, crc INTEGER NOT NULL)",
-    "CREATE TABLE static (name TEXT PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL)",
-    f"CREATE TABLE rows (step INTEGER PRIMARY KEY, crc INTEGER NOT NULL, {_COLUMNS})",
-    "CREATE TABLE snapshots (name TEXT, step INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,"
-    " crc INTEGER NOT NULL, PRIMARY KEY (name, step))",
-)
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * (2 + len(PER_STEP)))})"
 
 Row = dict[str, NDArray[np.float64]]
@@ -51,7 +44,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def create(connection: sqlite3.Connection, header: Header) -> None:
     """Make the tables and write the header, in one transaction."""
     with transaction(connection):
-        for statement in _CREATE:
+        for statement in layout.TABLES.values():
             connection.execute(statement)
         write_meta(connection, "schema", SCHEMA)
         write_meta(connection, "channels", list(header.channels))
@@ -96,7 +89,9 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
         InputError: If the file is no record, a damaged one, or one of a newer schema.
     """
     try:
+        layout.check_meta(connection, path)
         _check_schema(_meta(connection, "schema"), path)
+        layout.check(connection, path)
         channels, attrs = _meta(connection, "channels"), _meta(connection, "attrs")
         stored = {
             name: (data, crc) for name, data, crc in connection.execute("SELECT name, data, crc FROM static")
@@ -104,28 +99,40 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
         bands, both = len(stored["band_low"][0]) // 8, (len(stored["band_low"][0]) // 8, len(channels))
         low, high = (_static(stored, name, (bands,)) for name in ("band_low", "band_high"))
         static = {name: _static(stored, name, both) for name in STATIC}
-        return Header(low, high, tuple(channels), static, attrs)
-    except InputError:
-        raise
     except (ChecksumError, KeyError, TypeError, ValueError) as broken:
+        if isinstance(broken, InputError):
+            raise
         raise damaged(path, "its header cannot be read") from broken
+    try:
+        return Header(low, high, tuple(channels), static, attrs)
+    except (InputError, TypeError, ValueError) as wrong:
+        why = (
+            f"its {wrong.where} should be {wrong.expected}" if isinstance(wrong, InputError) else "its header"
+        )
+        raise damaged(path, why) from wrong
 
 
-def read_rows(connection: sqlite3.Connection, sizes: Mapping[str, int]) -> tuple[dict[int, Row], list[str]]:
+def read_rows(
+    connection: sqlite3.Connection, sizes: Mapping[str, int], size: int
+) -> tuple[dict[int, Row], list[str]]:
     """Every row whose checksum is right, by ascending step, and what is wrong with the others.
 
     Args:
         connection: An open record.
         sizes: Number of bands and channels.
+        size: Bytes of the record's files: rows that are larger together are not all in them.
     """
     rows: dict[int, Row] = {}
     faults: list[str] = []
-    names = ", ".join(PER_STEP)
+    names, left = ", ".join(PER_STEP), 2 * size
     for order in ("ASC", "DESC"):
         try:
             for step, crc, *blobs in connection.execute(
                 f"SELECT step, crc, {names} FROM rows ORDER BY step {order}"
             ):
+                left -= sum(len(blob) for blob in blobs if isinstance(blob, bytes))
+                if left < 0:
+                    return rows, ["rows that are larger together than the file"]
                 if order == "DESC" and step in rows:
                     break
                 try:
@@ -154,6 +161,7 @@ def _missing(connection: sqlite3.Connection, found: int) -> list[str]:
 def _row(step: int, crc: int, blobs: list[bytes], sizes: Mapping[str, int]) -> Row:
     if (
         not isinstance(step, int)
+        or step < 0
         or not all(isinstance(blob, bytes) for blob in blobs)
         or _row_checksum(step, blobs) != crc
     ):
@@ -171,9 +179,12 @@ def _meta(connection: sqlite3.Connection, name: str) -> Any:
     if found is None:
         raise KeyError(name)
     text, crc = found
-    if checksum((name.encode(), text.encode())) != crc:
+    if not isinstance(text, str) or checksum((name.encode(), text.encode())) != crc:
         raise ChecksumError
-    return json.loads(text)
+    try:
+        return json.loads(text)
+    except RecursionError as nested:
+        raise ChecksumError from nested
 
 
 def _static(
@@ -186,7 +197,9 @@ def _static(
 
 
 def _check_schema(schema: Any, path: Path) -> None:
-    if isinstance(schema, int) and schema > SCHEMA:
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise damaged(path, "its schema has no number")
+    if schema > SCHEMA:
         raise InputError(
             f"a record of schema {SCHEMA} or older",
             f"schema {schema}, written by a newer overtone",

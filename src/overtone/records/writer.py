@@ -13,7 +13,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError, RunError
-from overtone.records import journal, tables
+from overtone.records import journal, layout, tables
+from overtone.records.access import size_of
 from overtone.records.codec import Packed
 from overtone.records.failures import damaged, explained
 from overtone.records.lock import WriterLock
@@ -100,12 +101,15 @@ class Writer:
         with contextlib.ExitStack() as undo, explained(path):
             lock = WriterLock(path)
             undo.callback(lock.release)
+            journal.check(path)
             connection = _connect(path)
             undo.callback(connection.close)
+            layout.cautious(connection, size_of(path))
             header = tables.read_header(connection, path)
-            _, faults = tables.read_rows(connection, header.sizes)
+            _, faults = tables.read_rows(connection, header.sizes, size_of(path))
             if faults:
                 raise damaged(path, "; ".join(faults[:3]))
+            layout.at_ease(connection)
             journal.prepare(connection, path)
             tables.drop_after(connection, last_step)
             writer = cls(path, lock, connection, header)

@@ -10,6 +10,7 @@ import xarray as xr
 from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
 from overtone.plots.text import count, decibels, number, percent
 from overtone.records import Snapshots, derived
+from overtone.records.attributes import peak as peak_of
 from overtone.report import media, settings
 from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
@@ -109,7 +110,7 @@ def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
 
 def _whole(record: xr.Dataset) -> dict[str, float]:
     """Final PSNR over the whole signal, where a run noted it; rows of large signals see their middle alone."""
-    errors, peak = record.attrs.get("final_errors") or {}, float(record.attrs.get("peak") or 0)
+    errors, peak = record.attrs.get("final_errors") or {}, peak_of(record.attrs)
     return {name: 10 * float(np.log10(peak**2 / e)) for name, e in errors.items() if e and e > 0 < peak}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from overtone.errors import InputError
+from overtone.records.attributes import peak as peak_of
 
 if TYPE_CHECKING:
     import xarray
@@ -28,10 +29,11 @@ def psnr(record: xarray.Dataset) -> xarray.Dataset:
     """
     import xarray
 
-    peak = record.attrs.get("peak")
-    if not isinstance(peak, int | float) or not peak > 0:
+    peak = peak_of(record.attrs)
+    if not peak:
+        got = f"peak {record.attrs.get('peak')!r}"
         raise InputError(
-            "a record with a positive peak", f"peak {peak!r}", "annotate the record with its peak", "psnr"
+            "a record with a positive peak", got[:80], "annotate the record with its peak", "psnr"
         )
     with np.errstate(divide="ignore"):
         values = {

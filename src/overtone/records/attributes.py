@@ -1,0 +1,137 @@
+"""What the attributes that overtone itself reads have to be; all others are free."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overtone.errors import InputError
+
+DEEPEST = 32
+"""Levels of lists and mappings in an attribute."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+        words: What it is, for a sentence.
+        holds: Whether a value is one.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def is_number(value: Any) -> bool:
+    """A number that float64 holds, NaN and infinity among them."""
+    return isinstance(value, float) or is_whole(value)
+
+
+def is_whole(value: Any) -> bool:
+    """A whole number of 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(is_number, value))
+
+
+def _is_sentences(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, list) and all(map(_is_text, value)))
+
+
+def _is_geometry(value: Any) -> bool:
+    if _is_text(value):
+        try:
+            value = json.loads(value) if value else {}
+        except (ValueError, RecursionError):
+            return False
+    if not isinstance(value, Mapping):
+        return False
+    sizes = [value.get(name, []) for name in ("shape", "kept_shape", "kept_start")]
+    whole = all(
+        isinstance(size, list) and all(is_whole(n) and 0 <= n < 1 << 48 for n in size) for size in sizes
+    )
+    places = [value.get(name, []) for name in ("spacing", "origin")]
+    finite = all(_is_numbers(place) and all(map(math.isfinite, place)) for place in places)
+    names = value.get("units", [])
+    return whole and finite and isinstance(names, list) and all(map(_is_text, names))
+
+
+def _is_options(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    numbers = (value.get(name) for name in ("lr", "steps", "seconds"))
+    return all(number is None or is_number(number) for number in numbers) and isinstance(
+        value.get("optimizer", ""), str
+    )
+
+
+_TEXT = Kind("a text", _is_text)
+_NUMBER = Kind("a number", is_number)
+_WHOLE = Kind("a whole number", is_whole)
+_NUMBERS = Kind("a list of numbers", _is_numbers)
+_SWITCH = Kind("true or false", lambda value: isinstance(value, bool))
+_SENTENCES = Kind("a text or a list of texts", _is_sentences)
+_LIST = Kind("a list", lambda value: isinstance(value, list))
+_MAPPING = Kind("a mapping", lambda value: isinstance(value, Mapping))
+_ERRORS = Kind(
+    "numbers by name", lambda value: isinstance(value, Mapping) and all(map(is_number, value.values()))
+)
+
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(
+        ("origin", "frequency_unit", "value_unit", "estimator", "kind", "signal", "network"), _TEXT
+    ),
+    **dict.fromkeys(
+        ("device", "dtype", "created", "noise_verdict", "noise_sentence", "bandwidth_unit"), _TEXT
+    ),
+    **dict.fromkeys(("seconds", "noise_std", "noise_low", "noise_high"), _NUMBER),
+    **dict.fromkeys(("kept", "pilot", "parameters"), _WHOLE),
+    **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
+    **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
+    **dict.fromkeys(("faults", "actions"), _LIST),
+    **dict.fromkeys(("versions", "varying"), _MAPPING),
+    "ending": _TEXT,
+    "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),
+    "bandwidth": _NUMBERS,
+    "final_errors": _ERRORS,
+    "options": Kind("settings of a training", _is_options),
+    "geometry": Kind("the shape, spacing, origin and units of a lattice", _is_geometry),
+}
+"""Attributes that pages, figures and comparisons read; each may also be None."""
+
+
+def check(attrs: Mapping[str, Any]) -> None:
+    """Whether the attributes that overtone reads are what they have to be.
+
+    Args:
+        attrs: As JSON holds them.
+
+    Raises:
+        InputError: If one is not; says which.
+    """
+    for name, kind in KINDS.items():
+        value = attrs.get(name)
+        if value is not None and not kind.holds(value):
+            raise InputError(kind.words, _short(value), "pass that, or leave it out", f"attrs.{name}")
+
+
+def peak(attrs: Mapping[str, Any]) -> float:
+    """The largest value that a signal could take, in its units; 0 where none is known."""
+    value = attrs.get("peak")
+    return float(value) if is_number(value) and math.isfinite(value) and value > 0 else 0.0
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{type(value).__name__} {text[:40]}..."
