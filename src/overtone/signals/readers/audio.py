@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import soundfile
 import torch
 
@@ -12,32 +14,54 @@ from overtone.errors import InputError
 from overtone.signals.assemble import assemble
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import PathLike, check_size, decoding, existing
+from overtone.signals.readers.sound.chunks import au_parts, caf_parts, wav_parts
+from overtone.signals.readers.sound.flac import flac_parts
+from overtone.signals.readers.sound.mpeg import mpeg_parts
+from overtone.signals.readers.sound.ogg import ogg_parts
+from overtone.signals.readers.sound.parts import Parts, cut_short
 from overtone.signals.signal import Signal
 
+MPEG = (".mp3", ".mp2", ".mp1", ".mpa")
+SUFFIXES = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus"),
+    *MPEG,
+    *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc", ".sph", ".nist", ".svx", ".8svx"),
+)
+"""Endings of the files that `audio` reads."""
+
 _NAMES = {1: ("mono",), 2: ("left", "right")}
-_CUT = re.compile(r"data : (\d+) \(should be (\d+)\)")
+_CUT = re.compile(r"^ *(?:SSND|BODY|riff|Data length) *:? (\d+) \(?should be (\d+)", re.MULTILINE)
+_FRAMES = re.compile(r"Frame count read from 'COMM' chunk \((\d+)\) not equal")
 _UNKNOWN_LENGTH = 0x7FFF0000
+_OTHERS = (b"FORM", b"riff", b"NIST", b"Crea", b"2BIT")
+_WIDE = ("PCM_32", "DOUBLE", "ALAC_32")
 
 
 def audio(path: PathLike) -> Signal:
-    """A recording: .wav, .flac, .ogg, .mp3 or whatever else libsndfile reads.
+    """A recording: .wav, .flac, .ogg, .opus, .mp3, .aiff, .caf, .au or whatever else libsndfile reads.
 
     Args:
         path: The file.
 
     Returns:
-        A float32 signal of kind "audio" over seconds, one channel per track, full scale -1 to 1.
+        A float32 signal of kind "audio" over seconds, one channel per track, full scale -1 to 1; float64 where the
+        file holds 32-bit integers or 64-bit numbers.
 
     Raises:
         InputError: If the file is missing, damaged, cut short, without samples, or constant (silent).
     """
     file = existing(path)
     with decoding(file, "a recording"):
-        header = soundfile.info(str(file), verbose=True)
-        _check_header(header, file)
-        samples, rate = soundfile.read(str(file), dtype="float32", always_2d=True)
-        if len(samples) < header.frames:
-            raise _cut_short(f"{len(samples)} of {header.frames}", file)
+        parts = _parts(file)
+        read = [_decoded(stream, file) for stream in parts.opened()]
+        kinds = {(samples.shape[1], rate) for samples, rate, _ in read}
+        if len(kinds) > 1:
+            told = " and ".join(f"{tracks} at {rate} Hz" for tracks, rate in sorted(kinds))
+            raise InputError(
+                "one recording", f"several in a row, of {told} tracks", "separate them", str(path)
+            )
+        samples = read[0][0] if len(read) == 1 else np.concatenate([part for part, _, _ in read])
+    rate, header = read[0][1:]
     count = samples.shape[1]
     return assemble(
         torch.from_numpy(samples),
@@ -46,19 +70,53 @@ def audio(path: PathLike) -> Signal:
         name=file.name,
         where=str(path),
         channels=_NAMES.get(count),
-        notes=(f"{header.subtype_info} at {rate} Hz",),
+        notes=(f"{header.subtype_info} at {rate} Hz", *parts.notes, *_contradiction(header)),
         locate=lambda sample, channel: f"sample {sample} ({sample / rate:g} s), track {channel + 1}",
     )
 
 
+def _parts(file: Path) -> Parts:
+    for reader in (wav_parts, flac_parts, ogg_parts, au_parts, caf_parts):
+        found = reader(file)
+        if found is not None:
+            return found
+    return (mpeg_parts(file) if _may_be_mpeg(file) else None) or Parts((file,))
+
+
+def _may_be_mpeg(file: Path) -> bool:
+    """Whether to look for frames; in samples of other formats bytes may look like some."""
+    with file.open("rb") as stream:
+        head = stream.read(4)
+    begins = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
+    return begins or (file.suffix.lower() in MPEG and head not in _OTHERS)
+
+
+def _decoded(stream: str | BinaryIO, file: Path) -> tuple[np.ndarray, int, soundfile._SoundFileInfo]:
+    header = soundfile.info(stream, verbose=True)
+    _check_header(header, file)
+    if not isinstance(stream, str):
+        stream.seek(0)
+    kind = "float64" if header.subtype in _WIDE else "float32"
+    samples, rate = soundfile.read(stream, dtype=kind, always_2d=True)
+    if len(samples) < header.frames:
+        raise cut_short(f"{len(samples)} of {header.frames} samples", file)
+    return samples, rate, header
+
+
 def _check_header(header: soundfile._SoundFileInfo, file: Path) -> None:
+    cut = _CUT.search(header.extra_info)
+    if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
+        raise cut_short(f"{cut[2]} of {cut[1]} bytes", file)
     if header.frames == 0:
         raise InputError("a recording with samples", "one of length 0", "record it again", str(file))
     check_size((header.frames, header.channels), 4, str(file))
-    cut = _CUT.search(header.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
-        raise _cut_short(f"{cut[2]} of {cut[1]} bytes", file)
+    told = _FRAMES.search(header.extra_info)
+    if told and header.frames < int(told[1]) < _UNKNOWN_LENGTH:
+        raise cut_short(f"{header.frames} of {told[1]} samples", file)
 
 
-def _cut_short(found: str, file: Path) -> InputError:
-    return InputError("a whole recording", f"one cut short ({found})", "copy or export it again", str(file))
+def _contradiction(header: soundfile._SoundFileInfo) -> tuple[str, ...]:
+    told = _FRAMES.search(header.extra_info)
+    if told is None or not 0 < int(told[1]) < header.frames:
+        return ()
+    return (f"its header announces {told[1]} samples; it holds {header.frames}, and all were read",)

@@ -25,6 +25,17 @@ _MAGIC = (
     (b"fLaC", "a FLAC recording"),
     (b"OggS", "an Ogg recording"),
     (b"ID3", "an MP3 recording"),
+    (b"\xff\xfb", "an MP3 recording"),
+    (b"\xff\xfa", "an MP3 recording"),
+    (b"\xff\xf3", "an MP3 recording"),
+    (b"\xff\xf2", "an MP3 recording"),
+    (b"RF64", "a WAV recording"),
+    (b"BW64", "a WAV recording"),
+    (b"riff\x2e\x91\xcf\x11", "a W64 recording"),
+    (b".snd", "an AU recording"),
+    (b"caff", "a CAF recording"),
+    (b"Creative Voice File", "a VOC recording"),
+    (b"NIST_1A", "a NIST recording"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"PK\x03\x04", "a zip archive"),
     (b"PK\x05\x06", "a zip archive"),
@@ -36,6 +47,7 @@ _MAGIC = (
     (b"\x80\x04", "a Python pickle"),
     (b"\x80\x05", "a Python pickle"),
 )
+_RIFF = {b"WEBP": "a WebP picture", b"WAVE": "a WAV recording", b"AVI ": "an AVI film"}
 _TIFF, _NUMPY, _ZIP = "a TIFF file", "a NumPy array", "a zip archive"
 
 
@@ -76,7 +88,9 @@ def content(path: Path) -> str:
         if head.startswith(magic):
             return words
     if head[:4] == b"RIFF":
-        return "a WebP picture" if head[8:12] == b"WEBP" else "a WAV recording"
+        return _RIFF.get(head[8:12], "unknown binary data")
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
+        return "an AIFF recording" if head[8:12] in (b"AIFF", b"AIFC") else "an IFF recording"
     binary = any(byte < 9 or 13 < byte < 32 for byte in head)
     return "unknown binary data" if binary else "text"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from overtone.errors import InputError
 from overtone.signals.readers.array import array
-from overtone.signals.readers.audio import audio
-from overtone.signals.readers.files import PathLike, existing, is_tiff
+from overtone.signals.readers.audio import SUFFIXES, audio
+from overtone.signals.readers.files import PathLike, content, existing, is_tiff
 from overtone.signals.readers.image import image
 from overtone.signals.readers.rows import table
 from overtone.signals.readers.series import series
@@ -22,18 +23,23 @@ from overtone.signals.signal import Signal
 
 _READERS: dict[str, Callable[..., Signal]] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"), image),
-    **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3"), audio),
+    **dict.fromkeys(SUFFIXES, audio),
     **dict.fromkeys((".nii", ".nii.gz"), volume),
     **dict.fromkeys((".csv", ".tsv"), series),
     **dict.fromkeys((".npy", ".npz"), array),
 }
 
 
+_CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": audio, " NumPy array": array}
+"""How the words for a file's content end that tell its reader for certain."""
+
+
 def read(path: PathLike, **options: Any) -> Signal | Scattered:
-    """Read a file with the reader its suffix calls for.
+    """Read a file with the reader its suffix calls for, or its content where that is a picture's or a recording's.
 
     Pictures: .png .jpg .jpeg .webp .bmp .gif .tif .tiff (a TIFF of several slices is a volume). Recordings:
-    .wav .flac .ogg .mp3. Volumes: .nii .nii.gz. Series: .csv .tsv; with `inputs`, tables. Arrays: .npy .npz.
+    .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii .nii.gz. Series: .csv .tsv; with
+    `inputs`, tables. Arrays: .npy .npz.
 
     Args:
         path: The file.
@@ -49,7 +55,12 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
     file = existing(path)
     name = file.name.lower()
     suffix = ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
-    reader = _READERS.get(suffix)
+    reader, words = _READERS.get(suffix), content(file)
+    by_content = next((found for ending, found in _CONTENTS.items() if words.endswith(ending)), None)
+    if by_content is not None and reader is not by_content and (reader is None or _foreign(reader, words)):
+        note = f"read as {words}, which its content is, though its name ends in {suffix!r}"
+        found = by_content(path, **_known(by_content, options, path))
+        return replace(found, notes=(*found.notes, note))
     if reader is None:
         raise InputError(
             f"a file of a known kind ({' '.join(_READERS)})",
@@ -62,6 +73,11 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
     if reader is image and is_tiff(file) and is_stack(file):
         reader = volume
     return reader(path, **_known(reader, options, path))
+
+
+def _foreign(reader: Callable[..., Signal], words: str) -> bool:
+    """Whether the reader cannot read such content itself (a volume may be a NumPy file, text starts as it likes)."""
+    return not (reader is series or (reader is volume and words.endswith(" array")))
 
 
 def _known(reader: Callable[..., Samples], options: dict[str, Any], path: PathLike) -> dict[str, Any]:
