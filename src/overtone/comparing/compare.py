@@ -21,6 +21,7 @@ from overtone.comparing.problem import Problem
 from overtone.comparing.score import Margin, Score, cells, margin, student
 from overtone.comparing.verdict import decide
 from overtone.comparing.work import prediction_path
+from overtone.defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.signals import Signal, on_grid
@@ -30,6 +31,7 @@ from overtone.tune import Budget
 FUNCTION = "overtone.comparing.work:attempt"
 
 
+@standard()
 def compare(
     signal: Signal,
     out: str | Path | None = None,

@@ -109,7 +109,7 @@ class Trained(Candidate):
         options = Options(budget.steps, budget.seconds, lr=self.lr, decay=Decay.COSINE, seed=seed)
         signal, due, note = problem.signal, LogSchedule().due, ""
         if problem.noisy:
-            present = torch.zeros(signal.geometry.samples, dtype=torch.bool)
+            present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
             present[signal.train_index.cpu()] = True
             aside = torch.from_numpy(set_aside(present.numpy(), seed))
             signal = signal.with_split(present & ~aside, aside)

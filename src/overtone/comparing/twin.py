@@ -53,7 +53,7 @@ class KernelTwin(Candidate):
         """See `Candidate.attempt`."""
         signal = problem.signal
         model = twin.of(self._network.field(problem, WIDTH, seed), signal.geometry)
-        present = torch.zeros(signal.geometry.samples, dtype=torch.bool)
+        present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
         present[signal.train_index] = True
         aside = torch.from_numpy(set_aside(present.numpy(), seed))
         chosen = twin.fit(signal.with_split(present & ~aside, aside), model, EFFORT)

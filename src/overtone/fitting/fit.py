@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from overtone.defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.control import Control
@@ -34,6 +35,7 @@ from overtone.tune import measure_noise
 from overtone.tune.plan import UNWORTHY
 
 
+@standard()
 def fit(
     signal: Samples,
     out: str | Path | None = None,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from overtone import records
+from overtone.defaults import standard
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.network import Encoding, NetworkSettings, build
@@ -84,6 +85,7 @@ class Forecast:
         return [*self.prediction.sentences, *compared]
 
 
+@standard()
 def predict(
     signal: Signal,
     *,

@@ -90,11 +90,12 @@ def _view(signal: Scattered) -> View:
             )
     index = _drawn(signal, ROWS)
     places = signal.geometry
-    scale = torch.tensor(places.extent, dtype=torch.float64)
+    scale = torch.tensor(places.extent, dtype=torch.float64, device="cpu")
     return views.graph(
         signal.coords[index],
         Values(signal.values[index], signal.channels),
-        features=(signal.coords[index] - torch.tensor(places.origin, dtype=torch.float64)) / scale,
+        features=(signal.coords[index] - torch.tensor(places.origin, dtype=torch.float64, device="cpu"))
+        / scale,
         unit="extent",
         held_out=_held_out(signal, index),
     )

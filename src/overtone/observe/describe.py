@@ -87,7 +87,7 @@ def describe_run() -> dict[str, Any]:
 def describe_network(network: nn.Module) -> dict[str, Any]:
     """Attributes of the network: a one-line description, its parameter count, device and precision."""
     parameters = list(network.parameters())
-    first = next(iter(parameters), torch.zeros(()))
+    first = next(iter(parameters), torch.zeros((), device="cpu"))
     device = first.device
     name = (
         torch.cuda.get_device_name(device)

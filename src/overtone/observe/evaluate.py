@@ -135,7 +135,7 @@ class Evaluator:
     @property
     def device(self) -> torch.device:
         """Where the network is now."""
-        return next(self.network.parameters(), torch.zeros(())).device
+        return next(self.network.parameters(), torch.zeros((), device="cpu")).device
 
     def __call__(self, samples: Samples, begin: int = 0, end: int | None = None) -> Tensor:
         """Outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""
@@ -155,7 +155,7 @@ class Evaluator:
 def _in_chunks(
     network: nn.Module, samples: Samples, begin: int, end: int, chunk: int, call: Forward
 ) -> Tensor:
-    parameter = next(iter(network.parameters()), torch.zeros(()))
+    parameter = next(iter(network.parameters()), torch.zeros((), device="cpu"))
     dtype = torch.float64 if isinstance(network, Field) else parameter.dtype
     parts = []
     for first in range(begin, end, chunk):

@@ -107,7 +107,7 @@ def mean_square(values: Tensor, prediction: Tensor) -> Tensor:
 
 def trained(signal: Signal) -> Tensor:
     """(N,) bool: samples that are neither held out nor unused."""
-    mask = torch.ones(signal.geometry.samples, dtype=torch.bool)
+    mask = torch.ones(signal.geometry.samples, dtype=torch.bool, device="cpu")
     for out in (signal.held_out, signal.unused):
         if out is not None:
             mask &= ~out

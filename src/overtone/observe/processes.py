@@ -77,8 +77,11 @@ class Group(Processes):
         shares = [math.ceil(samples.count / size) for samples in asked]
         forms = [evaluate.form(samples) for samples in asked]
         own = [_own(evaluate, *one, rank) for one in zip(asked, forms, shares, strict=True)]
-        failed = torch.tensor([isinstance(part, Exception) for part in own], dtype=torch.uint8)
-        empty = [torch.zeros(_size(*one), dtype=torch.uint8) for one in zip(forms, shares, strict=True)]
+        failed = torch.tensor([isinstance(part, Exception) for part in own], dtype=torch.uint8, device="cpu")
+        empty = [
+            torch.zeros(_size(*one), dtype=torch.uint8, device="cpu")
+            for one in zip(forms, shares, strict=True)
+        ]
         packed = [e if isinstance(o, Exception) else o for o, e in zip(own, empty, strict=True)]
         messages = self._gather(torch.cat([failed, *packed]), evaluate.device, size)
         cuts = [len(failed), *(len(part) for part in packed)]
@@ -111,7 +114,7 @@ def _size(form: Form, share: int) -> int:
 def _own(evaluate: Evaluator, samples: Samples, form: Form, share: int, rank: int) -> Tensor | Exception:
     """This process's share of the outputs as bytes, zeros behind; or why it has none."""
     begin, end = (min(share * r, samples.count) for r in (rank, rank + 1))
-    sent = torch.zeros(share, *form[0], dtype=form[1])
+    sent = torch.zeros(share, *form[0], dtype=form[1], device="cpu")
     try:
         if end > begin:
             sent[: end - begin] = evaluate(samples, begin, end)

@@ -66,7 +66,7 @@ class GridSamples(Samples):
 
     def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         """(end - begin, d) coordinates in the grid's units."""
-        part = torch.arange(begin, end) if self._index is None else self._index[begin:end]
+        part = torch.arange(begin, end, device="cpu") if self._index is None else self._index[begin:end]
         return self._grid.coords(part.to(device)).to(dtype)
 
     def arrays(self) -> NDArray[np.float64]:

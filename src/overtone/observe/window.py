@@ -70,7 +70,7 @@ class Window:
 
     def index(self, grid: Grid) -> Tensor:
         """Flat row-major indices, in the full grid, of the block's samples: (M,) int64."""
-        flat = torch.zeros((), dtype=torch.int64)
+        flat = torch.zeros((), dtype=torch.int64, device="cpu")
         for n, start, width in zip(grid.shape, self.start, self.shape, strict=True):
-            flat = flat[..., None] * n + torch.arange(start, start + width)
+            flat = flat[..., None] * n + torch.arange(start, start + width, device="cpu")
         return flat.reshape(-1)

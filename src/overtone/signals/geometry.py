@@ -91,7 +91,7 @@ class Grid:
             (M, d) float64 coordinates in `units`, on the index's device. Float64, because a recording of
             minutes times a frequency of kilohertz exhausts the 24 bits of a float32.
         """
-        flat = torch.arange(self.samples) if index is None else index
+        flat = torch.arange(self.samples, device="cpu") if index is None else index
         columns = []
         for n, spacing, origin in zip(
             reversed(self.shape), reversed(self.spacing), reversed(self.origin), strict=True

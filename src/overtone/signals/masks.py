@@ -95,7 +95,7 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
             raise InputError(
                 f"a start within the {n} samples and a step of 1 or more", f"{s} and {pitch}", "change them"
             )
-    mask = torch.zeros(geometry.shape, dtype=torch.bool)
+    mask = torch.zeros(geometry.shape, dtype=torch.bool, device="cpu")
     mask[tuple(slice(s, None, pitch) for s, pitch in zip(starts, steps, strict=True))] = True
     return mask.reshape(-1)
 

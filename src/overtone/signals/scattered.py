@@ -13,6 +13,7 @@ from overtone.errors import InputError
 from overtone.signals.normalisation import Normalisation
 from overtone.signals.samples import Samples
 from overtone.signals.summary import summarise
+from overtone.tensors import as_tensor
 
 
 @final
@@ -134,7 +135,7 @@ def points(
 
 def _columns(numbers: Any, where: str) -> Tensor:
     try:
-        tensor = torch.as_tensor(numbers)
+        tensor = as_tensor(numbers)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             "rows of numbers, all of one length", str(error), "pass an array of numbers", where

@@ -60,7 +60,7 @@ def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int 
     flat = values.double().reshape(len(values), -1)
     counts = generator(seed, "bootstrap").multinomial(len(flat), [1 / len(flat)] * len(flat), size=draws)
     weights = torch.from_numpy(counts).to(flat) / len(flat)
-    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2]).to(flat)
+    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device="cpu").to(flat)
     low, high = torch.cat([(weights @ some).quantile(ends, dim=0) for some in flat.split(_COLUMNS, 1)], 1)
     shape = values.shape[1:]
     return Interval(flat.mean(0).reshape(shape), low.reshape(shape), high.reshape(shape))

@@ -108,14 +108,14 @@ class Lattice:
 
     def frequencies(self, axis: int, device: torch.device | None = None) -> Tensor:
         """(stored[axis],) float64 frequency, unsigned, of each stored coefficient along `axis`."""
-        k = torch.arange(self.stored[axis], device=device)
+        k = torch.arange(self.stored[axis], device=device or "cpu")
         if self.periodic[axis]:
             k = torch.minimum(k, self.shape[axis] - k)
         return k.double() * self.step(axis)
 
     def weights(self, axis: int, device: torch.device | None = None) -> Tensor:
         """(stored[axis],) float64 number of modes, 1 or 2, per stored coefficient along `axis`."""
-        ones = torch.ones(self.stored[axis], dtype=torch.float64, device=device)
+        ones = torch.ones(self.stored[axis], dtype=torch.float64, device=device or "cpu")
         if axis == self.halved:
             ones[1 : (self.shape[axis] + 1) // 2] = 2
         return ones

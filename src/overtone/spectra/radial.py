@@ -46,8 +46,8 @@ class RadialSums:
         self._columns = lattice.stored[last]
         self._column_weight = lattice.weights(last, device)
         self._halved = lattice.halved == last
-        self._row_weight = torch.ones(1, dtype=torch.float64, device=device)
-        self._across = torch.zeros(1, dtype=torch.float64, device=device)
+        self._row_weight = torch.ones(1, dtype=torch.float64, device=device or "cpu")
+        self._across = torch.zeros(1, dtype=torch.float64, device=device or "cpu")
         for axis in range(last):
             squares = lattice.frequencies(axis, device).square()
             self._across = (self._across[:, None] + squares).flatten()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from overtone.defaults import standard
 from overtone.studies.size import Size
 from overtone.studies.study import Condition, Study, study_in
 from overtone.sweeps import Task
@@ -24,6 +25,7 @@ def task(study: Study, condition: Condition, seed: int, size: Size) -> Task:
     )
 
 
+@standard()
 def perform(module: str, revision: int, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Measure, and say it in JSON.
 

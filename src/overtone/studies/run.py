@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from overtone.defaults import standard
 from overtone.studies.perform import task
 from overtone.studies.result import Result
 from overtone.studies.size import Size
@@ -32,6 +33,7 @@ class Progress:
     result: Result | None
 
 
+@standard()
 def run(
     wanted: Sequence[Study], size: Size, folder: Path, workers: Workers | None = None
 ) -> Iterator[Progress]:

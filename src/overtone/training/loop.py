@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from overtone.defaults import standard
 from overtone.errors import RunError
 from overtone.nn import Field
 from overtone.rng import derive
@@ -58,6 +59,7 @@ Observer = Callable[[int, float, float, bool], bool | None]
 answer ends the run."""
 
 
+@standard()
 def train(
     network: Field,
     signal: Samples,
@@ -112,7 +114,7 @@ def train(
             if checkpoint is not None:
                 _save(checkpoint, 0, 0.0, network, optimizer, batches, device)
         good, ending = step, _ending(options, step, spent, interrupt)
-        loss = torch.tensor(math.nan)
+        loss = torch.tensor(math.nan, device="cpu")
         while ending is None:
             elapsed = spent + time.perf_counter() - began
             rate = options.lr * options.decay.factor(options.share(step, elapsed))

@@ -91,7 +91,7 @@ def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, 
     reached = own[:end].cumsum(0)
     wanted = SHARE * reached[-1]
     band = int((reached < wanted).sum())
-    part = 1 - (reached[band] - wanted) / own[band] if own[band] > 0 else torch.zeros(())
+    part = 1 - (reached[band] - wanted) / own[band] if own[band] > 0 else torch.zeros((), device="cpu")
     reach = float(low[band] + part * (high[band] - low[band]))
     return reach, meets
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from overtone.defaults import standard
 from overtone.errors import RunError
 from overtone.rng import derive
 from overtone.signals import Scattered, Signal, on_grid
@@ -41,6 +42,7 @@ DARE_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be."""
 
 
+@standard()
 def choose(
     signal: Signal | Scattered,
     budget: Budget | None = None,

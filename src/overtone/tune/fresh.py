@@ -98,9 +98,9 @@ def spectrum(values: Tensor, entries: int = ENTRIES) -> NDArray[np.float64]:
     size = torch.fft.fftn(values.double().cpu(), dim=axes).abs().sum(-1)
     for axis in axes:
         size = size.narrow(axis, 0, size.shape[axis] // 2 + 1)
-    sums = torch.zeros(1, dtype=torch.int64)
+    sums = torch.zeros(1, dtype=torch.int64, device="cpu")
     for axis in axes:
-        sums = sums[..., None] + torch.arange(size.shape[axis])
+        sums = sums[..., None] + torch.arange(size.shape[axis], device="cpu")
     total = torch.bincount(sums.reshape(-1), weights=size.reshape(-1))
     return np.asarray(total.numpy()[1 : entries + 1])
 

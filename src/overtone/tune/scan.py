@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 
+from overtone.defaults import standard
 from overtone.signals import Signal, on_grid
 from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
 from overtone.tune.bandwidth import Recommendation, recommend_bandwidth
@@ -51,6 +52,7 @@ class Scan:
         return Oscillation.of(self.signal)
 
 
+@standard()
 def scan(signal: Signal, device: torch.device | str = "cpu") -> Scan:
     """Measure spectrum and noise floor of a signal and recommend a bandwidth; nothing is trained.
 

@@ -63,7 +63,7 @@ class Twins:
         for name, index in (("train", train), ("held out", held)):
             count = max(1, round(share * len(index)))
             drawn = generator(seed, "choose", name).permutation(len(index))[:count]
-            mask = torch.zeros(len(signal.values), dtype=torch.bool)
+            mask = torch.zeros(len(signal.values), dtype=torch.bool, device="cpu")
             mask[index[torch.from_numpy(drawn)]] = True
             masks.append(mask)
         return Twins(signal.with_split(*masks), room, seed)
@@ -99,7 +99,7 @@ class Twins:
         encoding = family.build(places, self.room.features, bandwidth, derive(self.seed, "encoding"))
         frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
         used = torch.cat([signal.train_index, signal.held_out_index])
-        held = torch.arange(len(used)) >= len(signal.train_index)
+        held = torch.arange(len(used), device="cpu") >= len(signal.train_index)
         inputs = (
             infinite.Fourier(encoding.frequencies, encoding.gain) if isinstance(encoding, Fourier) else None
         )

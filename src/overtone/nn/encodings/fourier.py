@@ -109,7 +109,9 @@ class Fourier(Encoding, ABC):
         Raises:
             InputError: If the number of factors is wrong, or one is not positive and finite.
         """
-        self._rescale(torch.tensor(per_axis(factor, self.in_features, "factor"), dtype=torch.float64))
+        self._rescale(
+            torch.tensor(per_axis(factor, self.in_features, "factor"), dtype=torch.float64, device="cpu")
+        )
         self._note()
 
     def _rescale(self, factor: Tensor) -> None:

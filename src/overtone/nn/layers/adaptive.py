@@ -49,7 +49,7 @@ class AdaptiveFilter(nn.Module):
         self.axes, self.periodic = checks.axes(axes), periodic
         self.spacing = per_axis(spacing, axes, "spacing")
         self.softness = units.positive(softness, "softness")
-        start = torch.tensor(per_axis(cutoff, axes, "cutoff"), device="cpu").log()
+        start = torch.tensor(per_axis(cutoff, axes, "cutoff"), dtype=torch.float32, device="cpu").log()
         self.log_cutoff = nn.Parameter(start.to(torch.float32), requires_grad=learned)
 
     @property
@@ -73,7 +73,7 @@ class AdaptiveFilter(nn.Module):
         Raises:
             InputError: If a number is not positive and finite.
         """
-        wanted = torch.tensor(per_axis(cutoff, self.axes, "cutoff")).log()
+        wanted = torch.tensor(per_axis(cutoff, self.axes, "cutoff"), dtype=torch.float32, device="cpu").log()
         with torch.no_grad():
             self.log_cutoff.copy_(wanted)
 

@@ -19,6 +19,6 @@ def white_bandwidth(response: Callable[[Tensor], Tensor]) -> float:
     Returns:
         In cycles per sample, to 1/16384 of one.
     """
-    frequency = (torch.arange(POINTS, dtype=torch.float64) + 0.5) / (2 * POINTS)
+    frequency = (torch.arange(POINTS, dtype=torch.float64, device="cpu") + 0.5) / (2 * POINTS)
     power = response(frequency).detach().double().square().cumsum(0)
     return float(frequency[torch.searchsorted(power, 0.9 * power[-1])])

@@ -136,9 +136,11 @@ class BandLimited(Body):
         """
         wanted = per_axis(cycles, self.in_features, "bandwidth")
         factors = torch.tensor(
-            [w / b for w, b in zip(wanted, self.bandwidth, strict=True)], dtype=torch.float64
+            [w / b for w, b in zip(wanted, self.bandwidth, strict=True)], dtype=torch.float64, device="cpu"
         )
-        steps = torch.tensor([(0,) * self.in_features, *self._multiples], dtype=torch.float64).diff(dim=0)
+        steps = torch.tensor(
+            [(0,) * self.in_features, *self._multiples], dtype=torch.float64, device="cpu"
+        ).diff(dim=0)
         moved = (steps * factors).round()
         if float(moved.min()) < 1:
             raise InputError(

@@ -79,7 +79,9 @@ class Multiplicative(Body, ABC):
         wanted = per_axis(cycles, self.in_features, "bandwidth")
         new = copy.deepcopy(self)
         for _ in range(ROUNDS):
-            ratio = torch.tensor([w / max(b, 1e-300) for w, b in zip(wanted, new.bandwidth, strict=True)])
+            ratio = torch.tensor(
+                [w / max(b, 1e-300) for w, b in zip(wanted, new.bandwidth, strict=True)], device="cpu"
+            )
             if bool(((ratio - 1).abs() < TOLERANCE).all()):
                 return new
             for wave in new.filters:

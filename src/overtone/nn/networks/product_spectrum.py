@@ -58,8 +58,8 @@ def power_bandwidth(power: Tensor, quantum: float) -> float:
 
 def _lines(index: Tensor, reach: int) -> Tensor:
     """(2 reach + 1,) power 1/4 at +index and at -index per wave, averaged over the waves; negative ones last."""
-    lines = torch.zeros(2 * reach + 1, dtype=torch.float64)
-    share = torch.full((len(index),), 0.25 / len(index), dtype=torch.float64)
+    lines = torch.zeros(2 * reach + 1, dtype=torch.float64, device="cpu")
+    share = torch.full((len(index),), 0.25 / len(index), dtype=torch.float64, device="cpu")
     own = index.long().cpu()
     for signed in (own, -own):
         lines.index_add_(0, signed % (2 * reach + 1), share)

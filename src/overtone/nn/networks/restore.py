@@ -10,6 +10,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.nn.exact import ExactBuffers
+from overtone.tensors import as_tensor
 
 
 @final
@@ -29,7 +30,7 @@ class Restore(ExactBuffers):
 
     def __init__(self, offset: Tensor | Sequence[float], scale: Tensor | Sequence[float]) -> None:
         super().__init__()
-        pair = [torch.as_tensor(v, dtype=torch.float64).detach().clone() for v in (offset, scale)]
+        pair = [as_tensor(v, torch.float64).detach().clone() for v in (offset, scale)]
         same = pair[0].ndim == 1 and pair[0].shape == pair[1].shape and pair[0].numel() > 0
         if not same or not all(bool(v.isfinite().all()) for v in pair) or not bool((pair[1] > 0).all()):
             raise InputError(

@@ -15,6 +15,7 @@ from overtone.observe.views.points import points
 from overtone.observe.views.sampled import SampledView
 from overtone.observe.views.sequence import sequence
 from overtone.rng import generator
+from overtone.tensors import as_tensor
 
 SAMPLES = 512
 """How many samples are watched unless said: few enough that a row costs about as much as one training step."""
@@ -69,7 +70,7 @@ def choose(
         return sequence(batch.tensors, target)
     if places:
         return points(batch.tensors, target)
-    rows = None if features is None else torch.as_tensor(features).reshape(-1, _width(features))[index]
+    rows = None if features is None else as_tensor(features).reshape(-1, _width(features))[index]
     return graph(batch.tensors, target, features=rows)
 
 
@@ -77,10 +78,10 @@ def _drawn(count: int, wanted: int, seed: int) -> Tensor:
     if wanted < 1:
         raise InputError("at least one sample to watch", f"{wanted}", "pass a larger number", "samples")
     if wanted >= count:
-        return torch.arange(count)
+        return torch.arange(count, device="cpu")
     drawn = generator(seed, "probe", "samples").choice(count, wanted, replace=False)
     return torch.from_numpy(drawn).sort().values
 
 
 def _width(features: Any) -> int:
-    return int(torch.as_tensor(features)[0].numel())
+    return int(as_tensor(features)[0].numel())

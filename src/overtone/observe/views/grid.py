@@ -113,7 +113,7 @@ class GridView(SampleView):
         drawn at random.
         """
         signal, samples = self.signal, self.signal.geometry.samples
-        index = torch.arange(samples)
+        index = torch.arange(samples, device="cpu")
         if samples > FINAL_SAMPLES:
             drawn = generator(0, "probe", "final").choice(
                 samples, FINAL_SAMPLES, replace=False, shuffle=False

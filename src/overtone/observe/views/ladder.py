@@ -10,6 +10,7 @@ from torch import Tensor
 
 from overtone.spectra import Bands
 from overtone.spectra.cloud import GaussianFilter
+from overtone.tensors import as_tensor
 
 _KEPT_ROWS = 2048
 """Samples up to which the filters are kept as matrices (width, N, N) instead of being applied anew."""
@@ -38,13 +39,15 @@ class Ladder:
         descending = filters.widths.argsort(descending=True)
         self._order = descending
         self.widths: list[float] = filters.widths[descending].tolist()
-        rows = torch.as_tensor(features)
+        rows = as_tensor(features)
         cuts = [1 / (2 * math.pi * width) for width in self.widths]
         spread = 2 * float((rows - rows.mean(0)).norm(dim=1).max())
         self.bands = Bands((0.0, min(1 / spread, cuts[0] / 2), *cuts, 2 * cuts[-1]))
         self._matrices = None
         if len(rows) <= _KEPT_ROWS:
-            self._matrices = filters.split(torch.eye(len(rows), dtype=torch.float64)).low[descending]
+            self._matrices = filters.split(torch.eye(len(rows), dtype=torch.float64, device="cpu")).low[
+                descending
+            ]
 
     def coefficients(self, values: Tensor) -> Tensor:
         """(band, N, C) float64 parts, linear in (N, C) values; their sum is the field."""

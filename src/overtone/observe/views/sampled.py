@@ -17,6 +17,7 @@ from overtone.observe.target import Target
 from overtone.observe.view import Row, SampleView
 from overtone.records import Header
 from overtone.spectra import Bands
+from overtone.tensors import as_tensor
 
 
 class Transform(Protocol):
@@ -117,8 +118,8 @@ class SampledView(SampleView):
 
 def _mask(held_out: Tensor | None, count: int) -> Tensor:
     if held_out is None:
-        return torch.zeros(count, dtype=torch.bool)
-    mask = torch.as_tensor(held_out).cpu()
+        return torch.zeros(count, dtype=torch.bool, device="cpu")
+    mask = as_tensor(held_out).cpu()
     if mask.dtype != torch.bool or mask.shape != (count,) or bool(mask.all()):
         raise InputError(
             f"a bool mask of shape ({count},) that leaves samples to train on",

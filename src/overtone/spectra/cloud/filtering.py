@@ -18,6 +18,7 @@ from overtone.spectra.cloud.features import features
 from overtone.spectra.cloud.memory import MEMORY
 from overtone.spectra.cloud.sums import Exact, KernelSums, NearFar, around
 from overtone.spectra.rows import rows
+from overtone.tensors import as_tensor
 
 _EXACT_ROWS = 10_000
 _PROBES = 64
@@ -128,7 +129,7 @@ class GaussianFilter:
         memory: float = MEMORY,
     ) -> None:
         self._coords = features(coords)
-        self.widths = torch.as_tensor(widths, dtype=torch.float64).flatten()
+        self.widths = as_tensor(widths, torch.float64).flatten()
         if not len(self.widths) or not bool((self.widths.isfinite() & (self.widths > 0)).all()):
             raise InputError(
                 "positive widths",
@@ -247,7 +248,9 @@ def widths(
     every = torch.ones_like(field[:, 0])
 
     def kept(logarithm: float) -> float:
-        low = around(found, found, field, every, torch.tensor([math.exp(logarithm)], dtype=torch.float64))
+        low = around(
+            found, found, field, every, torch.tensor([math.exp(logarithm)], dtype=torch.float64, device="cpu")
+        )
         return float(low.square().mean()) / energy
 
     most = kept(extent - _DECADES)
@@ -264,4 +267,4 @@ def widths(
             lambda at, share=share: kept(at) - share, extent - _DECADES, extent + _DECADES, xtol=1e-9
         )
         answers.append(math.exp(level))
-    return torch.tensor(answers, dtype=torch.float64)
+    return torch.tensor(answers, dtype=torch.float64, device="cpu")

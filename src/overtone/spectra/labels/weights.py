@@ -12,6 +12,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra.classes import class_numbers
+from overtone.tensors import as_tensor
 
 
 @final
@@ -29,7 +30,7 @@ class ClassWeights:
     values: Tensor
 
     def __post_init__(self) -> None:
-        values = torch.as_tensor(self.values, dtype=torch.float64).reshape(-1)
+        values = as_tensor(self.values, torch.float64).reshape(-1)
         if len(values) < 2 or not bool((values.isfinite() & (values > 0)).all()):
             raise InputError(
                 "a positive weight for each of two or more classes",
@@ -49,7 +50,7 @@ class ClassWeights:
         Raises:
             InputError: If a weight is not positive and finite, or there are fewer than two.
         """
-        return ClassWeights(torch.tensor([float(w) for w in weights], dtype=torch.float64))
+        return ClassWeights(torch.tensor([float(w) for w in weights], dtype=torch.float64, device="cpu"))
 
     @staticmethod
     def balanced(labels: Tensor | ArrayLike, classes: int) -> ClassWeights:

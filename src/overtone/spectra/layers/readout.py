@@ -114,5 +114,5 @@ def read_out(
         reader.target_power,
         torch.stack(powers),
         tuple(features),
-        torch.tensor(penalties, dtype=torch.float64),
+        torch.tensor(penalties, dtype=torch.float64, device="cpu"),
     )

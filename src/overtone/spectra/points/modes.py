@@ -52,7 +52,7 @@ class Modes:
     def unknowns(self) -> int:
         """Number of real numbers that a real function of these modes is given by."""
         shares = [
-            torch.ones(2 * m + 1, dtype=torch.float64) if wraps else _halves(m)
+            torch.ones(2 * m + 1, dtype=torch.float64, device="cpu") if wraps else _halves(m)
             for m, wraps in zip(self.sides, self.periodic, strict=True)
         ]
         weight = shares[0]
@@ -128,7 +128,7 @@ def ball_volume(axes: int) -> float:
 
 
 def _halves(side: int) -> Tensor:
-    share = torch.full((2 * side + 1,), 0.5, dtype=torch.float64)
+    share = torch.full((2 * side + 1,), 0.5, dtype=torch.float64, device="cpu")
     share[side] = 1.0
     return share
 

@@ -35,7 +35,7 @@ class Course:
     def total(self) -> Tensor:
         """(at, 3) float64 total distance in dB and the ends of its interval."""
         return torch.tensor(
-            [[d.total, d.total_low, d.total_high] for d in self.distances], dtype=torch.float64
+            [[d.total, d.total_low, d.total_high] for d in self.distances], dtype=torch.float64, device="cpu"
         )
 
 

@@ -91,10 +91,10 @@ def filtered_accuracy(
     asked = Classifier(classify, pictures, labels, normalise, batch)
     pixels = asked.pictures
     kept = _kept(pixels, cutoffs)
-    right = torch.zeros(2, len(kept), dtype=torch.float64)
-    power = torch.zeros(2, len(kept), dtype=torch.float64)
+    right = torch.zeros(2, len(kept), dtype=torch.float64, device="cpu")
+    power = torch.zeros(2, len(kept), dtype=torch.float64, device="cpu")
     for rows in asked.chunks(len(pixels)):
-        which, some = torch.arange(len(pixels))[rows], pixels[rows]
+        which, some = torch.arange(len(pixels), device="cpu")[rows], pixels[rows]
         modes = cosine_by_fft(some, (2, 3))
         varying = modes.double().square().sum((0, 1))
         varying[0, 0] = 0
@@ -103,16 +103,16 @@ def filtered_accuracy(
             right[0, at] += float((~asked.wrong(low, which)).sum())
             right[1, at] += float((~asked.wrong(some - low, which)).sum())
             power[:, at] += torch.stack([(varying * mask).sum(), varying.sum()]).cpu()
-    count = torch.tensor(float(len(pixels)))
+    count = torch.tensor(float(len(pixels)), device="cpu")
     low_rate, high_rate = (wilson(part / count, count.expand(len(kept)), level) for part in right)
     clean = wilson(1 - asked.clean.double().mean().cpu(), count, level)
-    cut = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64)
+    cut = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
     return FilteredAccuracy(cut, low_rate, high_rate, clean, power[0] / power[1])
 
 
 def _kept(pixels: Tensor, cutoffs: Sequence[float]) -> Tensor:
     """(cutoff, H, W) ones where a mode is kept, else zeros, in the pixels' precision."""
-    found = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64)
+    found = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
     if found.ndim != 1 or not len(found) or not bool((found >= 0).all()):
         raise InputError(
             "cut-off frequencies of 0 or more",

@@ -59,7 +59,7 @@ class HeatMap:
     @property
     def frequency(self) -> Tensor:
         """(mode, 2) float64 frequency along height and width, in cycles per pixel."""
-        return self.turns.double() / torch.tensor(self.size, dtype=torch.float64)
+        return self.turns.double() / torch.tensor(self.size, dtype=torch.float64, device="cpu")
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -70,8 +70,8 @@ class HeatMap:
     @property
     def error(self) -> Tensor:
         """(height, width) float64 error rate over the plane of frequencies, 0 in the middle; NaN where not asked."""
-        size = torch.tensor(self.size)
-        found = torch.full(self.size, torch.nan, dtype=torch.float64)
+        size = torch.tensor(self.size, device="cpu")
+        found = torch.full(self.size, torch.nan, dtype=torch.float64, device="cpu")
         rate = self.wrong.double().mean(1)
         for sign in (1, -1):
             row, column = ((sign * self.turns + size // 2) % size).T
@@ -162,7 +162,7 @@ def heat_map(
     size = (pixels.shape[2], pixels.shape[3])
     turns = half_plane(size, highest)
     waves = Waves(pixels, turns, norm, seed)
-    wrong = torch.empty(len(turns) * count, dtype=torch.bool)
+    wrong = torch.empty(len(turns) * count, dtype=torch.bool, device="cpu")
     for rows in asked.chunks(len(wrong)):
         changed, which = waves.added(rows)
         wrong[rows] = asked.wrong(changed, which).cpu()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.tensors import as_tensor
 
 
 class Normalise(ABC):
@@ -45,8 +46,8 @@ class Standardise(Normalise):
     """
 
     def __init__(self, mean: float | list[float] | Tensor, std: float | list[float] | Tensor) -> None:
-        self.mean = torch.as_tensor(mean, dtype=torch.float64).reshape(-1)
-        self.std = torch.as_tensor(std, dtype=torch.float64).reshape(-1)
+        self.mean = as_tensor(mean, torch.float64).reshape(-1)
+        self.std = as_tensor(std, torch.float64).reshape(-1)
         known = self.mean.isfinite().all() & self.std.isfinite().all() & (self.std > 0).all()
         if not bool(known) or not len(self.mean) or not len(self.std):
             raise InputError(

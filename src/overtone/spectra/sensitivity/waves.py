@@ -49,7 +49,7 @@ class Waves:
             (B, C, H, W) in the pictures' precision, and (B,) int64.
         """
         count, channels, *size = self._pixels.shape
-        row = torch.arange(rows.start, rows.stop)
+        row = torch.arange(rows.start, rows.stop, device="cpu")
         mode, which = row // count, row % count
         first, last = int(mode[0]), int(mode[-1])
         several = self._turns[first : last + 1]
@@ -70,15 +70,15 @@ def half_plane(size: tuple[int, int], highest: float | None = None) -> Tensor:
         InputError: If no frequency is left.
     """
     height, width = size
-    row = torch.arange(height) - height // 2
-    column = torch.arange(width) - width // 2
+    row = torch.arange(height, device="cpu") - height // 2
+    column = torch.arange(width, device="cpu") - width // 2
     turns = torch.cartesian_prod(row, column)
     mirrored = torch.stack([_wrapped(-turns[:, axis], n) for axis, n in enumerate(size)], 1)
     key, other = (t[:, 0] * width + t[:, 1] for t in (turns, mirrored))
     kept = turns[key >= other]
     if highest is None:
         return kept
-    inside = (kept.double().abs() / torch.tensor(size)).amax(1) <= highest * (1 + 1e-9)
+    inside = (kept.double().abs() / torch.tensor(size, device="cpu")).amax(1) <= highest * (1 + 1e-9)
     if not bool(inside.any()):
         raise InputError("a highest frequency of 0 or more", f"{highest}", "pass up to 0.5", "highest")
     return kept[inside]
@@ -94,7 +94,7 @@ def drawn_from(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Ten
         seed: Seed of the draw.
     """
     turns = half_plane(size)
-    radius = (turns.double() / torch.tensor(size)).norm(dim=1)
+    radius = (turns.double() / torch.tensor(size, device="cpu")).norm(dim=1)
     order = torch.from_numpy(generator(seed, "waves").permutation(len(turns)))
     band = bands.index(radius[order])
     chosen = [order[band == number][:each] for number in range(bands.count)]
@@ -107,7 +107,9 @@ def _wrapped(turns: Tensor, n: int) -> Tensor:
 
 def _wave(turns: Tensor, size: list[int]) -> Tensor:
     """(H, W) float64 cosine of unit norm."""
-    row, column = (torch.arange(n, dtype=torch.float64) * t / n for n, t in zip(size, turns, strict=True))
+    row, column = (
+        torch.arange(n, dtype=torch.float64, device="cpu") * t / n for n, t in zip(size, turns, strict=True)
+    )
     wave = torch.cos(2 * math.pi * (row[:, None] + column))
     return wave / wave.norm()
 

@@ -15,6 +15,7 @@ from overtone.errors import InputError
 from overtone.spectra.sequence.checks import positive_rate, sequences
 from overtone.spectra.sequence.derivative import Derivative, Differences, SequenceMap
 from overtone.spectra.sequence.function import checked_channels
+from overtone.tensors import as_tensor
 
 _DIFFERENCES = Differences()
 
@@ -91,7 +92,7 @@ def response(
         InputError: If an argument is impossible, or the function returns no tensor of the right shape, no finite
             numbers, other numbers at a second call, or lets batch entries act on each other.
     """
-    given = torch.as_tensor(operating)
+    given = as_tensor(operating)
     start = sequences(given[None] if given.ndim == 2 else given, "operating").detach()
     if len(start) != 1:
         raise InputError(
@@ -105,10 +106,12 @@ def response(
         raise InputError(f"a batch of at least {2 * derivative.calls}", f"{batch}", "pass more", "batch")
     per_step = _frequencies(frequencies, steps - left, positive_rate(rate))
     channels = checked_channels(function, start)
-    angle = 2 * math.pi * per_step[:, None] * torch.arange(steps, dtype=torch.float64)
+    angle = 2 * math.pi * per_step[:, None] * torch.arange(steps, dtype=torch.float64, device="cpu")
     waves = torch.polar(torch.ones_like(angle), angle).to(start.device)
     found = start.new_empty(3, len(waves), channels, features, dtype=torch.complex128)
-    pairs = torch.cartesian_prod(torch.arange(len(waves)), torch.arange(features)).to(start.device)
+    pairs = torch.cartesian_prod(
+        torch.arange(len(waves), device="cpu"), torch.arange(features, device="cpu")
+    ).to(start.device)
     for part in pairs.split(max(1, batch // (2 * derivative.calls))):
         which, feature = part.unbind(1)
         shaken, error = _shaken(function, start[0], waves[which], feature, derivative)
@@ -144,8 +147,10 @@ def _harmonic(shaken: Tensor, error: Tensor, waves: Tensor) -> Tensor:
 def _frequencies(given: Tensor | Sequence[float] | None, used: int, rate: float) -> Tensor:
     """(F,) float64 frequencies in cycles per step."""
     if given is None:
-        return torch.logspace(math.log10(1 / used), math.log10(0.5), 16, dtype=torch.float64).clamp(max=0.5)
-    found = torch.as_tensor(given, dtype=torch.float64).cpu().flatten() / rate
+        return torch.logspace(
+            math.log10(1 / used), math.log10(0.5), 16, dtype=torch.float64, device="cpu"
+        ).clamp(max=0.5)
+    found = as_tensor(given, torch.float64).cpu().flatten() / rate
     if not len(found) or not bool(((found >= 0) & (found <= 0.5 * (1 + 1e-9))).all()):
         raise InputError(
             f"frequencies of 0 to {rate / 2:g}, half the sampling rate",

@@ -59,7 +59,10 @@ class SequenceTransform:
         estimator.check(steps)
         self.steps, self.rate, self.estimator = steps, positive_rate(rate), estimator
         self.bands = covering(bands, estimator.lattice(steps, self.rate))
-        frequency = torch.cat([torch.zeros(1, dtype=torch.float64), estimator.frequencies(steps)]) * self.rate
+        frequency = (
+            torch.cat([torch.zeros(1, dtype=torch.float64, device="cpu"), estimator.frequencies(steps)])
+            * self.rate
+        )
         self._band = self.bands.index(frequency).to(device)
 
     @property

@@ -147,10 +147,10 @@ def _draw(weight: Tensor, width: int, seed: int) -> tuple[float, Tensor, Tensor,
         raise InputError(
             "a signal that is not constant", "no oscillation", "a constant needs no network", "target"
         )
-    random = torch.Generator().manual_seed(derive(seed, "barron", "maurey"))
+    random = torch.Generator("cpu").manual_seed(derive(seed, "barron", "maurey"))
     index = torch.multinomial((weight.abs() / mass).cpu(), width, replacement=True, generator=random)
-    level = torch.rand(width, generator=random, dtype=torch.float64)
-    sign = torch.randint(0, 2, (width,), generator=random).double() * 2 - 1
+    level = torch.rand(width, generator=random, dtype=torch.float64, device="cpu")
+    sign = torch.randint(0, 2, (width,), generator=random, device="cpu").double() * 2 - 1
     return float(mass), index.to(weight.device), level.to(weight.device), sign.to(weight.device)
 
 

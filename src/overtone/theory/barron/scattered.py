@@ -158,9 +158,9 @@ def _checked(coords: Tensor, values: Tensor, density: Tensor | None) -> tuple[Te
 
 def _frequencies(draws: int, d: int, limit: float, seed: int) -> tuple[Tensor, Tensor]:
     """Lengths (draws,) uniform in [0, limit] and angular frequencies (draws, d) in random directions."""
-    random = torch.Generator().manual_seed(derive(seed, "barron", "scattered"))
-    size = torch.rand(draws, generator=random, dtype=torch.float64) * limit
-    direction = torch.randn(draws, d, generator=random, dtype=torch.float64)
+    random = torch.Generator("cpu").manual_seed(derive(seed, "barron", "scattered"))
+    size = torch.rand(draws, generator=random, dtype=torch.float64, device="cpu") * limit
+    direction = torch.randn(draws, d, generator=random, dtype=torch.float64, device="cpu")
     return size, size[:, None] * direction / direction.norm(dim=1, keepdim=True)
 
 

@@ -52,7 +52,7 @@ class Growth:
         floor = torch.finfo(torch.float64).eps * len(modes) * eigenvalues.max()
         before = ((earlier.double() @ modes) * modes).sum(0).clamp_min(floor)
         ratio = torch.log(eigenvalues.clamp_min(floor) / before)
-        per_octave = torch.log(torch.tensor(second / first, dtype=torch.float64))
+        per_octave = torch.log(torch.tensor(second / first, dtype=torch.float64, device="cpu"))
         return Growth((ratio / per_octave).clamp(0, STEEPEST), second)
 
     def slowed(self, share: float) -> Growth:

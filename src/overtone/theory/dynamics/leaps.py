@@ -162,8 +162,10 @@ class Leaps:
         batch = self.pilot.batch
         if batch is None or not isinstance(self.rule, Descent):
             return linear.advance(state, self.rule, rate, stop - start, ceiling=CALM)
-        source = torch.Generator().manual_seed(rng.derive(self.pilot.seed, "leaps", str(start)))
-        rows = torch.randint(len(self._train), (stop - start, batch), generator=source).to(self._train.device)
+        source = torch.Generator("cpu").manual_seed(rng.derive(self.pilot.seed, "leaps", str(start)))
+        rows = torch.randint(len(self._train), (stop - start, batch), generator=source, device="cpu").to(
+            self._train.device
+        )
         return draw(linear, state, self.rule, rate, rows, CALM)
 
     def _moved(

@@ -71,8 +71,8 @@ class Pilot:
         """Samples that are trained on and their targets: `count` random ones, or all if there are no more."""
         if count >= len(self._x):
             return self._x, self._y
-        source = torch.Generator().manual_seed(rng.derive(count, "some"))
-        rows = torch.randperm(len(self._x), generator=source)[:count].to(self._x.device)
+        source = torch.Generator("cpu").manual_seed(rng.derive(count, "some"))
+        rows = torch.randperm(len(self._x), generator=source, device="cpu")[:count].to(self._x.device)
         return self._x[rows], self._y[rows]
 
     def advance(self, steps: int) -> None:

@@ -138,15 +138,15 @@ def _probe(
             "fix the seeds of initialisation and batches inside it",
             "predict",
         )
-    random = torch.Generator().manual_seed(derive(seed, "divergence"))
+    random = torch.Generator("cpu").manual_seed(derive(seed, "divergence"))
     draws = []
     for _ in range(probes):
-        signs = (torch.randint(0, 2, observed.shape, generator=random) * 2 - 1).to(observed)
+        signs = (torch.randint(0, 2, observed.shape, generator=random, device="cpu") * 2 - 1).to(observed)
         moved = observed + step * signs
         actual = (moved - observed).double()
         slope = (_predicted(predict, moved) - base) / step
         draws.append(float((slope * (actual / step)).sum()))
-    return base, torch.tensor(draws, dtype=torch.float64)
+    return base, torch.tensor(draws, dtype=torch.float64, device="cpu")
 
 
 def _predicted(predict: Callable[[Tensor], Tensor], data: Tensor) -> Tensor:

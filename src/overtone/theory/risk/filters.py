@@ -159,4 +159,4 @@ def _extremes(eigenvalues: Tensor) -> tuple[float, float]:
 def _log_spaced(first: float, last: float, count: int) -> Tensor:
     if count < 2:
         raise InputError("a schedule of two steps or more", f"{count}", "raise count", "count")
-    return torch.logspace(math.log10(first), math.log10(last), count, dtype=torch.float64)
+    return torch.logspace(math.log10(first), math.log10(last), count, dtype=torch.float64, device="cpu")

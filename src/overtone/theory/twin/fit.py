@@ -62,7 +62,9 @@ class Twin:
 
 def schedule(scale: float) -> Tensor:
     """(T,) log-spaced times from 0.1 / scale to 10^10 / scale, eight per decade."""
-    return torch.logspace(-1, DECADES - 1, DECADES * PER_DECADE + 1, dtype=torch.float64) / scale
+    return (
+        torch.logspace(-1, DECADES - 1, DECADES * PER_DECADE + 1, dtype=torch.float64, device="cpu") / scale
+    )
 
 
 def fit(signal: Signal, model: Model, effort: Effort | None = None) -> Twin:

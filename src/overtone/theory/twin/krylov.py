@@ -69,7 +69,7 @@ class Krylov:
 
     def predict(self, time: float) -> Tensor:
         """(*shape, C) the fit on the whole grid after one time."""
-        weights = self._weights(torch.tensor([time], dtype=torch.float64))
+        weights = self._weights(torch.tensor([time], dtype=torch.float64, device="cpu"))
         total = torch.zeros_like(self._next)
         for step, vector in enumerate(self._basis):
             total += weights[:, :, step] * vector

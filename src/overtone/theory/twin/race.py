@@ -124,7 +124,7 @@ def _error(
     values: Tensor, role: Tensor, parts: list[Tensor], model: Model, effort: Effort, scale: Tensor
 ) -> Tensor:
     """The least held-out error over times, averaged over tiles by their held-out samples; NaN if none settles."""
-    total, settled, count = torch.zeros(()), torch.ones((), dtype=torch.bool), 0
+    total, settled, count = torch.zeros((), device="cpu"), torch.ones((), dtype=torch.bool, device="cpu"), 0
     for part in parts:
         index = part.reshape(-1)
         train, held = ((role[index] == kind).nonzero().squeeze(1) for kind in (1, 2))

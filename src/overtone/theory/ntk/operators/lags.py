@@ -34,7 +34,7 @@ def embedding(shape: Sequence[int], periodic: Sequence[bool]) -> tuple[int, ...]
 
 def offsets(shape: Sequence[int], device: torch.device | None = None) -> list[Tensor]:
     """Lag in samples of every entry, per axis: 0, 1, ..., then the negative ones as in `torch.fft.fftfreq`."""
-    return [torch.fft.fftfreq(n, 1.0 / n, dtype=torch.float64, device=device).round() for n in shape]
+    return [torch.fft.fftfreq(n, 1.0 / n, dtype=torch.float64, device=device or "cpu").round() for n in shape]
 
 
 def lags(

@@ -44,9 +44,9 @@ class Profile:
                 "put infinite.Fourier in front, or use the kernel matrix",
                 "wide",
             )
-        square = float(wide.inputs.square(torch.zeros(1, 1, dtype=torch.float64)))
-        length = torch.full((1, 1), square, dtype=torch.float64)
-        cosine = torch.linspace(0, math.pi, NODES, dtype=torch.float64).cos()[None] * square
+        square = float(wide.inputs.square(torch.zeros(1, 1, dtype=torch.float64, device="cpu")))
+        length = torch.full((1, 1), square, dtype=torch.float64, device="cpu")
+        cosine = torch.linspace(0, math.pi, NODES, dtype=torch.float64, device="cpu").cos()[None] * square
         zero = torch.zeros_like
         end = through(wide.layers, State(length, length, cosine, zero(cosine), zero(length), zero(length)))
         self.square = square

@@ -42,13 +42,13 @@ def sphere(
     angles = (points + 1) * np.pi / 2
     places = np.zeros((len(angles), dimension))
     places[:, 0], places[:, 1] = np.cos(angles), np.sin(angles)
-    pole = torch.zeros(1, dimension, dtype=torch.float64)
+    pole = torch.zeros(1, dimension, dtype=torch.float64, device="cpu")
     pole[0, 0] = 1
     row = kernel(pole, torch.from_numpy(places))[0].detach().cpu().double().numpy()
     density = weights * np.sin(angles) ** (dimension - 2)
     density = density / density.sum()
     return torch.tensor(
-        [float(density @ (row * _zonal(k, dimension, angles))) for k in range(degrees)]
+        [float(density @ (row * _zonal(k, dimension, angles))) for k in range(degrees)], device="cpu"
     ).double()
 
 

@@ -1,0 +1,30 @@
+"""PyTorch's own defaults, whatever default device and precision the caller has set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+
+
+@contextmanager
+def standard() -> Iterator[None]:
+    """Inside, new tensors are on the CPU and in float32 unless told otherwise; afterwards as the caller set it.
+
+    For what is computed without the caller's network: optimizers and quotients of whole numbers make tensors whose
+    device and precision nobody can name. Also a decorator, `@standard()`.
+
+    Yields:
+        Nothing.
+    """
+    dtype = torch.get_default_dtype()
+    elsewhere = torch.get_default_device().type != "cpu"
+    with torch.device("cpu") if elsewhere else nullcontext():
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            if dtype != torch.float32:
+                torch.set_default_dtype(dtype)
