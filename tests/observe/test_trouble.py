@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from overtone import records
+from overtone import records, report
 from overtone.errors import InputError, RunError
-from overtone.observe import EveryStep, Probe, ProbeWarning, views
+from overtone.observe import EveryStep, Observer, Probe, ProbeWarning, views
 from tests.observe.fields import tones
 
 
@@ -116,6 +116,103 @@ def test_a_loss_is_one_number(loss, got, tmp_path):
             probe(0, loss)
         assert probe(0, torch.ones(1, requires_grad=True))
         assert float(probe.record.loss[0]) == 1.0
+
+
+STEPS = [
+    (np.int64(3), 3),
+    (np.uint8(3), 3),
+    (np.float32(3), 3),
+    (3.0, 3),
+    (np.array([3]), 3),
+    (torch.tensor(3), 3),
+    (torch.tensor([3.0]), 3),
+    (torch.tensor(3, dtype=torch.bfloat16), 3),
+    *((wrong, None) for wrong in (-1, 2.5, math.nan, math.inf, "3", None, True, 1 << 63, [3], 3j)),
+    *((wrong, None) for wrong in (torch.arange(2), torch.tensor(True), torch.tensor(3, device="meta"))),
+]
+
+
+@pytest.mark.parametrize(("step", "number"), STEPS, ids=str)
+def test_a_step_is_a_whole_number_of_any_type_or_refused(step, number, tmp_path):
+    view = views.graph(torch.arange(20.0)[:, None].expand(20, 4) ** 0.5, torch.arange(20.0))
+    observer = Observer(view, tmp_path / "o")
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe, observer:
+        if number is None:
+            for call in (probe, observer.due, lambda step: observer.observe(step, torch.zeros(20, 1))):
+                with pytest.raises(InputError, match="step: expected a whole number of steps, 0 or more"):
+                    call(step)
+        else:
+            assert observer.due(step)
+            assert observer.observe(step, torch.zeros(20, 1))
+            assert probe(step)
+            assert not probe(number)
+            assert list(probe.record.step) == list(observer.record.step) == [number]
+
+
+def test_training_that_begins_again_begins_a_new_record_and_the_old_one_is_kept(tmp_path):
+    """The second attempt gets further than the first: no row of one stands beside rows of the other."""
+    x, y = torch.arange(20.0)[:, None].expand(20, 4) ** 0.5, torch.arange(20.0)
+    watched = [views.graph(x, y, modes=5), views.filters(x, y, widths=[1.0])]
+    with Probe(watched, nn.Linear(4, 1), tmp_path, schedule=EveryStep()) as probe:
+        for attempt, steps in enumerate((4, 3, 7)):
+            for step in range(steps):
+                if attempt == 1 and step == 0:
+                    with pytest.warns(ProbeWarning, match=r"step 0 came after step 3: .*record~1.sqlite"):
+                        probe(step, loss=attempt)
+                else:
+                    probe(step, loss=attempt)
+    for name, record in probe.records.items():
+        assert list(record.step) == list(range(7)), name
+        assert set(record.loss.values) == {2.0}
+        assert [(r["step"], r["after"]) for r in record.attrs["restarts"]] == [(0, 3), (0, 2)]
+    for name, steps in (("record~1", 4), ("record~2", 3), ("filters~1", 4), ("filters~2", 3)):
+        assert list(records.load(tmp_path / f"{name}.sqlite").step) == list(range(steps))
+    assert probe.faults == []
+
+
+def test_only_nine_earlier_attempts_are_kept(tmp_path):
+    probe = Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep())
+    with probe, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for step in 13 * [0, 1]:
+            probe(step)
+    assert len(told) == 1
+    assert len(list(tmp_path.glob("record~*.sqlite"))) == 9
+    assert list(probe.record.step) == [0, 1]
+    assert len(probe.record.attrs["restarts"]) == 12
+
+
+def test_a_loss_that_is_not_a_number_is_told_from_one_that_is_unknown(tmp_path):
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+        for step, loss in enumerate((None, 0.5, math.inf, torch.tensor(math.nan), math.nan, None)):
+            probe(step, loss, math.nan)
+    np.testing.assert_array_equal(probe.record.loss, [math.nan, 0.5, math.inf, math.inf, math.inf, math.nan])
+    assert np.isnan(probe.record.learning_rate).all()
+    assert "diverged" in report.verdict(probe.record)[0]
+
+
+@pytest.mark.parametrize("last", [None, 0.3])
+def test_a_last_row_without_a_loss_is_no_divergence(last, tmp_path):
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+        for step in range(4):
+            probe(step, loss=0.5 if step else None)
+        probe(4, last)
+    assert "diverged" not in report.verdict(probe.record)[0]
+
+
+def test_a_second_run_at_the_same_path_is_refused_before_anything_is_made(tmp_path):
+    x, y = torch.arange(20.0)[:, None].expand(20, 4) ** 0.5, torch.arange(20.0)
+    Probe(views.filters(x, y, widths=[1.0]), nn.Linear(4, 1), tmp_path / "filters.sqlite").close()
+    both = [views.graph(x, y, modes=5), views.filters(x, y, widths=[1.0])]
+    with pytest.raises(
+        InputError, match=r"filters.sqlite: .* without a record, .*; pass another path=, or remove"
+    ):
+        Probe(both, nn.Linear(4, 1), tmp_path)
+    assert not (tmp_path / "record.sqlite").exists()
+    (tmp_path / "filters.sqlite").unlink()
+    Probe(both, nn.Linear(4, 1), tmp_path).close()
+    with Probe(both, nn.Linear(4, 1), tmp_path, resume_after=-1, schedule=EveryStep()) as probe:
+        assert probe(0)
 
 
 class Restless(nn.Module):

@@ -158,13 +158,13 @@ def test_done_is_done() -> None:
     assert report.verdict(record)[3].startswith("Keep it")
 
 
-@pytest.mark.parametrize("broken", ["infinite residual", "nan loss", "blown up"])
+@pytest.mark.parametrize("broken", ["infinite residual", "infinite loss", "blown up"])
 def test_divergence_comes_before_everything(broken: str) -> None:
     record = toy_record()
     if broken == "infinite residual":
         record.residual_power[-1] = np.inf
-    elif broken == "nan loss":
-        record.loss[-1] = np.nan
+    elif broken == "infinite loss":
+        record.loss[-2:] = [np.inf, np.nan]
     else:
         record.residual_power[-1] = 1e4 * record.target_power
     learned, missed, _, advice = report.verdict(record)
@@ -175,6 +175,16 @@ def test_divergence_comes_before_everything(broken: str) -> None:
 
 def test_a_missing_loss_is_not_divergence() -> None:
     assert "diverged" not in report.verdict(without(toy_record(), "loss"))[0]
+    for unknown in (slice(-1, None), slice(3, None), slice(None, -1), slice(2, 9)):
+        record = toy_record()
+        record.loss[unknown] = np.nan
+        assert "diverged" not in report.verdict(record)[0]
+
+
+def test_a_loss_that_was_infinite_once_and_recovered_is_not_divergence() -> None:
+    record = toy_record()
+    record.loss[4] = np.inf
+    assert "diverged" not in report.verdict(record)[0]
 
 
 def test_a_constant_has_nothing_to_learn() -> None:

@@ -20,6 +20,9 @@ from overtone.signals import Signal
 class Watching:
     """Makes a probe when training starts, calls it at every step and closes it at the end.
 
+    A trainer that starts again, with a smaller batch or for a second fit, goes on with the record from the step at
+    which it starts; rows from there on are dropped, after the record has been copied.
+
     Args:
         watched: See `Probe`.
         path: See `Probe`.
@@ -51,15 +54,32 @@ class Watching:
             raise InputError(
                 "a path that all processes write to", "none", "pass path= to the callback", "callback"
             )
-        begun = step > 0 and self._path is not None and _file(self._path).exists()
+        together = Group() if processes > 1 else Alone()
+        self._loss = self._rate = math.nan
+        path, last, before = self._path, None, self.probe
+        if before is not None:
+            before.close()
+            path, last = before.path, before.last_step
+        exists = path is not None and _file(path).exists()
+        if exists and step == 0 and before is None and together.writes:
+            raise InputError(
+                "a path without a record, since training begins at step 0",
+                "an existing one",
+                "pass another path= to the callback, or remove it, or train on from a checkpoint of that run",
+                str(path),
+            )
+        anew = last is not None and step < last
+        goes_on = exists and (step > 0 or before is not None)
         self.probe = Probe(
             self._watched,
             network,
-            self._path,
-            processes=Group() if processes > 1 else Alone(),
-            resume_after=step - 1 if begun else None,
+            path,
+            processes=together,
+            resume_after=(last if anew else step - 1) if goes_on else None,
             **self._options,
         )
+        if anew and last is not None:
+            self.probe.begin_again(step, last)
         self.probe(step)
 
     def step(self, step: int, loss: float, learning_rate: float) -> None:

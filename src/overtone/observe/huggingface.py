@@ -46,6 +46,7 @@ class ProbeCallback(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Make the probe and record the untrained network."""
         del control
+        self._loss = math.nan
         self._watching.begin(kwargs["model"], state.global_step, args.world_size)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from overtone.errors import InputError
 from overtone.observe.loggers.logger import Logger
-from overtone.observe.sinks import Open, Sink, create
+from overtone.observe.sinks import Open, Sink, again, check_unused, create, discard
 from overtone.observe.view import Row, View, reach
 from overtone.records import load
 
@@ -73,11 +73,15 @@ class Log:
         self.paths = _paths(self.path, [view.name for view in views])
         self._loggers = tuple(loggers)
         self._began = time.perf_counter() - elapsed
-        self._strict, self._warned, self._last = strict, False, -1
+        self._strict, self._warned = strict, False
+        self._steps: tuple[int, int] | None = None
+        self._writes, self._restarted = opened is not discard, False
         self.faults: list[dict[str, Any]] = []
         self.highest_learned = math.nan
         self.latest: Row = {}
         self._sinks: dict[str, Sink] = {}
+        if opened is create:
+            check_unused(self.paths.values())
         try:
             for view in views:
                 header = functools.partial(view.header, attrs)
@@ -98,10 +102,17 @@ class Log:
 
     def recorded(self, step: int) -> bool:
         """Whether this very step was recorded last, as happens when several batches make one optimizer step."""
-        return step == self._last
+        return step == self.last
+
+    @property
+    def last(self) -> int | None:
+        """The step recorded last, None before the first."""
+        return None if self._steps is None else self._steps[1]
 
     def append(self, step: int, extra: Mapping[str, float], measure: Mapping[str, Callable[[], Row]]) -> None:
         """Write a row to every record.
+
+        A step at or before the first one, after others, is a training that begins again: see `begin_again`.
 
         Args:
             step: Above every step so far.
@@ -111,7 +122,9 @@ class Log:
         Raises:
             Exception: Whatever goes wrong, if strict.
         """
-        self._last = step
+        if self._steps is not None and self._steps[0] < self._steps[1] and step <= self._steps[0]:
+            self.begin_again(step, self._steps[1])
+        self._steps = (step if self._steps is None else min(step, self._steps[0]), step)
         moment = self.elapsed
         for place, (name, sink) in enumerate(self._sinks.items()):
             row = self._measured(step, name, measure[name])
@@ -123,6 +136,46 @@ class Log:
             self.guard(step, name, functools.partial(sink.append, step, row))
             for logger in self._loggers:
                 self.guard(step, name, functools.partial(logger.row, name, sink.header, step, row))
+
+    def begin_again(self, step: int, last: int) -> None:
+        """Drop the rows from a step on, after copying the records, and say so.
+
+        The copies lie beside the records (`record~1.sqlite`); the attribute `restarts` lists them.
+
+        Args:
+            step: The first step of what follows.
+            last: The step recorded last.
+        """
+        copies: dict[str, str | None] = {}
+        for name, sink in self._sinks.items():
+            try:
+                self._sinks[name], kept = again(self.paths[name], sink, step)
+            except Exception as error:  # noqa: BLE001
+                self._fault(step, name, error)
+            else:
+                copies[name] = None if kept is None else kept.name
+        self.faults = [fault for fault in self.faults if fault["step"] < step]
+        for name, copy in copies.items():
+            self._mark(name, step, last, copy)
+        for logger in self._loggers:
+            self.guard(step, next(iter(self._sinks)), functools.partial(logger.begin_again, step))
+        if step == 0:
+            self._began = time.perf_counter()
+        held = ", ".join(copy for copy in copies.values() if copy) or "no copy: there are nine already"
+        if self._writes and not self._restarted:
+            self._restarted = True
+            self.warn(
+                f"step {step} came after step {last}: training began again, and the record with it; what it held is "
+                f"kept ({held}). If this is one training, count its steps without a break. This is said once."
+            )
+
+    def _mark(self, name: str, step: int, last: int, copy: str | None) -> None:
+        entry = {"step": step, "after": last, "kept": copy}
+        sink = self._sinks[name]
+        earlier = list(sink.header.attrs.get("restarts", ()))
+        with contextlib.suppress(Exception):
+            own = [fault for fault in self.faults if fault["view"] == name]
+            sink.annotate(restarts=[*earlier, entry], faults=own)
 
     def guard(self, step: int, name: str, act: Callable[[], object]) -> None:
         """Do something; if it fails, raise if strict, else warn once and keep the reason."""

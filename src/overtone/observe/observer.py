@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.observe.counting import whole_step
 from overtone.observe.log import Log
 from overtone.observe.loggers.logger import Logger
 from overtone.observe.recording import Recording
@@ -96,7 +97,8 @@ class Observer(Recording):
 
     def due(self, step: int) -> bool:
         """Whether predictions are wanted at this step."""
-        return self.schedule.due(step) and not self._log.recorded(step)
+        number = whole_step(step)
+        return self.schedule.due(number) and not self._log.recorded(number)
 
     def observe(
         self,
@@ -108,15 +110,17 @@ class Observer(Recording):
         """Record a row, whether or not the schedule asks for it.
 
         Args:
-            step: Optimizer steps (or whatever you count) so far; above every step recorded.
+            step: Optimizer steps (or whatever you count) so far; above every step recorded, or else at or before the
+                first one, where a training begins again, see `Probe`.
             predictions: (N, ..., C) at `inputs`, or a dict of such by the names of several views. For labels, logits
                 or the logarithm of probabilities.
-            loss: The training loss, if known.
+            loss: The training loss, None if unknown.
             learning_rate: The current learning rate, if known.
 
         Returns:
             Whether a row was recorded; not if the step was recorded already.
         """
+        step = whole_step(step)
         if self._log.recorded(step):
             return False
         rows = {view.name: functools.partial(_row, view, predictions) for view in self.views}

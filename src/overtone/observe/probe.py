@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.observe.answers import Answers
+from overtone.observe.counting import whole_step
 from overtone.observe.describe import describe_network
 from overtone.observe.evaluate import Evaluator, Forward, Outputs
 from overtone.observe.log import Log
@@ -146,6 +147,15 @@ class Probe(Recording):
         view = choose(inputs, targets, samples=samples, features=features, classes=classes, seed=seed)
         return Probe(view, network, path, **options)
 
+    @property
+    def last_step(self) -> int | None:
+        """The step recorded last by this probe, None before the first."""
+        return self._log.last
+
+    def begin_again(self, step: int, last: int) -> None:
+        """Drop the rows from a step on, after copying them: a training that got to `last` begins again there."""
+        self._log.begin_again(step, last)
+
     def check(self) -> bool:
         """Evaluate the network on a few samples of each view, twice.
 
@@ -165,7 +175,7 @@ class Probe(Recording):
 
     def __call__(
         self,
-        step: int,
+        step: int | float | Tensor,
         loss: float | Tensor | None = None,
         learning_rate: float | None = None,
         *,
@@ -173,16 +183,23 @@ class Probe(Recording):
     ) -> bool:
         """Record a row if `step` is due and not recorded yet.
 
+        A step at or before the first one recorded is a training that begins again: the record begins again with it,
+        what it held is kept beside it, and a `ProbeWarning` says so once.
+
         Args:
             step: Optimizer steps taken so far; 0 is the untrained network. Where several batches make one step, call it
                 with the same number as often as you like: the first call counts.
-            loss: The training loss at this step, if there is one.
+            loss: The training loss at this step; None if there is none, since NaN means that it is not a number.
             learning_rate: The current learning rate, if known.
             force: Record even if the schedule does not ask for it (the last step of a run).
 
         Returns:
             Whether a row was recorded.
+
+        Raises:
+            InputError: If step, loss or learning rate is no single number.
         """
+        step = whole_step(step)
         if not (force or self.schedule.due(step)) or self._log.recorded(step):
             return False
         outputs = self._answers(asked for view in self.views for asked in view.asks)

@@ -63,7 +63,7 @@ class Recording(ABC):
         learning_rate: float | None,
         measure: Mapping[str, Callable[[], Row]],
     ) -> None:
-        """Write a row to every record, with NaN for what is not known."""
+        """Write a row to every record: NaN for what is not known, infinity for a loss that is not a number."""
         known = {"loss": loss, "learning_rate": learning_rate}
         self._log.append(step, {name: _number(name, value) for name, value in known.items()}, measure)
 
@@ -83,9 +83,11 @@ class Recording(ABC):
 def _number(name: str, value: float | Tensor | None) -> float:
     plain = value.detach() if isinstance(value, Tensor) else value
     try:
-        return math.nan if plain is None else float(plain)
+        found = math.nan if plain is None else float(plain)
     except (TypeError, ValueError, RuntimeError) as refused:
         shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
         raise InputError(
             "one number", f"{type(value).__name__}{shape}", "pass its mean, or None", name
         ) from refused
+    broken = name == "loss" and plain is not None and math.isnan(found)
+    return math.inf if broken else found

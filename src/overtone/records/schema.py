@@ -52,7 +52,11 @@ PER_STEP = {
     "cross_power": Variable(
         ("step", "band", "channel"), "{value}^2", "real part of <prediction, target> per band"
     ),
-    "loss": Variable(("step",), "1", "training loss, as the optimizer saw it"),
+    "loss": Variable(
+        ("step",),
+        "1",
+        "training loss, as the optimizer saw it; infinite where it was not a number, NaN where unknown",
+    ),
     "time": Variable(("step",), "s", "time since the start of training"),
     "learning_rate": Variable(("step",), "1", "learning rate"),
     "train_error": Variable(("step",), "{value}^2", "mean square error on the training samples"),

@@ -32,7 +32,8 @@ class Findings:
         noise_from: Frequency above which noise exceeds signal, or None.
         onset: Step from which on noise is fitted, or None.
         stop: The best step and what it rests on.
-        diverged: Whether errors or loss are not finite or ten times those of the start.
+        diverged: Whether the last errors or the last known loss are not finite, or the errors ten times those of the
+            start.
         trend: Change since half the last step of the error that `stop` rests on (else of the training error, else of
             the residual): -0.2 is a fall by a fifth.
         since: The step `trend` refers to; `step` itself if there is none earlier.
@@ -107,11 +108,8 @@ def gather(record: xr.Dataset) -> Findings:
 def _diverged(together: xr.Dataset) -> bool:
     residual = np.asarray(together.residual_power.sum("band", skipna=False), float)
     loss = np.asarray(together.loss, float)
-    if (
-        not np.isfinite(residual[-1])
-        or np.isinf(loss).any()
-        or (np.isnan(loss[-1]) and np.isfinite(loss[:-1]).any())
-    ):
+    known = loss[~np.isnan(loss)]
+    if not np.isfinite(residual[-1]) or (known.size and np.isinf(known[-1])):
         return True
     scale = max(float(residual[0]), float(together.target_power.sum()))
     return bool(residual[-1] > _BLOWN_UP * scale)

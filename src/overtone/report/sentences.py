@@ -49,7 +49,10 @@ def answers(found: Findings, record: xr.Dataset) -> list[str]:
 def _learned(f: Findings) -> str:
     at = f"At step {count(f.step)}"
     if f.diverged:
-        return f"Training diverged: by step {count(f.step)} the errors are no longer finite, or far above the start."
+        return (
+            f"Training diverged: by step {count(f.step)} the errors or the loss are no longer finite, or far above "
+            "the start."
+        )
     if not f.error.size:
         return "Nothing to learn: the target is constant."
     k, n = int(f.learned.sum()), f.error.size

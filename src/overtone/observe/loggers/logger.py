@@ -43,6 +43,10 @@ class Logger(ABC):
         steps, errors = [s for s, _ in seen], np.stack([e for _, e in seen])
         self.picture(step, f"{name}/learning order", heatmap(steps, edges, errors, unit))
 
+    def begin_again(self, step: int) -> None:
+        """Forget the rows from a step on: training began again there."""
+        self._seen = {name: [row for row in rows if row[0] < step] for name, rows in self._seen.items()}
+
     @abstractmethod
     def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
         """Log finite numbers by name."""
