@@ -2,15 +2,71 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def per_axis(values: Iterable[float]) -> str:
     """Three digits each, "12.6 x 19.1"; one number if all are the same."""
-    return by_axis((f"{value:.3g}" for value in values), " x ")
+    return by_axis((number(value) for value in values), " x ")
 
 
 def by_axis(words: Iterable[str], times: str) -> str:
     """One word per axis with `times` between them; one word if all are the same."""
     each = list(words)
     return times.join(each[:1] if len(set(each)) == 1 else each)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """`value` with `digits` significant digits, thousands separated, scientific only where zeros would pile up.
+
+    Args:
+        value: Any float; a non-finite one reads "unknown".
+        digits: Significant digits.
+
+    Returns:
+        For instance "0.0123", "12.3", "12,300", "1.20·10⁻⁶".
+    """
+    if not math.isfinite(value):
+        return "unknown"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    rounded = round(value, digits - 1 - exponent)
+    if -4 <= exponent < 9:
+        decimals = max(0, digits - 1 - exponent)
+        text = f"{rounded:,.{decimals}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
+
+
+def count(value: float) -> str:
+    """A whole number with its thousands separated: "12,345"."""
+    return f"{round(value):,}" if math.isfinite(value) else "unknown"
+
+
+def plural(n: int, noun: str) -> str:
+    """A count with its noun: "1 band", "2 bands"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def decibels(value: float) -> str:
+    """A level with one decimal: "26.0 dB"; "infinite" for a perfect prediction."""
+    return "unknown" if math.isnan(value) else f"{value:.1f} dB" if math.isfinite(value) else "infinite"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02%", "99.97%", "under 0.01%"."""
+    if not math.isfinite(fraction):
+        return "an unknown share"
+    if fraction in (0.0, 1.0):
+        return f"{fraction * 100:.0f}%"
+    shown = 100 * fraction
+    if 0 < abs(shown) < 0.01:
+        return "under 0.01%" if shown > 0 else "just below 0%"
+    if 99 < shown < 100:
+        return f"{math.floor(shown * 100) / 100:g}%" if shown < 99.99 else "over 99.99%"
+    return f"{number(shown, 2 if shown < 10 else 3)}%"

@@ -117,7 +117,7 @@ def test_the_text_answers_and_points_to_the_report(call, source):
     assert len(questions) == 4
     assert all(lines[lines.index(q) + 1].startswith("  ") for q in questions)
     assert max(map(len, lines[:-1])) <= 80
-    assert re.match(r"PSNR       [\d.]+ dB \(training samples\), [\d.]+ dB \(held out\)$", lines[-4])
+    assert re.match(r"PSNR       [\d.]+ dB \(training samples\), [\d.]+ dB \(held-out samples\)$", lines[-4])
     assert re.match(r"Training   60 steps in [\d.]+ s, 561 parameters$", lines[-3])
     assert lines[-1] == f"Report     {Path('run/report.html').resolve().as_uri()}"
 

@@ -34,6 +34,6 @@ def test_its_table_is_the_schema(name, variable):
 
 
 def test_it_names_every_derived_quantity():
-    helpers = {"Evidence", "Exponent", "Stop", "has_content", "mean_bands", "corner_bands"}
+    helpers = {"Evidence", "Exponent", "Level", "Stop", "has_content", "mean_bands", "corner_bands"}
     for name in set(derived.__all__) - helpers:
         assert f"`{name}`" in PAGE or f"derived.{name}(" in PAGE

@@ -15,7 +15,7 @@ from overtone.cli.source import read_samples
 from overtone.cli.text import count, facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
 from overtone.errors import InputError
-from overtone.wording import per_axis
+from overtone.wording import decibels, number, per_axis
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
@@ -279,14 +279,15 @@ def text(run: Run, page: str) -> str:
         page: Address of the report.
     """
     from overtone.plots.bands import bandwidth_unit
+    from overtone.records import derived
     from overtone.report import QUESTIONS
 
     attrs = run.record.attrs
     answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
-    named = {"train": "training samples", "held_out": "held out", "held_out_clean": "held out, against clean"}
-    quality = [f"{value:.1f} dB ({named[name]})" for name, value in run.psnr.items() if value is not None]
-    spent = f"{count(run.outcome.step, 'step')} in {run.outcome.seconds:.3g} s, "
-    rows = {"PSNR": ", ".join(quality), "Training": spent + count(attrs["parameters"], "parameter")}
+    quality = [f"{decibels(level.psnr)} ({level.samples})" for level in derived.levels(run.record)]
+    spent = f"{count(run.outcome.step, 'step')} in {number(derived.training_seconds(run.record))} s, "
+    rows = {"PSNR": ", ".join(quality)} if quality else {}
+    rows |= {"Training": spent + count(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
         rows["Bandwidth"] = f"{per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
     return f"{answers}\n\n{facts(rows | {'Report': page})}"
@@ -298,7 +299,7 @@ def document(run: Run, page: str) -> dict[str, Any]:
     from overtone.records import derived
 
     record = run.record
-    together = derived.combine_channels(record)
+    together = derived.until_network(derived.combine_channels(record))
     error = derived.relative_error(together).isel(step=-1).values
     fraction = derived.learned_fraction(together).isel(step=-1).values
     learned = derived.learning_step(together).values
@@ -308,7 +309,8 @@ def document(run: Run, page: str) -> dict[str, Any]:
         "record": str(run.directory.record),
         "report": page,
         "steps": run.outcome.step,
-        "seconds": run.outcome.seconds,
+        "kept": run.kept,
+        "seconds": derived.training_seconds(record),
         "parameters": record.attrs["parameters"],
         "unit": record.attrs["frequency_unit"],
         "psnr": run.psnr,

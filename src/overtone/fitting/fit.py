@@ -263,10 +263,13 @@ def _train(
         if follower is not None and outcome.ending is not Ending.INTERRUPTED:
             kept = follower.restore() or outcome.step
             probe.annotate(**follower.attributes(built.reasons))
+            if kept != outcome.step and isinstance(signal, Signal):
+                probe.snapshot(kept)
         errors = last_errors(probe, signal, built.field)
         probe.annotate(
             kept=kept,
             final_errors=errors,
+            steps=outcome.step,
             seconds=outcome.seconds,
             ending=outcome.ending.value,
             complete=outcome.ending is not Ending.INTERRUPTED,

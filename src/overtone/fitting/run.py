@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,15 +58,12 @@ class Run:
 
     @property
     def psnr(self) -> dict[str, float | None]:
-        """Final PSNR in dB over all samples: "train", "held_out", "held_out_clean"; None where there are none.
+        """PSNR of the network in dB over all samples: "train", "held_out", "held_out_clean"; None where there are none.
 
         10 log10(peak^2 / mean square error), with the signal's `peak`.
         """
-        errors = self.record.attrs["final_errors"]
-        return {
-            name: _decibel(self.signal.peak, errors[name]) if name in errors else None
-            for name in ("train", "held_out", "held_out_clean")
-        }
+        known = {level.name: level.psnr for level in records.derived.levels(self.record)}
+        return {name: known.get(name) for name in ("train", "held_out", "held_out_clean")}
 
     def predict(self) -> Tensor:
         """The network's values (N, C) at every sample, in the signal's units."""
@@ -84,7 +80,3 @@ class Run:
             The page's path.
         """
         return report.write([self.directory.path], Path(path) if path else self.directory.report)
-
-
-def _decibel(peak: float, error: float) -> float:
-    return 10 * math.log10(peak**2 / error) if error > 0 else math.inf

@@ -24,8 +24,8 @@ def data(records: Sequence[xr.Dataset], labels: Sequence[str]) -> list[xr.Datase
 
     Returns:
         One dataset a record with the variables of `learning_step.data` (over `band`), `psnr.data` (over `step`) and
-        `spectra.data` (over `band`); attributes `label` and `held_out`, whether there are held-out
-        samples.
+        `spectra.data` (over `band`); attributes `label`, `held_out` (whether there are held-out
+        samples), `levels` and `network_step` (see `psnr.data`).
 
     Raises:
         InputError: If frequencies are not in one unit, or labels do not fit.
@@ -47,6 +47,7 @@ def data(records: Sequence[xr.Dataset], labels: Sequence[str]) -> list[xr.Datase
         joined = xr.merge([steps, curves, power.drop_vars("frequency")], combine_attrs="drop")
         held_out = bool(np.isfinite(joined.held_out).any())
         kept = {"label": label, "held_out": held_out, "frequency_title": bands.title(record)}
+        kept |= {name: curves.attrs[name] for name in ("levels", "network_step")}
         out.append(joined.assign_attrs(kept, power_unit=power.attrs["power_unit"]))
     return out
 
@@ -94,8 +95,18 @@ def psnr_shown(compared: Sequence[xr.Dataset]) -> str:
     return "held_out" if all(d.attrs["held_out"] for d in compared) else "train"
 
 
+def reached(d: xr.Dataset, name: str) -> float:
+    """PSNR in dB of the network that a run handed back; NaN if unknown.
+
+    Args:
+        d: One of what `data` returned.
+        name: "train" or "held_out".
+    """
+    return next((level.psnr for level in d.attrs["levels"] if level.name == name), np.nan)
+
+
 def final_spectra(compared: Sequence[xr.Dataset]) -> go.Figure:
-    """The first record's target (grey) and every record's last residual, power per band.
+    """The first record's target (grey) and the residual of every run's network, power per band.
 
     Args:
         compared: What `data` returned.
@@ -124,12 +135,12 @@ def describe(compared: Sequence[xr.Dataset]) -> list[str]:
             for d in compared
         ],
     )
-    reached = [f"{d.attrs['label']}: {text.decibels(float(d[name][-1]))}" for d in compared]
+    level = [f"{d.attrs['label']}: {text.decibels(reached(d, name))}" for d in compared]
     left = [f"{d.attrs['label']}: {text.percent(_left(d))}" for d in compared]
     return [
         f"Bands learned to a relative error below 0.5, and when. {'; '.join(learned)} bands.",
-        f"PSNR over training on {on} samples. In the end {'; '.join(reached)}.",
-        f"What is left of the target's power at the last step. {'; '.join(left)}.",
+        f"PSNR over training on {on} samples. Of the networks handed back: {'; '.join(level)}.",
+        f"What the networks handed back leave of the target's power, its mean left out. {'; '.join(left)}.",
     ]
 
 

@@ -19,8 +19,8 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
     Neighbours, not every k-th sample: thinning would show frequencies that are not there.
 
     Returns:
-        A dataset over `x` with `target` (x) and `prediction` (moment, x), in the value's unit; attributes `samples` of
-        the whole signal and `psnr` of the last prediction, in dB, over all of it.
+        A dataset over `x` with `target` (x) and `prediction` (moment, x), in the value's unit; attributes `count`, the
+        samples of the whole signal, and `psnr` of the last prediction, in dB, over all of it.
     """
     d = reconstruction.data(record, snapshots)
     samples, last = d.sizes["axis_0"], d.prediction.isel(moment=-1)
@@ -29,7 +29,7 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
     starts = np.arange(0, max(1, samples - _POINTS + 1), max(1, _POINTS // 2))
     liveliest = max(starts, key=lambda i: float(np.var(first.target.values[i : i + _POINTS])))
     stretch = first.isel(axis_0=slice(liveliest, liveliest + _POINTS)).rename(axis_0="x")
-    return stretch.assign_attrs(d.attrs | {"samples": samples, "psnr": whole})
+    return stretch.assign_attrs(d.attrs | {"count": samples, "psnr": whole})
 
 
 def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
@@ -73,12 +73,12 @@ def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
     shown = d.sizes["x"]
     part = (
-        f" The {shown:,} of {d.attrs['samples']:,} samples that vary most are drawn."
-        if shown < d.attrs["samples"]
+        f" The {shown:,} of {d.attrs['count']:,} samples that vary most are drawn."
+        if shown < d.attrs["count"]
         else ""
     )
     last = text.count(float(d.moment[-1]))
     return (
         f"Target and prediction at {text.plural(d.sizes['moment'], 'moment')}; at step {last} the "
-        f"prediction reaches {text.decibels(d.attrs['psnr'])} PSNR over all samples.{part}"
+        f"prediction reaches {text.decibels(d.attrs['psnr'])} PSNR over {d.attrs['samples']}.{part}"
     )

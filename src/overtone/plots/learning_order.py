@@ -20,7 +20,8 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
         threshold: Relative error below which a band counts as learned.
 
     Returns:
-        A dataset with `relative_error` (step, band), `learning_step` (band; NaN where not learned), `content` (band;
+        A dataset with `relative_error` (step, band), `learning_step` of the network handed back (band; NaN where not
+        learned), `content` (band;
         whether there is anything to learn), `frequency` (band), `frequency_edge` (band + 1) and
         `step_edge` (step + 1), both positive; attributes `nyquist`, `noise_crossing` and `best_step` (None where
         unknown), `threshold`, `frequency_title` and `mean` (whether the lowest band holds the mean).
@@ -28,7 +29,7 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
     bands.require_rows(record, "learning order")
     together = derived.combine_channels(record)
     error = derived.relative_error(together).transpose("step", "band")
-    learned = derived.learning_step(together, threshold)
+    learned = derived.learning_step(derived.until_network(together), threshold)
     stop = derived.stop(record)
     out = xr.Dataset(
         {
@@ -48,6 +49,7 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
         threshold=threshold,
         frequency_title=bands.title(record),
         mean=bool(record.band_low[0] == 0),
+        network_step=derived.network_step(record),
     )
 
 
@@ -117,8 +119,13 @@ def describe(d: xr.Dataset) -> str:
     own = slice(1 if d.attrs["mean"] and d.sizes["band"] > 1 else 0, None)
     learned, whole = int(np.isfinite(d.learning_step[own]).sum()), int(d.content[own].sum())
     rows = text.plural(d.sizes["step"], "recorded step")
+    at, last = d.attrs["network_step"], float(d.step[-1])
+    stays = (
+        "for good" if at == last else f"and stays there up to step {text.count(at)}, whose network was kept"
+    )
+    mean = "the mean and " if d.attrs["mean"] else ""
     return (
-        f"Relative error of the mean and {whole} frequency bands at {rows}: dark is learned, bright is not. "
-        f"The white line marks where a band's error falls below {d.attrs['threshold']:g} for good: "
-        f"{learned} of {whole} bands do so by step {text.count(float(d.step[-1]))}."
+        f"Relative error of {mean}{text.plural(whole, 'frequency band')} at {rows}: dark is learned, bright is not. "
+        f"The white line marks where a band's error falls below {d.attrs['threshold']:g} {stays}: "
+        f"{learned} of {text.plural(whole, 'band')} by step {text.count(at)}."
     )

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from overtone.plots import bands, style
+from overtone.plots import bands, style, text
 from overtone.records import concat, derived
 
 
@@ -21,13 +21,16 @@ def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> 
         threshold: Relative error below which a band counts as learned.
 
     Returns:
-        A dataset with `learning_step` (run, band; NaN where not learned), `frequency` (band) and `last_step` (run);
+        A dataset with `learning_step` of the networks handed back (run, band; NaN where not learned), `frequency`
+        (band) and `last_step` (run), the step of those networks;
         attributes `exponent`, `low`, `high` (NaN where they cannot be fitted), `offset` (natural logarithm of the
         fitted step at frequency 1) and `fitted_runs`.
     """
     several = _runs(records) if isinstance(records, xr.Dataset) else list(records)
     for record in several:
         bands.require_rows(record, "learning step")
+    if not isinstance(records, xr.Dataset) or len(several) == 1:
+        several = [derived.until_network(record) for record in several]
     kept = bands.varying(several[0])
     frequency = bands.centres(several[0])[kept]
     learned = np.stack(
@@ -126,9 +129,14 @@ def _draw_fit(fig: go.Figure, d: xr.Dataset) -> None:
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
     done = int(np.isfinite(d.learning_step).sum())
-    head = f"{done} of {d.learning_step.size} bands have reached a relative error below {d.attrs['threshold']:g}."
+    every, last = d.learning_step.size, d.last_step.values
+    by = f"step {text.count(float(last[0]))}" if np.unique(last).size == 1 else "the end of their runs"
+    head = (
+        f"{done} of {text.plural(every, 'band')} {'has' if done == 1 else 'have'} come to a relative error below "
+        f"{d.attrs['threshold']:g} by {by} and stayed there."
+    )
     if not np.isfinite(d.attrs["exponent"]):
-        return f"{head} Too few of them for a power law."
+        return f"{head} Too few of them were learned after the first row for a power law."
     law = f"{head} The learning step grows as frequency to the power {d.attrs['exponent']:.2f}"
     if not np.isfinite(d.attrs["low"]):
         return f"{law} (too few bands for an interval)."

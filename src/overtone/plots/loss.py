@@ -74,6 +74,9 @@ def describe(d: xr.Dataset) -> str:
     known = d.loss.dropna("step")
     if not known.sizes["step"]:
         return f"No loss was recorded up to step {text.count(float(d.step[-1]))}."
+    if known.sizes["step"] == 1:
+        only = f"{text.number(float(known[0]))} at step {text.count(float(known.step[0]))}"
+        return f"The training loss is known once: {only}."
     first, last = (
         f"{text.number(float(v))} at step {text.count(float(v.step))}" for v in (known[0], known[-1])
     )

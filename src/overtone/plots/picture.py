@@ -45,7 +45,8 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
         },
         coords={"moment": d.moment.values},
     )
-    return out.assign_attrs(limit=limit, value_unit=d.attrs["value_unit"], channels=d.sizes["channel"])
+    kept_attrs = {name: d.attrs[name] for name in ("value_unit", "samples")}
+    return out.assign_attrs(kept_attrs, limit=limit, channels=d.sizes["channel"])
 
 
 def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
@@ -83,7 +84,8 @@ def describe(d: xr.Dataset) -> str:
     """The pictures in one sentence, for those who cannot see them."""
     grey = "" if d.attrs["channels"] in (1, 3) else f" The first of {d.attrs['channels']} channels is shown."
     moments = text.plural(d.sizes["moment"], "moment")
+    last = text.count(float(d.moment[-1]))
     return (
-        f"The target, the prediction at {moments} with its PSNR over all samples, and the last difference "
-        f"(blue too low, orange too high, full colour at ±{text.number(d.attrs['limit'], 2)}).{grey}"
+        f"The target, the prediction at {moments} with its PSNR over {d.attrs['samples']}, and the difference at step "
+        f"{last} (blue too low, orange too high, full colour at ±{text.number(d.attrs['limit'], 2)}).{grey}"
     )

@@ -22,8 +22,9 @@ def data(record: xr.Dataset) -> xr.Dataset:
 
     Returns:
         A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
-        without a positive `peak` in the record); attributes `best_step`
-        (None without evidence) and `reason`.
+        without a positive `peak` in the record); attributes `best_step` (None without evidence), `reason`, `levels`
+        (`derived.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a part
+        of the samples.
 
     Raises:
         InputError: If the record has no rows.
@@ -37,8 +38,13 @@ def data(record: xr.Dataset) -> xr.Dataset:
     )
     columns = {name: ("step", np.asarray(found[name], float)) for name, *_ in LINES}
     best = None if stop.evidence is derived.Evidence.NONE else stop.step
+    where = record.attrs.get("geometry")
     return xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
-        best_step=best, reason=stop.reason
+        best_step=best,
+        reason=stop.reason,
+        levels=derived.levels(record),
+        network_step=derived.network_step(record),
+        part=isinstance(where, dict) and where.get("measured_whole") is False,
     )
 
 
@@ -69,10 +75,9 @@ def figure(record: xr.Dataset) -> go.Figure:
 
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
-    ends = [
-        f"{text.decibels(float(d[n][-1]))} on {label}" for n, label, _ in LINES[:2] if np.isfinite(d[n][-1])
-    ]
-    if np.isfinite(d.held_out_clean[-1]):
-        ends.append(f"{text.decibels(float(d.held_out_clean[-1]))} against the clean reference")
-    last = text.count(float(d.step[-1]))
-    return f"PSNR at step {last}: {', '.join(ends) if ends else 'unknown'}. Best step: {d.attrs['reason']}."
+    told = [f"{text.decibels(level.psnr)} on {level.samples}" for level in d.attrs["levels"]]
+    part = " The curves are measured on a part of the samples." if d.attrs["part"] else ""
+    return (
+        f"PSNR over training; the network of step {text.count(d.attrs['network_step'])} has "
+        f"{', '.join(told) if told else 'an unknown one'}.{part} Best step: {d.attrs['reason']}."
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.errors import InputError
-from overtone.records import Snapshots
+from overtone.records import Snapshots, derived
 from overtone.records.attributes import peak as peak_of
 
 TARGET_STEP = -1
@@ -56,11 +56,12 @@ def shape(record: xr.Dataset, snapshots: Snapshots) -> tuple[int, ...]:
 
 
 def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
-    """Target and predictions as arrays on the signal's lattice.
+    """Target and predictions as arrays on the signal's lattice, up to the network that was handed back.
 
     Returns:
         A dataset with `target` (axis_0, ..., channel) and `prediction` (moment, axis_0, ..., channel) in the value's
-        physical unit, coordinate `moment` (the step), and one coordinate per axis in the geometry's units.
+        physical unit, coordinate `moment` (the step), and one coordinate per axis in the geometry's units; attribute
+        `samples`, in words, what quality is taken over.
 
     Raises:
         InputError: If there is no target or no prediction among the snapshots.
@@ -73,7 +74,9 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
             "open the run's .sqlite file or directory, which keeps them",
             "reconstruction",
         )
-    chosen = moments(np.asarray(list(snapshots.steps("prediction"))), most)
+    there = np.asarray(list(snapshots.steps("prediction")))
+    until = there[there <= derived.network_step(record)] if record.sizes.get("step") else there
+    chosen = moments(until if until.size else there, most)
     target = _real(snapshots.get("target", TARGET_STEP))
     where, lattice = geometry(record), shape(record, snapshots)
     if not lattice or not math.prod(lattice) or target.size % math.prod(lattice):
@@ -92,6 +95,7 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         raise _apart(f"a lattice of {len(lattice)} axes", "spacing, origin or units of others")
     coords = {a: origin[i] + spacing[i] * (start[i] + np.arange(lattice[i])) for i, a in enumerate(axes)}
     units = [str(u) for u in units]
+    every = math.prod(where.get("shape", lattice)) == math.prod(lattice)
     return xr.Dataset(
         {
             "target": ((*axes, "channel"), target.reshape(full)),
@@ -99,7 +103,10 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         },
         coords={"moment": chosen, **coords},
     ).assign_attrs(
-        units=units, value_unit=str(record.attrs.get("value_unit", "")), peak=_peak(record, target)
+        units=units,
+        value_unit=str(record.attrs.get("value_unit", "")),
+        peak=_peak(record, target),
+        samples="all samples" if every else "the samples shown",
     )
 
 
@@ -118,6 +125,6 @@ def _peak(record: xr.Dataset, target: np.ndarray) -> float:
 
 
 def psnr(target: np.ndarray, prediction: np.ndarray, peak: float) -> float:
-    """Peak signal-to-noise ratio in dB over all samples: 10 log10(peak^2 / mean |prediction - target|^2)."""
+    """Peak signal-to-noise ratio in dB over all samples given: 10 log10(peak^2 / mean |prediction - target|^2)."""
     error = float(np.mean((prediction - target) ** 2))
     return 10 * math.log10(peak**2 / error) if error > 0 else math.inf

@@ -38,7 +38,8 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
         "high": float(target.max()),
         "limit": limit,
     }
-    return out.drop_vars("moment").assign_attrs(kept | {"at": at, "units": d.attrs["units"], "psnr": whole})
+    told = {name: d.attrs[name] for name in ("units", "samples")}
+    return out.drop_vars("moment").assign_attrs(kept | told | {"at": at, "psnr": whole})
 
 
 def pixels(d: xr.Dataset, name: str, axis: int) -> np.ndarray:
@@ -83,6 +84,6 @@ def describe(d: xr.Dataset) -> str:
     """The slices in one sentence, for those who cannot see them."""
     return (
         f"Slices through the middle of the volume at step {text.count(d.attrs['step'])} "
-        f"({text.decibels(d.attrs['psnr'])} PSNR over all samples): target, prediction and their difference "
+        f"({text.decibels(d.attrs['psnr'])} PSNR over {d.attrs['samples']}): target, prediction and their difference "
         f"(blue too low, orange too high, full colour at ±{text.number(d.attrs['limit'], 2)})."
     )

@@ -18,7 +18,9 @@ _LINES = (
 
 
 def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
-    """Power per band without the mean, summed over channels, at the recorded step nearest to `step` (or the last).
+    """Power per band without the mean, summed over channels, at the recorded step nearest to `step`.
+
+    If that is None, at the step of the network handed back (`derived.network_step`).
 
     The prediction's power follows from what is recorded: |f|^2 = |f - t|^2 - |t|^2 + 2 Re<f, t>, where t is the target.
 
@@ -27,7 +29,7 @@ def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
         powers in the value unit squared; attribute `step`.
     """
     bands.require_rows(record, "spectra")
-    row = record.isel(step=-1) if step is None else record.sel(step=step, method="nearest")
+    row = record.sel(step=derived.network_step(record) if step is None else step, method="nearest")
     row = derived.combine_channels(row)
     target, residual = row.target_power, row.residual_power
     prediction = (residual - target + 2 * row.cross_power).clip(min=0)

@@ -5,37 +5,13 @@ from __future__ import annotations
 import html
 import math
 
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from overtone.wording import count as count
+from overtone.wording import decibels as decibels
+from overtone.wording import number as number
+from overtone.wording import percent as percent
+from overtone.wording import plural as plural
+
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-def number(value: float, digits: int = 3) -> str:
-    """`value` with `digits` significant digits, thousands separated, scientific only where zeros would pile up.
-
-    Args:
-        value: Any float; a non-finite one reads "unknown".
-        digits: Significant digits.
-
-    Returns:
-        For instance "0.0123", "12.3", "12,300", "1.20·10⁻⁶".
-    """
-    if not math.isfinite(value):
-        return "unknown"
-    if value == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    rounded = round(value, digits - 1 - exponent)
-    if -4 <= exponent < 9:
-        decimals = max(0, digits - 1 - exponent)
-        text = f"{rounded:,.{decimals}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
-
-
-def count(value: float) -> str:
-    """A whole number with its thousands separated: "12,345"."""
-    return f"{round(value):,}" if math.isfinite(value) else "unknown"
 
 
 def tick(value: float) -> str:
@@ -49,30 +25,6 @@ def tick(value: float) -> str:
     mantissa = value / 10.0**exponent
     head = "" if math.isclose(mantissa, 1, rel_tol=1e-6) else f"{mantissa:.3g}·"
     return f"{head}10<sup>{str(exponent).replace('-', '−')}</sup>"
-
-
-def plural(n: int, noun: str) -> str:
-    """A count with its noun: "1 band", "2 bands"."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def decibels(value: float) -> str:
-    """A level with one decimal: "26.0 dB"; "infinite" for a perfect prediction."""
-    return "unknown" if math.isnan(value) else f"{value:.1f} dB" if math.isfinite(value) else "infinite"
-
-
-def percent(fraction: float) -> str:
-    """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02%", "99.97%", "under 0.01%"."""
-    if not math.isfinite(fraction):
-        return "an unknown share"
-    if fraction in (0.0, 1.0):
-        return f"{fraction * 100:.0f}%"
-    shown = 100 * fraction
-    if 0 < abs(shown) < 0.01:
-        return "under 0.01%" if shown > 0 else "just below 0%"
-    if 99 < shown < 100:
-        return f"{math.floor(shown * 100) / 100:g}%" if shown < 99.99 else "over 99.99%"
-    return f"{number(shown, 2 if shown < 10 else 3)}%"
 
 
 def squared(unit: str) -> str:

@@ -9,12 +9,13 @@ import xarray as xr
 
 from overtone.plots import bands, comparison
 from overtone.plots.text import count, decibels, number
+from overtone.records import derived
 from overtone.report.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
 from overtone.report.glossary import ENTRIES
 from overtone.report.sentences import QUESTIONS, answers
 
-_TIE = 0.1
+_TIE, _WORSE = 0.1, 1.05
 
 
 def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Page:
@@ -66,24 +67,25 @@ def _best(
     labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
 ) -> tuple[str, str]:
     name = comparison.psnr_shown(compared)
-    curves = [d[name].values[np.isfinite(d[name].values)] for d in compared]
-    best = [float(v.max()) if v.size else -np.inf for v in curves]
+    reached = [comparison.reached(d, name) for d in compared]
+    level = [-np.inf if np.isnan(psnr) else psnr for psnr in reached]
     held_out = name == "held_out"
     question = f"Which is best on {'held-out' if held_out else 'training'} samples?"
-    first, second = sorted(range(len(labels)), key=lambda i: -best[i])[:2]
-    if not np.isfinite(best[first]):
+    first, second = sorted(range(len(labels)), key=lambda i: -level[i])[:2]
+    if level[first] == -np.inf:
         return question, "Cannot tell: no run has a PSNR."
-    gap = best[first] - best[second]
-    if not np.isfinite(gap):
-        answer = f"{labels[first]}: {best[first]:.1f} dB at its best, alone in having a PSNR."
-    elif gap < _TIE:
-        tied = [label for label, value in zip(labels, best, strict=True) if best[first] - value < _TIE]
-        answer = f"None: {', '.join(tied)} come within {_TIE:g} dB of each other, {best[first]:.1f} dB at their best."
+    gap = level[first] - level[second]
+    if level[second] == -np.inf:
+        answer = f"{labels[first]}: {decibels(level[first])}, alone in having a PSNR."
+    elif not gap >= _TIE:
+        tied = [label for label, value in zip(labels, level, strict=True) if not level[first] - value >= _TIE]
+        answer = f"None: {', '.join(tied)} come within {_TIE:g} dB of each other, {decibels(level[first])}."
     else:
-        answer = f"{labels[first]}: {best[first]:.1f} dB at its best, {gap:.1f} dB above {labels[second]}."
+        above = f"{gap:.1f} dB above" if np.isfinite(gap) else "above"
+        answer = f"{labels[first]}: {decibels(level[first])}, {above} {labels[second]}."
     stop = found[first].stop
-    if held_out and gap >= _TIE and stop.step < found[first].step:
-        answer += f" Stop it at step {count(stop.step)}."
+    if held_out and gap >= _TIE and stop.step < found[first].step and stop.last_error > _WORSE * stop.error:
+        answer += f" It was better before: stop it at step {count(stop.step)}."
     caution = " Not every run held samples out, so this says how well the noise is fitted, too."
     return question, answer if held_out else answer + caution
 
@@ -113,32 +115,37 @@ def _table(
 ) -> Table:
     rows = []
     for record, label, f, d in zip(records, labels, found, compared, strict=True):
-        decibels = [f"{float(d[n][-1]):.1f}" if np.isfinite(d[n][-1]) else "–" for n in ("train", "held_out")]
-        seconds, size = float(record.time[-1]), record.attrs.get("parameters")
+        seconds, size = derived.training_seconds(record), record.attrs.get("parameters")
         rows.append(
             (
                 label,
-                *decibels,
-                number(f.reach),
+                *(_level(comparison.reached(d, name)) for name in ("train", "held_out")),
+                count(f.step),
+                number(f.reach) if f.reach > 0 else "–",
                 f"{int(f.learned.sum())} of {f.error.size}",
                 count(f.stop.step) if np.isfinite(f.stop.error) else "–",
-                count(f.step),
+                count(f.last),
                 number(seconds) if np.isfinite(seconds) else "–",
                 count(size) if isinstance(size, int | float) else "–",
             )
         )
     head = (
         "Run",
-        "Training PSNR (dB)",
-        "Held-out PSNR (dB)",
+        "PSNR, training samples (dB)",
+        "PSNR, held-out samples (dB)",
+        "Step of the network",
         f"Learned up to ({bands.unit(records[0])})",
         "Bands learned",
-        "Best step",
-        "Steps",
-        "Time (s)",
+        "Step of the least error",
+        "Steps taken",
+        "Training time (s)",
         "Parameters",
     )
     return Table("The runs in numbers", rows, head, numeric=True)
+
+
+def _level(psnr: float) -> str:
+    return "–" if np.isnan(psnr) else decibels(psnr).removesuffix(" dB")
 
 
 def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str], found: Sequence[Findings]) -> list[Block]:
@@ -149,12 +156,12 @@ def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str], found: Seque
 
 
 def _tiles(labels: Sequence[str], compared: Sequence[xr.Dataset]) -> list[Tile]:
-    name, out = comparison.psnr_shown(compared), []
-    for label, d in zip(labels, compared, strict=True):
-        values = d[name].values
-        if np.isfinite(values).any():
-            best = int(np.nanargmax(np.where(np.isfinite(values), values, np.nan)))
-            out.append(
-                Tile(label, decibels(float(values[best])), f"best, at step {count(float(d.step[best]))}")
-            )
-    return out
+    name = comparison.psnr_shown(compared)
+    samples = "held-out" if name == "held_out" else "training"
+    return [
+        Tile(
+            label, decibels(level), f"on {samples} samples, network of step {count(d.attrs['network_step'])}"
+        )
+        for label, d in zip(labels, compared, strict=True)
+        if not np.isnan(level := comparison.reached(d, name))
+    ]

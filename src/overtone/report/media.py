@@ -43,7 +43,8 @@ def _pictures(record: xr.Dataset, snapshots: Snapshots) -> Pictures:
     d = picture.data(record, snapshots)
     shown = [_picture(d.target.values, "Target", "what is to be learned", "The target")]
     for step, pixels, quality in zip(d.moment.values, d.prediction.values, d.psnr.values, strict=True):
-        title, note = f"Step {text.count(float(step))}", f"{text.decibels(float(quality))} PSNR"
+        title = f"Step {text.count(float(step))}"
+        note = f"PSNR {text.decibels(float(quality))} over {d.attrs['samples']}"
         shown.append(_picture(pixels, title, note, f"The prediction at {title.lower()}, {note}"))
     note = f"full colour at ±{text.number(d.attrs['limit'], 2)}"
     last = float(d.moment[-1])

@@ -10,12 +10,11 @@ import xarray as xr
 from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
 from overtone.plots.text import count, decibels, number, percent
 from overtone.records import Snapshots, derived
-from overtone.records.attributes import peak as peak_of
 from overtone.report import media, settings
 from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
 from overtone.report.glossary import ENTRIES
-from overtone.report.sentences import QUESTIONS, answers
+from overtone.report.sentences import QUESTIONS, answers, noise_level
 
 
 def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
@@ -87,31 +86,22 @@ def _how(record: xr.Dataset) -> list[Section]:
 
 
 def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
-    rows = psnr.data(record).isel(step=-1)
-    quality = {str(name): float(value) for name, value in rows.data_vars.items()} | _whole(record)
-    out = [
-        Tile(f"PSNR, {label}", decibels(quality[name]))
-        for name, label in (("train", "training"), ("held_out", "held out"), ("held_out_clean", "clean"))
-        if not np.isnan(quality[name])
-    ]
-    out.append(Tile("Steps", count(found.step)))
-    seconds, parameters = float(record.time[-1]), record.attrs.get("parameters")
+    out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in derived.levels(record)]
+    if found.step < found.last:
+        out.append(Tile("Step of the network kept", count(found.step)))
+    out.append(Tile("Steps", count(found.last)))
+    seconds, parameters = derived.training_seconds(record), record.attrs.get("parameters")
     if np.isfinite(seconds):
-        out.append(Tile("Time", f"{number(seconds, 2 if seconds < 10 else 3)} s"))
+        out.append(Tile("Training time", f"{number(seconds)} s"))
     if isinstance(parameters, int | float):
         out.append(Tile("Parameters", count(parameters)))
-    out.append(Tile("Power learned", percent(found.explained)))
+    if found.error.size:
+        out.append(Tile("Power in learned bands", percent(found.learned_share)))
     out += _noise(record)
     out.append(_reach(found))
     if found.nyquist:
         out.append(Tile("Nyquist", number(found.nyquist), found.unit))
     return out
-
-
-def _whole(record: xr.Dataset) -> dict[str, float]:
-    """Final PSNR over the whole signal, where a run noted it; rows of large signals see their middle alone."""
-    errors, peak = record.attrs.get("final_errors") or {}, peak_of(record.attrs)
-    return {name: 10 * float(np.log10(peak**2 / e)) for name, e in errors.items() if e and e > 0 < peak}
 
 
 def _reach(found: Findings) -> Tile:
@@ -121,17 +111,15 @@ def _reach(found: Findings) -> Tile:
 
 
 def _noise(record: xr.Dataset) -> list[Tile]:
-    told, std = record.attrs.get("noise_verdict"), record.attrs.get("noise_std")
-    if told == "noise" and isinstance(std, int | float):
-        return [
-            Tile("Noise (std)", f"{number(float(std), 2)} {record.attrs.get('value_unit') or ''}".strip())
-        ]
+    told, level = record.attrs.get("noise_verdict"), noise_level(record)
+    if told == "noise" and level:
+        return [Tile("Noise (std)", level)]
     return [Tile("Noise", "none found" if told == "clean" else "cannot tell")] if told else []
 
 
 def band_table(record: xr.Dataset) -> Table:
-    """Every band with its share of power, its error and fraction at the last step, and its learning step."""
-    together = derived.combine_channels(record)
+    """Every band with its share of power; its error, fraction and learning step with the network handed back."""
+    together = derived.until_network(derived.combine_channels(record))
     last = together.isel(step=[-1])
     error = derived.relative_error(last).isel(step=0).values
     fraction = derived.learned_fraction(last).isel(step=0).values
@@ -159,7 +147,8 @@ def band_table(record: xr.Dataset) -> Table:
         "Learned fraction",
         "Learning step",
     )
-    return Table("Every band at the last step, as a table", rows, head, numeric=True, folded=True)
+    title = f"Every band at step {count(float(last.step[-1]))}, as a table"
+    return Table(title, rows, head, numeric=True, folded=True)
 
 
 def _cell(value: float) -> str:

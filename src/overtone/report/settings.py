@@ -9,9 +9,9 @@ from typing import Any
 import xarray as xr
 
 from overtone.plots import bands
-from overtone.plots.text import count, number
+from overtone.plots.text import plural
 from overtone.report.blocks import Table
-from overtone.wording import by_axis
+from overtone.wording import per_axis
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
 _UNITS = {
@@ -21,7 +21,11 @@ _UNITS = {
     "noise_high": "value_unit",
     "peak": "value_unit",
 }
-_ELSEWHERE = ("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged")
+_ELSEWHERE = (
+    *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
+    *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
+)
+"""Told by the sentences, tiles and captions of the page, each once."""
 
 
 def settings(record: xr.Dataset) -> Table:
@@ -47,12 +51,11 @@ def _plan(record: xr.Dataset) -> str:
     """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
     attrs, parts = record.attrs, []
     if told(attrs.get("bandwidth")):
-        each = (number(float(b)) for b in attrs["bandwidth"])
-        parts.append(f"bandwidth {by_axis(each, ' × ')} {bands.bandwidth_unit(record)}")
+        parts.append(f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}")
     options = attrs.get("options") or {}
     if told(options.get("optimizer")) and told(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")
-    limits = [f"{count(options['steps'])} steps"] if told(options.get("steps")) else []
+    limits = [plural(options["steps"], "step")] if told(options.get("steps")) else []
     limits += [f"{options['seconds']:g} s"] if told(options.get("seconds")) else []
     if limits:
         parts.append(f"at most {' or '.join(limits)}")

@@ -7,16 +7,18 @@ from overtone.records.derived.bias import spectral_bias_index
 from overtone.records.derived.content import combine_channels, corner_bands, has_content, mean_bands
 from overtone.records.derived.law import Exponent, exponent
 from overtone.records.derived.learning import learning_step, time_to_threshold
+from overtone.records.derived.network import Level, levels, network_step, training_seconds, until_network
 from overtone.records.derived.noise import noise_onset
 from overtone.records.derived.quality import psnr
 from overtone.records.derived.ratios import learned_fraction, relative_error
 from overtone.records.derived.reach import highest_learned, highest_learned_band
 from overtone.records.derived.spread import mean_interval
-from overtone.records.derived.stopping import Evidence, Stop, stop
+from overtone.records.derived.stopping import Evidence, Stop, smooth, stop
 
 __all__ = [
     "Evidence",
     "Exponent",
+    "Level",
     "Stop",
     "combine_channels",
     "corner_bands",
@@ -26,12 +28,17 @@ __all__ = [
     "highest_learned_band",
     "learned_fraction",
     "learning_step",
+    "levels",
     "mean_bands",
     "mean_interval",
+    "network_step",
     "noise_onset",
     "psnr",
     "relative_error",
+    "smooth",
     "spectral_bias_index",
     "stop",
     "time_to_threshold",
+    "training_seconds",
+    "until_network",
 ]
