@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.observe.counting import whole_step
 from overtone.observe.log import Log
 from overtone.observe.loggers.logger import Logger
@@ -139,6 +140,7 @@ def _row(view: SampleView, predictions: Any) -> Row:
                 "predictions",
             )
         given = predictions[view.name]
+    given = entire(given, "predictions")
     found = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.array(given))
     if found.is_complex() or found.ndim < 1 or len(found) != view.samples.count:
         raise InputError(

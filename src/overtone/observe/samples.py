@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.signals import Places
 from overtone.spectra.rows import numeric
 
@@ -172,6 +173,7 @@ def _convert(inputs: Any, where: str) -> Any:
 
 
 def _numbers(inputs: Any, where: str) -> Tensor:
+    inputs = entire(inputs, where)
     try:
         array = np.asarray(inputs)
     except ValueError as ragged:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.signals.normalisation import Normalisation
+from overtone.signals.readers.numbers import tensor
 
 
 @runtime_checkable
@@ -95,7 +98,7 @@ class Samples(ABC):
             return torch.arange(self.values.shape[0], device=self.values.device)
         return (~torch.stack(out).any(dim=0)).nonzero().squeeze(1)
 
-    def with_held_out(self, mask: Tensor | None) -> Self:
+    def with_held_out(self, mask: Any | None) -> Self:
         """The same signal with another held-out mask, an (N,) bool tensor; all other samples are trained on.
 
         Args:
@@ -105,14 +108,14 @@ class Samples(ABC):
             InputError: If the mask does not fit the samples or leaves none to train on.
         """
         if mask is not None:
-            self._check_mask(mask, "held_out")
+            mask = self._mask(mask, "held_out")
             if bool(mask.all()):
                 raise InputError(
                     "samples left to train on", "a mask that holds out all", "hold out fewer", "held_out"
                 )
         return replace(self, held_out=mask, unused=None)
 
-    def with_split(self, train: Tensor, held_out: Tensor) -> Self:
+    def with_split(self, train: Any, held_out: Any) -> Self:
         """The same signal with samples to train on, samples held out, and the rest unused.
 
         Args:
@@ -122,8 +125,7 @@ class Samples(ABC):
         Raises:
             InputError: If a mask does not fit the samples, there are none to train on, or the two overlap.
         """
-        self._check_mask(train, "train")
-        self._check_mask(held_out, "held_out")
+        train, held_out = self._mask(train, "train"), self._mask(held_out, "held_out")
         if not bool(train.any()):
             raise InputError("samples to train on", "a mask that selects none", "select some", "train")
         shared = int((train & held_out).sum())
@@ -136,7 +138,9 @@ class Samples(ABC):
             )
         return replace(self, held_out=held_out, unused=~(train | held_out))
 
-    def _check_mask(self, mask: Tensor, where: str) -> None:
+    def _mask(self, given: Any, where: str) -> Tensor:
+        given = entire(given, where)
+        mask = given if isinstance(given, Tensor) else torch.from_numpy(np.array(given))
         if mask.dtype != torch.bool or mask.shape != self.values.shape[:1]:
             raise InputError(
                 f"a bool mask of shape {tuple(self.values.shape[:1])}",
@@ -144,9 +148,18 @@ class Samples(ABC):
                 "build it with overtone.signals.masks",
                 where,
             )
+        return mask
 
-    def with_clean(self, clean: Tensor) -> Self:
-        """The same signal with a noise-free reference of the same shape as `values`."""
+    def with_clean(self, clean: Any) -> Self:
+        """The same signal with a noise-free reference of the same shape as `values`.
+
+        Args:
+            clean: (N, C) tensor or array.
+
+        Raises:
+            InputError: If its shape is another, or values are masked or no numbers.
+        """
+        clean = tensor(clean, "clean").to(self.values.device)
         if clean.shape != self.values.shape:
             raise InputError(
                 f"a clean reference of shape {tuple(self.values.shape)}",

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals.normalisation import Normalisation
+from overtone.signals.readers.numbers import with_notes
 from overtone.signals.samples import Samples
 from overtone.signals.summary import summarise
-from overtone.tensors import as_tensor
 
 
 @final
@@ -96,7 +96,7 @@ def points(
     Raises:
         InputError: If shapes do not fit, a number is not finite, all places coincide or all values are the same.
     """
-    places, found = _columns(coords, "coords"), _columns(values, "values")
+    (places, _), (found, notes) = _columns(coords, "coords"), _columns(values, "values")
     if len(places) != len(found) or len(places) < 2:
         raise InputError(
             "two samples or more, with as many values as places",
@@ -130,27 +130,24 @@ def points(
         value_unit="",
         peak=float(found.max() - found.min()),
         normalisation=Normalisation.of(found, per_channel=True, where=name),
+        notes=notes,
     )
 
 
-def _columns(numbers: Any, where: str) -> Tensor:
+def _columns(numbers: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
     try:
-        tensor = as_tensor(numbers)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            "rows of numbers, all of one length", str(error), "pass an array of numbers", where
-        ) from error
-    if tensor.is_complex():
-        raise InputError(
-            "real numbers",
-            f"complex ones ({tensor.dtype})",
-            "pass real and imaginary parts as two columns",
-            where,
-        )
-    tensor = tensor if tensor.is_floating_point() else tensor.double()
+        tensor, notes = with_notes(numbers, where)
+    except InputError as error:
+        if error.got.startswith("complex"):
+            parts = (error.expected, error.got, "pass real and imaginary parts as two columns")
+        elif error.got.startswith(("rows of", "an array of")):
+            parts = ("rows of numbers, all of one length", error.got, "pass an array of numbers")
+        else:
+            raise
+        raise InputError(*parts, where) from error
     tensor = tensor[:, None] if tensor.ndim == 1 else tensor
     if tensor.ndim != 2 or not tensor.numel():
         raise InputError(
             "one row per sample", f"shape {tuple(tensor.shape)}", "pass (N,) or (N, columns)", where
         )
-    return tensor
+    return tensor, notes

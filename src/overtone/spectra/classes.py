@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 
 
 def class_numbers(labels: Tensor | ArrayLike, classes: int, count: int | None = None) -> Tensor:
@@ -23,6 +24,7 @@ def class_numbers(labels: Tensor | ArrayLike, classes: int, count: int | None = 
     """
     if classes < 2:
         raise InputError("at least two classes", f"{classes}", "pass the number of classes", "classes")
+    labels = entire(labels, "labels")
     if not isinstance(labels, Tensor):
         array = np.asarray(labels)
         if array.dtype.kind not in "biuf":

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.spectra.fields import channels_last
 from overtone.spectra.rows import numeric
 
@@ -31,6 +32,7 @@ def samples(given: Tensor | ArrayLike, where: str, axes: int) -> Tensor:
     Raises:
         InputError: If the samples are not real numbers, not finite, none, or have too few axes.
     """
+    given = entire(given, where)
     numbers = given if isinstance(given, Tensor) else numeric(np.asarray(given), where)
     found = channels_last(numbers, None, where).squeeze(-1).detach()
     if found.ndim < axes:

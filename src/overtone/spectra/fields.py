@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 
 _EXACT_IN_FLOAT32 = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.float16, torch.bfloat16)
 
@@ -25,6 +26,7 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: s
     Raises:
         InputError: If the values are complex, not numbers, empty, or have no such axis.
     """
+    values = entire(values, where)
     tensor = values if isinstance(values, Tensor) else _from_array(np.asarray(values), where)
     if tensor.is_complex():
         raise InputError(

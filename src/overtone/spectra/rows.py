@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.spectra.fields import channels_last
 
 
@@ -29,6 +30,7 @@ def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Te
     Raises:
         InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
     """
+    given = entire(given, where)
     entries = given if isinstance(given, Tensor) else numeric(np.asarray(given), where)
     if entries.ndim not in (1, 2):
         raise InputError(

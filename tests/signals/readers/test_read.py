@@ -34,7 +34,10 @@ def test_suffixes_choose_the_reader_in_any_case(picture: Path, tmp_path: Path) -
 def test_options_reach_the_reader_and_unknown_ones_are_named(picture: Path) -> None:
     assert read(picture, spacing=2.0).geometry.units == ("mm", "mm")
     text = refusal(read, picture, colour=True)
-    assert "an option of signals.image (alpha, background, spacing, full_range), got 'colour'" in text
+    assert (
+        "an option of signals.image (alpha, background, spacing, full_range, channel_axis), got 'colour'"
+        in text
+    )
 
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.observe.samples import Batch
 from overtone.observe.target import target_of
 from overtone.observe.views.cloud import graph
@@ -70,7 +71,8 @@ def choose(
         return sequence(batch.tensors, target)
     if places:
         return points(batch.tensors, target)
-    rows = None if features is None else as_tensor(features).reshape(-1, _width(features))[index]
+    rows = None if features is None else as_tensor(entire(features, "features"))
+    rows = None if rows is None else rows.reshape(-1, _width(features))[index]
     return graph(batch.tensors, target, features=rows)
 
 

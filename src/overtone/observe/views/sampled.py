@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.observe.describe import describe_samples
 from overtone.observe.samples import Batch, Samples
 from overtone.observe.target import Target
@@ -119,7 +120,7 @@ class SampledView(SampleView):
 def _mask(held_out: Tensor | None, count: int) -> Tensor:
     if held_out is None:
         return torch.zeros(count, dtype=torch.bool, device="cpu")
-    mask = as_tensor(held_out).cpu()
+    mask = as_tensor(entire(held_out, "held_out")).cpu()
     if mask.dtype != torch.bool or mask.shape != (count,) or bool(mask.all()):
         raise InputError(
             f"a bool mask of shape ({count},) that leaves samples to train on",

@@ -11,7 +11,7 @@ from overtone.errors import InputError
 from overtone.signals.assemble import assemble, check_shape
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import PathLike, existing
-from overtone.signals.readers.numbers import tensor
+from overtone.signals.readers.numbers import with_notes
 from overtone.signals.readers.numpy_file import load
 from overtone.signals.signal import Signal
 
@@ -51,10 +51,12 @@ def array(
     """
     if isinstance(values, str | os.PathLike):
         path = existing(values)
-        samples, name, where = tensor(load(path, key), str(values)), path.name, str(values)
+        name, where = path.name, str(values)
+        samples, lost = with_notes(load(path, key), where)
     else:
-        samples, name, where = tensor(values, "array"), "array", "array"
-    note = () if channel_axis is not None else _reading(tuple(samples.shape))
+        name, where = "array", "array"
+        samples, lost = with_notes(values, where)
+    note = lost if channel_axis is not None else (*lost, *_reading(tuple(samples.shape)))
     samples = _channels_last(samples, channel_axis, where)
     return on_lattice(samples, Lattice(spacing, periodic, unit), name=name, where=where, notes=note)
 

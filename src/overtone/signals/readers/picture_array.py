@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.signals.readers.numbers import tensor
 from overtone.signals.readers.pixels import Coverage, Pixels
 
@@ -44,6 +45,7 @@ def picture_of(source: object, channel_axis: int | None) -> Pixels:
 
 def _array(source: object) -> np.ndarray:
     """The numbers in their own type; a tensor that NumPy cannot hold as it is as floating-point numbers."""
+    source = entire(source, "array")
     if isinstance(source, np.ndarray):
         return source
     if not isinstance(source, Tensor):

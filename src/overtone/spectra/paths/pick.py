@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.missing import entire
 from overtone.rng import generator
 from overtone.spectra.evaluate import samples as checked
 from overtone.spectra.paths.path import Paths
@@ -94,6 +95,7 @@ def to_noise(samples: Tensor | ArrayLike, count: int, seed: int = 0) -> Paths:
 
 def _groups(labels: Tensor | ArrayLike, count: int) -> list[np.ndarray]:
     """Row numbers of each class."""
+    labels = entire(labels, "labels")
     array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     if array.shape != (count,):
         raise InputError(f"{count} labels, one a sample", f"shape {array.shape}", "pass one each", "labels")
