@@ -247,8 +247,8 @@ def fit(
         raise InputError("--resume or --overwrite", "both", "choose one")
     if resume:
         settings = RunDirectory.of(out).read_settings()
+        known = resuming.origin(context, settings, source, out)
         resuming.check_same(context, settings, out)
-        known = resuming.origin(settings, source, out)
         source, clean = source or known.get("path"), clean or known.get("clean")
         how = how or known.get("reading", {})
     signal = read_samples(source, how, clean)
@@ -259,7 +259,7 @@ def fit(
         "reading": how,
     }
     run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
-    page = run.report()
+    page = run.directory.report if run.unchanged and run.directory.report.is_file() else run.report()
     if as_json:
         print_json(document(run, str(page)))
     else:

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from overtone.cli.options import READING
+from overtone.cli.options import READING, Numbers
 from overtone.errors import InputError
+
+if TYPE_CHECKING:
+    from overtone.fitting.settings import Fields, RunSettings
 
 BUDGET = ("steps", "seconds", "time")
 """What may differ from the run that is resumed."""
 
 
-def origin(settings: Mapping[str, Any], source: str | None, where: str) -> dict[str, Any]:
+def origin(context: click.Context, settings: RunSettings, source: str | None, where: str) -> dict[str, Any]:
     """Where the run's samples came from: `path`, `clean` and `reading`.
 
     Args:
+        context: The parsed command line.
         settings: The run's settings.
         source: SOURCE, if it was given.
         where: The run directory, for the message.
 
     Raises:
-        InputError: If the run began in Python, where samples have no file, and no SOURCE is given.
+        InputError: If the run began in Python, where samples have no file, and no SOURCE is given; or if what is noted
+            of the file is damaged.
     """
-    known = settings.get("source")
-    if isinstance(known, dict):
-        return known
+    from overtone.fitting.settings import Fields
+
+    if settings.source is not None:
+        known = Fields(settings.source, where, ("source",))
+        for name in ("path", "clean"):
+            known.maybe(name, known.text)
+        reading = known.within("reading") if known.has("reading") else Fields({}, where)
+        return settings.source | {"reading": _reading(context, reading)}
     if source is None:
         raise InputError("SOURCE, since the run began in Python", "none", "name the file", where)
     return {}
 
 
-def check_same(context: click.Context, settings: Mapping[str, Any], where: str) -> None:
+def _reading(context: click.Context, fields: Fields) -> dict[str, Any]:
+    """The reading flags of a run, each of the type that the command line gives it."""
+    known = {p.name: p for p in context.command.params if p.name in (*READING, "inputs")}
+    found: dict[str, Any] = {}
+    for name in fields.names:
+        flag = known.get(name)
+        if flag is None:
+            raise fields.wrong(name, "left out")
+        if name == "inputs":
+            found[name] = fields.texts(name)
+        elif isinstance(flag.type, Numbers):
+            found[name] = tuple(fields.numbers(name))
+        elif isinstance(flag.type, type(click.INT)):
+            found[name] = fields.integer(name)
+        elif isinstance(flag, click.Option) and flag.is_flag:
+            found[name] = fields.switch(name)
+        else:
+            found[name] = fields.text(name)
+    return found
+
+
+def check_same(context: click.Context, settings: RunSettings, where: str) -> None:
     """Whether the flags on the command line are those that the run began with; flags left out are.
 
     Args:
@@ -45,10 +75,11 @@ def check_same(context: click.Context, settings: Mapping[str, Any], where: str) 
     Raises:
         InputError: If a flag other than the budget asks for something else.
     """
-    known = settings.get("source") or {}
-    begun = {**settings["network"], **settings["training"], "held_out": settings.get("held_out")}
-    begun["stop"], begun["controller"] = settings.get("stop", False), settings.get("controller", False)
-    begun |= {name: known.get("reading", {}).get(name) for name in READING} | {"clean": known.get("clean")}
+    known = settings.source or {}
+    begun = {**settings.network.to_json(), **settings.training.to_json(), "held_out": settings.held_out}
+    begun["stop"], begun["controller"] = settings.stop, settings.controller
+    reading = known.get("reading") or {}
+    begun |= {name: reading.get(name) for name in READING} | {"clean": known.get("clean")}
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in BUDGET or name not in begun:

@@ -41,6 +41,9 @@ class Control:
         folder: The run directory, for the networks to go back to.
         stop: Whether it may go back and end the run.
 
+    Attributes:
+        ended: Whether the last row that was recalled ended the run.
+
     Raises:
         InputError: If the signal is scattered, or the encoding can be neither rescaled nor windowed.
     """
@@ -72,6 +75,7 @@ class Control:
         )
         self._actions: list[tuple[int, Action]] = []
         self._said = 0
+        self.ended = False
 
     def recall(self, record: xarray.Dataset) -> None:
         """Take note of the rows of a run that goes on.
@@ -80,7 +84,12 @@ class Control:
             record: Up to where it goes on.
         """
         for step, row in rows(record):
-            self._note(step, self._steering.recall(step, row))
+            if not LogSchedule().due(step):
+                self._steering.recall_last(step, row)
+                continue
+            action = self._steering.recall(step, row)
+            self._note(step, action)
+            self.ended = action.stop
         self._said = len(self._actions)
 
     def update(self, step: int, row: Row) -> bool:

@@ -5,20 +5,40 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from overtone import records
 from overtone.errors import InputError
-from overtone.fitting.keeping import FOLDER
+from overtone.fitting.keeping import FOLDER, networks
 from overtone.fitting.room import available, in_mib
+from overtone.fitting.settings import RunSettings, settings_of
+from overtone.records.access import check_own
 from overtone.records.lock import WriterLock
+
+if TYPE_CHECKING:
+    import xarray
 
 RECORD, CHECKPOINT, SETTINGS, REPORT = "record.sqlite", "checkpoint.safetensors", "run.json", "report.html"
 PARTIAL = f"{SETTINGS}.partial"
-FILES = (RECORD, f"{RECORD}-wal", f"{RECORD}-shm", f"{RECORD}-journal", CHECKPOINT, REPORT)
+FILES = (
+    *(
+        RECORD,
+        f"{RECORD}-wal",
+        f"{RECORD}-shm",
+        f"{RECORD}-journal",
+        f"{RECORD}.part",
+        f"{RECORD}.part-journal",
+    ),
+    *(CHECKPOINT, "checkpoint.partial", REPORT),
+)
+BEGINNING = {f"{RECORD}.lock", PARTIAL}
+"""All that is there of a run that was killed while it began."""
+
+LARGEST_SETTINGS = 1 << 24
+"""Bytes of `run.json`, at most."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,7 @@ class RunDirectory:
         if os.path.lexists(self.path) and not self.path.is_dir():
             raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
         with _written_to(self.path):
-            if not os.path.exists(self.path) or not any(self.path.iterdir()):
+            if not os.path.exists(self.path) or {file.name for file in self.path.iterdir()} <= BEGINNING:
                 return
         if not (self.path / SETTINGS).is_file():
             raise InputError(
@@ -76,7 +96,7 @@ class RunDirectory:
                 str(self.path),
             )
 
-    def begin(self, settings: dict[str, Any], overwrite: bool, room: int = 0) -> None:
+    def begin(self, settings: RunSettings, overwrite: bool, room: int = 0) -> None:
         """Make the directory, drop an earlier run's files, and write the settings. If that fails nothing has changed.
 
         Args:
@@ -114,12 +134,23 @@ class RunDirectory:
                 str(self.path),
             )
 
-    def _replace(self, settings: dict[str, Any]) -> None:
+    def _replace(self, settings: RunSettings) -> None:
         temporary = self._write_partial(settings)
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.path / FOLDER, ignore_errors=True)
+        self._drop_networks()
         os.replace(temporary, self.path / SETTINGS)
+
+    def _drop_networks(self) -> None:
+        """Remove the networks that an earlier run kept; of a link only itself, and nothing that no run has written."""
+        folder = self.path / FOLDER
+        if folder.is_symlink() or not folder.is_dir():
+            folder.unlink(missing_ok=True)
+            return
+        for file in networks(folder):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
     def _undo(self, made: list[Path]) -> None:
         with contextlib.suppress(OSError):
@@ -127,40 +158,69 @@ class RunDirectory:
             for folder in made:
                 folder.rmdir()
 
-    def _write_partial(self, settings: dict[str, Any]) -> Path:
+    def _write_partial(self, settings: RunSettings) -> Path:
         temporary = self.path / PARTIAL
-        temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        temporary.unlink(missing_ok=True)
+        temporary.write_text(json.dumps(settings.to_json(), indent=1) + "\n", encoding="utf-8")
         return temporary
 
-    def write_settings(self, settings: dict[str, Any]) -> None:
+    def write_settings(self, settings: RunSettings) -> None:
         """Write `run.json` by a temporary file and a rename."""
         with _written_to(self.path):
             os.replace(self._write_partial(settings), self.path / SETTINGS)
 
-    def read_settings(self) -> dict[str, Any]:
+    def check_own(self) -> None:
+        """Whether what a run that goes on writes in place lies in the directory itself.
+
+        Raises:
+            InputError: If it is a link to something else.
+        """
+        check_own(self.record)
+        folder = self.path / FOLDER
+        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+            raise InputError(
+                "a folder of the run's own",
+                "a link to another" if folder.is_symlink() else "a file",
+                "copy the run with its links followed (cp -rL) and go on with the copy",
+                str(folder),
+            )
+
+    def load_record(self) -> xarray.Dataset:
+        """The record, to go on with.
+
+        Raises:
+            InputError: If it is missing or damaged.
+        """
+        if not self.record.exists():
+            raise InputError(
+                "a run with a record",
+                "one that ended before it began",
+                "begin again with --overwrite",
+                str(self.path),
+            )
+        return records.load(self.record)
+
+    def read_settings(self) -> RunSettings:
         """The settings the run began with.
 
         Raises:
             InputError: If there is no run here, or its settings are damaged.
         """
+        file = self.path / SETTINGS
+        if not os.path.lexists(file):
+            raise InputError("a run to resume", "none", "leave --resume out to begin one", str(self.path))
         try:
-            settings = json.loads((self.path / SETTINGS).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError) as problem:
-            raise InputError(
-                "a run to resume", "none", "leave --resume out to begin one", str(self.path)
-            ) from problem
-        except (OSError, ValueError) as problem:
+            if not file.is_file() or file.stat().st_size > LARGEST_SETTINGS:
+                raise ValueError("not the file of a run")
+            plain = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as problem:
             raise InputError(
                 "readable settings of a run",
                 f"a damaged {SETTINGS}",
                 "begin again with --overwrite",
                 str(self.path),
             ) from problem
-        if not isinstance(settings, dict) or "network" not in settings or "training" not in settings:
-            raise InputError(
-                "settings of a run", "other JSON", "begin again with --overwrite", str(self.path / SETTINGS)
-            )
-        return settings
+        return settings_of(plain, str(file))
 
 
 @contextlib.contextmanager

@@ -19,18 +19,20 @@ from overtone.fitting.control import Control
 from overtone.fitting.directory import RunDirectory
 from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.fingerprint import fingerprint
+from overtone.fitting.finished import as_it_was, nothing_left
 from overtone.fitting.following import follow
 from overtone.fitting.keeping import Keeping
 from overtone.fitting.network import Built, Encoding, NetworkSettings, build
-from overtone.fitting.plan import WatchPlan, expected_steps, plan_watching
+from overtone.fitting.plan import expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
 from overtone.fitting.room import needed
 from overtone.fitting.run import Run
+from overtone.fitting.settings import RunSettings
 from overtone.fitting.watching import first_band, last_errors, unit_of, watch
 from overtone.nn import Activation
 from overtone.observe import LogSchedule, Probe
 from overtone.signals import Samples, Signal, as_samples
-from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Precision, train
+from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Outcome, Precision, train
 from overtone.tune import measure_noise
 from overtone.tune.plan import UNWORTHY
 
@@ -100,7 +102,8 @@ def fit(
         seed: Seeds the mask, the network and the batches.
         device: "auto" takes a GPU if there is one.
         overwrite: Replace an earlier run in `out`.
-        resume: Go on with the run in `out`, with the settings it began with; only a longer budget may be given.
+        resume: Go on with the run in `out`, with the settings it began with; only a longer budget may be given. A run
+            that has nothing left to do is handed back as it ended, and none of its files is touched.
         progress: Show progress on stderr.
         source: Where the signal came from, kept with the settings.
 
@@ -135,18 +138,18 @@ def fit(
     follower = follow(
         signal, field, rates, plan.window, floor, directory.path, stop=stop, controller=controller
     )
-    settings = {
-        "source": source,
-        "samples": begun_with,
-        "network": built.settings.to_json(),
-        "training": options.to_json(),
-        "watch": plan.to_json(),
-        "held_out": held_out,
-        "stop": stop,
-        "controller": controller,
-        "bandwidth": built.bandwidth,
-        "reasons": list(built.reasons),
-    }
+    settings = RunSettings(
+        source,
+        begun_with,
+        built.settings,
+        options,
+        plan,
+        held_out,
+        stop,
+        controller,
+        built.bandwidth,
+        built.reasons,
+    )
     attrs = {"seed": seed, "options": options.to_json() | built.settings.to_json()}
     attrs |= {"bandwidth": built.bandwidth, "bandwidth_unit": signal.geometry.frequency_unit}
     attrs |= {"reasons": list(built.reasons), "signal": signal.name}
@@ -165,14 +168,15 @@ def _resume(
     progress: bool,
 ) -> Run:
     settings = directory.read_settings()
-    if settings.get("samples") not in (None, fingerprint(signal)):
+    directory.check_own()
+    if settings.samples not in (None, fingerprint(signal)):
         raise InputError(
             "the samples that the run began with",
             f"others in {signal.name}",
             "pass the same source, or begin a new run in another --out",
             str(directory.path),
         )
-    begun = Options.from_json(settings["training"])
+    begun = settings.training
     longer = replace(begun, steps=budget[0] or begun.steps, seconds=budget[1] or begun.seconds)
     if longer != begun and begun.decay is not Decay.CONSTANT:
         raise InputError(
@@ -182,40 +186,52 @@ def _resume(
             "resume",
         )
     checkpoint = Checkpoint.load(directory.checkpoint)
-    given = NetworkSettings.from_json(settings["network"])
-    reach = settings["bandwidth"]
-    if reach is not None:
-        given = replace(given, bandwidth=tuple(reach))
-    signal = hold_out(signal, settings["held_out"], begun.seed)
+    record = directory.load_record()
+    done = nothing_left(begun, longer, checkpoint, record, str(directory.path))
+    given = settings.network
+    if settings.bandwidth is not None:
+        given = replace(given, bandwidth=settings.bandwidth)
+    signal = hold_out(signal, settings.held_out, begun.seed)
     noise = functools.cache(lambda: measure_noise(signal)) if isinstance(signal, Signal) else None
     built = build(signal, given, begun.seed, noise)
     field = built.field.to(where)
-    plan = WatchPlan.from_json(settings["watch"])
+    plan = settings.watch
+    plan.check(signal, str(directory.path))
     floor = noise() if noise else None
-    on_schedule = LogSchedule().due(checkpoint.step)
-    probe = watch(
-        signal,
-        field,
-        directory.path,
-        plan,
-        floor,
-        resume_after=checkpoint.step if on_schedule else checkpoint.step - 1,
-        elapsed=checkpoint.seconds,
-    )
-    directory.write_settings(settings | {"training": longer.to_json()})
     rates = longer.optimizer_for(field)
-    follower = follow(
+    follow_on = functools.partial(
+        follow,
         signal,
         field,
         rates,
         plan.window,
         floor,
         directory.path,
-        stop=settings.get("stop", False),
-        controller=settings.get("controller", False),
-        record=probe.record,
+        stop=settings.stop,
+        controller=settings.controller,
     )
-    built = replace(built, field=field, reasons=tuple(settings["reasons"]))
+    if done is not None:
+        with FitProgress(progress, "") as shown:
+            shown.say(f"fit {signal.name}: nothing left to do in {directory.path}: {done}.")
+        return as_it_was(directory, signal, field, rates, follow_on(record=record), checkpoint, record)
+    ends_here = LogSchedule().due(checkpoint.step) or longer.used_up(checkpoint.step, checkpoint.seconds)
+    probe = watch(
+        signal,
+        field,
+        directory.path,
+        plan,
+        floor,
+        resume_after=checkpoint.step if ends_here else checkpoint.step - 1,
+        elapsed=checkpoint.seconds,
+    )
+    try:
+        probe.annotate(complete=False)
+        directory.write_settings(replace(settings, training=longer))
+        follower = follow_on(record=probe.record)
+    except BaseException:
+        probe.close()
+        raise
+    built = replace(built, field=field, reasons=settings.reasons)
     return _train(signal, built, longer, directory, probe, rates, follower, checkpoint, progress)
 
 
@@ -247,16 +263,20 @@ def _train(
                 shown.say(line)
             return done
 
-        outcome = train(
-            built.field,
-            signal,
-            options,
-            observe,
-            wants=probe.schedule.due,
-            checkpoint=directory.checkpoint,
-            resume=checkpoint,
-            optimizer=rates,
-        )
+        if checkpoint is not None and follower is not None and follower.ended:
+            checkpoint.restore(built.field, rates)
+            outcome = Outcome(checkpoint.step, checkpoint.seconds, Ending.OBSERVER)
+        else:
+            outcome = train(
+                built.field,
+                signal,
+                options,
+                observe,
+                wants=probe.schedule.due,
+                checkpoint=directory.checkpoint,
+                resume=checkpoint,
+                optimizer=rates,
+            )
         if isinstance(signal, Signal):
             probe.snapshot(outcome.step)
         kept = outcome.step

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from overtone.errors import InputError, RunError
+from overtone.training.tensors import UNREADABLE, DamagedError, read, write
 from overtone.tune.stop import Rule
 from overtone.tune.stop.rule import rows
 from overtone.tune.stop.watch import Row
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 FOLDER = "kept"
 """Where in the run directory they lie."""
+
+_NAME = re.compile(r"\d{9,}\.(safetensors|partial)")
+
+
+def networks(folder: Path) -> set[Path]:
+    """The networks kept in a folder of a run, written to the end or not; nothing where the folder is a link."""
+    if folder.is_symlink() or not folder.is_dir():
+        return set()
+    return {file for file in folder.iterdir() if _NAME.fullmatch(file.name)}
 
 
 @final
@@ -33,14 +43,18 @@ class Keeping:
         network: The network in training; it is only read, until `restore`.
         rule: When to end the run, and which step was best.
         record: Of a run that goes on: its rows up to where it goes on.
+
+    Attributes:
+        ended: Whether the last row of `record` ended the run.
     """
 
     def __init__(
         self, folder: Path, network: nn.Module, rule: Rule, record: xarray.Dataset | None = None
     ) -> None:
         self._folder, self._network, self._watch = folder / FOLDER, network, rule.watch()
+        self.ended = False
         for step, row in [] if record is None else rows(record):
-            self._watch.update(step, row)
+            self.ended = self._watch.update(step, row)
 
     def update(self, step: int, row: Row) -> bool:
         """Take note of a row, and of the network as it is now.
@@ -59,7 +73,7 @@ class Keeping:
         wanted = {self._path(kept) for kept in self._watch.keep}
         if self._path(step) in wanted:
             self._save(step)
-        for file in set(self._folder.glob("*")) - wanted:
+        for file in networks(self._folder) - wanted:
             file.unlink(missing_ok=True)
         return done
 
@@ -102,11 +116,12 @@ class Keeping:
             return None
         path = self._path(best)
         try:
-            self._network.load_state_dict(load_file(str(path)))
-        except (OSError, SafetensorError, RuntimeError) as broken:
+            state, _ = read(path)
+            self._network.load_state_dict(state)
+        except (*UNREADABLE, DamagedError) as broken:
             raise InputError(
                 "the network that was best",
-                f"{type(broken).__name__} ({broken})",
+                f"{type(broken).__name__} ({' '.join(str(broken).split())[:200]})",
                 "fit again with --overwrite",
                 str(path),
             ) from broken
@@ -114,17 +129,12 @@ class Keeping:
 
     def _save(self, step: int) -> None:
         path = self._path(step)
-        part = path.with_suffix(".partial")
-        state = {
-            name: value.detach().cpu().contiguous().clone()
-            for name, value in self._network.state_dict().items()
-        }
         try:
+            if self._folder.is_symlink():
+                raise NotADirectoryError(f"{FOLDER} is a link to another folder")
             self._folder.mkdir(exist_ok=True)
-            save_file(state, str(part))
-            part.replace(path)
+            write(path, self._network.state_dict(), {"step": step})
         except (OSError, SafetensorError) as problem:
-            part.unlink(missing_ok=True)
             raise RunError(
                 "to keep the best network", str(problem), "free some space or choose another --out", str(path)
             ) from problem

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.observe import LogSchedule, Window
 from overtone.signals import Samples, Signal
@@ -36,6 +37,32 @@ class WatchPlan:
     window: Window | None
     snapshots: tuple[int, ...]
 
+    def check(self, signal: Samples, where: str) -> None:
+        """Whether this is a plan for a signal.
+
+        Args:
+            signal: What is learned.
+            where: The run directory, for the error.
+
+        Raises:
+            InputError: If it is one for others.
+        """
+        window = self.window
+        fits = (window is None) is not isinstance(signal, Signal)
+        if fits and window is not None and isinstance(signal, Signal):
+            blocks = list(zip(window.start, window.shape, strict=False))
+            fits = len(window.start) == len(window.shape) == len(signal.geometry.shape) and all(
+                s >= 0 and w >= 1 and s + w <= n
+                for (s, w), n in zip(blocks, signal.geometry.shape, strict=True)
+            )
+        if not fits:
+            raise InputError(
+                "settings of a run whose watch is a part of the signal",
+                "another part",
+                "begin again with --overwrite",
+                where,
+            )
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-able values."""
         window = self.window
@@ -49,8 +76,14 @@ class WatchPlan:
     def from_json(plain: dict[str, Any]) -> WatchPlan:
         """The inverse of `to_json`."""
         whole = plain["start"] is None
-        window = None if whole else Window(tuple(plain["start"]), tuple(plain["shape"]))
-        return WatchPlan(window, tuple(plain["snapshots"]))
+        window = None if whole else Window(_steps(plain["start"]), _steps(plain["shape"]))
+        return WatchPlan(window, _steps(plain["snapshots"]))
+
+
+def _steps(plain: Any) -> tuple[int, ...]:
+    if not isinstance(plain, list) or not all(type(n) is int for n in plain):
+        raise TypeError("no list of whole numbers")
+    return tuple(plain)
 
 
 def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:

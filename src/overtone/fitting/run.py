@@ -29,12 +29,14 @@ class Run:
         signal: What was learned.
         network: The trained field, physical coordinates to physical values; of a run that may stop, its best state.
         outcome: Steps, seconds and why training ended.
+        unchanged: Whether it was resumed with nothing left to do, so that its files are as they were.
     """
 
     directory: RunDirectory
     signal: Samples
     network: Field
     outcome: Outcome
+    unchanged: bool = False
 
     @property
     def record(self) -> xarray.Dataset:

@@ -88,7 +88,7 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         if one.size != target.size:
             raise _apart(f"predictions of the target's {target.size:,} numbers", f"{one.size:,}")
     stack = np.stack([one.reshape(full) for one in predicted])
-    usual = {"spacing": [1.0 / n for n in lattice], "origin": [0.0] * len(lattice)}
+    usual: dict[str, list[Any]] = {"spacing": [1.0 / n for n in lattice], "origin": [0.0] * len(lattice)}
     usual |= {"kept_start": [0] * len(lattice), "units": ["array"] * len(lattice)}
     spacing, origin, start, units = (where.get(name, value) for name, value in usual.items())
     if any(len(values) != len(lattice) for values in (spacing, origin, start, units)):

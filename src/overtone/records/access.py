@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +62,26 @@ def is_netcdf(file: Path) -> bool:
 def size_of(file: Path) -> int:
     """Bytes of a record's file and of what is not yet folded into it."""
     return sum(part.stat().st_size for part in (file, Path(f"{file}-wal")) if part.is_file())
+
+
+def check_own(file: Path) -> None:
+    """Whether a record that will be written is a file of its own, and SQLite's files beside it are.
+
+    Raises:
+        InputError: If one is a link, so that writing would change a file in another place.
+    """
+    for part in (file, *(Path(f"{file}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
+        try:
+            there = os.lstat(part)
+        except OSError:
+            continue
+        if not stat.S_ISREG(there.st_mode) or there.st_nlink > 1:
+            raise InputError(
+                "a file that belongs to this record alone",
+                "a link to another" if there.st_nlink > 1 or stat.S_ISLNK(there.st_mode) else "no file",
+                "copy the folder with its links followed (cp -rL) and go on with the copy",
+                str(part),
+            )
 
 
 @contextlib.contextmanager

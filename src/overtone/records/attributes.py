@@ -129,7 +129,8 @@ def check(attrs: Mapping[str, Any]) -> None:
 def peak(attrs: Mapping[str, Any]) -> float:
     """The largest value that a signal could take, in its units; 0 where none is known."""
     value = attrs.get("peak")
-    return float(value) if is_number(value) and math.isfinite(value) and value > 0 else 0.0
+    known = float(value) if value is not None and is_number(value) else 0.0
+    return known if math.isfinite(known) and known > 0 else 0.0
 
 
 def _short(value: Any) -> str:

@@ -69,10 +69,10 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     for name, statement in TABLES.items():
         if entries.pop(name, None) != ("table", statement):
             raise damaged(path, f"no table {name}")
-    for name, (kind, statement) in entries.items():
-        own = kind in ("table", "index") and str(name).startswith("sqlite_")
-        if not own or (kind == "index" and statement is not None):
-            raise damaged(path, f"a {kind} {str(name)[:40]!r}, which no record has")
+    for other, (kind, made_by) in entries.items():
+        own = kind in ("table", "index") and str(other).startswith("sqlite_")
+        if not own or (kind == "index" and made_by is not None):
+            raise damaged(path, f"a {kind} {str(other)[:40]!r}, which no record has")
 
 
 def _entries(connection: sqlite3.Connection) -> dict[object, tuple[object, object]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from pathlib import Path
 
 from overtone.errors import RunError
@@ -35,8 +36,7 @@ class WriterLock:
         while True:
             connection = None
             try:
-                self._file.touch()
-                before = self._file.stat().st_ino
+                before = _own(self._file)
                 connection = sqlite3.connect(
                     self._file, timeout=0, isolation_level=None, check_same_thread=False
                 )
@@ -44,7 +44,7 @@ class WriterLock:
                 connection.execute("BEGIN EXCLUSIVE")
             except OSError as refused:
                 raise _unwritable(path, refused) from refused
-            except sqlite3.OperationalError as refused:
+            except sqlite3.DatabaseError as refused:
                 if connection is not None:
                     connection.close()
                 if refused.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
@@ -58,6 +58,22 @@ class WriterLock:
             if _inode(self._file) == before:
                 return connection
             connection.close()
+
+
+def _own(file: Path) -> int:
+    """Make the lock file, or take the one that is there, and return its inode.
+
+    A link, or a file that holds something, is no lock; its name is taken away, and what it stood for is left alone.
+    """
+    for _ in range(100):
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        with contextlib.suppress(FileNotFoundError):
+            there = os.lstat(file)
+            if stat.S_ISREG(there.st_mode) and not there.st_size and there.st_nlink <= 1:
+                return there.st_ino
+            file.unlink()
+    raise OSError("its lock file changes all the time")
 
 
 def _unwritable(path: Path, refused: OSError) -> RunError:

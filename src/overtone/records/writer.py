@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from overtone.errors import InputError, RunError
 from overtone.records import journal, layout, tables
-from overtone.records.access import size_of
+from overtone.records.access import check_own, size_of
 from overtone.records.codec import Packed
 from overtone.records.failures import damaged, explained
 from overtone.records.lock import WriterLock
@@ -101,6 +101,7 @@ class Writer:
         with contextlib.ExitStack() as undo, explained(path):
             lock = WriterLock(path)
             undo.callback(lock.release)
+            check_own(path)
             journal.check(path)
             connection = _connect(path)
             undo.callback(connection.close)

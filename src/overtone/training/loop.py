@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from overtone.defaults import standard
-from overtone.errors import RunError
+from overtone.errors import InputError, RunError
 from overtone.nn import Field
 from overtone.rng import derive
 from overtone.signals import Samples
@@ -188,7 +188,15 @@ def _save(
 
 
 def _set_generators(states: dict[str, Tensor], batches: Batches, device: torch.device) -> None:
-    batches.generator.set_state(states["batches"])
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
+    try:
+        batches.generator.set_state(states["batches"])
+        torch.set_rng_state(states["cpu"])
+        if device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], device)
+    except (KeyError, RuntimeError, TypeError) as other:
+        raise InputError(
+            "the random generators of a run on this device",
+            "others in its checkpoint",
+            "resume on the device that the run began on (--device), or start again with --overwrite",
+            "training",
+        ) from other

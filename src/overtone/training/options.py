@@ -171,6 +171,18 @@ class Options:
         by_steps = step / self.steps if self.steps else 0.0
         return max(by_steps, seconds / self.seconds if self.seconds else 0.0)
 
+    def used_up(self, step: int, seconds: float) -> bool:
+        """Whether `step` steps or `seconds` seconds are all that there is."""
+        return (self.steps is not None and step >= self.steps) or (
+            self.seconds is not None and seconds >= self.seconds
+        )
+
+    @property
+    def budget(self) -> str:
+        """The budget in words, like "2000 steps" or "2000 steps or 60 s"."""
+        steps = [f"{self.steps} steps"] if self.steps is not None else []
+        return " or ".join(steps + ([f"{self.seconds:g} s"] if self.seconds is not None else []))
+
     def compiles_on(self, device: str) -> bool:
         """Whether the step is compiled on `device`."""
         return self.compile if self.compile is not None else device == "cuda" and (self.steps or 0) >= 2000

@@ -87,6 +87,12 @@ class Steering:
             self._rows[step - self._shift] = row
             self._keeper.update(step - self._shift, row)
 
+    def recall_last(self, step: int, row: Row) -> None:
+        """Take note of a row that a run ended with, which was judged and not acted on."""
+        if self._keeper is not None:
+            self._rows[step - self._shift] = row
+            self._keeper.recall(step - self._shift, row)
+
     def recall(self, step: int, row: Row) -> Action:
         """Take note of a row of a run that goes on: the network and the optimizer of then are restored elsewhere.
 
