@@ -58,6 +58,20 @@ def decibels(value: float) -> str:
     return "unknown" if math.isnan(value) else f"{value:.1f} dB" if math.isfinite(value) else "infinite"
 
 
+def difference(value: float) -> str:
+    """A difference of two levels, finer where it is small: "3.1 dB", "0.24 dB"; "under 0.01 dB" below that."""
+    if not math.isfinite(value):
+        return "an unknown number of dB"
+    size = abs(value)
+    return (
+        f"{size:.1f} dB"
+        if size >= 0.995
+        else f"{size:.2f} dB"
+        if size >= 0.01 or size == 0
+        else "under 0.01 dB"
+    )
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02%", "99.97%", "under 0.01%"."""
     if not math.isfinite(fraction):

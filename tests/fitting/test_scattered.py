@@ -81,7 +81,7 @@ def test_of_a_table_bands_count_in_extents_and_the_bandwidth_in_the_units_of_its
     assert "bandwidth 0.001 x 10 cycles per unit of the column" in shown
     assert "cycles per unit of the column" not in shown.split("\n", 1)[1]
     page = run.report().read_text(encoding="utf-8")
-    assert "Plan: bandwidth 0.001 × 10 cycles per unit of the column" in page
+    assert "Plan: bandwidth 0.001 x 10 cycles per unit of the column" in page
     assert "0.001, 10 cycles per unit of the column" in page
     # A column whose numbers are a thousand times larger is the same table: the bands do not know.
     other = signals.points(

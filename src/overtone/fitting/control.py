@@ -23,6 +23,7 @@ from overtone.tune.steered import Spectrum
 from overtone.tune.steering import Steering
 from overtone.tune.stop.rule import rows
 from overtone.tune.stop.watch import Row
+from overtone.wording import per_axis, plural
 
 if TYPE_CHECKING:
     import xarray
@@ -118,8 +119,8 @@ class Control:
     def attributes(self, reasons: Sequence[str]) -> dict[str, Any]:
         """What goes into the record: where the reach ended, every action, and sentences after `reasons`."""
         opened = sum(action.move is Move.WIDEN for _, action in self._actions)
-        told = f"The controller began at {_shown(self._first)} {self._unit}"
-        told += f" and reached further {opened} times." if opened else " and stayed there."
+        told = f"The controller began at {per_axis(self._first)} {self._unit}"
+        told += f" and reached further {plural(opened, 'time')}." if opened else " and stayed there."
         turns = [action.reason for _, action in self._actions if action.move is not Move.WIDEN]
         listed = [
             {"step": step, "move": a.move.value, "bandwidth": list(a.bandwidth), "reason": a.reason}
@@ -134,7 +135,3 @@ class Control:
     def _note(self, step: int, action: Action) -> None:
         if action.move is not Move.NOTHING:
             self._actions.append((step, action))
-
-
-def _shown(bandwidth: Sequence[float]) -> str:
-    return " x ".join(dict.fromkeys(f"{b:.3g}" for b in bandwidth))

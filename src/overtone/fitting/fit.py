@@ -34,7 +34,8 @@ from overtone.observe import LogSchedule, Probe
 from overtone.signals import Samples, Signal, as_samples
 from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Outcome, Precision, train
 from overtone.tune import measure_noise
-from overtone.tune.plan import UNWORTHY
+from overtone.tune.plan import UNWORTHY, stop_sentence
+from overtone.wording import per_axis, plural
 
 
 @standard()
@@ -129,6 +130,8 @@ def fit(
     given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
     options = replace(options, batch=room.batch, lr=room.lr)
     built = build(signal, given, seed, noise, room)
+    if controller or not (stop and len(signal.held_out_index)):
+        built = replace(built, reasons=tuple(r for r in built.reasons if r != stop_sentence()))
     field = built.field.to(where)
     plan = plan_watching(
         signal, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
@@ -308,11 +311,10 @@ def _announcement(
     signal: Samples, built: Built, options: Options, directory: RunDirectory, checkpoint: Checkpoint | None
 ) -> str:
     """What is about to happen, in one line."""
-    budget = [f"{options.steps} steps"] if options.steps else []
+    budget = [plural(options.steps, "step")] if options.steps else []
     budget += [f"{options.seconds:g} s"] if options.seconds else []
     reach = "no bandwidth to set"
     if built.bandwidth is not None:
-        each = " x ".join(dict.fromkeys(f"{b:.3g}" for b in built.bandwidth))
-        reach = f"bandwidth {each} {signal.geometry.frequency_unit}"
+        reach = f"bandwidth {per_axis(built.bandwidth)} {signal.geometry.frequency_unit}"
     start = "" if checkpoint is None else f", from step {checkpoint.step}"
     return f"fit {signal.name}: {reach}, {' or '.join(budget)}{start} -> {directory.path}"

@@ -20,6 +20,7 @@ from overtone.signals import Samples, Scattered, Signal
 from overtone.spectra import NoiseFloor
 from overtone.tune import Family, aliasing, choose, measure_noise, recommend_bandwidth
 from overtone.tune.size import LEARNING_RATE, STEPS, Size
+from overtone.wording import per_axis as told_per_axis
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def _reach(
             f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
         )
     reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
-    why = f"The bandwidth was given: {', '.join(f'{b:.3g}' for b in reach)} {signal.geometry.frequency_unit}."
+    why = f"The bandwidth was given: {told_per_axis(reach)} {signal.geometry.frequency_unit}."
     beyond = aliasing(reach, signal.geometry) if isinstance(signal, Signal) else None
     return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
 

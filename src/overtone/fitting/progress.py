@@ -8,6 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from overtone.wording import number
+
 
 class FitProgress:
     """A progress line for one fit, within 80 columns; one line per eighth where stderr is no terminal.
@@ -21,6 +23,7 @@ class FitProgress:
         self._console = Console(stderr=True, quiet=not shown)
         self._unit = unit
         self._eighth = -1
+        self._best = 0.0
         self._bar = Progress(
             TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
             TextColumn("[bold]learned {task.fields[learned]}"),
@@ -55,7 +58,7 @@ class FitProgress:
             learned: Highest frequency learned so far, NaN if none.
         """
         share = min(share, 1.0)
-        reached = "nothing yet" if math.isnan(learned) else f"to {learned:.3g} {self._unit}"
+        reached = self._reached(learned)
         error = "-" if math.isnan(loss) else f"{loss:.2g}"
         if not self._console.is_terminal:
             eighth = int(share * 8)
@@ -65,3 +68,12 @@ class FitProgress:
             return
         if self._task is not None:
             self._bar.update(self._task, completed=share, step=step, loss=error, learned=reached)
+
+    def _reached(self, learned: float) -> str:
+        """How far, and how far before where some of that was lost again."""
+        here = 0.0 if math.isnan(learned) else learned
+        self._best = max(self._best, here)
+        before = f" (before: to {number(self._best)})" if here < self._best else ""
+        if here > 0:
+            return f"to {number(here)} {self._unit}{before}"
+        return f"nothing any more{before}" if before else "nothing yet"

@@ -14,16 +14,11 @@ from overtone.report.blocks import Table
 from overtone.wording import per_axis
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
-_UNITS = {
-    "nyquist": "frequency_unit",
-    "noise_std": "value_unit",
-    "noise_low": "value_unit",
-    "noise_high": "value_unit",
-    "peak": "value_unit",
-}
+_UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
 _ELSEWHERE = (
     *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
     *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
+    *("noise_low", "noise_high"),
 )
 """Told by the sentences, tiles and captions of the page, each once."""
 

@@ -33,7 +33,7 @@ from overtone.tune.plan import (
 from overtone.tune.scan import measure_noise
 from overtone.tune.scattered import choose_scattered
 from overtone.tune.size import STEPS, Size, size
-from overtone.wording import per_axis
+from overtone.wording import difference, per_axis, plural
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
@@ -105,7 +105,7 @@ def choose(
     worth = gain > max(0.01, 2 / math.sqrt(found.held_out))
     reasons += [*found.reasons, worth_sentence(gain, worth)]
     hope = expected(found.error, variance, found.held_out, signal.peak)
-    reasons += [hope_sentence(hope), stop_sentence()]
+    reasons += [hope_sentence(hope, extent), stop_sentence()]
     plan = _plan(Family.GAUSSIAN, found.bandwidth, extent, worth, reasons, found.alternatives)
     return Plan(**{**vars(plan), "expected": hope})
 
@@ -136,7 +136,10 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, swift: bool, s
     first_tied, top = _within(db, range(len(db)), TIE_DB)
     if swift and max(a / b for a, b in zip(steps.rungs[top], bandwidth, strict=True)) > 1:
         low, high, near, daring = first_tied, top, TIE_DB, False
-        bandwidth, taken = steps.rungs[top], f"a run of {extent.steps} steps learns most with the highest"
+        bandwidth, taken = (
+            steps.rungs[top],
+            f"a run of {plural(extent.steps, 'step')} learns most with the highest",
+        )
     others = [(Family.POSITIONAL, bandwidth)]
     if len(bandwidth) > 1:
         others.append((Family.GAUSSIAN, even(bandwidth, grid)))
@@ -249,17 +252,25 @@ def ladder_reasons(
         taken: Which of them is taken, in words.
     """
     settled = [i for i, e in enumerate(db) if math.isfinite(e)]
-    worst = max(settled, key=lambda i: db[i])
-    tied = (
-        f"those from {per_axis(rungs[low])} to {per_axis(rungs[high])} are"
-        if high > low
-        else f"{per_axis(rungs[low])} alone is"
-    )
+    worst, best = max(settled, key=lambda i: db[i]), min(db[low : high + 1])
+    beyond_it = best - min(db[i] for i in settled)
+    named, loses = "the best", f" The worst, {per_axis(rungs[worst])}, loses {difference(db[worst] - best)}."
+    if beyond_it > 0:
+        gain = difference(beyond_it)
+        named = f"the best up to an eighth of Nyquist (beyond, {gain} better is too little to be believed)"
+    if high > low:
+        tied = f"those from {per_axis(rungs[low])} to {per_axis(rungs[high])} are"
+    else:
+        tied = f"{per_axis(rungs[low])} alone is" if len(rungs) > 1 else "it is"
+    if db[worst] - best <= near:
+        tied, loses = "all are" if len(rungs) > 1 else "it is", ""
+        taken = taken.replace(
+            "the middle is taken", f"the middle of those up to {per_axis(rungs[high])} is taken"
+        )
     text = (
-        f"Of {len(rungs)} bandwidths from {per_axis(rungs[0])} to {per_axis(rungs[-1])} {unit}, {tied} "
-        f"within {near:.2g} dB of the best on held-out samples "
-        f"(kernel twins, {samples} samples); {taken}. The worst, {per_axis(rungs[worst])}, loses "
-        f"{db[worst] - min(db[low : high + 1]):.1f} dB."
+        f"Of {plural(len(rungs), 'bandwidth')} from {per_axis(rungs[0])} to {per_axis(rungs[-1])} {unit}, {tied} "
+        f"within {near:.2g} dB of {named} on held-out samples "
+        f"(kernel twins, {samples} samples); {taken}.{loses}"
     )
     beyond = (
         (f"Beyond an eighth of Nyquist it gains more than {DARE_DB:g} dB, which is believed.",)

@@ -8,6 +8,7 @@ from typing import Any, final
 
 from overtone import units
 from overtone.signals import Grid
+from overtone.wording import number, per_axis
 
 LEVELS, COARSEST = 16, 16.0
 """Levels of the hash grid, and cells of its coarsest (Mueller et al. 2022, table 1)."""
@@ -57,8 +58,8 @@ class Needs:
 
     def __str__(self) -> str:
         """One line."""
-        sigma = " x ".join(f"{s:.3g}" for s in self.sigma)
+        sigma = per_axis(self.sigma)
         octaves = " x ".join(map(str, self.octaves))
         cells = " x ".join(f"{c:.0f}" for c in self.cells)
-        plural = "" if octaves == "1" else "s"
-        return f"sigma {sigma}, {octaves} octave{plural}, omega_0 {self.omega:.3g}, hash grid {cells}"
+        ending = "" if octaves == "1" else "s"
+        return f"sigma {sigma}, {octaves} octave{ending}, omega_0 {number(self.omega)}, hash grid {cells}"

@@ -10,14 +10,21 @@ from overtone.signals import Samples
 from overtone.training import Options
 from overtone.tune.expectation import Expected
 from overtone.tune.family import Family
-from overtone.tune.size import field
+from overtone.tune.size import Size, field
 from overtone.tune.stop import HeldOut, Rule
+from overtone.tune.stop.least import FIRST
+from overtone.wording import decibels, percent, plural
 
-UNWORTHY = "Nothing found that carries over to samples not seen: fitting a network is not recommended."
+UNWORTHY = (
+    "Nothing found that carries over (squared error, held-out samples): fitting a network is not recommended."
+)
 """Warning where a plan is not worth it."""
 
 PATIENCE = 2.0
 """A run ends at this multiple of its best step."""
+
+ENOUGH_STEPS, ENOUGH_UNITS = 500, 128
+"""Steps and units of a layer from which on the quality to expect has been seen to hold."""
 
 
 @final
@@ -123,21 +130,30 @@ class Plan:
 def worth_sentence(gain: float, worth: bool) -> str:
     """How much of the held-out samples' power is explained."""
     if worth:
-        return f"A wide network explains {gain:.0%} of the power of samples it has not seen."
+        return f"A wide network explains {percent(gain)} of the power of samples it has not seen."
     return (
         "On samples it has not seen, a wide network is no better than their mean "
-        f"({max(gain, 0.0):.1%} of their power explained)."
+        f"({percent(max(gain, 0.0))} of their power explained)."
     )
 
 
-def hope_sentence(hope: Expected) -> str:
-    """The quality to expect."""
-    return f"Expect {hope.psnr:.1f} dB on held-out samples ({hope.low:.1f} to {hope.high:.1f})."
+def hope_sentence(hope: Expected, extent: Size) -> str:
+    """The quality to expect, and whether the run is what that was learned from.
+
+    Args:
+        hope: The expectation.
+        extent: The network and the run.
+    """
+    text = f"Expect {decibels(hope.psnr)} on held-out samples ({hope.low:.1f} to {hope.high:.1f})"
+    if extent.steps >= ENOUGH_STEPS and extent.width >= ENOUGH_UNITS:
+        return f"{text}."
+    units = f"{extent.width} units a layer in {plural(extent.steps, 'step')}"
+    return f"{text} of a network of 256 units at its best step; {units} may stay below."
 
 
 def stop_sentence() -> str:
     """When the run ends."""
     return (
-        f"Stop: the run ends at {PATIENCE:g} times the step of its least smoothed held-out error "
-        "and goes back to it."
+        f"Stop: the run ends at {PATIENCE:g} times the step of its least smoothed held-out error, at step "
+        f"{PATIENCE * FIRST:g} at the earliest, and goes back to it."
     )

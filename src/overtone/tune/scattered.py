@@ -25,6 +25,7 @@ from overtone.tune.plan import (
 from overtone.tune.size import Size, size
 from overtone.tune.trials import STEPS, trials
 from overtone.tune.twins import Twins
+from overtone.wording import difference, plural
 
 SLOWEST, BEGIN = 1 / 8, 3
 """Cycles per extent of the lowest rung, of which the next ones are doubles, and the rung where the search begins: 1."""
@@ -97,7 +98,7 @@ def choose_scattered(
     gain = 1 - chosen.error / twins.baseline
     worth = gain > max(0.01, 2 / math.sqrt(twins.held_out))
     hope = expected(chosen.error, 0.0, twins.held_out, signal.peak)
-    why += [worth_sentence(gain, worth), hope_sentence(hope), stop_sentence()]
+    why += [worth_sentence(gain, worth), hope_sentence(hope, room), stop_sentence()]
     others = sorted([*rungs, _Choice(Family.NONE, rungs[0].bandwidth, plain)], key=lambda one: one.error)
     ranked = tuple(
         Alternative(o.family, o.bandwidth, _db(signal.peak**2 / o.error)) for o in others if o.error > 0
@@ -205,11 +206,15 @@ def _ladder_sentence(
         if len(inside) > 1
         else (f"{first} alone is", "it")
     )
+    if _db(worst / best) <= near:
+        tied = "all are" if len(rungs) > 1 else "it is"
+    loses = "" if _db(worst / best) <= near else f" The worst loses {difference(_db(worst / best))}."
+    ahead = "lose" if plain > best else "gain"
     return (
-        f"Of {len(rungs)} bandwidths from {cycles(rungs[0])} to {cycles(rungs[-1])} cycles per extent, {tied} "
-        f"within {near:.2g} dB of the best on held-out samples "
-        f"(kernel twins, {twins.samples} samples, as long as {twins.room.steps} steps); {taken} is taken. The worst "
-        f"loses {_db(worst / best):.1f} dB, plain coordinates {_db(plain / best):.1f} dB."
+        f"Of {plural(len(rungs), 'bandwidth')} from {cycles(rungs[0])} to {cycles(rungs[-1])} cycles per extent, "
+        f"{tied} within {near:.2g} dB of the best on held-out samples "
+        f"(kernel twins, {twins.samples} samples, as long as {plural(twins.room.steps, 'step')}); {taken} is "
+        f"taken.{loses} Plain coordinates {ahead} {difference(_db(plain / best))}."
     )
 
 

@@ -17,6 +17,7 @@ from overtone.signals import Samples
 from overtone.training import Options, train
 from overtone.tune.budget import Budget
 from overtone.tune.family import Family
+from overtone.wording import plural
 
 WIDTH, DEPTH, STEPS = 256, 3, 2000
 """Units of a hidden layer (and frequencies), hidden layers and steps where the budget allows them."""
@@ -103,14 +104,16 @@ def size(signal: Samples, budget: Budget, device: torch.device | str = "cpu") ->
         features, steps = min(features, width), min(possible, budget.steps or possible)
         rate *= WIDTH / width * (1 if steps >= ENOUGH else SHORT)
         reasons.append(
-            f"{budget.seconds:g} s are about {steps} steps with {width} units a layer and {batch} samples a step."
+            f"{budget.seconds:g} s are about {plural(steps, 'step')} with {width} units a layer and {batch:,} samples "
+            "a step."
         )
     if steps < FIRST_RESULT:
         enough = f"{FIRST_RESULT} steps"
         if budget.seconds is not None:
             enough = f"{budget.seconds * FIRST_RESULT / steps:.2g} s"
         warnings.append(
-            f"{steps} steps learn little but the mean; {enough} would be enough for a first result."
+            f"{plural(steps, 'step')} {'learns' if steps == 1 else 'learn'} little but the mean; {enough} would be "
+            "enough for a first result."
         )
     return Size(width, DEPTH, features, steps, batch, rate, tuple(reasons), tuple(warnings))
 

@@ -30,6 +30,8 @@ _NEGLIGIBLE, _SMALL = 0.002, 0.01
 """Standard deviations, as shares of the range: below the one noise is not worth a name, the other bounds CLEAN."""
 _ROUNDING = 0.1 * float(np.finfo(np.float64).eps)
 """Relative size of what is no power at all; below the rounding of any values."""
+_ROUNDED = 4.0
+"""A standard deviation below so many units in the last place of the largest value is one of rounding, not of noise."""
 _RISE = 1.5
 """Ratio of power near Nyquist to power below half of it, in quiet blocks, from which noise is called not white."""
 
@@ -59,7 +61,9 @@ class ChannelNoise:
     rising: bool = False
 
 
-def channel_noise(values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, ...]) -> ChannelNoise:
+def channel_noise(
+    values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, ...], precision: float = 0.0
+) -> ChannelNoise:
     """Estimate the noise of one channel.
 
     Every estimator is right or too high, since a signal only adds power. So the curve whose level has the smallest
@@ -67,11 +71,13 @@ def channel_noise(values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, 
     of freedom gives its size. The level is the most that the noise can be, and the white part that is left when all
     that can be is explained by a falling spectrum is the least. Where a level rests on less than a tenth of the
     samples, as in textures, the estimate is their geometric mean, the least being taken for no less than 0.83 of it.
+    What is no larger than the rounding of the values is no noise.
 
     Args:
         values: All values, 1 to 3 axes of at least two samples; blocks are read from it.
         sample: A connected part of them, for the estimators that need a whole.
         periodic: Whether the axes of `sample` wrap around.
+        precision: Relative spacing of the numbers that hold the values, such as 1.2e-7 for float32.
     """
     least, most = float(values.min()), float(values.max())
     extent = most - least
@@ -95,11 +101,13 @@ def channel_noise(values: np.ndarray, sample: np.ndarray, periodic: tuple[bool, 
     low = min(low, math.sqrt(white), math.sqrt(lowest.variance)) * settled
     verdict = _verdict(level, low, high)
     std = level
+    smallest = _ROUNDED * precision * max(abs(least), abs(most)) / extent
+    if verdict is NoiseVerdict.CLEAN and high <= smallest:
+        std, low, high = 0.0, 0.0, smallest
     if verdict is NoiseVerdict.NOISE and chosen.degrees < _THIN * sample.size:
         std = math.sqrt(level * max(vouched, _LEAST_PART * level))
-    estimates = {
-        name: extent * min(1.0, math.sqrt(_lowest(pairs).variance)) for name, pairs in families.items()
-    }
+    found = {name: min(1.0, math.sqrt(_lowest(pairs).variance)) for name, pairs in families.items()}
+    estimates = {name: extent * (0.0 if one <= smallest else one) for name, one in found.items()}
     rising = std > _NEGLIGIBLE and _rises(quiet)
     return ChannelNoise(extent * std, extent * low, extent * high, verdict, estimates, extent, rising)
 

@@ -28,7 +28,7 @@ class NoiseFloor:
 
     Attributes:
         std: (channel,) float64 standard deviation of the noise, in units of the value; under CANNOT_TELL and CLEAN
-            the most that the signal leaves room for.
+            the most that the signal leaves room for, 0 where that is below the rounding of the values.
         low: (channel,) float64 lower end of the 95 % interval; 0 if there need not be any noise.
         high: (channel,) float64 upper end of the 95 % interval.
         verdict: NOISE if any channel has it, else CANNOT_TELL if that is so for any, else CLEAN.
@@ -115,7 +115,7 @@ def _channel(field: Tensor, channel: int, periodic: tuple[bool, ...]) -> Channel
     wraps = tuple(
         periodic[axis] and n == m for axis, n, m in zip(long, values.shape, sample.shape, strict=True)
     )
-    return channel_noise(values, sample, wraps)
+    return channel_noise(values, sample, wraps, torch.finfo(field.dtype).eps)
 
 
 def _middle(values: np.ndarray) -> np.ndarray:

@@ -34,11 +34,16 @@ def describe(channels: Sequence[ChannelNoise], verdict: NoiseVerdict) -> str:
     if verdict is NoiseVerdict.CLEAN:
         if share < _NOTHING:
             return "There is no white noise: parts of the signal are smooth to within 0.01% of its range."
-        return f"White noise, if any, has a standard deviation of at most {high:.3g}, {share:.2%} of the values' range."
+        where = " in any channel" if len(channels) > 1 else ""
+        return (
+            f"White noise, if any, has a standard deviation of at most {high:.3g}{where}, {share:.2%} of the values' "
+            "range."
+        )
     std = math.sqrt(sum(noise.std**2 for noise in told) / len(told))
     range_share = math.sqrt(sum((noise.std / noise.extent) ** 2 for noise in told) / len(told))
     low = min(noise.low for noise in told)
-    interval = f"between {low:.3g} and {high:.3g}"
+    over = " over the channels" if len(told) > 1 else ""
+    interval = f"between {low:.3g} and {high:.3g}{over}"
     text = f"White noise of standard deviation {std:.3g} ({interval}), {range_share:.1%} of the values' range"
     if len(told) < len(channels):
         text += f", in {len(told)} of {len(channels)} channels"
