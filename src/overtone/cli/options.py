@@ -11,7 +11,17 @@ from overtone.cli.verb import flag
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-READING = ("spacing", "unit", "channel_axis", "periodic", "alpha", "key", "time_column", "columns")
+READING = (
+    "spacing",
+    "unit",
+    "channel_axis",
+    "periodic",
+    "alpha",
+    "full_range",
+    "key",
+    "time_column",
+    "columns",
+)
 """Names of the flags of `reading`."""
 
 
@@ -105,6 +115,12 @@ def reading(command: Command) -> Command:
             type=click.Choice(["composite", "drop"]),
             section=section,
             help="Pictures: transparency is laid over white, or ignored.",
+        ),
+        flag(
+            "--full-range",
+            type=Numbers(),
+            section=section,
+            help="Pictures: the stored numbers that mean black and white, such as 0,4095 or -1000,1000.",
         ),
         flag("--key", metavar="NAME", section=section, help="Arrays: which one in a .npz of several."),
         flag(

@@ -66,6 +66,9 @@ def _read(path: str, options: dict[str, Any]) -> Signal | Scattered:
     given = dict(options)
     if len(given.get("spacing", ())) == 1:
         given["spacing"] = given["spacing"][0]
+    if len(given.get("full_range", (0, 1))) != 2:
+        numbers = ",".join(f"{v:g}" for v in given["full_range"])
+        raise InputError("two numbers, of black and of white", numbers, "write 0,4095", "--full-range")
     if "alpha" in given:
         given["alpha"] = signals.Alpha(given["alpha"])
     if "columns" in given:

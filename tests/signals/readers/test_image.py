@@ -176,7 +176,7 @@ def test_a_full_range_may_be_given() -> None:
     hounsfield = np.array([[-1000, 500], [0, 40]], dtype=np.int16)
     same(image(hounsfield, full_range=(-1000, 1000)), (hounsfield[..., None] + 1000) / 2000)
     assert "uint8, uint16 or floating-point pixels, got int16" in refusal(image, hounsfield)
-    assert "white above black" in refusal(image, stored, full_range=(5, 5))
+    assert "white above black, got (5, 5)" in refusal(image, stored, full_range=(5, 5))
 
 
 def test_a_noisy_picture_may_leave_the_range_but_bytes_in_floats_may_not() -> None:

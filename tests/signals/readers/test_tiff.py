@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from overtone.signals import Alpha, image, read, volume
+from overtone.signals.readers import tiff_decode
 from tests.signals.readers.test_image import pixels, same
 from tests.signals.refusals import refusal
 
@@ -42,16 +44,20 @@ def test_lzw_through_pillow(tmp_path: Path, mode: str) -> None:
     same(image(tmp_path / "a.tif"), stored.reshape(5, 7, -1) / full)
 
 
-@pytest.mark.parametrize("compression", [tifffile.COMPRESSION.LZW, tifffile.COMPRESSION.ZSTD])
-def test_a_compression_that_neither_library_decodes_is_named(
-    tmp_path: Path, compression: tifffile.COMPRESSION
+def test_a_compression_that_nothing_here_decodes_is_named_with_the_package_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "a.tif"
-    written(path, pixels(5, 7, 3, dtype=np.uint16), photometric="rgb", compression="zlib")
+    monkeypatch.setattr(tiff_decode, "further_codecs", lambda: False)
+    path, stored = tmp_path / "a.tif", pixels(5, 7, 3, dtype=np.uint16)
+    written(path, stored, photometric="rgb", compression="zlib")
     with tifffile.TiffFile(path, mode="r+b") as tif:
-        tif.pages.first.tags["Compression"].overwrite(int(compression))
+        tif.pages.first.tags["Compression"].overwrite(int(tifffile.COMPRESSION.LERC))
     text = refusal(image, path)
-    assert f"an uncompressed or deflate-compressed TIFF, got {compression.name} compression" in text
+    assert "without further packages, got LERC compression of 16-bit samples" in text
+    assert 'run: pip install "overtone[tiff]", or save it with deflate compression' in text
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert any("imagecodecs" in package for package in extras["optional-dependencies"]["tiff"])
+    same(image(written(path, stored, photometric="rgb", compression="zlib")), stored / 65535)
 
 
 def test_floating_point_and_white_is_zero(tmp_path: Path) -> None:
@@ -173,7 +179,10 @@ def test_a_stack_without_the_distance_of_its_slices_says_so(tmp_path: Path) -> N
     )
     signal = volume(path)
     assert signal.geometry.frequency_unit == "cycles per array"
-    assert signal.notes == ("pixel size ignored, since the distance of the slices is not stored",)
+    assert signal.notes == (
+        "pages taken as slices of a volume, since the file does not say what they are",
+        "pixel size ignored, since the distance of the slices is not stored",
+    )
 
 
 def test_one_picture_is_no_volume(tmp_path: Path) -> None:
@@ -183,8 +192,8 @@ def test_one_picture_is_no_volume(tmp_path: Path) -> None:
 
 
 def test_a_colour_space_that_is_not_converted_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.tif", pixels(4, 6, 4, dtype=np.uint16), photometric="separated")
-    assert "gray or RGB pixels, got SEPARATED pixels" in refusal(image, path)
+    path = written(tmp_path / "a.tif", pixels(4, 6, 3), photometric="cielab")
+    assert "gray or RGB pixels, got CIELAB pixels" in refusal(image, path)
 
 
 def test_a_tiff_bomb_is_refused(tmp_path: Path) -> None:

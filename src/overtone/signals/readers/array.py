@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals.assemble import assemble, check_shape
 from overtone.signals.geometry import Grid
-from overtone.signals.readers.files import PathLike, existing
+from overtone.signals.readers.files import PathLike, content, existing
+from overtone.signals.readers.netpbm import is_netpbm
 from overtone.signals.readers.numbers import with_notes
 from overtone.signals.readers.numpy_file import load
+from overtone.signals.readers.picture_kind import PICTURES
+from overtone.signals.readers.raster import raster, split_channels, stored_values
+from overtone.signals.readers.sentinels import sentinel_notes
 from overtone.signals.signal import Signal
 
 _MOST_CHANNELS = 4
@@ -27,7 +32,10 @@ def array(
     unit: str | None = None,
     key: str | None = None,
 ) -> Signal:
-    """A signal from an array, a tensor, or a `.npy` or `.npz` file; the values are kept as they are.
+    """A signal from an array, a tensor, a `.npy` or `.npz` file, or a TIFF or other picture; the values are kept.
+
+    Of a picture these are the stored numbers, scaled where a TIFF says so (GDAL), and not fractions of a full range;
+    without `spacing` the distance of pixels is that of the file, else one pixel.
 
     Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter
     than all others carries channels there (a picture, or a volume, with channels); every other axis is a grid
@@ -52,6 +60,8 @@ def array(
     if isinstance(values, str | os.PathLike):
         path = existing(values)
         name, where = path.name, str(values)
+        if _is_picture(path):
+            return _picture_values(path, Lattice(spacing, periodic, unit), channel_axis, where)
         samples, lost = with_notes(load(path, key), where)
     else:
         name, where = "array", "array"
@@ -120,7 +130,7 @@ def on_lattice(
         kind=_KINDS[len(shape)],
         name=name,
         where=where,
-        notes=notes,
+        notes=notes + sentinel_notes(samples.numpy(force=True)),
     )
 
 
@@ -137,6 +147,24 @@ def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 def _has_channels(shape: tuple[int, ...]) -> bool:
     return len(shape) >= 3 and shape[-1] <= _MOST_CHANNELS and shape[-1] < min(shape[:-1])
+
+
+def _is_picture(path: Path) -> bool:
+    found, suffix = content(path), path.suffix.lower()
+    like = found.endswith((" picture", " TIFF file")) or is_netpbm(path)
+    return like or (suffix in PICTURES and found in ("text", "unknown binary data"))
+
+
+def _picture_values(path: Path, lattice: Lattice, channel_axis: int | None, where: str) -> Signal:
+    """The stored numbers of a picture file as an array."""
+    stored = stored_values(path)
+    if channel_axis is not None:
+        stored = split_channels(stored, channel_axis)
+    shape = stored.samples.shape[:-1]
+    if lattice.spacing is not None or lattice.unit is not None:
+        return raster(stored, grid=lattice.grid(shape, where), name=path.name, where=where)
+    read = raster(stored, grid=None, name=path.name, where=where)
+    return replace(read, geometry=replace(read.geometry, periodic=lattice.grid(shape, where).periodic))
 
 
 def _channels_last(samples: Tensor, channel_axis: int | None, where: str) -> Tensor:

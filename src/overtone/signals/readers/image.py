@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import torch
@@ -9,8 +10,8 @@ import torch
 from overtone.errors import InputError
 from overtone.signals.assemble import assemble, check_shape
 from overtone.signals.geometry import Grid
-from overtone.signals.readers import pillow_file, tiff_file
-from overtone.signals.readers.files import PathLike, existing, is_tiff
+from overtone.signals.readers import picture_file
+from overtone.signals.readers.files import PathLike, existing
 from overtone.signals.readers.picture_array import picture_of
 from overtone.signals.readers.pixels import Alpha, Coverage, Pixels, fractions, full_range_of
 from overtone.signals.signal import Signal
@@ -54,15 +55,18 @@ def image(
     """
     if isinstance(source, str | os.PathLike):
         path = existing(source)
-        pixels = tiff_file.read_picture(path) if is_tiff(path) else pillow_file.read(path)
+        pixels = picture_file.read(path)
         name, where = path.name, str(source)
     else:
         pixels, name, where = picture_of(source, channel_axis), "array", "array"
     height, width = pixels.stored.shape[:2]
     check_shape((height, width), where)
-    black, white = full_range or full_range_of(pixels.stored.dtype, where)
-    if not white > black:
-        raise InputError("white above black", f"({black}, {white})", "swap the two", "full_range")
+    known = (0.0, pixels.white) if pixels.white else None
+    black, white = full_range or known or full_range_of(pixels.stored.dtype, where)
+    if not (math.isfinite(black) and math.isfinite(white) and white > black):
+        raise InputError(
+            "two finite numbers, white above black", f"({black}, {white})", "pass black first", "full_range"
+        )
     values = fractions(pixels, black, white, alpha, background).reshape(height * width, pixels.colours)
     signal = assemble(
         torch.from_numpy(values),
@@ -77,7 +81,7 @@ def image(
             f"row {sample // width}, column {sample % width}, {pixels.names[channel]}"
         ),
     )
-    if full_range is None:
+    if full_range is None and pixels.stored.dtype.kind == "f":
         _check_range(signal, where)
     return signal
 
@@ -87,7 +91,8 @@ def _geometry(height: int, width: int, spacing: float | tuple[float, float] | No
         return Grid((height, width), (1.0 / height,) * 2, (0.0, 0.0), ("picture height",) * 2, (False, False))
     given = pixels.pixel_size if spacing is None else spacing
     mm = (float(given),) * 2 if isinstance(given, int | float) else tuple(float(s) for s in given or ())
-    return Grid((height, width), mm, (0.0, 0.0), ("mm", "mm"), (False, False))
+    unit = pixels.unit if spacing is None else "mm"
+    return Grid((height, width), mm, (0.0, 0.0), (unit, unit), (False, False))
 
 
 def _on_alpha(pixels: Pixels, alpha: Alpha, background: float) -> tuple[str, ...]:
@@ -104,6 +109,7 @@ def _check_range(signal: Signal, where: str) -> None:
         raise InputError(
             "floating-point pixels between 0 and 1",
             f"values from {low:g} to {high:g}",
-            "pass full_range=(black, white), or read other quantities with signals.array",
+            "pass full_range=(black, white) (--full-range on the command line), or read other quantities "
+            "with signals.array",
             where,
         )

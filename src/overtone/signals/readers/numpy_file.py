@@ -35,7 +35,10 @@ def load(path: Path, key: str | None = None) -> np.ndarray:
     if is_zip(path):
         return _load_member(path, key)
     raise InputError(
-        "a NumPy .npy or .npz file", f"{content(path)}", "save it with numpy.save or numpy.savez", str(path)
+        "a NumPy .npy or .npz file",
+        f"{content(path)}",
+        "read it with signals.read, or save it with numpy.save or numpy.savez",
+        str(path),
     )
 
 

@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from overtone.errors import InputError
+from overtone.signals.readers import png_file
 from overtone.signals.readers.files import decoding
+from overtone.signals.readers.orientation import upright
 from overtone.signals.readers.pixels import Coverage, Pixels
 
 _KEPT = {"L": Coverage.NONE, "LA": Coverage.STRAIGHT, "RGB": Coverage.NONE, "RGBA": Coverage.STRAIGHT}
 _ORIENTATION = 0x0112
 _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
+_UNSAFE = ("EPS", "WMF", "GRIB", "HDF5", "BUFR", "MPEG", "FITS")
 
 
 def read(path: Path) -> Pixels:
@@ -35,25 +38,57 @@ def read(path: Path) -> Pixels:
         InputError: If the file is no picture Pillow knows, is damaged, or exceeds Pillow's limit on pixels.
     """
     with decoding(path, "a picture"), _within_pixel_limit(path):
-        with Image.open(path) as opened:
-            frames = getattr(opened, "n_frames", 1)
-            turned = opened.getexif().get(_ORIENTATION, 1) != 1
-            upright = _upright(opened)
-            notes = [f"first of {frames} frames"] * (frames > 1) + ["orientation applied"] * turned
-            stored = _deep_colour(path, upright)
-            if stored is not None:
-                return Pixels(stored, _KEPT[upright.mode], notes=tuple(notes))
-            converted, changed = _plain(upright)
-        notes += [f"converted from {upright.mode} to {converted.mode}"] * changed
-        stored = np.asarray(converted)
-        coverage = _KEPT.get(converted.mode, Coverage.NONE)
-        return Pixels(stored if stored.ndim == 3 else stored[..., None], coverage, notes=tuple(notes))
+        with Image.open(path, formats=_formats()) as opened:
+            frames, notes = getattr(opened, "n_frames", 1), _beside(opened)
+            opened.load()
+            orientation = opened.getexif().get(_ORIENTATION, 1)
+            stored, coverage, how = _pixels(path, opened)
+        notes += (f"first of {frames} frames",) * (frames > 1)
+        notes += ("orientation applied",) * (orientation in range(2, 9)) + how
+        return Pixels(upright(stored, orientation), coverage, notes=notes + _depth(path))
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    picture.load()
-    ImageOps.exif_transpose(picture, in_place=True)
-    return picture
+def _formats() -> list[str]:
+    """The formats that hold pictures and need no other program."""
+    Image.init()
+    return [name for name in Image.ID if name not in _UNSAFE]
+
+
+def _beside(opened: Image.Image) -> tuple[str, ...]:
+    """A note on the sizes that an icon comes in."""
+    sizes = opened.info.get("sizes", ())
+    return (f"largest of {len(sizes)} sizes",) * (opened.format in ("ICO", "ICNS", "CUR") and len(sizes) > 1)
+
+
+def _pixels(path: Path, picture: Image.Image) -> tuple[np.ndarray, Coverage, tuple[str, ...]]:
+    """(H, W, C) numbers as stored, whether the last channel is alpha, and what was converted."""
+    deep = png_file.deep_colour(path, picture)
+    key = png_file.key_colour(path, picture)
+    if deep is not None:
+        stored, coverage = deep
+        return (*_covered(stored, coverage, key), ())
+    if key is not None:
+        plain = picture.convert("L") if picture.mode == "1" else picture
+        return (*_covered(_three_axes(plain), Coverage.NONE, key), ())
+    converted, changed = _plain(picture)
+    coverage = _KEPT.get(converted.mode, Coverage.NONE)
+    stored = _three_axes(converted)
+    if stored.dtype == np.int32 and picture.format == "PNG":
+        stored = stored.astype(np.uint16)
+    return stored, coverage, (f"converted from {picture.mode} to {converted.mode}",) * changed
+
+
+def _covered(
+    stored: np.ndarray, coverage: Coverage, key: tuple[int, ...] | None
+) -> tuple[np.ndarray, Coverage]:
+    if key is None or coverage is not Coverage.NONE:
+        return stored, coverage
+    return png_file.with_cover(stored, key), Coverage.STRAIGHT
+
+
+def _three_axes(picture: Image.Image) -> np.ndarray:
+    stored = np.asarray(picture)
+    return stored if stored.ndim == 3 else stored[..., None]
 
 
 def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
@@ -66,17 +101,18 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
     return picture.convert("L" if gray else "RGB"), True
 
 
-def _deep_colour(path: Path, upright: Image.Image) -> np.ndarray | None:
-    """Both bytes of 16-bit colour: Pillow keeps the high one, so the low one is decoded in its place too."""
-    with Image.open(path) as low:
-        layout = str(low.tile[0].args) if low.format == "PNG" and low.tile else ""
-        if layout not in ("RGB;16B", "RGBA;16B"):
-            return None
-        low.tile = [part._replace(args=layout.replace("16B", "16L")) for part in low.tile]
-        stored = np.asarray(upright).astype(np.uint16)
-        stored <<= 8
-        stored |= np.asarray(_upright(low))
-        return stored
+def _depth(path: Path) -> tuple[str, ...]:
+    """A note where Pillow gives 8 bits of pixels that are stored with more."""
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    jpeg_2000, avif = head.find(b"\xff\x4f\xff\x51"), head.find(b"pixi")
+    bits = 8
+    if (head[:12].endswith(b"jP  \r\n\x87\n") or jpeg_2000 == 0) and 0 <= jpeg_2000 < len(head) - 44:
+        components = int.from_bytes(head[jpeg_2000 + 40 : jpeg_2000 + 42])
+        bits = (head[jpeg_2000 + 42] & 0x7F) + 1 if components > 1 else 8
+    elif head[4:12] in (b"ftypavif", b"ftypavis") and 0 <= avif < len(head) - 10:
+        bits = head[avif + 9]
+    return (f"read at 8 of {bits} bits",) * (bits > 8)
 
 
 @contextmanager

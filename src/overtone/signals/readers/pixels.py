@@ -42,13 +42,19 @@ class Pixels:
     Attributes:
         stored: (H, W, C) of any numeric dtype.
         coverage: Whether the last channel is alpha.
-        pixel_size: (row, column) distance of pixels in mm, or None if unknown.
+        pixel_size: (row, column) distance of pixels, or None if unknown.
+        unit: Unit of `pixel_size`.
+        white: The stored number that means white where it is not the greatest of the type, or None.
+        colour_names: Names of the channels without alpha, if the file gives them.
         notes: How the file was read.
     """
 
     stored: np.ndarray
     coverage: Coverage = Coverage.NONE
     pixel_size: tuple[float, float] | None = None
+    unit: str = "mm"
+    white: float | None = None
+    colour_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,6 +65,8 @@ class Pixels:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the channels without alpha."""
+        if self.colour_names is not None:
+            return self.colour_names
         return _NAMES.get(self.colours) or tuple(f"channel {c + 1}" for c in range(self.colours))
 
 
@@ -83,7 +91,7 @@ def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
         raise InputError(
             "uint8, uint16 or floating-point pixels",
             dtype.name,
-            "pass full_range=(black, white) with them",
+            "pass full_range=(black, white) (--full-range on the command line), or read it with signals.array",
             where,
         )
     return known
@@ -108,15 +116,23 @@ def fractions(
         (H, W, colours) float32.
     """
     height, width, channels = pixels.stored.shape
+    opaque = _opaque(pixels)
     result = np.empty((height, width, pixels.colours), np.float32)
     rows = max(1, _BLOCK // (width * channels))
     for start in range(0, height, rows):
-        block = np.subtract(pixels.stored[start : start + rows], black, dtype=np.float64)
+        stored = pixels.stored[start : start + rows]
+        block = np.subtract(stored, black, dtype=np.float64)
         block /= white - black
         colour = block[..., : pixels.colours]
         if pixels.coverage is not Coverage.NONE and alpha is Alpha.COMPOSITE:
-            cover = block[..., -1:]
+            cover = block[..., -1:] if opaque is None else stored[..., -1:] / opaque
             seen = colour if pixels.coverage is Coverage.PREMULTIPLIED else colour * cover
             colour = seen + background * (1.0 - cover)
         result[start : start + rows] = colour
     return result
+
+
+def _opaque(pixels: Pixels) -> float | None:
+    """The stored alpha that hides the background entirely, which no range of the colours changes."""
+    known = pixels.white or _FULL_RANGE.get(pixels.stored.dtype.name, (0.0, None))[1]
+    return 1.0 if pixels.stored.dtype.kind == "f" else known

@@ -11,23 +11,26 @@ from typing import Any
 from overtone.errors import InputError
 from overtone.signals.readers.array import array
 from overtone.signals.readers.audio import SUFFIXES, audio
-from overtone.signals.readers.files import PathLike, content, existing, is_tiff
+from overtone.signals.readers.files import PathLike, content, existing
 from overtone.signals.readers.image import image
+from overtone.signals.readers.nifti import VOLUMES
+from overtone.signals.readers.picture_kind import PICTURES, picture_kind
 from overtone.signals.readers.rows import table
 from overtone.signals.readers.series import series
-from overtone.signals.readers.tiff_file import is_stack
 from overtone.signals.readers.volume import volume
 from overtone.signals.samples import Samples
 from overtone.signals.scattered import Scattered
 from overtone.signals.signal import Signal
 
 _READERS: dict[str, Callable[..., Signal]] = {
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"), image),
+    **dict.fromkeys(PICTURES, image),
     **dict.fromkeys(SUFFIXES, audio),
-    **dict.fromkeys((".nii", ".nii.gz"), volume),
+    **dict.fromkeys(VOLUMES, volume),
     **dict.fromkeys((".csv", ".tsv"), series),
     **dict.fromkeys((".npy", ".npz"), array),
 }
+_OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": volume, "array": array}
+_DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)
 
 
 _CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": audio, " NumPy array": array}
@@ -37,8 +40,10 @@ _CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": 
 def read(path: PathLike, **options: Any) -> Signal | Scattered:
     """Read a file with the reader its suffix calls for, or its content where that is a picture's or a recording's.
 
-    Pictures: .png .jpg .jpeg .webp .bmp .gif .tif .tiff (a TIFF of several slices is a volume). Recordings:
-    .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii .nii.gz. Series: .csv .tsv; with
+    Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
+    slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
+    its own values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii
+    .nii.gz .hdr .img .mgz. Series: .csv .tsv; with
     `inputs`, tables. Arrays: .npy .npz.
 
     Args:
@@ -54,7 +59,8 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
     """
     file = existing(path)
     name = file.name.lower()
-    suffix = ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
+    double = next((ending for ending in _DOUBLE if name.endswith(ending)), None)
+    suffix = double or Path(name).suffix
     reader, words = _READERS.get(suffix), content(file)
     by_content = next((found for ending, found in _CONTENTS.items() if words.endswith(ending)), None)
     if by_content is not None and reader is not by_content and (reader is None or _foreign(reader, words)):
@@ -70,8 +76,8 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
         )
     if reader is series and "inputs" in options:
         return table(path, **_known(table, options, path))
-    if reader is image and is_tiff(file) and is_stack(file):
-        reader = volume
+    if reader is image:
+        reader = _OF_PICTURES[picture_kind(file, set(options))]
     return reader(path, **_known(reader, options, path))
 
 

@@ -1,148 +1,201 @@
-"""TIFF files: deep pictures, pictures of many channels, and stacks."""
+"""TIFF files: which of their pages are the picture, what its axes are, and its samples the right way up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from overtone.errors import InputError
-from overtone.signals.readers import pillow_file
-from overtone.signals.readers.files import check_size, decoding
-from overtone.signals.readers.physical import PixelSize, pixel_size
-from overtone.signals.readers.pixels import Coverage, Pixels
+from overtone.signals.readers import geotiff
+from overtone.signals.readers.files import decoding
+from overtone.signals.readers.orientation import upright
+from overtone.signals.readers.physical import distances, ome_pixels
+from overtone.signals.readers.pixels import Coverage
+from overtone.signals.readers.stored import Stored
+from overtone.signals.readers.tiff_colour import Colours, colours
+from overtone.signals.readers.tiff_decode import decode, missing_notes
 
-_STACK_AXES = "ZQIT"
-_CHANNEL_AXES = "SC"
-_ORIENTED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
+_SPACE, _TIME, _PAGES = "ZYX", "T", "IQ"
+_CHANNELS = "CSEHPAL"
+_ORIENTATION = 274
 
 
-def is_stack(path: Path) -> bool:
-    """Whether a TIFF holds several slices of a volume rather than one picture."""
-    with decoding(path, "a TIFF picture"), tifffile.TiffFile(path) as tif:
-        return _axes(tif.series[0])[0] in _STACK_AXES
+@dataclass(frozen=True)
+class Outline:
+    """What the header of a TIFF says about its picture or stack.
+
+    Attributes:
+        axes: One letter for each grid axis, as in `Stored`.
+        shape: Samples along each of them, as stored.
+        dtype: Type of the stored numbers.
+        is_gray: Whether they are brightness or another quantity rather than colours.
+        is_map: Whether the file says that it holds a map or measurements.
+        scales: Whether it gives its values a scale of their own.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    is_gray: bool
+    is_map: bool
+    scales: bool
 
 
-def read_picture(path: Path) -> Pixels:
-    """A TIFF of one picture.
+def outline(path: Path) -> Outline:
+    """What a TIFF holds, from its header.
 
-    8-bit pictures and those of one deep channel go through Pillow, which knows more compressions; 16-bit
-    colour, many channels and other number types through tifffile.
+    Raises:
+        InputError: If the file is damaged, or its axes are not known here.
+    """
+    where = str(path)
+    with _opened(path) as (_, series):
+        page, axes = series.keyframe, _axes(series, where)
+        return Outline(
+            "".join(a for a in axes if a not in _CHANNELS),
+            tuple(int(n) for a, n in zip(axes, series.shape, strict=True) if a not in _CHANNELS),
+            np.dtype("V1") if series.dtype is None else series.dtype,
+            int(page.photometric) <= 1,
+            geotiff.is_map(page),
+            geotiff.scaling(page, max(1, int(page.samplesperpixel))).scales,
+        )
+
+
+def read(path: Path) -> Stored:
+    """Read the first picture or stack of a TIFF, leaving out thumbnails, pyramids and masks.
 
     Args:
         path: An existing file that starts like a TIFF.
 
-    Returns:
-        The pixels as stored, with their physical size where the file has one.
-
     Raises:
-        InputError: If the file holds a stack, is damaged or too large, or is stored in a colour space that
-            neither library converts.
+        InputError: If the file is damaged or too large, marks samples as missing, or is stored in a
+            compression, a colour space or axes that are not known here.
     """
+    where = str(path)
+    with _opened(path) as (tif, series):
+        page, axes = series.keyframe, _axes(series, where)
+        notes = _beside(tif, series, where) + missing_notes(series)
+        samples = _turned(decode(series, path), axes, page)
+        if not any(axis in "S" for axis in axes):
+            samples, axes = samples[..., None], axes + "S"
+        at = axes.index("S")
+        samples = np.moveaxis(samples, at, -1)
+        axes = axes.replace("S", "") + "S"
+        geotiff.check_gaps(samples, page, where)
+        found = colours(samples, page, where)
+        samples, axes, names = _bands_last(found, axes, tif, where)
+        turned = int(page.tags.valueof(_ORIENTATION, 1))
+        across = distances(tif, page)
+        if turned >= 5:
+            across = {{"X": "Y", "Y": "X"}.get(axis, axis): value for axis, value in across.items()}
+        notes += ("orientation applied",) * (2 <= turned <= 8)
+        if geotiff.unit_is_missing(page):
+            notes += ("pixel size ignored, since its unit is not stored",)
+        return Stored(
+            samples,
+            axes,
+            found.coverage,
+            found.white,
+            names,
+            across,
+            geotiff.scaling(page, samples.shape[-1]),
+            geotiff.is_map(page),
+            notes + found.notes,
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
     with decoding(path, "a TIFF picture"), tifffile.TiffFile(path) as tif:
-        series, page = tif.series[0], tif.pages.first
-        axes = _axes(series)
-        if axes[0] in _STACK_AXES:
-            raise InputError(
-                "one picture",
-                f"a stack of {len(tif.pages)} slices",
-                "read it with signals.volume, or save one slice",
-                str(path),
-            )
-        size = pixel_size(tif)
-        orientation = int(page.tags.valueof(274, 1))
-        across = None if size is None else (size.picture[::-1] if orientation >= 5 else size.picture)
-        if _pillow_keeps_all(page, axes):
-            found = pillow_file.read(path)
-            return Pixels(found.stored, found.coverage, across, found.notes)
-        stored = _channels_last(_decode(series, path), axes)
-        stored = _ORIENTED.get(orientation, lambda a: a)(stored)
-        notes = ("orientation applied",) * (orientation in _ORIENTED)
-        return Pixels(_black_is_zero(stored, page, path), _coverage(page), across, notes)
+        yield tif, _main(tif, str(path))
 
 
-def read_stack(path: Path) -> tuple[np.ndarray, PixelSize | None]:
-    """A TIFF of several slices.
+def _main(tif: tifffile.TiffFile, where: str) -> tifffile.TiffPageSeries:
+    """The first series that is neither a reduced copy of another nor a mask."""
+    for series in tif.series:
+        if len(series.shape) >= 2 and not _is_aside(series.keyframe):
+            return series
+    raise InputError("a TIFF with a picture", "none but thumbnails or masks", "export it again", where)
 
-    Args:
-        path: An existing file that starts like a TIFF.
 
-    Returns:
-        (slices, rows, columns, channels) as stored, and the size of a voxel if the file has one.
+def _is_aside(page: tifffile.TiffPage) -> bool:
+    return bool(int(page.subfiletype) & 5) or int(page.tags.valueof(255, 1)) == 2
+
+
+def _beside(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, where: str) -> tuple[str, ...]:
+    """Notes on what else the file holds.
 
     Raises:
-        InputError: If it is no stack, damaged or too large.
+        InputError: If a mask marks samples of the picture as missing.
     """
-    with decoding(path, "a TIFF stack"), tifffile.TiffFile(path) as tif:
-        series = tif.series[0]
-        axes = _axes(series)
-        if axes[0] not in _STACK_AXES:
-            raise InputError("a stack of slices", "one picture", "read it with signals.image", str(path))
-        return _channels_last(_decode(series, path), axes), pixel_size(tif)
+    others = [series for series in tif.series if series is not main]
+    pictures = 1 + sum(1 for series in others if not _is_aside(series.keyframe))
+    for series in others:
+        page = series.keyframe
+        if int(page.subfiletype) & 4 and not int(page.subfiletype) & 1:
+            seen = decode(series, Path(where)) != 0
+            if not seen.all():
+                raise InputError(
+                    "a picture without gaps",
+                    f"a mask in the file that marks {int((~seen).sum())} of {seen.size} samples as missing",
+                    "fill them in and save it without the mask, or cut out a part without them",
+                    where,
+                )
+    return (f"first of {pictures} pictures of different kinds in the file",) * (pictures > 1)
 
 
-def _axes(series: tifffile.TiffPageSeries) -> str:
-    return str(series.axes)
-
-
-def _decode(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
-    check_size(series.shape, max(series.dtype.itemsize, 4), str(path))
-    try:
-        return np.asarray(series.asarray())
-    except (KeyError, ValueError, ImportError) as error:
-        if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
-            raise
+def _axes(series: tifffile.TiffPageSeries, where: str) -> str:
+    axes = str(series.axes)
+    known = _SPACE + _TIME + _PAGES + _CHANNELS
+    odd = [axis for axis in axes if axis not in known]
+    if odd or len(set(axes) - set(_PAGES)) < len([a for a in axes if a not in _PAGES]) or "X" not in axes:
+        shape = " x ".join(map(str, series.shape))
         raise InputError(
-            "an uncompressed or deflate-compressed TIFF",
-            f"{tifffile.COMPRESSION(series.keyframe.compression).name} compression",
-            "save it again with one of these",
-            str(path),
-        ) from error
+            "a TIFF whose axes are slices, times, channels, rows and columns",
+            f"the axes {axes} ({shape})",
+            "save one picture, stack or time series of it",
+            where,
+        )
+    return axes
 
 
-def _channels_last(stored: np.ndarray, axes: str) -> np.ndarray:
-    found = [i for i, axis in enumerate(axes) if axis in _CHANNEL_AXES]
-    return np.moveaxis(stored, found[0], -1) if found else stored[..., None]
+def _turned(samples: np.ndarray, axes: str, page: tifffile.TiffPage) -> np.ndarray:
+    """Rows and columns as the orientation says, wherever these two axes stand."""
+    orientation = int(page.tags.valueof(_ORIENTATION, 1))
+    places = axes.index("Y"), axes.index("X")
+    first = np.moveaxis(samples, places, (0, 1))
+    return np.moveaxis(upright(first, orientation), (0, 1), places)
 
 
-def _pillow_keeps_all(page: tifffile.TiffPage, axes: str) -> bool:
-    if "C" in axes or page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-        return False
-    if page.dtype in (np.dtype("uint8"), np.dtype("bool")):
-        return page.samplesperpixel <= 4
-    black_is_zero = page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
-    return (
-        page.samplesperpixel == 1
-        and black_is_zero
-        and page.dtype in (np.dtype("uint16"), np.dtype("float32"))
-    )
+def _bands_last(
+    found: Colours, axes: str, tif: tifffile.TiffFile, where: str
+) -> tuple[np.ndarray, str, tuple[str, ...] | None]:
+    """Every axis of channels merged into the last one."""
+    apart = [i for i, axis in enumerate(axes[:-1]) if axis in _CHANNELS]
+    grid = "".join(axis for axis in axes[:-1] if axis not in _CHANNELS)
+    if not apart:
+        return found.samples, grid, found.names
+    if found.coverage is not Coverage.NONE:
+        raise InputError(
+            "channels without transparency",
+            f"channels that have alpha each (axes {axes})",
+            "save them without alpha",
+            where,
+        )
+    samples = np.moveaxis(found.samples, apart, range(-1 - len(apart), -1))
+    samples = samples.reshape(*samples.shape[: len(grid)], -1)
+    return samples, grid, _channel_names(tif, samples.shape[-1])
 
 
-def _coverage(page: tifffile.TiffPage) -> Coverage:
-    last = page.extrasamples[-1] if page.extrasamples else None
-    if last == tifffile.EXTRASAMPLE.UNASSALPHA:
-        return Coverage.STRAIGHT
-    return Coverage.PREMULTIPLIED if last == tifffile.EXTRASAMPLE.ASSOCALPHA else Coverage.NONE
-
-
-def _black_is_zero(stored: np.ndarray, page: tifffile.TiffPage, path: Path) -> np.ndarray:
-    if page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
-        return stored
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and stored.dtype.kind == "u":
-        return np.iinfo(stored.dtype).max - stored
-    raise InputError(
-        "gray or RGB pixels",
-        f"{tifffile.PHOTOMETRIC(page.photometric).name} pixels",
-        "convert the picture to RGB",
-        str(path),
-    )
+def _channel_names(tif: tifffile.TiffFile, count: int) -> tuple[str, ...] | None:
+    """The channels' names in OME, if each has one of its own."""
+    if not tif.ome_metadata:
+        return None
+    listed = ome_pixels(tifffile.xml2dict(tif.ome_metadata)).get("Channel", [])
+    listed = listed if isinstance(listed, list) else [listed]
+    names = [str(channel.get("Name", "")) for channel in listed if isinstance(channel, dict)]
+    return tuple(names) if len(set(names)) == count and all(names) else None

@@ -1,0 +1,192 @@
+"""What maps and rasters say beside their pixels: the value of no data, the scale of values, the size of pixels."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+
+from overtone.errors import InputError
+
+_NO_DATA, _METADATA = 42113, 42112
+_MAP_TAGS = (33550, 34264, 34735)
+_LINEAR = {9001: "m", 9002: "foot", 9003: "US survey foot", 9036: "km"}
+_ANGULAR = {9101: "radian", 9102: "degree", 9105: "arc-second", 9104: "arc-second"}
+_METRIC = ((32601, 32660), (32701, 32760), (25828, 25838), (3857, 3857), (2154, 2154), (3034, 3035))
+_MODEL, _ANGULAR_UNIT, _PROJECTED, _LINEAR_UNIT = 1024, 2054, 3072, 3076
+_GEOGRAPHIC = 2
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """Distances of neighbouring pixels on a map.
+
+    Attributes:
+        row: Distance of rows.
+        column: Distance of columns.
+        unit: Unit of both.
+    """
+
+    row: float
+    column: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How stored numbers become values: value = stored * slope + offset, per band.
+
+    Attributes:
+        slope: (bands,) factors.
+        offset: (bands,) values of a stored 0.
+        unit: Unit of the values, empty if not stated or not the same in all bands.
+        names: Names of the bands, or None where one has none.
+    """
+
+    slope: np.ndarray
+    offset: np.ndarray
+    unit: str
+    names: tuple[str, ...] | None
+
+    @property
+    def scales(self) -> bool:
+        """Whether values differ from the stored numbers."""
+        return bool(np.any(self.slope != 1) or np.any(self.offset != 0))
+
+
+def is_map(page: tifffile.TiffPage) -> bool:
+    """Whether the page is a raster of a map or of measurements rather than a photograph."""
+    return any(tag in page.tags for tag in (*_MAP_TAGS, _NO_DATA, _METADATA))
+
+
+def pixel_scale(page: tifffile.TiffPage) -> PixelScale | None:
+    """The size of pixels on the ground, where the coordinate system states its unit; None otherwise."""
+    size = _pixel_size(page)
+    unit = _unit(page)
+    return None if size is None or unit is None else PixelScale(*size, unit)
+
+
+def unit_is_missing(page: tifffile.TiffPage) -> bool:
+    """Whether the file has a size of pixels, but in an unknown unit."""
+    return _pixel_size(page) is not None and _unit(page) is None
+
+
+def _pixel_size(page: tifffile.TiffPage) -> tuple[float, float] | None:
+    scale, matrix = page.tags.valueof(33550), page.tags.valueof(34264)
+    if scale is not None and len(scale) >= 2:
+        across, down = abs(float(scale[0])), abs(float(scale[1]))
+    elif matrix is not None and len(matrix) == 16:
+        across, down = (math.hypot(float(matrix[i]), float(matrix[4 + i])) for i in (0, 1))
+    else:
+        return None
+    usable = all(math.isfinite(s) and s > 0 for s in (across, down))
+    return (down, across) if usable else None
+
+
+def _unit(page: tifffile.TiffPage) -> str | None:
+    """The unit of the map's coordinates: from its keys, else from the codes of systems that count in metres."""
+    keys = _keys(page)
+    if keys.get(_MODEL) == _GEOGRAPHIC:
+        return _ANGULAR.get(keys.get(_ANGULAR_UNIT, 9102))
+    if _LINEAR_UNIT in keys:
+        return _LINEAR.get(keys[_LINEAR_UNIT])
+    code = keys.get(_PROJECTED, 0)
+    return "m" if any(low <= code <= high for low, high in _METRIC) else None
+
+
+def _keys(page: tifffile.TiffPage) -> dict[int, int]:
+    """The keys of the coordinate system whose values stand in the directory itself."""
+    directory = page.tags.valueof(34735)
+    if not isinstance(directory, tuple) or len(directory) < 8:
+        return {}
+    entries = [directory[i : i + 4] for i in range(4, len(directory) - 3, 4)]
+    return {int(key): int(value) for key, tag, _, value in entries if tag == 0}
+
+
+def check_gaps(samples: np.ndarray, page: tifffile.TiffPage, where: str) -> None:
+    """Refuse samples that the file declares as missing.
+
+    Args:
+        samples: (..., bands) as stored, before any scaling.
+        page: Their page.
+        where: The file, for the message.
+
+    Raises:
+        InputError: If a sample has the value that means "no data".
+    """
+    for band, value in enumerate(_no_data(page, samples.shape[-1])):
+        if value is None:
+            continue
+        one = samples[..., band]
+        missing = np.isnan(one) if math.isnan(value) else one == _as_stored(value, samples.dtype)
+        count = int(np.count_nonzero(missing))
+        if count:
+            first = ", ".join(str(int(i)) for i in np.argwhere(missing)[0])
+            place = f"({first})" if samples.shape[-1] == 1 else f"({first}), band {band + 1}"
+            raise InputError(
+                "a raster without gaps",
+                f"{count} of {one.size} samples with the value {value:g}, which the file declares as no data "
+                f"(first at {place})",
+                "fill them in, or cut out a part without them",
+                where,
+            )
+
+
+def _no_data(page: tifffile.TiffPage, bands: int) -> list[float | None]:
+    text = str(page.tags.valueof(_NO_DATA, "")).replace(",", " ").strip("\0 ")
+    values = [_number(part) for part in text.split()]
+    if not values:
+        return [None] * bands
+    return values if len(values) == bands else [values[0]] * bands
+
+
+def _number(text: str) -> float | None:
+    if text.lower().lstrip("+-").startswith("nan"):
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _as_stored(value: float, dtype: np.dtype) -> object:
+    """The value as a sample of that type would hold it, so that decimals meet their rounded samples."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return dtype.type(value)
+    return value
+
+
+def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:
+    """GDAL's scale, offset, unit and description of each band."""
+    slope, offset = np.ones(bands), np.zeros(bands)
+    units, names = [""] * bands, [""] * bands
+    for item in _items(page):
+        band = int(item.get("sample", "-1")) if re.fullmatch(r"\d+", item.get("sample", "")) else -1
+        role, text = (item.get("role") or item.get("name") or "").lower(), (item.text or "").strip()
+        if not 0 <= band < bands:
+            continue
+        number = _number(text)
+        if role in ("scale", "offset") and number is not None and math.isfinite(number):
+            (slope if role == "scale" else offset)[band] = number
+        elif role == "unittype":
+            units[band] = text
+        elif role == "description":
+            names[band] = text
+    distinct = len(set(names)) == bands and all(names)
+    unit = units[0] if len(set(units)) == 1 else ""
+    return Scaling(slope, offset, unit, tuple(names) if distinct else None)
+
+
+def _items(page: tifffile.TiffPage) -> list[ElementTree.Element]:
+    text = page.tags.valueof(_METADATA)
+    if not text or "<!" in str(text):
+        return []
+    try:
+        return list(ElementTree.fromstring(str(text).strip("\0 ")).iter("Item"))
+    except ElementTree.ParseError:
+        return []

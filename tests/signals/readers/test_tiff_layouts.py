@@ -1,0 +1,138 @@
+"""Every way to store the same pixels reads as the same picture."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from overtone.signals import array, image, read, volume
+from tests.signals.readers import tiff
+from tests.signals.readers.tiff import DEFLATE, LZMA, LZW, NONE, PACKBITS, ZSTD, write_tiff
+
+STORED = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a, -1),
+}
+"""How an upright picture is stored under each orientation."""
+
+TYPES = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64]
+WHOLE = [t for t in TYPES if np.issubdtype(t, np.integer)]
+FLOATING = [np.float32, np.float64]
+
+
+def numbers(*shape: int, dtype: type, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    if np.issubdtype(dtype, np.floating):
+        return generator.normal(300, 100, shape).astype(dtype)
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    return generator.integers(low, high, shape, endpoint=True).astype(dtype)
+
+
+def found(path: Path, bands: int) -> np.ndarray:
+    values = array(path).grid_values.numpy()
+    assert values.shape[-1] == bands
+    return values
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_orientation_in_every_layout(tmp_path: Path, dtype: type) -> None:
+    layouts = itertools.product(
+        STORED, (1, 3), (NONE, LZW, DEFLATE), (None, 16), (False, True), ("<", ">"), (False, True)
+    )
+    for case in layouts:
+        turned, bands, compression, tile, planar, order, big = case
+        if planar and bands == 1:
+            continue
+        upright = numbers(7, 20, bands, dtype=dtype)
+        path = write_tiff(
+            tmp_path / "a.tif",
+            [STORED[turned](upright)],
+            compression=compression,
+            tile=tile,
+            planar=planar,
+            order=order,
+            big=big,
+            tags={274: (3, turned)},
+        )
+        np.testing.assert_array_equal(found(path, bands), upright.astype(float), err_msg=str(case))
+
+
+@pytest.mark.parametrize("compression", [NONE, LZW, DEFLATE, PACKBITS, LZMA, ZSTD])
+def test_compressions_with_their_predictors_and_pages(tmp_path: Path, compression: int) -> None:
+    with_predictors = [(1, TYPES)] + [(2, WHOLE), (3, FLOATING)] * (compression != PACKBITS)
+    for predictor, types in with_predictors:
+        for dtype, bands, tile, order in itertools.product(types, (1, 3, 4), (None, 16), "<>"):
+            pages = [numbers(9, 18, bands, dtype=dtype, seed=seed) for seed in range(3)]
+            options = {"compression": compression, "predictor": predictor, "tile": tile, "order": order}
+            where = f"{np.dtype(dtype)} {bands} {options}"
+            one = write_tiff(tmp_path / "a.tif", pages[:1], **options)
+            np.testing.assert_array_equal(found(one, bands), pages[0].astype(float), err_msg=where)
+            stack = volume(write_tiff(tmp_path / "b.tif", pages, **options))
+            np.testing.assert_array_equal(stack.grid_values, np.stack(pages).astype(float), err_msg=where)
+
+
+@pytest.mark.parametrize("compression", [NONE, LZW, DEFLATE])
+@pytest.mark.parametrize("bits", [1, 2, 4, 10, 12, 14])
+def test_numbers_of_fewer_bits_than_bytes_have_their_own_white(
+    tmp_path: Path, bits: int, compression: int
+) -> None:
+    stored = np.random.default_rng(0).integers(0, 2**bits, (5, 11, 1)).astype(np.uint16)
+    stored[0, 0, 0], stored[0, 1, 0] = 0, 2**bits - 1
+
+    def packed(block: np.ndarray) -> bytes:
+        each = [np.array([[int(b) for b in format(v, f"0{bits}b")] for v in row.ravel()]) for row in block]
+        return b"".join(np.packbits(line.ravel()).tobytes() for line in each)
+
+    path = write_tiff(
+        tmp_path / "a.tif", [stored], compression=compression, tags={258: (3, bits)}, data=packed
+    )
+    signal = image(path)
+    np.testing.assert_allclose(signal.grid_values, stored / (2**bits - 1), rtol=0, atol=1e-7)
+    assert read(path).kind == "picture"
+
+
+def test_the_file_writer_of_these_tests_agrees_with_tifffile(tmp_path: Path) -> None:
+    stored = numbers(7, 20, 3, dtype=np.uint16)
+    for compression, predictor in ((NONE, 1), (DEFLATE, 1), (DEFLATE, 2)):
+        for planar, tile, order in itertools.product((False, True), (None, 16), "<>"):
+            path = write_tiff(
+                tmp_path / "a.tif",
+                [stored],
+                compression=compression,
+                predictor=predictor,
+                planar=planar,
+                tile=tile,
+                order=order,
+            )
+            read_back = tifffile.imread(path)
+            np.testing.assert_array_equal(np.moveaxis(read_back, 0, -1) if planar else read_back, stored)
+
+
+def test_lzw_codes_of_every_width(tmp_path: Path) -> None:
+    noise = numbers(90, 100, 1, dtype=np.uint8)
+    assert len(tiff.lzw(noise.tobytes())) > 4096
+    path = write_tiff(tmp_path / "a.tif", [noise], compression=LZW, rows=90)
+    np.testing.assert_array_equal(found(path, 1), noise)
+
+
+def test_tiles_that_are_not_stored_count_as_the_value_of_no_data(tmp_path: Path) -> None:
+    stored = numbers(20, 20, 1, dtype=np.int16)
+    path = write_tiff(tmp_path / "a.tif", [stored], compression=LZW, tile=16)
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        counts = list(tif.pages.first.tags["TileByteCounts"].value)
+        tif.pages.first.tags["TileByteCounts"].overwrite([counts[0], 0, *counts[2:]])
+    expected = stored.astype(float)
+    expected[:16, 16:] = 0
+    signal = array(path)
+    np.testing.assert_array_equal(signal.grid_values, expected)
+    assert "1 of 4 tiles are not stored and read as 0" in signal.notes
