@@ -32,8 +32,8 @@ def image(
 
     Coordinates are in picture heights on both axes (rows and columns are both 1/height apart, so pixels stay
     square), or in mm if `spacing` is given or a TIFF stores a physical pixel size (OME, ImageJ, or pixels per
-    centimetre). Pixels per inch are ignored. Orientation is applied, palettes are looked up, CMYK becomes
-    RGB. 16-bit gray with alpha is read at 8 bits.
+    centimetre), or in the unit of a map that states it. Pixels per inch are ignored. Orientation is applied,
+    palettes are looked up, CMYK becomes RGB, transparent colours are transparent. Further bands stay channels.
 
     Args:
         source: Path of a picture, or an array (H, W), (H, W, C) or (C, H, W) of 8-bit, 16-bit, boolean or
@@ -55,6 +55,13 @@ def image(
     """
     if isinstance(source, str | os.PathLike):
         path = existing(source)
+        if channel_axis is not None:
+            raise InputError(
+                "a channel axis for arrays alone",
+                "a picture file, which says it",
+                "leave it out",
+                str(source),
+            )
         pixels = picture_file.read(path)
         name, where = path.name, str(source)
     else:

@@ -43,8 +43,7 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
     Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
     slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
     its own values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii
-    .nii.gz .hdr .img .mgz. Series: .csv .tsv; with
-    `inputs`, tables. Arrays: .npy .npz.
+    .nii.gz .hdr .img .mgz. Series: .csv .tsv; with `inputs`, tables. Arrays: .npy .npz.
 
     Args:
         path: The file.
