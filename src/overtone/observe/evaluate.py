@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +14,21 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
+from overtone.observe.agreement import agree
 from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.untouched import untouched
 from overtone.signals import Places
 
-Forward = Callable[[Any], Any]
+Forward = Callable[..., Any]
+"""From inputs to outputs, or from the network and inputs: a function of one or of two arguments."""
+
 Outputs = Callable[[Any], Tensor]
 
 LARGEST_CHUNK = {"cpu": 1 << 13, "cuda": 1 << 17}
 """Samples beyond which a larger chunk gains nothing: on a CPU the activations should stay near the caches."""
+
+_COMPANY = 16
+"""Samples among which it is tried whether a network answers each by itself."""
 
 SMALLEST_CHUNK = 256
 """Samples of a network without a known layer output; others may get fewer."""
@@ -80,10 +88,13 @@ class Evaluator:
     Args:
         network: The network. A `Field` gets float64 coordinates, any other network floating-point inputs in its
             parameters' precision and on their device, wherever they are at that moment.
-        forward: Called with the inputs instead of the network.
+        forward: Called with the inputs instead of the network, or with the network and the inputs if it takes two
+            arguments: the network itself, without what wraps it.
         outputs: Called with what the network returns; gives the one (M, ..., C) tensor that is meant.
         memory: Budget for activations, in GiB. A chunk that does not fit all the same is cut to a quarter.
     """
+
+    _each: float = 0.0
 
     def __init__(
         self,
@@ -105,26 +116,90 @@ class Evaluator:
         self._memory = memory
         self._forms: dict[Samples, tuple[tuple[int, ...], torch.dtype]] = {}
         self._chunk = chunk_size(self.network, memory)
+        self._steady = True
+        self._whole, self._coupled = False, False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all samples are evaluated at once, because the network does not answer each by itself."""
+        return self._whole
+
+    @property
+    def coupled(self) -> bool:
+        """Whether answers at a sample were seen to depend on the samples beside it."""
+        return self._coupled
 
     def trial(self, samples: Samples) -> tuple[Tensor, bool]:
-        """Outputs at the first two samples, and whether a second evaluation gives the same.
+        """Outputs at the first two samples, and whether a second evaluation gives the same, see `agree`.
 
-        Two evaluations count as the same up to the square root of the outputs' precision, relative to their largest.
+        A network that refuses two samples, or answers at some of a dozen samples otherwise than beside them, is from
+        now on evaluated at all of them at once, see `Samples.whole`.
 
         Raises:
-            InputError: If the network cannot be called so.
+            InputError: If the network cannot be called so, or all samples at once do not keep to the memory.
         """
+        if self._whole:
+            return self._trial(samples)
+        try:
+            found = self._trial(samples)
+        except InputError:
+            together = self._whole_trial(samples) if self._suits_whole(samples) else None
+            if together is None:
+                raise
+            return together
+        if found[1] and not self._answers_singly(samples, found[0]):
+            self._couple(samples)
+            return self._trial(samples)
+        return found
+
+    def _trial(self, samples: Samples) -> tuple[Tensor, bool]:
         count = min(2, samples.count)
         with untouched(self.network), _largest_output(self.network) as largest, _callable():
-            first = _in_chunks(self.network, samples, 0, count, count, self._call)
-            second = _in_chunks(self.network, samples, 0, count, count, self._call)
+            first, second = (self._evaluated(samples, 0, count, count) for _ in range(2))
         self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
-        fits = self._memory * 2**30 * count / (16 * max(largest[0], 1))
+        seen = samples.whole[0].count if self._whole else count
+        self._each = largest[0] / seen
+        fits = self._memory * 2**30 / (16 * max(self._each, 1))
         self._chunk = min(self._chunk, max(1, int(fits)))
-        if not bool(first.isfinite().all()):
-            return first, True
-        scale = float(first.abs().max()) * torch.finfo(first.dtype).eps ** 0.5
-        return first, bool(((first - second).abs() <= scale).all())
+        steady = agree(self.network, first, second)
+        self._steady &= steady
+        return first, steady
+
+    def _whole_trial(self, samples: Samples) -> tuple[Tensor, bool] | None:
+        """The trial of a network that takes nothing but all samples; None if it does not take these either."""
+        self._whole = True
+        with contextlib.suppress(InputError):
+            return self._trial(samples)
+        self._whole = False
+        return None
+
+    def _answers_singly(self, samples: Samples, first: Tensor) -> bool:
+        """Whether the first and the last two of a dozen samples are answered alike alone and among the others."""
+        count = min(_COMPANY, samples.count, self._chunk)
+        if count <= len(first):
+            return True
+        with untouched(self.network), _callable():
+            among = self._evaluated(samples, 0, count, count)
+            last = self._evaluated(samples, count - len(first), count, count)
+        ends = ((among[: len(first)], first), (among[count - len(first) :], last))
+        return all(agree(self.network, *end) for end in ends)
+
+    def _couple(self, samples: Samples) -> None:
+        """From now on evaluate everything at once."""
+        if not self._suits_whole(samples):
+            every = samples.whole[0].count
+            raise InputError(
+                "a network that answers each sample by itself, or all samples at once within the memory",
+                f"answers that depend on the samples beside them, and {every} samples beyond {self._memory:g} GiB",
+                "pass memory= for all at once, as inputs no more samples than belong together, or forward=",
+                "network",
+            )
+        self._whole = self._coupled = True
+
+    def _suits_whole(self, samples: Samples) -> bool:
+        """Whether all samples at once keep to the memory, as far as is known of the activations."""
+        every = samples.whole[0]
+        return every.count * max(16 * self._each, every.bytes_each) <= self._memory * 2**30
 
     def form(self, samples: Samples) -> tuple[tuple[int, ...], torch.dtype]:
         """Shape of the outputs at one sample, and their precision."""
@@ -139,17 +214,40 @@ class Evaluator:
 
     def __call__(self, samples: Samples, begin: int = 0, end: int | None = None) -> Tensor:
         """Outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""
+        last = samples.count if end is None else end
         with untouched(self.network):
             while True:
                 try:
-                    last = samples.count if end is None else end
-                    return _in_chunks(self.network, samples, begin, last, self._chunk, self._call)
+                    found = self._evaluated(samples, begin, last, self._chunk)
+                    if self._still_singly(samples, begin, last, found):
+                        return found
+                    self._couple(samples)
+                    return self._evaluated(samples, begin, last, self._chunk)
                 except (RuntimeError, MemoryError) as error:
-                    if self._chunk == 1 or not _out_of_memory(error):
+                    if self._whole or self._chunk == 1 or not _out_of_memory(error):
                         raise
                 self._chunk = max(1, self._chunk // 4)
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
+
+    def _evaluated(self, samples: Samples, begin: int, end: int, chunk: int) -> Tensor:
+        if not self._whole:
+            return _in_chunks(self.network, samples, begin, end, chunk, self._call)
+        every, index = samples.whole
+        found = _in_chunks(self.network, every, 0, every.count, every.count, self._call)
+        return (found if index is None else found[index])[begin:end]
+
+    def _still_singly(self, samples: Samples, begin: int, end: int, found: Tensor) -> bool:
+        """Whether the last two of samples that are a part of more are answered alike alone and in their chunk.
+
+        A network may begin to look beside while it learns, as attention does that starts from zero.
+        """
+        chunk = min(self._chunk, end - begin)
+        alone = len(range(begin, end)) % chunk or chunk
+        part = end - begin > chunk or end - begin < samples.whole[0].count
+        if self._whole or not self._steady or not part or alone <= 2 or isinstance(self.network, Field):
+            return True
+        return agree(self.network, found[-2:], self._evaluated(samples, end - 2, end, chunk))
 
 
 def _in_chunks(
@@ -176,8 +274,20 @@ def _in_chunks(
 
 def _caller(network: nn.Module, forward: Forward | None, outputs: Outputs | None) -> Forward:
     """One function from a chunk of samples to the tensor that is meant."""
-    ask = forward or (lambda given: _ask(network, given))
+    ask: Forward = functools.partial(_ask, network)
+    if forward is not None:
+        ask = functools.partial(forward, network) if _takes_network(forward) else forward
     return lambda given: (outputs or _only_tensor)(ask(given))
+
+
+def _takes_network(forward: Forward) -> bool:
+    """Whether a function cannot do without two positional arguments."""
+    try:
+        known = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is p.empty for p in known) == 2
 
 
 def _ask(network: nn.Module, given: Any) -> Any:
@@ -225,7 +335,8 @@ def _callable() -> Iterator[None]:
         raise InputError(
             "a network that can be called with what is watched",
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            "watch inputs that it takes, or pass forward=, a function from these to its outputs",
+            "watch inputs that it takes, or pass forward=, a function from these (or from the network and these) to "
+            "its outputs",
             "network",
         ) from error
 

@@ -27,6 +27,9 @@ from overtone.observe.window import Window
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 
+WHOLE = "all samples at once"
+"""The attribute `evaluated` of records whose network does not answer each sample by itself."""
+
 
 @final
 class Probe(Recording):
@@ -50,7 +53,8 @@ class Probe(Recording):
         bands: Of a signal, the frequency bands; the default of `spectra.Bands.log` unless said.
         noise: Of a signal, the noise floor, if it is already known; estimated from the signal if None.
         forward: A function from inputs to outputs to call instead of the network, for instance
-            `lambda x: network(2 * x.float() - 1)`.
+            `lambda x: network(2 * x.float() - 1)`; one of two arguments is given the network too, without what wraps
+            it: `lambda network, x: network(x, edges)`.
         outputs: A function from what the network returns to the one tensor that is meant, for instance
             `lambda answer: answer["logits"]`.
         snapshots: Of a signal, steps at which the whole prediction is kept, for reports.
@@ -95,6 +99,8 @@ class Probe(Recording):
         self._processes = processes or Alone()
         steady = self.check()
         told = describe_network(self._evaluate.network) | ({} if steady else {"deterministic": False})
+        if self._evaluate.whole:
+            told["evaluated"] = WHOLE
         super().__init__(
             Log(
                 self.views,
@@ -111,6 +117,8 @@ class Probe(Recording):
                 "the network gives other outputs at a second evaluation in eval mode; rows hold that noise, and the "
                 "record's attribute `deterministic` is False."
             )
+        self._coupled = False
+        self._tell_coupled()
         for view in self._grids if resume_after is None else ():
             self._log.snapshot(view.name, "target", -1, view.target_snapshot())
 
@@ -205,6 +213,7 @@ class Probe(Recording):
         outputs = self._answers(asked for view in self.views for asked in view.asks)
         rows = {view.name: functools.partial(view.row, outputs) for view in self.views}
         self._append(step, loss, learning_rate, rows)
+        self._tell_coupled()
         if step in self._snapshots:
             self._log.guard(step, self.views[0].name, lambda: self.snapshot(step))
         return True
@@ -261,6 +270,15 @@ class Probe(Recording):
 
     def _answers(self, asked: Iterable[Samples] = ()) -> Answers:
         return Answers(self._evaluate, self._processes, asked)
+
+    def _tell_coupled(self) -> None:
+        if self._evaluate.coupled and not self._coupled:
+            self._coupled = True
+            self.annotate(evaluated=WHOLE)
+            self._log.warn(
+                "the network's answer at a sample depends on the samples beside it; rows evaluate it at all samples at "
+                "once, and the record's attribute `evaluated` says so. Pass forward= to give it other company."
+            )
 
     def _opened(self, resume_after: int | None) -> Open:
         if not self._processes.writes:

@@ -33,6 +33,16 @@ class Samples(ABC):
     def arrays(self) -> Any:
         """All of them as NumPy arrays in the same nesting."""
 
+    @property
+    def whole(self) -> tuple[Samples, Tensor | None]:
+        """All samples that belong together, and the positions (M,) of these among them; None if they are all."""
+        return self, None
+
+    @property
+    def bytes_each(self) -> float:
+        """Memory of what the network gets for one sample, as far as it is known."""
+        return 0.0
+
     def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Any:
         """What is read of the network where it is given some of these: its outputs, unless a kind of samples differs.
 
@@ -64,6 +74,16 @@ class GridSamples(Samples):
     def count(self) -> int:
         """Number of samples."""
         return self._grid.samples if self._index is None else int(self._index.numel())
+
+    @property
+    def whole(self) -> tuple[Samples, Tensor | None]:
+        """The whole grid."""
+        return (self, None) if self._index is None else (GridSamples(self._grid), self._index.cpu())
+
+    @property
+    def bytes_each(self) -> float:
+        """A place."""
+        return 8.0 * len(self._grid.extent)
 
     def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         """(end - begin, d) coordinates in the grid's units."""
@@ -111,6 +131,7 @@ class Batch(Samples):
                     name,
                 )
         self._count = len(found[0][1])
+        self._drawn_from: tuple[Batch, Tensor] | None = None
         self._key = tuple((n, t.data_ptr(), t.dtype, t.shape, t.stride(), t.device) for n, t in found)
 
     def __eq__(self, other: object) -> bool:
@@ -138,8 +159,20 @@ class Batch(Samples):
         return _each(self.tensors, lambda leaf: leaf.cpu().numpy())
 
     def at(self, index: Tensor) -> Batch:
-        """These samples alone, (M,) int64 positions."""
-        return Batch(_each(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
+        """These samples alone, (M,) int64 positions; they know of the others."""
+        drawn = Batch(_each(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
+        drawn._drawn_from = (self, index.cpu())
+        return drawn
+
+    @property
+    def whole(self) -> tuple[Samples, Tensor | None]:
+        """The batch that these were drawn from."""
+        return (self, None) if self._drawn_from is None else self._drawn_from
+
+    @property
+    def bytes_each(self) -> float:
+        """A row of all tensors."""
+        return sum(leaf[0].numel() * leaf.itemsize for _, leaf in leaves(self.tensors, ""))
 
     def features(self) -> Tensor:
         """(N, d) one row of numbers a sample: the only floating-point tensor there is, flattened.
@@ -156,6 +189,11 @@ class Batch(Samples):
                 "inputs",
             )
         return found[0].detach().reshape(self.count, -1).cpu()
+
+
+def batch_of(inputs: Any) -> Batch:
+    """A `Batch` as it is, everything else made one."""
+    return inputs if isinstance(inputs, Batch) else Batch(inputs)
 
 
 def _convert(inputs: Any, where: str) -> Any:

@@ -36,6 +36,17 @@ class Activations(Samples):
         """Number of samples."""
         return self._samples.count
 
+    @property
+    def whole(self) -> tuple[Samples, Tensor | None]:
+        """All that the samples belong to, of which the same layers are read."""
+        every, index = self._samples.whole
+        return (self if index is None else Activations(every, self._names, self._places, self._width)), index
+
+    @property
+    def bytes_each(self) -> float:
+        """As the samples have them."""
+        return self._samples.bytes_each
+
     def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
         """What the network is given."""
         return self._samples.take(begin, end, device, dtype)

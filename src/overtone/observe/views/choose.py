@@ -66,14 +66,15 @@ def choose(
     places = places and tensor.shape[1] <= 3 and features is None
     most = SEQUENCES if target.values.ndim == 3 else POINTS if places else SAMPLES
     index = _drawn(batch.count, most if samples is None else samples, seed)
-    batch, target = batch.at(index), target.at(index)
+    if len(index) < batch.count:
+        batch, target = batch.at(index), target.at(index)
     if target.values.ndim == 3:
-        return sequence(batch.tensors, target)
+        return sequence(batch, target)
     if places:
-        return points(batch.tensors, target)
+        return points(batch, target)
     rows = None if features is None else as_tensor(entire(features, "features"))
     rows = None if rows is None else rows.reshape(-1, _width(features))[index]
-    return graph(batch.tensors, target, features=rows)
+    return graph(batch, target, features=rows)
 
 
 def _drawn(count: int, wanted: int, seed: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.observe.samples import Batch
+from overtone.observe.samples import Batch, batch_of
 from overtone.observe.target import target_of
 from overtone.observe.views.direction import Along
 from overtone.observe.views.ladder import Ladder
@@ -49,7 +49,7 @@ def graph(
     Raises:
         InputError: If samples have too many duplicates, are too few, or do not fit the targets.
     """
-    samples = Batch(inputs)
+    samples = batch_of(inputs)
     rows = samples.features() if features is None else features
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
@@ -93,7 +93,7 @@ def filters(
     Raises:
         InputError: If the widths are not positive, or samples and targets do not fit.
     """
-    samples, target = Batch(inputs), target_of(targets, classes)
+    samples, target = batch_of(inputs), target_of(targets, classes)
     rows = samples.features() if features is None else features
     values = target.values.reshape(len(target.values), -1)
     if widths is None:
@@ -139,7 +139,7 @@ def directions(
     Raises:
         InputError: If the samples are constant along the direction or do not fit the targets.
     """
-    samples = Batch(inputs)
+    samples = batch_of(inputs)
     rows = samples.features() if features is None else features
     transform = DirectionTransform(rows, None if along is None else Batch(along).tensors[None], count)
     if len(transform.directions) != 1:

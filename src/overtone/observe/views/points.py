@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from overtone.observe.samples import Batch
+from overtone.observe.samples import batch_of
 from overtone.observe.target import target_of
 from overtone.observe.views.sampled import SampledView
 from overtone.spectra import Bands, PointsTransform
@@ -46,7 +46,7 @@ def points(
     Raises:
         InputError: If places coincide, lie on a line, are too few for the bands, or do not fit the targets.
     """
-    samples = Batch(coords)
+    samples = batch_of(coords)
     transform = PointsTransform(
         samples.features(), bands, domain=domain, periodic=periodic, method=method, density=density
     )

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.observe.samples import Batch
+from overtone.observe.samples import batch_of
 from overtone.observe.target import target_of
 from overtone.observe.views.sampled import SampledView
 from overtone.spectra import Bands
@@ -54,7 +54,7 @@ def sequence(
     steps = target.values.shape[1]
     transform = SequenceTransform(steps, rate, bands, estimator or EvenExtension())
     return SampledView(
-        Batch(inputs),
+        batch_of(inputs),
         target,
         transform,
         name=name,
