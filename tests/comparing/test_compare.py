@@ -1,6 +1,7 @@
 """Comparisons from end to end: what takes part, what is kept, and what is refused."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,14 +10,18 @@ import torch
 import overtone as ot
 from overtone.comparing.best import Best
 from overtone.comparing.choices import ALWAYS, candidates, networks
+from overtone.comparing.compare import with_steps
+from overtone.comparing.folder import kept_extent
 from overtone.comparing.network import Trained
 from overtone.comparing.problem import Problem
+from overtone.comparing.verdict import Verdict
 from overtone.comparing.work import attempt
 from overtone.errors import InputError, RunError
 from overtone.fitting.network import Encoding, NetworkSettings
 from overtone.signals import masks, synthetic
 from overtone.sweeps import Local
 from overtone.tune import Budget
+from overtone.tune.size import step_seconds
 from tests.comparing.small import QUICK, Nobody, waves, white
 
 CPU = torch.device("cpu")
@@ -152,7 +157,7 @@ REFUSED = {
     ),
     "seconds": (
         {"seconds": 1e-5},
-        r"seconds: expected a budget of at least \S+ s, in which 50 steps fit, got 1e-05 s",
+        r"seconds: expected at least \S+ s, what one step takes, got 1e-05 s; allow \S+ s for a first result",
     ),
     "parameters": (
         {"parameters": 20},
@@ -247,3 +252,41 @@ def test_every_network_can_be_asked_for():
             continue
         field = network.field(problem, 8, 0)
         assert field(problem.signal.coords[:3]).shape == (3, 1), name
+
+
+def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
+    """In twenty steps of a full-sized network nothing is learned: it is narrowed, as `fit` does, and not refused."""
+    signal = waves()
+    problem = Problem.of(signal.with_held_out(masks.random(signal.geometry, 0.1, 0)))
+    seconds = 20 * step_seconds(networks()["gaussian"].field(problem, 256, 0), problem.signal, CPU)
+    few = {"candidates": ["gaussian"], "seconds": seconds, "seeds": 1}
+    found = ot.compare(signal, tmp_path / "c", **few, progress=True)
+    first, second = capsys.readouterr().err.splitlines()[:2]
+    assert first == f"compare {signal.name}: choosing the bandwidth by the samples to learn from"
+    assert re.search(
+        r"^bandwidth .+ cycles per array, 8 parts, 2 of them trainings with .+ s each -> ", second
+    )
+    extent = kept_extent(tmp_path / "c", found.budget)
+    assert extent is not None
+    assert extent.width == 128
+    assert {score.name for score in found.scores if score.trained} == {"mlp", "gaussian"}
+    sizes = {score.name: score.parameters for score in found.scores}
+    assert sizes["gaussian"] == sum(
+        p.numel() for p in networks()["gaussian"].field(problem, 128, 0).parameters()
+    )
+    again = ot.compare(signal, tmp_path / "c", **few, workers=Nobody())
+    assert again.scores == found.scores
+
+
+def test_networks_without_time_to_learn_are_not_judged_in_silence():
+    decision = Verdict(
+        "linear", False, ("linear wins with 3.0 dB.", "That is all.", "No network is worth it.")
+    )
+    results = {"linear": {0: {"steps": None}}, "mlp": {0: {"steps": 3}, 1: {"steps": 900}}}
+    told = with_steps(decision, results, candidates()).sentences
+    assert len(told) == 3
+    assert told[-1] == (
+        "No network is worth it. Too few to judge a network by had mlp 3 steps: allow more time."
+    )
+    plenty = {"mlp": {0: {"steps": 900}}}
+    assert with_steps(decision, plenty, candidates()) == decision

@@ -12,6 +12,7 @@ from overtone.cli.source import read_source
 from overtone.cli.text import count, facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
 from overtone.errors import InputError
+from overtone.wording import number
 
 if TYPE_CHECKING:
     from overtone.comparing import Comparison
@@ -224,7 +225,9 @@ def text(found: Comparison, page: str) -> str:
     for score in found.scores:
         ends = f"{score.low:.1f} to {score.high:.1f}" if score.high > score.low else "-"
         size = "-" if score.parameters is None else f"{score.parameters:,}"
-        lines.append(f"{score.name:<18}{score.mean:>11.1f} dB  {ends:<16}{score.seconds:>7.3g} s  {size}")
+        lines.append(
+            f"{score.name:<18}{score.mean:>11.1f} dB  {ends:<16}{number(score.seconds):>7} s  {size}"
+        )
     signal = found.problem.signal
     rows = {
         "Samples": f"{count(len(signal.train_index), 'sample')} to learn from, {len(signal.held_out_index):,} held out"

@@ -30,9 +30,6 @@ be reused."""
 MEANINGFUL = 10**6
 """Width beyond which a bound on it is no advice."""
 
-SHOWN = 16
-"""Bands listed for people, evenly among those that hold something."""
-
 
 @click.command(
     cls=Verb,
@@ -132,17 +129,19 @@ def text(found: Forecast) -> str:
 
 
 def _learning(found: Forecast) -> str:
-    """Learning steps per band."""
+    """Learning steps of every band, in ascending order."""
     from overtone.fitting.predict import learning_steps
+    from overtone.records import derived
 
-    unit, power = found.record.attrs["frequency_unit"], found.record.target_power.sum("channel").values
-    held = [row for row, p in zip(learning_steps(found), power, strict=True) if p > 1e-10 * power.sum()]
-    shown = held[:: max(1, -(-len(held) // SHOWN))]
+    unit = found.record.attrs["frequency_unit"]
+    held = derived.has_content(derived.combine_channels(found.record)).values
     lines = [f"{'band':>17}  {'learned at step':>15}  between"]
-    for row in shown:
+    for row, content in zip(learning_steps(found), held, strict=True):
         edges = f"{row['low']:.4g} - {row['high']:.4g}"
         step = "?" if row["learning_step"] is None else str(row["learning_step"])
-        lines.append(f"{edges:>17}  {step:>15}  {_span(row, found.prediction.pilot)}".rstrip())
+        span = _span(row, found.prediction.pilot)
+        step, span = (step, span) if content else ("-", "nothing to learn")
+        lines.append(f"{edges:>17}  {step:>15}  {span}".rstrip())
     return "\n".join([f"Predicted learning steps, bands in {unit}", *lines])
 
 

@@ -244,8 +244,8 @@ def text(one: Study, result: Result | None) -> str:
         rows |= {name.capitalize(): str(interval) for name, interval in result.intervals.items()}
         rows[f"Control: {one.control.name}"] = f"{result.control}"
         rows["Because"] = result.judgement.reason
-    if one.caveat:
-        rows["Caveat"] = one.caveat
+    if caveat := "" if result is None else one.care(result.size):
+        rows["Caveat"] = caveat
     return f"{paragraph(f'{one.name}: {verdict}', [one.claim])}\n\n{facts(rows)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import click
@@ -12,7 +13,8 @@ INDIRECT = {"fraction": "--held-out", "size": "--blocks", "add_noise": "--noise"
 """Arguments of the library that a flag reaches under another name."""
 
 ARGUMENT = re.compile(r"\b([a-z_]+)=")
-COMMAND = re.compile(r"No such command '(.*)'")
+COMMAND = re.compile(r"No such command (.*)\.", re.DOTALL)
+"""What Click says of a verb that it does not know, quoted as `repr` does."""
 EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")
 
 
@@ -36,12 +38,28 @@ def wrong_usage(error: click.UsageError, group: click.Group) -> str:
         return f"expected {error.param.make_metavar(error.ctx)}, got nothing; {look}."
     if isinstance(error, click.BadParameter) and error.param is not None:
         return f"{error.param.opts[0]}: {_bad_value(error.message, error.param.type)}; {look}."
+    if unknown := COMMAND.fullmatch(error.message):
+        return _no_such_verb(unknown[1], error.ctx.command if error.ctx else group, look)
     message = error.format_message()
-    if unknown := COMMAND.search(message):
-        return f"expected one of {', '.join(sorted(group.commands))}, got {unknown[1]!r}; {look}."
     if extra := EXTRA.search(message):
-        return f"expected one SOURCE at most, got more ({extra[1]}); {look}."
+        return f"expected {_most_words(error.ctx)}, got more ({extra[1]}); {look}."
     return f"{message.rstrip('.')}; {look}."
+
+
+def _no_such_verb(quoted: str, command: click.Command, look: str) -> str:
+    verbs = sorted(command.commands) if isinstance(command, click.Group) else []
+    near = difflib.get_close_matches(quoted[1:-1], verbs, 1)
+    meant = f"; did you mean {near[0]}? ({look})" if near else f"; {look}."
+    return f"expected one of {', '.join(verbs)}, got {quoted}{meant}"
+
+
+def _most_words(context: click.Context | None) -> str:
+    """How many words a verb takes, by the names of what they stand for."""
+    taken = [p for p in context.command.params if isinstance(p, click.Argument)] if context else []
+    if context is None or not taken:
+        return "no word that is not a flag"
+    names = ", ".join(p.make_metavar(context).strip("[]") for p in taken)
+    return f"one {names} at most"
 
 
 def in_flags(error: OvertoneError, group: click.Group) -> str:

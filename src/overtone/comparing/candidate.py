@@ -22,11 +22,13 @@ class Attempt:
         prediction: (N, C) values at every sample, in the value unit.
         parameters: Of the network; None for what has none.
         note: How, in a sentence; may be empty.
+        steps: Optimizer steps taken; None for what takes none.
     """
 
     prediction: Tensor
     parameters: int | None = None
     note: str = ""
+    steps: int | None = None
 
 
 class Candidate(ABC):

@@ -5,21 +5,23 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from overtone.comparing.budget import USUAL_BUDGET, within
+from overtone.comparing.budget import LEAST_STEPS, USUAL_BUDGET, described, within
 from overtone.comparing.candidate import Candidate
 from overtone.comparing.choices import MEAN, USUAL, chosen
 from overtone.comparing.comparison import Comparison
-from overtone.comparing.folder import Folder
+from overtone.comparing.extent import Extent
+from overtone.comparing.folder import Folder, kept_extent
 from overtone.comparing.here import Here
 from overtone.comparing.problem import Problem
 from overtone.comparing.score import Margin, Score, cells, margin, student
-from overtone.comparing.verdict import decide
+from overtone.comparing.verdict import Verdict, decide
 from overtone.comparing.work import prediction_path
 from overtone.defaults import standard
 from overtone.errors import InputError, RunError
@@ -27,6 +29,7 @@ from overtone.fitting.arguments import find_device, hold_out
 from overtone.signals import Signal, on_grid
 from overtone.sweeps import Store, Task, Workers, sweep
 from overtone.tune import Budget
+from overtone.wording import number, per_axis, plural
 
 FUNCTION = "overtone.comparing.work:attempt"
 
@@ -86,12 +89,22 @@ def compare(
     if seeds < 1:
         raise InputError("at least one seed", f"{seeds}", "pass for instance 3", "seeds")
     where = find_device(device)
-    problem = Problem.of(hold_out(on_grid(signal), held_out, seed))
+    say = _told if progress else _silent
+    split = hold_out(on_grid(signal), held_out, seed)
+    if len(split.held_out_index):
+        say(f"compare {signal.name}: choosing the bandwidth by the samples to learn from")
+    problem = Problem.of(split)
     for candidate in taking_part.values():
         candidate.check(problem, budget, where)
     folder = Folder(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
+    known = None if overwrite else kept_extent(folder.path, budget)
+    extent = known or Extent.of(problem, budget, where)
     mark = folder.begin(problem, overwrite)
+    folder.keep(budget, extent)
     tasks = _tasks(folder, mark, taking_part, budget, range(seed, seed + seeds), str(device))
+    say(_announcement(problem, budget, tasks, taking_part, folder))
+    for warning in extent.warnings:
+        say(f"warning: {warning}")
     results, failed = _run(tasks, Store(folder.results), workers, progress, problem.signal.peak)
     if MEAN in failed or all(n not in results for n, c in taking_part.items() if c.trained):
         raise RunError(
@@ -101,6 +114,28 @@ def compare(
             "compare",
         )
     return _judge(folder, problem, budget, taking_part, results, failed)
+
+
+def _told(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+def _announcement(
+    problem: Problem,
+    budget: Budget,
+    tasks: Mapping[str, Sequence[Task]],
+    taking_part: Mapping[str, Candidate],
+    folder: Folder,
+) -> str:
+    """What is about to happen, in one line."""
+    trainings = sum(len(several) for name, several in tasks.items() if taking_part[name].trained)
+    reach = f"bandwidth {per_axis(problem.bandwidth)} {problem.signal.geometry.frequency_unit}"
+    parts = plural(sum(map(len, tasks.values())), "part")
+    return f"{reach}, {parts}, {trainings} of them trainings with {described(budget)} each -> {folder.path}"
 
 
 def _spent(candidate: Candidate, budget: Budget) -> Budget:
@@ -145,12 +180,12 @@ def _run(
         name = ended.task.settings["candidate"]
         if ended.error is None:
             results.setdefault(name, {})[ended.task.settings["seed"]] = ended.result
-            level = f"{_decibel(ended.result['error'], peak):.1f} dB in {ended.result['seconds']:.2g} s"
+            level = f"{_decibel(ended.result['error'], peak):.1f} dB in {number(ended.result['seconds'])} s"
         else:
             failed[name] = level = ended.error
         if progress:
             kept = ", kept from before" if ended.before else ""
-            print(f"[{done}/{len(every)}] {ended.task.name}: {level}{kept}", file=sys.stderr, flush=True)  # noqa: T201
+            _told(f"[{done}/{len(every)}] {ended.task.name}: {level}{kept}")
     return results, failed
 
 
@@ -184,8 +219,26 @@ def _judge(
         if a.name in better
         for b in scores[place + 1 :]
     }
-    decision = decide(scores, margins)
+    decision = with_steps(decide(scores, margins), results, taking_part)
     return Comparison(folder.path, problem, budget, tuple(scores), margins, decision, shown, dict(failed))
+
+
+def with_steps(
+    decision: Verdict, results: Mapping[str, Mapping[int, Any]], taking_part: Mapping[str, Candidate]
+) -> Verdict:
+    """The verdict with a word on networks that had no time to learn anything."""
+    taken = {
+        name: min(r.get("steps") or LEAST_STEPS for r in by_seed.values())
+        for name, by_seed in results.items()
+        if taking_part[name].trained
+    }
+    short = {name: steps for name, steps in taken.items() if steps < LEAST_STEPS}
+    if not short:
+        return decision
+    told = ", ".join(f"{name} {plural(steps, 'step')}" for name, steps in short.items())
+    *before, last = decision.sentences
+    why = f"{last} Too few to judge a network by had {told}: allow more time."
+    return replace(decision, sentences=(*before, why))
 
 
 def _score(name: str, candidate: Candidate, results: Sequence[Mapping[str, Any]], peak: float) -> Score:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from overtone.comparing.extent import Extent
 from overtone.comparing.problem import Problem
-from overtone.comparing.work import PREDICTIONS, PROBLEM
 from overtone.errors import InputError
+from overtone.tune import Budget
 
 ABOUT, RESULTS, REPORT = "comparison.json", "results", "report.html"
+PROBLEM, PREDICTIONS = "problem.npz", "predictions"
 
 
 @final
@@ -82,6 +84,37 @@ class Folder:
             about.write_text(json.dumps({"samples": mark}), encoding="utf-8")
             problem.save(self.path / PROBLEM)
         return mark
+
+    def keep(self, budget: Budget, extent: Extent) -> None:
+        """Keep what a budget pays for, so that every part of the comparison and its continuation get the same.
+
+        Args:
+            budget: Of each network.
+            extent: What it pays for.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
+        with _written_to(self.path):
+            about = self.path / ABOUT
+            kept = json.loads(about.read_text(encoding="utf-8"))
+            kept.setdefault("extents", {})[_named(budget)] = extent.to_json()
+            partial = about.with_suffix(".part")
+            partial.write_text(json.dumps(kept), encoding="utf-8")
+            partial.replace(about)
+
+
+def kept_extent(folder: str | Path, budget: Budget) -> Extent | None:
+    """What `Folder.keep` kept for a budget; None if it kept nothing."""
+    try:
+        kept = json.loads((Path(folder) / ABOUT).read_text(encoding="utf-8"))
+        return Extent.from_json(kept["extents"][_named(budget)])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _named(budget: Budget) -> str:
+    return f"{budget.seconds}-{budget.parameters}"
 
 
 def _fingerprint(problem: Problem) -> str:

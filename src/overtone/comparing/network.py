@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from overtone.baselines import set_aside
 from overtone.comparing.best import Best
-from overtone.comparing.budget import LEAST_STEPS, WIDTH
+from overtone.comparing.budget import WIDTH
 from overtone.comparing.candidate import Attempt, Candidate
+from overtone.comparing.extent import Extent
 from overtone.comparing.problem import Problem
 from overtone.errors import InputError
 from overtone.fitting.network import NetworkSettings, build
@@ -21,12 +22,11 @@ from overtone.observe import LogSchedule
 from overtone.observe.evaluate import chunk_size, predict
 from overtone.training import Decay, Ending, Options, Outcome, train
 from overtone.tune import Budget, measure_noise
+from overtone.tune.size import LEARNING_RATE
+from overtone.wording import plural
 
 NARROWEST = 8
 """Units per hidden layer below which a network is not built to meet a budget."""
-
-PILOT = 3
-"""Steps that are timed."""
 
 
 @final
@@ -40,10 +40,12 @@ class Trained(Candidate):
     Attributes:
         settings: Encoding, activation and depth; the width follows from the budget.
         lr: Learning rate.
+        extent: What a budget in seconds pays for.
     """
 
     settings: NetworkSettings
-    lr: float = 1e-3
+    lr: float = LEARNING_RATE
+    extent: Extent = dataclasses.field(default_factory=Extent)
 
     @property
     def trained(self) -> bool:
@@ -67,8 +69,9 @@ class Trained(Candidate):
         Raises:
             InputError: If even 8 units are too many.
         """
+        most = self.extent.width
         if budget.parameters is None:
-            return WIDTH
+            return most or WIDTH
         low, high = NARROWEST, 1024
         least = _count(self.field(problem, low, 0))
         if least > budget.parameters:
@@ -82,31 +85,24 @@ class Trained(Candidate):
             middle = (low + high + 1) // 2
             fits = _count(self.field(problem, middle, 0)) <= budget.parameters
             low, high = (middle, high) if fits else (low, middle - 1)
-        return low
+        return low if most is None else min(low, most)
 
-    def check(self, problem: Problem, budget: Budget, device: torch.device) -> None:
-        """See `Candidate.check`; three steps are timed where the budget is a time."""
-        width = self.width(problem, budget)
-        if budget.seconds is None:
-            return
-        field = self.field(problem, width, 0).to(device)
-        began = time.perf_counter()
-        train(
-            field, problem.signal, Options(steps=PILOT, compile=False), lambda *_: None, wants=lambda _: False
-        )
-        enough = LEAST_STEPS * (time.perf_counter() - began) / PILOT
-        if enough > budget.seconds:
-            raise InputError(
-                f"a budget of at least {enough:.2g} s, in which {LEAST_STEPS} steps fit",
-                f"{budget.seconds:g} s",
-                "raise it, or pass fewer parameters or steps instead",
-                "seconds",
-            )
+    def check(self, problem: Problem, budget: Budget, device: torch.device) -> None:  # noqa: ARG002
+        """See `Candidate.check`."""
+        self.width(problem, budget)
 
     def attempt(self, problem: Problem, budget: Budget, seed: int, device: torch.device) -> Attempt:
         """See `Candidate.attempt`."""
         field = self.field(problem, self.width(problem, budget), seed).to(device)
-        options = Options(budget.steps, budget.seconds, lr=self.lr, decay=Decay.COSINE, seed=seed)
+        pace = self.extent.pace if self.lr >= LEARNING_RATE else 1.0
+        options = Options(
+            budget.steps,
+            budget.seconds,
+            batch=self.extent.batch,
+            lr=self.lr * pace,
+            decay=Decay.COSINE,
+            seed=seed,
+        )
         signal, due, note = problem.signal, LogSchedule().due, ""
         if problem.noisy:
             present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
@@ -114,13 +110,13 @@ class Trained(Candidate):
             aside = torch.from_numpy(set_aside(present.numpy(), seed))
             signal = signal.with_split(present & ~aside, aside)
             best = Best(field, signal)
-            _finish(train(field, signal, options, best, wants=due))
+            ended = _finish(train(field, signal, options, best, wants=due))
             best.restore()
             note = f"Stopped at step {best.step} by {int(aside.sum()):,} samples set aside."
         else:
             ended = _finish(train(field, signal, options, lambda *_: None, wants=lambda _: False))
-            note = f"Trained for {ended.step} steps."
-        return Attempt(_everywhere(field, problem), _count(field), note)
+            note = f"Trained for {plural(ended.step, 'step')}."
+        return Attempt(_everywhere(field, problem), _count(field), note, ended.step)
 
 
 def _finish(ended: Outcome) -> Outcome:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from overtone.comparing.choices import candidates
+from overtone.comparing.extent import Extent
+from overtone.comparing.folder import PREDICTIONS, PROBLEM, kept_extent
+from overtone.comparing.network import Trained
 from overtone.comparing.problem import Problem
 from overtone.errors import RunError
 from overtone.fitting.arguments import find_device
 from overtone.tune import Budget
-
-PROBLEM, PREDICTIONS = "problem.npz", "predictions"
 
 
 def prediction_path(folder: str | Path, candidate: str, seed: int, budget: Budget) -> Path:
@@ -48,14 +50,17 @@ def attempt(
         device: Where to train.
 
     Returns:
-        `error` (mean square, held-out samples against the reference), `seconds`, `parameters` and `note`.
+        `error` (mean square, held-out samples against the reference), `seconds`, `parameters`, `note` and `steps`.
 
     Raises:
         RunError: If the prediction is not finite, or cannot be kept.
     """
     problem, budget = Problem.load(Path(folder) / PROBLEM), Budget(steps, seconds, parameters)
+    taking_part = candidates()[candidate]
+    if isinstance(taking_part, Trained):
+        taking_part = replace(taking_part, extent=kept_extent(folder, budget) or Extent())
     began = time.perf_counter()
-    found = candidates()[candidate].attempt(problem, budget, seed, find_device(device))
+    found = taking_part.attempt(problem, budget, seed, find_device(device))
     spent = time.perf_counter() - began
     prediction = found.prediction.detach().cpu()
     held = problem.signal.held_out_index
@@ -71,4 +76,10 @@ def attempt(
         partial.replace(path)
     except OSError as refused:
         raise RunError("room for a prediction", f"{refused}", "free some space", str(path)) from refused
-    return {"error": error, "seconds": spent, "parameters": found.parameters, "note": found.note}
+    return {
+        "error": error,
+        "seconds": spent,
+        "parameters": found.parameters,
+        "note": found.note,
+        "steps": found.steps,
+    }

@@ -84,7 +84,7 @@ def _evidence(study: Study, result: Result | None, size: Size) -> Folded:
         return Folded(study.name, study.claim, MISSING, [*told, f"Not run yet: {again}"], [])
     seeds = study.seeds(size)
     told += [result.judgement.reason]
-    told += [f"Read with care: {study.caveat}"] if study.caveat else []
+    told += [f"Read with care: {care}"] if (care := study.care(size)) else []
     blocks: list[Block] = []
     if any(row["curves"] for rows in result.measurements.values() for row in rows):
         caption = (

@@ -92,6 +92,10 @@ class Effort:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+SMOKE = "A smoke run shows that a study runs; its verdict means nothing."
+"""What there is to be said of results of the smallest size."""
+
+
 @final
 @dataclass(frozen=True)
 class Study:
@@ -115,7 +119,7 @@ class Study:
         depends: What the conditions differ in, for a verdict "depends on ...".
         first_seed: The first seed that is judged; calibration uses those below.
         revision: Raised when the measurement changes, so that results of the former one are not taken for its own.
-        caveat: What the test does not show.
+        caveat: What the test of quick size does not show.
     """
 
     name: str
@@ -154,6 +158,14 @@ class Study:
     def seeds(self, size: Size) -> range:
         """The seeds that are judged."""
         return range(self.first_seed, self.first_seed + self.efforts[size].seeds)
+
+    def care(self, size: Size) -> str:
+        """What a result of that size does not show; the caveat is about the quick run, whose verdict is kept."""
+        if size is Size.SMOKE:
+            return SMOKE
+        if size is Size.QUICK or not self.caveat:
+            return self.caveat
+        return f"Of the quick run it is said: {self.caveat}"
 
 
 def study_in(module: str) -> Study:
