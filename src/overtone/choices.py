@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TypeVar
 
+from overtone.amounts import short
 from overtone.errors import InputError
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -22,6 +23,6 @@ def member(kind: type[Choice], value: Choice | str, name: str) -> Choice:
         InputError: If there is no such member; lists those there are.
     """
     known = [choice.value for choice in kind]
-    if not isinstance(value, kind) and value not in known:
-        raise InputError(f"one of {', '.join(known)}", f"{value!r}", "choose one of them", name)
+    if not isinstance(value, kind) and not (isinstance(value, str) and value in known):
+        raise InputError(f"one of {', '.join(known)}", short(value), "choose one of them", name)
     return kind(value)

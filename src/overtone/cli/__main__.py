@@ -1,5 +1,5 @@
 """`python -m overtone.cli`."""
 
-from overtone.cli.main import main
+from overtone.cli import main
 
 main()

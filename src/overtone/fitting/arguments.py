@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import numbers
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
+from overtone.amounts import as_float, short
 from overtone.choices import member
 from overtone.errors import InputError
 from overtone.nn import Activation
@@ -21,7 +22,11 @@ DEVICES = ("cpu", "cuda", "xpu", "mps")
 
 def activations(choice: Activation | str | Sequence[Activation | str]) -> tuple[Activation, ...]:
     """One activation, or one per hidden layer."""
-    several = [choice] if isinstance(choice, Activation | str) else choice
+    several: Any = [choice] if isinstance(choice, Activation | str) else choice
+    if not isinstance(several, list | tuple) or not several:
+        raise InputError(
+            "one activation or one per hidden layer", short(choice), "pass for instance relu", "activation"
+        )
     return tuple(member(Activation, one, "activation") for one in several)
 
 
@@ -29,7 +34,21 @@ def per_axis(bandwidth: float | Sequence[float] | None) -> tuple[float, ...] | N
     """One number or one per axis, as a tuple; None stays None."""
     if bandwidth is None:
         return None
-    return (float(bandwidth),) if isinstance(bandwidth, int | float) else tuple(float(b) for b in bandwidth)
+    try:
+        several = [bandwidth] if isinstance(bandwidth, numbers.Real | str) else list(bandwidth)
+    except TypeError:
+        several = [bandwidth]
+    for one in several:
+        if isinstance(one, bool) or not isinstance(one, numbers.Real | torch.Tensor):
+            raise InputError(
+                "one number or one per axis", short(bandwidth), "pass for instance 10.0", "bandwidth"
+            )
+    try:
+        return tuple(float(one) for one in several)
+    except (OverflowError, TypeError, ValueError, RuntimeError) as wrong:
+        raise InputError(
+            "one number or one per axis", short(bandwidth), "pass for instance 10.0", "bandwidth"
+        ) from wrong
 
 
 def find_device(device: str | torch.device) -> torch.device:
@@ -46,7 +65,7 @@ def find_device(device: str | torch.device) -> torch.device:
             torch.empty(1, device=found)
             return found
         reason = f"not one of {', '.join(DEVICES)}"
-    except (RuntimeError, AssertionError) as problem:
+    except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
         known = str(device).partition(":")[0] in DEVICES
         reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
         reason = reason[:100] if known else f"not one of {', '.join(DEVICES)}"
@@ -64,8 +83,8 @@ def hold_out(signal: Some, fraction: float, seed: int) -> Some:
     Raises:
         InputError: If the fraction is none.
     """
+    if not 0 <= as_float(fraction) < 1:
+        raise InputError("a fraction from 0 to below 1", short(fraction), "pass for instance 0.1", "held_out")
     if signal.held_out is not None or fraction == 0:
         return signal
-    if not (math.isfinite(fraction) and 0 < fraction < 1):
-        raise InputError("a fraction from 0 to below 1", f"{fraction}", "pass for instance 0.1", "held_out")
     return signal.with_held_out(masks.random(signal.geometry, fraction, seed))

@@ -124,7 +124,4 @@ def expected_steps(field: Field, signal: Samples, options: Options) -> int:
 
 def _due_near(schedule: LogSchedule, step: float) -> int:
     """The first step at or after `step` at which a row is due."""
-    candidate = max(1, round(step))
-    while not schedule.due(candidate):
-        candidate += 1
-    return candidate
+    return schedule.next_due(max(1, round(step)))

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from overtone import amounts
 from overtone.errors import InputError
 
 Numbers = float | Sequence[float] | Tensor
 """One number, or one per axis."""
+
+
+LARGEST = (1 << 31) - 1
+"""The largest size of an axis."""
 
 
 def size(value: int, name: str, least: int = 1) -> int:
@@ -28,9 +33,7 @@ def size(value: int, name: str, least: int = 1) -> int:
     Raises:
         InputError: If it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"a whole number of at least {least}", repr(value), f"pass another {name}", name)
-    return value
+    return amounts.whole(value, name, least, LARGEST)
 
 
 def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:

@@ -66,6 +66,15 @@ class LogSchedule(Schedule):
         exponent = math.log(step) / math.log(self.ratio)
         return any(round(self.ratio**n) == step for n in (math.floor(exponent), math.ceil(exponent)))
 
+    def next_due(self, step: int) -> int:
+        """The first step from `step` on that is due, in O(1)."""
+        if step < 1:
+            return 0
+        n = max(0, math.floor(math.log(step) / math.log(self.ratio)) - 1)
+        while (due := round(self.ratio**n)) < step:
+            n += 1
+        return due
+
     def count(self, steps: int) -> int:
         """Number of rows over steps 0 to `steps`, in O(log steps)."""
         rows = {0}

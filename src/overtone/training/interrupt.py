@@ -10,11 +10,18 @@ from types import FrameType, TracebackType
 class Interrupt:
     """While entered, the first SIGINT or SIGTERM sets `requested`; a second SIGINT interrupts at once.
 
+    A request that came too late to be looked at is handed on when this is left.
+
     Signals can only be caught in the main thread; elsewhere nothing is changed.
+
+    Attributes:
+        requested: Whether somebody wants to stop.
+        heeded: Set by whoever stopped for that reason.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.heeded = False
+        self._number: int | None = None
         self._previous: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> Interrupt:
@@ -28,8 +35,10 @@ class Interrupt:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self._number is not None and not self.heeded and error is None:
+            signal.raise_signal(self._number)
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
-        self.requested = True
+        self.requested, self._number = True, number

@@ -75,8 +75,8 @@ def train(
 
     loss = mean over samples and channels of (network.normalised(x) - normalised value)^2.
 
-    The global random generators are forked and left as they were. Ctrl-C ends training after the current step, with a
-    checkpoint.
+    The global random generators are forked and left as they were. With a checkpoint, Ctrl-C ends training after the
+    current step; without one, there is nothing to go on from, and it interrupts as it does everywhere.
 
     Args:
         network: The field to train, on the device to train on; changed in place.
@@ -105,7 +105,9 @@ def train(
             resume.restore(network, optimizer)
             _set_generators(resume.generators, batches, device)
             step, spent = resume.step, resume.seconds
-        interrupt = stack.enter_context(Interrupt())
+        interrupt = Interrupt()
+        if checkpoint is not None:
+            stack.enter_context(interrupt)
         began = saved = time.perf_counter()
         network.train()
         compute = _loss_function(network, options, device)
@@ -155,6 +157,7 @@ def _loss_function(
 
 def _ending(options: Options, step: int, seconds: float, interrupt: Interrupt) -> Ending | None:
     if interrupt.requested:
+        interrupt.heeded = True
         return Ending.INTERRUPTED
     if options.steps is not None and step >= options.steps:
         return Ending.STEPS

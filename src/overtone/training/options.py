@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from overtone.amounts import as_float, short, whole
 from overtone.choices import member
 from overtone.errors import InputError
 from overtone.nn import parameter_groups
@@ -21,6 +22,10 @@ RATE = 1e-3
 
 LARGEST_RATE = 1e30
 """Learning rates beyond do not fit into the arithmetic of single precision."""
+
+
+LONGEST = 1e9
+"""Seconds that a run may take: thirty years."""
 
 
 class Optimizer(Enum):
@@ -94,22 +99,36 @@ class Options:
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
             raise InputError("a budget", "neither steps nor seconds", "pass steps or seconds", "steps")
-        _positive("steps", self.steps)
-        _positive("seconds", self.seconds)
-        _positive("batch", self.batch)
-        _positive("lr", self.lr)
+        for name in ("steps", "batch"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name))
+                object.__setattr__(self, name, whole(getattr(self, name), name))
+        for name in ("seconds", "lr"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _positive(name, getattr(self, name)))
+        if self.seconds is not None and self.seconds > LONGEST:
+            raise InputError(
+                f"at most {LONGEST:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
+            )
         if self.lr > LARGEST_RATE:
             raise InputError(
                 f"a learning rate of at most {LARGEST_RATE:g}", f"{self.lr:g}", "pass for instance 1e-3", "lr"
             )
-        if not 0 <= self.momentum < 1:
-            raise InputError("a momentum in [0, 1)", f"{self.momentum}", "pass for instance 0.9", "momentum")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+        if not 0 <= as_float(self.momentum) < 1:
             raise InputError(
-                "a weight decay of at least 0", f"{self.weight_decay}", "pass 0 for none", "weight_decay"
+                "a momentum in [0, 1)", short(self.momentum), "pass for instance 0.9", "momentum"
             )
-        if self.seed < 0:
+        if not 0 <= as_float(self.weight_decay) < math.inf:
+            raise InputError(
+                "a weight decay of at least 0", short(self.weight_decay), "pass 0 for none", "weight_decay"
+            )
+        for name in ("momentum", "weight_decay"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if as_float(self.seed) < 0:
             raise InputError("a seed of at least 0", f"{self.seed}", "pass a non-negative integer", "seed")
+        object.__setattr__(self, "seed", whole(self.seed, "seed", 0))
+        if self.compile is not None and not isinstance(self.compile, bool):
+            raise InputError("True, False or None", short(self.compile), "pass one of them", "compile")
 
     @staticmethod
     def of(
@@ -188,6 +207,8 @@ class Options:
         return self.compile if self.compile is not None else device == "cuda" and (self.steps or 0) >= 2000
 
 
-def _positive(name: str, value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise InputError("a positive finite number", f"{value}", "pass a number above 0", name)
+def _positive(name: str, value: Any) -> float:
+    number = as_float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise InputError("a positive finite number", short(value), "pass a number above 0", name)
+    return number

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from overtone.amounts import as_float, short, whole
 from overtone.errors import InputError
+from overtone.training.options import LONGEST
 
 
 @final
@@ -30,5 +32,13 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("steps", "seconds", "parameters"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InputError("a positive finite number", f"{value}", "pass a number above 0", name)
+            if value is None:
+                continue
+            number = as_float(value)
+            if not (math.isfinite(number) and number > 0):
+                raise InputError("a positive finite number", short(value), "pass a number above 0", name)
+            object.__setattr__(self, name, number if name == "seconds" else whole(value, name))
+        if self.seconds is not None and self.seconds > LONGEST:
+            raise InputError(
+                f"at most {LONGEST:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
+            )

@@ -1,0 +1,75 @@
+"""Numbers as users pass them, checked where they come in: what is no number never gets further."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import Any
+
+from overtone.errors import InputError
+
+LARGEST = (1 << 53) - 1
+"""The largest whole number that float64 holds with all smaller ones."""
+
+
+def whole(value: Any, name: str, least: int = 1, most: int = LARGEST) -> int:
+    """`value` as a whole number.
+
+    Args:
+        value: An int, of Python or NumPy.
+        name: The argument, for the error.
+        least: The smallest that makes sense.
+        most: The largest.
+
+    Returns:
+        The number.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise InputError(f"a whole number of at least {least}", short(value), f"pass another {name}", name)
+    if number > most:
+        raise InputError(f"a whole number of at most {most}", short(number), f"pass a smaller {name}", name)
+    return number
+
+
+def real(value: Any, name: str) -> float:
+    """`value` as a finite number.
+
+    Args:
+        value: A real number, of Python or NumPy.
+        name: The argument, for the error.
+
+    Returns:
+        The number.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    number = as_float(value)
+    if not math.isfinite(number):
+        raise InputError("a finite number", short(value), f"pass another {name}", name)
+    return number
+
+
+def as_float(value: Any) -> float:
+    """`value` as a float; NaN for what is no real number, and for one that is too large."""
+    try:
+        known = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return float(value) if known else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def short(value: Any) -> str:
+    """A value for an error, cut where it is long."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
+        return "a number of more than 40 digits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

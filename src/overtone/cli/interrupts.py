@@ -1,0 +1,69 @@
+"""Ctrl-C that arrives: not while a module is half imported, and again where it was swallowed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SOON, AGAIN = 0.05, 2.0
+"""Seconds until another try: while a module is imported, and after a try that nobody may have heard."""
+
+PATIENCE = 4
+"""Presses after which the process ends at once."""
+
+_IMPORT = "<frozen importlib"
+
+
+@contextlib.contextmanager
+def insisting() -> Iterator[None]:
+    """Inside, SIGINT raises KeyboardInterrupt until the block is left.
+
+    One exception may be lost: raised in a destructor or in a callback of a library it is printed or dropped, raised
+    while a module is imported it may turn into an ImportError or leave the module broken. So it waits for the end of
+    an import, and comes again every two seconds. It is heard also where a shell script started the program in the
+    background, which ignores SIGINT until somebody listens.
+
+    Signals can only be caught in the main thread; elsewhere, and where the system has no timers, nothing is changed.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or not hasattr(signal, "setitimer"):
+        yield
+        return
+    presses = 0
+
+    def press(_number: int, frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        if presses >= PATIENCE:
+            os._exit(130)
+        insist(_number, frame)
+
+    def insist(_number: int, frame: FrameType | None) -> None:
+        if _imports(frame):
+            signal.setitimer(signal.ITIMER_REAL, SOON)
+            return
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
+    signal.signal(signal.SIGALRM, insist)
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being imported somewhere below a frame."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORT):
+            return True
+        frame = frame.f_back
+    return False
