@@ -23,7 +23,7 @@ from overtone.observe import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Pilot, Prediction, predict
-from overtone.theory.dynamics.scene import Normalised
+from overtone.theory.dynamics.trained import Normalised
 from overtone.training import Ending, Optimizer, Options, train
 
 TONES = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32)

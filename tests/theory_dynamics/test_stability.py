@@ -13,8 +13,8 @@ from overtone.signals import Signal
 from overtone.theory.dynamics import Descent, Flow, Linearised, Pilot, Rule, predict
 from overtone.theory.dynamics.bounds import BLOW_UP, last_within
 from overtone.theory.dynamics.minibatch import bears, bounded_until
-from overtone.theory.dynamics.scene import Normalised
 from overtone.theory.dynamics.stability import largest_rate, proof
+from overtone.theory.dynamics.trained import Normalised
 from tests.theory_dynamics.models import field, tones
 from tests.theory_dynamics.test_minibatch import BATCH, SAMPLES, waves
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from overtone.errors import InputError
 
 HELD = 4
 """Modes that are held at most."""
@@ -32,6 +35,9 @@ def hold(
         limit: The largest stable eigenvalue.
         scale: D by parameter name, or None for ones.
 
+    Raises:
+        InputError: If the network cannot be differentiated twice.
+
     Source: Damian, Nichani, Lee 2022 (arXiv 2209.15594), section 4; Cohen et al. 2024 (arXiv 2410.24206) for
     optimizers with a rate of their own for every parameter.
     """
@@ -39,8 +45,9 @@ def hold(
     parameters = list(named.values())
     weights = [torch.ones((), device=p.device) if scale is None else scale[n] for n, p in named.items()]
     for mode in modes[:, -HELD:].mT.flip(0):
-        with torch.enable_grad():
-            along = (network(x).reshape(-1) * mode.to(x)).sum()
+        with torch.enable_grad(), _twice():
+            y = network(x).reshape(-1)
+            along = (y * mode.to(y)).sum()
             pulled = torch.autograd.grad(along, parameters, create_graph=True, materialize_grads=True)
             sharpness = _square(weights, pulled)
             if not sharpness.requires_grad or float(sharpness.detach()) <= limit:
@@ -52,6 +59,20 @@ def hold(
             with torch.no_grad():
                 for p, weight, each in zip(parameters, weights, slope, strict=True):
                     p.sub_(length * weight * each)
+
+
+@contextmanager
+def _twice() -> Iterator[None]:
+    """Says what it takes to move a network to the edge of stability."""
+    try:
+        yield
+    except RuntimeError as failure:
+        raise InputError(
+            "a network that can be differentiated twice, to follow it at the edge of stability",
+            f"the failure: {str(failure).splitlines()[0].rstrip('.')}",
+            "pass part=signal, which goes on from the pilot without that",
+            "network",
+        ) from failure
 
 
 def _square(weights: list[Tensor], vectors: tuple[Tensor, ...]) -> Tensor:

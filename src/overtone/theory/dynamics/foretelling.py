@@ -11,8 +11,8 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.theory.dynamics.beyond import Beyond
 from overtone.theory.dynamics.cost import Meter
@@ -23,10 +23,11 @@ from overtone.theory.dynamics.linear import Linearised, Rate
 from overtone.theory.dynamics.optimizer import Schedule, rate_of
 from overtone.theory.dynamics.pilot import Pilot
 from overtone.theory.dynamics.rules import Descent, Rule
-from overtone.theory.dynamics.scene import Normalised, Scene
+from overtone.theory.dynamics.scene import Scene
 from overtone.theory.dynamics.span import Span
 from overtone.theory.dynamics.stability import Stability, at_rest, ends, largest_rate, proof, sampled
 from overtone.theory.dynamics.steps import log_steps
+from overtone.theory.dynamics.trained import as_trained
 from overtone.theory.dynamics.walk import Walk
 
 HALF, QUARTER = 0.5, 0.25
@@ -64,7 +65,7 @@ class Foretelling:
 
     Attributes:
         signal: What will be learned.
-        network: The field, left as it is.
+        network: The network, left as it is.
         optimizer: Its optimizer, left as it is.
         scene: What is predicted of the signal.
         whole: Whether that is all of it.
@@ -80,7 +81,7 @@ class Foretelling:
     """
 
     signal: Signal
-    network: Field
+    network: nn.Module
     optimizer: torch.optim.Optimizer
     scene: Scene
     whole: bool
@@ -198,5 +199,5 @@ class Foretelling:
         index = self.signal.train_index
         x = self.signal.geometry.coords(index).to(self.scene.x.device)
         y = self.signal.normalisation.apply(self.signal.values[index]).to(self.scene.y)
-        network = Normalised(self.network)
+        network = as_trained(self.network)
         return Pilot(network, self.optimizer, x, y, batch=self.batch, schedule=schedule, seed=self.seed)

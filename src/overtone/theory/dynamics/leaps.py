@@ -21,6 +21,8 @@ from overtone.theory.dynamics.preconditioned import push
 from overtone.theory.dynamics.rules import Descent, Rule, State
 from overtone.theory.dynamics.scattered import batch_squares, per_sample_squares
 from overtone.theory.dynamics.separable import separable_kernel
+from overtone.theory.ntk.empirical.backward import pulled
+from overtone.theory.ntk.empirical.calling import outputs_of
 
 LONGEST = 0.15
 """Largest leap, as a share of the steps taken so far: kernels grow as powers of the step."""
@@ -180,7 +182,9 @@ class Leaps:
                 if name not in shift:
                     continue
                 weight = 1.0 if view.scale is None else view.scale[name]
-                kept = optimizer.state[p]
+                kept = optimizer.state.get(p, {})
+                if view.scale is not None and not kept:
+                    continue
                 old = kept.get("exp_avg", kept.get("momentum_buffer"))
                 p.sub_(weight * shift[name])
                 if old is not None:
@@ -211,9 +215,9 @@ class Leaps:
             return
         x, y = self._x[self._train], self._y[self._train]
         parameters = {n: p for n, p in self.pilot.network.named_parameters() if p in optimizer.state}
-        residual = self.pilot.network(x).reshape(y.shape) - y
-        found = torch.autograd.grad(residual.square().mean(), list(parameters.values()))
-        squares = self._expected(dict(zip(parameters, found, strict=True)), residual.detach())
+        residual = self.pilot.network(x).detach().reshape(y.shape) - y
+        found = self._gradient(x, parameters, 2 / y.numel() * residual)
+        squares = self._expected(found, residual)
         beta = float(optimizer.param_groups[0]["betas"][1])
         for name, p in parameters.items():
             moment = optimizer.state[p]["exp_avg_sq"]
@@ -234,11 +238,18 @@ class Leaps:
     def _pull(self, linear: Linearised, along: Tensor) -> dict[str, Tensor]:
         """J^T of a combination of modes, by parameter name."""
         named = {n: p for n, p in self.pilot.network.named_parameters() if p.requires_grad}
-        outputs = self.pilot.network(self._x[self._train]).reshape(-1)
-        found = torch.autograd.grad(
-            outputs, list(named.values()), (linear.modes @ along).to(outputs), materialize_grads=True
-        )
-        return dict(zip(named, found, strict=True))
+        return self._gradient(self._x[self._train], named, linear.modes @ along)
+
+    def _gradient(self, x: Tensor, named: Mapping[str, nn.Parameter], weights: Tensor) -> dict[str, Tensor]:
+        """J^T w at some samples, by parameter name."""
+        network, parameters = self.pilot.network, list(named.values())
+
+        def outputs() -> Tensor:
+            return outputs_of(network, x).reshape(-1)
+
+        _, found = pulled(network, outputs, parameters, weights.reshape(-1))
+        filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+        return dict(zip(named, filled, strict=True))
 
     @staticmethod
     def _momenta(pilot: Pilot) -> Mapping[str, Tensor]:

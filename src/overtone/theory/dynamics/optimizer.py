@@ -77,6 +77,8 @@ def rate_of(
 def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:
     """D = 1 / (sqrt(v / (1 - beta_2^t)) + eps) by parameter name, or None for optimizers without such.
 
+    Zero for parameters that have had no gradient so far: Adam leaves them where they are.
+
     Raises:
         InputError: If Adam has not taken a step yet.
     """
@@ -93,7 +95,11 @@ def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict
         raise InputError(
             "Adam's second moments", "an optimizer that took no step", "pass a pilot of a few steps", "pilot"
         )
-    return {name: scale(state) for name, state in found.items()}
+    return {name: scale(state) for name, state in found.items()} | {
+        name: torch.zeros_like(p)
+        for name, p in network.named_parameters()
+        if p.requires_grad and name not in found
+    }
 
 
 def velocities(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:

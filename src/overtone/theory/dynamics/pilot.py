@@ -11,11 +11,30 @@ import torch
 from torch import Tensor, nn
 
 from overtone import rng
-from overtone.errors import RunError
+from overtone.errors import InputError, RunError
 from overtone.theory.dynamics.linear import Linearised
 from overtone.theory.dynamics.optimizer import Schedule, constant, second_moments, velocities
 from overtone.theory.dynamics.preconditioned import push, tangent_kernel
+from overtone.theory.ntk.empirical.calling import FAILURES, outputs_of
 from overtone.theory.ntk.empirical.untouched import untouched
+
+
+def copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A copy of a network together with its optimizer.
+
+    Raises:
+        InputError: If the network cannot be copied.
+    """
+    try:
+        made: tuple[nn.Module, torch.optim.Optimizer] = copy.deepcopy((network, optimizer))
+    except FAILURES as failure:
+        raise InputError(
+            "a network that copy.deepcopy can copy, since a copy of it is trained",
+            f"the failure: {str(failure).splitlines()[0].rstrip('.')}",
+            "take out what it keeps besides parameters and buffers, or pass another module of the same parameters",
+            "network",
+        ) from failure
+    return made
 
 
 @final
@@ -49,7 +68,7 @@ class Pilot:
         schedule: Schedule = constant,
         seed: int = 0,
     ) -> None:
-        self.network, self.optimizer = copy.deepcopy((network, optimizer))
+        self.network, self.optimizer = copied(network, optimizer)
         self.step, self.seconds, self.seed = 0, 0.0, seed
         self._x, self._y, self._schedule = x, y, schedule
         self.batch = None if batch is None or batch >= len(x) else batch
@@ -118,8 +137,8 @@ class Pilot:
 
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
         """(N, C) present outputs."""
-        with untouched(self.network, x.device), torch.no_grad():
-            return torch.cat([self.network(part).reshape(len(part), -1) for part in x.split(chunk)])
+        with untouched(self.network, x.device):
+            return torch.cat([outputs_of(self.network, part).detach() for part in x.split(chunk)])
 
     def kernel(self, x: Tensor, *, memory: float = 2.0) -> Tensor:
         """(N C, N C) float64 kernel of the network as it now is, as its optimizer sees it: J D J^T.

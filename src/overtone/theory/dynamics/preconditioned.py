@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from overtone.theory import ntk
+from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.features import Explicit, Products
+from overtone.theory.ntk.empirical.jacobian import Jacobian
 from overtone.theory.ntk.empirical.outputs import Outputs
-from overtone.theory.ntk.empirical.plan import choose
-from overtone.theory.ntk.empirical.sources import Layers, Samples, outputs_of
+from overtone.theory.ntk.empirical.sources import Samples
 from overtone.theory.ntk.empirical.untouched import untouched
 
 BLOCK = 1 << 26
@@ -58,22 +59,22 @@ def split(network: nn.Module, x: Tensor) -> tuple[list[tuple[Products, dict[str,
         x: (N, ...) samples.
 
     Returns:
-        Features of each such layer with the full names of its "weight" and "bias"; names of the rest.
+        Features of each such layer with the full names of its "weight" and "bias"; names of the rest, but for those
+        that no sample has a gradient for.
     """
-    layers: list[tuple[Products, dict[str, str]]] = []
-    rest: list[str] = []
-    for source in choose(network, x, BLOCK):
-        if not isinstance(source, Layers):
-            rest += source.parameters
-            continue
-        names = {p: name for name, p in network.named_parameters() if name in source.parameters}
-        for layer, features in source.by_layer(x).items():
-            mine = [names[p] for p in layer.parameters(recurse=False) if p in names]
-            if isinstance(features, Products):
-                layers.append((features, {name.rsplit(".", 1)[-1]: name for name in mine}))
-            else:
-                rest += mine
-    return layers, rest
+    gradients = Gradients(network, x, BLOCK)
+
+    def attempt() -> tuple[list[tuple[Products, dict[str, str]]], list[str]]:
+        layers: list[tuple[Products, dict[str, str]]] = []
+        rest: list[str] = []
+        for part in gradients.take(x, slice(0, len(x))):
+            if isinstance(part.features, Products):
+                layers.append((part.features, dict(part.names)))
+            elif part.features is None or part.features.size:
+                rest += part.names.values()
+        return layers, rest
+
+    return gradients.settle(attempt)
 
 
 def add(parts: list[Tensor]) -> Tensor:
@@ -112,7 +113,7 @@ def explicit(network: nn.Module, x: Tensor, names: list[str], weights: Mapping[s
     if not names:
         return []
     source = Samples(network, names)
-    features = source.features(x)[0]
+    (features,) = source.take(x).features
     assert isinstance(features, Explicit)
     root = torch.cat([weights[name].reshape(-1) for name in source.parameters]).sqrt()
     part = (features.values.movedim(0, 1) * root.to(features.values)).flatten(0, 1)
@@ -122,8 +123,6 @@ def explicit(network: nn.Module, x: Tensor, names: list[str], weights: Mapping[s
 def push(network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = 4096) -> Tensor:
     """J u: how the outputs change as the parameters move along u.
 
-    As the derivative of u . (J^T w) in w, so that layers without forward-mode derivatives are no obstacle.
-
     Args:
         network: Maps (N, ...) to (N, C).
         x: (N, ...) samples.
@@ -132,18 +131,8 @@ def push(network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chun
 
     Returns:
         (N, C) in the network's precision.
+
+    Raises:
+        InputError: As `ntk.Implicit`.
     """
-    named = {name: p for name, p in network.named_parameters() if name in direction}
-    parts = []
-    with untouched(network, x.device):
-        for rows in x.split(chunk):
-            y = outputs_of(network, rows)
-            dummy = torch.zeros_like(y, requires_grad=True)
-            pulled = torch.autograd.grad(y, list(named.values()), dummy, create_graph=True, allow_unused=True)
-            pairs = [
-                (g, direction[name])
-                for name, g in zip(named, pulled, strict=True)
-                if g is not None and g.requires_grad
-            ]
-            parts.append(torch.autograd.grad([g for g, _ in pairs], dummy, [u for _, u in pairs])[0])
-    return torch.cat(parts)
+    return Jacobian(network, x, chunk).push(direction)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn import Field
@@ -24,6 +25,7 @@ from overtone.theory.dynamics.optimizer import Schedule, constant, rule_of
 from overtone.theory.dynamics.rules import Flow
 from overtone.theory.dynamics.scene import Scene
 from overtone.theory.dynamics.sentences import Findings
+from overtone.theory.dynamics.trained import check_network, in_its_values
 
 if TYPE_CHECKING:
     import xarray
@@ -76,7 +78,7 @@ class Prediction:
 
 def predict(
     signal: Signal,
-    network: Field,
+    network: nn.Module,
     optimizer: torch.optim.Optimizer,
     steps: int,
     *,
@@ -94,18 +96,20 @@ def predict(
 ) -> Prediction:
     """Predict the record of a training run from the network's own initial output and its tangent kernel.
 
-    The loss is the mean over samples and channels of (f - y)^2, both normalised, as in `overtone.training`. With a
-    pilot, a copy is trained that many steps, and goes on by `Leaps` as far as these pay, but not on a part of the
-    signal (`Beyond` says why). From there the kernel is continued: if it stays, bands are
-    learned at the latest; if its eigenvalues go on as the power of the step at which they grew before, at the
-    earliest; the prediction takes half that power, and a quarter on a part of the signal. A band whose earliest and
-    latest steps differ by more than a factor of 4 is not told: its rows are NaN from where the two part. Training that
-    diverges is predicted as such, up to the last step within bounds. Neither network nor optimizer is changed.
+    The loss is the mean over samples and channels of (f - y)^2: of a `Field` both normalised, as in
+    `overtone.training`, of any other module both as they are. With a pilot, a copy is trained that many steps, and
+    goes on by `Leaps` as far as these pay, but not on a part of the signal (`Beyond` says why). From there the
+    kernel is continued: if it stays, bands are learned at the latest; if its eigenvalues go on as the power of the
+    step at which they grew before, at the earliest; the prediction takes half that power, and a quarter on a part
+    of the signal. A band whose earliest and latest steps differ by more than a factor of 4 is not told: its rows
+    are NaN from where the two part. Training that diverges is predicted as such, up to the last step within bounds.
+    Neither network nor optimizer is changed.
 
     Args:
         signal: What will be learned.
-        network: The field, as training will begin with it.
-        optimizer: SGD (with momentum), Adam or AdamW of the field's parameters, without weight decay.
+        network: As training will begin with it. A `Field`, or any module that maps physical coordinates (N, d), in its
+            parameters' precision, to the signal's values (N, C), and does the same in training and evaluation mode.
+        optimizer: SGD (with momentum), Adam or AdamW of the network's parameters, without weight decay.
         steps: Last step to predict.
         pilot: Steps to train a copy; 5 % of `steps` at most is what the accuracy table is about. Adam without
             second moments needs at least 1.
@@ -127,13 +131,16 @@ def predict(
         The prediction.
 
     Raises:
-        InputError: If the signal is too large, the pilot not within the steps, or the optimizer unknown.
+        InputError: If the signal is too large, the pilot not within the steps, the optimizer unknown, or the network
+            none that can be predicted.
         RunError: If the network's output is not finite to begin with.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572); Lee et al. 2019 (arXiv 1902.06720), section 2.
     """
     began, seen = time.perf_counter(), signal if part is None else part
     _check(seen, network, optimizer, steps, pilot, batch)
+    check_network(network, seen)
+    signal, seen = (in_its_values(each, network) for each in (signal, seen))
     base = float(optimizer.param_groups[0]["lr"])
     beyond = Beyond.of(pilot, part is not None)
     found = Foretelling(
@@ -198,10 +205,10 @@ def _relative(scatter: NDArray[np.float64], record: xarray.Dataset) -> float:
     return float(share[derived.has_content(together).values].max(initial=0.0))
 
 
-def _attrs(network: Field, optimizer: torch.optim.Optimizer, seed: int) -> dict[str, Any]:
+def _attrs(network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> dict[str, Any]:
     return {
-        "network": network.describe(),
-        "parameters": network.parameter_count,
+        "network": network.describe() if isinstance(network, Field) else type(network).__name__,
+        "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "optimizer": type(optimizer).__name__,
         "seed": seed,
     }
@@ -209,12 +216,14 @@ def _attrs(network: Field, optimizer: torch.optim.Optimizer, seed: int) -> dict[
 
 def _check(
     signal: Signal,
-    network: Field,
+    network: nn.Module,
     optimizer: torch.optim.Optimizer,
     steps: int,
     pilot: int,
     batch: int | None,
 ) -> None:
+    if not isinstance(network, nn.Module):
+        raise InputError("a torch.nn.Module", type(network).__name__, "pass the network itself", "network")
     outputs = signal.values.numel()
     if outputs > LARGEST:
         raise InputError(

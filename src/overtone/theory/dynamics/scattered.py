@@ -37,7 +37,7 @@ def per_sample_squares(network: nn.Module, x: Tensor, residual: Tensor) -> dict[
                 found[names["bias"]] = back.mean(0)
         if rest:
             source = Samples(network, rest)
-            explicit = source.features(x)[0]
+            (explicit,) = source.take(x).features
             assert isinstance(explicit, Explicit)
             own = torch.einsum("nc,cnp->np", pull.to(explicit.values), explicit.values)
             named = dict(network.named_parameters())

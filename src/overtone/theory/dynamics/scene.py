@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.dynamics.growth import Kernels
@@ -22,25 +21,13 @@ from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate
 from overtone.theory.dynamics.minibatch import spread
 from overtone.theory.dynamics.record import Ledger
 from overtone.theory.dynamics.rules import Descent
+from overtone.theory.dynamics.trained import precision
 
 if TYPE_CHECKING:
     import xarray
 
 WORTH = 2
 """Multiple of the pilot's steps that leaps have to reach to be believed."""
-
-
-@final
-class Normalised(nn.Module):
-    """A field's outputs as the training loss sees them."""
-
-    def __init__(self, field: Field) -> None:
-        super().__init__()
-        self.field = field
-
-    def forward(self, coords: Tensor) -> Tensor:
-        """(N, C) normalised values at (N, d) physical coordinates."""
-        return self.field.normalised(coords)
 
 
 @final
@@ -66,7 +53,7 @@ class Scene:
     def of(
         signal: Signal,
         part: Signal,
-        network: Field,
+        network: nn.Module,
         rate: Callable[[int], float],
         bands: Bands | None,
         noise: NoiseFloor | None,
@@ -76,7 +63,7 @@ class Scene:
         Args:
             signal: What is trained on.
             part: What is predicted.
-            network: The field; its device and precision are used.
+            network: The network; its device and precision are used.
             rate: Learning rate per step.
             bands: Bands of the record, or None for the default ones.
             noise: The noise floor, if known.
@@ -85,7 +72,7 @@ class Scene:
         return Scene(
             Ledger(replace(part, normalisation=signal.normalisation), bands, noise),
             part.coords.to(device),
-            signal.normalisation.apply(part.values).to(device, network.dtype),
+            signal.normalisation.apply(part.values).to(device, precision(network)),
             part.train_index.to(device),
             rate,
         )

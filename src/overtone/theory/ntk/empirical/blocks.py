@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.theory.ntk.empirical.calling import outputs_of
+from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.halves import mirrored
 from overtone.theory.ntk.empirical.outputs import Outputs, allocate, entries, window
-from overtone.theory.ntk.empirical.sources import Source, outputs_of
+from overtone.theory.ntk.empirical.sources import Source
 
 GIB = 1 << 30
 
@@ -127,12 +129,12 @@ def _saved_bytes(source: Source, probe: Tensor) -> tuple[int, int]:
 
 
 def assemble(
-    sources: Sequence[Source], x1: Tensor, x2: Tensor | None, channels: int, outputs: Outputs, plan: Budget
+    gradients: Gradients, x1: Tensor, x2: Tensor | None, channels: int, outputs: Outputs, plan: Budget
 ) -> Tensor:
     """Fill the kernel chunk by chunk; a symmetric one by its lower half.
 
     Args:
-        sources: Where the gradients come from.
+        gradients: Of the samples.
         x1: (N, ...) samples of the rows.
         x2: (M, ...) samples of the columns, or None for x1.
         channels: Outputs of the network.
@@ -147,7 +149,7 @@ def assemble(
     columns = rows if x2 is None else _slices(len(other), plan.chunk)
     kernel: Tensor | None = None
     for i, some in enumerate([rows] if plan.keep else [[row] for row in rows]):
-        left = _layers(sources, x1, some)
+        left = _layers(gradients, x1, some)
         if kernel is None:
             like = left[0][0][1].like
             kernel = allocate(len(x1), len(other), channels, outputs, like).zero_()
@@ -155,7 +157,7 @@ def assemble(
             _fill(kernel, left, None, channels, outputs)
         apart = [[column] for column in (columns[:i] if x2 is None else columns)]
         for chosen in [columns] if plan.keep and x2 is not None else apart:
-            _fill(kernel, left, _layers(sources, other, chosen), channels, outputs)
+            _fill(kernel, left, _layers(gradients, other, chosen), channels, outputs)
     assert kernel is not None
     return kernel if x2 is not None else mirrored(kernel)
 
@@ -164,9 +166,13 @@ Layer = list[tuple[slice, Features]]
 """The features of one layer for the samples in each slice."""
 
 
-def _layers(sources: Sequence[Source], x: Tensor, parts: list[slice]) -> list[Layer]:
-    made = [[each.compact() for source in sources for each in source.features(x[part])] for part in parts]
+def _layers(gradients: Gradients, x: Tensor, parts: list[slice]) -> list[Layer]:
+    made = [_compact(gradients, x, part) for part in parts]
     return [_joined(parts, layer) for layer in zip(*made, strict=True)]
+
+
+def _compact(gradients: Gradients, x: Tensor, rows: slice) -> list[Features]:
+    return [part.features.compact() for part in gradients.take(x, rows) if part.features is not None]
 
 
 def _joined(parts: list[slice], features: Sequence[Features]) -> Layer:

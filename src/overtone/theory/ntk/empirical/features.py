@@ -24,6 +24,9 @@ from overtone.theory.ntk.empirical.outputs import (
     window,
 )
 
+GLANCES = 2
+"""Random directions along which a product of factors is compared with a matrix."""
+
 
 class Features(ABC):
     """Gradients of N samples and C outputs with respect to one group of parameters."""
@@ -47,6 +50,16 @@ class Features(ABC):
     @abstractmethod
     def push(self, direction: Tensor) -> Tensor:
         """J u: (C, N) inner products with a direction of this layer's `shape`."""
+
+    def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:  # noqa: ARG002
+        """How far J^T w is from a vector (P,), in the mean over `draws` if that takes less than J^T w itself.
+
+        Args:
+            weights: (C, N) w.
+            exact: (P,) what it is compared with, flat.
+            draws: Where random directions come from.
+        """
+        return float((self.pull(weights).reshape(-1) - exact).norm())
 
     def joined(self, others: Sequence[Features]) -> Features | None:  # noqa: ARG002
         """The gradients of these and of further samples, or None if they are better kept apart."""
@@ -172,6 +185,20 @@ class Products(Features):
         g = torch.einsum("cn,cno->no", weights, self.grads)
         parts = [g.mT @ self.inputs] if self.weight else []
         return torch.cat([*parts, g.sum(0)[:, None]] if self.bias else parts, -1)
+
+    def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:
+        """By `GLANCES` random directions b of the inputs.
+
+        (J^T w) b is the sum over the samples of w g (h, 1).b, and |D b| is |D| in the root mean square.
+        """
+        along = torch.randn(self.shape[1], GLANCES, generator=draws).to(self.grads)
+        seen = self.grads.new_zeros(1, GLANCES)
+        if self.weight:
+            seen = self.inputs @ along[: self.inputs.shape[1]]
+        if self.bias:
+            seen = seen + along[-1]
+        pulled = torch.einsum("cn,cno->no", weights, self.grads).mT @ seen.expand(self.grads.shape[1], -1)
+        return float((pulled - exact.reshape(self.shape) @ along).norm()) / GLANCES**0.5
 
     def push(self, direction: Tensor) -> Tensor:
         """Inner products g . (A h + b) for a direction (A, b)."""

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk.empirical.blocks import GIB, appetite, assemble, budget, need
+from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.outputs import Outputs
-from overtone.theory.ntk.empirical.plan import choose, probe_samples
+from overtone.theory.ntk.empirical.plan import probe_samples
+from overtone.theory.ntk.empirical.rules import rule_for
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
-from overtone.theory.ntk.empirical.sources import Route, Source
+from overtone.theory.ntk.empirical.sources import Idle, Route, Source
 from overtone.theory.ntk.empirical.untouched import untouched
 
 
@@ -30,8 +32,10 @@ class Kernel:
             parameter^2.
         outputs: What became of several outputs.
         routes: How many parameters' gradients were taken on which route.
-        fallback: The layers that no rule covers, by name, with their kind and the route that was taken.
         chunk: Samples that went through the network at once.
+        fallback: The layers that no rule covers, by name, with their kind and the route that was taken.
+        beyond: Those of them that have a rule, which is not right for what they do with some of the samples.
+        idle: Names of the parameters that no sample has a gradient for.
     """
 
     matrix: Tensor
@@ -39,6 +43,8 @@ class Kernel:
     routes: Mapping[Route, int]
     chunk: int
     fallback: Mapping[str, tuple[str, Route]]
+    beyond: frozenset[str] = frozenset()
+    idle: tuple[str, ...] = ()
 
     @property
     def route(self) -> Route:
@@ -52,11 +58,19 @@ class Kernel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each layer that no rule covers: its name, its kind and how its gradients were taken."""
-        return tuple(
-            f"{name} ({kind}) has no rule by layer: its gradients were taken {route.how}."
-            for name, (kind, route) in self.fallback.items()
-        )
+        """A sentence for each layer that no rule covers, and one for parameters without gradients."""
+        told = []
+        for name, (kind, route) in self.fallback.items():
+            why = (
+                "is used in a way that its rule does not cover"
+                if name in self.beyond
+                else "has no rule by layer"
+            )
+            told.append(f"{name} ({kind}) {why}: its gradients were taken {route.how}.")
+        if self.idle:
+            more = f" and {len(self.idle) - 1} more" if len(self.idle) > 1 else ""
+            told.append(f"{self.idle[0]}{more} got no gradient from any of the samples.")
+        return tuple(told)
 
     @property
     def shape(self) -> torch.Size:
@@ -93,10 +107,10 @@ def finite(
 
     Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that
     sees h and whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one
-    backward pass per output. All others get explicit gradients. Which layers may go by layer is checked on
-    three samples against plain backward passes, so shared parameters, in-place operations and parameters used
-    outside their layer are safe. The network is used in evaluation mode and left as it was: parameters,
-    gradients, buffers, modes, random streams.
+    backward pass per output. All others get explicit gradients. Which layers may go by layer is tried on three
+    samples and then checked for all of them against plain backward passes, so shared parameters, in-place operations,
+    parameters used outside their layer and layers that see only some of the samples are safe. The network is used in
+    evaluation mode and left as it was: parameters, gradients, buffers, modes, random streams.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend on it
@@ -134,11 +148,18 @@ def finite(
                 "raise it, take fewer samples, or use overtone.theory.ntk.Implicit, which never forms it",
                 "memory",
             )
-        sources = choose(network, x1, int(available) // (8 * itemsize))
-        plan = budget(appetite(sources, probe[:1]), len(x1), columns, outputs, available * 4 / itemsize)
-        matrix = assemble(sources, x1, x2, y.shape[1], outputs, plan).to(y.dtype)
+        gradients = Gradients(network, x1, int(available) // (8 * itemsize))
+
+        def attempt() -> tuple[Tensor, int]:
+            one = appetite(gradients.sources, probe[:1])
+            plan = budget(one, len(x1), columns, outputs, available * 4 / itemsize)
+            return assemble(gradients, x1, x2, y.shape[1], outputs, plan).to(y.dtype), plan.chunk
+
+        matrix, chunk = gradients.settle(attempt)
+        sources = gradients.sources
         sizes = {name: p.numel() for name, p in network.named_parameters()}
-        fallback = _fallback(network, sources)
+        fallback, beyond = _fallback(network, sources)
+        idle = tuple(name for source in sources if isinstance(source, Idle) for name in source.parameters)
     if not bool(torch.isfinite(matrix.sum())) and not bool(torch.isfinite(matrix).all()):
         raise RunError(
             "a finite kernel",
@@ -146,17 +167,30 @@ def finite(
             "check the samples and the network's parameters",
             "network",
         )
-    routes = {s.route: sum(sizes[n] for n in s.parameters) for s in sources}
-    return Kernel(matrix, outputs, routes, plan.chunk, fallback)
+    return Kernel(matrix, outputs, _routes(sources, sizes), chunk, fallback, beyond, idle)
 
 
-def _fallback(network: nn.Module, sources: Sequence[Source]) -> dict[str, tuple[str, Route]]:
-    found = {}
+def _routes(sources: Sequence[Source], sizes: Mapping[str, int]) -> dict[Route, int]:
+    """Parameters by route."""
+    found: dict[Route, int] = {}
+    for source in sources:
+        found[source.route] = found.get(source.route, 0) + sum(sizes[name] for name in source.parameters)
+    return found
+
+
+def _fallback(
+    network: nn.Module, sources: Sequence[Source]
+) -> tuple[dict[str, tuple[str, Route]], frozenset[str]]:
+    """The layers that did not go by their rule, and those of them that have one."""
+    found, beyond = {}, set()
     for source in sources:
         for name in source.parameters if source.route is not Route.LAYERS else ():
             owner = name.rpartition(".")[0]
-            found[owner or "network"] = (type(network.get_submodule(owner)).__name__, source.route)
-    return found
+            layer = network.get_submodule(owner)
+            found[owner or "network"] = (type(layer).__name__, source.route)
+            if rule_for(layer) is not None:
+                beyond.add(owner or "network")
+    return found, frozenset(beyond)
 
 
 def _check(network: nn.Module, x1: Tensor, x2: Tensor | None) -> None:

@@ -1,23 +1,30 @@
-"""Choose how the gradients of each parameter are taken, and check the choice on a few samples."""
+"""Choose how the gradients of each parameter are taken, by what a few samples show."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
+from overtone.theory.ntk.empirical.backward import flat, pulled
+from overtone.theory.ntk.empirical.calling import (
+    FAILURES,
+    alone,
+    check_independent,
+    half_the_digits,
+    outputs_of,
+)
+from overtone.theory.ntk.empirical.excluded import Excluded
 from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.positions import Room
 from overtone.theory.ntk.empirical.rules import Rule, rule_for
-from overtone.theory.ntk.empirical.samples import FAILURES
-from overtone.theory.ntk.empirical.sources import Layers, Samples, Source, Vectorised, gradients, outputs_of
+from overtone.theory.ntk.empirical.sources import Idle, Layers, Samples, Source, Vectorised
 from overtone.theory.ntk.empirical.unrolled import unrolled
 
 SHARE = 3
@@ -47,42 +54,58 @@ def probe_samples(x: Tensor) -> Tensor:
     return x[index]
 
 
-def choose(network: nn.Module, x: Tensor, workspace: int) -> list[Source]:
-    """The sources whose kernels add up to the network's kernel.
+def choose(network: nn.Module, x: Tensor, workspace: int, excluded: Excluded | None = None) -> list[Source]:
+    """The sources whose kernels add up to the network's kernel, as far as three of the samples can tell.
 
     A layer goes by its rule if the rule's inner products agree with plain backward passes, one sample at a
-    time, on three of the samples. So a layer whose parameters are also used elsewhere, or whose input holds
-    no row per sample, is found out whatever the forward pass does. All other parameters get explicit
-    gradients: vectorised if `torch.func` can follow the network and agrees too, one sample after the other if
-    not.
+    time, on three of the samples. All other parameters get explicit gradients: vectorised if `torch.func` can follow
+    the network and agrees too, one sample after the other if not. Parameters without a gradient on any of the three
+    are taken to have none. `checked.Gradients` holds all this against all samples.
 
     Args:
         network: The network, in evaluation mode.
         x: (N, ...) samples.
         workspace: Numbers that one product may hold at once.
+        excluded: What other samples have ruled out.
 
     Returns:
-        One or two sources that share out the trained parameters.
+        Sources that share out the trained parameters.
 
     Raises:
         InputError: If nothing is trained, if the network gives different outputs for the same samples, or if
             a sample's output depends on the others.
     """
+    excluded = excluded or Excluded()
     probe = probe_samples(x)
     trained = trained_parameters(network)
     first = _outputs(network, probe)
     cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
     truth = _Truth(network, trained, probe, cotangent)
-    _check_alone(truth.outputs, first)
-    by_layer = _layers(network, trained, probe, cotangent, truth, workspace, len(x))
-    rest = [name for name in trained if by_layer is None or name not in by_layer.parameters]
-    sources: list[Source] = [] if by_layer is None else [by_layer]
-    return [*sources, _explicit(network, rest, probe, cotangent, truth)] if rest else sources
+    check_independent(truth.outputs, first)
+    idle = [name for name in _idle(truth, trained) if name not in excluded.idle]
+    active = {name: p for name, p in trained.items() if name not in idle}
+    sources: list[Source] = [Idle(network, idle, first)] if idle else []
+    rest = list(active)
+    if not excluded.batches:
+        by_layer = _layers(network, active, probe, cotangent, truth, workspace, len(x), excluded)
+        if by_layer is not None:
+            sources.append(by_layer)
+            rest = [name for name in rest if name not in by_layer.parameters]
+    if rest:
+        sources.append(_explicit(network, rest, probe, cotangent, truth, excluded))
+    return sources
+
+
+def _idle(truth: _Truth, trained: Iterable[str]) -> list[str]:
+    """The parameters of modules none of whose parameters has a gradient."""
+    owners: dict[str, list[str]] = {}
+    for name in trained:
+        owners.setdefault(name.rpartition(".")[0], []).append(name)
+    return [name for names in owners.values() if all(map(truth.idle, names)) for name in names]
 
 
 def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
-    with torch.no_grad():
-        together, again = outputs_of(network, probe), outputs_of(network, probe)
+    together, again = outputs_of(network, probe).detach(), outputs_of(network, probe).detach()
     if not torch.equal(together.nan_to_num(), again.nan_to_num()):
         raise InputError(
             "a network that gives the same outputs for the same samples in evaluation mode",
@@ -91,33 +114,6 @@ def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
             "network",
         )
     return together
-
-
-def _check_alone(alone: Tensor, together: Tensor) -> None:
-    difference = (alone - together).nan_to_num().abs().max()
-    if difference > _half_the_digits(together.dtype) * together.nan_to_num().abs().max():
-        raise InputError(
-            "a network whose output for a sample depends on that sample alone",
-            f"a difference of {float(difference):.1e} when others are in the batch",
-            "take out what mixes the samples of a batch",
-            "network",
-        )
-
-
-def _alone(network: nn.Module, sample: Tensor) -> Tensor:
-    try:
-        return outputs_of(network, sample)
-    except FAILURES as failure:
-        raise InputError(
-            "a network that takes a sample alone",
-            f"the failure: {str(failure).rstrip('.')}",
-            "take out what mixes the samples of a batch",
-            "network",
-        ) from failure
-
-
-def _half_the_digits(dtype: torch.dtype) -> float:
-    return 4 * math.sqrt(torch.finfo(dtype).eps)
 
 
 class _Truth:
@@ -131,13 +127,17 @@ class _Truth:
     def __init__(
         self, network: nn.Module, trained: dict[str, nn.Parameter], probe: Tensor, cotangent: Tensor
     ) -> None:
-        rows, taken = [], []
+        rows, taken, parameters = [], [], list(trained.values())
         for sample in probe:
-            y = _alone(network, sample[None])
-            rows.append(y.detach())
-            taken.append(gradients((y @ cotangent).sum(), list(trained.values())))
+            y, grads = pulled(network, lambda s=sample: alone(network, s[None]), parameters, cotangent[None])  # type: ignore[misc]
+            rows.append(y)
+            taken.append(flat(parameters, grads))
         self.outputs = torch.cat(rows)
         self.grams = {name: _gram(each) for name, each in zip(trained, zip(*taken, strict=True), strict=True)}
+
+    def idle(self, name: str) -> bool:
+        """Whether no sample has a gradient for a parameter."""
+        return not bool(self.grams[name].diagonal().any())
 
     def agrees(self, features: Features, names: list[str]) -> bool:
         """Whether the features' inner products are those of the parameters `names`, to half the digits."""
@@ -145,7 +145,7 @@ class _Truth:
         found = torch.zeros_like(exact)
         features.add(found, features, Outputs.SUM)
         norms = exact.diagonal().clamp_min(0).sqrt()
-        tolerance = _half_the_digits(exact.dtype)
+        tolerance = half_the_digits(exact.dtype)
         close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
         return bool(close.all())
 
@@ -176,25 +176,29 @@ def _layers(
     truth: _Truth,
     workspace: int,
     samples: int,
+    excluded: Excluded,
 ) -> Layers | None:
     def follow(stand_ins: Mapping[str, nn.Module], last: bool) -> Layers | None:
-        rules, names = _rules(network, trained, stand_ins)
+        rules = _rules(network, trained, stand_ins, excluded)
         if not rules:
             return None
         room = Room(workspace, samples, SHARE * workspace // (samples * len(rules)))
-        found = Layers(network, [], rules, room, stand_ins, last).by_layer(probe, cotangent)
-        good = [m for m, parts in found.items() if parts is not None and truth.agrees(parts, names[m])]
-        kept = [name for module in good for name in names[module]]
-        return Layers(network, kept, {m: rules[m] for m in good}, room, stand_ins, last) if good else None
+        trial = Layers(network, [], rules, room, stand_ins, last)
+        parts = zip(rules, trial.take(probe, cotangent).parts, strict=True)
+        good = {
+            module: list(part.names.values())
+            for module, part in parts
+            if part.features is not None and truth.agrees(part.features, list(part.names.values()))
+        }
+        names = list(itertools.chain(*good.values()))
+        return Layers(network, names, {m: rules[m] for m in good}, room, stand_ins, last) if good else None
 
-    stand_ins = unrolled(network)
+    stand_ins = {} if excluded.stand_ins else unrolled(network)
     replacements: list[Mapping[str, nn.Module]] = [stand_ins, {}] if stand_ins else [{}]
-    orders = (True, False) if _pictures(network, probe) else (False,)
-    *early, final = itertools.product(replacements, orders)
-    for attempt in early:
+    for attempt in itertools.product(replacements, (True, False) if _pictures(network, probe) else (False,)):
         with contextlib.suppress(*FAILURES):
             return follow(*attempt)
-    return follow(*final)
+    return None
 
 
 def _pictures(network: nn.Module, x: Tensor) -> bool:
@@ -204,26 +208,37 @@ def _pictures(network: nn.Module, x: Tensor) -> bool:
 
 
 def _rules(
-    network: nn.Module, trained: dict[str, nn.Parameter], stand_ins: Mapping[str, nn.Module]
-) -> tuple[dict[nn.Module, Rule], dict[nn.Module, list[str]]]:
-    """The rule and the parameters' names of each layer that may go by layer."""
+    network: nn.Module,
+    trained: dict[str, nn.Parameter],
+    stand_ins: Mapping[str, nn.Module],
+    excluded: Excluded,
+) -> dict[nn.Module, Rule]:
+    """The rule of each layer that may go by layer."""
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     name_of = {id(p): name for name, p in trained.items()}
     rules: dict[nn.Module, Rule] = {}
-    names: dict[nn.Module, list[str]] = {}
     for module in (each for root in (network, *stand_ins.values()) for each in root.modules()):
         own = [p for p in module.parameters(recurse=False) if p.requires_grad]
-        if own and all(owners[id(p)] == 1 for p in own) and (rule := rule_for(module)) is not None:
-            rules[module], names[module] = rule, [name_of[id(p)] for p in own]
-    return rules, names
+        names = {name_of.get(id(p)) for p in own}
+        sole = own and None not in names and all(owners[id(p)] == 1 for p in own)
+        if sole and not names & excluded.layers and (rule := rule_for(module)) is not None:
+            rules[module] = rule
+    return rules
 
 
 def _explicit(
-    network: nn.Module, names: list[str], probe: Tensor, cotangent: Tensor, truth: _Truth
+    network: nn.Module,
+    names: list[str],
+    probe: Tensor,
+    cotangent: Tensor,
+    truth: _Truth,
+    excluded: Excluded,
 ) -> Samples | Vectorised:
+    if excluded.batches:
+        return Samples(network, names)
     weighted = _Weighted(network, cotangent)
     try:
-        trial = Vectorised(weighted, [f"network.{name}" for name in names]).features(probe)[0]
+        (trial,) = Vectorised(weighted, [f"network.{name}" for name in names]).take(probe).features
     except FAILURES:
         return Samples(network, names)
     return Vectorised(network, names) if truth.agrees(trial, names) else Samples(network, names)

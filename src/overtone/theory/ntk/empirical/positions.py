@@ -153,9 +153,11 @@ class Placed(Features):
         """What the matrix saw in these samples."""
         return Placed(self.calls.rows(part), self.way)
 
-    def joined(self, others: Sequence[Features]) -> Placed:
-        """What the matrix saw in all of these samples."""
+    def joined(self, others: Sequence[Features]) -> Placed | None:
+        """What the matrix saw in all of these samples, if it saw as much of each."""
         calls = [self.calls, *(each.calls for each in others if isinstance(each, Placed))]
+        if len({each.inputs.shape[1:] for each in calls}) > 1:
+            return None
         return Placed(Calls.joined(calls), self.way)
 
     def pull(self, weights: Tensor) -> Tensor:

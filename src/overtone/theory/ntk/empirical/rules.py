@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import final
@@ -33,6 +33,17 @@ class Rule(ABC):
             room: What the features may take.
         """
 
+    @abstractmethod
+    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+        """The layer's gradient in the order of its features.
+
+        Args:
+            grads: The gradient by the parameter's name in the layer, in the parameter's shape.
+
+        Returns:
+            (P,) as a flattened `Features.pull` has it.
+        """
+
     def gather(
         self,
         inputs: Sequence[Tensor],
@@ -59,6 +70,23 @@ def _stack(inputs: Tensor) -> Tensor:
     return inputs.reshape(len(inputs), 1, -1, inputs.shape[-1])
 
 
+def _beside(grads: Mapping[str, Tensor]) -> Tensor:
+    """(out, ..., in) of a weight and (out,) of a bias as the rows (in, 1) of a matrix, one after the other."""
+    rows = [grads["weight"].flatten(1)] if "weight" in grads else []
+    if "bias" in grads:
+        rows.append(grads["bias"][:, None])
+    return torch.cat(rows, 1).flatten()
+
+
+def _channels_last(grads: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A convolution's weight with the channels behind the kernel's axes, as its patches have them."""
+    return {name: g.movedim(1, -1) if name == "weight" else g for name, g in grads.items()}
+
+
+def _one_after_the_other(grads: Mapping[str, Tensor]) -> Tensor:
+    return torch.cat([grads[name].flatten() for name in ("weight", "bias") if name in grads])
+
+
 @final
 @dataclass(frozen=True)
 class Matrix(Rule):
@@ -66,6 +94,10 @@ class Matrix(Rule):
 
     weight: bool
     bias: bool
+
+    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+        """(out, in + 1)."""
+        return _beside(grads)
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Products for one vector a sample, whatever is cheapest for several."""
@@ -84,6 +116,10 @@ class Convolution(Rule):
     layer: nn.Conv1d | nn.Conv2d | nn.Conv3d
     weight: bool
     bias: bool
+
+    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+        """(out, kernel, in / G, + 1): the groups follow each other in `out`."""
+        return _beside(_channels_last(grads))
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Whatever is cheapest, over the patches of all calls."""
@@ -117,6 +153,10 @@ class Transposed(Rule):
     weight: bool
     bias: bool
 
+    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+        """(in, kernel, out / G), then the bias."""
+        return _one_after_the_other(_channels_last(grads))
+
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:  # noqa: ARG002
         """Explicit gradients: the patches are those of the output gradients, other ones for each output."""
         unfold = Patches(self.layer)
@@ -143,6 +183,10 @@ class Table(Rule):
     rows: int
     padding: int | None
 
+    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+        """(rows, D)."""
+        return grads["weight"].flatten()
+
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:
         """Indices and gradients, side by side over the calls."""
         indices = _join([each.reshape(len(each), -1) for each in inputs], 1)
@@ -168,6 +212,10 @@ class Scale(Rule):
     axes: tuple[int, int | None]
     weight: bool
     bias: bool
+
+    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+        """The scale, then the shift."""
+        return _one_after_the_other(grads)
 
     def features(self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: Room) -> Features:  # noqa: ARG002
         """Explicit gradients: they are as small as the parameters."""

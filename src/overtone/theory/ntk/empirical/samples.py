@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.theory.ntk.empirical.sources import outputs_of
-
-FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
-"""What a network may raise on samples that it does not take, or in a form in which it cannot be followed."""
+from overtone.theory.ntk.empirical.calling import FAILURES, outputs_of
 
 
 def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
@@ -26,6 +22,8 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
         if x.ndim == 0 or len(x) == 0:
             raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", name)
     state = [*network.named_parameters(), *network.named_buffers()]
+    for name, value in state:
+        _check_state(name, value)
     places = {str(value.device): name for name, value in reversed(state)}
     places |= {str(x.device): "the samples" for x in given.values()}
     if len(places) > 1:
@@ -37,15 +35,33 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
         )
 
 
+def _check_state(name: str, value: Tensor) -> None:
+    if nn.parameter.is_lazy(value):
+        raise InputError(
+            "a network whose layers know their sizes",
+            f"{name}, which has none yet",
+            "call the network once on one of the samples before",
+            "network",
+        )
+    if value.is_inference():
+        raise InputError(
+            "a network that can be differentiated",
+            f"{name}, which was made in inference mode",
+            "make or load the network outside torch.inference_mode()",
+            "network",
+        )
+
+
 def first_outputs(network: nn.Module, x: Tensor) -> Tensor:
     """The outputs (N, C) for a few samples, without a graph.
+
+    Gradients are on meanwhile, because some networks differentiate themselves to answer.
 
     Raises:
         InputError: If the network does not take such samples; says what it says.
     """
     try:
-        with torch.no_grad():
-            return outputs_of(network, x)
+        return outputs_of(network, x).detach()
     except InputError:
         raise
     except FAILURES as failure:

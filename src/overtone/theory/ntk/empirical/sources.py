@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from overtone.errors import InputError
+from overtone.theory.ntk.empirical.backward import flat, real, rows, wide
+from overtone.theory.ntk.empirical.calling import alone, outputs_of
+from overtone.theory.ntk.empirical.excluded import Excluded
 from overtone.theory.ntk.empirical.features import Explicit, Features
 from overtone.theory.ntk.empirical.gathering import Gathering
 from overtone.theory.ntk.empirical.positions import Room
@@ -27,7 +30,7 @@ class Route(enum.IntEnum):
 
     Attributes:
         LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear
-            layers.
+            layers. Parameters that no sample has a gradient for count here too.
         VECTORISED: Explicit gradients by `torch.func`, many samples at once.
         SAMPLES: Explicit gradients, one backward pass a sample. Every network can go this way.
     """
@@ -46,27 +49,42 @@ class Route(enum.IntEnum):
         }[self]
 
 
-def outputs_of(network: nn.Module, x: Tensor) -> Tensor:
-    """The network's outputs as (N, C).
+Named = Mapping[str, Tensor]
+"""Gradients by the full names of their parameters."""
 
-    Raises:
-        InputError: If the output is not one floating-point tensor with a row per sample.
+
+@dataclass(frozen=True)
+class Part:
+    """The gradients of one layer's parameters, or of all that take one route.
+
+    Attributes:
+        names: The parameters' full names, by their names in the layer.
+        features: The gradients; None where the layer did not see one row per sample.
+        arranged: From gradients in the parameters' shapes to vectors that, one after the other, are a pulled
+            gradient of the features.
     """
-    y = network(x)
-    if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim == 0 or len(y) != len(x):
-        got = f"shape {tuple(y.shape)} of {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
-        raise InputError(
-            f"a network with one floating-point output row for each of {len(x)} samples",
-            got,
-            "wrap the network in a module that returns the tensor of interest",
-            "network",
-        )
-    return y.reshape(len(x), -1)
+
+    names: Mapping[str, str]
+    features: Features | None
+    arranged: Callable[[Named], list[Tensor]]
 
 
-def wide(values: Tensor) -> Tensor:
-    """At least single precision, as sums over many parameters need it."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+@dataclass(frozen=True)
+class Taken:
+    """What a source took for some samples.
+
+    Attributes:
+        outputs: (N, C) the network's outputs, or None if it was not called.
+        parts: Their gradients, whose inner products add up; the same parts in the same order for all samples.
+    """
+
+    outputs: Tensor | None
+    parts: list[Part]
+
+    @property
+    def features(self) -> list[Features]:
+        """Of the parts that have any."""
+        return [part.features for part in self.parts if part.features is not None]
 
 
 class Source(ABC):
@@ -84,16 +102,57 @@ class Source(ABC):
         self.parameters = tuple(parameters)
 
     @abstractmethod
-    def features(self, x: Tensor) -> list[Features]:
-        """The gradients for the samples `x`, as parts whose inner products add up."""
+    def take(self, x: Tensor) -> Taken:
+        """The gradients for the samples `x`."""
+
+    @property
+    @abstractmethod
+    def excluded(self) -> Excluded | None:
+        """What is ruled out if this source turns out to be wrong as a whole; None if it cannot be."""
 
     def alike(self, x: Tensor, channels: int) -> list[Features]:  # noqa: ARG002
         """Features of the form and size of those for the samples `x`; their values need not be right."""
-        return self.features(x)
+        return self.take(x).features
 
     def abreast(self, channels: int) -> int:
         """How many of the outputs go back through the network at once."""
         return channels
+
+    def _explicit(self, values: Tensor) -> Part:
+        named = dict(self.network.named_parameters())
+        chosen = [named[name] for name in self.parameters]
+
+        def arranged(grads: Named) -> list[Tensor]:
+            return flat(chosen, [grads[name] for name in self.parameters])
+
+        return Part({name: name for name in self.parameters}, Explicit(values), arranged)
+
+
+@final
+class Idle(Source):
+    """Nothing, for parameters that the samples have no gradient for.
+
+    Args:
+        network: The network.
+        parameters: Their names.
+        like: (n, C) outputs of a few samples.
+    """
+
+    route = Route.LAYERS
+
+    def __init__(self, network: nn.Module, parameters: Sequence[str], like: Tensor) -> None:
+        super().__init__(network, parameters)
+        self._like = wide(like)
+
+    def take(self, x: Tensor) -> Taken:
+        """One part without columns."""
+        values = self._like.new_zeros(self._like.shape[1], len(x), 0)
+        return Taken(None, [Part({name: name for name in self.parameters}, Explicit(values), lambda _: [])])
+
+    @property
+    def excluded(self) -> Excluded:
+        """These parameters are not idle."""
+        return Excluded(idle=frozenset(self.parameters))
 
 
 @final
@@ -124,9 +183,10 @@ class Layers(Source):
         self.rules, self.room, self.stand_ins = rules, room, stand_ins
         self.last = last
         self._copies = False
+        self._names = {id(p): name for name, p in network.named_parameters()}
 
-    def by_layer(self, x: Tensor, cotangent: Tensor | None = None) -> dict[nn.Module, Features | None]:
-        """Features per layer; None where a layer was not called with one row per sample.
+    def take(self, x: Tensor, cotangent: Tensor | None = None) -> Taken:
+        """One part a layer.
 
         Args:
             x: (N, ...) samples.
@@ -135,11 +195,17 @@ class Layers(Source):
         y, recorder = self._forward(x)
         columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
         gathering = self._gathering(recorder, len(x), len(columns))
-        results = recorder.results
         for i, column in enumerate(columns):
-            grads = torch.autograd.grad(column, results, retain_graph=i + 1 < len(columns), allow_unused=True)
-            _hand_out(recorder, gathering, grads)
-        return {layer: None if each is None else each.features() for layer, each in gathering.items()}
+            _hand_out(recorder, gathering, _back(column, recorder.results, i + 1 < len(columns)))
+        made = {layer: None if each is None else each.features() for layer, each in gathering.items()}
+        return Taken(y.detach(), [self._part(layer, features) for layer, features in made.items()])
+
+    @property
+    def excluded(self) -> Excluded:
+        """The modules in the place of others first, if there are any; else all rules."""
+        if self.stand_ins:
+            return Excluded(stand_ins=True)
+        return Excluded(layers=frozenset(self.parameters))
 
     def alike(self, x: Tensor, channels: int) -> list[Features]:
         """Features for gradients of zero, which take no backward pass."""
@@ -155,6 +221,19 @@ class Layers(Source):
         """One."""
         return 1
 
+    def names(self, layer: nn.Module) -> dict[str, str]:
+        """Full names of a layer's trained parameters, by their names in it."""
+        own = layer.named_parameters(recurse=False)
+        return {name: self._names[id(p)] for name, p in own if p.requires_grad}
+
+    def _part(self, layer: nn.Module, features: Features | None) -> Part:
+        names, rule = self.names(layer), self.rules[layer]
+
+        def arranged(grads: Named) -> list[Tensor]:
+            return [wide(rule.arranged({name: grads[full] for name, full in names.items()}))]
+
+        return Part(names, features, arranged)
+
     def _gathering(
         self, recorder: Recorder, samples: int, channels: int
     ) -> dict[nn.Module, Gathering | None]:
@@ -163,8 +242,8 @@ class Layers(Source):
         for layer, calls in recorder.calls.items():
             inputs = [wide(given) if given.is_floating_point() else given for given, _ in calls]
             results = [result for _, result in calls]
-            rows = all(len(each) == samples for each in (*inputs, *results))
-            usable = bool(calls) and rows
+            alright = all(each.ndim > 0 and len(each) == samples for each in (*inputs, *results))
+            usable = bool(calls) and alright
             found[layer] = self.rules[layer].gather(inputs, results, channels, self.room) if usable else None
         return found
 
@@ -180,9 +259,14 @@ class Layers(Source):
         self._copies = True
         return self._forward(x)
 
-    def features(self, x: Tensor) -> list[Features]:
-        """One part a layer."""
-        return [each for each in self.by_layer(x).values() if each is not None]
+
+def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
+    """The gradient at each result; None where there is none."""
+    live = [result for result in results if result.requires_grad]
+    if not live or not column.requires_grad:
+        return [None] * len(results)
+    found = iter(torch.autograd.grad(column, live, retain_graph=keep, allow_unused=True))
+    return [next(found) if result.requires_grad else None for result in results]
 
 
 def _hand_out(
@@ -204,51 +288,45 @@ class Vectorised(Source):
 
     route = Route.VECTORISED
 
-    def features(self, x: Tensor) -> list[Features]:
+    def take(self, x: Tensor) -> Taken:
         """One part: (C, N, P)."""
-        chosen = {name: p.detach() for name, p in self.network.named_parameters() if name in self.parameters}
+        fixed = {name: p.detach() for name, p in self.network.named_parameters()}
+        chosen = {name: fixed.pop(name) for name in self.parameters}
 
-        def outputs(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
-            return functional_call(self.network, parameters, (sample[None],)).reshape(-1)
+        def outputs(parameters: dict[str, Tensor], sample: Tensor) -> tuple[Tensor, Tensor]:
+            y = functional_call(self.network, fixed | parameters, (sample[None],)).reshape(-1)
+            return y, y
 
         with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="There is a performance drop")
-            jacobian = vmap(jacrev(outputs), in_dims=(None, 0))(chosen, x)
-        parts = [_real(jacobian[name]).flatten(2) for name in self.parameters]
-        return [Explicit(wide(torch.cat(parts, -1)).transpose(0, 1))]
+            jacobian, y = vmap(jacrev(outputs, has_aux=True), in_dims=(None, 0))(chosen, x)
+        parts = [real(jacobian[name]).flatten(2) for name in self.parameters]
+        return Taken(y.detach(), [self._explicit(wide(torch.cat(parts, -1)).transpose(0, 1))])
+
+    @property
+    def excluded(self) -> Excluded:
+        """Many samples at once."""
+        return Excluded(batches=True)
 
 
 @final
 class Samples(Source):
-    """Explicit gradients, one sample and one output after the other."""
+    """Explicit gradients, one sample and one output after the other: what all others are measured by."""
 
     route = Route.SAMPLES
 
-    def features(self, x: Tensor) -> list[Features]:
+    def take(self, x: Tensor) -> Taken:
         """One part: (C, N, P)."""
         named = dict(self.network.named_parameters())
         chosen = [named[name] for name in self.parameters]
-        rows = []
+        seen, made = [], []
         for sample in x:
-            y = outputs_of(self.network, sample[None])[0]
-            rows.append(
-                torch.stack([torch.cat(gradients(each, chosen, i + 1 < len(y))) for i, each in enumerate(y)])
-            )
-        return [Explicit(torch.stack(rows).transpose(0, 1))]
+            y, grads = rows(self.network, lambda s=sample: alone(self.network, s[None]), chosen)  # type: ignore[misc]
+            seen.append(y)
+            made.append(torch.stack([torch.cat(flat(chosen, each)) for each in grads]))
+        return Taken(torch.cat(seen), [self._explicit(torch.stack(made).transpose(0, 1))])
 
-
-def gradients(value: Tensor, parameters: Sequence[nn.Parameter], keep: bool = False) -> list[Tensor]:
-    """The gradient of one number with respect to each parameter, flat and in at least single precision.
-
-    Args:
-        value: The number.
-        parameters: The parameters, used or not; of complex ones the real and imaginary parts.
-        keep: Whether the graph is needed again.
-    """
-    grads = torch.autograd.grad(value, parameters, retain_graph=keep, allow_unused=True)
-    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
-    return [wide(_real(g).reshape(-1)) for g in filled]
-
-
-def _real(values: Tensor) -> Tensor:
-    return torch.view_as_real(values) if values.is_complex() else values
+    @property
+    def excluded(self) -> None:
+        """Nothing."""
+        return None

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import final
+import math
+from collections.abc import Callable
+from typing import TypeVar, final
 
 import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.blocks import GIB, Appetite, appetite
+from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.features import Features
-from overtone.theory.ntk.empirical.plan import choose, probe_samples
+from overtone.theory.ntk.empirical.plan import probe_samples
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
-from overtone.theory.ntk.empirical.sources import Source
 from overtone.theory.ntk.empirical.untouched import untouched
 from overtone.theory.ntk.operators.operator import Operator
 
+T = TypeVar("T")
+
 PASS = 1 << 26
 """Bytes that one pass through the network may hold."""
+
+
+class TooLargeError(InputError):
+    """The factors do not fit a budget."""
 
 
 @final
@@ -32,26 +39,50 @@ class Factors:
 
     def __init__(self, network: nn.Module, x: Tensor) -> None:
         check_samples(network, x=x)
-        self.network, self.x = network, x
+        self.network, self.x = network, x.detach()
         with untouched(network, x.device):
-            probe = probe_samples(x)
-            first = first_outputs(network, probe)
+            first = first_outputs(network, probe_samples(self.x))
             self.dtype, self.channels = first.dtype, first.shape[1]
-            self.sources: list[Source] = choose(network, x, PASS)
-            self.appetite: Appetite = appetite(self.sources, probe[:1])
-        self.scale = max(1, first.element_size() // 4)
-        self.chunk = max(1, min(len(x), PASS // (self.appetite.work * self.scale)))
+            self.scale = max(1, first.element_size() // 4)
+            self._gradients = Gradients(network, self.x, PASS)
+            self._measure()
+
+    def _measure(self) -> None:
+        self.appetite: Appetite = appetite(self._gradients.sources, probe_samples(self.x)[:1])
+        self.chunk = max(1, min(len(self.x), PASS // (self.appetite.work * self.scale)))
 
     @property
     def held(self) -> int:
         """Bytes of the gradients of all samples."""
         return self.appetite.held * self.scale * len(self.x)
 
-    def chunks(self) -> Iterator[list[Features]]:
-        """The features of some samples after the other, computed as they are asked for."""
+    def collect(self, make: Callable[[list[Features]], T], most: float = math.inf) -> list[T]:
+        """What `make` makes of the features of chunk after chunk of the samples.
+
+        Args:
+            make: Called with the features of `chunk` samples, of fewer at the end.
+            most: Bytes that the gradients of all samples may take.
+
+        Raises:
+            TooLargeError: If they take more.
+            InputError: If a sample's output depends on the others.
+        """
+
+        def attempt() -> list[T]:
+            self._measure()
+            if self.held > most:
+                raise TooLargeError(
+                    f"a budget above the {self.held / GIB:.3g} GiB of the gradients' factors",
+                    f"{most / GIB:g} GiB",
+                    "raise it, or use overtone.theory.ntk.Implicit, which keeps none",
+                    "memory",
+                )
+            bounds = range(0, len(self.x), self.chunk)
+            parts = (self._gradients.take(self.x, slice(first, first + self.chunk)) for first in bounds)
+            return [make([part.features for part in some if part.features is not None]) for some in parts]
+
         with untouched(self.network, self.x.device):
-            for part in self.x.split(self.chunk):
-                yield [each for source in self.sources for each in source.features(part)]
+            return self._gradients.settle(attempt)
 
 
 @final
@@ -73,16 +104,9 @@ class Factored(Operator):
 
     def __init__(self, network: nn.Module, x: Tensor, *, memory: float = 2.0) -> None:
         factors = Factors(network, x)
-        if factors.held > memory * GIB:
-            raise InputError(
-                f"a budget above the {factors.held / GIB:.3g} GiB of the gradients' factors",
-                f"{memory:g} GiB",
-                "raise it, or use overtone.theory.ntk.Implicit, which keeps none",
-                "memory",
-            )
         self.channels = factors.channels
         self.size, self.dtype, self.device = len(x) * self.channels, factors.dtype, x.device
-        self._chunks = list(factors.chunks())
+        self._chunks = factors.collect(lambda features: features, memory * GIB)
         self._chunk = factors.chunk
 
     @torch.no_grad()

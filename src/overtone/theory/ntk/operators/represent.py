@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from overtone.errors import InputError
 from overtone.theory.ntk.empirical.blocks import GIB
 from overtone.theory.ntk.empirical.kernel import finite
 from overtone.theory.ntk.empirical.outputs import Outputs
-from overtone.theory.ntk.operators.factored import PASS, Factored, Factors
+from overtone.theory.ntk.operators.factored import PASS, Factored, Factors, TooLargeError
 from overtone.theory.ntk.operators.implicit import Implicit
 from overtone.theory.ntk.operators.operator import Matrix, Operator
 from overtone.theory.ntk.operators.sketch import Sketch
@@ -86,7 +87,9 @@ def represent(
         )
     if factors.held + PASS <= room:
         reason = f"the matrix would take {rows**2 * itemsize / GIB:.3g} GiB, the factors take {factors.held / GIB:.3g}"
-        return Representation(Factored(network, x, memory=memory), Form.FACTORED, 0.0, reason)
+        # Samples that were not looked at before may rule out the layers' own factors, and longer ones not fit.
+        with contextlib.suppress(TooLargeError):
+            return Representation(Factored(network, x, memory=memory), Form.FACTORED, 0.0, reason)
     neither = f"neither the matrix ({rows**2 * itemsize / GIB:.3g} GiB) nor its factors ({factors.held / GIB:.3g}) fit"
     if tolerance and (sketch := _sketch(network, x, rows * itemsize, room, tolerance, seed)) is not None:
         return Representation(

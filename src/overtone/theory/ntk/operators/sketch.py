@@ -44,10 +44,11 @@ class Sketch(Operator):
         if probes < 2:
             raise InputError("at least 2 probes", f"{probes}", "pass more", "probes")
         factors = Factors(network, x)
-        rows = [
-            torch.stack([_project(features, probe, seed) for probe in range(probes)], -1).to(factors.dtype)
-            for features in factors.chunks()
-        ]
+
+        def sketched(features: list[Features]) -> Tensor:
+            return torch.stack([_project(features, probe, seed) for probe in range(probes)], -1)
+
+        rows = [each.to(factors.dtype) for each in factors.collect(sketched)]
         self.factor = torch.cat(rows) / probes**0.5
         self.size, self.dtype, self.device = len(self.factor), factors.dtype, x.device
         self.entry_error = (2 / probes) ** 0.5

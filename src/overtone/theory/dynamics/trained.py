@@ -1,0 +1,117 @@
+"""A network as the training loss sees it: from coordinates to the values that are compared with targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.nn import Field
+from overtone.signals import Normalisation, Signal
+from overtone.theory.ntk.empirical.calling import half_the_digits
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk.empirical.untouched import untouched
+
+LOOKED_AT = 64
+"""Samples at which training and evaluation mode are compared."""
+
+
+@final
+class Normalised(nn.Module):
+    """A field's outputs as the training loss sees them."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.field = field
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """(N, C) normalised values at (N, d) physical coordinates."""
+        return self.field.normalised(coords)
+
+
+@final
+class Plain(nn.Module):
+    """Any module that maps coordinates in its parameters' precision to values as they are."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """(N, C) values at (N, d) physical coordinates."""
+        return self.network(coords.to(precision(self.network))).reshape(len(coords), -1)
+
+
+def precision(network: nn.Module) -> torch.dtype:
+    """Precision of a network's parameters."""
+    return next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+
+
+def as_trained(network: nn.Module) -> nn.Module:
+    """The network whose outputs the loss compares with targets: a field's before they are restored, else its own."""
+    return Normalised(network) if isinstance(network, Field) else Plain(network)
+
+
+def in_its_values(signal: Signal, network: nn.Module) -> Signal:
+    """The signal normalised as the network's outputs are: not at all unless the network is a field."""
+    if isinstance(network, Field):
+        return signal
+    channels = signal.values.shape[1]
+    none = Normalisation(torch.zeros(channels).double(), torch.ones(channels).double())
+    return replace(signal, normalisation=none)
+
+
+def check_network(network: nn.Module, signal: Signal) -> None:
+    """Raise InputError unless a network can be predicted at a signal's samples.
+
+    Args:
+        network: Any module.
+        signal: What is predicted.
+    """
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if not trained:
+        raise InputError(
+            "a network with parameters that require gradients",
+            "none",
+            "call requires_grad_(True) on the parameters that are trained",
+            "network",
+        )
+    seen, coords = as_trained(network), signal.coords.to(trained[0].device)
+    if not isinstance(network, Field):
+        _check_distinct(coords, precision(network))
+    check_samples(seen, coords=coords)
+    step = -(-len(coords) // LOOKED_AT)
+    with untouched(seen, coords.device):
+        usual = first_outputs(seen, coords[::step])
+        if usual.shape[1] != signal.values.shape[1]:
+            raise InputError(
+                f"a network of {signal.values.shape[1]} outputs, one for each channel of the signal",
+                f"{usual.shape[1]}",
+                "predict a network of as many outputs as the signal has channels",
+                "network",
+            )
+        seen.train()
+        training = first_outputs(seen, coords[::step])
+    difference = (training - usual).nan_to_num().abs().max()
+    if difference > half_the_digits(usual.dtype) * usual.nan_to_num().abs().max():
+        raise InputError(
+            "a network that computes the same in training and in evaluation mode",
+            f"outputs that differ by {float(difference):.1e}",
+            "predict it without dropout and without statistics of the batch",
+            "network",
+        )
+
+
+def _check_distinct(coords: Tensor, dtype: torch.dtype) -> None:
+    """Samples at different places must not coincide in the network's precision."""
+    apart, left = (len(torch.unique(each, dim=0)) for each in (coords, coords.to(dtype)))
+    if left < apart:
+        raise InputError(
+            f"coordinates that {str(dtype).removeprefix('torch.')} tells apart",
+            f"{apart} places of which it makes {left}",
+            "convert the network to float64 with .double(), or shift and scale the coordinates of the signal",
+            "network",
+        )
