@@ -94,3 +94,15 @@ def test_least_entries_are_those_of_sorting(count, columns, seed):
     least, where = neighbours._least(table, count)
     torch.testing.assert_close(least, table.sort(1).values[:, :count], rtol=0, atol=0)
     torch.testing.assert_close(table.gather(1, where), least, rtol=0, atol=0)
+
+
+def test_rows_of_many_more_features_than_rows_need_no_matrix_of_features():
+    """300,000 features: their covariance alone would take hundreds of GB. Slow twin: all distances by differences."""
+    table = torch.randn(20, 300_000, generator=torch.Generator().manual_seed(0))
+    distance, index = nearest(table, 4)
+    pairs = torch.stack([(table - row).double().square().sum(1).sqrt() for row in table]).fill_diagonal_(
+        np.inf
+    )
+    expected = pairs.sort(1)
+    np.testing.assert_array_equal(index, expected.indices[:, :4])
+    np.testing.assert_allclose(distance, expected.values[:, :4], rtol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -15,12 +16,15 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.missing import entire
 from overtone.observe.counting import whole_step
-from overtone.observe.log import Log
+from overtone.observe.log import Log, ProbeWarning
 from overtone.observe.loggers.logger import Logger
+from overtone.observe.reading import Shapes
 from overtone.observe.recording import Recording
+from overtone.observe.samples import batch_of
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.view import Row, SampleView, views_of
-from overtone.observe.views import GridView, choose
+from overtone.observe.views import GridView
+from overtone.observe.views.choose import chosen, shapes_of
 from overtone.signals import Signal
 
 
@@ -70,6 +74,7 @@ class Observer(Recording):
         samples: int | None = None,
         features: ArrayLike | None = None,
         classes: int | None = None,
+        channel_axis: int | None = None,
         seed: int = 0,
         **options: Any,
     ) -> Observer:
@@ -82,13 +87,20 @@ class Observer(Recording):
             samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) unless said.
             features: (N, d) rows whose distances mean something, if the inputs' do not.
             classes: Number of classes.
+            channel_axis: The axis of targets and predictions that holds the channels: 1 for (N, C, T).
             seed: Seed of the draw.
             **options: Passed on to `Observer`.
 
         Raises:
             InputError: If inputs and targets do not fit each other.
         """
-        view = choose(inputs, targets, samples=samples, features=features, classes=classes, seed=seed)
+        batch = batch_of(inputs)
+        shapes = Shapes(inputs=shapes_of(batch), channel_axis=channel_axis)
+        view, doubt = chosen(
+            batch, targets, shapes, samples=samples, features=features, classes=classes, seed=seed
+        )
+        if doubt:
+            warnings.warn(doubt, ProbeWarning, stacklevel=2)
         return Observer(view, path, **options)
 
     @property

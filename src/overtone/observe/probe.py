@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -11,18 +12,21 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.observe.answers import Answers
+from overtone.observe.axes import find_channel_axis
 from overtone.observe.counting import whole_step
 from overtone.observe.describe import describe_network
 from overtone.observe.evaluate import Evaluator, Forward, Outputs
-from overtone.observe.log import Log
+from overtone.observe.log import Log, ProbeWarning
 from overtone.observe.loggers.logger import Logger
 from overtone.observe.processes import Alone, Processes
+from overtone.observe.reading import Shapes
 from overtone.observe.recording import Recording
-from overtone.observe.samples import GridSamples, Samples
+from overtone.observe.samples import GridSamples, Samples, batch_of
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.sinks import Open, create, discard, resume
 from overtone.observe.view import SampleView, View, views_of
-from overtone.observe.views import GridView, choose
+from overtone.observe.views import GridView
+from overtone.observe.views.choose import chosen, shapes_of
 from overtone.observe.window import Window
 from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor
@@ -132,10 +136,15 @@ class Probe(Recording):
         samples: int | None = None,
         features: Tensor | Any | None = None,
         classes: int | None = None,
+        channel_axis: int | None = None,
         seed: int = 0,
         **options: Any,
     ) -> Probe:
-        """A probe with the view that suits the shapes of inputs and targets, see `views.choose`.
+        """A probe with the view that suits the shapes of inputs, targets and outputs, see `views.choose`.
+
+        What the targets leave open is settled by the network where it can be: whole numbers are labels if it has an
+        output for each class, and the channels lie in the one axis along which it takes no shorter inputs. What was
+        read is told in the record's `notes`, and in a `ProbeWarning` where another reading is as good.
 
         Args:
             inputs: What the network is called with: pictures, a table, sequences, places, or a dict or tuple of
@@ -146,13 +155,29 @@ class Probe(Recording):
             samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) unless said.
             features: (N, d) rows whose distances mean something, if the inputs' do not.
             classes: Number of classes.
+            channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
             seed: Seed of the draw.
             **options: Passed on to `Probe`.
 
         Raises:
-            InputError: If inputs, targets and network do not fit each other.
+            InputError: If inputs, targets and network do not fit each other, or targets can be read in two ways.
         """
-        view = choose(inputs, targets, samples=samples, features=features, classes=classes, seed=seed)
+        batch = batch_of(inputs)
+        arranged = {key: options.get(key) for key in ("forward", "outputs")}
+        evaluate = Evaluator(network, **arranged, memory=options.get("memory", 1.0))
+        form = evaluate.form(batch)[0]
+        shapes = Shapes(
+            outputs=form,
+            inputs=shapes_of(batch),
+            arranged=any(value is not None for value in arranged.values()),
+            channel_axis=channel_axis,
+            found_axis=find_channel_axis(evaluate, batch) if channel_axis is None and len(form) > 1 else None,
+        )
+        view, doubt = chosen(
+            batch, targets, shapes, samples=samples, features=features, classes=classes, seed=seed
+        )
+        if doubt:
+            warnings.warn(doubt, ProbeWarning, stacklevel=2)
         return Probe(view, network, path, **options)
 
     @property

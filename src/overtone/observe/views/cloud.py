@@ -8,10 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.observe.reading import target_of
 from overtone.observe.samples import Batch, batch_of
-from overtone.observe.target import target_of
 from overtone.observe.views.direction import Along
 from overtone.observe.views.ladder import Ladder
+from overtone.observe.views.over_places import OverPlaces
 from overtone.observe.views.rest import ModesAndRest
 from overtone.observe.views.sampled import SampledView
 from overtone.spectra import Bands
@@ -28,6 +29,7 @@ def graph(
     neighbours: int = 10,
     bands: Bands | Sequence[float] | None = None,
     classes: int | None = None,
+    channel_axis: int | None = None,
     unit: str = "unit of the features",
     held_out: Tensor | None = None,
     name: str = "graph",
@@ -36,12 +38,14 @@ def graph(
 
     Args:
         inputs: What the network is called with; pictures, tables, or a dict or tuple of tensors.
-        targets: (N, C) values or (N,) labels, see `Target`.
+        targets: (N, C) values, (N, ..., C) of pictures or volumes, whose power is averaged over their places, or (N,)
+            labels, see `Target`.
         features: (N, d) rows whose distances mean something; the flattened inputs if None.
         modes: How many of the slowest modes; what lies beyond them is a band of its own.
         neighbours: Nearest samples that each is joined to.
         bands: Bands in cycles per unit of the features.
         classes: Number of classes, where labels are meant.
+        channel_axis: The axis of targets and outputs that holds the channels; the last one if None.
         unit: What the features count in; frequencies are in cycles per that.
         held_out: (N,) bool, the samples that the network is not trained on.
         name: Names the record.
@@ -51,13 +55,16 @@ def graph(
     """
     samples = batch_of(inputs)
     rows = samples.features() if features is None else features
+    target = target_of(targets, classes, channel_axis)
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
     )
+    modes_and_rest = ModesAndRest(transform)
+    pictures = target.values.ndim > 2
     return SampledView(
         samples,
-        target_of(targets, classes),
-        ModesAndRest(transform),
+        target,
+        OverPlaces(modes_and_rest, len(target.channels)) if pictures else modes_and_rest,
         name=name,
         held_out=held_out,
         attrs={

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from overtone.observe.reading import target_of
 from overtone.observe.samples import batch_of
-from overtone.observe.target import target_of
 from overtone.observe.views.sampled import SampledView
 from overtone.spectra import Bands, PointsTransform
 from overtone.spectra.points import Box, Density, Method

@@ -86,6 +86,8 @@ class SampledView(SampleView):
             "value_unit": self.target.unit,
             "peak": float(values.max() - values.min()),
         }
+        if self.target.notes:
+            described["notes"] = list(self.target.notes)
         return Header(
             band_low=bands.low,
             band_high=bands.high,

@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.observe.reading import target_of
 from overtone.observe.samples import batch_of
-from overtone.observe.target import target_of
 from overtone.observe.views.sampled import SampledView
 from overtone.spectra import Bands
 from overtone.spectra.sequence import EvenExtension, SequenceTransform, TemporalEstimator
@@ -24,6 +24,7 @@ def sequence(
     estimator: TemporalEstimator | None = None,
     bands: Bands | Sequence[float] | None = None,
     classes: int | None = None,
+    channel_axis: int | None = None,
     held_out: Tensor | None = None,
     name: str = "sequence",
 ) -> SampledView:
@@ -37,13 +38,14 @@ def sequence(
         estimator: How sequences are taken to frequency; `EvenExtension()` if None.
         bands: Bands in cycles per unit of time.
         classes: Number of classes, where labels are meant.
+        channel_axis: The axis of targets and outputs that holds the channels; 1 for (N, C, T), the last one if None.
         held_out: (N,) bool, the sequences that the network is not trained on.
         name: Names the record.
 
     Raises:
         InputError: If the targets are no sequences, or too short for the estimator.
     """
-    target = target_of(targets, classes)
+    target = target_of(targets, classes, channel_axis)
     if target.values.ndim != 3:
         raise InputError(
             "targets of shape (sequences, time, channels)",

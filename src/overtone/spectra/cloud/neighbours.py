@@ -44,6 +44,14 @@ def nearest(coords: Tensor, count: int, memory: float = MEMORY) -> tuple[np.ndar
     return _without_self(distance.cpu().numpy(), index.cpu().numpy())
 
 
+def _spread(coords: Tensor) -> Tensor:
+    """(d, _SCREEN or N) orthonormal directions of the widest spread; of more features than rows by way of the rows."""
+    if coords.shape[1] <= len(coords):
+        return torch.linalg.eigh(coords.T @ coords).eigenvectors[:, -_SCREEN:]
+    among = torch.linalg.eigh(coords @ coords.T).eigenvectors[:, -_SCREEN:]
+    return torch.linalg.qr(coords.T @ among).Q
+
+
 @final
 class _Pairs:
     """Comparison of all pairs; each row is among its own nearest.
@@ -63,8 +71,7 @@ class _Pairs:
         self._square = coords.square().sum(1)
         self._seen = coords
         if coords.shape[1] > _SCREEN:
-            spread = torch.linalg.eigh(coords.T @ coords).eigenvectors[:, -_SCREEN:]
-            self._seen = coords @ spread
+            self._seen = coords @ _spread(coords)
         self._seen_square = self._seen.square().sum(1)
         self._tall = tall(memory, len(coords), _COPIES, coords.dtype)
         self._product = coords.new_empty(min(self._tall, len(coords)), len(coords))
