@@ -8,9 +8,11 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals.geometry import Grid
+from overtone.signals.sentinels import marks_told
 from overtone.signals.signal import Normalisation, Signal
 from overtone.signals.summary import summarise
 
+_FULL_RANGE = ("picture", "audio", "synthetic")
 Locate = Callable[[int, int], str]
 
 
@@ -102,7 +104,9 @@ def assemble(
         value_unit=value_unit,
         peak=float(found.high.max() - found.low.min()) if peak is None else peak,
         normalisation=Normalisation.of(values, per_channel, where),
-        notes=notes,
+        notes=notes
+        if kind in _FULL_RANGE
+        else (*notes, *marks_told(values, found.low, found.high, channels)),
     )
 
 

@@ -13,6 +13,7 @@ from overtone.errors import InputError
 from overtone.signals.normalisation import Normalisation
 from overtone.signals.readers.numbers import with_notes
 from overtone.signals.samples import Samples
+from overtone.signals.sentinels import marks_told
 from overtone.signals.summary import summarise
 
 
@@ -96,7 +97,8 @@ def points(
     Raises:
         InputError: If shapes do not fit, a number is not finite, all places coincide or all values are the same.
     """
-    (places, _), (found, notes) = _columns(coords, "coords"), _columns(values, "values")
+    (places, lost), (found, notes) = _columns(coords, "coords"), _columns(values, "values")
+    notes = tuple(dict.fromkeys((*lost, *notes)))
     if len(places) != len(found) or len(places) < 2:
         raise InputError(
             "two samples or more, with as many values as places",
@@ -121,12 +123,19 @@ def points(
     if len(given) != axes:
         raise InputError(f"one unit per coordinate ({axes})", f"{len(given)}", "pass that many", "units")
     names = ("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count))
+    names = names if channels is None else tuple(channels)
+    if len(names) != count:
+        raise InputError(f"one name per value ({count})", f"{len(names)}", "pass that many", "channels")
+    labels = tuple(given) if len(set(given)) == axes else tuple(f"coordinate {a + 1}" for a in range(axes))
+    for part, said in ((places, labels), (found, names)):
+        summary = summarise(part)
+        notes = (*notes, *marks_told(part, summary.low, summary.high, said))
     return Scattered(
         values=found,
         geometry=Points(places.double(), given),
         kind=kind,
         name=name,
-        channels=names if channels is None else tuple(channels),
+        channels=names,
         value_unit="",
         peak=float(found.max() - found.min()),
         normalisation=Normalisation.of(found, per_channel=True, where=name),

@@ -97,7 +97,9 @@ def test_dates_that_are_none_are_refused(tmp_path: Path) -> None:
     path = csv(tmp_path, "date,a\n2024-01-01,1\n2024-01-0x,2\n")
     assert "a date in column 'date', got '2024-01-0x' on line 3" in refusal(series, path)
     path = csv(tmp_path, "date,a\n2024-01-01,1\n2024-01-02,2\n")
-    assert "a unit of dates among days, h, min, s, got 'year'" in refusal(series, path, unit="year")
+    assert "a unit of dates among days, h, min, s, months, years, got 'year'" in refusal(
+        series, path, unit="year"
+    )
 
 
 @pytest.mark.parametrize(

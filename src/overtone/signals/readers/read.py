@@ -26,7 +26,7 @@ _READERS: dict[str, Callable[..., Signal]] = {
     **dict.fromkeys(PICTURES, image),
     **dict.fromkeys(SUFFIXES, audio),
     **dict.fromkeys(VOLUMES, volume),
-    **dict.fromkeys((".csv", ".tsv"), series),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), series),
     **dict.fromkeys((".npy", ".npz"), array),
 }
 _OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": volume, "array": array}
@@ -43,7 +43,7 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
     Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
     slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
     its own values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii
-    .nii.gz .hdr .img .mgz. Series: .csv .tsv; with `inputs`, tables. Arrays: .npy .npz.
+    .nii.gz .hdr .img .mgz. Series: .csv .tsv .txt; with `inputs`, tables. Arrays: .npy .npz.
 
     Args:
         path: The file.

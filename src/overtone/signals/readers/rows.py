@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from overtone.errors import InputError
 from overtone.signals.readers.files import PathLike, existing
-from overtone.signals.readers.table import read, unit_of
+from overtone.signals.readers.table import read
+from overtone.signals.readers.times import times_of
 from overtone.signals.scattered import Scattered, points
 
 
@@ -14,10 +17,10 @@ def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -
     """Columns of numbers of a CSV, some to learn from and some to learn; rows may stand in any order.
 
     Every input column has a scale of its own, and so has every value. A single input is a coordinate in the unit that
-    its name has in brackets, as of measurements at uneven times.
+    its name has in brackets, as of measurements at uneven times. Dates to learn from count in days from the first one.
 
     Args:
-        path: The file; comma, semicolon or tab separated.
+        path: The file; separated by commas, semicolons, tabs, bars or spaces.
         inputs: Names of the columns to learn from.
         columns: Names of the columns to learn; all others if None.
 
@@ -42,6 +45,19 @@ def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -
             "name each column once",
             rows.where,
         )
-    features, values = (np.stack([rows.numbers(n) for n in names], axis=1) for names in (inputs, wanted))
-    units = [unit_of(inputs[0])] if len(inputs) == 1 else inputs
-    return points(features, values, units=units, channels=wanted, kind="table", name=existing(path).name)
+    places = [times_of(rows, name, calendar=False) for name in inputs]
+    features = np.stack([place.values for place in places], axis=1)
+    read_columns = [rows.spelled(name) for name in wanted]
+    values = np.stack([numbers for numbers, _ in read_columns], axis=1)
+    found = points(
+        features,
+        values,
+        units=[places[0].unit] if len(inputs) == 1 else inputs,
+        channels=wanted,
+        kind="table",
+        name=existing(path).name,
+    )
+    told = [note for place in places for note in place.notes] + [
+        note for _, part in read_columns for note in part
+    ]
+    return replace(found, notes=(*found.notes, *told, *rows.notes))

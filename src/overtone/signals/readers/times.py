@@ -1,0 +1,212 @@
+"""A column of times in numbers: dates counted from the first one, clocks that count from 1970 or 1900 recognised."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from overtone.errors import InputError
+from overtone.signals.readers.cells import is_date
+from overtone.signals.readers.dates import months_of, stamps_of
+from overtone.signals.readers.table import Table, split_unit, unit_of
+
+DURATIONS = {"days": 86_400.0, "h": 3_600.0, "min": 60.0, "s": 1.0}
+_CALENDAR = {"months": 1.0, "years": 12.0}
+_CLOCKS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_HINT = re.compile(
+    r"(?:^|[^a-z])(unix|epoch|time|timestamp|date|datetime|utc|ts|t|datum|zeit|unixtime)(?:[^a-z]|$)", re.I
+)
+_EXACT = 2**53
+_YEARS = (np.datetime64("1990-01-01"), np.datetime64("2100-01-01"))
+_DECIMALS = re.compile(r"[.,](\d+)$")
+_FEWEST_ROUNDED, _LEAST_STEP = 8, 2.5
+_TOLERANCE, _SAME, _OFF_LINE = 0.01, 1e-6, 0.25
+
+
+@dataclass(frozen=True)
+class Times:
+    """Where rows lie in time.
+
+    Attributes:
+        values: (rows,) float64, in `unit`.
+        unit: "days", "h", "min", "s", "months" or "years" of dates; else what the column's name says.
+        digit: What the last digit of the cells stands for, in `unit`; 0 if they are not rounded.
+        notes: How they were read.
+    """
+
+    values: np.ndarray
+    unit: str
+    digit: float
+    notes: tuple[str, ...]
+
+
+def times_of(table: Table, name: str, unit: str | None = None, calendar: bool = True) -> Times:
+    """The numbers or dates of a column.
+
+    Args:
+        table: The table.
+        name: The column.
+        unit: Unit of time, overrides the column's.
+        calendar: Whether dates at one day of every month may be counted in months or years.
+
+    Raises:
+        InputError: If a cell is neither number nor date, or dates have two readings.
+    """
+    cells = table.cells[name].str.strip()
+    if is_date(cells.iloc[0]) or _packed(cells):
+        return _dates(table, name, unit, calendar)
+    values, notes = table.spelled(name)
+    if unit is None and split_unit(name)[1] is None and _HINT.search(name):
+        clock = _since(values, cells)
+        if clock is not None:
+            return clock
+    if np.abs(values).max() > _EXACT:
+        whole = pd.to_numeric(cells, errors="coerce")
+        values = (whole - whole.iloc[0]).to_numpy(np.float64)
+        notes = (*notes, f"counted from {cells.iloc[0]}, so that float64 holds every digit")
+    decimals = max((len(found[1]) for found in map(_DECIMALS.search, cells) if found), default=0)
+    digit = 10.0**-decimals if not cells.str.contains("[eE]").any() else 0.0
+    return Times(values, unit_of(name, unit), digit, notes)
+
+
+def _packed(cells: pd.Series) -> bool:
+    """Whether all cells are dates such as 20240131, which are no evenly spaced numbers."""
+    if not cells.str.fullmatch(r"(19|20)\d{6}").all():
+        return False
+    return bool(pd.to_datetime(cells, errors="coerce", format="%Y%m%d").notna().all())
+
+
+def _dates(table: Table, name: str, unit: str | None, calendar: bool) -> Times:
+    cells = table.cells[name].str.strip()
+    stamps = stamps_of(cells, f"{table.where}, column {name!r}")
+    bad = np.flatnonzero(np.isnat(stamps.moments))
+    if bad.size:
+        row = int(bad[0])
+        raise InputError(
+            f"a date in column {name!r}",
+            f"{cells.iloc[row]!r} on line {table.line(row)}",
+            "write it as YYYY-MM-DD",
+            table.where,
+        )
+    if unit is not None and unit not in DURATIONS and unit not in _CALENDAR:
+        raise InputError(
+            f"a unit of dates among {', '.join((*DURATIONS, *_CALENDAR))}",
+            repr(unit),
+            "pass one of them",
+            "unit",
+        )
+    since = (f"time counted from {cells.iloc[0]}", *stamps.notes)
+    months = months_of(stamps.moments) if calendar and (unit is None or unit in _CALENDAR) else None
+    if months is not None:
+        named = unit or ("years" if (months % 12 == 0).all() else "months")
+        return Times(
+            months / _CALENDAR[named], named, 0.0, (*since, f"{named} of the calendar, of unequal length")
+        )
+    if unit in _CALENDAR:
+        raise InputError(
+            f"dates at one day of the month to count in {unit}",
+            f"{cells.iloc[0]} and others",
+            "pass days, h, min or s",
+            "unit",
+        )
+    named = unit or "days"
+    passed = (stamps.moments - stamps.moments[0]) / np.timedelta64(1, "ns") / (1e9 * DURATIONS[named])
+    return Times(passed, named, stamps.digit / DURATIONS[named], since)
+
+
+def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
+    """Times counted from 1970 in s, ms, us or ns, or in days from 1900, if they can be nothing else."""
+    if len(values) < 2 or not np.isfinite(values).all():
+        return None
+    for name, size in _CLOCKS.items():
+        seconds = values * size
+        if values.min() < 1e8 or seconds.max() > 4.2e9:
+            continue
+        begin = np.datetime64(int(seconds.min() * 1e3), "ms")
+        if _YEARS[0] <= begin <= _YEARS[1]:
+            whole = pd.to_numeric(cells, errors="coerce")
+            passed = (whole - whole.iloc[0]).to_numpy(np.float64) * size
+            decimals = max((len(found[1]) for found in map(_DECIMALS.search, cells) if found), default=0)
+            told = f"time taken as Unix time in {name}, counted from {begin.astype('datetime64[s]')} UTC"
+            return Times(passed, "s", size * 10.0**-decimals, (told,))
+    if values.min() >= 30_000 and values.max() <= 80_000:
+        first = np.datetime64("1899-12-30") + np.timedelta64(int(values[0]), "D")
+        told = f"time taken as days of a spreadsheet, counted from {first}"
+        return Times(values - values[0], "days", 0.0, (told,))
+    return None
+
+
+def step_of(times: Times, table: Table, name: str) -> tuple[float, tuple[str, ...]]:
+    """The distance of evenly spaced times, and how even they are.
+
+    Steps may differ by 1 % of the median one, or by what rounding to the last digit makes of even ones.
+
+    Raises:
+        InputError: If they do not increase or are not even; names the line.
+    """
+    clock = times.values
+    if not np.isfinite(clock).all():
+        row = int(np.flatnonzero(~np.isfinite(clock))[0])
+        raise InputError(
+            "finite times",
+            f"{clock[row]} on line {table.line(row)}",
+            "correct it",
+            f"{table.where}, column {name!r}",
+        )
+    steps = np.diff(clock)
+    if not steps.size:
+        return 1.0, ()
+    where = f"{table.where}, column {name!r}"
+    back = np.flatnonzero(steps <= 0)
+    if back.size:
+        row = int(back[0]) + 1
+        kind = "the same time again" if steps[row - 1] == 0 else "an earlier time"
+        raise InputError(
+            "times that increase",
+            f"{kind} ({table.cells[name].iloc[row]}) on line {table.line(row)}",
+            "sort the rows and drop duplicates, or fit them as a table: fit --inputs, or signals.table",
+            where,
+        )
+    mean = float(clock[-1] - clock[0]) / steps.size
+    usual = float(np.median(steps))
+    rounded = _rounded(clock, times.digit)
+    if rounded is not None and np.abs(steps - usual).max() > _SAME * usual:
+        return rounded, (
+            f"times are even to their last digit; steps of {rounded:.6g} {times.unit} were taken",
+        )
+    odd = np.flatnonzero(np.abs(steps - usual) > _TOLERANCE * usual)
+    if odd.size:
+        row = int(odd[0]) + 1
+        raise InputError(
+            f"evenly spaced times (steps within 1 % of the median, {usual:.6g})",
+            f"a step of {steps[row - 1]:.6g} to line {table.line(row)}, the first of {odd.size}",
+            "interpolate to even steps, for instance with pandas resample, or fit it as it is, as a table: "
+            "fit --inputs, or signals.table",
+            where,
+        )
+    off = np.abs(clock - clock[0] - mean * np.arange(len(clock)))
+    if off.max() > _OFF_LINE * mean:
+        row = int(np.argmax(off))
+        raise InputError(
+            "evenly spaced times (each within a quarter of a step of its place)",
+            f"{off[row] / mean:.3g} steps off on line {table.line(row)}, as steps change along the rows",
+            "interpolate to even steps, for instance with pandas resample, or fit it as it is, as a table: "
+            "fit --inputs, or signals.table",
+            where,
+        )
+    worst = float(np.abs(steps - usual).max()) / usual
+    return mean, (f"steps differ by up to {worst:.2g} of one; even ones were taken",) if worst > 1e-4 else ()
+
+
+def _rounded(clock: np.ndarray, digit: float) -> float | None:
+    """The even step that rounding to the last digit hides, or None if rounding does not explain the times."""
+    count = len(clock)
+    if digit <= 0 or count < _FEWEST_ROUNDED:
+        return None
+    step, start = np.polyfit(np.arange(count), clock - clock[0], 1)
+    off = clock - clock[0] - start - step * np.arange(count)
+    fits = off.max() - off.min() <= 1.05 * digit
+    return float(step) if fits and step > _LEAST_STEP * digit else None
