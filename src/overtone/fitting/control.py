@@ -12,8 +12,8 @@ import torch
 from overtone.errors import InputError
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
-from overtone.observe import LogSchedule, Window
-from overtone.observe.measurement import Measurement
+from overtone.observe import LogSchedule, Spread, Window
+from overtone.observe.views.grid import measure
 from overtone.signals import Samples, Signal
 from overtone.spectra import NoiseFloor
 from overtone.tune import Action, Move, recommend_bandwidth
@@ -37,7 +37,7 @@ class Control:
         signal: What is learned, on a grid.
         field: The network in training; its encoding is set to the first reach.
         optimizer: In training.
-        window: The part of the grid that rows are measured on.
+        window: What of the grid rows are measured on.
         noise: The noise floor.
         folder: The run directory, for the networks to go back to.
         stop: Whether it may go back and end the run.
@@ -54,7 +54,7 @@ class Control:
         signal: Samples,
         field: Field,
         optimizer: torch.optim.Optimizer,
-        window: Window | None,
+        window: Window | Spread | None,
         noise: NoiseFloor | None,
         folder: Path,
         stop: bool,
@@ -64,7 +64,7 @@ class Control:
                 "a signal on a grid", "scattered samples", "leave the controller out", "controller"
             )
         self._unit = signal.geometry.frequency_unit
-        spectrum = Spectrum(Measurement(replace(signal, clean=None), window), noise)
+        spectrum = Spectrum(measure(replace(signal, clean=None), window), noise)
         wanted = recommend_bandwidth(signal, noise).bandwidth
         lever = Lever.of(field, spectrum.begin(wanted, field.bandwidth))
         rule = rule_for(signal, spectrum) if stop else None

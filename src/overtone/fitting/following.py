@@ -10,7 +10,7 @@ import torch
 from overtone.fitting.control import Control
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
-from overtone.observe import Window
+from overtone.observe import Spread, Window
 from overtone.signals import Samples
 from overtone.spectra import NoiseFloor
 from overtone.tune.stop import HeldOut
@@ -23,7 +23,7 @@ def follow(
     signal: Samples,
     field: Field,
     optimizer: torch.optim.Optimizer,
-    window: Window | None,
+    window: Window | Spread | None,
     noise: NoiseFloor | None,
     folder: Path,
     *,
@@ -37,7 +37,7 @@ def follow(
         signal: What is learned.
         field: The network in training.
         optimizer: In training.
-        window: The part of a grid that rows are measured on.
+        window: What of a grid rows are measured on.
         noise: The noise floor of a signal on a grid.
         folder: The run directory.
         stop: Whether the run may go back and end.

@@ -1,4 +1,4 @@
-"""How closely a run is watched: rows, measured part and snapshots that cost a small share of the training."""
+"""How closely a run is watched: rows, measured samples and snapshots that cost a small share of the training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.observe import LogSchedule, Window
+from overtone.observe import LogSchedule, Spread, Window
 from overtone.signals import Samples, Signal
 from overtone.training import Options, train
 
@@ -30,11 +30,11 @@ class WatchPlan:
     """What is recorded when.
 
     Attributes:
-        window: The part of the grid that rows are measured on; None for scattered samples.
+        window: What of the grid rows are measured on; None for scattered samples.
         snapshots: Steps at which the whole prediction is kept.
     """
 
-    window: Window | None
+    window: Window | Spread | None
     snapshots: tuple[int, ...]
 
     def check(self, signal: Samples, where: str) -> None:
@@ -66,6 +66,8 @@ class WatchPlan:
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-able values."""
         window = self.window
+        if isinstance(window, Spread):
+            return {"spread": window.samples, "seed": window.seed, "snapshots": list(self.snapshots)}
         return {
             "start": None if window is None else list(window.start),
             "shape": None if window is None else list(window.shape),
@@ -74,7 +76,9 @@ class WatchPlan:
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> WatchPlan:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, also of runs begun when one block was measured."""
+        if "spread" in plain:
+            return WatchPlan(Spread(plain["spread"], plain["seed"]), tuple(plain["snapshots"]))
         whole = plain["start"] is None
         window = None if whole else Window(_steps(plain["start"]), _steps(plain["shape"]))
         return WatchPlan(window, _steps(plain["snapshots"]))
@@ -90,7 +94,7 @@ def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
     """Decide what to measure so that it costs about a twentieth of the training.
 
     Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
-    at least 4,096 samples. Depends on nothing but its arguments, so a resumed run is watched as it began.
+    at least 4,096 samples. A grid that has more is measured on as many spread over all of it. Depends on nothing but its arguments, so a resumed run is watched as it began.
 
     Args:
         signal: What is learned.
@@ -106,7 +110,7 @@ def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
     rows = schedule.count(steps)
     samples = max(4096, int(SHARE * steps * batch / (FORWARD * rows)))
     pictures = {0} | {_due_near(schedule, share * steps) for share in PICTURES}
-    return WatchPlan(Window.central(signal.geometry, samples), tuple(sorted(pictures)))
+    return WatchPlan(Spread(samples), tuple(sorted(pictures)))
 
 
 def expected_steps(field: Field, signal: Samples, options: Options) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,18 @@ import torch
 from torch import nn
 
 from overtone.nn import Field
-from overtone.signals import Grid, Signal
+from overtone.signals import Signal
 from overtone.spectra import NoiseFloor, NoiseVerdict
 
 
 def describe_measurement(
-    signal: Signal, window: Grid, whole: bool, noise: NoiseFloor, estimator: str
+    signal: Signal, measured: Mapping[str, Any], noise: NoiseFloor, estimator: str
 ) -> dict[str, Any]:
     """Attributes of what is measured and how.
 
     Args:
         signal: The signal.
-        window: The grid that rows are measured on.
-        whole: Whether that is the whole grid.
+        measured: What of the grid rows are measured on, of the record's geometry.
         noise: The noise floor in use.
         estimator: The spectral estimator's description.
 
@@ -43,8 +43,7 @@ def describe_measurement(
             "origin": list(grid.origin),
             "units": list(grid.units),
             "periodic": list(grid.periodic),
-            "measured_shape": list(window.shape),
-            "measured_whole": whole,
+            **measured,
         },
         "nyquist": list(grid.nyquist),
         "kind": signal.kind,

@@ -212,6 +212,9 @@ class Log:
         except Exception as error:  # noqa: BLE001
             self._fault(step, name, error)
             return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
+        facts = row.pop("facts", None)
+        if facts is not None:
+            self.guard(step, name, lambda: self._sinks[name].annotate(**facts))
         if np.isnan(row["residual_power"]).all():
             self._note(step, name, "the network's outputs are not finite")
         return row

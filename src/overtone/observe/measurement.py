@@ -31,6 +31,7 @@ class Measurement:
         target: (M, C) the signal's values on the window.
         target_power: (band, channel) float64 power of the signal.
         estimator: How the power is found.
+        geometry: Attributes of what is measured.
     """
 
     def __init__(self, signal: Signal, window: Window, bands: Bands | None = None) -> None:
@@ -44,6 +45,11 @@ class Measurement:
         self._coefficients = self.transform.coefficients(self._on_grid(self.target))
         self.target_power = self.transform.power(self._coefficients)
         self._parts = self._error_parts()
+        self.geometry: dict[str, Any] = {
+            "measured_whole": self.index is None,
+            "measured_shape": list(self.grid.shape),
+            "measured_start": list(window.start),
+        }
 
     def row(self, prediction: Tensor) -> dict[str, Any]:
         """The measured part of a row.
@@ -80,10 +86,7 @@ class Measurement:
                 self.transform.coefficients(self._on_grid(self.target - self._clean))
             ).numpy()
         share = (self.transform.modes.double() / self.transform.modes.sum()).numpy()[:, None]
-        variance = np.square(np.asarray(noise.std, dtype=np.float64))
-        if noise.verdict is not NoiseVerdict.NOISE:
-            variance = np.full_like(variance, 0.0 if noise.verdict is NoiseVerdict.CLEAN else math.nan)
-        return np.asarray(share * variance)
+        return np.asarray(share * noise_variance(noise))
 
     def _take(self, values: Tensor) -> Tensor:
         return values if self.index is None else values[self.index]
@@ -98,6 +101,14 @@ class Measurement:
             name: self._take(mask).nonzero().squeeze(-1) for name, mask in masks.items() if mask is not None
         }
         return {name: part for name, part in parts.items() if part.numel()}
+
+
+def noise_variance(noise: NoiseFloor) -> np.ndarray:
+    """(channel,) variance of the noise: 0 where there certainly is none, NaN where nobody can tell."""
+    variance = np.square(np.asarray(noise.std, dtype=np.float64))
+    if noise.verdict is NoiseVerdict.NOISE:
+        return variance
+    return np.full_like(variance, 0.0 if noise.verdict is NoiseVerdict.CLEAN else math.nan)
 
 
 def mean_square(values: Tensor, prediction: Tensor) -> Tensor:

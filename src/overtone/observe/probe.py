@@ -24,6 +24,7 @@ from overtone.observe.recording import Recording
 from overtone.observe.samples import GridSamples, Samples, batch_of
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.sinks import Open, create, discard, resume
+from overtone.observe.spread import Spread
 from overtone.observe.view import SampleView, View, views_of
 from overtone.observe.views import GridView
 from overtone.observe.views.choose import chosen, shapes_of
@@ -53,7 +54,8 @@ class Probe(Recording):
         network: The network. For a signal it maps coordinates (N, d), in the signal's units, to values (N, C).
         path: Run directory (or `.sqlite` file) to write to; a temporary one if None. Appended row by row.
         schedule: When to record; `LogSchedule()` unless said.
-        window: Of a signal, the part of the grid that is measured; all of it unless said.
+        window: Of a signal, the part of the grid that is measured: a `Window`, one block, or a `Spread` over all of it;
+            all of it unless said.
         bands: Of a signal, the frequency bands; the default of `spectra.Bands.log` unless said.
         noise: Of a signal, the noise floor, if it is already known; estimated from the signal if None.
         forward: A function from inputs to outputs to call instead of the network, for instance
@@ -82,7 +84,7 @@ class Probe(Recording):
         path: str | Path | None = None,
         *,
         schedule: Schedule | None = None,
-        window: Window | None = None,
+        window: Window | Spread | None = None,
         bands: Bands | None = None,
         noise: NoiseFloor | None = None,
         forward: Forward | None = None,
@@ -328,7 +330,7 @@ class Probe(Recording):
 
 def _views(
     watched: Signal | View | Sequence[View],
-    window: Window | None,
+    window: Window | Spread | None,
     bands: Bands | None,
     noise: NoiseFloor | None,
 ) -> tuple[View, ...]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn.checks import per_axis
-from overtone.observe import Window
+from overtone.observe import Spread
 from overtone.observe.evaluate import Evaluator
 from overtone.observe.views import GridView
 from overtone.signals import Signal, on_grid
@@ -89,7 +89,7 @@ class Controller:
         planned = None if begin is None else per_axis(begin, len(on_grid(signal).geometry.shape), "begin")
         floor = noise or measure_noise(signal)
         blind = replace(signal, clean=None)
-        self._view = GridView(blind, Window.central(signal.geometry, MEASURED), noise=floor)
+        self._view = GridView(blind, Spread(MEASURED), noise=floor)
         self._evaluate = Evaluator(field)
         spectrum = Spectrum(self._view.measurement, floor)
         judge = rule or rule_for(signal, spectrum)

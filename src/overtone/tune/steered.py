@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.observe.measurement import Measurement
+from overtone.observe.spread_measurement import SpreadMeasurement
 from overtone.signals import Grid
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.tune.bandwidth import SAMPLING
@@ -34,7 +35,7 @@ class Spectrum:
         clean: Whether there is certainly no noise.
     """
 
-    def __init__(self, measurement: Measurement, noise: NoiseFloor) -> None:
+    def __init__(self, measurement: Measurement | SpreadMeasurement, noise: NoiseFloor) -> None:
         self.target = measurement.target_power.cpu().numpy()
         self.clean = noise.verdict is NoiseVerdict.CLEAN
         found = np.nan_to_num(measurement.noise_power(noise))

@@ -13,6 +13,8 @@ from overtone.errors import InputError
 from overtone.observe.describe import describe_measurement
 from overtone.observe.measurement import Measurement, mean_square, trained
 from overtone.observe.samples import GridSamples
+from overtone.observe.spread import Spread
+from overtone.observe.spread_measurement import SpreadMeasurement
 from overtone.observe.view import Predict, Row, SampleView
 from overtone.observe.window import Window
 from overtone.records import Header
@@ -33,7 +35,8 @@ class GridView(SampleView):
 
     Args:
         signal: What is being learned.
-        window: The part of the grid that is measured; all of it unless said.
+        window: The part of the grid that is measured, a block or samples spread over all of it; all of it unless
+            said.
         bands: Frequency bands; the default of `spectra.Bands.log` unless said.
         noise: The noise floor, if it is already known; estimated from the signal if None.
         name: Names its record.
@@ -42,14 +45,14 @@ class GridView(SampleView):
     def __init__(
         self,
         signal: Signal,
-        window: Window | None = None,
+        window: Window | Spread | None = None,
         bands: Bands | None = None,
         noise: NoiseFloor | None = None,
         name: str = "grid",
     ) -> None:
         grid = signal.geometry
         self.name, self.signal, self._noise = name, signal, noise
-        self.measurement = Measurement(signal, window or Window.whole(grid), bands)
+        self.measurement = measure(signal, window, bands)
         self.samples = GridSamples(grid, self.measurement.index)
         whole = grid.samples <= WHOLE_SNAPSHOT
         self._shown = Window.whole(grid) if whole else Window.central(grid, PART_SNAPSHOT)
@@ -61,7 +64,7 @@ class GridView(SampleView):
         noise = self._noise or noise_floor(
             self.signal.grid_values, grid.spacing, periodic=grid.periodic, channel_axis=-1
         )
-        described = describe_measurement(self.signal, seen.grid, seen.index is None, noise, seen.estimator)
+        described = describe_measurement(self.signal, seen.geometry, noise, seen.estimator)
         described["geometry"] |= {
             "kept_start": list(self._shown.start),
             "kept_shape": list(self._shown.shape),
@@ -93,7 +96,7 @@ class GridView(SampleView):
             )
 
     def compare(self, outputs: Tensor) -> Row:
-        """Powers and errors of predictions (M, C) at the window's samples."""
+        """Powers and errors of predictions (M, C) at the samples."""
         self.check(outputs)
         return self.measurement.row(outputs)
 
@@ -109,7 +112,7 @@ class GridView(SampleView):
     def final_errors(self, predict: Predict) -> dict[str, float]:
         """Mean square errors of the network as it is: "train", "held_out" and "held_out_clean", those that exist.
 
-        Over all samples of the signal, not of the window alone; of signals beyond 2 million samples, over as many
+        Over all samples of the signal, not only those that rows are measured on; of signals beyond 2 million samples, over as many
         drawn at random.
         """
         signal, samples = self.signal, self.signal.geometry.samples
@@ -132,3 +135,20 @@ class GridView(SampleView):
 
     def _pictured(self, values: Tensor) -> np.ndarray:
         return values.reshape(*self._shown.shape, -1).float().numpy()
+
+
+def measure(
+    signal: Signal, window: Window | Spread | None, bands: Bands | None = None
+) -> Measurement | SpreadMeasurement:
+    """What rows are measured by.
+
+    Args:
+        signal: What is being learned.
+        window: A block of the grid, or samples spread over it; all of it if None, or if it has no more samples.
+        bands: Frequency bands; the default of `spectra.Bands.log` if None.
+    """
+    if isinstance(window, Spread):
+        if signal.geometry.samples > window.samples:
+            return SpreadMeasurement(signal, window, bands)
+        window = None
+    return Measurement(signal, window or Window.whole(signal.geometry), bands)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.observe.measurement import Measurement
 from overtone.observe.view import Row
 from overtone.observe.views.activations import Activations
 from overtone.observe.views.grid import GridView
@@ -62,6 +63,13 @@ def layers(
         )
     transform: BandTransform
     if isinstance(watched, GridView):
+        if not isinstance(watched.measurement, Measurement):
+            raise InputError(
+                "a view of one block of the grid",
+                "one of samples spread over it",
+                "make it with window=Window.central(grid, samples)",
+                "watched",
+            )
         values, transform = watched.measurement.target, watched.measurement.transform
     else:
         values, transform = watched.target.values, watched.transform
