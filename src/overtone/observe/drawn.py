@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from overtone.observe.blocks import Blocks
+from overtone.signals.blocks import Blocks
 from overtone.observe.inclusion import inclusion
 from overtone.rng import generator
 

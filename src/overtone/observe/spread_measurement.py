@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone.observe.blocks import Blocks
+from overtone.signals.blocks import Blocks
 from overtone.observe.coarse import Coarse
 from overtone.observe.drawn import draw
 from overtone.observe.measurement import mean_square, noise_variance, trained

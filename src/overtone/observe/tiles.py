@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from overtone.observe.blocks import Blocks
+from overtone.signals.blocks import Blocks
 from overtone.observe.inclusion import inclusion
 from overtone.rng import generator
 from overtone.signals import Grid

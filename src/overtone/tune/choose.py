@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import NamedTuple
 
 import torch
@@ -37,6 +38,9 @@ from overtone.wording import difference, per_axis, plural
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
+
+ROUNDING = 1e-24
+"""Square error, in peaks squared, below which all errors are alike."""
 
 DARE_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be."""
@@ -101,6 +105,12 @@ def choose(
         why = f"No twin settled ({problem.got}): the bandwidth is that of the spectrum alone."
         return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
     variance = float(floor.std.square().mean()) if floor.verdict is NoiseVerdict.NOISE else 0.0
+    if not found.baseline > 0:
+        why = (
+            "The samples held out for judging are all alike where the signal was looked at: the bandwidth is that of "
+            "the spectrum alone."
+        )
+        return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
     gain = 1 - found.error / found.baseline
     worth = gain > max(0.01, 2 / math.sqrt(found.held_out))
     reasons += [*found.reasons, worth_sentence(gain, worth)]
@@ -129,7 +139,7 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, swift: bool, s
     first = twin.race(signal, [model(Family.GAUSSIAN, b) for b in steps.rungs], samples=TILE)
     baseline, held_out = _baseline(signal)
     near = tie(held_out)
-    db = (10 * first.error.log10()).tolist()
+    db = (10 * first.error.clamp_min(max(ROUNDING * signal.peak**2, sys.float_info.min)).log10()).tolist()
     low, high, daring = _tied(db, len(steps.usual), near)
     bandwidth = middle(steps.rungs[low], steps.rungs[high])
     taken = "the middle is taken" if high > low else "it is taken"
@@ -148,7 +158,7 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: Size, swift: bool, s
     error = second.error.tolist()
     error[0] = error[0] if math.isfinite(error[0]) else float(first.error[first.best])
     chosen = 0
-    if len(error) == 3 and 10 * math.log10(error[0] / error[2]) > DARE_DB:
+    if len(error) == 3 and error[2] < error[0] * 10 ** (-DARE_DB / 10):
         chosen = 2
     listed = [
         *((Family.GAUSSIAN, b, float(e)) for b, e in zip(steps.rungs, first.error, strict=True)),
@@ -184,7 +194,7 @@ def _baseline(signal: Signal) -> tuple[float, int]:
     """Mean square error of the training mean on the held-out samples of the tiles, and the number of values."""
     flat = torch.arange(len(signal.values), device=signal.values.device).reshape(signal.geometry.shape)
     seen = torch.zeros(len(signal.values), dtype=torch.bool, device=signal.values.device)
-    for box in tiles(signal.geometry.shape, TILE):
+    for box in tiles(signal.geometry.shape, TILE, signal.values):
         seen[flat[box].reshape(-1)] = True
     held: Tensor = signal.held_out_index[seen[signal.held_out_index]]
     mean = signal.values[signal.train_index].double().mean(0)
