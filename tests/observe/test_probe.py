@@ -184,7 +184,7 @@ def test_an_existing_record_is_not_overwritten(tmp_path):
         Probe(signal, nn.Linear(1, 1), tmp_path)
 
 
-def test_of_a_large_signal_a_central_block_is_kept_and_can_be_drawn(tmp_path, monkeypatch):
+def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(tmp_path, monkeypatch):
     from overtone.observe.views import grid as module
     from overtone.plots import reconstruction
 
@@ -195,9 +195,29 @@ def test_of_a_large_signal_a_central_block_is_kept_and_can_be_drawn(tmp_path, mo
     with Probe(signal, network, tmp_path, snapshots=(0,)) as probe:
         probe(0)
     drawn = reconstruction.data(probe.record, records.snapshots(probe.path))
-    np.testing.assert_allclose(drawn.target[..., 0], signal.grid_values[5:15, 5:15, 0].float())
+    np.testing.assert_allclose(drawn.target[..., 0], signal.grid_values[::2, ::2, 0].float())
     np.testing.assert_allclose(drawn.prediction[0], drawn.target)
-    np.testing.assert_allclose(drawn.axis_0, (5 + np.arange(10)) / 20)
+    np.testing.assert_allclose(drawn.axis_0, np.arange(0, 20, 2) / 20)
+    assert drawn.attrs["samples"] == "one of every 2 samples along each axis"
+
+
+def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch):
+    from overtone.observe.views import grid as module
+    from overtone.plots import reconstruction
+
+    monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
+    monkeypatch.setattr(module, "PART_SNAPSHOT", 100)
+    values = np.zeros(1000)
+    values[830:880] = np.random.default_rng(0).normal(size=50)
+    signal = signals.array(values)
+    with Probe(signal, Frozen(signal.values.clone(), signal.geometry), tmp_path, snapshots=(0,)) as probe:
+        probe(0)
+    drawn = reconstruction.data(probe.record, records.snapshots(probe.path))
+    begin = round(float(drawn.axis_0[0]) * 1000)
+    assert drawn.sizes["axis_0"] == 100
+    assert begin <= 830 and begin + 100 >= 880
+    np.testing.assert_allclose(drawn.target[:, 0], values[begin : begin + 100], atol=1e-6)
+    assert drawn.attrs["samples"] == f"one block of the samples, numbers {begin} to {begin + 99} of 1,000"
 
 
 def test_final_errors_of_a_large_signal_come_from_samples_drawn_at_random(tmp_path, monkeypatch):

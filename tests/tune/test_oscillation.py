@@ -54,7 +54,7 @@ def test_large_signals_are_told_by_a_block_with_no_larger_constant(monkeypatch):
     assert not part.whole
     assert part.lower <= whole.upper
     assert part.jump == whole.jump
-    assert "of a central block" in part.sentence("m")
+    assert "of one block" in part.sentence("m")
 
 
 def test_too_few_samples_are_none():

@@ -65,7 +65,7 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
     """Predict which frequencies a network would learn from SOURCE when, from its tangent kernel.
 
     Takes the flags of fit. A copy of the network is trained for a twentieth of the steps; the rest is arithmetic. A
-    large SOURCE is predicted on a window in its middle.
+    large SOURCE is predicted on a window, in its middle unless hardly anything varies there.
     """
     from overtone.fitting.predict import predict as foretell
 

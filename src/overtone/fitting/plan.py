@@ -94,7 +94,8 @@ def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
     """Decide what to measure so that it costs about a twentieth of the training.
 
     Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
-    at least 4,096 samples. A grid that has more is measured on as many spread over all of it. Depends on nothing but its arguments, so a resumed run is watched as it began.
+    at least 4,096 samples. A grid that has more is measured on as many spread over all of it. Depends on nothing but
+    its arguments, so a resumed run is watched as it began.
 
     Args:
         signal: What is learned.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import xarray
 
 OUTPUTS = 1536
-"""Samples times channels that are predicted; of a larger signal a central window of about as many."""
+"""Samples times channels that are predicted; of a larger signal a window of about as many."""
 
 PILOT = 0.05
 """Length of the pilot as a share of the steps."""
@@ -50,7 +50,7 @@ class Forecast:
 
     Attributes:
         signal: What would be learned.
-        part: What was predicted of it: all, or a central window at full resolution.
+        part: What was predicted of it: all, or a window at full resolution.
         prediction: The predicted course of training.
         stop: The step at which the expected error is least, as `records.derived.stop` finds it.
         irreducible: Mean square error that no linear shrinkage per band avoids, because signal and noise share
@@ -184,7 +184,9 @@ def predict(
 
 
 def window(signal: Signal, outputs: int) -> Signal:
-    """A central window of a signal, at its full resolution, of at most `outputs` samples times channels.
+    """A window of a signal, at its full resolution, of at most `outputs` samples times channels.
+
+    It lies in the middle, or, where the values hardly vary there, where they vary most.
 
     Args:
         signal: The signal.
@@ -195,7 +197,7 @@ def window(signal: Signal, outputs: int) -> Signal:
         no larger.
     """
     grid = signal.geometry
-    block = Window.central(grid, max(2, outputs // signal.values.shape[1]))
+    block = Window.where_it_varies(signal.values, grid, max(2, outputs // signal.values.shape[1]))
     if block.covers(grid):
         return signal
     index = block.index(grid)

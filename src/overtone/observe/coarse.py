@@ -45,8 +45,8 @@ class Coarse:
 
     With orthonormal real modes phi_k, coefficients of known values t are sums over the whole grid; those of a residual
     r known at samples i, drawn independently with probability p_i, are m_k = sum_i u_i r_i phi_k(i) with u_i in
-    proportion to 1 / p_i. Since E m_k^2 = c_k^2 + Var m_k and Var m_k = sum_i (1 - p_i) (u_i r_i phi_k(i))^2 on average,
-    the difference estimates the power c_k^2 without bias. Of the residual only what a straight line through the known
+    proportion to 1 / p_i. E m_k^2 = c_k^2 + Var m_k, and sum_i (1 - p_i) (u_i r_i phi_k(i))^2 estimates Var m_k: the
+    difference estimates the power c_k^2 without bias. Of the residual only what a straight line through the known
     values does not explain is left to chance: at the start, where nothing is learned, that is nothing.
 
     Args:
@@ -65,7 +65,9 @@ class Coarse:
         part = min(1.0, WORK / (modes * max(1, len(index))))
         used = generator(seed, "watch", "coarse").random(len(index)) < part
         self._used = torch.from_numpy(np.flatnonzero(used))
-        weight = np.concatenate([role.weight * (role.members / lattice.samples) for role in roles])[used] / part
+        weight = (
+            np.concatenate([role.weight * (role.members / lattice.samples) for role in roles])[used] / part
+        )
         self._weight = torch.from_numpy(weight)
         self._open = torch.from_numpy(1 - chance[used] * part)
         places = np.unravel_index(index[used], lattice.shape)
@@ -75,7 +77,7 @@ class Coarse:
         ]
         self._waves = waves
         self._cells = torch.from_numpy(_cells(places, lattice.shape))
-        square = torch.zeros(())
+        square = torch.zeros((), dtype=torch.float64, device="cpu")
         for _, _, frequency in waves:
             square = square[..., None] + frequency.square()
         self._frequency = square.sqrt().reshape(-1)
@@ -115,7 +117,9 @@ class Coarse:
         """The modes along one axis in place of its samples."""
         n, (k, sine, _) = field.shape[axis], self._waves[axis]
         if not self._lattice.periodic[axis]:
-            return np.take(fft.dct(field, norm="forward", axis=axis), k, axis) * _size(n, k, False, axis, field.ndim)
+            return np.take(fft.dct(field, norm="forward", axis=axis), k, axis) * _size(
+                n, k, False, axis, field.ndim
+            )
         modes = np.take(fft.rfft(field, norm="forward", axis=axis), k, axis)
         shown = sine.numpy().reshape([-1 if a == axis else 1 for a in range(field.ndim)])
         return np.where(shown, -modes.imag, modes.real) * _size(n, k, True, axis, field.ndim)
@@ -123,7 +127,7 @@ class Coarse:
     def power(self, coefficients: Tensor, other: Tensor | None = None) -> Tensor:
         """(band, channel) power of coefficients (mode, C), or their product with others."""
         product = coefficients * (coefficients if other is None else other)
-        found = torch.zeros(self._bands + 1, product.shape[1], dtype=torch.float64)
+        found = torch.zeros(self._bands + 1, product.shape[1], dtype=torch.float64, device="cpu")
         return found.index_add_(0, self._owner, product.double())[:-1]
 
     def doubt(self, values: Tensor) -> float:
@@ -144,7 +148,7 @@ class Coarse:
             known: (mode, C) their coefficients.
         """
         if not self._bands:
-            none = torch.zeros(0, residual.shape[1], dtype=torch.float64)
+            none = torch.zeros(0, residual.shape[1], dtype=torch.float64, device="cpu")
             return Estimate(none, none, none)
         seen, beside = residual[self._used].double(), values[self._used].double()
         scale = float(seen.abs().max()) or 1.0
@@ -175,10 +179,10 @@ class Coarse:
         load = load.float()
         rest = math.prod(t.shape[1] for t in tables[1:])
         rows = max(1, _CHUNK // max(rest, tables[0].shape[1]))
-        found = torch.zeros(load.shape[1], tables[0].shape[1], rest, dtype=torch.float64)
+        found = torch.zeros(load.shape[1], tables[0].shape[1], rest, dtype=torch.float64, device="cpu")
         for begin in range(0, len(load), rows):
             part = slice(begin, begin + rows)
-            across = torch.ones(len(load[part]), 1)
+            across = torch.ones(len(load[part]), 1, dtype=torch.float32, device="cpu")
             for table in tables[1:]:
                 across = (across[:, :, None] * table[part][:, None, :]).flatten(1)
             for channel in range(load.shape[1]):
@@ -190,11 +194,11 @@ def _waves(lattice: Lattice, axis: int, limit: float) -> tuple[Tensor, Tensor, T
     """Numbers k, whether each is a sine, and frequencies of the modes along an axis below a limit."""
     n, step = lattice.shape[axis], lattice.step(axis)
     top = n // 2 if lattice.periodic[axis] else n - 1
-    k = torch.arange(min(top, math.ceil(limit / step)) + 1)
-    sine = torch.zeros(len(k), dtype=torch.bool)
+    k = torch.arange(min(top, math.ceil(limit / step)) + 1, device="cpu")
+    sine = torch.zeros_like(k, dtype=torch.bool)
     if lattice.periodic[axis]:
         pairs = k[(k > 0) & (2 * k < n)]
-        k, sine = torch.cat([k, pairs]), torch.cat([sine, torch.ones(len(pairs), dtype=torch.bool)])
+        k, sine = torch.cat([k, pairs]), torch.cat([sine, torch.ones_like(pairs, dtype=torch.bool)])
     below = k * step < limit
     return k[below], sine[below], k[below].double() * step
 
@@ -234,6 +238,7 @@ def _clumping(noise: Tensor, cells: Tensor) -> float:
     Modes are independent of each other only where their doubt comes from everywhere; what comes from one place makes
     them all err together.
     """
-    parts = torch.zeros(_CELLS, dtype=torch.float64).index_add_(0, cells.clamp(max=_CELLS - 1), noise.double())
+    parts = torch.zeros(_CELLS, dtype=torch.float64, device="cpu")
+    parts.index_add_(0, cells.clamp(max=_CELLS - 1), noise.double())
     whole = float(parts.sum())
     return float(_CELLS * parts.square().sum() / whole**2) if whole > 0 else 1.0

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from overtone.signals.blocks import Blocks
 from overtone.observe.inclusion import inclusion
 from overtone.rng import generator
+from overtone.signals.blocks import Blocks
 
 _CHUNK = 1 << 20
 
@@ -86,6 +86,10 @@ def draw(
             hit = mask[begin : begin + len(index)].cpu().numpy() & (dice < chance)
             found[name].append((index[hit], chance[hit]))
     return {
-        name: Drawn(*(np.concatenate(column) for column in zip(*parts, strict=True)), int(members[name].sum()))
+        name: Drawn(
+            np.concatenate([index for index, _ in parts]),
+            np.concatenate([chance for _, chance in parts]),
+            int(members[name].sum()),
+        )
         for name, parts in found.items()
     }

@@ -79,6 +79,7 @@ class Log:
         self.faults: list[dict[str, Any]] = []
         self.highest_learned = math.nan
         self.latest: Row = {}
+        self._margins: dict[str, dict[str, Any]] = {}
         self._sinks: dict[str, Sink] = {}
         if opened is create:
             check_unused(self.paths.values())
@@ -212,12 +213,20 @@ class Log:
         except Exception as error:  # noqa: BLE001
             self._fault(step, name, error)
             return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
-        facts = row.pop("facts", None)
-        if facts is not None:
-            self.guard(step, name, lambda: self._sinks[name].annotate(**facts))
+        margins = row.pop("margins", None)
+        if margins is not None:
+            self.guard(step, name, lambda: self._keep_margins(step, name, margins))
         if np.isnan(row["residual_power"]).all():
             self._note(step, name, "the network's outputs are not finite")
         return row
+
+    def _keep_margins(self, step: int, name: str, margins: Mapping[str, Any]) -> None:
+        """Add a row's margins to those of the rows before it."""
+        sink = self._sinks[name]
+        known = self._margins.get(name) or sink.header.attrs.get("margins") or {}
+        before = {key: value for key, value in known.items() if int(key) < step}
+        self._margins[name] = before | {str(step): dict(margins)}
+        sink.annotate(margins=self._margins[name])
 
     def _fault(self, step: int, name: str, error: Exception) -> None:
         if self._strict:

@@ -263,7 +263,7 @@ class Probe(Recording):
         return self._grid.final_errors(self._answers())
 
     def snapshot(self, step: int) -> None:
-        """Keep the network's prediction of a signal; of more than a million samples, that of a central block."""
+        """Keep the network's prediction of a signal; of more than a million samples, that of a part of them."""
         self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._answers()))
 
     def annotate(self, **attrs: Any) -> None:

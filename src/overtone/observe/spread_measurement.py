@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone.signals.blocks import Blocks
 from overtone.observe.coarse import Coarse
 from overtone.observe.drawn import draw
 from overtone.observe.measurement import mean_square, noise_variance, trained
 from overtone.observe.spread import Spread
 from overtone.observe.tiles import Tiles
 from overtone.signals import Signal
+from overtone.signals.blocks import Blocks
 from overtone.spectra import Bands, GridTransform, NoiseFloor
 from overtone.spectra.grid import describe
 from overtone.spectra.lattice import Lattice
@@ -78,7 +78,7 @@ class SpreadMeasurement:
         density[0] = 1.0
         self._density = density[self._low :, None]
         self._fine = self._coefficients(self._target)
-        self.target_power, self._target_margin = self._known_power(self._known, self._fine)
+        self.target_power = self._known_power(self._known, self._fine)
         self.estimator = f"{describe(whole)}, from {self._tiles.count} tiles and {len(single)} samples"
         self.geometry: dict[str, Any] = {
             "measured_whole": False,
@@ -99,7 +99,7 @@ class SpreadMeasurement:
 
         Returns:
             `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats,
-            and `facts`, attributes that hold for the newest row.
+            and `margins`, half the widths of their 95 % intervals, those of powers for all channels together.
         """
         residual = self._target - prediction.to(self._target.dtype)
         row: dict[str, Any] = {}
@@ -112,8 +112,7 @@ class SpreadMeasurement:
             known = self._coarse.power(self._known)
             cross = self._over_tiles(self._fine)[0] - self._over_tiles(fine, self._fine)[0]
             row["cross_power"] = torch.cat([known - low.cross, cross]).numpy()
-            margins["residual_power"] = torch.cat([1.96 * low.error, margin]).tolist()
-            margins["target_power"] = self._target_margin.tolist()
+            margins["residual_power"] = torch.cat([1.96 * low.error, margin]).sum(1).tolist()
         else:
             row["residual_power"] = np.full(tuple(self.target_power.shape), math.nan)
         errors = {"train_error": "trained", "held_out_error": "held out"}
@@ -123,14 +122,14 @@ class SpreadMeasurement:
                 row[name], margins[name] = self._roles[role].mean(parts[role])
         if self._clean is not None:
             row["clean_error"] = self._everywhere(self._apart(mean_square(self._clean, prediction)))
-        row["facts"] = {"margins": margins}
+        row["margins"] = margins
         return row
 
     def noise_power(self, noise: NoiseFloor) -> np.ndarray:
         """The noise per band and channel: measured where the clean signal is known, NaN where nobody can tell."""
         if self._signal.clean is not None and self._clean is not None:
             known = self._coarse.exact(self._signal.values.cpu() - self._signal.clean.cpu())
-            return self._known_power(known, self._coefficients(self._target - self._clean))[0].numpy()
+            return self._known_power(known, self._coefficients(self._target - self._clean)).numpy()
         return np.asarray((self._modes / self._modes.sum()).numpy()[:, None] * noise_variance(noise))
 
     def _told_apart(self, fine: Bands, low: int) -> tuple[Bands, int]:
@@ -166,10 +165,9 @@ class SpreadMeasurement:
         coarse.divide(bands.cuts[: len(starts) + 1], mean_apart=power[0] >= 8 * math.sqrt(2) * doubt * whole)
         return bands, len(starts) + 1
 
-    def _known_power(self, known: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        low = self._coarse.power(known)
-        high, margin = self._over_tiles(fine)
-        return torch.cat([low, high]), torch.cat([torch.zeros_like(low), margin])
+    def _known_power(self, known: Tensor, fine: Tensor) -> Tensor:
+        """(band, channel) of values known everywhere."""
+        return torch.cat([self._coarse.power(known), self._over_tiles(fine)[0]])
 
     def _coefficients(self, values: Tensor) -> Tensor:
         """Coefficients of the tiles, side by side as channels."""

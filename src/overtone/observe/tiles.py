@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from overtone.signals.blocks import Blocks
 from overtone.observe.inclusion import inclusion
 from overtone.rng import generator
 from overtone.signals import Grid
+from overtone.signals.blocks import Blocks
 
 
 @final

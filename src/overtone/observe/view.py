@@ -17,8 +17,8 @@ Predict = Callable[[Samples], Tensor]
 """Evaluates the network, untouched and in chunks, and returns its outputs (M, ..., C) on the CPU."""
 
 Row = dict[str, Any]
-"""`residual_power` (band, channel) and any others of a record's per-step variables; `facts`, if there are any, become
-attributes of the record, those of the newest row in place of those before."""
+"""`residual_power` (band, channel) and any others of a record's per-step variables; `margins`, if there are any, go
+into the record's attribute of that name: half the widths of 95 % intervals, by variable."""
 
 
 class View(ABC):

@@ -1,20 +1,20 @@
-"""The part of a grid on which rows are measured.
-
-Evaluating a network on every sample of a large grid costs as much as many training steps. A contiguous central block
-keeps the full resolution, and so every frequency up to Nyquist; it loses only those below one cycle per block. A
-strided subset would be as cheap, but would alias high frequencies into low ones.
-"""
+"""A contiguous block of a grid, where one part has to stand for itself: it says nothing of the rest."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals import Grid
+from overtone.signals.blocks import Blocks
+
+LEAST = 0.25
+"""Share of the mean variation over the grid that the central block has to hold to be taken."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,32 @@ class Window:
             others = math.prod(shape) // shape[axis]
             shape[axis] = min(shape[axis], max(2, samples // others))
         return Window(tuple((n - w) // 2 for n, w in zip(grid.shape, shape, strict=True)), tuple(shape))
+
+    @staticmethod
+    def where_it_varies(values: Tensor, grid: Grid, samples: int) -> Window:
+        """The central block, or, where the values hardly vary in it, that in which they vary most.
+
+        Args:
+            values: (N, C) values on the grid.
+            grid: The grid.
+            samples: How many samples the block may have; the whole grid if it has no more than that.
+        """
+        central = Window.central(grid, samples)
+        if central.covers(grid):
+            return central
+        counts = tuple(
+            1 if w == n else math.ceil(2 * n / w) for n, w in zip(grid.shape, central.shape, strict=True)
+        )
+        blocks = Blocks.of(values, grid.shape, counts)
+        varies = blocks.variation.reshape(counts)
+        if varies[tuple(m // 2 for m in counts)] >= LEAST * varies.mean():
+            return central
+        best = np.unravel_index(int(varies.argmax()), counts)
+        start = tuple(
+            min(max(0, round(float(edges[b] + edges[b + 1] - w) / 2)), n - w)
+            for edges, b, w, n in zip(blocks.edges, best, central.shape, grid.shape, strict=True)
+        )
+        return Window(start, central.shape)
 
     def covers(self, grid: Grid) -> bool:
         """Whether the window is the whole grid."""

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.errors import InputError
+from overtone.plots import text
 from overtone.records import Snapshots, derived
 from overtone.records.attributes import peak as peak_of
 
@@ -41,7 +42,7 @@ def moments(steps: np.ndarray, most: int = 5) -> np.ndarray:
 def geometry(record: xr.Dataset) -> dict[str, Any]:
     """The signal's lattice: `shape`, `spacing`, `origin` and `units` per axis.
 
-    `kept_start` and `kept_shape` say which block of it the snapshots hold, if not all.
+    `kept_start`, `kept_shape` and `kept_step` say which of its samples the snapshots hold, if not all.
     """
     kept = record.attrs.get("geometry", {})
     found = json.loads(kept) if isinstance(kept, str) and kept else kept
@@ -93,9 +94,11 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
     spacing, origin, start, units = (where.get(name, value) for name, value in usual.items())
     if any(len(values) != len(lattice) for values in (spacing, origin, start, units)):
         raise _apart(f"a lattice of {len(lattice)} axes", "spacing, origin or units of others")
-    coords = {a: origin[i] + spacing[i] * (start[i] + np.arange(lattice[i])) for i, a in enumerate(axes)}
+    thinned = int(where.get("kept_step", 1))
+    coords = {
+        a: origin[i] + spacing[i] * (start[i] + thinned * np.arange(lattice[i])) for i, a in enumerate(axes)
+    }
     units = [str(u) for u in units]
-    every = math.prod(where.get("shape", lattice)) == math.prod(lattice)
     return xr.Dataset(
         {
             "target": ((*axes, "channel"), target.reshape(full)),
@@ -106,8 +109,32 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         units=units,
         value_unit=str(record.attrs.get("value_unit", "")),
         peak=_peak(record, target),
-        samples="all samples" if every else "the samples shown",
+        samples=over(record, lattice),
     )
+
+
+def over(record: xr.Dataset, kept: tuple[int, ...]) -> str:
+    """Which of the signal's samples the snapshots hold, in words that follow "over".
+
+    Args:
+        record: A record.
+        kept: Samples per axis of the snapshots.
+    """
+    where = geometry(record)
+    whole = tuple(where.get("shape", kept))
+    if math.prod(kept) == math.prod(whole):
+        return "all samples"
+    step, start = int(where.get("kept_step", 1)), where.get("kept_start", [0] * len(kept))
+    if step > 1:
+        return f"one of every {step} samples along each axis"
+    if not len(start) == len(kept) == len(whole):
+        return "the samples shown"
+    inside = " and ".join(
+        f"{text.count(a)} to {text.count(a + n - 1)} of {text.count(m)}"
+        for a, n, m in zip(start, kept, whole, strict=True)
+        if m > 1
+    )
+    return f"one block of the samples, numbers {inside}"
 
 
 def _real(snapshot: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ def data(record: xr.Dataset, snapshots: Snapshots) -> xr.Dataset:
         {"target": (("frequency", "time"), target), "prediction": (("frequency", "time"), prediction)},
         coords={"frequency": transform.f, "time": times},
     )
-    return out.assign_attrs(unit=d.attrs["units"][0], step=int(d.moment[-1]))
+    return out.assign_attrs(unit=d.attrs["units"][0], step=int(d.moment[-1]), samples=d.attrs["samples"])
 
 
 def figure(record: xr.Dataset, snapshots: Snapshots) -> go.Figure:
@@ -102,6 +102,7 @@ def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
     gap = float(np.abs(d.target - d.prediction).mean())
     return (
-        f"Spectrograms of the target and of the prediction at step {text.count(d.attrs['step'])}, in dB below the "
+        f"Spectrograms of the target and of the prediction at step {text.count(d.attrs['step'])}, over "
+        f"{d.attrs['samples']}, in dB below the "
         f"target's loudest moment and cut at −{_FLOOR:.0f} dB; they differ by {text.number(gap, 2)} dB on average."
     )

@@ -57,7 +57,14 @@ def _is_geometry(value: Any) -> bool:
             return False
     if not isinstance(value, Mapping):
         return False
-    sizes = [value.get(name, []) for name in ("shape", "kept_shape", "kept_start")]
+    spread = value.get("measured_spread", {})
+    if not isinstance(spread, Mapping):
+        return False
+    names = ("shape", "kept_shape", "kept_start", "measured_shape", "measured_start")
+    sizes = [*(value.get(name, []) for name in names), spread.get("tile_shape", [])]
+    counts = [value.get("kept_step", 1), spread.get("tiles", 1), spread.get("samples", 1)]
+    if not all(is_whole(n) and n > 0 for n in counts) or not is_number(spread.get("tiles_resolve_from", 0)):
+        return False
     whole = all(
         isinstance(size, list) and all(is_whole(n) and 0 <= n < 1 << 48 for n in size) for size in sizes
     )
@@ -74,6 +81,15 @@ def _is_options(value: Any) -> bool:
     return all(number is None or is_number(number) for number in numbers) and isinstance(
         value.get("optimizer", ""), str
     )
+
+
+def _is_margins(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not all(str(key).isascii() and str(key).isdigit() for key in value):
+        return False
+    rows = list(value.values())
+    if not all(isinstance(row, Mapping) for row in rows):
+        return False
+    return all(is_number(entry) or _is_numbers(entry) for row in rows for entry in row.values())
 
 
 _TEXT = Kind("a text", _is_text)
@@ -105,6 +121,7 @@ KINDS: dict[str, Kind] = {
     "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),
     "bandwidth": _NUMBERS,
     "final_errors": _ERRORS,
+    "margins": Kind("numbers by name and step", _is_margins),
     "options": Kind("settings of a training", _is_options),
     "geometry": Kind("the shape, spacing, origin and units of a lattice", _is_geometry),
 }

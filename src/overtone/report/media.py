@@ -86,6 +86,8 @@ def _sounds(record: xr.Dataset, snapshots: Snapshots) -> Sounds:
     )
     seconds = d.sizes["axis_0"] / rate
     cut = f", the first {_LONGEST:.0f} of {text.number(seconds)} seconds" if seconds > _LONGEST else ""
+    if d.attrs["samples"] != "all samples":
+        cut += f" of {d.attrs['samples']}"
     return Sounds(
         f"Embedded as 16-bit FLAC at {text.count(rate)} Hz{cut}; values beyond ±1 are clipped.", shown
     )

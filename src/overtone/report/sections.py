@@ -10,7 +10,7 @@ import xarray as xr
 from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
 from overtone.plots.text import count, decibels, number, percent
 from overtone.records import Snapshots, derived
-from overtone.report import media, settings
+from overtone.report import media, settings, watched
 from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
 from overtone.report.glossary import ENTRIES
@@ -37,8 +37,8 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     shown = media.blocks(record, snapshots)
     sections = [
         *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
-        Section("frequencies", "Frequencies", _frequencies(record), pair=True),
-        Section("errors", "Errors over training", _errors(record), pair=True),
+        Section("frequencies", "Frequencies", _frequencies(record), watched.sentences(record), pair=True),
+        Section("errors", "Errors over training", _errors(record), _beside(record), pair=True),
         Section("bands", "Band by band", [band_table(record)]),
         *_how(record),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
@@ -73,6 +73,15 @@ def _errors(record: xr.Dataset) -> list[Block]:
     if any(np.isfinite(v).any() for v in quality.data_vars.values()):
         out.append(Plot("psnr", "PSNR", psnr.describe(quality), psnr.figure(record)))
     return [*out, Plot("loss", "Loss and mean square error", loss.describe(losses), loss.figure(record))]
+
+
+def _beside(record: xr.Dataset) -> list[str]:
+    """How the curves differ from the key figures, where these are over more samples."""
+    if not watched.sentences(record) or not any(level.whole for level in derived.levels(record)):
+        return []
+    return [
+        "The curves are from the samples that rows are measured on; the key figures of PSNR are from all."
+    ]
 
 
 def _how(record: xr.Dataset) -> list[Section]:
@@ -124,12 +133,14 @@ def band_table(record: xr.Dataset) -> Table:
     error = derived.relative_error(last).isel(step=0).values
     fraction = derived.learned_fraction(last).isel(step=0).values
     steps, power = derived.learning_step(together).values, together.target_power.values
+    residual, margin = last.residual_power.isel(step=0).values, watched.margin(last)
     edges = zip(record.band_low.values, record.band_high.values, strict=True)
     rows = [
         (
             f"{number(float(low))} to {number(float(high))}",
             number(float(power[i])),
             _cell(error[i]),
+            *(() if margin is None else (_interval(residual[i], margin[i], power[i], error[i]),)),
             _cell(fraction[i]),
             count(float(steps[i]))
             if np.isfinite(steps[i])
@@ -144,11 +155,20 @@ def band_table(record: xr.Dataset) -> Table:
         bands.title(record),
         f"Target power ({unit})",
         "Relative error",
+        *(() if margin is None else ("95 % interval",)),
         "Learned fraction",
         "Learning step",
     )
     title = f"Every band at step {count(float(last.step[-1]))}, as a table"
     return Table(title, rows, head, numeric=True, folded=True)
+
+
+def _interval(residual: float, margin: float, power: float, error: float) -> str:
+    """Ends of the relative error for a residual power known to a margin."""
+    if not np.isfinite(error) or not np.isfinite(margin):
+        return "–"
+    low, high = (float(np.sqrt(max(residual + end, 0.0) / power)) for end in (-margin, margin))
+    return f"{low:.3f} to {high:.3f}"
 
 
 def _cell(value: float) -> str:

@@ -8,6 +8,7 @@ import xarray as xr
 from overtone.plots import bands
 from overtone.plots.text import count, number, percent, plural
 from overtone.records import derived
+from overtone.report import watched
 from overtone.report.findings import THRESHOLD, Findings, gather
 from overtone.wording import per_axis
 
@@ -54,9 +55,24 @@ def verdict(record: xr.Dataset) -> list[str]:
 def answers(found: Findings, record: xr.Dataset) -> list[str]:
     """The sentences of `verdict`, from findings already gathered from the record."""
     told = [_learned(found), _not_learned(found), _noise(found, record), _advice(found, record)]
+    block = watched.block_alone(record)
+    if block and not found.diverged:
+        told = _of_a_block(found, told, block)
     if record.attrs.get("origin") == "predicted":
         told[0] = f"This is a prediction; nothing was trained. {told[0]}"
     return told
+
+
+def _of_a_block(f: Findings, told: list[str], block: str) -> list[str]:
+    """The answers where rows were measured on one block, which says nothing of the rest."""
+    if f.error.size:
+        return [f"{told[0]} Measured on {block} alone.", *told[1:]]
+    return [
+        f"Cannot tell: rows were measured on {block} alone, where the target is constant.",
+        "Cannot tell, for the same reason.",
+        told[2],
+        "Train again and measure the whole, or samples spread over it (observe.Spread).",
+    ]
 
 
 def _at(f: Findings) -> str:

@@ -18,7 +18,7 @@ _UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
 _ELSEWHERE = (
     *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
     *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
-    *("noise_low", "noise_high"),
+    *("noise_low", "noise_high", "margins"),
 )
 """Told by the sentences, tiles and captions of the page, each once."""
 

@@ -87,7 +87,9 @@ class Blocks:
         return owner
 
 
-def _sums(field: NDArray[np.floating], edges: tuple[NDArray[np.int64], ...]) -> tuple[NDArray[np.float64], ...]:
+def _sums(
+    field: NDArray[np.floating], edges: tuple[NDArray[np.int64], ...]
+) -> tuple[NDArray[np.float64], ...]:
     """Sums and sums of squares over the blocks, about the first sample; one slab of blocks in memory."""
     level = float(field[(0,) * field.ndim])
     found: list[list[NDArray[np.float64]]] = [[], []]

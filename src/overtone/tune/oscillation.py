@@ -11,7 +11,7 @@ from overtone.signals import Signal
 from overtone.theory import barron
 
 SAMPLES = 1 << 18
-"""Samples of the central block that is looked at, at most."""
+"""Samples of the block that is looked at, at most."""
 
 FEWEST = 4
 """Samples along an axis that the estimates need."""
@@ -30,7 +30,7 @@ class Oscillation:
         settled: Whether twice the samples would hardly change it, as far as can be told.
         jump: Per axis, the step from border to border over the largest step inside, on the whole axis; up to 1 it may
             wrap around. None for an axis known to wrap around, or too short.
-        whole: Whether all samples were looked at, or a central block, whose constant is no larger.
+        whole: Whether all samples were looked at, or one block, whose constant is no larger.
     """
 
     lower: float
@@ -52,7 +52,7 @@ class Oscillation:
             None if wraps or axis not in long else barron.border_jump(values, axis)
             for axis, wraps in enumerate(grid.periodic)
         ]
-        window = Window.central(grid, SAMPLES)
+        window = Window.where_it_varies(signal.values, grid, SAMPLES)
         for axis, (start, count) in enumerate(zip(window.start, window.shape, strict=True)):
             values = values.narrow(axis, start, count)
             if axis not in long:
@@ -92,7 +92,7 @@ class Oscillation:
         Args:
             unit: Of the coordinates.
         """
-        part = "" if self.whole else ", of a central block"
+        part = "" if self.whole else ", of one block"
         lower, upper = (f"{float(f'{value:.2g}'):g}" for value in (self.lower, self.upper))
         text = f"{lower} to {upper} values x radians per {unit}{part}"
         if not self.settled:

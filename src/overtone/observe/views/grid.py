@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -23,7 +25,7 @@ from overtone.signals import Signal
 from overtone.spectra import Bands, NoiseFloor, noise_floor
 
 WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
-"""Signals up to the first size are kept whole in snapshots; of larger ones a central block of the second size is."""
+"""Signals up to the first size are kept whole in snapshots; of larger ones about as many samples as the second."""
 
 FINAL_SAMPLES = 1 << 21
 """Largest number of samples from which final errors are computed."""
@@ -54,9 +56,7 @@ class GridView(SampleView):
         self.name, self.signal, self._noise = name, signal, noise
         self.measurement = measure(signal, window, bands)
         self.samples = GridSamples(grid, self.measurement.index)
-        whole = grid.samples <= WHOLE_SNAPSHOT
-        self._shown = Window.whole(grid) if whole else Window.central(grid, PART_SNAPSHOT)
-        self._shown_index = None if whole else self._shown.index(grid)
+        self._shown = Shown.of(signal)
 
     def header(self, attrs: Mapping[str, Any]) -> Header:
         """Target and noise power, and a description of the signal and the measurement."""
@@ -65,10 +65,7 @@ class GridView(SampleView):
             self.signal.grid_values, grid.spacing, periodic=grid.periodic, channel_axis=-1
         )
         described = describe_measurement(self.signal, seen.geometry, noise, seen.estimator)
-        described["geometry"] |= {
-            "kept_start": list(self._shown.start),
-            "kept_shape": list(self._shown.shape),
-        }
+        described["geometry"] |= self._shown.geometry
         return Header(
             band_low=seen.bands.low,
             band_high=seen.bands.high,
@@ -101,19 +98,19 @@ class GridView(SampleView):
         return self.measurement.row(outputs)
 
     def target_snapshot(self) -> np.ndarray:
-        """The signal as it is kept for reports: of signals beyond a million samples, a central block."""
-        values = self.signal.values
-        return self._pictured(values if self._shown_index is None else values[self._shown_index])
+        """The signal as it is kept for reports, see `Shown`."""
+        values, index = self.signal.values, self._shown.index
+        return self._pictured(values if index is None else values[index])
 
     def snapshot(self, predict: Predict) -> np.ndarray:
         """The network's prediction of the same samples."""
-        return self._pictured(predict(GridSamples(self.signal.geometry, self._shown_index)))
+        return self._pictured(predict(GridSamples(self.signal.geometry, self._shown.index)))
 
     def final_errors(self, predict: Predict) -> dict[str, float]:
         """Mean square errors of the network as it is: "train", "held_out" and "held_out_clean", those that exist.
 
-        Over all samples of the signal, not only those that rows are measured on; of signals beyond 2 million samples, over as many
-        drawn at random.
+        Over all samples of the signal, not only those that rows are measured on; of signals beyond 2 million samples,
+        over as many drawn at random.
         """
         signal, samples = self.signal, self.signal.geometry.samples
         index = torch.arange(samples, device="cpu")
@@ -135,6 +132,48 @@ class GridView(SampleView):
 
     def _pictured(self, values: Tensor) -> np.ndarray:
         return values.reshape(*self._shown.shape, -1).float().numpy()
+
+
+@final
+@dataclass(frozen=True)
+class Shown:
+    """What snapshots keep of a signal: all of it up to a million samples.
+
+    Of larger pictures and volumes every n-th sample along each axis, from all over them; of longer signals of one axis,
+    which are heard and drawn at full resolution, one block where they vary.
+
+    Attributes:
+        start: The first sample kept, per axis.
+        shape: How many are kept, per axis.
+        step: Every how manieth, along each axis.
+        index: (M,) flat indices of those kept, or None if all are.
+    """
+
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
+    step: int
+    index: Tensor | None
+
+    @staticmethod
+    def of(signal: Signal) -> Shown:
+        """What is kept of a signal."""
+        grid = signal.geometry
+        axes = sum(n > 1 for n in grid.shape)
+        if grid.samples <= WHOLE_SNAPSHOT:
+            return Shown((0,) * len(grid.shape), grid.shape, 1, None)
+        if axes == 1:
+            block = Window.where_it_varies(signal.values, grid, PART_SNAPSHOT)
+            return Shown(block.start, block.shape, 1, block.index(grid))
+        step = math.ceil((grid.samples / PART_SNAPSHOT) ** (1 / axes))
+        index = torch.zeros((), dtype=torch.int64, device="cpu")
+        for n in grid.shape:
+            index = index[..., None] * n + torch.arange(0, n, step, device="cpu")
+        return Shown((0,) * len(grid.shape), tuple(index.shape), step, index.reshape(-1))
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """The same as attributes of the record's geometry."""
+        return {"kept_start": list(self.start), "kept_shape": list(self.shape), "kept_step": self.step}
 
 
 def measure(

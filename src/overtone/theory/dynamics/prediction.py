@@ -15,7 +15,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.records import derived
-from overtone.signals import Signal
+from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.agreement import Limit
 from overtone.theory.dynamics.beyond import Beyond
@@ -179,7 +179,7 @@ def _told(
         beyond=beyond,
         scatter=None if found.scatter is None else _relative(found.scatter, record),
         cost=cost,
-        part=None if part is None else part.geometry.shape,
+        part=None if part is None else (_start(part.geometry, signal.geometry), part.geometry.shape),
         whole=signal.geometry.shape,
     ).sentences(record, span.untold)
     never = np.full(record.sizes["band"], np.nan)
@@ -247,3 +247,8 @@ def _check(
             "pass the network's own optimizer, or call requires_grad_(False) on what it leaves alone",
             "optimizer",
         )
+
+
+def _start(part: Grid, whole: Grid) -> tuple[int, ...]:
+    """The number per axis of the sample at which a part of a grid begins."""
+    return tuple(round((p - o) / s) for p, o, s in zip(part.origin, whole.origin, whole.spacing, strict=True))

@@ -37,7 +37,7 @@ class Findings:
         beyond: What follows the pilot.
         scatter: Largest root of a band's scatter by minibatches, relative to its target; None if it is not known.
         cost: What it took.
-        part: Shape of the part predicted, or None for the whole.
+        part: First sample and shape of the part predicted, or None for the whole.
         whole: Shape of the signal.
     """
 
@@ -49,7 +49,7 @@ class Findings:
     beyond: Beyond
     scatter: float | None
     cost: Cost
-    part: tuple[int, ...] | None
+    part: tuple[tuple[int, ...], tuple[int, ...]] | None
     whole: tuple[int, ...]
 
     def sentences(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
@@ -90,8 +90,13 @@ class Findings:
     def _basis(self) -> list[str]:
         found = []
         if self.part is not None:
-            shape, whole = (" x ".join(map(str, s)) for s in (self.part, self.whole))
-            found.append(f"Predicted on a window of {shape} of the {whole} samples, at full resolution.")
+            start, shape = self.part
+            size, whole = (" x ".join(map(str, s)) for s in (shape, self.whole))
+            inside = ", ".join(f"{a} to {a + n - 1}" for a, n in zip(start, shape, strict=True))
+            found.append(
+                f"Predicted on a window of {size} of the {whole} samples, numbers {inside} per axis, at full "
+                "resolution; of what lies elsewhere it says nothing."
+            )
         if self.pilot == 0:
             found.append(
                 "From the initial network alone, without a pilot: features that are learned on the way are not "

@@ -62,8 +62,8 @@ def race(signal: Signal, models: Sequence[Model], *, samples: int = SAMPLES, eff
     """Compare the twins of several networks by the held-out error that each reaches at its best time.
 
     Large signals are judged on tiles, two per axis where there is room, cut out at full resolution: bandwidths
-    mean the same there, only what is wider than a tile is not seen. They lie where the values vary (`tiles`). One time is chosen per candidate for all
-    tiles.
+    mean the same there, only what is wider than a tile is not seen. They lie where the values vary (`tiles`). One
+    time is chosen per candidate for all tiles.
 
     Args:
         signal: With held-out samples.
@@ -104,9 +104,7 @@ def race(signal: Signal, models: Sequence[Model], *, samples: int = SAMPLES, eff
     return Race(error, best, middle, tuple(tied), sum(p.numel() for p in parts))
 
 
-def tiles(
-    shape: tuple[int, ...], samples: int, values: Tensor | None = None
-) -> list[tuple[slice, ...]]:
+def tiles(shape: tuple[int, ...], samples: int, values: Tensor | None = None) -> list[tuple[slice, ...]]:
     """Boxes of about `samples` samples: two per axis, around its quarters, or one where two do not fit.
 
     Where the values vary much less in these than elsewhere, each that varies less moves to where its own part of the
@@ -154,7 +152,9 @@ def _where_it_varies(
     typical = float(varies.mean())
 
     def seen(start: tuple[int, ...]) -> float:
-        return float(varies[tuple(abs(c - s - w / 2).argmin() for c, s, w in zip(centres, start, widths, strict=True))])
+        return float(
+            varies[tuple(abs(c - s - w / 2).argmin() for c, s, w in zip(centres, start, widths, strict=True))]
+        )
 
     if sum(map(seen, usual)) >= LEAST * typical * len(usual):
         return usual
