@@ -70,7 +70,8 @@ def margin(row: xr.Dataset) -> np.ndarray | None:
         row: A record of one run whose last row is meant.
     """
     found = _margins(row).get("residual_power")
-    return np.asarray(found, float) if np.shape(found) == (row.sizes["band"],) else None
+    fits = isinstance(found, list) and len(found) == row.sizes["band"]
+    return np.asarray(found, float) if fits else None
 
 
 def _margins(record: xr.Dataset) -> dict[str, Any]:
