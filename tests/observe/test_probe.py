@@ -215,7 +215,8 @@ def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch
     drawn = reconstruction.data(probe.record, records.snapshots(probe.path))
     begin = round(float(drawn.axis_0[0]) * 1000)
     assert drawn.sizes["axis_0"] == 100
-    assert begin <= 830 and begin + 100 >= 880
+    assert begin <= 830
+    assert begin + 100 >= 880
     np.testing.assert_allclose(drawn.target[:, 0], values[begin : begin + 100], atol=1e-6)
     assert drawn.attrs["samples"] == f"one block of the samples, numbers {begin} to {begin + 99} of 1,000"
 

@@ -16,7 +16,7 @@ from overtone.observe.drawn import Drawn
 from overtone.rng import generator
 from overtone.spectra.lattice import Lattice
 
-WORK = 1 << 32
+WORK = 1 << 31
 """Products of a drawn sample and a mode that one row may take."""
 
 _CELLS, _CHUNK = 64, 1 << 22

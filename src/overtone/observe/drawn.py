@@ -48,7 +48,7 @@ class Drawn:
         """
         mean = float(self.weight @ each)
         open_ = int((self.chance < 1).sum())
-        if open_ < 2:
+        if open_ < 2 or not math.isfinite(mean):
             return mean, math.nan if open_ else 0.0
         spread = self.weight * (each - mean) * np.sqrt(1 - self.chance)
         half = math.sqrt(open_ / (open_ - 1)) * float(np.sqrt(np.square(spread).sum()))

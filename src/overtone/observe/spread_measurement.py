@@ -21,8 +21,9 @@ from overtone.spectra.grid import describe
 from overtone.spectra.lattice import Lattice
 from overtone.spectra.radial import RadialSums
 
-FINEST = 1.5
-"""Frequency, in those of a tile's longest wave, from which on tiles tell frequencies apart: about here at least."""
+LEAST, FINEST = 2.0, 3.0
+"""Where tiles begin to tell frequencies apart, in frequencies of a tile's longest wave: at the least, and about here.
+Slower waves leak, and less of a falling spectrum is seen than there is."""
 
 
 @final
@@ -140,6 +141,8 @@ class SpreadMeasurement:
         them as one with the mean.
         """
         coarse = self._coarse
+        if low == 1:
+            return fine, 1
         power = coarse.power(self._known).sum(1).numpy()
         values = self._signal.values
         whole = sum(float(v) for v in values.double().var(0, correction=0)) if len(values) else 0.0
@@ -221,7 +224,7 @@ def _resolved(bands: Bands, tile: Lattice, slowest: float) -> tuple[Bands, int]:
         slowest: Frequency of its longest wave, in cycles per unit.
     """
     inner = np.array(bands.edges[1:-1])
-    enough = inner[inner >= slowest * (1 - 1e-9)]
+    enough = inner[inner >= LEAST * slowest * (1 - 1e-9)]
     if not len(enough):
         bands = Bands(tuple(sorted({*bands.edges, FINEST * slowest})), bands.corner)
         enough = np.array([FINEST * slowest])
