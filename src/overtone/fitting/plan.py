@@ -49,7 +49,7 @@ class WatchPlan:
         """
         window = self.window
         fits = (window is None) is not isinstance(signal, Signal)
-        if fits and window is not None and isinstance(signal, Signal):
+        if fits and isinstance(window, Window) and isinstance(signal, Signal):
             blocks = list(zip(window.start, window.shape, strict=False))
             fits = len(window.start) == len(window.shape) == len(signal.geometry.shape) and all(
                 s >= 0 and w >= 1 and s + w <= n
@@ -78,7 +78,8 @@ class WatchPlan:
     def from_json(plain: dict[str, Any]) -> WatchPlan:
         """The inverse of `to_json`, also of runs begun when one block was measured."""
         if "spread" in plain:
-            return WatchPlan(Spread(plain["spread"], plain["seed"]), tuple(plain["snapshots"]))
+            samples, seed = _steps([plain["spread"], plain["seed"]])
+            return WatchPlan(Spread(samples, seed), _steps(plain["snapshots"]))
         whole = plain["start"] is None
         window = None if whole else Window(_steps(plain["start"]), _steps(plain["shape"]))
         return WatchPlan(window, _steps(plain["snapshots"]))
