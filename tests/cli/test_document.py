@@ -33,7 +33,7 @@ def flags(title):
 SHARED = flags("Flags of every verb")
 BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
-FIT_ONLY = ("--clean", "--controller", "--inputs", "--resume", "--overwrite")
+FIT_ONLY = ("--clean", "--controller", "--inputs", "--quantities", "--resume", "--overwrite")
 KEPT = SHARED | flags("Flags of study list and show")
 LISTED = {
     "scan": SHARED | BOTH | flags("Flags of scan"),
@@ -132,7 +132,7 @@ def test_the_listed_keys_are_there(tmp_path, monkeypatch):
             if isinstance(held, dict):
                 assert inner == set(held) & inner != set(), key
     assert list(keys("fit")) == [
-        *("run", "record", "report", "steps", "seconds", "parameters"),
+        *("run", "record", "report", "steps", "kept", "seconds", "parameters"),
         *("psnr", "bands", "stop", "bandwidth", "verdict"),
     ]
 

@@ -258,3 +258,29 @@ def test_what_suits_the_shapes():
 def test_bad_input_gets_one_sentence(make, text):
     with pytest.raises(InputError, match=text):
         make()
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({}, "cycles per step"),
+        ({"rate": 1.0}, "Hz"),
+        ({"rate": 250.0}, "Hz"),
+        ({"rate": 24, "unit": "day"}, "cycles per day"),
+        ({"unit": "day"}, "cycles per day"),
+        ({"rate": 250.0, "unit": "s"}, "Hz"),
+        ({"rate": 1.0, "unit": "step"}, "cycles per step"),
+    ],
+)
+def test_frequencies_of_sequences_are_in_the_unit_of_their_rate(named, told):
+    inputs = torch.randn(4, 64, 1, generator=torch.Generator().manual_seed(0))
+    header = views.sequence(inputs, inputs, **named).header({})
+    assert header.attrs["frequency_unit"] == told
+    assert header.attrs["nyquist"] == [named.get("rate", 1.0) / 2]
+
+
+def test_a_rate_per_step_other_than_one_is_refused():
+    inputs = torch.randn(4, 64, 1, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match="expected a unit of time with a rate, got 'step'; name the unit"):
+        views.sequence(inputs, inputs, rate=250.0, unit="step")
+    assert views.sequence(inputs, inputs, rate=250.0, unit="s").header({}).attrs["frequency_unit"] == "Hz"

@@ -213,6 +213,12 @@ def keeping(command: Any) -> Any:
     help="Tables (.csv): the columns to learn from; those of --columns, or all others, are learned.",
 )
 @flag(
+    "--quantities",
+    is_flag=True,
+    section="Reading SOURCE",
+    help="Tables: learn columns that look like labels (two values, or few whole numbers) as numbers.",
+)
+@flag(
     "--controller",
     is_flag=True,
     section="Training",
@@ -228,6 +234,7 @@ def fit(
     resume: bool,
     clean: str | None,
     inputs: str | None,
+    quantities: bool,
     **options: Any,
 ) -> int:
     """Fit a network to SOURCE and report which frequencies it learned when.
@@ -243,6 +250,8 @@ def fit(
     how = reading_arguments(options)
     if inputs is not None:
         how["inputs"] = [name.strip() for name in inputs.split(",")]
+    if quantities:
+        how["quantities"] = True
     if resume and options["overwrite"]:
         raise InputError("--resume or --overwrite", "both", "choose one")
     if resume:
@@ -250,7 +259,8 @@ def fit(
         known = resuming.origin(context, settings, source, out)
         resuming.check_same(context, settings, out)
         source, clean = source or known.get("path"), clean or known.get("clean")
-        how = how or known.get("reading", {})
+        how = {**known.get("reading", {}), **how}
+        how |= {"quantities": True} if "inputs" in how else {}
     signal = read_samples(source, how, clean)
     options["activation"] = [name.strip() for name in options["activation"].split(",")]
     origin = {

@@ -45,7 +45,7 @@ def origin(context: click.Context, settings: RunSettings, source: str | None, wh
 
 def _reading(context: click.Context, fields: Fields) -> dict[str, Any]:
     """The reading flags of a run, each of the type that the command line gives it."""
-    known = {p.name: p for p in context.command.params if p.name in (*READING, "inputs")}
+    known = {p.name: p for p in context.command.params if p.name in (*READING, "inputs", "quantities")}
     found: dict[str, Any] = {}
     for name in fields.names:
         flag = known.get(name)

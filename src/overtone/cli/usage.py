@@ -12,7 +12,7 @@ from overtone.errors import OvertoneError
 INDIRECT = {"fraction": "--held-out", "size": "--blocks", "add_noise": "--noise"}
 """Arguments of the library that a flag reaches under another name."""
 
-ARGUMENT = re.compile(r"\b([a-z_]+)=")
+ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b)?")
 COMMAND = re.compile(r"No such command (.*)\.", re.DOTALL)
 """What Click says of a verb that it does not know, quoted as `repr` does."""
 EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")

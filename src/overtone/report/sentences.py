@@ -141,9 +141,7 @@ def _lost(f: Findings) -> str:
     n = int(f.lost.sum())
     if n == 0:
         return ""
-    text = (
-        f" {plural(n, 'band')} of them had been learned before and {'was' if n == 1 else 'were'} lost again"
-    )
+    text = f" {n:,} of them had been learned before and {'was' if n == 1 else 'were'} lost again"
     if f.reached > f.reach:
         text += f": every band up to {number(f.reached)} was learned at step {count(f.reached_at)}"
     return f"{text}."

@@ -19,8 +19,8 @@ def sequence(
     inputs: Any,
     targets: Any,
     *,
-    rate: float = 1.0,
-    unit: str = "step",
+    rate: float | None = None,
+    unit: str | None = None,
     estimator: TemporalEstimator | None = None,
     bands: Bands | Sequence[float] | None = None,
     classes: int | None = None,
@@ -33,8 +33,8 @@ def sequence(
     Args:
         inputs: What the network is called with, sequences along the first axis.
         targets: (N, T, C) values, or (N, T) labels with `classes`; the network returns (N, T, C).
-        rate: Samples per unit of time; 1 for frequencies in cycles per step.
-        unit: Unit of time; "s" gives Hz.
+        rate: Samples per unit of time; None for frequencies in cycles per step.
+        unit: Unit of time that the rate counts in; the second, which gives Hz, if a rate is given and None.
         estimator: How sequences are taken to frequency; `EvenExtension()` if None.
         bands: Bands in cycles per unit of time.
         classes: Number of classes, where labels are meant.
@@ -43,8 +43,12 @@ def sequence(
         name: Names the record.
 
     Raises:
-        InputError: If the targets are no sequences, or too short for the estimator.
+        InputError: If the targets are no sequences, or too short for the estimator, or the rate is not one per step.
     """
+    unit = unit or ("step" if rate is None else "s")
+    if unit == "step" and rate not in (None, 1.0):
+        raise InputError("a unit of time with a rate", "'step'", "name the unit, for instance s", "unit")
+    rate = 1.0 if rate is None else rate
     target = target_of(targets, classes, channel_axis)
     if target.values.ndim != 3:
         raise InputError(

@@ -8,12 +8,15 @@ import numpy as np
 
 from overtone.errors import InputError
 from overtone.signals.readers.files import PathLike, existing
+from overtone.signals.readers.labels import refuse_labels
 from overtone.signals.readers.table import read
 from overtone.signals.readers.times import times_of
 from overtone.signals.scattered import Scattered, points
 
 
-def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -> Scattered:
+def table(
+    path: PathLike, inputs: list[str], columns: list[str] | None = None, *, quantities: bool = False
+) -> Scattered:
     """Columns of numbers of a CSV, some to learn from and some to learn; rows may stand in any order.
 
     Every input column has a scale of its own, and so has every value. A single input is a coordinate in the unit that
@@ -23,12 +26,15 @@ def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -
         path: The file; separated by commas, semicolons, tabs, bars or spaces.
         inputs: Names of the columns to learn from.
         columns: Names of the columns to learn; all others if None.
+        quantities: Whether columns that look like labels (two values, or up to ten whole numbers, each in ten rows or
+            more) are numbers all the same, to be learned by square error.
 
     Returns:
         The rows as scattered samples of kind "table".
 
     Raises:
-        InputError: If a column is missing or asked for as both, none is left, or a cell is no number.
+        InputError: If a column is missing or asked for as both, none is left, a cell is no number, or a column to
+            learn holds labels.
     """
     rows = read(existing(path))
     wanted = [n for n in rows.names if n not in inputs] if columns is None else list(columns)
@@ -49,6 +55,8 @@ def table(path: PathLike, inputs: list[str], columns: list[str] | None = None) -
     features = np.stack([place.values for place in places], axis=1)
     read_columns = [rows.spelled(name) for name in wanted]
     values = np.stack([numbers for numbers, _ in read_columns], axis=1)
+    if not quantities:
+        refuse_labels(values, wanted, rows.where)
     found = points(
         features,
         values,
