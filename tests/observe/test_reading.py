@@ -10,6 +10,7 @@ from torch import nn
 
 from overtone.errors import InputError
 from overtone.observe import Classes, Observer, Probe, ProbeWarning, Values, views
+from overtone.spectra.sensitivity import AsIs
 
 N = 60
 
@@ -205,7 +206,7 @@ def test_inputs_without_channels_tell_which_axis_is_time():
     for shape, axis in (((12, 4), 2), ((4, 12), 1)):
         view = views.choose({"ids": tokens, "mask": torch.ones_like(tokens)}, draw(N, *shape))
         assert view.target.values.shape[1:] == (12, 4)
-        assert f"axis {axis} was read as the channels" in view.header({}).attrs["notes"][0]
+        assert f"and axis {axis} as the channels" in view.header({}).attrs["notes"][0]
     with pytest.raises(InputError, match="may have them in axis 1 or in axis 2"):
         views.choose(tokens, draw(N, 12, 12))
 
@@ -217,6 +218,7 @@ CLASSIFIED = {
     "a column": whole(4, N, 1),
     "one class without samples": whole(3, N),
     "labels from 1": whole(4, N, low=1),
+    **{str(kind): whole(4, N).to(kind) for kind in (torch.uint16, torch.uint32, torch.uint64, torch.int16)},
     "bool": whole(2, N).bool(),
     "a column of bool": whole(2, N, 1).bool(),
     "all false": torch.zeros(N, dtype=torch.bool),
@@ -254,6 +256,7 @@ NUMBERS = {
     "a column": whole(60, N, 1),
     "negative": whole(60, N, low=-60),
     "few": whole(4, N),
+    "unsigned": whole(60, N).to(torch.uint64),
     "largest": torch.full((N,), 2**62).index_fill(0, torch.arange(9), 7),
 }
 
@@ -424,3 +427,72 @@ def test_large_pictures_are_watched_by_fewer_samples():
     x = draw(30, 1, 512, 600)
     assert views.choose(x, x).samples.count == 27
     assert views.choose(x, x, samples=14).samples.count == 14
+
+
+def test_a_network_that_drops_the_axis_of_its_one_output():
+    network = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0))
+    target = draw(N)
+    record = watched(TABLE, target, network)[0][0]
+    wrong = (network(TABLE) - target).detach().square().mean()
+    assert float(record.train_error[0]) == pytest.approx(float(wrong), rel=1e-5)
+    record = watched(TABLE, whole(2, N), network)[0][0]
+    wrong = (network(TABLE).detach().sigmoid() - whole(2, N)).square().mean()
+    assert float(record.train_error[0]) == pytest.approx(float(wrong), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"classes": 2.0}, "classes: expected a whole number of classes, got 2.0"),
+        ({"classes": 1}, "classes: expected at least two classes, got 1"),
+        ({"classes": -3}, "classes: expected at least two classes, got -3"),
+        ({"samples": 2.5}, "samples: expected a whole number, at least one sample to watch, got 2.5"),
+        ({"samples": True}, "samples: expected a whole number, at least one sample to watch, got True"),
+    ],
+)
+def test_numbers_of_classes_and_samples_are_whole(options, text):
+    with pytest.raises(InputError, match=text):
+        views.choose(TABLE, whole(2, N), **options)
+
+
+def test_what_belongs_to_no_sample_goes_into_forward():
+    x, edges = TABLE, whole(N, 2, 90)
+
+    class Graph(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(5, 3)
+
+        def forward(self, x, edges):
+            return self.last(x + torch.zeros_like(x).index_add(0, edges[1], x[edges[0]]))
+
+    network, labels = Graph(), whole(3, N)
+    with pytest.raises(
+        InputError, match=r"goes into forward=, for instance lambda network, x: network\(x, edges\)"
+    ):
+        Probe.of({"x": x, "edges": edges}, labels, network)
+    record = watched(x, labels, network, forward=lambda network, x: network(x, edges))[0][0]
+    wrong = network(x, edges).detach().softmax(1) - nn.functional.one_hot(labels, 3)
+    assert float(record.train_error[0]) == pytest.approx(float(wrong.square().mean()), rel=1e-4)
+
+
+def test_pictures_whose_channels_come_last_are_not_taken_for_narrow_ones():
+    last = torch.rand(10, 12, 14, 3, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(10) % 3
+    made = (
+        lambda pictures: views.sensitivity(pictures, labels, 1.0, normalise=AsIs()),
+        lambda pictures: views.gradients(pictures, labels, normalise=AsIs()),
+        lambda pictures: views.generated(draw(10, 4), pictures),
+    )
+    for make in made:
+        with pytest.raises(
+            InputError, match=r"whose last axis seems to hold the channels; move them by .*movedim"
+        ):
+            make(last)
+        assert make(torch.as_tensor(last).movedim(-1, 1)).header({}).attrs["geometry"]["shape"] == [12, 14]
+
+
+def test_read_only_arrays_are_read():
+    labels = np.arange(N) % 3
+    labels.flags.writeable = False
+    assert views.choose(TABLE, labels).target.values.shape == (N, 3)

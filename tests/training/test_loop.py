@@ -174,3 +174,12 @@ def test_checkpoint_of_another_network_is_refused(tmp_path):
 def test_an_unwritable_checkpoint_is_a_failed_run(tmp_path):
     with pytest.raises(RunError, match="expected to write a checkpoint, got"):
         run(tones(), Options(steps=2), checkpoint=tmp_path / "missing" / "c.safetensors")
+
+
+def test_a_network_that_is_no_field_is_refused_in_a_sentence():
+    network = torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    signal = signals.synthetic.harmonics([1, 3], samples=32, seed=0)
+    with pytest.raises(
+        InputError, match=r"network: expected an nn.Field, .* got Sequential; wrap the network"
+    ):
+        train(network, signal, Options(steps=2), lambda *_: False, wants=lambda _: True)

@@ -259,6 +259,8 @@ def _in_chunks(
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
         output = samples.answer(network, call, samples.take(first, last, parameter.device, dtype))
+        if isinstance(output, Tensor) and output.shape == (last - first,):
+            output = output[:, None]
         if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[0] != last - first:
             got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise InputError(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.observe.target import Classes, Target, Values, tensor_of
+from overtone.observe.target import Classes, Target, Values, class_count, tensor_of
 
 _CLASSES_OF_FEW = 10
 """Classes that any number of samples may have."""
@@ -117,7 +117,7 @@ def read(targets: Any, classes: int | None, shapes: Shapes) -> Reading:
     """
     found = tensor_of(targets)
     if classes is not None:
-        return _labels(found, classes, shapes)
+        return _labels(found, class_count(classes), shapes)
     whole = not found.is_floating_point()
     column = found.ndim == 2 and found.shape[1] == 1
     if whole and (found.ndim == 1 or (column and (shapes.outputs is None or len(shapes.outputs) == 1))):
@@ -274,8 +274,9 @@ def _values(found: Tensor, shapes: Shapes, doubt: str) -> Reading:
             "targets[..., None] if there are no channels",
             "targets",
         )
-    places = "axis " + " and ".join(str(a) for a in range(1, given.ndim) if a != axis)
-    note = f"of targets {_each(shape)} axis {axis} was read as the channels and {places} as time or place: {reason}"
+    others = [str(a) for a in range(1, given.ndim) if a != axis]
+    places = f"{'axes' if len(others) > 1 else 'axis'} {' and '.join(others)}"
+    note = f"of targets {_each(shape)}, {places} was read as time or place and axis {axis} as the channels: {reason}"
     return Reading(given, channel_axis=axis, notes=(note,), doubt=doubt)
 
 

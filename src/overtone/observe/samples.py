@@ -117,7 +117,8 @@ class Batch(Samples):
             raise InputError(
                 "tensors with the samples along their first axis",
                 ", ".join(f"{length} in {name}" for name, length in lengths.items()) or "none",
-                "pass as many rows in each, at least one",
+                "pass as many rows in each, at least one; what belongs to no sample, such as a graph's edges, goes "
+                "into forward=, for instance lambda network, x: network(x, edges)",
                 where,
             )
         for name, leaf in found:
@@ -227,7 +228,8 @@ def _numbers(inputs: Any, where: str) -> Tensor:
             "encode text and categories as numbers",
             where,
         )
-    return torch.from_numpy(np.ascontiguousarray(array))
+    plain = np.ascontiguousarray(array)
+    return torch.from_numpy(plain if plain.flags.writeable else plain.copy())
 
 
 def leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:

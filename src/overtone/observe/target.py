@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, final
@@ -129,7 +130,7 @@ class Classes(Target):
         notes: Sequence[str] = (),
     ) -> None:
         self._labels = tensor_of(labels)
-        self._count = int(self._labels.max()) + 1 if count is None else count
+        self._count = int(self._labels.max()) + 1 if count is None else class_count(count)
         self._definition, self._axis = definition or Probabilities(), channel_axis
         soft = self._labels.ndim == 2 and self._labels.shape[1] == self._count
         soft = soft and self._labels.is_floating_point()
@@ -184,6 +185,23 @@ def _channels_last(outputs: Tensor, form: tuple[int, ...], axis: int | None) -> 
     return first if first.shape[1:] == form else None
 
 
+def class_count(classes: Any) -> int:
+    """A number of classes as an int.
+
+    Raises:
+        InputError: If it is no whole number above 1.
+    """
+    try:
+        count = operator.index(classes)
+    except TypeError as wrong:
+        raise InputError(
+            "a whole number of classes", f"{classes!r}", "pass the number of classes", "classes"
+        ) from wrong
+    if count < 2:
+        raise InputError("at least two classes", f"{count}", "pass the number of classes", "classes")
+    return count
+
+
 def _check_labels(labels: Tensor, count: int, samples: int) -> None:
     """Refuse negative labels, and tables that no memory should hold.
 
@@ -220,7 +238,17 @@ def tensor_of(values: Any) -> Tensor:
     found = Batch(values, "targets").tensors
     if not isinstance(found, Tensor) or found.is_complex():
         raise InputError("one tensor of real targets", f"{type(values).__name__}", "select one", "targets")
-    return found.cpu()
+    return _signed(found.cpu())
+
+
+def _signed(found: Tensor) -> Tensor:
+    """Wide unsigned numbers, for which torch has hardly any arithmetic, in a type that holds them."""
+    if found.dtype in (torch.uint16, torch.uint32):
+        return found.long()
+    if found.dtype is torch.uint64:
+        signed = found.long()
+        return signed if bool((signed >= 0).all()) else found.double()
+    return found
 
 
 def _names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:

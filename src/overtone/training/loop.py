@@ -92,8 +92,17 @@ def train(
         Where and why it ended.
 
     Raises:
+        InputError: If the network is no field.
         RunError: If the loss is not finite; names the step and the last step seen to be good.
     """
+    if not isinstance(network, Field):
+        raise InputError(
+            "an nn.Field, which knows the signal's normalisation",
+            type(network).__name__,
+            "wrap the network as nn.Field(encoding, body, frame, restore), or train it in a loop of your own, watched "
+            "by a Probe",
+            "network",
+        )
     device = next(network.parameters()).device
     optimizer = optimizer or options.optimizer_for(network)
     batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)

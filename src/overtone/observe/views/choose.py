@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -133,8 +134,10 @@ def chosen(
 
 
 def _drawn(count: int, wanted: int, seed: int) -> Tensor:
-    if wanted < 1:
-        raise InputError("at least one sample to watch", f"{wanted}", "pass a larger number", "samples")
+    if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool) or wanted < 1:
+        raise InputError(
+            "a whole number, at least one sample to watch", f"{wanted}", "pass for instance 512", "samples"
+        )
     if wanted >= count:
         return torch.arange(count, device="cpu")
     drawn = generator(seed, "probe", "samples").choice(count, wanted, replace=False)

@@ -14,6 +14,8 @@ from overtone.spectra.classes import class_numbers
 from overtone.spectra.evaluate import Outputs, samples
 from overtone.spectra.sensitivity.normalise import Normalise
 
+_COLOURS = (1, 3, 4)
+
 
 def pictures_of(given: Tensor | ArrayLike) -> Tensor:
     """Pictures (N, C, H, W) as finite numbers in float32 or float64.
@@ -22,9 +24,16 @@ def pictures_of(given: Tensor | ArrayLike) -> Tensor:
         given: Tensor or array.
 
     Raises:
-        InputError: If the pictures are not such numbers.
+        InputError: If the pictures are not such numbers, or their channels seem to come last.
     """
     found = samples(given, "pictures", 1)
+    if found.ndim == 4 and found.shape[3] in _COLOURS and min(found.shape[1:3]) > max(_COLOURS):
+        raise InputError(
+            "pictures of shape (pictures, channels, height, width)",
+            f"shape {tuple(found.shape)}, whose last axis seems to hold the channels",
+            "move them by torch.as_tensor(pictures).movedim(-1, 1)",
+            "pictures",
+        )
     if found.ndim != 4 or min(found.shape[2:]) < 2:
         raise InputError(
             "pictures of shape (pictures, channels, height, width), two pixels or more a side",
