@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -309,8 +310,19 @@ def _knows(network: nn.Module, given: Mapping[str, Any]) -> bool:
 
 
 def _only_tensor(answer: Any) -> Any:
-    """The tensor itself, or the entry "logits" of a mapping."""
-    return answer["logits"] if isinstance(answer, Mapping) and "logits" in answer else answer
+    """The tensor itself, the entry "logits", or the only tensor in an answer of several entries."""
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, Mapping):
+        entries = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
+    elif isinstance(answer, tuple | list):
+        names = getattr(answer, "_fields", range(len(answer)))
+        entries = dict(zip(names, answer, strict=True))
+    elif isinstance(answer, Mapping):
+        entries = dict(answer)
+    else:
+        return answer
+    tensors = [entry for entry in entries.values() if entry is not None]
+    alone = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else answer
+    return entries.get("logits", alone)
 
 
 def _unwrapped(network: nn.Module) -> nn.Module:
