@@ -23,7 +23,8 @@ def agree(network: nn.Module, first: Tensor, second: Tensor) -> bool:
     if not bool(first.isfinite().all() and second.isfinite().all()):
         return True
     kinds = {first.dtype, *(p.dtype for p in network.parameters())}
-    eps = max(torch.finfo(kind).eps for kind in kinds if kind.is_floating_point or kind.is_complex)
+    real = [kind for kind in kinds if kind.is_floating_point or kind.is_complex]
+    eps = max((torch.finfo(kind).eps for kind in real), default=0.0)
     if any(p.is_cuda for p in network.parameters()):
         eps = max(eps, _TENSOR_FLOAT_32)
     scale = float(first.abs().max()) * eps**0.5

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -16,14 +14,15 @@ from torch import Tensor, nn
 from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
 from overtone.observe.agreement import agree
+from overtone.observe.calling import Forward, Outputs, caller, modules_of, unwrapped
+from overtone.observe.crowding import Crowding
+from overtone.observe.precision import Precision, precisions
 from overtone.observe.samples import GridSamples, Samples
 from overtone.observe.untouched import untouched
 from overtone.signals import Places
+from overtone.tensors import ordinary
 
-Forward = Callable[..., Any]
-"""From inputs to outputs, or from the network and inputs: a function of one or of two arguments."""
-
-Outputs = Callable[[Any], Tensor]
+Kinds = frozenset[torch.dtype]
 
 LARGEST_CHUNK = {"cpu": 1 << 13, "cuda": 1 << 17}
 """Samples beyond which a larger chunk gains nothing: on a CPU the activations should stay near the caches."""
@@ -76,7 +75,8 @@ def predict(
         InputError: If the output is not one (M, C) tensor.
     """
     samples = GridSamples(grid, index)
-    return _in_chunks(network, samples, 0, samples.count, chunk, _caller(network, forward, None))
+    dtype = precisions(network, samples, forward is not None)[0]
+    return _in_chunks(network, samples, 0, samples.count, chunk, caller(network, forward, None), dtype)
 
 
 @final
@@ -87,8 +87,9 @@ class Evaluator:
     wrapped in `DistributedDataParallel` the inner network is, so that no process waits for another.
 
     Args:
-        network: The network. A `Field` gets float64 coordinates, any other network floating-point inputs in its
-            parameters' precision and on their device, wherever they are at that moment.
+        network: The network. A `Field` gets float64 coordinates. Any other gets inputs as they were handed over if it
+            takes them so, and else, or if they are coordinates of a grid, in the precision of its floating-point
+            parameters, see `precisions`; on the device of its parameters, wherever they are at that moment.
         forward: Called with the inputs instead of the network, or with the network and the inputs if it takes two
             arguments: the network itself, without what wraps it.
         outputs: Called with what the network returns; gives the one (M, ..., C) tensor that is meant.
@@ -112,8 +113,12 @@ class Evaluator:
                 "for other libraries hand predictions to an Observer",
                 "network",
             )
-        self.network = _unwrapped(network)
-        self._call = _caller(self.network, forward, outputs)
+        self.network = unwrapped(network)
+        _refuse_lazy(self.network)
+        self._others = tuple(modules_of(forward, outputs))
+        self._prepared = forward is not None
+        self._taken: dict[tuple[Samples, Kinds], Precision] = {}
+        self._call = caller(self.network, forward, outputs)
         self._memory = memory
         self._forms: dict[Samples, tuple[tuple[int, ...], torch.dtype]] = {}
         self._chunk = chunk_size(self.network, memory)
@@ -155,7 +160,8 @@ class Evaluator:
 
     def _trial(self, samples: Samples) -> tuple[Tensor, bool]:
         count = min(2, samples.count)
-        with untouched(self.network), _largest_output(self.network) as largest, _callable():
+        self._taken.pop((samples, _kinds(self.network)), None)
+        with self._untouched(), _largest_output(self.network) as largest, _callable():
             first, second = (self._evaluated(samples, 0, count, count) for _ in range(2))
         self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
         seen = samples.whole[0].count if self._whole else count
@@ -179,7 +185,7 @@ class Evaluator:
         count = min(_COMPANY, samples.count, self._chunk)
         if count <= len(first):
             return True
-        with untouched(self.network), _callable():
+        with self._untouched(), _callable():
             among = self._evaluated(samples, 0, count, count)
             last = self._evaluated(samples, count - len(first), count, count)
         ends = ((among[: len(first)], first), (among[count - len(first) :], last))
@@ -202,6 +208,43 @@ class Evaluator:
         every = samples.whole[0]
         return every.count * max(16 * self._each, every.bytes_each) <= self._memory * 2**30
 
+    def precision(self, samples: Samples) -> Precision:
+        """In which precision the network gets these samples: the first of `precisions` that it takes.
+
+        Raises:
+            Exception: What it says to one of them, if it takes none.
+        """
+        key = (samples, _kinds(self.network))
+        if key not in self._taken:
+            self._taken[key] = self._first_taken(samples)
+        return self._taken[key]
+
+    def crowding(self, samples: Samples) -> Crowding | None:
+        """How the inputs fall together in the precision in which the network gets them."""
+        return samples.crowding(self.precision(samples))
+
+    def _first_taken(self, samples: Samples) -> Precision:
+        tried = precisions(self.network, samples, self._prepared)
+        every = samples.whole[0] if self._whole else samples
+        count = every.count if self._whole else min(2, every.count)
+        refused: list[Exception] = []
+        for dtype in tried:
+            try:
+                with self._untouched(), _no_new_layers(self.network):
+                    _in_chunks(self.network, every, 0, count, count, self._call, dtype)
+            except OvertoneError:
+                raise
+            except Exception as error:
+                if _out_of_memory(error):
+                    raise
+                refused.append(error)
+            else:
+                return dtype
+        raise next((error for error in refused if "type" not in str(error)), refused[0])
+
+    def _untouched(self) -> contextlib.AbstractContextManager[None]:
+        return untouched(self.network, self._others, self._memory)
+
     def form(self, samples: Samples) -> tuple[tuple[int, ...], torch.dtype]:
         """Shape of the outputs at one sample, and their precision."""
         if samples not in self._forms:
@@ -211,12 +254,13 @@ class Evaluator:
     @property
     def device(self) -> torch.device:
         """Where the network is now."""
-        return next(self.network.parameters(), torch.zeros((), device="cpu")).device
+        return _device(self.network)
 
     def __call__(self, samples: Samples, begin: int = 0, end: int | None = None) -> Tensor:
         """Outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""
         last = samples.count if end is None else end
-        with untouched(self.network):
+        self.precision(samples)
+        with self._untouched():
             while True:
                 try:
                     found = self._evaluated(samples, begin, last, self._chunk)
@@ -232,10 +276,11 @@ class Evaluator:
                     torch.cuda.empty_cache()
 
     def _evaluated(self, samples: Samples, begin: int, end: int, chunk: int) -> Tensor:
+        dtype = self.precision(samples)
         if not self._whole:
-            return _in_chunks(self.network, samples, begin, end, chunk, self._call)
+            return _in_chunks(self.network, samples, begin, end, chunk, self._call, dtype)
         every, index = samples.whole
-        found = _in_chunks(self.network, every, 0, every.count, every.count, self._call)
+        found = _in_chunks(self.network, every, 0, every.count, every.count, self._call, dtype)
         return (found if index is None else found[index])[begin:end]
 
     def _still_singly(self, samples: Samples, begin: int, end: int, found: Tensor) -> bool:
@@ -252,14 +297,18 @@ class Evaluator:
 
 
 def _in_chunks(
-    network: nn.Module, samples: Samples, begin: int, end: int, chunk: int, call: Forward
+    network: nn.Module,
+    samples: Samples,
+    begin: int,
+    end: int,
+    chunk: int,
+    call: Forward,
+    dtype: Precision,
 ) -> Tensor:
-    parameter = next(iter(network.parameters()), torch.zeros((), device="cpu"))
-    dtype = torch.float64 if isinstance(network, Field) else parameter.dtype
-    parts = []
+    device, parts = _device(network), []
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
-        output = samples.answer(network, call, samples.take(first, last, parameter.device, dtype))
+        output = samples.answer(network, call, samples.take(first, last, device, dtype))
         if isinstance(output, Tensor) and output.shape == (last - first,):
             output = output[:, None]
         if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[0] != last - first:
@@ -271,65 +320,64 @@ def _in_chunks(
                 "the network returns to that tensor",
                 "network",
             )
-        parts.append(output.detach().float().cpu() if output.dtype.itemsize < 4 else output.detach().cpu())
+        parts.append(_plain(output))
     return torch.cat(parts)
 
 
-def _caller(network: nn.Module, forward: Forward | None, outputs: Outputs | None) -> Forward:
-    """One function from a chunk of samples to the tensor that is meant."""
-    ask: Forward = functools.partial(_ask, network)
-    if forward is not None:
-        ask = functools.partial(forward, network) if _takes_network(forward) else forward
-    return lambda given: (outputs or _only_tensor)(ask(given))
+def _plain(output: Tensor) -> Tensor:
+    """Real outputs as ordinary numbers on the CPU, in float32 at least."""
+    if output.is_complex():
+        raise InputError(
+            "real outputs, as the targets are",
+            f"complex ones ({output.dtype})",
+            "pass outputs=, for instance lambda answer: answer.abs(), or torch.cat([answer.real, answer.imag], -1) "
+            "for targets that have both parts",
+            "network",
+        )
+    found = output.dequantize() if output.is_quantized else output
+    found = ordinary(found if found.layout is torch.strided else found.to_dense(), "network")
+    return found.float().cpu() if found.dtype.itemsize < 4 else found.cpu()
 
 
-def _takes_network(forward: Forward) -> bool:
-    """Whether a function cannot do without two positional arguments."""
-    try:
-        known = inspect.signature(forward).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in positional and p.default is p.empty for p in known) == 2
+def _device(network: nn.Module) -> torch.device:
+    """Where the network's first tensor is; the CPU if it has none."""
+    first = next(itertools.chain(network.parameters(), network.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
-def _ask(network: nn.Module, given: Any) -> Any:
-    """Its answer: dicts become named arguments where `forward` knows the names, tuples positional ones."""
-    if isinstance(given, tuple):
-        return network(*given)
-    if isinstance(given, Mapping) and _knows(network, given):
-        return network(**given)
-    return network(given)
+def _kinds(network: nn.Module) -> Kinds:
+    """The precisions of all tensors of a network, which change when it is moved to another."""
+    return frozenset(t.dtype for t in itertools.chain(network.parameters(), network.buffers()))
 
 
-def _knows(network: nn.Module, given: Mapping[str, Any]) -> bool:
-    known = inspect.signature(network.forward).parameters.values()
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known):
-        return True
-    return set(given) <= {p.name for p in known if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
+def _refuse_lazy(network: nn.Module) -> None:
+    lazy = [
+        name
+        for name, tensor in itertools.chain(network.named_parameters(), network.named_buffers())
+        if nn.parameter.is_lazy(tensor)
+    ]
+    if lazy:
+        raise InputError(
+            "a network whose layers know their sizes",
+            f"{len(lazy)} tensors that the first call makes ({lazy[0]})",
+            "call it once on a batch before it is watched: the first call draws its weights",
+            "network",
+        )
 
 
-def _only_tensor(answer: Any) -> Any:
-    """The tensor itself, the entry "logits", or the only tensor in an answer of several entries."""
-    if dataclasses.is_dataclass(answer) and not isinstance(answer, Mapping):
-        entries = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
-    elif isinstance(answer, tuple | list):
-        names = getattr(answer, "_fields", range(len(answer)))
-        entries = dict(zip(names, answer, strict=True))
-    elif isinstance(answer, Mapping):
-        entries = dict(answer)
-    else:
-        return answer
-    tensors = [entry for entry in entries.values() if entry is not None]
-    alone = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else answer
-    return entries.get("logits", alone)
-
-
-def _unwrapped(network: nn.Module) -> nn.Module:
-    while isinstance(network, nn.parallel.DistributedDataParallel | nn.DataParallel):
-        network = network.module
-    inner = getattr(network, "_orig_mod", None)
-    return _unwrapped(inner) if isinstance(inner, nn.Module) else network
+@contextmanager
+def _no_new_layers(network: nn.Module) -> Iterator[None]:
+    """Refuses a network that makes parameters when it is called."""
+    before = {name for name, _ in network.named_parameters()}
+    yield
+    new = [name for name, _ in network.named_parameters() if name not in before]
+    if new:
+        raise InputError(
+            "a network whose layers exist",
+            f"one that makes {new[0]!r} when it is called",
+            "call it once on a batch before it is watched: the first call draws its weights",
+            "network",
+        )
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -374,7 +422,8 @@ def _largest_output(network: nn.Module) -> Iterator[list[int]]:
         elif isinstance(answer, Mapping):
             look(network, None, list(answer.values()))
 
-    handles = [module.register_forward_hook(look) for module in network.modules()]
+    seen = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
+    handles = [module.register_forward_hook(look) for module in seen]
     try:
         yield largest
     finally:

@@ -14,6 +14,7 @@ from overtone.errors import InputError
 from overtone.observe.answers import Answers
 from overtone.observe.axes import find_channel_axis
 from overtone.observe.counting import whole_step
+from overtone.observe.crowding import Crowding
 from overtone.observe.describe import describe_network
 from overtone.observe.evaluate import Evaluator, Forward, Outputs
 from overtone.observe.log import Log, ProbeWarning
@@ -107,6 +108,9 @@ class Probe(Recording):
         told = describe_network(self._evaluate.network) | ({} if steady else {"deterministic": False})
         if self._evaluate.whole:
             told["evaluated"] = WHOLE
+        crowded = self._crowding()
+        if crowded is not None:
+            told["crowding"] = crowded.to_json()
         super().__init__(
             Log(
                 self.views,
@@ -123,6 +127,8 @@ class Probe(Recording):
                 "the network gives other outputs at a second evaluation in eval mode; rows hold that noise, and the "
                 "record's attribute `deterministic` is False."
             )
+        if crowded is not None:
+            self._log.warn(f"{crowded.sentence}. The record's attribute `crowding` says so too.")
         self._coupled = False
         self._tell_coupled()
         for view in self._grids if resume_after is None else ():
@@ -207,6 +213,11 @@ class Probe(Recording):
                 view.check(outputs)
                 steady &= same
         return steady
+
+    def _crowding(self) -> Crowding | None:
+        """How the inputs of the first view of which some fall together do so."""
+        seen = (self._evaluate.crowding(view.samples) for view in self.views if isinstance(view, SampleView))
+        return next(filter(None, seen), None)
 
     def __call__(
         self,

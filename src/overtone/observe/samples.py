@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.missing import entire
+from overtone.observe.crowding import Crowding, crowded_rows, crowding
 from overtone.signals import Places
 from overtone.spectra.rows import numeric
 
@@ -26,8 +27,11 @@ class Samples(ABC):
         """Number of samples."""
 
     @abstractmethod
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
-        """What the network gets for samples `begin` to `end`, on its device; floating-point numbers in `dtype`."""
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """What the network gets for samples `begin` to `end`, on its device.
+
+        Floating-point numbers are in `dtype`, or as they are if that is None.
+        """
 
     @abstractmethod
     def arrays(self) -> Any:
@@ -42,6 +46,16 @@ class Samples(ABC):
     def bytes_each(self) -> float:
         """Memory of what the network gets for one sample, as far as it is known."""
         return 0.0
+
+    @property
+    def made(self) -> bool:
+        """Whether the inputs are made by overtone, so that they have no precision of their own."""
+        return False
+
+    def crowding(self, dtype: torch.dtype | None) -> Crowding | None:
+        """How inputs fall together in a precision, or None if they stay apart."""
+        del dtype
+        return None
 
     def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Any:
         """What is read of the network where it is given some of these: its outputs, unless a kind of samples differs.
@@ -85,10 +99,19 @@ class GridSamples(Samples):
         """A place."""
         return 8.0 * len(self._grid.extent)
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    @property
+    def made(self) -> bool:
+        """Yes."""
+        return True
+
+    def crowding(self, dtype: torch.dtype | None) -> Crowding | None:
+        """Of all samples of the grid."""
+        return crowding(self._grid, dtype or torch.float64)
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
         """(end - begin, d) coordinates in the grid's units."""
         part = torch.arange(begin, end, device="cpu") if self._index is None else self._index[begin:end]
-        return self._grid.coords(part.to(device)).to(dtype)
+        return self._grid.coords(part.to(device)).to(dtype or torch.float64)
 
     def arrays(self) -> NDArray[np.float64]:
         """(M, d) float64 coordinates."""
@@ -146,14 +169,23 @@ class Batch(Samples):
         """Number of samples."""
         return self._count
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
-        """The same nesting of tensors, cut; whole numbers and booleans keep their type."""
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """The same nesting of tensors, cut; whole, complex and other numbers keep their type."""
 
         def cut(leaf: Tensor) -> Tensor:
-            part = leaf[begin:end]
-            return part.to(device, dtype) if part.is_floating_point() else part.to(device)
+            part = leaf[begin:end].to(device)
+            return part if dtype is None or not part.is_floating_point() else part.to(dtype)
 
         return _each(self.tensors, cut)
+
+    def crowding(self, dtype: torch.dtype | None) -> Crowding | None:
+        """Of the first tensor whose rows fall together."""
+        found = (
+            crowded_rows(leaf, dtype, f"rows of {name}")
+            for name, leaf in leaves(self.tensors, "inputs")
+            if dtype is not None and leaf.is_floating_point()
+        )
+        return next(filter(None, found), None)
 
     def arrays(self) -> Any:
         """The tensors as NumPy arrays, in their own precision."""

@@ -58,7 +58,7 @@ class Plain(Part):
     def restore(self) -> None:
         """As it was."""
         if bytes(self._live) != bytes(self._before):
-            self._live[:] = self._before  # type: ignore[assignment, index]
+            self._live[:] = self._before  # type: ignore[assignment]
 
 
 @final

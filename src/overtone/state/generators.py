@@ -86,7 +86,7 @@ def _stream(device: torch.device) -> tuple[Any, tuple[torch.device, ...]]:
     return getattr(torch, device.type, None), () if device.type == "mps" else (device,)
 
 
-RUNNING = (
+RUNNING: tuple[type, ...] = (
     *(GeneratorType, itertools.count, type(iter([])), type(iter(())), type(iter(range(0)))),
     *(type(iter("")), type(iter({})), type(iter({}.values())), type(iter({}.items())), type(reversed([]))),
 )

@@ -101,7 +101,7 @@ def contents(live: Tensor, room: int, seen: set[tuple[Any, ...]]) -> Contents | 
     seen.add(key)
     word = 8 if begin % 8 == count % 8 == 0 else 1
     whole = torch.empty(0, dtype=torch.int64 if word == 8 else torch.uint8, device=live.device)
-    whole.set_(storage, begin // word, (count // word,), (1,))  # type: ignore[call-overload]
+    whole.set_(storage, begin // word, (count // word,), (1,))
     return Contents(whole, f"a tensor of shape {tuple(live.shape)}", count <= room, live)
 
 

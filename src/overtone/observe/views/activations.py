@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
+from overtone.observe.crowding import Crowding
 from overtone.observe.samples import Samples, leaves
 from overtone.spectra.layers import Projected
 
@@ -47,7 +48,16 @@ class Activations(Samples):
         """As the samples have them."""
         return self._samples.bytes_each
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
+    @property
+    def made(self) -> bool:
+        """As the samples are."""
+        return self._samples.made
+
+    def crowding(self, dtype: torch.dtype | None) -> Crowding | None:
+        """As the samples do."""
+        return self._samples.crowding(dtype)
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
         """What the network is given."""
         return self._samples.take(begin, end, device, dtype)
 
@@ -105,7 +115,8 @@ class Activations(Samples):
                 "name a layer that the network calls and that returns so",
                 f"layer {name!r}",
             )
-        wide = answer if answer.is_floating_point() and answer.itemsize >= 4 else answer.float()
+        wide = torch.view_as_real(answer.resolve_conj()) if answer.is_complex() else answer
+        wide = wide if wide.is_floating_point() and wide.itemsize >= 4 else wide.float()
         wide = wide.reshape(*shape, -1)
         given, wanted = wide.shape[-1], self._width.features
         if given <= wanted:

@@ -85,7 +85,7 @@ class Gradients(Samples):
         """Number of pictures."""
         return self._batch.count
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Any:
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
         """Pixels and labels."""
         return self._batch.take(begin, end, device, dtype)
 

@@ -86,9 +86,10 @@ class Places(Samples):
         """Positions of all paths."""
         return len(self._along) * self._samples
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
         """(end - begin, ...) inputs, path after path."""
-        return self._along.inputs(self._samples, slice(begin, end)).to(device, dtype)
+        given = self._along.inputs(self._samples, slice(begin, end)).to(device)
+        return given if dtype is None else given.to(dtype)
 
     def arrays(self) -> NDArray[np.floating]:
         """All of them."""

@@ -94,13 +94,14 @@ class Perturbed(Samples):
         """Pictures, changed or not."""
         return len(self._pixels) + len(self._waves)
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
         """(end - begin, C, H, W) inputs of the network."""
         clean = len(self._pixels)
         parts = [self._pixels[begin:end]]
         if end > clean:
             parts.append(self._waves.added(slice(max(begin - clean, 0), end - clean))[0])
-        return self._normalise.apply(torch.cat(parts)).to(device, dtype)
+        given = self._normalise.apply(torch.cat(parts)).to(device)
+        return given if dtype is None else given.to(dtype)
 
     def arrays(self) -> NDArray[np.floating]:
         """All of them."""
