@@ -60,7 +60,9 @@ def in_its_values(signal: Signal, network: nn.Module) -> Signal:
     if isinstance(network, Field):
         return signal
     channels = signal.values.shape[1]
-    none = Normalisation(torch.zeros(channels).double(), torch.ones(channels).double())
+    none = Normalisation(
+        torch.zeros(channels, device="cpu").double(), torch.ones(channels, device="cpu").double()
+    )
     return replace(signal, normalisation=none)
 
 

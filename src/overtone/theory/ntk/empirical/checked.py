@@ -120,7 +120,7 @@ class Gradients:
             y = alone(self.network, x[i : i + 1]).detach()
             self._check_outputs(taken, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y)
         for rows in groups(len(x), outputs.dtype, total):
-            order = torch.randperm(rows.stop - rows.start, generator=self._draws).to(x.device)
+            order = torch.randperm(rows.stop - rows.start, generator=self._draws, device="cpu").to(x.device)
             given = weights(len(order), outputs, self._draws)
             try:
                 some = x[rows][order]

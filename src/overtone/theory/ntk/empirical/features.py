@@ -191,7 +191,7 @@ class Products(Features):
 
         (J^T w) b is the sum over the samples of w g (h, 1).b, and |D b| is |D| in the root mean square.
         """
-        along = torch.randn(self.shape[1], GLANCES, generator=draws).to(self.grads)
+        along = torch.randn(self.shape[1], GLANCES, generator=draws, device="cpu").to(self.grads)
         seen = self.grads.new_zeros(1, GLANCES)
         if self.weight:
             seen = self.inputs @ along[: self.inputs.shape[1]]

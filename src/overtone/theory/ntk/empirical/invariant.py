@@ -56,7 +56,7 @@ def weights(samples: int, like: Tensor, draws: torch.Generator) -> Tensor:
         like: (N, C) outputs.
         draws: Where they come from.
     """
-    sizes, signs = torch.rand(2, samples, like.shape[1], generator=draws)
+    sizes, signs = torch.rand(2, samples, like.shape[1], generator=draws, device="cpu")
     return ((0.5 + sizes) * torch.where(signs < 0.5, -1.0, 1.0)).to(like)
 
 

@@ -134,13 +134,13 @@ class Jacobian:
         y = self._call(part).detach()
         for i in lonely(len(part), len(self.x)):
             check_independent(alone(self.network, part[i : i + 1]).detach(), y[i : i + 1], y)
-        order = torch.randperm(len(part), generator=self._draws).to(part.device)
+        order = torch.randperm(len(part), generator=self._draws, device="cpu").to(part.device)
         apart = [order[each] for each in groups(len(part), self.dtype, len(self.x))]
         direction = {name: self._random(p) for name, p in self.parameters.items()}
         return self._alike(part, [part[each] for each in apart], order, direction)
 
     def _random(self, p: Tensor) -> Tensor:
-        drawn = torch.randn(real(p).shape, generator=self._draws).to(real(p))
+        drawn = torch.randn(real(p).shape, generator=self._draws, device="cpu").to(real(p))
         return torch.view_as_complex(drawn) if p.is_complex() else drawn
 
     def _alike(
