@@ -239,3 +239,37 @@ def test_networks_that_are_random_in_eval_mode_are_told_and_marked(tmp_path):
     assert "deterministic" not in steady.record.attrs
     steady.close()
     assert records.load(tmp_path / "b").sizes["step"] == 0
+
+
+@pytest.mark.parametrize(
+    ("mood", "diverged"),
+    [
+        (fail(torch.OutOfMemoryError("out of memory")), False),
+        (fail(ValueError("no such layer")), False),
+        (lambda y: y * math.nan, True),
+        (lambda y: y * 1e20, True),
+    ],
+)
+def test_a_last_row_that_could_not_be_measured_is_no_divergence_and_is_told(mood, diverged, tmp_path):
+    network = Moody()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ProbeWarning)
+        with Probe(tones(), network, tmp_path, schedule=EveryStep()) as probe:
+            for step in range(6):
+                network.mood = mood if step > 3 else None
+                probe(step, loss=0.5)
+    sentences = report.verdict(probe.record)
+    assert ("diverged" in sentences[0]) is diverged
+    assert ("At step 3" in sentences[0]) is not diverged
+    page = report.write(tmp_path, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ("The rows after step 3, up to step 5, could not be measured" in page) is not diverged
+
+
+def test_a_loss_that_is_not_a_number_is_divergence_although_its_row_could_not_be_measured(tmp_path):
+    network = Moody()
+    with Probe(tones(), network, tmp_path, schedule=EveryStep()) as probe:
+        probe(0, 0.5)
+        network.mood = fail(ValueError("no such layer"))
+        with pytest.warns(ProbeWarning, match="no such layer"):
+            probe(1, math.nan)
+    assert "diverged" in report.verdict(probe.record)[0]

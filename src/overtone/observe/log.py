@@ -21,6 +21,7 @@ from overtone.observe.loggers.logger import Logger
 from overtone.observe.sinks import Open, Sink, again, check_unused, create, discard
 from overtone.observe.view import Row, View, reach
 from overtone.records import load
+from overtone.records.schema import NOT_FINITE
 
 if TYPE_CHECKING:
     import xarray
@@ -217,7 +218,7 @@ class Log:
         if margins is not None:
             self.guard(step, name, lambda: self._keep_margins(step, name, margins))
         if np.isnan(row["residual_power"]).all():
-            self._note(step, name, "the network's outputs are not finite")
+            self._note(step, name, NOT_FINITE)
         return row
 
     def _keep_margins(self, step: int, name: str, margins: Mapping[str, Any]) -> None:

@@ -16,6 +16,9 @@ from overtone.records import attributes
 SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""
 
+NOT_FINITE = "the network's outputs are not finite"
+"""Reason in the attribute `faults` of rows that are NaN because the outputs are, not because nobody could look."""
+
 
 @dataclass(frozen=True)
 class Variable:

@@ -28,6 +28,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     Raises:
         InputError: If a record has no rows, or frequencies are in different units.
     """
+    records = [derived.without_unmeasured(record) for record in records]
     found = [gather(record) for record in records]
     compared = comparison.data(records, labels)
     steps, quality, power = comparison.describe(compared)

@@ -28,6 +28,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     Raises:
         InputError: If the record has no rows, or holds several runs.
     """
+    record = derived.without_unmeasured(record)
     found = gather(record)
     told = list(zip(QUESTIONS, answers(found, record), strict=True))
     order = learning_order.data(record)

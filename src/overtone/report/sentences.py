@@ -49,6 +49,7 @@ def verdict(record: xr.Dataset) -> list[str]:
     Raises:
         InputError: If the record holds several runs or no row.
     """
+    record = derived.without_unmeasured(record)
     return answers(gather(record), record)
 
 

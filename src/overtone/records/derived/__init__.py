@@ -7,6 +7,7 @@ from overtone.records.derived.bias import spectral_bias_index
 from overtone.records.derived.content import combine_channels, corner_bands, has_content, mean_bands
 from overtone.records.derived.law import Exponent, exponent
 from overtone.records.derived.learning import learning_step, time_to_threshold
+from overtone.records.derived.measured import without_unmeasured
 from overtone.records.derived.network import Level, levels, network_step, training_seconds, until_network
 from overtone.records.derived.noise import noise_onset
 from overtone.records.derived.quality import psnr
@@ -41,4 +42,5 @@ __all__ = [
     "time_to_threshold",
     "training_seconds",
     "until_network",
+    "without_unmeasured",
 ]
