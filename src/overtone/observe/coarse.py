@@ -16,10 +16,10 @@ from overtone.observe.drawn import Drawn
 from overtone.rng import generator
 from overtone.spectra.lattice import Lattice
 
-WORK = 1 << 31
-"""Products of a drawn sample and a mode that one row may take."""
+WORK, MEMORY = 1 << 30, 1 << 25
+"""Products of a drawn sample and a mode that one row may take, and numbers that may be kept for them."""
 
-_CELLS, _CHUNK = 64, 1 << 22
+_CELLS, _CHUNK, _ROWS = 64, 1 << 22, 512
 
 
 @final
@@ -62,7 +62,8 @@ class Coarse:
         chance = np.concatenate([role.chance for role in roles])
         waves = [_waves(lattice, axis, float(cuts[-1])) for axis in range(len(lattice.shape))]
         modes = math.prod(len(frequency) for _, _, frequency in waves)
-        part = min(1.0, WORK / (modes * max(1, len(index))))
+        kept = sum(len(frequency) for _, _, frequency in waves)
+        part = min(1.0, min(WORK / modes, MEMORY / kept) / max(1, len(index)))
         used = generator(seed, "watch", "coarse").random(len(index)) < part
         self._used = torch.from_numpy(np.flatnonzero(used))
         weight = (
@@ -72,7 +73,12 @@ class Coarse:
         self._open = torch.from_numpy(1 - chance[used] * part)
         places = np.unravel_index(index[used], lattice.shape)
         self._values = [
-            _table(lattice, axis, torch.from_numpy(place), *wave[:2]).float()
+            torch.cat(
+                [
+                    _table(lattice, axis, part, *wave[:2]).float()
+                    for part in torch.from_numpy(place).split(_ROWS)
+                ]
+            )
             for axis, (place, wave) in enumerate(zip(places, waves, strict=True))
         ]
         self._waves = waves
@@ -94,6 +100,7 @@ class Coarse:
         self._owner = torch.bucketize(self._frequency, cuts, right=True)
         if not mean_apart:
             self._owner = self._owner.clamp(min=1)
+        self._sizes: Tensor | None = None
 
     @property
     def modes(self) -> Tensor:
@@ -159,13 +166,15 @@ class Coarse:
         rest = seen - level - slope * beside
         load = weight * rest
         noise = self._open[:, None] * load.square()
-        found = self._project(load, squared=False) + slope * known
+        found = self._project(load) + slope * known
         found[0] = found[0] + level - slope * known[0]
-        doubt = self._project(noise, squared=True)
-        power = self.power(found) - self.power(doubt.sqrt())
+        if self._sizes is None:
+            self._sizes = torch.cat([self._squares(part) for part in self._parts()])
+        doubt, left = self._sizes.T @ noise, self.power(found)
         clump = _clumping(noise.sum(1), self._cells)
-        ones = torch.ones_like(doubt)
-        error = (clump * (2 * self.power(doubt) + 4 * self.power(found.square() * doubt, ones))).sqrt()
+        each = doubt / self.modes.clamp_min(1)[:, None]
+        error = (clump * each * (2 * doubt + 4 * left)).sqrt()
+        power = left - doubt
         return Estimate(
             torch.maximum(power, error) * scale**2, error * scale**2, self.power(found, known) * scale
         )
@@ -173,21 +182,39 @@ class Coarse:
     def _mean(self, values: Tensor) -> Tensor:
         return (self._weight[:, None] * values).sum(0) / self._weight.sum()
 
-    def _project(self, load: Tensor, *, squared: bool) -> Tensor:
-        """(mode, C) sums over samples of the load (M, C) times each mode, or its square."""
-        tables = [t.square() for t in self._values] if squared else self._values
-        load = load.float()
-        rest = math.prod(t.shape[1] for t in tables[1:])
-        rows = max(1, _CHUNK // max(rest, tables[0].shape[1]))
-        found = torch.zeros(load.shape[1], tables[0].shape[1], rest, dtype=torch.float64, device="cpu")
-        for begin in range(0, len(load), rows):
-            part = slice(begin, begin + rows)
-            across = torch.ones(len(load[part]), 1, dtype=torch.float32, device="cpu")
-            for table in tables[1:]:
-                across = (across[:, :, None] * table[part][:, None, :]).flatten(1)
+    def _parts(self) -> list[slice]:
+        """Drawn samples, as many at a time as fit into a small memory."""
+        rest = math.prod(t.shape[1] for t in self._values[1:])
+        rows = max(1, _CHUNK // max(rest, self._values[0].shape[1]))
+        return [slice(begin, begin + rows) for begin in range(0, len(self._used), rows)]
+
+    def _across(self, part: slice) -> Tensor:
+        """(M, modes of all axes but the first) values of the modes along these at some samples."""
+        found = torch.ones(len(self._used[part]), 1, dtype=torch.float32, device="cpu")
+        for table in self._values[1:]:
+            found = (found[:, :, None] * table[part][:, None, :]).flatten(1)
+        return found
+
+    def _project(self, load: Tensor) -> Tensor:
+        """(mode, C) sums over samples of the load (M, C) times each mode."""
+        first, load = self._values[0], load.float()
+        rest = math.prod(t.shape[1] for t in self._values[1:])
+        found = torch.zeros(load.shape[1], first.shape[1], rest, dtype=torch.float64, device="cpu")
+        for part in self._parts():
+            across = self._across(part)
             for channel in range(load.shape[1]):
-                found[channel] += (tables[0][part] * load[part, channel, None]).T @ across
+                found[channel] += (first[part] * load[part, channel, None]).T @ across
         return found.flatten(1).T
+
+    def _squares(self, part: slice) -> Tensor:
+        """(M, band) float64 sum of the squares of a band's modes at some samples."""
+        inside = self._owner.reshape(self._values[0].shape[1], -1)
+        across, first = self._across(part).square(), self._values[0][part].square()
+        found = torch.zeros(len(across), self._bands + 1, dtype=torch.float64, device="cpu")
+        for mode, owner in enumerate(inside):
+            sums = torch.zeros(len(across), self._bands + 1, dtype=torch.float32, device="cpu")
+            found += first[:, mode, None] * sums.index_add_(1, owner, across)
+        return found[:, :-1]
 
 
 def _waves(lattice: Lattice, axis: int, limit: float) -> tuple[Tensor, Tensor, Tensor]:
