@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from overtone.spectra.noise.verdict import NoiseVerdict
 
 _SAMPLE = 1 << 21
 """Most samples that the estimators read which need a connected piece."""
+
+_LEAST, _LOOKED_AT = 0.05, 64
+"""Share of the mean variance that the middle piece has to have, and about how many samples per axis tell that."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def noise_floor(
     spectrum, and the quietest blocks. The lowest level with enough behind it is s; the lower end of the interval is
     the white noise that remains if all that can be is explained by a spectrum that falls like a power law.
 
-    Up to 2 million samples from the middle and 32768 blocks from everywhere are read, whatever the size.
+    Up to 2 million samples in one piece, from the middle if they vary there, and 32768 blocks from everywhere are read,
+    whatever the size.
 
     Args:
         values: Real array of 1 to 3 axes, and a channel axis if named.
@@ -111,22 +116,31 @@ def _channel(field: Tensor, channel: int, periodic: tuple[bool, ...]) -> Channel
     values = field.cpu().numpy()
     long = [axis for axis, n in enumerate(values.shape) if n > 1]
     values = values.reshape([values.shape[axis] for axis in long])
-    sample = _middle(values)
+    sample = _piece(values)
     wraps = tuple(
         periodic[axis] and n == m for axis, n, m in zip(long, values.shape, sample.shape, strict=True)
     )
     return channel_noise(values, sample, wraps, torch.finfo(field.dtype).eps)
 
 
-def _middle(values: np.ndarray) -> np.ndarray:
-    """A centred box of at most `_SAMPLE` samples with the proportions of the whole."""
+def _piece(values: np.ndarray) -> np.ndarray:
+    """A box of at most `_SAMPLE` samples with the proportions of the whole.
+
+    That in the middle, unless the values hardly vary there: then, of the middle and those at the borders, the one in
+    which they vary most.
+    """
     if values.size <= _SAMPLE:
         return values
     ratio = (_SAMPLE / values.size) ** (1 / values.ndim)
     sides = [max(1, int(n * ratio)) for n in values.shape]
-    return values[
-        tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(values.shape, sides, strict=True))
+    starts = ([(n - m) // 2, 0, n - m] for n, m in zip(values.shape, sides, strict=True))
+    boxes = [
+        values[tuple(slice(s, s + m) for s, m in zip(start, sides, strict=True))]
+        for start in itertools.product(*starts)
     ]
+    thinned = tuple(slice(None, None, 1 + m // _LOOKED_AT) for m in sides)
+    varies = [float(np.var(box[thinned], dtype=np.float64)) for box in boxes]
+    return boxes[0 if varies[0] >= _LEAST * np.mean(varies) else int(np.argmax(varies))]
 
 
 def _overall(verdicts: tuple[NoiseVerdict, ...]) -> NoiseVerdict:
