@@ -247,3 +247,14 @@ def test_the_sentence_has_the_figures():
 def test_impossible_values_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         noise_floor(values)
+
+
+def test_a_long_signal_with_a_flat_middle_is_read_where_it_varies(monkeypatch):
+    from overtone.spectra.noise import floor
+
+    monkeypatch.setattr(floor, "_SAMPLE", 32 * 32)
+    values = np.random.default_rng(0).normal(size=(96, 96))
+    np.testing.assert_array_equal(floor._piece(values), values[32:64, 32:64])
+    values[20:, :] = 0
+    assert floor._piece(values).shape == (32, 32)
+    assert floor._piece(values)[:20].std() > 0.5
