@@ -40,31 +40,39 @@ def ordinary(tensor: Tensor, where: str) -> Tensor:
     Raises:
         InputError: If it holds no numbers (meta, fake), or holds them in another way (sparse, nested, quantised).
     """
-    for strange, name, do in _strange(tensor):
-        if strange:
-            raise InputError("a dense tensor of numbers", name, do, where)
-    return tensor.detach().resolve_conj().resolve_neg()
+    return valued(dense(tensor, where), where).detach().resolve_conj().resolve_neg()
 
 
-def _strange(tensor: Tensor) -> tuple[tuple[bool, str, str], ...]:
-    kind = type(tensor).__name__
-    return (
-        (tensor.is_meta, "one on the meta device, which has no values", "pass one on a device that has them"),
-        (kind == "FakeTensor", "a FakeTensor, which has no values", "pass one that has them"),
-        (
-            tensor.is_nested,
+def dense(tensor: Tensor, where: str) -> Tensor:
+    """The tensor itself, with its gradient.
+
+    Raises:
+        InputError: If its numbers are held in another way than one after the other.
+    """
+    found = None
+    if tensor.is_nested:
+        found = (
             "a nested one",
             "pass torch.nested.to_padded_tensor(tensor, 0.0), or one row after the other",
-        ),
-        (tensor.is_quantized, f"a quantised one ({tensor.dtype})", "pass tensor.dequantize()"),
-        (
-            tensor.layout is not torch.strided,
-            f"one of layout {str(tensor.layout).removeprefix('torch.')}",
-            "pass tensor.to_dense()",
-        ),
-        (
-            torch._C._functorch.is_functorch_wrapped_tensor(tensor),
-            "one inside a transform of torch.func",
-            "call this outside of vmap, grad and jvp",
-        ),
-    )
+        )
+    elif tensor.is_quantized:
+        found = (f"a quantised one ({tensor.dtype})", "pass tensor.dequantize()")
+    elif tensor.layout is not torch.strided:
+        found = (f"one of layout {str(tensor.layout).removeprefix('torch.')}", "pass tensor.to_dense()")
+    if found is not None:
+        raise InputError("a dense tensor of numbers", *found, where)
+    return tensor
+
+
+def valued(tensor: Tensor, where: str) -> Tensor:
+    """The tensor itself.
+
+    Raises:
+        InputError: If it has a shape alone, and no values.
+    """
+    name = "one on the meta device" if tensor.is_meta else f"a {type(tensor).__name__}"
+    if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
+        raise InputError(
+            "a dense tensor of numbers", f"{name}, which has no values", "pass one that has them", where
+        )
+    return tensor

@@ -64,6 +64,7 @@ def crowding(places: Places, dtype: torch.dtype) -> Crowding | None:
         places: Where samples lie.
         dtype: The precision.
     """
+    dtype = dtype.to_real()
     if not isinstance(places, Grid):
         return crowded_rows(places.coords(), dtype, "places")
     for axis, (n, step, begin) in enumerate(zip(places.shape, places.spacing, places.origin, strict=True)):
@@ -86,6 +87,7 @@ def crowded_rows(rows: Tensor, dtype: torch.dtype, where: str) -> Crowding | Non
         dtype: The precision.
         where: What a row is, in words.
     """
+    dtype = dtype.to_real()
     if rows.dtype == dtype:
         return None
     before, after = _different(rows), _different(rows.to(dtype))

@@ -8,19 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.missing import entire
 from overtone.observe.counting import whole_step
 from overtone.observe.log import Log, ProbeWarning
 from overtone.observe.loggers.logger import Logger
 from overtone.observe.reading import Shapes
 from overtone.observe.recording import Recording
-from overtone.observe.samples import batch_of
+from overtone.observe.samples import batch_of, numbers_of
 from overtone.observe.schedule import LogSchedule, Schedule
 from overtone.observe.view import Row, SampleView, views_of
 from overtone.observe.views import GridView
@@ -152,8 +149,7 @@ def _row(view: SampleView, predictions: Any) -> Row:
                 "predictions",
             )
         given = predictions[view.name]
-    given = entire(given, "predictions")
-    found = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.array(given))
+    found = numbers_of(given, "predictions").cpu()
     if found.is_complex() or found.ndim < 1 or len(found) != view.samples.count:
         raise InputError(
             f"real predictions at {view.samples.count} samples",

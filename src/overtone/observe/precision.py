@@ -13,11 +13,6 @@ from overtone.observe.samples import Samples
 Precision = torch.dtype | None
 """That of the floating-point inputs; None for as they are."""
 
-_PARTS = {
-    torch.complex32: torch.float16,
-    torch.complex64: torch.float32,
-    torch.complex128: torch.float64,
-}
 _ORDINARY = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -36,7 +31,7 @@ def precisions(network: nn.Module, samples: Samples, prepared: bool = False) -> 
     if isinstance(network, Field):
         return [torch.float64]
     own = [*_widest(network.parameters()), *_widest(network.buffers())]
-    real = [_real(kind) for kind in own]
+    real = [kind.to_real() for kind in own]
     first: list[Precision] = []
     if not samples.made:
         first = [None]
@@ -49,10 +44,5 @@ def precisions(network: nn.Module, samples: Samples, prepared: bool = False) -> 
 def _widest(tensors: Iterable[Tensor]) -> list[torch.dtype]:
     """Floating-point types that inputs may have, widest first."""
     kinds = dict.fromkeys(tensor.dtype for tensor in tensors)
-    known = [kind for kind in kinds if _real(kind) in _ORDINARY]
-    return sorted(known, key=lambda kind: _real(kind).itemsize, reverse=True)
-
-
-def _real(kind: torch.dtype) -> torch.dtype:
-    """That of the parts of complex numbers; any other as it is."""
-    return _PARTS.get(kind, kind)
+    known = [kind for kind in kinds if kind.to_real() in _ORDINARY]
+    return sorted(known, key=lambda kind: kind.to_real().itemsize, reverse=True)

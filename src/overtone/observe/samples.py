@@ -16,6 +16,7 @@ from overtone.missing import entire
 from overtone.observe.crowding import Crowding, crowded_rows, crowding
 from overtone.signals import Places
 from overtone.spectra.rows import numeric
+from overtone.tensors import ordinary
 
 
 class Samples(ABC):
@@ -145,7 +146,8 @@ class Batch(Samples):
                 where,
             )
         for name, leaf in found:
-            bad = ~leaf.isfinite().reshape(len(leaf), -1).all(1)
+            plain = leaf.float() if leaf.is_floating_point() and leaf.itemsize == 1 else leaf
+            bad = ~plain.isfinite().reshape(len(leaf), -1).all(1)
             if bool(bad.any()):
                 first = int(bad.byte().argmax())
                 raise InputError(
@@ -230,8 +232,9 @@ def batch_of(inputs: Any) -> Batch:
 
 
 def _convert(inputs: Any, where: str) -> Any:
+    inputs = entire(inputs, where)
     if isinstance(inputs, Tensor):
-        found = inputs.detach()
+        found = ordinary(inputs, where)
     elif isinstance(inputs, Mapping):
         return {key: _convert(part, f"{where}[{key!r}]") for key, part in inputs.items()}
     elif isinstance(inputs, list | tuple) and any(isinstance(p, Tensor | np.ndarray) for p in inputs):
@@ -244,7 +247,6 @@ def _convert(inputs: Any, where: str) -> Any:
 
 
 def _numbers(inputs: Any, where: str) -> Tensor:
-    inputs = entire(inputs, where)
     try:
         array = np.asarray(inputs)
     except ValueError as ragged:
@@ -253,15 +255,27 @@ def _numbers(inputs: Any, where: str) -> Tensor:
         ) from ragged
     if array.ndim:
         array = numeric(array, where)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufc":
         raise InputError(
             "numbers: a tensor, an array, or a dict or tuple of such",
             f"{type(inputs).__name__} of {array.dtype}",
             "encode text and categories as numbers",
             where,
         )
-    plain = np.ascontiguousarray(array)
+    if array.dtype.type in (np.longdouble, np.clongdouble):
+        array = array.astype(np.float64 if array.dtype.kind == "f" else np.complex128)
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     return torch.from_numpy(plain if plain.flags.writeable else plain.copy())
+
+
+def numbers_of(given: Any, where: str) -> Tensor:
+    """One tensor, array or nesting of numbers as a tensor on its own device, finite or not.
+
+    Raises:
+        InputError: If there are gaps, or something else than numbers.
+    """
+    given = entire(given, where)
+    return ordinary(given, where) if isinstance(given, Tensor) else _numbers(given, where)
 
 
 def leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:

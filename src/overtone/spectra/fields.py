@@ -9,6 +9,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.missing import entire
+from overtone.tensors import dense, valued
 
 _EXACT_IN_FLOAT32 = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.float16, torch.bfloat16)
 
@@ -27,7 +28,7 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: s
         InputError: If the values are complex, not numbers, empty, or have no such axis.
     """
     values = entire(values, where)
-    tensor = values if isinstance(values, Tensor) else _from_array(np.asarray(values), where)
+    tensor = dense(values, where) if isinstance(values, Tensor) else _from_array(np.asarray(values), where)
     if tensor.is_complex():
         raise InputError(
             "real values", f"{tensor.dtype}", "pass real and imaginary parts as two channels", where
@@ -99,7 +100,7 @@ def finite_mean(field: Tensor, channel: int) -> Tensor:
     Raises:
         InputError: If a value is not finite; says where the first one is.
     """
-    mean = field.mean()
+    mean = valued(field, "values").mean()
     if bool(mean.isfinite()):
         return mean
     bad = ~field.isfinite()

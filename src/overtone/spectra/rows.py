@@ -9,6 +9,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.missing import entire
 from overtone.spectra.fields import channels_last
+from overtone.tensors import ordinary
 
 
 def rows(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
@@ -31,7 +32,7 @@ def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Te
         InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
     """
     given = entire(given, where)
-    entries = given if isinstance(given, Tensor) else numeric(np.asarray(given), where)
+    entries = ordinary(given, where) if isinstance(given, Tensor) else numeric(np.asarray(given), where)
     if entries.ndim not in (1, 2):
         raise InputError(
             "one row a sample and one column a quantity",
