@@ -178,6 +178,27 @@ def test_networks_that_answer_each_sample_by_itself_are_not_taken_for_others(mak
     assert "evaluated" not in probe.record.attrs
 
 
+def test_samples_whose_answers_are_small_are_not_taken_for_coupled(tmp_path):
+    """The last two outputs are differences of numbers of size 1 that nearly cancel: rounding alone moves them."""
+    x, y = data()
+    network = nn.Sequential(nn.Linear(6, 64), nn.Tanh(), nn.Linear(64, 1))
+    with torch.no_grad():
+        outputs = network(x)
+    offset = float(outputs[-1])
+    x[-2:] = x[-1]
+
+    def forward(network, x):
+        return network(x) - offset
+
+    for few in (None, 40):
+        with Probe.of(
+            x, y, network, tmp_path / f"{few}", forward=forward, samples=few, schedule=EveryStep()
+        ) as probe:
+            probe(0)
+            probe(1)
+        assert "evaluated" not in probe.record.attrs
+
+
 class Awakes(nn.Module):
     """Looks at other samples with a weight that is zero until it has learned."""
 

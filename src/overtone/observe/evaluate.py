@@ -189,7 +189,7 @@ class Evaluator:
             among = self._evaluated(samples, 0, count, count)
             last = self._evaluated(samples, count - len(first), count, count)
         ends = ((among[: len(first)], first), (among[count - len(first) :], last))
-        return all(agree(self.network, *end) for end in ends)
+        return all(agree(self.network, *end, among) for end in ends)
 
     def _couple(self, samples: Samples) -> None:
         """From now on evaluate everything at once."""
@@ -293,7 +293,7 @@ class Evaluator:
         part = end - begin > chunk or end - begin < samples.whole[0].count
         if self._whole or not self._steady or not part or alone <= 2 or isinstance(self.network, Field):
             return True
-        return agree(self.network, found[-2:], self._evaluated(samples, end - 2, end, chunk))
+        return agree(self.network, found[-2:], self._evaluated(samples, end - 2, end, chunk), found)
 
 
 def _in_chunks(
