@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from overtone import records, report
+from overtone import plots, records, report
 from overtone.errors import InputError, RunError
 from overtone.observe import EveryStep, Observer, Probe, ProbeWarning, views
 from tests.observe.fields import tones
@@ -165,6 +165,8 @@ def test_training_that_begins_again_begins_a_new_record_and_the_old_one_is_kept(
         assert list(record.step) == list(range(7)), name
         assert set(record.loss.values) == {2.0}
         assert [(r["step"], r["after"]) for r in record.attrs["restarts"]] == [(0, 3), (0, 2)]
+    page = report.write(tmp_path, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Training began again at step 0, after step 3; the rows until then are in record~1.sqlite." in page
     for name, steps in (("record~1", 4), ("record~2", 3), ("filters~1", 4), ("filters~2", 3)):
         assert list(records.load(tmp_path / f"{name}.sqlite").step) == list(range(steps))
     assert probe.faults == []
@@ -189,6 +191,9 @@ def test_a_loss_that_is_not_a_number_is_told_from_one_that_is_unknown(tmp_path):
     np.testing.assert_array_equal(probe.record.loss, [math.nan, 0.5, math.inf, math.inf, math.inf, math.nan])
     assert np.isnan(probe.record.learning_rate).all()
     assert "diverged" in report.verdict(probe.record)[0]
+    assert plots.loss.describe(plots.loss.data(probe.record)) == (
+        "The training loss begins at 0.5 at step 1 and is not finite at step 4."
+    )
 
 
 @pytest.mark.parametrize("last", [None, 0.3])

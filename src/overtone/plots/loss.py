@@ -80,4 +80,6 @@ def describe(d: xr.Dataset) -> str:
     first, last = (
         f"{text.number(float(v))} at step {text.count(float(v.step))}" for v in (known[0], known[-1])
     )
+    if np.isinf(float(known[-1])):
+        return f"The training loss begins at {first} and is not finite at step {text.count(float(known[-1].step))}."
     return f"The training loss goes from {first} to {last}."

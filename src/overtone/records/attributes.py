@@ -115,7 +115,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("kept", "pilot", "parameters"), _WHOLE),
     **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
-    **dict.fromkeys(("faults", "actions"), _LIST),
+    **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
     **dict.fromkeys(("versions", "varying"), _MAPPING),
     "ending": _TEXT,
     "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),

@@ -88,7 +88,7 @@ def _beside(record: xr.Dataset) -> list[str]:
 def _how(record: xr.Dataset) -> list[Section]:
     notes = settings.sentences(record.attrs.get("notes"))
     faults = settings.sentences(record.attrs.get("salvaged"))
-    told = [*notes, *(f"Lost from a damaged record: {fault}" for fault in faults)]
+    told = [*notes, *settings.course(record), *(f"Lost from a damaged record: {fault}" for fault in faults)]
     return [
         Section("settings", "Settings", [settings.settings(record)], told),
         Section("provenance", "Provenance", [settings.provenance(record)]),

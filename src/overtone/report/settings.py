@@ -18,7 +18,7 @@ _UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
 _ELSEWHERE = (
     *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
     *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
-    *("noise_low", "noise_high", "margins"),
+    *("noise_low", "noise_high", "margins", "restarts", "evaluated"),
 )
 """Told by the sentences, tiles and captions of the page, each once."""
 
@@ -55,6 +55,22 @@ def _plan(record: xr.Dataset) -> str:
     if limits:
         parts.append(f"at most {' or '.join(limits)}")
     return f"Plan: {', '.join(parts) or 'as below'}."
+
+
+def course(record: xr.Dataset) -> list[str]:
+    """What was unusual about how the rows came about: training that began again, samples that are not independent."""
+    out = []
+    for restart in record.attrs.get("restarts") or ():
+        if isinstance(restart, Mapping) and "step" in restart and "after" in restart:
+            kept = f"; the rows until then are in {restart['kept']}" if restart.get("kept") else ""
+            out.append(
+                f"Training began again at step {restart['step']}, after step {restart['after']}{kept}."
+            )
+    if told(record.attrs.get("evaluated")):
+        out.append(
+            f"The network was evaluated at {record.attrs['evaluated']}: it does not answer each of them by itself."
+        )
+    return out
 
 
 def sentences(value: Any) -> list[str]:
