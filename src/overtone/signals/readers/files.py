@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ _MAGIC = (
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
     (b"BM", "a BMP picture"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"qoif", "a QOI picture"),
+    (b"8BPS", "a Photoshop picture"),
+    (b"\x00\x00\x01\x00", "an icon picture"),
     (b"II*\x00", "a TIFF file"),
     (b"MM\x00*", "a TIFF file"),
     (b"II+\x00", "a TIFF file"),
@@ -87,6 +93,10 @@ def content(path: Path) -> str:
     for magic, words in _MAGIC:
         if head.startswith(magic):
             return words
+    if head[:1] == b"P" and head[1:2] in b"1234567Ff" and head[2:3].isspace():
+        return "a Netpbm picture"
+    if head[4:12] in (b"ftypavif", b"ftypavis"):
+        return "an AVIF picture"
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], "unknown binary data")
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
@@ -108,6 +118,22 @@ def is_numpy(path: Path) -> bool:
 def is_zip(path: Path) -> bool:
     """Whether the file starts like a zip archive, which a `.npz` is."""
     return content(path) == _ZIP
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Keep a library's remarks on odd headers off the terminal; what matters of them becomes a note or an error.
+
+    Args:
+        name: Of the library's logger.
+    """
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager

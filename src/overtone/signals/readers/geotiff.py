@@ -19,6 +19,7 @@ _ANGULAR = {9101: "radian", 9102: "degree", 9105: "arc-second", 9104: "arc-secon
 _METRIC = ((32601, 32660), (32701, 32760), (25828, 25838), (3857, 3857), (2154, 2154), (3034, 3035))
 _MODEL, _ANGULAR_UNIT, _PROJECTED, _LINEAR_UNIT = 1024, 2054, 3072, 3076
 _GEOGRAPHIC = 2
+_FEW_DIGITS = 1e18
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def check_gaps(samples: np.ndarray, page: tifffile.TiffPage, where: str) -> None
         if value is None:
             continue
         one = samples[..., band]
-        missing = np.isnan(one) if math.isnan(value) else one == _as_stored(value, samples.dtype)
+        missing = _equal(one, value)
         count = int(np.count_nonzero(missing))
         if count:
             first = ", ".join(str(int(i)) for i in np.argwhere(missing)[0])
@@ -153,12 +154,19 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _as_stored(value: float, dtype: np.dtype) -> object:
-    """The value as a sample of that type would hold it, so that decimals meet their rounded samples."""
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return dtype.type(value)
-    return value
+def _equal(samples: np.ndarray, value: float) -> np.ndarray:
+    """Where samples hold the value, as their type rounds it; huge values are written with few digits."""
+    if math.isnan(value):
+        return np.isnan(samples)
+    if samples.dtype.kind != "f":
+        return np.asarray(samples == value)
+    limits = np.finfo(samples.dtype)
+    rounded = samples.dtype.type(np.clip(value, limits.min, limits.max) if math.isfinite(value) else value)
+    if not _FEW_DIGITS <= abs(value) < math.inf:
+        return np.asarray(samples == rounded)
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = np.abs(samples.astype(np.float64) - float(rounded)) <= 1e-5 * abs(float(rounded))
+    return np.asarray(near)
 
 
 def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:

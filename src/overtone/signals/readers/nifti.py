@@ -14,7 +14,7 @@ import torch
 from overtone.errors import InputError
 from overtone.signals.assemble import assemble, check_shape
 from overtone.signals.geometry import Grid
-from overtone.signals.readers.files import check_size, decoding, existing
+from overtone.signals.readers.files import check_size, decoding, existing, quiet
 from overtone.signals.readers.numbers import check_numeric, real
 from overtone.signals.readers.placement import given
 from overtone.signals.readers.sentinels import sentinel_notes
@@ -34,7 +34,6 @@ _TIMES = {
 }
 _COLOURS = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
 _CIFTI = range(3000, 3100)
-_VECTORS = range(1001, 1021)
 _SAME = 1e-3
 _KINDS = {1: "series", 2: "array", 3: "volume"}
 
@@ -55,8 +54,8 @@ def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> 
     Raises:
         InputError: If it is damaged, announces too much, or holds other than 1 to 3 grid axes of real numbers.
     """
-    with decoding(path, "a NIfTI volume"):
-        picture = _opened(path, where)
+    with decoding(path, "a NIfTI volume"), quiet("nibabel.global"):
+        picture, raw = _opened(path, where)
         stored = picture.get_data_dtype()
         bands = tuple(stored.names or ())
         if not bands:
@@ -64,11 +63,11 @@ def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> 
         check_size(picture.shape, max(stored.itemsize, 4), where)
         axes, shape = _layout(picture, where)
         check_shape(shape, where)
-        values = np.asanyarray(picture.dataobj)
+        values, doubts = _values(picture, raw)
         if bands:
             values = np.stack([values[name] for name in bands], -1)
         numbers = real(values, where).reshape(*shape, -1)
-        distances, notes = _distances(picture, axes)
+        distances, notes = _distances(picture, raw, axes)
     if spacing is not None:
         grid, notes = given("".join(a if a == "T" else "Z" for a in axes), shape, spacing, where), ()
     else:
@@ -81,36 +80,92 @@ def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> 
         name=path.name,
         where=where,
         channels=names,
-        notes=notes + sentinel_notes(numbers),
+        notes=notes + doubts + sentinel_notes(numbers),
     )
 
 
-def _opened(path: Path, where: str) -> Any:
-    """The image of the class that its header calls for."""
+def _opened(path: Path, where: str) -> tuple[Any, Any]:
+    """The image of the class that its header calls for, and the header as stored, without repairs."""
     name = path.name.lower()
     if name.endswith((".mgh", ".mgz")):
-        return nibabel.MGHImage.from_filename(path)
+        return nibabel.MGHImage.from_filename(path), {}
     head_file = path
     if name.endswith((".img", ".img.gz")):
         head_file = _partner(path, ".img", ".hdr", "header", where)
     elif name.endswith((".hdr", ".hdr.gz")):
         _partner(path, ".hdr", ".img", "values", where)
-    head = _head(head_file)
-    kind: Any
+    kind = _kind(_head(head_file), where)
+    with nibabel.openers.ImageOpener(head_file) as stream:
+        raw = kind.header_class.from_fileobj(stream, check=False)
+    _check_numbers(raw, where)
+    return kind.from_filename(head_file), raw
+
+
+def _kind(head: bytes, where: str) -> Any:
+    """The class for what a header's first bytes say it is."""
     if head[4:7] in (b"n+2", b"ni2"):
-        kind = nibabel.Nifti2Image if head[4:7] == b"n+2" else nibabel.Nifti2Pair
-    elif head[344:347] in (b"n+1", b"ni1"):
-        kind = nibabel.Nifti1Image if head[344:347] == b"n+1" else nibabel.Nifti1Pair
-    elif b"\x01\x5c" in (head[:4][::-1][2:], head[:4][2:]) and len(head) >= 348:
+        return nibabel.Nifti2Image if head[4:7] == b"n+2" else nibabel.Nifti2Pair
+    if head[344:347] in (b"n+1", b"ni1"):
+        return nibabel.Nifti1Image if head[344:347] == b"n+1" else nibabel.Nifti1Pair
+    if head[:4] in (b"\x00\x00\x01\x5c", b"\x5c\x01\x00\x00"):
         raise InputError(
             "a NIfTI volume",
             "an Analyze 7.5 volume, which does not say how its values are scaled and its axes run",
             "convert it to NIfTI",
             where,
         )
-    else:
-        kind = nibabel.Nifti1Image
-    return kind.from_filename(head_file)
+    if head[:2] == b"#?":
+        raise InputError("a NIfTI volume", "a Radiance picture", "convert it to PFM or TIFF", where)
+    raise ValueError("no NIfTI header")
+
+
+def _check_numbers(raw: Any, where: str) -> None:
+    """Refuse headers whose scale or place of the values are no usable numbers."""
+    slope, inter, start = (float(raw[name]) for name in ("scl_slope", "scl_inter", "vox_offset"))
+    if math.isfinite(slope) and slope != 0 and not math.isfinite(inter):
+        raise InputError(
+            "a finite scale of values",
+            f"scl_slope {slope:g} with scl_inter {inter:g}",
+            "set scl_inter to a number in the header",
+            where,
+        )
+    if not (math.isfinite(start) and (start == 0 or start >= _first_byte(raw))):
+        raise InputError(
+            "a place in the file where the values begin",
+            f"vox_offset {start:g}",
+            "set it in the header, for a single file to 352 or more",
+            where,
+        )
+
+
+def _first_byte(raw: Any) -> int:
+    """Where values can begin at the earliest: behind the header, if both are in one file."""
+    return int(raw.single_vox_offset) if raw.is_single else 0
+
+
+def _values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The scaled values, and notes on what of the header could not be meant."""
+    if "vox_offset" not in raw:
+        return np.asanyarray(picture.dataobj), ()
+    notes = []
+    slope, offset = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if not math.isfinite(slope) or (slope == 0 and offset != 0):
+        notes.append(f"values not scaled, since the file's slope is {slope:g}")
+    start, least = float(raw["vox_offset"]), _first_byte(raw)
+    if not start < least:
+        return np.asanyarray(picture.dataobj), tuple(notes)
+    notes.append(
+        f"values read from byte {least}, since the stored offset of {start:g} lies within the header"
+    )
+    file = picture.file_map["image"].filename
+    scale = picture.header.get_slope_inter()
+    spec = (
+        picture.shape,
+        picture.get_data_dtype(),
+        least,
+        *(1.0 if scale[0] is None else scale[0], scale[1] or 0.0),
+    )
+    return np.asanyarray(nibabel.arrayproxy.ArrayProxy(file, spec)), tuple(notes)
 
 
 def _partner(path: Path, mine: str, other: str, what: str, where: str) -> Path:
@@ -129,12 +184,27 @@ def _partner(path: Path, mine: str, other: str, what: str, where: str) -> Path:
 
 
 def _head(path: Path) -> bytes:
+    """The first bytes of a header, unpacked if they are packed and the name says so.
+
+    Raises:
+        InputError: If the name and the content disagree on that, which nibabel would take for damage.
+    """
     with path.open("rb") as stream:
         head = stream.read(540)
-    if head[:2] != b"\x1f\x8b":
-        return head
-    with gzip.open(path) as stream:
-        return stream.read(540)
+    packed, named = head[:2] == b"\x1f\x8b", path.name.lower().endswith(".gz")
+    if packed and named:
+        with gzip.open(path) as unpacked:
+            return unpacked.read(540)
+    known = head[4:7] in (b"n+2", b"ni2") or head[344:347] in (b"n+1", b"ni1")
+    if packed or (named and known):
+        right = path.name[:-3] if named else path.name + ".gz"
+        raise InputError(
+            "gzip data under a name in .gz, and under no other",
+            "gzip data without" if packed else "plain data with one",
+            f"rename it to {right}",
+            str(path),
+        )
+    return head
 
 
 def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
@@ -150,7 +220,7 @@ def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
         )
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) == 5 and shape[3] == 1 and (intent in _VECTORS or shape[4] <= 4):
+    if len(shape) == 5 and shape[3] == 1:
         shape = shape[:3]
     axes = "ijkT"[: len(shape)]
     if len(shape) == 4 and 1 in shape[:3]:
@@ -162,7 +232,7 @@ def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
     return axes, shape
 
 
-def _distances(picture: Any, axes: str) -> tuple[list[tuple[float, str]], tuple[str, ...]]:
+def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str]], tuple[str, ...]]:
     """(distance, unit) of each axis, and notes on what the file leaves open or says twice."""
     header = picture.header
     units = int(header["xyzt_units"]) if "xyzt_units" in header else 2
@@ -172,7 +242,10 @@ def _distances(picture: Any, axes: str) -> tuple[list[tuple[float, str]], tuple[
     if factor is None or units & 7 == 0:
         factor = 1.0
         notes.append("voxel size taken to be in mm, since the file names no unit")
+    if "pixdim" in raw:
+        sizes = [abs(float(z)) for z in raw["pixdim"][1 : len(sizes) + 1]]
     lengths, doubts = _lengths(header, sizes)
+    doubts = doubts if set(axes) & set("ijk") else ()
     found = []
     for axis in axes:
         if axis != "T":

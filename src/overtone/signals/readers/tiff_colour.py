@@ -92,9 +92,9 @@ def _with_extras(
         order = [b for b in range(bands) if b != cover[0]] + [cover[0]]
         samples = samples if order == list(range(bands)) else samples[..., order]
     left = bands - (coverage is not Coverage.NONE)
-    names = None
+    names = tuple(f"channel {b + 1}" for b in range(left)) if left > 1 else None
     if plain == 3 and left >= 3:
-        names = _COLOURS + tuple(f"channel {b + 1}" for b in range(3, left))
+        names = _COLOURS + (names or ())[3:]
     if left > plain and page.photometric in (_RGB, _YCBCR):
         notes = (
             *notes,
@@ -107,6 +107,8 @@ def _looked_up(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
     table = np.asarray(page.colormap, np.uint16).T
     if table.max() <= 255:
         table = table * np.uint16(257)
+    elif not (table & 255).any():
+        table = (table >> 8) * np.uint16(257)
     found = table[np.minimum(samples[..., 0], len(table) - 1)]
     rest = samples[..., 1:]
     notes: tuple[str, ...] = ("palette looked up",)

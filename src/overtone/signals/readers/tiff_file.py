@@ -12,7 +12,7 @@ import tifffile
 
 from overtone.errors import InputError
 from overtone.signals.readers import geotiff
-from overtone.signals.readers.files import decoding
+from overtone.signals.readers.files import decoding, quiet
 from overtone.signals.readers.orientation import upright
 from overtone.signals.readers.physical import distances, ome_pixels
 from overtone.signals.readers.pixels import Coverage
@@ -110,7 +110,7 @@ def read(path: Path) -> Stored:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
-    with decoding(path, "a TIFF picture"), tifffile.TiffFile(path) as tif:
+    with decoding(path, "a TIFF picture"), quiet("tifffile"), tifffile.TiffFile(path) as tif:
         yield tif, _main(tif, str(path))
 
 
@@ -192,10 +192,11 @@ def _bands_last(
 
 
 def _channel_names(tif: tifffile.TiffFile, count: int) -> tuple[str, ...] | None:
-    """The channels' names in OME, if each has one of its own."""
+    """The channels' names in OME, if each has one of its own, else their numbers."""
+    numbers = tuple(f"channel {c + 1}" for c in range(count)) if count > 1 else None
     if not tif.ome_metadata:
-        return None
+        return numbers
     listed = ome_pixels(tifffile.xml2dict(tif.ome_metadata)).get("Channel", [])
     listed = listed if isinstance(listed, list) else [listed]
     names = [str(channel.get("Name", "")) for channel in listed if isinstance(channel, dict)]
-    return tuple(names) if len(set(names)) == count and all(names) else None
+    return tuple(names) if len(names) == len(set(names)) == count and all(names) else numbers
