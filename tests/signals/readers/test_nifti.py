@@ -290,5 +290,11 @@ def test_freesurfer_volumes(tmp_path: Path, name: str) -> None:
 def test_a_code_for_no_data_is_told(tmp_path: Path) -> None:
     stored = (VALUES * 100).astype(np.int16)
     stored[0] = -32768
-    note = "42 of 210 samples are -32768, far from all others: a code for no data?"
-    assert read(saved(tmp_path / "a.nii", stored)).notes == (note,)
+    words = "value holds -32768 in 42 of 210 samples, far from all others"
+    (note,) = read(saved(tmp_path / "a.nii", stored)).notes
+    assert words in note
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[112:120] = np.array([0.5, 3.0], "<f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(raw)
+    (note,) = read(tmp_path / "a.nii").notes
+    assert words in note

@@ -17,7 +17,6 @@ from overtone.signals.readers.numbers import with_notes
 from overtone.signals.readers.numpy_file import load
 from overtone.signals.readers.picture_kind import PICTURES
 from overtone.signals.readers.raster import raster, split_channels, stored_values
-from overtone.signals.readers.sentinels import sentinel_notes
 from overtone.signals.signal import Signal
 
 _MOST_CHANNELS = 4
@@ -130,7 +129,7 @@ def on_lattice(
         kind=_KINDS[len(shape)],
         name=name,
         where=where,
-        notes=notes + sentinel_notes(samples.numpy(force=True)),
+        notes=notes,
     )
 
 

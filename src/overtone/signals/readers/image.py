@@ -14,7 +14,7 @@ from overtone.signals.readers import picture_file
 from overtone.signals.readers.files import PathLike, existing
 from overtone.signals.readers.picture_array import picture_of
 from overtone.signals.readers.pixels import Alpha, Coverage, Pixels, fractions, full_range_of
-from overtone.signals.readers.sentinels import sentinel_notes
+from overtone.signals.readers.stored_marks import stored_marks
 from overtone.signals.signal import Signal
 
 _BEYOND = (-1.0, 2.0)
@@ -86,7 +86,7 @@ def image(
         peak=1.0,
         notes=pixels.notes
         + _on_alpha(pixels, alpha, background)
-        + sentinel_notes(pixels.stored[..., : pixels.colours]),
+        + stored_marks(pixels.stored[..., : pixels.colours], pixels.names),
         locate=lambda sample, channel: (
             f"row {sample // width}, column {sample % width}, {pixels.names[channel]}"
         ),

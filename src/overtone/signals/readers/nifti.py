@@ -17,7 +17,7 @@ from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import check_size, decoding, existing, quiet
 from overtone.signals.readers.numbers import check_numeric, real
 from overtone.signals.readers.placement import given
-from overtone.signals.readers.sentinels import sentinel_notes
+from overtone.signals.readers.stored_marks import stored_marks
 from overtone.signals.signal import Signal
 
 VOLUMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgh", ".mgz")
@@ -80,7 +80,7 @@ def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> 
         name=path.name,
         where=where,
         channels=names,
-        notes=notes + doubts + sentinel_notes(numbers),
+        notes=notes + doubts,
     )
 
 
@@ -95,7 +95,7 @@ def _opened(path: Path, where: str) -> tuple[Any, Any]:
     elif name.endswith((".hdr", ".hdr.gz")):
         _partner(path, ".hdr", ".img", "values", where)
     kind = _kind(_head(head_file), where)
-    with nibabel.openers.ImageOpener(head_file) as stream:
+    with nibabel.openers.ImageOpener(str(head_file)) as stream:
         raw = kind.header_class.from_fileobj(stream, check=False)
     _check_numbers(raw, where)
     return kind.from_filename(head_file), raw
@@ -151,6 +151,8 @@ def _values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     slope, offset = float(raw["scl_slope"]), float(raw["scl_inter"])
     if not math.isfinite(slope) or (slope == 0 and offset != 0):
         notes.append(f"values not scaled, since the file's slope is {slope:g}")
+    elif (slope not in (0, 1) or offset != 0) and picture.get_data_dtype().names is None:
+        notes += stored_marks(np.asanyarray(picture.dataobj.get_unscaled())[..., None])
     start, least = float(raw["vox_offset"]), _first_byte(raw)
     if not start < least:
         return np.asanyarray(picture.dataobj), tuple(notes)

@@ -16,8 +16,8 @@ from overtone.signals.readers.files import is_tiff
 from overtone.signals.readers.numbers import real
 from overtone.signals.readers.pixels import Coverage
 from overtone.signals.readers.placement import placed
-from overtone.signals.readers.sentinels import sentinel_notes
 from overtone.signals.readers.stored import Stored
+from overtone.signals.readers.stored_marks import stored_marks
 from overtone.signals.signal import Signal
 
 _KINDS = {1: "series", 2: "array", 3: "volume"}
@@ -68,7 +68,7 @@ def raster(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signa
     values = real(stored.samples, where)
     if stored.scaling.scales:
         values = values * stored.scaling.slope + stored.scaling.offset
-        notes = (*notes, "values scaled as the file says")
+        notes = (*notes, "values scaled as the file says", *stored_marks(stored.samples))
     return assemble(
         torch.from_numpy(np.ascontiguousarray(values)).reshape(-1, values.shape[-1]),
         grid,
@@ -77,7 +77,7 @@ def raster(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signa
         where=where,
         channels=_names(stored),
         value_unit=stored.scaling.unit,
-        notes=stored.notes + notes + sentinel_notes(stored.samples),
+        notes=stored.notes + notes,
     )
 
 

@@ -104,11 +104,12 @@ def _with_extras(
 
 
 def _looked_up(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
-    table = np.asarray(page.colormap, np.uint16).T
+    table = np.asarray(page.colormap).T
     if table.max() <= 255:
-        table = table * np.uint16(257)
+        table = table * 257
     elif not (table & 255).any():
-        table = (table >> 8) * np.uint16(257)
+        table = (table >> 8) * 257
+    table = table.astype(np.uint16)
     found = table[np.minimum(samples[..., 0], len(table) - 1)]
     rest = samples[..., 1:]
     notes: tuple[str, ...] = ("palette looked up",)
