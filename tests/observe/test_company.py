@@ -334,3 +334,34 @@ def test_a_function_of_the_inputs_alone_is_called_with_these_alone(tmp_path):
         with Probe(views.graph(x, y), network, tmp_path / str(number), forward=forward) as probe:
             probe(0)
         assert probe.faults == []
+
+
+class Slope(nn.Module):
+    """Answers with the derivative of an energy."""
+
+    def __init__(self):
+        super().__init__()
+        self.energy = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def forward(self, x):
+        x = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(self.energy(x).sum(), x, create_graph=True)[0][:, :1]
+
+
+def test_a_network_that_differentiates_inside_is_told_how_and_the_advice_works(tmp_path):
+    x, y = data()
+    network = Slope()
+    with pytest.raises(
+        InputError, match=r"one that differentiates inside; pass forward=.* under torch.enable_grad"
+    ):
+        Probe.of(x, y, network, tmp_path / "a")
+
+    def forward(network, x):
+        with torch.enable_grad():
+            return network(x)
+
+    with Probe.of(x, y, network, tmp_path / "b", forward=forward) as probe:
+        probe(0)
+    wrong = (network(x).detach() - y).square().mean()
+    assert float(probe.record.train_error[0]) == pytest.approx(float(wrong), rel=1e-5)
+    assert all(p.grad is None for p in network.parameters())

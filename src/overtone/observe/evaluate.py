@@ -394,6 +394,13 @@ def _callable() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OvertoneError) or _out_of_memory(error):
             raise
+        if isinstance(error, RuntimeError) and "does not require grad" in str(error):
+            raise InputError(
+                "a network that answers without gradients, which are off while it is watched",
+                "one that differentiates inside",
+                "pass forward=, a function of the network and its inputs that calls it under torch.enable_grad()",
+                "network",
+            ) from error
         raise InputError(
             "a network that can be called with what is watched",
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
