@@ -121,7 +121,8 @@ def fractions(
     rows = max(1, _BLOCK // (width * channels))
     for start in range(0, height, rows):
         stored = pixels.stored[start : start + rows]
-        block = np.subtract(stored, black, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            block = np.subtract(stored, black, dtype=np.float64)
         block /= white - black
         colour = block[..., : pixels.colours]
         if pixels.coverage is not Coverage.NONE and alpha is Alpha.COMPOSITE:

@@ -67,7 +67,8 @@ def raster(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signa
     grid, notes = (grid, ()) if grid is not None else placed(stored.axes, shape, stored.distances)
     values = real(stored.samples, where)
     if stored.scaling.scales:
-        values = values * stored.scaling.slope + stored.scaling.offset
+        with np.errstate(invalid="ignore", over="ignore"):
+            values = values * stored.scaling.slope + stored.scaling.offset
         notes = (*notes, "values scaled as the file says", *stored_marks(stored.samples))
     return assemble(
         torch.from_numpy(np.ascontiguousarray(values)).reshape(-1, values.shape[-1]),
