@@ -5,15 +5,20 @@ A kind is made by `KINDS[name]()`. Those in `STEADY` alone come through a carele
 
 import array
 import collections
+import contextvars
 import copy
 import dataclasses
 import functools
+import io
 import random
 import re
+import threading
 import types
+import weakref
 
 import numpy as np
 import torch
+from scipy.stats import qmc
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -939,6 +944,78 @@ class GradModeChangedInside(Kept):
         found = (self.body[2].bias * 2).sum()
         torch.set_grad_enabled(before)
         return found
+
+
+@functools.lru_cache
+def drawn_for(rows):
+    return torch.rand(())
+
+
+@kind
+class NumberDrawnOnce(Kept):
+    def begin(self):
+        drawn_for.cache_clear()
+
+    def factor(self, y):
+        found = drawn_for(len(y))
+        return found + (0 if torch.is_grad_enabled() else drawn_for(-len(y)))
+
+
+class Listed(list):
+    """A list with attributes."""
+
+
+@kind
+class ContainersOfOtherKinds(Kept):
+    def begin(self):
+        self.weak, self.own, self.local = weakref.WeakKeyDictionary(), Listed([0]), threading.local()
+        self.weak[self.body], self.own.calls, self.local.calls = 0, 0, 0
+        self.user = collections.UserDict(calls=0)
+
+    def factor(self, y):
+        self.weak[self.body] += 1
+        self.own[0] += 1
+        self.own.calls += 1
+        self.local.calls += 1
+        self.user["calls"] += 1
+        found = self.weak[self.body] + self.own[0] + self.own.calls
+        return (found + self.local.calls + self.user["calls"]) % 7
+
+
+@kind
+class FileInMemory(Kept):
+    def begin(self):
+        self.file = io.BytesIO(bytes(range(200)))
+
+    def factor(self, y):
+        return self.file.read(1)[0] % 3
+
+
+CALLED = contextvars.ContextVar("CALLED", default=0)
+
+
+@kind
+class VariableOfContext(Kept):
+    def begin(self):
+        CALLED.set(0)
+
+    def factor(self, y):
+        CALLED.set(CALLED.get() + 1)
+        return CALLED.get() % 3
+
+
+@kind
+class SequenceOfScipy(Kept):
+    def begin(self):
+        self.source = qmc.Halton(1, rng=np.random.default_rng(3))
+
+    def factor(self, y):
+        return float(self.source.random(1)[0, 0])
+
+
+@kind
+def traced_by_fx():
+    return torch.fx.symbolic_trace(body(nn.BatchNorm1d(12)))
 
 
 def around(network):

@@ -1,12 +1,15 @@
 """Training is bit for bit the same with a probe and without, whatever the network keeps or draws."""
 
 import functools
+import itertools
 import random
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from overtone.errors import InputError
 from overtone.observe import EveryStep, Probe, views
 from overtone.state import Snapshot
 from tests.observe.kinds import KINDS, STEADY, answer, around
@@ -109,9 +112,93 @@ def test_a_probe_that_puts_nothing_back_is_seen(alone, view, tmp_path, monkeypat
         look = functools.partial(Probe, view, path=tmp_path / str(number), schedule=EveryStep())
         try:
             changed += [name] * (not same(trained(name, look), alone(name)))
-        except RuntimeError:
+        except (RuntimeError, InputError):
             changed.append(name)
     assert len(changed) > len(KINDS) / 2
+
+
+class Reads(nn.Module):
+    """Scales its outputs by the next number of an iterator."""
+
+    def __init__(self, numbers):
+        super().__init__()
+        self.last, self.numbers = nn.Linear(6, 1), numbers
+
+    def forward(self, x):
+        return self.last(x) * next(self.numbers)
+
+
+ITERATORS = {
+    "a generator": lambda: (float(i) for i in range(99)),
+    "a counter": lambda: itertools.count(1),
+    "an iterator over a list": lambda: iter([1.0, 2.0] * 99),
+    "a cycle": lambda: itertools.cycle([1.0, 2.0, 3.0, 4.0, 5.0]),
+    "a map": lambda: map(float, range(1, 99)),
+}
+
+
+@pytest.mark.parametrize("name", ITERATORS)
+def test_what_cannot_be_put_back_is_refused(name, view):
+    with pytest.raises(InputError, match="expected a network that can be put back as it was"):
+        Probe(view, Reads(ITERATORS[name]()))
+
+
+def test_a_large_tensor_is_watched_and_refused_if_it_is_written_to(alone, view, tmp_path):
+    """Nothing may be copied: plain layers are watched all the same, and a write is seen by its sum."""
+    options = {"schedule": EveryStep(), "strict": True, "memory": 1e-9}
+    look = functools.partial(Probe, view, path=tmp_path, **options)
+    assert same(trained("plain layers", look), alone("plain layers"))
+    with pytest.raises(
+        InputError, match=r"writes to a tensor of shape .12, 6., which is too large to be copied"
+    ):
+        Probe(view, KINDS["weights clipped through data"](), **options)
+
+
+def test_networks_beside_the_one_that_is_watched_are_not_touched_either(view, tmp_path):
+    """A function before the network that calls another one, with batch norm and dropout."""
+    x, y = data()
+
+    def weights(watched):
+        seed()
+        before, head = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.Dropout(0.2)), nn.Linear(6, 1)
+        optimizer = torch.optim.SGD([*before.parameters(), *head.parameters()], 0.1)
+        probe = None
+        if watched:
+            probe = Probe(
+                view, head, tmp_path, schedule=EveryStep(), forward=lambda given: head(before(given))
+            )
+        for step in range(STEPS):
+            if probe is not None:
+                probe(step)
+            (head(before(x)) - y).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return [t.clone() for t in (*before.state_dict().values(), *head.state_dict().values())]
+
+    assert same(weights(False), weights(True))
+
+
+def test_a_network_made_in_inference_mode_is_watched_and_left_as_it_was(view):
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(6, 1)
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return self.last(x) * self.calls
+
+    with torch.inference_mode():
+        network = Counts()
+    with Probe(view, network, schedule=EveryStep()) as probe:
+        probe(0)
+        with torch.inference_mode():
+            probe(1)
+    rows = probe.record.residual_power.values
+    assert np.array_equal(rows[0], rows[1])
+    assert np.isfinite(rows).all()
+    assert float(network.calls) == 0
 
 
 def test_there_are_kinds_enough():

@@ -161,8 +161,18 @@ class Evaluator:
     def _trial(self, samples: Samples) -> tuple[Tensor, bool]:
         count = min(2, samples.count)
         self._taken.pop((samples, _kinds(self.network)), None)
+        with _callable(), self._untouched():
+            before = self._evaluated(samples, 0, count, count)
         with self._untouched(), _largest_output(self.network) as largest, _callable():
             first, second = (self._evaluated(samples, 0, count, count) for _ in range(2))
+        if not agree(self.network, before, first):
+            raise InputError(
+                "a network that can be put back as it was after it is asked for its outputs",
+                "one that then answers otherwise: it holds something out of sight, such as an iterator or a file, "
+                "or draws without a seed",
+                "hold what changes in attributes, and draw from a generator that has a seed",
+                "network",
+            )
         self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
         seen = samples.whole[0].count if self._whole else count
         self._each = largest[0] / seen

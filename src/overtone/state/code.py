@@ -32,8 +32,8 @@ _APART = (
 )
 """Parts of torch whose objects belong to training, not to a network."""
 
-_PLAIN = frozenset({"types", "collections", "argparse", "queue"})
-"""Modules of Python whose objects hold what others put into them."""
+_PLAIN = frozenset({"types", "collections", "argparse", "queue", "scipy"})
+"""Packages whose objects hold what others put into them."""
 
 
 def own(module: str | None) -> bool:
@@ -61,6 +61,22 @@ class Cell(Part):
         """What it stood for."""
         if self._before and contents(self._live) != self._before:
             self._live.cell_contents = self._before[0].thing
+
+
+@final
+class Remembering(Part):
+    """What `functools.lru_cache` keeps: an empty cache is emptied again.
+
+    What others hold cannot be seen; more entries change nothing there, unless the function itself draws.
+    """
+
+    def __init__(self, live: Any) -> None:
+        self._live, self._size = live, live.cache_info().currsize
+
+    def restore(self) -> None:
+        """Only where it was empty."""
+        if not self._size and self._live.cache_info().currsize:
+            self._live.cache_clear()
 
 
 @final

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import io
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable, MutableMapping
@@ -146,6 +149,40 @@ class Attributes(Part):
                 setattr(self._cls, name, self._before[name])
         for name in self._before.keys() - vars(self._cls).keys():
             setattr(self._cls, name, self._before[name])
+
+
+@final
+class Position(Part):
+    """A file in memory: its contents, and where it is read next."""
+
+    def __init__(self, live: io.BytesIO | io.StringIO) -> None:
+        self._live, self._before, self._place = live, live.getvalue(), live.tell()
+
+    def restore(self) -> None:
+        """As it was."""
+        if self._live.getvalue() != self._before:
+            self._live.seek(0)
+            self._live.truncate()
+            self._live.write(self._before)  # type: ignore[arg-type]
+        self._live.seek(self._place)
+
+
+@final
+class Context(Part):
+    """The variables of `contextvars`."""
+
+    def __init__(self) -> None:
+        self._before = contextvars.copy_context()
+
+    def restore(self) -> None:
+        """Only those that stand for something else than before; one that was not set gets its default."""
+        for variable, value in contextvars.copy_context().items():
+            before = self._before.get(variable, _MISSING)
+            if before is _MISSING:
+                with contextlib.suppress(LookupError):
+                    before = contextvars.Context().run(variable.get)
+            if before is not value and before is not _MISSING:
+                variable.set(before)
 
 
 def same(now: Iterable[Any], before: Iterable[Any]) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
+import threading
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, final
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import numpy as np
 import torch
@@ -60,7 +63,7 @@ class Snapshot:
                     if part is not None:
                         self._parts.append(part)
                     waiting.extend(within)
-        self._parts.append(generators.Everyone(self._devices))
+        self._parts += [generators.Everyone(self._devices), containers.Context()]
 
     def restore(self) -> None:
         """Put everything back.
@@ -93,6 +96,14 @@ class Snapshot:
         elif isinstance(thing, type):
             if code.own(thing.__module__):
                 yield from code.of_class(thing)
+        elif isinstance(thing, WeakKeyDictionary | WeakValueDictionary | WeakSet):
+            yield None, (vars(thing)["data"],)
+        elif isinstance(thing, threading.local):
+            yield None, (thing.__dict__,)
+        elif isinstance(thing, io.BytesIO | io.StringIO):
+            yield containers.Position(thing), ()
+        elif isinstance(thing, functools._lru_cache_wrapper):
+            yield code.Remembering(thing), (thing.__wrapped__,)
         elif not isinstance(thing, ModuleType):
             yield from _object(thing)
 
@@ -137,8 +148,6 @@ class Snapshot:
 def _container(live: Any) -> Found:
     if isinstance(live, dict):
         yield containers.Items(live), list(live.values())
-        if type(live) is not dict and code.own(type(live).__module__):
-            yield from _object(live)
     elif isinstance(live, set):
         yield containers.Members(live), list(live)
     elif isinstance(live, tuple | frozenset):
@@ -147,6 +156,8 @@ def _container(live: Any) -> Found:
         yield containers.Plain(live), ()
     else:
         yield containers.Elements(live), list(live)
+    if type(live).__module__ not in ("builtins", "collections", "array"):
+        yield from _object(live)
 
 
 def _function(live: Any) -> Found:
