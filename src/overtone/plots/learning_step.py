@@ -137,7 +137,8 @@ def describe(d: xr.Dataset) -> str:
     )
     if not np.isfinite(d.attrs["exponent"]):
         return f"{head} Too few of them were learned after the first row for a power law."
-    law = f"{head} The learning step grows as frequency to the power {d.attrs['exponent']:.2f}"
+    goes = "grows" if d.attrs["exponent"] > 0 else "falls"
+    law = f"{head} The learning step {goes} as frequency to the power {d.attrs['exponent']:.2f}"
     if not np.isfinite(d.attrs["low"]):
         return f"{law} (too few bands for an interval)."
     over = "over the runs" if d.attrs["fitted_runs"] > 1 else "over the bands of this run"

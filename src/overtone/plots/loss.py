@@ -78,7 +78,8 @@ def describe(d: xr.Dataset) -> str:
         only = f"{text.number(float(known[0]))} at step {text.count(float(known.step[0]))}"
         return f"The training loss is known once: {only}."
     first, last = (
-        f"{text.number(float(v))} at step {text.count(float(v.step))}" for v in (known[0], known[-1])
+        f"{text.number(float(v)) if np.isfinite(v) else 'no finite number'} at step {text.count(float(v.step))}"
+        for v in (known[0], known[-1])
     )
     if np.isinf(float(known[-1])):
         return f"The training loss begins at {first} and is not finite at step {text.count(float(known[-1].step))}."

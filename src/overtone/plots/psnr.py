@@ -8,7 +8,6 @@ import xarray as xr
 
 from overtone.plots import bands, style, text
 from overtone.records import derived
-from overtone.records.attributes import peak as peak_of
 
 LINES = (
     ("train", "training samples", style.TRAIN),
@@ -22,7 +21,7 @@ def data(record: xr.Dataset) -> xr.Dataset:
 
     Returns:
         A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
-        without a positive `peak` in the record); attributes `best_step` (None without evidence), `reason`, `levels`
+        where `derived.has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
         (`derived.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a part
         of the samples.
 
@@ -33,7 +32,7 @@ def data(record: xr.Dataset) -> xr.Dataset:
     stop = derived.stop(record)
     found = (
         derived.psnr(record)
-        if peak_of(record.attrs)
+        if derived.has_psnr(record)
         else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
     )
     columns = {name: ("step", np.asarray(found[name], float)) for name, *_ in LINES}

@@ -71,8 +71,10 @@ def figure(record: xr.Dataset, step: int | None = None) -> go.Figure:
 
 def describe(d: xr.Dataset) -> str:
     """The figure in one sentence, for those who cannot see it."""
-    left, whole = float(d.residual.sum()), float(d.target.sum())
+    left, whole = float(d.residual.sum(skipna=False)), float(d.target.sum())
     share = text.percent(left / whole) if whole > 0 else "an unknown share"
+    if not np.isfinite(left):
+        return f"Power per frequency band; what is left at step {text.count(d.attrs['step'])} is not finite."
     return (
         f"Power per frequency band at step {text.count(d.attrs['step'])}: the residual holds {text.number(left)} "
         f"{d.attrs['power_unit']}, {share} of the target's {text.number(whole)}, the mean left out."

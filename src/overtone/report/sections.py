@@ -10,6 +10,7 @@ import xarray as xr
 from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
 from overtone.plots.text import count, decibels, number, percent
 from overtone.records import Snapshots, derived
+from overtone.records.derived.network import PROBABILITY
 from overtone.report import media, settings, watched
 from overtone.report.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.report.findings import Findings, gather
@@ -97,6 +98,7 @@ def _how(record: xr.Dataset) -> list[Section]:
 
 def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
     out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in derived.levels(record)]
+    out += _of_labels(record)
     if found.step < found.last:
         out.append(Tile("Step of the network kept", count(found.step)))
     out.append(Tile("Steps", count(found.last)))
@@ -105,13 +107,23 @@ def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
         out.append(Tile("Training time", f"{number(seconds)} s"))
     if isinstance(parameters, int | float):
         out.append(Tile("Parameters", count(parameters)))
-    if found.error.size:
+    if found.error.size and not found.diverged:
         out.append(Tile("Power in learned bands", percent(found.learned_share)))
+        out.append(_reach(found))
     out += _noise(record)
-    out.append(_reach(found))
     if found.nyquist:
         out.append(Tile("Nyquist", number(found.nyquist), found.unit))
     return out
+
+
+def _of_labels(record: xr.Dataset) -> list[Tile]:
+    """Of labels, which have no PSNR, how far the probabilities are off."""
+    if record.attrs.get("value_unit") != PROBABILITY:
+        return []
+    row = derived.until_network(record).isel(step=-1)
+    errors = {"training samples": float(row.train_error), "held-out samples": float(row.held_out_error)}
+    name = "Mean square error of probabilities"
+    return [Tile(f"{name}, {samples}", number(e)) for samples, e in errors.items() if np.isfinite(e)]
 
 
 def _reach(found: Findings) -> Tile:

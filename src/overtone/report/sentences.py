@@ -97,7 +97,8 @@ def _learned(f: Findings) -> str:
         least = number(float(f.error.min()), 2)
         only = "only the mean" if f.mean_error < THRESHOLD else "nothing yet"
         return f"{at}, {only}: no band has a relative error below {THRESHOLD:g} (the least is {least})."
-    held = f"which hold {percent(f.learned_share)} of the target's power outside the mean"
+    hold = "holds" if k == 1 else "hold"
+    held = f"which {hold} {percent(f.learned_share)} of the target's power outside the mean"
     limit = f", where Nyquist is {number(f.nyquist)}" if f.nyquist else ""
     mean = ", but not the mean" if f.mean_error >= THRESHOLD else ""
     if k == n:
@@ -268,16 +269,19 @@ def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
     if wanted is not None and (f.bandwidth is None or f.bandwidth < wanted):
         now = _bandwidth(record)
         has = f" (it is {now} now)" if now else ""
-        return (
-            f"Give the network more bandwidth{has}: {why}, and there is signal to be learned up to "
-            f"{number(wanted)} {f.unit}."
-        )
+        return f"Give the network more bandwidth{has}: {why}, and {_left(record)} up to {number(wanted)} {f.unit}."
     if wanted is not None:
         return (
-            f"Try a wider or deeper network: {why}, the bandwidth suffices, and there is signal to "
-            f"be learned up to {number(wanted)} {f.unit}."
+            f"Try a wider or deeper network: {why}, the bandwidth suffices, and {_left(record)} up to "
+            f"{number(wanted)} {f.unit}."
         )
     return f"Keep it: {why}, and what stands above the noise is learned."
+
+
+def _left(record: xr.Dataset) -> str:
+    if str(record.attrs.get("noise_verdict") or "").lower() in ("clean", "noise"):
+        return "there is signal to be learned"
+    return "not all is learned, be it signal or noise,"
 
 
 def _worth_learning(f: Findings) -> float | None:

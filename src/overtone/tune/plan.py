@@ -144,7 +144,7 @@ def hope_sentence(hope: Expected, extent: Size) -> str:
         hope: The expectation.
         extent: The network and the run.
     """
-    text = f"Expect {decibels(hope.psnr)} on held-out samples ({hope.low:.1f} to {hope.high:.1f})"
+    text = f"To expect on held-out samples: {decibels(hope.psnr)} ({hope.low:.1f} to {hope.high:.1f})"
     if extent.steps >= ENOUGH_STEPS and extent.width >= ENOUGH_UNITS:
         return f"{text}."
     units = f"{extent.width} units a layer in {plural(extent.steps, 'step')}"

@@ -8,7 +8,14 @@ from overtone.records.derived.content import combine_channels, corner_bands, has
 from overtone.records.derived.law import Exponent, exponent
 from overtone.records.derived.learning import learning_step, time_to_threshold
 from overtone.records.derived.measured import without_unmeasured
-from overtone.records.derived.network import Level, levels, network_step, training_seconds, until_network
+from overtone.records.derived.network import (
+    Level,
+    has_psnr,
+    levels,
+    network_step,
+    training_seconds,
+    until_network,
+)
 from overtone.records.derived.noise import noise_onset
 from overtone.records.derived.quality import psnr
 from overtone.records.derived.ratios import learned_fraction, relative_error
@@ -25,6 +32,7 @@ __all__ = [
     "corner_bands",
     "exponent",
     "has_content",
+    "has_psnr",
     "highest_learned",
     "highest_learned_band",
     "learned_fraction",

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 SAMPLES = ("train", "held_out", "held_out_clean")
 """What figures of quality there are."""
 
-AGAINST = ", against the clean reference"
+PROBABILITY = "probability"
+"""Unit of the values of a record whose targets are labels."""
+
+CLEAN = "the clean reference at {samples}"
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,15 @@ def until_network(record: xarray.Dataset) -> xarray.Dataset:
 def levels(record: xarray.Dataset) -> list[Level]:
     """The quality of the network that was handed back, in the order of `SAMPLES`; what is unknown is left out.
 
-    Over all samples where the run noted that when it ended, else by the network's row. None without a positive `peak`.
+    Over all samples where the run noted that when it ended, else by the network's row. None without a positive `peak`,
+    and of labels, which have none (`has_psnr`).
 
     Args:
         record: Of one run, with at least one row.
     """
-    largest = peak(record.attrs)
-    if not largest > 0:
+    if not has_psnr(record):
         return []
+    largest = peak(record.attrs)
     noted = record.attrs.get("final_errors") if _ended(record) else None
     if isinstance(noted, dict):
         errors = {name: float(noted[name]) for name in SAMPLES if _is_error(noted.get(name))}
@@ -75,8 +79,17 @@ def levels(record: xarray.Dataset) -> list[Level]:
         row = psnr(until_network(record)).isel(step=-1)
         clean = "all samples"
         known = {name: value for name in SAMPLES if not math.isnan(value := float(row[name]))}
-    words = {"train": "training samples", "held_out": "held-out samples", "held_out_clean": clean + AGAINST}
+    words = {
+        "train": "training samples",
+        "held_out": "held-out samples",
+        "held_out_clean": CLEAN.format(samples=clean),
+    }
     return [Level(name, words[name], value, isinstance(noted, dict)) for name, value in known.items()]
+
+
+def has_psnr(record: xarray.Dataset) -> bool:
+    """Whether a PSNR means anything: a positive `peak` is known, and the values are no probabilities of classes."""
+    return peak(record.attrs) > 0 and record.attrs.get("value_unit") != PROBABILITY
 
 
 def training_seconds(record: xarray.Dataset) -> float:
