@@ -13,6 +13,7 @@ from overtone.signals.signal import Normalisation, Signal
 from overtone.signals.summary import summarise
 
 _FULL_RANGE = ("picture", "audio", "synthetic")
+_FAR = "far from all others"
 Locate = Callable[[int, int], str]
 
 
@@ -79,6 +80,7 @@ def assemble(
     """
     check_shape(geometry.shape, where)
     count = values.shape[1]
+    judged = kind in _FULL_RANGE or any(_FAR in note for note in notes)
     channels = channels or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
     found = summarise(values)
     if found.first_bad is not None:
@@ -104,9 +106,7 @@ def assemble(
         value_unit=value_unit,
         peak=float(found.high.max() - found.low.min()) if peak is None else peak,
         normalisation=Normalisation.of(values, per_channel, where),
-        notes=notes
-        if kind in _FULL_RANGE
-        else (*notes, *marks_told(values, found.low, found.high, channels)),
+        notes=notes if judged else (*notes, *marks_told(values, found.low, found.high, channels)),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals.normalisation import Normalisation
+from overtone.signals.readers.described import labelled
 from overtone.signals.readers.numbers import with_notes
 from overtone.signals.samples import Samples
 from overtone.signals.sentinels import marks_told
@@ -86,8 +87,9 @@ def points(
     Args:
         coords: (N, d) coordinates or, of a table, features; (N,) for one.
         values: (N, C) or (N,) values.
-        units: Unit of each coordinate; "coordinate" for all if None. Of a table, the columns' names.
-        channels: Name of each value.
+        units: Unit of each coordinate; if None the names of a data frame's columns, else "coordinate" for all. Of a
+            table, the columns' names.
+        channels: Name of each value; if None the names of a data frame's columns, if it has any.
         kind: "points" or "table".
         name: For titles.
 
@@ -97,8 +99,9 @@ def points(
     Raises:
         InputError: If shapes do not fit, a number is not finite, all places coincide or all values are the same.
     """
-    (places, lost), (found, notes) = _columns(coords, "coords"), _columns(values, "values")
+    (places, lost, named), (found, notes, columns) = _columns(coords, "coords"), _columns(values, "values")
     notes = tuple(dict.fromkeys((*lost, *notes)))
+    units, channels = named if units is None else units, columns if channels is None else channels
     if len(places) != len(found) or len(places) < 2:
         raise InputError(
             "two samples or more, with as many values as places",
@@ -143,7 +146,21 @@ def points(
     )
 
 
-def _columns(numbers: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
+def _columns(numbers: Any, where: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...] | None]:
+    """The numbers as (N, columns), what was lost, and the columns' names where they have any."""
+    speaking = labelled(numbers, None, where)
+    names: tuple[str, ...] | None = None
+    told: tuple[str, ...] = ()
+    if speaking is not None:
+        numbers, told = speaking.values, speaking.notes
+        last = speaking.axes[-1] if speaking.axes else None
+        if last is not None and len(speaking.axes) == 2 and last.named and last.labels is not None:
+            names = tuple(str(label) for label in last.labels)
+        elif len(speaking.axes) == 1 and speaking.name:
+            names = (speaking.name,)
+        if speaking.axes and speaking.axes[0].labels is not None:
+            told += (f"the {speaking.axes[0].name} of the {where} is not used",)
+        told += (f"the {where} are in {speaking.unit}",) if speaking.unit else ()
     try:
         tensor, notes = with_notes(numbers, where)
     except InputError as error:
@@ -159,4 +176,4 @@ def _columns(numbers: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
         raise InputError(
             "one row per sample", f"shape {tuple(tensor.shape)}", "pass (N,) or (N, columns)", where
         )
-    return tensor, notes
+    return tensor, (*told, *notes), names

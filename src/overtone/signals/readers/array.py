@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,10 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals.assemble import assemble, check_shape
 from overtone.signals.geometry import Grid
+from overtone.signals.readers.described import labelled
 from overtone.signals.readers.files import PathLike, content, existing
+from overtone.signals.readers.labelled_array import Given, from_labelled
+from overtone.signals.readers.netcdf_file import variable
 from overtone.signals.readers.netpbm import is_netpbm
 from overtone.signals.readers.numbers import with_notes
 from overtone.signals.readers.numpy_file import load
@@ -26,12 +30,12 @@ _KINDS = {1: "series", 2: "array", 3: "volume"}
 def array(
     values: object | PathLike,
     spacing: float | tuple[float, ...] | None = None,
-    periodic: bool | tuple[bool, ...] = False,
+    periodic: bool | tuple[bool, ...] | None = None,
     channel_axis: int | None = None,
     unit: str | None = None,
     key: str | None = None,
 ) -> Signal:
-    """A signal from an array, a tensor, a `.npy` or `.npz` file, or a TIFF or other picture; the values are kept.
+    """A signal from an array, a tensor, a `.npy`, `.npz` or `.nc` file, or a TIFF or other picture; values are kept.
 
     Of a picture these are the stored numbers, scaled where a TIFF says so (GDAL), and not fractions of a full range;
     without `spacing` the distance of pixels is that of the file, else one pixel.
@@ -40,14 +44,19 @@ def array(
     than all others carries channels there (a picture, or a volume, with channels); every other axis is a grid
     axis. Of a shape with two readings a note of the signal says which was taken.
 
+    What xarray and pandas say of an array is used: coordinates give origin, spacing and unit, dates count from the
+    first one, longitudes around the globe are periodic, names are channels, units and scales are applied. Coordinates
+    that run downwards are turned round. Notes tell this, and what is not used.
+
     Args:
-        values: Array, nested lists, tensor (its device is kept), or the path of a file.
+        values: Array, nested lists, DataArray, Dataset, Series, DataFrame, quantity with a unit,
+            tensor (its device is kept), or the path of a file.
         spacing: Distance of neighbours, one for all axes or one per axis, in `unit`. None means 1/n per axis:
             coordinates in [0, 1) and frequencies in cycles per array.
-        periodic: Whether the array wraps around, for all axes or per axis.
+        periodic: Whether the array wraps around, for all axes or per axis; None for what the array says, else not.
         channel_axis: The axis that holds the channels, instead of the rule above.
-        unit: Unit of `spacing` ("s" gives Hz), by default "sample spacing".
-        key: Name of the array in a `.npz` of several.
+        unit: Unit of `spacing` ("s" gives Hz), by default "sample spacing"; of dates "days", "h", "min" or "s".
+        key: Name of the array in a `.npz`, `.nc` or Dataset of several.
 
     Returns:
         A signal of kind "series", "array" or "volume" for 1, 2 or 3 grid axes. float64 and wide integers stay
@@ -56,18 +65,24 @@ def array(
     Raises:
         InputError: If the array is not made of finite real numbers that vary, or has more than 3 grid axes.
     """
+    lattice = Lattice(spacing, periodic or False, unit)
     if isinstance(values, str | os.PathLike):
         path = existing(values)
         name, where = path.name, str(values)
         if _is_picture(path):
-            return _picture_values(path, Lattice(spacing, periodic, unit), channel_axis, where)
-        samples, lost = with_notes(load(path, key), where)
+            return _picture_values(path, lattice, channel_axis, where)
+        values = variable(path, key) if _is_netcdf(path) else load(path, key)
+        key = None
     else:
         name, where = "array", "array"
-        samples, lost = with_notes(values, where)
+    speaking = labelled(values, key, where)
+    if speaking is not None:
+        grid = None if spacing is None else functools.partial(lattice.grid, where=where)
+        return from_labelled(speaking, Given(grid, periodic, channel_axis, unit), name, where)
+    samples, lost = with_notes(values, where)
     note = lost if channel_axis is not None else (*lost, *_reading(tuple(samples.shape)))
     samples = _channels_last(samples, channel_axis, where)
-    return on_lattice(samples, Lattice(spacing, periodic, unit), name=name, where=where, notes=note)
+    return on_lattice(samples, lattice, name=name, where=where, notes=note)
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,12 @@ def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 def _has_channels(shape: tuple[int, ...]) -> bool:
     return len(shape) >= 3 and shape[-1] <= _MOST_CHANNELS and shape[-1] < min(shape[:-1])
+
+
+def _is_netcdf(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    return head[:4] in (b"CDF\x01", b"CDF\x02", b"CDF\x05") or head == b"\x89HDF\r\n\x1a\n"
 
 
 def _is_picture(path: Path) -> bool:

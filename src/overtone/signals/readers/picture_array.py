@@ -8,6 +8,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.missing import entire
+from overtone.signals.readers.described import refuse_described
 from overtone.signals.readers.numbers import tensor
 from overtone.signals.readers.pixels import Coverage, Pixels
 
@@ -45,6 +46,7 @@ def picture_of(source: object, channel_axis: int | None) -> Pixels:
 
 def _array(source: object) -> np.ndarray:
     """The numbers in their own type; a tensor that NumPy cannot hold as it is as floating-point numbers."""
+    refuse_described(source, "array")
     source = entire(source, "array")
     if isinstance(source, np.ndarray):
         return source

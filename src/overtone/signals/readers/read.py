@@ -13,6 +13,7 @@ from overtone.signals.readers.array import array
 from overtone.signals.readers.audio import SUFFIXES, audio
 from overtone.signals.readers.files import PathLike, content, existing
 from overtone.signals.readers.image import image
+from overtone.signals.readers.netcdf_file import SUFFIXES as NETCDF
 from overtone.signals.readers.nifti import VOLUMES
 from overtone.signals.readers.picture_kind import PICTURES, picture_kind
 from overtone.signals.readers.rows import table
@@ -27,7 +28,7 @@ _READERS: dict[str, Callable[..., Signal]] = {
     **dict.fromkeys(SUFFIXES, audio),
     **dict.fromkeys(VOLUMES, volume),
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), series),
-    **dict.fromkeys((".npy", ".npz"), array),
+    **dict.fromkeys((".npy", ".npz", *NETCDF), array),
 }
 _OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": volume, "array": array}
 _DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)
@@ -43,7 +44,7 @@ def read(path: PathLike, **options: Any) -> Signal | Scattered:
     Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
     slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
     its own values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii
-    .nii.gz .hdr .img .mgz. Series: .csv .tsv .txt; with `inputs`, tables. Arrays: .npy .npz.
+    .nii.gz .hdr .img .mgz. Series: .csv .tsv .txt; with `inputs`, tables. Arrays: .npy .npz .nc .h5.
 
     Args:
         path: The file.

@@ -9,6 +9,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals.readers import nifti, numpy_file, raster, tiff_file
 from overtone.signals.readers.array import Lattice, on_lattice
+from overtone.signals.readers.described import refuse_described
 from overtone.signals.readers.files import PathLike, existing, is_tiff
 from overtone.signals.readers.numbers import tensor
 from overtone.signals.readers.placement import given
@@ -42,6 +43,7 @@ def volume(
             that vary.
     """
     if not isinstance(source, str | os.PathLike):
+        refuse_described(source, "array")
         return _bare(tensor(source, "array"), spacing, "array", "array")
     path, where = existing(source), str(source)
     if nifti.is_nifti_name(path.name):
