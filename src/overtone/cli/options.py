@@ -148,7 +148,7 @@ def reading_arguments(options: dict[str, Any]) -> dict[str, Any]:
         What the user gave of them, without those left out.
     """
     given = {name: options.pop(name) for name in READING}
-    return {name: value for name, value in given.items() if value not in (None, False)}
+    return {name: value for name, value in given.items() if value is not None and value is not False}
 
 
 def as_flags(given: dict[str, Any]) -> list[str]:

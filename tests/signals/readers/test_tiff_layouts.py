@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from overtone.signals import array, image, read, volume
 from tests.signals.readers import tiff
@@ -141,3 +142,39 @@ def test_tiles_that_are_not_stored_count_as_the_value_of_no_data(tmp_path: Path)
     signal = array(path)
     np.testing.assert_array_equal(signal.grid_values, expected)
     assert "1 of 4 tiles are not stored and read as 0" in signal.notes
+
+
+def test_a_strip_beyond_the_limit_on_pictures_is_no_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = numbers(40, 50, 1, dtype=np.uint16)
+    path = write_tiff(tmp_path / "a.tif", [stored], compression=LZW, rows=40)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    np.testing.assert_array_equal(found(path, 1), stored)
+
+
+def test_jpeg_strips_decode_as_the_whole_picture(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[0:40, 0:56]
+    smooth = np.stack(
+        [128 + 100 * np.sin(rows / 9), 128 + 90 * np.cos(columns / 7), rows + columns], -1
+    ).astype(np.uint8)
+    for pixels in (smooth, smooth[..., 0]):
+        Image.fromarray(pixels).save(tmp_path / "a.tif", compression="jpeg", quality=90)
+        with Image.open(tmp_path / "a.tif") as whole:
+            expected = np.asarray(whole.convert("RGB" if pixels.ndim == 3 else "L"))
+        signal = array(tmp_path / "a.tif")
+        np.testing.assert_array_equal(signal.grid_values, expected.reshape(40, 56, -1))
+        assert np.abs(signal.grid_values.numpy() - pixels.reshape(40, 56, -1)).max() < 12
+
+
+@pytest.mark.parametrize(
+    "compression", ["group3", "group4", "tiff_ccitt", "packbits", "tiff_lzw", "tiff_adobe_deflate"]
+)
+def test_bitmaps_of_fax_machines(tmp_path: Path, compression: str) -> None:
+    pages = [numbers(30, 45, dtype=np.uint8, seed=seed) > 128 for seed in (0, 1)]
+    first, second = (Image.fromarray(page) for page in pages)
+    first.save(tmp_path / "a.tif", compression=compression)
+    signal = image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(signal.grid_values[..., 0], pages[0])
+    first.save(tmp_path / "b.tif", compression=compression, save_all=True, append_images=[second])
+    np.testing.assert_array_equal(volume(tmp_path / "b.tif").grid_values[..., 0], np.stack(pages))

@@ -105,6 +105,7 @@ def test_white_is_zero_in_every_type(tmp_path: Path) -> None:
         stored = (share > 0.5) if dtype is np.bool_ else (share * full).astype(dtype)
         signal = image(written(tmp_path / "a.tif", stored, photometric="miniswhite"))
         np.testing.assert_allclose(signal.grid_values[..., 0], 1 - stored / full, rtol=0, atol=1e-7)
+        assert signal.notes == ("inverted, since the least number means white",)
     signed = read(written(tmp_path / "a.tif", HEIGHT.astype(np.int16), photometric="miniswhite"))
     assert signed.notes == ("stored numbers kept, although the least one means white",)
 
@@ -302,6 +303,13 @@ def test_units_of_imagej(tmp_path: Path, unit: str, factor: float) -> None:
     expected = (3 * factor, factor / 4, factor / 2) if factor else (1 / 4, 1 / 12, 1 / 14)
     assert grid.spacing == pytest.approx(expected)
     assert grid.units == (("mm",) * 3 if factor else ("array",) * 3)
+
+
+def test_half_a_pixel_size_is_none(tmp_path: Path) -> None:
+    stored = HEIGHT.astype(np.float32)
+    told = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "pixel"}
+    signal = read(written(tmp_path / "a.ome.tif", stored, metadata=told))
+    assert signal.geometry.units == ("pixel", "pixel")
 
 
 def test_pages_may_be_taken_as_channels(tmp_path: Path) -> None:

@@ -139,7 +139,10 @@ def ome_pixels(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _known(found: Distances) -> Distances:
-    return {axis: value for axis, value in found.items() if math.isfinite(value[0]) and value[0] > 0}
+    """The usable ones; rows and columns only together, since half a pixel's size is none."""
+    usable = {axis: value for axis, value in found.items() if math.isfinite(value[0]) and value[0] > 0}
+    half = ("X" in usable) != ("Y" in usable)
+    return {axis: value for axis, value in usable.items() if not (half and axis in "XY")}
 
 
 def _number(value: object) -> float:

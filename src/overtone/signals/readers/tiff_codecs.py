@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, ImageFile, Jpeg2KImagePlugin, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 _NONE, _FAX, _GROUP_3, _GROUP_4, _LZW, _JPEG = 1, 2, 3, 4, 5, 7
 _DEFLATE = (8, 32946)
@@ -49,9 +50,10 @@ def codec(page: tifffile.TiffPage) -> Codec | None:
         tables, ycbcr = bytes(page.jpegtables or b""), page.photometric == _YCBCR
         return lambda data, _, __: _jpeg(data, tables, ycbcr)
     if compression in _WEBP:
-        return lambda data, _, __: _picture(data, "RGB" if page.samplesperpixel == 3 else "L")
+        mode = "RGB" if page.samplesperpixel == 3 else "L"
+        return lambda data, _, __: _picture(WebPImagePlugin.WebPImageFile, data, mode)
     if compression in _JPEG_2000 and compression != _JPEG_2000[0]:
-        return lambda data, _, __: _picture(data, None)
+        return lambda data, _, __: _picture(Jpeg2KImagePlugin.Jpeg2KImageFile, data, None)
     return None
 
 
@@ -77,19 +79,32 @@ def _opened(data: bytes, tags: dict[int, int]) -> Image.Image:
     entries = sorted({**tags, 273: start, 279: len(data)}.items())
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
     file = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0" * 4 + data
-    picture = Image.open(io.BytesIO(file), formats=["TIFF"])
-    picture.load()
+    with _no_limit():
+        picture = TiffImagePlugin.TiffImageFile(io.BytesIO(file))
+        picture.load()
     return picture
+
+
+@contextmanager
+def _no_limit() -> Iterator[None]:
+    """Lift Pillow's limit on pixels for a strip, whose size has been judged by the header of the whole file."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
     """A JPEG stream whose tables may stand apart and whose colour space the TIFF tells, not the stream."""
     told = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\1" if ycbcr else b"\0")
     shared = tables[2:-2] if tables.endswith(b"\xff\xd9") else tables[2:]
-    return _picture(data[:2] + told + shared + data[2:], None)
+    return _picture(JpegImagePlugin.JpegImageFile, data[:2] + told + shared + data[2:], None)
 
 
-def _picture(data: bytes, mode: str | None) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=["JPEG", "JPEG2000", "WEBP"]) as picture:
+def _picture(kind: type[ImageFile.ImageFile], data: bytes, mode: str | None) -> np.ndarray:
+    """Whole pixels of a picture format; made directly, since the header of the TIFF has been judged already."""
+    with kind(io.BytesIO(data)) as picture:
         pixels = np.asarray(picture if mode is None else picture.convert(mode))
     return pixels if pixels.ndim == 3 else pixels[..., None]

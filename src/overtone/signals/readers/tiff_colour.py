@@ -121,8 +121,8 @@ def _looked_up(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
 def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None) -> Colours:
     found = _with_extras(samples, page, white, 1, ())
     if white is None:
-        notes = ("stored numbers kept, although the least one means white",)
-        return Colours(found.samples, found.coverage, None, None, (*found.notes, *notes))
+        kept = "stored numbers kept, although the least one means white"
+        return Colours(found.samples, found.coverage, None, None, (*found.notes, kept))
     last = None if found.coverage is Coverage.NONE else -1
     turned = found.samples.copy()
     gray = turned[..., :last]
@@ -130,7 +130,8 @@ def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None)
         gray[...] = turned[..., -1:] - gray
     else:
         gray[...] = ~gray if gray.dtype.kind == "b" else gray.dtype.type(white) - gray
-    return Colours(turned, found.coverage, white, found.names, found.notes)
+    notes = (*found.notes, "inverted, since the least number means white")
+    return Colours(turned, found.coverage, white, found.names, notes)
 
 
 def _from_inks(samples: np.ndarray, page: tifffile.TiffPage, white: float) -> Colours:

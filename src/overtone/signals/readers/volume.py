@@ -52,7 +52,7 @@ def volume(
         return _bare(tensor(numpy_file.load(path, key), where), spacing, path.name, where)
     axes = tiff_file.outline(path).axes
     if len(axes) == 2:
-        raise InputError("a stack of slices", "one picture", "read it with signals.image", where)
+        raise InputError("a stack of slices", "one picture", "read it with signals.read", where)
     stored = raster.stored_values(path)
     shape = stored.samples.shape[:-1]
     grid = None if spacing is None else given(stored.axes, shape, spacing, where)
