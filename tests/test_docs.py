@@ -119,7 +119,7 @@ def a_run(folder: Path) -> None:
 
 def a_photo(folder: Path) -> None:
     """The picture that the first page takes as the reader's own."""
-    Image.fromarray(skimage.data.camera()[200:232, 240:272]).save(folder / "photo.png")
+    Image.fromarray(skimage.data.astronaut()[100:132, 200:232]).save(folder / "photo.jpg")
 
 
 PREPARED = {"README.md": a_photo, "docs/record.md": a_run}
