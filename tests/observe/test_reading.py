@@ -164,7 +164,7 @@ def test_where_nothing_tells_the_channels_they_are_asked_for_and_the_advice_work
     assert views.choose(x, y, channel_axis=1).target.values.shape[-1] == y.shape[1]
 
 
-@pytest.mark.parametrize("axis", [0, 3, -3, 7])
+@pytest.mark.parametrize("axis", [0, 3, -3, 7, "1", 1.0])
 def test_a_channel_axis_that_is_none_is_refused(axis):
     x = draw(N, 6, 9)
     with pytest.raises(InputError, match="channel_axis: expected a channel axis from 1 to 2, got"):
@@ -400,17 +400,22 @@ def test_one_label_a_position(x, network, places, last, classes):
     assert float(record.train_error[0]) == pytest.approx(float(wrong), rel=1e-4)
 
 
-def test_labels_at_positions_as_many_as_classes_are_asked_about():
+def test_labels_at_positions_as_many_as_classes_are_settled_by_the_network_or_asked_about():
     x, labels, network = draw(N, 3, 5), whole(5, N, 5), nn.Conv1d(3, 5, 3, padding=1)
-    refused, _ = watched(x, labels, network)
-    assert "in axis 1 or 2; pass channel_axis=1 or channel_axis=2" in str(refused)
     wanted = nn.functional.one_hot(labels, 5)
-    for axis, classes in itertools.product((1, 2), (None, 5)):
-        record = watched(x, labels, network, channel_axis=axis, classes=classes)[0][0]
+
+    def wrong(network, axis):
         found = network(x).detach().softmax(axis).movedim(axis, -1)
-        assert float(record.train_error[0]) == pytest.approx(
-            float((found - wanted).square().mean()), rel=1e-4
-        )
+        return float((found - wanted).square().mean())
+
+    record = watched(x, labels, network)[0][0]
+    assert float(record.train_error[0]) == pytest.approx(wrong(network, 1), rel=1e-4)
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(15, 25), nn.Unflatten(1, (5, 5)))
+    refused, _ = watched(x, labels, dense)
+    assert "in axis 1 or 2; pass channel_axis=1 or channel_axis=2" in str(refused)
+    for axis, classes in itertools.product((1, 2), (None, 5)):
+        record = watched(x, labels, dense, channel_axis=axis, classes=classes)[0][0]
+        assert float(record.train_error[0]) == pytest.approx(wrong(dense, axis), rel=1e-4)
 
 
 def test_a_table_of_labels_and_classes_keeps_to_the_memory_and_the_advice_works():
@@ -496,3 +501,46 @@ def test_read_only_arrays_are_read():
     labels = np.arange(N) % 3
     labels.flags.writeable = False
     assert views.choose(TABLE, labels).target.values.shape == (N, 3)
+
+
+class Language(nn.Module):
+    """Tokens (N, T) by name to logits (N, T, K)."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.table, self.last = nn.Embedding(count, 4), First(4, count)
+
+    def forward(self, ids):
+        return {"logits": self.last(self.table(ids))}
+
+
+def test_as_many_moments_as_classes_are_told_apart_by_a_network_over_tokens():
+    ids, labels, network = whole(12, N, 12), whole(12, N, 12, seed=1), Language(12)
+    record = watched({"ids": ids}, labels, network, features=draw(N, 3))[0][0]
+    assert record.attrs["geometry"]["moments"] == 12
+    wrong = network(ids)["logits"].detach().softmax(-1) - nn.functional.one_hot(labels, 12)
+    assert float(record.train_error[0]) == pytest.approx(float(wrong.square().mean()), rel=1e-4)
+
+
+ONE_CHANNEL = {
+    "squeezed": lambda: nn.Sequential(First(4, 1), nn.Flatten(1)),
+    "one channel last": lambda: First(4, 1),
+}
+
+
+@pytest.mark.parametrize("make", ONE_CHANNEL.values(), ids=ONE_CHANNEL)
+def test_sequences_without_channels_are_no_table(make):
+    x, y, network = draw(N, 20, 4), draw(N, 20), make()
+    record = watched(x, y, network)[0][0]
+    assert record.attrs["geometry"]["moments"] == 20
+    assert "read as sequences without channels" in record.attrs["notes"][0]
+    wrong = (network(x).detach().reshape(N, 20) - y).square().mean()
+    assert float(record.train_error[0]) == pytest.approx(float(wrong), rel=1e-4)
+    assert watched(x, y[..., None], First(4, 1))[0][0].attrs["geometry"]["moments"] == 20
+
+
+def test_a_table_of_several_outputs_stays_a_table():
+    record = watched(TABLE, draw(N, 5), linear(5))[0][0]
+    assert (record.attrs["kind"], record.sizes["channel"]) == ("cloud", 5)
+    record = watched(draw(N, 20, 4), draw(N, 6), nn.Sequential(nn.Flatten(), nn.Linear(80, 6)))[0][0]
+    assert (record.attrs["kind"], record.sizes["channel"]) == ("cloud", 6)

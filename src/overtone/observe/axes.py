@@ -1,51 +1,64 @@
-"""Which axis of a network's outputs holds the channels, found out from the network itself."""
+"""Which axes of a network's outputs are time or place, found out from the network itself."""
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from overtone.observe.evaluate import Evaluator
-from overtone.observe.samples import Batch
+from overtone.observe.samples import Batch, change_each, leaves
 
 
-def find_channel_axis(evaluate: Evaluator, batch: Batch) -> int | None:
-    """The one axis of the outputs whose length does not follow that of an axis of the inputs.
+def following_axes(evaluate: Evaluator, batch: Batch) -> frozenset[int] | None:
+    """The axes of the outputs whose length follows that of an axis of the inputs.
 
     A network over time or space takes shorter inputs along these axes and answers in proportion, and refuses fewer
-    channels. The network is called with half of each axis in turn.
+    channels. The network is called with half of each axis in turn; of several tensors, with half of the first axis
+    after the samples, if they share it.
 
     Args:
         evaluate: Evaluates the network.
-        batch: What it is given; one tensor (N, ...) of two axes or more beside the samples.
+        batch: What it is given.
 
     Returns:
-        The axis, samples being axis 0, or None if there is not exactly one such.
+        Axes, samples being axis 0, or None if the network does not tell: one axis changes several, or two change one.
     """
-    tensor = batch.tensors
-    if not isinstance(tensor, Tensor) or tensor.ndim < 3 or evaluate.whole:
+    if evaluate.whole:
         return None
-    some = tensor[:2]
+    some = batch.at(torch.arange(min(2, batch.count), device="cpu")).tensors
     full = _outputs(evaluate, some)
     if full is None:
         return None
     follows: set[int] = set()
-    for axis in range(1, some.ndim):
-        short = (
-            _outputs(evaluate, some.narrow(axis, 0, some.shape[axis] // 2)) if some.shape[axis] > 1 else None
-        )
+    for axis in _axes(some):
+        short = _outputs(evaluate, change_each(some, functools.partial(_halved, axis=axis)))
         if short is None:
             continue
         changed = {
             place for place, sizes in enumerate(zip(full, short, strict=False), 1) if len(set(sizes)) > 1
         }
-        if len(short) != len(full) or len(changed) != 1 or changed & follows:
+        if len(short) != len(full) or len(changed) > 1 or changed & follows:
             return None
         follows |= changed
-    others = set(range(1, len(full) + 1)) - follows
-    return others.pop() if len(others) == 1 else None
+    return frozenset(follows)
 
 
-def _outputs(evaluate: Evaluator, some: Tensor) -> tuple[int, ...] | None:
+def _axes(some: Any) -> list[int]:
+    """Axes of the inputs that can be cut."""
+    if isinstance(some, Tensor):
+        return [axis for axis in range(1, some.ndim) if some.shape[axis] > 1]
+    sizes = {leaf.shape[1] if leaf.ndim > 1 else 0 for _, leaf in leaves(some, "inputs")}
+    return [1] if len(sizes) == 1 and sizes.pop() > 1 else []
+
+
+def _halved(leaf: Tensor, axis: int) -> Tensor:
+    return leaf.narrow(axis, 0, leaf.shape[axis] // 2)
+
+
+def _outputs(evaluate: Evaluator, some: Any) -> tuple[int, ...] | None:
     """Shape of the outputs at one sample, None where the network refuses."""
     try:
         return tuple(evaluate(Batch(some)).shape[1:])

@@ -17,7 +17,7 @@ from overtone.observe.agreement import agree
 from overtone.observe.calling import Forward, Outputs, caller, modules_of, unwrapped
 from overtone.observe.crowding import Crowding
 from overtone.observe.precision import Precision, precisions
-from overtone.observe.samples import GridSamples, Samples
+from overtone.observe.samples import Batch, GridSamples, Samples
 from overtone.observe.untouched import untouched
 from overtone.signals import Places
 from overtone.tensors import ordinary
@@ -319,7 +319,7 @@ def _in_chunks(
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
         output = samples.answer(network, call, samples.take(first, last, device, dtype))
-        if isinstance(output, Tensor) and output.shape == (last - first,):
+        if isinstance(samples, Batch) and isinstance(output, Tensor) and output.shape == (last - first,):
             output = output[:, None]
         if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[0] != last - first:
             got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.observe.answers import Answers
-from overtone.observe.axes import find_channel_axis
+from overtone.observe.axes import following_axes
 from overtone.observe.counting import whole_step
 from overtone.observe.crowding import Crowding
 from overtone.observe.describe import describe_network
@@ -179,7 +179,7 @@ class Probe(Recording):
             inputs=shapes_of(batch),
             arranged=any(value is not None for value in arranged.values()),
             channel_axis=channel_axis,
-            found_axis=find_channel_axis(evaluate, batch) if channel_axis is None and len(form) > 1 else None,
+            following=functools.partial(following_axes, evaluate, batch),
         )
         view, doubt = chosen(
             batch, targets, shapes, samples=samples, features=features, classes=classes, seed=seed

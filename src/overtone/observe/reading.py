@@ -6,6 +6,7 @@ is still open is asked for, or read and said.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -32,14 +33,22 @@ class Shapes:
         inputs: Shapes of the tensors that one sample consists of.
         arranged: Whether the caller says how outputs come about (`forward=`, `outputs=`).
         channel_axis: The axis of outputs and targets that holds the channels, None if nobody said.
-        found_axis: The same as found out from the network, None if it could not be.
+        following: Finds the axes of the outputs that are time or place, see `following_axes`; called where that counts.
     """
 
     outputs: tuple[int, ...] | None = None
     inputs: tuple[tuple[int, ...], ...] = ()
     arranged: bool = False
     channel_axis: int | None = None
-    found_axis: int | None = None
+    following: Callable[[], frozenset[int] | None] = lambda: None
+
+    def found_axis(self) -> int | None:
+        """The one axis of the outputs that is neither time nor place, found out from the network; None if unknown."""
+        follows = None if self.outputs is None else self.following()
+        if follows is None or self.outputs is None or not follows:
+            return None
+        others = set(range(1, len(self.outputs) + 1)) - follows
+        return others.pop() if len(others) == 1 else None
 
 
 @final
@@ -189,7 +198,7 @@ def _labels(found: Tensor, classes: int, shapes: Shapes) -> Reading:
         return Reading(found.double(), classes, notes=(f"targets were read as {kind} of {classes} classes",))
     axis = shapes.channel_axis
     if axis is None and shapes.outputs is not None:
-        axis = _class_axis(tuple(found.shape[1:]), shapes.outputs)
+        axis = _class_axis(tuple(found.shape[1:]), shapes)
     return Reading(found, classes, None if axis is None else _from_front(axis, found.ndim + 1))
 
 
@@ -198,7 +207,7 @@ def _positions(found: Tensor, shapes: Shapes) -> Reading:
     assert shapes.outputs is not None
     places = tuple(found.shape[1:])
     axis = shapes.channel_axis
-    axis = _class_axis(places, shapes.outputs) if axis is None else _from_front(axis, found.ndim + 1)
+    axis = _class_axis(places, shapes) if axis is None else _from_front(axis, found.ndim + 1)
     if axis is None:
         return Reading(found.double())
     count = shapes.outputs[axis - 1]
@@ -214,11 +223,15 @@ def _positions(found: Tensor, shapes: Shapes) -> Reading:
     return Reading(found, count, axis, _missing(found, count))
 
 
-def _class_axis(places: tuple[int, ...], outputs: tuple[int, ...]) -> int | None:
+def _class_axis(places: tuple[int, ...], shapes: Shapes) -> int | None:
     """The axis of outputs (N, ...) that holds the classes of labels at places; None if none fits."""
-    if not places or len(outputs) != len(places) + 1:
+    outputs = shapes.outputs
+    if not places or outputs is None or len(outputs) != len(places) + 1:
         return None
     last, first = outputs[:-1] == places, outputs[1:] == places
+    found = shapes.found_axis() if last and first else None
+    if found in (1, len(outputs)):
+        return found
     if last and first:
         raise InputError(
             "outputs whose shape tells where the classes are",
@@ -258,7 +271,7 @@ def _values(found: Tensor, shapes: Shapes, doubt: str) -> Reading:
     """Numbers, with the axis of their channels."""
     given = found if found.is_floating_point() else found.double()
     if given.ndim < 3:
-        return Reading(given, doubt=doubt)
+        return _without_channels(given, shapes, doubt)
     if shapes.channel_axis is not None:
         return Reading(given, channel_axis=_from_front(shapes.channel_axis, given.ndim), doubt=doubt)
     shape = tuple(given.shape[1:])
@@ -275,16 +288,34 @@ def _values(found: Tensor, shapes: Shapes, doubt: str) -> Reading:
             "targets",
         )
     others = [str(a) for a in range(1, given.ndim) if a != axis]
-    places = f"{'axes' if len(others) > 1 else 'axis'} {' and '.join(others)}"
-    note = f"of targets {_each(shape)}, {places} was read as time or place and axis {axis} as the channels: {reason}"
+    places = f"{'axes' if len(others) > 1 else 'axis'} {' and '.join(others)} {'were' if len(others) > 1 else 'was'}"
+    note = (
+        f"of targets {_each(shape)}, {places} read as time or place and axis {axis} as the channels: {reason}"
+    )
     return Reading(given, channel_axis=axis, notes=(note,), doubt=doubt)
+
+
+def _without_channels(given: Tensor, shapes: Shapes, doubt: str) -> Reading:
+    """Values of a table, or of sequences without channels where the network tells that they are such."""
+    length = given.shape[1] if given.ndim == 2 else 1
+    if length < 2 or shapes.channel_axis is not None or shapes.outputs is None:
+        return Reading(given, doubt=doubt)
+    if shapes.outputs in ((length, 1), (1, length)):
+        reason = "as the outputs have one channel"
+    elif shapes.outputs == (length,) and shapes.following() == {1}:
+        reason = "since the network takes shorter inputs along axis 1 and answers in proportion"
+    else:
+        return Reading(given, doubt=doubt)
+    note = f"targets of shape {_each((length,))} were read as sequences without channels, {reason}"
+    return Reading(given[..., None], notes=(note,), doubt=doubt)
 
 
 def _channels(shape: tuple[int, ...], shapes: Shapes) -> tuple[int | None, str]:
     """The axis of the channels of targets (N, *shape) and why, or None where two are possible."""
     last = len(shape)
-    if shapes.found_axis is not None:
-        return shapes.found_axis, "the network takes shorter inputs along the others"
+    found = shapes.found_axis() if shapes.outputs is not None and len(shapes.outputs) == len(shape) else None
+    if found is not None:
+        return found, "the network takes shorter inputs along the others"
     if (shape[0] == 1) != (shape[-1] == 1):
         return (1 if shape[0] == 1 else last), "it has one entry"
     fits = {
@@ -309,7 +340,7 @@ def _holds(inputs: tuple[int, ...], places: tuple[int, ...], axis: int) -> bool:
 
 
 def _from_front(axis: int, axes: int) -> int:
-    if not (1 <= axis < axes or 1 - axes <= axis < 0):
+    if not isinstance(axis, int) or not (1 <= axis < axes or 1 - axes <= axis < 0):
         raise InputError(
             f"a channel axis from 1 to {axes - 1}",
             f"{axis}",

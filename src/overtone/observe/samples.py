@@ -178,7 +178,7 @@ class Batch(Samples):
             part = leaf[begin:end].to(device)
             return part if dtype is None or not part.is_floating_point() else part.to(dtype)
 
-        return _each(self.tensors, cut)
+        return change_each(self.tensors, cut)
 
     def crowding(self, dtype: torch.dtype | None) -> Crowding | None:
         """Of the first tensor whose rows fall together."""
@@ -191,11 +191,11 @@ class Batch(Samples):
 
     def arrays(self) -> Any:
         """The tensors as NumPy arrays, in their own precision."""
-        return _each(self.tensors, lambda leaf: leaf.cpu().numpy())
+        return change_each(self.tensors, lambda leaf: leaf.cpu().numpy())
 
     def at(self, index: Tensor) -> Batch:
         """These samples alone, (M,) int64 positions; they know of the others."""
-        drawn = Batch(_each(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
+        drawn = Batch(change_each(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
         drawn._drawn_from = (self, index.cpu())
         return drawn
 
@@ -292,9 +292,15 @@ def leaves(tree: Any, name: str) -> list[tuple[str, Tensor]]:
     return [(name, tree)]
 
 
-def _each(tree: Any, change: Callable[[Tensor], Any]) -> Any:
+def change_each(tree: Any, change: Callable[[Tensor], Any]) -> Any:
+    """A nesting of dicts and tuples with something else in place of each tensor.
+
+    Args:
+        tree: What `Batch.tensors` is.
+        change: From a tensor to what replaces it.
+    """
     if isinstance(tree, Mapping):
-        return {key: _each(part, change) for key, part in tree.items()}
+        return {key: change_each(part, change) for key, part in tree.items()}
     if isinstance(tree, tuple):
-        return tuple(_each(part, change) for part in tree)
+        return tuple(change_each(part, change) for part in tree)
     return change(tree)
