@@ -45,7 +45,8 @@ class Probe(Recording):
     Re<F(prediction), F(target)> for the transform F of a view, the loss you pass, seconds since the probe was made, and
     the mean square errors on training, held-out and clean samples; everything in the target's own units.
 
-    The network is left exactly as it was: parameters, buffers, train/eval flags, gradient mode and random generators.
+    The network is left exactly as it was, with all that it holds: parameters, buffers, gradients, train/eval flags,
+    attributes, caches and hooks; so are gradient mode and random generators. What cannot be put back is refused.
     Once made, a probe does not end a training run by its own trouble: a row that it cannot measure or write is NaN,
     `faults` tells why, and a `ProbeWarning` is given once.
 

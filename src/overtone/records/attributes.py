@@ -116,7 +116,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
-    **dict.fromkeys(("versions", "varying"), _MAPPING),
+    **dict.fromkeys(("versions", "varying", "crowding"), _MAPPING),
     "ending": _TEXT,
     "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),
     "bandwidth": _NUMBERS,

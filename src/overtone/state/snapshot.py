@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import threading
 from array import array
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, final
@@ -31,6 +30,8 @@ _ATOMS = frozenset(
     )
 )
 
+_DICTS = frozenset((dict, OrderedDict))
+
 _WITHOUT = (torch.optim.Optimizer, torch.utils.data.Dataset, torch.utils.data.DataLoader)
 
 
@@ -52,6 +53,7 @@ class Snapshot:
         self._pieces: set[tuple[Any, ...]] = set()
         self._devices: set[torch.device] = set()
         self._parts: list[Part] = []
+        self._empty: list[dict[Any, Any]] = []
         waiting = list(roots)
         with torch._C.DisableTorchFunctionSubclass():
             while waiting:
@@ -59,6 +61,9 @@ class Snapshot:
                 if type(thing) in _ATOMS or id(thing) in self._seen:
                     continue
                 self._seen[id(thing)] = thing
+                if type(thing) in _DICTS and not thing:
+                    self._empty.append(thing)
+                    continue
                 for part, within in self._look(thing):
                     if part is not None:
                         self._parts.append(part)
@@ -71,9 +76,18 @@ class Snapshot:
         Raises:
             InputError: If something has changed that cannot be put back; all else is put back all the same.
         """
-        with contextlib.ExitStack() as stack, torch._C.DisableTorchFunctionSubclass():
+        refused: list[Exception] = []
+        with torch._C.DisableTorchFunctionSubclass():
+            for empty in self._empty:
+                if empty:
+                    empty.clear()
             for part in self._parts:
-                stack.callback(part.restore)
+                try:
+                    part.restore()
+                except Exception as error:  # noqa: BLE001
+                    refused.append(error)
+        if refused:
+            raise refused[0]
 
     def _look(self, thing: Any) -> Found:
         if isinstance(thing, Tensor):
