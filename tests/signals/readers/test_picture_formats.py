@@ -60,6 +60,26 @@ def test_orientation_in_every_format(tmp_path: Path, suffix: str, orientation: i
     assert image(path).notes == (("orientation applied",) if orientation > 1 else ())
 
 
+@pytest.mark.parametrize("number", [0, 9, 65535])
+def test_an_orientation_that_is_none_of_the_eight_is_no_orientation(tmp_path: Path, number: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = number
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=exif)
+    close(tmp_path / "a.png", COLOURS / 255)
+    assert image(tmp_path / "a.png").notes == ()
+
+
+def test_an_orientation_in_xmp_alone_is_applied(tmp_path: Path) -> None:
+    told = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    body = b"http://ns.adobe.com/xap/1.0/\0" + told.encode()
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.ascontiguousarray(STORED[6](BLOCKS))).save(path, quality=95)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:])
+    close(path, BLOCKS / 255, atol=0.04)
+    assert image(path).notes == ("orientation applied",)
+
+
 def with_chunk(path: Path, kind: bytes, body: bytes, *, last: bool = False) -> Path:
     """Add a chunk to a PNG before its pixels, or after them."""
     data = path.read_bytes()

@@ -167,6 +167,14 @@ def test_jpeg_strips_decode_as_the_whole_picture(tmp_path: Path) -> None:
         assert np.abs(signal.grid_values.numpy() - pixels.reshape(40, 56, -1)).max() < 12
 
 
+def test_jpeg_strips_of_inks_are_not_inverted(tmp_path: Path) -> None:
+    blocks = np.kron(numbers(4, 4, 3, dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
+    Image.fromarray(blocks).convert("CMYK").save(tmp_path / "a.tif", compression="jpeg", quality=95)
+    signal = image(tmp_path / "a.tif")
+    np.testing.assert_allclose(signal.grid_values, blocks / 255, rtol=0, atol=0.03)
+    assert signal.notes == ("converted from CMYK to RGB",)
+
+
 @pytest.mark.parametrize(
     "compression", ["group3", "group4", "tiff_ccitt", "packbits", "tiff_lzw", "tiff_adobe_deflate"]
 )

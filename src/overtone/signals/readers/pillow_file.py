@@ -41,11 +41,17 @@ def read(path: Path) -> Pixels:
         with Image.open(path, formats=_formats()) as opened:
             frames, notes = getattr(opened, "n_frames", 1), _beside(opened)
             opened.load()
-            orientation = opened.getexif().get(_ORIENTATION, 1)
+            orientation = _orientation(opened)
             stored, coverage, how = _pixels(path, opened)
         notes += (f"first of {frames} frames",) * (frames > 1)
         notes += ("orientation applied",) * (orientation in range(2, 9)) + how
         return Pixels(upright(stored, orientation), coverage, notes=notes + _depth(path))
+
+
+def _orientation(opened: Image.Image) -> int:
+    """The number in EXIF or XMP, 1 where it is none of the eight."""
+    found = opened.getexif().get(_ORIENTATION, 1)
+    return int(found) if found in range(1, 9) else 1
 
 
 def _formats() -> list[str]:

@@ -44,13 +44,13 @@ def codec(page: tifffile.TiffPage) -> Codec | None:
         }
         columns = page.tilewidth if page.is_tiled else page.imagewidth
         return lambda data, _, rows: _one_bit(data, columns, rows, compression, options)
-    if deep or page.samplesperpixel > 3:
+    if deep or page.samplesperpixel > 4:
         return None
     if compression == _JPEG:
         tables, ycbcr = bytes(page.jpegtables or b""), page.photometric == _YCBCR
         return lambda data, _, __: _jpeg(data, tables, ycbcr)
     if compression in _WEBP:
-        mode = "RGB" if page.samplesperpixel == 3 else "L"
+        mode = {3: "RGB", 4: "RGBA"}.get(int(page.samplesperpixel), "L")
         return lambda data, _, __: _picture(WebPImagePlugin.WebPImageFile, data, mode)
     if compression in _JPEG_2000 and compression != _JPEG_2000[0]:
         return lambda data, _, __: _picture(Jpeg2KImagePlugin.Jpeg2KImageFile, data, None)
@@ -100,7 +100,8 @@ def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
     """A JPEG stream whose tables may stand apart and whose colour space the TIFF tells, not the stream."""
     told = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\1" if ycbcr else b"\0")
     shared = tables[2:-2] if tables.endswith(b"\xff\xd9") else tables[2:]
-    return _picture(JpegImagePlugin.JpegImageFile, data[:2] + told + shared + data[2:], None)
+    pixels = _picture(JpegImagePlugin.JpegImageFile, data[:2] + told + shared + data[2:], None)
+    return 255 - pixels if pixels.shape[-1] == 4 else pixels  # Pillow takes four samples for inks, inverted
 
 
 def _picture(kind: type[ImageFile.ImageFile], data: bytes, mode: str | None) -> np.ndarray:
