@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
 
 from overtone.cli.interrupts import insisting
 
 __all__ = ["main"]
+
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -16,5 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: The words after the program's name; those of the process if None.
     """
-    with insisting():
-        importlib.import_module("overtone.cli.main").main(arguments)
+    with insisting() as pressed:
+        try:
+            importlib.import_module("overtone.cli.main").main(arguments)
+        except SystemExit as ended:
+            if pressed.count and not ended.code:
+                print("overtone: interrupted, when all was done.", file=sys.stderr)
+                raise SystemExit(INTERRUPTED) from ended
+            raise

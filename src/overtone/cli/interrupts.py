@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 
 SOON, AGAIN = 0.05, 2.0
@@ -18,8 +19,15 @@ PATIENCE = 4
 _IMPORT = "<frozen importlib"
 
 
+@dataclass
+class Presses:
+    """How often Ctrl-C was pressed."""
+
+    count: int = 0
+
+
 @contextlib.contextmanager
-def insisting() -> Iterator[None]:
+def insisting() -> Iterator[Presses]:
     """Inside, SIGINT raises KeyboardInterrupt until the block is left.
 
     One exception may be lost: raised in a destructor or in a callback of a library it is printed or dropped, raised
@@ -27,18 +35,20 @@ def insisting() -> Iterator[None]:
     an import, and comes again every two seconds. It is heard also where a shell script started the program in the
     background, which ignores SIGINT until somebody listens.
 
+    Yields:
+        How often it was pressed so far.
+
     Signals can only be caught in the main thread; elsewhere, and where the system has no timers, nothing is changed.
     """
     here = threading.current_thread() is threading.main_thread()
     if not here or not hasattr(signal, "setitimer"):
-        yield
+        yield Presses()
         return
-    presses = 0
+    pressed, left = Presses(), signal.getitimer(signal.ITIMER_REAL)
 
     def press(_number: int, frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        if presses >= PATIENCE:
+        pressed.count += 1
+        if pressed.count >= PATIENCE:
             os._exit(130)
         insist(_number, frame)
 
@@ -53,11 +63,12 @@ def insisting() -> Iterator[None]:
     signal.signal(signal.SIGALRM, insist)
     signal.signal(signal.SIGINT, press)
     try:
-        yield
+        yield pressed
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_REAL, *left)
 
 
 def _imports(frame: FrameType | None) -> bool:

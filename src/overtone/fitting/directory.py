@@ -81,7 +81,8 @@ class RunDirectory:
         with _written_to(self.path):
             if not os.path.exists(self.path) or {file.name for file in self.path.iterdir()} <= BEGINNING:
                 return
-        if not (self.path / SETTINGS).is_file():
+        settings = self.path / SETTINGS
+        if not (settings.is_file() or settings.is_symlink()):
             raise InputError(
                 "an empty directory or an earlier run",
                 "other files in it",

@@ -13,7 +13,8 @@ from overtone.choices import member
 from overtone.errors import InputError
 from overtone.fitting.arguments import activations, per_axis
 from overtone.fitting.encoding import Encoding, encode
-from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore
+from overtone.fitting.room import check_memory
+from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, checks
 from overtone.nn.activations import Reaching
 from overtone.rng import derive
 from overtone.signals import Samples, Scattered, Signal
@@ -150,6 +151,8 @@ def build(
     axes = len(grid.origin)
     if room is None:
         room = Size(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
+    sizes = [checks.size(getattr(settings, name), name) for name in ("width", "depth", "features")]
+    check_memory(*sizes, signal.values.shape[1])
     settings, reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
     frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
     inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Room on the disk: how much a run needs and how much there is, asked before anything is written."""
+"""Room in memory and on the disk: how much a run needs and how much there is, asked before anything is done."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from overtone.errors import RunError
 from overtone.nn import Field
 from overtone.signals import Samples
+from overtone.tune.size import parameters
 
 MIB = 1 << 20
 
@@ -35,6 +37,34 @@ def needed(signal: Samples, network: Field, pictures: int) -> int:
     samples = min(signal.values.shape[0], LARGEST_PICTURE) * signal.values.shape[1]
     parameters = sum(p.numel() for p in network.parameters())
     return FIXED + 4 * samples * pictures + (2 * 3 + KEPT) * 4 * parameters
+
+
+def check_memory(width: int, depth: int, features: int, channels: int) -> None:
+    """Whether a network can be trained in the memory of this machine: weights, gradients and an optimizer's averages.
+
+    Asked before anything is allocated, since a system that promises more than it has ends the process instead.
+
+    Args:
+        width: Units of a hidden layer.
+        depth: Hidden layers.
+        features: Frequencies of the encoding.
+        channels: Outputs.
+
+    Raises:
+        RunError: If it cannot.
+    """
+    if 4 * 4 * parameters(width, depth, features, channels) > _memory():
+        raise RunError(
+            "enough memory", "less than this takes", "make width=, depth=, features= or batch= smaller"
+        )
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine; where the system does not tell, as many as addresses reach."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 48
 
 
 def available(path: Path) -> int:

@@ -18,6 +18,9 @@ Numbers = float | Sequence[float] | Tensor
 LARGEST = (1 << 31) - 1
 """The largest size of an axis."""
 
+DEEPEST = 4096
+"""The most layers."""
+
 
 def size(value: int, name: str, least: int = 1) -> int:
     """`value` as a whole number of at least `least`.
@@ -33,7 +36,7 @@ def size(value: int, name: str, least: int = 1) -> int:
     Raises:
         InputError: If it is anything else.
     """
-    return amounts.whole(value, name, least, LARGEST)
+    return amounts.whole(value, name, least, DEEPEST if name == "depth" else LARGEST)
 
 
 def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
