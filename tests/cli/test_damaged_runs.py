@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sqlite3
+import warnings
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from overtone import records, report
 from overtone.errors import InputError, OvertoneError
+from overtone.observe.log import ProbeWarning
 from overtone.records.codec import checksum
 from tests.cli.calling import SENTENCE, TINY, ask, waves
 from tests.damage import damaged_json, flipped, some
@@ -68,7 +70,9 @@ def faults(damages, write, restore, ask_for=resumed):
     for name, content in damages:
         write(content)
         try:
-            answer = ask_for()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ProbeWarning)
+                answer = ask_for()
             if not refused_or_done(answer):
                 wrong.append(f"{name}: {answer.code} {answer.err[-300:]}")
         except BaseException as error:  # noqa: BLE001

@@ -35,7 +35,7 @@ def origin(context: click.Context, settings: RunSettings, source: str | None, wh
     if settings.source is not None:
         known = Fields(settings.source, where, ("source",))
         for name in ("path", "clean"):
-            known.maybe(name, known.text)
+            known.maybe(name, known.path)
         reading = known.within("reading") if known.has("reading") else Fields({}, where)
         return settings.source | {"reading": _reading(context, reading)}
     if source is None:

@@ -34,10 +34,11 @@ def per_axis(bandwidth: float | Sequence[float] | None) -> tuple[float, ...] | N
     """One number or one per axis, as a tuple; None stays None."""
     if bandwidth is None:
         return None
+    given: Any = bandwidth
     try:
-        several = [bandwidth] if isinstance(bandwidth, numbers.Real | str) else list(bandwidth)
+        several = [given] if isinstance(given, numbers.Real | str) else list(given)
     except TypeError:
-        several = [bandwidth]
+        several = [given]
     for one in several:
         if isinstance(one, bool) or not isinstance(one, numbers.Real | torch.Tensor):
             raise InputError(

@@ -151,8 +151,10 @@ def build(
     axes = len(grid.origin)
     if room is None:
         room = Size(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
-    sizes = [checks.size(getattr(settings, name), name) for name in ("width", "depth", "features")]
-    check_memory(*sizes, signal.values.shape[1])
+    width, depth, features = (
+        checks.size(getattr(settings, name), name) for name in ("width", "depth", "features")
+    )
+    check_memory(width, depth, features, signal.values.shape[1])
     settings, reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
     frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
     inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))

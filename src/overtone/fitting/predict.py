@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from overtone import records
+from overtone.amounts import whole
 from overtone.defaults import standard
+from overtone.errors import InputError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.network import Encoding, NetworkSettings, build
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 OUTPUTS = 1536
 """Samples times channels that are predicted; of a larger signal a window of about as many."""
+
+LONGEST = 10_000_000
+"""Steps that can be predicted."""
 
 PILOT = 0.05
 """Length of the pilot as a share of the steps."""
@@ -156,13 +161,18 @@ def predict(
     built = build(signal, given, seed, noise, room)
     field = built.field.to(where)
     last = expected_steps(field, signal, options)
+    if last > LONGEST:
+        raise InputError(
+            f"at most {LONGEST:,} steps to predict", f"{last:,}", "pass fewer steps= or seconds=", "steps"
+        )
+    trained_first = max(1, round(PILOT * last)) if pilot is None else whole(pilot, "pilot", 0, last)
     part = window(signal, OUTPUTS)
     found = foretell(
         signal,
         field,
         options.optimizer_for(field),
         last,
-        pilot=max(1, round(PILOT * last)) if pilot is None else pilot,
+        pilot=trained_first,
         part=part if part is not signal else None,
         batch=options.batch_of(signal.train_index.numel()),
         schedule=lambda step: options.decay.factor(step / last),

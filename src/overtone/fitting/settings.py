@@ -18,6 +18,9 @@ from overtone.training import Decay, Optimizer, Options, Precision
 LARGEST = (1 << 53) - 1
 """The largest whole number in settings."""
 
+LONGEST_PATH = 4096
+"""Characters of a path."""
+
 Some = TypeVar("Some")
 
 
@@ -224,6 +227,13 @@ class Fields:
         value = self._plain.get(name)
         if not isinstance(value, str):
             raise self.wrong(name, "a text")
+        return value
+
+    def path(self, name: str) -> str:
+        """The path of a file."""
+        value = self.text(name)
+        if not value or "\0" in value or len(value) > LONGEST_PATH:
+            raise self.wrong(name, "the path of a file")
         return value
 
     def texts(self, name: str) -> list[str]:
