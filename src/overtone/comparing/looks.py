@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from overtone.comparing.comparison import Comparison
+from overtone.comparing.score import Score
 from overtone.plots import encode, style
 from overtone.plots.text import decibels
 from overtone.report.blocks import Block, Picture, Pictures, Plot
@@ -25,6 +26,12 @@ def looks(found: Comparison) -> Block:
 def _names(found: Comparison) -> list[str]:
     names = [score.name for score in found.scores]
     return list(dict.fromkeys([found.winner, *names]))[:SHOWN]
+
+
+def _quality(score: Score) -> str:
+    """The quality of what is shown, which is one seed's."""
+    which = ", first seed" if len(score.psnr) > 1 else ""
+    return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
 
 
 def _pictures(found: Comparison, axes: int) -> Pictures:
@@ -48,10 +55,7 @@ def _pictures(found: Comparison, axes: int) -> Pictures:
     seen[train] = signal.values.cpu().double().numpy()[train]
     levels = {score.name: score for score in found.scores}
     shown = [one("Reference", "what is compared with", reference), one("Samples", "gaps are black", seen)]
-    shown += [
-        one(name, f"{decibels(levels[name].psnr[0])} held out", found.predictions[name])
-        for name in _names(found)
-    ]
+    shown += [one(name, _quality(levels[name]), found.predictions[name]) for name in _names(found)]
     part = "" if axes == 2 else " The middle slice of the first axis."
     return Pictures("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
 

@@ -51,7 +51,13 @@ def page(found: Comparison) -> Page:
     table = Table(
         "Candidates in numbers",
         [_row(score) for score in found.scores],
-        ("Candidate", "PSNR (dB)", "90 % interval", "Time (s)", "Parameters"),
+        (
+            "Candidate",
+            "PSNR on held-out samples, mean over seeds (dB)",
+            "90 % interval",
+            "Time (s)",
+            "Parameters",
+        ),
         numeric=True,
     )
     price = Plot("cost", "Quality and time", "Time to learn and predict, mean over seeds.", cost(shown))
@@ -61,7 +67,13 @@ def page(found: Comparison) -> Page:
         Section("how", "How it was done", [Table("Settings", _how(found), folded=True)]),
     ]
     best = next(score for score in found.scores if score.name == found.winner)
-    tiles = [Tile("Winner", found.winner), Tile("Held-out PSNR", decibels(best.mean))]
+    tiles = [
+        Tile("Winner", found.winner),
+        Tile(
+            "PSNR on held-out samples" + (", mean over seeds" if len(best.psnr) > 1 else ""),
+            decibels(best.mean),
+        ),
+    ]
     return Page(f"{signal.name}: candidates compared", subtitle, answers, tiles, lead, sections)
 
 
