@@ -80,7 +80,7 @@ def _at(f: Findings) -> str:
     """The step that figures are of; where another network was put back, that it was."""
     if f.step == f.last:
         return f"At step {count(f.step)}"
-    return f"At step {count(f.step)}, whose network was kept of {count(f.last)} steps"
+    return f"At step {count(f.step)}, whose network was kept of {plural(f.last, 'step')}"
 
 
 def _learned(f: Findings) -> str:
