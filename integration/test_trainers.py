@@ -1,11 +1,12 @@
 import lightning.pytorch as pl
 import numpy as np
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from overtone.observe import EveryStep, Probe, views
+from overtone.observe import EveryStep, Probe, ProbeWarning, views
 from overtone.observe.huggingface import ProbeCallback as ForTransformers
 from overtone.observe.lightning import ProbeCallback as ForLightning
 from overtone.observe.loggers import TensorBoard
@@ -123,3 +124,93 @@ def test_tensorboard(tmp_path):
     errors = [event.value for event in log.Scalars("overtone/graph/train_error")]
     np.testing.assert_allclose(errors, probe.record.train_error, rtol=1e-6)
     assert len(log.Images("overtone/graph/learning order")) == 2
+
+
+class Sized(Module):
+    def __init__(self):
+        super().__init__()
+        self.batch_size = 4
+
+    def train_dataloader(self):
+        return torch.utils.data.DataLoader(
+            torch.utils.data.TensorDataset(*table()), batch_size=self.batch_size
+        )
+
+
+def quiet(callbacks, **options):
+    return pl.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def test_lightning_that_looks_for_a_batch_size(tmp_path):
+    callback = ForLightning(views.graph(*table()), tmp_path, schedule=EveryStep(4))
+    finder = pl.callbacks.BatchSizeFinder(max_trials=2, steps_per_trial=2)
+    quiet([finder, callback], max_steps=9).fit(Sized())
+    assert list(callback.probe.record.step) == [0, 4, 8, 9]
+    assert callback.probe.faults == []
+
+
+def test_lightning_that_fits_twice(tmp_path):
+    callback = ForLightning(views.graph(*table()), tmp_path / "on", schedule=EveryStep(20))
+    module, trainer = Sized(), quiet([callback], max_epochs=1)
+    trainer.fit(module)
+    trainer.fit_loop.max_epochs = 2
+    trainer.fit(module)
+    assert list(callback.probe.record.step) == [0, 20, 40, 60, 64]
+    callback = ForLightning(views.graph(*table()), tmp_path / "anew", schedule=EveryStep(4))
+    quiet([callback], max_steps=8).fit(Sized())
+    with pytest.warns(ProbeWarning, match="step 0 came after step 8"):
+        quiet([callback], max_steps=5).fit(Sized())
+    assert list(callback.probe.record.step) == [0, 4, 5]
+
+
+class Full(nn.Module):
+    """Runs out of memory once, with more than eight samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.calls = nn.Linear(8, 1), 0
+
+    def forward(self, x, labels=None):
+        if self.training and len(x) > 8:
+            self.calls += 1
+            if self.calls == 4:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+        outputs = self.last(x)
+        loss = {} if labels is None else {"loss": nn.functional.mse_loss(outputs, labels)}
+        return loss | {"logits": outputs}
+
+
+def test_transformers_that_look_for_a_batch_size(tmp_path):
+    x, y = table()
+    given = []
+
+    def forward(network, inputs):
+        given.append(type(network))
+        return network(**inputs)["logits"]
+
+    view = views.graph({"x": x}, y, features=x)
+    callback = ForTransformers(view, tmp_path / "run", schedule=EveryStep(2), forward=forward)
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path / "out"),
+        max_steps=7,
+        per_device_train_batch_size=16,
+        auto_find_batch_size=True,
+        report_to=[],
+        save_strategy="no",
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    data = [{"x": row, "labels": target} for row, target in zip(x, y, strict=True)]
+    with pytest.warns(ProbeWarning, match="training began again"):
+        Trainer(model=Full(), args=arguments, train_dataset=data, callbacks=[callback]).train()
+    assert list(callback.probe.record.step) == [0, 2, 4, 6, 7]
+    assert callback.probe.record.attrs["restarts"][0]["step"] == 0
+    assert set(given) == {Full}

@@ -12,7 +12,9 @@ from torch import nn
 from overtone import signals
 from overtone.errors import InputError
 from overtone.observe import EveryStep, Probe, ProbeWarning, views
+from overtone.observe.evaluate import Evaluator
 from overtone.observe.probe import WHOLE
+from overtone.observe.samples import Batch
 from tests.observe import standins
 
 N = 60
@@ -365,3 +367,14 @@ def test_a_network_that_differentiates_inside_is_told_how_and_the_advice_works(t
     wrong = (network(x).detach() - y).square().mean()
     assert float(probe.record.train_error[0]) == pytest.approx(float(wrong), rel=1e-5)
     assert all(p.grad is None for p in network.parameters())
+
+
+@pytest.mark.parametrize("make", [Graph, Centred, Places], ids=["graph", "set", "places"])
+def test_each_of_several_processes_evaluates_the_whole_for_its_share(make):
+    x, _ = data()
+    evaluate, samples = Evaluator(make()), Batch(x).at(torch.arange(3, 40))
+    evaluate.trial(samples)
+    shares = [evaluate(samples, begin, end) for begin, end in ((0, 20), (20, 37))]
+    with torch.no_grad():
+        expected = evaluate.network.eval()(x)[3:40]
+    torch.testing.assert_close(torch.cat(shares), expected)
