@@ -249,6 +249,12 @@ def test_values_never_begin_within_the_header(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("code", [0, 1, 255, 999, -7])
+def test_types_that_are_not_read_are_named(tmp_path: Path, code: int) -> None:
+    words = refusal(read, edited(tmp_path / "a.nii", 70, "h", code))
+    assert f"values of a type that nibabel reads, got datatype {code}; convert it to float32" in words
+
+
 def analyze(path: Path) -> None:
     nibabel.save(nibabel.AnalyzeImage(VALUES, None), path)
 

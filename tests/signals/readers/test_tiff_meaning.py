@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from overtone.signals import Alpha, array, image, read, volume
+from tests.signals.readers.tiff import LZW, NONE, write_tiff
 from tests.signals.refusals import refusal
 
 ROWS, COLUMNS = np.mgrid[0:24, 0:30]
@@ -97,6 +98,23 @@ def test_palettes_of_both_conventions_reach_white(tmp_path: Path, factor: int) -
         tmp_path / "a.tif", index, photometric="palette", colormap=(table * factor).astype(np.uint16)
     )
     np.testing.assert_allclose(read(path).grid_values, table.T[index] / 255, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("compression", [NONE, LZW])
+def test_small_palettes(tmp_path: Path, bits: int, compression: int) -> None:
+    index = np.random.default_rng(0).integers(0, 2**bits, (6, 9, 1)).astype(np.uint8)
+    table = np.random.default_rng(1).integers(0, 65536, (3, 2**bits))
+
+    def packed(block: np.ndarray) -> bytes:
+        lines = [[int(b) for v in row.ravel() for b in format(v, f"0{bits}b")] for row in block]
+        return b"".join(np.packbits(line).tobytes() for line in lines)
+
+    tags = {258: (3, bits), 320: (3, table.ravel().tolist())}
+    path = write_tiff(
+        tmp_path / "a.tif", [index], compression=compression, photometric=3, tags=tags, data=packed
+    )
+    np.testing.assert_allclose(read(path).grid_values, table.T[index[..., 0]] / 65535, rtol=0, atol=1e-7)
 
 
 def test_white_is_zero_in_every_type(tmp_path: Path) -> None:

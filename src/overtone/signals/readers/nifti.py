@@ -120,7 +120,14 @@ def _kind(head: bytes, where: str) -> Any:
 
 
 def _check_numbers(raw: Any, where: str) -> None:
-    """Refuse headers whose scale or place of the values are no usable numbers."""
+    """Refuse headers whose type, scale or place of the values are none that can be used."""
+    if not _reads_type(raw):
+        raise InputError(
+            "values of a type that nibabel reads",
+            f"datatype {int(raw['datatype'])}",
+            "convert it to float32",
+            where,
+        )
     slope, inter, start = (float(raw[name]) for name in ("scl_slope", "scl_inter", "vox_offset"))
     if math.isfinite(slope) and slope != 0 and not math.isfinite(inter):
         raise InputError(
@@ -136,6 +143,14 @@ def _check_numbers(raw: Any, where: str) -> None:
             "set it in the header, for a single file to 352 or more",
             where,
         )
+
+
+def _reads_type(raw: Any) -> bool:
+    try:
+        found = raw.get_data_dtype()
+    except (KeyError, nibabel.spatialimages.HeaderDataError):
+        return False
+    return found.kind != "V" or bool(found.names)
 
 
 def _first_byte(raw: Any) -> int:
