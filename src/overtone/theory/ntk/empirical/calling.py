@@ -43,7 +43,7 @@ def alone(network: nn.Module, sample: Tensor) -> Tensor:
         raise InputError(
             "a network that takes a sample alone",
             f"the failure: {str(failure).rstrip('.')}",
-            "take out what mixes the samples of a batch",
+            "take out what needs more samples than one, for instance statistics of the batch",
             "network",
         ) from failure
 

@@ -17,7 +17,7 @@ from overtone.theory.ntk.empirical.backward import flat, pulled, real, rows, wid
 from overtone.theory.ntk.empirical.calling import FAILURES, alone, check_independent, outputs_of
 from overtone.theory.ntk.empirical.invariant import close, floor, groups, lonely, weights
 from overtone.theory.ntk.empirical.plan import probe_samples, trained_parameters
-from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs, plain
 from overtone.theory.ntk.empirical.untouched import untouched
 
 Direction = dict[str, Tensor]
@@ -51,7 +51,7 @@ class Jacobian:
 
     def __init__(self, network: nn.Module, x: Tensor, chunk: int) -> None:
         check_samples(network, x=x)
-        self.network, self.x, self.chunk = network, x.detach(), chunk
+        self.network, self.x, self.chunk = network, plain(x), chunk
         self.parameters = trained_parameters(network)
         self.alone = False
         with untouched(network, x.device):

@@ -17,7 +17,7 @@ from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.plan import probe_samples
 from overtone.theory.ntk.empirical.rules import rule_for
-from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs, plain
 from overtone.theory.ntk.empirical.sources import Idle, Route, Source
 from overtone.theory.ntk.empirical.untouched import untouched
 
@@ -134,6 +134,7 @@ def finite(
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
     """
     _check(network, x1, x2)
+    x1, x2 = plain(x1), None if x2 is None else plain(x2)
     columns = 0 if x2 is None else len(x2)
     with untouched(network, x1.device):
         probe = probe_samples(x1)

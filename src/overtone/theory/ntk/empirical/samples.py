@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
@@ -33,6 +34,12 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
             "move them to one with .to(device)",
             "network",
         )
+
+
+def plain(x: Tensor) -> Tensor:
+    """Samples without a history, that can be part of one: those made in inference mode are copied."""
+    with torch.inference_mode(False):
+        return x.clone() if x.is_inference() else x.detach()
 
 
 def _check_state(name: str, value: Tensor) -> None:

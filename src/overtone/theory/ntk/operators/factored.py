@@ -14,7 +14,7 @@ from overtone.theory.ntk.empirical.blocks import GIB, Appetite, appetite
 from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.plan import probe_samples
-from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs, plain
 from overtone.theory.ntk.empirical.untouched import untouched
 from overtone.theory.ntk.operators.operator import Operator
 
@@ -39,7 +39,7 @@ class Factors:
 
     def __init__(self, network: nn.Module, x: Tensor) -> None:
         check_samples(network, x=x)
-        self.network, self.x = network, x.detach()
+        self.network, self.x = network, plain(x)
         with untouched(network, x.device):
             first = first_outputs(network, probe_samples(self.x))
             self.dtype, self.channels = first.dtype, first.shape[1]
