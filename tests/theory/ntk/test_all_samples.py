@@ -34,7 +34,7 @@ def check(network: nn.Module, x: Tensor) -> ntk.Kernel:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     random = torch.get_rng_state()
     found = finite(network, x, outputs=Outputs.BLOCKS)
-    corner = finite(network, x[:2], x[1:]).matrix
+    corner = finite(network, x[:2], x[len(x) // 2 :]).matrix
     vector = torch.randn(len(found.matrix), generator=seeded(2)).to(found.matrix)
     products = [
         form @ vector for form in (Implicit(network, x), Implicit(network, x, chunk=4), Factored(network, x))
@@ -48,7 +48,7 @@ def check(network: nn.Module, x: Tensor) -> ntk.Kernel:
     assert float((found.matrix - exact).abs().max() / scale) < EXACT
     per = len(exact) // len(x)
     traces = exact.unflatten(1, (-1, per)).unflatten(0, (-1, per)).diagonal(dim1=1, dim2=3).sum(-1)
-    assert float((corner - traces[:2, 1:]).abs().max() / scale) < EXACT * per
+    assert float((corner - traces[:2, len(x) // 2 :]).abs().max() / scale) < EXACT * per
     for product in products:
         assert float((product - exact @ vector).abs().max() / scale) < EXACT * len(exact)
     return found
@@ -196,6 +196,39 @@ def test_groups_cover_all_samples_and_are_never_the_whole():
             assert total > 32 or len(found) == count
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(
+    "follow", [torch.jit.script, lambda m: torch.jit.trace(m, samples(2, 4)), torch.fx.symbolic_trace]
+)
+def test_networks_that_were_compiled_in_advance(follow):
+    network = randomise(nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)).double())
+    rows, x = uneven.jacobian(network, samples(7, 4)), samples(7, 4)
+    exact = (rows @ rows.mT)[:, 3]
+    assert error(finite(follow(network), x, outputs=Outputs.BLOCKS).matrix[:, 3], exact) < EXACT
+    assert error(Factored(follow(network), x) @ torch.eye(14, dtype=torch.float64)[3], exact) < EXACT
+
+
+def test_single_outputs_without_the_axis_of_samples():
+    class Squeezed(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).squeeze()
+
+    network = randomise(Squeezed(4, 1).double())
+    check(network, samples(7, 4))
+    check(network, samples(1, 4))
+    with pytest.raises(
+        InputError, match="as many outputs for a sample alone as for one among others, got 2 and 1"
+    ):
+        finite(nn.Sequential(nn.Linear(4, 2), Halved()).double(), samples(7, 4))
+
+
+class Halved(nn.Module):
+    """Half of the outputs, but for single samples."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :1] if len(x) > 1 else x
+
+
 def test_gradients_that_were_there_stay_with_checkpoints():
     network = randomise(uneven.Reentrant(lambda h: h[:, 0] > 0).double())
     x = samples(6, 4)
@@ -231,4 +264,6 @@ def test_networks_that_cannot_be_differentiated_are_refused_with_advice_that_wor
     assert finite(lazy, torch.ones(4, 2)).shape == (4, 4)
     with torch.inference_mode():
         x = samples(4, 4)
-    check(randomise(uneven.TurnedRound().double()), x)
+    network = randomise(uneven.TurnedRound().double())
+    assert torch.equal(finite(network, x).matrix, finite(network, samples(4, 4)).matrix)
+    assert torch.equal(Implicit(network, x) @ torch.ones(8), Implicit(network, samples(4, 4)) @ torch.ones(8))

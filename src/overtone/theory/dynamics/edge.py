@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
+from overtone.theory.ntk.empirical.jacobian import Jacobian
 
 HELD = 4
 """Modes that are held at most."""
@@ -35,9 +35,6 @@ def hold(
         limit: The largest stable eigenvalue.
         scale: D by parameter name, or None for ones.
 
-    Raises:
-        InputError: If the network cannot be differentiated twice.
-
     Source: Damian, Nichani, Lee 2022 (arXiv 2209.15594), section 4; Cohen et al. 2024 (arXiv 2410.24206) for
     optimizers with a rate of their own for every parameter.
     """
@@ -45,7 +42,7 @@ def hold(
     parameters = list(named.values())
     weights = [torch.ones((), device=p.device) if scale is None else scale[n] for n, p in named.items()]
     for mode in modes[:, -HELD:].mT.flip(0):
-        with torch.enable_grad(), _twice():
+        with torch.enable_grad():
             y = network(x).reshape(-1)
             along = (y * mode.to(y)).sum()
             pulled = torch.autograd.grad(along, parameters, create_graph=True, materialize_grads=True)
@@ -61,18 +58,22 @@ def hold(
                     p.sub_(length * weight * each)
 
 
-@contextmanager
-def _twice() -> Iterator[None]:
-    """Says what it takes to move a network to the edge of stability."""
-    try:
-        yield
-    except RuntimeError as failure:
+def check_twice(network: nn.Module, x: Tensor) -> None:
+    """Raise InputError unless gradients can be differentiated once more, as `hold` does.
+
+    Some layers refuse, others give zeros without a word: what `Jacobian` finds out.
+
+    Args:
+        network: Maps (N, ...) to (N, C).
+        x: (N, ...) samples.
+    """
+    if Jacobian(network, x, len(x)).alone:
         raise InputError(
-            "a network that can be differentiated twice, to follow it at the edge of stability",
-            f"the failure: {str(failure).splitlines()[0].rstrip('.')}",
-            "pass part=signal, which goes on from the pilot without that",
+            "a network whose gradients can be differentiated once more, to follow it at the edge of stability",
+            "one whose gradients cannot, or depend on the batch",
+            "pass part=signal, which goes on from the pilot without that, or lower the learning rate",
             "network",
-        ) from failure
+        )
 
 
 def _square(weights: list[Tensor], vectors: tuple[Tensor, ...]) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from overtone import rng
 from overtone.theory.dynamics.drawn import draw
-from overtone.theory.dynamics.edge import hold
+from overtone.theory.dynamics.edge import check_twice, hold
 from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate, mean_rate
 from overtone.theory.dynamics.optimizer import second_moments
 from overtone.theory.dynamics.pilot import Pilot
@@ -77,6 +77,7 @@ class Leaps:
     def __init__(self, pilot: Pilot, x: Tensor, y: Tensor, train: Tensor, rule: Rule, rate: Rate) -> None:
         self.pilot, self.rule, self.rate = pilot, rule, rate
         self._x, self._y, self._train = x, y, train
+        self._twice = False
 
     def view(self, mean_over: int | None = None) -> View:
         """The network where it is now, with the momentum that it has.
@@ -204,6 +205,9 @@ class Leaps:
         beyond = linear.eigenvalues > limit
         if not bool(beyond.any()):
             return view
+        if not self._twice:
+            check_twice(self.pilot.network, self._x[self._train])
+            self._twice = True
         hold(self.pilot.network, self._x[self._train], linear.modes[:, beyond], limit, view.scale)
         outputs = self.pilot.outputs(self._x).double()
         return replace(view, linear=replace(linear, outputs=outputs))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.signals import Normalisation, Signal
-from overtone.theory.ntk.empirical.calling import half_the_digits
+from overtone.theory.ntk.empirical.calling import half_the_digits, outputs_of
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
 from overtone.theory.ntk.empirical.untouched import untouched
 
@@ -42,7 +42,7 @@ class Plain(nn.Module):
 
     def forward(self, coords: Tensor) -> Tensor:
         """(N, C) values at (N, d) physical coordinates."""
-        return self.network(coords.to(precision(self.network))).reshape(len(coords), -1)
+        return outputs_of(self.network, coords.to(precision(self.network)))
 
 
 def precision(network: nn.Module) -> torch.dtype:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.theory.ntk.empirical.calling import outputs_of
+from overtone.theory.ntk.empirical.calling import FAILURES, outputs_of
 from overtone.theory.ntk.empirical.checked import Gradients
+from overtone.theory.ntk.empirical.excluded import RevisionError
 from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.halves import mirrored
 from overtone.theory.ntk.empirical.outputs import Outputs, allocate, entries, window
@@ -65,11 +66,20 @@ def appetite(sources: Sequence[Source], probe: Tensor) -> Appetite:
     Args:
         sources: Where the gradients come from.
         probe: One sample or a few.
+
+    Raises:
+        RevisionError: If a source cannot take them.
     """
     saved, channels = _saved_bytes(sources[0], probe)
     held = scratch = 0
     for source in sources:
-        for features in source.alike(probe, channels):
+        try:
+            alike = source.alike(probe, channels)
+        except FAILURES as failure:
+            if source.excluded is None:
+                raise
+            raise RevisionError(source.excluded) from failure
+        for features in alike:
             held += features.size * 4
             scratch = max(scratch, features.scratch * 8)
     abreast = max(source.abreast(channels) for source in sources)

@@ -14,12 +14,14 @@ FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, Ass
 
 
 def outputs_of(network: nn.Module, x: Tensor) -> Tensor:
-    """The network's outputs as (N, C).
+    """The network's outputs as (N, C); those of a single sample may lack its axis.
 
     Raises:
         InputError: If the output is not one floating-point tensor with a row per sample.
     """
     y = network(x)
+    if isinstance(y, Tensor) and y.is_floating_point() and len(x) == 1:
+        return y.reshape(1, -1)
     if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim == 0 or len(y) != len(x):
         got = f"shape {tuple(y.shape)} of {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
         raise InputError(
@@ -31,14 +33,21 @@ def outputs_of(network: nn.Module, x: Tensor) -> Tensor:
     return y.reshape(len(x), -1)
 
 
-def alone(network: nn.Module, sample: Tensor) -> Tensor:
+def alone(network: nn.Module, sample: Tensor, channels: int | None = None) -> Tensor:
     """The outputs (1, C) for one sample (1, ...).
 
+    Args:
+        network: The network.
+        sample: One sample.
+        channels: C, if it is known.
+
     Raises:
-        InputError: If the network does not take a single sample.
+        InputError: If the network does not take a single sample, or gives another number of outputs for it.
     """
     try:
-        return outputs_of(network, sample)
+        y = outputs_of(network, sample)
+    except InputError:
+        raise
     except FAILURES as failure:
         raise InputError(
             "a network that takes a sample alone",
@@ -46,6 +55,14 @@ def alone(network: nn.Module, sample: Tensor) -> Tensor:
             "take out what needs more samples than one, for instance statistics of the batch",
             "network",
         ) from failure
+    if channels is not None and y.shape[1] != channels:
+        raise InputError(
+            "a network with as many outputs for a sample alone as for one among others",
+            f"{y.shape[1]} and {channels}",
+            "let it keep the axis of the samples",
+            "network",
+        )
+    return y
 
 
 def half_the_digits(dtype: torch.dtype) -> float:

@@ -117,7 +117,7 @@ class Gradients:
         last = any(isinstance(source, Layers) and source.last for source in self.sources)
         outputs = known[-1] if known else outputs_of(self.network, x).detach()
         for i in lonely(len(x), total):
-            y = alone(self.network, x[i : i + 1]).detach()
+            y = alone(self.network, x[i : i + 1], outputs.shape[1]).detach()
             self._check_outputs(taken, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y)
         for rows in groups(len(x), outputs.dtype, total):
             order = torch.randperm(rows.stop - rows.start, generator=self._draws, device="cpu").to(x.device)

@@ -55,7 +55,7 @@ class Jacobian:
         self.parameters = trained_parameters(network)
         self.alone = False
         with untouched(network, x.device):
-            first = first_outputs(network, self.x[:1])
+            first = first_outputs(network, probe_samples(self.x))
             self.channels, self.dtype = first.shape[1], first.dtype
             self._draws = torch.Generator().manual_seed(rng.derive(0, "Jacobian", "check"))
             with sdpa_kernel(SDPBackend.MATH):
@@ -92,7 +92,7 @@ class Jacobian:
         return dict(zip(self.parameters, total, strict=True)), torch.cat(seen)
 
     def _call(self, x: Tensor) -> Tensor:
-        return alone(self.network, x) if len(x) == 1 else outputs_of(self.network, x)
+        return alone(self.network, x, self.channels) if len(x) == 1 else outputs_of(self.network, x)
 
     def _push(self, x: Tensor, direction: Mapping[str, Tensor]) -> Tensor:
         """J u for some samples."""
@@ -133,7 +133,7 @@ class Jacobian:
         """Whether products of a chunk are those of other groups of its samples, and of each other's transpose."""
         y = self._call(part).detach()
         for i in lonely(len(part), len(self.x)):
-            check_independent(alone(self.network, part[i : i + 1]).detach(), y[i : i + 1], y)
+            check_independent(alone(self.network, part[i : i + 1], y.shape[1]).detach(), y[i : i + 1], y)
         order = torch.randperm(len(part), generator=self._draws, device="cpu").to(part.device)
         apart = [order[each] for each in groups(len(part), self.dtype, len(self.x))]
         direction = {name: self._random(p) for name, p in self.parameters.items()}

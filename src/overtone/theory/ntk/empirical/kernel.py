@@ -183,11 +183,11 @@ def _fallback(
     network: nn.Module, sources: Sequence[Source]
 ) -> tuple[dict[str, tuple[str, Route]], frozenset[str]]:
     """The layers that did not go by their rule, and those of them that have one."""
-    found, beyond = {}, set()
+    found, beyond, modules = {}, set(), dict(network.named_modules())
     for source in sources:
         for name in source.parameters if source.route is not Route.LAYERS else ():
             owner = name.rpartition(".")[0]
-            layer = network.get_submodule(owner)
+            layer = modules[owner]
             found[owner or "network"] = (type(layer).__name__, source.route)
             if rule_for(layer) is not None:
                 beyond.add(owner or "network")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -129,7 +130,8 @@ class _Truth:
     ) -> None:
         rows, taken, parameters = [], [], list(trained.values())
         for sample in probe:
-            y, grads = pulled(network, lambda s=sample: alone(network, s[None]), parameters, cotangent[None])  # type: ignore[misc]
+            call = functools.partial(alone, network, sample[None], len(cotangent))
+            y, grads = pulled(network, call, parameters, cotangent[None])
             rows.append(y)
             taken.append(flat(parameters, grads))
         self.outputs = torch.cat(rows)

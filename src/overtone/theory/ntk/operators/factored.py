@@ -45,7 +45,7 @@ class Factors:
             self.dtype, self.channels = first.dtype, first.shape[1]
             self.scale = max(1, first.element_size() // 4)
             self._gradients = Gradients(network, self.x, PASS)
-            self._measure()
+            self._gradients.settle(self._measure)
 
     def _measure(self) -> None:
         self.appetite: Appetite = appetite(self._gradients.sources, probe_samples(self.x)[:1])
