@@ -54,7 +54,7 @@ def check(network: nn.Module, x: Tensor) -> ntk.Kernel:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     steps=st.lists(st.sampled_from(uneven.STEPS), min_size=1, max_size=3),
     threshold=st.sampled_from([-0.3, 0.8, 1.5]),
