@@ -43,7 +43,7 @@ class Snapshot:
     name. Objects of training itself (optimizers, data loaders, trainers, loggers) are left out.
 
     Args:
-        roots: Networks and what else may change.
+        roots: Networks and what else may change; of a device, its random numbers.
         memory: GiB that may be copied; larger tensors are only watched.
     """
 
@@ -58,6 +58,8 @@ class Snapshot:
         with torch._C.DisableTorchFunctionSubclass():
             while waiting:
                 thing = waiting.pop()
+                if type(thing) is torch.device and thing.type not in ("cpu", "meta"):
+                    self._devices.add(thing)
                 if type(thing) in _ATOMS or id(thing) in self._seen:
                     continue
                 self._seen[id(thing)] = thing
