@@ -67,3 +67,12 @@ def test_too_few_samples_are_none():
 def test_a_scan_holds_it():
     found = ot.scan(ot.signals.array(wave(64, 3)))
     assert found.oscillation == Oscillation.of(found.signal)
+
+
+def test_one_sample_that_every_second_misses_has_no_growth_to_tell():
+    values = np.zeros(64)
+    values[17] = 1
+    found = Oscillation.of(ot.signals.array(values))
+    assert found.growth is None
+    assert not found.settled
+    assert found.sentence("m").endswith("values x radians per m; every second sample shows none of it.")

@@ -62,12 +62,12 @@ class Oscillation:
         found = barron.grid(
             values, [grid.spacing[axis] for axis in long], periodic=[inside.periodic[axis] for axis in long]
         )
-        growth = None if math.isnan(found.growth) else found.growth
+        growth = found.growth if math.isfinite(found.growth) else None
         return Oscillation(
             found.lower,
             found.upper,
             growth,
-            found.settled or growth is None,
+            found.settled or math.isnan(found.growth),
             tuple(jumps),
             window.covers(grid),
         )
@@ -96,5 +96,6 @@ class Oscillation:
         lower, upper = (f"{float(f'{value:.2g}'):g}" for value in (self.lower, self.upper))
         text = f"{lower} to {upper} values x radians per {unit}{part}"
         if not self.settled:
-            text += f"; {self.growth:.2g}-fold at half the spacing"
+            grows = "every second sample shows none of it"
+            text += "; " + (grows if self.growth is None else f"{self.growth:.2g}-fold at half the spacing")
         return text + "."
