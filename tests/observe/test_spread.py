@@ -97,6 +97,8 @@ def test_structure_is_seen_wherever_it_lies(shape):
             held[0] = False
             error = np.sqrt(row["residual_power"].sum(1)[held] / target[held])
             assert np.abs(error - left).max() < 0.02, (name, left)
+            tiles = part.bands.low >= part.geometry["measured_spread"]["tiles_resolve_from"]
+            assert np.abs(np.array(row["margins"]["relative_power"])[held & tiles]).max() < 1e-6, (name, left)
             for kind in ("train_error", "held_out_error"):
                 assert abs(row[kind] - true[kind]) <= 3 * row["margins"][kind] + 1e-12, (name, left, kind)
         garbage = signal.values + 0.1 * torch.from_numpy(where.reshape(-1, 1)) * torch.sign(signal.values)

@@ -100,7 +100,8 @@ class SpreadMeasurement:
 
         Returns:
             `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats,
-            and `margins`, half the widths of their 95 % intervals, those of powers for all channels together.
+            and `margins`, half the widths of 95 % intervals of the errors, of the residual power for all channels
+            together, and, as `relative_power`, of that over the target's.
         """
         residual = self._target - prediction.to(self._target.dtype)
         row: dict[str, Any] = {}
@@ -114,6 +115,7 @@ class SpreadMeasurement:
             cross = self._over_tiles(self._fine)[0] - self._over_tiles(fine, self._fine)[0]
             row["cross_power"] = torch.cat([known - low.cross, cross]).numpy()
             margins["residual_power"] = torch.cat([1.96 * low.error, margin]).sum(1).tolist()
+            margins["relative_power"] = self._relative(1.96 * low.error, fine)
         else:
             row["residual_power"] = np.full(tuple(self.target_power.shape), math.nan)
         errors = {"train_error": "trained", "held_out_error": "held out"}
@@ -180,11 +182,30 @@ class SpreadMeasurement:
 
     def _over_tiles(self, fine: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(band, channel) of the bands that tiles resolve: the mean over tiles, and half the width of its interval."""
-        each = self._transform.power(fine) if other is None else self._transform.cross(fine, other)
-        each = each[self._low :].reshape(len(self._density), self._tiles.count, -1) * self._density[..., None]
+        each = self._each(fine, other)
         weight = torch.from_numpy(self._tiles.weight)
         margin = torch.from_numpy(self._tiles.margin(each.movedim(1, 0).numpy()))
         return torch.einsum("btc,t->bc", each, weight), margin
+
+    def _each(self, fine: Tensor, other: Tensor | None = None) -> Tensor:
+        """(band, tile, channel) power, or product with other coefficients, of the bands that tiles resolve."""
+        each = self._transform.power(fine) if other is None else self._transform.cross(fine, other)
+        return each[self._low :].reshape(len(self._density), self._tiles.count, -1) * self._density[..., None]
+
+    def _relative(self, low: Tensor, fine: Tensor) -> list[float]:
+        """(band,) half the width of the interval of residual over target power, all channels together.
+
+        The tiles that hold more of the target than others hold more of the residual too, which this leaves out.
+        """
+        weight = self._tiles.weight
+        target, residual = (self._each(part).sum(2).numpy() for part in (self._fine, fine))
+        whole = np.maximum(weight @ target.T, np.finfo(np.float64).tiny)
+        apart = residual - (weight @ residual.T / whole)[:, None] * target
+        high = self._tiles.margin(apart.T) / whole
+        slow = low.sum(1).numpy() / np.maximum(
+            self.target_power[: self._low].sum(1).numpy(), np.finfo(np.float64).tiny
+        )
+        return [float(m) for m in np.minimum(np.concatenate([slow, high]), np.finfo(np.float32).max)]
 
     def _apart(self, square: Tensor) -> dict[str, np.ndarray]:
         """Square errors of the single samples by role."""

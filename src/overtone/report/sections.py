@@ -40,7 +40,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     sections = [
         *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
         Section("frequencies", "Frequencies", _frequencies(record), watched.sentences(record), pair=True),
-        Section("errors", "Errors over training", _errors(record), _beside(record), pair=True),
+        Section("errors", "Errors over training", _errors(record), pair=True),
         Section("bands", "Band by band", [band_table(record)]),
         *_how(record),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
@@ -75,15 +75,6 @@ def _errors(record: xr.Dataset) -> list[Block]:
     if any(np.isfinite(v).any() for v in quality.data_vars.values()):
         out.append(Plot("psnr", "PSNR", psnr.describe(quality), psnr.figure(record)))
     return [*out, Plot("loss", "Loss and mean square error", loss.describe(losses), loss.figure(record))]
-
-
-def _beside(record: xr.Dataset) -> list[str]:
-    """How the curves differ from the key figures, where these are over more samples."""
-    if not watched.sentences(record) or not any(level.whole for level in derived.levels(record)):
-        return []
-    return [
-        "The curves are from the samples that rows are measured on; the key figures of PSNR are from all."
-    ]
 
 
 def _how(record: xr.Dataset) -> list[Section]:
@@ -146,14 +137,14 @@ def band_table(record: xr.Dataset) -> Table:
     error = derived.relative_error(last).isel(step=0).values
     fraction = derived.learned_fraction(last).isel(step=0).values
     steps, power = derived.learning_step(together).values, together.target_power.values
-    residual, margin = last.residual_power.isel(step=0).values, watched.margin(last)
+    margin = watched.margin(last)
     edges = zip(record.band_low.values, record.band_high.values, strict=True)
     rows = [
         (
             f"{number(float(low))} to {number(float(high))}",
             number(float(power[i])),
             _cell(error[i]),
-            *(() if margin is None else (_interval(residual[i], margin[i], power[i], error[i]),)),
+            *(() if margin is None else (_interval(error[i], margin[i]),)),
             _cell(fraction[i]),
             count(float(steps[i]))
             if np.isfinite(steps[i])
@@ -176,11 +167,11 @@ def band_table(record: xr.Dataset) -> Table:
     return Table(title, rows, head, numeric=True, folded=True)
 
 
-def _interval(residual: float, margin: float, power: float, error: float) -> str:
-    """Ends of the relative error for a residual power known to a margin."""
+def _interval(error: float, margin: float) -> str:
+    """Ends of a relative error whose square is known to a margin."""
     if not np.isfinite(error) or not np.isfinite(margin):
         return "–"
-    low, high = (float(np.sqrt(max(residual + end, 0.0) / power)) for end in (-margin, margin))
+    low, high = (float(np.sqrt(max(error**2 + end, 0.0))) for end in (-margin, margin))
     return f"{low:.3f} to {high:.3f}"
 
 

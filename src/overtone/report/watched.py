@@ -64,12 +64,12 @@ def block_alone(record: xr.Dataset) -> str:
 
 
 def margin(row: xr.Dataset) -> np.ndarray | None:
-    """(band,) half the width of the 95 % interval of a row's residual power, or None where it is exact.
+    """(band,) half the width of the 95 % interval of a row's residual power over the target's; None where it is exact.
 
     Args:
         row: A record of one run whose last row is meant.
     """
-    found = _margins(row).get("residual_power")
+    found = _margins(row).get("relative_power")
     fits = isinstance(found, list) and len(found) == row.sizes["band"]
     return np.asarray(found, float) if fits else None
 
