@@ -73,23 +73,22 @@ def numbers_of(cells: pd.Series, comma_is_decimal: bool | None = None) -> Number
             return Numbers(plain, int(np.flatnonzero(cells.str.contains(".", regex=False))[0]), ())
     if not odd.size:
         return Numbers(plain, None, ())
-    texts = {int(row): cells.iloc[row].strip().replace("\u2212", "-") for row in odd}
+    listed = [cell.strip().replace("\u2212", "-") for cell in cells.tolist()]
+    texts = {int(row): listed[row] for row in odd}
     filled = {row: text for row, text in texts.items() if not is_gap(text)}
     words = {text.lower() for text in filled.values()}
     if words and words <= {*_TRUE, *_FALSE} and len(filled) == len(cells):
         values = cells.str.strip().str.lower().isin(_TRUE).to_numpy(np.float64)
         return Numbers(values, None, ("true and false were read as 1 and 0",))
     spelled = [t for t in filled.values() if _COMMA.fullmatch(t) or _GROUPED.fullmatch(t)]
-    comma = _comma_is_decimal(spelled, [c for c in cells if "." in c and "," not in c])
+    comma = _comma_is_decimal(spelled, [c for c in listed if "." in c and "," not in c])
     comma = comma_is_decimal if comma is None else comma
     if comma is None:
         doubtful = next((row for row, t in filled.items() if _EITHER.fullmatch(t) and "," in t), None)
         if doubtful is not None:
             return Numbers(plain, doubtful, ())
     if comma:
-        everywhere = {
-            row: cell.strip().replace("\u2212", "-") for row, cell in enumerate(cells) if cell.strip()
-        }
+        everywhere = dict(enumerate(listed))
         filled = {row: text for row, text in everywhere.items() if not is_gap(text)}
     for row, text in filled.items():
         plain[row] = _value(text, bool(comma))
@@ -101,9 +100,12 @@ def decimal_comma(cells: pd.DataFrame) -> bool | None:
     """What the comma in numbers means in the whole table: the decimal mark, thousands, or None if nothing tells."""
     found = set()
     for name in cells.columns:
-        texts = [c.strip() for c in cells[name] if "," in c]
+        column = cells[name].tolist()
+        texts = [c.strip() for c in column if "," in c]
+        if not texts:
+            continue
         spelled = [t for t in texts if _COMMA.fullmatch(t) or _GROUPED.fullmatch(t)]
-        found.add(_comma_is_decimal(spelled, [c for c in cells[name] if "." in c and "," not in c]))
+        found.add(_comma_is_decimal(spelled, [c for c in column if "." in c and "," not in c]))
     found.discard(None)
     return found.pop() if len(found) == 1 else None
 

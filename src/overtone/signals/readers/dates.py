@@ -130,7 +130,7 @@ def months_of(moments: np.ndarray) -> np.ndarray | None:
 
 def _digit(texts: pd.Series) -> float:
     smallest = 86_400.0
-    for text in texts:
+    for text in texts.tolist():
         clock = _CLOCK.search(text)
         if clock is not None:
             decimals = len(clock[2] or "")

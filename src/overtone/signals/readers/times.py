@@ -67,7 +67,7 @@ def times_of(table: Table, name: str, unit: str | None = None, calendar: bool = 
         whole = pd.to_numeric(cells, errors="coerce")
         values = (whole - whole.iloc[0]).to_numpy(np.float64)
         notes = (*notes, f"counted from {cells.iloc[0]}, so that float64 holds every digit")
-    decimals = max((len(found[1]) for found in map(_DECIMALS.search, cells) if found), default=0)
+    decimals = max((len(found[1]) for found in map(_DECIMALS.search, cells.tolist()) if found), default=0)
     digit = 10.0**-decimals if not cells.str.contains("[eE]").any() else 0.0
     return Times(values, unit_of(name, unit), digit, notes)
 
@@ -129,7 +129,9 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
         if _YEARS[0] <= begin <= _YEARS[1]:
             whole = pd.to_numeric(cells, errors="coerce")
             passed = (whole - whole.iloc[0]).to_numpy(np.float64) * size
-            decimals = max((len(found[1]) for found in map(_DECIMALS.search, cells) if found), default=0)
+            decimals = max(
+                (len(found[1]) for found in map(_DECIMALS.search, cells.tolist()) if found), default=0
+            )
             told = f"time taken as Unix time in {name}, counted from {begin.astype('datetime64[s]')} UTC"
             return Times(passed, "s", size * 10.0**-decimals, (told,))
     if values.min() >= 30_000 and values.max() <= 80_000:
