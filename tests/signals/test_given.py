@@ -133,6 +133,13 @@ def test_records_point_to_their_fields() -> None:
     assert signals.array(records["b"]).values[:, 0].tolist() == [2, 5]
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_a_matrix_of_one_row_is_a_vector() -> None:
+    for given in (np.matrix(np.arange(5.0)), np.matrix(np.arange(5.0)).T):
+        assert signals.array(given).geometry.shape == (5,)
+    assert signals.array(np.matrix(VALUES)).geometry.shape == VALUES.shape
+
+
 @pytest.mark.parametrize("kind", ["<f4", ">f4", ">f8", ">i4", ">u2", "<u4", "f2", "?"])
 def test_layout_and_byte_order_change_nothing(kind: str) -> None:
     plain = (np.arange(24) % 2).reshape(4, 6)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overtone.errors import InputError
 from overtone.signals import Signal, points, read, series, table
 from tests.signals.refusals import refusal
 
@@ -353,3 +354,55 @@ def test_the_way_out_for_uneven_dates_works(csv, cells: list[str]) -> None:
     refused = refusal(table, path, ["height"], ["day"])
     assert "got the text" in refused
     assert "use the date as the column of times" in refused
+
+
+def test_columns_of_a_table_go_by_their_names_without_units(csv) -> None:
+    found = table(csv("time [h],depth [m],T [K]\n0,1,2\n1,3,4\n5,6,7\n"), ["time"], ["T"])
+    assert (found.geometry.units, found.channels) == (("h",), ("T [K]",))
+
+
+PIECES = [
+    *(
+        "1",
+        "0.5",
+        "1,5",
+        "a",
+        "t [s]",
+        "x",
+        "NaN",
+        "-",
+        "\u2212",
+        "1e5",
+        "-999",
+        "inf",
+        "1 000",
+        "1.000,5",
+        "True",
+    ),
+    *(
+        "2024-01-01",
+        "01/02/2024",
+        "20240101",
+        "2020Q1",
+        "12:30",
+        "1700000000",
+        "2024-01-01T00:00Z",
+        "[m]",
+        "sep=;",
+    ),
+    *(",", ",", ";", "\t", "|", " ", "\n", "\n", "\n", '"', "#", "%", "//", "\r", "\x00"),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=50), st.sampled_from(["utf-8", "utf-16"]))
+def test_no_text_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, pieces, encoding) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes("".join(pieces).encode(encoding))
+    for call in (lambda: read(path), lambda: table(path, ["t [s]"]), lambda: series(path, unit="h")):
+        told = ""
+        try:
+            call()
+        except InputError as refused:
+            told = str(refused)
+        assert "\n" not in told

@@ -97,7 +97,7 @@ def with_notes(values: object, where: str) -> tuple[Tensor, tuple[str, ...]]:
     if isinstance(values, Tensor):
         return _from_tensor(values, where)
     try:
-        given = np.asarray(values)
+        given = np.asarray(values).squeeze() if isinstance(values, np.matrix) else np.asarray(values)
     except (ValueError, TypeError) as error:
         raise InputError(
             "an array of numbers", "rows of unequal length", "pass a regular array", where

@@ -9,7 +9,7 @@ import numpy as np
 from overtone.errors import InputError
 from overtone.signals.readers.files import PathLike, existing
 from overtone.signals.readers.labels import refuse_labels
-from overtone.signals.readers.table import read
+from overtone.signals.readers.table import read, split_unit
 from overtone.signals.readers.times import times_of
 from overtone.signals.scattered import Scattered, points
 
@@ -24,8 +24,8 @@ def table(
 
     Args:
         path: The file; separated by commas, semicolons, tabs, bars or spaces.
-        inputs: Names of the columns to learn from.
-        columns: Names of the columns to learn; all others if None.
+        inputs: Names of the columns to learn from, with or without their unit in brackets.
+        columns: Names of the columns to learn, likewise; all others if None.
         quantities: Whether columns that look like labels (two values, or up to ten whole numbers, each in ten rows or
             more) are numbers all the same, to be learned by square error.
 
@@ -37,7 +37,9 @@ def table(
             learn holds labels.
     """
     rows = read(existing(path))
+    inputs = [_full(name, rows.names) for name in inputs]
     wanted = [n for n in rows.names if n not in inputs] if columns is None else list(columns)
+    wanted = [_full(name, rows.names) for name in wanted]
     for name in (*inputs, *wanted):
         if name not in rows.names:
             raise InputError(
@@ -69,3 +71,9 @@ def table(
         note for _, part in read_columns for note in part
     ]
     return replace(found, notes=(*found.notes, *told, *rows.notes))
+
+
+def _full(name: str, names: list[str]) -> str:
+    """The name of the one column that is called so but for its unit, or the name itself."""
+    found = [full for full in names if split_unit(full)[0] == name]
+    return found[0] if name not in names and len(found) == 1 else name
