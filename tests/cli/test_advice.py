@@ -53,7 +53,7 @@ ADVICE = [
         ["--alpha", "drop", "--full-range", "0,700"],
     ),
     (bright_float_map, ["--alpha", "drop"], "--full-range", ["--alpha", "drop", "--full-range", "0,700"]),
-    (movie, ["--spacing", "2"], "pass 3 numbers: the interval in s", ["--spacing", "0.1,2,2"]),
+    (movie, ["--spacing", "2"], "pass 3 numbers, in s for axis 1", ["--spacing", "0.1,2,2"]),
     (voxels_without_size, [], "--spacing on the command line", ["--spacing", "2,1,1"]),
     (picture, ["--full-range", "255,0"], "pass black first", ["--full-range", "0,255"]),
     (picture, ["--full-range", "9"], "write 0,4095", ["--full-range", "0,4095"]),

@@ -174,9 +174,11 @@ def test_the_axis_of_time_is_never_a_length(
     assert (grid.spacing[2], grid.units[2]) == (pytest.approx(found[0]), found[1])
     assert any("counted in volumes" in note for note in read(path).notes) == (found[1] == "volume")
     assert read(path, spacing=(1.0, 1.0, 0.5)).geometry.units == ("mm", "mm", "s")
+    assert "pass 3 numbers, in s for axis 3 and in mm for the others" in refusal(read, path, spacing=1.0)
     course = np.random.default_rng(0).normal(size=(1, 1, 1, 30)).astype(np.float32)
     path = saved(tmp_path / "b.nii", course, np.diag([2.0, 2, 2, 1]), zooms=(2.0, 2.0, 2.0, step), time=time)
     assert (read(path).kind, read(path).geometry.units) == ("series", (found[1],))
+    assert read(path, spacing=0.5).geometry.units == ("s",)
 
 
 def test_series_of_volumes_are_refused_and_one_volume_is_read(tmp_path: Path) -> None:

@@ -265,12 +265,29 @@ def test_a_netpbm_bomb_and_a_second_picture(tmp_path: Path) -> None:
     assert read(tmp_path / "b.pgm").notes == ("first of several pictures in the file",)
 
 
-def test_pictures_read_at_fewer_bits_say_so(tmp_path: Path) -> None:
-    path = tmp_path / "a.j2k"
-    Image.fromarray(COLOURS).save(path)
+def with_bits(path: Path, values: np.ndarray, bits: int) -> Path:
+    """A JPEG 2000 stream whose header states other bits per sample than it was written with."""
+    Image.fromarray(values).save(path)
     data = bytearray(path.read_bytes())
-    assert read(path).notes == ()
-    for band in range(3):
-        data[42 + 3 * band] = 8
+    for band in range(values.shape[2] if values.ndim == 3 else 1):
+        data[42 + 3 * band] = bits - 1
     path.write_bytes(data)
-    assert "read at 8 of 9 bits" in read(path).notes
+    return path
+
+
+def test_pictures_read_at_fewer_bits_say_so(tmp_path: Path) -> None:
+    assert read(with_bits(tmp_path / "a.j2k", COLOURS, 8)).notes == ()
+    assert "read at 8 of 9 bits" in read(with_bits(tmp_path / "a.j2k", COLOURS, 9)).notes
+    Image.fromarray(COLOURS).save(tmp_path / "a.sgi", bpc=2)
+    assert "read at 8 of 16 bits" in read(tmp_path / "a.sgi").notes
+
+
+@pytest.mark.parametrize("bits", [9, 12, 15, 16])
+def test_deep_gray_jpeg_2000_has_the_white_of_its_bits(tmp_path: Path, bits: int) -> None:
+    deep = DEEP[..., 0]
+    path = with_bits(tmp_path / "a.j2k", deep, bits)
+    with Image.open(path) as picture:
+        moved = np.asarray(picture).astype(int)
+    assert (moved % 2 ** (16 - bits)).max() == 0
+    np.testing.assert_array_equal(array(path).grid_values[..., 0], moved >> (16 - bits))
+    close(path, (moved >> (16 - bits)) / (2**bits - 1))

@@ -296,7 +296,7 @@ def test_what_a_movie_does_not_say_is_told(tmp_path: Path) -> None:
     assert half.notes[0] == "time is counted in frames, since their interval is not stored"
     by_rate = read(written(tmp_path / "b.tif", movie, imagej=True, metadata={"axes": "TYX", "fps": 25.0}))
     assert (by_rate.geometry.units[0], by_rate.geometry.spacing[0]) == ("s", 0.04)
-    assert "pass 3 numbers: the interval in s, then lengths in mm" in refusal(read, plain, spacing=2.0)
+    assert "pass 3 numbers, in s for axis 1 and in mm for the others" in refusal(read, plain, spacing=2.0)
     given = read(plain, spacing=(0.1, 2.0, 2.0)).geometry
     assert (given.units, given.spacing) == (("s", "mm", "mm"), (0.1, 2.0, 2.0))
     assert "got a series of 4 pictures over time; read it with signals.volume" in refusal(image, plain)
@@ -328,6 +328,22 @@ def test_half_a_pixel_size_is_none(tmp_path: Path) -> None:
     told = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "pixel"}
     signal = read(written(tmp_path / "a.ome.tif", stored, metadata=told))
     assert signal.geometry.units == ("pixel", "pixel")
+
+
+def test_significant_bits_say_what_white_is(tmp_path: Path) -> None:
+    stored = (HEIGHT * 6).astype(np.uint16)
+    for bits, white in ((12, 4095), (16, 65535), (9, 65535)):
+        told = {"axes": "YX", "SignificantBits": bits}
+        signal = image(written(tmp_path / "a.ome.tif", stored, metadata=told))
+        np.testing.assert_allclose(signal.grid_values[..., 0], stored / white, rtol=0, atol=1e-7)
+
+
+def test_a_scale_that_a_picture_leaves_out_is_told(tmp_path: Path) -> None:
+    tags = [(42112, 2, 0, '<GDALMetadata><Item sample="0" role="scale">0.5</Item></GDALMetadata>', True)]
+    path = written(
+        tmp_path / "a.tif", (HEIGHT / 3).astype(np.uint8), photometric="minisblack", extratags=tags
+    )
+    assert image(path).notes == ("the file's own scale of values is not applied",)
 
 
 def test_pages_may_be_taken_as_channels(tmp_path: Path) -> None:

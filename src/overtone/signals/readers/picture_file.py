@@ -29,7 +29,8 @@ def read(path: Path) -> Pixels:
     size, unit = None, "mm"
     if row is not None and column is not None:
         size, unit = (row[0], column[0]), row[1]
-    return Pixels(stored.samples, stored.coverage, size, unit, stored.white, stored.names, stored.notes)
+    notes = stored.notes + ("the file's own scale of values is not applied",) * stored.scaling.scales
+    return Pixels(stored.samples, stored.coverage, size, unit, stored.white, stored.names, notes)
 
 
 def _other(outline: tiff_file.Outline) -> tuple[str, str]:

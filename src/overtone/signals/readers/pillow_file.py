@@ -45,7 +45,8 @@ def read(path: Path) -> Pixels:
             stored, coverage, how = _pixels(path, opened)
         notes += (f"first of {frames} frames",) * (frames > 1)
         notes += ("orientation applied",) * (orientation in range(2, 9)) + how
-        return Pixels(upright(stored, orientation), coverage, notes=notes + _depth(path))
+        stored, white, lost = _at_depth(stored, _depth(path), opened.format)
+        return Pixels(upright(stored, orientation), coverage, white=white, notes=notes + lost)
 
 
 def _orientation(opened: Image.Image) -> int:
@@ -107,18 +108,30 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
     return picture.convert("L" if gray else "RGB"), True
 
 
-def _depth(path: Path) -> tuple[str, ...]:
-    """A note where Pillow gives 8 bits of pixels that are stored with more."""
+def _depth(path: Path) -> int:
+    """Bits per sample of formats that may store more than Pillow gives; 8 of all others."""
     with path.open("rb") as stream:
         head = stream.read(4096)
-    jpeg_2000, avif = head.find(b"\xff\x4f\xff\x51"), head.find(b"pixi")
-    bits = 8
-    if (head[:12].endswith(b"jP  \r\n\x87\n") or jpeg_2000 == 0) and 0 <= jpeg_2000 < len(head) - 44:
-        components = int.from_bytes(head[jpeg_2000 + 40 : jpeg_2000 + 42])
-        bits = (head[jpeg_2000 + 42] & 0x7F) + 1 if components > 1 else 8
-    elif head[4:12] in (b"ftypavif", b"ftypavis") and 0 <= avif < len(head) - 10:
-        bits = head[avif + 9]
-    return (f"read at 8 of {bits} bits",) * (bits > 8)
+    codes, box = head.find(b"\xff\x4f\xff\x51"), head.find(b"pixi")
+    if head[4:8] == b"jP  " or codes == 0:
+        return (head[codes + 42] & 0x7F) + 1 if 0 <= codes < len(head) - 44 else 8
+    if head[4:12] in (b"ftypavif", b"ftypavis"):
+        return head[box + 9] if 0 <= box < len(head) - 10 else 8
+    return 16 if head[:2] == b"\x01\xda" and head[3:4] == b"\x02" else 8
+
+
+def _at_depth(
+    stored: np.ndarray, bits: int, form: str | None
+) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
+    """The stored numbers, what means white, and a note where bits are lost.
+
+    Pillow keeps the bits of gray JPEG 2000, moved up to 16, and the upper 8 of every other deep picture.
+    """
+    if bits <= 8:
+        return stored, None, ()
+    if form == "JPEG2000" and stored.dtype.itemsize == 2:
+        return stored >> (16 - bits) if bits < 16 else stored, float(2**bits - 1), ()
+    return stored, None, (f"read at 8 of {bits} bits",)
 
 
 @contextmanager

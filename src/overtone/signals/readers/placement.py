@@ -68,11 +68,12 @@ def given(axes: str, shape: tuple[int, ...], spacing: float | tuple[float, ...],
         InputError: If there are not as many as axes, or one for lengths and time together.
     """
     alone = isinstance(spacing, int | float)
-    if alone and "T" in axes:
+    if alone and "T" in axes and len(axes) > 1:
+        time = axes.index("T") + 1
         raise InputError(
-            f"a distance for each of the {len(axes)} axes, since the first is time",
+            f"a distance for each of the {len(axes)} axes, since axis {time} is time",
             f"{spacing:g} for all",
-            f"pass {len(axes)} numbers: the interval in s, then lengths in mm",
+            f"pass {len(axes)} numbers, in s for axis {time} and in mm for the others",
             where,
         )
     distances = (float(spacing),) * len(axes) if isinstance(spacing, int | float) else tuple(spacing)

@@ -87,6 +87,7 @@ def read(path: Path) -> Stored:
         axes = axes.replace("S", "") + "S"
         geotiff.check_gaps(samples, page, where)
         found = colours(samples, page, where)
+        white = _stated_white(tif, found, samples)
         samples, axes, names = _bands_last(found, axes, tif, where)
         turned = int(page.tags.valueof(_ORIENTATION, 1))
         across = distances(tif, page)
@@ -99,7 +100,7 @@ def read(path: Path) -> Stored:
             samples,
             axes,
             found.coverage,
-            found.white,
+            white,
             names,
             across,
             geotiff.scaling(page, samples.shape[-1]),
@@ -189,6 +190,15 @@ def _bands_last(
     samples = np.moveaxis(found.samples, apart, range(-1 - len(apart), -1))
     samples = samples.reshape(*samples.shape[: len(grid)], -1)
     return samples, grid, _channel_names(tif, samples.shape[-1])
+
+
+def _stated_white(tif: tifffile.TiffFile, found: Colours, samples: np.ndarray) -> float | None:
+    """The number of white by OME's count of significant bits, if it is smaller and no sample exceeds it."""
+    if not tif.ome_metadata or found.white is None or samples.dtype.kind != "u":
+        return found.white
+    bits = str(ome_pixels(tifffile.xml2dict(tif.ome_metadata)).get("SignificantBits", ""))
+    white = float(2 ** int(bits) - 1) if bits.isdigit() and 1 < int(bits) < 16 else found.white
+    return white if white < found.white and samples.max() <= white else found.white
 
 
 def _channel_names(tif: tifffile.TiffFile, count: int) -> tuple[str, ...] | None:
