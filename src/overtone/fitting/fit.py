@@ -228,7 +228,8 @@ def _resume(
         elapsed=checkpoint.seconds,
     )
     try:
-        probe.annotate(complete=False)
+        begun_with = probe.record.attrs.get("options") or {}
+        probe.annotate(complete=False, options=begun_with | longer.to_json())
         directory.write_settings(replace(settings, training=longer))
         follower = follow_on(record=probe.record)
     except BaseException:

@@ -46,7 +46,10 @@ def _plan(record: xr.Dataset) -> str:
     """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
     attrs, parts = record.attrs, []
     if told(attrs.get("bandwidth")):
-        parts.append(f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}")
+        ends = " in the end" if told(attrs.get("actions")) else ""
+        parts.append(
+            f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
+        )
     options = attrs.get("options") or {}
     if told(options.get("optimizer")) and told(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")
