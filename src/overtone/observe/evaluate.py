@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +14,13 @@ from overtone.nn import Field
 from overtone.observe.agreement import agree
 from overtone.observe.calling import Forward, Outputs, caller, modules_of, unwrapped
 from overtone.observe.crowding import Crowding
+from overtone.observe.first_call import (
+    largest_output,
+    no_new_layers,
+    out_of_memory,
+    refuse_lazy,
+    told_in_a_sentence,
+)
 from overtone.observe.precision import Precision, precisions
 from overtone.observe.samples import Batch, GridSamples, Samples
 from overtone.observe.untouched import untouched
@@ -114,7 +119,7 @@ class Evaluator:
                 "network",
             )
         self.network = unwrapped(network)
-        _refuse_lazy(self.network)
+        refuse_lazy(self.network)
         self._others = tuple(modules_of(forward, outputs))
         self._prepared = forward is not None
         self._taken: dict[tuple[Samples, Kinds], Precision] = {}
@@ -161,9 +166,9 @@ class Evaluator:
     def _trial(self, samples: Samples) -> tuple[Tensor, bool]:
         count = min(2, samples.count)
         self._taken.pop((samples, _kinds(self.network)), None)
-        with _callable(), self._untouched():
+        with told_in_a_sentence(), self._untouched():
             before = self._evaluated(samples, 0, count, count)
-        with self._untouched(), _largest_output(self.network) as largest, _callable():
+        with self._untouched(), largest_output(self.network) as largest, told_in_a_sentence():
             first, second = (self._evaluated(samples, 0, count, count) for _ in range(2))
         if not agree(self.network, before, first):
             raise InputError(
@@ -195,7 +200,7 @@ class Evaluator:
         count = min(_COMPANY, samples.count, self._chunk)
         if count <= len(first):
             return True
-        with self._untouched(), _callable():
+        with self._untouched(), told_in_a_sentence():
             among = self._evaluated(samples, 0, count, count)
             last = self._evaluated(samples, count - len(first), count, count)
         ends = ((among[: len(first)], first), (among[count - len(first) :], last))
@@ -240,12 +245,12 @@ class Evaluator:
         refused: list[Exception] = []
         for dtype in tried:
             try:
-                with self._untouched(), _no_new_layers(self.network):
+                with self._untouched(), no_new_layers(self.network):
                     _in_chunks(self.network, every, 0, count, count, self._call, dtype)
             except OvertoneError:
                 raise
             except Exception as error:
-                if _out_of_memory(error):
+                if out_of_memory(error):
                     raise
                 refused.append(error)
             else:
@@ -279,7 +284,7 @@ class Evaluator:
                     self._couple(samples)
                     return self._evaluated(samples, begin, last, self._chunk)
                 except (RuntimeError, MemoryError) as error:
-                    if self._whole or self._chunk == 1 or not _out_of_memory(error):
+                    if self._whole or self._chunk == 1 or not out_of_memory(error):
                         raise
                 self._chunk = max(1, self._chunk // 4)
                 if torch.cuda.is_available():
@@ -358,91 +363,3 @@ def _device(network: nn.Module) -> torch.device:
 def _kinds(network: nn.Module) -> Kinds:
     """The precisions of all tensors of a network, which change when it is moved to another."""
     return frozenset(t.dtype for t in itertools.chain(network.parameters(), network.buffers()))
-
-
-def _refuse_lazy(network: nn.Module) -> None:
-    lazy = [
-        name
-        for name, tensor in itertools.chain(network.named_parameters(), network.named_buffers())
-        if nn.parameter.is_lazy(tensor)
-    ]
-    if lazy:
-        raise InputError(
-            "a network whose layers know their sizes",
-            f"{len(lazy)} tensors that the first call makes ({lazy[0]})",
-            "call it once on a batch before it is watched: the first call draws its weights",
-            "network",
-        )
-
-
-@contextmanager
-def _no_new_layers(network: nn.Module) -> Iterator[None]:
-    """Refuses a network that makes parameters when it is called."""
-    before = {name for name, _ in network.named_parameters()}
-    yield
-    new = [name for name, _ in network.named_parameters() if name not in before]
-    if new:
-        raise InputError(
-            "a network whose layers exist",
-            f"one that makes {new[0]!r} when it is called",
-            "call it once on a batch before it is watched: the first call draws its weights",
-            "network",
-        )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    text = str(error)
-    told = "can't allocate memory" in text or "not enough memory" in text
-    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
-
-
-@contextmanager
-def _callable() -> Iterator[None]:
-    """Says in one sentence what a network answers to inputs that it cannot take."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OvertoneError) or _out_of_memory(error):
-            raise
-        if isinstance(error, RuntimeError) and "does not require grad" in str(error):
-            raise InputError(
-                "a network that answers without gradients, which are off while it is watched",
-                "one that differentiates inside",
-                "pass forward=, a function of the network and its inputs that calls it under torch.enable_grad()",
-                "network",
-            ) from error
-        raise InputError(
-            "a network that can be called with what is watched",
-            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            "watch inputs that it takes, or pass forward=, a function from these (or from the network and these) to "
-            "its outputs",
-            "network",
-        ) from error
-
-
-@contextmanager
-def _largest_output(network: nn.Module) -> Iterator[list[int]]:
-    """Yields a list whose one entry becomes the number of elements in the largest output of any module.
-
-    Where gradients are wanted all outputs are kept: then it is their sum.
-    """
-    largest = [0]
-
-    def look(module: nn.Module, given: Any, answer: Any) -> None:
-        del module, given
-        if isinstance(answer, Tensor):
-            kept = largest[0] if torch.is_grad_enabled() else 0
-            largest[0] = max(largest[0], kept + answer.numel())
-        elif isinstance(answer, list | tuple):
-            for part in answer:
-                look(network, None, part)
-        elif isinstance(answer, Mapping):
-            look(network, None, list(answer.values()))
-
-    seen = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
-    handles = [module.register_forward_hook(look) for module in seen]
-    try:
-        yield largest
-    finally:
-        for handle in handles:
-            handle.remove()
