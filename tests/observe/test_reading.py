@@ -1,11 +1,14 @@
 """How targets are read: labels or values, and which axis holds the channels; never guessed without a word."""
 
 import itertools
+import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
@@ -311,8 +314,8 @@ def test_plain_labels_need_no_network():
 @pytest.mark.parametrize("bad", [-1, -100, 255, 4])
 def test_labels_that_no_output_stands_for_are_refused(bad):
     labels = whole(4, N).index_fill(0, torch.arange(5), bad)
-    for given in (labels, labels[:, None]):
-        refused, _ = watched(TABLE, given, linear(4))
+    for shaped in (labels, labels[:, None]):
+        refused, _ = watched(TABLE, shaped, linear(4))
         assert "labels from 0 to 3, since the network has 4 outputs, got whole numbers from" in str(refused)
     kept = labels != bad
     assert watched(TABLE[kept], labels[kept], linear(4))[0][0].sizes["channel"] == 4
@@ -428,9 +431,10 @@ def test_a_table_of_labels_and_classes_keeps_to_the_memory_and_the_advice_works(
     assert view.target.values.shape == (7, 3, 400)
 
 
-def test_large_pictures_are_watched_by_fewer_samples():
-    x = draw(30, 1, 512, 600)
-    assert views.choose(x, x).samples.count == 27
+def test_large_pictures_are_watched_by_fewer_samples(monkeypatch):
+    monkeypatch.setattr(sys.modules["overtone.observe.views.choose"], "ENTRIES", 1 << 15)
+    x = draw(30, 1, 40, 40)
+    assert views.choose(x, x).samples.count == 20
     assert views.choose(x, x, samples=14).samples.count == 14
 
 
@@ -544,3 +548,47 @@ def test_a_table_of_several_outputs_stays_a_table():
     assert (record.attrs["kind"], record.sizes["channel"]) == ("cloud", 5)
     record = watched(draw(N, 20, 4), draw(N, 6), nn.Sequential(nn.Flatten(), nn.Linear(80, 6)))[0][0]
     assert (record.attrs["kind"], record.sizes["channel"]) == ("cloud", 6)
+
+
+SHAPES = [(N,), (N, 1), (N, 3), (N, 4, 6), (N, 6, 4), (N, 1, 5), (N, 5, 1), (N, 3, 4, 4), (N, 4, 4, 1)]
+
+
+@st.composite
+def members(pick):
+    """Inputs, targets and a network that may or may not fit each other, and options."""
+    shape, seed = pick(st.sampled_from(SHAPES)), pick(st.integers(0, 99))
+    low, span = pick(st.sampled_from([(0, 1), (0, 2), (0, 4), (1, 3), (-1, 4), (1000, 2), (0, 10**6)]))
+    made = {
+        "whole": lambda: whole(low + span, *shape, low=low, seed=seed),
+        "bool": lambda: whole(2, *shape, seed=seed).bool(),
+        "real": lambda: draw(*shape, seed=seed) * pick(st.sampled_from([1, 1e-30, 1e30])),
+        "soft": lambda: torch.softmax(draw(*shape, seed=seed), -1),
+    }
+    y = made[pick(st.sampled_from(sorted(made)))]()
+    own = tuple(y.shape[1:])
+    size = int(np.prod(own))
+    networks = {
+        "one": lambda: (TABLE, linear(1)),
+        "three": lambda: (TABLE, linear(3)),
+        "targets' shape": lambda: (TABLE, nn.Sequential(linear(size), nn.Unflatten(1, own or (1,)))),
+        "classes": lambda: (TABLE, nn.Sequential(linear(3 * size), nn.Unflatten(1, (*own, 3)))),
+        "itself": lambda: (draw(*y.shape, seed=seed + 1) if own else TABLE, nn.Identity()),
+        "convolution": lambda: (draw(N, 4, 6), nn.Conv1d(4, 4, 3, padding=1)),
+    }
+    options = {
+        "classes": pick(st.sampled_from([None, None, 2, 3, 50])),
+        "channel_axis": pick(st.sampled_from([None, None, 1, 2, -1])),
+    }
+    return *networks[pick(st.sampled_from(sorted(networks)))](), y, options
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(members())
+def test_whatever_meets_is_measured_with_power_that_closes_or_refused_in_a_sentence(member):
+    x, network, y, options = member
+    found, _ = watched(x, y, network, **options)
+    if isinstance(found, InputError):
+        assert str(found).endswith(".")
+    elif found[0].attrs["kind"] in ("cloud", "sequences"):
+        closed = float(found[0].residual_power[0].sum("band").mean())
+        assert float(found[0].train_error[0]) == pytest.approx(closed, rel=1e-5)
