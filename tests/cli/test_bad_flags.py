@@ -65,6 +65,23 @@ def test_wrong_flags_of_a_fit(call, tmp_path, source, flags, text):
             ["nope"],
             "expected one of compare, fit, predict, report, scan, study, got 'nope'; see overtone --help.",
         ),
+        (
+            ["fti"],
+            "expected one of compare, fit, predict, report, scan, study, got 'fti'; did you mean fit? (see overtone",
+        ),
+        (
+            ["it's"],
+            'expected one of compare, fit, predict, report, scan, study, got "it\'s"; see overtone --help.',
+        ),
+        (
+            ["study", "rum"],
+            "expected one of list, report, run, show, got 'rum'; did you mean run? (see overtone study",
+        ),
+        (
+            ["study", "show", "a", "b"],
+            "expected one NAME at most, got more (b); see overtone study show --help.",
+        ),
+        (["study", "list", "a"], "expected no word that is not a flag, got more (a); see"),
         (["--widht"], "expected a flag of overtone, got --widht; see overtone --help."),
         (["fit", "--widht", "3"], "expected a flag of overtone fit, got --widht; did you mean --width? (see"),
         (["scan", "--steps", "3"], "expected a flag of overtone scan, got --steps"),

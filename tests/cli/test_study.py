@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from overtone.studies import studies
+from overtone.studies import Size, studies
+from overtone.studies.study import SMOKE
 
 KEYS = {
     *(
@@ -76,3 +77,17 @@ def test_what_comes_with_overtone_is_shown(call, verb):
     answer = call("study", verb, *([FAST] if verb == "show" else []), "--json")
     assert answer.code == 0
     assert json.dumps(answer.json).count('"claim"') == (1 if verb == "show" else len(studies()))
+
+
+def test_caveats_are_those_of_the_size_that_was_run(call):
+    """The caveat of a study is written about its quick run."""
+    for one in studies().values():
+        assert one.care(Size.SMOKE) == SMOKE
+        assert one.care(Size.QUICK) == one.caveat
+        assert not one.caveat or one.care(Size.FULL) == f"Of the quick run it is said: {one.caveat}"
+    where = ("--size", "smoke", "--out", "kept", "--processes", 1)
+    ran = call("study", "run", FAST, *where).out
+    shown = call("study", "show", FAST, "--size", "smoke", "--results", "kept").out
+    for said in (ran, shown):
+        assert SMOKE in " ".join(said.split())
+        assert studies()[FAST].caveat[:40] not in " ".join(said.split())
