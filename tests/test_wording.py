@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overtone.wording import by_axis, per_axis
+from overtone.wording import by_axis, difference, higher, per_axis
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,24 @@ def test_axes_are_told_one_by_one_unless_all_are_the_same(values: tuple[float, .
 
 def test_the_sign_between_them_is_free() -> None:
     assert by_axis(["4", "4", "2"], " × ") == "4 × 4 × 2"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "told"),
+    [
+        (1.716, "71.6% higher"),
+        (2.33, "133% higher"),
+        (12.0, "12 times as large"),
+        (float("inf"), "far higher"),
+    ],
+)
+def test_rises_are_told_one_way(ratio: float, told: str) -> None:
+    assert higher(ratio) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(3.0, "3.0 dB"), (0.24, "0.24 dB"), (-0.999, "1.0 dB"), (0.0, "0.00 dB"), (1e-5, "under 0.01 dB")],
+)
+def test_differences_are_finer_where_they_are_small(value: float, told: str) -> None:
+    assert difference(value) == told

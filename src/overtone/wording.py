@@ -72,6 +72,13 @@ def difference(value: float) -> str:
     )
 
 
+def higher(ratio: float) -> str:
+    """A ratio above 1 as a rise: "71.6% higher", "12 times as large"."""
+    if not math.isfinite(ratio):
+        return "far higher"
+    return f"{percent(ratio - 1)} higher" if ratio < 11 else f"{number(ratio, 2)} times as large"
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02%", "99.97%", "under 0.01%"."""
     if not math.isfinite(fraction):

@@ -11,6 +11,7 @@ from overtone.errors import InputError
 from overtone.records import concat, derived
 from overtone.records.derived import Evidence
 from overtone.records.derived.stopping import SMOOTHING, smooth
+from overtone.wording import percent
 from tests.records.toy import toy_record
 
 
@@ -25,7 +26,7 @@ def test_the_clean_error_decides_where_it_is_known():
     rise = stop.last_error / stop.error - 1
     assert (
         stop.reason
-        == f"the error on clean data is least at step {stop.step} and {rise:.0%} higher at the last step, 2000"
+        == f"the error on clean data is least at step {stop.step} and {percent(rise)} higher at the last step, 2000"
     )
 
 

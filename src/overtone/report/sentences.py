@@ -10,7 +10,7 @@ from overtone.plots.text import count, number, percent, plural
 from overtone.records import derived
 from overtone.report import watched
 from overtone.report.findings import THRESHOLD, Findings, gather
-from overtone.wording import per_axis
+from overtone.wording import higher, per_axis
 
 QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn noise?", "What should I do?")
 """What the four sentences of `verdict` answer."""
@@ -215,7 +215,7 @@ def _put_back(f: Findings) -> str:
     text = f"Use it as it is: the network of step {count(f.step)}{least}was put back"
     if not f.rising > 1:
         return f"{text}, as its rule for stopping found best."
-    rise = percent(f.rising - 1) + " higher" if f.rising < 11 else f"{number(f.rising, 2)} times as large"
+    rise = higher(f.rising)
     what = "it" if f.least else "the error on held-out samples"
     return f"{text}; at step {count(f.last)} {what} was {rise}."
 
@@ -234,8 +234,7 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
     if _rises(f):
         if f.step < f.last:
             return _put_back(f)
-        more = f.stop.last_error / f.stop.error - 1
-        rise = f"{percent(more)} higher" if more < 10 else f"{number(more + 1, 2)} times as large"
+        rise = higher(f.stop.last_error / f.stop.error if f.stop.error > 0 else np.inf)
         return (
             f"Stop at step {count(f.stop.step)}: at the last step the {_ERRORS[f.stop.evidence]} is {rise}."
         )

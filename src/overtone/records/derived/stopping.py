@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.records.derived.content import one_run
+from overtone.wording import higher
 
 if TYPE_CHECKING:
     import xarray
@@ -101,5 +102,5 @@ def _reason(name: str, steps: NDArray[np.int64], curve: NDArray[np.float64], bes
         return f"the {name} is known at step {steps[best]} alone"
     if best == len(steps) - 1:
         return f"the {name} still falls at the last step, {steps[best]}; more steps may help"
-    rise = curve[-1] / curve[best] - 1 if curve[best] > 0 else np.inf
-    return f"the {name} is least at step {steps[best]} and {rise:.0%} higher at the last step, {steps[-1]}"
+    rise = higher(float(curve[-1] / curve[best]) if curve[best] > 0 else np.inf)
+    return f"the {name} is least at step {steps[best]} and {rise} at the last step, {steps[-1]}"
