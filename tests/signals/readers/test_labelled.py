@@ -237,6 +237,14 @@ def test_hdf5_files(tmp_path: Path) -> None:
     assert read(tmp_path / "a.h5", key="b").values[:, 0].tolist() == (2 * VALUES).ravel().tolist()
 
 
+def test_columns_that_are_no_numbers_are_named_and_the_advice_works() -> None:
+    frame = pd.DataFrame({"when": HOURS, "v": VALUES[0], "place": ["a", "b", "c"] * 12})
+    assert "dates in column 'when'; make it the index (frame.set_index('when'))" in refusal(array, frame)
+    dated = frame.set_index("when")
+    assert "text in column 'place'; drop it" in refusal(array, dated)
+    assert array(dated.drop(columns="place")).geometry.units == ("days",)
+
+
 class Quantity:
     """As of pint."""
 

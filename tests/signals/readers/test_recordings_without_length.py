@@ -202,6 +202,19 @@ def test_mp3_of_a_free_bit_rate(tmp_path: Path) -> None:
     )
 
 
+def test_an_mp3_that_counts_its_first_frame_too_is_whole_and_one_that_lacks_its_last_is_not(
+    tmp_path: Path,
+) -> None:
+    stored = recording(44100, 1, "VARIABLE", "start")
+    at = max(stored[0].find(b"Xing"), stored[0].find(b"Info")) + 8
+    told = int.from_bytes(stored[0][at : at + 4], "big")
+    first = stored[0][:at] + (told + 1).to_bytes(4, "big") + stored[0][at + 4 :]
+    values, notes = samples_of(tmp_path, first + b"".join(stored[1:]), "mp3")
+    assert (len(values), notes) == ((len(stored) - 1) * 1152 - 529, ())
+    (tmp_path / "a.mp3").write_bytes(b"".join(stored[:-1]))
+    assert f"cut short ({told - 1} of {told} frames)" in refusal(read, tmp_path / "a.mp3")
+
+
 def test_joined_mp3s_are_read_whole(tmp_path: Path) -> None:
     stored = recording(44100, 1, "VARIABLE", "start")
     values, notes = samples_of(tmp_path, 2 * (ID3 + b"".join(stored)), "mp3")

@@ -230,6 +230,21 @@ def _pandas(frame: Any) -> Labelled:
     index, columns = _pandas_axis(frame.index), getattr(frame, "columns", None)
     if columns is None:
         return Labelled(frame.to_numpy(), (index,), "" if frame.name is None else str(frame.name), table=True)
+    for number, (name, kind) in enumerate(zip(columns, frame.dtypes, strict=True)):
+        words = (
+            getattr(kind, "kind", "O") == "O"
+            and frame.iloc[:, number].map(lambda v: isinstance(v, str)).any()
+        )
+        if getattr(kind, "kind", "") == "M" or str(kind).startswith(("string", "str")) or words:
+            dates = getattr(kind, "kind", "") == "M"
+            raise InputError(
+                "columns of numbers",
+                f"{'dates' if dates else 'text'} in column {str(name)!r}",
+                f"make it the index (frame.set_index({str(name)!r}))"
+                if dates
+                else "drop it, or encode it as numbers",
+                "array",
+            )
     across = _pandas_axis(columns, "columns")
     if across.labels is not None and across.labels.dtype.kind == "O":
         across = Axis(across.name, np.array([str(label) for label in across.labels]))

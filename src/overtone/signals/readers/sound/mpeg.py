@@ -83,6 +83,7 @@ class Frames:
         told: How many frames its first frame announces, or None.
         more: Whether frames of information stand within the stream, as after joining files.
         rest: Bytes of an incomplete last frame.
+        lacking: Whether the stream is shorter than its first frame announces (some encoders count that frame too).
         first: Header of the first frame.
     """
 
@@ -90,6 +91,7 @@ class Frames:
     told: int | None
     more: bool
     rest: int
+    lacking: bool
     first: _Header
 
 
@@ -107,12 +109,12 @@ def mpeg_parts(file: Path) -> Parts | None:
     if found is None:
         return None
     count = len(found.spans)
-    if found.told is not None and count < found.told - 1:
+    if found.told is not None and (count < found.told - 1 or (count < found.told and found.lacking)):
         raise cut_short(f"{count} of {found.told} frames", file)
-    if found.told is not None and count <= found.told and not found.more:
+    if found.told == count and not found.more:
         return Parts((file,))
     notes = []
-    if found.told is not None:
+    if found.told is not None and found.told != count + 1:
         notes.append(f"its first frame announces {found.told} frames; it holds {count}, and all were read")
     if found.rest:
         notes.append("its last frame is incomplete and was left out")
@@ -136,7 +138,7 @@ def frames(data: bytes | mmap.mmap) -> Frames | None:
     first = _header(data, begin)
     assert first is not None
     walk = _Walk(data, end, first)
-    spans, told, more = [], None, False
+    spans, told, more, size = [], None, False, 0
     for number, (start, stop) in enumerate(walk.frames(begin)):
         count = _announced(data[start:stop])
         if count is None:
@@ -145,7 +147,9 @@ def frames(data: bytes | mmap.mmap) -> Frames | None:
             more = True
         else:
             told = count or None
-    return Frames(spans, told, more, walk.rest, first) if spans else None
+            size = _announced_bytes(data[start:stop])
+    lacking = bool(walk.rest) or (bool(spans) and begin + size > spans[-1][1])
+    return Frames(spans, told, more, walk.rest, lacking, first) if spans else None
 
 
 class _Walk:
@@ -273,6 +277,18 @@ def _announced(frame: bytes) -> int | None:
     if frame[36:40] == b"VBRI":
         return 0
     return None
+
+
+def _announced_bytes(frame: bytes) -> int:
+    """How many bytes a frame of information tells of, itself included; 0 if it does not say."""
+    header = _header(frame, 0)
+    assert header is not None
+    for at in (header.information, header.information + 2):
+        if frame[at : at + 4] in (b"Xing", b"Info"):
+            flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+            place = at + 8 + 4 * (flags & 1)
+            return int.from_bytes(frame[place : place + 4], "big") if flags & 2 else 0
+    return 0
 
 
 def _counted(first: _Header, count: int, size: int) -> bytes:
