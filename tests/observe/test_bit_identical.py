@@ -152,6 +152,8 @@ def test_a_large_tensor_is_watched_and_refused_if_it_is_written_to(alone, view, 
         InputError, match=r"writes to a tensor of shape .12, 6., which is too large to be copied"
     ):
         Probe(view, KINDS["weights clipped through data"](), **options)
+    with pytest.raises(InputError, match=r"writes to an array of shape .3,., which is too large to be copied"):
+        Probe(view, KINDS["array of numpy"](), **options)
 
 
 def test_networks_beside_the_one_that_is_watched_are_not_touched_either(view, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ LIBRARIES = frozenset(
     | {"_pytest", "ignite", "jax", "sklearn"}
 )
 """Packages whose functions and classes keep nothing that belongs to a network."""
+
+_GLOBAL = frozenset({"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "STORE_NAME"})
 
 _APART = (
     *(
@@ -105,12 +108,11 @@ def of_function(function: FunctionType) -> Iterator[tuple[Part | None, list[Any]
     yield None, [function.__defaults__, function.__kwdefaults__, function.__dict__]
     for cell in function.__closure__ or ():
         yield Cell(cell), [entry.thing for entry in contents(cell)]
-    named = _names(function.__code__)
-    used = Names(None, function.__globals__, named)
+    used = Names(None, function.__globals__, _globals(function.__code__))
     yield used, used.values
     for module in used.values:
         if isinstance(module, ModuleType) and own(module.__name__):
-            there = Names(None, vars(module), named)
+            there = Names(None, vars(module), _names(function.__code__))
             yield there, there.values
 
 
@@ -120,7 +122,15 @@ def of_class(cls: type) -> Iterator[tuple[Part | None, list[Any]]]:
 
 
 @functools.lru_cache(maxsize=1 << 14)
+def _globals(code: CodeType) -> tuple[str, ...]:
+    """Names of global variables that a function and those within it read or set."""
+    own = [step.argval for step in dis.get_instructions(code) if step.opname in _GLOBAL]
+    inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in _globals(part)]
+    return tuple(dict.fromkeys((*own, *inner)))
+
+
+@functools.lru_cache(maxsize=1 << 14)
 def _names(code: CodeType) -> tuple[str, ...]:
-    """Names that a function and those within it look up, global ones among them."""
+    """Names that a function and those within it look up, those of attributes among them."""
     inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in _names(part)]
     return tuple(dict.fromkeys((*code.co_names, *inner)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import io
+import zlib
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable, MutableMapping
@@ -12,6 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
+from overtone.errors import InputError
 from overtone.state.part import Part
 
 _MISSING = object()
@@ -80,13 +82,32 @@ class Members(Part):
 
 @final
 class Numbers(Part):
-    """A NumPy array that can be written to."""
+    """A NumPy array that can be written to.
 
-    def __init__(self, live: np.ndarray) -> None:
-        self._live, self._before = live, live.copy()
+    Args:
+        live: The array.
+        copied: Whether a copy is kept; else a sum tells that it has changed, and nothing can be put back.
+    """
+
+    def __init__(self, live: np.ndarray, copied: bool = True) -> None:
+        self._live, self._copied = live, copied
+        self._before = live.copy() if copied else np.array(_check(live))
 
     def restore(self) -> None:
-        """Bit by bit, so that NaN is not taken for a change."""
+        """Bit by bit, so that NaN is not taken for a change.
+
+        Raises:
+            InputError: If one that was not copied has changed.
+        """
+        if not self._copied:
+            if _check(self._live) != int(self._before):
+                raise InputError(
+                    "a network that can be put back as it was after it is asked for its outputs",
+                    f"one that writes to an array of shape {self._live.shape}, which is too large to be copied",
+                    "pass a larger memory=, in GiB, or forward=, a function that does not write to it",
+                    "network",
+                )
+            return
         objects = self._live.dtype.hasobject
         if (objects and not same(self._live.flat, self._before.flat)) or (
             not objects and self._live.tobytes() != self._before.tobytes()
@@ -183,6 +204,11 @@ class Context(Part):
                     before = contextvars.Context().run(variable.get)
             if before is not value and before is not _MISSING:
                 variable.set(before)
+
+
+def _check(array: np.ndarray) -> int:
+    """A sum of the bytes of an array."""
+    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)
 
 
 def same(now: Iterable[Any], before: Iterable[Any]) -> bool:

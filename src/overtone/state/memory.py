@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, final
 
 import torch
@@ -114,9 +115,16 @@ def _address(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _sum(words: Tensor) -> int:
-    """A sum that a change of any word changes, and an exchange of two almost surely."""
-    total = 0
+    """A sum of products with random odd numbers, which a change of any one word changes."""
+    weights, total = _weights(words.device), 0
     for part in words.split(_CHUNK):
-        place = torch.arange(1, len(part) + 1, device=part.device) * 0x5851F42D4C957F2D + total
-        total = int(((part.long() ^ place) * (place | 1)).sum())
+        own = int((part * weights[: len(part)]).sum())
+        total = (31 * total + own) % (1 << 64)
     return total
+
+
+@functools.cache
+def _weights(device: torch.device) -> Tensor:
+    source = torch.Generator("cpu").manual_seed(0)
+    drawn = torch.randint(-(1 << 62), 1 << 62, (_CHUNK,), generator=source, dtype=torch.int64, device="cpu")
+    return (2 * drawn + 1).to(device)

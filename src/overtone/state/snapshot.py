@@ -142,9 +142,10 @@ class Snapshot:
         yield memory.Identity(live), inner
 
     def _array(self, live: np.ndarray) -> Found:
-        if live.flags.writeable and live.nbytes <= self._room:
-            self._room -= live.nbytes
-            yield containers.Numbers(live), live.flat if live.dtype.hasobject else ()
+        if live.flags.writeable and not isinstance(live, np.memmap):
+            copied = live.nbytes <= self._room or live.dtype.hasobject
+            self._room -= live.nbytes * copied
+            yield containers.Numbers(live, copied), live.flat if live.dtype.hasobject else ()
 
     def _module(self, live: nn.Module) -> Found:
         yield None, [live.__dict__, *(c for c in type(live).__mro__ if code.own(c.__module__))]

@@ -45,7 +45,7 @@ class Gradients:
     def __init__(self, network: nn.Module, x: Tensor, workspace: int) -> None:
         self.network, self._x, self._workspace = network, x, workspace
         self._trained = trained_parameters(network)
-        self._draws = torch.Generator().manual_seed(rng.derive(0, "tangent kernel", "check"))
+        self._draws = torch.Generator("cpu").manual_seed(rng.derive(0, "tangent kernel", "check"))
         self.excluded = Excluded()
         self.sources: list[Source] = choose(network, x, workspace)
         self._checked: set[tuple[int, int, int]] = set()

@@ -57,7 +57,7 @@ class Jacobian:
         with untouched(network, x.device):
             first = first_outputs(network, probe_samples(self.x))
             self.channels, self.dtype = first.shape[1], first.dtype
-            self._draws = torch.Generator().manual_seed(rng.derive(0, "Jacobian", "check"))
+            self._draws = torch.Generator("cpu").manual_seed(rng.derive(0, "Jacobian", "check"))
             with sdpa_kernel(SDPBackend.MATH):
                 self._check()
 
