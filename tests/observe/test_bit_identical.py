@@ -152,7 +152,9 @@ def test_a_large_tensor_is_watched_and_refused_if_it_is_written_to(alone, view, 
         InputError, match=r"writes to a tensor of shape .12, 6., which is too large to be copied"
     ):
         Probe(view, KINDS["weights clipped through data"](), **options)
-    with pytest.raises(InputError, match=r"writes to an array of shape .3,., which is too large to be copied"):
+    with pytest.raises(
+        InputError, match=r"writes to an array of shape .3,., which is too large to be copied"
+    ):
         Probe(view, KINDS["array of numpy"](), **options)
 
 
