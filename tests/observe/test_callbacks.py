@@ -193,6 +193,13 @@ def test_another_run_at_the_same_path_says_before_training_what_to_do(kind, requ
     attempt(kind, make(views.graph(*data()), tmp_path / "other"), module, 2)
 
 
+@pytest.mark.parametrize("kind", ["lightning", "huggingface"])
+@pytest.mark.parametrize("option", [{"resume_after": 3}, {"processes": None}], ids=str)
+def test_what_follows_from_the_trainer_is_no_option(kind, option, request):
+    with pytest.raises(InputError, match=r"got (resume_after|processes)=; leave it out: the callback finds"):
+        request.getfixturevalue(kind)(views.graph(*data()), **option)
+
+
 @pytest.mark.parametrize(
     ("name", "package"), [("lightning", "lightning.pytorch"), ("huggingface", "transformers")]
 )

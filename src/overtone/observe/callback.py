@@ -28,6 +28,9 @@ class Watching:
         path: See `Probe`.
         options: Passed on to `Probe`.
 
+    Raises:
+        InputError: If an option is among them that follows from the trainer.
+
     Attributes:
         probe: The probe, None before the first training.
     """
@@ -38,6 +41,14 @@ class Watching:
         path: str | Path | None,
         options: Mapping[str, Any],
     ) -> None:
+        own = sorted({"resume_after", "processes"} & set(options))
+        if own:
+            raise InputError(
+                "options of Probe that a trainer does not settle",
+                f"{own[0]}=",
+                "leave it out: the callback finds the step and the processes from the trainer",
+                "callback",
+            )
         self._watched, self._path, self._options = watched, path, dict(options)
         self.probe: Probe | None = None
         self._loss = self._rate = math.nan
