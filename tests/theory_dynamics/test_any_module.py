@@ -87,6 +87,13 @@ class Kept(nn.Module):
         return checkpoint(lambda h: self.last(torch.tanh(h)), self.first(x), use_reentrant=True)
 
 
+class Blind(nn.Linear):
+    """Computes without gradients."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).detach()
+
+
 class Turned(nn.Module):
     """Can be differentiated once."""
 
@@ -185,6 +192,7 @@ def test_modules_that_cannot_be_differentiated_twice_are_refused_at_the_edge_wit
             lambda: nn.Sequential(nn.Linear(1, 4), nn.Flatten(0), nn.Unflatten(0, (-1, 2))),
             "one floating-point output",
         ),
+        (lambda: Blind(1, 1), "a network whose outputs have gradients, got outputs that no parameter"),
         (lambda: nn.LazyLinear(1), "layers know their sizes, got network.weight"),
         (lambda: nn.Linear(1, 1).requires_grad_(False), "parameters that require gradients, got none"),
     ],

@@ -95,6 +95,13 @@ def check_network(network: nn.Module, signal: Signal) -> None:
                 "predict a network of as many outputs as the signal has channels",
                 "network",
             )
+        if not outputs_of(seen, coords[::step]).requires_grad:
+            raise InputError(
+                "a network whose outputs have gradients",
+                "outputs that no parameter has a gradient from, as under torch.no_grad() or after detach()",
+                "let it compute its outputs with gradients on",
+                "network",
+            )
         seen.train()
         training = first_outputs(seen, coords[::step])
     difference = (training - usual).nan_to_num().abs().max()
