@@ -49,6 +49,9 @@ def _is_sentences(value: Any) -> bool:
     return _is_text(value) or (isinstance(value, list) and all(map(_is_text, value)))
 
 
+_SPREAD = ("tiles", "tile_shape", "samples", "tiles_resolve_from")
+
+
 def _is_geometry(value: Any) -> bool:
     if _is_text(value):
         try:
@@ -62,6 +65,8 @@ def _is_geometry(value: Any) -> bool:
         return False
     names = ("shape", "kept_shape", "kept_start", "measured_shape", "measured_start")
     sizes = [*(value.get(name, []) for name in names), spread.get("tile_shape", [])]
+    if spread and not (set(_SPREAD) <= set(spread) and _is_numbers(spread["tile_shape"])):
+        return False
     counts = [value.get("kept_step", 1), spread.get("tiles", 1), spread.get("samples", 1)]
     if not all(is_whole(n) and n > 0 for n in counts) or not is_number(spread.get("tiles_resolve_from", 0)):
         return False
