@@ -63,6 +63,7 @@ def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> 
         check_size(picture.shape, max(stored.itemsize, 4), where)
         axes, shape = _layout(picture, where)
         check_shape(shape, where)
+        _check_length(picture, raw)
         values, doubts = _values(picture, raw)
         if bands:
             values = np.stack([values[name] for name in bands], -1)
@@ -151,6 +152,18 @@ def _reads_type(raw: Any) -> bool:
     except (KeyError, nibabel.spatialimages.HeaderDataError):
         return False
     return found.kind != "V" or bool(found.names)
+
+
+def _check_length(picture: Any, raw: Any) -> None:
+    """Refuse a file too short for what its header announces before memory for all of it is taken."""
+    file = Path(picture.file_map["image"].filename)
+    if "vox_offset" not in raw or file.name.lower().endswith(".gz"):
+        return
+    need = math.prod(picture.shape) * picture.get_data_dtype().itemsize + max(
+        int(raw["vox_offset"]), _first_byte(raw)
+    )
+    if file.stat().st_size < need:
+        raise ValueError(f"{need} bytes announced, {file.stat().st_size} there")
 
 
 def _first_byte(raw: Any) -> int:

@@ -23,5 +23,6 @@ def stored_marks(stored: np.ndarray, names: tuple[str, ...] | None = None) -> tu
         return ()
     count = flat.shape[1]
     called = names or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
-    least, most = (torch.from_numpy(ends.astype(np.float64)) for ends in (low, high))
-    return marks_told(torch.from_numpy(flat.astype(np.float64)), least, most, called)
+    with np.errstate(invalid="ignore"):
+        least, most, all_values = (torch.from_numpy(n.astype(np.float64)) for n in (low, high, flat))
+    return marks_told(all_values, least, most, called)
