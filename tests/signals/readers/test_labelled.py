@@ -64,6 +64,21 @@ def test_a_meridian_at_both_ends_is_told_and_the_advice_works() -> None:
     assert array(along("longitude", np.arange(12) * 30.0, units="m")).geometry.periodic == (False,)
 
 
+def test_longitudes_that_begin_again_are_counted_on() -> None:
+    rolled = along("lon", np.r_[np.arange(180, 360, 10.0), np.arange(0, 180, 10.0)])
+    found = array(rolled)
+    assert (found.geometry.origin, found.geometry.periodic) == ((180.0,), (True,))
+    assert has(found, "lon was counted on over the meridian where it begins again")
+    assert found.values[:, 0].tolist() == rolled.values.tolist()
+
+
+def test_a_bare_variable_and_a_unit_alone() -> None:
+    assert array(xr.Variable(("x",), VALUES[0], {"units": "K"})).value_unit == "K"
+    for bare in (xr.DataArray(VALUES), pd.Series(VALUES[0]), VALUES):
+        assert "a spacing with the unit, got unit 'm' alone" in refusal(array, bare, unit="m")
+    assert array(pd.Series(VALUES[0]), spacing=2.0, unit="m").geometry.frequency_unit == "cycles per m"
+
+
 HOURS = pd.date_range("2020-01-01", periods=36, freq="h")
 
 

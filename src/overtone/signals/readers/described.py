@@ -168,20 +168,24 @@ def _xarray(array: Any, where: str) -> Labelled:
     attributes = dict(array.attrs)
     values, notes = _unpacked(array.values, attributes, where)
     axes = tuple(_axis(array, dim) for dim in array.dims)
-    others = [_described(name, array.coords[name]) for name in array.coords if name not in array.dims]
+    coords = getattr(array, "coords", {})
+    others = [_described(name, coords[name]) for name in coords if name not in array.dims]
     unused = [str(name) for name in attributes if name not in _USED and name not in _RANGE]
     if others:
         notes += (f"coordinates beside the axes are not used: {', '.join(others[:8])}",)
     if unused:
         notes += (f"attributes that are not used: {', '.join(unused[:12])}",)
-    name = str(array.name or attributes.get("long_name") or attributes.get("standard_name") or "")
+    name = str(
+        getattr(array, "name", None) or attributes.get("long_name") or attributes.get("standard_name") or ""
+    )
     return Labelled(values, axes, name, str(attributes.get("units", "")), notes=notes)
 
 
 def _axis(array: Any, dim: Hashable) -> Axis:
-    if dim not in array.coords:
+    coords = getattr(array, "coords", {})
+    if dim not in coords:
         return Axis(str(dim), None)
-    found = array.coords[dim]
+    found = coords[dim]
     return Axis(
         str(dim), found.values, str(found.attrs.get("units", "")), str(found.attrs.get("standard_name", ""))
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,10 @@ def from_labelled(found: Labelled, given: Given, name: str, where: str) -> Signa
         lines: list[_Line] = []
     else:
         bare = all(a.labels is None for a in kept)
+        if bare and given.unit is not None:
+            raise InputError(
+                "a spacing with the unit", f"unit {given.unit!r} alone", "pass spacing= too", where
+            )
         lines = [_line(a, n, given.unit, bare, where) for a, n in zip(kept, shape, strict=True)]
         turned = [i for i, line in enumerate(lines) if line.reversed]
         samples = samples.flip(turned) if turned else samples
@@ -171,8 +175,12 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, where: str) -> _
     if since is not None:
         units, told = unit or _time_unit(since[1]), (f"{axis.name} counted from {since[2].strip()}",)
     units = "s" if units.lower() in ("s", "sec", "second", "seconds") else units
-    line = _even(labels.astype(np.float64), axis.name, units, where)
-    return _around(line, axis, count, told)
+    places, east = labels.astype(np.float64), _is_longitude(axis)
+    if east and (np.abs(np.diff(places)) > _CIRCLE / 2).any():
+        places = np.unwrap(places, period=_CIRCLE)
+        told += (f"{axis.name} was counted on over the meridian where it begins again",)
+    line = _even(places, axis.name, units, where)
+    return _around(line, axis, count, told) if east else replace(line, notes=(*line.notes, *told))
 
 
 def _time_unit(word: str) -> str:
@@ -265,20 +273,22 @@ def _way_out(name: str) -> str:
     )
 
 
+def _is_longitude(axis: Axis) -> bool:
+    named = bool(_LONGITUDE.fullmatch(axis.name) and (not axis.unit or _DEGREES.match(axis.unit)))
+    return named or bool(_EAST.fullmatch(axis.unit)) or axis.kind == "longitude"
+
+
 def _around(line: _Line, axis: Axis, count: int, told: tuple[str, ...]) -> _Line:
     """Longitudes that go once around the globe wrap."""
-    east = bool(_EAST.fullmatch(axis.unit)) or axis.kind == "longitude"
-    east = east or bool(_LONGITUDE.fullmatch(axis.name) and (not axis.unit or _DEGREES.match(axis.unit)))
     notes, wraps = (*line.notes, *told), False
-    if east and abs(count * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
+    if abs(count * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
         wraps = True
         notes += (f"{axis.name} goes once around and is periodic",)
-    elif east and abs((count - 1) * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
+    elif abs((count - 1) * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
         notes += (
             f"{axis.name} holds one meridian at both ends: drop the last one, and the axis is periodic",
         )
-    if east:
-        notes += ("degrees are taken as they are: towards the poles a degree of longitude is a shorter way",)
+    notes += ("degrees are taken as they are: towards the poles a degree of longitude is a shorter way",)
     return _Line(line.spacing, line.origin, line.unit, wraps, line.reversed, notes)
 
 
