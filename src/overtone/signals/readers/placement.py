@@ -61,7 +61,9 @@ def _pages(axes: str, stated: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def given(axes: str, shape: tuple[int, ...], spacing: float | tuple[float, ...], where: str) -> Grid:
+def grid_with_spacing(
+    axes: str, shape: tuple[int, ...], spacing: float | tuple[float, ...], where: str
+) -> Grid:
     """The grid for distances that the caller gives: mm in space, seconds in time.
 
     Raises:

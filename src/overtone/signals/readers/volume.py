@@ -12,7 +12,7 @@ from overtone.signals.readers.array import Lattice, on_lattice
 from overtone.signals.readers.described import refuse_described
 from overtone.signals.readers.files import PathLike, existing, is_tiff
 from overtone.signals.readers.numbers import tensor
-from overtone.signals.readers.placement import given
+from overtone.signals.readers.placement import grid_with_spacing
 from overtone.signals.signal import Signal
 
 
@@ -55,7 +55,7 @@ def volume(
         raise InputError("a stack of slices", "one picture", "read it with signals.read", where)
     stored = raster.stored_values(path)
     shape = stored.samples.shape[:-1]
-    grid = None if spacing is None else given(stored.axes, shape, spacing, where)
+    grid = None if spacing is None else grid_with_spacing(stored.axes, shape, spacing, where)
     return raster.raster(stored, grid=grid, name=path.name, where=where)
 
 
