@@ -15,6 +15,7 @@ from overtone.observe import ProbeWarning, views
 from overtone.observe.crowding import crowding
 from overtone.observe.evaluate import Evaluator
 from overtone.observe.samples import Batch
+from overtone.report.settings import course
 from overtone.spectra import GridTransform
 from overtone.spectra.paths import Paths
 
@@ -190,6 +191,10 @@ def test_coordinates_that_coincide_are_told_and_a_function_that_prepares_them_me
     ):
         probe = Probe(late(), network)
     assert probe.record.attrs["crowding"]["distinct"] == 3
+    assert course(probe.record) == [
+        "The network got float32 inputs, in which 256 different ones coincide in 3: it could not tell samples apart "
+        "that differ."
+    ]
     probe.close()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

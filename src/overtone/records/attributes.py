@@ -97,6 +97,18 @@ def _is_margins(value: Any) -> bool:
     return all(is_number(entry) or _is_numbers(entry) for row in rows for entry in row.values())
 
 
+def _is_crowding(value: Any) -> bool:
+    names = {"dtype", "samples", "distinct", "moved"}
+    if (
+        not isinstance(value, Mapping)
+        or not set(value) <= names
+        or not isinstance(value.get("dtype", ""), str)
+    ):
+        return False
+    counts = all(is_whole(value.get(name, 0)) for name in ("samples", "distinct"))
+    return counts and (value.get("moved") is None or is_number(value["moved"]))
+
+
 _TEXT = Kind("a text", _is_text)
 _NUMBER = Kind("a number", is_number)
 _WHOLE = Kind("a whole number", is_whole)
@@ -121,8 +133,9 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
-    **dict.fromkeys(("versions", "varying", "crowding"), _MAPPING),
+    **dict.fromkeys(("versions", "varying"), _MAPPING),
     "ending": _TEXT,
+    "crowding": Kind("how many inputs coincide in which precision", _is_crowding),
     "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),
     "bandwidth": _NUMBERS,
     "final_errors": _ERRORS,

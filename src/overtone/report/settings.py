@@ -18,7 +18,7 @@ _UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
 _ELSEWHERE = (
     *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
     *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
-    *("noise_low", "noise_high", "margins", "restarts", "evaluated"),
+    *("noise_low", "noise_high", "margins", "restarts", "evaluated", "crowding"),
 )
 """Told by the sentences, tiles and captions of the page, each once."""
 
@@ -73,7 +73,18 @@ def course(record: xr.Dataset) -> list[str]:
         out.append(
             f"The network was evaluated at {record.attrs['evaluated']}: it does not answer each of them by itself."
         )
+    crowding = record.attrs.get("crowding") or {}
+    if all(name in crowding for name in ("dtype", "samples", "distinct")):
+        out.append(_crowded(**crowding))
     return out
+
+
+def _crowded(dtype: str, samples: int, distinct: int, moved: float | None = None) -> str:
+    """What rounding did to the inputs of the network."""
+    what = f"{samples} different ones coincide in {distinct}"
+    if distinct == samples:
+        what = f"neighbours are moved by up to {moved or 0:.2g} of their distance"
+    return f"The network got {dtype} inputs, in which {what}: it could not tell samples apart that differ."
 
 
 def sentences(value: Any) -> list[str]:
