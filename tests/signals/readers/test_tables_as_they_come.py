@@ -251,6 +251,11 @@ def test_months_and_years_are_even(csv, form: str, step: str, start: str, spacin
     assert "got '2020-01-01 and others'" not in refusal(series, csv(dated("%Y-%m-%d")), unit="months")
 
 
+def test_a_comma_before_parts_of_a_second(csv) -> None:
+    rows = "".join(f"2024-03-01 12:00:{k:02d},500;{k % 3}\n" for k in range(12))
+    assert series(csv("t;v\n" + rows), unit="s").geometry.spacing == pytest.approx((1.0,))
+
+
 def test_quarters(csv) -> None:
     found = read(csv("when,v\n" + "".join(f"{2000 + k // 4}Q{k % 4 + 1},{k % 3}\n" for k in range(12))))
     assert (found.geometry.spacing, found.geometry.units) == ((3.0,), ("months",))

@@ -48,7 +48,7 @@ def stamps_of(cells: pd.Series, where: str) -> Stamps:
     Raises:
         InputError: If day and month could be exchanged throughout, or only some cells name a time zone.
     """
-    texts = cells.str.strip()
+    texts = cells.str.strip().str.replace(r"(:\d\d),(\d)", r"\1.\2", regex=True)
     digit = _digit(texts)
     iso = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
     if not iso.isna().any() or pd.notna(iso.iloc[0]):
