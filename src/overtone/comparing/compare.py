@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from overtone.amounts import as_float, whole
 from overtone.comparing.budget import LEAST_STEPS, USUAL_BUDGET, described, within
 from overtone.comparing.candidate import Candidate
 from overtone.comparing.choices import MEAN, USUAL, chosen
@@ -30,6 +31,9 @@ from overtone.signals import Signal, on_grid
 from overtone.sweeps import Store, Task, Workers, sweep
 from overtone.tune import Budget
 from overtone.wording import number, per_axis, plural
+
+MOST_SEEDS = 10_000
+"""Repetitions of a candidate, at most."""
 
 FUNCTION = "overtone.comparing.work:attempt"
 
@@ -86,8 +90,9 @@ def compare(
     """
     taking_part = chosen(candidates)
     budget = within(steps, seconds, parameters)
-    if seeds < 1:
+    if as_float(seeds) < 1:
         raise InputError("at least one seed", f"{seeds}", "pass for instance 3", "seeds")
+    seeds, seed = whole(seeds, "seeds", 1, MOST_SEEDS), whole(seed, "seed", 0)
     where = find_device(device)
     say = _told if progress else _silent
     split = hold_out(on_grid(signal), held_out, seed)

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from overtone.errors import InputError
 
+FINEST, COARSEST = 1e-60, 1e60
+"""Distances of neighbours whose products and quotients stay well within floating-point numbers."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -46,6 +49,13 @@ class Grid:
                 "positive finite distances between samples",
                 f"{self.spacing}",
                 "check the physical resolution",
+                "spacing",
+            )
+        if not all(FINEST <= s <= COARSEST for s in self.spacing):
+            raise InputError(
+                f"distances between samples from {FINEST:g} to {COARSEST:g}",
+                f"{self.spacing}",
+                "choose a unit in which they are neither tiny nor huge",
                 "spacing",
             )
         if not all(math.isfinite(o) for o in self.origin):
