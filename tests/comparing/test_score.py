@@ -68,6 +68,7 @@ def test_what_counts_as_clear():
     assert not Margin(0.5, -0.1, 1.1).clear
     assert not Margin(0.05, 0.01, 0.09).clear
     assert str(Margin(0.5, -0.11, 1.1)) == "0.5 dB (-0.1 to 1.1)"
+    assert str(Margin(0.06, -0.51, 0.6)) == "0.06 dB (-0.5 to 0.6)"
 
 
 @pytest.mark.parametrize("shape", [(1000,), (40, 50), (9, 10, 11), (3, 200)])

@@ -73,7 +73,8 @@ class Margin:
         return self.low > 0 and self.mean >= CLEAR
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} dB ({self.low:.1f} to {self.high:.1f})"
+        digits = 2 if 0 < abs(self.mean) < CLEAR else 1
+        return f"{self.mean:.{digits}f} dB ({self.low:.1f} to {self.high:.1f})"
 
 
 def student(values: np.ndarray) -> float:
