@@ -72,6 +72,7 @@ def faults(damages, write, restore, ask_for=resumed):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ProbeWarning)
+                warnings.simplefilter("ignore", DeprecationWarning)  # of torch.compile itself
                 answer = ask_for()
             if not refused_or_done(answer):
                 wrong.append(f"{name}: {answer.code} {answer.err[-300:]}")

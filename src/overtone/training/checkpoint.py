@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from overtone.amounts import as_float
 from overtone.errors import InputError, RunError
+from overtone.training.options import LARGEST_RATE
 from overtone.training.tensors import UNREADABLE, DamagedError, read, write
 
 
@@ -193,7 +194,7 @@ def _fits(value: Any, parameter: Tensor, name: str) -> bool:
 
 
 def _is_rate(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return 0 <= as_float(value) <= LARGEST_RATE
 
 
 def _plain(value: Any) -> Any:
