@@ -165,7 +165,7 @@ def predict(
         raise InputError(
             f"at most {LONGEST:,} steps to predict", f"{last:,}", "pass fewer steps= or seconds=", "steps"
         )
-    trained_first = max(1, round(PILOT * last)) if pilot is None else whole(pilot, "pilot", 0, last)
+    trained_first = max(1, round(PILOT * last)) if pilot is None else whole(pilot, "pilot", 0)
     part = window(signal, OUTPUTS)
     found = foretell(
         signal,

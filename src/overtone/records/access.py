@@ -13,7 +13,7 @@ from pathlib import Path
 
 from overtone.errors import InputError
 from overtone.records import journal, layout
-from overtone.records.failures import explained, is_damage
+from overtone.records.failures import damaged, explained, is_damage
 
 RECORD = "record.sqlite"
 """Name of the record in a run directory."""
@@ -42,7 +42,7 @@ def is_netcdf(file: Path) -> bool:
     """Whether a file is netCDF (True) or SQLite (False), by its first bytes.
 
     Raises:
-        InputError: If it is neither.
+        InputError: If it is neither; a run's own record is damaged then, any other file may be something else.
     """
     try:
         with file.open("rb") as stream:
@@ -54,6 +54,8 @@ def is_netcdf(file: Path) -> bool:
     if start.startswith(_HDF5):
         return True
     if start != _SQLITE:
+        if start and file.name == RECORD:
+            raise damaged(file, "its first bytes are not those of a record")
         got = "an empty file" if not start else "something else or a damaged file"
         raise InputError("an overtone record (SQLite or netCDF)", got, "check the path", str(file))
     return False
