@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -56,7 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    warnings.showwarning = _say
     sys.exit(run(arguments))
+
+
+def _say(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as a sentence, without the place in the code that raised it."""
+    click.echo(f"overtone: {' '.join(str(message).split())}", err=True)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

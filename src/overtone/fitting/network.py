@@ -23,6 +23,8 @@ from overtone.tune import Family, aliasing, choose, measure_noise, recommend_ban
 from overtone.tune.size import LEARNING_RATE, STEPS, Size
 from overtone.wording import per_axis as told_per_axis
 
+_MOST_CYCLES = 1e30
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -208,9 +210,26 @@ def _reach(
             f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
         )
     reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
+    _check_phases(reach, signal.geometry.extent)
     why = f"The bandwidth was given: {told_per_axis(reach)} {signal.geometry.frequency_unit}."
     beyond = aliasing(reach, signal.geometry) if isinstance(signal, Signal) else None
     return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
+
+
+def _check_phases(bandwidth: Sequence[float], extent: Sequence[float]) -> None:
+    """Single precision, in which networks are trained, has to hold the phases; overflow would end training.
+
+    Raises:
+        InputError: If it does not.
+    """
+    cycles = max(b * length for b, length in zip(bandwidth, extent, strict=True))
+    if not cycles <= _MOST_CYCLES:
+        raise InputError(
+            f"a bandwidth of at most {_MOST_CYCLES:g} cycles over an axis",
+            f"{cycles:g}",
+            "pass a smaller one, or leave it out to have it chosen",
+            "bandwidth",
+        )
 
 
 def _activations(

@@ -152,7 +152,8 @@ class Descent(Rule):
 
     def limit(self, rate: float) -> float:
         """2 (1 + m) / ((1 - d) rate); without momentum 2 / rate."""
-        return 2 * (1 + self.momentum) / ((1 - self.dampening) * rate) if rate else math.inf
+        undone = (1 - self.dampening) * rate
+        return 2 * (1 + self.momentum) / undone if undone else math.inf
 
     def factor(self, drive: float) -> float:
         """The larger root z of z^2 - (1 + m - (1 - d) drive) z + m, in absolute value; without momentum |1 - drive|."""
