@@ -37,6 +37,12 @@ FILES = (
 BEGINNING = {f"{RECORD}.lock", PARTIAL}
 """All that is there of a run that was killed while it began."""
 
+ATTRIBUTES = ("parameters", "frequency_unit", "bandwidth", "reasons")
+"""What the record of any run says from its beginning on."""
+
+ENDED = ("ending", "kept", "final_errors")
+"""What it says besides when the run has ended."""
+
 LARGEST_SETTINGS = 1 << 24
 """Bytes of `run.json`, at most."""
 
@@ -199,7 +205,17 @@ class RunDirectory:
                 "begin again with --overwrite",
                 str(self.path),
             )
-        return records.load(self.record)
+        record = records.load(self.record)
+        due = ATTRIBUTES + (ENDED if record.attrs.get("complete") is True else ())
+        missing = [name for name in due if name not in record.attrs]
+        if missing:
+            raise InputError(
+                f"the record of a run, with the attribute {missing[0]!r}",
+                "one without it",
+                "use a backup or repeat the run",
+                str(self.record),
+            )
+        return record
 
     def read_settings(self) -> RunSettings:
         """The settings the run began with.

@@ -13,6 +13,9 @@ from overtone.errors import InputError
 DEEPEST = 32
 """Levels of lists and mappings in an attribute."""
 
+LARGEST_PLACE = 1e100
+"""What origin and spacing of a lattice stay below, so that no place on it overflows."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -74,7 +77,7 @@ def _is_geometry(value: Any) -> bool:
         isinstance(size, list) and all(is_whole(n) and 0 <= n < 1 << 48 for n in size) for size in sizes
     )
     places = [value.get(name, []) for name in ("spacing", "origin")]
-    finite = all(_is_numbers(place) and all(map(math.isfinite, place)) for place in places)
+    finite = all(_is_numbers(place) and all(abs(x) < LARGEST_PLACE for x in place) for place in places)
     names = value.get("units", [])
     return whole and finite and isinstance(names, list) and all(map(_is_text, names))
 
@@ -129,7 +132,7 @@ KINDS: dict[str, Kind] = {
         ("device", "dtype", "created", "noise_verdict", "noise_sentence", "bandwidth_unit"), _TEXT
     ),
     **dict.fromkeys(("seconds", "noise_std", "noise_low", "noise_high"), _NUMBER),
-    **dict.fromkeys(("kept", "pilot", "parameters"), _WHOLE),
+    **dict.fromkeys(("kept", "pilot", "parameters", "steps"), _WHOLE),
     **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from overtone.errors import InputError
 from overtone.records import layout
+from overtone.records.attributes import is_whole
 from overtone.records.codec import ChecksumError, checksum, from_bytes, to_bytes
 from overtone.records.failures import damaged, is_damage
 from overtone.records.schema import PER_STEP, SCHEMA, STATIC, Header
@@ -154,6 +155,8 @@ def _missing(connection: sqlite3.Connection, found: int) -> list[str]:
     try:
         count = _meta(connection, "rows")
     except (ChecksumError, KeyError, TypeError, ValueError):
+        return ["the number of rows"]
+    if not is_whole(count):
         return ["the number of rows"]
     return [] if count == found else [f"{found} rows of {count}"]
 
