@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +68,26 @@ def test_it_goes_on_where_it_was(once, capsys):
     assert capsys.readouterr().err.count("kept from before") == 11
     with pytest.raises(AssertionError, match="gaussian, seed 0"):
         ot.compare(waves(), once.path, workers=Nobody(), **{**QUICK, "steps": 51})
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["results", "predictions", "comparison.part", "predictions/own.part"])
+def test_nothing_is_written_or_deleted_through_links(once, tmp_path, name, overwrite):
+    folder, mine = tmp_path / "copy", tmp_path / "mine"
+    shutil.copytree(once.path, folder)
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("precious")
+    link = folder / name
+    if link.is_dir():
+        shutil.rmtree(link)
+        link.symlink_to(mine)
+    else:
+        link.symlink_to(mine / "thesis.txt")
+    with pytest.raises(
+        InputError, match=r"expected a comparison whose files are its own, got a link .*cp -rL"
+    ):
+        ot.compare(waves(), folder, workers=Nobody(), overwrite=overwrite, **QUICK)
+    assert [path.read_text() for path in mine.iterdir()] == ["precious"]
 
 
 def test_other_samples_are_not_mixed_in(once):

@@ -52,11 +52,12 @@ class Folder:
             The fingerprint of the problem.
 
         Raises:
-            InputError: If something else is there, or it cannot be written to.
+            InputError: If something else is there, something in it is a link, or it cannot be written to.
         """
         mark = _fingerprint(problem)
         if self.path.exists() and not self.path.is_dir():
             raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
+        self._check_own()
         with _written_to(self.path):
             about = self.path / ABOUT
             if about.is_file():
@@ -84,6 +85,21 @@ class Folder:
             about.write_text(json.dumps({"samples": mark}), encoding="utf-8")
             problem.save(self.path / PROBLEM)
         return mark
+
+    def _check_own(self) -> None:
+        """Whether all that is written to or deleted lies in the directory itself.
+
+        Raises:
+            InputError: If something in it is a link.
+        """
+        for entry in self.path.rglob("*") if self.path.is_dir() else ():
+            if entry.is_symlink():
+                raise InputError(
+                    "a comparison whose files are its own",
+                    "a link to another place",
+                    "copy the folder with its links followed (cp -rL) and go on with the copy",
+                    str(entry),
+                )
 
     def keep(self, budget: Budget, extent: Extent) -> None:
         """Keep what a budget pays for, so that every part of the comparison and its continuation get the same.
