@@ -9,22 +9,7 @@ from overtone import records, signals, spectra
 from overtone.errors import InputError
 from overtone.observe import EveryStep, Probe, Window
 from overtone.observe.evaluate import chunk_size
-from tests.observe.fields import Restless, tones, train_plainly
-
-
-class Frozen(nn.Module):
-    """Returns fixed values, whatever the coordinates."""
-
-    def __init__(self, values, grid):
-        super().__init__()
-        self.table, self.grid = nn.Parameter(values), grid
-
-    def forward(self, x):
-        flat = torch.zeros(len(x), dtype=torch.int64)
-        for axis, n in enumerate(self.grid.shape):
-            place = (x[:, axis] - self.grid.origin[axis]) / self.grid.spacing[axis]
-            flat = flat * n + place.round().long()
-        return self.table[flat]
+from tests.observe.fields import Frozen, Restless, tones, train_plainly
 
 
 def picture(seed=0, shape=(12, 10), channels=2):

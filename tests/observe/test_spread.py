@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 import overtone as ot
 from overtone import report, signals
@@ -23,24 +22,10 @@ from overtone.observe.views.grid import measure
 from overtone.signals import Grid, masks
 from overtone.signals.blocks import Blocks
 from overtone.spectra import GridTransform
+from tests.observe.fields import Frozen
 
 SAMPLES = 2048
 SHAPES = ((20_000,), (96, 96), (24, 24, 24), (3, 80, 80))
-
-
-class Frozen(nn.Module):
-    """Returns fixed values, whatever the coordinates."""
-
-    def __init__(self, values, grid):
-        super().__init__()
-        self.table, self.grid = nn.Parameter(values), grid
-
-    def forward(self, x):
-        flat = torch.zeros(len(x), dtype=torch.int64)
-        for axis, n in enumerate(self.grid.shape):
-            place = (x[:, axis] - self.grid.origin[axis]) / self.grid.spacing[axis]
-            flat = flat * n + place.round().long()
-        return self.table[flat]
 
 
 def places(shape):

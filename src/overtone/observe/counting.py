@@ -38,7 +38,7 @@ def _integer(step: Any) -> int | None:
         return None
     try:
         plain: Any = step.item() if isinstance(step, Tensor | np.ndarray) else step
-    except (RuntimeError, NotImplementedError):  # a tensor without values, on the device "meta"
+    except RuntimeError:  # a tensor without values, on the device "meta"
         return None
     if isinstance(plain, bool | np.bool_):
         return None

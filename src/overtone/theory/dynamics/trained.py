@@ -12,6 +12,7 @@ from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.signals import Normalisation, Signal
 from overtone.theory.ntk.empirical.calling import half_the_digits, outputs_of
+from overtone.theory.ntk.empirical.plan import trained_parameters
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
 from overtone.theory.ntk.empirical.untouched import untouched
 
@@ -73,14 +74,7 @@ def check_network(network: nn.Module, signal: Signal) -> None:
         network: Any module.
         signal: What is predicted.
     """
-    trained = [p for p in network.parameters() if p.requires_grad]
-    if not trained:
-        raise InputError(
-            "a network with parameters that require gradients",
-            "none",
-            "call requires_grad_(True) on the parameters that are trained",
-            "network",
-        )
+    trained = list(trained_parameters(network).values())
     seen, coords = as_trained(network), signal.coords.to(trained[0].device)
     if not isinstance(network, Field):
         _check_distinct(coords, precision(network))
