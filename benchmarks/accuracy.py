@@ -16,15 +16,15 @@ import torch
 from torch import nn
 
 from benchmarks.curves import CURVES, curves, ntk_mlp
-from overtone import rng
+from overtone._training import Ending, Optimizer, Options, train
+from overtone._utils import seeding as rng
 from overtone.errors import RunError
 from overtone.nn import MLP, Activation, Field, Frame, Restore, Sine, encodings
-from overtone.observe import LogSchedule, Probe
+from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Pilot, Prediction, predict
 from overtone.theory.dynamics.trained import Normalised
-from overtone.training import Ending, Optimizer, Options, train
 
 TONES = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32)
 OTHERS = (1, 3, 5, 7, 10, 14, 18, 22, 28)

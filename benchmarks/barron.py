@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.theory import barron
 
 WIDTHS = (4, 16, 64, 256)

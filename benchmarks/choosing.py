@@ -1,4 +1,4 @@
-"""Seconds that `tune.choose` takes for pictures of growing size: its cost must not grow faster than N log N."""
+"""Seconds that `planning.choose` takes for pictures of growing size: its cost must not grow faster than N log N."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import skimage.transform
 
 import overtone as ot
 from overtone.fitting.arguments import hold_out
-from overtone.tune import Budget, choose
+from overtone.planning import Budget, choose
 
 SIDES = {256: math.nan, 512: 30.0, 1024: math.nan, 2048: 120.0}
 """Sides of a square RGB picture, and seconds on two cores that are allowed."""

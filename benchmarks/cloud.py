@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from overtone.spectra import cloud
+from overtone.spectra import clouds as cloud
 
 FEATURES = 784
 ROWS = {

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 import overtone as ot
+from overtone._training import Options, train
 from overtone.fitting.network import NetworkSettings, build
 from overtone.fitting.plan import plan_watching
-from overtone.observe import LogSchedule, Probe
-from overtone.training import Options, train
-from overtone.tune import measure_noise
+from overtone.planning import measure_noise
+from overtone.probes import LogSchedule, Probe
 
 STEPS = 2000
 TURNS = 8

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, beyond, markdown, tones
-from overtone.observe import LogSchedule, Probe
+from overtone._training import Options, train
+from overtone.probes import LogSchedule, Probe
 from overtone.signals import Signal
 from overtone.theory.agreement import agreement
 from overtone.theory.dynamics import predict
-from overtone.training import Options, train
 
 BATCH = 32
 NAMES = ("Fourier, ReLU", "Fourier, tanh", "Fourier, GELU", "plain, ReLU")

@@ -14,7 +14,7 @@ import torch
 from skimage import color, data, util
 from sklearn.datasets import load_sample_image
 
-from overtone.rng import generator
+from overtone._utils.seeding import generator
 from overtone.spectra import NoiseVerdict, noise_floor
 
 LEVELS = (0.0, 0.02, 0.05, 0.1, 0.2)

@@ -16,12 +16,12 @@ from tools.pictures import CHROMIUM, draw
 from torch import Tensor, nn
 
 from benchmarks.accuracy import ADAM, CASES, RATIO, RELU, SGD, Case, network, rate_of, siren, tones
+from overtone._training import Options, train
 from overtone.nn import Field, Restore, encodings
-from overtone.observe import LogSchedule, Probe
 from overtone.plots import predicted
+from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
 from overtone.theory.dynamics import Prediction, predict
-from overtone.training import Options, train
 
 SEED = 3
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from overtone.observe import LogSchedule, Probe, views
+from overtone.probes import LogSchedule, Probe, views
 from overtone.spectra.paths import between_classes
 from overtone.spectra.sensitivity import AsIs
 

@@ -17,11 +17,11 @@ import skimage.transform
 import torch
 
 import overtone as ot
-from overtone import tune
+from overtone import planning
+from overtone._training import Options, train
 from overtone.nn import MLP, Field, Frame, Restore, encodings
-from overtone.observe import LogSchedule
+from overtone.probes import LogSchedule
 from overtone.signals import masks
-from overtone.training import Options, train
 
 SIDE = int(os.environ.get("REACH_SIDE", "128"))
 STEPS = 2000
@@ -75,7 +75,7 @@ def main() -> list[dict[str, object]]:
         spent, target = theirs[-1][1:]
         first = next(row for row in theirs if row[2] >= target)
         began = time.process_time()
-        plan = tune.choose(signal, tune.Budget(seconds=SHARE * spent))
+        plan = planning.choose(signal, planning.Budget(seconds=SHARE * spent))
         chosen = time.process_time() - began
         options = Options(steps=20 * plan.steps, batch=plan.batch, lr=plan.lr, compile=False)
         ours = curve(plan.field(signal), signal, options, until=target)[-1]

@@ -18,11 +18,12 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from torch import Tensor, nn
 
 from benchmarks import two_tones
-from overtone import rng, spectra
+from overtone import spectra
+from overtone._utils import seeding as rng
 from overtone.nn import MLP, Activation, Field, Frame, encodings
-from overtone.observe import LogSchedule, Probe, View, views
-from overtone.records import derived
-from overtone.spectra import cloud
+from overtone.probes import LogSchedule, Probe, View, views
+from overtone.records import metrics as derived
+from overtone.spectra import clouds as cloud
 
 SHARES = (0.75, 0.5, 0.25)
 """Shares of the targets' energy that the three filters keep."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone import report
+from overtone import reports as report
 from overtone.records import Header, Writer
 
 ROWS, BANDS, CHANNELS, SIDE = 200, 64, 3, 512

@@ -13,7 +13,7 @@ import torch
 
 from overtone.nn.encodings import Gaussian
 from overtone.signals import Signal, array, masks
-from overtone.theory import twin
+from overtone.theory import kernel_regression as twin
 from overtone.theory.ntk import Toeplitz, infinite, lags
 
 SIGMAS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)

@@ -6,10 +6,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from overtone.observe import EveryStep, Probe, ProbeWarning, views
-from overtone.observe.huggingface import ProbeCallback as ForTransformers
-from overtone.observe.lightning import ProbeCallback as ForLightning
-from overtone.observe.loggers import TensorBoard
+from overtone.probes import EveryStep, Probe, ProbeWarning, views
+from overtone.probes.huggingface import ProbeCallback as ForTransformers
+from overtone.probes.lightning import ProbeCallback as ForLightning
+from overtone.probes.loggers import TensorBoard
 
 
 def table():

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 import overtone as ot
-from overtone import baselines, signals, tune
-from overtone.observe import views
+from overtone import baselines, planning, signals
+from overtone.probes import views
 from overtone.signals import masks
 from overtone.spectra import noise_floor
 from overtone.theory import ntk
@@ -92,8 +92,8 @@ WORK = {
     "synthetic": lambda: signals.synthetic.harmonics([1, 5], samples=64, seed=0).values,
     "masks": lambda: masks.blocks(picture().geometry, 0.1, 3),
     "noise": lambda: noise_floor(torch.from_numpy(PICTURE)).std,
-    "scan": lambda: tune.scan(picture()).bandwidth,
-    "choose": lambda: tune.choose(picture()).bandwidth,
+    "scan": lambda: planning.scan(picture()).bandwidth,
+    "choose": lambda: planning.choose(picture()).bandwidth,
     "probe": lambda: row(ot.Probe(picture(), NETWORKS[2])),
     "places": lambda: row(ot.Probe.of(PLACES, VALUES, NETWORKS[2])),
     "graph": lambda: row(ot.Probe.of(TABLE, LABELS, NETWORKS[5])),

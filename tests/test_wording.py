@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overtone.wording import by_axis, difference, higher, per_axis
+from overtone._utils.text import by_axis, difference, higher, per_axis
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ NUMERICAL = (
     "contract_estimators",
     "fitting",
     "nn",
-    "observe",
+    "probes",
     "signals",
     "spectra*",
     "theory*",
     "training",
-    "tune",
+    "planning",
 )
 PART = ("contract_estimators", "nn", "spectra*", "theory/ntk")
 """What a continuous integration run can afford besides the whole suite."""

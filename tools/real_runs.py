@@ -14,8 +14,8 @@ from tools.pictures import CHROMIUM, draw
 import overtone as ot
 from overtone.nn import encodings
 from overtone.plots import style
-from overtone.records import derived
-from overtone.spectra import cloud
+from overtone.records import metrics as derived
+from overtone.spectra import clouds as cloud
 
 Y = "relative error (share left to learn)"
 
@@ -61,7 +61,7 @@ def table() -> go.Figure:
     tables = (("breast cancer", real_runs.cancer(), 30, 2), ("diabetes", real_runs.diabetes(), 10, 1))
     for (name, data, inputs, outputs), colour in zip(tables, style.RUNS, strict=False):
         for labels, some, dash in (("", data, "solid"), (", shuffled", data.shuffled(0), "dot")):
-            view = ot.observe.views.graph(some.inputs, some.targets, modes=64)
+            view = ot.probes.views.graph(some.inputs, some.targets, modes=64)
             (record,) = real_runs.train(some, partial(real_runs.mlp, inputs, outputs), 0, [view])
             index = derived.spectral_bias_index(record).values
             line = {"color": colour, "dash": dash, "width": 2}

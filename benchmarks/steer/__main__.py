@@ -17,7 +17,7 @@ from benchmarks.steer import report
 from benchmarks.steer.battery import DESIGN, NOISES, SCATTERED, SEALED
 from benchmarks.steer.table import Runs
 from benchmarks.steer.trial import SHARES
-from overtone.sweeps import Local, Store, Task, sweep
+from overtone._sweeps import Local, Store, Task, sweep
 
 RESULTS = Path(__file__).parents[1] / "results"
 

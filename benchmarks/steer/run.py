@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.steer.battery import nyquist
-from overtone import nn, tune
-from overtone.observe import LogSchedule
-from overtone.observe.evaluate import Evaluator
-from overtone.observe.measurement import mean_square
-from overtone.observe.samples import GridSamples
-from overtone.observe.views import GridView
+from overtone import early_stopping, nn, planning
+from overtone.probes import LogSchedule
+from overtone.probes.evaluate import Evaluator
+from overtone.probes.measurement import mean_square
+from overtone.probes.samples import GridSamples
+from overtone.probes.views import GridView
 from overtone.signals import Scattered, Signal
 from overtone.spectra import NoiseVerdict
 
@@ -54,7 +54,7 @@ class Run:
         """Train and note the errors at steps evenly spaced in their logarithm, and the time spent."""
         signal, network = self.signal, self.network
         meter = _Meter(signal, network)
-        variance = tune.stop.WindowedVariance(WINDOW, PATIENCE).watch()
+        variance = early_stopping.WindowedVariance(WINDOW, PATIENCE).watch()
         still = None
         index = signal.train_index
         coords, values = signal.geometry.coords(index), signal.normalisation.apply(signal.values[index])
@@ -122,12 +122,12 @@ class _Bands:
     """What band errors say of a network on a grid, where noise is certain."""
 
     def __init__(self, signal: Signal) -> None:
-        floor = tune.measure_noise(signal)
+        floor = planning.measure_noise(signal)
         self._view = GridView(replace(signal, clean=None), noise=floor)
         power = self._view.measurement.target_power.numpy()
         noise = self._view.measurement.noise_power(floor)
         noisy = floor.verdict is NoiseVerdict.NOISE
-        self._rule = tune.stop.BandErrors(power, noise) if noisy else None
+        self._rule = early_stopping.BandErrors(power, noise) if noisy else None
         self.noise = float(noise.sum(0).mean()) if noisy else 0.0
         self._level = self.noise * len(signal.channels)
 

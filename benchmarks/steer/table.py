@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.steer.battery import build
+from overtone.early_stopping import Discrepancy, HeldOut, Joint
+from overtone.early_stopping.least import Least
+from overtone.early_stopping.watch import Watch
+from overtone.planning import measure_noise
 from overtone.signals import Signal
-from overtone.tune import measure_noise
-from overtone.tune.stop import Discrepancy, HeldOut, Joint
-from overtone.tune.stop.least import Least
-from overtone.tune.stop.watch import Watch
 
 Runs = dict[tuple[str, str, float], Any]
 """By method, signal and noise."""

@@ -10,12 +10,12 @@ import torch
 
 from benchmarks.steer.battery import build, nyquist
 from benchmarks.steer.run import RATE, STEPS, Run
-from overtone import nn, tune
+from overtone import controller, nn, planning
+from overtone._utils.seeding import derive
+from overtone.controller._encoding_bandwidth import Lever
 from overtone.nn.encodings import HashGrid, Identity
-from overtone.rng import derive
+from overtone.planning.size import field, parameters
 from overtone.signals import Scattered, Signal
-from overtone.tune.lever import Lever
-from overtone.tune.size import field, parameters
 
 WIDTH, DEPTH, FEATURES = 64, 3, 64
 SHARES = (1 / 40, 1 / 22, 1 / 12.5, 1 / 7, 1 / 4, 1 / 2.25)
@@ -35,7 +35,7 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Train as `choose` plans for a network of this size."""
     signal = _begin(name, noise, seed)
     began = time.perf_counter()
-    plan = tune.choose(signal, _budget(signal), seed=seed)
+    plan = planning.choose(signal, _budget(signal), seed=seed)
     spent = time.perf_counter() - began
     return _run(signal, plan.encoding, plan.bandwidth, seed).train() | {
         "encoding": plan.encoding.value,
@@ -52,10 +52,10 @@ def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
     reaches = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
 
     def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
-        return lambda seed: field(signal, tune.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
+        return lambda seed: field(signal, planning.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
 
     began = time.perf_counter()
-    best = tune.fresh(signal, [candidate(r) for r in reaches], seeds=10).best
+    best = planning.fresh(signal, [candidate(r) for r in reaches], seeds=10).best
     return {"best": best, "choosing": time.perf_counter() - began}
 
 
@@ -91,10 +91,10 @@ def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]
     """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
     signal = _begin(name, noise, seed)
     assert isinstance(signal, Signal)
-    plan = tune.choose(signal, _budget(signal), seed=seed)
+    plan = planning.choose(signal, _budget(signal), seed=seed)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
-    controller = tune.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
-    run.steer, run.finish = lambda step: controller(step).stop, controller.finish
+    control = controller.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
+    run.steer, run.finish = lambda step: control(step).stop, control.finish
     return run.train()
 
 
@@ -136,15 +136,15 @@ def _begin(name: str, noise: float, seed: int) -> Signal | Scattered:
     return build(name, noise, seed)
 
 
-def _budget(signal: Signal | Scattered) -> tune.Budget:
-    return tune.Budget(steps=STEPS, parameters=parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1]))
+def _budget(signal: Signal | Scattered) -> planning.Budget:
+    return planning.Budget(steps=STEPS, parameters=parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1]))
 
 
 def _gaussian(signal: Signal | Scattered, reach: tuple[float, ...], seed: int) -> Run:
-    return _run(signal, tune.Family.GAUSSIAN, reach, seed)
+    return _run(signal, planning.Family.GAUSSIAN, reach, seed)
 
 
-def _run(signal: Signal | Scattered, family: tune.Family, reach: tuple[float, ...], seed: int) -> Run:
+def _run(signal: Signal | Scattered, family: planning.Family, reach: tuple[float, ...], seed: int) -> Run:
     network = field(signal, family, reach, WIDTH, DEPTH, FEATURES, seed)
     return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
 

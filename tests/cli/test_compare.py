@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from overtone.sweeps import Local
+from overtone._sweeps import Local
 from tests.cli.calling import ask, waves
 
 QUICK = ("--candidates", "gaussian", "--steps", 50, "--seeds", 1, "--parameters", 6000, "--processes", 1)

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone import records, report
+from overtone import records
+from overtone import reports as report
 from overtone.errors import InputError, OvertoneError
-from overtone.observe.log import ProbeWarning
+from overtone.probes.log import ProbeWarning
 from overtone.records.codec import checksum
 from tests.cli.calling import SENTENCE, TINY, ask, waves
 from tests.damage import damaged_json, flipped, some
@@ -114,8 +115,8 @@ def test_every_bit_of_a_checkpoint_and_of_a_network_kept_is_noticed_or_harmless(
 
 
 def _open(file):
-    from overtone.training import Checkpoint
-    from overtone.training.tensors import UNREADABLE, DamagedError, read
+    from overtone._training import Checkpoint
+    from overtone._training.tensors import UNREADABLE, DamagedError, read
 
     if file.name.startswith("checkpoint"):
         Checkpoint.load(file)

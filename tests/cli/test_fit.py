@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from overtone import records
-from overtone.records import derived
+from overtone.records import metrics as derived
 from tests.cli.calling import TINY, ask, waves
 
 KEYS = {

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from overtone import records
+from overtone._training import loop
 from overtone.errors import InputError
-from overtone.training import loop
 from tests.cli.calling import TINY
 from tests.cli.test_fit import same_record, same_weights
 

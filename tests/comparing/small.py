@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import overtone as ot
-from overtone.sweeps import Workers
+from overtone._sweeps import Workers
 
 QUICK = {"candidates": ["gaussian"], "steps": 50, "seeds": 2, "parameters": 6000}
 

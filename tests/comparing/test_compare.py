@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import overtone as ot
+from overtone._sweeps import Local
 from overtone.comparing.best import Best
 from overtone.comparing.choices import ALWAYS, candidates, networks
 from overtone.comparing.compare import with_steps
@@ -19,10 +20,9 @@ from overtone.comparing.verdict import Verdict
 from overtone.comparing.work import attempt
 from overtone.errors import InputError, RunError
 from overtone.fitting.network import Encoding, NetworkSettings
+from overtone.planning import Budget
+from overtone.planning.size import step_seconds
 from overtone.signals import masks, synthetic
-from overtone.sweeps import Local
-from overtone.tune import Budget
-from overtone.tune.size import step_seconds
 from tests.comparing.small import QUICK, Nobody, waves, white
 
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overtone.spectra import LeastSquares, Quadrature
-from overtone.spectra.cloud import Exact, NearFar
+from overtone.spectra.clouds import Exact, NearFar
 from overtone.spectra.sequence import EvenExtension, Multitaper, Periodic, Welch
 from tests.contract_estimators.fields import ROUNDED
 from tests.contract_estimators.functions import (

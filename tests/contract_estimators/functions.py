@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from overtone.spectra import GridTransform
+from overtone.spectra.generated import profiles
 from overtone.spectra.layers import Full, read_out
 from overtone.spectra.paths import Paths
 from overtone.spectra.paths import spectrum as path_spectrum
-from overtone.spectra.samples import profiles
 from overtone.spectra.sensitivity import gradient_spectrum, low_pass
 from overtone.spectra.sequence import (
     EvenExtension,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from overtone.spectra import GridTransform, LeastSquares, PointsTransform, Quadrature, axis_grid
-from overtone.spectra.cloud import DirectionTransform, Exact, GaussianFilter, GraphTransform, NearFar
+from overtone.spectra.clouds import DirectionTransform, Exact, GaussianFilter, GraphTransform, NearFar
 from tests.contract_estimators.estimator import Estimator, Known
 from tests.contract_estimators.fields import ROUNDED, harmonic, in_band, mean_square, normal
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import overtone as ot
+from overtone.early_stopping.rule import rows
 from overtone.errors import InputError
 from overtone.fitting import fit
-from overtone.tune.stop.rule import rows
 
 SMALL = {"width": 32, "depth": 2, "features": 32, "lr": 3e-3, "device": "cpu"}
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import overtone as ot
-from overtone import comparing, signals, tune
+from overtone import comparing, planning, signals
 from overtone.fitting.predict import predict
 from tests.signals.refusals import refusal
 
 DOORS = {
     "fit": ot.fit,
     "scan": ot.scan,
-    "choose": tune.choose,
+    "choose": planning.choose,
     "predict": predict,
     "compare": comparing.compare,
 }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from overtone._training import Options
 from overtone.cli.fit import ENCODINGS
 from overtone.errors import InputError
 from overtone.fitting.encoding import Encoding, encode
@@ -10,7 +11,6 @@ from overtone.fitting.network import NetworkSettings, build
 from overtone.nn import Activation, encodings
 from overtone.nn.activations import Reaching
 from overtone.signals import array
-from overtone.training import Options
 
 
 def volume():

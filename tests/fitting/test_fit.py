@@ -11,10 +11,10 @@ import torch
 
 import overtone as ot
 from overtone import records, signals
+from overtone._training import Checkpoint
 from overtone.errors import InputError, RunError
 from overtone.fitting import Encoding
-from overtone.records import derived
-from overtone.training import Checkpoint
+from overtone.records import metrics as derived
 
 SMALL = {"width": 16, "depth": 2, "features": 8, "lr": 1e-2}
 

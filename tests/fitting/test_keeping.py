@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import overtone as ot
+from overtone._training import Ending
+from overtone.early_stopping import HeldOut
 from overtone.errors import InputError
 from overtone.fitting.keeping import Keeping
-from overtone.training import Ending
-from overtone.tune.stop import HeldOut
 
 SETTINGS = {"width": 16, "depth": 2, "features": 16, "lr": 2e-2, "bandwidth": 12.0, "held_out": 0.3}
 

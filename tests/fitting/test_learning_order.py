@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import derived
+from overtone.records import metrics as derived
 
 FREQUENCIES = range(5, 51, 5)
 

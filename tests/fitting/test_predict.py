@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from overtone._training import Optimizer
 from overtone.fitting import fit
 from overtone.fitting.predict import OUTPUTS, learning_steps, predict, window
 from overtone.signals import Signal, array
-from overtone.training import Optimizer
 
 
 def wave(noise: float = 0.0, samples: int = 64) -> Signal:

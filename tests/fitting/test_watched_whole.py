@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import overtone as ot
-from overtone import records, signals, tune
+from overtone import planning, records, signals
 from overtone.fitting import predict as predicting
 from overtone.fitting.plan import WatchPlan
-from overtone.observe import Spread, Window
+from overtone.probes import Spread, Window
 
 N = 96
 Y, X = np.mgrid[:N, :N] / N
@@ -54,7 +54,7 @@ FLAT = {
 @pytest.mark.parametrize("name", FLAT)
 def test_what_hardly_varies_is_planned_scanned_and_fitted(name):
     signal = signals.array(FLAT[name])
-    plan = tune.choose(signal)
+    plan = planning.choose(signal)
     assert all(np.isfinite(plan.bandwidth))
     assert all(0 < b <= n for b, n in zip(plan.bandwidth, signal.geometry.nyquist, strict=True))
     oscillation = ot.scan(signal).oscillation

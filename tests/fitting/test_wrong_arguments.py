@@ -69,7 +69,7 @@ def calls():
 @pytest.fixture
 def short(monkeypatch):
     """No training of more than twenty steps."""
-    from overtone.training import loop
+    from overtone._training import loop
 
     ending = loop._ending
 
@@ -80,7 +80,7 @@ def short(monkeypatch):
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.filterwarnings("ignore::overtone.observe.log.ProbeWarning")
+@pytest.mark.filterwarnings("ignore::overtone.probes.log.ProbeWarning")
 @pytest.mark.parametrize(("door", "name", "value"), some(calls(), 60))
 def test_wrong_arguments(tmp_path, door, name, value):
     values = np.add.outer(np.cos(np.arange(12.0)), np.sin(np.arange(10.0)))

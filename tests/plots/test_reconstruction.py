@@ -17,7 +17,7 @@ from PIL import Image
 from overtone.errors import InputError
 from overtone.plots import curve, encode, picture, reconstruction, slices, spectrogram
 from overtone.records import Snapshots, load, snapshots
-from tests.report import gallery
+from tests.reports import gallery
 
 
 @pytest.fixture(scope="module")

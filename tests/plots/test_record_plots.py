@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from overtone.plots import comparison, learning_order, learning_step, loss, psnr, spectra
-from overtone.records import derived
+from overtone.records import metrics as derived
 from tests.records.toy import toy_record
 
 PLOTS = [learning_order, learning_step, loss, psnr, spectra]

@@ -8,7 +8,8 @@ import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.records import concat, derived
+from overtone.records import concat
+from overtone.records import metrics as derived
 from overtone.records.dataset import assemble
 from overtone.records.schema import PER_STEP, Header
 from tests.records.toy import toy_record

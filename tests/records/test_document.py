@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from overtone.records import Writer, derived
+from overtone.records import Writer
+from overtone.records import metrics as derived
 from overtone.records.schema import PER_STEP, STATIC
 from tests.records.toy import toy_header, toy_record
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overtone._utils.text import percent
 from overtone.errors import InputError
-from overtone.records import concat, derived
-from overtone.records.derived import Evidence
-from overtone.records.derived.stopping import SMOOTHING, smooth
-from overtone.wording import percent
+from overtone.records import concat
+from overtone.records import metrics as derived
+from overtone.records.metrics import Evidence
+from overtone.records.metrics.stopping import SMOOTHING, smooth
 from tests.records.toy import toy_record
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from overtone.errors import InputError
 from overtone.spectra import GridTransform, PointsTransform
-from overtone.spectra.cloud import GraphTransform
+from overtone.spectra.clouds import GraphTransform
 from overtone.spectra.layers import Folds, Full, Principal, Projected, read_out
 from overtone.spectra.layers.ridge import PENALTIES, ridge
 from overtone.spectra.sequence import SequenceTransform

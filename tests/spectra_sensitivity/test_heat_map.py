@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.rng import generator
+from overtone._utils.seeding import generator
 from overtone.spectra.sensitivity import AsIs, HeatMap, Standardise, heat_map
 from overtone.spectra.sensitivity.normalise import Normalise
 from tests.spectra_sensitivity.twins import fourier_basis

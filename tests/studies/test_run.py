@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from overtone._sweeps import Local
 from overtone.errors import InputError
 from overtone.studies import Result, Size, Verdict, find, run, studies
 from overtone.studies.figure import data, figure
 from overtone.studies.page import write
-from overtone.sweeps import Local
 from tests.studies import toy
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 
-from overtone.sweeps import Ray, Store, Task, sweep
+from overtone._sweeps import Ray, Store, Task, sweep
 from tests.sweeps import tasks
 
 COUNT = 10

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from overtone._sweeps import Ray, Store
 from overtone.errors import InputError
-from overtone.sweeps import Ray, Store
 from tests.sweeps import driver
 
 ROOT = str(Path(__file__).parents[2])

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overtone._sweeps import Local, Store, Task, sweep
 from overtone.errors import InputError, RunError
-from overtone.sweeps import Local, Store, Task, sweep
 from tests.sweeps import tasks
 
 HERE = tasks.__name__
@@ -81,7 +81,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_without_repeating_what_had_finishe
     marks.mkdir()
     wanted = [task("log", folder=str(marks), number=n, seconds=0.3) for n in range(6)]
     code = (
-        "import sys\nfrom tests.sweeps.test_sweep import task\nfrom overtone.sweeps import Local, Store, sweep\n"
+        "import sys\nfrom tests.sweeps.test_sweep import task\nfrom overtone._sweeps import Local, Store, sweep\n"
         "if __name__ == '__main__':\n"
         f"    wanted = [task('log', folder={str(marks)!r}, number=n, seconds=0.3) for n in range(6)]\n"
         f"    for done in sweep(wanted, Store({str(tmp_path / 'store')!r}), Local(1)):\n"

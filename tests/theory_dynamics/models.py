@@ -8,10 +8,10 @@ import torch
 import xarray
 from torch import Tensor, nn
 
+from overtone._training import Options, train
 from overtone.nn import MLP, Activation, Field, Restore, encodings
-from overtone.observe import Probe
+from overtone.probes import Probe
 from overtone.signals import Grid, Normalisation, Signal
-from overtone.training import Options, train
 
 
 class Linear(nn.Module):

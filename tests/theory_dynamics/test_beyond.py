@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.records import derived
+from overtone._training import Optimizer, Options, train
+from overtone.records import metrics as derived
 from overtone.theory.dynamics import Prediction, predict
-from overtone.training import Optimizer, Options, train
 from tests.theory_dynamics.models import field, tones
 
 STEPS, RATE, BATCH = 300, 0.008, 4

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from overtone._training import Optimizer, Options
 from overtone.nn import Activation
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Descent, Pilot, predict
 from overtone.theory.dynamics.drawn import draw
 from overtone.theory.dynamics.scattered import batch_squares, per_sample_squares
-from overtone.training import Optimizer, Options
 from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9

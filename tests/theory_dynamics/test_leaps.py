@@ -10,6 +10,7 @@ import torch
 import xarray
 from torch import nn
 
+from overtone._training import Optimizer, Options
 from overtone.nn import Activation
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Leaps, Pilot, log_steps, predict, rate_of, rule_of, tangent_kernel
@@ -17,7 +18,6 @@ from overtone.theory.dynamics import leaps as module
 from overtone.theory.dynamics.edge import hold
 from overtone.theory.dynamics.optimizer import second_moments
 from overtone.theory.dynamics.separable import separable_kernel
-from overtone.training import Optimizer, Options
 from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.theory import risk
 
 MODES, DRAWS = 24, 4000

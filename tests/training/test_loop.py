@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from overtone import nn, signals
+from overtone._training import Checkpoint, Decay, Ending, Optimizer, Options, train
 from overtone.errors import InputError, RunError
-from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, train
 
 
 def tones(held_out=0.0):
@@ -140,7 +140,7 @@ def test_interrupt_finishes_the_step_saves_and_gives_the_signal_back(tmp_path):
 
 
 def test_mixed_precision_trains_and_keeps_full_precision_weights():
-    from overtone.training import Precision
+    from overtone._training import Precision
 
     network, rows, _ = run(tones(), Options(steps=150, precision=Precision.MIXED, lr=1e-2))
     assert rows[-1][1] < 0.5 * rows[1][1]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overtone._training import Decay, Options, Precision
 from overtone.errors import InputError
-from overtone.training import Decay, Options, Precision
 
 
 @pytest.mark.parametrize(

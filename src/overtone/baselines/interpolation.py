@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.baselines.baseline import Baseline
 from overtone.baselines.lattice import Lattice, lattice_of
 

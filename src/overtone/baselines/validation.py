@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from overtone import rng
+from overtone._utils import seeding as rng
 
 SHARE = 0.1
 """Part of the training samples."""

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from overtone.tune import Scan
+    from overtone.planning import Scan
 
 ROWS, LENGTH, DECADES = 16, 36, 6
 SIGNAL, NOISE = "#", "~"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.text import number
 from overtone.cli.options import chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 from overtone.cli.text import count, facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
 from overtone.errors import InputError
-from overtone.wording import number
 
 if TYPE_CHECKING:
     from overtone.comparing import Comparison
@@ -136,8 +136,8 @@ def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None
     None sees what it is judged by. Whether any network is worth its training is said, too. Interrupted, the same
     command goes on.
     """
+    from overtone._sweeps import Local
     from overtone.comparing import compare as run
-    from overtone.sweeps import Local
 
     how = reading_arguments(options)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.text import decibels, number, per_axis
 from overtone.cli import resume as resuming
 from overtone.cli.options import Numbers, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
@@ -15,7 +16,6 @@ from overtone.cli.source import read_samples
 from overtone.cli.text import count, facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
 from overtone.errors import InputError
-from overtone.wording import decibels, number, per_axis
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
@@ -289,8 +289,8 @@ def text(run: Run, page: str) -> str:
         page: Address of the report.
     """
     from overtone.plots.bands import bandwidth_unit
-    from overtone.records import derived
-    from overtone.report import QUESTIONS
+    from overtone.records import metrics as derived
+    from overtone.reports import QUESTIONS
 
     attrs = run.record.attrs
     answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
@@ -306,7 +306,7 @@ def text(run: Run, page: str) -> str:
 def document(run: Run, page: str) -> dict[str, Any]:
     """The JSON document of a fit; frequencies in cycles per unit, per axis where a list."""
     from overtone.plots.bands import bandwidth_unit
-    from overtone.records import derived
+    from overtone.records import metrics as derived
 
     record = run.record
     together = derived.until_network(derived.combine_channels(record))

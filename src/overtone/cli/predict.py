@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.text import per_axis
 from overtone.cli.fit import network, training
 from overtone.cli.options import chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 from overtone.cli.text import facts, paragraph
 from overtone.cli.verb import Verb, examples, flag
-from overtone.wording import per_axis
 
 if TYPE_CHECKING:
     import xarray
@@ -131,7 +131,7 @@ def text(found: Forecast) -> str:
 def _learning(found: Forecast) -> str:
     """Learning steps of every band, in ascending order."""
     from overtone.fitting.predict import learning_steps
-    from overtone.records import derived
+    from overtone.records import metrics as derived
 
     unit = found.record.attrs["frequency_unit"]
     held = derived.has_content(derived.combine_channels(found.record)).values

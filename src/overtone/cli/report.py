@@ -37,7 +37,7 @@ def report(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     Several runs are compared on one page.
     """
     from overtone import records
-    from overtone import report as pages
+    from overtone import reports as pages
 
     _check_apart(runs, Path(out))
     verdicts = [{"run": run, "verdict": pages.verdict(records.load(run))} for run in runs]

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.text import per_axis
 from overtone.cli.bars import bars
 from overtone.cli.options import as_flags, chain, common, reading, reading_arguments
 from overtone.cli.output import print_json
 from overtone.cli.source import read_source
 from overtone.cli.text import count, facts
 from overtone.cli.verb import Verb, examples, flag
-from overtone.wording import per_axis
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from overtone.tune import Plan, Scan
+    from overtone.planning import Plan, Scan
 
 
 @click.command(
@@ -50,8 +50,8 @@ def scan(
     or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
     """
     from overtone.fitting.arguments import find_device, hold_out
-    from overtone.tune import Budget, choose
-    from overtone.tune import scan as measure
+    from overtone.planning import Budget, choose
+    from overtone.planning import scan as measure
 
     where = find_device(device)
     how = reading_arguments(options)

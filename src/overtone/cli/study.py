@@ -137,8 +137,8 @@ def run_studies(
 
     Interrupted, the same command goes on; measurements that had ended are not repeated.
     """
+    from overtone._sweeps import Local, Ray, Workers
     from overtone.studies import Size, find, run, studies
-    from overtone.sweeps import Local, Ray, Workers
 
     if ray is not None and processes is not None:
         raise InputError("--ray or --processes", "both", "choose one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overtone.errors import InputError
-from overtone.tune import Budget
+from overtone.planning import Budget
 
 LEAST_STEPS = 50
 """Steps below which no network has learned anything worth comparing."""

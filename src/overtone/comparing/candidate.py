@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from overtone.comparing.problem import Problem
-from overtone.tune import Budget
+from overtone.planning import Budget
 
 
 @final

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from overtone.amounts import as_float, whole
+from overtone._sweeps import Store, Task, Workers, sweep
+from overtone._utils.numbers import as_float, whole
+from overtone._utils.text import number, per_axis, plural
+from overtone._utils.torch_defaults import standard
 from overtone.comparing.budget import LEAST_STEPS, USUAL_BUDGET, described, within
 from overtone.comparing.candidate import Candidate
 from overtone.comparing.choices import MEAN, USUAL, chosen
@@ -24,13 +27,10 @@ from overtone.comparing.problem import Problem
 from overtone.comparing.score import Margin, Score, cells, margin, student
 from overtone.comparing.verdict import Verdict, decide
 from overtone.comparing.work import prediction_path
-from overtone.defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
+from overtone.planning import Budget
 from overtone.signals import Signal, on_grid
-from overtone.sweeps import Store, Task, Workers, sweep
-from overtone.tune import Budget
-from overtone.wording import number, per_axis, plural
 
 MOST_SEEDS = 10_000
 """Repetitions of a candidate, at most."""
@@ -59,7 +59,7 @@ def compare(
 
     The mean, linear, cubic and band-limited interpolation, a smoothing spline, the kernel twin and a plain network
     always take part. None of them sees a held-out sample: whatever they choose (a stop, a cut-off), they choose by
-    training samples that they set aside. Networks have the bandwidth that `tune.choose` finds for those.
+    training samples that they set aside. Networks have the bandwidth that `planning.choose` finds for those.
 
     Finished parts are kept in `out`; called again with the same signal, it goes on.
 

@@ -12,7 +12,7 @@ import numpy as np
 from overtone.comparing.problem import Problem
 from overtone.comparing.score import Margin, Score
 from overtone.comparing.verdict import Verdict
-from overtone.tune import Budget
+from overtone.planning import Budget
 
 
 @final

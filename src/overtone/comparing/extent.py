@@ -8,8 +8,8 @@ from typing import Any, final
 import torch
 
 from overtone.comparing.problem import Problem
-from overtone.tune import Budget
-from overtone.tune.size import LEARNING_RATE, size
+from overtone.planning import Budget
+from overtone.planning.size import LEARNING_RATE, size
 
 
 @final
@@ -31,7 +31,7 @@ class Extent:
 
     @staticmethod
     def of(problem: Problem, budget: Budget, device: torch.device) -> Extent:
-        """Time a few steps where the budget is one of seconds, see `tune.size`.
+        """Time a few steps where the budget is one of seconds, see `planning.size`.
 
         Args:
             problem: What is learned.

@@ -9,7 +9,7 @@ import torch
 from overtone.baselines import Baseline
 from overtone.comparing.candidate import Attempt, Candidate
 from overtone.comparing.problem import Problem
-from overtone.tune import Budget
+from overtone.planning import Budget
 
 
 @final

@@ -14,7 +14,7 @@ from typing import final
 from overtone.comparing.extent import Extent
 from overtone.comparing.problem import Problem
 from overtone.errors import InputError
-from overtone.tune import Budget
+from overtone.planning import Budget
 
 ABOUT, RESULTS, REPORT = "comparison.json", "results", "report.html"
 PROBLEM, PREDICTIONS = "problem.npz", "predictions"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import final
 
-from overtone.sweeps import Task, Workers
-from overtone.sweeps.call import call
-from overtone.sweeps.workers import Outcome
+from overtone._sweeps import Task, Workers
+from overtone._sweeps.call import call
+from overtone._sweeps.workers import Outcome
 
 
 @final

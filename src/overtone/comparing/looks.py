@@ -8,7 +8,7 @@ from overtone.comparing.comparison import Comparison
 from overtone.comparing.score import Score
 from overtone.plots import encode, style
 from overtone.plots.text import decibels
-from overtone.report.blocks import Block, Picture, Pictures, Plot
+from overtone.reports.blocks import Block, Picture, Pictures, Plot
 
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""

@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._training import Decay, Ending, Options, Outcome, train
+from overtone._utils.text import plural
 from overtone.baselines import set_aside
 from overtone.comparing.best import Best
 from overtone.comparing.budget import WIDTH
@@ -18,12 +20,10 @@ from overtone.comparing.problem import Problem
 from overtone.errors import InputError
 from overtone.fitting.network import NetworkSettings, build
 from overtone.nn import Field
-from overtone.observe import LogSchedule
-from overtone.observe.evaluate import chunk_size, predict
-from overtone.training import Decay, Ending, Options, Outcome, train
-from overtone.tune import Budget, measure_noise
-from overtone.tune.size import LEARNING_RATE
-from overtone.wording import plural
+from overtone.planning import Budget, measure_noise
+from overtone.planning.size import LEARNING_RATE
+from overtone.probes import LogSchedule
+from overtone.probes.evaluate import chunk_size, predict
 
 NARROWEST = 8
 """Units per hidden layer below which a network is not built to meet a budget."""

@@ -10,9 +10,9 @@ from overtone.comparing.figure import cost, data, quality
 from overtone.comparing.looks import looks
 from overtone.comparing.score import Score
 from overtone.plots.text import count, decibels, number
-from overtone.report import render
-from overtone.report.atomic import write_text
-from overtone.report.blocks import Page, Plot, Section, Table, Tile
+from overtone.reports import render
+from overtone.reports.atomic import write_text
+from overtone.reports.blocks import Page, Plot, Section, Table, Tile
 
 QUESTIONS = ("Which is best?", "By how much?", "Is a network worth it?")
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from overtone.baselines import Linear, lattice_of, set_aside
 from overtone.errors import InputError
+from overtone.planning import choose, measure_noise
 from overtone.signals import Grid, Signal
 from overtone.signals.signal import Normalisation
 from overtone.spectra import NoiseVerdict
-from overtone.tune import choose, measure_noise
 
 
 @final
@@ -30,7 +30,7 @@ class Problem:
             reference, and the normalisation is that of the training samples.
         reference: (N, C) what the held-out samples are compared with: the clean values where they are known.
         noisy: Whether the samples to learn from are noisy.
-        bandwidth: Chosen (`tune.choose`) by the samples to learn from, per axis in cycles per unit.
+        bandwidth: Chosen (`planning.choose`) by the samples to learn from, per axis in cycles per unit.
         reasons: Why, in sentences.
     """
 

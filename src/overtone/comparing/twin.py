@@ -11,9 +11,9 @@ from overtone.comparing.budget import WIDTH
 from overtone.comparing.candidate import Attempt, Candidate
 from overtone.comparing.network import Trained
 from overtone.comparing.problem import Problem
-from overtone.theory import twin
-from overtone.theory.twin.krylov import Krylov
-from overtone.tune import Budget
+from overtone.planning import Budget
+from overtone.theory import kernel_regression as twin
+from overtone.theory.kernel_regression.krylov import Krylov
 
 EFFORT = twin.Effort(tolerance=0.05, vectors=300, memory=1.0)
 """Enough for the stop; more would move the prediction by less than a twentieth of its error."""

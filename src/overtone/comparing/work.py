@@ -17,7 +17,7 @@ from overtone.comparing.network import Trained
 from overtone.comparing.problem import Problem
 from overtone.errors import RunError
 from overtone.fitting.arguments import find_device
-from overtone.tune import Budget
+from overtone.planning import Budget
 
 
 def prediction_path(folder: str | Path, candidate: str, seed: int, budget: Budget) -> Path:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from overtone.amounts import as_float, short
-from overtone.choices import member
+from overtone._utils.enums import member
+from overtone._utils.numbers import as_float, short
 from overtone.errors import InputError
 from overtone.nn import Activation
 from overtone.signals import Samples, masks

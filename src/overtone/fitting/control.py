@@ -1,4 +1,4 @@
-"""A fit under a controller: `tune.steering` fed with the rows that the probe measures anyway."""
+"""A fit under a controller: `controller` fed with the rows that the probe measures anyway."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 
+from overtone._utils.text import per_axis, plural
+from overtone.controller import Action, Move
+from overtone.controller._controller import rule_for
+from overtone.controller._encoding_bandwidth import Lever
+from overtone.controller._policy import Steering
+from overtone.controller._target_spectrum import Spectrum
+from overtone.early_stopping.rule import rows
+from overtone.early_stopping.watch import Row
 from overtone.errors import InputError
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
-from overtone.observe import LogSchedule, Spread, Window
-from overtone.observe.views.grid import measure
+from overtone.planning import recommend_bandwidth
+from overtone.probes import LogSchedule, Spread, Window
+from overtone.probes.views.grid import measure
 from overtone.signals import Samples, Signal
 from overtone.spectra import NoiseFloor
-from overtone.tune import Action, Move, recommend_bandwidth
-from overtone.tune.controller import rule_for
-from overtone.tune.lever import Lever
-from overtone.tune.steered import Spectrum
-from overtone.tune.steering import Steering
-from overtone.tune.stop.rule import rows
-from overtone.tune.stop.watch import Row
-from overtone.wording import per_axis, plural
 
 if TYPE_CHECKING:
     import xarray

@@ -7,11 +7,11 @@ from typing import final
 
 import torch
 
+from overtone._training import Optimizer, Options
 from overtone.nn import checks
+from overtone.planning import Budget
+from overtone.planning.size import LEARNING_RATE, Size, size
 from overtone.signals import Samples
-from overtone.training import Optimizer, Options
-from overtone.tune import Budget
-from overtone.tune.size import LEARNING_RATE, Size, size
 
 
 @final
@@ -48,8 +48,8 @@ def extent(
 ) -> Size:
     """The size of a run.
 
-    Where only seconds are given, steps are timed and units, samples per step and steps follow (`tune.size`); else the
-    network has 256 units after 256 frequencies, or as many as there are samples.
+    Where only seconds are given, steps are timed and units, samples per step and steps follow (`planning.size`);
+    else the network has 256 units after 256 frequencies, or as many as there are samples.
 
     Args:
         signal: What will be learned.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from overtone._training import Checkpoint, Ending, Options, Outcome
 from overtone.errors import InputError
 from overtone.fitting.control import Control
 from overtone.fitting.directory import RunDirectory
@@ -13,7 +14,6 @@ from overtone.fitting.keeping import Keeping
 from overtone.fitting.run import Run
 from overtone.nn import Field
 from overtone.signals import Samples
-from overtone.training import Checkpoint, Ending, Options, Outcome
 
 if TYPE_CHECKING:
     import xarray

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
-from overtone.defaults import standard
+from overtone._training import Checkpoint, Decay, Ending, Optimizer, Options, Outcome, Precision, train
+from overtone._utils.text import per_axis, plural
+from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.control import Control
@@ -30,12 +32,10 @@ from overtone.fitting.run import Run
 from overtone.fitting.settings import RunSettings
 from overtone.fitting.watching import first_band, last_errors, unit_of, watch
 from overtone.nn import Activation
-from overtone.observe import LogSchedule, Probe
+from overtone.planning import measure_noise
+from overtone.planning.plan import UNWORTHY, stop_sentence
+from overtone.probes import LogSchedule, Probe
 from overtone.signals import Samples, Signal, as_samples
-from overtone.training import Checkpoint, Decay, Ending, Optimizer, Options, Outcome, Precision, train
-from overtone.tune import measure_noise
-from overtone.tune.plan import UNWORTHY, stop_sentence
-from overtone.wording import per_axis, plural
 
 
 @standard()
@@ -96,10 +96,10 @@ def fit(
         compile: Whether to use `torch.compile`; None lets the device and the length of the run decide.
         held_out: Fraction of the samples kept out of training, 0 for none; ignored if the signal has a mask.
         stop: End the run when the smoothed error on held-out samples has been rising for as many steps again as the
-            best one took, and hand back the network that was best (`tune.stop.HeldOut`); off, or with nothing held
+            best one took, and hand back the network that was best (`early_stopping.HeldOut`); off, or with nothing held
             out, all steps are made and the last network is handed back.
         controller: Steer the reach and the learning rate while training, from the bandwidth chosen or given, and stop
-            by the noise as well (`tune.Controller`); for encodings that can be rescaled or windowed.
+            by the noise as well (`controller.Controller`); for encodings that can be rescaled or windowed.
         seed: Seeds the mask, the network and the batches.
         device: "auto" takes a GPU if there is one.
         overwrite: Replace an earlier run in `out`.

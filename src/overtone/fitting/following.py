@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from overtone.early_stopping import HeldOut
 from overtone.fitting.control import Control
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
-from overtone.observe import Spread, Window
+from overtone.probes import Spread, Window
 from overtone.signals import Samples
 from overtone.spectra import NoiseFloor
-from overtone.tune.stop import HeldOut
 
 if TYPE_CHECKING:
     import xarray

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, final
 from safetensors import SafetensorError
 from torch import nn
 
+from overtone._training.tensors import UNREADABLE, DamagedError, read, write
+from overtone.early_stopping import Rule
+from overtone.early_stopping.rule import rows
+from overtone.early_stopping.watch import Row
 from overtone.errors import InputError, RunError
-from overtone.training.tensors import UNREADABLE, DamagedError, read, write
-from overtone.tune.stop import Rule
-from overtone.tune.stop.rule import rows
-from overtone.tune.stop.watch import Row
 
 if TYPE_CHECKING:
     import xarray

@@ -9,19 +9,19 @@ from typing import Any
 import torch
 
 from overtone import units
-from overtone.choices import member
+from overtone._utils.enums import member
+from overtone._utils.seeding import derive
+from overtone._utils.text import per_axis as told_per_axis
 from overtone.errors import InputError
 from overtone.fitting.arguments import activations, per_axis
 from overtone.fitting.encoding import Encoding, encode
 from overtone.fitting.room import check_memory
 from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, checks
 from overtone.nn.activations import Reaching
-from overtone.rng import derive
+from overtone.planning import Family, aliasing, choose, measure_noise, recommend_bandwidth
+from overtone.planning.size import LEARNING_RATE, STEPS, Size
 from overtone.signals import Samples, Scattered, Signal
 from overtone.spectra import NoiseFloor
-from overtone.tune import Family, aliasing, choose, measure_noise, recommend_bandwidth
-from overtone.tune.size import LEARNING_RATE, STEPS, Size
-from overtone.wording import per_axis as told_per_axis
 
 _MOST_CYCLES = 1e30
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from overtone._training import Options, train
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.observe import LogSchedule, Spread, Window
+from overtone.probes import LogSchedule, Spread, Window
 from overtone.signals import Samples, Signal
-from overtone.training import Options, train
 
 SHARE = 0.05
 """Part of the training's arithmetic that measuring may cost."""

@@ -14,23 +14,23 @@ import torch
 from torch import Tensor
 
 from overtone import records
-from overtone.amounts import whole
-from overtone.defaults import standard
+from overtone._training import Decay, Optimizer, Options
+from overtone._utils.numbers import whole
+from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.extent import Wishes, extent
 from overtone.fitting.network import Encoding, NetworkSettings, build
 from overtone.fitting.plan import expected_steps
 from overtone.nn import Activation
-from overtone.observe import Window
-from overtone.records import derived
+from overtone.planning import measure_noise
+from overtone.probes import Window
+from overtone.records import metrics as derived
 from overtone.signals import Signal, on_grid
 from overtone.theory import barron, risk
 from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Prediction, silent
 from overtone.theory.dynamics import predict as foretell
-from overtone.training import Decay, Optimizer, Options
-from overtone.tune import measure_noise
 
 if TYPE_CHECKING:
     import xarray

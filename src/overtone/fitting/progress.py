@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from overtone.wording import number
+from overtone._utils.text import number
 
 
 class FitProgress:

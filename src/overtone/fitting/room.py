@@ -9,8 +9,8 @@ from pathlib import Path
 
 from overtone.errors import RunError
 from overtone.nn import Field
+from overtone.planning.size import parameters
 from overtone.signals import Samples
-from overtone.tune.size import parameters
 
 MIB = 1 << 20
 

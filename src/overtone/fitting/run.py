@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from overtone import records, report
+from overtone import records
+from overtone import reports as report
+from overtone._training import Ending, Outcome
 from overtone.fitting.directory import RunDirectory
 from overtone.nn import Field
-from overtone.observe.evaluate import chunk_size, predict
-from overtone.observe.untouched import untouched
+from overtone.probes.evaluate import chunk_size, predict
+from overtone.probes.untouched import untouched
 from overtone.signals import Samples
-from overtone.training import Ending, Outcome
 
 if TYPE_CHECKING:
     import xarray

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, final
 
-from overtone.choices import member
+from overtone._training import Decay, Optimizer, Options, Precision
+from overtone._utils.enums import member
 from overtone.errors import InputError
 from overtone.fitting.encoding import Encoding
 from overtone.fitting.network import NetworkSettings
 from overtone.fitting.plan import WatchPlan
 from overtone.nn import Activation
-from overtone.training import Decay, Optimizer, Options, Precision
 
 LARGEST = (1 << 53) - 1
 """The largest whole number in settings."""

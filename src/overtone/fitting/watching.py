@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
 from overtone.fitting.plan import WatchPlan
 from overtone.nn import Field
-from overtone.observe import Probe, View, views
-from overtone.observe.evaluate import chunk_size, predict
-from overtone.observe.target import Values
-from overtone.observe.untouched import untouched
-from overtone.rng import generator
+from overtone.probes import Probe, View, views
+from overtone.probes.evaluate import chunk_size, predict
+from overtone.probes.target import Values
+from overtone.probes.untouched import untouched
 from overtone.signals import Samples, Scattered, Signal
 from overtone.spectra import NoiseFloor
 

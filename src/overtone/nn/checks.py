@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from overtone import amounts
+from overtone._utils import numbers as amounts
 from overtone.errors import InputError
 
 Numbers = float | Sequence[float] | Tensor

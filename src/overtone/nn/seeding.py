@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from overtone.rng import derive
+from overtone._utils.seeding import derive
 
 Seed = int | torch.Generator
 """A seed, which gives each use its own stream, or a generator, which is drawn from where it stands."""

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.errors import InputError
-from overtone.records import derived
+from overtone.records import metrics as derived
 
 
 def edges(record: xr.Dataset) -> np.ndarray:

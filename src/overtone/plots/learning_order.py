@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
-from overtone.records import derived
+from overtone.records import metrics as derived
 
 
 def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
-from overtone.records import concat, derived
+from overtone.records import concat
+from overtone.records import metrics as derived
 
 
 def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> xr.Dataset:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from overtone.plots import bands, style
-from overtone.records import derived
+from overtone.records import metrics as derived
 
 NEAR = 1.5
 """The factor around equality that `against` shades."""

@@ -12,7 +12,8 @@ import xarray as xr
 
 from overtone.errors import InputError
 from overtone.plots import text
-from overtone.records import Snapshots, derived
+from overtone.records import Snapshots
+from overtone.records import metrics as derived
 from overtone.records.attributes import peak as peak_of
 
 TARGET_STEP = -1

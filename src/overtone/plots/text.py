@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import math
 
-from overtone.wording import count as count
-from overtone.wording import decibels as decibels
-from overtone.wording import number as number
-from overtone.wording import percent as percent
-from overtone.wording import plural as plural
+from overtone._utils.text import count as count
+from overtone._utils.text import decibels as decibels
+from overtone._utils.text import number as number
+from overtone._utils.text import percent as percent
+from overtone._utils.text import plural as plural
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 

@@ -1,6 +1,6 @@
 """Records: what was seen of a training run, written while it goes on and read by everything else. No torch."""
 
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.records.combine import concat
 from overtone.records.netcdf import to_netcdf
 from overtone.records.reader import Snapshots, load, snapshots

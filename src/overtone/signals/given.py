@@ -37,7 +37,7 @@ def on_grid(given: Any) -> Signal:
         raise InputError(
             "samples on a grid",
             f"scattered ones ({found.name})",
-            "pass them to fit or tune.choose, or interpolate them to a grid",
+            "pass them to fit or planning.choose, or interpolate them to a grid",
             "signal",
         )
     assert isinstance(found, Signal)

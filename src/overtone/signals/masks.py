@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 from overtone.signals.geometry import Grid
 from overtone.signals.samples import Places
 

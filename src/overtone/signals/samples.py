@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
 from overtone.errors import InputError
-from overtone.missing import entire
 from overtone.signals.normalisation import Normalisation
 from overtone.signals.readers.numbers import tensor
 

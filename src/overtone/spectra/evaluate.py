@@ -10,8 +10,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
 from overtone.errors import InputError
-from overtone.missing import entire
 from overtone.spectra.fields import channels_last
 from overtone.spectra.rows import numeric
 

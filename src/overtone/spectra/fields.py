@@ -7,9 +7,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
+from overtone._utils.tensors import dense, valued
 from overtone.errors import InputError
-from overtone.missing import entire
-from overtone.tensors import dense, valued
 
 _EXACT_IN_FLOAT32 = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.float16, torch.bfloat16)
 

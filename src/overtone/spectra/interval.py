@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 
 _COLUMNS = 1 << 10
 

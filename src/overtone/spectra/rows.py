@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
+from overtone._utils.tensors import ordinary
 from overtone.errors import InputError
-from overtone.missing import entire
 from overtone.spectra.fields import channels_last
-from overtone.tensors import ordinary
 
 
 def rows(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from overtone.report import render
-from overtone.report.atomic import write_text
-from overtone.report.blocks import Block, Folded, Page, Plot, Section, Table, Tile
+from overtone.reports import render
+from overtone.reports.atomic import write_text
+from overtone.reports.blocks import Block, Folded, Page, Plot, Section, Table, Tile
 from overtone.studies.figure import data, figure
 from overtone.studies.interval import Interval
 from overtone.studies.result import Result

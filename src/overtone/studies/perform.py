@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from overtone.defaults import standard
+from overtone._sweeps import Task
+from overtone._utils.torch_defaults import standard
 from overtone.studies.size import Size
 from overtone.studies.study import Condition, Study, study_in
-from overtone.sweeps import Task
 
 
 def task(study: Study, condition: Condition, seed: int, size: Size) -> Task:

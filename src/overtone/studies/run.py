@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from overtone.defaults import standard
+from overtone._sweeps import Finished, Store, Task, Workers, sweep
+from overtone._utils.torch_defaults import standard
 from overtone.studies.perform import task
 from overtone.studies.result import Result
 from overtone.studies.size import Size
 from overtone.studies.study import Study
-from overtone.sweeps import Finished, Store, Task, Workers, sweep
 
 
 @final

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from overtone.errors import InputError
-from overtone.records import derived
+from overtone.records import metrics as derived
 
 if TYPE_CHECKING:
     import xarray

@@ -7,8 +7,8 @@ import torch
 
 from overtone.errors import InputError
 from overtone.theory import ntk
-from tests.observe.kinds import KINDS, STEADY
-from tests.observe.test_bit_identical import data, same, trained
+from tests.probes.kinds import KINDS, STEADY
+from tests.probes.test_bit_identical import data, same, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

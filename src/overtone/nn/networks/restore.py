@@ -8,9 +8,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.nn.exact import ExactBuffers
-from overtone.tensors import as_tensor
 
 
 @final

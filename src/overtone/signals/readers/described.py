@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from overtone._utils.missing_values import entire
 from overtone.errors import InputError
-from overtone.missing import entire
 
 _CHANNELS = (
     "channel",

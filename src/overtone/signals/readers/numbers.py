@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
+from overtone._utils.tensors import ordinary
 from overtone.errors import InputError
-from overtone.missing import entire
-from overtone.tensors import ordinary
 
 _EXACT = 2**53
 _NARROW = (

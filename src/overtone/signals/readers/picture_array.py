@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
 from overtone.errors import InputError
-from overtone.missing import entire
 from overtone.signals.readers.described import refuse_described
 from overtone.signals.readers.numbers import tensor
 from overtone.signals.readers.pixels import Coverage, Pixels

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 from overtone.signals.geometry import Grid
 from overtone.signals.signal import Signal
 from overtone.signals.synthetic.make import grid_shape, signal

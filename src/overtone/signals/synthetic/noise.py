@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 from overtone.signals.signal import Normalisation, Signal
 
 

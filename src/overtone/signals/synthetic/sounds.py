@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from overtone.rng import generator
+from overtone._utils.seeding import generator
 from overtone.signals.geometry import Grid
 from overtone.signals.signal import Signal
 from overtone.signals.synthetic.make import grid_shape, positive, signal

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 from overtone.signals.geometry import Grid
 from overtone.signals.signal import Signal
 from overtone.signals.synthetic.make import grid_shape, signal

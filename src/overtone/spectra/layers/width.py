@@ -10,8 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 
 
 class Width(ABC):

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import scipy.fft
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.spectra.noise.curve import Curve, robust_power
 
 _SIDES = {1: 32, 2: 8, 3: 4}

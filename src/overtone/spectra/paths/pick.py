@@ -9,9 +9,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.missing import entire
-from overtone.rng import generator
 from overtone.spectra.evaluate import samples as checked
 from overtone.spectra.paths.path import Paths
 

@@ -25,7 +25,7 @@ def places(coords: Tensor | ArrayLike) -> np.ndarray:
     axes = found.shape[1]
     if not 1 <= axes <= 3:
         raise InputError(
-            "1 to 3 coordinates a sample", f"{axes}", "use overtone.spectra.cloud for more", "coords"
+            "1 to 3 coordinates a sample", f"{axes}", "use overtone.spectra.clouds for more", "coords"
         )
     if len(found) < _FEWEST:
         raise InputError(f"at least {_FEWEST} samples", f"{len(found)}", "pass more samples", "coords")

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.rng import generator
 from overtone.spectra.bands import Bands
 from overtone.spectra.points.box import Box
 from overtone.spectra.points.checks import check_distinct, check_inside, places

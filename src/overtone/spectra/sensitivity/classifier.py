@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.spectra.classes import class_numbers
+from overtone.spectra._class_outputs import class_numbers
 from overtone.spectra.evaluate import Outputs, samples
 from overtone.spectra.sensitivity.normalise import Normalise
 

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.spectra._class_outputs import class_numbers
 from overtone.spectra.bands import Bands
-from overtone.spectra.classes import class_numbers
 from overtone.spectra.evaluate import outputs
 from overtone.spectra.sensitivity.classifier import pictures_of
 from overtone.spectra.sensitivity.normalise import Normalise

@@ -8,8 +8,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
-from overtone.tensors import as_tensor
 
 
 class Normalise(ABC):

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.spectra.sequence.checks import positive_rate, sequences
 from overtone.spectra.sequence.derivative import Derivative, Differences, SequenceMap
 from overtone.spectra.sequence.function import checked_channels
-from overtone.tensors import as_tensor
 
 _DIFFERENCES = Differences()
 

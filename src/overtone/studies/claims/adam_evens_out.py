@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from overtone.choices import member
+from overtone._utils.enums import member
 from overtone.nn import MLP, Activation
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk

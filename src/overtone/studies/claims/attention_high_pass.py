@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from overtone._utils.seeding import derive
 from overtone.nn.layers import HighPassAttention
-from overtone.rng import derive
 from overtone.spectra.sequence import Periodic, SequenceTransform
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

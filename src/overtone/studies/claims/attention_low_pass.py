@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from overtone._utils.seeding import derive
 from overtone.nn.layers import HighPassAttention
-from overtone.rng import derive
 from overtone.spectra.sequence import Periodic, SequenceTransform
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk, risk

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone.rng import derive, generator
+from overtone._utils.seeding import derive, generator
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import barron
 

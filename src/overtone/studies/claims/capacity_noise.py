@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 import overtone as ot
-from overtone.rng import derive
+from overtone._utils.seeding import derive
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import overtone as ot
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 from overtone.theory.ntk import infinite

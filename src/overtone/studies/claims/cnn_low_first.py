@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from overtone.optional import require
-from overtone.rng import derive, generator
+from overtone._utils.optional import require
+from overtone._utils.seeding import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.claims.high_dimension_low_first import apart
 

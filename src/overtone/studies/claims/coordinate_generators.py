@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from overtone._utils.seeding import derive
 from overtone.nn import MLP
 from overtone.nn.encodings import Encoding, Gaussian, Identity
-from overtone.rng import derive
 from overtone.signals import synthetic
-from overtone.spectra import samples
+from overtone.spectra import generated as samples
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 

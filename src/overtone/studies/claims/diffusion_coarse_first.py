@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from overtone.rng import generator
+from overtone._utils.seeding import generator
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study

@@ -10,8 +10,8 @@ import skimage.data
 import torch
 from torch import Tensor, nn
 
+from overtone._utils.seeding import derive, generator
 from overtone.nn.encodings import Positional
-from overtone.rng import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 LEVELS = 32

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from overtone.choices import member
+from overtone._utils.enums import member
 from overtone.nn import MLP, Activation
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from overtone import units
+from overtone._utils.seeding import derive, generator
 from overtone.fitting.encoding import POSITIONAL_COUNT, Encoding, encode
 from overtone.nn import MLP
-from overtone.rng import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
-from overtone.rng import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.claims.fourier_features_ct import encoded
 from overtone.studies.study import Numbers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from overtone._utils.seeding import derive
 from overtone.nn import MLP, encodings
-from overtone.rng import derive
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 

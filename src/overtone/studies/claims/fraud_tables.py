@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from overtone._utils.optional import require
+from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP, parameter_groups
 from overtone.nn.encodings import Gaussian, Periodic
-from overtone.optional import require
-from overtone.rng import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 COLUMNS, SHARE = 8, 0.05

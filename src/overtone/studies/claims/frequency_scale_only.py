@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from overtone.rng import derive, generator
+from overtone._utils.seeding import derive, generator
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory.ntk import infinite

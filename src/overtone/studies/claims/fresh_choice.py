@@ -10,9 +10,9 @@ from torch import nn
 import overtone as ot
 from overtone.nn import MLP
 from overtone.nn.encodings import Gaussian
+from overtone.planning import fresh
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
-from overtone.tune import fresh
 
 BANDWIDTHS = (4.0, 8.0, 16.0, 32.0, 64.0)
 """In cycles per array."""

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from overtone import Probe
-from overtone.observe import EveryStep, views
-from overtone.optional import require
-from overtone.records import derived
-from overtone.rng import derive, generator
-from overtone.spectra import cloud
+from overtone._utils.optional import require
+from overtone._utils.seeding import derive, generator
+from overtone.probes import EveryStep, views
+from overtone.records import metrics as derived
+from overtone.spectra import clouds as cloud
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 

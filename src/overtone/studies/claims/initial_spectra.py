@@ -7,9 +7,9 @@ import math
 import numpy as np
 import torch
 
-from overtone.choices import member
+from overtone._utils.enums import member
+from overtone._utils.seeding import derive
 from overtone.nn import MLP, Activation
-from overtone.rng import derive
 from overtone.spectra import Bands, grid
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

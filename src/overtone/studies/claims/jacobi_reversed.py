@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 
 MODES = [1, 2, 4, 8, 12]

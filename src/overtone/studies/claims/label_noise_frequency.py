@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
+from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
-from overtone.rng import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 FREQUENCIES = (0.05, 0.1, 0.2, 0.5, 1.0)

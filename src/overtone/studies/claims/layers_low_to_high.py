@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from overtone.choices import member
+from overtone._utils.enums import member
+from overtone._utils.seeding import derive
 from overtone.fitting.encoding import Encoding, encode
 from overtone.nn import MLP, Activation
-from overtone.rng import derive
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform, layers
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.special import comb
 
-from overtone.rng import generator
+from overtone._utils.seeding import generator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory.ntk import sphere
 from overtone.theory.samples import SampleCurve, learning_curve

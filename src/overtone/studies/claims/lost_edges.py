@@ -8,7 +8,7 @@ from skimage.color import rgb2gray
 from skimage.transform import resize
 
 import overtone as ot
-from overtone.rng import derive, generator
+from overtone._utils.seeding import derive, generator
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 import overtone as ot
-from overtone.rng import derive
+from overtone._utils.seeding import derive
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from overtone._utils.seeding import derive
 from overtone.nn.layers import BinomialPool, Border, LowPassConv, LowPassMaxPool
-from overtone.rng import derive
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

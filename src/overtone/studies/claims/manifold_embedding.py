@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
-from overtone.rng import derive, generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory.ntk import infinite
 

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.transform import resize
 
 import overtone as ot
-from overtone.rng import generator
+from overtone._utils.seeding import generator
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from overtone.choices import member
+from overtone._utils.enums import member
+from overtone._utils.seeding import derive
 from overtone.nn import MLP, Activation
-from overtone.rng import derive
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 
 FREQUENCIES = range(5, 51, 5)

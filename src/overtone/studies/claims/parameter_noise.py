@@ -9,8 +9,8 @@ import torch
 from scipy.stats import spearmanr
 
 import overtone as ot
+from overtone._utils.seeding import generator
 from overtone.nn.encodings import PowerLaw
-from overtone.rng import generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 FREQUENCIES = np.arange(2, 21, 2)

@@ -6,11 +6,11 @@ import numpy as np
 import skimage.data
 
 import overtone as ot
-from overtone.choices import member
+from overtone._utils.enums import member
+from overtone._utils.seeding import generator
 from overtone.nn import Activation
 from overtone.nn.activations import Reaching
-from overtone.records import derived
-from overtone.rng import generator
+from overtone.records import metrics as derived
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers

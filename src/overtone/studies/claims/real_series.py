@@ -8,7 +8,7 @@ import numpy as np
 import pywt.data
 
 import overtone as ot
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

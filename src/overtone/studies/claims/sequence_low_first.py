@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone.rng import derive
+from overtone._utils.seeding import derive
 from overtone.spectra.sequence import Periodic, SequenceTransform
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import overtone as ot
-from overtone.rng import derive
+from overtone._utils.seeding import derive
 from overtone.signals import Normalisation, Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers

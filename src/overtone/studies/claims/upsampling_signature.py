@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from overtone.rng import derive
+from overtone._utils.seeding import derive
 from overtone.signals import synthetic
-from overtone.spectra import samples
+from overtone.spectra import generated as samples
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 TAPS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
 from overtone.nn.encodings import Gaussian
-from overtone.rng import derive, generator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 

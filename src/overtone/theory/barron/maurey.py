@@ -9,8 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.seeding import derive
 from overtone.errors import InputError
-from overtone.rng import derive
 from overtone.theory.barron.cosines import CosineSum
 
 

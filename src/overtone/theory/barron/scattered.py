@@ -11,8 +11,8 @@ import torch
 from scipy import special, stats
 from torch import Tensor
 
+from overtone._utils.seeding import derive
 from overtone.errors import InputError
-from overtone.rng import derive
 
 _CHUNK = 1 << 22
 

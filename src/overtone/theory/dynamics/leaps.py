@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.theory.dynamics.drawn import draw
 from overtone.theory.dynamics.edge import check_twice, hold
 from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate, mean_rate

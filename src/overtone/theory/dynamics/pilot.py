@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.errors import InputError, RunError
 from overtone.theory.dynamics.linear import Linearised
 from overtone.theory.dynamics.optimizer import Schedule, constant, second_moments, velocities

@@ -14,7 +14,7 @@ from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory.agreement import Limit
@@ -97,7 +97,7 @@ def predict(
     """Predict the record of a training run from the network's own initial output and its tangent kernel.
 
     The loss is the mean over samples and channels of (f - y)^2: of a `Field` both normalised, as in
-    `overtone.training`, of any other module both as they are. With a pilot, a copy is trained that many steps, and
+    `overtone._training`, of any other module both as they are. With a pilot, a copy is trained that many steps, and
     goes on by `Leaps` as far as these pay, but not on a part of the signal (`Beyond` says why). From there the
     kernel is continued: if it stays, bands are learned at the latest; if its eigenvalues go on as the power of the
     step at which they grew before, at the earliest; the prediction takes half that power, and a quarter on a part

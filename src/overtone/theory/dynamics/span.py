@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone.records import derived
+from overtone.records import metrics as derived
 from overtone.theory.agreement import Limit, departure
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from overtone._utils.seeding import derive
 from overtone.errors import InputError, RunError
-from overtone.rng import derive
 from overtone.theory.risk.checks import finite, variance
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar, final
 import torch
 from torch import Tensor, nn
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.theory.ntk.empirical.backward import pulled, real, wide
 from overtone.theory.ntk.empirical.calling import FAILURES, alone, check_independent, outputs_of
 from overtone.theory.ntk.empirical.excluded import Excluded, RevisionError

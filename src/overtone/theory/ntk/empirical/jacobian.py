@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.backward import flat, pulled, real, rows, wide
 from overtone.theory.ntk.empirical.calling import FAILURES, alone, check_independent, outputs_of

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from overtone.state import Snapshot
+from overtone._state import Snapshot
 
 
 @contextmanager

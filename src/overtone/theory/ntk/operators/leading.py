@@ -9,7 +9,7 @@ import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk.operators.operator import Operator
 

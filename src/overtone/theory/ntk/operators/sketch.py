@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import rng
+from overtone._utils import seeding as rng
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.operators.factored import Factors

@@ -1,0 +1,206 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from overtone._training.options import LARGEST_RATE
+from overtone._training.tensors import UNREADABLE, DamagedError, read, write
+from overtone._utils.numbers import as_float
+from overtone.errors import InputError, RunError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run after `step` steps.
+
+    Attributes:
+        step: Optimizer steps taken.
+        seconds: Wall-clock seconds spent training.
+        network: The network's state dict.
+        optimizer: The optimizer's state dict.
+        generators: States of the random generators by name ("batches", "cpu", "cuda"), uint8 tensors.
+    """
+
+    step: int
+    seconds: float
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    generators: dict[str, Tensor]
+
+    def save(self, path: Path) -> None:
+        """Write to `path` by a temporary file and a rename, so that a kill leaves the old file or the new one.
+
+        Raises:
+            RunError: If the file cannot be written.
+        """
+        tensors = {f"network.{name}": value for name, value in self.network.items()}
+        tensors |= {f"generator.{name}": value for name, value in self.generators.items()}
+        slots: dict[str, dict[str, Any]] = {}
+        for parameter, state in self.optimizer["state"].items():
+            for name, value in state.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{parameter}.{name}"] = value
+                else:
+                    slots.setdefault(str(parameter), {})[name] = value
+        described = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "param_groups": self.optimizer["param_groups"],
+            "slots": slots,
+        }
+        try:
+            write(path, tensors, described)
+        except (OSError, SafetensorError) as problem:
+            raise RunError(
+                "to write a checkpoint", str(problem), "free some space or choose another --out", str(path)
+            ) from problem
+
+    @staticmethod
+    def load(path: Path) -> Checkpoint:
+        """Read a checkpoint.
+
+        Raises:
+            InputError: If the file is missing, damaged, or not a checkpoint of overtone.
+        """
+        try:
+            tensors, described = read(path)
+            return _checked(tensors, described)
+        except FileNotFoundError as missing:
+            raise InputError(
+                "a readable checkpoint", "none at this path", "start again with --overwrite", str(path)
+            ) from missing
+        except (*UNREADABLE, DamagedError) as problem:
+            got = f"a damaged one ({_short(problem)})"
+            raise InputError(
+                "a readable checkpoint", got, "start again with --overwrite", str(path)
+            ) from problem
+
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Put network and optimizer into the saved state.
+
+        Raises:
+            InputError: If the network is not the one that was saved.
+        """
+        try:
+            _check_state(self.network, network.state_dict())
+            groups = _groups(self.optimizer["param_groups"], optimizer)
+            _check_slots(self.optimizer["state"], optimizer)
+            network.load_state_dict(self.network)
+            optimizer.load_state_dict({"state": self.optimizer["state"], "param_groups": groups})
+        except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, DamagedError) as problem:
+            raise InputError(
+                "the network that was saved",
+                f"one with other parameters ({_short(problem)})",
+                "resume with the settings the run began with",
+            ) from problem
+
+
+def _checked(tensors: dict[str, Tensor], described: Any) -> Checkpoint:
+    """The checkpoint that a file's content stands for.
+
+    Raises:
+        DamagedError: If it stands for none.
+    """
+    if not isinstance(described, dict):
+        raise DamagedError("no header of a checkpoint")
+    step, seconds = described.get("step"), described.get("seconds")
+    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < 1 << 53:
+        raise DamagedError("a step that is no number of steps")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < 1e15:
+        raise DamagedError("seconds that are no time")
+    groups, slots = described.get("param_groups"), described.get("slots")
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise DamagedError("no groups of parameters")
+    if not isinstance(slots, dict) or not all(
+        k.isdecimal() and isinstance(v, dict) for k, v in slots.items()
+    ):
+        raise DamagedError("no state of an optimizer")
+    state: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in slots.items()}
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "generator": {}}
+    for name, value in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            parameter, _, slot = rest.partition(".")
+            if not parameter.isdecimal():
+                raise DamagedError(f"a tensor named {name[:60]!r}")
+            state.setdefault(int(parameter), {})[slot] = value
+        elif kind in parts:
+            parts[kind][rest] = value
+        else:
+            raise DamagedError(f"a tensor named {name[:60]!r}")
+    return Checkpoint(
+        step, float(seconds), parts["network"], {"state": state, "param_groups": groups}, parts["generator"]
+    )
+
+
+def _check_state(saved: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
+    """Whether a network's saved state has the names, shapes and types of its present one."""
+    for name in sorted(saved.keys() | present.keys()):
+        if name not in saved or name not in present:
+            raise DamagedError(f"{'no' if name in present else 'an unknown'} {name[:60]}")
+        one, other = saved[name], present[name]
+        if one.shape != other.shape or one.dtype != other.dtype:
+            raise DamagedError(f"{name[:60]} of shape {tuple(one.shape)}, {one.dtype}")
+
+
+def _groups(saved: list[dict[str, Any]], optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """The optimizer's groups with the learning rates of saved ones, whose other settings have to be the same."""
+    fresh = optimizer.state_dict()["param_groups"]
+    if len(saved) != len(fresh):
+        raise DamagedError(f"{len(saved)} groups of parameters")
+    groups = []
+    for old, new in zip(saved, fresh, strict=True):
+        rates = {name: old.get(name, new.get(name)) for name in ("lr", "pace") if name in old or name in new}
+        same = {name: value for name, value in old.items() if name in new and name not in rates}
+        wrong = [name for name, value in rates.items() if not _is_rate(value)]
+        wrong += [name for name, value in same.items() if _plain(value) != _plain(new[name])]
+        wrong += [name for name in ("lr", "params") if name not in old]
+        if wrong:
+            raise DamagedError(f"{wrong[0][:40]} {old.get(wrong[0])!r}"[:90])
+        groups.append(new | rates)
+    return groups
+
+
+def _check_slots(state: Mapping[int, dict[str, Any]], optimizer: torch.optim.Optimizer) -> None:
+    """Whether an optimizer's saved state has the slots, per parameter, that it would make itself."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, slots in state.items():
+        if number >= len(parameters):
+            raise DamagedError(f"the state of parameter {number}")
+        for name, value in slots.items():
+            if name not in _SLOTS or not _fits(value, parameters[number], name):
+                raise DamagedError(f"{name[:40]!r} of parameter {number}")
+        if isinstance(optimizer, torch.optim.Adam) and slots.keys() != _ADAM:
+            raise DamagedError(f"the state of parameter {number}")
+
+
+_ADAM = {"step", "exp_avg", "exp_avg_sq"}
+_SLOTS = _ADAM | {"momentum_buffer"}
+
+
+def _fits(value: Any, parameter: Tensor, name: str) -> bool:
+    if not isinstance(value, Tensor):
+        return value is None and name == "momentum_buffer"
+    shape = torch.Size() if name == "step" else parameter.shape
+    return value.shape == shape and value.dtype.is_floating_point
+
+
+def _is_rate(value: Any) -> bool:
+    return 0 <= as_float(value) <= LARGEST_RATE
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _short(problem: Exception) -> str:
+    text = " ".join(str(problem).split())
+    return text[:160] if isinstance(problem, DamagedError) else f"{type(problem).__name__}: {text[:160]}"

@@ -1,0 +1,214 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from overtone._training.batches import Batches
+from overtone._training.checkpoint import Checkpoint
+from overtone._training.interrupt import Interrupt
+from overtone._training.options import Options
+from overtone._utils.seeding import derive
+from overtone._utils.torch_defaults import standard
+from overtone.errors import InputError, RunError
+from overtone.nn import Field
+from overtone.signals import Samples
+
+CHECKPOINT_SECONDS = 30.0
+"""Wall-clock time between checkpoints."""
+
+CHECK_EVERY = 16
+"""Steps between looks at the loss on a device where a look has to wait for the device."""
+
+
+class Ending(Enum):
+    """Why training ended."""
+
+    STEPS = "all steps done"
+    SECONDS = "time is up"
+    OBSERVER = "nothing more to gain"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended.
+
+    Attributes:
+        step: Optimizer steps taken.
+        seconds: Wall-clock seconds spent, over all sessions of the run.
+        ending: Why it ended.
+    """
+
+    step: int
+    seconds: float
+    ending: Ending
+
+
+Observer = Callable[[int, float, float, bool], bool | None]
+"""Called as observer(step, loss, learning_rate, last) before the first step (loss NaN) and after every step; a true
+answer ends the run."""
+
+
+@standard()
+def train(
+    network: Field,
+    signal: Samples,
+    options: Options,
+    observer: Observer,
+    *,
+    wants: Callable[[int], bool],
+    checkpoint: Path | None = None,
+    resume: Checkpoint | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Outcome:
+    """Minimise the mean square error of the normalised values over the signal's training samples.
+
+    loss = mean over samples and channels of (network.normalised(x) - normalised value)^2.
+
+    The global random generators are forked and left as they were. With a checkpoint, Ctrl-C ends training after the
+    current step; without one, there is nothing to go on from, and it interrupts as it does everywhere.
+
+    Args:
+        network: The field to train, on the device to train on; changed in place.
+        signal: What to learn.
+        options: Budget, optimizer and batches.
+        observer: Told about steps that it `wants`, about step 0 and about the last step.
+        wants: Whether the observer is to be called after a step; keeps the loop free of waits for the device.
+        checkpoint: Where to keep a checkpoint, if anywhere: from the beginning, then one every half minute.
+        resume: Continue from this state.
+        optimizer: One that somebody else steers as well, by the `pace` of its groups; made from the options if None.
+
+    Returns:
+        Where and why it ended.
+
+    Raises:
+        InputError: If the network is no field.
+        RunError: If the loss is not finite; names the step and the last step seen to be good.
+    """
+    if not isinstance(network, Field):
+        raise InputError(
+            "an nn.Field, which knows the signal's normalisation",
+            type(network).__name__,
+            "wrap the network as nn.Field(encoding, body, frame, restore), or train it in a loop of your own, watched "
+            "by a Probe",
+            "network",
+        )
+    device = next(network.parameters()).device
+    optimizer = optimizer or options.optimizer_for(network)
+    batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
+        torch.manual_seed(derive(options.seed, "training"))
+        step, spent = 0, 0.0
+        if resume is not None:
+            resume.restore(network, optimizer)
+            _set_generators(resume.generators, batches, device)
+            step, spent = resume.step, resume.seconds
+        interrupt = Interrupt()
+        if checkpoint is not None:
+            stack.enter_context(interrupt)
+        began = saved = time.perf_counter()
+        network.train()
+        compute = _loss_function(network, options, device)
+        if resume is None:
+            observer(0, math.nan, options.lr, False)
+            if checkpoint is not None:
+                _save(checkpoint, 0, 0.0, network, optimizer, batches, device)
+        good, ending = step, _ending(options, step, spent, interrupt)
+        loss = torch.tensor(math.nan, device="cpu")
+        while ending is None:
+            elapsed = spent + time.perf_counter() - began
+            rate = options.lr * options.decay.factor(options.share(step, elapsed))
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group.get("pace", 1.0)
+            optimizer.zero_grad(set_to_none=True)
+            loss = compute(*batches.draw())
+            loss.backward()
+            if device.type == "cpu" or step % CHECK_EVERY == 0 or wants(step + 1):
+                _check_finite(loss, step + 1, good, options)
+                good = step
+            optimizer.step()
+            step += 1
+            now = time.perf_counter()
+            ending = _ending(options, step, spent + now - began, interrupt)
+            if ending is not None or wants(step):
+                used = optimizer.param_groups[0]["lr"]
+                if observer(step, loss.item(), used, ending is not None):
+                    ending = ending or Ending.OBSERVER
+            if checkpoint is not None and (ending is not None or now - saved > CHECKPOINT_SECONDS):
+                saved = now
+                _save(checkpoint, step, spent + now - began, network, optimizer, batches, device)
+        return Outcome(step, spent + time.perf_counter() - began, ending)
+
+
+def _loss_function(
+    network: Field, options: Options, device: torch.device
+) -> Callable[[Tensor, Tensor], Tensor]:
+    mixed = options.precision.mixed_on(device.type)
+
+    def loss(coords: Tensor, values: Tensor) -> Tensor:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
+            prediction = network.normalised(coords)
+        return torch.nn.functional.mse_loss(prediction.float(), values)
+
+    return torch.compile(loss) if options.compiles_on(device.type) else loss
+
+
+def _ending(options: Options, step: int, seconds: float, interrupt: Interrupt) -> Ending | None:
+    if interrupt.requested:
+        interrupt.heeded = True
+        return Ending.INTERRUPTED
+    if options.steps is not None and step >= options.steps:
+        return Ending.STEPS
+    return Ending.SECONDS if options.seconds is not None and seconds >= options.seconds else None
+
+
+def _check_finite(loss: Tensor, step: int, good: int, options: Options) -> None:
+    value = loss.item()
+    if not math.isfinite(value):
+        raise RunError(
+            "a finite loss",
+            f"{value} at step {step} (the last finite one was at step {good})",
+            f"lower the learning rate of {options.lr:g}; the record up to there is kept",
+            "training",
+        )
+
+
+def _save(
+    path: Path,
+    step: int,
+    seconds: float,
+    network: Field,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    device: torch.device,
+) -> None:
+    generators = {"batches": batches.generator.get_state(), "cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        generators["cuda"] = torch.cuda.get_rng_state(device)
+    Checkpoint(step, seconds, network.state_dict(), optimizer.state_dict(), generators).save(path)
+
+
+def _set_generators(states: dict[str, Tensor], batches: Batches, device: torch.device) -> None:
+    try:
+        batches.generator.set_state(states["batches"])
+        torch.set_rng_state(states["cpu"])
+        if device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], device)
+    except (KeyError, RuntimeError, TypeError) as other:
+        raise InputError(
+            "the random generators of a run on this device",
+            "others in its checkpoint",
+            "resume on the device that the run began on (--device), or start again with --overwrite",
+            "training",
+        ) from other

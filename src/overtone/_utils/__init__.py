@@ -1,0 +1,1 @@
+"""What every package shares: errors, enumerations, validation, text and files."""

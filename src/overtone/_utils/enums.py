@@ -1,0 +1,28 @@
+"""Members of an enumeration as users write them: by name."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+from overtone._utils.numbers import short
+from overtone.errors import InputError
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def member(kind: type[Choice], value: Choice | str, name: str) -> Choice:
+    """A member of an enumeration, given itself or its value.
+
+    Args:
+        kind: The enumeration.
+        value: A member or the value of one.
+        name: The argument, for the error.
+
+    Raises:
+        InputError: If there is no such member; lists those there are.
+    """
+    known = [choice.value for choice in kind]
+    if not isinstance(value, kind) and not (isinstance(value, str) and value in known):
+        raise InputError(f"one of {', '.join(known)}", short(value), "choose one of them", name)
+    return kind(value)

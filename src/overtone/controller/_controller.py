@@ -1,0 +1,151 @@
+"""A closed loop around training: reach further when the present bands are learned, slow down and stop at the noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.controller._encoding_bandwidth import Lever
+from overtone.controller._policy import Action, Move, Steering
+from overtone.controller._schedule import Looks
+from overtone.controller._target_spectrum import Spectrum
+from overtone.early_stopping import BandErrors, Joint, Keeper, Rule
+from overtone.errors import InputError
+from overtone.nn import Field
+from overtone.nn.checks import per_axis
+from overtone.planning.bandwidth import recommend_bandwidth
+from overtone.planning.scan import measure_noise
+from overtone.probes import Spread
+from overtone.probes.evaluate import Evaluator
+from overtone.probes.views import GridView
+from overtone.signals import Signal, on_grid
+from overtone.spectra import NoiseFloor
+
+MEASURED, SHARE, FEWEST = 1 << 14, 0.05, 10
+"""Most samples measured at a look, the part of the training's time that looks may cost, and least steps between."""
+
+LOOK = 0.7
+"""Time of a look at a sample over that of training on it, transforms and all."""
+
+
+@final
+class Controller:
+    """Call it after every optimizer step; it looks at the network every now and then and acts on it in place.
+
+    It begins at `begin`, whatever the network was built with. It reaches further, by a tenth at the most and up to an
+    eighth of Nyquist or the last band whose power exceeds that of the noise, at looks that find the bands within reach
+    learned (less than a tenth of their power above the noise is left), the held-out error not above the training error,
+    and the training error above twice the noise's variance; no opening moves a wave by more than a quarter of its
+    length. Once the estimated error rises (`rule`), it goes back to the best network so far, lowers the learning rate
+    to 0.3 of itself and reaches no further; the next time it goes back to the best network and asks to stop.
+
+    for step in range(1, steps + 1):
+        loss = ...; optimizer.step()
+        if controller(step).stop:
+            break
+    controller.finish()
+
+    Args:
+        signal: What is learned; with held-out samples, or noise whose floor can be estimated.
+        field: The network in training. Its encoding must be one that can be rescaled or windowed.
+        optimizer: Its learning rates are lowered, and `pace`, their factor in `training.train`.
+        begin: The first reach, one number or one per axis, in cycles per physical unit, for instance that of a plan; by
+            default half the bandwidth that the spectrum recommends. Where there is certainly no noise, no less than it
+            recommends.
+        rule: When to go back and stop; band errors where there certainly is noise, else the held-out error, else never.
+        noise: The noise floor, if it is known already.
+        batch: Samples per optimizer step; all that are trained on, up to 8,192, unless said. Looks are spaced so that
+            they cost a twentieth of the training at first, and less and less from then on.
+
+    Raises:
+        InputError: If the network is no field, its encoding can be neither rescaled nor windowed, the signal has no
+            grid, or `begin` is not one positive number or one per axis.
+    """
+
+    def __init__(
+        self,
+        signal: Signal,
+        field: Field,
+        optimizer: torch.optim.Optimizer,
+        *,
+        begin: float | Sequence[float] | None = None,
+        rule: Rule | None = None,
+        noise: NoiseFloor | None = None,
+        batch: int | None = None,
+    ) -> None:
+        if not isinstance(field, Field):
+            raise InputError(
+                "an nn.Field, whose encoding can be steered",
+                type(field).__name__,
+                "build one, for instance by a plan's field(signal); any network can be watched by a Probe",
+                "field",
+            )
+        planned = None if begin is None else per_axis(begin, len(on_grid(signal).geometry.shape), "begin")
+        floor = noise or measure_noise(signal)
+        blind = replace(signal, clean=None)
+        self._view = GridView(blind, Spread(MEASURED), noise=floor)
+        self._evaluate = Evaluator(field)
+        spectrum = Spectrum(self._view.measurement, floor)
+        judge = rule or rule_for(signal, spectrum)
+        keeper = None if judge is None else (lambda: Keeper(judge.watch(), field))
+        wanted = recommend_bandwidth(signal, floor).bandwidth
+        lever = Lever.of(field, spectrum.begin(wanted, planned))
+        grid = signal.geometry
+        self._steering = Steering(
+            spectrum, lever, spectrum.furthest(wanted, grid), grid.extent, optimizer, keeper
+        )
+        size = batch or min(8192, signal.train_index.numel())
+        self.looks = Looks(max(FEWEST, math.ceil(LOOK * self._view.samples.count / (SHARE * size))))
+        self._last, self._idle = -1, Action(Move.NOTHING, lever.reach)
+
+    @property
+    def bandwidth(self) -> tuple[float, ...]:
+        """The present reach per axis, in cycles per physical unit."""
+        return self._idle.bandwidth
+
+    def __call__(self, step: int, loss: float | Tensor | None = None) -> Action:
+        """Look at the network if a look is due, and act.
+
+        Args:
+            step: Optimizer steps so far, ascending.
+            loss: The loss of this step; a loss that is not finite ends the run.
+
+        Returns:
+            What was done, or asked for.
+        """
+        if step <= self._last:
+            raise InputError(f"a step above {self._last}", f"{step}", "call it once a step", "controller")
+        self._last = step
+        if not self.looks.due(step):
+            return self._idle
+        if isinstance(loss, Tensor):
+            loss = loss.item()
+        if loss is not None and not math.isfinite(loss):
+            action = self._steering.end(f"The loss is not finite at step {step}.")
+        else:
+            action = self._steering.update(step, self._view.row(self._evaluate))
+        self._idle = Action(Move.NOTHING, action.bandwidth)
+        return action
+
+    def finish(self) -> int | None:
+        """Put the best network back.
+
+        Returns:
+            Its step, not counting what was trained in vain; None where nothing could be judged, and nothing is changed.
+        """
+        return self._steering.finish()
+
+
+def rule_for(signal: Signal, spectrum: Spectrum) -> Rule | None:
+    """The best rule that a signal has evidence for.
+
+    Band errors where there certainly is noise; else the held-out error, with the noise there may be; else none.
+    """
+    if spectrum.noise.sum() > 0:
+        return BandErrors(spectrum.target, spectrum.noise)
+    return Joint(spectrum.variance) if len(signal.held_out_index) else None

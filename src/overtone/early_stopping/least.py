@@ -1,0 +1,89 @@
+"""Where an estimated error is least."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import final
+
+import numpy as np
+
+from overtone.early_stopping.watch import Row, Watch
+from overtone.errors import InputError
+from overtone.records.metrics.stopping import SMOOTHING, smooth
+
+REACH = 4 * SMOOTHING
+"""How far a row reaches in ln(1 + step); older rows no longer change."""
+
+FIRST = 50
+"""Steps that count as the best at the least, because the first steps of an optimizer tell nothing."""
+
+
+@final
+class Least(Watch):
+    """Ends a run when the smoothed estimate has been above its least value for long enough.
+
+    The logarithms of the estimates are averaged over steps some 25 % apart (a Gaussian kernel of width 0.25 in ln(1 +
+    step)), because with few held-out samples the raw least value is one of chance. The run ends at step s when s >=
+    patience * max(best, 50) and the estimate there exceeds the least one by `margin`.
+
+    Args:
+        estimate: From a row to a positive estimate of the error; NaN where it cannot tell.
+        patience: Factor between the best step and the end, above 1.
+        margin: Relative excess, 0 or more.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    def __init__(self, estimate: Callable[[Row], float], patience: float = 2.0, margin: float = 0.02) -> None:
+        if not (patience > 1 and math.isfinite(patience) and margin >= 0 and math.isfinite(margin)):
+            raise InputError(
+                "a patience above 1 and a margin of 0 or more",
+                f"{patience} and {margin}",
+                "leave them at 2 and 0.02",
+            )
+        self._estimate, self._patience, self._margin = estimate, patience, margin
+        self._steps: list[int] = []
+        self._errors: list[float] = []
+        self._open = 0
+        self._settled: tuple[float, int] | None = None
+        self._best: int | None = None
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the least smoothed estimate."""
+        return self._best
+
+    @property
+    def keep(self) -> frozenset[int]:
+        """The best of the steps that no later row reaches, and all others."""
+        settled = () if self._settled is None else (self._settled[1],)
+        return frozenset((*self._steps[self._open :], *settled))
+
+    def update(self, step: int, row: Row) -> bool:
+        """Take note of a row; True once the least estimate lies well behind."""
+        if self._steps and step <= self._steps[-1]:
+            raise InputError(f"a step above {self._steps[-1]}", f"{step}", "call it once a step", "stop")
+        error = self._estimate(row)
+        if not math.isfinite(error):
+            return False
+        self._steps.append(step)
+        self._errors.append(error)
+        curve = smooth(np.asarray(self._steps), np.asarray(self._errors)).tolist()
+        pairs = list(zip(curve, self._steps, strict=True))[self._open :]
+        lowest, self._best = min(pairs if self._settled is None else [self._settled, *pairs])
+        self._settle(pairs)
+        return step >= self._patience * max(self._best, FIRST) and curve[-1] > (1 + self._margin) * lowest
+
+    def _settle(self, pairs: list[tuple[float, int]]) -> None:
+        """Close the rows that no later row reaches, and forget those that reach no open one."""
+        now = math.log1p(self._steps[-1])
+        closed = [pair for pair in pairs if math.log1p(pair[1]) < now - REACH]
+        if closed:
+            self._settled = min(closed if self._settled is None else [self._settled, *closed])
+        self._open += len(closed)
+        oldest = math.log1p(self._steps[self._open]) - REACH
+        gone = sum(math.log1p(step) < oldest for step in self._steps)
+        del self._steps[:gone], self._errors[:gone]
+        self._open -= gone

@@ -1,0 +1,148 @@
+"""The view of how often a classifier of pictures errs when a spatial frequency is added to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.probes.samples import Samples
+from overtone.probes.view import Row
+from overtone.probes.views.measured import Measure, MeasuredView
+from overtone.spectra import Bands
+from overtone.spectra._class_outputs import class_numbers
+from overtone.spectra.lattice import Lattice
+from overtone.spectra.sensitivity import HeatMap, Normalise, Waves, drawn_from
+from overtone.spectra.sensitivity.classifier import pictures_of
+
+
+def sensitivity(
+    pictures: Any,
+    labels: Any,
+    norm: float,
+    *,
+    normalise: Normalise,
+    modes: int = 2,
+    bands: Bands | Sequence[float] | None = None,
+    seed: int = 0,
+    name: str = "sensitivity",
+) -> MeasuredView:
+    """Watch errors under perturbations by single Fourier modes, by `spectra.sensitivity.heat_map` for some modes.
+
+    Of a mistake, 0 or 1, the mean square is the error rate: `residual_power` is the rate in a band, the target power 1,
+    and `clean_error` the rate on the pictures as they are. A row takes pictures x (1 + modes x bands) evaluations.
+
+    Args:
+        pictures: (N, C, H, W) pixels before normalisation; 32 will do.
+        labels: (N,) true classes from 0.
+        norm: L2 norm of the perturbation per channel, in units of the pixels.
+        normalise: What is done to the pixels before the network sees them: `Standardise(mean, std)` or `AsIs()`.
+        modes: Most modes a band, drawn at random once.
+        bands: Bands in cycles per pixel; None for about eight of equal width.
+        seed: Seed of the modes and of the signs.
+        name: Names the record.
+
+    Raises:
+        InputError: If pictures, labels or the norm are not as described.
+    """
+    pixels = pictures_of(pictures)
+    numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).cpu()
+    if modes < 1:
+        raise InputError("at least one mode a band", f"{modes}", "pass more", "modes")
+    size = (pixels.shape[2], pixels.shape[3])
+    lattice = Lattice.of(size, 1.0, True)
+    if bands is None:
+        bands = Bands.linear(size, 1.0, periodic=True, count=9)
+    given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
+    chosen = given.reaching(lattice.nyquist, lattice.top)
+    turns = drawn_from(chosen, size, modes, seed)
+    return MeasuredView(
+        Perturbed(pixels, Waves(pixels, turns, norm, seed), normalise),
+        ErrorRate(turns, numbers, size, norm, chosen),
+        name=name,
+        attrs={
+            "estimator": f"error rate under {len(turns)} Fourier modes of norm {norm:g}",
+            "frequency_unit": "cycles per pixel",
+            "kind": "sensitivity",
+            "nyquist": [0.5, 0.5],
+            "peak": 1.0,
+            "geometry": {"samples": len(pixels), "shape": list(size)},
+        },
+    )
+
+
+@final
+class Perturbed(Samples):
+    """Pictures as they are, then all of them with one mode added after the other; made when they are needed.
+
+    Args:
+        pixels: (N, C, H, W) pictures.
+        waves: For them.
+        normalise: Applied last.
+    """
+
+    def __init__(self, pixels: Tensor, waves: Waves, normalise: Normalise) -> None:
+        self._pixels, self._waves, self._normalise = pixels, waves, normalise
+
+    @property
+    def count(self) -> int:
+        """Pictures, changed or not."""
+        return len(self._pixels) + len(self._waves)
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+        """(end - begin, C, H, W) inputs of the network."""
+        clean = len(self._pixels)
+        parts = [self._pixels[begin:end]]
+        if end > clean:
+            parts.append(self._waves.added(slice(max(begin - clean, 0), end - clean))[0])
+        given = self._normalise.apply(torch.cat(parts)).to(device)
+        return given if dtype is None else given.to(dtype)
+
+    def arrays(self) -> NDArray[np.floating]:
+        """All of them."""
+        every = self.take(0, self.count, self._pixels.device, self._pixels.dtype)
+        return every.cpu().numpy()
+
+
+@final
+class ErrorRate(Measure):
+    """Share of wrong answers per band of the added mode.
+
+    Args:
+        turns: (mode, 2) modes in the order of the samples.
+        labels: (N,) true classes.
+        size: Height and width in pixels.
+        norm: Norm of what was added.
+        bands: In cycles per pixel.
+    """
+
+    def __init__(
+        self, turns: Tensor, labels: Tensor, size: tuple[int, int], norm: float, bands: Bands
+    ) -> None:
+        self._turns, self._labels, self._size, self._norm = turns, labels, size, norm
+        self.bands, self.channels = bands, ("wrong",)
+        self.target_power = np.ones((bands.count, 1))
+
+    def check(self, outputs: Tensor) -> None:
+        """Refuse what is not one score for each class that the labels name."""
+        needed = max(2, int(self._labels.max()) + 1)
+        if outputs.ndim != 2 or outputs.shape[1] < needed:
+            raise InputError(
+                f"scores of shape (samples, classes), {needed} classes or more",
+                f"shape {tuple(outputs.shape)}",
+                "pass outputs= to select the logits; for a single logit z give 0 and z",
+                "network",
+            )
+
+    def row(self, outputs: Tensor) -> Row:
+        """Means over pictures and modes."""
+        count = len(self._labels)
+        wrong = outputs.argmax(1).reshape(-1, count) != self._labels
+        found = HeatMap(self._turns, wrong[1:], wrong[0], self._size, self._norm)
+        rate = found.radial(self.bands).rate.mean
+        return {"residual_power": rate[:, None].numpy(), "clean_error": found.clean_error}

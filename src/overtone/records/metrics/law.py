@@ -1,0 +1,92 @@
+"""The power law between frequency and learning step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone.records.metrics.content import combine_channels, corner_bands, mean_bands, recorded
+from overtone.records.metrics.learning import THRESHOLD, learning_step
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """learning step ~ frequency ^ value.
+
+    Attributes:
+        value: The exponent; NaN with fewer than two usable bands.
+        low: Lower end of the interval; NaN with fewer than three bands of one run.
+        high: Upper end.
+        confidence: Of the interval.
+        bands: Bands that entered, over all runs.
+        runs: Runs that gave a slope.
+    """
+
+    value: float
+    low: float
+    high: float
+    confidence: float
+    bands: int
+    runs: int
+
+
+def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: float = 0.95) -> Exponent:
+    """Slope of log(learning step) over log(band centre), by least squares, with a Student interval.
+
+    Of one run the interval is over bands (n - 2 degrees of freedom); of several it is over the runs' slopes (runs - 1).
+    Left out are the mean, the corner, bands that were never learned, and bands that were already learned at the first
+    recorded step, whose true step is unknown. Channels are combined.
+
+    Args:
+        record: From `load` or `concat`.
+        threshold: Relative error below which a band is learned.
+        confidence: Coverage of the interval.
+
+    Returns:
+        The exponent, dimensionless.
+    """
+    together = combine_channels(record)
+    first = together.step.where(recorded(together)).min("step") if together.sizes["step"] else 0
+    steps = learning_step(together, threshold)
+    usable = steps.where((steps > first) & ~mean_bands(together) & ~corner_bands(together))
+    runs = [d for d in usable.dims if d != "band"]
+    table = usable.transpose(*runs, "band").values.reshape(-1, together.sizes["band"])
+    logs = np.log(together.band.where(together.band > 0).values)
+    fits = [fit for row in table if (fit := _slope(logs, np.log(row), confidence)) is not None]
+    bands = int(np.isfinite(table).sum())
+    if not fits:
+        return Exponent(math.nan, math.nan, math.nan, confidence, bands, 0)
+    slopes = np.array([slope for slope, _ in fits])
+    if len(fits) == 1:
+        slope, half = fits[0]
+        return Exponent(slope, slope - half, slope + half, confidence, bands, 1)
+    half = _quantile(confidence, len(fits) - 1) * float(slopes.std(ddof=1)) / math.sqrt(len(fits))
+    mean = float(slopes.mean())
+    return Exponent(mean, mean - half, mean + half, confidence, bands, len(fits))
+
+
+def _slope(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
+    """Least-squares slope and half width of its interval; None with fewer than two points."""
+    kept = np.isfinite(x) & np.isfinite(y)
+    n = int(kept.sum())
+    if n < 2:
+        return None
+    dx, dy = x[kept] - x[kept].mean(), y[kept] - y[kept].mean()
+    slope = float(dx @ dy / (dx @ dx))
+    if n < 3:
+        return slope, math.nan
+    deviation = math.sqrt(float(np.sum((dy - slope * dx) ** 2)) / (n - 2) / float(dx @ dx))
+    return slope, _quantile(confidence, n - 2) * deviation
+
+
+def _quantile(confidence: float, freedom: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(0.5 + confidence / 2, freedom))

@@ -1,0 +1,168 @@
+"""The page that compares several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from overtone.plots import bands, comparison
+from overtone.plots.text import count, decibels, number
+from overtone.records import metrics as derived
+from overtone.reports.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
+from overtone.reports.findings import Findings, gather
+from overtone.reports.glossary import ENTRIES
+from overtone.reports.sentences import QUESTIONS, answers
+
+_TIE, _WORSE = 0.1, 1.05
+
+
+def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Page:
+    """The page of several runs: a table, overlaid figures, and each run's verdict.
+
+    Args:
+        records: Two or more records of one frequency unit.
+        labels: Their names.
+
+    Raises:
+        InputError: If a record has no rows, or frequencies are in different units.
+    """
+    records = [derived.without_unmeasured(record) for record in records]
+    found = [gather(record) for record in records]
+    compared = comparison.data(records, labels)
+    steps, quality, power = comparison.describe(compared)
+    lead = Plot("compared-psnr", "PSNR", quality, comparison.psnr_curves(compared))
+    figures = [
+        Plot("compared-steps", "Learning step", steps, comparison.learning_steps(compared)),
+        Plot("compared-spectra", "What is left", power, comparison.final_spectra(compared)),
+    ]
+    sections = [
+        Section("runs", "Run by run", [_table(records, labels, found, compared)]),
+        Section("frequencies", "Frequencies", figures, pair=True),
+        Section("verdicts", "Verdicts", _verdicts(records, labels, found), pair=True),
+        Section("glossary", "Glossary", [Glossary(ENTRIES)]),
+    ]
+    signals = sorted({str(r.attrs.get("signal") or "unnamed") for r in records})
+    return Page(
+        f"{len(records)} runs compared",
+        ", ".join(signals),
+        _answers(labels, found, compared),
+        _tiles(labels, compared),
+        lead,
+        sections,
+    )
+
+
+def _answers(
+    labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
+) -> list[tuple[str, str]]:
+    return [
+        _best(labels, found, compared),
+        ("Which learned the highest frequencies without a gap?", _furthest(labels, found)),
+        ("Which learned noise?", _noisy(labels, found)),
+    ]
+
+
+def _best(
+    labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
+) -> tuple[str, str]:
+    name = comparison.psnr_shown(compared)
+    reached = [comparison.reached(d, name) for d in compared]
+    level = [-np.inf if np.isnan(psnr) else psnr for psnr in reached]
+    held_out = name == "held_out"
+    question = f"Which is best on {'held-out' if held_out else 'training'} samples?"
+    first, second = sorted(range(len(labels)), key=lambda i: -level[i])[:2]
+    if level[first] == -np.inf:
+        return question, "Cannot tell: no run has a PSNR."
+    gap = level[first] - level[second]
+    if level[second] == -np.inf:
+        answer = f"{labels[first]}: {decibels(level[first])}, alone in having a PSNR."
+    elif not gap >= _TIE:
+        tied = [label for label, value in zip(labels, level, strict=True) if not level[first] - value >= _TIE]
+        answer = f"None: {', '.join(tied)} come within {_TIE:g} dB of each other, {decibels(level[first])}."
+    else:
+        above = f"{gap:.1f} dB above" if np.isfinite(gap) else "above"
+        answer = f"{labels[first]}: {decibels(level[first])}, {above} {labels[second]}."
+    stop = found[first].stop
+    if held_out and gap >= _TIE and stop.step < found[first].step and stop.last_error > _WORSE * stop.error:
+        answer += f" It was better before: stop it at step {count(stop.step)}."
+    caution = " Not every run held samples out, so this says how well the noise is fitted, too."
+    return question, answer if held_out else answer + caution
+
+
+def _furthest(labels: Sequence[str], found: Sequence[Findings]) -> str:
+    reach = max(f.reach for f in found)
+    if reach <= 0:
+        return "None: no run has learned its lowest band."
+    tied = [label for label, f in zip(labels, found, strict=True) if f.reach >= reach * 0.999]
+    return f"{'All of them' if len(tied) == len(labels) else ', '.join(tied)}, up to {number(reach)} {found[0].unit}."
+
+
+def _noisy(labels: Sequence[str], found: Sequence[Findings]) -> str:
+    noisy = [
+        f"{label} from step {count(f.onset)}"
+        for label, f in zip(labels, found, strict=True)
+        if f.onset is not None
+    ]
+    return f"{'; '.join(noisy)}." if noisy else "None of which it can be shown."
+
+
+def _table(
+    records: Sequence[xr.Dataset],
+    labels: Sequence[str],
+    found: Sequence[Findings],
+    compared: Sequence[xr.Dataset],
+) -> Table:
+    rows = []
+    for record, label, f, d in zip(records, labels, found, compared, strict=True):
+        seconds, size = derived.training_seconds(record), record.attrs.get("parameters")
+        rows.append(
+            (
+                label,
+                *(_level(comparison.reached(d, name)) for name in ("train", "held_out")),
+                count(f.step),
+                number(f.reach) if f.reach > 0 else "–",
+                f"{int(f.learned.sum())} of {f.error.size}",
+                count(f.stop.step) if np.isfinite(f.stop.error) else "–",
+                count(f.last),
+                number(seconds) if np.isfinite(seconds) else "–",
+                count(size) if isinstance(size, int | float) else "–",
+            )
+        )
+    head = (
+        "Run",
+        "PSNR, training samples (dB)",
+        "PSNR, held-out samples (dB)",
+        "Step of the network",
+        f"Learned up to ({bands.unit(records[0])})",
+        "Bands learned",
+        "Step of the least error",
+        "Steps taken",
+        "Training time (s)",
+        "Parameters",
+    )
+    return Table("The runs in numbers", rows, head, numeric=True)
+
+
+def _level(psnr: float) -> str:
+    return "–" if np.isnan(psnr) else decibels(psnr).removesuffix(" dB")
+
+
+def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str], found: Sequence[Findings]) -> list[Block]:
+    return [
+        Answers(label, list(zip(QUESTIONS, answers(f, record), strict=True)))
+        for record, label, f in zip(records, labels, found, strict=True)
+    ]
+
+
+def _tiles(labels: Sequence[str], compared: Sequence[xr.Dataset]) -> list[Tile]:
+    name = comparison.psnr_shown(compared)
+    samples = "held-out" if name == "held_out" else "training"
+    return [
+        Tile(
+            label, decibels(level), f"on {samples} samples, network of step {count(d.attrs['network_step'])}"
+        )
+        for label, d in zip(labels, compared, strict=True)
+        if not np.isnan(level := comparison.reached(d, name))
+    ]

@@ -1,0 +1,202 @@
+"""What a record says in numbers, gathered once for the sentences and the tiles of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from overtone.plots import bands
+from overtone.records import metrics as derived
+
+THRESHOLD = 0.5
+_BLOWN_UP = 10.0
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The state of the network that a run handed back, channels taken together, and how training went on.
+
+    Attributes:
+        step: The step of that network: the one put back, else the last one recorded.
+        last: The last recorded step.
+        rows: How many rows there are.
+        unit: Of frequencies.
+        low: (B,) lower edges of the bands that hold something to learn, without the mean, in `unit`.
+        high: (B,) their upper edges.
+        error: (B,) their relative errors.
+        share: (B,) their shares of the target's power outside the mean.
+        mean_error: Relative error of the band that holds the mean; NaN if there is none, or nothing in it.
+        lost: (B,) bands that had been learned at an earlier row and are not any more.
+        reach: Frequency up to which everything is learned, in `unit`; 0 if no band beyond the mean's is.
+        reached: The highest such frequency at any row up to `step`.
+        reached_at: The step at which it was.
+        nyquist: In `unit`, or None.
+        noise_from: Frequency above which noise exceeds signal, or None.
+        onset: Step from which on noise is fitted, or None.
+        stop: The best step and what it rests on.
+        diverged: Whether the last errors or the last known loss are not finite, or the errors ten times those of the
+            start.
+        trend: Change since half the last step of the error that `stop` rests on (else of the training error, else of
+            the residual): -0.2 is a fall by a fifth.
+        since: The step `trend` refers to; `last` itself if there is none earlier.
+        rising: Of a network that was put back, the error on held-out samples at the last row over that at `step`,
+            smoothed as the rule for stopping smooths it; NaN if unknown.
+        least: Whether that error was least at `step`.
+        bandwidth: The largest of the network's bandwidths over the axes, in `unit`, or None.
+        gap: Error on held-out samples over that on training samples, at `step`; NaN if either is unknown.
+        carried: Share of the variance of held-out samples that is explained at `step`, roughly: the variance is that of
+            all samples; NaN if unknown.
+    """
+
+    step: int
+    last: int
+    rows: int
+    unit: str
+    low: np.ndarray
+    high: np.ndarray
+    error: np.ndarray
+    share: np.ndarray
+    mean_error: float
+    lost: np.ndarray
+    reach: float
+    reached: float
+    reached_at: int
+    nyquist: float | None
+    noise_from: float | None
+    onset: int | None
+    stop: derived.Stop
+    diverged: bool
+    trend: float
+    since: int
+    rising: float
+    least: bool
+    bandwidth: float | None
+    gap: float
+    carried: float
+
+    @property
+    def learned(self) -> np.ndarray:
+        """(B,) whether the relative error is below one half."""
+        return self.error < THRESHOLD
+
+    @property
+    def learned_share(self) -> float:
+        """Share of the target's power outside the mean that lies in learned bands."""
+        if self.learned.all():
+            return 1.0 if self.learned.size else 0.0
+        return float(self.share[self.learned].sum())
+
+    @property
+    def missed_share(self) -> float:
+        """Share of the target's power outside the mean that lies in the other bands."""
+        return 1.0 if self.learned.size and not self.learned.any() else float(self.share[~self.learned].sum())
+
+
+def gather(record: xr.Dataset) -> Findings:
+    """Compute the findings.
+
+    Args:
+        record: Of one run, with at least one row.
+
+    Raises:
+        InputError: If it holds several runs or no row.
+    """
+    bands.require_rows(record, "report")
+    stop = derived.stop(record)
+    together = derived.combine_channels(record)
+    until = derived.until_network(together)
+    mean = np.asarray(derived.mean_bands(together))
+    content = np.asarray(derived.has_content(together))
+    told = content & ~mean
+    target = np.asarray(together.target_power, float)[told]
+    whole = float(target.sum())
+    errors = np.asarray(derived.relative_error(until).transpose("step", "band"), float)
+    error = errors[-1, told]
+    reaches = _reaches(errors, content, np.asarray(record.band_high, float), mean)
+    trend, since = _trend(together, stop.evidence)
+    rising, least = _rising(together, int(until.step[-1]))
+    return Findings(
+        step=int(until.step[-1]),
+        last=int(record.step[-1]),
+        rows=record.sizes["step"],
+        unit=bands.unit(record),
+        low=np.asarray(record.band_low, float)[told],
+        high=np.asarray(record.band_high, float)[told],
+        error=error,
+        share=target / whole if whole > 0 else np.zeros_like(target),
+        mean_error=float(errors[-1, mean & content][0]) if (mean & content).any() else float("nan"),
+        lost=(errors[:-1, told] < THRESHOLD).any(0) & ~(error < THRESHOLD),
+        reach=float(reaches[-1]),
+        reached=float(reaches.max()),
+        reached_at=int(until.step[int(reaches.argmax())]),
+        nyquist=bands.nyquist(record),
+        noise_from=bands.noise_crossing(record),
+        onset=derived.noise_onset(record),
+        stop=stop,
+        diverged=_diverged(together),
+        trend=trend,
+        since=since,
+        rising=rising,
+        least=least,
+        bandwidth=_bandwidth(record),
+        gap=_gap(until),
+        carried=_carried(until, whole, record.sizes["channel"]),
+    )
+
+
+def _reaches(errors: np.ndarray, content: np.ndarray, high: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """(step,) upper edge of the last band before the first unlearned one; 0 where that is the mean's or none."""
+    unbroken = np.cumprod((errors < THRESHOLD) | ~content, axis=1).astype(bool)
+    return np.asarray(np.where(unbroken & content & ~mean, high, 0.0).max(axis=1, initial=0.0))
+
+
+def _diverged(together: xr.Dataset) -> bool:
+    residual = np.asarray(together.residual_power.sum("band", skipna=False), float)
+    loss = np.asarray(together.loss, float)
+    known = loss[~np.isnan(loss)]
+    if not np.isfinite(residual[-1]) or (known.size and np.isinf(known[-1])):
+        return True
+    scale = max(float(residual[0]), float(together.target_power.sum()))
+    return bool(residual[-1] > _BLOWN_UP * scale)
+
+
+def _bandwidth(record: xr.Dataset) -> float | None:
+    reach = record.attrs.get("bandwidth")
+    if reach is None or bands.bandwidth_unit(record) != bands.unit(record):
+        return None
+    return float(np.max(np.asarray(reach, float)))
+
+
+def _gap(until: xr.Dataset) -> float:
+    trained, held_out = float(until.train_error[-1]), float(until.held_out_error[-1])
+    return held_out / trained if trained > 0 else float("nan")
+
+
+def _carried(until: xr.Dataset, whole: float, channels: int) -> float:
+    return 1 - float(until.held_out_error[-1]) * channels / whole if whole > 0 else float("nan")
+
+
+def _rising(together: xr.Dataset, step: int) -> tuple[float, bool]:
+    """`Findings.rising` and `Findings.least`."""
+    error = np.asarray(together.held_out_error, float)
+    known = np.isfinite(error)
+    steps = together.step.values[known]
+    if step not in steps or step == together.step.values[-1]:
+        return float("nan"), False
+    curve = derived.smooth(steps, error[known])
+    there = float(curve[int(np.flatnonzero(steps == step)[0])])
+    return float(curve[-1]) / there if there > 0 else float("nan"), there <= float(curve.min())
+
+
+def _trend(together: xr.Dataset, evidence: derived.Evidence) -> tuple[float, int]:
+    name = "train_error" if evidence is derived.Evidence.NONE else evidence.value
+    error = np.asarray(together[name], float)
+    if not np.isfinite(error).all():
+        error = np.asarray(together.residual_power.sum("band", skipna=False), float)
+    steps = together.step.values
+    half = int(np.searchsorted(steps, steps[-1] / 2, side="right")) - 1
+    if half < 0 or half == steps.size - 1 or not error[half] > 0:
+        return float("nan"), int(steps[-1])
+    return float(error[-1] / error[half]) - 1, int(steps[half])

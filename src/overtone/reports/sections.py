@@ -1,0 +1,188 @@
+"""The page of one run, put together from its record and snapshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
+from overtone.plots.text import count, decibels, number, percent
+from overtone.records import Snapshots
+from overtone.records import metrics as derived
+from overtone.records.metrics.network import PROBABILITY
+from overtone.reports import media, settings, watched
+from overtone.reports.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
+from overtone.reports.findings import Findings, gather
+from overtone.reports.glossary import ENTRIES
+from overtone.reports.sentences import QUESTIONS, answers, noise_level
+
+
+def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
+    """The page of one run.
+
+    Args:
+        record: A record with at least one row.
+        snapshots: Its snapshots; there may be none.
+        name: A title if the record names no signal.
+
+    Raises:
+        InputError: If the record has no rows, or holds several runs.
+    """
+    record = derived.without_unmeasured(record)
+    found = gather(record)
+    told = list(zip(QUESTIONS, answers(found, record), strict=True))
+    order = learning_order.data(record)
+    lead = Plot(
+        "learning-order", "Learning order", learning_order.describe(order), learning_order.figure(record)
+    )
+    shown = media.blocks(record, snapshots)
+    sections = [
+        *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
+        Section("frequencies", "Frequencies", _frequencies(record), watched.sentences(record), pair=True),
+        Section("errors", "Errors over training", _errors(record), pair=True),
+        Section("bands", "Band by band", [band_table(record)]),
+        *_how(record),
+        Section("glossary", "Glossary", [Glossary(ENTRIES)]),
+    ]
+    title = str(record.attrs.get("signal") or name)
+    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections, settings.why(record))
+
+
+def subtitle(record: xr.Dataset) -> str:
+    """Kind, size and network in one line."""
+    lattice = reconstruction.geometry(record).get("shape", ())
+    parts = (
+        record.attrs.get("kind"),
+        " × ".join(count(float(n)) for n in lattice) + " samples" if len(lattice) else None,
+        record.attrs.get("network"),
+        str(record.attrs.get("created") or "")[:10],
+    )
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _frequencies(record: xr.Dataset) -> list[Block]:
+    steps, power = learning_step.data(record), spectra.data(record)
+    return [
+        Plot("learning-step", "Learning step", learning_step.describe(steps), learning_step.figure(record)),
+        Plot("spectra", "Spectra", spectra.describe(power), spectra.figure(record)),
+    ]
+
+
+def _errors(record: xr.Dataset) -> list[Block]:
+    quality, losses = psnr.data(record), loss.data(record)
+    out: list[Block] = []
+    if any(np.isfinite(v).any() for v in quality.data_vars.values()):
+        out.append(Plot("psnr", "PSNR", psnr.describe(quality), psnr.figure(record)))
+    return [*out, Plot("loss", "Loss and mean square error", loss.describe(losses), loss.figure(record))]
+
+
+def _how(record: xr.Dataset) -> list[Section]:
+    notes = settings.sentences(record.attrs.get("notes"))
+    faults = settings.sentences(record.attrs.get("salvaged"))
+    told = [*notes, *settings.course(record), *(f"Lost from a damaged record: {fault}" for fault in faults)]
+    return [
+        Section("settings", "Settings", [settings.settings(record)], told),
+        Section("provenance", "Provenance", [settings.provenance(record)]),
+    ]
+
+
+def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
+    out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in derived.levels(record)]
+    out += _of_labels(record)
+    if found.step < found.last:
+        out.append(Tile("Step of the network kept", count(found.step)))
+    out.append(Tile("Steps", count(found.last)))
+    seconds, parameters = derived.training_seconds(record), record.attrs.get("parameters")
+    if np.isfinite(seconds):
+        out.append(Tile("Training time", f"{number(seconds)} s"))
+    if isinstance(parameters, int | float):
+        out.append(Tile("Parameters", count(parameters)))
+    if found.error.size and not found.diverged:
+        out.append(Tile("Power in learned bands", percent(found.learned_share)))
+        out.append(_reach(found))
+    out += _noise(record)
+    if found.nyquist:
+        out.append(Tile("Nyquist", number(found.nyquist), found.unit))
+    return out
+
+
+def _of_labels(record: xr.Dataset) -> list[Tile]:
+    """Of labels, which have no PSNR, how far the probabilities are off."""
+    if record.attrs.get("value_unit") != PROBABILITY:
+        return []
+    row = derived.until_network(record).isel(step=-1)
+    errors = {"training samples": float(row.train_error), "held-out samples": float(row.held_out_error)}
+    name = "Mean square error of probabilities"
+    return [Tile(f"{name}, {samples}", number(e)) for samples, e in errors.items() if np.isfinite(e)]
+
+
+def _reach(found: Findings) -> Tile:
+    if found.learned.all() or not found.reach > 0:
+        return Tile("Bands learned", f"{int(found.learned.sum())} of {found.learned.size}")
+    return Tile("Learned up to", number(found.reach), found.unit)
+
+
+def _noise(record: xr.Dataset) -> list[Tile]:
+    told, level = record.attrs.get("noise_verdict"), noise_level(record)
+    if told == "noise" and level:
+        return [Tile("Noise (std)", level)]
+    return [Tile("Noise", "none found" if told == "clean" else "cannot tell")] if told else []
+
+
+def band_table(record: xr.Dataset) -> Table:
+    """Every band with its share of power; its error, fraction and learning step with the network handed back."""
+    together = derived.until_network(derived.combine_channels(record))
+    last = together.isel(step=[-1])
+    error = derived.relative_error(last).isel(step=0).values
+    fraction = derived.learned_fraction(last).isel(step=0).values
+    steps, power = derived.learning_step(together).values, together.target_power.values
+    margin = watched.margin(last)
+    edges = zip(record.band_low.values, record.band_high.values, strict=True)
+    rows = [
+        (
+            f"{number(float(low))} to {number(float(high))}",
+            number(float(power[i])),
+            _cell(error[i]),
+            *(() if margin is None else (_interval(error[i], margin[i]),)),
+            _cell(fraction[i]),
+            count(float(steps[i]))
+            if np.isfinite(steps[i])
+            else "not learned"
+            if np.isfinite(error[i])
+            else "empty",
+        )
+        for i, (low, high) in enumerate(edges)
+    ]
+    unit = spectra.data(record).attrs["power_unit"]
+    head = (
+        bands.title(record),
+        f"Target power ({unit})",
+        "Relative error",
+        *(() if margin is None else ("95 % interval",)),
+        "Learned fraction",
+        "Learning step",
+    )
+    title = f"Every band at step {count(float(last.step[-1]))}, as a table"
+    return Table(title, rows, head, numeric=True, folded=True)
+
+
+def _interval(error: float, margin: float) -> str:
+    """Ends of a relative error whose square is known to a margin."""
+    if not np.isfinite(error) or not np.isfinite(margin):
+        return "–"
+    low, high = (float(np.sqrt(max(error**2 + end, 0.0))) for end in (-margin, margin))
+    return f"{low:.3f} to {high:.3f}"
+
+
+def _cell(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "–"
+
+
+def title_of(path: Path) -> str:
+    """How a run is called after its path: its folder's name for a run directory, else the file's."""
+    whole = path.resolve()
+    return (
+        whole.parent.name if whole.name == "record.sqlite" else whole.stem if whole.is_file() else whole.name
+    )

@@ -1,0 +1,296 @@
+"""The verdict on a run in plain sentences, derived from its record and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from overtone._utils.text import higher, per_axis
+from overtone.plots import bands
+from overtone.plots.text import count, number, percent, plural
+from overtone.records import metrics as derived
+from overtone.reports import watched
+from overtone.reports.findings import THRESHOLD, Findings, gather
+
+QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn noise?", "What should I do?")
+"""What the four sentences of `verdict` answer."""
+
+_WORSE = 1.05
+_STILL_FALLING = -0.05
+_NOTHING = 0.005
+_TOO_FREE = 4.0
+_CARRIED = 0.25
+"""Share of the variance of samples not seen that a network has to explain to have something that carries over."""
+
+_FEW = 8
+"""Steps, and rows, from which on a trend can be seen."""
+
+_ERRORS = {
+    derived.Evidence.CLEAN: "error on clean data",
+    derived.Evidence.HELD_OUT: "error on held-out samples",
+    derived.Evidence.NONE: "error on training samples",
+}
+"""What a trend or a stop rests on, in words."""
+
+
+def verdict(record: xr.Dataset) -> list[str]:
+    """Four answers: what the network learned, what not, when it began to learn noise, what to do.
+
+    A band is learned when its relative error is below 0.5 at the step of the network handed back
+    (`derived.network_step`); shares of power leave out the mean. Noise is judged by `derived.noise_onset`, the best
+    step by `derived.stop`. Where the record does not carry the evidence the answer is "Cannot tell".
+
+    Args:
+        record: Of one run, with at least one row.
+
+    Returns:
+        The answers to `QUESTIONS`, in their order.
+
+    Raises:
+        InputError: If the record holds several runs or no row.
+    """
+    record = derived.without_unmeasured(record)
+    return answers(gather(record), record)
+
+
+def answers(found: Findings, record: xr.Dataset) -> list[str]:
+    """The sentences of `verdict`, from findings already gathered from the record."""
+    told = [_learned(found), _not_learned(found), _noise(found, record), _advice(found, record)]
+    block = watched.block_alone(record)
+    if block and not found.diverged:
+        told = _of_a_block(found, told, block)
+    if record.attrs.get("origin") == "predicted":
+        told[0] = f"This is a prediction; nothing was trained. {told[0]}"
+    return told
+
+
+def _of_a_block(f: Findings, told: list[str], block: str) -> list[str]:
+    """The answers where rows were measured on one block, which says nothing of the rest."""
+    if f.error.size:
+        return [f"{told[0]} Measured on {block} alone.", *told[1:]]
+    return [
+        f"Cannot tell: rows were measured on {block} alone, where the target is constant.",
+        "Cannot tell, for the same reason.",
+        told[2],
+        "Train again and measure the whole, or samples spread over it (observe.Spread).",
+    ]
+
+
+def _at(f: Findings) -> str:
+    """The step that figures are of; where another network was put back, that it was."""
+    if f.step == f.last:
+        return f"At step {count(f.step)}"
+    return f"At step {count(f.step)}, whose network was kept of {plural(f.last, 'step')}"
+
+
+def _learned(f: Findings) -> str:
+    at = _at(f)
+    if f.diverged:
+        return (
+            f"Training diverged: by step {count(f.last)} the errors or the loss are no longer finite, or far above "
+            "the start."
+        )
+    if not f.error.size:
+        return "Nothing to learn: the target is constant."
+    k, n = int(f.learned.sum()), f.error.size
+    if k == 0:
+        least = number(float(f.error.min()), 2)
+        only = "only the mean" if f.mean_error < THRESHOLD else "nothing yet"
+        return f"{at}, {only}: no band has a relative error below {THRESHOLD:g} (the least is {least})."
+    hold = "holds" if k == 1 else "hold"
+    held = f"which {hold} {percent(f.learned_share)} of the target's power outside the mean"
+    limit = f", where Nyquist is {number(f.nyquist)}" if f.nyquist else ""
+    mean = ", but not the mean" if f.mean_error >= THRESHOLD else ""
+    if k == n:
+        if f.nyquist is None or f.high[-1] < 0.999 * f.nyquist:
+            return f"{at}, all {plural(n, 'band')}, up to {number(f.high[-1])} {f.unit}{limit}{mean}."
+        corner = ", and the corner beyond it, which only diagonal patterns reach"
+        beyond = corner if f.high[-1] > 1.001 * f.nyquist else ""
+        everything = f"everything up to Nyquist ({number(f.nyquist)} {f.unit}){beyond}{mean}"
+        return f"{at}, all {plural(n, 'band')}: {everything}."
+    if f.reach > 0:
+        return f"{at}, every band up to {number(f.reach)} {f.unit}{limit}: {k} of {n} bands learned, {held}."
+    lowest = mean if mean and f.learned[0] else ", but not the lowest ones"
+    return f"{at}, {k} of {n} bands, {held}{lowest}."
+
+
+def _not_learned(f: Findings) -> str:
+    if f.diverged:
+        return "Nothing in the last row can be trusted; look at the rows before the loss rose."
+    if not f.error.size:
+        return "Nothing is left to learn."
+    missed = np.flatnonzero(~f.learned)
+    if not missed.size:
+        worst = int(np.argmax(f.error))
+        near = f"{number(f.low[worst])} to {number(f.high[worst])} {f.unit}"
+        return f"Nothing: the largest relative error left is {number(f.error[worst], 2)}, in the band {near}."
+    low, high = float(f.low[missed[0]]), float(f.high[missed[-1]])
+    which = f"All {missed.size:,} bands" if 1 < missed.size == f.error.size else plural(missed.size, "band")
+    hold = "holds" if missed.size == 1 else "hold"
+    text = (
+        f"{which} between {number(low)} and {number(high)} {f.unit}, which {hold} {percent(f.missed_share)} of the "
+        "power outside the mean."
+    )
+    if f.noise_from is not None and f.noise_from <= low * 1.001:
+        text += " Rightly so: there the target holds more noise than signal."
+    elif f.noise_from is not None and f.noise_from < high:
+        text += f" Above {number(f.noise_from)} the target holds more noise than signal."
+    return text + _lost(f)
+
+
+def _lost(f: Findings) -> str:
+    """What had been learned at an earlier row and was not at the step that is told of."""
+    n = int(f.lost.sum())
+    if n == 0:
+        return ""
+    text = f" {n:,} of them had been learned before and {'was' if n == 1 else 'were'} lost again"
+    if f.reached > f.reach:
+        text += f": every band up to {number(f.reached)} was learned at step {count(f.reached_at)}"
+    return f"{text}."
+
+
+def _noise(f: Findings, record: xr.Dataset) -> str:
+    stated = str(record.attrs.get("noise_verdict") or "").lower()
+    if stated == "clean":
+        return "It did not: the target shows no noise to learn." + _overfitting(f)
+    if stated != "noise":
+        told = str(record.attrs.get("noise_sentence") or "").strip().rstrip(".").removeprefix("Cannot tell: ")
+        reason = told or "whether the target carries noise could not be decided"
+        return f"Cannot tell: {reason}." + _overfitting(f)
+    level = noise_level(record)
+    size = f" (standard deviation {level})" if level else ""
+    if f.onset is not None:
+        before = " The network that was kept is from before." if f.step < f.onset else ""
+        return (
+            f"At step {count(f.onset)}: from there on the prediction holds more than a tenth of the bands that are "
+            f"mostly noise{size}.{before}"
+        ) + _overfitting(f)
+    if f.noise_from is None and not _any_noisy(record):
+        return (
+            f"Cannot tell: the noise{size} is below the signal in every band, so learning it leaves no trace there."
+            + (_overfitting(f))
+        )
+    return (
+        f"Not by step {count(f.last)}: less than a tenth of the bands that are mostly noise{size} has been learned."
+        + (_overfitting(f))
+    )
+
+
+def _any_noisy(record: xr.Dataset) -> bool:
+    return bool((record.noise_power >= 0.5 * record.target_power).any())
+
+
+def noise_level(record: xr.Dataset) -> str:
+    """The standard deviation of the target's noise with its unit; empty where it is not known.
+
+    Args:
+        record: Of one run.
+    """
+    std = record.attrs.get("noise_std")
+    return (
+        f"{number(float(std))} {record.attrs.get('value_unit') or ''}".strip()
+        if isinstance(std, int | float)
+        else ""
+    )
+
+
+def _rises(f: Findings) -> bool:
+    known = f.stop.evidence is not derived.Evidence.NONE
+    return known and f.stop.step < f.last and f.stop.last_error > _WORSE * f.stop.error
+
+
+def _at_best(f: Findings) -> bool:
+    return f.onset is not None and f.stop.evidence is not derived.Evidence.NONE
+
+
+def _overfitting(f: Findings) -> str:
+    if not _rises(f) or f.diverged:
+        return ""
+    return f" The {_ERRORS[f.stop.evidence]} has been rising since step {count(f.stop.step)}."
+
+
+def _put_back(f: Findings) -> str:
+    """What is to be said of a network that was put back."""
+    least = ", where the error on held-out samples was least, " if f.least else " "
+    text = f"Use it as it is: the network of step {count(f.step)}{least}was put back"
+    if not f.rising > 1:
+        return f"{text}, as its rule for stopping found best."
+    rise = higher(f.rising)
+    what = "it" if f.least else "the error on held-out samples"
+    return f"{text}; at step {count(f.last)} {what} was {rise}."
+
+
+def _advice(f: Findings, record: xr.Dataset) -> str:
+    if f.diverged:
+        return "Lower the learning rate, check the values for outliers, and train again."
+    if not f.error.size:
+        return "Check the source: a constant needs no network."
+    if record.attrs.get("worth") is False and not f.carried > _CARRIED:
+        return "Do not rely on it: before training, nothing was found that carries over to samples not seen."
+    if f.rows == 1:
+        return "Train on: a single recorded row shows no trend."
+    if f.last < _FEW or f.rows < _FEW:
+        return f"Train longer: {plural(f.last, 'step')} {'is' if f.last == 1 else 'are'} too few to show a trend."
+    if _rises(f):
+        if f.step < f.last:
+            return _put_back(f)
+        rise = higher(f.stop.last_error / f.stop.error if f.stop.error > 0 else np.inf)
+        return (
+            f"Stop at step {count(f.stop.step)}: at the last step the {_ERRORS[f.stop.evidence]} is {rise}."
+        )
+    hold = (
+        ""
+        if f.stop.evidence is not derived.Evidence.NONE
+        else " Hold out some samples to learn when to stop."
+    )
+    error = _ERRORS[f.stop.evidence]
+    if f.trend < _STILL_FALLING:
+        still = (
+            f" Noise is being learned too, but the {error} is still at its best."
+            if _at_best(f) and f.stop.step == f.last
+            else ""
+        )
+        return f"Train longer: the {error} still fell by {percent(-f.trend)} since step {count(f.since)}.{still}{hold}"
+    little = f"fell by only {percent(-f.trend)} since step {count(f.since)}"
+    why = f"the {error} {little if f.trend < -_NOTHING else 'no longer falls'}"
+    return f"{_stalled(f, record, why)}{hold}"
+
+
+def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
+    """What to do where the error no longer falls."""
+    if f.gap > _TOO_FREE:
+        now = _bandwidth(record)
+        return (
+            f"Lower the bandwidth{f' (it is {now} now)' if now else ''} or gather more samples: {why} and is "
+            f"{number(f.gap, 2)} times that on the others."
+        )
+    wanted = _worth_learning(f)
+    if wanted is not None and (f.bandwidth is None or f.bandwidth < wanted):
+        now = _bandwidth(record)
+        has = f" (it is {now} now)" if now else ""
+        return f"Give the network more bandwidth{has}: {why}, and {_left(record)} up to {number(wanted)} {f.unit}."
+    if wanted is not None:
+        return (
+            f"Try a wider or deeper network: {why}, the bandwidth suffices, and {_left(record)} up to "
+            f"{number(wanted)} {f.unit}."
+        )
+    return f"Keep it: {why}, and what stands above the noise is learned."
+
+
+def _left(record: xr.Dataset) -> str:
+    if str(record.attrs.get("noise_verdict") or "").lower() in ("clean", "noise"):
+        return "there is signal to be learned"
+    return "not all is learned, be it signal or noise,"
+
+
+def _worth_learning(f: Findings) -> float | None:
+    limit = np.inf if f.noise_from is None else f.noise_from
+    missed = f.high[~f.learned & (f.low < limit * 0.999)]
+    return float(missed.max()) if missed.size else None
+
+
+def _bandwidth(record: xr.Dataset) -> str:
+    values = record.attrs.get("bandwidth")
+    if values is None:
+        return ""
+    return f"{per_axis(np.atleast_1d(np.asarray(values, float)).tolist())} {bands.bandwidth_unit(record)}"

@@ -1,0 +1,133 @@
+"""How a run was made, as tables: settings, reasons, provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from overtone._utils.text import per_axis
+from overtone.plots import bands
+from overtone.plots.text import plural
+from overtone.reports.blocks import Table
+
+_PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
+_UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
+_ELSEWHERE = (
+    *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
+    *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
+    *("noise_low", "noise_high", "margins", "restarts", "evaluated", "crowding"),
+)
+"""Told by the sentences, tiles and captions of the page, each once."""
+
+
+def settings(record: xr.Dataset) -> Table:
+    """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
+    hidden = (*_PROVENANCE, *_ELSEWHERE)
+    rows = [(_name(k), _with_unit(record, k)) for k, v in record.attrs.items() if k not in hidden and told(v)]
+    return Table("Settings", rows)
+
+
+def provenance(record: xr.Dataset) -> Table:
+    """Where the record comes from: estimator, seed, machine, versions, time."""
+    rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if told(record.attrs.get(k))]
+    return Table("Provenance", rows)
+
+
+def why(record: xr.Dataset) -> list[str]:
+    """The plan in a sentence and the reasons for it, one sentence each; empty if no reason was given."""
+    reasons = sentences(record.attrs.get("reasons"))
+    return [_plan(record), *reasons] if reasons else []
+
+
+def _plan(record: xr.Dataset) -> str:
+    """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
+    attrs, parts = record.attrs, []
+    if told(attrs.get("bandwidth")):
+        ends = " in the end" if told(attrs.get("actions")) else ""
+        parts.append(
+            f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
+        )
+    options = attrs.get("options") or {}
+    if told(options.get("optimizer")) and told(options.get("lr")):
+        parts.append(f"{options['optimizer']} at {options['lr']:g}")
+    limits = [plural(options["steps"], "step")] if told(options.get("steps")) else []
+    limits += [f"{options['seconds']:g} s"] if told(options.get("seconds")) else []
+    if limits:
+        parts.append(f"at most {' or '.join(limits)}")
+    return f"Plan: {', '.join(parts) or 'as below'}."
+
+
+def course(record: xr.Dataset) -> list[str]:
+    """What was unusual about how the rows came about: training that began again, samples that are not independent."""
+    out = []
+    for restart in record.attrs.get("restarts") or ():
+        if isinstance(restart, Mapping) and "step" in restart and "after" in restart:
+            kept = f"; the rows until then are in {restart['kept']}" if restart.get("kept") else ""
+            out.append(
+                f"Training began again at step {restart['step']}, after step {restart['after']}{kept}."
+            )
+    if told(record.attrs.get("evaluated")):
+        out.append(
+            f"The network was evaluated at {record.attrs['evaluated']}: it does not answer each of them by itself."
+        )
+    crowding = record.attrs.get("crowding") or {}
+    if all(name in crowding for name in ("dtype", "samples", "distinct")):
+        out.append(_crowded(**crowding))
+    return out
+
+
+def _crowded(dtype: str, samples: int, distinct: int, moved: float | None = None) -> str:
+    """What rounding did to the inputs of the network."""
+    what = f"{samples} different ones coincide in {distinct}"
+    if distinct == samples:
+        what = f"neighbours are moved by up to {moved or 0:.2g} of their distance"
+    return f"The network got {dtype} inputs, in which {what}: it could not tell samples apart that differ."
+
+
+def sentences(value: Any) -> list[str]:
+    """One sentence or a list of them, as a list."""
+    return (
+        []
+        if not told(value)
+        else [str(v) for v in value]
+        if isinstance(value, list | tuple)
+        else [str(value)]
+    )
+
+
+def told(value: Any) -> bool:
+    """Whether an attribute says anything."""
+    return value is not None and not (isinstance(value, str | list | tuple | dict) and not value)
+
+
+def shown(value: Any) -> str:
+    """An attribute as a reader sees it: lists with commas, mappings as "name value" pairs, numbers as they are."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_name(str(k))} {shown(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return (
+        value
+        if isinstance(value, str)
+        else "yes"
+        if value is True
+        else "no"
+        if value is False
+        else json.dumps(value, default=str)
+    )
+
+
+def _with_unit(record: xr.Dataset, key: str) -> str:
+    unit = record.attrs.get(_UNITS[key]) if key in _UNITS else None
+    if key == "bandwidth":
+        unit = bands.bandwidth_unit(record)
+    return f"{shown(record.attrs[key])} {unit or ''}".strip()
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")

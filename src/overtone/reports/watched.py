@@ -1,0 +1,107 @@
+"""What of a grid the rows of a record were measured on, in sentences, and how sure their figures are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from overtone.plots import bands
+from overtone.plots.reconstruction import geometry
+from overtone.plots.text import count, number, percent
+from overtone.records import metrics as derived
+
+_MARGIN = "half the width of their 95 % interval"
+
+
+def sentences(record: xr.Dataset) -> list[str]:
+    """What was measured where that is not the whole grid; nothing where it is.
+
+    Args:
+        record: Of one run.
+    """
+    where = geometry(record)
+    if where.get("measured_whole", True):
+        return []
+    whole = tuple(where.get("shape", ()))
+    spread = where.get("measured_spread")
+    if not spread:
+        return [f"Rows were measured on {block_alone(record)} alone; they say nothing of the rest."]
+    side = " × ".join(count(n) for n in spread["tile_shape"])
+    samples = spread["tiles"] * math.prod(spread["tile_shape"]) + spread["samples"]
+    told = [
+        f"Rows are measured on {count(samples)} of {count(math.prod(whole))} samples, spread over the whole: "
+        f"{spread['tiles']} tiles of {side} and {count(spread['samples'])} single ones, half of them evenly, half "
+        "where the target varies, weighted so that they stand for all.",
+        _resolution(record, spread),
+    ]
+    errors = _errors(record)
+    if errors:
+        told.append(errors)
+    return told
+
+
+def block_alone(record: xr.Dataset) -> str:
+    """The one block that rows were measured on, such as "a block of 64 × 64 of the 256 × 256 samples in the middle".
+
+    Args:
+        record: Of one run.
+
+    Returns:
+        "" where the whole was measured, or samples spread over it.
+    """
+    where = geometry(record)
+    if where.get("measured_whole", True) or where.get("measured_spread"):
+        return ""
+    shape, whole = tuple(where.get("measured_shape", ())), tuple(where.get("shape", ()))
+    sizes = [" × ".join(count(n) for n in lengths) for lengths in (shape, whole)]
+    start = where.get("measured_start")
+    if start is None or list(start) == [(n - m) // 2 for n, m in zip(whole, shape, strict=False)]:
+        return f"a block of {sizes[0]} of the {sizes[1]} samples in the middle"
+    return f"a block of {sizes[0]} of the {sizes[1]} samples that begins at ({', '.join(count(n) for n in start)})"
+
+
+def margin(row: xr.Dataset) -> np.ndarray | None:
+    """(band,) half the width of the 95 % interval of a row's residual power over the target's; None where it is exact.
+
+    Args:
+        row: A record of one run whose last row is meant.
+    """
+    found = _margins(row).get("relative_power")
+    fits = isinstance(found, list) and len(found) == row.sizes["band"]
+    return np.asarray(found, float) if fits else None
+
+
+def _margins(record: xr.Dataset) -> dict[str, Any]:
+    """Those of the last row, by variable."""
+    kept = (record.attrs.get("margins") or {}).get(str(int(record.step[-1])))
+    return kept if isinstance(kept, dict) else {}
+
+
+def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
+    begin, unit = float(spread["tiles_resolve_from"]), bands.unit(record)
+    edges = np.asarray(record.band_low, float)
+    if not ((edges > 0) & (edges < begin * (1 - 1e-9))).any():
+        return (
+            f"Below {number(begin)} {unit}, where a tile ends and single samples do not suffice for so little power, "
+            "frequencies are counted with the mean."
+        )
+    return f"Bands from {number(begin)} {unit} on come from the tiles, those below from the single samples."
+
+
+def _errors(record: xr.Dataset) -> str:
+    """How sure the errors of the network handed back are, relative to themselves."""
+    last = derived.until_network(record)
+    margins, found = _margins(last), []
+    for name, label in (("train_error", "training"), ("held_out_error", "held-out")):
+        half, error = margins.get(name), float(last[name][-1])
+        if isinstance(half, int | float) and math.isfinite(half) and error > 0:
+            found.append(f"{percent(half / error)} on {label} samples")
+    if not found:
+        return ""
+    return (
+        f"The mean square errors at step {count(float(last.step[-1]))} are known to within {' and '.join(found)}, "
+        f"{_MARGIN}."
+    )
