@@ -48,15 +48,15 @@ ESTIMATORS = {
 
 MEASURES = {
     "heat map": ("spectra_sensitivity/test_heat_map.py::test_it_is_the_loop_over_pictures_and_frequencies",),
-    "distance of generators": ("spectra_samples/test_distance.py::test_decibels_are_those_of_loops",),
+    "distance of generators": ("spectra_generated/test_distance.py::test_decibels_are_those_of_loops",),
     "targets of classifiers": (
-        "spectra_labels/test_target.py::test_the_target_is_where_the_loss_of_pytorch_ends",
-        "spectra_labels/test_target.py::test_the_residual_is_the_gradient_of_the_loss",
+        "spectra_classes/test_target.py::test_the_target_is_where_the_loss_of_pytorch_ends",
+        "spectra_classes/test_target.py::test_the_residual_is_the_gradient_of_the_loss",
     ),
     "noise floor": (
         "spectra/test_noise_estimators.py::test_the_spectrum_curve_is_that_of_explicit_cosine_sums",
         "spectra/test_noise_estimators.py::test_the_quiet_curves_are_those_of_loops_over_blocks",
     ),
-    "nearest rows": ("spectra_cloud/test_neighbours.py::test_neighbours_are_those_of_the_loop",),
+    "nearest rows": ("spectra_clouds/test_neighbours.py::test_neighbours_are_those_of_the_loop",),
 }
 """What is no power of a field and so has no contract, with its twins."""

@@ -104,8 +104,8 @@ def of_pictures() -> Estimator:
             .flatten(0, 1)
         ),
         twins=(
-            "spectra_samples/test_profile.py::test_each_picture_has_its_own_spectrum",
-            "spectra_samples/test_profile.py::test_the_density_is_the_azimuthal_mean",
+            "spectra_generated/test_profile.py::test_each_picture_has_its_own_spectrum",
+            "spectra_generated/test_profile.py::test_the_density_is_the_azimuthal_mean",
         ),
     )
 

@@ -133,9 +133,9 @@ def through_filters(sums: Exact | NearFar, error: float) -> Estimator:
         moved=lambda v: powers(x @ turned + 3, v) if sums.exact else powers(4 * x, v, 4),
         rough=lambda v: powers(2 * x, v),
         coefficients=lambda v: GaussianFilter(x, widths, sums).split(v).low.flatten(0, 1),
-        twins=("spectra_cloud/test_filtering.py::test_exact_sums_are_the_loop_over_pairs",)
+        twins=("spectra_clouds/test_filtering.py::test_exact_sums_are_the_loop_over_pairs",)
         if sums.exact
-        else ("spectra_cloud/test_filtering.py::test_the_approximation_tells_its_error",),
+        else ("spectra_clouds/test_filtering.py::test_the_approximation_tells_its_error",),
     )
 
 
@@ -164,7 +164,7 @@ def along_directions() -> Estimator:
         moved=lambda v: moved.power(moved.coefficients(v))[0],
         rough=lambda v: transform.power(transform.coefficients(v.roll(50, 0)))[0],
         coefficients=lambda v: transform.coefficients(v)[0],
-        twins=("spectra_cloud/test_directions.py::test_coefficients_are_the_direct_sums",),
+        twins=("spectra_clouds/test_directions.py::test_coefficients_are_the_direct_sums",),
     )
 
 
@@ -188,6 +188,6 @@ def on_graph() -> Estimator:
             transform.coefficients(v[torch.randperm(120, generator=torch.Generator().manual_seed(0))])
         ),
         coefficients=transform.coefficients,
-        twins=("spectra_cloud/test_graph.py::test_modes_are_those_of_the_dense_matrix",),
+        twins=("spectra_clouds/test_graph.py::test_modes_are_those_of_the_dense_matrix",),
         slack=1e-6,
     )
