@@ -7,8 +7,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone.spectra import Bands
-from overtone.spectra.clouds import DirectionTransform
+from overtone.spectra.bands import Bands
+from overtone.spectra.clouds.directions import DirectionTransform
 
 
 @final

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from overtone._utils.tensors import as_tensor
-from overtone.spectra import Bands
-from overtone.spectra.clouds import GaussianFilter
+from overtone.spectra.bands import Bands
+from overtone.spectra.clouds.filtering import GaussianFilter
 
 _KEPT_ROWS = 2048
 """Samples up to which the filters are kept as matrices (width, N, N) instead of being applied anew."""

@@ -7,7 +7,7 @@ from typing import final
 from torch import Tensor
 
 from overtone.probes.views.rest import ModesAndRest
-from overtone.spectra import Bands
+from overtone.spectra.bands import Bands
 
 
 @final

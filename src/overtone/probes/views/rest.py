@@ -8,8 +8,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from overtone.spectra import Bands
-from overtone.spectra.clouds import GraphTransform
+from overtone.spectra.bands import Bands
+from overtone.spectra.clouds.graph import GraphTransform
 
 
 @final

@@ -17,7 +17,7 @@ _SLOPES = np.array([1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 5
 """Exponents of the power law that a signal's spectrum may fall with towards the Nyquist frequency."""
 _POOR = 5.0
 """Misfit, in multiples of what chance explains, above which a power law plus white noise is not believed."""
-_FEWEST = 5
+_FEWEST_POINTS = 5
 """Points that a curve needs before three parameters are fitted to it."""
 
 
@@ -109,7 +109,7 @@ def white_part(curve: Curve) -> float:
     """
     points = len(curve.power)
     curve = falling(curve)
-    if len(curve.power) < max(_FEWEST, points / 2):
+    if len(curve.power) < max(_FEWEST_POINTS, points / 2):
         return 0.0
     lowest = float(curve.power.min())
     levels = np.linspace(0.0, 1.6, 65)

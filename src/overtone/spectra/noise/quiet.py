@@ -11,10 +11,10 @@ from overtone._utils import seeding as rng
 from overtone.spectra.noise.curve import Curve, robust_power
 
 _SIDES = {1: 32, 2: 8, 3: 4}
-_LOWEST = 0.3
-_RINGS = 8
+_LOWEST_BLOCK_FREQUENCY = 0.3
+_BLOCK_RINGS = 8
 _MOST = 1 << 15
-_FEWEST = 8
+_FEWEST_BLOCKS = 8
 _SHARES = tuple(0.5**k for k in range(7))
 
 
@@ -42,15 +42,15 @@ def quiet_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1.0) ->
     """
     sides = [min(_SIDES[values.ndim], n) for n in values.shape]
     energies = _energies(values, sides, offset, scale)
-    if len(energies) < _FEWEST:
+    if len(energies) < _FEWEST_BLOCKS:
         return []
     index = np.indices(sides).reshape(values.ndim, -1)
     radius = np.sqrt(np.square(index / np.array(sides)[:, None]).sum(0))
     white = index.sum(0) % 2 == 0
     halves = [(white & (radius > 0), ~white), (~white, white)]
-    shares = [s for s in _SHARES if s * len(energies) >= _FEWEST]
+    shares = [s for s in _SHARES if s * len(energies) >= _FEWEST_BLOCKS]
     points: dict[float, list[tuple[float, float, float]]] = {share: [] for share in shares}
-    edges = np.linspace(_LOWEST, radius.max() * (1 + 1e-9), _RINGS + 1)
+    edges = np.linspace(_LOWEST_BLOCK_FREQUENCY, radius.max() * (1 + 1e-9), _BLOCK_RINGS + 1)
     for rank_by, measure in halves:
         order = np.argsort(energies[:, rank_by].sum(1), kind="stable")
         for low, high in itertools.pairwise(edges):

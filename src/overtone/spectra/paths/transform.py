@@ -16,7 +16,7 @@ from overtone.spectra.paths.path import Paths
 from overtone.spectra.paths.unit import PathUnit, PerPath
 from overtone.spectra.transform import forward
 
-_PER_PATH = PerPath()
+_UNIT = PerPath()
 _ENTRIES = 1 << 20
 
 
@@ -50,7 +50,7 @@ class PathTransform:
         paths: Paths,
         samples: int = 128,
         *,
-        unit: PathUnit = _PER_PATH,
+        unit: PathUnit = _UNIT,
         bands: Bands | Sequence[float] | None = None,
     ) -> None:
         if samples < 2:
