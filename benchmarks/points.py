@@ -8,7 +8,7 @@ from collections.abc import Callable
 import finufft
 import numpy as np
 
-from overtone.spectra.points import LeastSquares, PointsTransform, Quadrature, Voronoi
+from overtone.spectra._points import LeastSquares, PointsTransform, Quadrature, Voronoi
 
 SAMPLES = 100_000
 MODES = 4096

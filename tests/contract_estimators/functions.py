@@ -7,7 +7,7 @@ from torch import Tensor
 
 from overtone.spectra import GridTransform
 from overtone.spectra.generated import profiles
-from overtone.spectra.layers import Full, read_out
+from overtone.spectra.linear_readout import Full, read_out
 from overtone.spectra.paths import Paths
 from overtone.spectra.paths import spectrum as path_spectrum
 from overtone.spectra.sensitivity import gradient_spectrum, low_pass
@@ -242,8 +242,8 @@ def of_layers() -> Estimator:
         moved=lambda v: power(v, 3 * layer + 5),
         rough=lambda v: power(v.roll(5, 0)),
         twins=(
-            "spectra_layers/test_readout.py::test_the_read_out_is_that_of_plain_loops",
-            "spectra_layers/test_readout.py::test_the_ridge_is_that_of_normal_equations_and_refits",
+            "spectra_linear_readout/test_readout.py::test_the_read_out_is_that_of_plain_loops",
+            "spectra_linear_readout/test_readout.py::test_the_ridge_is_that_of_normal_equations_and_refits",
         ),
         slack=1e-6,
     )

@@ -12,7 +12,7 @@ from overtone.errors import InputError
 from overtone.probes import EveryStep, Observer, Probe, ProbeWarning, views
 from overtone.spectra import generated as samples
 from overtone.spectra import paths
-from overtone.spectra.layers import Full, Projected, read_out
+from overtone.spectra.linear_readout import Full, Projected, read_out
 from overtone.spectra.sensitivity import AsIs, LogitGradient, Standardise, gradient_spectrum, heat_map
 from tests.probes.test_views import normal, uniform
 

@@ -115,7 +115,7 @@ def test_filter_bands_are_differences_of_gaussian_means():
 
 
 def test_filters_applied_anew_equal_those_kept_as_matrices(monkeypatch):
-    from overtone.probes.views import ladder
+    from overtone.spectra.clouds import _gaussian_filter as ladder
 
     kept = views.filters(*cloud(), widths=[1.0, 2.0])
     monkeypatch.setattr(ladder, "_KEPT_ROWS", 0)

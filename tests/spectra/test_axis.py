@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.spectra import Bands, axis, axis_grid, bandwidth
+from overtone.spectra import Bands, axis_grid, bandwidth
+from overtone.spectra import _grid as axis
 from tests.spectra.twins import band_of, dense_modes
 
 

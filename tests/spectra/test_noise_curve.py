@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from overtone.spectra.noise.curve import Curve, median_scale, robust_power
-from overtone.spectra.noise.plateau import Plateau, falling, plateau, white_part
+from overtone.spectra._noise_curves import (
+    Curve,
+    Plateau,
+    falling,
+    median_scale,
+    noise_plateau,
+    robust_power,
+    white_part,
+)
 
 
 def law(frequency: np.ndarray, white: float, amplitude: float, slope: float) -> np.ndarray:
@@ -50,7 +57,7 @@ def test_the_robust_power_ignores_a_minority_and_the_mean_does_not():
 
 def test_the_plateau_pools_what_agrees_and_stops_below_what_does_not():
     power = np.concatenate([np.full(12, 9.0), scattered(np.ones(12), 200, 3)])
-    level = plateau(curve(power, 200.0))
+    level = noise_plateau(curve(power, 200.0))
     assert level.degrees == pytest.approx(2400)
     assert level.variance == pytest.approx(power[12:].mean(), rel=1e-12)
     assert level.interval[0] < 1 < level.interval[1]
@@ -61,7 +68,7 @@ def test_the_plateau_is_not_the_smallest_of_many_scattering_points():
     for seed in range(100):
         power = scattered(np.ones(24), 8, seed)
         smallest.append(power.min())
-        levels.append(plateau(curve(power, 8.0)).variance)
+        levels.append(noise_plateau(curve(power, 8.0)).variance)
     assert np.mean(smallest) < 0.4
     assert np.mean(levels) == pytest.approx(1, abs=0.06)
 

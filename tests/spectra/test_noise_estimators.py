@@ -4,9 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from overtone.spectra.noise.quiet import quiet_curves
-from overtone.spectra.noise.spectral import spectrum_curve
-from overtone.spectra.noise.wavelet import wavelet_curve
+from overtone.spectra._noise_curves import quiet_block_curves, spectrum_curve, wavelet_curve
 
 
 def dct_matrix(n: int) -> np.ndarray:
@@ -47,7 +45,7 @@ def test_the_quiet_curves_are_those_of_loops_over_blocks():
     energies = [(dct_matrix(32) @ values[32 * b : 32 * (b + 1)]) ** 2 for b in range(24)]
     shares = [1.0, 0.5]
     edges = np.linspace(0.3, 31 / 32 * (1 + 1e-9), 9)
-    found = quiet_curves(values)
+    found = quiet_block_curves(values)
     assert len(found) == len(shares)
     for share, result in zip(shares, found, strict=True):
         power = []
@@ -67,7 +65,7 @@ def test_every_estimator_is_right_for_white_noise(shape):
     curves = [
         spectrum_curve(values, flat),
         spectrum_curve(values, (True,) * len(shape)),
-        *quiet_curves(values),
+        *quiet_block_curves(values),
     ]
     wavelet = wavelet_curve(values)
     assert wavelet is not None
@@ -80,7 +78,7 @@ def test_every_estimator_is_right_for_white_noise(shape):
 
 
 def test_choosing_quiet_blocks_does_not_bias_the_power_of_noise():
-    share = [quiet_curves(np.random.default_rng(s).standard_normal((128, 128)))[-1] for s in range(30)]
+    share = [quiet_block_curves(np.random.default_rng(s).standard_normal((128, 128)))[-1] for s in range(30)]
     power = np.average([c.power for c in share], weights=[c.degrees for c in share])
     degrees = sum(c.degrees.sum() for c in share)
     assert share[0].degrees.max() < 40
@@ -100,7 +98,7 @@ def test_the_quiet_blocks_find_noise_where_only_a_corner_is_empty():
     values = rng.standard_normal((256, 256)) * 5
     values[:64, :64] = 0
     values += rng.standard_normal((256, 256))
-    levels = [np.median(curve.power) for curve in quiet_curves(values)]
+    levels = [np.median(curve.power) for curve in quiet_block_curves(values)]
     assert levels[0] > 15
     assert levels[-1] == pytest.approx(1, abs=0.2)
 
@@ -115,12 +113,12 @@ def test_a_periodic_harmonic_leaves_no_power_where_it_is_periodic():
 
 def test_short_axes_have_no_wavelets_and_few_blocks_no_curves():
     assert wavelet_curve(np.ones((8, 300))) is None
-    assert quiet_curves(np.ones(64)) == []
+    assert quiet_block_curves(np.ones(64)) == []
 
 
 def test_offset_and_scale_are_those_of_the_values():
     values = np.random.default_rng(5).standard_normal((64, 64))
-    plain = quiet_curves(values)
-    scaled = quiet_curves(7 + 2 * values, 7.0, 2.0)
+    plain = quiet_block_curves(values)
+    scaled = quiet_block_curves(7 + 2 * values, 7.0, 2.0)
     for a, b in zip(plain, scaled, strict=True):
         np.testing.assert_allclose(a.power, b.power, rtol=1e-9)

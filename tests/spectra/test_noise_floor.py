@@ -250,7 +250,7 @@ def test_impossible_values_are_refused(values, message):
 
 
 def test_a_long_signal_with_a_flat_middle_is_read_where_it_varies(monkeypatch):
-    from overtone.spectra.noise import floor
+    from overtone.spectra import _noise_floor as floor
 
     monkeypatch.setattr(floor, "_SAMPLE", 32 * 32)
     values = np.random.default_rng(0).normal(size=(96, 96))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.spectra import Bands, GridTransform, radial
-from overtone.spectra.lattice import Lattice
-from overtone.spectra.radial import RadialSums
+from overtone.spectra import Bands, GridTransform
+from overtone.spectra import _bands as radial
+from overtone.spectra._bands import RadialSums
+from overtone.spectra._grid_modes import GridModes
 
 
 def coefficients(lattice, seed=0):
@@ -21,7 +22,7 @@ def coefficients(lattice, seed=0):
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_blocks_do_not_change_the_sums(shape, size, monkeypatch):
     for periodic in itertools.product([True, False], repeat=len(shape)):
-        lattice = Lattice.of(shape, periodic=periodic)
+        lattice = GridModes.of(shape, periodic=periodic)
         sums = RadialSums(lattice, Bands.log(shape, periodic=periodic).cuts)
         first, second = coefficients(lattice), coefficients(lattice, 1)
         modes, power, cross = sums.modes(), sums.products(first), sums.products(first, second)
@@ -34,7 +35,7 @@ def test_blocks_do_not_change_the_sums(shape, size, monkeypatch):
 
 def test_the_way_under_gradients_gives_the_same_sums():
     for periodic in (True, False, (True, False)):
-        lattice = Lattice.of((9, 12), periodic=periodic)
+        lattice = GridModes.of((9, 12), periodic=periodic)
         sums = RadialSums(lattice, Bands.log((9, 12), periodic=periodic).cuts)
         modes = coefficients(lattice)
         plain = sums.products(modes)
@@ -44,7 +45,7 @@ def test_the_way_under_gradients_gives_the_same_sums():
 
 
 def test_a_weak_band_beside_a_strong_one_keeps_its_digits():
-    lattice = Lattice.of((64,), periodic=True)
+    lattice = GridModes.of((64,), periodic=True)
     bands = Bands.linear((64,), periodic=True)
     modes = torch.zeros(33, dtype=torch.complex128)
     modes[3], modes[20] = 1.0, 1e-15
@@ -55,7 +56,7 @@ def test_a_weak_band_beside_a_strong_one_keeps_its_digits():
 
 
 def test_the_coefficients_are_left_as_they_are():
-    lattice = Lattice.of((8, 8))
+    lattice = GridModes.of((8, 8))
     modes = coefficients(lattice)
     before = modes.clone()
     RadialSums(lattice, Bands.log((8, 8)).cuts).products(modes)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.spectra.transform import cosine, cosine_by_fft, forward
+from overtone.spectra._grid_modes import cosine, cosine_by_fft, forward
 from tests.spectra.twins import basis, tolerance
 
 PRECISION = {torch.float32: 2.0**-24, torch.float64: 2.0**-53}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.spectra.clouds import Exact, GaussianFilter, NearFar, widths
-from overtone.spectra.clouds.partition import leaves
+from overtone.spectra.clouds._kernel_sums import leaves
 from tests.spectra_clouds.twins import filtered
 
 seeds = st.integers(0, 10_000)

@@ -8,9 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.spectra.clouds import neighbours
-from overtone.spectra.clouds.memory import MEMORY
-from overtone.spectra.clouds.neighbours import nearest
+from overtone.spectra.clouds import _neighbours as neighbours
+from overtone.spectra.clouds._neighbours import MEMORY, nearest
 
 
 def flat(rows, features, inner, noise, seed=0):

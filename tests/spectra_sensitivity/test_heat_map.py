@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from overtone._utils.seeding import generator
 from overtone.spectra.sensitivity import AsIs, HeatMap, Standardise, heat_map
-from overtone.spectra.sensitivity.normalise import Normalise
+from overtone.spectra.sensitivity._classifier import Normalise
 from tests.spectra_sensitivity.twins import fourier_basis
 
 PIXELS = AsIs()

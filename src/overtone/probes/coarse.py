@@ -14,7 +14,7 @@ from torch import Tensor
 
 from overtone._utils.seeding import generator
 from overtone.probes.drawn import Drawn
-from overtone.spectra.lattice import Lattice
+from overtone.spectra._grid_modes import GridModes
 
 WORK, MEMORY = 1 << 30, 1 << 25
 """Products of a drawn sample and a mode that one row may take, and numbers that may be kept for them."""
@@ -56,7 +56,7 @@ class Coarse:
         seed: Seeds which of them are left out where all would be too much work.
     """
 
-    def __init__(self, lattice: Lattice, cuts: Tensor, roles: list[Drawn], seed: int) -> None:
+    def __init__(self, lattice: GridModes, cuts: Tensor, roles: list[Drawn], seed: int) -> None:
         self._lattice = lattice
         index = np.concatenate([role.index for role in roles])
         chance = np.concatenate([role.chance for role in roles])
@@ -217,7 +217,7 @@ class Coarse:
         return found[:, :-1]
 
 
-def _waves(lattice: Lattice, axis: int, limit: float) -> tuple[Tensor, Tensor, Tensor]:
+def _waves(lattice: GridModes, axis: int, limit: float) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers k, whether each is a sine, and frequencies of the modes along an axis below a limit."""
     n, step = lattice.shape[axis], lattice.step(axis)
     top = n // 2 if lattice.periodic[axis] else n - 1
@@ -237,7 +237,7 @@ def _size(n: int, k: Tensor, wraps: bool, axis: int, axes: int) -> NDArray[np.fl
     return np.asarray(size.reshape([-1 if a == axis else 1 for a in range(axes)]))
 
 
-def _table(lattice: Lattice, axis: int, place: Tensor, k: Tensor, sine: Tensor) -> Tensor:
+def _table(lattice: GridModes, axis: int, place: Tensor, k: Tensor, sine: Tensor) -> Tensor:
     """(M, modes) float64 values of an axis' modes at places, of mean square 1 over the axis."""
     n = lattice.shape[axis]
     if lattice.periodic[axis]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from overtone.probes.window import Window
 from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
-from overtone.spectra.grid import describe
+from overtone.spectra._grid import describe
 
 
 class Measurement:

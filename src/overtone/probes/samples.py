@@ -16,7 +16,7 @@ from overtone._utils.tensors import ordinary
 from overtone.errors import InputError
 from overtone.probes.crowding import Crowding, crowded_rows, crowding
 from overtone.signals import Places
-from overtone.spectra.rows import numeric
+from overtone.spectra._inputs import numeric
 
 
 class Samples(ABC):

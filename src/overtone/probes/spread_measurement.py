@@ -17,9 +17,9 @@ from overtone.probes.tiles import Tiles
 from overtone.signals import Signal
 from overtone.signals.blocks import Blocks
 from overtone.spectra import Bands, GridTransform, NoiseFloor
-from overtone.spectra.grid import describe
-from overtone.spectra.lattice import Lattice
-from overtone.spectra.radial import RadialSums
+from overtone.spectra._bands import RadialSums
+from overtone.spectra._grid import describe
+from overtone.spectra._grid_modes import GridModes
 
 LEAST, FINEST = 2.0, 3.0
 """Where tiles begin to tell frequencies apart, in frequencies of a tile's longest wave: at the least, and about here.
@@ -54,10 +54,10 @@ class SpreadMeasurement:
         counts = tuple(1 if s == n else math.ceil(2 * n / s) for n, s in zip(grid.shape, shape, strict=True))
         blocks = Blocks.of(signal.values, grid.shape, counts)
         self._tiles = Tiles.of(grid, blocks, shape, spread.tiles, spread.seed)
-        whole = Lattice(grid.shape, grid.spacing, grid.periodic)
+        whole = GridModes(grid.shape, grid.spacing, grid.periodic)
         cut = tuple(s < n for s, n in zip(shape, grid.shape, strict=True))
         around = tuple(p and not c for p, c in zip(grid.periodic, cut, strict=True))
-        tile = Lattice(shape, grid.spacing, around)
+        tile = GridModes(shape, grid.spacing, around)
         slowest = max(tile.step(axis) for axis, c in enumerate(cut) if c)
         wanted = bands or Bands.log(grid.shape, grid.spacing, periodic=grid.periodic)
         fine, low = _resolved(wanted.reaching(whole.nyquist, whole.top), tile, slowest)
@@ -236,7 +236,7 @@ def _wanted(roles: dict[str, Tensor], samples: int) -> dict[str, float]:
     return {name: wanted.get(name, rest * members[name] / max(others, 1.0)) for name in roles}
 
 
-def _resolved(bands: Bands, tile: Lattice, slowest: float) -> tuple[Bands, int]:
+def _resolved(bands: Bands, tile: GridModes, slowest: float) -> tuple[Bands, int]:
     """Bands that tiles can tell apart from some band on, and which that is.
 
     Args:

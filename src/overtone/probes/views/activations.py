@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.probes.crowding import Crowding
 from overtone.probes.samples import Samples, leaves
-from overtone.spectra.layers import Projected
+from overtone.spectra.linear_readout import Projected
 
 
 @final

@@ -10,14 +10,13 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.probes.reading import target_of
 from overtone.probes.samples import Batch, batch_of
-from overtone.probes.views.direction import Along
-from overtone.probes.views.ladder import Ladder
-from overtone.probes.views.over_places import OverPlaces
-from overtone.probes.views.rest import ModesAndRest
 from overtone.probes.views.sampled import SampledView
 from overtone.spectra import Bands
 from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
 from overtone.spectra.clouds import widths as find_widths
+from overtone.spectra.clouds._directions import DirectionalBands
+from overtone.spectra.clouds._gaussian_filter import GaussianPyramid
+from overtone.spectra.clouds._graph import GraphBandsWithResidual, PlacewiseBands
 
 
 def graph(
@@ -59,12 +58,12 @@ def graph(
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
     )
-    modes_and_rest = ModesAndRest(transform)
+    modes_and_rest = GraphBandsWithResidual(transform)
     pictures = target.values.ndim > 2
     return SampledView(
         samples,
         target,
-        OverPlaces(modes_and_rest, len(target.channels)) if pictures else modes_and_rest,
+        PlacewiseBands(modes_and_rest, len(target.channels)) if pictures else modes_and_rest,
         name=name,
         held_out=held_out,
         attrs={
@@ -105,7 +104,7 @@ def filters(
     values = target.values.reshape(len(target.values), -1)
     if widths is None:
         widths = find_widths(rows, values)
-    ladder = Ladder(GaussianFilter(rows, widths), rows)
+    ladder = GaussianPyramid(GaussianFilter(rows, widths), rows)
     return SampledView(
         samples,
         target,
@@ -154,7 +153,7 @@ def directions(
     return SampledView(
         samples,
         target_of(targets, classes),
-        Along(transform),
+        DirectionalBands(transform),
         name=name,
         held_out=held_out,
         attrs={

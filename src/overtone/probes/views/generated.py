@@ -14,7 +14,7 @@ from overtone.probes.view import Row
 from overtone.probes.views.measured import Measure, MeasuredView
 from overtone.spectra import Bands
 from overtone.spectra.generated import Keep, Profiles, Resize, profiles
-from overtone.spectra.sensitivity.classifier import pictures_of
+from overtone.spectra.sensitivity._classifier import pictures_of
 
 _KEEP = Keep()
 

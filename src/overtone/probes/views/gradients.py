@@ -14,9 +14,9 @@ from overtone.probes.samples import Batch, Samples
 from overtone.probes.view import Row
 from overtone.probes.views.measured import Measure, MeasuredView
 from overtone.spectra import Bands
-from overtone.spectra._class_outputs import class_numbers
+from overtone.spectra._outputs import class_numbers
 from overtone.spectra.sensitivity import LossGradient, Normalise, RadialPower
-from overtone.spectra.sensitivity.classifier import pictures_of
+from overtone.spectra.sensitivity._classifier import pictures_of
 
 Score = Callable[[Callable[[Tensor], Any], Normalise], Callable[[Tensor, Tensor], Tensor]]
 """From a network and a normalisation to the gradient for pixels and labels: `LossGradient`, `LogitGradient`."""

@@ -17,7 +17,7 @@ from overtone.probes.views.grid import GridView
 from overtone.probes.views.measured import Measure, MeasuredView
 from overtone.probes.views.sampled import SampledView
 from overtone.spectra import Bands
-from overtone.spectra.layers import BandTransform, Folds, Full, Projected, Reader
+from overtone.spectra.linear_readout import BandTransform, Folds, Full, Projected, Reader
 
 _WIDTH, _FOLDS = Projected(), Folds()
 

@@ -11,7 +11,7 @@ from overtone.probes.reading import target_of
 from overtone.probes.samples import batch_of
 from overtone.probes.views.sampled import SampledView
 from overtone.spectra import Bands, PointsTransform
-from overtone.spectra.points import Box, Density, Method
+from overtone.spectra._points import Box, Density, Method
 
 
 def points(

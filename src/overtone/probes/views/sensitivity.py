@@ -15,10 +15,10 @@ from overtone.probes.samples import Samples
 from overtone.probes.view import Row
 from overtone.probes.views.measured import Measure, MeasuredView
 from overtone.spectra import Bands
-from overtone.spectra._class_outputs import class_numbers
-from overtone.spectra.lattice import Lattice
+from overtone.spectra._grid_modes import GridModes
+from overtone.spectra._outputs import class_numbers
 from overtone.spectra.sensitivity import HeatMap, Normalise, Waves, drawn_from
-from overtone.spectra.sensitivity.classifier import pictures_of
+from overtone.spectra.sensitivity._classifier import pictures_of
 
 
 def sensitivity(
@@ -55,7 +55,7 @@ def sensitivity(
     if modes < 1:
         raise InputError("at least one mode a band", f"{modes}", "pass more", "modes")
     size = (pixels.shape[2], pixels.shape[3])
-    lattice = Lattice.of(size, 1.0, True)
+    lattice = GridModes.of(size, 1.0, True)
     if bands is None:
         bands = Bands.linear(size, 1.0, periodic=True, count=9)
     given = bands if isinstance(bands, Bands) else Bands(tuple(bands))

@@ -12,7 +12,8 @@ from overtone._utils.seeding import derive
 from overtone.fitting.encoding import Encoding, encode
 from overtone.nn import MLP, Activation
 from overtone.signals import synthetic
-from overtone.spectra import GridTransform, layers
+from overtone.spectra import GridTransform
+from overtone.spectra import linear_readout as layers
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 HELD = 0.7

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from overtone.nn import MLP, ResidualMLP
 from overtone.spectra import Bands, GridTransform
-from overtone.spectra.layers import read_out
+from overtone.spectra.linear_readout import read_out
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 SAMPLES = 256

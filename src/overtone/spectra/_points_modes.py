@@ -1,0 +1,233 @@
+"""The Fourier modes of a box up to a radial frequency, and the non-uniform transforms between them and samples."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+
+_PLAUSIBLE_GAPS = 6.0
+"""A random sample leaves a border wider than this many mean gaps once in 400 times."""
+
+
+@final
+@dataclass(frozen=True)
+class Box:
+    """The domain [low_i, high_i] per axis, in units of the coordinates.
+
+    Attributes:
+        low: Lower bound per axis.
+        high: Upper bound per axis.
+
+    Raises:
+        InputError: If a bound is not finite or an axis has no length.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        bounds = list(zip(self.low, self.high, strict=True))
+        if not bounds or not all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in bounds):
+            raise InputError("finite bounds, low < high per axis", f"{bounds}", "pass (low, high)", "domain")
+
+    @staticmethod
+    def of(domain: Box | Sequence[float] | Sequence[Sequence[float]], axes: int) -> Box:
+        """A box from itself, from one (low, high) for all axes, or from one (low, high) per axis."""
+        if isinstance(domain, Box):
+            low, high = domain.low, domain.high
+        else:
+            given = np.atleast_2d(np.asarray(domain, dtype=np.float64))
+            if given.ndim != 2 or given.shape[1] != 2:
+                raise InputError(
+                    "(low, high) per axis", f"bounds of shape {given.shape}", "pass pairs", "domain"
+                )
+            pairs = np.broadcast_to(given, (axes, 2)) if len(given) == 1 else given
+            low, high = tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist())
+        if len(low) != axes:
+            raise InputError(f"bounds of {axes} axes", f"{len(low)}", "pass (low, high) per axis", "domain")
+        return Box(low, high)
+
+    @staticmethod
+    def around(coords: np.ndarray) -> Box:
+        """The box the samples were plausibly drawn from: per axis the roundest bounds near the outermost ones.
+
+        N places drawn at random from [a, b] leave gaps of (b - a) / N on average, beyond the outermost ones
+        too. Of all numbers up to 6 such gaps beyond them the one with the fewest significant digits is taken,
+        so samples in the unit interval get the unit interval and not the range they happen to reach.
+
+        Args:
+            coords: (N, d) coordinates that vary along every axis.
+        """
+        low, high = [], []
+        for column in coords.T:
+            places = np.unique(column)
+            reach = _PLAUSIBLE_GAPS * (places[-1] - places[0]) / (len(places) - 1)
+            low.append(_roundest(places[0] - reach, places[0], places[0]))
+            high.append(_roundest(places[-1], places[-1] + reach, places[-1]))
+        return Box(tuple(low), tuple(high))
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Length per axis, in units of the coordinates."""
+        return tuple(b - a for a, b in zip(self.low, self.high, strict=True))
+
+    @property
+    def volume(self) -> float:
+        """Product of the lengths."""
+        return math.prod(self.extent)
+
+
+def _roundest(first: float, last: float, near: float) -> float:
+    """The number of fewest significant decimal digits in [first, last]; of several the one closest to `near`."""
+    if first <= 0 <= last:
+        return 0.0
+    largest = math.floor(math.log10(max(abs(first), abs(last)))) + 1
+    for power in range(largest, largest - 17, -1):
+        unit = 10.0**power
+        lowest, highest = math.ceil(first / unit), math.floor(last / unit)
+        if lowest <= highest:
+            steps = lowest if abs(first - near) < abs(last - near) else highest
+            found = float(f"{steps}e{power}")
+            if first <= found <= last:
+                return found
+    return near
+
+
+_EDGE = 1 + 1e-9
+_THREADED = 1 << 22
+_ACCURACY = 1e-13
+
+
+@final
+class Modes:
+    """Modes exp(2 pi i f x) with |f| <= `top`; along an even axis those of the domain mirrored at its end.
+
+    A periodic axis of length L has the frequencies k / L, an even one k / (2 L). The coefficients of a real
+    function f are stored for positive and negative k, conjugate to each other and equal under reversal of an
+    even axis, so that the mean of f^2 over the domain is the sum of their squared moduli.
+
+    Args:
+        box: The domain.
+        periodic: Whether it wraps around, per axis.
+        top: Highest radial frequency, in cycles per unit.
+
+    Attributes:
+        frequency: (mode,) float64 radial frequency.
+        sides: Largest k per axis.
+        kept: (2 sides + 1 per axis) bool, which k of the enclosing block are modes.
+    """
+
+    def __init__(self, box: Box, periodic: tuple[bool, ...], top: float) -> None:
+        self.box, self.periodic = box, periodic
+        self.period = tuple(
+            length if wraps else 2 * length for length, wraps in zip(box.extent, periodic, strict=True)
+        )
+        self.sides = tuple(int(top * _EDGE * p) for p in self.period)
+        axes = [np.arange(-m, m + 1) / p for m, p in zip(self.sides, self.period, strict=True)]
+        square = sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij", sparse=True))
+        radius = torch.from_numpy(np.sqrt(square))
+        self.kept = radius <= top * _EDGE
+        self.frequency = radius[self.kept]
+
+    @property
+    def unknowns(self) -> int:
+        """Number of real numbers that a real function of these modes is given by."""
+        shares = [
+            torch.ones(2 * m + 1, dtype=torch.float64, device="cpu") if wraps else _halves(m)
+            for m, wraps in zip(self.sides, self.periodic, strict=True)
+        ]
+        weight = shares[0]
+        for share in shares[1:]:
+            weight = weight[..., None] * share
+        return round(float(weight[self.kept].sum()))
+
+    def angles(self, coords: np.ndarray) -> list[np.ndarray]:
+        """Coordinates (N, d) as one contiguous angle per axis, in [-pi, pi)."""
+        turns = (coords - np.array(self.box.low)) / np.array(self.period)
+        folded = 2 * np.pi * (turns - np.floor(turns + 0.5))
+        return [np.ascontiguousarray(column) for column in folded.T]
+
+    def even(self, block: Tensor) -> Tensor:
+        """The part of a block of coefficients (C, *block) that is even along the even axes."""
+        for axis, wraps in enumerate(self.periodic):
+            if not wraps:
+                block = (block + block.flip(axis + 1)) / 2
+        return block
+
+    def spread(self, coefficients: Tensor) -> Tensor:
+        """Coefficients (mode, C) in the enclosing block (C, *block), zero beside the modes."""
+        block = coefficients.new_zeros(coefficients.shape[1], *self.kept.shape)
+        block[:, self.kept] = coefficients.T
+        return block
+
+
+def adjoint(angles: list[np.ndarray], strengths: Tensor, sides: tuple[int, ...]) -> Tensor:
+    """sum_j strengths_j exp(-i k . angles_j) for every |k_i| <= sides_i, a transform of type 1.
+
+    Args:
+        angles: (N,) per axis.
+        strengths: (C, N) complex128.
+        sides: Largest k per axis.
+
+    Returns:
+        (C, 2 sides + 1 per axis) complex128 with a relative error of 1e-13 in the Euclidean norm.
+    """
+    import finufft
+
+    shape = tuple(2 * m + 1 for m in sides)
+    call = getattr(finufft, f"nufft{len(angles)}d1")
+    found = call(*angles, _batch(strengths), shape, eps=_ACCURACY, isign=-1, nthreads=_threads(strengths))
+    return torch.from_numpy(np.ascontiguousarray(found).reshape(len(strengths), *shape))
+
+
+def evaluate(angles: list[np.ndarray], block: Tensor) -> Tensor:
+    """sum_k block_k exp(i k . angles_j) at every sample, a transform of type 2.
+
+    Args:
+        angles: (N,) per axis.
+        block: (C, 2 sides + 1 per axis) complex128.
+
+    Returns:
+        (C, N) complex128 with a relative error of 1e-13 in the Euclidean norm.
+    """
+    import finufft
+
+    call = getattr(finufft, f"nufft{len(angles)}d2")
+    found = call(*angles, _batch(block), eps=_ACCURACY, isign=1, nthreads=_threads(block))
+    return torch.from_numpy(np.ascontiguousarray(found).reshape(len(block), -1))
+
+
+def sign_flips(periodic: tuple[bool, ...]) -> list[np.ndarray]:
+    """Every combination of reversals of the even axes, as factors +-1 per axis."""
+    choices = [(1.0,) if wraps else (1.0, -1.0) for wraps in periodic]
+    return [np.array(signs) for signs in itertools.product(*choices)]
+
+
+def ball_volume(axes: int) -> float:
+    """Volume of the unit ball in `axes` dimensions."""
+    return math.pi ** (axes / 2) / math.gamma(axes / 2 + 1)
+
+
+def _halves(side: int) -> Tensor:
+    share = torch.full((2 * side + 1,), 0.5, dtype=torch.float64, device="cpu")
+    share[side] = 1.0
+    return share
+
+
+def _batch(rows: Tensor) -> np.ndarray:
+    array = rows.contiguous().numpy()
+    return array[0] if len(array) == 1 else array
+
+
+def _threads(rows: Tensor) -> int:
+    """One thread unless there is much to do: on small problems the threads' start costs more than they save."""
+    return 1 if rows.numel() < _THREADED else torch.get_num_threads()

@@ -1,0 +1,212 @@
+"""Labels some of which are changed: along a wave through the inputs, or at random."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from overtone._utils.seeding import generator
+from overtone.errors import InputError
+from overtone.spectra._inputs import rows
+from overtone.spectra._outputs import class_numbers
+
+
+class Wave(ABC):
+    """A field cos(2 pi turns(x)) over inputs x.
+
+    Attributes:
+        frequency: In cycles per unit of distance between inputs; not negative.
+    """
+
+    def __init__(self, frequency: float) -> None:
+        if not (math.isfinite(frequency) and frequency >= 0):
+            raise InputError("a frequency of 0 or more", f"{frequency}", "pass cycles per unit", "frequency")
+        self.frequency = frequency
+
+    @abstractmethod
+    def turns(self, coords: Tensor | ArrayLike) -> Tensor:
+        """(N,) float64 cycles gone through at each input.
+
+        Args:
+            coords: (N, d) inputs, flattened.
+
+        Raises:
+            InputError: If they are not finite numbers, or not of the wave's dimension.
+        """
+
+    def values(self, coords: Tensor | ArrayLike) -> Tensor:
+        """(N,) float64 cos(2 pi turns): times an amplitude, the noise to add to +1 and -1 or to scores.
+
+        Args:
+            coords: (N, d) inputs, flattened.
+
+        Raises:
+            InputError: If they are not finite numbers, or not of the wave's dimension.
+        """
+        return torch.cos(2 * math.pi * self.turns(coords))
+
+
+@final
+class RadialWave(Wave):
+    """cos(2 pi f |x - centre|): shells around a centre (Rahaman et al. 2019, arXiv 1806.08734, section 3).
+
+    Its frequency is f along every ray from the centre. In d dimensions |x| of samples varies little beside its mean, by
+    a share of about 1 / sqrt(2 d) if their features are independent: a frequency far below one cycle over that spread
+    is a constant.
+
+    Args:
+        frequency: f, in cycles per unit of distance.
+        centre: (d,) numbers, or None for the origin.
+
+    Raises:
+        InputError: If the frequency is negative or not finite.
+    """
+
+    def __init__(self, frequency: float, centre: Tensor | ArrayLike | None = None) -> None:
+        super().__init__(frequency)
+        self._centre = None if centre is None else rows(centre, "centre")[:, 0]
+
+    def turns(self, coords: Tensor | ArrayLike) -> Tensor:
+        """(N,) float64 f |x - centre|."""
+        found = rows(coords, "coords")
+        if self._centre is not None:
+            found = found - _fitting(self._centre, found, "centre")
+        return self.frequency * found.norm(dim=1)
+
+
+@final
+class PlaneWave(Wave):
+    """cos(2 pi (f x . u + phase)) along a unit vector u (Fridovich-Keil et al. 2022, arXiv 2110.02424).
+
+    Args:
+        frequency: f, in cycles per unit of distance along u.
+        direction: (d,) numbers that are not all 0; scaled to length 1. For flattened pictures of H x W pixels a
+            Fourier mode of the pixel grid gives noise that depends on one spatial frequency of the picture.
+        phase: In cycles.
+
+    Raises:
+        InputError: If the frequency is negative, or the direction is 0 or not finite.
+    """
+
+    def __init__(self, frequency: float, direction: Tensor | ArrayLike, phase: float = 0.0) -> None:
+        super().__init__(frequency)
+        found = rows(direction, "direction")[:, 0]
+        if not bool((found != 0).any()):
+            raise InputError(
+                "a direction that is not all 0", "zeros", "pass where the wave goes", "direction"
+            )
+        self.direction = found / found.norm()
+        self.phase = phase
+
+    def turns(self, coords: Tensor | ArrayLike) -> Tensor:
+        """(N,) float64 f x . u + phase."""
+        found = rows(coords, "coords")
+        return self.frequency * (found @ _fitting(self.direction, found, "direction")) + self.phase
+
+
+def _fitting(given: Tensor, coords: Tensor, where: str) -> Tensor:
+    if len(given) != coords.shape[1]:
+        raise InputError(
+            f"{coords.shape[1]} numbers, one a feature", f"{len(given)}", "pass one for each", where
+        )
+    return given.to(coords.device)
+
+
+@final
+@dataclass(frozen=True)
+class NoisyLabels:
+    """Labels before and after noise.
+
+    Attributes:
+        labels: (N,) int64 noisy labels.
+        clean: (N,) int64 what they were.
+        classes: Number of classes.
+    """
+
+    labels: Tensor
+    clean: Tensor
+    classes: int
+
+    @property
+    def flipped(self) -> Tensor:
+        """(N,) bool, True where the label was changed."""
+        return self.labels != self.clean
+
+    @property
+    def rate(self) -> float:
+        """Share of the labels that was changed."""
+        return float(self.flipped.double().mean())
+
+    @property
+    def noise(self) -> Tensor:
+        """(N, K) float64 one-hot noisy labels less one-hot clean ones: what the noise adds to the target."""
+        noisy, clean = (
+            torch.nn.functional.one_hot(given, self.classes) for given in (self.labels, self.clean)
+        )
+        return (noisy - clean).double()
+
+
+def flip_along(
+    labels: Tensor | ArrayLike, classes: int, coords: Tensor | ArrayLike, wave: Wave, rate: float = 0.5
+) -> NoisyLabels:
+    """Labels y with y + 1 (and 0 after the last class) in the valleys of a wave: noise of its frequency.
+
+    A label is changed where cos(2 pi turns) < -cos(pi rate), a share `rate` of each cycle. At 1/2 that is where
+    sign(cos(2 pi turns)) is -1, and labels +1 and -1 of two classes are multiplied by that sign. A square wave has
+    harmonics: of its power, 8 / pi^2 = 81 % is at the frequency itself and 9 % at three times that. The spectrum of
+    `NoisyLabels.flipped` sits there; that of `.noise` is this field times the clean labels', and so spreads around.
+
+    Args:
+        labels: (N,) classes from 0.
+        classes: K.
+        coords: (N, d) inputs, flattened.
+        wave: `RadialWave` or `PlaneWave`.
+        rate: Share of a cycle, in [0, 1]; over samples that lie evenly in the wave also their share.
+
+    Raises:
+        InputError: If labels are outside the classes, inputs do not fit, or the rate is not in [0, 1].
+    """
+    clean = _checked(labels, classes, rate)
+    heights = wave.values(coords).to(clean.device)
+    if len(heights) != len(clean):
+        raise InputError(
+            f"{len(clean)} inputs, one a label", f"{len(heights)}", "pass the same samples", "coords"
+        )
+    valley = heights < -math.cos(math.pi * rate)
+    return NoisyLabels(torch.where(valley, (clean + 1) % classes, clean), clean, classes)
+
+
+def flip_at_random(labels: Tensor | ArrayLike, classes: int, rate: float, seed: int = 0) -> NoisyLabels:
+    """Labels of which a share, drawn without repetition, is another class, each of these with the same chance.
+
+    round(rate N) labels change. The noise has no frequency: its power is spread evenly over all modes of the samples.
+
+    Args:
+        labels: (N,) classes from 0.
+        classes: K.
+        rate: Share of the labels, in [0, 1].
+        seed: Seed of the draw.
+
+    Raises:
+        InputError: If labels are outside the classes or the rate is not in [0, 1].
+    """
+    clean = _checked(labels, classes, rate)
+    source = generator(seed, "labels", "flips")
+    count = round(rate * len(clean))
+    rows = torch.from_numpy(source.choice(len(clean), count, replace=False)).to(clean.device)
+    steps = torch.from_numpy(source.integers(1, classes, size=count)).to(clean.device)
+    noisy = clean.clone()
+    noisy[rows] = (clean[rows] + steps) % classes
+    return NoisyLabels(noisy, clean, classes)
+
+
+def _checked(labels: Tensor | ArrayLike, classes: int, rate: float) -> Tensor:
+    if not 0 <= rate <= 1:
+        raise InputError("a rate in [0, 1]", f"{rate}", "pass the share of labels to change", "rate")
+    return class_numbers(labels, classes)

@@ -1,0 +1,215 @@
+"""Error and power of sequences per band of temporal frequency, averaged over the sequences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.spectra._bands import Bands
+from overtone.spectra._grid import covering
+from overtone.spectra._inputs import channels_last
+from overtone.spectra._spectrum import Spectrum
+from overtone.spectra.sequence._estimators import EvenExtension, TemporalEstimator
+
+
+def sequences(given: Tensor | ArrayLike, where: str, steps: int | None = None) -> Tensor:
+    """Sequences (N, T, C) as a float32 or float64 tensor on their own device.
+
+    Args:
+        given: Tensor, array or nested numbers.
+        where: Name of the argument, for errors.
+        steps: How many steps there have to be, or None for any.
+
+    Raises:
+        InputError: If the shape is wrong, or an entry is complex, no number, NaN or infinite.
+    """
+    found = channels_last(given, -1, where)
+    if found.ndim != 3:
+        raise InputError(
+            "an array of shape (sequences, steps, channels)",
+            f"shape {tuple(found.shape)}",
+            "add the missing axes, of length 1 if there is one sequence or channel",
+            where,
+        )
+    if steps is not None and found.shape[1] != steps:
+        raise InputError(
+            f"sequences of {steps} steps",
+            f"{found.shape[1]}",
+            "cut all to one length, or build the transform for this one",
+            where,
+        )
+    finite = found.detach().isfinite()
+    if not bool(finite.all()):
+        broken = (~finite).any(2)
+        number, step = divmod(int(broken.flatten().byte().argmax()), found.shape[1])
+        raise InputError(
+            "finite numbers at every step",
+            f"NaN or infinity in {int(broken.any(1).sum())} of {len(found)} sequences, first in sequence "
+            f"{number} at step {step}",
+            "drop these sequences or fill the gaps",
+            where,
+        )
+    return found
+
+
+def positive_rate(rate: float) -> float:
+    """The sampling rate as a float.
+
+    Raises:
+        InputError: If it is not positive and finite.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise InputError(
+            "a positive sampling rate", f"{rate}", "pass samples per second, or 1 for steps", "rate"
+        )
+    return float(rate)
+
+
+_EVEN = EvenExtension()
+
+
+@final
+class SequenceTransform:
+    """From sequences to power per band of temporal frequency, built once and used for many batches.
+
+    Each sequence and channel is taken to frequency by itself, its mean apart; power and cross power are means over
+    the sequences. Coefficients are linear in the values: those of an error are the difference of two. With
+    `EvenExtension` and `Periodic` the bands sum to the mean square exactly. `Multitaper` and `Welch` weigh the steps
+    of a sequence unequally, so the bands sum to a weighted mean square, equal to the plain one on average for a
+    stationary process; `spectrum` tells the difference, of either sign, as `missing`.
+
+    Args:
+        steps: Steps per sequence.
+        rate: Samples per unit of time: with a rate in samples per second frequencies are in Hz, with 1 in cycles
+            per step.
+        bands: Bands, or ascending edges from 0, in cycles per unit of time; what they do not reach is added at
+            their end. None for `Bands.log`.
+        estimator: How sequences are taken to frequency.
+        device: Where the values will be.
+
+    Attributes:
+        steps: Steps per sequence.
+        rate: Samples per unit of time.
+        bands: The bands used.
+        estimator: How sequences are taken to frequency.
+
+    Raises:
+        InputError: If the sequences are too short for the estimator, or the bands or the rate impossible.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        rate: float = 1.0,
+        bands: Bands | Sequence[float] | None = None,
+        estimator: TemporalEstimator = _EVEN,
+        device: torch.device | str | None = None,
+    ) -> None:
+        estimator.check(steps)
+        self.steps, self.rate, self.estimator = steps, positive_rate(rate), estimator
+        self.bands = covering(bands, estimator.lattice(steps, self.rate))
+        frequency = (
+            torch.cat([torch.zeros(1, dtype=torch.float64, device="cpu"), estimator.frequencies(steps)])
+            * self.rate
+        )
+        self._band = self.bands.index(frequency).to(device)
+
+    @property
+    def resolution(self) -> float:
+        """Width of what one harmonic becomes, in cycles per unit of time; finer bands share its power."""
+        return self.estimator.resolution(self.steps) * self.rate
+
+    @property
+    def modes(self) -> Tensor:
+        """(band,) int64 number of coefficients per sequence in each band; the mean is one."""
+        return torch.bincount(self._band, minlength=self.bands.count)
+
+    def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
+        """Coefficients of each sequence and channel, the mean first.
+
+        Args:
+            values: (N, T, C) real values.
+
+        Returns:
+            (N, M, C) in the values' precision, complex for all estimators but `EvenExtension`. Their squared moduli
+            sum over M to the (weighted) mean square of the sequence.
+
+        Raises:
+            InputError: If the shape is wrong, or a value is complex, no number or not finite.
+        """
+        field = sequences(values, "values", self.steps)
+        mean = field.mean(1, keepdim=True)
+        modes = self.estimator.coefficients(field - mean)
+        return torch.cat([mean.to(modes.dtype), modes], dim=1)
+
+    def power(self, coefficients: Tensor) -> Tensor:
+        """(band, channel) float64 power, mean over the sequences, in squared units of the value.
+
+        Args:
+            coefficients: (N, M, C) from `coefficients`, or a linear combination of such.
+        """
+        return self.cross(coefficients, coefficients)
+
+    def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
+        """(band, channel) float64 Re<f, g> of two batches, mean over the sequences.
+
+        Args:
+            coefficients: (N, M, C) from `coefficients`.
+            other: The same for the other batch.
+
+        Raises:
+            InputError: If the coefficients are not those of this transform, or differ in shape.
+        """
+        for given in (coefficients, other):
+            if given.ndim != 3 or given.shape[1] != len(self._band) or given.shape != coefficients.shape:
+                raise InputError(
+                    f"coefficients of shape (sequences, {len(self._band)}, channels), equal for both",
+                    f"{tuple(given.shape)}",
+                    "pass what coefficients() returned",
+                    "coefficients",
+                )
+        product = (_parts(coefficients) * _parts(other)).sum(-1).mean(0)
+        total = product.new_zeros(self.bands.count, product.shape[1])
+        return total.index_add(0, self._band.to(product.device), product)
+
+    def spectrum(self, values: Tensor | ArrayLike, reference: Tensor | ArrayLike | None = None) -> Spectrum:
+        """Power per band, mean over the sequences.
+
+        Args:
+            values: (N, T, C) real values.
+            reference: The same of what to take the cross power with, for instance the targets of outputs.
+
+        Returns:
+            The spectrum; with `missing`, which is 0 but for rounding where power closes, it sums to the mean square.
+
+        Raises:
+            InputError: If a shape is wrong, or a value is complex, no number or not finite.
+        """
+        field = sequences(values, "values", self.steps)
+        own = self.coefficients(field)
+        power = self.power(own)
+        missing = field.double().square().mean((0, 1)) - power.sum(0)
+        name = f"sequence: {self.estimator.name}"
+        if reference is None:
+            return Spectrum(self.bands, power, missing, name)
+        target = sequences(reference, "reference", self.steps).to(field.device)
+        if target.shape != field.shape:
+            raise InputError(
+                f"a reference of the values' shape {tuple(field.shape)}",
+                f"{tuple(target.shape)}",
+                "pass the same sequences of both",
+                "reference",
+            )
+        theirs = self.coefficients(target)
+        return Spectrum(self.bands, power, missing, name, self.cross(own, theirs), self.power(theirs))
+
+
+def _parts(modes: Tensor) -> Tensor:
+    """Float64 real and imaginary parts along a new last axis."""
+    return torch.view_as_real(modes).double() if modes.is_complex() else modes.double().unsqueeze(-1)
