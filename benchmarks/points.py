@@ -8,7 +8,9 @@ from collections.abc import Callable
 import finufft
 import numpy as np
 
-from overtone.spectra._points import LeastSquares, PointsTransform, Quadrature, Voronoi
+from overtone.spectra._points import PointsTransform
+from overtone.spectra._points_density import Voronoi
+from overtone.spectra._points_methods import LeastSquares, Quadrature
 
 SAMPLES = 100_000
 MODES = 4096

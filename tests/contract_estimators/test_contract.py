@@ -129,7 +129,7 @@ def test_the_twin_that_is_named_exists(twin):
 def test_every_folder_of_estimators_has_a_twin():
     folders = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
     held = {twin.split("/")[0].removeprefix("spectra_") for twin in TWINS}
-    assert folders - held == {"noise"}, "whose twins are in tests/spectra"
+    assert folders <= held
     assert any(twin.startswith("spectra/test_noise") for twin in TWINS)
 
 

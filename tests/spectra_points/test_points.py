@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from overtone.spectra import Bands, LeastSquares, PointsTransform, Quadrature, grid, points
-from overtone.spectra._points import Given
+from overtone.spectra._points_density import Given
 from tests.spectra_points.twins import (
     band_limited,
     banded,

@@ -7,7 +7,8 @@ import torch
 
 from overtone.errors import InputError
 from overtone.spectra import points
-from overtone.spectra._points import Given, LeastSquares
+from overtone.spectra._points_density import Given
+from overtone.spectra._points_methods import LeastSquares
 
 X = np.random.default_rng(0).random((200, 2))
 Y = np.cos(2 * np.pi * X[:, 0])

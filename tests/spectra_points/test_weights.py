@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial import cKDTree
 
 from overtone.spectra import points
-from overtone.spectra._points import Box, Given, LeastSquares, Neighbours, Voronoi
-from overtone.spectra._points_density import local_density
+from overtone.spectra._points_density import Given, Neighbours, Voronoi, local_density
+from overtone.spectra._points_methods import LeastSquares
+from overtone.spectra._points_modes import Box
 
 UNIT = {axes: Box((0.0,) * axes, (1.0,) * axes) for axes in (1, 2, 3)}
 

@@ -8,9 +8,9 @@ from overtone.spectra._grid import grid as grid
 from overtone.spectra._noise_floor import NoiseFloor as NoiseFloor
 from overtone.spectra._noise_floor import NoiseVerdict as NoiseVerdict
 from overtone.spectra._noise_floor import noise_floor as noise_floor
-from overtone.spectra._points import LeastSquares as LeastSquares
 from overtone.spectra._points import PointsSpectrum as PointsSpectrum
 from overtone.spectra._points import PointsTransform as PointsTransform
-from overtone.spectra._points import Quadrature as Quadrature
 from overtone.spectra._points import points as points
+from overtone.spectra._points_methods import LeastSquares as LeastSquares
+from overtone.spectra._points_methods import Quadrature as Quadrature
 from overtone.spectra._spectrum import Spectrum as Spectrum

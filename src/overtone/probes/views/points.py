@@ -11,7 +11,9 @@ from overtone.probes.reading import target_of
 from overtone.probes.samples import batch_of
 from overtone.probes.views.sampled import SampledView
 from overtone.spectra import Bands, PointsTransform
-from overtone.spectra._points import Box, Density, Method
+from overtone.spectra._points_density import Density
+from overtone.spectra._points_methods import Method
+from overtone.spectra._points_modes import Box
 
 
 def points(
