@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, final
 
 from overtone._sweeps.task import Task
+from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
 
 
@@ -67,7 +66,7 @@ class Store:
         Raises:
             RunError: If it cannot be written.
         """
-        kept = {
+        entry = {
             "key": task.key,
             "name": task.name,
             "function": task.function,
@@ -75,17 +74,7 @@ class Store:
             "result": result,
         }
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    json.dump(kept, stream, indent=1)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                Path(part).replace(self.path(task))
-            except BaseException:
-                Path(part).unlink(missing_ok=True)
-                raise
+            write_atomic(self.path(task), json.dumps(entry, indent=1))
         except OSError as refused:
             raise RunError(
                 "room for a result", f"{refused}", "free some space and run the sweep again", str(self.folder)

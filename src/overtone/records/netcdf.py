@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from overtone._utils.files import atomic_path
 from overtone.errors import InputError, RunError
 from overtone.records.attributes import is_whole
 from overtone.records.failures import damaged
@@ -62,18 +61,13 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
     }
     fill = {str(name): {"_FillValue": None} for name in record.variables}
     encoding = {name: {**fill[name], **packed.get(name, {})} for name in fill}
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
-        os.replace(partial, path)
+        with atomic_path(path, path.with_name(path.name + ".partial")) as partial:
+            file.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
     except (OSError, RuntimeError) as refused:
         raise RunError(
             "a file that can be written", f"{refused}", "check the folder and its space", str(path)
         ) from refused
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def read_netcdf(file: Path) -> xarray.Dataset:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 
+from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
 
 
@@ -27,18 +25,7 @@ def write_text(path: Path, content: str) -> Path:
     if path.is_dir():
         raise InputError("a file name for the report", "a folder", f"pass {path / 'report.html'}", str(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
-        try:
-            with partial.open("x", encoding="utf-8", errors="replace") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise
+        write_atomic(path, content)
     except OSError as refused:
         raise RunError(
             "a place the report can be written to",

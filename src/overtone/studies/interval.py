@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import scipy.stats
 
+from overtone._utils.statistics import student_half_width
 from overtone.errors import InputError
 
 CONFIDENCE = 0.9
@@ -47,8 +47,7 @@ class Interval:
         mean = float(array.mean())
         if array.size == 1 or not math.isfinite(mean):
             return Interval(mean, mean, mean)
-        quantile = scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, array.size - 1)
-        half = float(quantile * array.std(ddof=1) / math.sqrt(array.size))
+        half = student_half_width(array, CONFIDENCE)
         return Interval(mean, mean - half, mean + half)
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
 from overtone.studies.interval import Interval
 from overtone.studies.size import Size
@@ -91,11 +92,8 @@ class Result:
             RunError: If it cannot be written.
         """
         path = folder / self.size.value / f"{self.study}.json"
-        part = path.with_suffix(".part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self.to_json(), indent=1), encoding="utf-8")
-            part.replace(path)
+            write_atomic(path, json.dumps(self.to_json(), indent=1), path.with_suffix(".part"))
         except OSError as refused:
             raise RunError(
                 "a folder that can be written", f"{refused}", "choose another", str(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone._utils.statistics import student_quantile
 from overtone.records.metrics.content import combine_channels, corner_bands, mean_bands, recorded
 from overtone.records.metrics.learning import THRESHOLD, learning_step
 
@@ -67,7 +68,9 @@ def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: f
     if len(fits) == 1:
         slope, half = fits[0]
         return Exponent(slope, slope - half, slope + half, confidence, bands, 1)
-    half = _quantile(confidence, len(fits) - 1) * float(slopes.std(ddof=1)) / math.sqrt(len(fits))
+    half = (
+        float(student_quantile(confidence, len(fits) - 1)) * float(slopes.std(ddof=1)) / math.sqrt(len(fits))
+    )
     mean = float(slopes.mean())
     return Exponent(mean, mean - half, mean + half, confidence, bands, len(fits))
 
@@ -83,10 +86,4 @@ def _slope(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) ->
     if n < 3:
         return slope, math.nan
     deviation = math.sqrt(float(np.sum((dy - slope * dx) ** 2)) / (n - 2) / float(dx @ dx))
-    return slope, _quantile(confidence, n - 2) * deviation
-
-
-def _quantile(confidence: float, freedom: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf(0.5 + confidence / 2, freedom))
+    return slope, float(student_quantile(confidence, n - 2)) * deviation
