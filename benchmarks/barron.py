@@ -56,7 +56,7 @@ def main() -> list[dict[str, object]]:
         for scale in SCALES:
             f = target(dimension, scale)
             for width in WIDTHS:
-                error, promised = trained_error(f, x, width), barron.bound(f.constant, radius, width)
+                error, promised = trained_error(f, x, width), barron.error_bound(f.constant, radius, width)
                 rows.append(
                     {
                         "name": f"{dimension}-D, C = {scale:g}, {width} units",

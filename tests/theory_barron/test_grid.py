@@ -28,7 +28,7 @@ def test_periodic_sum_of_cosines_is_exact(parts):
     parts = list({k: (k, a, p) for k, a, p in parts}.values())
     x = torch.arange(32, dtype=torch.float64) / 32
     values = sum(a * torch.cos(2 * math.pi * k * x + p) for k, a, p in parts)
-    found = barron.grid(values, 1 / 32, periodic=True)
+    found = barron.constant_on_grid(values, 1 / 32, periodic=True)
     exact = sum(abs(a) * 2 * math.pi * k for k, a, _ in parts)
     # Rounding eps in each of 32 coefficients, weighed by at most 2 pi 16: 32 * 100 * 2.2e-16 * 3.
     assert found.upper == pytest.approx(exact, rel=1e-12, abs=1e-11)
@@ -41,7 +41,7 @@ def test_cosine_sum_has_the_same_constant():
     assert target.constant == pytest.approx(2 * math.pi * (0.5 * 5 + 2 * math.sqrt(5)))
     x = torch.arange(32, dtype=torch.float64) / 32
     coords = torch.stack(torch.meshgrid(x, x, indexing="ij"), dim=-1).reshape(-1, 2)
-    found = barron.grid(target(coords).reshape(32, 32), 1 / 32, periodic=True)
+    found = barron.constant_on_grid(target(coords).reshape(32, 32), 1 / 32, periodic=True)
     assert found.upper == pytest.approx(target.constant, rel=1e-10)
     half = torch.tensor([0.5, 0.5])
     assert found.second == pytest.approx(target.second(half), rel=1e-10)
@@ -51,9 +51,9 @@ def test_cosine_sum_has_the_same_constant():
 def test_gaussian_has_the_mean_length_of_a_normal_vector():
     x, spacing = line(65, 12.0)
     bump = torch.exp(-0.5 * (x - 6).square())
-    one = barron.grid(bump, spacing)
+    one = barron.constant_on_grid(bump, spacing)
     assert one.upper == pytest.approx(math.sqrt(2 / math.pi), rel=0.03)
-    two = barron.grid(bump[:, None] * bump, spacing)
+    two = barron.constant_on_grid(bump[:, None] * bump, spacing)
     assert two.upper == pytest.approx(math.sqrt(math.pi / 2), rel=0.01)
     assert two.lower <= math.sqrt(math.pi / 2)
     assert two.lower > 0.8 * two.upper
@@ -66,7 +66,7 @@ def test_gaussian_has_the_mean_length_of_a_normal_vector():
 def test_lower_estimate_is_below_any_continuation(parts):
     x, spacing = line(64)
     values = sum(a * torch.cos(2 * math.pi * k * x + p) for k, a, p in parts)
-    found = barron.grid(values, spacing)
+    found = barron.constant_on_grid(values, spacing)
     assert found.lower <= sum(abs(a) * 2 * math.pi * k for k, a, _ in parts) * (1 + 1e-9) + 1e-9
     assert found.lower <= found.upper
 
@@ -79,14 +79,16 @@ def test_lower_estimate_in_two_dimensions():
         target = barron.CosineSum(
             torch.randn(3, 2, generator=g) * 5, torch.randn(3, generator=g), torch.rand(3, generator=g) * 6
         )
-        found = barron.grid(target(coords).reshape(40, 40), spacing)
+        found = barron.constant_on_grid(target(coords).reshape(40, 40), spacing)
         assert 0.2 * target.constant < found.lower <= target.constant
 
 
 def test_slopes_at_the_border_do_not_cost_the_bridge_what_they_cost_the_others():
     growth = {}
     for name in ("repeated", "mirrored", "bridged"):
-        values = [getattr(barron.grid(torch.exp(2 * x), s), name) for x, s in (line(129), line(513))]
+        values = [
+            getattr(barron.constant_on_grid(torch.exp(2 * x), s), name) for x, s in (line(129), line(513))
+        ]
         growth[name] = values[1] / values[0]
     # Four times the samples: a jump costs in proportion, a kink its logarithm, a bent border nothing.
     assert growth["repeated"] == pytest.approx(4, rel=0.05)
@@ -96,7 +98,7 @@ def test_slopes_at_the_border_do_not_cost_the_bridge_what_they_cost_the_others()
 
 def test_a_straight_line_costs_its_slope():
     x, spacing = line(100, 2.0)
-    found = barron.grid(3 * x, spacing)
+    found = barron.constant_on_grid(3 * x, spacing)
     assert found.lower == pytest.approx(3.0)
     assert found.upper == pytest.approx(3.0)
     assert found.second == pytest.approx(0.0, abs=1e-9)
@@ -104,18 +106,18 @@ def test_a_straight_line_costs_its_slope():
 
 def test_a_jump_at_the_border_is_named():
     x, spacing = line(256)
-    found = barron.grid(x, spacing)
+    found = barron.constant_on_grid(x, spacing)
     assert found.settled
     assert found.jump[0] == pytest.approx(255)
     assert "the repeated estimate diverges, in proportion to the number of samples" in found.notes[0]
-    calm = barron.grid(torch.cos(2 * math.pi * 3 * x), spacing)
+    calm = barron.constant_on_grid(torch.cos(2 * math.pi * 3 * x), spacing)
     assert calm.notes == ()
 
 
 @pytest.mark.parametrize("n", [64, 255])
 def test_a_jump_inside_is_never_settled(n):
     x, spacing = line(n)
-    found = barron.grid((x > 0.4).double(), spacing)
+    found = barron.constant_on_grid((x > 0.4).double(), spacing)
     assert found.growth == pytest.approx(2, rel=0.05)
     assert not found.settled
     assert "grows by a factor of 2.0" in found.notes[0]
@@ -124,11 +126,13 @@ def test_a_jump_inside_is_never_settled(n):
 
 def test_noise_is_never_settled():
     noise = torch.randn(256, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert barron.grid(noise).growth > 2
+    assert barron.constant_on_grid(noise).growth > 2
 
 
 def test_an_odd_periodic_grid_cannot_tell():
-    found = barron.grid(torch.cos(2 * math.pi * torch.arange(33, dtype=torch.float64) / 33), periodic=True)
+    found = barron.constant_on_grid(
+        torch.cos(2 * math.pi * torch.arange(33, dtype=torch.float64) / 33), periodic=True
+    )
     assert math.isnan(found.growth)
     assert not found.settled
     assert "cannot be told" in found.notes[0]
@@ -137,19 +141,19 @@ def test_an_odd_periodic_grid_cannot_tell():
 def test_units_scale_as_they_should():
     x, spacing = line(50)
     values = torch.sin(5 * x) + x.square()
-    one, far = barron.grid(values, spacing), barron.grid(2 * values, 10 * spacing)
+    one, far = barron.constant_on_grid(values, spacing), barron.constant_on_grid(2 * values, 10 * spacing)
     assert far.upper == pytest.approx(one.upper / 5)
     assert far.lower == pytest.approx(one.lower / 5)
     assert far.radius == pytest.approx(10 * one.radius)
     assert far.second == pytest.approx(2 * one.second)
     assert far.bound(10) == pytest.approx(4 * one.bound(10))
-    single = barron.grid(values.float(), spacing)
+    single = barron.constant_on_grid(values.float(), spacing)
     # float32 rounding of the samples, 6e-8, weighed by the steepest mode pi / spacing over 98 modes.
     assert single.upper == pytest.approx(one.upper, rel=1e-3)
 
 
 def test_a_constant_needs_nothing():
-    found = barron.grid(torch.full((8, 8), 3.0))
+    found = barron.constant_on_grid(torch.full((8, 8), 3.0))
     assert found.upper == pytest.approx(0.0, abs=1e-12)
     assert found.settled
 
@@ -166,5 +170,5 @@ def test_a_constant_needs_nothing():
 )
 def test_bad_input_is_named(values, kwargs, text):
     with pytest.raises(InputError) as caught:
-        barron.grid(values, **kwargs)
+        barron.constant_on_grid(values, **kwargs)
     assert text in str(caught.value)

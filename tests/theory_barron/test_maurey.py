@@ -42,7 +42,7 @@ def test_steps_reach_one_over_n_in_every_dimension(d):
     for width in WIDTHS:
         draws = [barron.draw_steps(f, centre, 1.0, width, seed) for seed in range(30)]
         errors.append(np.mean([float((net(x) - f(x)).square().mean()) for net in draws]))
-        assert errors[-1] <= barron.bound(f.constant, 1.0, width)
+        assert errors[-1] <= barron.error_bound(f.constant, 1.0, width)
         assert float(draws[0].outer.abs().sum()) <= 2 * f.constant * (1 + 1e-12)
     assert -1.15 <= slope(errors) <= -0.85
 
@@ -56,7 +56,7 @@ def test_relu_networks_reach_one_over_n_in_every_dimension(d):
     for width in WIDTHS:
         draws = [barron.draw_relu(f, centre, half, width, seed) for seed in range(30)]
         errors.append(np.mean([float((net(x) - f(x)).square().mean()) for net in draws]))
-        assert errors[-1] <= barron.relu_bound(f.second(half), width)
+        assert errors[-1] <= barron.relu_error_bound(f.second(half), width)
     assert -1.15 <= slope(errors) <= -0.85
 
 
@@ -66,9 +66,9 @@ def test_many_drawn_units_converge_to_the_target_itself(draw):
     x = centre + (torch.rand(100, 2, generator=torch.Generator().manual_seed(0)) - 0.5) * 1.4
     width = 200_000
     if draw == "steps":
-        net, limit = barron.draw_steps(f, centre, 1.0, width), barron.bound(f.constant, 1.0, width)
+        net, limit = barron.draw_steps(f, centre, 1.0, width), barron.error_bound(f.constant, 1.0, width)
     else:
-        net, limit = barron.draw_relu(f, centre, half, width), barron.relu_bound(f.second(half), width)
+        net, limit = barron.draw_relu(f, centre, half, width), barron.relu_error_bound(f.second(half), width)
     assert float((net(x) - f(x)).square().mean()) < 4 * limit
     assert float(f(x).square().mean()) > 100 * limit
 
@@ -100,12 +100,12 @@ def test_fixed_cosines_do_worse_the_more_dimensions():
 
 
 def test_widths_and_bounds_are_inverse():
-    assert barron.bound(3.0, 0.5, 9) == pytest.approx(1.0)
-    assert barron.advised_width(3.0, 0.5, 1.0) == 9
-    assert barron.advised_width(3.0, 0.5, 0.99) == 10
-    assert barron.advised_width(0.0, 0.5, 0.1) == 1
-    assert barron.relu_bound(3.0, 6) == pytest.approx(1.0)
-    assert barron.relu_width(3.0, 1.0) == 6
+    assert barron.error_bound(3.0, 0.5, 9) == pytest.approx(1.0)
+    assert barron.required_width(3.0, 0.5, 1.0) == 9
+    assert barron.required_width(3.0, 0.5, 0.99) == 10
+    assert barron.required_width(0.0, 0.5, 0.1) == 1
+    assert barron.relu_error_bound(3.0, 6) == pytest.approx(1.0)
+    assert barron.required_relu_width(3.0, 1.0) == 6
 
 
 def test_draws_follow_their_seed_only():
@@ -132,8 +132,8 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="amplitudes: expected one per cosine, 3"):
         barron.CosineSum(torch.ones(3, 1), torch.ones(2), torch.ones(3))
     with pytest.raises(InputError, match="error: expected an error above zero"):
-        barron.advised_width(1.0, 1.0, 0.0)
+        barron.required_width(1.0, 1.0, 0.0)
     with pytest.raises(InputError, match="constant: expected a finite number of 0 or more"):
-        barron.bound(math.inf, 1.0, 1)
+        barron.error_bound(math.inf, 1.0, 1)
     with pytest.raises(InputError, match="width: expected at least one hidden unit"):
-        barron.relu_bound(1.0, 0)
+        barron.relu_error_bound(1.0, 0)

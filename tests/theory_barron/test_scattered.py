@@ -19,7 +19,7 @@ def bump(n: int, d: int, extent: float = 12.0, seed: int = 0):
 
 def test_gaussian_in_one_dimension():
     x, f = bump(20000, 1)
-    found = barron.scattered(x, f, highest=0.8, window=barron.Window.NONE)
+    found = barron.constant_at_points(x, f, highest=0.8, window=barron.BorderWindow.NONE)
     exact = math.sqrt(2 / math.pi)
     assert found.low <= exact <= found.high
     assert found.lower == pytest.approx(exact, rel=0.12)
@@ -32,17 +32,17 @@ def test_a_known_density_replaces_uniform_sampling():
     f = torch.exp(-0.5 * x.square().sum(1))
     density = torch.exp(-x.square().sum(1) / 4.5) / (2 * math.pi * 1.5**2)
     exact = math.sqrt(math.pi / 2)
-    found = barron.scattered(x, f, highest=0.6, density=density, window=barron.Window.NONE)
+    found = barron.constant_at_points(x, f, highest=0.6, density=density, window=barron.BorderWindow.NONE)
     assert found.low <= exact <= found.high
-    wrong = barron.scattered(x, f, highest=0.6, window=barron.Window.NONE)
+    wrong = barron.constant_at_points(x, f, highest=0.6, window=barron.BorderWindow.NONE)
     assert not wrong.low <= exact <= wrong.high
 
 
 def test_a_regular_grid_of_points_needs_no_luck():
     # Equally spaced points make the transform a trapezoidal sum, exact for a signal that vanishes at the borders.
     x = torch.linspace(-6, 6, 401, dtype=torch.float64)[:, None]
-    found = barron.scattered(
-        x, torch.exp(-0.5 * x[:, 0].square()), highest=0.8, window=barron.Window.NONE, draws=4000
+    found = barron.constant_at_points(
+        x, torch.exp(-0.5 * x[:, 0].square()), highest=0.8, window=barron.BorderWindow.NONE, draws=4000
     )
     # The mean of 4000 uniform draws of |w| exp(-w^2 / 2) has a relative deviation of about 2 %.
     assert found.upper == pytest.approx(math.sqrt(2 / math.pi), rel=0.06)
@@ -51,25 +51,31 @@ def test_a_regular_grid_of_points_needs_no_luck():
 def test_the_window_makes_border_jumps_harmless():
     x = torch.linspace(0, 1, 2001, dtype=torch.float64)[:, None]
     f = x[:, 0]
-    bare = [barron.scattered(x, f, highest=h, window=barron.Window.NONE).upper for h in (20.0, 200.0)]
-    hann = [barron.scattered(x, f, highest=h, window=barron.Window.HANN).upper for h in (20.0, 200.0)]
+    bare = [
+        barron.constant_at_points(x, f, highest=h, window=barron.BorderWindow.NONE).upper
+        for h in (20.0, 200.0)
+    ]
+    hann = [
+        barron.constant_at_points(x, f, highest=h, window=barron.BorderWindow.HANN).upper
+        for h in (20.0, 200.0)
+    ]
     assert bare[1] > 4 * bare[0]
     assert hann[1] < 1.5 * hann[0]
 
 
 def test_too_few_samples_are_named():
     x, f = bump(2000, 3)
-    found = barron.scattered(x, f, highest=0.8, window=barron.Window.NONE)
+    found = barron.constant_at_points(x, f, highest=0.8, window=barron.BorderWindow.NONE)
     assert found.lower < math.sqrt(8 / math.pi) < found.upper
     assert "the scatter of 2000 samples makes up more than half" in found.notes[0]
 
 
 def test_default_frequency_and_seed():
     x, f = bump(400, 2)
-    found = barron.scattered(x, f, draws=50, seed=3)
+    found = barron.constant_at_points(x, f, draws=50, seed=3)
     assert found.highest == pytest.approx(0.5 * 20 / 12, rel=0.02)
-    assert found == barron.scattered(x, f, draws=50, seed=3)
-    assert found.upper != barron.scattered(x, f, draws=50, seed=4).upper
+    assert found == barron.constant_at_points(x, f, draws=50, seed=3)
+    assert found.upper != barron.constant_at_points(x, f, draws=50, seed=4).upper
 
 
 @pytest.mark.parametrize(
@@ -96,5 +102,5 @@ def test_default_frequency_and_seed():
 )
 def test_bad_input_is_named(coords, values, kwargs, text):
     with pytest.raises(InputError) as caught:
-        barron.scattered(coords, values, **kwargs)
+        barron.constant_at_points(coords, values, **kwargs)
     assert text in str(caught.value)

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from overtone.errors import InputError
 from overtone.signals import Signal
 from overtone.theory.dynamics import predict
-from overtone.theory.dynamics.edge import check_twice
+from overtone.theory.dynamics._relinearisation import check_twice_differentiable
 from tests.theory.ntk.slow import randomise
 from tests.theory.ntk.uneven import Reversed
 from tests.theory_dynamics.models import tones
@@ -166,8 +166,10 @@ def test_modules_with_odd_parts_are_followed_beyond_a_pilot(build, kind):
 def test_modules_that_cannot_be_differentiated_twice_are_refused_at_the_edge_with_advice_that_works():
     network, signal = randomise(Turned().double()), tones((1, 2), samples=12)
     with pytest.raises(InputError, match=r"differentiated once more.*pass part=signal"):
-        check_twice(network, signal.coords)
-    check_twice(nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)).double(), signal.coords)
+        check_twice_differentiable(network, signal.coords)
+    check_twice_differentiable(
+        nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)).double(), signal.coords
+    )
     sgd = torch.optim.SGD(network.parameters(), 1e-3)
     assert predict(signal, network, sgd, 20, pilot=4, part=signal).record.sizes["step"] > 1
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from overtone.theory.dynamics import Leaps, predict
-from overtone.theory.dynamics.cost import Cost, Meter
+from overtone.theory.dynamics._findings import Cost, CostMeter
 from tests.theory_dynamics.models import field, tones
 
 
@@ -28,7 +28,7 @@ def test_training_that_is_cheaper_is_said_to_be(training: float | None, warned: 
 
 def test_a_kernel_for_each_leap_and_half_a_pilot_lie_ahead() -> None:
     told: list[str] = []
-    meter = Meter(told.append, pilot=1000, steps=20000)
+    meter = CostMeter(told.append, pilot=1000, steps=20000)
     meter.at_look(0.1, 10.0, 0.15)
     leaps = math.ceil(math.log(20) / math.log(1.15))
     assert told == [
@@ -42,7 +42,7 @@ def test_a_kernel_for_each_leap_and_half_a_pilot_lie_ahead() -> None:
         f"Predicting will take about {20 * short} s; training itself would take about 2000 s, and is the surer answer."
     ]
     single: list[str] = []
-    Meter(single.append, pilot=1000, steps=20000).at_look(0.1, 10.0, math.inf)
+    CostMeter(single.append, pilot=1000, steps=20000).at_look(0.1, 10.0, math.inf)
     assert single == ["Predicting will take about 60 s; training itself would take about 2000 s."]
 
 

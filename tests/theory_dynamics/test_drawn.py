@@ -10,10 +10,13 @@ from torch import nn
 
 from overtone._training import Optimizer, Options
 from overtone.nn import Activation
-from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Descent, Pilot, predict
-from overtone.theory.dynamics.drawn import draw
-from overtone.theory.dynamics.scattered import batch_squares, per_sample_squares
+from overtone.theory.dynamics._agreement import Agreement, agreement
+from overtone.theory.dynamics._minibatch import (
+    advance_on_batches,
+    mean_squared_gradients,
+    minibatch_squared_gradients,
+)
 from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9
@@ -30,8 +33,8 @@ def test_a_drawn_run_is_the_training_on_those_batches(momentum: float) -> None:
     pilot.advance(5)
     linear = pilot.linearise(x, y, train_on)
     batches = torch.randint(5, (40, 3), generator=torch.Generator().manual_seed(0))
-    state = draw(linear, linear.begin(), Descent(momentum), 0.05, batches[:15])
-    state = draw(linear, state, Descent(momentum), 0.05, batches[15:])
+    state = advance_on_batches(linear, linear.begin(), Descent(momentum), 0.05, batches[:15])
+    state = advance_on_batches(linear, state, Descent(momentum), 0.05, batches[15:])
     for rows in batches:
         pilot.optimizer.zero_grad()
         (pilot.network(x[train_on][rows]) - y[train_on][rows]).square().mean().backward()
@@ -45,7 +48,9 @@ def test_all_samples_in_every_batch_are_the_mean_run() -> None:
     x, y = samples()
     network = Linear(30, 2)
     linear = Pilot(network, torch.optim.SGD(network.parameters(), 0.05), x, y).linearise(x, y)
-    state = draw(linear, linear.begin(), Descent(0.9, 0.9), 0.05, torch.arange(10).expand(30, 10))
+    state = advance_on_batches(
+        linear, linear.begin(), Descent(0.9, 0.9), 0.05, torch.arange(10).expand(30, 10)
+    )
     mean = linear.advance(linear.begin(), Descent(0.9, 0.9), 0.05, 30)
     torch.testing.assert_close(linear.at(state), linear.at(mean), rtol=0, atol=EXACT)
     torch.testing.assert_close(state.velocity, mean.velocity, rtol=0, atol=EXACT)
@@ -79,7 +84,7 @@ def test_the_squares_are_those_of_each_sample_and_of_every_batch() -> None:
     """Against a loop over the samples, and the mean over all batches of two of three."""
     network, count = Shifted(), 3
     x, y = samples(count)
-    found = per_sample_squares(network, x, (network(x) - y).detach())
+    found = mean_squared_gradients(network, x, (network(x) - y).detach())
     single = [gradient(network, x[[n]], y[[n]]) for n in range(count)]
     for name, each in found.items():
         wanted = torch.stack([g[name].square() for g in single]).mean(0)
@@ -89,7 +94,7 @@ def test_the_squares_are_those_of_each_sample_and_of_every_batch() -> None:
         gradient(network, x[list(rows)], y[list(rows)]) for rows in itertools.product(range(count), repeat=2)
     ]
     mean = gradient(network, x, y)
-    for name, each in batch_squares(mean, found, 2).items():
+    for name, each in minibatch_squared_gradients(mean, found, 2).items():
         wanted = torch.stack([g[name].square() for g in batches]).mean(0)
         torch.testing.assert_close(each, wanted, rtol=1e-10, atol=1e-12)
         assert float((each - mean[name].square()).abs().max()) > 1e-6

@@ -12,12 +12,12 @@ from torch import nn
 
 from overtone._training import Optimizer, Options
 from overtone.nn import Activation
-from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Leaps, Pilot, log_steps, predict, rate_of, rule_of, tangent_kernel
-from overtone.theory.dynamics import leaps as module
-from overtone.theory.dynamics.edge import hold
-from overtone.theory.dynamics.optimizer import second_moments
-from overtone.theory.dynamics.separable import separable_kernel
+from overtone.theory.dynamics import _relinearisation as module
+from overtone.theory.dynamics._agreement import Agreement, agreement
+from overtone.theory.dynamics._optimizers import second_moments
+from overtone.theory.dynamics._preconditioned import separable_kernel
+from overtone.theory.dynamics._relinearisation import project_to_stability_edge
 from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9
@@ -100,10 +100,10 @@ def test_the_sharpest_mode_is_moved_to_the_limit(weighted: bool) -> None:
 
     values, modes = torch.linalg.eigh(tangent_kernel(network, x, scale))
     before, excess = float(values[-1]), 0.01
-    hold(network, x, modes[:, -1:], before, scale)
+    project_to_stability_edge(network, x, modes[:, -1:], before, scale)
     assert sharpness(modes[:, -1]) == pytest.approx(before, rel=1e-12)
     limit = before / (1 + excess)
-    hold(network, x, modes[:, -1:], limit, scale)
+    project_to_stability_edge(network, x, modes[:, -1:], limit, scale)
     # A Newton step: what is left is of the order of the excess squared.
     assert abs(sharpness(modes[:, -1]) / limit - 1) < 10 * excess**2
 

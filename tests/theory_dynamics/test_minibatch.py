@@ -10,7 +10,7 @@ import torch
 from overtone.errors import InputError
 from overtone.spectra import GridTransform
 from overtone.theory.dynamics import Descent, Linearised, spread
-from overtone.theory.dynamics.linear import CALM
+from overtone.theory.dynamics._linearised import EDGE_FRACTION
 
 SAMPLES, BATCH, RATE, STEPS = 12, 3, 0.35, 25
 
@@ -106,7 +106,7 @@ def test_a_part_of_the_samples_scatters_as_it_does_in_the_whole() -> None:
 def test_modes_held_at_the_edge_scatter_finitely() -> None:
     network = waves()
     sharp = 100 * RATE
-    held = next(iter(spread(network, Descent(), lambda _: sharp, BATCH, [500], ceiling=CALM)))
+    held = next(iter(spread(network, Descent(), lambda _: sharp, BATCH, [500], ceiling=EDGE_FRACTION)))
     free = next(iter(spread(network, Descent(), lambda _: sharp, BATCH, [500])))
     assert bool(held.variance.isfinite().all())
     assert not float(free.variance.max()) < 1e6

@@ -11,10 +11,10 @@ import torch
 from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.theory.dynamics import Descent, Flow, Linearised, Pilot, Rule, predict
-from overtone.theory.dynamics.bounds import BLOW_UP, last_within
-from overtone.theory.dynamics.minibatch import bears, bounded_until
-from overtone.theory.dynamics.stability import largest_rate, proof
-from overtone.theory.dynamics.trained import Normalised
+from overtone.theory.dynamics._linearised import DIVERGENCE_FACTOR, last_true
+from overtone.theory.dynamics._minibatch import largest_bounded_rate, last_bounded_step
+from overtone.theory.dynamics._pilot_run import NormalisedOutputs
+from overtone.theory.dynamics._stability import largest_rate, steps_to_diverge
 from tests.theory_dynamics.models import field, tones
 from tests.theory_dynamics.test_minibatch import BATCH, SAMPLES, waves
 
@@ -43,12 +43,12 @@ def last_good(
 ) -> int | None:
     """The last step of real training before the loss of all samples is a million times that of the start."""
     x, y = signal.coords, signal.normalisation.apply(signal.values).double()
-    pilot = Pilot(Normalised(network), steps, x, y, batch=batch)
+    pilot = Pilot(NormalisedOutputs(network), steps, x, y, batch=batch)
 
     def loss() -> float:
         return float((pilot.outputs(x) - y).square().mean())
 
-    largest = BLOW_UP * max(loss(), float(y.square().mean()))
+    largest = DIVERGENCE_FACTOR * max(loss(), float(y.square().mean()))
     for step in range(STEPS):
         pilot.advance(1)
         if not loss() <= largest:
@@ -138,7 +138,7 @@ def test_a_pilot_too_short_to_tell_goes_on_until_it_can() -> None:
     sgd = optimizer(SGD, network, 1.5 * largest)
     found = predict(signal, network, sgd, STEPS, pilot=1)
     assert found.diverges_at == last_good(signal, network, sgd)
-    assert 1 < found.pilot <= proof(Descent(), 1.5, 1.0) + 2
+    assert 1 < found.pilot <= steps_to_diverge(Descent(), 1.5, 1.0) + 2
     assert predict(signal, network, optimizer(SGD, network, 0.9 * largest), STEPS, pilot=1).pilot == 1
 
 
@@ -158,7 +158,7 @@ def test_a_flow_bears_any_rate() -> None:
     network = waves()
     rule: Rule = Flow()
     assert largest_rate(network, rule) == math.inf
-    assert proof(rule, 1e9, math.inf) == 0
+    assert steps_to_diverge(rule, 1e9, math.inf) == 0
     assert rule.factor(2.0) == math.exp(-2.0)
 
 
@@ -166,7 +166,7 @@ def test_minibatches_bear_what_the_recursion_of_the_squares_bears() -> None:
     """Against the eigenvalues of that recursion, and against drawn runs on either side."""
     network = waves()
     top = largest_rate(network, Descent())
-    found = bears(network, BATCH, top)
+    found = largest_bounded_rate(network, BATCH, top)
     assert 0 < found < 0.9 * top
     for share, stable in ((0.999, True), (1.001, False)):
         drive = network.gain * share * found * network.eigenvalues
@@ -192,21 +192,21 @@ def drawn_squares(network: Linearised, rate: float, steps: int, runs: int) -> to
 
 def test_minibatches_diverge_at_the_step_of_drawn_runs() -> None:
     network = waves()
-    rate = 2 * bears(network, BATCH, largest_rate(network, Descent()))
-    found = bounded_until(network, lambda _: rate, BATCH, range(0, 200, 10))
+    rate = 2 * largest_bounded_rate(network, BATCH, largest_rate(network, Descent()))
+    found = last_bounded_step(network, lambda _: rate, BATCH, range(0, 200, 10))
     assert found is not None
     squares = drawn_squares(network, rate, 2 * found, 4000)
     start = float(network.targets.square().mean())
-    actual = int((squares > BLOW_UP * start).nonzero()[0])
+    actual = int((squares > DIVERGENCE_FACTOR * start).nonzero()[0])
     # The mean of a product of random factors is carried by ever rarer runs: of 4,000, the largest square that is seen
     # is that of one in 4,000, a factor of e^(8.3) below at the most, and the loss grows by its own share a step.
     growth = math.log(float(squares[found // 2] / squares[0])) / (found // 2)
     assert abs(actual - found) <= math.log(4000) / growth
-    calm = bears(network, BATCH, largest_rate(network, Descent())) / 2
-    assert bounded_until(network, lambda _: calm, BATCH, range(0, 200, 10)) is None
+    calm = largest_bounded_rate(network, BATCH, largest_rate(network, Descent())) / 2
+    assert last_bounded_step(network, lambda _: calm, BATCH, range(0, 200, 10)) is None
     assert float(drawn_squares(network, calm, 200, 400)[-1]) < start
 
 
 def test_bisection_finds_the_last_that_holds() -> None:
     for last in range(7):
-        assert last_within(lambda n, last=last: n <= last, 7) == last  # type: ignore[misc]
+        assert last_true(lambda n, last=last: n <= last, 7) == last  # type: ignore[misc]

@@ -12,7 +12,7 @@ from torch import nn
 
 from overtone.errors import InputError, RunError
 from overtone.theory.dynamics import Descent, Linearised, Pilot, log_steps, propagate, rate_of, rule_of
-from overtone.theory.dynamics.optimizer import second_moments, velocities
+from overtone.theory.dynamics._optimizers import second_moments, velocities
 from tests.theory_dynamics.models import Linear, samples
 
 EXACT = 1e-10

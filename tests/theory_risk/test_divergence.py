@@ -24,7 +24,7 @@ def smoother(dtype=torch.float64):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_linear_smoother_has_its_trace(dtype):
     hat, y = smoother(dtype)
-    found = risk.divergence(lambda data: hat @ data, y, probes=200, seed=1)
+    found = risk.degrees_of_freedom(lambda data: hat @ data, y, probes=200, seed=1)
     off = 0.5 * (hat + hat.T).double()
     deviation = float((2 * (off - off.diag().diag()).square().sum()).sqrt())
     assert abs(found.value - float(hat.double().trace())) <= 4 * deviation / math.sqrt(200)
@@ -35,7 +35,7 @@ def test_linear_smoother_has_its_trace(dtype):
 def test_diagonal_smoothers_need_no_luck():
     gain = torch.linspace(0, 1, N, dtype=torch.float64)
     y = torch.ones(N, dtype=torch.float64)
-    found = risk.divergence(lambda data: gain * data, y, probes=2)
+    found = risk.degrees_of_freedom(lambda data: gain * data, y, probes=2)
     # Signs square to 1, so every draw is the trace, up to the difference quotient's rounding N sqrt(eps).
     assert found.value == pytest.approx(float(gain.sum()), rel=N * 1.5e-8)
 
@@ -45,7 +45,7 @@ def test_interval_covers_as_often_as_it_says():
     truth = float(hat.trace())
     hits = 0
     for seed in range(200):
-        found = risk.divergence(lambda data: hat @ data, y, probes=6, seed=seed, confidence=0.8)
+        found = risk.degrees_of_freedom(lambda data: hat @ data, y, probes=6, seed=seed, confidence=0.8)
         hits += found.low <= truth <= found.high
     # Binomial(200, 0.8): 160 with a deviation of 5.7; four of them either side.
     assert 137 <= hits <= 183
@@ -53,7 +53,7 @@ def test_interval_covers_as_often_as_it_says():
 
 def test_nonlinear_predictor_has_its_derivative():
     y = torch.linspace(-2, 2, N, dtype=torch.float64)
-    found = risk.divergence(torch.tanh, y, probes=4)
+    found = risk.degrees_of_freedom(torch.tanh, y, probes=4)
     # Curvature adds eps |f''| / 2 per sample, eps = 1.5e-8 times the root mean square of y.
     assert found.value == pytest.approx(float((1 - y.tanh().square()).sum()), rel=1e-6)
 
@@ -91,23 +91,23 @@ def test_stein_risk_of_a_trained_network_is_near_its_actual_risk():
 def test_global_random_state_is_left_alone():
     hat, y = smoother()
     before = torch.get_rng_state()
-    first = risk.divergence(lambda data: hat @ data, y, seed=5)
+    first = risk.degrees_of_freedom(lambda data: hat @ data, y, seed=5)
     assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(first.draws, risk.divergence(lambda data: hat @ data, y, seed=5).draws)
-    assert not torch.equal(first.draws, risk.divergence(lambda data: hat @ data, y, seed=6).draws)
+    assert torch.equal(first.draws, risk.degrees_of_freedom(lambda data: hat @ data, y, seed=5).draws)
+    assert not torch.equal(first.draws, risk.degrees_of_freedom(lambda data: hat @ data, y, seed=6).draws)
 
 
 def test_bad_predictors_are_named():
     y, g = torch.ones(5), torch.Generator().manual_seed(0)
     with pytest.raises(InputError, match="expected a predictor that returns the same for the same data"):
-        risk.divergence(lambda data: data + torch.randn(5, generator=g), y)
+        risk.degrees_of_freedom(lambda data: data + torch.randn(5, generator=g), y)
     with pytest.raises(InputError, match=r"predictions of shape \(5,\), got \(4,\)"):
-        risk.divergence(lambda data: data[1:], y)
+        risk.degrees_of_freedom(lambda data: data[1:], y)
     with pytest.raises(RunError, match="predict: expected finite predictions"):
-        risk.divergence(lambda data: data / 0, y)
+        risk.degrees_of_freedom(lambda data: data / 0, y)
     with pytest.raises(InputError, match="2 or more probes"):
-        risk.divergence(lambda data: data, y, probes=1)
+        risk.degrees_of_freedom(lambda data: data, y, probes=1)
     with pytest.raises(InputError, match="a positive change of the data"):
-        risk.divergence(lambda data: data, y, change=0.0)
+        risk.degrees_of_freedom(lambda data: data, y, change=0.0)
     with pytest.raises(InputError, match="floating-point observations"):
-        risk.divergence(lambda data: data, torch.ones(5, dtype=torch.int64))
+        risk.degrees_of_freedom(lambda data: data, torch.ones(5, dtype=torch.int64))

@@ -27,7 +27,7 @@ def test_descent_agrees_with_descent_on_noisy_data():
     lam, u, target, g = problem()
     kernel, noise, steps = (u * lam) @ u.T, 0.4, torch.tensor([0.0, 1.0, 5.0, 60.0])
     rule = risk.GradientDescent(0.9 / float(lam.max()))
-    found = risk.expected(lam, (u.T @ target).square(), noise, rule, steps)
+    found = risk.expected_risk(lam, (u.T @ target).square(), noise, rule, steps)
     draws = 4000
     observed = target + math.sqrt(noise) * torch.randn(draws, len(target), generator=g, dtype=torch.float64)
     state, errors = torch.zeros_like(observed), []
@@ -43,8 +43,10 @@ def test_descent_agrees_with_descent_on_noisy_data():
 
 def test_small_steps_of_descent_are_flow():
     lam, _, target, _ = problem()
-    flow = risk.expected(lam, target.square(), 0.1, risk.GradientFlow(), torch.tensor([2.0]))
-    descent = risk.expected(lam, target.square(), 0.1, risk.GradientDescent(1e-5), torch.tensor([200000.0]))
+    flow = risk.expected_risk(lam, target.square(), 0.1, risk.GradientFlow(), torch.tensor([2.0]))
+    descent = risk.expected_risk(
+        lam, target.square(), 0.1, risk.GradientDescent(1e-5), torch.tensor([200000.0])
+    )
     # (1 - x / m)^m = exp(-x) (1 + O(x^2 / 2 m)), with x = lambda t <= 8 and m = 2e5: 2e-4 at most.
     torch.testing.assert_close(flow.per_band, descent.per_band, rtol=5e-4, atol=1e-9)
 
@@ -91,11 +93,11 @@ def test_flow_learns_first_order_in_time_where_little_is_learned():
 
 def test_a_rate_beyond_stability_predicts_growth_without_nan():
     lam = torch.tensor([3.0, 1.0], dtype=torch.float64)
-    found = risk.expected(
+    found = risk.expected_risk(
         lam, torch.tensor([0.0, 1.0]), 0.0, risk.GradientDescent(1.0), torch.tensor([3.0, 1e5])
     )
     assert torch.equal(found.total, torch.zeros(2, dtype=torch.float64))
-    growing = risk.expected(
+    growing = risk.expected_risk(
         lam, torch.tensor([1.0, 1.0]), 0.1, risk.GradientDescent(1.0), torch.tensor([3.0, 1e5])
     )
     assert float(growing.bias[0, 0]) == pytest.approx(32.0)
@@ -107,14 +109,14 @@ def test_limits_bands_and_channels():
     both = torch.stack([target, 2 * target], dim=1).square()
     band = torch.arange(24) // 8
     steps = torch.tensor([0.0, 1.0, 1e9])
-    found = risk.expected(lam + 0.01, both, 0.3, risk.GradientFlow(), steps, band)
+    found = risk.expected_risk(lam + 0.01, both, 0.3, risk.GradientFlow(), steps, band)
     assert found.bias.shape == found.variance.shape == (3, 3, 2)
     torch.testing.assert_close(found.bias[0].sum(0), both.mean(0))
     torch.testing.assert_close(found.total[-1], torch.tensor(0.3, dtype=torch.float64))
-    single = risk.expected(lam + 0.01, both[:, 1], 0.3, risk.GradientFlow(), steps)
+    single = risk.expected_risk(lam + 0.01, both[:, 1], 0.3, risk.GradientFlow(), steps)
     torch.testing.assert_close(single.per_band.reshape(3, 3, 8).sum(2), found.per_band[..., 1])
     assert torch.equal(found.noise_onset, steps[(found.variance > found.bias).int().argmax(0)])
-    quiet = risk.expected(lam, both, 0.0, risk.GradientFlow(), steps, band)
+    quiet = risk.expected_risk(lam, both, 0.0, risk.GradientFlow(), steps, band)
     assert bool(quiet.noise_onset.isinf().all())
     assert quiet.best_step == 1e9
 
@@ -123,7 +125,7 @@ def test_coloured_noise_stays_in_its_modes():
     lam, _, target, _ = problem()
     noise = torch.zeros(24)
     noise[3] = 24.0
-    found = risk.expected(lam, target.square(), noise, risk.GradientFlow(), torch.tensor([1e12]))
+    found = risk.expected_risk(lam, target.square(), noise, risk.GradientFlow(), torch.tensor([1e12]))
     assert float(found.variance[0, 3]) == pytest.approx(1.0)
     assert float(found.variance.sum()) == pytest.approx(1.0)
 
@@ -132,7 +134,7 @@ def test_a_wider_kernel_needs_an_earlier_stop_and_ends_noisier():
     k = torch.arange(200, dtype=torch.float64)
     power, steps = 200 * torch.exp(-k / 5), torch.logspace(-3, 3, 300, dtype=torch.float64)
     found = [
-        risk.expected(torch.exp(-0.5 * (k / width) ** 2), power, 0.5, risk.GradientFlow(), steps)
+        risk.expected_risk(torch.exp(-0.5 * (k / width) ** 2), power, 0.5, risk.GradientFlow(), steps)
         for width in (10.0, 20.0, 40.0)
     ]
     late = [float(one.total[-1]) for one in found]
@@ -175,7 +177,7 @@ def test_bad_input_is_named(change, text):
         "steps": torch.tensor([1.0]),
     }
     with pytest.raises(InputError) as caught:
-        risk.expected(**(good | change))
+        risk.expected_risk(**(good | change))
     assert text in str(caught.value)
 
 

@@ -65,7 +65,7 @@ def test_early_stopping_stays_above_the_bound_and_says_by_how_much():
     lam = 1 / torch.arange(1, 65, dtype=torch.float64).square()
     power, noise = 64 * lam.square(), 0.01
     rule = risk.GradientFlow()
-    found = risk.expected(lam, power, noise, rule, rule.steps(lam))
+    found = risk.expected_risk(lam, power, noise, rule, rule.steps(lam))
     bound = risk.irreducible(power / 64, torch.full((64,), noise / 64))
     assert float(bound.total) < float(found.total.min())
     reached = bound.reached(torch.stack([rule.learned(lam, t) for t in found.steps.tolist()]))

@@ -26,7 +26,7 @@ def problem(channels: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 def test_it_is_the_mean_of_what_probes_would_see(channels: int) -> None:
     values, target, band = problem(channels)
     noise, rule = 0.3, risk.GradientDescent(0.5 / MODES)
-    found = risk.record(values, target.square(), noise, rule, STEPS, band, EDGES)
+    found = risk.expected_record(values, target.square(), noise, rule, STEPS, band, EDGES)
     source = torch.Generator().manual_seed(0)
     error = math.sqrt(noise) * torch.randn(DRAWS, MODES, channels, generator=source, dtype=torch.float64)
     observed = target + error
@@ -52,8 +52,8 @@ def test_derived_quantities_read_it() -> None:
     values, target, band = problem()
     steps = torch.arange(0.0, 400.0, 5.0)
     rule = risk.GradientDescent(0.5 / MODES)
-    oracle = risk.expected(values, target.square(), 0.3, rule, steps)
-    found = risk.record(values, target.square(), 0.3, rule, steps, band, EDGES, frequency_unit="Hz")
+    oracle = risk.expected_risk(values, target.square(), 0.3, rule, steps)
+    found = risk.expected_record(values, target.square(), 0.3, rule, steps, band, EDGES, frequency_unit="Hz")
     assert derived.stop(found).step == oracle.best_step
     assert found.attrs["origin"] == "predicted"
     assert found.band_high.values.tolist() == EDGES[1:].tolist()
@@ -67,6 +67,6 @@ def test_times_and_edges_that_do_not_fit_are_refused() -> None:
     values, target, band = problem()
     flow = risk.GradientFlow()
     with pytest.raises(InputError, match=r"steps: expected whole steps, ascending, got \[0.0, 0.5\]"):
-        risk.record(values, target.square(), 0.1, flow, torch.tensor([0.0, 0.5]), band, EDGES)
+        risk.expected_record(values, target.square(), 0.1, flow, torch.tensor([0.0, 0.5]), band, EDGES)
     with pytest.raises(InputError, match="edges: expected 4 ascending edges"):
-        risk.record(values, target.square(), 0.1, flow, STEPS, band, EDGES[:3])
+        risk.expected_record(values, target.square(), 0.1, flow, STEPS, band, EDGES[:3])

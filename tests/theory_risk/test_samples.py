@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import eval_gegenbauer, gammaln, roots_jacobi
 
 from overtone.errors import InputError
-from overtone.theory.samples import SampleCurve, Validity, effective_ridge, learning_curve
+from overtone.theory.risk._learning_curve import SampleCurve, Validity, effective_ridge, learning_curve
 
 DRAWS = 60
 

@@ -37,7 +37,7 @@ def test_early_stopping_on_the_circle(circle):
     lam, a = circle
     rule = risk.GradientFlow()
     steps = rule.steps(lam, 120)
-    expected = risk.expected(lam, a.square(), NOISE, rule, steps)
+    expected = risk.expected_risk(lam, a.square(), NOISE, rule, steps)
     oracle = float(expected.total[expected.best])
     shares = torch.stack([rule.learned(lam, t) for t in steps.tolist()])
     by_sure, by_gcv, gaps, last = [], [], [], []
@@ -61,7 +61,7 @@ def test_early_stopping_on_the_circle(circle):
 def test_a_wrong_noise_level_misleads_sure(circle):
     lam, a = circle
     rule = risk.GradientFlow()
-    expected = risk.expected(lam, a.square(), NOISE, rule, rule.steps(lam, 120))
+    expected = risk.expected_risk(lam, a.square(), NOISE, rule, rule.steps(lam, 120))
     oracle = float(expected.total[expected.best])
     reached = []
     for y in draws(a, NOISE, 30):
@@ -136,6 +136,6 @@ def test_bad_input_is_named(circle):
     with pytest.raises(InputError, match="observed: expected coefficients of shape"):
         risk.path(lam, a[:-1], risk.GradientFlow())
     with pytest.raises(InputError, match="rank: expected a rank from 0 to 4, got 5"):
-        risk.Path(torch.ones(1), torch.ones(1), torch.ones(1), 4, 5)
+        risk.SmoothingPath(torch.ones(1), torch.ones(1), torch.ones(1), 4, 5)
     with pytest.raises(InputError, match="degrees: expected one number per step"):
-        risk.Path(torch.ones(1), torch.ones(1), torch.ones(2), 4, 4)
+        risk.SmoothingPath(torch.ones(1), torch.ones(1), torch.ones(2), 4, 4)

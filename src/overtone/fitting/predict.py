@@ -28,9 +28,9 @@ from overtone.probes import Window
 from overtone.records import metrics as derived
 from overtone.signals import Signal, on_grid
 from overtone.theory import barron, risk
-from overtone.theory.agreement import Agreement, agreement
 from overtone.theory.dynamics import Prediction, silent
 from overtone.theory.dynamics import predict as foretell
+from overtone.theory.dynamics._agreement import Agreement, agreement
 
 if TYPE_CHECKING:
     import xarray
@@ -240,7 +240,7 @@ def _width(signal: Signal, noise: Tensor) -> int | None:
     for channel, floor in zip(signal.grid_values.double().unbind(-1), noise.tolist(), strict=True):
         wanted = max(CLOSE * float(channel.std()), floor if math.isfinite(floor) else 0.0)
         if wanted > 0:
-            found = barron.grid(channel, grid.spacing, periodic=grid.periodic)
+            found = barron.constant_on_grid(channel, grid.spacing, periodic=grid.periodic)
             widths.append(found.relu_width(wanted))
     return max(widths, default=1)
 

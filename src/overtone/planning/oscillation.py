@@ -59,7 +59,7 @@ class Oscillation:
                 values = values.mean(axis, keepdim=True)
         values = values.reshape([window.shape[axis] for axis in long])
         inside = window.restrict(grid)
-        found = barron.grid(
+        found = barron.constant_on_grid(
             values, [grid.spacing[axis] for axis in long], periodic=[inside.periodic[axis] for axis in long]
         )
         growth = found.growth if math.isfinite(found.growth) else None

@@ -48,7 +48,7 @@ def foretold(clean: Signal, noise: float, bandwidth: float) -> tuple[float, floa
     eigenvalues = (eigenvalues / eigenvalues.max()).clamp(min=0)
     power = (modes.mT @ clean.values.double())[:, 0].square()
     steps = torch.logspace(-1, 4, 60, dtype=torch.float64)
-    found = risk.expected(eigenvalues, power, noise**2, risk.GradientFlow(), steps)
+    found = risk.expected_risk(eigenvalues, power, noise**2, risk.GradientFlow(), steps)
     return found.best_step, float(found.total[-1])
 
 

@@ -26,7 +26,9 @@ def measure(seed: int, drawn: bool, dimension: int, widths: list[int], draws: in
             found = network(target, x, width, one) if drawn else best_fixed(wanted, x, width, one)
             errors[i] += float((found - wanted).square().mean()) / draws
     slope = float(np.polyfit(np.log(widths), np.log(errors), 1)[0])
-    within = all(error <= barron.bound(1.0, 1.0, width) for error, width in zip(errors, widths, strict=True))
+    within = all(
+        error <= barron.error_bound(1.0, 1.0, width) for error, width in zip(errors, widths, strict=True)
+    )
     return Measured(slope if within else math.nan, {"": (widths, errors)})
 
 

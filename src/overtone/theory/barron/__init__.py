@@ -1,10 +1,19 @@
 """The Barron constant: how many units a signal needs, in any number of dimensions."""
 
-from overtone.theory.barron.bounds import advised_width, bound, relu_bound, relu_width
-from overtone.theory.barron.cosines import CosineSum
-from overtone.theory.barron.grid import BarronConstant, border_jump, grid
-from overtone.theory.barron.maurey import DrawnNetwork, ReluNetwork, StepNetwork, draw_relu, draw_steps
-from overtone.theory.barron.scattered import ScatteredConstant, Window, scattered
+from overtone.theory.barron._bounds import (
+    CosineSum,
+    DrawnNetwork,
+    ReluNetwork,
+    StepNetwork,
+    draw_relu,
+    draw_steps,
+    error_bound,
+    relu_error_bound,
+    required_relu_width,
+    required_width,
+)
+from overtone.theory.barron._grid import BarronConstant, border_jump, constant_on_grid
+from overtone.theory.barron._points import BorderWindow, PointsConstant, constant_at_points
 
 __all__ = [
     "BarronConstant",

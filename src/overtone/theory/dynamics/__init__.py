@@ -1,16 +1,14 @@
 """Learning curves in time: what training will do to a network, from its tangent kernel and its own initial output."""
 
-from overtone.theory.dynamics.growth import Growth, Kernels
-from overtone.theory.dynamics.leaps import Leaps
-from overtone.theory.dynamics.linear import Linearised, Moment, propagate
-from overtone.theory.dynamics.minibatch import Spread, spread
-from overtone.theory.dynamics.optimizer import rate_of, rule_of
-from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.preconditioned import push, tangent_kernel
-from overtone.theory.dynamics.prediction import LARGEST, Prediction, predict, silent
-from overtone.theory.dynamics.record import Ledger
-from overtone.theory.dynamics.rules import Descent, Flow, Rule, State
-from overtone.theory.dynamics.separable import separable_kernel
+from overtone.theory._mode_dynamics import Descent, Flow, ModeState, OptimizerDynamics
+from overtone.theory.dynamics._linearised import KernelGrowth, KernelHistory, Linearised, Snapshot, propagate
+from overtone.theory.dynamics._minibatch import MinibatchScatter, minibatch_scatter
+from overtone.theory.dynamics._optimizers import effective_rate, optimizer_dynamics
+from overtone.theory.dynamics._pilot_run import PilotRun
+from overtone.theory.dynamics._preconditioned import output_change, separable_kernel, tangent_kernel
+from overtone.theory.dynamics._predict import LARGEST, Prediction, predict, silent
+from overtone.theory.dynamics._problem import RecordBuilder
+from overtone.theory.dynamics._relinearisation import Relinearisation
 from overtone.theory.dynamics.steps import log_steps
 
 __all__ = [

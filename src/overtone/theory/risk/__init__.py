@@ -1,12 +1,26 @@
 """Noise and risk: what training learns of the noise, when to stop, and what no smoother can avoid."""
 
-from overtone.theory.risk.divergence import Estimate, divergence, stein_risk
-from overtone.theory.risk.expected import Risk, expected
-from overtone.theory.risk.filters import Filter, GradientDescent, GradientFlow, Ridge
-from overtone.theory.risk.irreducible import Irreducible, excess_signal, irreducible
-from overtone.theory.risk.path import Path, path, rank
-from overtone.theory.risk.record import record
-from overtone.theory.risk.stops import Stop, StopVerdict, gcv, gcv_stop, sure, sure_stop
+from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, Ridge, SpectralFilter
+from overtone.theory.risk._divergence import Estimate, degrees_of_freedom, stein_risk
+from overtone.theory.risk._expected import (
+    Risk,
+    WienerBound,
+    excess_signal,
+    expected_record,
+    expected_risk,
+    irreducible,
+)
+from overtone.theory.risk._stopping import (
+    SmoothingPath,
+    Stop,
+    StopVerdict,
+    gcv,
+    gcv_stop,
+    path,
+    rank,
+    sure,
+    sure_stop,
+)
 
 __all__ = [
     "Estimate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -12,14 +13,18 @@ from torch import Tensor, nn
 
 from overtone._utils import seeding as rng
 from overtone.errors import InputError, RunError
-from overtone.theory.dynamics.linear import Linearised
-from overtone.theory.dynamics.optimizer import Schedule, constant, second_moments, velocities
-from overtone.theory.dynamics.preconditioned import push, tangent_kernel
-from overtone.theory.ntk.empirical.calling import FAILURES, outputs_of
+from overtone.nn import Field
+from overtone.signals import Normalisation, Signal
+from overtone.theory.dynamics._linearised import Linearised
+from overtone.theory.dynamics._optimizers import Schedule, constant, second_moments, velocities
+from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
+from overtone.theory.ntk.empirical.calling import FAILURES, half_the_digits, outputs_of
+from overtone.theory.ntk.empirical.plan import trained_parameters
+from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
 from overtone.theory.ntk.empirical.untouched import untouched
 
 
-def copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
+def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
     """A copy of a network together with its optimizer.
 
     Raises:
@@ -38,7 +43,7 @@ def copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Mod
 
 
 @final
-class Pilot:
+class PilotRun:
     """Trains a copy; the network and optimizer passed are left as they are.
 
     Args:
@@ -68,7 +73,7 @@ class Pilot:
         schedule: Schedule = constant,
         seed: int = 0,
     ) -> None:
-        self.network, self.optimizer = copied(network, optimizer)
+        self.network, self.optimizer = _copied(network, optimizer)
         self.step, self.seconds, self.seed = 0, 0.0, seed
         self._x, self._y, self._schedule = x, y, schedule
         self.batch = None if batch is None or batch >= len(x) else batch
@@ -181,7 +186,7 @@ class Pilot:
         """
         kernel = self.kernel(x, memory=memory)
         moving = velocities(self.optimizer, self.network)
-        velocity = None if moving is None else push(self.network, x, moving)
+        velocity = None if moving is None else output_change(self.network, x, moving)
         if train is not None:
             kernel = kernel.reshape(len(kernel), len(x), -1)[:, train].reshape(len(kernel), -1)
         return Linearised.of(self.outputs(x), y, kernel, train, velocity, mean_over)
@@ -191,3 +196,107 @@ class Pilot:
             return self._x, self._y
         pick = torch.randint(len(self._x), (self.batch,), generator=self._draws, device=self._x.device)
         return self._x[pick], self._y[pick]
+
+
+MODE_SAMPLES = 64
+"""Samples at which training and evaluation mode are compared."""
+
+
+@final
+class NormalisedOutputs(nn.Module):
+    """A field's outputs as the training loss sees them."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.field = field
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """(N, C) normalised values at (N, d) physical coordinates."""
+        return self.field.normalised(coords)
+
+
+@final
+class RawOutputs(nn.Module):
+    """Any module that maps coordinates in its parameters' precision to values as they are."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """(N, C) values at (N, d) physical coordinates."""
+        return outputs_of(self.network, coords.to(parameter_dtype(self.network)))
+
+
+def parameter_dtype(network: nn.Module) -> torch.dtype:
+    """Precision of a network's parameters."""
+    return next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+
+
+def as_loss_sees_it(network: nn.Module) -> nn.Module:
+    """The network whose outputs the loss compares with targets: a field's before they are restored, else its own."""
+    return NormalisedOutputs(network) if isinstance(network, Field) else RawOutputs(network)
+
+
+def in_network_values(signal: Signal, network: nn.Module) -> Signal:
+    """The signal normalised as the network's outputs are: not at all unless the network is a field."""
+    if isinstance(network, Field):
+        return signal
+    channels = signal.values.shape[1]
+    none = Normalisation(
+        torch.zeros(channels, device="cpu").double(), torch.ones(channels, device="cpu").double()
+    )
+    return replace(signal, normalisation=none)
+
+
+def check_network(network: nn.Module, signal: Signal) -> None:
+    """Raise InputError unless a network can be predicted at a signal's samples.
+
+    Args:
+        network: Any module.
+        signal: What is predicted.
+    """
+    trained = list(trained_parameters(network).values())
+    seen, coords = as_loss_sees_it(network), signal.coords.to(trained[0].device)
+    if not isinstance(network, Field):
+        _check_distinct(coords, parameter_dtype(network))
+    check_samples(seen, coords=coords)
+    step = -(-len(coords) // MODE_SAMPLES)
+    with untouched(seen, coords.device):
+        usual = first_outputs(seen, coords[::step])
+        if usual.shape[1] != signal.values.shape[1]:
+            raise InputError(
+                f"a network of {signal.values.shape[1]} outputs, one for each channel of the signal",
+                f"{usual.shape[1]}",
+                "predict a network of as many outputs as the signal has channels",
+                "network",
+            )
+        if not outputs_of(seen, coords[::step]).requires_grad:
+            raise InputError(
+                "a network whose outputs have gradients",
+                "outputs that no parameter has a gradient from, as under torch.no_grad() or after detach()",
+                "let it compute its outputs with gradients on",
+                "network",
+            )
+        seen.train()
+        training = first_outputs(seen, coords[::step])
+    difference = (training - usual).nan_to_num().abs().max()
+    if difference > half_the_digits(usual.dtype) * usual.nan_to_num().abs().max():
+        raise InputError(
+            "a network that computes the same in training and in evaluation mode",
+            f"outputs that differ by {float(difference):.1e}",
+            "predict it without dropout and without statistics of the batch",
+            "network",
+        )
+
+
+def _check_distinct(coords: Tensor, dtype: torch.dtype) -> None:
+    """Samples at different places must not coincide in the network's precision."""
+    apart, left = (len(torch.unique(each, dim=0)) for each in (coords, coords.to(dtype)))
+    if left < apart:
+        raise InputError(
+            f"coordinates that {str(dtype).removeprefix('torch.')} tells apart",
+            f"{apart} places of which it makes {left}",
+            "convert the network to float64 with .double(), or shift and scale the coordinates of the signal",
+            "network",
+        )

@@ -17,15 +17,13 @@ from overtone.nn import Field
 from overtone.records import metrics as derived
 from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
-from overtone.theory.agreement import Limit
-from overtone.theory.dynamics.beyond import Beyond
-from overtone.theory.dynamics.cost import Cost
-from overtone.theory.dynamics.foretelling import Foretelling, Found
-from overtone.theory.dynamics.optimizer import Schedule, constant, rule_of
-from overtone.theory.dynamics.rules import Flow
-from overtone.theory.dynamics.scene import Scene
-from overtone.theory.dynamics.sentences import Findings
-from overtone.theory.dynamics.trained import check_network, in_its_values
+from overtone.theory._mode_dynamics import Flow
+from overtone.theory.dynamics._agreement import ValidityLimit
+from overtone.theory.dynamics._findings import Continuation, Cost, Findings
+from overtone.theory.dynamics._optimizers import Schedule, constant, optimizer_dynamics
+from overtone.theory.dynamics._pilot_run import check_network, in_network_values
+from overtone.theory.dynamics._prediction_run import PredictionOutcome, PredictionRun
+from overtone.theory.dynamics._problem import PredictionProblem
 
 if TYPE_CHECKING:
     import xarray
@@ -68,7 +66,7 @@ class Prediction:
     pilot: int
     earliest: NDArray[np.float64]
     latest: NDArray[np.float64]
-    holds_until: Limit | None
+    holds_until: ValidityLimit | None
     largest_rate: float
     diverges_at: int | None
     scatter: NDArray[np.float64] | None
@@ -140,16 +138,16 @@ def predict(
     began, seen = time.perf_counter(), signal if part is None else part
     _check(seen, network, optimizer, steps, pilot, batch)
     check_network(network, seen)
-    signal, seen = (in_its_values(each, network) for each in (signal, seen))
+    signal, seen = (in_network_values(each, network) for each in (signal, seen))
     base = float(optimizer.param_groups[0]["lr"])
-    beyond = Beyond.of(pilot, part is not None)
-    found = Foretelling(
+    beyond = Continuation.of(pilot, part is not None)
+    found = PredictionRun(
         signal,
         network,
         optimizer,
-        Scene.of(signal, seen, network, lambda step: base * schedule(step), bands, noise),
+        PredictionProblem.of(signal, seen, network, lambda step: base * schedule(step), bands, noise),
         part is None,
-        Flow() if flow else rule_of(optimizer),
+        Flow() if flow else optimizer_dynamics(optimizer),
         batch,
         schedule,
         steps,
@@ -165,7 +163,12 @@ def predict(
 
 
 def _told(
-    found: Found, beyond: Beyond, steps: int, cost: Cost, part: Signal | None, signal: Signal
+    found: PredictionOutcome,
+    beyond: Continuation,
+    steps: int,
+    cost: Cost,
+    part: Signal | None,
+    signal: Signal,
 ) -> Prediction:
     """The record up to the last step, with what to know about it."""
     span, ending = found.span, found.stability.diverges_at

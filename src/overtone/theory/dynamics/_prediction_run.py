@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -14,21 +14,73 @@ from numpy.typing import NDArray
 from torch import nn
 
 from overtone.signals import Signal
-from overtone.theory.dynamics.beyond import Beyond
-from overtone.theory.dynamics.cost import Meter
-from overtone.theory.dynamics.course import Course
-from overtone.theory.dynamics.growth import Kernels
-from overtone.theory.dynamics.leaps import LONGEST, Leaps
-from overtone.theory.dynamics.linear import Linearised, Rate
-from overtone.theory.dynamics.optimizer import Schedule, rate_of
-from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.rules import Descent, Rule
-from overtone.theory.dynamics.scene import Scene
-from overtone.theory.dynamics.span import Span
-from overtone.theory.dynamics.stability import Stability, at_rest, ends, largest_rate, proof, sampled
+from overtone.theory._mode_dynamics import Descent, OptimizerDynamics
+from overtone.theory.dynamics._extrapolation import Extrapolation, PredictionInterval
+from overtone.theory.dynamics._findings import Continuation, CostMeter
+from overtone.theory.dynamics._linearised import KernelHistory, Linearised, Rate, loss_bound
+from overtone.theory.dynamics._optimizers import Schedule, effective_rate
+from overtone.theory.dynamics._pilot_run import PilotRun, as_loss_sees_it
+from overtone.theory.dynamics._problem import PredictionProblem
+from overtone.theory.dynamics._relinearisation import MAX_STEP_SHARE, Relinearisation
+from overtone.theory.dynamics._stability import (
+    Stability,
+    divergence_step,
+    largest_rate,
+    linearise_at_start,
+    linearise_sample,
+    steps_to_diverge,
+)
 from overtone.theory.dynamics.steps import log_steps
-from overtone.theory.dynamics.trained import as_trained
-from overtone.theory.dynamics.walk import Walk
+
+
+@final
+class RecordedPilot:
+    """Trains a pilot and notes rows.
+
+    Args:
+        scene: What is predicted.
+        pilot: At its first step.
+        rows: Steps that are recorded.
+    """
+
+    def __init__(self, scene: PredictionProblem, pilot: PilotRun, rows: Sequence[int]) -> None:
+        self.scene, self.pilot, self.rows = scene, pilot, rows
+        loss = self._note()
+        if not math.isfinite(loss):
+            raise pilot.diverged(loss)
+        self._largest = loss_bound(loss, float(scene.y[scene.train].square().mean()))
+
+    def to(self, step: int, look: Callable[[], None] | None = None) -> int | None:
+        """Train up to a step, whose row is noted too, and look at the network half way, if there is a half way.
+
+        Args:
+            step: Where to.
+            look: Called half way from the beginning.
+
+        Returns:
+            The last step at which the loss was within bounds if it leaves them, or else None.
+        """
+        middle = step // 2 if look else 0
+        now = self.pilot.step
+        for stop in sorted({s for s in (*self.rows, middle, step) if now < s <= step}):
+            if not self.pilot.survives(stop - self.pilot.step, self._largest):
+                return self.pilot.step - 1
+            if (stop in self.rows or stop == step) and not self._note() <= self._largest:
+                return stop - 1
+            if look and 1 <= stop == middle < step:
+                look()
+        return None
+
+    def _note(self) -> float:
+        """The loss now, noted with its row if it is finite."""
+        scene, step = self.scene, self.pilot.step
+        outputs = self.pilot.outputs(scene.x)
+        loss = float((outputs - scene.y)[scene.train].square().mean())
+        if not bool(outputs.isfinite().all()):
+            return math.nan
+        scene.ledger.add(step, outputs.cpu(), loss, scene.rate(step))
+        return loss
+
 
 HALF, QUARTER = 0.5, 0.25
 """Share of the growth seen so far that goes on, for a whole signal and for a window."""
@@ -36,7 +88,7 @@ HALF, QUARTER = 0.5, 0.25
 
 @final
 @dataclass(frozen=True)
-class Found:
+class PredictionOutcome:
     """What was found out.
 
     Attributes:
@@ -49,7 +101,7 @@ class Found:
         seconds: What a step of the pilot took; None without one.
     """
 
-    span: Span
+    span: PredictionInterval
     stability: Stability
     pilot: int
     since: int
@@ -60,7 +112,7 @@ class Found:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Foretelling:
+class PredictionRun:
     """One prediction in the making.
 
     Attributes:
@@ -83,9 +135,9 @@ class Foretelling:
     signal: Signal
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    scene: Scene
+    scene: PredictionProblem
     whole: bool
-    rule: Rule
+    rule: OptimizerDynamics
     batch: int | None
     schedule: Schedule
     steps: int
@@ -95,7 +147,7 @@ class Foretelling:
     attrs: dict[str, Any]
     tell: Callable[[str], None]
 
-    def run(self, pilot: int, beyond: Beyond) -> Found:
+    def run(self, pilot: int, beyond: Continuation) -> PredictionOutcome:
         """The prediction.
 
         Args:
@@ -104,7 +156,7 @@ class Foretelling:
         """
         return self._after(pilot, beyond) if pilot else self._at_once()
 
-    def _at_once(self) -> Found:
+    def _at_once(self) -> PredictionOutcome:
         """From the network as it is."""
         taken = self._pilot(self.schedule)
         linear = taken.linearise(
@@ -113,71 +165,73 @@ class Foretelling:
         stability = self._foresight(taken, linear)
         scatter = self._scatter(linear, taken, stability)
         span = self._course(linear, 0, False, stability.diverges_at).span(None, self._told(stability, 0))
-        return Found(span, stability, 0, 0, linear.clipped, scatter, None)
+        return PredictionOutcome(span, stability, 0, 0, linear.clipped, scatter, None)
 
-    def _after(self, pilot: int, beyond: Beyond) -> Found:
+    def _after(self, pilot: int, beyond: Continuation) -> PredictionOutcome:
         """From where a pilot ends."""
-        scene, taken, kernels = self.scene, self._pilot(self.schedule), Kernels()
-        leaps = Leaps(taken, scene.x, scene.y, scene.train, self.rule, self._rate)
+        scene, taken, kernels = self.scene, self._pilot(self.schedule), KernelHistory()
+        leaps = Relinearisation(taken, scene.x, scene.y, scene.train, self.rule, self._rate)
 
-        meter = Meter(self.tell, pilot, self.steps)
+        meter = CostMeter(self.tell, pilot, self.steps)
 
         def look() -> None:
             began, pace = time.perf_counter(), taken.seconds / taken.step
             kernels.note(taken.step, leaps.view().linear.kernel)
-            share = LONGEST if beyond is Beyond.LEAPS else math.inf
+            share = MAX_STEP_SHARE if beyond is Continuation.LEAPS else math.inf
             meter.at_look(pace, time.perf_counter() - began, share)
 
-        stability = self._survival(Walk(scene, taken, self._rows), pilot, look)
+        stability = self._survival(RecordedPilot(scene, taken, self._rows), pilot, look)
         trained, pace = taken.step, taken.seconds / max(1, taken.step)
         attrs = self._told(stability, trained)
         if stability.diverges_at is not None:
             record = scene.ledger.record(attrs).sel(step=slice(None, stability.diverges_at))
-            span = Span(record, record, record, trained)
-            return Found(span, stability, trained, trained, 0.0, None, pace)
+            span = PredictionInterval(record, record, record, trained)
+            return PredictionOutcome(span, stability, trained, trained, 0.0, None, pace)
         scatter = (
             self._scatter(leaps.view(taken.samples).linear, taken, stability)
             if self._scatters(taken)
             else None
         )
-        if beyond is Beyond.LEAPS:
+        if beyond is Continuation.LEAPS:
             linear, kernels = scene.leap(leaps, self._rows, self.steps, kernels, meter.at_leap)
         else:
             linear = leaps.view(taken.samples).linear
         growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)
         span = self._course(linear, taken.step, True, None).span(growth, attrs)
-        return Found(span, stability, trained, taken.step, linear.clipped, scatter, pace)
+        return PredictionOutcome(span, stability, trained, taken.step, linear.clipped, scatter, pace)
 
-    def _survival(self, walk: Walk, pilot: int, look: Callable[[], None]) -> Stability:
+    def _survival(self, walk: RecordedPilot, pilot: int, look: Callable[[], None]) -> Stability:
         """Train the pilot, and a rate beyond stability so long that a divergence would have been seen."""
         taken, last = walk.pilot, walk.to(pilot, look)
         if last is None:
             now = self.scene.rate(taken.step)
-            largest = largest_rate(sampled(taken), self.rule, taken.batch)
-            last = walk.to(max(pilot, min(proof(self.rule, now, largest), self.steps - 1)))
+            largest = largest_rate(linearise_sample(taken), self.rule, taken.batch)
+            last = walk.to(max(pilot, min(steps_to_diverge(self.rule, now, largest), self.steps - 1)))
             if last is None:
                 return Stability(now, largest)
         again = self._pilot(self.schedule)
-        Walk(self.scene, again, ()).to(last)
-        largest = largest_rate(at_rest(self._pilot(self.schedule)), self.rule, taken.batch)
+        RecordedPilot(self.scene, again, ()).to(last)
+        largest = largest_rate(linearise_at_start(self._pilot(self.schedule)), self.rule, taken.batch)
         return Stability(self.scene.rate(last), largest, last, measured=True)
 
-    def _foresight(self, taken: Pilot, linear: Linearised) -> Stability:
+    def _foresight(self, taken: PilotRun, linear: Linearised) -> Stability:
         """By the initial kernel alone."""
-        seen = linear if self.whole else sampled(taken)
-        last = ends(seen, self.rule, self._rate, taken.batch, self._rows)
+        seen = linear if self.whole else linearise_sample(taken)
+        last = divergence_step(seen, self.rule, self._rate, taken.batch, self._rows)
         return Stability(self.scene.rate(last or 0), largest_rate(seen, self.rule, taken.batch), last)
 
-    def _course(self, linear: Linearised, since: int, held: bool, until: int | None) -> Course:
+    def _course(self, linear: Linearised, since: int, held: bool, until: int | None) -> Extrapolation:
         share = HALF if self.whole else QUARTER
-        return Course(
+        return Extrapolation(
             self.scene, linear, self.rule, self._rate, held, since, self.steps, until, self.ratio, share
         )
 
-    def _scatters(self, taken: Pilot) -> bool:
+    def _scatters(self, taken: PilotRun) -> bool:
         return taken.batch is not None and self.rule == Descent()
 
-    def _scatter(self, linear: Linearised, taken: Pilot, stability: Stability) -> NDArray[np.float64] | None:
+    def _scatter(
+        self, linear: Linearised, taken: PilotRun, stability: Stability
+    ) -> NDArray[np.float64] | None:
         if taken.batch is None or not self._scatters(taken):
             return None
         last = self.steps if stability.diverges_at is None else stability.diverges_at
@@ -188,16 +242,16 @@ class Foretelling:
 
     @property
     def _rate(self) -> Rate:
-        return rate_of(self.optimizer, self.schedule)
+        return effective_rate(self.optimizer, self.schedule)
 
     @property
     def _rows(self) -> tuple[int, ...]:
         return log_steps(self.steps, self.ratio)
 
-    def _pilot(self, schedule: Schedule) -> Pilot:
+    def _pilot(self, schedule: Schedule) -> PilotRun:
         """A pilot on all samples that are trained on, where and in what precision the scene is."""
         index = self.signal.train_index
         x = self.signal.geometry.coords(index).to(self.scene.x.device)
         y = self.signal.normalisation.apply(self.signal.values[index]).to(self.scene.y)
-        network = as_trained(self.network)
-        return Pilot(network, self.optimizer, x, y, batch=self.batch, schedule=schedule, seed=self.seed)
+        network = as_loss_sees_it(self.network)
+        return PilotRun(network, self.optimizer, x, y, batch=self.batch, schedule=schedule, seed=self.seed)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.spectra import GridTransform
-from overtone.theory.dynamics.bounds import bound, last_within
-from overtone.theory.dynamics.linear import Linearised, Rate, mean_rate
-from overtone.theory.dynamics.rules import Descent
+from overtone.theory._mode_dynamics import Descent, ModeState
+from overtone.theory.dynamics._linearised import Linearised, Rate, last_true, loss_bound, mean_rate
+from overtone.theory.dynamics._preconditioned import split_layers
+from overtone.theory.ntk.empirical.features import Explicit
+from overtone.theory.ntk.empirical.sources import Samples
+from overtone.theory.ntk.empirical.untouched import untouched
 
 SLIGHT = 1e-7
 """Share of the largest eigenvalue below which a mode's scatter, of the order of the share squared, is left out."""
@@ -26,7 +29,7 @@ HALVINGS = 60
 
 @final
 @dataclass(frozen=True)
-class Spread:
+class MinibatchScatter:
     """The scatter of outputs over draws of the batches, at one step.
 
     Attributes:
@@ -67,7 +70,7 @@ class Spread:
         return torch.where(known, self.network.cross / torch.where(known, values, 1.0), 0.0)
 
 
-def spread(
+def minibatch_scatter(
     network: Linearised,
     rule: Descent,
     rate: Rate,
@@ -75,7 +78,7 @@ def spread(
     steps: Sequence[int],
     since: int = 0,
     ceiling: float = math.inf,
-) -> Iterator[Spread]:
+) -> Iterator[MinibatchScatter]:
     """The variance of stochastic gradient descent about its mean, for a kernel that stays.
 
     Batches of B of the n samples are drawn with replacement, C outputs each. With g = rate 2 / (n C) and k the
@@ -123,10 +126,10 @@ def spread(
             mean, now = network.advance(mean, rule, held, step - now, ceiling=ceiling), step
         reached = network.eigenvalues > SLIGHT * network.eigenvalues.max()
         variance = (moments - mean.residual.square()).clamp_min(0)
-        yield Spread(step, torch.where(reached, variance, 0.0), network)
+        yield MinibatchScatter(step, torch.where(reached, variance, 0.0), network)
 
 
-def bears(network: Linearised, batch: int, limit: float) -> float:
+def largest_bounded_rate(network: Linearised, batch: int, limit: float) -> float:
     """The largest learning rate at which the expected square of the residual stays bounded, as `spread` has it.
 
     That is where the largest eigenvalue of its recursion is 1: with g = rate 2 / (n C),
@@ -150,7 +153,7 @@ def bears(network: Linearised, batch: int, limit: float) -> float:
     return low
 
 
-def bounded_until(
+def last_bounded_step(
     network: Linearised, rate: Rate, batch: int, steps: Sequence[int], since: int = 0
 ) -> int | None:
     """The last step at which the expected loss of stochastic gradient descent is within bounds.
@@ -166,14 +169,14 @@ def bounded_until(
         The step; None if all of `steps` are.
     """
     moments, now = network.begin().residual.square(), since
-    largest = bound(float(moments.sum()))
+    largest = loss_bound(float(moments.sum()))
     for step in steps:
         if step == now:
             continue
         mixing = _Mixing.of(network, mean_rate(rate, now, step), batch, math.inf)
         move = functools.partial(mixing.advance, moments)
         if not float(move(step - now).sum()) <= largest:
-            return now + last_within(_inside(move, largest), step - now)
+            return now + last_true(_inside(move, largest), step - now)
         moments, now = move(step - now), step
     return None
 
@@ -211,3 +214,116 @@ class _Mixing:
         summed = torch.where(near, float(steps), (1 - powers) / torch.where(near, 1.0, 1 - self.values))
         after = self.root * (self.vectors @ (powers * (self.vectors.mT @ scaled) + summed * driven))
         return torch.where(part, after, moments)
+
+
+SLOW = 1e-6
+"""Drive of a mode times steps below which it is not moved."""
+
+
+def advance_on_batches(
+    network: Linearised,
+    state: ModeState,
+    rule: Descent,
+    rate: float,
+    batches: Tensor,
+    ceiling: float = math.inf,
+) -> ModeState:
+    """The state after one step per batch, each on the residual of its own samples.
+
+    With w_n how often sample n of N is in a batch of B, times N / B,
+
+        b <- m b + (1 - d) gain (w * r),    a <- a + rate b,    r <- r - rate (K b + inherited).
+
+    Unlike the mean, such a run carries the jitter of its parameters along, which is what slows the learning of
+    features down where batches are small.
+
+    Args:
+        network: The expansion.
+        state: Where training is.
+        rule: The optimizer.
+        rate: Learning rate.
+        batches: (steps, B) rows of the trained samples.
+        ceiling: As in `propagate`.
+    """
+    values = network.eigenvalues
+    if ceiling < math.inf:
+        values = values.clamp_max(ceiling * rule.limit(rate) / network.gain)
+    moved = network.gain * rate * values * len(batches) > SLOW
+    modes, held = network.modes[:, moved], values[moved]
+    r, b, p = (modes @ each[moved] for each in (state.residual, state.velocity, state.inherited))
+    still = network.modes @ state.residual - r
+    a, m, left = torch.zeros_like(b), rule.momentum, 1.0
+    samples, channels = len(network.train), network.outputs.shape[1]
+    for rows in batches:
+        weight = torch.bincount(rows, minlength=samples).to(r) * (samples / len(rows))
+        pull = (weight[:, None] * (r + still).reshape(samples, channels)).reshape(-1)
+        b = m * b + (1 - rule.dampening) * network.gain * pull
+        left *= m
+        a = a + rate * b
+        r = r - rate * (modes @ (held * (modes.mT @ b)) + left * p)
+    known = network.eigenvalues > 0
+    ratio = torch.where(known, values / torch.where(known, network.eigenvalues, 1.0), 1.0)
+    gone = rate * state.fading * (m - m * left) / (1 - m)
+    along = network.modes.mT
+    return replace(
+        state,
+        residual=along @ (r + still),
+        dual=state.dual + (along @ a) * ratio,
+        velocity=along @ b,
+        inherited=left * state.inherited,
+        carried=state.carried + gone,
+        fading=state.fading * left,
+    )
+
+
+def mean_squared_gradients(network: nn.Module, x: Tensor, residual: Tensor) -> dict[str, Tensor]:
+    """Mean over the samples of the squared gradient of each sample's own loss, (1 / C) |f - y|^2.
+
+    A linear layer that sees h and passes a back has sample gradients a h^T, so that the mean is that of
+    a^2 (h^2)^T, a product; all other layers go by explicit gradients.
+
+    Args:
+        network: Maps (N, ...) to (N, C).
+        x: (N, ...) samples.
+        residual: (N, C) f - y.
+
+    Returns:
+        By parameter name, in the parameters' shapes.
+    """
+    pull = 2 / residual.shape[1] * residual
+    found: dict[str, Tensor] = {}
+    with untouched(network, x.device):
+        layers, rest = split_layers(network, x)
+        for features, names in layers:
+            back = torch.einsum("nc,cno->no", pull.to(features.grads), features.grads).square()
+            if features.weight:
+                found[names["weight"]] = back.mT @ features.inputs.square() / len(x)
+            if features.bias:
+                found[names["bias"]] = back.mean(0)
+        if rest:
+            source = Samples(network, rest)
+            (explicit,) = source.take(x).features
+            assert isinstance(explicit, Explicit)
+            own = torch.einsum("nc,cnp->np", pull.to(explicit.values), explicit.values)
+            named = dict(network.named_parameters())
+            parts = own.square().mean(0).split([named[name].numel() for name in source.parameters])
+            found |= {
+                n: part.reshape(named[n].shape) for n, part in zip(source.parameters, parts, strict=True)
+            }
+    return found
+
+
+def minibatch_squared_gradients(
+    mean: dict[str, Tensor], each: dict[str, Tensor], batch: int
+) -> dict[str, Tensor]:
+    """E g_B^2 = g^2 + (E_n g_n^2 - g^2) / B for batches of B samples drawn with replacement.
+
+    Args:
+        mean: g, the gradient over all samples, by parameter name.
+        each: E_n g_n^2, from `per_sample_squares`.
+        batch: B.
+    """
+    return {
+        name: g.square() + (each[name] - g.square()).clamp_min(0) / batch if name in each else g.square()
+        for name, g in mean.items()
+    }

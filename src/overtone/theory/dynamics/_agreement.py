@@ -27,7 +27,7 @@ LEARNED = 0.5
 
 @final
 @dataclass(frozen=True)
-class Limit:
+class ValidityLimit:
     """Where a prediction ceases to hold.
 
     Attributes:
@@ -62,7 +62,7 @@ class Agreement:
     predicted: NDArray[np.float64]
     measured: NDArray[np.float64]
     counted: NDArray[np.bool_]
-    limit: Limit | None
+    limit: ValidityLimit | None
     last: int
 
     @property
@@ -215,7 +215,7 @@ def _limit(
     match: NDArray[np.int64],
     content: NDArray[np.bool_],
     since: int,
-) -> tuple[Limit | None, int]:
+) -> tuple[ValidityLimit | None, int]:
     found, last = _departure(ours, theirs, match, since, TOLERANCE)
     found = np.where(content, found, np.nan)
     if not np.isfinite(found).any():
@@ -223,7 +223,7 @@ def _limit(
     band = int(np.nanargmin(found))
     earlier = theirs.step.values[theirs.step.values < found[band]]
     step = int(earlier[-1]) if earlier.size else 0
-    return Limit(step, float(ours.band_low[band]), float(ours.band_high[band])), last
+    return ValidityLimit(step, float(ours.band_low[band]), float(ours.band_high[band])), last
 
 
 def _match(ours: xarray.Dataset, theirs: xarray.Dataset) -> NDArray[np.int64]:

@@ -9,13 +9,12 @@ from typing import final
 
 from torch import Tensor
 
-from overtone.theory.dynamics.bounds import BLOW_UP
-from overtone.theory.dynamics.linear import Linearised, Rate, propagate
-from overtone.theory.dynamics.minibatch import bears, bounded_until
-from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.rules import Descent, Rule
+from overtone.theory._mode_dynamics import Descent, OptimizerDynamics
+from overtone.theory.dynamics._linearised import DIVERGENCE_FACTOR, Linearised, Rate, propagate
+from overtone.theory.dynamics._minibatch import largest_bounded_rate, last_bounded_step
+from overtone.theory.dynamics._pilot_run import PilotRun
 
-LOOKED_AT = 512
+STABILITY_OUTPUTS = 512
 """Outputs from which stability is read; of more, a random part."""
 
 EDGE = 1.2
@@ -53,7 +52,7 @@ class Stability:
     def sentence(self) -> str | None:
         """What to know, if anything."""
         beyond = f"The learning rate {self.rate:g} is beyond the {self.largest:.3g} that the kernel bears"
-        ends = f"after step {self.diverges_at}"
+        divergence_step = f"after step {self.diverges_at}"
         if self.diverges_at is None:
             return (
                 f"{beyond}, yet the pilot did not diverge: the fastest modes are taken to be held at the edge of "
@@ -73,7 +72,7 @@ class Stability:
         return f"{beyond}: training is predicted to diverge {ends}.{doubt}"
 
 
-def largest_rate(network: Linearised, rule: Rule, batch: int | None = None) -> float:
+def largest_rate(network: Linearised, rule: OptimizerDynamics, batch: int | None = None) -> float:
     """The largest stable learning rate: every mode's recursion is stable, gain eigenvalue <= limit(rate).
 
     2 / (gain k) for gradient descent with k the largest eigenvalue, (1 + m) / (1 - d) times as much with momentum m
@@ -92,11 +91,16 @@ def largest_rate(network: Linearised, rule: Rule, batch: int | None = None) -> f
     if top == 0 or math.isinf(rule.limit(1.0)):
         return math.inf
     limit = rule.limit(1.0) / top
-    return bears(network, batch, limit) if batch is not None and rule == Descent() else limit
+    return largest_bounded_rate(network, batch, limit) if batch is not None and rule == Descent() else limit
 
 
-def ends(
-    network: Linearised, rule: Rule, rate: Rate, batch: int | None, steps: Sequence[int], since: int = 0
+def divergence_step(
+    network: Linearised,
+    rule: OptimizerDynamics,
+    rate: Rate,
+    batch: int | None,
+    steps: Sequence[int],
+    since: int = 0,
 ) -> int | None:
     """The last step at which the loss is within bounds, if the kernel stays; None if it is at all of `steps`.
 
@@ -109,12 +113,12 @@ def ends(
         since: Where `network` was taken.
     """
     if batch is not None and rule == Descent():
-        return bounded_until(network, rate, batch, steps, since)
+        return last_bounded_step(network, rate, batch, steps, since)
     *_, last = propagate(network, rule, rate, steps, since)
     return last.step if last.step < steps[-1] else None
 
 
-def proof(rule: Rule, rate: float, largest: float) -> int:
+def steps_to_diverge(rule: OptimizerDynamics, rate: float, largest: float) -> int:
     """Steps after which a network would have diverged if it did so at all, by the growth of its fastest mode.
 
     2 log(BLOW_UP) / (2 log |g|), with g what a step multiplies the mode's residual by: enough for a mode that holds no
@@ -131,10 +135,10 @@ def proof(rule: Rule, rate: float, largest: float) -> int:
     if rate <= EDGE * largest:
         return 0
     growth = rule.factor(rate * rule.limit(largest))
-    return math.ceil(math.log(BLOW_UP) / math.log(growth))
+    return math.ceil(math.log(DIVERGENCE_FACTOR) / math.log(growth))
 
 
-def sampled(pilot: Pilot) -> Linearised:
+def linearise_sample(pilot: PilotRun) -> Linearised:
     """A pilot's network, linearised on `LOOKED_AT` outputs that stand for all that it is trained on.
 
     Args:
@@ -143,17 +147,17 @@ def sampled(pilot: Pilot) -> Linearised:
     return pilot.linearise(*_some(pilot))
 
 
-def at_rest(pilot: Pilot) -> Linearised:
+def linearise_at_start(pilot: PilotRun) -> Linearised:
     """The same of a network that has not moved yet, with the second moments of a step of length zero.
 
     Args:
         pilot: At its first step.
     """
     x, y = _some(pilot)
-    resting = Pilot(pilot.network, pilot.optimizer, x, y, schedule=lambda _: 0.0)
+    resting = PilotRun(pilot.network, pilot.optimizer, x, y, schedule=lambda _: 0.0)
     resting.advance(1)
     return resting.linearise(x, y)
 
 
-def _some(pilot: Pilot) -> tuple[Tensor, Tensor]:
-    return pilot.some(max(1, LOOKED_AT // pilot.channels))
+def _some(pilot: PilotRun) -> tuple[Tensor, Tensor]:
+    return pilot.some(max(1, STABILITY_OUTPUTS // pilot.channels))

@@ -17,7 +17,7 @@ from overtone.errors import InputError
 _CHUNK = 1 << 22
 
 
-class Window(Enum):
+class BorderWindow(Enum):
     """What the samples are multiplied by before they are transformed."""
 
     NONE = "nothing: for signals that vanish at the borders of the box"
@@ -26,7 +26,7 @@ class Window(Enum):
 
 @final
 @dataclass(frozen=True)
-class ScatteredConstant:
+class PointsConstant:
     """Barron constant below a highest frequency, from scattered samples, in value units per coordinate unit.
 
     Attributes:
@@ -46,17 +46,17 @@ class ScatteredConstant:
     notes: tuple[str, ...]
 
 
-def scattered(
+def constant_at_points(
     coords: Tensor,
     values: Tensor,
     *,
     highest: float | None = None,
     density: Tensor | None = None,
-    window: Window = Window.HANN,
+    window: Window = BorderWindow.HANN,
     draws: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
-) -> ScatteredConstant:
+) -> PointsConstant:
     """Barron constant int |w| |f~(w)| dw over |w| <= 2 pi highest, from samples at random points.
 
     f~(w) = (2 pi)^-d int f(x) exp(-i w.x) dx is the mean over samples of f exp(-i w.x) / p(x), p their
@@ -100,7 +100,7 @@ def scattered(
         raise InputError(
             "a positive highest frequency", f"{limit}", "pass cycles per coordinate unit", "highest"
         )
-    if window is Window.HANN:
+    if window is BorderWindow.HANN:
         f = f * torch.sin(torch.pi * (x - start) / extent).square().prod(1)
     term = f * weight / (2 * math.pi) ** d
     size, wave = _frequencies(draws, d, 2 * math.pi * limit, seed)
@@ -119,7 +119,7 @@ def scattered(
             f"the scatter of {n} samples makes up more than half of the estimate below {limit:.3g} cycles per unit:"
             " pass more samples or a lower `highest`",
         )
-    return ScatteredConstant(
+    return PointsConstant(
         lower=lower,
         upper=upper,
         low=max(0.0, lower - factor * float(clear.std())),

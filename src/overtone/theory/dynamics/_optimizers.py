@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.theory.dynamics.rules import Descent
+from overtone.theory._mode_dynamics import Descent
 
 Schedule = Callable[[int], float]
 """What the learning rate is multiplied by at step number t, counted from 0."""
@@ -20,7 +20,7 @@ def constant(step: int) -> float:  # noqa: ARG001
     return 1.0
 
 
-def rule_of(optimizer: torch.optim.Optimizer) -> Descent:
+def optimizer_dynamics(optimizer: torch.optim.Optimizer) -> Descent:
     """The recursion of SGD with or without momentum, or of Adam with its second moments held fixed.
 
     Args:
@@ -55,7 +55,7 @@ def steps_taken(optimizer: torch.optim.Optimizer) -> int:
     return max((int(state.get("step", 0)) for state in optimizer.state.values()), default=0)
 
 
-def rate_of(
+def effective_rate(
     optimizer: torch.optim.Optimizer, schedule: Schedule = constant, since: int = 0
 ) -> Callable[[int], float]:
     """The effective learning rate of step t: the base rate, its schedule, and Adam's first bias correction.

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overtone.records import metrics as derived
-from overtone.theory.agreement import Limit, departure
+from overtone.theory._mode_dynamics import OptimizerDynamics
+from overtone.theory.dynamics._agreement import ValidityLimit, departure
+from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelGrowth, Linearised, Rate, propagate
+from overtone.theory.dynamics._problem import PredictionProblem
+from overtone.theory.dynamics.steps import log_steps
 
 if TYPE_CHECKING:
     import xarray
 
-TRUST = 4.0
+
+MAX_RATIO = 4.0
 """Largest ratio of the latest to the earliest learning step at which a band is still told."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Span:
+class PredictionInterval:
     """Three predictions of the same run, beyond the last step asked for.
 
     Attributes:
@@ -61,11 +67,11 @@ class Span:
         """(band,) bands whose learning step the extremes disagree on by more than `TRUST`."""
         late = np.where(np.isfinite(self.latest), self.latest, np.inf)
         with np.errstate(invalid="ignore"):
-            close = late / self.earliest <= TRUST
+            close = late / self.earliest <= MAX_RATIO
         return self.content & ~close & (np.isfinite(self.parted) | np.isfinite(self.earliest))
 
     @property
-    def limit(self) -> Limit | None:
+    def limit(self) -> ValidityLimit | None:
         """Where the extremes begin to differ; None if they do not."""
         parted = self.parted
         if not np.isfinite(parted).any():
@@ -73,7 +79,7 @@ class Span:
         band = int(np.nanargmin(parted))
         steps = self.between.step.values
         low, high = self.between.band_low.values, self.between.band_high.values
-        return Limit(int(steps[steps < parted[band]][-1]), float(low[band]), float(high[band]))
+        return ValidityLimit(int(steps[steps < parted[band]][-1]), float(low[band]), float(high[band]))
 
     def told(self, last: int) -> xarray.Dataset:
         """The prediction up to step `last`, NaN where it cannot be told."""
@@ -90,3 +96,56 @@ class Span:
 def _learning(record: xarray.Dataset) -> NDArray[np.float64]:
     steps: NDArray[np.float64] = derived.learning_step(derived.combine_channels(record)).values
     return steps
+
+
+@final
+@dataclass(frozen=True)
+class Extrapolation:
+    """What follows the pilot and its leaps, beyond the last step so that late bands are seen too.
+
+    Attributes:
+        scene: What is predicted.
+        linear: The network where pilot and leaps ended.
+        rule: The optimizer.
+        rate: Learning rate per step.
+        held: Whether modes beyond stability are taken to be held there, as in networks that did not diverge.
+        since: Step of `linear`.
+        steps: Last step asked for.
+        until: Where it diverges, or None.
+        ratio: Growth from one recorded step to the next.
+        share: Part of the exponents of a growth that the prediction takes; the extremes take none and all.
+    """
+
+    scene: PredictionProblem
+    linear: Linearised
+    rule: OptimizerDynamics
+    rate: Rate
+    held: bool
+    since: int
+    steps: int
+    until: int | None
+    ratio: float
+    share: float
+
+    def span(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> PredictionInterval:
+        """The prediction between its extremes; without a growth they are one.
+
+        Args:
+            growth: How the kernel would go on growing, if that is known.
+            attrs: Of the records.
+        """
+        frozen = self._record(None, attrs)
+        if growth is None:
+            return PredictionInterval(frozen, frozen, frozen, self.since)
+        return PredictionInterval(
+            self._record(growth, attrs), self._record(growth.slowed(self.share), attrs), frozen, self.since
+        )
+
+    def _record(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> xarray.Dataset:
+        wanted = {self.since, self.steps, *log_steps(round(MAX_RATIO * self.steps), self.ratio)}
+        if self.until is not None:
+            wanted = {step for step in (*wanted, self.until) if step <= self.until}
+        steps = sorted(step for step in wanted if step >= self.since)
+        ceiling = EDGE_FRACTION if self.held else math.inf
+        moments = list(propagate(self.linear, self.rule, self.rate, steps, self.since, growth, ceiling))
+        return self.scene.record(moments, attrs)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from overtone._utils.seeding import derive
 from overtone.errors import InputError, RunError
-from overtone.theory.risk.checks import finite, variance
+from overtone.theory._checks import finite, variance
 
 
 @final
@@ -34,7 +34,7 @@ class Estimate:
     draws: Tensor
 
 
-def divergence(
+def degrees_of_freedom(
     predict: Callable[[Tensor], Tensor],
     observed: Tensor,
     *,

@@ -1,4 +1,4 @@
-"""A network replaced by its first-order expansion: modes of its kernel, and what training does to its outputs."""
+"""What counts as divergence, and the last step before it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,125 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError, RunError
-from overtone.theory.dynamics.bounds import bound, last_within
-from overtone.theory.dynamics.growth import Growth
-from overtone.theory.dynamics.rules import Rule, State
+from overtone.theory._mode_dynamics import ModeState, OptimizerDynamics
+
+DIVERGENCE_FACTOR = 1e6
+"""Growth of the loss beyond which training counts as diverged."""
+
+
+def loss_bound(*losses: float) -> float:
+    """The largest loss that is no divergence.
+
+    Args:
+        losses: Of the start, and others that are no divergence, in squared units.
+    """
+    return DIVERGENCE_FACTOR * max(*losses, torch.finfo(torch.float64).tiny)
+
+
+def last_true(holds: Callable[[int], bool], beyond: int) -> int:
+    """The last n below `beyond` that holds, by bisection.
+
+    Args:
+        holds: True up to some n and false from there; true at 0.
+        beyond: An n that does not hold.
+    """
+    low, high = 0, beyond
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+APART = 1.5
+"""Ratio of the steps of two kernels from which a growth is read, where there are such."""
+
+STEEPEST = 4.0
+"""Largest exponent that is believed: twice the steps then multiply an eigenvalue by 16."""
+
+
+@final
+@dataclass(frozen=True)
+class KernelGrowth:
+    """Eigenvalues that go on as k(t) = k(s) (t / s)^g for t >= s.
+
+    Attributes:
+        exponents: (mode,) g, between 0 and `STEEPEST`.
+        since: s, the step of the kernel whose eigenvalues are continued.
+    """
+
+    exponents: Tensor
+    since: int
+
+    @staticmethod
+    def between(earlier: Tensor, eigenvalues: Tensor, modes: Tensor, first: int, second: int) -> KernelGrowth:
+        """Exponents from the kernel at two steps: g = log(k / u^T K' u) / log(s / s') for each mode u.
+
+        Args:
+            earlier: (M, M) the kernel K' at step `first`.
+            eigenvalues: (M,) k of the kernel at step `second`.
+            modes: (M, M) its eigenvectors u, in columns.
+            first: s', at least 1.
+            second: s, after it.
+
+        Raises:
+            InputError: If the steps are not 1 <= first < second.
+        """
+        if not 1 <= first < second:
+            raise InputError(
+                "1 <= first < second", f"{first} and {second}", "linearise twice along the pilot", "growth"
+            )
+        floor = torch.finfo(torch.float64).eps * len(modes) * eigenvalues.max()
+        before = ((earlier.double() @ modes) * modes).sum(0).clamp_min(floor)
+        ratio = torch.log(eigenvalues.clamp_min(floor) / before)
+        per_octave = torch.log(torch.tensor(second / first, dtype=torch.float64, device="cpu"))
+        return KernelGrowth((ratio / per_octave).clamp(0, STEEPEST), second)
+
+    def slowed(self, share: float) -> KernelGrowth:
+        """The same with `share` of the exponents."""
+        return KernelGrowth(share * self.exponents, self.since)
+
+    def factor(self, start: int, stop: int) -> Tensor:
+        """(mode,) mean of (t / s)^g over start <= t <= stop."""
+        power = self.exponents + 1
+        a, b = start / self.since, stop / self.since
+        return (b**power - a**power) / (power * (b - a))
+
+
+@final
+class KernelHistory:
+    """A few kernels of the same samples on the way, to read a growth from."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[int, Tensor]] = []
+
+    def branch(self) -> KernelHistory:
+        """Another one that begins with the same kernels."""
+        other = KernelHistory()
+        other._noted = list(self._noted)
+        return other
+
+    def note(self, step: int, kernel: Tensor) -> None:
+        """Keep the kernel at a step, unless one shortly before is kept; steps ascend from 1."""
+        if self._noted and step < self._noted[-1][0] * math.sqrt(APART):
+            return
+        known = [each for each in self._noted if each[0] * APART <= step]
+        self._noted = [*known[-1:], *self._noted[len(known) :], (step, kernel)]
+
+    def growth(self, eigenvalues: Tensor, modes: Tensor, step: int) -> KernelGrowth | None:
+        """The growth from the last kernel `APART` before `step`, or else the first one; None if there is none earlier.
+
+        Args:
+            eigenvalues: (M,) of the kernel at `step`.
+            modes: (M, M) its eigenvectors, in columns.
+            step: Step of that kernel.
+        """
+        earlier = [each for each in self._noted if each[0] < step]
+        far = [each for each in earlier if each[0] * APART <= step]
+        if not earlier:
+            return None
+        first, kernel = far[-1] if far else earlier[0]
+        return KernelGrowth.between(kernel, eigenvalues, modes, first, step)
+
 
 Rate = Callable[[int], float]
 """The learning rate of step number t, counted from 0."""
@@ -22,7 +138,7 @@ Rate = Callable[[int], float]
 SAMPLED = 256
 """Steps between two recorded ones of which the learning rate is averaged; with fewer in between, all of them."""
 
-CALM = 0.5
+EDGE_FRACTION = 0.5
 """Share of the stable limit at which modes beyond it are taken to be held by networks that did not diverge."""
 
 
@@ -124,25 +240,25 @@ class Linearised:
         """(n C, n C) among trained outputs."""
         return (self.modes * self.eigenvalues) @ self.modes.mT
 
-    def begin(self) -> State:
+    def begin(self) -> ModeState:
         """The state of the modes at this moment."""
 
         def project(field: Tensor) -> Tensor:
             return self.modes.mT @ field[self.train].reshape(-1)
 
         inherited = None if self.velocity is None else project(self.velocity)
-        return State.at_rest(project(self.outputs - self.targets), inherited)
+        return ModeState.at_rest(project(self.outputs - self.targets), inherited)
 
     def advance(
         self,
-        state: State,
-        rule: Rule,
+        state: ModeState,
+        rule: OptimizerDynamics,
         rate: float,
         steps: int,
         *,
         growth: Tensor | float = 1.0,
         ceiling: float = math.inf,
-    ) -> State:
+    ) -> ModeState:
         """The state after `steps` more steps at a constant learning rate.
 
         Args:
@@ -161,11 +277,11 @@ class Linearised:
         ratio = torch.where(known, values / torch.where(known, self.eigenvalues, 1.0), 1.0)
         return replace(after, dual=state.dual + (after.dual - state.dual) * ratio)
 
-    def loss(self, state: State) -> float:
+    def loss(self, state: ModeState) -> float:
         """Mean square of the residual over trained samples and channels."""
         return float(state.residual.square().mean())
 
-    def at(self, state: State) -> Tensor:
+    def at(self, state: ModeState) -> Tensor:
         """(N, C) outputs of the linearised network in a state."""
         moved = (self.cross @ state.dual).reshape(self.outputs.shape)
         if self.velocity is not None:
@@ -175,7 +291,7 @@ class Linearised:
 
 @final
 @dataclass(frozen=True)
-class Moment:
+class Snapshot:
     """The linearised network at one step.
 
     Attributes:
@@ -191,13 +307,13 @@ class Moment:
 
 def propagate(
     network: Linearised,
-    rule: Rule,
+    rule: OptimizerDynamics,
     rate: Rate,
     steps: Sequence[int],
     since: int = 0,
-    growth: Growth | None = None,
+    growth: KernelGrowth | None = None,
     ceiling: float = math.inf,
-) -> Iterator[Moment]:
+) -> Iterator[Snapshot]:
     """The linearised network at each of `steps`; where it diverges it ends with the last step within bounds.
 
     Between two recorded steps the learning rate and a growing kernel are held at their means, which is exact for
@@ -218,7 +334,7 @@ def propagate(
         InputError: If the steps do not ascend from `since`.
     """
     state, now = network.begin(), since
-    largest = bound(network.loss(state))
+    largest = loss_bound(network.loss(state))
     for step in steps:
         if step < now:
             raise InputError(f"a step of {now} or more", f"{step}", "pass ascending steps", "steps")
@@ -228,15 +344,15 @@ def propagate(
             move = functools.partial(network.advance, state, rule, held, growth=factor, ceiling=ceiling)
             after = move(step - now)
             if not network.loss(after) <= largest:
-                last = last_within(_inside(network, move, largest), step - now)
+                last = last_true(_inside(network, move, largest), step - now)
                 if last:
-                    yield Moment(now + last, network.at(move(last)), network.loss(move(last)))
+                    yield Snapshot(now + last, network.at(move(last)), network.loss(move(last)))
                 return
             state, now = after, step
-        yield Moment(step, network.at(state), network.loss(state))
+        yield Snapshot(step, network.at(state), network.loss(state))
 
 
-def _inside(network: Linearised, move: Callable[[int], State], largest: float) -> Callable[[int], bool]:
+def _inside(network: Linearised, move: Callable[[int], ModeState], largest: float) -> Callable[[int], bool]:
     return lambda steps: network.loss(move(steps)) <= largest
 
 

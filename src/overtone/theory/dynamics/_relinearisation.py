@@ -12,34 +12,108 @@ import torch
 from torch import Tensor, nn
 
 from overtone._utils import seeding as rng
-from overtone.theory.dynamics.drawn import draw
-from overtone.theory.dynamics.edge import check_twice, hold
-from overtone.theory.dynamics.linear import CALM, Linearised, Moment, Rate, mean_rate
-from overtone.theory.dynamics.optimizer import second_moments
-from overtone.theory.dynamics.pilot import Pilot
-from overtone.theory.dynamics.preconditioned import push
-from overtone.theory.dynamics.rules import Descent, Rule, State
-from overtone.theory.dynamics.scattered import batch_squares, per_sample_squares
-from overtone.theory.dynamics.separable import separable_kernel
+from overtone.errors import InputError
+from overtone.theory._mode_dynamics import Descent, ModeState, OptimizerDynamics
+from overtone.theory.dynamics._linearised import EDGE_FRACTION, Linearised, Rate, Snapshot, mean_rate
+from overtone.theory.dynamics._minibatch import (
+    advance_on_batches,
+    mean_squared_gradients,
+    minibatch_squared_gradients,
+)
+from overtone.theory.dynamics._optimizers import second_moments
+from overtone.theory.dynamics._pilot_run import PilotRun
+from overtone.theory.dynamics._preconditioned import output_change, separable_kernel
 from overtone.theory.ntk.empirical.backward import pulled
 from overtone.theory.ntk.empirical.calling import outputs_of
+from overtone.theory.ntk.empirical.jacobian import Jacobian
 
-LONGEST = 0.15
+MAX_PROJECTED = 4
+"""Modes that are held at most."""
+
+
+def project_to_stability_edge(
+    network: nn.Module, x: Tensor, modes: Tensor, limit: float, scale: Mapping[str, Tensor] | None
+) -> None:
+    """Move a network the least way to where the given modes of its kernel are no sharper than a limit.
+
+    Training with steps of finite size lets the sharpness rise to what is just stable, 2 / rate for gradient
+    descent. There it oscillates along the sharpest mode, and the curvature of the loss turns the oscillation into
+    a force down the gradient of the sharpness. Averaged over the oscillation, training is the flow projected onto
+    the parameters that are stable. With u a mode, its sharpness is k(p) = |D^(1/2) J(p)^T u|^2, and
+
+        p <- p - D grad k (k - limit) / (grad k^T D grad k)
+
+    for each mode that is beyond the limit, the sharpest first.
+
+    Args:
+        network: Maps (N, ...) to (N, C); its parameters are changed.
+        x: (N, ...) samples of the kernel.
+        modes: (N C, m) unit eigenvectors in columns, the sharpest last; only the last `HELD` are looked at.
+        limit: The largest stable eigenvalue.
+        scale: D by parameter name, or None for ones.
+
+    Source: Damian, Nichani, Lee 2022 (arXiv 2209.15594), section 4; Cohen et al. 2024 (arXiv 2410.24206) for
+    optimizers with a rate of their own for every parameter.
+    """
+    named = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    parameters = list(named.values())
+    weights = [torch.ones((), device=p.device) if scale is None else scale[n] for n, p in named.items()]
+    for mode in modes[:, -MAX_PROJECTED:].mT.flip(0):
+        with torch.enable_grad():
+            y = network(x).reshape(-1)
+            along = (y * mode.to(y)).sum()
+            pulled = torch.autograd.grad(along, parameters, create_graph=True, materialize_grads=True)
+            sharpness = _square(weights, pulled)
+            if not sharpness.requires_grad or float(sharpness.detach()) <= limit:
+                continue
+            slope = torch.autograd.grad(sharpness, parameters, materialize_grads=True)
+        square = float(_square(weights, slope))
+        if square > 0:
+            length = (float(sharpness.detach()) - limit) / square
+            with torch.no_grad():
+                for p, weight, each in zip(parameters, weights, slope, strict=True):
+                    p.sub_(length * weight * each)
+
+
+def check_twice_differentiable(network: nn.Module, x: Tensor) -> None:
+    """Raise InputError unless gradients can be differentiated once more, as `hold` does.
+
+    Some layers refuse, others give zeros without a word: what `Jacobian` finds out.
+
+    Args:
+        network: Maps (N, ...) to (N, C).
+        x: (N, ...) samples.
+    """
+    if Jacobian(network, x, len(x)).alone:
+        raise InputError(
+            "a network whose gradients can be differentiated once more, to follow it at the edge of stability",
+            "one whose gradients cannot, or depend on the batch",
+            "pass part=signal, which goes on from the pilot without that, or lower the learning rate",
+            "network",
+        )
+
+
+def _square(weights: list[Tensor], vectors: tuple[Tensor, ...]) -> Tensor:
+    """v^T D v."""
+    return torch.stack([(w * v * v).sum() for w, v in zip(weights, vectors, strict=True)]).sum()
+
+
+MAX_STEP_SHARE = 0.15
 """Largest leap, as a share of the steps taken so far: kernels grow as powers of the step."""
 
 TOLERANCE = 0.2
 """Largest distance of the moved network from the linear one, as a share of the residual, at which a leap counts."""
 
-MOST = 500
+MAX_EXPANSIONS = 500
 """The leaps that a prediction costs at most; where shorter ones are needed they end."""
 
-PIECES = 4
+MOMENT_PARTS = 4
 """Parts of a leap over which Adam's second moments are summed up."""
 
 
 @final
 @dataclass(frozen=True)
-class View:
+class Expansion:
     """A network as its optimizer sees it now.
 
     Attributes:
@@ -52,7 +126,7 @@ class View:
 
 
 @final
-class Leaps:
+class Relinearisation:
     """Takes a pilot's network further than it was trained, at a cost that grows with the logarithm of the steps.
 
     In a leap from t to t + d the parameters move by what d steps of the linear network add up to, -D J^T a, Adam's
@@ -74,12 +148,14 @@ class Leaps:
     the Gauss-Newton Jacobian.
     """
 
-    def __init__(self, pilot: Pilot, x: Tensor, y: Tensor, train: Tensor, rule: Rule, rate: Rate) -> None:
+    def __init__(
+        self, pilot: PilotRun, x: Tensor, y: Tensor, train: Tensor, rule: OptimizerDynamics, rate: Rate
+    ) -> None:
         self.pilot, self.rule, self.rate = pilot, rule, rate
         self._x, self._y, self._train = x, y, train
         self._twice = False
 
-    def view(self, mean_over: int | None = None) -> View:
+    def view(self, mean_over: int | None = None) -> Expansion:
         """The network where it is now, with the momentum that it has.
 
         Args:
@@ -93,13 +169,13 @@ class Leaps:
         kept = None if scale is None else {name: used[name].to(each) for name, each in scale.items()}
         momenta = self._momenta(self.pilot)
         moving = {n: m if kept is None else kept[n] * m for n, m in momenta.items()}
-        velocity = push(network, self._x, moving) if moving else None
+        velocity = output_change(network, self._x, moving) if moving else None
         columns = kernel.reshape(len(kernel), len(self._x), -1)[:, self._train].reshape(len(kernel), -1)
         outputs = self.pilot.outputs(self._x)
         linear = Linearised.of(outputs, self._y, columns, self._train, velocity, mean_over)
-        return View(linear, kept)
+        return Expansion(linear, kept)
 
-    def run(self, rows: Sequence[int], last: int) -> Iterator[tuple[int, list[Moment], Linearised]]:
+    def run(self, rows: Sequence[int], last: int) -> Iterator[tuple[int, list[Snapshot], Linearised]]:
         """Leap until `last`, or until leaps become too short to pay.
 
         Args:
@@ -114,8 +190,8 @@ class Leaps:
             now = self.pilot.step
             self._refresh()
             view = self._held(self.view())
-            shortest = min(math.ceil(last / MOST), max(1, round(LONGEST / 3 * now)))
-            length = min(length, max(1, round(LONGEST * now)), last - now)
+            shortest = min(math.ceil(last / MAX_EXPANSIONS), max(1, round(MAX_STEP_SHARE / 3 * now)))
+            length = min(length, max(1, round(MAX_STEP_SHARE * now)), last - now)
             trial, moments, apart = self._leap(view, length, rows)
             while not apart <= TOLERANCE and length > 1:
                 length = _fitting(length, apart)
@@ -131,13 +207,13 @@ class Leaps:
         self._refresh()
 
     def _leap(
-        self, view: View, length: int, rows: Sequence[int]
-    ) -> tuple[tuple[nn.Module, torch.optim.Optimizer], list[Moment], float]:
+        self, view: Expansion, length: int, rows: Sequence[int]
+    ) -> tuple[tuple[nn.Module, torch.optim.Optimizer], list[Snapshot], float]:
         """A moved copy, what was passed on the way, and how far it is from the linear network."""
         now, linear = self.pilot.step, view.linear
         goal = now + length
         recorded = [step for step in rows if now < step <= goal]
-        sums = {now + round(length * part / PIECES) for part in range(1, PIECES + 1)} - {now}
+        sums = {now + round(length * part / MOMENT_PARTS) for part in range(1, MOMENT_PARTS + 1)} - {now}
         squares: list[tuple[int, dict[str, Tensor]]] = []
         passed: dict[int, Tensor] = {}
         state, at = linear.begin(), now
@@ -157,22 +233,22 @@ class Leaps:
         for step in recorded:
             outputs = passed[step] + beside * ((step - now) / length) ** 2
             loss = float((outputs - self._y)[self._train].square().mean())
-            moments.append(Moment(step, outputs, loss))
+            moments.append(Snapshot(step, outputs, loss))
         return trial, moments, apart
 
-    def _advance(self, linear: Linearised, state: State, rate: float, start: int, stop: int) -> State:
+    def _advance(self, linear: Linearised, state: ModeState, rate: float, start: int, stop: int) -> ModeState:
         """The state at step `stop`, by all samples or by batches that are drawn."""
         batch = self.pilot.batch
         if batch is None or not isinstance(self.rule, Descent):
-            return linear.advance(state, self.rule, rate, stop - start, ceiling=CALM)
+            return linear.advance(state, self.rule, rate, stop - start, ceiling=EDGE_FRACTION)
         source = torch.Generator("cpu").manual_seed(rng.derive(self.pilot.seed, "leaps", str(start)))
         rows = torch.randint(len(self._train), (stop - start, batch), generator=source, device="cpu").to(
             self._train.device
         )
-        return draw(linear, state, self.rule, rate, rows, CALM)
+        return advance_on_batches(linear, state, self.rule, rate, rows, EDGE_FRACTION)
 
     def _moved(
-        self, view: View, state: State, squares: list[tuple[int, dict[str, Tensor]]], length: int
+        self, view: Expansion, state: ModeState, squares: list[tuple[int, dict[str, Tensor]]], length: int
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
         """A copy of network and optimizer at the end of a leap."""
         shift, momentum = self._pull(view.linear, state.dual), self._pull(view.linear, state.velocity)
@@ -198,7 +274,7 @@ class Leaps:
                     kept["exp_avg_sq"].mul_(left).add_((1 - left) * each[name])
         return network, optimizer
 
-    def _held(self, view: View) -> View:
+    def _held(self, view: Expansion) -> Expansion:
         """The same view, with the network moved back to where it is stable."""
         linear, now = view.linear, self.pilot.step
         limit = self.rule.limit(self.rate(now)) / linear.gain
@@ -206,9 +282,11 @@ class Leaps:
         if not bool(beyond.any()):
             return view
         if not self._twice:
-            check_twice(self.pilot.network, self._x[self._train])
+            check_twice_differentiable(self.pilot.network, self._x[self._train])
             self._twice = True
-        hold(self.pilot.network, self._x[self._train], linear.modes[:, beyond], limit, view.scale)
+        project_to_stability_edge(
+            self.pilot.network, self._x[self._train], linear.modes[:, beyond], limit, view.scale
+        )
         outputs = self.pilot.outputs(self._x).double()
         return replace(view, linear=replace(linear, outputs=outputs))
 
@@ -236,8 +314,8 @@ class Leaps:
         batch = self.pilot.batch
         if batch is None:
             return {name: g.square() for name, g in gradient.items()}
-        each = per_sample_squares(self.pilot.network, self._x[self._train], residual)
-        return batch_squares(gradient, each, batch)
+        each = mean_squared_gradients(self.pilot.network, self._x[self._train], residual)
+        return minibatch_squared_gradients(gradient, each, batch)
 
     def _pull(self, linear: Linearised, along: Tensor) -> dict[str, Tensor]:
         """J^T of a combination of modes, by parameter name."""
@@ -256,7 +334,7 @@ class Leaps:
         return dict(zip(named, filled, strict=True))
 
     @staticmethod
-    def _momenta(pilot: Pilot) -> Mapping[str, Tensor]:
+    def _momenta(pilot: PilotRun) -> Mapping[str, Tensor]:
         kept = {
             n: pilot.optimizer.state[p]
             for n, p in pilot.network.named_parameters()

@@ -11,9 +11,17 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.theory.barron.bounds import advised_width, bound, relu_bound, relu_width
-from overtone.theory.barron.extension import Bridge, Mirror, Repeat, extend, moment, second_moment, trend
-from overtone.theory.barron.lower import lower_bound
+from overtone.theory.barron._bounds import error_bound, relu_error_bound, required_relu_width, required_width
+from overtone.theory.barron._continuation import (
+    Bridge,
+    Mirror,
+    Repeat,
+    affine_trend,
+    extend,
+    lower_bound,
+    moment,
+    second_moment,
+)
 
 _JUMP = 2.0
 _GROWING = 1.1
@@ -59,24 +67,24 @@ class BarronConstant:
         """Whether halving the spacing hardly changes the upper estimate."""
         return self.growth < _GROWING
 
-    def bound(self, width: int) -> float:
+    def error_bound(self, width: int) -> float:
         """Squared error that some sigmoidal network of this width does not exceed, in value units squared."""
-        return bound(self.upper, self.radius, width)
+        return error_bound(self.upper, self.radius, width)
 
     def width(self, error: float) -> int:
         """Width that suffices for a root mean square error of `error` (value units) with sigmoidal units."""
-        return advised_width(self.upper, self.radius, error)
+        return required_width(self.upper, self.radius, error)
 
-    def relu_bound(self, width: int) -> float:
+    def relu_error_bound(self, width: int) -> float:
         """Squared error that some ReLU network of this width does not exceed, in value units squared."""
-        return relu_bound(self.second, width)
+        return relu_error_bound(self.second, width)
 
-    def relu_width(self, error: float) -> int:
+    def required_relu_width(self, error: float) -> int:
         """Width that suffices for a root mean square error of `error` (value units) with ReLU units."""
-        return relu_width(self.second, error)
+        return required_relu_width(self.second, error)
 
 
-def grid(
+def constant_on_grid(
     values: Tensor, spacing: float | Iterable[float] | None = None, *, periodic: bool | Iterable[bool] = False
 ) -> BarronConstant:
     """Barron constant of one channel on a grid.
@@ -102,13 +110,13 @@ def grid(
     Source:
         Barron 1993, IEEE Transactions on Information Theory 39, sections II and IX.
     """
-    exact, steps, wraps = _checked(values, spacing, periodic)
+    exact, steps, wraps = _checked_grid(values, spacing, periodic)
     open_axes = [axis for axis, wrap in enumerate(wraps) if not wrap]
     extents = [s * (n if wrap else n - 1) for n, s, wrap in zip(exact.shape, steps, wraps, strict=True)]
     half = [extent / 2 for extent in extents]
     ways = [extend(exact, by, open_axes) for by in (Repeat(), Mirror(), Bridge())]
     repeated, mirrored, bridged = (moment(way, steps) for way in ways)
-    rest, slope = trend(exact, steps, open_axes)
+    rest, slope = affine_trend(exact, steps, open_axes)
     level = extend(rest, Bridge(), open_axes)
     steep = float(slope.norm())
     detrended = moment(level, steps) + steep
@@ -131,7 +139,7 @@ def grid(
     )
 
 
-def _checked(
+def _checked_grid(
     values: Tensor, spacing: float | Iterable[float] | None, periodic: bool | Iterable[bool]
 ) -> tuple[Tensor, list[float], list[bool]]:
     if values.is_complex() or not 1 <= values.ndim <= 3:

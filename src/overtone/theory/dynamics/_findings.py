@@ -1,7 +1,11 @@
-"""What to know about a prediction, in plain sentences."""
+"""How a prediction goes on where its pilot ends, and why not otherwise."""
 
 from __future__ import annotations
 
+import enum
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -9,12 +13,137 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.records import metrics as derived
-from overtone.theory.dynamics.beyond import Beyond
-from overtone.theory.dynamics.cost import Cost
-from overtone.theory.dynamics.stability import Stability
+from overtone.theory.dynamics._stability import Stability
 
 if TYPE_CHECKING:
     import xarray
+
+
+class Continuation(enum.Enum):
+    """What follows the pilot; the value goes into the record's `continued`.
+
+    Attributes:
+        KERNEL: The initial network's kernel, without a pilot.
+        LEAPS: Leaps, and growth where they end.
+        WINDOW: Growth alone. What lies outside a window moves the features too, so that leaps on the window's own
+            gradient would go elsewhere.
+    """
+
+    KERNEL = "kernel"
+    LEAPS = "leaps"
+    WINDOW = "growth, for a window"
+
+    @staticmethod
+    def of(pilot: int, window: bool) -> Continuation:
+        """What follows.
+
+        Args:
+            pilot: Its steps.
+            window: Whether a part of the signal is predicted.
+        """
+        if not pilot:
+            return Continuation.KERNEL
+        return Continuation.WINDOW if window else Continuation.LEAPS
+
+    @property
+    def reason(self) -> str | None:
+        """Why there are no leaps, in a sentence."""
+        if self is not Continuation.WINDOW:
+            return None
+        return (
+            "Without leaps, since what lies outside the window moves the network too: from the pilot's end the growth "
+            "of its kernel is extrapolated."
+        )
+
+
+AGAIN = 2.0
+"""Growth of an estimate from which it is told again."""
+
+
+@final
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock times.
+
+    Attributes:
+        predicting: Seconds that the prediction took, or will take.
+        training: Seconds that all steps would take, by the pilot's; None without a pilot.
+    """
+
+    predicting: float
+    training: float | None
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence if training was the cheaper answer."""
+        if self.training is None or self.predicting <= self.training:
+            return None
+        return (
+            f"Predicting took {_rounded(self.predicting)} s; training itself would take about "
+            f"{_rounded(self.training)} s, and is the surer answer."
+        )
+
+    @property
+    def outlook(self) -> str:
+        """The same in advance, whichever is cheaper."""
+        sentence = f"Predicting will take about {_rounded(self.predicting)} s"
+        if self.training is None:
+            return f"{sentence}."
+        surer = ", and is the surer answer" if self.predicting > self.training else ""
+        return f"{sentence}; training itself would take about {_rounded(self.training)} s{surer}."
+
+
+@final
+class CostMeter:
+    """Tells what a prediction will cost as soon as that can be estimated, and again if it turns out to be twice that.
+
+    Args:
+        tell: Takes a sentence.
+        pilot: Steps of the pilot.
+        steps: Steps that are predicted.
+    """
+
+    def __init__(self, tell: Callable[[str], None], pilot: int, steps: int) -> None:
+        self._tell, self._pilot, self._steps = tell, pilot, steps
+        self._began, self._told = time.perf_counter(), 0.0
+
+    def at_look(self, step: float, view: float, share: float) -> None:
+        """Half way of the pilot, after the first kernel.
+
+        Args:
+            step: Seconds of a step.
+            view: Seconds of the kernel and its eigenvectors.
+            share: Length of the leaps to come, as a share of the steps taken; infinite if one kernel follows alone.
+        """
+        kernels = 1 + _leaps(self._pilot, self._steps, share)
+        self._say(step * self._pilot / 2 + view * kernels, step)
+
+    def at_leap(self, step: float, seconds: float, start: int, stop: int) -> None:
+        """After a leap.
+
+        Args:
+            step: Seconds of a step of training.
+            seconds: Those of the leap.
+            start: Where it began, at least 1.
+            stop: Where it ended.
+        """
+        self._say(seconds * _leaps(stop, self._steps, stop / start - 1), step)
+
+    def _say(self, ahead: float, step: float) -> None:
+        cost = Cost(time.perf_counter() - self._began + ahead, step * self._steps)
+        if cost.predicting > AGAIN * self._told:
+            self._told = cost.predicting
+            self._tell(cost.outlook)
+
+
+def _leaps(start: int, stop: int, share: float) -> int:
+    """How many leaps lead from one step to another if each is a share of the steps taken."""
+    return 0 if math.isinf(share) else math.ceil(math.log(max(stop / start, 1.0)) / math.log1p(share))
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
+
 
 SHARE = 0.05
 """Largest pilot, as a share of the steps predicted, for which accuracy is stated."""
@@ -46,7 +175,7 @@ class Findings:
     since: int
     stability: Stability
     clipped: float
-    beyond: Beyond
+    beyond: Continuation
     scatter: float | None
     cost: Cost
     part: tuple[tuple[int, ...], tuple[int, ...]] | None
