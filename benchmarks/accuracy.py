@@ -22,8 +22,7 @@ from overtone.errors import RunError
 from overtone.nn import MLP, Activation, Field, Frame, Restore, Sine, encodings
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
-from overtone.theory.dynamics import Pilot, Prediction, predict
-from overtone.theory.dynamics._agreement import Agreement, agreement
+from overtone.theory.dynamics import Agreement, PilotRun, Prediction, agreement, predict
 from overtone.theory.dynamics._pilot_run import NormalisedOutputs
 
 TONES = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32)
@@ -132,7 +131,7 @@ def rate_of(case: Case, signal: Signal, field: Field) -> float:
     if case.optimizer is ADAM:
         return case.rate
     y = signal.normalisation.apply(signal.values)
-    pilot = Pilot(NormalisedOutputs(field), torch.optim.SGD(field.parameters(), 1.0), signal.coords, y)
+    pilot = PilotRun(NormalisedOutputs(field), torch.optim.SGD(field.parameters(), 1.0), signal.coords, y)
     linear = pilot.linearise(signal.coords, y)
     return case.rate / (linear.gain * float(linear.eigenvalues[-1]))
 

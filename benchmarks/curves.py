@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone.theory.dynamics import Descent, Linearised, Pilot, propagate
+from overtone.theory._mode_dynamics import Descent
+from overtone.theory.dynamics import Linearised, PilotRun, propagate
 from overtone.theory.ntk import infinite
 
 CURVES_SEEDS = range(24)
@@ -73,11 +74,11 @@ def loss_curve_error(width: int, power: float, seed: int = 0) -> float:
     kernel = limit(x).ntk
     body = ntk_mlp(features.shape[1], width, seed).double()
     optimizer = torch.optim.SGD(body.parameters(), 1.0)
-    pilot = Pilot(body, optimizer, features, y)
+    pilot = PilotRun(body, optimizer, features, y)
     linear = Linearised.of(pilot.outputs(features), y, kernel)
     rate = 0.5 / (linear.gain * float(linear.eigenvalues[-1]))
     pilot.optimizer.param_groups[0]["lr"] = rate
-    pilot = Pilot(body, torch.optim.SGD(body.parameters(), rate), features, y)
+    pilot = PilotRun(body, torch.optim.SGD(body.parameters(), rate), features, y)
     error, start = 0.0, None
     for moment in propagate(linear, Descent(), lambda _: rate, range(2000)):
         pilot.advance(moment.step - pilot.step)

@@ -15,8 +15,7 @@ from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, bey
 from overtone._training import Options, train
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Signal
-from overtone.theory.dynamics import predict
-from overtone.theory.dynamics._agreement import agreement
+from overtone.theory.dynamics import agreement, predict
 
 BATCH = 32
 NAMES = ("Fourier, ReLU", "Fourier, tanh", "Fourier, GELU", "plain, ReLU")

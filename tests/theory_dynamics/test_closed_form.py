@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from overtone.theory.dynamics import Descent, Linearised, Pilot, propagate
+from overtone.theory._mode_dynamics import Descent
+from overtone.theory.dynamics import Linearised, PilotRun, propagate
 from overtone.theory.ntk import infinite
 
 
@@ -49,7 +50,7 @@ def error(width: int, power: float, seed: int) -> float:
         start = body(features)
     linear = Linearised.of(start, y, limit(x).ntk)
     rate = 0.5 / (linear.gain * float(linear.eigenvalues[-1]))
-    pilot = Pilot(body, torch.optim.SGD(body.parameters(), rate), features, y)
+    pilot = PilotRun(body, torch.optim.SGD(body.parameters(), rate), features, y)
     worst, first = 0.0, linear.loss(linear.begin())
     for moment in propagate(linear, Descent(), lambda _: rate, range(600)):
         pilot.advance(moment.step - pilot.step)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from overtone.theory.dynamics import Leaps, predict
+from overtone.theory.dynamics import predict
 from overtone.theory.dynamics._findings import Cost, CostMeter
+from overtone.theory.dynamics._relinearisation import Relinearisation
 from tests.theory_dynamics.models import field, tones
 
 
@@ -48,13 +49,13 @@ def test_a_kernel_for_each_leap_and_half_a_pilot_lie_ahead() -> None:
 
 def test_it_is_told_before_the_first_leap(monkeypatch: pytest.MonkeyPatch) -> None:
     course: list[str] = []
-    run = Leaps.run
+    run = Relinearisation.run
 
-    def watched(self: Leaps, *words: Any) -> Iterator[Any]:
+    def watched(self: Relinearisation, *words: Any) -> Iterator[Any]:
         course.append("leaps")
         return run(self, *words)
 
-    monkeypatch.setattr(Leaps, "run", watched)
+    monkeypatch.setattr(Relinearisation, "run", watched)
     signal = tones()
     network = field(signal, 32)
     found = predict(

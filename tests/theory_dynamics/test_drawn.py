@@ -10,8 +10,8 @@ from torch import nn
 
 from overtone._training import Optimizer, Options
 from overtone.nn import Activation
-from overtone.theory.dynamics import Descent, Pilot, predict
-from overtone.theory.dynamics._agreement import Agreement, agreement
+from overtone.theory._mode_dynamics import Descent
+from overtone.theory.dynamics import Agreement, PilotRun, agreement, predict
 from overtone.theory.dynamics._minibatch import (
     advance_on_batches,
     mean_squared_gradients,
@@ -29,7 +29,7 @@ def test_a_drawn_run_is_the_training_on_those_batches(momentum: float) -> None:
     train_on = torch.arange(0, 10, 2)
     network = Linear(30, 2)
     sgd = torch.optim.SGD(network.parameters(), 0.05, momentum=momentum)
-    pilot = Pilot(network, sgd, x[train_on], y[train_on])
+    pilot = PilotRun(network, sgd, x[train_on], y[train_on])
     pilot.advance(5)
     linear = pilot.linearise(x, y, train_on)
     batches = torch.randint(5, (40, 3), generator=torch.Generator().manual_seed(0))
@@ -47,7 +47,7 @@ def test_a_drawn_run_is_the_training_on_those_batches(momentum: float) -> None:
 def test_all_samples_in_every_batch_are_the_mean_run() -> None:
     x, y = samples()
     network = Linear(30, 2)
-    linear = Pilot(network, torch.optim.SGD(network.parameters(), 0.05), x, y).linearise(x, y)
+    linear = PilotRun(network, torch.optim.SGD(network.parameters(), 0.05), x, y).linearise(x, y)
     state = advance_on_batches(
         linear, linear.begin(), Descent(0.9, 0.9), 0.05, torch.arange(10).expand(30, 10)
     )

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 from overtone.errors import InputError
-from overtone.theory.dynamics import Growth, push, tangent_kernel
+from overtone.theory.dynamics._linearised import KernelGrowth
+from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
 from overtone.theory.ntk import Outputs, finite
 
 EXACT = 1e-10
@@ -68,7 +69,7 @@ def test_push_is_the_derivative_along_a_direction(kind: int) -> None:
     made, x, direction = network(kind)
     rows = jacobian(made, x)
     expected = sum(rows[name].flatten(1) @ u.reshape(-1) for name, u in direction.items()).reshape(7, 3)
-    torch.testing.assert_close(push(made, x, direction, chunk=3), expected, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(output_change(made, x, direction, chunk=3), expected, rtol=EXACT, atol=EXACT)
 
 
 def test_growth_finds_the_power_and_its_mean() -> None:
@@ -76,7 +77,7 @@ def test_growth_finds_the_power_and_its_mean() -> None:
     power = torch.tensor([0.0, 0.0, 1.5, 3.0], dtype=torch.float64)
     modes = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)).double())[0]
     earlier = modes @ torch.diag(values * 0.5**power) @ modes.mT
-    found = Growth.between(earlier, values, modes, 10, 20)
+    found = KernelGrowth.between(earlier, values, modes, 10, 20)
     torch.testing.assert_close(found.exponents, power, rtol=0, atol=1e-9)
     t = torch.linspace(20, 50, 20001, dtype=torch.float64)
     mean = torch.stack([torch.trapezoid((t / 20) ** g, t) / 30 for g in power])
@@ -87,7 +88,7 @@ def test_growth_finds_the_power_and_its_mean() -> None:
 def test_growth_is_bounded_and_never_shrinks() -> None:
     values = torch.tensor([1.0, 1.0], dtype=torch.float64)
     earlier = torch.diag(torch.tensor([1e-9, 3.0], dtype=torch.float64))
-    found = Growth.between(earlier, values, torch.eye(2, dtype=torch.float64), 1, 2)
+    found = KernelGrowth.between(earlier, values, torch.eye(2, dtype=torch.float64), 1, 2)
     assert found.exponents.tolist() == [4.0, 0.0]
     with pytest.raises(InputError, match="expected 1 <= first < second, got 2 and 2"):
-        Growth.between(earlier, values, torch.eye(2, dtype=torch.float64), 2, 2)
+        KernelGrowth.between(earlier, values, torch.eye(2, dtype=torch.float64), 2, 2)

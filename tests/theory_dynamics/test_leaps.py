@@ -12,12 +12,11 @@ from torch import nn
 
 from overtone._training import Optimizer, Options
 from overtone.nn import Activation
-from overtone.theory.dynamics import Leaps, Pilot, log_steps, predict, rate_of, rule_of, tangent_kernel
+from overtone.theory.dynamics import Agreement, PilotRun, agreement, log_steps, predict
 from overtone.theory.dynamics import _relinearisation as module
-from overtone.theory.dynamics._agreement import Agreement, agreement
-from overtone.theory.dynamics._optimizers import second_moments
-from overtone.theory.dynamics._preconditioned import separable_kernel
-from overtone.theory.dynamics._relinearisation import project_to_stability_edge
+from overtone.theory.dynamics._optimizers import effective_rate, optimizer_dynamics, second_moments
+from overtone.theory.dynamics._preconditioned import separable_kernel, tangent_kernel
+from overtone.theory.dynamics._relinearisation import Relinearisation, project_to_stability_edge
 from tests.theory_dynamics.models import Linear, field, samples, tones, trained
 
 EXACT = 1e-9
@@ -30,9 +29,9 @@ def test_leaps_of_a_linear_model_are_its_training(momentum: float) -> None:
     rows = torch.arange(0, 10, 2)
     network = Linear(30, 2)
     optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=momentum)
-    leaping, walking = (Pilot(network, optimizer, x[rows], y[rows]) for _ in range(2))
+    leaping, walking = (PilotRun(network, optimizer, x[rows], y[rows]) for _ in range(2))
     leaping.advance(5)
-    leaps = Leaps(leaping, x, y, rows, rule_of(optimizer), rate_of(optimizer))
+    leaps = Relinearisation(leaping, x, y, rows, optimizer_dynamics(optimizer), effective_rate(optimizer))
     count = 0
     for _, moments, _ in leaps.run(log_steps(300), 300):
         count += 1
@@ -149,10 +148,12 @@ def test_leaps_that_do_not_pay_end_and_leave_the_network_where_it_was(
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     monkeypatch.setattr(module, "TOLERANCE", 1e-9)
     x, y = signal.coords, signal.normalisation.apply(signal.values)
-    pilot = Pilot(network, optimizer, x, y)
+    pilot = PilotRun(network, optimizer, x, y)
     pilot.advance(100)
     before = pilot.outputs(x)
-    leaps = Leaps(pilot, x, y, torch.arange(32), rule_of(optimizer), rate_of(optimizer))
+    leaps = Relinearisation(
+        pilot, x, y, torch.arange(32), optimizer_dynamics(optimizer), effective_rate(optimizer)
+    )
     assert list(leaps.run(log_steps(2000), 2000)) == []
     assert pilot.step == 100
     assert torch.equal(before, pilot.outputs(x))
@@ -166,9 +167,11 @@ def test_second_moments_on_the_way_are_those_of_the_gradients() -> None:
     x, y = samples(6, 1)
     network = Linear(20, 1)
     optimizer = torch.optim.Adam(network.parameters(), 1e-9, betas=(0.9, 0.9))
-    pilot = Pilot(network, optimizer, x, y)
+    pilot = PilotRun(network, optimizer, x, y)
     pilot.advance(40)
-    leaps = Leaps(pilot, x, y, torch.arange(6), rule_of(optimizer), rate_of(optimizer))
+    leaps = Relinearisation(
+        pilot, x, y, torch.arange(6), optimizer_dynamics(optimizer), effective_rate(optimizer)
+    )
     list(leaps.run([], 300))
     assert pilot.step == 300
     loss = (pilot.network(x) - y).square().mean()

@@ -15,8 +15,9 @@ from overtone._training import Optimizer, Options
 from overtone.errors import InputError
 from overtone.nn import Activation, Field
 from overtone.records import metrics as derived
-from overtone.theory.dynamics import LARGEST, Prediction, predict
+from overtone.theory.dynamics import Prediction, predict
 from overtone.theory.dynamics._agreement import Agreement, agreement, departure
+from overtone.theory.dynamics._predict import LARGEST
 from tests.theory_dynamics.models import field, tones, trained
 
 STEPS, RATE, WIDTH = 1000, 0.008, 1024

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.theory.dynamics import Descent, Flow, Rule, State, log_steps
+from overtone.theory._mode_dynamics import Descent, Flow, ModeState, OptimizerDynamics
+from overtone.theory.dynamics import log_steps
 
 GAIN = 0.2
 RULES = [Descent(), Descent(0.9), Descent(0.9, 0.9), Flow()]
 
 
-def iterate(rule: Descent, state: State, values: Tensor, rate: float, steps: int) -> tuple[Tensor, Tensor]:
+def iterate(
+    rule: Descent, state: ModeState, values: Tensor, rate: float, steps: int
+) -> tuple[Tensor, Tensor]:
     """Residual and dual by one update after the other."""
     r, a, b, p = state.residual, state.dual, state.velocity, state.inherited
     for _ in range(steps):
@@ -37,7 +40,7 @@ def iterate(rule: Descent, state: State, values: Tensor, rate: float, steps: int
 @settings(max_examples=40, deadline=None)
 def test_powers_are_iterated_updates(rule: Descent, rate: float, steps: int, values: list[float]) -> None:
     eigenvalues = torch.tensor(values, dtype=torch.float64)
-    start = State.at_rest(torch.ones_like(eigenvalues), 0.3 * torch.ones_like(eigenvalues))
+    start = ModeState.at_rest(torch.ones_like(eigenvalues), 0.3 * torch.ones_like(eigenvalues))
     after = rule.advance(start, eigenvalues, GAIN, rate, steps)
     r, a = iterate(rule, start, eigenvalues, rate, steps)
     # Each of `steps` products of 4 x 4 matrices rounds by 4 eps of what it adds up, which is below 2 + 10 times
@@ -48,17 +51,17 @@ def test_powers_are_iterated_updates(rule: Descent, rate: float, steps: int, val
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_nothing_at_step_zero(rule: Rule) -> None:
-    start = State.at_rest(torch.tensor([1.0, -2.0], dtype=torch.float64))
+def test_nothing_at_step_zero(rule: OptimizerDynamics) -> None:
+    start = ModeState.at_rest(torch.tensor([1.0, -2.0], dtype=torch.float64))
     after = rule.advance(start, torch.tensor([0.0, 3.0], dtype=torch.float64), GAIN, 0.1, 0)
     assert torch.equal(after.residual, start.residual)
     assert torch.equal(after.dual, start.dual)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_after_infinitely_many_steps_all_that_can_be_learned_is(rule: Rule) -> None:
+def test_after_infinitely_many_steps_all_that_can_be_learned_is(rule: OptimizerDynamics) -> None:
     values = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
-    after = rule.advance(State.at_rest(torch.ones(3, dtype=torch.float64)), values, GAIN, 0.5, 10**5)
+    after = rule.advance(ModeState.at_rest(torch.ones(3, dtype=torch.float64)), values, GAIN, 0.5, 10**5)
     assert after.residual[0] == pytest.approx(1, abs=1e-10)
     assert float(after.residual[1:].abs().max()) < 1e-12
     # What was taken off the outputs, k a, is the whole residual.
@@ -69,7 +72,7 @@ def test_after_infinitely_many_steps_all_that_can_be_learned_is(rule: Rule) -> N
 
 def test_flow_is_the_limit_of_small_steps() -> None:
     values = torch.tensor([0.0, 1e-15, 0.5, 3.0], dtype=torch.float64)
-    start = State.at_rest(torch.ones(4, dtype=torch.float64))
+    start = ModeState.at_rest(torch.ones(4, dtype=torch.float64))
     errors = []
     for steps in (100, 1000):
         fine = Descent().advance(start, values, GAIN, 1 / steps, steps)
@@ -81,9 +84,9 @@ def test_flow_is_the_limit_of_small_steps() -> None:
 
 @pytest.mark.parametrize("rule", RULES[:3], ids=str)
 @pytest.mark.parametrize(("share", "grows"), [(0.99, False), (1.01, True)])
-def test_the_stable_limit_is_where_growth_begins(rule: Rule, share: float, grows: bool) -> None:
+def test_the_stable_limit_is_where_growth_begins(rule: OptimizerDynamics, share: float, grows: bool) -> None:
     value = torch.tensor([share * rule.limit(0.1) / GAIN], dtype=torch.float64)
-    start = State.at_rest(torch.ones(1, dtype=torch.float64))
+    start = ModeState.at_rest(torch.ones(1, dtype=torch.float64))
     sizes = [float(rule.advance(start, value, GAIN, 0.1, n).residual.abs()) for n in (2000, 2001)]
     assert (max(sizes) > 1) == grows
 

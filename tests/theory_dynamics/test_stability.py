@@ -10,7 +10,8 @@ import torch
 
 from overtone.nn import Field
 from overtone.signals import Signal
-from overtone.theory.dynamics import Descent, Flow, Linearised, Pilot, Rule, predict
+from overtone.theory._mode_dynamics import Descent, Flow, OptimizerDynamics
+from overtone.theory.dynamics import Linearised, PilotRun, predict
 from overtone.theory.dynamics._linearised import DIVERGENCE_FACTOR, last_true
 from overtone.theory.dynamics._minibatch import largest_bounded_rate, last_bounded_step
 from overtone.theory.dynamics._pilot_run import NormalisedOutputs
@@ -43,7 +44,7 @@ def last_good(
 ) -> int | None:
     """The last step of real training before the loss of all samples is a million times that of the start."""
     x, y = signal.coords, signal.normalisation.apply(signal.values).double()
-    pilot = Pilot(NormalisedOutputs(network), steps, x, y, batch=batch)
+    pilot = PilotRun(NormalisedOutputs(network), steps, x, y, batch=batch)
 
     def loss() -> float:
         return float((pilot.outputs(x) - y).square().mean())
@@ -156,7 +157,7 @@ def test_the_growth_of_a_mode_is_that_of_its_recursion(rule: Descent, share: flo
 
 def test_a_flow_bears_any_rate() -> None:
     network = waves()
-    rule: Rule = Flow()
+    rule: OptimizerDynamics = Flow()
     assert largest_rate(network, rule) == math.inf
     assert steps_to_diverge(rule, 1e9, math.inf) == 0
     assert rule.factor(2.0) == math.exp(-2.0)

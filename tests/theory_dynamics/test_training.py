@@ -11,8 +11,14 @@ import torch
 from torch import nn
 
 from overtone.errors import InputError, RunError
-from overtone.theory.dynamics import Descent, Linearised, Pilot, log_steps, propagate, rate_of, rule_of
-from overtone.theory.dynamics._optimizers import second_moments, velocities
+from overtone.theory._mode_dynamics import Descent
+from overtone.theory.dynamics import Linearised, PilotRun, log_steps, propagate
+from overtone.theory.dynamics._optimizers import (
+    effective_rate,
+    optimizer_dynamics,
+    second_moments,
+    velocities,
+)
 from tests.theory_dynamics.models import Linear, samples
 
 EXACT = 1e-10
@@ -34,11 +40,13 @@ def test_a_linear_model_is_predicted_exactly_on_all_samples(make: Maker, before:
     x, y = samples()
     train = torch.arange(0, 10, 2)
     network = Linear(30, 2, layer=layer)
-    pilot = Pilot(network, make(network.parameters()), x[train], y[train])
+    pilot = PilotRun(network, make(network.parameters()), x[train], y[train])
     pilot.advance(before)
     linear = pilot.linearise(x, y, train)
     steps = [step for step in log_steps(500) if step >= before]
-    for moment in propagate(linear, rule_of(pilot.optimizer), rate_of(pilot.optimizer), steps, before):
+    for moment in propagate(
+        linear, optimizer_dynamics(pilot.optimizer), effective_rate(pilot.optimizer), steps, before
+    ):
         pilot.advance(moment.step - pilot.step)
         torch.testing.assert_close(moment.outputs, pilot.outputs(x), rtol=0, atol=EXACT)
         actual = float((pilot.outputs(x)[train] - y[train]).square().mean())
@@ -48,7 +56,7 @@ def test_a_linear_model_is_predicted_exactly_on_all_samples(make: Maker, before:
 def test_a_wrong_learning_rate_is_not_exact() -> None:
     x, y = samples()
     network = Linear(30, 2)
-    pilot = Pilot(network, plain(network.parameters()), x, y)
+    pilot = PilotRun(network, plain(network.parameters()), x, y)
     linear = pilot.linearise(x, y)
     moment = next(iter(propagate(linear, Descent(), lambda _: 0.21, [20])))
     pilot.advance(20)
@@ -63,9 +71,9 @@ def test_a_falling_learning_rate_is_exact_where_every_step_is_recorded() -> None
     def schedule(step: int) -> float:
         return 0.9**step
 
-    pilot = Pilot(network, optimizer, x, y, schedule=schedule)
+    pilot = PilotRun(network, optimizer, x, y, schedule=schedule)
     linear = pilot.linearise(x, y)
-    moments = list(propagate(linear, Descent(), rate_of(optimizer, schedule), range(21)))
+    moments = list(propagate(linear, Descent(), effective_rate(optimizer, schedule), range(21)))
     pilot.advance(20)
     torch.testing.assert_close(moments[-1].outputs, pilot.outputs(x), rtol=0, atol=EXACT)
 
@@ -75,8 +83,8 @@ def test_the_mean_over_all_minibatches_is_the_prediction() -> None:
     x, y = samples(4, 1)
     network = Linear(12, 1)
     optimizer = heavy_ball(network.parameters())
-    linear = Pilot(network, optimizer, x, y).linearise(x, y)
-    moment = next(iter(propagate(linear, rule_of(optimizer), rate_of(optimizer), [4])))
+    linear = PilotRun(network, optimizer, x, y).linearise(x, y)
+    moment = next(iter(propagate(linear, optimizer_dynamics(optimizer), effective_rate(optimizer), [4])))
     total = torch.zeros(4, 1, dtype=torch.float64)
     for sequence in itertools.product(range(4), repeat=4):
         trained, steps = copy.deepcopy((network, optimizer))
@@ -93,11 +101,11 @@ def test_adam_with_its_second_moments_frozen_is_predicted_exactly(layer: bool) -
     x, y = samples()
     network = Linear(30, 2, layer=layer)
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
-    pilot = Pilot(network, optimizer, x, y)
+    pilot = PilotRun(network, optimizer, x, y)
     pilot.advance(7)
     linear = pilot.linearise(x, y)
     steps = range(7, 60)
-    moments = list(propagate(linear, rule_of(optimizer), rate_of(optimizer), steps, 7))
+    moments = list(propagate(linear, optimizer_dynamics(optimizer), effective_rate(optimizer), steps, 7))
     scale = second_moments(pilot.optimizer, pilot.network)
     assert scale is not None
     named = dict(pilot.network.named_parameters())
@@ -115,12 +123,12 @@ def test_adams_second_moments_matter() -> None:
     x, y = samples()
     network = Linear(30, 2)
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
-    pilot = Pilot(network, optimizer, x, y)
+    pilot = PilotRun(network, optimizer, x, y)
     pilot.advance(7)
     moving = velocities(pilot.optimizer, pilot.network)
     assert moving is not None
     sgd = torch.optim.SGD(pilot.network.parameters(), 0.01)
-    plain_kernel = Pilot(pilot.network, sgd, x, y).linearise(x, y)
+    plain_kernel = PilotRun(pilot.network, sgd, x, y).linearise(x, y)
     adams = pilot.linearise(x, y)
     assert float(adams.eigenvalues[-1] / plain_kernel.eigenvalues[-1]) > 2
 
@@ -131,13 +139,13 @@ def test_the_trained_network_and_optimizer_are_left_alone() -> None:
     optimizer = heavy_ball(network.parameters())
     before = copy.deepcopy(network.state_dict())
     generator = torch.random.get_rng_state()
-    pilot = Pilot(network, optimizer, x, y, batch=3)
+    pilot = PilotRun(network, optimizer, x, y, batch=3)
     pilot.advance(5)
     pilot.linearise(x, y)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert not optimizer.state
     assert torch.equal(generator, torch.random.get_rng_state())
-    other = Pilot(network, optimizer, x, y, batch=3)
+    other = PilotRun(network, optimizer, x, y, batch=3)
     other.advance(5)
     assert torch.equal(pilot.outputs(x), other.outputs(x))
 
@@ -145,7 +153,7 @@ def test_the_trained_network_and_optimizer_are_left_alone() -> None:
 def test_a_learning_rate_beyond_stability_is_a_result_that_ends_early() -> None:
     x, y = samples()
     network = Linear(30, 2)
-    linear = Pilot(network, plain(network.parameters()), x, y).linearise(x, y)
+    linear = PilotRun(network, plain(network.parameters()), x, y).linearise(x, y)
     steps = log_steps(10**6)
     bearable = Descent().limit(1.0) / (linear.gain * float(linear.eigenvalues[-1]))
     calm = list(propagate(linear, Descent(), lambda _: 0.98 * bearable, steps))
@@ -176,13 +184,13 @@ def test_optimizers_without_a_recursion_are_refused(
     make: Callable[[], torch.optim.Optimizer], text: str
 ) -> None:
     with pytest.raises(InputError, match=text):
-        rule_of(make())
+        optimizer_dynamics(make())
 
 
 def test_adam_without_a_step_has_no_kernel() -> None:
     x, y = samples()
     network = Linear(30, 2)
-    pilot = Pilot(network, torch.optim.Adam(network.parameters()), x, y)
+    pilot = PilotRun(network, torch.optim.Adam(network.parameters()), x, y)
     with pytest.raises(InputError, match=r"expected Adam's second moments, .*pass a pilot of a few steps"):
         pilot.linearise(x, y)
 
@@ -190,7 +198,7 @@ def test_adam_without_a_step_has_no_kernel() -> None:
 def test_a_pilot_that_diverges_says_at_which_step() -> None:
     x, y = samples()
     network = Linear(30, 2)
-    pilot = Pilot(network, torch.optim.SGD(network.parameters(), 1e6), x, y)
+    pilot = PilotRun(network, torch.optim.SGD(network.parameters(), 1e6), x, y)
     with pytest.raises(RunError, match=r"a pilot that does not diverge, got a loss of (inf|nan) by step"):
         pilot.advance(500)
 

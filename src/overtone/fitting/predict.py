@@ -28,9 +28,9 @@ from overtone.probes import Window
 from overtone.records import metrics as derived
 from overtone.signals import Signal, on_grid
 from overtone.theory import barron, risk
-from overtone.theory.dynamics import Prediction, silent
+from overtone.theory.dynamics import Agreement, Prediction, agreement
 from overtone.theory.dynamics import predict as foretell
-from overtone.theory.dynamics._agreement import Agreement, agreement
+from overtone.theory.dynamics._predict import silent
 
 if TYPE_CHECKING:
     import xarray

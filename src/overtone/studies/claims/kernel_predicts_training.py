@@ -11,7 +11,8 @@ from overtone.nn import MLP, encodings
 from overtone.signals import synthetic
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory.dynamics import Descent, Linearised, log_steps, propagate
+from overtone.theory._mode_dynamics import Descent
+from overtone.theory.dynamics import Linearised, log_steps, propagate
 
 END = 0.05
 """Share of the first loss down to which prediction and training are compared."""

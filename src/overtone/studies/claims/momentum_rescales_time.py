@@ -9,7 +9,7 @@ import torch
 
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory.dynamics import Descent, State
+from overtone.theory._mode_dynamics import Descent, ModeState
 from overtone.theory.ntk import infinite
 
 SAMPLES = 256
@@ -40,7 +40,7 @@ def circle(depth: int) -> torch.Tensor:
 def halving(eigenvalues: torch.Tensor, rule: Descent, rate: float) -> list[int]:
     """Steps from which on the residual of each mode stays below a half, to 4 %; each mode begins at 1, at rest."""
     start, last = (
-        State.at_rest(torch.ones_like(eigenvalues)),
+        ModeState.at_rest(torch.ones_like(eigenvalues)),
         int(20 / (rate * float(eigenvalues.min()))) + 200,
     )
     steps = np.unique(np.geomspace(1, last, int(math.log(last) / 0.04)).round().astype(int))

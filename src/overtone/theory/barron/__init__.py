@@ -2,9 +2,6 @@
 
 from overtone.theory.barron._bounds import (
     CosineSum,
-    DrawnNetwork,
-    ReluNetwork,
-    StepNetwork,
     draw_relu,
     draw_steps,
     error_bound,
@@ -12,24 +9,19 @@ from overtone.theory.barron._bounds import (
     required_relu_width,
     required_width,
 )
-from overtone.theory.barron._grid import BarronConstant, border_jump, constant_on_grid
-from overtone.theory.barron._points import BorderWindow, PointsConstant, constant_at_points
+from overtone.theory.barron._grid import border_jump, constant_on_grid
+from overtone.theory.barron._points import BorderWindow, constant_at_points
 
 __all__ = [
-    "BarronConstant",
+    "BorderWindow",
     "CosineSum",
-    "DrawnNetwork",
-    "ReluNetwork",
-    "ScatteredConstant",
-    "StepNetwork",
-    "Window",
-    "advised_width",
     "border_jump",
-    "bound",
+    "constant_at_points",
+    "constant_on_grid",
     "draw_relu",
     "draw_steps",
-    "grid",
-    "relu_bound",
-    "relu_width",
-    "scattered",
+    "error_bound",
+    "relu_error_bound",
+    "required_relu_width",
+    "required_width",
 ]

@@ -67,7 +67,7 @@ class BarronConstant:
         """Whether halving the spacing hardly changes the upper estimate."""
         return self.growth < _GROWING
 
-    def error_bound(self, width: int) -> float:
+    def bound(self, width: int) -> float:
         """Squared error that some sigmoidal network of this width does not exceed, in value units squared."""
         return error_bound(self.upper, self.radius, width)
 
@@ -75,11 +75,11 @@ class BarronConstant:
         """Width that suffices for a root mean square error of `error` (value units) with sigmoidal units."""
         return required_width(self.upper, self.radius, error)
 
-    def relu_error_bound(self, width: int) -> float:
+    def relu_bound(self, width: int) -> float:
         """Squared error that some ReLU network of this width does not exceed, in value units squared."""
         return relu_error_bound(self.second, width)
 
-    def required_relu_width(self, error: float) -> int:
+    def relu_width(self, error: float) -> int:
         """Width that suffices for a root mean square error of `error` (value units) with ReLU units."""
         return required_relu_width(self.second, error)
 

@@ -52,7 +52,7 @@ def constant_at_points(
     *,
     highest: float | None = None,
     density: Tensor | None = None,
-    window: Window = BorderWindow.HANN,
+    window: BorderWindow = BorderWindow.HANN,
     draws: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,

@@ -1,39 +1,18 @@
-"""Learning curves in time: what training will do to a network, from its tangent kernel and its own initial output."""
+"""Learning curves in time: the course of a training run, predicted from the tangent kernel of the network."""
 
-from overtone.theory._mode_dynamics import Descent, Flow, ModeState, OptimizerDynamics
-from overtone.theory.dynamics._linearised import KernelGrowth, KernelHistory, Linearised, Snapshot, propagate
-from overtone.theory.dynamics._minibatch import MinibatchScatter, minibatch_scatter
-from overtone.theory.dynamics._optimizers import effective_rate, optimizer_dynamics
+from overtone.theory.dynamics._agreement import Agreement, agreement
+from overtone.theory.dynamics._linearised import Linearised, propagate
 from overtone.theory.dynamics._pilot_run import PilotRun
-from overtone.theory.dynamics._preconditioned import output_change, separable_kernel, tangent_kernel
-from overtone.theory.dynamics._predict import LARGEST, Prediction, predict, silent
-from overtone.theory.dynamics._problem import RecordBuilder
-from overtone.theory.dynamics._relinearisation import Relinearisation
+from overtone.theory.dynamics._predict import Prediction, predict
 from overtone.theory.dynamics.steps import log_steps
 
 __all__ = [
-    "LARGEST",
-    "Descent",
-    "Flow",
-    "Growth",
-    "Kernels",
-    "Leaps",
-    "Ledger",
+    "Agreement",
     "Linearised",
-    "Moment",
-    "Pilot",
+    "PilotRun",
     "Prediction",
-    "Rule",
-    "Spread",
-    "State",
+    "agreement",
     "log_steps",
     "predict",
     "propagate",
-    "push",
-    "rate_of",
-    "rule_of",
-    "separable_kernel",
-    "silent",
-    "spread",
-    "tangent_kernel",
 ]

@@ -52,7 +52,7 @@ class Stability:
     def sentence(self) -> str | None:
         """What to know, if anything."""
         beyond = f"The learning rate {self.rate:g} is beyond the {self.largest:.3g} that the kernel bears"
-        divergence_step = f"after step {self.diverges_at}"
+        ends = f"after step {self.diverges_at}"
         if self.diverges_at is None:
             return (
                 f"{beyond}, yet the pilot did not diverge: the fastest modes are taken to be held at the edge of "

@@ -1,18 +1,17 @@
-"""Noise and risk: what training learns of the noise, when to stop, and what no smoother can avoid."""
+"""Noise and risk: what training learns of the noise, when to stop, and the error that no smoother can avoid."""
 
-from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, Ridge, SpectralFilter
-from overtone.theory.risk._divergence import Estimate, degrees_of_freedom, stein_risk
+from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, Ridge
+from overtone.theory.risk._divergence import degrees_of_freedom, stein_risk
 from overtone.theory.risk._expected import (
-    Risk,
     WienerBound,
     excess_signal,
     expected_record,
     expected_risk,
     irreducible,
 )
+from overtone.theory.risk._learning_curve import SampleCurve, learning_curve
 from overtone.theory.risk._stopping import (
     SmoothingPath,
-    Stop,
     StopVerdict,
     gcv,
     gcv_stop,
@@ -23,25 +22,23 @@ from overtone.theory.risk._stopping import (
 )
 
 __all__ = [
-    "Estimate",
-    "Filter",
     "GradientDescent",
     "GradientFlow",
-    "Irreducible",
-    "Path",
     "Ridge",
-    "Risk",
-    "Stop",
+    "SampleCurve",
+    "SmoothingPath",
     "StopVerdict",
-    "divergence",
+    "WienerBound",
+    "degrees_of_freedom",
     "excess_signal",
-    "expected",
+    "expected_record",
+    "expected_risk",
     "gcv",
     "gcv_stop",
     "irreducible",
+    "learning_curve",
     "path",
     "rank",
-    "record",
     "stein_risk",
     "sure",
     "sure_stop",
