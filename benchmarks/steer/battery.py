@@ -8,7 +8,7 @@ from skimage import data
 from skimage.transform import resize
 
 from overtone import signals
-from overtone.signals import Scattered, Signal
+from overtone.signals import Geometry, Grid, Points, Signal
 
 DESIGN = ("camera", "text", "smooth", "voice", "series", "phantom")
 SEALED = ("coins", "brick", "retina", "page", "music", "steps", "band volume")
@@ -32,7 +32,7 @@ LETTERS = {"text": (slice(40, 120), slice(60, 140)), "page": (slice(60, 140), sl
 """Parts of pictures of text in which letters are still letters at this size."""
 
 
-def build(name: str, noise: float, seed: int) -> Signal | Scattered:
+def build(name: str, noise: float, seed: int) -> Signal[Geometry]:
     """A signal with noise (a fraction of its range), a tenth held out to choose by, a fifth unused to judge on."""
     clean = _clean(name)
     noisy = signals.synthetic.add_noise(clean, fraction_of_range=noise, seed=seed) if noise else clean
@@ -48,16 +48,16 @@ def build(name: str, noise: float, seed: int) -> Signal | Scattered:
     return signal.with_split(masks[0], masks[1])
 
 
-def nyquist(signal: Signal | Scattered) -> tuple[float, ...]:
+def nyquist(signal: Signal[Geometry]) -> tuple[float, ...]:
     """Highest frequency that the samples can hold per axis; of scattered ones, as if they lay evenly."""
-    if isinstance(signal, Signal):
-        return signal.geometry.nyquist
     places = signal.geometry
+    if isinstance(places, Grid):
+        return places.nyquist
     half = places.samples ** (1 / len(places.extent)) / 2
     return tuple(half / length for length in places.extent)
 
 
-def _scatter(noisy: Signal, clean: Signal, thinning: float, seed: int) -> Scattered:
+def _scatter(noisy: Signal, clean: Signal, thinning: float, seed: int) -> Signal[Points]:
     """Some of a picture's pixels, `thinning` times rarer at the right edge than at the left one."""
     places = noisy.coords
     density = thinning ** -places[:, 1].numpy()

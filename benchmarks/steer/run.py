@@ -18,7 +18,7 @@ from overtone.probes.evaluate import Evaluator
 from overtone.probes.measurement import mean_square
 from overtone.probes.samples import GridSamples
 from overtone.probes.views import GridView
-from overtone.signals import Scattered, Signal
+from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import NoiseVerdict
 
 STEPS, RATE, ROWS = 400, 3e-3, 1.2
@@ -44,7 +44,7 @@ class Run:
         finish: Called when the run ends.
     """
 
-    signal: Signal | Scattered
+    signal: Signal[Geometry]
     network: nn.Field
     optimizer: torch.optim.Optimizer
     steer: Callable[[int], bool] = leave_alone
@@ -92,9 +92,9 @@ class Run:
 class _Meter:
     """Error on the clean samples apart, and what a run without an oracle can see."""
 
-    def __init__(self, signal: Signal | Scattered, network: nn.Field) -> None:
+    def __init__(self, signal: Signal[Geometry], network: nn.Field) -> None:
         self._signal, self._evaluate = signal, Evaluator(network)
-        self._bands = _Bands(signal) if isinstance(signal, Signal) else None
+        self._bands = _Bands(signal) if isinstance(signal.geometry, Grid) else None
         self.rows: dict[str, Any] = {"steps": [], "clean": [], "held_out": [], "train": [], "bands": []}
         self.rows["noise"] = 0.0 if self._bands is None else self._bands.noise
 
@@ -102,7 +102,7 @@ class _Meter:
         """Mean square error against the clean signal on the samples neither trained on nor held out."""
         if outputs is None:
             outputs = self._evaluate(GridSamples(self._signal.geometry, None))
-        clean, mask = self._signal.clean, self._signal.unused
+        clean, mask = self._signal.clean, self._signal.ignored
         assert clean is not None
         assert mask is not None
         return float((outputs - clean)[mask].double().square().mean())

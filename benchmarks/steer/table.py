@@ -13,7 +13,7 @@ from overtone.early_stopping import Discrepancy, HeldOut, Joint
 from overtone.early_stopping.least import Least
 from overtone.early_stopping.watch import Watch
 from overtone.planning import measure_noise
-from overtone.signals import Signal
+from overtone.signals import Grid
 
 Runs = dict[tuple[str, str, float], Any]
 """By method, signal and noise."""
@@ -80,7 +80,9 @@ def stops(runs: Runs, grid: Sequence[str], cases: Cases) -> Rows:
     for case in cases:
         found: dict[str, list[float]] = {}
         signal = build(*case, seed=0)
-        variance = float(measure_noise(signal).std.square().mean()) if isinstance(signal, Signal) else None
+        variance = (
+            float(measure_noise(signal).std.square().mean()) if isinstance(signal.geometry, Grid) else None
+        )
         for run in (runs[g, *case] for g in grid):
             clean, best = run["clean"], min(run["clean"])
             kept = {"held-out": _kept(HeldOut().watch(), run, "held_out_error", "held_out")}

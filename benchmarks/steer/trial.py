@@ -15,7 +15,7 @@ from overtone._utils.seeding import derive
 from overtone.controller._encoding_bandwidth import Lever
 from overtone.nn.encodings import HashGrid, Identity
 from overtone.planning.size import field, parameters
-from overtone.signals import Scattered, Signal
+from overtone.signals import Geometry, Signal, require_grid
 
 WIDTH, DEPTH, FEATURES = 64, 3, 64
 SHARES = (1 / 40, 1 / 22, 1 / 12.5, 1 / 7, 1 / 4, 1 / 2.25)
@@ -47,8 +47,7 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
 
 def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Which bandwidth of the grid FreSh chooses; nothing is trained, because the grid has been."""
-    signal = _begin(name, noise, seed)
-    assert isinstance(signal, Signal)
+    signal = require_grid(_begin(name, noise, seed), "this method")
     reaches = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
 
     def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
@@ -89,8 +88,7 @@ def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
 
 def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
     """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
-    signal = _begin(name, noise, seed)
-    assert isinstance(signal, Signal)
+    signal = require_grid(_begin(name, noise, seed), "this method")
     plan = planning.choose(signal, _budget(signal), seed=seed)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
     control = controller.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
@@ -130,27 +128,27 @@ def opened(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     return run.train()
 
 
-def _begin(name: str, noise: float, seed: int) -> Signal | Scattered:
+def _begin(name: str, noise: float, seed: int) -> Signal[Geometry]:
     """The signal; on one thread from here on, so that runs side by side do not wait for each other."""
     torch.set_num_threads(1)
     return build(name, noise, seed)
 
 
-def _budget(signal: Signal | Scattered) -> planning.Budget:
+def _budget(signal: Signal[Geometry]) -> planning.Budget:
     return planning.Budget(steps=STEPS, parameters=parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1]))
 
 
-def _gaussian(signal: Signal | Scattered, reach: tuple[float, ...], seed: int) -> Run:
+def _gaussian(signal: Signal[Geometry], reach: tuple[float, ...], seed: int) -> Run:
     return _run(signal, planning.Family.GAUSSIAN, reach, seed)
 
 
-def _run(signal: Signal | Scattered, family: planning.Family, reach: tuple[float, ...], seed: int) -> Run:
+def _run(signal: Signal[Geometry], family: planning.Family, reach: tuple[float, ...], seed: int) -> Run:
     network = field(signal, family, reach, WIDTH, DEPTH, FEATURES, seed)
     return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
 
 
 def _field(
-    signal: Signal | Scattered, encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
+    signal: Signal[Geometry], encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
 ) -> nn.Field:
     places = signal.geometry
     frame = nn.Frame.of(places.origin, places.extent, places.units, domain)

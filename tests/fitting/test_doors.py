@@ -32,11 +32,13 @@ def test_what_is_no_signal_is_refused_with_the_way_to_make_one(name, given):
 def test_scattered_samples_are_refused_where_a_grid_is_needed(name):
     wells = signals.points(np.random.default_rng(0).random((30, 2)), np.arange(30.0), name="wells")
     told = refusal(DOORS[name], wells)
-    assert "expected samples on a grid, got scattered ones (wells)" in told
+    assert "expected a signal on a grid for " in told
+    assert "got scattered points (wells); pass it to fit or planning.choose" in told
 
 
 def test_signals_of_both_kinds_go_through():
     wells = signals.points(np.arange(5.0), np.arange(5.0))
     line = signals.array(np.arange(5.0))
-    assert signals.as_samples(wells) is wells
-    assert signals.on_grid(line) is line
+    assert signals.validate(wells) is wells
+    assert signals.validate(line) is line
+    assert signals.require_grid(line, "a test") is line

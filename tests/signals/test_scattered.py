@@ -16,6 +16,8 @@ def test_places_have_a_box_and_a_unit():
     assert (found.geometry.origin, found.geometry.extent) == ((1.0, 5.0), (2.0, 1.0))
     assert found.geometry.frequency_unit == "Hz"
     assert found.values.shape == (2, 1)
+    assert (found.geometry.axes, found.geometry.shape) == (2, (2,))
+    assert found.geometry.nyquist == (np.inf, np.inf)
     assert found.coords.dtype == torch.float64
     assert found.geometry.coords(torch.tensor([1])).tolist() == [[3.0, 5.0]]
     assert signals.points([[1.0, 5.0], [3.0, 5.0]], [1, 2], units=("x", "y")).geometry.frequency_unit == (
@@ -27,7 +29,8 @@ def test_they_are_split_as_signals_are():
     found = signals.points(np.arange(10.0), np.arange(10.0))
     split = found.with_held_out(signals.masks.random(found.geometry, 0.2, 0))
     assert (len(split.train_index), len(split.held_out_index)) == (8, 2)
-    assert isinstance(split, signals.Scattered)
+    assert isinstance(split.geometry, signals.Points)
+    assert split.grid_values.shape == split.values.shape
 
 
 def test_a_table_is_read_by_the_names_of_its_columns(tmp_path):

@@ -125,9 +125,9 @@ def test_a_split_leaves_the_rest_unused() -> None:
     signal = picture().with_split(*masks.alternating(picture().geometry))
     assert signal.train_index.tolist() == [0, 2, 4, 12, 14, 16]
     assert signal.held_out_index.tolist() == [7, 9, 11, 19, 21, 23]
-    assert signal.unused is not None
-    assert int(signal.unused.sum()) == 12
-    assert signal.with_held_out(None).unused is None
+    assert signal.ignored is not None
+    assert int(signal.ignored.sum()) == 12
+    assert signal.with_held_out(None).ignored is None
 
 
 def test_masks_that_do_not_fit_are_refused() -> None:

@@ -99,7 +99,7 @@ def test_values_in_other_units_give_the_same_fit(factor, shift):
     model = twin.after(gaussian(1.0), signal.geometry)
     first = twin.fit(signal, model)
     moved = array(signal.grid_values * factor + shift, channel_axis=2)
-    again = twin.fit(moved.with_split(~(signal.held_out | signal.unused), signal.held_out), model)
+    again = twin.fit(moved.with_split(~(signal.held_out | signal.ignored), signal.held_out), model)
     assert again.index == first.index
     assert torch.allclose(
         again.prediction, first.prediction * factor + shift, atol=1e-6 * (factor + abs(shift))
@@ -135,7 +135,7 @@ def test_nothing_but_noise_is_left_at_its_mean():
 def test_constant_channels_stay_constant():
     signal = picture(12, 1)
     both = array(torch.cat([signal.grid_values, torch.full((12, 12, 1), 3.0).double()], 2), channel_axis=2)
-    both = both.with_split(~(signal.held_out | signal.unused), signal.held_out)
+    both = both.with_split(~(signal.held_out | signal.ignored), signal.held_out)
     found = twin.fit(both, twin.after(gaussian(1.0), both.geometry))
     assert torch.allclose(found.prediction[..., 1], torch.full((12, 12), 3.0).double())
 

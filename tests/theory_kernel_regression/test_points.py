@@ -25,7 +25,7 @@ def network(sigma: float = 1.0) -> infinite.Wide:
 def test_on_a_grid_it_is_the_dense_fit():
     signal = picture(14, 2, noise=0.3)
     model = twin.after(gaussian(1.0), signal.geometry)
-    used = ~signal.unused
+    used = ~signal.ignored
     x = signal.coords
     found = twin.points(model.wide, x[used], signal.values[used], signal.held_out[used], x)
     assert found.exact

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from overtone._utils.seeding import derive
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 
 class Batches:
@@ -20,7 +20,7 @@ class Batches:
         seed: Seeds the draws.
     """
 
-    def __init__(self, signal: Samples, batch: int, device: torch.device, seed: int) -> None:
+    def __init__(self, signal: Signal[Geometry], batch: int, device: torch.device, seed: int) -> None:
         self._places = signal.geometry
         self._index = signal.train_index.to(device)
         self._values = signal.values.to(device)

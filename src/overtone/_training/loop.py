@@ -21,7 +21,7 @@ from overtone._utils.seeding import derive
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.nn import Field
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 CHECKPOINT_SECONDS = 30.0
 """Wall-clock time between checkpoints."""
@@ -62,7 +62,7 @@ answer ends the run."""
 @standard()
 def train(
     network: Field,
-    signal: Samples,
+    signal: Signal[Geometry],
     options: Options,
     observer: Observer,
     *,

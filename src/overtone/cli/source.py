@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
-    from overtone.signals import Scattered, Signal
+    from overtone.signals import Geometry, Signal
 
 
 def read_source(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal:
@@ -17,12 +17,12 @@ def read_source(path: str | None, options: dict[str, Any], clean: str | None = N
     Raises:
         InputError: If a file cannot be read as what it is, or a flag does not apply to it.
     """
-    found = read_samples(path, options, clean)
-    assert not isinstance(found, _scattered())
-    return found
+    from overtone.signals import require_grid
+
+    return require_grid(read_samples(path, options, clean), "this command", "pass it to `overtone fit`")
 
 
-def read_samples(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal | Scattered:
+def read_samples(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal[Geometry]:
     """Read a file, or the default picture if there is none.
 
     Args:
@@ -39,7 +39,7 @@ def read_samples(path: str | None, options: dict[str, Any], clean: str | None = 
     if path is None:
         for name in options:
             raise InputError("a SOURCE to read that way", f"{_flag(name)} alone", "name a file")
-        signal: Signal | Scattered = default_picture()
+        signal: Signal[Geometry] = default_picture()
     else:
         signal = _read(path, options)
     return signal if clean is None else signal.with_clean(_read(clean, options).values)
@@ -54,13 +54,7 @@ def default_picture() -> Signal:
     return replace(signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
 
 
-def _scattered() -> type[Scattered]:
-    from overtone.signals import Scattered
-
-    return Scattered
-
-
-def _read(path: str, options: dict[str, Any]) -> Signal | Scattered:
+def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:
     from overtone import signals
 
     given = dict(options)

@@ -30,7 +30,7 @@ from overtone.comparing.work import prediction_path
 from overtone.errors import InputError, RunError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.planning import Budget
-from overtone.signals import Signal, on_grid
+from overtone.signals import Signal, require_grid
 
 MOST_SEEDS = 10_000
 """Repetitions of a candidate, at most."""
@@ -95,7 +95,7 @@ def compare(
     seeds, seed = whole(seeds, "seeds", 1, MOST_SEEDS), whole(seed, "seed", 0)
     where = find_device(device)
     say = _told if progress else _silent
-    split = hold_out(on_grid(signal), held_out, seed)
+    split = hold_out(require_grid(signal, "a comparison"), held_out, seed)
     if len(split.held_out_index):
         say(f"compare {signal.name}: choosing the bandwidth by the samples to learn from")
     problem = Problem.of(split)

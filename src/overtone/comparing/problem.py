@@ -26,7 +26,7 @@ class Problem:
     """A signal whose held-out values are hidden, and what they are.
 
     Attributes:
-        signal: What candidates see: held-out and unused values are replaced by linear interpolation, there is no clean
+        signal: What candidates see: held-out and ignored values are replaced by linear interpolation, there is no clean
             reference, and the normalisation is that of the training samples.
         reference: (N, C) what the held-out samples are compared with: the clean values where they are known.
         noisy: Whether the samples to learn from are noisy.
@@ -141,7 +141,7 @@ def _mask(signal: Signal, index: Tensor) -> Tensor:
 def _densest(signal: Signal, train: Tensor) -> Signal:
     """The training samples as a grid of their own where they form one, else the whole grid with its gaps filled.
 
-    In the second case a tenth of them is held out, and what is not theirs is unused.
+    In the second case a tenth of them is held out, and what is not theirs is ignored.
     """
     grid = signal.geometry
     lattice = lattice_of(train.cpu().numpy().reshape(grid.shape))
@@ -157,4 +157,4 @@ def _densest(signal: Signal, train: Tensor) -> Signal:
         grid.periodic,
     )
     flat = values.reshape(-1, values.shape[-1])
-    return replace(signal, values=flat, geometry=coarse, held_out=None, unused=None)
+    return replace(signal, values=flat, geometry=coarse, held_out=None, ignored=None)

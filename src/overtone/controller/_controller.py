@@ -23,7 +23,7 @@ from overtone.planning.scan import measure_noise
 from overtone.probes import Spread
 from overtone.probes.evaluate import Evaluator
 from overtone.probes.views import GridView
-from overtone.signals import Signal, on_grid
+from overtone.signals import Signal, require_grid
 from overtone.spectra import NoiseFloor
 
 MEASURED, SHARE, FEWEST = 1 << 14, 0.05, 10
@@ -85,7 +85,11 @@ class Controller:
                 "build one, for instance by a plan's field(signal); any network can be watched by a Probe",
                 "field",
             )
-        planned = None if begin is None else per_axis(begin, len(on_grid(signal).geometry.shape), "begin")
+        planned = (
+            None
+            if begin is None
+            else per_axis(begin, require_grid(signal, "the controller").geometry.axes, "begin")
+        )
         floor = noise or measure_noise(signal)
         blind = replace(signal, clean=None)
         self._view = GridView(blind, Spread(MEASURED), noise=floor)

@@ -12,9 +12,9 @@ from overtone._utils.enums import member
 from overtone._utils.numbers import as_float, short
 from overtone.errors import InputError
 from overtone.nn import Activation
-from overtone.signals import Samples, masks
+from overtone.signals import Geometry, Signal, masks
 
-Some = TypeVar("Some", bound=Samples)
+G = TypeVar("G", bound=Geometry)
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
 """Kinds of devices that hold numbers and train."""
@@ -73,7 +73,7 @@ def find_device(device: str | torch.device) -> torch.device:
     raise InputError("a device that is there", f"{str(device)!r} ({reason})", "pass auto or cpu", "device")
 
 
-def hold_out(signal: Some, fraction: float, seed: int) -> Some:
+def hold_out(signal: Signal[G], fraction: float, seed: int) -> Signal[G]:
     """The signal with that fraction of its samples kept out of training, unless it has a mask of its own.
 
     Args:

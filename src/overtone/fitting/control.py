@@ -23,7 +23,7 @@ from overtone.nn import Field
 from overtone.planning import recommend_bandwidth
 from overtone.probes import LogSchedule, Spread, Window
 from overtone.probes.views.grid import measure
-from overtone.signals import Samples, Signal
+from overtone.signals import Geometry, Signal, require_grid
 from overtone.spectra import NoiseFloor
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Control:
 
     def __init__(
         self,
-        signal: Samples,
+        signal: Signal[Geometry],
         field: Field,
         optimizer: torch.optim.Optimizer,
         window: Window | Spread | None,
@@ -60,10 +60,9 @@ class Control:
         folder: Path,
         stop: bool,
     ) -> None:
-        if not isinstance(signal, Signal) or noise is None or window is None:
-            raise InputError(
-                "a signal on a grid", "scattered samples", "leave the controller out", "controller"
-            )
+        signal = require_grid(signal, "the controller", "leave the controller out", "controller")
+        if noise is None or window is None:
+            raise InputError("a noise floor and a window", "none", "leave the controller out", "controller")
         self._unit = signal.geometry.frequency_unit
         spectrum = Spectrum(measure(replace(signal, clean=None), window), noise)
         wanted = recommend_bandwidth(signal, noise).bandwidth

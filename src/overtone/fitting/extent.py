@@ -11,7 +11,7 @@ from overtone._training import Optimizer, Options
 from overtone.nn import checks
 from overtone.planning import Budget
 from overtone.planning.size import LEARNING_RATE, Size, size
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 
 @final
@@ -41,7 +41,7 @@ class Wishes:
 
 
 def extent(
-    signal: Samples,
+    signal: Signal[Geometry],
     options: Options,
     wishes: Wishes,
     device: torch.device,

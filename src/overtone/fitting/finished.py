@@ -13,7 +13,7 @@ from overtone.fitting.directory import RunDirectory
 from overtone.fitting.keeping import Keeping
 from overtone.fitting.run import Run
 from overtone.nn import Field
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 if TYPE_CHECKING:
     import xarray
@@ -52,7 +52,7 @@ def nothing_left(
 
 def as_it_was(
     directory: RunDirectory,
-    signal: Samples,
+    signal: Signal[Geometry],
     field: Field,
     optimizer: torch.optim.Optimizer,
     follower: Control | Keeping | None,

@@ -30,17 +30,16 @@ from overtone.fitting.progress import FitProgress
 from overtone.fitting.room import needed
 from overtone.fitting.run import Run
 from overtone.fitting.settings import RunSettings
-from overtone.fitting.watching import first_band, last_errors, unit_of, watch
+from overtone.fitting.watching import first_band, last_errors, noise_estimator, snapshot, unit_of, watch
 from overtone.nn import Activation
-from overtone.planning import measure_noise
 from overtone.planning.plan import UNWORTHY, stop_sentence
 from overtone.probes import LogSchedule, Probe
-from overtone.signals import Samples, Signal, as_samples
+from overtone.signals import Geometry, Signal, validate
 
 
 @standard()
 def fit(
-    signal: Samples,
+    signal: Signal[Geometry],
     out: str | Path | None = None,
     *,
     encoding: Encoding | str = Encoding.AUTO,
@@ -123,9 +122,9 @@ def fit(
     if resume:
         return _resume(signal, directory, (steps, seconds), where, progress)
     directory.check_free(overwrite)
-    begun_with = fingerprint(as_samples(signal))
+    begun_with = fingerprint(validate(signal))
     signal = hold_out(signal, held_out, seed)
-    noise = functools.cache(lambda: measure_noise(signal)) if isinstance(signal, Signal) else None
+    noise = noise_estimator(signal.geometry, signal)
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
     given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
     options = replace(options, batch=room.batch, lr=room.lr)
@@ -134,7 +133,7 @@ def fit(
         built = replace(built, reasons=tuple(r for r in built.reasons if r != stop_sentence()))
     field = built.field.to(where)
     plan = plan_watching(
-        signal, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
+        signal.geometry, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
     )
     rates = options.optimizer_for(field)
     floor = noise() if noise else None
@@ -158,13 +157,13 @@ def fit(
     attrs |= {"reasons": list(built.reasons), "signal": signal.name}
     attrs |= {"kind": signal.kind, "peak": signal.peak, "worth": UNWORTHY not in built.warnings}
     directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
-    probe = watch(signal, field, directory.path, plan, floor, attrs=attrs)
+    probe = watch(signal.geometry, signal, field, directory.path, plan, floor, attrs=attrs)
     built = replace(built, field=field)
     return _train(signal, built, options, directory, probe, rates, follower, None, progress)
 
 
 def _resume(
-    signal: Samples,
+    signal: Signal[Geometry],
     directory: RunDirectory,
     budget: tuple[int | None, float | None],
     where: torch.device,
@@ -195,7 +194,7 @@ def _resume(
     if settings.bandwidth is not None:
         given = replace(given, bandwidth=settings.bandwidth)
     signal = hold_out(signal, settings.held_out, begun.seed)
-    noise = functools.cache(lambda: measure_noise(signal)) if isinstance(signal, Signal) else None
+    noise = noise_estimator(signal.geometry, signal)
     built = build(signal, given, begun.seed, noise)
     field = built.field.to(where)
     plan = settings.watch
@@ -219,6 +218,7 @@ def _resume(
         return as_it_was(directory, signal, field, rates, follow_on(record=record), checkpoint, record)
     ends_here = LogSchedule().due(checkpoint.step) or longer.used_up(checkpoint.step, checkpoint.seconds)
     probe = watch(
+        signal.geometry,
         signal,
         field,
         directory.path,
@@ -240,7 +240,7 @@ def _resume(
 
 
 def _train(
-    signal: Samples,
+    signal: Signal[Geometry],
     built: Built,
     options: Options,
     directory: RunDirectory,
@@ -281,15 +281,14 @@ def _train(
                 resume=checkpoint,
                 optimizer=rates,
             )
-        if isinstance(signal, Signal):
-            probe.snapshot(outcome.step)
+        snapshot(signal.geometry, probe, outcome.step)
         kept = outcome.step
         if follower is not None and outcome.ending is not Ending.INTERRUPTED:
             kept = follower.restore() or outcome.step
             probe.annotate(**follower.attributes(built.reasons))
-            if kept != outcome.step and isinstance(signal, Signal):
-                probe.snapshot(kept)
-        errors = last_errors(probe, signal, built.field)
+            if kept != outcome.step:
+                snapshot(signal.geometry, probe, kept)
+        errors = last_errors(signal.geometry, probe, signal, built.field)
         probe.annotate(
             kept=kept,
             final_errors=errors,
@@ -309,7 +308,11 @@ def _train(
 
 
 def _announcement(
-    signal: Samples, built: Built, options: Options, directory: RunDirectory, checkpoint: Checkpoint | None
+    signal: Signal[Geometry],
+    built: Built,
+    options: Options,
+    directory: RunDirectory,
+    checkpoint: Checkpoint | None,
 ) -> str:
     """What is about to happen, in one line."""
     budget = [plural(options.steps, "step")] if options.steps else []

@@ -12,7 +12,7 @@ from overtone.fitting.control import Control
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
 from overtone.probes import Spread, Window
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 from overtone.spectra import NoiseFloor
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def follow(
-    signal: Samples,
+    signal: Signal[Geometry],
     field: Field,
     optimizer: torch.optim.Optimizer,
     window: Window | Spread | None,

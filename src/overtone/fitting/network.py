@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, che
 from overtone.nn.activations import Reaching
 from overtone.planning import Family, aliasing, choose, measure_noise, recommend_bandwidth
 from overtone.planning.size import LEARNING_RATE, STEPS, Size
-from overtone.signals import Samples, Scattered, Signal
+from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import NoiseFloor
 
 _MOST_CYCLES = 1e30
@@ -128,7 +129,7 @@ class Built:
 
 
 def build(
-    signal: Samples,
+    signal: Signal[Geometry],
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
@@ -175,7 +176,7 @@ def build(
 
 
 def _reach(
-    signal: Samples,
+    signal: Signal[Geometry],
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
@@ -194,17 +195,8 @@ def _reach(
             )
         why = f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches."
         return settings, None, (why, *told), room.warnings
-    if given is None and (settings.resolved is Encoding.GAUSSIAN or isinstance(signal, Scattered)):
-        assert isinstance(signal, Signal | Scattered)
-        plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
-        if settings.encoding is Encoding.AUTO and plan.encoding is not Family.GAUSSIAN:
-            settings = replace(settings, encoding=Encoding(plan.encoding.value))
-        reach = plan.bandwidth if settings.has_bandwidth else None
-        return settings, reach, plan.reasons, plan.warnings
     if given is None:
-        assert isinstance(signal, Signal)
-        found = recommend_bandwidth(signal, noise() if noise else measure_noise(signal))
-        return settings, found.bandwidth, (*found.reasons, *told), room.warnings
+        return _chosen(signal.geometry, signal, settings, seed, noise, room)
     if len(given) not in (1, axes):
         raise InputError(
             f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
@@ -212,8 +204,53 @@ def _reach(
     reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
     _check_phases(reach, signal.geometry.extent)
     why = f"The bandwidth was given: {told_per_axis(reach)} {signal.geometry.frequency_unit}."
-    beyond = aliasing(reach, signal.geometry) if isinstance(signal, Signal) else None
+    beyond = aliasing(reach, signal.geometry)
     return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
+
+
+_Choice = tuple[NetworkSettings, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]
+
+
+@functools.singledispatch
+def _chosen(
+    _: Geometry,
+    signal: Signal[Any],
+    settings: NetworkSettings,
+    seed: int,
+    noise: Callable[[], NoiseFloor] | None,
+    room: Size,
+) -> _Choice:
+    """Choose the bandwidth, and the encoding if that is open: at scattered points always by a plan."""
+    return _planned(signal, settings, seed, noise, room)
+
+
+@_chosen.register(Grid)
+def _(
+    _: Grid,
+    signal: Signal[Grid],
+    settings: NetworkSettings,
+    seed: int,
+    noise: Callable[[], NoiseFloor] | None,
+    room: Size,
+) -> _Choice:
+    if settings.resolved is Encoding.GAUSSIAN:
+        return _planned(signal, settings, seed, noise, room)
+    recommended = recommend_bandwidth(signal, noise() if noise else measure_noise(signal))
+    return settings, recommended.bandwidth, (*recommended.reasons, *room.reasons), room.warnings
+
+
+def _planned(
+    signal: Signal[Any],
+    settings: NetworkSettings,
+    seed: int,
+    noise: Callable[[], NoiseFloor] | None,
+    room: Size,
+) -> _Choice:
+    plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
+    if settings.encoding is Encoding.AUTO and plan.encoding is not Family.GAUSSIAN:
+        settings = replace(settings, encoding=Encoding(plan.encoding.value))
+    reach = plan.bandwidth if settings.has_bandwidth else None
+    return settings, reach, plan.reasons, plan.warnings
 
 
 def _check_phases(bandwidth: Sequence[float], extent: Sequence[float]) -> None:

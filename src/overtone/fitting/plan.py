@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from overtone._training import Options, train
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.probes import LogSchedule, Spread, Window
-from overtone.signals import Samples, Signal
+from overtone.signals import Geometry, Grid, Signal
 
 SHARE = 0.05
 """Part of the training's arithmetic that measuring may cost."""
@@ -37,7 +38,7 @@ class WatchPlan:
     window: Window | Spread | None
     snapshots: tuple[int, ...]
 
-    def check(self, signal: Samples, where: str) -> None:
+    def check(self, signal: Signal[Geometry], where: str) -> None:
         """Whether this is a plan for a signal.
 
         Args:
@@ -47,15 +48,7 @@ class WatchPlan:
         Raises:
             InputError: If it is one for others.
         """
-        window = self.window
-        fits = (window is None) is not isinstance(signal, Signal)
-        if fits and isinstance(window, Window) and isinstance(signal, Signal):
-            blocks = list(zip(window.start, window.shape, strict=False))
-            fits = len(window.start) == len(window.shape) == len(signal.geometry.shape) and all(
-                s >= 0 and w >= 1 and s + w <= n
-                for (s, w), n in zip(blocks, signal.geometry.shape, strict=True)
-            )
-        if not fits:
+        if not _fits(signal.geometry, self.window):
             raise InputError(
                 "settings of a run whose watch is a part of the signal",
                 "another part",
@@ -91,7 +84,24 @@ def _steps(plain: Any) -> tuple[int, ...]:
     return tuple(plain)
 
 
-def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
+@functools.singledispatch
+def _fits(_: Geometry, window: Window | Spread | None) -> bool:
+    """Whether a window is a part of the geometry; scattered points have none."""
+    return window is None
+
+
+@_fits.register(Grid)
+def _(geometry: Grid, window: Window | Spread | None) -> bool:
+    if not isinstance(window, Window):
+        return window is not None
+    blocks = list(zip(window.start, window.shape, strict=False))
+    return len(window.start) == len(window.shape) == geometry.axes and all(
+        s >= 0 and w >= 1 and s + w <= n for (s, w), n in zip(blocks, geometry.shape, strict=True)
+    )
+
+
+@functools.singledispatch
+def plan_watching(_: Geometry, _steps: int, _batch: int) -> WatchPlan:
     """Decide what to measure so that it costs about a twentieth of the training.
 
     Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
@@ -99,15 +109,18 @@ def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
     its arguments, so a resumed run is watched as it began.
 
     Args:
-        signal: What is learned.
-        steps: Steps that the run will take.
-        batch: Samples per step.
+        _: Geometry of the signal.
+        _steps: Steps that the run will take.
+        _batch: Samples per step.
 
     Returns:
         The plan.
     """
-    if not isinstance(signal, Signal):
-        return WatchPlan(None, ())
+    return WatchPlan(None, ())
+
+
+@plan_watching.register(Grid)
+def _(_: Grid, steps: int, batch: int) -> WatchPlan:
     schedule = LogSchedule()
     rows = schedule.count(steps)
     samples = max(4096, int(SHARE * steps * batch / (FORWARD * rows)))
@@ -115,7 +128,7 @@ def plan_watching(signal: Samples, steps: int, batch: int) -> WatchPlan:
     return WatchPlan(Spread(samples), tuple(sorted(pictures)))
 
 
-def expected_steps(field: Field, signal: Samples, options: Options) -> int:
+def expected_steps(field: Field, signal: Signal[Geometry], options: Options) -> int:
     """How many steps the budget allows; timed on a copy of the network where only seconds are given."""
     if options.steps is not None and options.seconds is None:
         return options.steps

@@ -26,7 +26,7 @@ from overtone.nn import Activation
 from overtone.planning import measure_noise
 from overtone.probes import Window
 from overtone.records import metrics as derived
-from overtone.signals import Signal, on_grid
+from overtone.signals import Signal, require_grid
 from overtone.theory import barron, risk
 from overtone.theory.dynamics import Agreement, Prediction, agreement
 from overtone.theory.dynamics import predict as foretell
@@ -153,7 +153,7 @@ def predict(
     measured = None if run is None else records.load(run)
     options = Options.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
     where = find_device(device)
-    signal = hold_out(on_grid(signal), held_out, seed)
+    signal = hold_out(require_grid(signal, "a prediction"), held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
     given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
@@ -220,7 +220,7 @@ def window(signal: Signal, outputs: int) -> Signal:
         values=signal.values[index],
         geometry=block.restrict(grid),
         held_out=cut(signal.held_out),
-        unused=cut(signal.unused),
+        ignored=cut(signal.ignored),
         clean=cut(signal.clean),
     )
 

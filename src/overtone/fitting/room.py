@@ -10,7 +10,7 @@ from pathlib import Path
 from overtone.errors import RunError
 from overtone.nn import Field
 from overtone.planning.size import parameters
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 MIB = 1 << 20
 
@@ -24,7 +24,7 @@ LARGEST_PICTURE = MIB
 """Samples of a signal that are kept of a prediction, at most."""
 
 
-def needed(signal: Samples, network: Field, pictures: int) -> int:
+def needed(signal: Signal[Geometry], network: Field, pictures: int) -> int:
     """Bytes that a run writes, rounded up.
 
     Report and rows, whole predictions, two checkpoints while one is saved, and the networks kept to go back to.

@@ -15,7 +15,7 @@ from overtone.fitting.directory import RunDirectory
 from overtone.nn import Field
 from overtone.probes.evaluate import chunk_size, predict
 from overtone.probes.untouched import untouched
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 if TYPE_CHECKING:
     import xarray
@@ -34,7 +34,7 @@ class Run:
     """
 
     directory: RunDirectory
-    signal: Samples
+    signal: Signal[Geometry]
     network: Field
     outcome: Outcome
     unchanged: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +14,75 @@ from overtone._utils.seeding import generator
 from overtone.errors import InputError
 from overtone.fitting.plan import WatchPlan
 from overtone.nn import Field
+from overtone.planning import measure_noise
 from overtone.probes import Probe, View, views
 from overtone.probes.evaluate import chunk_size, predict
 from overtone.probes.target import Values
 from overtone.probes.untouched import untouched
-from overtone.signals import Samples, Scattered, Signal
+from overtone.signals import Geometry, Grid, Points, Signal
 from overtone.spectra import NoiseFloor
 
 PLACES, ROWS = 4096, 512
 """Scattered samples that are watched, and rows of a table, whose neighbours have to be found."""
 
 
+@functools.singledispatch
+def noise_estimator(_: Geometry, _signal: Signal[Geometry]) -> Callable[[], NoiseFloor] | None:
+    """Return the estimator of a signal's noise floor, which runs once; None at scattered points."""
+    return None
+
+
+@noise_estimator.register(Grid)
+def _(_: Grid, signal: Signal[Grid]) -> Callable[[], NoiseFloor]:
+    return functools.cache(lambda: measure_noise(signal))
+
+
+@functools.singledispatch
+def snapshot(_: Geometry, _probe: Probe, _step: int) -> None:
+    """Record the whole prediction of a run, which is done on grids alone."""
+
+
+@snapshot.register(Grid)
+def _(_: Grid, probe: Probe, step: int) -> None:
+    probe.snapshot(step)
+
+
+@functools.singledispatch
 def watch(
-    signal: Samples, field: Field, path: Path, plan: WatchPlan, noise: NoiseFloor | None, **options: Any
+    _: Geometry,
+    signal: Signal[Any],
+    field: Field,
+    path: Path,
+    _plan: WatchPlan,
+    _noise: NoiseFloor | None,
+    **options: Any,
 ) -> Probe:
-    """A strict probe for a run.
+    """Make the strict probe of a run.
 
     Args:
+        _: Geometry of the signal.
         signal: What is learned.
         field: The network.
         path: The run directory.
-        plan: The window and snapshots, of a signal on a grid.
-        noise: Its noise floor.
+        _plan: The window and snapshots, of a signal on a grid.
+        _noise: Its noise floor.
         **options: Passed on to `Probe`.
     """
-    if isinstance(signal, Signal):
-        return Probe(
-            signal,
-            field,
-            path,
-            window=plan.window,
-            noise=noise,
-            snapshots=plan.snapshots,
-            strict=True,
-            **options,
-        )
-    assert isinstance(signal, Scattered)
     return Probe(_view(signal), field, path, strict=True, **options)
+
+
+@watch.register(Grid)
+def _(
+    _: Grid,
+    signal: Signal[Grid],
+    field: Field,
+    path: Path,
+    plan: WatchPlan,
+    noise: NoiseFloor | None,
+    **options: Any,
+) -> Probe:
+    kept = plan.snapshots
+    return Probe(signal, field, path, window=plan.window, noise=noise, snapshots=kept, strict=True, **options)
 
 
 def first_band(probe: Probe) -> float:
@@ -61,18 +95,24 @@ def unit_of(probe: Probe) -> str:
     return str(probe.views[0].header({}).attrs["frequency_unit"])
 
 
-def last_errors(probe: Probe, signal: Samples, field: Field) -> dict[str, float]:
+@functools.singledispatch
+def last_errors(
+    geometry: Geometry, _probe: Probe, signal: Signal[Geometry], field: Field
+) -> dict[str, float]:
     """Mean square errors over all samples: `train`, and `held_out` where there are any."""
-    if isinstance(signal, Signal):
-        return probe.final_errors()
     with untouched(field):
-        found = predict(field, signal.geometry, None, chunk=chunk_size(field, 1.0))
+        found = predict(field, geometry, None, chunk=chunk_size(field, 1.0))
     wrong = (found.double() - signal.values.cpu().double()).square().mean(1)
     parts = {"train": signal.train_index, "held_out": signal.held_out_index}
     return {name: float(wrong[index.cpu()].mean()) for name, index in parts.items() if len(index)}
 
 
-def _view(signal: Scattered) -> View:
+@last_errors.register(Grid)
+def _(_: Grid, probe: Probe, _signal: Signal[Grid], _field: Field) -> dict[str, float]:
+    return probe.final_errors()
+
+
+def _view(signal: Signal[Points]) -> View:
     """Frequencies of the places in up to three coordinates of one unit, else those of the graph of neighbours.
 
     On the graph each coordinate counts in its extent, since coordinates of different units have no distance in common.
@@ -101,7 +141,7 @@ def _view(signal: Scattered) -> View:
     )
 
 
-def _drawn(signal: Scattered, most: int) -> torch.Tensor:
+def _drawn(signal: Signal[Points], most: int) -> torch.Tensor:
     used = torch.cat([signal.train_index, signal.held_out_index])
     if len(used) <= most:
         return used.sort().values
@@ -109,5 +149,5 @@ def _drawn(signal: Scattered, most: int) -> torch.Tensor:
     return used[torch.from_numpy(chosen)].sort().values
 
 
-def _held_out(signal: Scattered, index: torch.Tensor) -> torch.Tensor | None:
+def _held_out(signal: Signal[Points], index: torch.Tensor) -> torch.Tensor | None:
     return None if signal.held_out is None else signal.held_out[index]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overtone.errors import InputError
-from overtone.signals import Grid
+from overtone.signals import Geometry
 
 
-def aliasing(bandwidth: Sequence[float], grid: Grid) -> str | None:
+def aliasing(bandwidth: Sequence[float], geometry: Geometry) -> str | None:
     """What happens between the samples if an encoding reaches beyond what they can hold.
 
     A wave of frequency f passes through the same samples as one of |f - 2 n N| for any whole n and the Nyquist
@@ -16,7 +16,7 @@ def aliasing(bandwidth: Sequence[float], grid: Grid) -> str | None:
 
     Args:
         bandwidth: Per axis, in cycles per unit.
-        grid: Where the samples lie.
+        geometry: Where the samples lie; scattered points have no Nyquist frequency.
 
     Returns:
         A sentence with the frequencies concerned, or None where every axis stays within its Nyquist frequency.
@@ -24,19 +24,19 @@ def aliasing(bandwidth: Sequence[float], grid: Grid) -> str | None:
     Raises:
         InputError: If there is not one bandwidth per axis.
     """
-    if len(bandwidth) != len(grid.shape):
+    if len(bandwidth) != geometry.axes:
         raise InputError(
-            f"one bandwidth per axis ({len(grid.shape)})", f"{len(bandwidth)}", "pass that many", "bandwidth"
+            f"one bandwidth per axis ({geometry.axes})", f"{len(bandwidth)}", "pass that many", "bandwidth"
         )
     beyond = [
         f"{b:.3g} on axis {axis} passes through the samples as {folded(b, n):.3g} does (Nyquist {n:.3g})"
-        for axis, (b, n) in enumerate(zip(bandwidth, grid.nyquist, strict=True))
+        for axis, (b, n) in enumerate(zip(bandwidth, geometry.nyquist, strict=True))
         if b > n
     ]
     if not beyond:
         return None
     return (
-        f"Beyond Nyquist, in {grid.frequency_unit}: {'; '.join(beyond)}: the network is free between the samples, "
+        f"Beyond Nyquist, in {geometry.frequency_unit}: {'; '.join(beyond)}: the network is free between the samples, "
         "and what it puts there is noise."
     )
 

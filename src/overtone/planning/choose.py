@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ from overtone.planning.plan import (
 from overtone.planning.scan import measure_noise
 from overtone.planning.scattered import choose_scattered
 from overtone.planning.size import STEPS, Size, size
-from overtone.signals import Scattered, Signal, on_grid
+from overtone.signals import Geometry, Grid, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.theory import kernel_regression as twin
 from overtone.theory.kernel_regression.race import TIE_DB, tiles
@@ -48,7 +49,7 @@ DARE_DB = 1.0
 
 @standard()
 def choose(
-    signal: Signal | Scattered,
+    signal: Signal[Geometry],
     budget: Budget | None = None,
     *,
     noise: NoiseFloor | None = None,
@@ -87,13 +88,37 @@ def choose(
     Raises:
         InputError: If it is no signal, or the budget does not pay for the smallest network; says what would be enough.
     """
-    if isinstance(signal, Scattered):
-        return choose_scattered(signal, budget or Budget(), extent=extent, seed=seed, device=device)
-    signal = on_grid(signal)
+    geometry = validate(signal).geometry
+    return _choose(geometry, signal, budget or Budget(), noise, extent, seed, device)
+
+
+@functools.singledispatch
+def _choose(
+    _: Geometry,
+    signal: Signal[Any],
+    budget: Budget,
+    _noise: NoiseFloor | None,
+    extent: Size | None,
+    seed: int,
+    device: torch.device | str,
+) -> Plan:
+    return choose_scattered(signal, budget, extent=extent, seed=seed, device=device)
+
+
+@_choose.register(Grid)
+def _(
+    _: Grid,
+    signal: Signal[Grid],
+    budget: Budget,
+    noise: NoiseFloor | None,
+    extent: Size | None,
+    seed: int,
+    device: torch.device | str,
+) -> Plan:
     floor = noise or measure_noise(signal)
     recommended = recommend_bandwidth(signal, floor)
     judged = with_held_out(signal, seed)
-    extent = extent or size(signal if judged is None else judged, budget or Budget(), device)
+    extent = extent or size(signal if judged is None else judged, budget, device)
     reasons = [*recommended.reasons, *_flat(signal)]
     if judged is None:
         why = f"{len(signal.values)} samples are too few to hold any out: the bandwidth is the spectrum's alone."

@@ -8,7 +8,7 @@ from enum import Enum
 from overtone import units
 from overtone.nn import encodings
 from overtone.nn.networks import Frame
-from overtone.signals import Places
+from overtone.signals import Geometry
 
 POSITIONAL_COUNT = 16
 """Frequencies per axis of the positional encoding."""
@@ -28,7 +28,7 @@ class Family(Enum):
         return (0.0, 1.0) if self in (Family.GAUSSIAN, Family.POSITIONAL) else (-1.0, 1.0)
 
     def build(
-        self, places: Places, features: int, bandwidth: Sequence[float], seed: int = 0
+        self, places: Geometry, features: int, bandwidth: Sequence[float], seed: int = 0
     ) -> encodings.Encoding:
         """The encoding that reaches a bandwidth.
 

@@ -53,7 +53,7 @@ def fresh(
     samples an axis. Neither noise nor the fit after training enters: `choose` looks at both.
 
     Args:
-        signal: On a grid; of samples that are held out or unused the values are used as well.
+        signal: On a grid; of samples that are held out or ignored the values are used as well.
         candidates: Each gives an untrained network for a seed, from physical coordinates to values.
         seeds: Networks per candidate.
         entries: Entries compared.

@@ -6,7 +6,7 @@ import math
 from typing import TypeVar
 
 from overtone._utils.seeding import derive
-from overtone.signals import Samples, masks
+from overtone.signals import Geometry, Signal, masks
 from overtone.theory.kernel_regression.race import TIE_DB
 
 FRACTION = 0.1
@@ -15,10 +15,10 @@ FRACTION = 0.1
 FEWEST = 32
 """Samples below which none can be spared for judging."""
 
-Some = TypeVar("Some", bound=Samples)
+G = TypeVar("G", bound=Geometry)
 
 
-def with_held_out(signal: Some, seed: int) -> Some | None:
+def with_held_out(signal: Signal[G], seed: int) -> Signal[G] | None:
     """The signal with samples held out, or None if it has too few to spare any.
 
     Args:
@@ -30,10 +30,10 @@ def with_held_out(signal: Some, seed: int) -> Some | None:
     if len(signal.values) < FEWEST:
         return None
     drawn = masks.random(signal.geometry, FRACTION, derive(seed, "choose")).to(signal.values.device)
-    if signal.unused is None:
+    if signal.ignored is None:
         return signal.with_held_out(drawn)
-    held = drawn & ~signal.unused
-    return signal.with_split(~(signal.unused | held), held) if bool(held.any()) else None
+    held = drawn & ~signal.ignored
+    return signal.with_split(~(signal.ignored | held), held) if bool(held.any()) else None
 
 
 def tie(held_out: int) -> float:

@@ -13,7 +13,7 @@ from overtone.nn import Field
 from overtone.planning.expectation import Expected
 from overtone.planning.family import Family
 from overtone.planning.size import Size, field
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 UNWORTHY = (
     "Nothing found that carries over (squared error, held-out samples): fitting a network is not recommended."
@@ -92,7 +92,7 @@ class Plan:
         """The plan's training options, for `training.train`."""
         return Options(steps=self.steps, batch=self.batch, lr=self.lr)
 
-    def field(self, signal: Samples, seed: int = 0) -> Field:
+    def field(self, signal: Signal[Geometry], seed: int = 0) -> Field:
         """The untrained network for the signal that was planned for, from physical coordinates to physical values.
 
         Args:

@@ -11,7 +11,7 @@ from overtone._utils.torch_defaults import standard
 from overtone.planning.bandwidth import Recommendation, recommend_bandwidth
 from overtone.planning.needs import Needs
 from overtone.planning.oscillation import Oscillation
-from overtone.signals import Signal, on_grid
+from overtone.signals import Signal, require_grid
 from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
 
 
@@ -80,5 +80,5 @@ def measure_noise(signal: Signal) -> NoiseFloor:
     Raises:
         InputError: If it is no signal, or one without a grid.
     """
-    geometry = on_grid(signal).geometry
+    geometry = require_grid(signal, "its noise floor").geometry
     return noise_floor(signal.grid_values, geometry.spacing, periodic=geometry.periodic, channel_axis=-1)

@@ -25,7 +25,7 @@ from overtone.planning.plan import (
 from overtone.planning.size import Size, size
 from overtone.planning.trials import STEPS, trials
 from overtone.planning.twins import Twins
-from overtone.signals import Scattered
+from overtone.signals import Points, Signal
 
 SLOWEST, BEGIN = 1 / 8, 3
 """Cycles per extent of the lowest rung, of which the next ones are doubles, and the rung where the search begins: 1."""
@@ -41,7 +41,7 @@ STRIDE = 4.0
 
 
 def choose_scattered(
-    signal: Scattered,
+    signal: Signal[Points],
     budget: Budget,
     *,
     extent: Size | None = None,
@@ -113,7 +113,7 @@ class _Choice(NamedTuple):
     error: float
 
 
-def _rungs(signal: Scattered) -> list[tuple[float, ...]]:
+def _rungs(signal: Signal[Points]) -> list[tuple[float, ...]]:
     """Ascending bandwidths, the same number of cycles per extent on every axis."""
     extent = signal.geometry.extent
     nyquist = len(signal.train_index) ** (1 / len(extent)) / 2
@@ -175,7 +175,7 @@ def _per_axis(
 
 
 def _compared(
-    signal: Scattered, chosen: _Choice, near: float, seed: int, device: torch.device | str
+    signal: Signal[Points], chosen: _Choice, near: float, seed: int, device: torch.device | str
 ) -> tuple[_Choice, str]:
     """The choice against plain features and the periodic embedding, in short training runs."""
     families = list(dict.fromkeys((chosen.family, Family.NONE, Family.PERIODIC)))

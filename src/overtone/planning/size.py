@@ -17,7 +17,7 @@ from overtone.errors import InputError
 from overtone.nn import MLP, Field, Frame, Restore
 from overtone.planning.budget import Budget
 from overtone.planning.family import Family
-from overtone.signals import Samples
+from overtone.signals import Geometry, Signal
 
 WIDTH, DEPTH, STEPS = 256, 3, 2000
 """Units of a hidden layer (and frequencies), hidden layers and steps where the budget allows them."""
@@ -70,7 +70,7 @@ def parameters(width: int, depth: int, features: int, channels: int) -> int:
     return 2 * features * width + width + (depth - 1) * (width + 1) * width + (width + 1) * channels
 
 
-def size(signal: Samples, budget: Budget, device: torch.device | str = "cpu") -> Size:
+def size(signal: Signal[Geometry], budget: Budget, device: torch.device | str = "cpu") -> Size:
     """The widest network, up to 256 units, and the most samples per step, up to 8,192, that the budget pays for.
 
     Seconds buy steps first: samples per step are halved down to 1,024 until 2,000 steps are possible, then units to 128
@@ -133,7 +133,7 @@ def _widest(budget: int, features: int, channels: int) -> int:
 
 
 def _affordable(
-    signal: Samples, seconds: float, width: int, features: int, device: torch.device
+    signal: Signal[Geometry], seconds: float, width: int, features: int, device: torch.device
 ) -> tuple[int, int, int]:
     """Units, samples per step, and the steps that fit into the seconds."""
     samples = signal.train_index.numel()
@@ -160,7 +160,7 @@ def _affordable(
 
 
 def step_seconds(
-    network: Field, signal: Samples, device: torch.device, batch: int | None = None, steps: int = 3
+    network: Field, signal: Signal[Geometry], device: torch.device, batch: int | None = None, steps: int = 3
 ) -> float:
     """Seconds that an optimizer step takes, the fastest of a few after the first."""
     moments: list[float] = []
@@ -176,7 +176,7 @@ def step_seconds(
 
 
 def field(
-    signal: Samples,
+    signal: Signal[Geometry],
     family: Family,
     bandwidth: tuple[float, ...],
     width: int,

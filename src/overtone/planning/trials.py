@@ -10,7 +10,7 @@ import torch
 from overtone._training import Options, train
 from overtone.planning.family import Family
 from overtone.planning.size import field
-from overtone.signals import Scattered
+from overtone.signals import Points, Signal
 
 STEPS, WIDTH, BATCH, RATE = 300, 64, 512, 4e-3
 """Of the runs."""
@@ -20,7 +20,7 @@ LOOK = 20
 
 
 def trials(
-    signal: Scattered,
+    signal: Signal[Points],
     families: Sequence[Family],
     bandwidth: tuple[float, ...],
     seed: int,

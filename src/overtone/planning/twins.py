@@ -13,7 +13,7 @@ from overtone.nn import Frame
 from overtone.nn.encodings import Fourier
 from overtone.planning.family import Family
 from overtone.planning.size import Size
-from overtone.signals import Scattered
+from overtone.signals import Points, Signal
 from overtone.theory import kernel_regression as twin
 from overtone.theory.kernel_regression.fit import schedule
 from overtone.theory.ntk import infinite
@@ -44,12 +44,12 @@ class Twins:
         seed: Seeds frequencies and landmarks.
     """
 
-    signal: Scattered
+    signal: Signal[Points]
     room: Size
     seed: int
 
     @staticmethod
-    def of(signal: Scattered, room: Size, seed: int) -> Twins:
+    def of(signal: Signal[Points], room: Size, seed: int) -> Twins:
         """Twins on as many of a signal's samples as are needed.
 
         Args:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from overtone.signals import Grid, Places
+from overtone.signals import Geometry, Grid
 
 MOVED = 0.1
 """Largest rounding of a coordinate that counts for nothing, in distances of neighbouring samples."""
@@ -57,16 +58,20 @@ class Crowding:
         }
 
 
-def crowding(places: Places, dtype: torch.dtype) -> Crowding | None:
+@functools.singledispatch
+def crowding(places: Geometry, dtype: torch.dtype) -> Crowding | None:
     """How coordinates fall together in a precision, or None if they stay apart.
 
     Args:
         places: Where samples lie.
         dtype: The precision.
     """
+    return crowded_rows(places.coords(), dtype.to_real(), "places")
+
+
+@crowding.register(Grid)
+def _(places: Grid, dtype: torch.dtype) -> Crowding | None:
     dtype = dtype.to_real()
-    if not isinstance(places, Grid):
-        return crowded_rows(places.coords(), dtype, "places")
     for axis, (n, step, begin) in enumerate(zip(places.shape, places.spacing, places.origin, strict=True)):
         exact = begin + step * torch.arange(n, dtype=torch.float64, device="cpu")
         rounded = exact.to(dtype).double()

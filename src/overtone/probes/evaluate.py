@@ -25,7 +25,7 @@ from overtone.probes.first_call import (
 from overtone.probes.precision import Precision, precisions
 from overtone.probes.samples import Batch, GridSamples, Samples
 from overtone.probes.untouched import untouched
-from overtone.signals import Places
+from overtone.signals import Geometry
 
 Kinds = frozenset[torch.dtype]
 
@@ -61,7 +61,7 @@ def chunk_size(network: nn.Module, memory: float) -> int:
 
 
 def predict(
-    network: nn.Module, grid: Places, index: Tensor | None, *, chunk: int, forward: Forward | None = None
+    network: nn.Module, grid: Geometry, index: Tensor | None, *, chunk: int, forward: Forward | None = None
 ) -> Tensor:
     """Evaluate `network` at grid samples. Does not guard the network: wrap the call in `untouched`.
 

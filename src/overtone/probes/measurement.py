@@ -117,9 +117,9 @@ def mean_square(values: Tensor, prediction: Tensor) -> Tensor:
 
 
 def trained(signal: Signal) -> Tensor:
-    """(N,) bool: samples that are neither held out nor unused."""
+    """(N,) bool: samples that are neither held out nor ignored."""
     mask = torch.ones(signal.geometry.samples, dtype=torch.bool, device="cpu")
-    for out in (signal.held_out, signal.unused):
+    for out in (signal.held_out, signal.ignored):
         if out is not None:
             mask &= ~out
     return mask

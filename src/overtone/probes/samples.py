@@ -15,7 +15,7 @@ from overtone._utils.missing_values import entire
 from overtone._utils.tensors import ordinary
 from overtone.errors import InputError
 from overtone.probes.crowding import Crowding, crowded_rows, crowding
-from overtone.signals import Places
+from overtone.signals import Geometry
 from overtone.spectra._inputs import numeric
 
 
@@ -82,7 +82,7 @@ class GridSamples(Samples):
         index: (M,) flat indices, or None for all samples in order.
     """
 
-    def __init__(self, grid: Places, index: Tensor | None = None) -> None:
+    def __init__(self, grid: Geometry, index: Tensor | None = None) -> None:
         self._grid, self._index = grid, index
 
     @property

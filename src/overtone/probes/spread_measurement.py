@@ -220,7 +220,7 @@ class SpreadMeasurement:
 
 def _roles(signal: Signal) -> dict[str, Tensor]:
     """(N,) bool per role that any sample has."""
-    masks = {"trained": trained(signal), "held out": signal.held_out, "unused": signal.unused}
+    masks = {"trained": trained(signal), "held out": signal.held_out, "unused": signal.ignored}
     return {name: mask.cpu() for name, mask in masks.items() if mask is not None and bool(mask.any())}
 
 

@@ -7,9 +7,10 @@ of training, `synthetic` makes signals of known spectrum.
 
 from overtone.signals import masks as masks
 from overtone.signals import synthetic as synthetic
+from overtone.signals.geometry import Geometry as Geometry
 from overtone.signals.geometry import Grid as Grid
-from overtone.signals.given import as_samples as as_samples
-from overtone.signals.given import on_grid as on_grid
+from overtone.signals.geometry import Points as Points
+from overtone.signals.normalisation import Normalisation as Normalisation
 from overtone.signals.readers.array import array as array
 from overtone.signals.readers.audio import audio as audio
 from overtone.signals.readers.image import image as image
@@ -18,10 +19,7 @@ from overtone.signals.readers.read import read as read
 from overtone.signals.readers.rows import table as table
 from overtone.signals.readers.series import series as series
 from overtone.signals.readers.volume import volume as volume
-from overtone.signals.samples import Places as Places
-from overtone.signals.samples import Samples as Samples
-from overtone.signals.scattered import Points as Points
-from overtone.signals.scattered import Scattered as Scattered
 from overtone.signals.scattered import points as points
-from overtone.signals.signal import Normalisation as Normalisation
 from overtone.signals.signal import Signal as Signal
+from overtone.signals.signal import require_grid as require_grid
+from overtone.signals.signal import validate as validate

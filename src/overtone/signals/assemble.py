@@ -8,8 +8,9 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals.geometry import Grid
+from overtone.signals.normalisation import Normalisation
 from overtone.signals.sentinels import marks_told
-from overtone.signals.signal import Normalisation, Signal
+from overtone.signals.signal import Signal
 from overtone.signals.summary import summarise
 
 _FULL_RANGE = ("picture", "audio", "synthetic")

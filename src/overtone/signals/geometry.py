@@ -1,9 +1,10 @@
-"""Where the samples of a signal lie. A `Grid` is a regular lattice in physical coordinates."""
+"""Geometry of a signal's samples: a regular `Grid` or scattered `Points`, in physical coordinates."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ FINEST, COARSEST = 1e-60, 1e60
 """Distances of neighbours whose products and quotients stay well within floating-point numbers."""
 
 
+@final
 @dataclass(frozen=True)
 class Grid:
     """A regular lattice of `shape` samples; sample n of axis i lies at `origin[i] + n * spacing[i]`.
@@ -71,6 +73,11 @@ class Grid:
         return Grid(tuple(shape), tuple(1.0 / s for s in shape), (0.0,) * n, (unit,) * n, (periodic,) * n)
 
     @property
+    def axes(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
     def samples(self) -> int:
         """Number of lattice points."""
         return math.prod(self.shape)
@@ -109,6 +116,68 @@ class Grid:
             columns.append((flat % n).double() * spacing + origin)
             flat = flat // n
         return torch.stack(columns[::-1], dim=-1)
+
+
+@final
+@dataclass(frozen=True)
+class Points:
+    """Scattered points in any order.
+
+    Attributes:
+        positions: (N, d) float64 coordinates.
+        units: Name of each coordinate's unit; coordinates of one unit share a scale, those of a table have each their
+            own.
+    """
+
+    positions: Tensor
+    units: tuple[str, ...]
+
+    @property
+    def axes(self) -> int:
+        """Number of coordinates, d."""
+        return self.positions.shape[1]
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Shape of the samples, (N,): points have no order, so they form one list."""
+        return (len(self.positions),)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.positions)
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """Smallest coordinate per axis, in `units`."""
+        return tuple(self.positions.min(0).values.tolist())
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Range of the coordinates per axis, in `units`; 1 along an axis where they are all equal."""
+        length = self.positions.max(0).values - self.positions.min(0).values
+        return tuple(torch.where(length > 0, length, 1.0).tolist())
+
+    @property
+    def nyquist(self) -> tuple[float, ...]:
+        """Infinity per axis: irregular samples fold no frequency onto another one."""
+        return (math.inf,) * self.axes
+
+    @property
+    def frequency_unit(self) -> str:
+        """The unit of every frequency: "Hz" for seconds, "cycles per unit of the column" where units differ."""
+        names = list(dict.fromkeys(self.units))
+        if len(names) > 1:
+            return "cycles per unit of the column"
+        return "Hz" if names == ["s"] else f"cycles per {names[0]}"
+
+    def coords(self, index: Tensor | None = None) -> Tensor:
+        """(M, d) float64 coordinates of the samples with `index`, or of all of them, on the index's device."""
+        return self.positions if index is None else self.positions.to(index.device)[index]
+
+
+Geometry: TypeAlias = Grid | Points
+"""Where the samples of a signal lie."""
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

@@ -14,11 +14,10 @@ from torch import Tensor
 
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.signals.geometry import Grid
-from overtone.signals.samples import Places
+from overtone.signals.geometry import Geometry, Grid
 
 
-def random(geometry: Places, fraction: float = 0.1, seed: int = 0) -> Tensor:
+def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
     """Single samples, each equally likely.
 
     Args:
@@ -101,7 +100,7 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
 
 
 def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
-    """Train on `[::2, ::2]`, hold out `[1::2, 1::2]`, leave the rest unused.
+    """Train on `[::2, ::2]`, hold out `[1::2, 1::2]`, ignore the rest.
 
     The split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low
     Dimensional Domains", image regression. Its training samples hold half the Nyquist frequency of the

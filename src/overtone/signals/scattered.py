@@ -1,76 +1,20 @@
-"""Samples at scattered places: measurements here and there, or the rows of a table."""
+"""Reader of scattered points: measurements at any positions, or the rows of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.signals.geometry import Points
 from overtone.signals.normalisation import Normalisation
 from overtone.signals.readers.described import labelled
 from overtone.signals.readers.numbers import with_notes
-from overtone.signals.samples import Samples
 from overtone.signals.sentinels import marks_told
+from overtone.signals.signal import Signal
 from overtone.signals.summary import summarise
-
-
-@final
-@dataclass(frozen=True)
-class Points:
-    """Places in any order.
-
-    Attributes:
-        places: (N, d) float64 coordinates.
-        units: Name of each coordinate's unit; coordinates of one unit share a scale, those of a table have each their
-            own.
-    """
-
-    places: Tensor
-    units: tuple[str, ...]
-
-    @property
-    def samples(self) -> int:
-        """Number of samples."""
-        return len(self.places)
-
-    @property
-    def origin(self) -> tuple[float, ...]:
-        """Least coordinate per axis."""
-        return tuple(self.places.min(0).values.tolist())
-
-    @property
-    def extent(self) -> tuple[float, ...]:
-        """Range per axis; 1 where nothing varies."""
-        length = self.places.max(0).values - self.places.min(0).values
-        return tuple(torch.where(length > 0, length, 1.0).tolist())
-
-    @property
-    def frequency_unit(self) -> str:
-        """The unit of every frequency: "Hz" for seconds, "cycles per unit of the column" where units differ."""
-        names = list(dict.fromkeys(self.units))
-        if len(names) > 1:
-            return "cycles per unit of the column"
-        return "Hz" if names == ["s"] else f"cycles per {names[0]}"
-
-    def coords(self, index: Tensor | None = None) -> Tensor:
-        """(M, d) float64 coordinates of the samples with `index`, or of all of them, on the index's device."""
-        return self.places if index is None else self.places.to(index.device)[index]
-
-
-@final
-@dataclass(frozen=True)
-class Scattered(Samples):
-    """What is to be learned from scattered samples.
-
-    Attributes:
-        geometry: Where they lie.
-    """
-
-    geometry: Points
 
 
 def points(
@@ -81,8 +25,8 @@ def points(
     channels: Sequence[str] | None = None,
     kind: str = "points",
     name: str = "points",
-) -> Scattered:
-    """Samples at scattered places.
+) -> Signal[Points]:
+    """Make a signal at scattered points.
 
     Args:
         coords: (N, d) coordinates or, of a table, features; (N,) for one.
@@ -133,7 +77,7 @@ def points(
     for part, said in ((places, labels), (found, names)):
         summary = summarise(part)
         notes = (*notes, *marks_told(part, summary.low, summary.high, said))
-    return Scattered(
+    return Signal(
         values=found,
         geometry=Points(places.double(), given),
         kind=kind,

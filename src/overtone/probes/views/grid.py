@@ -21,7 +21,7 @@ from overtone.probes.spread_measurement import SpreadMeasurement
 from overtone.probes.view import Predict, Row, SampleView
 from overtone.probes.window import Window
 from overtone.records import Header
-from overtone.signals import Signal
+from overtone.signals import Signal, require_grid
 from overtone.spectra import Bands, NoiseFloor, noise_floor
 
 WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
@@ -52,7 +52,8 @@ class GridView(SampleView):
         noise: NoiseFloor | None = None,
         name: str = "grid",
     ) -> None:
-        grid = signal.geometry
+        advice = "watch it with probes.views.points(signal.coords, signal.values)"
+        grid = require_grid(signal, "a view of the grid", advice).geometry
         self.name, self.signal, self._noise = name, signal, noise
         self.measurement = measure(signal, window, bands)
         self.samples = GridSamples(grid, self.measurement.index)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from overtone.errors import InputError
+from overtone.signals.geometry import Geometry
 from overtone.signals.readers.array import array
 from overtone.signals.readers.audio import SUFFIXES, audio
 from overtone.signals.readers.files import PathLike, content, existing
@@ -19,8 +20,6 @@ from overtone.signals.readers.picture_kind import PICTURES, picture_kind
 from overtone.signals.readers.rows import table
 from overtone.signals.readers.series import series
 from overtone.signals.readers.volume import volume
-from overtone.signals.samples import Samples
-from overtone.signals.scattered import Scattered
 from overtone.signals.signal import Signal
 
 _READERS: dict[str, Callable[..., Signal]] = {
@@ -38,7 +37,7 @@ _CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": 
 """How the words for a file's content end that tell its reader for certain."""
 
 
-def read(path: PathLike, **options: Any) -> Signal | Scattered:
+def read(path: PathLike, **options: Any) -> Signal[Geometry]:
     """Read a file with the reader its suffix calls for, or its content where that is a picture's or a recording's.
 
     Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
@@ -86,7 +85,9 @@ def _foreign(reader: Callable[..., Signal], words: str) -> bool:
     return not (reader is series or (reader is volume and words.endswith(" array")))
 
 
-def _known(reader: Callable[..., Samples], options: dict[str, Any], path: PathLike) -> dict[str, Any]:
+def _known(
+    reader: Callable[..., Signal[Geometry]], options: dict[str, Any], path: PathLike
+) -> dict[str, Any]:
     """The options, all of which the reader has to know."""
     known = list(inspect.signature(reader).parameters)[1:]
     for option in options:

@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from overtone.errors import InputError
+from overtone.signals.geometry import Points
 from overtone.signals.readers.files import PathLike, existing
 from overtone.signals.readers.labels import refuse_labels
 from overtone.signals.readers.table import read, split_unit
 from overtone.signals.readers.times import times_of
-from overtone.signals.scattered import Scattered, points
+from overtone.signals.scattered import points
+from overtone.signals.signal import Signal
 
 
 def table(
     path: PathLike, inputs: list[str], columns: list[str] | None = None, *, quantities: bool = False
-) -> Scattered:
+) -> Signal[Points]:
     """Columns of numbers of a CSV, some to learn from and some to learn; rows may stand in any order.
 
     Every input column has a scale of its own, and so has every value. A single input is a coordinate in the unit that

@@ -9,7 +9,8 @@ import torch
 
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.signals.signal import Normalisation, Signal
+from overtone.signals.normalisation import Normalisation
+from overtone.signals.signal import Signal
 
 
 def add_noise(

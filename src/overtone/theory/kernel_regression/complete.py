@@ -24,14 +24,14 @@ def complete(signal: Signal, model: Model) -> Twin:
     spectra here. It is positive wherever K is. Every mode then follows 1 - exp(-lambda t).
 
     Args:
-        signal: Without held-out or unused samples.
+        signal: Without held-out or ignored samples.
         model: The wide network on this signal's grid.
 
     Returns:
         The twin; its `error` is the cross-validated estimate of the error on new observations.
 
     Raises:
-        InputError: If samples are held out or unused, or the kernel has less than full rank, where
+        InputError: If samples are held out or ignored, or the kernel has less than full rank, where
             cross-validation fails.
 
     Source:
