@@ -1,16 +1,17 @@
-# make setup | demo | test | check | bench. Every target sets up what it needs.
+# make setup | demo | test | check | hooks | bench. Every target sets up what it needs.
 PY ?= python3
 V := .venv
 BIN := $(V)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-portable check integration bench studies clean
+.PHONY: help setup demo test test-portable check hooks integration bench studies clean
 
 help:
 	@echo "make demo    fit the default picture and write demo/report.html"
 	@echo "make test    run the test suite"
 	@echo "make test-portable  the numerical tests with the rounding of other processors"
-	@echo "make check   formatting, lint, types, layers"
+	@echo "make check   formatting, lint, names and lengths, types, layers"
+	@echo "make hooks   run the checks at each commit"
 	@echo "make integration  callbacks and trackers against the real packages"
 	@echo "make bench   speed tables against what one would otherwise do"
 	@echo "make studies settle the claims of the literature again"
@@ -28,6 +29,11 @@ $(V)/.test: requirements-test.lock $(V)/.core
 
 $(V)/.integration: requirements-integration.lock $(V)/.test
 	$(BIN)/python -m pip install -q -r requirements-integration.lock
+	@touch $@
+
+$(V)/.hooks: requirements-dev.lock .pre-commit-config.yaml $(V)/.test
+	$(BIN)/python -m pip install -q -r requirements-dev.lock
+	$(BIN)/pre-commit install
 	@touch $@
 
 $(V)/.browser: tools/browser.sh $(V)/.test
@@ -50,6 +56,8 @@ check: $(V)/.test
 	$(BIN)/ruff check src tests benchmarks tools integration
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+hooks: $(V)/.hooks
 
 bench: $(V)/.test
 	$(BIN)/python -m benchmarks

@@ -32,18 +32,30 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_torch_is_the_locked_one_without_cuda():
+def test_torch_is_the_locked_one():
     import torch
 
     assert torch.__version__.partition("+")[0] == locked()["torch"]
-    assert torch.version.cuda is None
 
 
-def test_neither_torchvision_nor_cuda_packages_are_installed():
-    names = {normal(package.metadata["Name"]) for package in importlib.metadata.distributions()}
+def test_the_lock_asks_for_no_cuda_packages():
+    """A build of torch for CUDA may be installed beside it; the lock is for the one without."""
+    names = set(map(normal, locked()))
     assert "torch" in names
     assert not [n for n in names if n.startswith(("torchvision", "nvidia", "triton", "cuda"))]
-    assert not [n for n in map(normal, locked()) if n.startswith(("torchvision", "nvidia", "triton", "cuda"))]
+
+
+def test_the_device_of_a_fit_exists():
+    """Whatever the build of torch: "auto" chooses a device that computes."""
+    import torch
+
+    from overtone.fitting import fit
+    from overtone.signals import array
+
+    run = fit(
+        array(torch.arange(64.0).reshape(8, 8).sin().numpy()), steps=1, width=4, features=4, held_out=0.0
+    )
+    assert run.network is not None
 
 
 def test_every_locked_package_is_installed_in_its_version():
