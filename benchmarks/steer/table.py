@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.steer.battery import build
-from overtone.early_stopping import Discrepancy, HeldOut, Joint
-from overtone.early_stopping.least import Least
-from overtone.early_stopping.watch import Watch
+from overtone.early_stopping import DiscrepancyPrinciple, HeldOut, HeldOutAndNoise
+from overtone.early_stopping._monitor import SmoothedMinimum, StoppingMonitor
 from overtone.planning import measure_noise
 from overtone.signals import Grid
 
@@ -90,7 +89,9 @@ def stops(runs: Runs, grid: Sequence[str], cases: Cases) -> Rows:
                 kept["joint"] = _joint(run, variance)
             if run["noise"] > 0:
                 kept["band errors"] = _kept(_bands(run), run, "bands", "bands")
-                kept["discrepancy"] = _kept(Discrepancy(run["noise"]).watch(), run, "train_error", "train")
+                kept["discrepancy"] = _kept(
+                    DiscrepancyPrinciple(run["noise"]).watch(), run, "train_error", "train"
+                )
             kept["windowed variance"] = _nearest(run["steps"], run["still"])
             kept["raw held-out"] = int(np.argmin(run["held_out"]))
             kept["last step"] = len(clean) - 1
@@ -114,7 +115,7 @@ def early(runs: Runs, grid: Sequence[str], cases: Cases) -> tuple[int, int, floa
 
 
 def _joint(run: dict[str, Any], variance: float) -> int:
-    watch = Joint(variance).watch()
+    watch = HeldOutAndNoise(variance).watch()
     for step, held_out, train in zip(run["steps"], run["held_out"], run["train"], strict=True):
         if watch.update(step, {"held_out_error": held_out, "train_error": train}):
             break
@@ -122,15 +123,15 @@ def _joint(run: dict[str, Any], variance: float) -> int:
     return int(run["steps"].index(watch.best_step))
 
 
-def _bands(run: dict[str, Any]) -> Watch:
-    return Least(lambda row: max(row["bands"] or math.nan, 0.01 * run["noise"]))
+def _bands(run: dict[str, Any]) -> StoppingMonitor:
+    return SmoothedMinimum(lambda row: max(row["bands"] or math.nan, 0.01 * run["noise"]))
 
 
 def _nearest(steps: Sequence[int], step: int | None) -> int:
     return -1 if step is None else int(np.abs(np.log(np.asarray(steps) / max(step, 1))).argmin())
 
 
-def _kept(watch: Watch, run: dict[str, Any], name: str, column: str) -> int:
+def _kept(watch: StoppingMonitor, run: dict[str, Any], name: str, column: str) -> int:
     """Row that a watch goes back to when it ends the run, or at its end."""
     for step, value in zip(run["steps"], run[column], strict=True):
         if watch.update(step, {name: value}):

@@ -12,9 +12,9 @@ from benchmarks.steer.battery import build, nyquist
 from benchmarks.steer.run import RATE, STEPS, Run
 from overtone import controller, nn, planning
 from overtone._utils.seeding import derive
-from overtone.controller._encoding_bandwidth import Lever
+from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.nn.encodings import HashGrid, Identity
-from overtone.planning.size import field, parameters
+from overtone.planning._run_size import field, parameter_count
 from overtone.signals import Geometry, Signal, require_grid
 
 WIDTH, DEPTH, FEATURES = 64, 3, 64
@@ -100,7 +100,7 @@ def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict
     """Train while the bandwidth grows exponentially from one part of Nyquist to another in the first half."""
     signal = _begin(name, noise, seed)
     run = _gaussian(signal, tuple(high * n for n in nyquist(signal)), seed)
-    lever = Lever.of(run.network, tuple(low * n for n in nyquist(signal)))
+    lever = EncodingBandwidth.of(run.network, tuple(low * n for n in nyquist(signal)))
     each = (high / low) ** (2 / STEPS)
 
     def steer(step: int) -> bool:
@@ -135,7 +135,9 @@ def _begin(name: str, noise: float, seed: int) -> Signal[Geometry]:
 
 
 def _budget(signal: Signal[Geometry]) -> planning.Budget:
-    return planning.Budget(steps=STEPS, parameters=parameters(WIDTH, DEPTH, FEATURES, signal.values.shape[1]))
+    return planning.Budget(
+        steps=STEPS, parameters=parameter_count(WIDTH, DEPTH, FEATURES, signal.values.shape[1])
+    )
 
 
 def _gaussian(signal: Signal[Geometry], reach: tuple[float, ...], seed: int) -> Run:

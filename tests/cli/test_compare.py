@@ -18,9 +18,9 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def in_process(monkeypatch):
     """No processes of their own, for tests about something else."""
-    from overtone.comparing.here import Here
+    from overtone.comparing._compare import SerialWorkers
 
-    monkeypatch.setattr(Local, "run", lambda self, tasks: Here().run(tasks))
+    monkeypatch.setattr(Local, "run", lambda self, tasks: SerialWorkers().run(tasks))
 
 
 def test_the_answer_in_json(here, in_process):

@@ -16,7 +16,7 @@ import pytest
 from overtone._training import loop
 from overtone.cli.main import cli
 from overtone.cli.options import Numbers
-from overtone.comparing.here import Here
+from overtone.comparing._compare import SerialWorkers
 from overtone.probes import ProbeWarning
 from tests.cli.calling import SENTENCE, TINY, ask
 
@@ -110,7 +110,7 @@ def quick(monkeypatch, no_page):
         return ending(options, step, *more) or (loop.Ending.STEPS if step >= 40 else None)
 
     monkeypatch.setattr(loop, "_ending", soon)
-    monkeypatch.setattr("overtone._sweeps.Local", lambda processes: Here())
+    monkeypatch.setattr("overtone._sweeps.Local", lambda processes: SerialWorkers())
     monkeypatch.setattr("overtone.studies.run", lambda *_: iter(()))
     monkeypatch.setattr("overtone.comparing.Comparison.report", lambda self: self.path / "report.html")
 

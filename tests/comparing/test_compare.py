@@ -10,18 +10,17 @@ import torch
 
 import overtone as ot
 from overtone._sweeps import Local
-from overtone.comparing.best import Best
-from overtone.comparing.choices import ALWAYS, candidates, networks
-from overtone.comparing.compare import with_steps
-from overtone.comparing.folder import kept_extent
-from overtone.comparing.network import Trained
-from overtone.comparing.problem import Problem
-from overtone.comparing.verdict import Verdict
-from overtone.comparing.work import attempt
+from overtone.comparing._best import Best
+from overtone.comparing._candidates import ALWAYS, NetworkCandidate, all_candidates, network_candidates
+from overtone.comparing._compare import with_steps
+from overtone.comparing._directory import stored_size_limits
+from overtone.comparing._statistics import ComparisonVerdict
+from overtone.comparing._task import ComparisonTask
+from overtone.comparing._worker import run_candidate
 from overtone.errors import InputError, RunError
 from overtone.fitting.network import Encoding, NetworkSettings
 from overtone.planning import Budget
-from overtone.planning.size import step_seconds
+from overtone.planning._run_size import step_seconds
 from overtone.signals import masks, synthetic
 from tests.comparing.small import QUICK, Nobody, waves, white
 
@@ -136,21 +135,23 @@ def test_white_noise_is_not_to_be_fitted(tmp_path):
 def test_noise_is_stopped_before_it_is_learned():
     noisy = synthetic.add_noise(waves(), fraction_of_range=0.2, seed=0)
     noisy = noisy.with_held_out(masks.random(noisy.geometry, 0.1, 0))
-    wild = Trained(NetworkSettings(Encoding.GAUSSIAN, features=64), lr=1e-2)
-    found = wild.attempt(Problem.of(noisy), Budget(steps=300, parameters=20_000), 0, CPU)
+    wild = NetworkCandidate(NetworkSettings(Encoding.GAUSSIAN, features=64), lr=1e-2)
+    found = wild.attempt(ComparisonTask.of(noisy), Budget(steps=300, parameters=20_000), 0, CPU)
     assert "set aside" in found.note
     step = int(found.note.split("step ")[1].split(" ")[0])
     assert 0 < step < 300
     clean = waves().with_held_out(masks.random(waves().geometry, 0.1, 0))
     assert (
-        Trained(NetworkSettings()).attempt(Problem.of(clean), Budget(steps=50, parameters=5000), 0, CPU).note
+        NetworkCandidate(NetworkSettings())
+        .attempt(ComparisonTask.of(clean), Budget(steps=50, parameters=5000), 0, CPU)
+        .note
         == "Trained for 50 steps."
     )
 
 
 def test_the_best_weights_come_back():
-    problem = Problem.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
-    field = Trained(NetworkSettings()).field(problem, 8, 0)
+    problem = ComparisonTask.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
+    field = NetworkCandidate(NetworkSettings()).field(problem, 8, 0)
     best = Best(field, problem.signal)
     best(0)
     before = {name: value.clone() for name, value in field.state_dict().items()}
@@ -164,8 +165,8 @@ def test_the_best_weights_come_back():
 
 
 def test_the_width_is_the_most_that_the_budget_allows():
-    problem = Problem.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
-    network, budget = networks()["gaussian"], Budget(steps=50, parameters=30_000)
+    problem = ComparisonTask.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
+    network, budget = network_candidates()["gaussian"], Budget(steps=50, parameters=30_000)
     width = network.width(problem, budget)
     sizes = [sum(p.numel() for p in network.field(problem, w, 0).parameters()) for w in (width, width + 1)]
     assert sizes[0] <= 30_000 < sizes[1]
@@ -216,7 +217,7 @@ def test_directories_of_others_are_left_alone(tmp_path):
 
 
 def test_an_interrupted_training_is_no_result(monkeypatch, tmp_path):
-    from overtone.comparing import network
+    from overtone.comparing import _candidates as network
 
     def interrupted(*_, **__):
         return network.Outcome(7, 0.1, network.Ending.INTERRUPTED)
@@ -235,9 +236,9 @@ def test_a_failure_is_told_and_the_others_go_on(monkeypatch, tmp_path):
             raise RunError("a network", "none", "try again")
         return field(self, problem, width, seed)
 
-    field = Trained.field
-    monkeypatch.setattr(Trained, "width", lambda *_: 8)
-    monkeypatch.setattr(Trained, "field", broken)
+    field = NetworkCandidate.field
+    monkeypatch.setattr(NetworkCandidate, "width", lambda *_: 8)
+    monkeypatch.setattr(NetworkCandidate, "field", broken)
     found = ot.compare(waves((10, 12)), tmp_path / "out", **QUICK)
     assert set(found.failed) == {"gaussian", "kernel-twin"}
     assert found.failed["gaussian"] == "expected a network, got none; try again."
@@ -255,20 +256,20 @@ def test_lost_predictions_are_noticed(tmp_path):
 
 def test_a_prediction_that_is_not_finite_is_no_result(once, monkeypatch):
     monkeypatch.setattr(
-        "overtone.comparing.filled.Filled.attempt",
+        "overtone.comparing._candidates.BaselineCandidate.attempt",
         lambda self, problem, *_: __import__("overtone").comparing.candidate.Attempt(
             problem.reference * np.nan
         ),
     )
     with pytest.raises(RunError, match="linear: expected a finite prediction, got NaN or infinity"):
-        attempt(str(once.path), "", "linear", 0, 50, None, None, "cpu")
+        run_candidate(str(once.path), "", "linear", 0, 50, None, None, "cpu")
 
 
 def test_every_network_can_be_asked_for():
-    known = candidates()
+    known = all_candidates()
     assert {"mlp", "gaussian", "siren", "hash-grid", "gabor", "positional"} <= set(known)
-    problem = Problem.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
-    for name, network in networks().items():
+    problem = ComparisonTask.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
+    for name, network in network_candidates().items():
         if name == "triplane":
             continue
         field = network.field(problem, 8, 0)
@@ -278,8 +279,8 @@ def test_every_network_can_be_asked_for():
 def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
     """In twenty steps of a full-sized network nothing is learned: it is narrowed, as `fit` does, and not refused."""
     signal = waves()
-    problem = Problem.of(signal.with_held_out(masks.random(signal.geometry, 0.1, 0)))
-    seconds = 20 * step_seconds(networks()["gaussian"].field(problem, 256, 0), problem.signal, CPU)
+    problem = ComparisonTask.of(signal.with_held_out(masks.random(signal.geometry, 0.1, 0)))
+    seconds = 20 * step_seconds(network_candidates()["gaussian"].field(problem, 256, 0), problem.signal, CPU)
     few = {"candidates": ["gaussian"], "seconds": seconds, "seeds": 1}
     found = ot.compare(signal, tmp_path / "c", **few, progress=True)
     first, second = capsys.readouterr().err.splitlines()[:2]
@@ -287,27 +288,27 @@ def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
     assert re.search(
         r"^bandwidth .+ cycles per array, 8 parts, 2 of them trainings with .+ s each -> ", second
     )
-    extent = kept_extent(tmp_path / "c", found.budget)
+    extent = stored_size_limits(tmp_path / "c", found.budget)
     assert extent is not None
     assert extent.width == 128
     assert {score.name for score in found.scores if score.trained} == {"mlp", "gaussian"}
     sizes = {score.name: score.parameters for score in found.scores}
     assert sizes["gaussian"] == sum(
-        p.numel() for p in networks()["gaussian"].field(problem, 128, 0).parameters()
+        p.numel() for p in network_candidates()["gaussian"].field(problem, 128, 0).parameters()
     )
     again = ot.compare(signal, tmp_path / "c", **few, workers=Nobody())
     assert again.scores == found.scores
 
 
 def test_networks_without_time_to_learn_are_not_judged_in_silence():
-    decision = Verdict(
+    decision = ComparisonVerdict(
         "linear", False, ("linear wins with 3.0 dB.", "That is all.", "No network is worth it.")
     )
     results = {"linear": {0: {"steps": None}}, "mlp": {0: {"steps": 3}, 1: {"steps": 900}}}
-    told = with_steps(decision, results, candidates()).sentences
+    told = with_steps(decision, results, all_candidates()).sentences
     assert len(told) == 3
     assert told[-1] == (
         "No network is worth it. Too few to judge a network by had mlp 3 steps: allow more time."
     )
     plenty = {"mlp": {0: {"steps": 900}}}
-    assert with_steps(decision, plenty, candidates()) == decision
+    assert with_steps(decision, plenty, all_candidates()) == decision

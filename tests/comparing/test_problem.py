@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from overtone.comparing.problem import Problem
+from overtone.comparing._task import ComparisonTask
 from overtone.errors import InputError
 from overtone.signals import masks, synthetic
 from tests.comparing.small import waves
@@ -26,7 +26,10 @@ def test_hidden_values_leave_no_trace(name):
     hidden[~seen] = (
         1e3 * torch.rand(int((~seen).sum()), 1, generator=torch.Generator().manual_seed(0)).double()
     )
-    first, second = Problem.of(signal), Problem.of(replace(signal, values=hidden.to(signal.values)))
+    first, second = (
+        ComparisonTask.of(signal),
+        ComparisonTask.of(replace(signal, values=hidden.to(signal.values))),
+    )
     assert torch.equal(first.signal.values, second.signal.values)
     assert first.bandwidth == second.bandwidth
     assert first.reasons == second.reasons
@@ -38,18 +41,18 @@ def test_hidden_values_leave_no_trace(name):
 def test_the_clean_values_judge_where_they_are_known():
     signal = held(waves())
     noisy = synthetic.add_noise(signal, fraction_of_range=0.2, seed=1)
-    found = Problem.of(noisy)
+    found = ComparisonTask.of(noisy)
     assert found.noisy
     assert torch.equal(found.reference, signal.values)
     assert found.signal.clean is None
-    assert not Problem.of(signal).noisy
+    assert not ComparisonTask.of(signal).noisy
 
 
 @pytest.mark.parametrize("name", ["random", "strided"])
 def test_it_is_read_as_it_was_written(tmp_path, name):
-    found = Problem.of(held(waves(noise=0.05), name))
+    found = ComparisonTask.of(held(waves(noise=0.05), name))
     found.save(tmp_path / "problem.npz")
-    again = Problem.load(tmp_path / "problem.npz")
+    again = ComparisonTask.load(tmp_path / "problem.npz")
     assert torch.equal(found.signal.values, again.signal.values)
     assert torch.equal(found.reference, again.reference)
     assert found.signal.geometry == again.signal.geometry
@@ -63,9 +66,9 @@ def test_what_cannot_be_judged_is_refused(tmp_path):
     with pytest.raises(
         InputError, match="expected held-out samples, by which candidates are judged, got none; hold out"
     ):
-        Problem.of(waves())
+        ComparisonTask.of(waves())
     (tmp_path / "problem.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(
         InputError, match="expected the samples of a comparison, got a missing or damaged file"
     ):
-        Problem.load(tmp_path / "problem.npz")
+        ComparisonTask.load(tmp_path / "problem.npz")

@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.comparing.figure import label_sides
-from overtone.comparing.score import Margin, cells, margin, student
+from overtone.comparing._page import label_sides
+from overtone.comparing._statistics import Margin, grid_cells, psnr_margin, student
 
 BOX = np.repeat(np.arange(64), 8)
 """64 boxes of 8 samples."""
@@ -31,7 +31,7 @@ def test_the_half_width_is_students():
 @given(st.integers(0, 1000), st.floats(0.1, 10), st.integers(1, 4), st.integers(1, 4))
 def test_a_margin_changes_sign_with_its_order_and_is_the_difference_of_levels(seed, scale, mine, yours):
     first, second = errors(seed, 1.0, mine), errors(seed + 1, scale, yours)
-    forth, back = margin(first, second, BOX), margin(second, first, BOX)
+    forth, back = psnr_margin(first, second, BOX), psnr_margin(second, first, BOX)
     assert forth.mean == pytest.approx(-back.mean, abs=1e-9)
     assert forth.low == pytest.approx(-back.high, abs=1e-9)
     levels = [-10 * np.log10(e.mean(1)).mean() for e in (first, second)]
@@ -43,7 +43,7 @@ def test_the_interval_of_samples_is_that_of_the_bootstrap_over_boxes():
     rng = np.random.default_rng(0)
     shared = np.repeat(rng.gamma(2.0, size=64), 8)
     first, second = shared * errors(1)[0], 1.5 * shared * errors(2)[0]
-    found = margin(first[None], second[None], BOX)
+    found = psnr_margin(first[None], second[None], BOX)
     a, b = (e.reshape(64, 8).sum(1) for e in (first, second))
     drawn = rng.integers(0, 64, (4000, 64))
     levels = 10 * np.log10(b[drawn].sum(1) / a[drawn].sum(1))
@@ -52,14 +52,14 @@ def test_the_interval_of_samples_is_that_of_the_bootstrap_over_boxes():
 
 
 def test_equal_candidates_are_rarely_told_apart_and_different_ones_mostly():
-    clear = [margin(errors(s), errors(s + 1000), BOX).low > 0 for s in range(200)]
+    clear = [psnr_margin(errors(s), errors(s + 1000), BOX).low > 0 for s in range(200)]
     assert sum(clear) <= 10 + 3 * math.sqrt(10)
-    assert all(margin(errors(s), errors(s + 1000, 2.0), BOX).clear for s in range(50))
+    assert all(psnr_margin(errors(s), errors(s + 1000, 2.0), BOX).clear for s in range(50))
 
 
 def test_seeds_that_disagree_widen_it():
-    calm = margin(errors(0, seeds=3), errors(1, 2.0), BOX)
-    torn = margin(errors(0, seeds=3) * np.array([[0.2], [1.0], [5.0]]), errors(1, 2.0), BOX)
+    calm = psnr_margin(errors(0, seeds=3), errors(1, 2.0), BOX)
+    torn = psnr_margin(errors(0, seeds=3) * np.array([[0.2], [1.0], [5.0]]), errors(1, 2.0), BOX)
     assert torn.high - torn.low > 3 * (calm.high - calm.low)
 
 
@@ -73,7 +73,7 @@ def test_what_counts_as_clear():
 
 @pytest.mark.parametrize("shape", [(1000,), (40, 50), (9, 10, 11), (3, 200)])
 def test_boxes_are_contiguous_and_about_as_many(shape):
-    box = cells(shape).reshape(shape)
+    box = grid_cells(shape).reshape(shape)
     assert 12 <= len(np.unique(box)) <= 64
     for number in np.unique(box)[:8]:
         inside = np.argwhere(box == number)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from overtone.comparing.score import Margin, Score
-from overtone.comparing.verdict import decide
+from overtone.comparing._statistics import Margin, Score, decide_winner
 
 
 def score(name, level, trained=False, half=0.0):
@@ -19,7 +18,7 @@ def judge(scores, half):
         for i, a in enumerate(scores)
         for b in scores[i + 1 :]
     }
-    return decide(scores, against)
+    return decide_winner(scores, against)
 
 
 MEAN, CUBIC = score("mean", 10.0), score("cubic", 25.0)

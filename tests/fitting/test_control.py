@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import overtone as ot
-from overtone.early_stopping.rule import rows
+from overtone.early_stopping._monitor import record_rows
 from overtone.errors import InputError
 from overtone.fitting import fit
 
@@ -59,7 +59,7 @@ def test_a_run_that_goes_on_is_bit_identical_to_one_long_run(tmp_path, whole, cu
     assert parts.record.attrs["actions"] == whole.record.attrs["actions"]
     told = [r for r in whole.record.attrs["reasons"] if r.startswith(("The controller", "At step"))]
     assert parts.record.attrs["reasons"][-len(told) :] == told
-    for (step, one), (other, two) in zip(rows(parts.record), rows(whole.record), strict=True):
+    for (step, one), (other, two) in zip(record_rows(parts.record), record_rows(whole.record), strict=True):
         assert step == other
         assert one["held_out_error"] == two["held_out_error"]
 

@@ -10,8 +10,8 @@ from torch import nn
 from overtone import signals
 from overtone.errors import InputError
 from overtone.planning import Family, fresh
-from overtone.planning.fresh import spectrum
-from overtone.planning.size import field
+from overtone.planning._fresh import summed_spectrum
+from overtone.planning._run_size import field
 
 
 def slow_spectrum(values, entries):
@@ -38,7 +38,9 @@ def slow_spectrum(values, entries):
 def test_the_spectrum_is_that_of_the_definition(shape, channels, seed, entries):
     values = torch.randn(*shape, channels, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     # Sums of at most 30 samples of size 4 in float64, added over at most 60 modes.
-    np.testing.assert_allclose(spectrum(values, entries), slow_spectrum(values.numpy(), entries), atol=1e-11)
+    np.testing.assert_allclose(
+        summed_spectrum(values, entries), slow_spectrum(values.numpy(), entries), atol=1e-11
+    )
 
 
 class Waves(nn.Module):

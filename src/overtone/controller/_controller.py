@@ -4,27 +4,59 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
 from torch import Tensor
 
-from overtone.controller._encoding_bandwidth import Lever
-from overtone.controller._policy import Action, Move, Steering
-from overtone.controller._schedule import Looks
-from overtone.controller._target_spectrum import Spectrum
-from overtone.early_stopping import BandErrors, Joint, Keeper, Rule
+from overtone.controller._encoding_bandwidth import EncodingBandwidth
+from overtone.controller._policy import ControllerPolicy, ControlStep, Decision
+from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.early_stopping import BandErrors, HeldOutAndNoise, Keeper, StoppingRule
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn.checks import per_axis
-from overtone.planning.bandwidth import recommend_bandwidth
-from overtone.planning.scan import measure_noise
-from overtone.probes import Spread
+from overtone.planning._bandwidth import recommend_bandwidth
+from overtone.planning._scan import measure_noise
+from overtone.probes import Schedule, Spread
 from overtone.probes.evaluate import Evaluator
 from overtone.probes.views import GridView
 from overtone.signals import Signal, require_grid
 from overtone.spectra import NoiseFloor
+
+RATIO = 1.2
+"""Growth from one look to the next, later on."""
+
+EVEN = 5
+"""Looks that are evenly spaced, the first of them; from then on the spacing is a fifth of the steps so far."""
+
+
+@final
+@dataclass(frozen=True)
+class EvaluationSchedule(Schedule):
+    """Every `interval` steps at first, then at steps that grow by a fifth: what happens late happens slowly.
+
+    Two looks come before the first interval is over, for signals of which nothing but the mean can be learned.
+
+    Which steps are due does not depend on how long the run will be.
+
+    Attributes:
+        interval: Steps between the first looks, at least 1.
+    """
+
+    interval: int
+
+    def due(self, step: int) -> bool:
+        """Whether the state after `step` optimizer steps is looked at."""
+        last = EVEN * self.interval
+        if step < self.interval:
+            return step > 0 and step in (self.interval // 4, self.interval // 2)
+        if step <= last:
+            return step % self.interval == 0
+        row = round(math.log(step / last, RATIO))
+        return any(round(last * RATIO**n) == step for n in (row - 1, row, row + 1))
+
 
 MEASURED, SHARE, FEWEST = 1 << 14, 0.05, 10
 """Most samples measured at a look, the part of the training's time that looks may cost, and least steps between."""
@@ -74,7 +106,7 @@ class Controller:
         optimizer: torch.optim.Optimizer,
         *,
         begin: float | Sequence[float] | None = None,
-        rule: Rule | None = None,
+        rule: StoppingRule | None = None,
         noise: NoiseFloor | None = None,
         batch: int | None = None,
     ) -> None:
@@ -94,25 +126,27 @@ class Controller:
         blind = replace(signal, clean=None)
         self._view = GridView(blind, Spread(MEASURED), noise=floor)
         self._evaluate = Evaluator(field)
-        spectrum = Spectrum(self._view.measurement, floor)
-        judge = rule or rule_for(signal, spectrum)
+        spectrum = TargetSpectrum(self._view.measurement, floor)
+        judge = rule or stopping_rule_for(signal, spectrum)
         keeper = None if judge is None else (lambda: Keeper(judge.watch(), field))
         wanted = recommend_bandwidth(signal, floor).bandwidth
-        lever = Lever.of(field, spectrum.begin(wanted, planned))
+        lever = EncodingBandwidth.of(field, spectrum.begin(wanted, planned))
         grid = signal.geometry
-        self._steering = Steering(
+        self._steering = ControllerPolicy(
             spectrum, lever, spectrum.furthest(wanted, grid), grid.extent, optimizer, keeper
         )
         size = batch or min(8192, signal.train_index.numel())
-        self.looks = Looks(max(FEWEST, math.ceil(LOOK * self._view.samples.count / (SHARE * size))))
-        self._last, self._idle = -1, Action(Move.NOTHING, lever.reach)
+        self.looks = EvaluationSchedule(
+            max(FEWEST, math.ceil(LOOK * self._view.samples.count / (SHARE * size)))
+        )
+        self._last, self._idle = -1, ControlStep(Decision.NOTHING, lever.reach)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
         """The present reach per axis, in cycles per physical unit."""
         return self._idle.bandwidth
 
-    def __call__(self, step: int, loss: float | Tensor | None = None) -> Action:
+    def __call__(self, step: int, loss: float | Tensor | None = None) -> ControlStep:
         """Look at the network if a look is due, and act.
 
         Args:
@@ -133,7 +167,7 @@ class Controller:
             action = self._steering.end(f"The loss is not finite at step {step}.")
         else:
             action = self._steering.update(step, self._view.row(self._evaluate))
-        self._idle = Action(Move.NOTHING, action.bandwidth)
+        self._idle = ControlStep(Decision.NOTHING, action.bandwidth)
         return action
 
     def finish(self) -> int | None:
@@ -145,11 +179,11 @@ class Controller:
         return self._steering.finish()
 
 
-def rule_for(signal: Signal, spectrum: Spectrum) -> Rule | None:
+def stopping_rule_for(signal: Signal, spectrum: TargetSpectrum) -> StoppingRule | None:
     """The best rule that a signal has evidence for.
 
     Band errors where there certainly is noise; else the held-out error, with the noise there may be; else none.
     """
     if spectrum.noise.sum() > 0:
         return BandErrors(spectrum.target, spectrum.noise)
-    return Joint(spectrum.variance) if len(signal.held_out_index) else None
+    return HeldOutAndNoise(spectrum.variance) if len(signal.held_out_index) else None

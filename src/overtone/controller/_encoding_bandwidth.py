@@ -10,7 +10,7 @@ from overtone.nn import Field
 from overtone.nn.encodings import Encoding, Rescalable, Windowed
 
 
-class Lever(ABC):
+class EncodingBandwidth(ABC):
     """Sets how far a field reaches, in place.
 
     Attributes:
@@ -35,7 +35,7 @@ class Lever(ABC):
         """Take note of a state of the network that was put back."""
 
     @staticmethod
-    def of(field: Field, reach: tuple[float, ...]) -> Lever:
+    def of(field: Field, reach: tuple[float, ...]) -> EncodingBandwidth:
         """The lever of a field, set to a reach. Frequencies are multiplied where they can be, else masked.
 
         Args:
@@ -61,7 +61,7 @@ class Lever(ABC):
 
 
 @final
-class _Frequencies(Lever):
+class _Frequencies(EncodingBandwidth):
     def __init__(self, field: Field, encoding: Rescalable) -> None:
         self._field, self._encoding = field, encoding
 
@@ -77,7 +77,7 @@ class _Frequencies(Lever):
 
 
 @final
-class _Cutoff(Lever):
+class _Cutoff(EncodingBandwidth):
     def __init__(self, field: Field, encoding: Windowed, reach: tuple[float, ...]) -> None:
         self._field, self._encoding, self._reach = field, encoding, reach
         self.widen(1.0)

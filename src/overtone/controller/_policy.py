@@ -10,14 +10,14 @@ from typing import final
 import numpy as np
 import torch
 
-from overtone.controller._encoding_bandwidth import Lever
-from overtone.controller._target_spectrum import Spectrum
-from overtone.early_stopping.keeps import Keeps
-from overtone.early_stopping.watch import Row
+from overtone.controller._encoding_bandwidth import EncodingBandwidth
+from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.early_stopping._best_weights import Keeps
+from overtone.early_stopping._monitor import Row
 from overtone.errors import RunError
 
 
-class Move(Enum):
+class Decision(Enum):
     """What a controller has just done, or asks for."""
 
     NOTHING = "nothing"
@@ -28,7 +28,7 @@ class Move(Enum):
 
 @final
 @dataclass(frozen=True)
-class Action:
+class ControlStep:
     """What a controller did at a step.
 
     Attributes:
@@ -37,14 +37,14 @@ class Action:
         reason: Why, in a sentence; empty for nothing.
     """
 
-    move: Move
+    move: Decision
     bandwidth: tuple[float, ...]
     reason: str = ""
 
     @property
     def stop(self) -> bool:
         """Whether to leave the loop; the network is then back at its best step."""
-        return self.move is Move.STOP
+        return self.move is Decision.STOP
 
 
 GROWTH = 1.1
@@ -65,7 +65,7 @@ SLOWER, LOWERINGS = 0.3, 1
 
 
 @final
-class Steering:
+class ControllerPolicy:
     """Acts on a network and its optimizer, in place, by rows as a probe measures them.
 
     Args:
@@ -79,8 +79,8 @@ class Steering:
 
     def __init__(
         self,
-        spectrum: Spectrum,
-        lever: Lever,
+        spectrum: TargetSpectrum,
+        lever: EncodingBandwidth,
         furthest: tuple[float, ...],
         extent: tuple[float, ...],
         optimizer: torch.optim.Optimizer,
@@ -97,7 +97,7 @@ class Steering:
         """The present reach per axis, in cycles per physical unit."""
         return self._lever.reach
 
-    def update(self, step: int, row: Row) -> Action:
+    def update(self, step: int, row: Row) -> ControlStep:
         """Judge a row and act.
 
         Args:
@@ -125,7 +125,7 @@ class Steering:
             self._rows[step - self._shift] = row
             self._keeper.recall(step - self._shift, row)
 
-    def recall(self, step: int, row: Row) -> Action:
+    def recall(self, step: int, row: Row) -> ControlStep:
         """Take note of a row of a run that goes on: the network and the optimizer of then are restored elsewhere.
 
         Returns:
@@ -137,10 +137,10 @@ class Steering:
             return self._open(step, row)
         best = self._keeper.best_step
         if best is None or self._lowered >= LOWERINGS:
-            return Action(Move.STOP, self.reach, _ended(step))
+            return ControlStep(Decision.STOP, self.reach, _ended(step))
         self._begin_again(step, best)
         self._keeper.recall(best, self._rows[best])
-        return Action(Move.SLOW, self.reach, _slowed(step, best))
+        return ControlStep(Decision.SLOW, self.reach, _slowed(step, best))
 
     def at(self, own: int) -> int:
         """The step of the run at which the network was that `finish` counts as `own`."""
@@ -161,12 +161,12 @@ class Steering:
         self._lever.note()
         return best
 
-    def end(self, reason: str) -> Action:
+    def end(self, reason: str) -> ControlStep:
         """Put the best network back and ask to stop."""
         self.finish()
-        return Action(Move.STOP, self.reach, reason)
+        return ControlStep(Decision.STOP, self.reach, reason)
 
-    def _open(self, step: int, row: Row) -> Action:
+    def _open(self, step: int, row: Row) -> ControlStep:
         residual = np.asarray(row["residual_power"])
         if (
             step < EARLIEST
@@ -174,21 +174,21 @@ class Steering:
             or not self._lacks(row)
             or not self._spectrum.learned(residual, max(self.reach))
         ):
-            return Action(Move.NOTHING, self.reach)
+            return ControlStep(Decision.NOTHING, self.reach)
         room = min(m / b for m, b in zip(self._most, self.reach, strict=True))
         waves = max(b * e for b, e in zip(self.reach, self._extent, strict=True))
         factor = min(GROWTH, 1 + SHIFT / waves, room)
         if factor <= 1 + 1e-6:
-            return Action(Move.NOTHING, self.reach)
+            return ControlStep(Decision.NOTHING, self.reach)
         self._lever.widen(factor)
-        return Action(Move.WIDEN, self.reach, f"The bands within reach are learned at step {step}.")
+        return ControlStep(Decision.WIDEN, self.reach, f"The bands within reach are learned at step {step}.")
 
     def _lacks(self, row: Row) -> bool:
         """Whether the network fits neither the samples nor their noise yet."""
         error, held_out = float(row["train_error"]), row.get("held_out_error")
         return error > ABOVE * self._spectrum.variance and (held_out is None or held_out <= GAP * error)
 
-    def _turn(self, step: int) -> Action:
+    def _turn(self, step: int) -> ControlStep:
         best = None if self._lowered >= LOWERINGS else self.finish()
         if best is None:
             return self.end(_ended(step))
@@ -198,7 +198,7 @@ class Steering:
         self._begin_again(step, best)
         assert self._keeper is not None
         self._keeper.update(best, self._rows[best])
-        return Action(Move.SLOW, self.reach, _slowed(step, best))
+        return ControlStep(Decision.SLOW, self.reach, _slowed(step, best))
 
     def _begin_again(self, step: int, best: int) -> None:
         """From a best network, with a watch that has seen nothing else."""

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone.planning.bandwidth import SAMPLING
+from overtone.planning._bandwidth import SAMPLING
 from overtone.probes.measurement import Measurement
 from overtone.probes.spread_measurement import SpreadMeasurement
 from overtone.signals import Grid
@@ -21,7 +21,7 @@ LEARNED = 0.1
 
 
 @final
-class Spectrum:
+class TargetSpectrum:
     """What a steered run is measured by: power of the target and of the noise, band by band.
 
     Args:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 
 from overtone._utils.text import per_axis, plural
-from overtone.controller import Action, Move
-from overtone.controller._controller import rule_for
-from overtone.controller._encoding_bandwidth import Lever
-from overtone.controller._policy import Steering
-from overtone.controller._target_spectrum import Spectrum
-from overtone.early_stopping.rule import rows
-from overtone.early_stopping.watch import Row
+from overtone.controller import ControlStep, Decision
+from overtone.controller._controller import stopping_rule_for
+from overtone.controller._encoding_bandwidth import EncodingBandwidth
+from overtone.controller._policy import ControllerPolicy
+from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.early_stopping._monitor import Row, record_rows
 from overtone.errors import InputError
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
@@ -64,17 +63,17 @@ class Control:
         if noise is None or window is None:
             raise InputError("a noise floor and a window", "none", "leave the controller out", "controller")
         self._unit = signal.geometry.frequency_unit
-        spectrum = Spectrum(measure(replace(signal, clean=None), window), noise)
+        spectrum = TargetSpectrum(measure(replace(signal, clean=None), window), noise)
         wanted = recommend_bandwidth(signal, noise).bandwidth
-        lever = Lever.of(field, spectrum.begin(wanted, field.bandwidth))
-        rule = rule_for(signal, spectrum) if stop else None
+        lever = EncodingBandwidth.of(field, spectrum.begin(wanted, field.bandwidth))
+        rule = stopping_rule_for(signal, spectrum) if stop else None
         keeper = None if rule is None else (lambda: Keeping(folder, field, rule))
         grid = signal.geometry
         self._first = lever.reach
-        self._steering = Steering(
+        self._steering = ControllerPolicy(
             spectrum, lever, spectrum.furthest(wanted, grid), grid.extent, optimizer, keeper
         )
-        self._actions: list[tuple[int, Action]] = []
+        self._actions: list[tuple[int, ControlStep]] = []
         self._said = 0
         self.ended = False
 
@@ -84,7 +83,7 @@ class Control:
         Args:
             record: Up to where it goes on.
         """
-        for step, row in rows(record):
+        for step, row in record_rows(record):
             if not LogSchedule().due(step):
                 self._steering.recall_last(step, row)
                 continue
@@ -118,10 +117,10 @@ class Control:
 
     def attributes(self, reasons: Sequence[str]) -> dict[str, Any]:
         """What goes into the record: where the reach ended, every action, and sentences after `reasons`."""
-        opened = sum(action.move is Move.WIDEN for _, action in self._actions)
+        opened = sum(action.move is Decision.WIDEN for _, action in self._actions)
         told = f"The controller began at {per_axis(self._first)} {self._unit}"
         told += f" and reached further {plural(opened, 'time')}." if opened else " and stayed there."
-        turns = [action.reason for _, action in self._actions if action.move is not Move.WIDEN]
+        turns = [action.reason for _, action in self._actions if action.move is not Decision.WIDEN]
         listed = [
             {"step": step, "move": a.move.value, "bandwidth": list(a.bandwidth), "reason": a.reason}
             for step, a in self._actions
@@ -132,6 +131,6 @@ class Control:
             "actions": listed,
         }
 
-    def _note(self, step: int, action: Action) -> None:
-        if action.move is not Move.NOTHING:
+    def _note(self, step: int, action: ControlStep) -> None:
+        if action.move is not Decision.NOTHING:
             self._actions.append((step, action))

@@ -10,7 +10,7 @@ import torch
 from overtone._training import Optimizer, Options
 from overtone.nn import checks
 from overtone.planning import Budget
-from overtone.planning.size import LEARNING_RATE, Size, size
+from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
 from overtone.signals import Geometry, Signal
 
 
@@ -45,7 +45,7 @@ def extent(
     options: Options,
     wishes: Wishes,
     device: torch.device,
-) -> Size:
+) -> RunSize:
     """The size of a run.
 
     Where only seconds are given, steps are timed and units, samples per step and steps follow (`planning.size`);
@@ -66,7 +66,7 @@ def extent(
     width, features = wishes.width, wishes.features
     samples = signal.train_index.numel()
     timed = options.steps is None and width is None and options.batch is None
-    found = size(signal, Budget(options.steps, options.seconds if timed else None), device)
+    found = run_size(signal, Budget(options.steps, options.seconds if timed else None), device)
     warnings = found.warnings if timed or options.steps is not None else ()
     if features is not None and features > samples:
         warnings += (

@@ -32,7 +32,7 @@ from overtone.fitting.run import Run
 from overtone.fitting.settings import RunSettings
 from overtone.fitting.watching import first_band, last_errors, noise_estimator, snapshot, unit_of, watch
 from overtone.nn import Activation
-from overtone.planning.plan import UNWORTHY, stop_sentence
+from overtone.planning._plan import UNWORTHY, stop_sentence
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Geometry, Signal, validate
 

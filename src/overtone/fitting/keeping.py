@@ -11,9 +11,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from overtone._training.tensors import UNREADABLE, DamagedError, read, write
-from overtone.early_stopping import Rule
-from overtone.early_stopping.rule import rows
-from overtone.early_stopping.watch import Row
+from overtone.early_stopping import StoppingRule
+from overtone.early_stopping._monitor import Row, record_rows
 from overtone.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -49,11 +48,11 @@ class Keeping:
     """
 
     def __init__(
-        self, folder: Path, network: nn.Module, rule: Rule, record: xarray.Dataset | None = None
+        self, folder: Path, network: nn.Module, rule: StoppingRule, record: xarray.Dataset | None = None
     ) -> None:
         self._folder, self._network, self._watch = folder / FOLDER, network, rule.watch()
         self.ended = False
-        for step, row in [] if record is None else rows(record):
+        for step, row in [] if record is None else record_rows(record):
             self.ended = self._watch.update(step, row)
 
     def update(self, step: int, row: Row) -> bool:

@@ -19,8 +19,9 @@ from overtone.fitting.encoding import Encoding, encode
 from overtone.fitting.room import check_memory
 from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, checks
 from overtone.nn.activations import Reaching
-from overtone.planning import Family, aliasing, choose, measure_noise, recommend_bandwidth
-from overtone.planning.size import LEARNING_RATE, STEPS, Size
+from overtone.planning import Family, choose, measure_noise, recommend_bandwidth
+from overtone.planning import _bandwidth as aliasing
+from overtone.planning._run_size import LEARNING_RATE, STEPS, RunSize
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import NoiseFloor
 
@@ -133,7 +134,7 @@ def build(
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
-    room: Size | None = None,
+    room: RunSize | None = None,
 ) -> Built:
     """Build the field for a signal.
 
@@ -153,7 +154,7 @@ def build(
     grid = signal.geometry
     axes = len(grid.origin)
     if room is None:
-        room = Size(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
+        room = RunSize(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
     width, depth, features = (
         checks.size(getattr(settings, name), name) for name in ("width", "depth", "features")
     )
@@ -180,7 +181,7 @@ def _reach(
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
-    room: Size,
+    room: RunSize,
 ) -> tuple[NetworkSettings, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
     """Settings with the encoding decided, bandwidth, reasons and warnings."""
     axes, given = len(signal.geometry.origin), settings.bandwidth
@@ -218,7 +219,7 @@ def _chosen(
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
-    room: Size,
+    room: RunSize,
 ) -> _Choice:
     """Choose the bandwidth, and the encoding if that is open: at scattered points always by a plan."""
     return _planned(signal, settings, seed, noise, room)
@@ -231,7 +232,7 @@ def _(
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
-    room: Size,
+    room: RunSize,
 ) -> _Choice:
     if settings.resolved is Encoding.GAUSSIAN:
         return _planned(signal, settings, seed, noise, room)
@@ -244,7 +245,7 @@ def _planned(
     settings: NetworkSettings,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
-    room: Size,
+    room: RunSize,
 ) -> _Choice:
     plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
     if settings.encoding is Encoding.AUTO and plan.encoding is not Family.GAUSSIAN:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from overtone.errors import RunError
 from overtone.nn import Field
-from overtone.planning.size import parameters
+from overtone.planning._run_size import parameter_count
 from overtone.signals import Geometry, Signal
 
 MIB = 1 << 20
@@ -35,8 +35,8 @@ def needed(signal: Signal[Geometry], network: Field, pictures: int) -> int:
         pictures: How many whole predictions are kept.
     """
     samples = min(signal.values.shape[0], LARGEST_PICTURE) * signal.values.shape[1]
-    parameters = sum(p.numel() for p in network.parameters())
-    return FIXED + 4 * samples * pictures + (2 * 3 + KEPT) * 4 * parameters
+    parameter_count = sum(p.numel() for p in network.parameters())
+    return FIXED + 4 * samples * pictures + (2 * 3 + KEPT) * 4 * parameter_count
 
 
 def check_memory(width: int, depth: int, features: int, channels: int) -> None:
@@ -53,7 +53,7 @@ def check_memory(width: int, depth: int, features: int, channels: int) -> None:
     Raises:
         RunError: If it cannot.
     """
-    if 4 * 4 * parameters(width, depth, features, channels) > _memory():
+    if 4 * 4 * parameter_count(width, depth, features, channels) > _memory():
         raise RunError(
             "enough memory", "less than this takes", "make width=, depth=, features= or batch= smaller"
         )

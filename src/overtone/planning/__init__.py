@@ -1,14 +1,13 @@
 """Recommend encoding, bandwidth, size and stopping rule from a signal's own samples, before training."""
 
-from overtone.planning.aliasing import aliasing
-from overtone.planning.bandwidth import Recommendation, recommend_bandwidth
-from overtone.planning.budget import Budget
-from overtone.planning.choose import choose
-from overtone.planning.expectation import Expected
-from overtone.planning.family import Family
-from overtone.planning.fresh import Fresh, fresh
-from overtone.planning.plan import Alternative, Plan
-from overtone.planning.scan import Scan, measure_noise, scan
+from overtone.planning._bandwidth import Recommendation, aliasing_reason, recommend_bandwidth
+from overtone.planning._family import Family
+from overtone.planning._fresh import Fresh, fresh
+from overtone.planning._grid_plan import choose
+from overtone.planning._held_out import ExpectedPSNR
+from overtone.planning._plan import Alternative, Plan
+from overtone.planning._run_size import Budget
+from overtone.planning._scan import Scan, measure_noise, scan
 
 __all__ = [
     "Alternative",

@@ -1,0 +1,293 @@
+"""One page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray
+
+from overtone.comparing._comparison import Comparison
+from overtone.comparing._statistics import Score
+from overtone.comparing._task import described
+from overtone.plots import encode, style
+from overtone.plots.text import count, decibels, number
+from overtone.reports import render
+from overtone.reports.atomic import write_text
+from overtone.reports.blocks import Block, Page, Picture, Pictures, Plot, Section, Table, Tile
+
+SHOWN = 6
+"""Candidates that are shown, best first; the best without a network is always among them."""
+
+LONGEST = 400
+"""Samples of a line that are drawn."""
+
+
+def reconstructions(found: Comparison) -> Block:
+    """Reference, samples and reconstructions."""
+    axes = len(found.problem.signal.geometry.shape)
+    return _curves(found) if axes == 1 else _pictures(found, axes)
+
+
+def _names(found: Comparison) -> list[str]:
+    names = [score.name for score in found.scores]
+    return list(dict.fromkeys([found.winner, *names]))[:SHOWN]
+
+
+def _quality(score: Score) -> str:
+    """The quality of what is shown, which is one seed's."""
+    which = ", first seed" if len(score.psnr) > 1 else ""
+    return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
+
+
+def _pictures(found: Comparison, axes: int) -> Pictures:
+    signal = found.problem.signal
+    shape = signal.geometry.shape
+    reference = found.problem.reference.cpu().double().numpy()
+    low, high = (0.0, 1.0) if signal.kind == "picture" else (float(reference.min()), float(reference.max()))
+
+    def pixels(values: np.ndarray) -> np.ndarray:
+        field = values.reshape(*shape, -1)
+        field = field if axes == 2 else field[shape[0] // 2]
+        field = field if field.shape[-1] == 3 else field[..., :1].repeat(3, -1)
+        return encode.grey(field, low, high)
+
+    def one(title: str, note: str, values: np.ndarray) -> Picture:
+        drawn = pixels(values)
+        return Picture(encode.picture(drawn), drawn.shape[1], drawn.shape[0], title, note, f"{title}, {note}")
+
+    seen = np.full_like(reference, low)
+    train = signal.train_index.cpu().numpy()
+    seen[train] = signal.values.cpu().double().numpy()[train]
+    levels = {score.name: score for score in found.scores}
+    shown = [one("Reference", "what is compared with", reference), one("Samples", "gaps are black", seen)]
+    shown += [one(name, _quality(levels[name]), found.predictions[name]) for name in _names(found)]
+    part = "" if axes == 2 else " The middle slice of the first axis."
+    return Pictures("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
+
+
+def _curves(found: Comparison) -> Plot:
+    signal = found.problem.signal
+    grid = signal.geometry
+    held = signal.held_out_index.cpu().numpy()
+    begin = int(np.clip(held[len(held) // 2] - LONGEST // 2, 0, max(0, grid.samples - LONGEST)))
+    part = slice(begin, min(begin + LONGEST, grid.samples))
+    x = grid.coords().numpy()[part, 0]
+    fig = style.canvas(380)
+    reference = found.problem.reference.cpu().numpy()[part, 0]
+    fig.add_scatter(x=x, y=reference, name="reference", line={"color": style.TARGET, "width": 3})
+    for name, colour in zip(_names(found)[:3], style.RUNS, strict=False):
+        fig.add_scatter(
+            x=x, y=found.predictions[name][part, 0], name=name, line={"color": colour, "width": 1.5}
+        )
+    inside = held[(held >= part.start) & (held < part.stop)]
+    fig.add_scatter(
+        x=x[inside - part.start],
+        y=reference[inside - part.start],
+        name="held out",
+        mode="markers",
+        marker={"color": "#d9542b", "symbol": "x", "size": 6},
+    )
+    fig.update_xaxes(title={"text": grid.units[0]})
+    fig.update_yaxes(
+        title={"text": f"{signal.channels[0]} {f'({signal.value_unit})' if signal.value_unit else ''}"}
+    )
+    caption = f"The first channel on {part.stop - part.start} samples, each candidate's first seed."
+    return Plot("reconstructions", "Reconstructions", caption, fig)
+
+
+KINDS = (("network", True, style.PREDICTION, "circle"), ("no network", False, style.RESIDUAL, "diamond"))
+
+
+def scores_dataset(scores: Sequence[Score]) -> xarray.Dataset:
+    """What the figures show: `psnr`, `low`, `high` in dB, `seconds`, `trained` (candidate), in the order given."""
+    columns = {
+        "psnr": [s.mean for s in scores],
+        "low": [s.low for s in scores],
+        "high": [s.high for s in scores],
+        "seconds": [s.seconds for s in scores],
+        "trained": [s.trained for s in scores],
+    }
+    return xarray.Dataset(
+        {key: ("candidate", np.asarray(value)) for key, value in columns.items()},
+        {"candidate": [s.name for s in scores]},
+    )
+
+
+def quality_figure(shown: xarray.Dataset) -> go.Figure:
+    """A dot and an interval per candidate, best on top.
+
+    Args:
+        shown: From `data`.
+    """
+    fig = style.canvas(130 + 30 * shown.sizes["candidate"])
+    for name, trained, colour, symbol in KINDS:
+        one = shown.isel(candidate=np.flatnonzero(shown.trained.values == trained))
+        fig.add_scatter(
+            x=one.psnr.values,
+            y=one.candidate.values.tolist(),
+            name=name,
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 10},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": (one.high - one.psnr).values,
+                "arrayminus": (one.psnr - one.low).values,
+                "color": colour,
+            },
+        )
+    fig.update_xaxes(title={"text": "PSNR on held-out samples (dB)"})
+    order = shown.candidate.values.tolist()[::-1]
+    fig.update_yaxes(categoryorder="array", categoryarray=order, ticks="")
+    return fig
+
+
+def cost_figure(shown: xarray.Dataset) -> go.Figure:
+    """Quality over time, one dot per candidate.
+
+    Args:
+        shown: From `data`.
+    """
+    fig = style.canvas(400)
+    seconds = np.maximum(shown.seconds.values, 1e-3)
+    sides = label_sides(seconds, shown.psnr.values)
+    for name, trained, colour, symbol in KINDS:
+        index = np.flatnonzero(shown.trained.values == trained)
+        one = shown.isel(candidate=index)
+        fig.add_scatter(
+            x=seconds[index],
+            y=one.psnr.values,
+            text=one.candidate.values.tolist(),
+            name=name,
+            mode="markers+text",
+            textposition=[sides[i] for i in index],
+            marker={"color": colour, "symbol": symbol, "size": 10},
+        )
+    fig.update_xaxes(**style.log_axis(float(seconds.min()), float(seconds.max()), "Time (s)", 0.4))
+    fig.update_yaxes(title={"text": "PSNR on held-out samples (dB)"})
+    return fig
+
+
+SIDES = ("top center", "bottom center", "middle right", "middle left")
+"""Where a label may stand, in the order of preference."""
+
+
+def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
+    """The side of each dot on which its label keeps clear of the other dots and of the labels before it.
+
+    Distances are taken in parts of the figure: a label is about 0.12 wide and 0.06 high.
+
+    Args:
+        seconds: (candidate,) positive, drawn on a log scale.
+        psnr: (candidate,) in dB.
+    """
+    x, y = (_parts(values) for values in (np.log(seconds), psnr))
+    taken: list[tuple[float, float]] = []
+    sides = []
+    for a, b in zip(x, y, strict=True):
+        places = {
+            "top center": (a, b + 0.06),
+            "bottom center": (a, b - 0.06),
+            "middle right": (a + 0.09, b),
+            "middle left": (a - 0.09, b),
+        }
+
+        def crowded(side: str, places: dict[str, tuple[float, float]] = places) -> int:
+            u, v = places[side]
+            dots = sum(abs(u - p) < 0.08 and abs(v - q) < 0.035 for p, q in zip(x, y, strict=True))
+            return dots + sum(abs(u - p) < 0.14 and abs(v - q) < 0.05 for p, q in taken)
+
+        side = min(SIDES, key=crowded)
+        sides.append(side)
+        taken.append(places[side])
+    return sides
+
+
+def _parts(values: np.ndarray) -> np.ndarray:
+    """Values as parts of their range."""
+    width = float(values.max() - values.min())
+    return (values - values.min()) / (width if width > 0 else 1.0)
+
+
+QUESTIONS = ("Which is best?", "By how much?", "Is a network worth it?")
+
+
+def write_page(found: Comparison, out: Path) -> Path:
+    """Write one self-contained page.
+
+    Args:
+        found: The comparison.
+        out: The page's path.
+
+    Returns:
+        It.
+
+    Raises:
+        InputError: If `out` is a folder.
+        RunError: If it cannot be written.
+    """
+    return write_text(out, render(comparison_page(found)))
+
+
+def comparison_page(found: Comparison) -> Page:
+    """The page's content."""
+    signal, shown = found.problem.signal, scores_dataset(found.scores)
+    noisy = "noisy samples" if found.problem.noisy else "samples"
+    subtitle = (
+        f"{count(len(signal.train_index))} {noisy} to learn from, {count(len(signal.held_out_index))} held out. "
+        f"Each network and seed has {described(found.budget)}."
+    )
+    if len(found.verdict) == len(QUESTIONS):
+        answers = list(zip(QUESTIONS, found.verdict, strict=True))
+    else:
+        answers = [("What to do?", " ".join(found.verdict))]
+    caption = "Intervals of 90 % over seeds; where no seed enters there is none."
+    lead = Plot("quality", "Held-out quality", caption, quality_figure(shown))
+    table = Table(
+        "Candidates in numbers",
+        [_row(score) for score in found.scores],
+        (
+            "Candidate",
+            "PSNR on held-out samples, mean over seeds (dB)",
+            "90 % interval",
+            "Time (s)",
+            "Parameters",
+        ),
+        numeric=True,
+    )
+    price = Plot(
+        "cost", "Quality and time", "Time to learn and predict, mean over seeds.", cost_figure(shown)
+    )
+    sections = [
+        Section("pictures", "What they make of it", [reconstructions(found)]),
+        Section("numbers", "In numbers", [table, price], pair=True),
+        Section("how", "How it was done", [Table("Settings", _how(found), folded=True)]),
+    ]
+    best = next(score for score in found.scores if score.name == found.winner)
+    tiles = [
+        Tile("Winner", found.winner),
+        Tile(
+            "PSNR on held-out samples" + (", mean over seeds" if len(best.psnr) > 1 else ""),
+            decibels(best.mean),
+        ),
+    ]
+    return Page(f"{signal.name}: candidates compared", subtitle, answers, tiles, lead, sections)
+
+
+def _row(score: Score) -> tuple[str, str, str, str, str]:
+    ends = f"{score.low:.1f} to {score.high:.1f}" if score.high > score.low else "–"
+    size = "–" if score.parameters is None else count(score.parameters)
+    return score.name, f"{score.mean:.1f}", ends, number(score.seconds), size
+
+
+def _how(found: Comparison) -> list[tuple[str, str]]:
+    unit = found.problem.signal.geometry.frequency_unit
+    reach = " x ".join(number(b) for b in found.problem.bandwidth)
+    rows = [("Budget", described(found.budget)), ("Bandwidth", f"{reach} {unit}")]
+    rows += [("Because", " ".join(found.problem.reasons))]
+    rows += [(score.name, score.note) for score in found.scores if score.note]
+    rows += [(name, f"failed: {why}") for name, why in found.failed.items()]
+    return rows

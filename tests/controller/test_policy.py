@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from overtone import signals
+from overtone.controller import Decision
+from overtone.controller._encoding_bandwidth import EncodingBandwidth
+from overtone.controller._policy import ControllerPolicy
+from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.early_stopping import HeldOut, Keeper
+from overtone.planning import measure_noise
+from overtone.probes.measurement import Measurement
+from overtone.probes.window import Window
+from overtone.signals import masks
+from overtone.spectra import NoiseVerdict
+
+
+class Reach(EncodingBandwidth):
+    """A lever that moves a number, without a network."""
+
+    def __init__(self, reach):
+        self._reach = reach
+
+    @property
+    def reach(self):
+        return self._reach
+
+    def widen(self, factor):
+        self._reach = tuple(factor * r for r in self._reach)
+
+    def note(self):
+        pass
+
+
+def spectrum(variance=0.0, verdict=NoiseVerdict.CLEAN):
+    signal = signals.synthetic.power_law((32, 32), 3.0, seed=0)
+    signal = signal.with_held_out(masks.random(signal.geometry, 0.1, seed=0))
+    floor = measure_noise(signal)
+    floor = replace(floor, std=torch.full_like(floor.std, variance**0.5), verdict=verdict)
+    return TargetSpectrum(Measurement(signal, Window.whole(signal.geometry)), floor)
+
+
+def steering(seen, keeper=None, reach=(0.5, 0.5), most=(2.0, 2.0), network=None):
+    network = network or torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(network.parameters(), 1.0)
+    return ControllerPolicy(seen, Reach(reach), most, (1.0, 1.0), optimizer, keeper), optimizer
+
+
+def row(seen, left=0.0, train=1.0, held_out=1.0):
+    return {"residual_power": left * seen.target, "train_error": train, "held_out_error": held_out}
+
+
+@pytest.mark.parametrize(
+    ("change", "moves"),
+    [
+        ({}, True),
+        ({"left": 0.09}, True),
+        ({"left": 0.11}, False),
+        ({"held_out": 1.01}, False),
+        ({"train": 0.09, "held_out": 0.0}, True),
+    ],
+)
+def test_it_reaches_further_only_when_the_bands_are_learned_and_the_samples_are_not(change, moves):
+    seen = spectrum()
+    steered, _ = steering(seen)
+    action = steered.update(10, row(seen, **change))
+    assert (action.move is Decision.WIDEN) == moves
+    assert steered.reach == pytest.approx((0.55, 0.55) if moves else (0.5, 0.5))
+
+
+@pytest.mark.parametrize(("train", "moves"), [(0.21, True), (0.19, False)])
+def test_it_does_not_reach_further_to_fit_noise(train, moves):
+    seen = spectrum(variance=0.1, verdict=NoiseVerdict.CANNOT_TELL)
+    steered, _ = steering(seen)
+    action = steered.update(10, row(seen, train=train, held_out=train))
+    assert (action.move is Decision.WIDEN) == moves
+
+
+def test_an_opening_moves_no_wave_by_more_than_a_quarter_and_ends_at_the_limit():
+    seen = spectrum()
+    steered, _ = steering(seen, reach=(10.0, 10.0), most=(10.3, 10.3))
+    assert steered.update(10, row(seen)).bandwidth == pytest.approx((10.25, 10.25))
+    assert steered.update(20, row(seen)).bandwidth == pytest.approx((10.3, 10.3))
+    assert steered.update(30, row(seen)).move is Decision.NOTHING
+
+
+def run_of(errors, network, keeper):
+    """Actions while the held-out error follows `errors`, one row every 10 steps, the weight counting the rows."""
+    seen = spectrum()
+    steered, optimizer = steering(seen, keeper, network=network)
+    actions = []
+    for n, error in enumerate(errors, 1):
+        with torch.no_grad():
+            network.weight.fill_(float(n))
+        actions.append(steered.update(10 * n, row(seen, left=1.0, held_out=error)))
+    return steered, optimizer, actions
+
+
+VALLEY = [1.0, 0.5, 0.3, 0.2, 0.15, 0.12, 0.11, 0.1, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]
+
+
+def test_it_goes_back_and_slows_down_first_and_stops_the_second_time():
+    network = torch.nn.Linear(1, 1)
+    steered, optimizer, actions = run_of(
+        VALLEY + [0.5] * 8, network, lambda: Keeper(HeldOut().watch(), network)
+    )
+    moves = [a.move for a in actions]
+    slow = moves.index(Decision.SLOW)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.3)
+    assert optimizer.param_groups[0]["pace"] == pytest.approx(0.3)
+    assert actions[slow].reason.endswith("0.3 of the learning rate.")
+    back = int(actions[slow].reason.split("back to step ")[1].split(",")[0])
+    assert back in (70, 80, 90)
+    assert Decision.STOP in moves[slow:]
+    assert steered.finish() == back
+    # The weight of the row that was best comes back, however often the run went on.
+    assert network.weight.item() == back / 10
+
+
+def test_without_a_keeper_it_never_goes_back():
+    network = torch.nn.Linear(1, 1)
+    steered, _, actions = run_of(VALLEY, network, None)
+    assert {a.move for a in actions} == {Decision.NOTHING}
+    assert steered.finish() is None
+
+
+def test_a_recalled_run_goes_on_as_the_one_that_was_not_interrupted():
+    network = torch.nn.Linear(1, 1)
+    errors = VALLEY + [0.5] * 8
+    _, _, actions = run_of(errors, network, lambda: Keeper(HeldOut().watch(), network))
+    seen, other = spectrum(), torch.nn.Linear(1, 1)
+    for cut in range(1, len(errors)):
+        steered, _ = steering(seen, lambda: Keeper(HeldOut().watch(), other))
+        for n, error in enumerate(errors[:cut], 1):
+            steered.recall(10 * n, row(seen, left=1.0, held_out=error))
+        if any(a.stop for a in actions[:cut]):
+            break
+        action = steered.update(10 * (cut + 1), row(seen, left=1.0, held_out=errors[cut]))
+        if action.move is not Decision.STOP and actions[cut].move is not Decision.SLOW:
+            assert action.move is actions[cut].move, cut
+        else:
+            # What to go back to was kept by the run that was interrupted, not by this one.
+            assert actions[cut].move in (Decision.SLOW, Decision.STOP)
+
+
+def test_the_limit_leaves_out_bands_of_noise():
+    seen = spectrum()
+    clean = seen.furthest((0.5, 0.5), signals.Grid.unit_box((32, 32)))
+    assert clean == pytest.approx((2.0, 2.0))
+    seen.noise = np.where(np.arange(len(seen.target))[:, None] > 1, seen.target, 0.0)
+    assert seen.furthest((0.5, 0.5), signals.Grid.unit_box((32, 32))) == pytest.approx((1.5, 1.5))

@@ -1,0 +1,292 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overtone import early_stopping as stop
+from overtone.errors import InputError, RunError
+from overtone.records.metrics.stopping import smooth
+
+
+def log_steps(count, ratio=1.15):
+    return sorted({round(ratio**k) for k in range(count)})
+
+
+def feed(watch, steps, errors):
+    """The step at which the watch ends the run, or None."""
+    for step, error in zip(steps, errors, strict=True):
+        if watch.update(step, {"held_out_error": error}):
+            return step
+    return None
+
+
+def valley(steps, at, rise=2.0):
+    """Falls to 0.1 at `at`, then rises to `rise` times that over an octave and more."""
+    x = np.log(np.asarray(steps) / at)
+    return 0.1 * np.where(x < 0, np.exp(np.abs(x)), 1 + (rise - 1) * (1 - np.exp(-(x**2))))
+
+
+class TestLeast:
+    @settings(max_examples=60)
+    @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60), st.integers(1, 40), st.integers(0, 3))
+    def test_its_best_step_is_that_of_the_whole_smoothed_curve(self, errors, stride, power):
+        steps = [1 + stride * i * (i + 1) ** power for i in range(len(errors))]
+        watch = stop.HeldOut().watch()
+        for n in range(1, len(errors) + 1):
+            watch.update(steps[n - 1], {"held_out_error": errors[n - 1]})
+            curve = smooth(np.asarray(steps[:n]), np.asarray(errors[:n]))
+            chosen = curve[steps.index(watch.best_step)]
+            # Sums over other windows round otherwise: n eps in the logarithm, whose size is at most 14.
+            assert chosen <= curve.min() * (1 + 14 * 60 * 2**-52)
+            assert watch.best_step in watch.keep
+
+    def test_it_keeps_few_networks(self):
+        watch = stop.HeldOut().watch()
+        steps = log_steps(90)
+        feed(watch, steps, [1 / s for s in steps])
+        assert len(watch.keep) <= 10
+
+    def test_what_is_best_later_was_kept_before(self):
+        generator = np.random.default_rng(0)
+        steps = log_steps(80)
+        errors = valley(steps, 500) * np.exp(0.3 * generator.standard_normal(len(steps)))
+        watch, kept = stop.HeldOut().watch(), set()
+        for step, error in zip(steps, errors, strict=True):
+            watch.update(step, {"held_out_error": error})
+            kept = (kept | {step}) & watch.keep
+            assert watch.best_step in kept
+
+
+class TestHeldOut:
+    def test_a_valley_ends_the_run_at_twice_its_bottom(self):
+        steps = log_steps(60)
+        ended = feed(watch := stop.HeldOut().watch(), steps, valley(steps, 200))
+        assert watch.best_step == pytest.approx(200, rel=0.2)
+        assert 2 * watch.best_step <= ended < 3 * watch.best_step
+
+    def test_an_error_that_falls_never_ends_it(self):
+        steps = log_steps(60)
+        assert feed(stop.HeldOut().watch(), steps, [s**-0.1 for s in steps]) is None
+
+    def test_a_plateau_never_ends_it(self):
+        steps = log_steps(60)
+        assert feed(stop.HeldOut().watch(), steps, np.maximum(0.1, 1 / np.asarray(steps))) is None
+
+    def test_a_lucky_row_does_not_decide(self):
+        steps = log_steps(60)
+        errors = valley(steps, 300, rise=3.0)
+        lucky = next(i for i, step in enumerate(steps) if step > 1500)
+        errors[lucky] *= 0.3
+        assert errors.argmin() == lucky
+        feed(watch := stop.HeldOut(patience=1e9).watch(), steps, errors)
+        assert watch.best_step == pytest.approx(300, rel=0.25)
+
+    def test_rows_that_are_not_finite_are_passed_over(self):
+        watch = stop.HeldOut().watch()
+        assert not watch.update(1, {"held_out_error": math.nan})
+        assert watch.best_step is None
+        watch.update(2, {"held_out_error": 1.0})
+        assert watch.best_step == 2
+
+    @pytest.mark.parametrize(
+        ("act", "message"),
+        [
+            (lambda: stop.HeldOut(patience=1.0).watch(), "a patience above 1"),
+            (lambda: stop.HeldOut().watch().update(0, {"loss": 1.0}), "rows with held_out_error, got loss"),
+            (lambda: feed(stop.HeldOut().watch(), [5, 5], [1.0, 1.0]), "a step above 5, got 5"),
+        ],
+    )
+    def test_wrong_input_is_named(self, act, message):
+        with pytest.raises(InputError, match=message):
+            act()
+
+
+def filtered(noise, seed=0, modes=4000, channels=2):
+    """Bands of a target with white noise, and the rows of a filter that opens them one after another."""
+    generator = np.random.default_rng(seed)
+    bands = 20
+    size = np.exp(-np.arange(bands) / 2)[:, None, None] * generator.standard_normal((bands, modes, channels))
+    spoil = noise * generator.standard_normal(size.shape)
+    target = size + spoil
+    share = 1 / modes
+
+    def row(t):
+        h = -np.expm1(-t * np.exp(-np.arange(bands)))[:, None, None]
+        clean = float(((h * target - size) ** 2).sum((0, 1)).sum() * share)
+        residual = (((1 - h) * target) ** 2).sum(1) * share
+        return {"residual_power": residual, "cross_power": (h * target**2).sum(1) * share}, clean
+
+    power = (target**2).sum(1) * share
+    return power, np.full_like(power, noise**2), row
+
+
+class TestBandErrors:
+    def test_on_a_filter_it_is_the_clean_error(self):
+        power, noise, row = filtered(0.3)
+        rule = stop.BandErrors(power, noise)
+        whole = float(power.sum())
+        for t in (0.0, 1.0, 1e2, 1e4, 1e8):
+            measured, clean = row(t)
+            # The cross term 2 <h e, x> has standard deviation 2 s sqrt(signal / modes) at most, and e^2 that of
+            # s^2 sqrt(2 bands channels / modes); four of both.
+            slack = 4 * (2 * 0.3 * math.sqrt(whole / 4000) + 0.09 * math.sqrt(2 * 40 / 4000))
+            assert rule.estimate(measured) == pytest.approx(clean, abs=slack)
+
+    def test_its_stop_is_near_the_best_step(self):
+        power, noise, row = filtered(0.3)
+        steps = log_steps(80)
+        watch, clean = stop.BandErrors(power, noise).watch(), []
+        ended = None
+        for step in steps:
+            measured, error = row(float(step))
+            clean.append(error)
+            if watch.update(step, measured) and ended is None:
+                ended = step
+        chosen = clean[steps.index(watch.best_step)]
+        assert 10 * math.log10(chosen / min(clean)) < 0.2
+        assert ended is not None
+        assert 10 * math.log10(clean[-1] / min(clean)) > 1
+
+    def test_without_noise_it_says_so(self):
+        power, _, _ = filtered(0.3)
+        with pytest.raises(
+            InputError, match="noise above 0, got none; without noise there is nothing to stop for"
+        ):
+            stop.BandErrors(power, np.zeros_like(power))
+        with pytest.raises(InputError, match="noise power of shape"):
+            stop.BandErrors(power, power[:3])
+        with pytest.raises(InputError, match="powers, finite and not negative"):
+            stop.BandErrors(power, -power)
+        with pytest.raises(InputError, match="rows with residual_power"):
+            stop.BandErrors(power, power).watch().update(1, {"loss": 1.0})
+
+
+class TestDiscrepancy:
+    def test_it_stops_at_the_first_row_as_small_as_the_noise(self):
+        watch = stop.DiscrepancyPrinciple(0.04).watch()
+        ended = [watch.update(s, {"train_error": e}) for s, e in ((1, 1.0), (2, 0.05), (4, 0.03), (8, 0.01))]
+        assert ended == [False, False, True, True]
+        assert watch.best_step == 4
+        assert watch.keep == {4}
+
+    def test_wrong_input_is_named(self):
+        with pytest.raises(InputError, match="a positive variance, got 0"):
+            stop.DiscrepancyPrinciple(0.0)
+        with pytest.raises(InputError, match="rows with train_error, got nothing"):
+            stop.DiscrepancyPrinciple(1.0).watch().update(1, {})
+
+
+class TestWindowedVariance:
+    def test_the_calm_between_signal_and_noise_is_found(self):
+        watch = stop.WindowedVariance(window=4, patience=6).watch()
+        ended, seen = None, []
+        for step in range(60):
+            seen.append(math.tanh(step / 10) + (0.3 * math.sin(1.7 * step) if step > 35 else 0.0))
+            if watch.update(step, {"prediction": torch.tensor([seen[-1]])}):
+                ended = step
+                break
+        slow = [np.var(seen[i : i + 4]) for i in range(len(seen) - 3)]
+        assert watch.best_step == int(np.argmin(slow))
+        assert 30 <= watch.best_step <= 36
+        assert ended is not None
+
+    def test_wrong_input_is_named(self):
+        with pytest.raises(InputError, match="a window of 2 rows or more"):
+            stop.WindowedVariance(window=1)
+        with pytest.raises(InputError, match="rows with a prediction"):
+            stop.WindowedVariance().watch().update(1, {})
+
+
+def record(steps, errors, clean=None):
+    """The parts of a record that a rule looks at."""
+    columns = {"held_out_error": ("step", np.asarray(errors))}
+    columns["residual_power"] = (("step", "band", "channel"), np.ones((len(steps), 1, 1)))
+    return xr.Dataset(columns, coords={"step": list(steps)})
+
+
+class TestJudge:
+    def test_a_record_tells_where_it_would_have_ended(self):
+        steps = log_steps(60)
+        found = stop.HeldOut().judge(record(steps, valley(steps, 200)))
+        assert found.step == found.kept == pytest.approx(200, rel=0.2)
+        assert found.ended >= 2 * found.kept
+
+    def test_a_run_that_was_too_short_is_not_ended(self):
+        steps = log_steps(20)
+        found = stop.HeldOut().judge(record(steps, [1 / s for s in steps]))
+        assert found == stop.StopDecision(steps[-1], None, steps[-1])
+
+    def test_two_runs_are_refused(self):
+        both = xr.concat([record([1, 2], [1.0, 1.0])] * 2, "run")
+        with pytest.raises(InputError, match="the record of one run, got several along run"):
+            stop.HeldOut().judge(both)
+
+
+class TestKeeper:
+    def test_it_goes_back_to_the_best_network(self):
+        network = torch.nn.Linear(1, 1)
+        keeper = stop.Keeper(stop.HeldOut().watch(), network)
+        steps = log_steps(60)
+        ended = None
+        for step, error in zip(steps, valley(steps, 100), strict=True):
+            with torch.no_grad():
+                network.weight.fill_(float(step))
+            if keeper.update(step, {"held_out_error": error}):
+                ended = step
+                break
+        best = keeper.restore()
+        assert best < ended
+        assert network.weight.item() == best
+
+    def test_without_a_row_there_is_nothing_to_go_back_to(self):
+        with pytest.raises(RunError, match="a step to go back to, got none"):
+            stop.Keeper(stop.HeldOut().watch(), torch.nn.Linear(1, 1)).restore()
+
+
+class TestJoint:
+    @given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 10))
+    def test_it_adds_half_the_distance_from_the_noise(self, held_out, train, noise):
+        row = {"held_out_error": held_out, "train_error": train}
+        expected = held_out + 0.5 * abs(train - noise) if noise else held_out
+        assert stop.HeldOutAndNoise(noise).estimate(row) == pytest.approx(expected)
+
+    def test_with_few_noisy_samples_it_stops_nearer_to_the_best_step_than_the_held_out_error(self):
+        # A share p of the noise is learned that grows with the steps, a signal by a share q that grows before.
+        generator = np.random.default_rng(0)
+        steps = np.array(log_steps(60, 1.2))
+        q, p = 1 - np.exp(-steps / 30), 1 - np.exp(-steps / 3000)
+        losses = {"joint": [], "held-out": []}
+        for _ in range(40):
+            clean = 0.3 * (1 - q) ** 2 + p
+            train = 0.3 * (1 - q) ** 2 + 1 - p
+            # Two standard deviations of chance that the steps do not share: of the noise learned, in 50 samples.
+            held_out = 1 + clean + 2 * np.sqrt(clean / 50) * generator.standard_normal(len(steps))
+            for name, rule in (("joint", stop.HeldOutAndNoise(1.0)), ("held-out", stop.HeldOut())):
+                watch = rule.watch()
+                for step, h, t in zip(steps.tolist(), held_out, train, strict=True):
+                    watch.update(step, {"held_out_error": h, "train_error": t})
+                losses[name].append(clean[steps.tolist().index(watch.best_step)] / clean.min())
+        assert np.mean(losses["joint"]) < 0.9 * np.mean(losses["held-out"])
+
+    def test_without_noise_the_held_out_error_decides(self):
+        steps = log_steps(60)
+        watch = stop.HeldOutAndNoise(0.0).watch()
+        for step, error in zip(steps, valley(steps, 200), strict=True):
+            watch.update(step, {"held_out_error": error, "train_error": 1.0 / step})
+        assert watch.best_step == pytest.approx(200, rel=0.2)
+
+    @pytest.mark.parametrize("noise", [-1.0, math.nan, math.inf])
+    def test_a_variance_that_is_none_is_refused(self, noise):
+        with pytest.raises(InputError, match="a variance of 0 or more"):
+            stop.HeldOutAndNoise(noise)
+
+    @pytest.mark.parametrize("missing", ["held_out_error", "train_error"])
+    def test_rows_that_lack_an_error_are_named(self, missing):
+        row = {"held_out_error": 1.0, "train_error": 1.0}
+        del row[missing]
+        with pytest.raises(InputError, match=f"rows with {missing}"):
+            stop.HeldOutAndNoise(1.0).watch().update(1, row)

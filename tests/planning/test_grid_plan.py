@@ -1,0 +1,286 @@
+import itertools
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import skimage.data
+import skimage.transform
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overtone import signals
+from overtone._utils.seeding import derive
+from overtone.errors import InputError
+from overtone.nn.encodings import Gaussian
+from overtone.planning import Budget, Family, Plan, choose
+from overtone.planning import _bandwidth as aliasing
+from overtone.planning._bandwidth import bandwidth_grid, folded, geometric_mean, isotropic
+from overtone.planning._grid_plan import ladder_reasons
+from overtone.planning._held_out import expected_psnr
+from overtone.planning._run_size import field, parameter_count, run_size
+from overtone.signals import masks
+from overtone.theory import kernel_regression as twin
+from tests.theory_kernel_regression.slow import dense as fits
+
+
+def smooth(shape=(32, 32), seed=0):
+    return signals.synthetic.power_law(shape, 3.0, seed=seed)
+
+
+def white(shape, seed):
+    return signals.array(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
+
+
+def dense(signal, bandwidth, features=256, depth=3, seed=0):
+    """Least held-out error over times of the twin, by the whole kernel and its eigenvectors."""
+    encoding = Family.GAUSSIAN.build(signal.geometry, features, bandwidth, derive(seed, "encoding"))
+    model = twin.after(encoding, signal.geometry, depth=depth)
+    present = torch.zeros(len(signal.values), dtype=torch.bool)
+    present[signal.train_index] = True
+    scale = float(
+        model.operator(signal.geometry.shape, present.reshape(signal.geometry.shape)).spectrum.max()
+    )
+    times = torch.logspace(-1, 6, 57, dtype=torch.float64) / scale
+    held = signal.held_out_index
+    got = fits(signal, model, times).reshape(len(times), -1, 1)[:, held]
+    return float((got - signal.values[held].double()).square().mean((1, 2)).min())
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_the_choice_is_within_the_plateau_of_the_dense_twin(noise):
+    clean = smooth((24, 24))
+    signal = signals.synthetic.add_noise(clean, fraction_of_range=noise, seed=1) if noise else clean
+    signal = signal.with_held_out(masks.random(signal.geometry, 0.2, seed=0))
+    plan = choose(signal)
+    begin = plan.bandwidth
+    errors = [dense(signal, tuple(b * f for b in begin)) for f in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)]
+    # 115 held-out values: ties reach 4.34 / sqrt(115) = 0.40 dB; settling to a tenth of the root error may add 0.05.
+    assert 10 * math.log10(errors[2] / min(errors[:5])) < 0.46
+    told = plan.expected.psnr - (10 * math.log10(signal.peak**2 / errors[2]))
+    assert -0.2 < told < 1.2
+
+
+def test_a_bandwidth_far_off_would_have_been_noticed():
+    signal = smooth((24, 24)).with_held_out(masks.random(smooth((24, 24)).geometry, 0.2, seed=0))
+    at = choose(signal).bandwidth
+    assert dense(signal, tuple(12 * b for b in at)) > 1.5 * dense(signal, at)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (600,), (9, 9, 9)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_white_noise_is_not_worth_a_network(shape, seed):
+    plan = choose(white(shape, seed))
+    assert not plan.worth
+    assert any("fitting a network is not recommended" in w for w in plan.warnings)
+    assert any("no better than their mean" in r for r in plan.reasons)
+    structured = smooth(shape, seed)
+    assert choose(structured).worth
+
+
+def test_a_still_axis_gets_the_least_and_is_named():
+    rows = np.cos(2 * np.pi * 3 * np.arange(48) / 48)[:, None] * np.ones((1, 40))
+    plan = choose(signals.array(rows))
+    assert "Nothing changes along axis 1: it gets the least bandwidth there is." in plan.reasons
+    assert plan.bandwidth[1] < plan.bandwidth[0]
+
+
+def test_few_samples_get_few_features_and_the_spectrum_alone():
+    plan = choose(signals.array(np.sin(np.arange(20) / 3)))
+    assert plan.features == 20
+    assert plan.expected is None
+    assert any("20 samples are too few to hold any out" in r for r in plan.reasons)
+    more = choose(signals.array(np.sin(np.arange(60) / 9)))
+    assert more.features == 54
+    assert any(r.startswith("54 frequencies, as many as there are samples") for r in more.reasons)
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.floats(1e-3, 1e3), st.floats(-10, 10), st.floats(1e-3, 1e3))
+def test_units_do_not_matter(scale, offset, spacing):
+    values = smooth((200,)).values[:, 0].double()
+    plain = choose(signals.array(values, spacing=1.0))
+    other = choose(signals.array(values * scale + offset * scale, spacing=spacing, unit="m"))
+    # Values are kept as float64; the settled times may differ by a rounding.
+    assert other.bandwidth[0] * spacing == pytest.approx(plain.bandwidth[0], rel=1e-6)
+    assert other.expected.psnr == pytest.approx(plain.expected.psnr, abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_plan_and_the_global_generator_stays():
+    before = torch.random.get_rng_state()
+    assert choose(smooth()) == choose(smooth())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_plan_crosses_json_and_builds_its_network():
+    signal = smooth()
+    plan = choose(signal, Budget(parameters=20_000))
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    field = plan.field(signal)
+    assert isinstance(field.encoding, Gaussian)
+    assert field.bandwidth == pytest.approx(plan.bandwidth)
+    assert field.parameter_count <= 20_000
+    assert field.parameter_count == parameter_count(plan.width, plan.depth, plan.features, 1)
+    assert field(signal.coords).shape == signal.values.shape
+    psnrs = [a.psnr for a in plan.alternatives]
+    assert psnrs == sorted(psnrs, reverse=True)
+    assert {a.encoding for a in plan.alternatives} == {Family.GAUSSIAN, Family.POSITIONAL}
+
+
+def test_large_signals_cost_no_more_than_their_tiles():
+    plan = choose(smooth((160, 160)))
+    text = next(r for r in plan.reasons if "kernel twins" in r)
+    judged = int(text.split("kernel twins, ")[1].split(" ")[0])
+    assert judged == pytest.approx(4 * 2048, rel=0.05)
+
+
+def test_where_nothing_is_held_out_samples_out_of_use_stay_out():
+    signal = smooth((20, 20))
+    unjudged = replace(signal.with_split(*masks.alternating(signal.geometry)), held_out=None)
+    found = choose(unjudged)
+    assert 150 < found.features < 200
+    assert found.expected is not None
+
+
+def _sized(found, signal):
+    return field(signal, Family.GAUSSIAN, (1.0, 1.0), found.width, found.depth, found.features), signal
+
+
+class TestBudget:
+    def test_the_widest_network_that_fits_is_taken(self):
+        signal = smooth()
+        for budget in (1_000, 30_000, 10**9):
+            found = run_size(signal, Budget(parameters=budget))
+            assert parameter_count(found.width, found.depth, found.features, 1) <= budget
+            wider = parameter_count(found.width + 1, found.depth, min(256, found.width + 1), 1)
+            assert found.width == 256 or wider > budget
+
+    def test_seconds_become_steps(self):
+        signal = smooth()
+        found = run_size(signal, Budget(seconds=20.0))
+        assert found.steps >= 1
+        assert any(r.startswith("20 s are about") for r in found.reasons)
+        assert run_size(signal, Budget(seconds=20.0, steps=3)).steps == 3
+
+    @pytest.mark.parametrize(
+        ("seconds", "width", "batch", "rate"),
+        [(8192.0, 256, 8192, 1e-3), (200.0, 256, 1024, 2e-3), (20.0, 128, 1024, 4e-3)],
+    )
+    def test_short_of_seconds_it_takes_steps_before_samples_before_units(
+        self, monkeypatch, seconds, width, batch, rate
+    ):
+        def cost(network, signal, device, batch):
+            return batch * network.parameter_count / 1.7e9
+
+        monkeypatch.setattr("overtone.planning._run_size.step_seconds", cost)
+        signal = smooth((100, 100))
+        found = run_size(signal, Budget(seconds=seconds))
+        assert (found.width, found.batch, found.lr) == (width, batch, pytest.approx(rate))
+        assert found.steps * cost(*_sized(found, signal), None, batch) <= seconds
+
+    def test_too_few_steps_are_warned_of_with_what_would_be_enough(self):
+        assert (
+            "100 steps would be enough for a first result" in run_size(smooth(), Budget(steps=7)).warnings[0]
+        )
+        assert not run_size(smooth(), Budget(steps=700)).warnings
+
+    @pytest.mark.parametrize(
+        ("budget", "message"),
+        [
+            ({"parameters": 50}, r"expected at least 289 parameters, .* got 50"),
+            ({"seconds": 1e-6}, r"what one step takes, got 1e-06 s; allow .* s for a first result"),
+            ({"steps": 0}, "steps: expected a positive finite number, got 0"),
+            ({"seconds": math.nan}, "seconds: expected a positive finite number, got nan"),
+        ],
+    )
+    def test_too_small_says_what_would_be_enough(self, budget, message):
+        with pytest.raises(InputError, match=message):
+            run_size(smooth(), Budget(**budget))
+
+
+class TestAliasing:
+    def test_beyond_nyquist_it_says_what_the_samples_see(self):
+        grid = smooth().geometry
+        assert aliasing((16.0, 15.9), grid) is None
+        told = aliasing((20.0, 40.0), grid)
+        assert "20 on axis 0 passes through the samples as 12 does (Nyquist 16)" in told
+        assert "40 on axis 1 passes through the samples as 8 does" in told
+        with pytest.raises(InputError, match=r"one bandwidth per axis \(2\), got 1"):
+            aliasing((20.0,), grid)
+
+    @given(st.floats(0.0, 500.0), st.integers(4, 40))
+    def test_the_folded_wave_passes_through_the_same_samples(self, frequency, samples):
+        nyquist = samples / 2
+        x = torch.arange(samples, dtype=torch.float64) / samples
+        seen, low = (torch.cos(2 * math.pi * f * x) for f in (frequency, folded(frequency, nyquist)))
+        assert 0 <= folded(frequency, nyquist) <= nyquist
+        # Phases of up to 2 pi 500 are rounded to 2^-53 of themselves a few times over.
+        torch.testing.assert_close(seen, low, rtol=0, atol=2 * math.pi * 500 * 2**-50)
+
+
+class TestLadder:
+    @settings(max_examples=50)
+    @given(st.floats(0.01, 100), st.floats(0.01, 100), st.integers(8, 400), st.integers(8, 400))
+    def test_rungs_ascend_within_their_limits(self, a, b, rows, columns):
+        grid = signals.Grid.unit_box((rows, columns))
+        begin = tuple(min(x, n / 8) for x, n in zip((a, b), grid.nyquist, strict=True))
+        begin = tuple(max(x, 0.5) for x in begin)
+        found = bandwidth_grid(begin, grid)
+        for low, high in zip(found.rungs, found.rungs[1:], strict=False):
+            assert all(x <= y * (1 + 1e-9) for x, y in zip(low, high, strict=True))
+            assert low != high
+        for low, high in itertools.pairwise(found.usual):
+            assert max(y / x for x, y in zip(low, high, strict=True)) > 1.05
+        for rung in found.usual:
+            assert all(
+                0.5 * (1 - 1e-9) <= x <= max(n / 8, 0.5) for x, n in zip(rung, grid.nyquist, strict=True)
+            )
+        assert all(
+            max(x / n for x, n in zip(r, grid.nyquist, strict=True)) <= 0.5 + 1e-9 for r in found.daring
+        )
+
+    def test_means(self):
+        assert geometric_mean((1.0, 2.0), (4.0, 8.0)) == (2.0, 4.0)
+        grid = signals.Grid.unit_box((64, 16))
+        assert isotropic((8.0, 8.0), grid) == pytest.approx((16.0, 4.0))
+
+
+@settings(max_examples=50)
+@given(st.floats(1e-6, 1.0), st.floats(0, 1.0), st.integers(1, 10**6))
+def test_expectations_are_ordered_and_noise_narrows_them(error, share, held_out):
+    alone, noisy = (
+        expected_psnr(error, 0.0, held_out, 1.0),
+        expected_psnr(error, share * error, held_out, 1.0),
+    )
+    for found in (alone, noisy):
+        assert found.low < found.psnr < found.high
+    assert noisy.high - noisy.low <= alone.high - alone.low + 1e-9
+
+
+def test_a_short_run_of_a_clean_picture_reaches_further():
+    values = skimage.transform.resize(skimage.data.cat() / 255.0, (64, 64), anti_aliasing=True).mean(-1)
+    clean = signals.image(values.astype(np.float32))
+    usual, short = choose(clean), choose(clean, Budget(steps=300))
+    assert all(s > 1.5 * u for s, u in zip(short.bandwidth, usual.bandwidth, strict=True))
+    assert any("a run of 300 steps learns most with the highest" in r for r in short.reasons)
+    assert any("the middle is taken" in r for r in usual.reasons)
+    noisy = signals.image(values + 0.1 * np.random.default_rng(0).standard_normal(values.shape))
+    assert choose(noisy, Budget(steps=300)).bandwidth == choose(noisy).bandwidth
+
+
+@pytest.mark.parametrize(
+    ("high", "told"),
+    [
+        (1, "4 x 2 alone is within 0.2 dB of the best"),
+        (2, "those from 4 x 2 to 8 are within 0.2 dB of the best"),
+    ],
+)
+def test_bandwidths_as_good_as_the_best_are_told_as_one_or_as_a_range(high, told):
+    rungs = ((2.0, 1.0), (4.0, 2.0), (8.0, 8.0))
+    (reason,) = ladder_reasons(rungs, 1, high, 0.2, [3.0, 0.0, 0.1], False, 500, "Hz", "it is taken")
+    assert reason == (
+        f"Of 3 bandwidths from 2 x 1 to 8 Hz, {told} on held-out samples (kernel twins, 500 samples); "
+        "it is taken. The worst, 2 x 1, loses 3.0 dB."
+    )
