@@ -28,6 +28,8 @@ NUMERICAL = (
     "theory*",
     "training",
     "planning",
+    "early_stopping",
+    "controller",
 )
 PART = ("contract_estimators", "nn", "spectra*", "theory/ntk")
 """What a continuous integration run can afford besides the whole suite."""

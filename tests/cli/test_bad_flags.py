@@ -118,6 +118,6 @@ def test_a_bug_is_not_dressed_up(call, monkeypatch, source):
     def broken(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("overtone.planning._scan", broken)
+    monkeypatch.setattr("overtone.planning.scan", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         call("scan", source)

@@ -11,7 +11,13 @@ import torch
 import overtone as ot
 from overtone._sweeps import Local
 from overtone.comparing._best import Best
-from overtone.comparing._candidates import ALWAYS, NetworkCandidate, all_candidates, network_candidates
+from overtone.comparing._candidates import (
+    ALWAYS,
+    Attempt,
+    NetworkCandidate,
+    all_candidates,
+    network_candidates,
+)
 from overtone.comparing._compare import with_steps
 from overtone.comparing._directory import stored_size_limits
 from overtone.comparing._statistics import ComparisonVerdict
@@ -257,9 +263,7 @@ def test_lost_predictions_are_noticed(tmp_path):
 def test_a_prediction_that_is_not_finite_is_no_result(once, monkeypatch):
     monkeypatch.setattr(
         "overtone.comparing._candidates.BaselineCandidate.attempt",
-        lambda self, problem, *_: __import__("overtone").comparing.candidate.Attempt(
-            problem.reference * np.nan
-        ),
+        lambda self, problem, *_: Attempt(problem.reference * np.nan),
     )
     with pytest.raises(RunError, match="linear: expected a finite prediction, got NaN or infinity"):
         run_candidate(str(once.path), "", "linear", 0, 50, None, None, "cpu")

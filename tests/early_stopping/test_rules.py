@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone import early_stopping as stop
+from overtone.early_stopping._monitor import StopDecision
 from overtone.errors import InputError, RunError
 from overtone.records.metrics.stopping import smooth
 
@@ -218,7 +219,7 @@ class TestJudge:
     def test_a_run_that_was_too_short_is_not_ended(self):
         steps = log_steps(20)
         found = stop.HeldOut().judge(record(steps, [1 / s for s in steps]))
-        assert found == stop.StopDecision(steps[-1], None, steps[-1])
+        assert found == StopDecision(steps[-1], None, steps[-1])
 
     def test_two_runs_are_refused(self):
         both = xr.concat([record([1, 2], [1.0, 1.0])] * 2, "run")

@@ -16,8 +16,7 @@ from overtone._utils.seeding import derive
 from overtone.errors import InputError
 from overtone.nn.encodings import Gaussian
 from overtone.planning import Budget, Family, Plan, choose
-from overtone.planning import _bandwidth as aliasing
-from overtone.planning._bandwidth import bandwidth_grid, folded, geometric_mean, isotropic
+from overtone.planning._bandwidth import aliasing_reason, bandwidth_grid, folded, geometric_mean, isotropic
 from overtone.planning._grid_plan import ladder_reasons
 from overtone.planning._held_out import expected_psnr
 from overtone.planning._run_size import field, parameter_count, run_size
@@ -203,12 +202,12 @@ class TestBudget:
 class TestAliasing:
     def test_beyond_nyquist_it_says_what_the_samples_see(self):
         grid = smooth().geometry
-        assert aliasing((16.0, 15.9), grid) is None
-        told = aliasing((20.0, 40.0), grid)
+        assert aliasing_reason((16.0, 15.9), grid) is None
+        told = aliasing_reason((20.0, 40.0), grid)
         assert "20 on axis 0 passes through the samples as 12 does (Nyquist 16)" in told
         assert "40 on axis 1 passes through the samples as 8 does" in told
         with pytest.raises(InputError, match=r"one bandwidth per axis \(2\), got 1"):
-            aliasing((20.0,), grid)
+            aliasing_reason((20.0,), grid)
 
     @given(st.floats(0.0, 500.0), st.integers(4, 40))
     def test_the_folded_wave_passes_through_the_same_samples(self, frequency, samples):

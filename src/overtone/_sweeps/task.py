@@ -21,11 +21,14 @@ class Task:
         name: What people call it.
         function: `"package.module:function"`, called with the settings as keywords. It returns what JSON can hold.
         settings: The keywords: numbers, strings, booleans, None, lists and dicts of them.
+        stored_as: The function's name in the key of stored results; `function` if empty. A function that moves keeps
+            its results by it.
     """
 
     name: str
     function: str
     settings: Mapping[str, Any]
+    stored_as: str = ""
 
     def __post_init__(self) -> None:
         try:
@@ -43,7 +46,7 @@ class Task:
     @property
     def key(self) -> str:
         """32 hexadecimal digits that stand for the function and its settings; the name does not matter."""
-        text = json.dumps([self.function, dict(self.settings)], sort_keys=True)
+        text = json.dumps([self.stored_as or self.function, dict(self.settings)], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def run(self) -> Any:

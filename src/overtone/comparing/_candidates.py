@@ -315,6 +315,9 @@ def select_candidates(names: Sequence[str]) -> dict[str, Candidate]:
     for name in names:
         if name not in known:
             raise InputError(
-                f"candidates out of {', '.join(networks())}", f"{name!r}", "choose some of them", "candidates"
+                f"candidates out of {', '.join(network_candidates())}",
+                f"{name!r}",
+                "choose some of them",
+                "candidates",
             )
     return {name: known[name] for name in dict.fromkeys((*ALWAYS, *names))}

@@ -51,7 +51,10 @@ class SerialWorkers(Workers):
 MOST_SEEDS = 10_000
 """Repetitions of a candidate, at most."""
 
-FUNCTION = "overtone.comparing._worker:attempt"
+FUNCTION = "overtone.comparing._worker:run_candidate"
+
+STORED_AS = "overtone.comparing.work:attempt"
+"""Name of the function in the keys of results on disk, so that comparisons begun earlier go on."""
 
 
 @standard()
@@ -184,7 +187,7 @@ def _tasks(
         given |= {"steps": own.steps, "seconds": own.seconds, "parameters": own.parameters}
         used = seeds if candidate.drawn else seeds[:1]
         tasks[name] = [
-            Task(f"{name}, seed {s}" if candidate.drawn else name, FUNCTION, given | {"seed": s})
+            Task(f"{name}, seed {s}" if candidate.drawn else name, FUNCTION, given | {"seed": s}, STORED_AS)
             for s in used
         ]
     return tasks

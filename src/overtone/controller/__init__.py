@@ -3,4 +3,4 @@
 from overtone.controller._controller import Controller
 from overtone.controller._policy import ControlStep, Decision
 
-__all__ = ["Action", "Controller", "Move"]
+__all__ = ["ControlStep", "Controller", "Decision"]

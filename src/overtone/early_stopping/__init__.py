@@ -4,7 +4,7 @@ Linear predictors have exact rules of their own: `theory.risk.sure_stop` and `th
 """
 
 from overtone.early_stopping._best_weights import Keeper
-from overtone.early_stopping._monitor import SmoothedMinimum, StopDecision, StoppingMonitor, StoppingRule
+from overtone.early_stopping._monitor import StoppingRule
 from overtone.early_stopping._rules import (
     BandErrors,
     DiscrepancyPrinciple,
@@ -18,10 +18,7 @@ __all__ = [
     "DiscrepancyPrinciple",
     "HeldOut",
     "HeldOutAndNoise",
-    "StopDecision",
     "Keeper",
-    "Least",
-    "Rule",
-    "Watch",
+    "StoppingRule",
     "WindowedVariance",
 ]

@@ -20,7 +20,7 @@ from overtone.fitting.room import check_memory
 from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, checks
 from overtone.nn.activations import Reaching
 from overtone.planning import Family, choose, measure_noise, recommend_bandwidth
-from overtone.planning import _bandwidth as aliasing
+from overtone.planning._bandwidth import aliasing_reason
 from overtone.planning._run_size import LEARNING_RATE, STEPS, RunSize
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import NoiseFloor
@@ -205,7 +205,7 @@ def _reach(
     reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
     _check_phases(reach, signal.geometry.extent)
     why = f"The bandwidth was given: {told_per_axis(reach)} {signal.geometry.frequency_unit}."
-    beyond = aliasing(reach, signal.geometry)
+    beyond = aliasing_reason(reach, signal.geometry)
     return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
 
 
