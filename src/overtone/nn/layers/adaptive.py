@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from overtone import units
 from overtone.nn.checks import Numbers, per_axis
-from overtone.nn.layers import checks
+from overtone.nn.layers.checks import check_axes, check_grid
 from overtone.nn.layers.low_pass import white_bandwidth
 from overtone.nn.layers.spectral_filter import filtered
 
@@ -46,7 +46,7 @@ class AdaptiveFilter(nn.Module):
         learned: bool = False,
     ) -> None:
         super().__init__()
-        self.axes, self.periodic = checks.axes(axes), periodic
+        self.axes, self.periodic = check_axes(axes), periodic
         self.spacing = per_axis(spacing, axes, "spacing")
         self.softness = units.positive(softness, "softness")
         start = torch.tensor(per_axis(cutoff, axes, "cutoff"), dtype=torch.float32, device="cpu").log()
@@ -98,5 +98,5 @@ class AdaptiveFilter(nn.Module):
         Raises:
             InputError: If there are other axes.
         """
-        checks.grid(values, self.axes)
+        check_grid(values, self.axes)
         return filtered(values, self.axes, self.periodic, self.response)

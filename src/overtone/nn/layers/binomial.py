@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone.nn.checks import size
-from overtone.nn.layers import checks
 from overtone.nn.layers.borders import Border
+from overtone.nn.layers.checks import check_axes, check_grid, check_length, check_odd
 from overtone.nn.layers.low_pass import white_bandwidth
 
 CONVOLVE = {1: nn.functional.conv1d, 2: nn.functional.conv2d}
@@ -38,8 +38,8 @@ class BinomialPool(nn.Module):
 
     def __init__(self, axes: int, stride: int = 2, taps: int = 3, border: Border = Border.MIRROR) -> None:
         super().__init__()
-        self.axes, self.stride = checks.axes(axes), size(stride, "stride")
-        self.taps, self.border = checks.odd(taps, "taps"), border
+        self.axes, self.stride = check_axes(axes), size(stride, "stride")
+        self.taps, self.border = check_odd(taps, "taps"), border
         row = torch.tensor([math.comb(taps - 1, k) for k in range(taps)], dtype=torch.float64, device="cpu")
         row = row / row.sum()
         kernel = row if axes == 1 else torch.outer(row, row)
@@ -60,8 +60,8 @@ class BinomialPool(nn.Module):
         Raises:
             InputError: If there are other axes, or a side is too short for the border.
         """
-        checks.grid(values, self.axes)
-        checks.long_enough(values, self.axes, self.taps // 2, self.border)
+        check_grid(values, self.axes)
+        check_length(values, self.axes, self.taps // 2, self.border)
         channels = values.shape[1]
         padded = nn.functional.pad(values, (self.taps // 2,) * (2 * self.axes), mode=self.border.value)
         kernel = self.kernel.to(values.dtype).expand(channels, 1, *self.kernel.shape)

@@ -9,14 +9,14 @@ from overtone.nn.checks import size
 from overtone.nn.layers.borders import Border
 
 
-def axes(value: int) -> int:
+def check_axes(value: int) -> int:
     """`value` if it is 1 or 2, the numbers of axes that layers are built for."""
     if size(value, "axes") > 2:
         raise InputError("1 or 2 axes", f"{value}", "pass recordings or pictures", "axes")
     return value
 
 
-def grid(values: Tensor, axes: int, channels: int | None = None) -> None:
+def check_grid(values: Tensor, axes: int, channels: int | None = None) -> None:
     """Check that `values` are (batch, channels, *shape) with `axes` axes of shape."""
     fits = values.ndim == axes + 2 and channels in (None, values.shape[1] if values.ndim > 1 else None)
     if not fits:
@@ -28,14 +28,14 @@ def grid(values: Tensor, axes: int, channels: int | None = None) -> None:
         )
 
 
-def odd(value: int, name: str) -> int:
+def check_odd(value: int, name: str) -> int:
     """`value` if it is an odd number of at least 3."""
     if size(value, name, 3) % 2 == 0:
         raise InputError("an odd number", f"{value}", f"pass {name} with a middle", name)
     return value
 
 
-def long_enough(values: Tensor, axes: int, margin: int, border: Border) -> None:
+def check_length(values: Tensor, axes: int, margin: int, border: Border) -> None:
     """Check that a grid can be continued by `margin` samples on each side."""
     least = {Border.WRAP: margin, Border.MIRROR: margin + 1, Border.REPEAT: 1}[border]
     shortest = min(values.shape[-axes:])

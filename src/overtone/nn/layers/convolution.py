@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone.nn.checks import size
-from overtone.nn.layers import checks
 from overtone.nn.layers.borders import Border
+from overtone.nn.layers.checks import check_axes, check_grid, check_length, check_odd
 from overtone.nn.seeding import Seed, fill_uniform, generator
 
 CONVOLVE = {1: nn.functional.conv1d, 2: nn.functional.conv2d}
@@ -50,7 +50,7 @@ class LowPassConv(nn.Module):
         seed: Seed = 0,
     ) -> None:
         super().__init__()
-        self.axes, self.taps, self.border = checks.axes(axes), checks.odd(taps, "taps"), border
+        self.axes, self.taps, self.border = check_axes(axes), check_odd(taps, "taps"), border
         self.in_channels = size(in_channels, "in_channels")
         shape = (size(out_channels, "out_channels"), in_channels, *[taps] * axes)
         self.weight = nn.Parameter(torch.empty(shape, device="cpu"))
@@ -67,7 +67,7 @@ class LowPassConv(nn.Module):
         Raises:
             InputError: If there are other channels or axes, or a side is too short for the border.
         """
-        checks.grid(values, self.axes, self.in_channels)
-        checks.long_enough(values, self.axes, self.taps // 2, self.border)
+        check_grid(values, self.axes, self.in_channels)
+        check_length(values, self.axes, self.taps // 2, self.border)
         padded = nn.functional.pad(values, (self.taps // 2,) * (2 * self.axes), mode=self.border.value)
         return self.low_pass(self.activation(CONVOLVE[self.axes](padded, self.weight, self.bias)))

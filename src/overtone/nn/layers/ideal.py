@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone.nn.checks import size
-from overtone.nn.layers import checks
+from overtone.nn.layers.checks import check_axes, check_grid
 from overtone.nn.layers.low_pass import white_bandwidth
 from overtone.nn.layers.spectral_filter import filtered
 
@@ -31,7 +31,7 @@ class IdealPool(nn.Module):
 
     def __init__(self, axes: int, stride: int = 2, periodic: bool = False) -> None:
         super().__init__()
-        self.axes, self.stride, self.periodic = checks.axes(axes), size(stride, "stride"), periodic
+        self.axes, self.stride, self.periodic = check_axes(axes), size(stride, "stride"), periodic
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
@@ -48,7 +48,7 @@ class IdealPool(nn.Module):
         Raises:
             InputError: If there are other axes.
         """
-        checks.grid(values, self.axes)
+        check_grid(values, self.axes)
         smooth = filtered(values, self.axes, self.periodic, self._product)
         for axis in range(-self.axes, 0):
             kept = torch.arange(0, values.shape[axis], self.stride, device=values.device)

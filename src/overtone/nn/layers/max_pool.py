@@ -7,7 +7,7 @@ from typing import final
 from torch import Tensor, nn
 
 from overtone.nn.checks import size
-from overtone.nn.layers import checks
+from overtone.nn.layers.checks import check_axes, check_grid
 
 POOL = {1: nn.functional.max_pool1d, 2: nn.functional.max_pool2d}
 
@@ -29,9 +29,9 @@ class LowPassMaxPool(nn.Module):
 
     def __init__(self, axes: int, low_pass: nn.Module, window: int = 2) -> None:
         super().__init__()
-        self.axes, self.window, self.low_pass = checks.axes(axes), size(window, "window"), low_pass
+        self.axes, self.window, self.low_pass = check_axes(axes), size(window, "window"), low_pass
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, channels, *shape) to what the low pass makes of shape - window + 1 samples."""
-        checks.grid(values, self.axes)
+        check_grid(values, self.axes)
         return self.low_pass(POOL[self.axes](values, self.window, stride=1))
