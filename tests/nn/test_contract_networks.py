@@ -14,7 +14,7 @@ from torch import nn as torch_nn
 from overtone import nn
 from overtone.errors import InputError
 from overtone.nn import layers
-from overtone.nn.networks import Body
+from overtone.nn._networks import Body
 
 Build = Callable[[int], torch_nn.Module]
 

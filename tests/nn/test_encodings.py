@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overtone.errors import InputError
 from overtone.nn.encodings import Basic, Encoding, Gaussian, Identity, Positional
-from overtone.nn.encodings.fourier import share_bandwidth
+from overtone.nn.encodings._fourier import share_bandwidth
 from tests.nn.measured import bandwidth
 
 EPS32 = 2.0**-24

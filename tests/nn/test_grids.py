@@ -14,8 +14,8 @@ from torch import Tensor
 from overtone import nn
 from overtone.errors import InputError
 from overtone.nn.encodings import DenseGrid, HashGrid, Interpolation, Triplane
-from overtone.nn.encodings.lookup import lookup
-from overtone.nn.encodings.multi_resolution import PRIMES, MultiResolution
+from overtone.nn.encodings._grids import PRIMES, MultiResolution
+from overtone.nn.encodings._lookup import lookup
 
 EPS = 2.0**-53
 

@@ -8,7 +8,7 @@ import torch
 
 from overtone.errors import InputError
 from overtone.nn import BandLimited, FourierMFN, GaborMFN, MultiScale, Sine
-from overtone.nn.networks.product_spectrum import power_bandwidth, product_power
+from overtone.nn._networks.mfn_filters import power_bandwidth, product_power
 from tests.nn.measured import bandwidth, power
 
 

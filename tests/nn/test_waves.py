@@ -21,7 +21,7 @@ from overtone.errors import InputError
 from overtone.nn import MLP, Activation, parameter_groups
 from overtone.nn.activations import ComplexGabor, Finer, Gabor, Hat, Sine
 from overtone.nn.encodings import Gaussian, Learned, Periodic, Positional, PowerLaw
-from overtone.nn.encodings.window import cosine_window
+from overtone.nn.encodings._base import cosine_window
 from overtone.units import Interpolation, lattice_bandwidth
 
 

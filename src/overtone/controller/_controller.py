@@ -16,7 +16,7 @@ from overtone.controller._target_spectrum import TargetSpectrum
 from overtone.early_stopping import BandErrors, HeldOutAndNoise, Keeper, StoppingRule
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.nn.checks import per_axis
+from overtone.nn._utils import per_axis
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._scan import measure_noise
 from overtone.probes import Schedule, Spread

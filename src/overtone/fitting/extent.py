@@ -8,7 +8,7 @@ from typing import final
 import torch
 
 from overtone._training import Optimizer, Options
-from overtone.nn import checks
+from overtone.nn import _utils as checks
 from overtone.planning import Budget
 from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
 from overtone.signals import Geometry, Signal

@@ -17,7 +17,8 @@ from overtone.errors import InputError
 from overtone.fitting.arguments import activations, per_axis
 from overtone.fitting.encoding import Encoding, encode
 from overtone.fitting.room import check_memory
-from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore, checks
+from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore
+from overtone.nn import _utils as checks
 from overtone.nn.activations import Reaching
 from overtone.planning import Family, choose, measure_noise, recommend_bandwidth
 from overtone.planning._bandwidth import aliasing_reason

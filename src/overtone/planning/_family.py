@@ -7,7 +7,7 @@ from enum import Enum
 
 from overtone import units
 from overtone.nn import encodings
-from overtone.nn.networks import Frame
+from overtone.nn._networks import Frame
 from overtone.signals import Geometry
 
 POSITIONAL_COUNT = 16

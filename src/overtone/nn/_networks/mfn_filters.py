@@ -1,0 +1,191 @@
+"""Filters of multiplicative networks and the spectrum of their products."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from overtone.nn._utils import fill_uniform
+
+
+class Filter(nn.Module, ABC):
+    """`width` functions of d coordinates, each a wave of its own frequency and phase."""
+
+    @property
+    @abstractmethod
+    def frequencies(self) -> Tensor:
+        """(width, d) float64, signed, in cycles per unit of the coordinate."""
+
+    @abstractmethod
+    def forward(self, coords: Tensor) -> Tensor:
+        """Map coordinates (..., d) to (..., width), in their precision; phases in float32 at least."""
+
+
+class TrainedFilter(Filter, ABC):
+    """Waves whose frequencies are a parameter.
+
+    Attributes:
+        omega: (width, d) in radians per unit of the coordinate.
+    """
+
+    omega: nn.Parameter
+
+    @property
+    def frequencies(self) -> Tensor:
+        """(width, d) float64, in cycles per unit of the coordinate."""
+        return self.omega.detach().double() / (2 * math.pi)
+
+    def stretch(self, factors: Tensor) -> None:
+        """Multiply the frequencies along each axis by its factor, (d,)."""
+        with torch.no_grad():
+            self.omega.mul_(factors.to(self.omega))
+
+
+def phases(coords: Tensor, rates: Tensor) -> Tensor:
+    """The products coords @ rates.T in float32 at least, summed axis by axis.
+
+    A matrix product would be rounded to 11 bits or fewer in reduced-precision modes (TF32, autocast).
+
+    Args:
+        coords: (..., d).
+        rates: (width, d).
+
+    Returns:
+        (..., width).
+    """
+    exact = torch.promote_types(torch.promote_types(coords.dtype, rates.dtype), torch.float32)
+    x, w = coords.to(exact), rates.to(exact)
+    total = x[..., :1] * w[:, 0]
+    for axis in range(1, w.shape[1]):
+        total = total + x[..., axis : axis + 1] * w[:, axis]
+    return total
+
+
+@final
+class SineFilter(TrainedFilter):
+    """g(x) = sin(Omega x + phi), all of it trained.
+
+    Omega ~ U(-scale/sqrt(d), scale/sqrt(d)) in radians per unit, phi ~ U(-pi, pi) (Fathony et al. 2021,
+    section 3.1, and the reference code).
+
+    Args:
+        in_features: d.
+        width: Number of waves.
+        scale: In radians per unit of the coordinate.
+        source: Where the numbers come from.
+    """
+
+    def __init__(self, in_features: int, width: int, scale: float, source: torch.Generator) -> None:
+        super().__init__()
+        self.omega = nn.Parameter(torch.empty(width, in_features, device="cpu"))
+        self.phase = nn.Parameter(torch.empty(width, device="cpu"))
+        fill_uniform(self.omega, scale / math.sqrt(in_features), source)
+        fill_uniform(self.phase, math.pi, source)
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """Map coordinates (..., d) to waves (..., width)."""
+        return torch.sin(phases(coords, self.omega) + self.phase).to(coords.dtype)
+
+
+@final
+class LatticeFilter(Filter):
+    """g(x) = sin(2 pi q K x + phi) with fixed whole numbers K, so that it repeats after 1/q; phi is trained.
+
+    K_ij is uniform on the whole numbers within [-reach_j, reach_j] (Lindell et al. 2022, section 3.2).
+
+    Args:
+        quantum: q, in cycles per unit of the coordinate.
+        reach: Per axis, the largest |K|.
+        width: Number of waves.
+        source: Where the numbers come from.
+    """
+
+    index: Tensor
+
+    def __init__(self, quantum: float, reach: tuple[int, ...], width: int, source: torch.Generator) -> None:
+        super().__init__()
+        self.quantum = quantum
+        columns = [
+            torch.randint(-most, most + 1, (width,), generator=source, device=source.device) for most in reach
+        ]
+        self.register_buffer("index", torch.stack(columns, dim=-1).cpu())
+        self.phase = nn.Parameter(torch.empty(width, device="cpu"))
+        fill_uniform(self.phase, math.pi, source)
+
+    @property
+    def frequencies(self) -> Tensor:
+        """(width, d) float64, in cycles per unit of the coordinate."""
+        return self.quantum * self.index.double()
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """Map coordinates (..., d) to waves (..., width).
+
+        Phases are reduced to one turn before they are multiplied by 2 pi, so that whole periods vanish
+        exactly.
+        """
+        turns = self.quantum * phases(coords, self.index)
+        return torch.sin(2 * math.pi * (turns - turns.round()) + self.phase).to(coords.dtype)
+
+
+SHARE = 0.9
+
+
+def product_power(indices: Sequence[Tensor], linears: nn.ModuleList) -> Tensor:
+    """Power per |frequency| of z_L, where z_0 = g_0 and z_i = g_i * (W_i z_(i-1) + b_i), along one axis.
+
+    A product of waves has the sums and differences of their frequencies, so that
+    p_i = q_i conv (n mean(W_i^2) p_(i-1) + mean(b_i^2) delta_0), where q_i is the power of the waves of g_i
+    at their frequencies, those of both signs alike. This is the expectation over weights that are
+    independent and as large as those given; the frequencies are the given ones.
+
+    Args:
+        indices: Per layer, (width,) whole numbers of the frequency along the axis.
+        linears: W_i and b_i, i = 1 .. L.
+
+    Returns:
+        (top + 1,) float64 power at |index| = 0 .. top, the sum of the layers' largest.
+    """
+    reach = sum(int(index.abs().max()) for index in indices)
+    size = 2 * reach + 1
+    waves = [torch.fft.rfft(_lines(index, reach)) for index in indices]
+    spectrum = waves[0]
+    for linear, wave in zip(linears, waves[1:], strict=True):
+        assert isinstance(linear, nn.Linear)
+        gain = linear.in_features * linear.weight.detach().double().square().mean()
+        floor = linear.bias.detach().double().square().mean()
+        spectrum = wave * (gain * spectrum + floor)
+    power = torch.fft.irfft(spectrum, n=size).clamp(min=0)
+    folded = power[: reach + 1].clone()
+    folded[1:] += power[reach + 1 :].flip(0)
+    return folded
+
+
+def power_bandwidth(power: Tensor, quantum: float) -> float:
+    """The least whole multiple of `quantum` that, with those below, holds 90 % of the power but the constant's.
+
+    Args:
+        power: (top + 1,) power at 0, quantum, 2 quantum, ...
+        quantum: In cycles per unit.
+
+    Returns:
+        In cycles per unit; 0 if all is constant.
+    """
+    moving = power[1:].cumsum(0)
+    if len(moving) == 0 or moving[-1] <= 1e-12 * power.sum():
+        return 0.0
+    return quantum * (1 + int(torch.searchsorted(moving, SHARE * moving[-1])))
+
+
+def _lines(index: Tensor, reach: int) -> Tensor:
+    """(2 reach + 1,) power 1/4 at +index and at -index per wave, averaged over the waves; negative ones last."""
+    lines = torch.zeros(2 * reach + 1, dtype=torch.float64, device="cpu")
+    share = torch.full((len(index),), 0.25 / len(index), dtype=torch.float64, device="cpu")
+    own = index.long().cpu()
+    for signed in (own, -own):
+        lines.index_add_(0, signed % (2 * reach + 1), share)
+    return lines
