@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, final
 
-from overtone._state.containers import Attributes, Names
+from overtone._state.containers import ClassAttributes, NamedAttributes
 from overtone._state.part import Part
 
-LIBRARIES = frozenset(
+_LIBRARIES = frozenset(
     {"torch", "numpy", "scipy", "overtone", "lightning", "pytorch_lightning", "lightning_fabric", "builtins"}
     | {"accelerate", "pandas", "xarray", "matplotlib", "plotly", "tqdm", "wandb", "tensorboard", "pytest"}
     | {"_pytest", "ignite", "jax", "sklearn"}
@@ -39,35 +39,35 @@ _PLAIN = frozenset({"types", "collections", "argparse", "queue", "scipy"})
 """Packages whose objects hold what others put into them."""
 
 
-def own(module: str | None) -> bool:
+def is_user_code(module: str | None) -> bool:
     """Whether code of a module may be the caller's or a library's of networks."""
     top = (module or "builtins").partition(".")[0]
-    return top not in LIBRARIES and (top == "__main__" or top not in sys.stdlib_module_names)
+    return top not in _LIBRARIES and (top == "__main__" or top not in sys.stdlib_module_names)
 
 
-def holds(kind: type) -> bool:
+def holds_network_state(kind: type) -> bool:
     """Whether objects of a class may hold what belongs to a network."""
     module = kind.__module__ or "builtins"
     if module.partition(".")[0] == "torch":
         return not module.startswith(_APART)
-    return own(module) or module.partition(".")[0] in _PLAIN
+    return is_user_code(module) or module.partition(".")[0] in _PLAIN
 
 
 @final
-class Cell(Part):
+class ClosureCell(Part):
     """An enclosed variable."""
 
     def __init__(self, live: CellType) -> None:
-        self._live, self._before = live, contents(live)
+        self._live, self._before = live, _cell_contents(live)
 
     def restore(self) -> None:
         """What it stood for."""
-        if self._before and contents(self._live) != self._before:
+        if self._before and _cell_contents(self._live) != self._before:
             self._live.cell_contents = self._before[0].thing
 
 
 @final
-class Remembering(Part):
+class CachedResults(Part):
     """What `functools.lru_cache` keeps: an empty cache is emptied again.
 
     What others hold cannot be seen; more entries change nothing there, unless the function itself draws.
@@ -95,7 +95,7 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-def contents(cell: CellType) -> list[_Same]:
+def _cell_contents(cell: CellType) -> list[_Same]:
     """What a variable stands for, if it was set."""
     try:
         return [_Same(cell.cell_contents)]
@@ -103,34 +103,34 @@ def contents(cell: CellType) -> list[_Same]:
         return []
 
 
-def of_function(function: FunctionType) -> Iterator[tuple[Part | None, list[Any]]]:
+def function_parts(function: FunctionType) -> Iterator[tuple[Part | None, list[Any]]]:
     """The parts of one function, each with what lies within."""
     yield None, [function.__defaults__, function.__kwdefaults__, function.__dict__]
     for cell in function.__closure__ or ():
-        yield Cell(cell), [entry.thing for entry in contents(cell)]
-    used = Names(None, function.__globals__, _globals(function.__code__))
+        yield ClosureCell(cell), [entry.thing for entry in _cell_contents(cell)]
+    used = NamedAttributes(None, function.__globals__, _globals(function.__code__))
     yield used, used.values
     for module in used.values:
-        if isinstance(module, ModuleType) and own(module.__name__):
-            there = Names(None, vars(module), _names(function.__code__))
+        if isinstance(module, ModuleType) and is_user_code(module.__name__):
+            there = NamedAttributes(None, vars(module), _names(function.__code__))
             yield there, there.values
 
 
-def of_class(cls: type) -> Iterator[tuple[Part | None, list[Any]]]:
+def class_parts(cls: type) -> Iterator[tuple[Part | None, list[Any]]]:
     """The parts of one class: its attributes, and what its functions hold."""
-    yield Attributes(cls), list(vars(cls).values())
+    yield ClassAttributes(cls), list(vars(cls).values())
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def _globals(code: CodeType) -> tuple[str, ...]:
-    """Names of global variables that a function and those within it read or set."""
-    own = [step.argval for step in dis.get_instructions(code) if step.opname in _GLOBAL]
+    """NamedAttributes of global variables that a function and those within it read or set."""
+    direct = [step.argval for step in dis.get_instructions(code) if step.opname in _GLOBAL]
     inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in _globals(part)]
-    return tuple(dict.fromkeys((*own, *inner)))
+    return tuple(dict.fromkeys((*direct, *inner)))
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def _names(code: CodeType) -> tuple[str, ...]:
-    """Names that a function and those within it look up, those of attributes among them."""
+    """NamedAttributes that a function and those within it look up, those of attributes among them."""
     inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in _names(part)]
     return tuple(dict.fromkeys((*code.co_names, *inner)))

@@ -20,7 +20,7 @@ _MISSING = object()
 
 
 @final
-class Items(Part):
+class DictItems(Part):
     """A dict and its subclasses: which values its keys have, in their order."""
 
     def __init__(self, live: dict[Any, Any]) -> None:
@@ -40,7 +40,7 @@ class Items(Part):
 
 
 @final
-class Elements(Part):
+class SequenceItems(Part):
     """A list or deque."""
 
     def __init__(self, live: list[Any] | deque[Any]) -> None:
@@ -48,13 +48,13 @@ class Elements(Part):
 
     def restore(self) -> None:
         """Only where an element is another object than before."""
-        if not same(self._live, self._before):
+        if not same_objects(self._live, self._before):
             self._live.clear()
             self._live.extend(self._before)
 
 
 @final
-class Plain(Part):
+class WritableBuffer(Part):
     """A bytearray or an `array.array`."""
 
     def __init__(self, live: bytearray | array[Any]) -> None:
@@ -67,7 +67,7 @@ class Plain(Part):
 
 
 @final
-class Members(Part):
+class SetItems(Part):
     """A set."""
 
     def __init__(self, live: set[Any]) -> None:
@@ -81,7 +81,7 @@ class Members(Part):
 
 
 @final
-class Numbers(Part):
+class WritableArray(Part):
     """A NumPy array that can be written to.
 
     Args:
@@ -109,14 +109,14 @@ class Numbers(Part):
                 )
             return
         objects = self._live.dtype.hasobject
-        if (objects and not same(self._live.flat, self._before.flat)) or (
+        if (objects and not same_objects(self._live.flat, self._before.flat)) or (
             not objects and self._live.tobytes() != self._before.tobytes()
         ):
             self._live[...] = self._before
 
 
 @final
-class Names(Part):
+class NamedAttributes(Part):
     """Some names of a namespace: a module's globals, or the attributes of an object or a class.
 
     Args:
@@ -155,7 +155,7 @@ class Names(Part):
 
 
 @final
-class Attributes(Part):
+class ClassAttributes(Part):
     """The attributes of a class, those that it gets later among them."""
 
     def __init__(self, cls: type) -> None:
@@ -173,7 +173,7 @@ class Attributes(Part):
 
 
 @final
-class Position(Part):
+class MemoryFile(Part):
     """A file in memory: its contents, and where it is read next."""
 
     def __init__(self, live: io.BytesIO | io.StringIO) -> None:
@@ -189,7 +189,7 @@ class Position(Part):
 
 
 @final
-class Context(Part):
+class ContextVariables(Part):
     """The variables of `contextvars`."""
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ def _check(array: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)
 
 
-def same(now: Iterable[Any], before: Iterable[Any]) -> bool:
+def same_objects(now: Iterable[Any], before: Iterable[Any]) -> bool:
     """Whether both hold the same objects in the same order."""
     first, second = list(now), list(before)
     return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))

@@ -12,16 +12,22 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from overtone._state.containers import same
+from overtone._state.containers import same_objects
 from overtone._state.part import Part
 from overtone.errors import InputError
 
-OWN = (torch.Generator, np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
+GENERATOR_TYPES = (
+    torch.Generator,
+    np.random.Generator,
+    np.random.RandomState,
+    np.random.BitGenerator,
+    random.Random,
+)
 """Kinds of generators that a network may hold."""
 
 
 @final
-class State(Part):
+class GeneratorState(Part):
     """One generator."""
 
     def __init__(self, generator: Any) -> None:
@@ -56,7 +62,7 @@ class State(Part):
 
 
 @final
-class Everyone(Part):
+class GlobalGenerators(Part):
     """The generators that all share: of Python, of NumPy, and of PyTorch on the CPU and other devices.
 
     Args:
@@ -67,8 +73,8 @@ class Everyone(Part):
         self._python, self._numpy = random.getstate(), np.random.get_state(legacy=False)
         self._cpu = torch.get_rng_state()
         self._others = [
-            (module, where, module.get_rng_state(*where))
-            for module, where in (_stream(device) for device in devices)
+            (module, args, module.get_rng_state(*args))
+            for module, args in (_stream(device) for device in devices)
             if hasattr(module, "get_rng_state")
         ]
 
@@ -77,8 +83,8 @@ class Everyone(Part):
         random.setstate(self._python)
         np.random.set_state(self._numpy)
         torch.set_rng_state(self._cpu)
-        for module, where, state in self._others:
-            module.set_rng_state(state, *where)
+        for module, args, state in self._others:
+            module.set_rng_state(state, *args)
 
 
 def _stream(device: torch.device) -> tuple[Any, tuple[torch.device, ...]]:
@@ -86,7 +92,7 @@ def _stream(device: torch.device) -> tuple[Any, tuple[torch.device, ...]]:
     return getattr(torch, device.type, None), () if device.type == "mps" else (device,)
 
 
-RUNNING: tuple[type, ...] = (
+ITERATOR_TYPES: tuple[type, ...] = (
     *(GeneratorType, itertools.count, type(iter([])), type(iter(())), type(iter(range(0)))),
     *(type(iter("")), type(iter({})), type(iter({}.values())), type(iter({}.items())), type(reversed([]))),
 )
@@ -94,7 +100,7 @@ RUNNING: tuple[type, ...] = (
 
 
 @final
-class Running(Part):
+class IteratorPosition(Part):
     """An iterator: it can be watched, not put back."""
 
     def __init__(self, live: Any) -> None:
@@ -109,7 +115,9 @@ class Running(Part):
     def restore(self) -> None:
         """Refuse one that was advanced."""
         now = _progress(self._live)
-        if not same(now, self._before) and (isinstance(self._live, GeneratorType) or now != self._before):
+        if not same_objects(now, self._before) and (
+            isinstance(self._live, GeneratorType) or now != self._before
+        ):
             raise InputError(
                 "a network that can be put back as it was after it is asked for its outputs",
                 f"one that advances an iterator ({type(self._live).__name__})",

@@ -11,12 +11,12 @@ from torch import Tensor
 from overtone._state.part import Part
 from overtone.errors import InputError
 
-_CHUNK = 1 << 20
+_SUM_CHUNK = 1 << 20
 """Words of 8 bytes that a sum is taken over at once."""
 
 
 @final
-class Identity(Part):
+class TensorIdentity(Part):
     """Which memory a tensor shows, its gradient and its version, not the numbers themselves."""
 
     def __init__(self, live: Tensor) -> None:
@@ -43,7 +43,7 @@ class Identity(Part):
 
 
 @final
-class Contents(Part):
+class StorageBytes(Part):
     """The bytes of a piece of memory.
 
     What other processes write to memory that they share is left.
@@ -82,13 +82,13 @@ class Contents(Part):
             )
 
 
-def contents(live: Tensor, room: int, seen: set[tuple[Any, ...]]) -> Contents | None:
-    """The memory that a tensor shows, unless it has none or that is among those `seen`.
+def storage_bytes(live: Tensor, budget: int, known: set[tuple[Any, ...]]) -> StorageBytes | None:
+    """The memory that a tensor shows, unless it has none or that is among those `known`.
 
     Args:
         live: A dense tensor.
-        room: Bytes that may be copied.
-        seen: Pieces of memory that are remembered already; gets this one.
+        budget: Bytes that may be copied.
+        known: Pieces of memory that are remembered already; gets this one.
     """
     if not live.numel() or live.is_meta:
         return None
@@ -97,13 +97,13 @@ def contents(live: Tensor, room: int, seen: set[tuple[Any, ...]]) -> Contents | 
     begin, count = live.storage_offset() * size, (last + 1) * size
     storage = live.untyped_storage()
     key = (str(live.device), storage.data_ptr(), begin, count)
-    if key in seen or not storage.data_ptr():
+    if key in known or not storage.data_ptr():
         return None
-    seen.add(key)
+    known.add(key)
     word = 8 if begin % 8 == count % 8 == 0 else 1
     whole = torch.empty(0, dtype=torch.int64 if word == 8 else torch.uint8, device=live.device)
     whole.set_(storage, begin // word, (count // word,), (1,))
-    return Contents(whole, f"a tensor of shape {tuple(live.shape)}", count <= room, live)
+    return StorageBytes(whole, f"a tensor of shape {tuple(live.shape)}", count <= budget, live)
 
 
 def _address(tensor: Tensor) -> tuple[Any, ...]:
@@ -117,14 +117,16 @@ def _address(tensor: Tensor) -> tuple[Any, ...]:
 def _sum(words: Tensor) -> int:
     """A sum of products with random odd numbers, which a change of any one word changes."""
     weights, total = _weights(words.device), 0
-    for part in words.split(_CHUNK):
-        own = int((part * weights[: len(part)]).sum())
-        total = (31 * total + own) % (1 << 64)
+    for part in words.split(_SUM_CHUNK):
+        part_sum = int((part * weights[: len(part)]).sum())
+        total = (31 * total + part_sum) % (1 << 64)
     return total
 
 
 @functools.cache
 def _weights(device: torch.device) -> Tensor:
     source = torch.Generator("cpu").manual_seed(0)
-    drawn = torch.randint(-(1 << 62), 1 << 62, (_CHUNK,), generator=source, dtype=torch.int64, device="cpu")
+    drawn = torch.randint(
+        -(1 << 62), 1 << 62, (_SUM_CHUNK,), generator=source, dtype=torch.int64, device="cpu"
+    )
     return (2 * drawn + 1).to(device)

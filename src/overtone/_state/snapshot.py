@@ -16,7 +16,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone._state import code, containers, generators, memory
+from overtone._state.code import CachedResults, class_parts, function_parts, holds_network_state, is_user_code
+from overtone._state.containers import (
+    ContextVariables,
+    DictItems,
+    MemoryFile,
+    NamedAttributes,
+    SequenceItems,
+    SetItems,
+    WritableArray,
+    WritableBuffer,
+)
+from overtone._state.generators import (
+    GENERATOR_TYPES,
+    ITERATOR_TYPES,
+    GeneratorState,
+    GlobalGenerators,
+    IteratorPosition,
+)
+from overtone._state.memory import TensorIdentity, storage_bytes
 from overtone._state.part import Part
 from overtone._state.scripted import Scripted
 
@@ -70,7 +88,7 @@ class Snapshot:
                     if part is not None:
                         self._parts.append(part)
                     waiting.extend(within)
-        self._parts += [generators.Everyone(self._devices), containers.Context()]
+        self._parts += [GlobalGenerators(self._devices), ContextVariables()]
 
     def restore(self) -> None:
         """Put everything back.
@@ -96,10 +114,10 @@ class Snapshot:
             yield from self._tensor(thing)
         elif isinstance(thing, np.ndarray):
             yield from self._array(thing)
-        elif isinstance(thing, generators.OWN):
-            yield generators.State(thing), ()
-        elif isinstance(thing, generators.RUNNING):
-            part = generators.Running(thing)
+        elif isinstance(thing, GENERATOR_TYPES):
+            yield GeneratorState(thing), ()
+        elif isinstance(thing, ITERATOR_TYPES):
+            part = IteratorPosition(thing)
             yield part, part.values
         elif isinstance(thing, nn.Module):
             yield from self._module(thing)
@@ -110,16 +128,16 @@ class Snapshot:
         ):
             yield from _function(thing)
         elif isinstance(thing, type):
-            if code.own(thing.__module__):
-                yield from code.of_class(thing)
+            if is_user_code(thing.__module__):
+                yield from class_parts(thing)
         elif isinstance(thing, WeakKeyDictionary | WeakValueDictionary | WeakSet):
             yield None, (vars(thing)["data"],)
         elif isinstance(thing, threading.local):
             yield None, (thing.__dict__,)
         elif isinstance(thing, io.BytesIO | io.StringIO):
-            yield containers.Position(thing), ()
+            yield MemoryFile(thing), ()
         elif isinstance(thing, functools._lru_cache_wrapper):
-            yield code.Remembering(thing), (thing.__wrapped__,)
+            yield CachedResults(thing), (thing.__wrapped__,)
         elif not isinstance(thing, ModuleType):
             yield from _object(thing)
 
@@ -135,20 +153,20 @@ class Snapshot:
         elif live.layout is torch.sparse_coo:
             inner += [live._indices(), live._values()]
         elif live.layout is torch.strided and not live.is_nested:
-            part = memory.contents(live, self._room, self._pieces)
+            part = storage_bytes(live, self._room, self._pieces)
             if part is not None:
                 self._room -= part.copied
                 yield part, ()
-        yield memory.Identity(live), inner
+        yield TensorIdentity(live), inner
 
     def _array(self, live: np.ndarray) -> Found:
         if live.flags.writeable and not isinstance(live, np.memmap):
             copied = live.nbytes <= self._room or live.dtype.hasobject
             self._room -= live.nbytes * copied
-            yield containers.Numbers(live, copied), live.flat if live.dtype.hasobject else ()
+            yield WritableArray(live, copied), live.flat if live.dtype.hasobject else ()
 
     def _module(self, live: nn.Module) -> Found:
-        yield None, [live.__dict__, *(c for c in type(live).__mro__ if code.own(c.__module__))]
+        yield None, [live.__dict__, *(c for c in type(live).__mro__ if is_user_code(c.__module__))]
         if isinstance(live, torch.jit.ScriptModule):
             part = Scripted(live)
             yield (
@@ -164,15 +182,15 @@ class Snapshot:
 
 def _container(live: Any) -> Found:
     if isinstance(live, dict):
-        yield containers.Items(live), list(live.values())
+        yield DictItems(live), list(live.values())
     elif isinstance(live, set):
-        yield containers.Members(live), list(live)
+        yield SetItems(live), list(live)
     elif isinstance(live, tuple | frozenset):
         yield None, live
     elif isinstance(live, bytearray | array):
-        yield containers.Plain(live), ()
+        yield WritableBuffer(live), ()
     else:
-        yield containers.Elements(live), list(live)
+        yield SequenceItems(live), list(live)
     if type(live).__module__ not in ("builtins", "collections", "array"):
         yield from _object(live)
 
@@ -186,17 +204,17 @@ def _function(live: Any) -> Found:
         yield None, (live.fget, live.fset)
     elif isinstance(live, staticmethod | classmethod):
         yield None, (live.__func__,)
-    elif code.own(live.__module__):
-        yield from code.of_function(live)
+    elif is_user_code(live.__module__):
+        yield from function_parts(live)
 
 
 def _object(live: Any) -> Found:
     """An instance of any other class: its attributes, and the class if it is the caller's own."""
     kind = type(live)
-    if not code.holds(kind) or isinstance(live, _WITHOUT):
+    if not holds_network_state(kind) or isinstance(live, _WITHOUT):
         return
     slots = [name for base in kind.__mro__ for name in _slots(base)]
-    part = containers.Names(live, None, slots)
+    part = NamedAttributes(live, None, slots)
     yield part, [getattr(live, "__dict__", None), kind, *part.values]
 
 
