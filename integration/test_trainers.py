@@ -6,9 +6,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from overtone.probes import EveryStep, Probe, ProbeWarning, views
-from overtone.probes.huggingface import ProbeCallback as ForTransformers
-from overtone.probes.lightning import ProbeCallback as ForLightning
+from overtone.probes import EveryN, Probe, ProbeWarning, views
+from overtone.probes.callbacks._lightning import LightningProbe as ForLightning
+from overtone.probes.callbacks._transformers import TransformersProbe as ForTransformers
 from overtone.probes.loggers import TensorBoard
 
 
@@ -52,13 +52,13 @@ def fit(callbacks, steps=12, checkpoint=None, **options):
 
 
 def test_lightning(tmp_path):
-    callback = ForLightning(views.graph(*table()), tmp_path / "run", schedule=EveryStep(4))
+    callback = ForLightning(views.graph(*table()), tmp_path / "run", schedule=EveryN(4))
     trainer, watched = fit([callback])
     assert all(torch.equal(a, b) for a, b in zip(fit([])[1], watched, strict=True))
     assert list(callback.probe.record.step) == [0, 4, 8, 12]
     assert np.isfinite(callback.probe.record.loss[1:]).all()
     trainer.save_checkpoint(tmp_path / "end.ckpt")
-    later = ForLightning(views.graph(*table()), tmp_path / "run", schedule=EveryStep(4))
+    later = ForLightning(views.graph(*table()), tmp_path / "run", schedule=EveryN(4))
     fit([later], steps=18, checkpoint=tmp_path / "end.ckpt")
     assert list(later.probe.record.step) == [0, 4, 8, 12, 16, 18]
 
@@ -107,7 +107,7 @@ def test_transformers(tmp_path):
         return [p.detach().clone() for p in model.parameters()]
 
     watched = views.graph(tokens, labels, features=features, classes=2)
-    callback = ForTransformers(watched, tmp_path / "run", schedule=EveryStep(4))
+    callback = ForTransformers(watched, tmp_path / "run", schedule=EveryN(4))
     with_probe = train([callback])
     assert all(torch.equal(a, b) for a, b in zip(train([]), with_probe, strict=True))
     assert list(callback.probe.record.step) == [0, 4, 8, 9]
@@ -117,7 +117,7 @@ def test_transformers(tmp_path):
 def test_tensorboard(tmp_path):
     view = views.graph(*table())
     logger = TensorBoard(tmp_path / "log")
-    with Probe(view, nn.Linear(8, 1), tmp_path / "run", schedule=EveryStep(), loggers=[logger]) as probe:
+    with Probe(view, nn.Linear(8, 1), tmp_path / "run", schedule=EveryN(), loggers=[logger]) as probe:
         probe(0)
         probe(1)
     log = EventAccumulator(str(tmp_path / "log"), {"images": 0, "scalars": 0}).Reload()
@@ -150,7 +150,7 @@ def quiet(callbacks, **options):
 
 
 def test_lightning_that_looks_for_a_batch_size(tmp_path):
-    callback = ForLightning(views.graph(*table()), tmp_path, schedule=EveryStep(4))
+    callback = ForLightning(views.graph(*table()), tmp_path, schedule=EveryN(4))
     finder = pl.callbacks.BatchSizeFinder(max_trials=2, steps_per_trial=2)
     quiet([finder, callback], max_steps=9).fit(Sized())
     assert list(callback.probe.record.step) == [0, 4, 8, 9]
@@ -158,13 +158,13 @@ def test_lightning_that_looks_for_a_batch_size(tmp_path):
 
 
 def test_lightning_that_fits_twice(tmp_path):
-    callback = ForLightning(views.graph(*table()), tmp_path / "on", schedule=EveryStep(20))
+    callback = ForLightning(views.graph(*table()), tmp_path / "on", schedule=EveryN(20))
     module, trainer = Sized(), quiet([callback], max_epochs=1)
     trainer.fit(module)
     trainer.fit_loop.max_epochs = 2
     trainer.fit(module)
     assert list(callback.probe.record.step) == [0, 20, 40, 60, 64]
-    callback = ForLightning(views.graph(*table()), tmp_path / "anew", schedule=EveryStep(4))
+    callback = ForLightning(views.graph(*table()), tmp_path / "anew", schedule=EveryN(4))
     quiet([callback], max_steps=8).fit(Sized())
     with pytest.warns(ProbeWarning, match="step 0 came after step 8"):
         quiet([callback], max_steps=5).fit(Sized())
@@ -197,7 +197,7 @@ def test_transformers_that_look_for_a_batch_size(tmp_path):
         return network(**inputs)["logits"]
 
     view = views.graph({"x": x}, y, features=x)
-    callback = ForTransformers(view, tmp_path / "run", schedule=EveryStep(2), forward=forward)
+    callback = ForTransformers(view, tmp_path / "run", schedule=EveryN(2), forward=forward)
     arguments = TrainingArguments(
         output_dir=str(tmp_path / "out"),
         max_steps=7,

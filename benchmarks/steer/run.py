@@ -14,9 +14,9 @@ from torch import Tensor
 from benchmarks.steer.battery import nyquist
 from overtone import early_stopping, nn, planning
 from overtone.probes import LogSchedule
-from overtone.probes.evaluate import Evaluator
-from overtone.probes.measurement import mean_square
-from overtone.probes.samples import GridSamples
+from overtone.probes._evaluator import Evaluator
+from overtone.probes._grid_measurement import squared_errors
+from overtone.probes._inputs import CoordinateInputs
 from overtone.probes.views import GridView
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import NoiseVerdict
@@ -101,7 +101,7 @@ class _Meter:
     def apart(self, outputs: Tensor | None = None) -> float:
         """Mean square error against the clean signal on the samples neither trained on nor held out."""
         if outputs is None:
-            outputs = self._evaluate(GridSamples(self._signal.geometry, None))
+            outputs = self._evaluate(CoordinateInputs(self._signal.geometry, None))
         clean, mask = self._signal.clean, self._signal.ignored
         assert clean is not None
         assert mask is not None
@@ -109,8 +109,8 @@ class _Meter:
 
     def row(self, step: int) -> None:
         """Look at the network at this step."""
-        outputs = self._evaluate(GridSamples(self._signal.geometry, None))
-        square = mean_square(self._signal.values, outputs)
+        outputs = self._evaluate(CoordinateInputs(self._signal.geometry, None))
+        square = squared_errors(self._signal.values, outputs)
         self.rows["steps"].append(step)
         self.rows["clean"].append(self.apart(outputs))
         self.rows["held_out"].append(float(square[self._signal.held_out_index].mean()))

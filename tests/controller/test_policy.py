@@ -11,8 +11,7 @@ from overtone.controller._policy import ControllerPolicy
 from overtone.controller._target_spectrum import TargetSpectrum
 from overtone.early_stopping import HeldOut, Keeper
 from overtone.planning import measure_noise
-from overtone.probes.measurement import Measurement
-from overtone.probes.window import Window
+from overtone.probes._grid_measurement import GridMeasurement, Window
 from overtone.signals import masks
 from overtone.spectra import NoiseVerdict
 
@@ -39,7 +38,7 @@ def spectrum(variance=0.0, verdict=NoiseVerdict.CLEAN):
     signal = signal.with_held_out(masks.random(signal.geometry, 0.1, seed=0))
     floor = measure_noise(signal)
     floor = replace(floor, std=torch.full_like(floor.std, variance**0.5), verdict=verdict)
-    return TargetSpectrum(Measurement(signal, Window.whole(signal.geometry)), floor)
+    return TargetSpectrum(GridMeasurement(signal, Window.whole(signal.geometry)), floor)
 
 
 def steering(seen, keeper=None, reach=(0.5, 0.5), most=(2.0, 2.0), network=None):

@@ -11,7 +11,7 @@ from torch import nn
 
 from overtone._state import Snapshot
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Probe, views
+from overtone.probes import EveryN, Probe, views
 from tests.probes.kinds import KINDS, STEADY, answer, around
 
 STEPS = 4
@@ -80,7 +80,7 @@ def test_training_is_the_same_with_a_probe(name, alone, view, tmp_path):
     probes = []
 
     def look(network):
-        probes.append(Probe(view, network, tmp_path, schedule=EveryStep(), strict=True))
+        probes.append(Probe(view, network, tmp_path, schedule=EveryN(), strict=True))
         return lambda step: probes[0](step)
 
     watched = trained(name, look)
@@ -109,7 +109,7 @@ def test_a_probe_that_puts_nothing_back_is_seen(alone, view, tmp_path, monkeypat
     monkeypatch.setattr(Snapshot, "restore", lambda self: None)
     changed = []
     for number, name in enumerate(KINDS):
-        look = functools.partial(Probe, view, path=tmp_path / str(number), schedule=EveryStep())
+        look = functools.partial(Probe, view, path=tmp_path / str(number), schedule=EveryN())
         try:
             changed += [name] * (not same(trained(name, look), alone(name)))
         except (RuntimeError, InputError):
@@ -145,7 +145,7 @@ def test_what_cannot_be_put_back_is_refused(name, view):
 
 def test_a_large_tensor_is_watched_and_refused_if_it_is_written_to(alone, view, tmp_path):
     """Nothing may be copied: plain layers are watched all the same, and a write is seen by its sum."""
-    options = {"schedule": EveryStep(), "strict": True, "memory": 1e-9}
+    options = {"schedule": EveryN(), "strict": True, "memory": 1e-9}
     look = functools.partial(Probe, view, path=tmp_path, **options)
     assert same(trained("plain layers", look), alone("plain layers"))
     with pytest.raises(
@@ -168,9 +168,7 @@ def test_networks_beside_the_one_that_is_watched_are_not_touched_either(view, tm
         optimizer = torch.optim.SGD([*before.parameters(), *head.parameters()], 0.1)
         probe = None
         if watched:
-            probe = Probe(
-                view, head, tmp_path, schedule=EveryStep(), forward=lambda given: head(before(given))
-            )
+            probe = Probe(view, head, tmp_path, schedule=EveryN(), forward=lambda given: head(before(given)))
         for step in range(STEPS):
             if probe is not None:
                 probe(step)
@@ -195,7 +193,7 @@ def test_a_network_made_in_inference_mode_is_watched_and_left_as_it_was(view):
 
     with torch.inference_mode():
         network = Counts()
-    with Probe(view, network, schedule=EveryStep()) as probe:
+    with Probe(view, network, schedule=EveryN()) as probe:
         probe(0)
         with torch.inference_mode():
             probe(1)

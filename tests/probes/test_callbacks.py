@@ -9,7 +9,7 @@ from torch import nn
 
 from overtone import records
 from overtone.errors import InputError
-from overtone.probes import EveryStep, ProbeWarning, views
+from overtone.probes import EveryN, ProbeWarning, views
 from tests.probes import standins
 
 
@@ -58,7 +58,7 @@ def fit(callback, module, steps=6, **options):
 
 
 def test_lightning_counts_optimizer_steps_and_changes_nothing(lightning, tmp_path):
-    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryStep(4))
+    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryN(4))
     watched = fit(callback, network(), accumulate=3)
     alone = fit(standins.Idle(), network(), accumulate=3)
     assert all(torch.equal(a, b) for a, b in zip(alone, watched, strict=True))
@@ -70,9 +70,9 @@ def test_lightning_counts_optimizer_steps_and_changes_nothing(lightning, tmp_pat
 
 
 def test_lightning_goes_on_with_the_record_after_a_checkpoint(lightning, tmp_path):
-    fit(lightning(views.graph(*data()), tmp_path, schedule=EveryStep()), network(), steps=4)
+    fit(lightning(views.graph(*data()), tmp_path, schedule=EveryN()), network(), steps=4)
     module = network()
-    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryStep())
+    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryN())
     trainer = standins.LightningTrainer(callback)
     trainer.global_step = 3
     trainer.fit(module, torch.optim.SGD(module.parameters(), 0.1), square, 6)
@@ -81,7 +81,7 @@ def test_lightning_goes_on_with_the_record_after_a_checkpoint(lightning, tmp_pat
 
 def test_an_interrupted_fit_closes_the_record(lightning, tmp_path):
     module = network()
-    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryStep())
+    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryN())
     trainer = standins.LightningTrainer(callback)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(module, torch.optim.SGD(module.parameters(), 0.1), square, 6, fail_at=2)
@@ -100,7 +100,7 @@ def test_several_processes_need_a_path(lightning):
 
 def test_hugging_face(huggingface, tmp_path):
     module = network()
-    callback = huggingface(views.graph(*data()), tmp_path, schedule=EveryStep(4))
+    callback = huggingface(views.graph(*data()), tmp_path, schedule=EveryN(4))
     standins.transformers_train(callback, module, torch.optim.SGD(module.parameters(), 0.1), square, 9)
     record = callback.probe.record
     assert list(record.step) == [0, 4, 8, 9]
@@ -136,7 +136,7 @@ def fails_at(count):
 @pytest.mark.parametrize("place", ["a path", "none"])
 def test_a_trainer_that_starts_again_after_running_out_of_memory(kind, place, request, tmp_path):
     path = tmp_path / "run" if place == "a path" else None
-    callback = request.getfixturevalue(kind)(views.graph(*data()), path, schedule=EveryStep())
+    callback = request.getfixturevalue(kind)(views.graph(*data()), path, schedule=EveryN())
     with pytest.raises(OutOfMemoryError):
         attempt(kind, callback, network(), 9, fails_at(5))
     with pytest.warns(ProbeWarning, match=r"step 0 came after step 5: training began again"):
@@ -153,7 +153,7 @@ def test_a_trainer_that_starts_again_after_running_out_of_memory(kind, place, re
 
 @pytest.mark.parametrize("kind", ["lightning", "huggingface"])
 def test_a_second_fit_with_the_same_callback_keeps_the_first_record(kind, request, tmp_path):
-    callback = request.getfixturevalue(kind)(views.graph(*data()), tmp_path, schedule=EveryStep(2))
+    callback = request.getfixturevalue(kind)(views.graph(*data()), tmp_path, schedule=EveryN(2))
     attempt(kind, callback, network(), 5)
     with pytest.warns(ProbeWarning, match="step 0 came after step 5"):
         attempt(kind, callback, network(), 3)
@@ -162,7 +162,7 @@ def test_a_second_fit_with_the_same_callback_keeps_the_first_record(kind, reques
 
 
 def test_a_fit_that_goes_on_goes_on_with_the_record_without_a_path_too(lightning):
-    callback = lightning(views.graph(*data()), schedule=EveryStep(2))
+    callback = lightning(views.graph(*data()), schedule=EveryN(2))
     trainer, module = standins.LightningTrainer(callback), network()
     for steps in (4, 8):
         trainer.fit(module, torch.optim.SGD(module.parameters(), 0.1), square, steps)
@@ -170,7 +170,7 @@ def test_a_fit_that_goes_on_goes_on_with_the_record_without_a_path_too(lightning
 
 
 def test_a_fit_that_starts_again_from_a_checkpoint_keeps_what_came_after_it_beside(lightning, tmp_path):
-    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryStep(2))
+    callback = lightning(views.graph(*data()), tmp_path, schedule=EveryN(2))
     trainer, module = standins.LightningTrainer(callback), network()
     trainer.fit(module, torch.optim.SGD(module.parameters(), 0.1), square, 8)
     trainer.global_step = 4

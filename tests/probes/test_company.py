@@ -11,10 +11,10 @@ from torch import nn
 
 from overtone import signals
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Probe, ProbeWarning, views
-from overtone.probes.evaluate import Evaluator
-from overtone.probes.probe import WHOLE
-from overtone.probes.samples import Batch
+from overtone.probes import EveryN, Probe, ProbeWarning, views
+from overtone.probes._evaluator import Evaluator
+from overtone.probes._inputs import TensorInputs
+from overtone.probes._probe import WHOLE
 from tests.probes import standins
 
 N = 60
@@ -194,7 +194,7 @@ def test_samples_whose_answers_are_small_are_not_taken_for_coupled(tmp_path):
 
     for few in (None, 40):
         with Probe.of(
-            x, y, network, tmp_path / f"{few}", forward=forward, samples=few, schedule=EveryStep()
+            x, y, network, tmp_path / f"{few}", forward=forward, samples=few, schedule=EveryN()
         ) as probe:
             probe(0)
             probe(1)
@@ -215,7 +215,7 @@ class Awakes(nn.Module):
 def test_a_network_that_begins_to_look_beside_while_it_learns_is_noticed(tmp_path):
     x, y = data()
     network = Awakes()
-    with Probe.of(x, y, network, tmp_path, samples=20, schedule=EveryStep()) as probe:
+    with Probe.of(x, y, network, tmp_path, samples=20, schedule=EveryN()) as probe:
         probe(0)
         assert "evaluated" not in probe.record.attrs
         network.weight.data += 5
@@ -372,7 +372,7 @@ def test_a_network_that_differentiates_inside_is_told_how_and_the_advice_works(t
 @pytest.mark.parametrize("make", [Graph, Centred, Places], ids=["graph", "set", "places"])
 def test_each_of_several_processes_evaluates_the_whole_for_its_share(make):
     x, _ = data()
-    evaluate, samples = Evaluator(make()), Batch(x).at(torch.arange(3, 40))
+    evaluate, samples = Evaluator(make()), TensorInputs(x).at(torch.arange(3, 40))
     evaluate.trial(samples)
     shares = [evaluate(samples, begin, end) for begin, end in ((0, 20), (20, 37))]
     with torch.no_grad():

@@ -12,9 +12,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from overtone import Observer, Probe, signals
 from overtone.errors import InputError
 from overtone.probes import ProbeWarning, views
-from overtone.probes.crowding import crowding
-from overtone.probes.evaluate import Evaluator
-from overtone.probes.samples import Batch
+from overtone.probes._evaluator import Evaluator
+from overtone.probes._inputs import TensorInputs, crowding
 from overtone.reports.settings import course
 from overtone.spectra import GridTransform
 from overtone.spectra.paths import Paths
@@ -96,7 +95,7 @@ def test_coordinates_are_not_cast_to_the_type_of_the_first_parameter(name):
 )
 def test_data_reach_a_network_that_takes_them_as_they_are(kind):
     x = (10 * table()[0]).abs().to(kind)
-    _, kinds = seen(Does(lambda given, own: own.last(given.float()), last=nn.Linear(6, 1)), Batch(x))
+    _, kinds = seen(Does(lambda given, own: own.last(given.float()), last=nn.Linear(6, 1)), TensorInputs(x))
     assert kinds == {kind}
 
 
@@ -104,14 +103,14 @@ def test_data_reach_a_network_that_takes_them_as_they_are(kind):
 def test_data_that_a_network_does_not_take_are_put_into_its_precision(own):
     x = table()[0].double() if own != torch.float64 else table()[0]
     network = nn.Linear(6, 1).to(own)
-    found, kinds = seen(network, Batch(x))
+    found, kinds = seen(network, TensorInputs(x))
     assert kinds == {own}
     assert torch.equal(found, network(x.to(own)).detach().to(found.dtype))
 
 
 def test_real_numbers_become_complex_only_where_nothing_else_is_taken():
     network = nn.Linear(6, 1, dtype=torch.complex64)
-    _, kinds = seen(network, Batch(table()[0]), outputs=torch.abs)
+    _, kinds = seen(network, TensorInputs(table()[0]), outputs=torch.abs)
     assert kinds == {torch.complex64}
 
 

@@ -6,10 +6,9 @@ import torch
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Observer, Probe, views
+from overtone.probes import EveryN, Observer, Probe, views
 from overtone.probes.loggers import TensorBoard, WandB
-from overtone.probes.loggers.heatmap import heatmap
-from overtone.probes.loggers.logger import relative_error
+from overtone.probes.loggers._loggers import band_errors, heatmap
 from tests.probes import standins
 
 
@@ -23,7 +22,7 @@ def test_tensorboard_gets_scalars_and_the_learning_order(monkeypatch, tmp_path):
     standins.install(monkeypatch, "tensorboard")
     writer = standins.SummaryWriter()
     view = views.graph(*data())
-    with Probe(view, nn.Linear(6, 1), tmp_path, schedule=EveryStep(), loggers=[TensorBoard(writer)]) as probe:
+    with Probe(view, nn.Linear(6, 1), tmp_path, schedule=EveryN(), loggers=[TensorBoard(writer)]) as probe:
         probe(0)
         probe(1)
     record = probe.record
@@ -69,7 +68,7 @@ def test_a_tracker_that_fails_ends_no_training(monkeypatch, tmp_path):
     writer = standins.SummaryWriter()
     monkeypatch.setattr(writer, "add_image", None)
     view = views.graph(*data())
-    with Probe(view, nn.Linear(6, 1), tmp_path, schedule=EveryStep(), loggers=[TensorBoard(writer)]) as probe:
+    with Probe(view, nn.Linear(6, 1), tmp_path, schedule=EveryN(), loggers=[TensorBoard(writer)]) as probe:
         with pytest.warns(UserWarning, match="TypeError"):
             probe(0)
         probe(1)
@@ -94,6 +93,6 @@ def test_relative_error_is_that_of_records(tmp_path):
     view = views.graph(*data())
     with Probe(view, nn.Linear(6, 1), tmp_path) as probe:
         probe(0)
-    own = relative_error(view.header({}), probe.record.residual_power[0].values)
+    own = band_errors(view.header({}), probe.record.residual_power[0].values)
     expected = derived.relative_error(derived.combine_channels(probe.record)).isel(step=0)
     np.testing.assert_allclose(own, expected, rtol=1e-12)

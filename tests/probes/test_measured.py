@@ -9,7 +9,7 @@ from torch import nn
 
 from overtone import signals
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Observer, Probe, ProbeWarning, views
+from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
 from overtone.spectra import generated as samples
 from overtone.spectra import paths
 from overtone.spectra.linear_readout import Full, Projected, read_out
@@ -236,7 +236,7 @@ def trained(tmp_path, seen):
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        probe = Probe(seen, network, tmp_path, schedule=EveryStep()) if seen else None
+        probe = Probe(seen, network, tmp_path, schedule=EveryN()) if seen else None
         for step in range(6):
             if probe:
                 probe(step)
@@ -286,7 +286,7 @@ def test_trouble_in_one_view_marks_its_row_alone(tmp_path):
 
     network = Detached()
     seen = [views.graph(pixels, labels, modes=6), views.gradients(pixels, labels, normalise=AsIs())]
-    with Probe(seen, network, tmp_path, schedule=EveryStep()) as probe:
+    with Probe(seen, network, tmp_path, schedule=EveryN()) as probe:
         probe(0)
         network.ails = True
         with pytest.warns(ProbeWarning, match="logits that PyTorch can differentiate"):
@@ -364,7 +364,7 @@ REFUSED = {
     ),
     "layers of a view without targets": (
         lambda: views.layers(views.gradients(*pictures(), normalise=AsIs()), ["0"]),
-        "watched: expected a view of outputs with targets, got MeasuredView; pass for instance views.graph",
+        "watched: expected a view of outputs with targets, got MetricView; pass for instance views.graph",
     ),
     "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make some"),
     "one position": (

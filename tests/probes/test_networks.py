@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Probe, views
-from overtone.probes.evaluate import Evaluator
-from overtone.probes.samples import Batch
+from overtone.probes import EveryN, Probe, views
+from overtone.probes._evaluator import Evaluator
+from overtone.probes._inputs import TensorInputs
 
 
 def data(samples=40, seed=0):
@@ -102,7 +102,7 @@ def test_accumulated_and_mixed_precision_runs_are_the_same_with_a_probe(options,
     x, y = data()
     alone = train(body(), 6, **options)
     network = body()
-    with Probe(views.graph(x, y), network, tmp_path, schedule=EveryStep(2)) as probe:
+    with Probe(views.graph(x, y), network, tmp_path, schedule=EveryN(2)) as probe:
         watched = train(network, 6, probe, **options)
     assert all(torch.equal(a, b) for a, b in zip(alone, watched, strict=True))
     assert list(probe.record.step) == [0, 2, 4]
@@ -117,11 +117,11 @@ def test_a_compiled_network_is_not_compiled_again_for_a_probe(tmp_path):
 
     x, y = data()
     network = torch.compile(body(), backend=count)
-    with Probe(views.graph(x, y), network, tmp_path / "a", schedule=EveryStep()) as probe:
+    with Probe(views.graph(x, y), network, tmp_path / "a", schedule=EveryN()) as probe:
         train(network, 3, probe)
     assert len(compiled) == 1
     with Probe(
-        views.graph(x, y), network, tmp_path / "b", schedule=EveryStep(), forward=lambda given: network(given)
+        views.graph(x, y), network, tmp_path / "b", schedule=EveryN(), forward=lambda given: network(given)
     ) as through:
         train(network, 2, through)
     assert len(compiled) == 1
@@ -194,7 +194,7 @@ def test_a_resumed_probe_goes_on_with_every_record(tmp_path):
 
     def made(**options):
         watched = [views.graph(x, y), views.filters(x, y, widths=[1.0])]
-        return Probe(watched, body(), tmp_path, schedule=EveryStep(), **options)
+        return Probe(watched, body(), tmp_path, schedule=EveryN(), **options)
 
     with made() as probe:
         for step in range(5):
@@ -229,7 +229,7 @@ def noting(network):
 
 def test_chunks_keep_to_the_memory_of_the_activations():
     """16 channels of 32 x 32 numbers are 64 KiB a sample; four such fit 8 MiB 32 times."""
-    samples = Batch(torch.randn(100, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
+    samples = TensorInputs(torch.randn(100, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
     network, outputs, largest = Wide(), [], []
     for memory in (8 / 1024, 1.0):
         forward, asked = noting(network)
@@ -258,7 +258,7 @@ def test_out_of_memory_makes_chunks_smaller():
     network, (x, _) = Cramped(), data()
     forward, asked = noting(network)
     evaluate = Evaluator(network, forward=forward)
-    torch.testing.assert_close(evaluate(Batch(x)), network.linear(x).detach())
+    torch.testing.assert_close(evaluate(TensorInputs(x)), network.linear(x).detach())
     first = len(asked)
-    evaluate(Batch(x))
+    evaluate(TensorInputs(x))
     assert max(asked[first:]) <= 5

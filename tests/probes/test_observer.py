@@ -5,7 +5,7 @@ from sklearn.neural_network import MLPRegressor
 
 from overtone import signals
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Observer, Probe, ProbeWarning, views
+from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
 from overtone.records import metrics as derived
 from tests.probes.fields import tones
 
@@ -53,7 +53,7 @@ def test_a_network_of_another_library_is_watched(tmp_path):
 def test_several_views_take_a_dict(tmp_path):
     x, y = data()
     watched = [views.graph(x, y), views.filters(x[:40], y[:40], widths=[1.0])]
-    with Observer(watched, tmp_path, schedule=EveryStep(2)) as observer:
+    with Observer(watched, tmp_path, schedule=EveryN(2)) as observer:
         assert [observer.due(step) for step in range(3)] == [True, False, True]
         observer.observe(0, {"graph": 0 * y, "filters": 0 * y[:40]})
         np.testing.assert_allclose(observer.records["filters"].residual_power[0], watched[1].target_power)

@@ -7,8 +7,8 @@ from torch import nn
 
 from overtone import records, signals, spectra
 from overtone.errors import InputError
-from overtone.probes import EveryStep, Probe, Window
-from overtone.probes.evaluate import chunk_size
+from overtone.probes import EveryN, Probe, Window
+from overtone.probes._evaluator import chunk_size
 from tests.probes.fields import Frozen, Restless, tones, train_plainly
 
 
@@ -21,7 +21,7 @@ def test_a_run_with_a_probe_is_bit_identical_to_one_without(tmp_path):
     signal = tones()
     alone, state_alone = train_plainly(signal, Restless(), 20)
     network = Restless()
-    with Probe(signal, network, tmp_path / "run", schedule=EveryStep(2)) as probe:
+    with Probe(signal, network, tmp_path / "run", schedule=EveryN(2)) as probe:
         watched, state_watched = train_plainly(signal, network, 20, probe)
     assert all(torch.equal(a, b) for a, b in zip(alone, watched, strict=True))
     assert torch.equal(state_alone, state_watched)
@@ -171,7 +171,7 @@ def test_an_existing_record_is_not_overwritten(tmp_path):
 
 def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(tmp_path, monkeypatch):
     from overtone.plots import reconstruction
-    from overtone.probes.views import grid as module
+    from overtone.probes.views import _grid as module
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
     monkeypatch.setattr(module, "PART_SNAPSHOT", 100)
@@ -188,7 +188,7 @@ def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(t
 
 def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch):
     from overtone.plots import reconstruction
-    from overtone.probes.views import grid as module
+    from overtone.probes.views import _grid as module
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
     monkeypatch.setattr(module, "PART_SNAPSHOT", 100)
@@ -207,7 +207,7 @@ def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch
 
 
 def test_final_errors_of_a_large_signal_come_from_samples_drawn_at_random(tmp_path, monkeypatch):
-    from overtone.probes.views import grid as module
+    from overtone.probes.views import _grid as module
 
     signal = picture(shape=(40, 40), channels=1)
     signal = signal.with_held_out(signals.masks.random(signal.geometry, 0.3, seed=1))

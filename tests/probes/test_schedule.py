@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overtone.errors import InputError
-from overtone.probes import EveryStep, LogSchedule
+from overtone.probes import EveryN, LogSchedule
 
 
 def test_log_schedule_takes_every_early_step_and_thins_out():
@@ -31,8 +31,8 @@ def test_due_steps_are_exactly_the_rounded_powers(ratio, steps):
 
 
 def test_every_step():
-    assert [s for s in range(10) if EveryStep(4).due(s)] == [0, 4, 8]
-    assert EveryStep(4).count(9) == 3
+    assert [s for s in range(10) if EveryN(4).due(s)] == [0, 4, 8]
+    assert EveryN(4).count(9) == 3
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_every_step():
     [
         (lambda: LogSchedule(1.0), "expected a ratio above 1, got 1.0"),
         (lambda: LogSchedule(float("nan")), "expected a ratio above 1, got nan"),
-        (lambda: EveryStep(0), "expected an interval of at least 1 step, got 0"),
+        (lambda: EveryN(0), "expected an interval of at least 1 step, got 0"),
     ],
 )
 def test_wrong_schedules(make, text):

@@ -16,10 +16,8 @@ from overtone import signals
 from overtone.errors import InputError
 from overtone.fitting.plan import WatchPlan
 from overtone.probes import Probe, Spread, Window, views
-from overtone.probes.drawn import draw
-from overtone.probes.inclusion import inclusion
-from overtone.probes.tiles import Tiles
-from overtone.probes.views.grid import measure
+from overtone.probes._spread_sampling import Tiles, draw_single_samples, inclusion_probabilities
+from overtone.probes.views._grid import make_measurement
 from overtone.signals import Grid, masks
 from overtone.signals.blocks import Blocks
 from overtone.spectra import GridTransform
@@ -51,9 +49,9 @@ def places(shape):
 
 def structured(shape, where, seed=0):
     """Waves and noise in one place, a constant elsewhere."""
-    draw = np.random.default_rng(seed)
+    draw_single_samples = np.random.default_rng(seed)
     grid = np.indices(shape)
-    wave = np.sin(sum(2 * np.pi * g * 0.07 for g in grid)) + 0.3 * draw.normal(size=shape)
+    wave = np.sin(sum(2 * np.pi * g * 0.07 for g in grid)) + 0.3 * draw_single_samples.normal(size=shape)
     signal = signals.array(np.where(where, wave, 0.2))
     return signal.with_held_out(masks.random(signal.geometry, 0.1, seed=1))
 
@@ -68,7 +66,7 @@ def test_structure_is_seen_wherever_it_lies(shape):
     """Rows, learned bands and the errors that stop a run, with all structure in each place in turn."""
     for name, where in places(shape).items():
         signal = structured(shape, where)
-        whole, part = measure(signal, None), measure(signal, Spread(SAMPLES))
+        whole, part = make_measurement(signal, None), make_measurement(signal, Spread(SAMPLES))
         assert len(part.index) <= 1.2 * SAMPLES < signal.geometry.samples, name
         target = part.target_power.sum(1).numpy()
         assert target[1:].sum() > 0.3 * float(whole.target_power[1:].sum()), name
@@ -100,8 +98,8 @@ def test_estimates_are_those_of_the_whole_on_average(shape, periodic):
     Slow bands are a little too high, since none is told to be below what can be seen; fast ones of a falling spectrum
     too low, since a tile of five samples tells few frequencies apart.
     """
-    draw = np.random.default_rng(3)
-    values = np.fft.fftn(draw.normal(size=shape))
+    draw_single_samples = np.random.default_rng(3)
+    values = np.fft.fftn(draw_single_samples.normal(size=shape))
     radius = np.sqrt(
         sum(np.square(f) for f in np.meshgrid(*(np.fft.fftfreq(n) * n for n in shape), indexing="ij"))
     )
@@ -111,12 +109,14 @@ def test_estimates_are_those_of_the_whole_on_average(shape, periodic):
     grid = Grid(grid.shape, grid.spacing, grid.origin, grid.units, (periodic,) * len(shape))
     signal = signals.array(values / values.std() + 0.5, periodic=periodic)
     signal = signal.with_held_out(masks.random(grid, 0.1, seed=1))
-    prediction = 0.7 * signal.values + 0.2 * torch.from_numpy(draw.normal(size=(grid.samples, 1)))
+    prediction = 0.7 * signal.values + 0.2 * torch.from_numpy(
+        draw_single_samples.normal(size=(grid.samples, 1))
+    )
     prediction[: grid.samples // 5] += 0.5
-    true = row_of(measure(signal, None), prediction)
+    true = row_of(make_measurement(signal, None), prediction)
     errors, ratios = [], []
     for seed in range(24):
-        part = measure(signal, Spread(SAMPLES, seed))
+        part = make_measurement(signal, Spread(SAMPLES, seed))
         row = row_of(part, prediction)
         errors.append(
             [row["train_error"] / true["train_error"], row["held_out_error"] / true["held_out_error"]]
@@ -147,11 +147,11 @@ def test_estimates_are_those_of_the_whole_on_average(shape, periodic):
 def test_intervals_hold_what_they_promise():
     """Nineteen in twenty intervals of errors and of bands hold the truth of the whole grid, roughly."""
     signal = structured((96, 96), places((96, 96))["rim"])
-    draw = torch.from_numpy(np.random.default_rng(0).normal(size=signal.values.shape))
-    prediction = signal.values * 0.6 + 0.1 * draw
-    true, inside, bands = row_of(measure(signal, None), prediction), [], []
+    draw_single_samples = torch.from_numpy(np.random.default_rng(0).normal(size=signal.values.shape))
+    prediction = signal.values * 0.6 + 0.1 * draw_single_samples
+    true, inside, bands = row_of(make_measurement(signal, None), prediction), [], []
     for seed in range(20):
-        part = measure(signal, Spread(SAMPLES, seed))
+        part = make_measurement(signal, Spread(SAMPLES, seed))
         row = row_of(part, prediction)
         for name in ("train_error", "held_out_error"):
             inside.append(abs(row[name] - true[name]) <= row["margins"][name])
@@ -167,7 +167,7 @@ def test_low_frequencies_of_the_target_are_exact(periodic):
     rows, columns = np.indices((70, 60))
     waves = sum(np.cos(np.pi * k * rows / 35) + np.sin(np.pi * k * columns / 30) for k in range(1, 5))
     signal = signals.array(2 + waves + np.random.default_rng(0).normal(size=(70, 60)) / 9, periodic=periodic)
-    part = measure(signal, Spread(1024))
+    part = make_measurement(signal, Spread(1024))
     slow = GridTransform((70, 60), signal.geometry.spacing, periodic, part.bands)
     exact = slow.power(slow.coefficients(signal.grid_values))
     begin = part.geometry["measured_spread"]["tiles_resolve_from"]
@@ -182,7 +182,7 @@ def test_one_bright_sample_is_always_seen():
         values = np.zeros(shape)
         place = tuple(int(n * 0.71) for n in shape)
         values[place] = 1
-        part = measure(signals.array(values), Spread(SAMPLES, seed))
+        part = make_measurement(signals.array(values), Spread(SAMPLES, seed))
         flat = int(np.ravel_multi_index(place, shape))
         assert (part.index == flat).sum() >= 2
         assert float(part.target_power[1:].sum()) > 0
@@ -212,7 +212,7 @@ def test_every_sample_lies_in_as_many_tiles_as_any_other(axes):
 
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=40), st.floats(0.1, 50))
 def test_chances_make_the_wanted_number_expected(shares, count):
-    chance = inclusion(np.array(shares), count)
+    chance = inclusion_probabilities(np.array(shares), count)
     assert ((chance > 0) & (chance <= 1)).all()
     assert chance.sum() == pytest.approx(min(count, len(shares)), rel=1e-9)
     open_ = chance < 1
@@ -226,7 +226,7 @@ def test_samples_are_drawn_once_and_only_of_their_role():
     values[4000:4100] = torch.arange(100.0)[:, None]
     blocks = Blocks.of(values, (5000,), (50,))
     held = torch.arange(5000) % 10 == 3
-    found = draw({"held": held, "rest": ~held}, {"held": 200, "rest": 300}, blocks, seed=0)
+    found = draw_single_samples({"held": held, "rest": ~held}, {"held": 200, "rest": 300}, blocks, seed=0)
     assert 150 < len(found["held"].index) < 250
     assert held[found["held"].index].all()
     assert not held[found["rest"].index].any()
@@ -235,14 +235,14 @@ def test_samples_are_drawn_once_and_only_of_their_role():
     near = (found["rest"].index >= 3900) & (found["rest"].index < 4200)
     assert near.mean() > 0.3
     assert found["rest"].weight[near].sum() == pytest.approx(300 / 5000, abs=0.03)
-    all_ = draw({"all": held | True}, {"all": 9000}, blocks, seed=0)["all"]
+    all_ = draw_single_samples({"all": held | True}, {"all": 9000}, blocks, seed=0)["all"]
     assert np.array_equal(all_.index, np.arange(5000))
     assert all_.mean(np.arange(5000.0)) == (pytest.approx(2499.5), 0.0)
 
 
 def test_the_same_seed_watches_the_same_and_another_does_not():
     signal = structured((96, 96), places((96, 96))["middle"])
-    one, again, other = (measure(signal, Spread(SAMPLES, seed)) for seed in (0, 0, 1))
+    one, again, other = (make_measurement(signal, Spread(SAMPLES, seed)) for seed in (0, 0, 1))
     assert torch.equal(one.index, again.index)
     assert not torch.equal(one.index, other.index[: len(one.index)])
     assert torch.equal(one.target_power, again.target_power)
@@ -250,7 +250,7 @@ def test_the_same_seed_watches_the_same_and_another_does_not():
 
 def test_small_grids_are_measured_whole():
     signal = signals.array(np.random.default_rng(0).normal(size=(30, 30)))
-    assert measure(signal, Spread(1000)).index is None
+    assert make_measurement(signal, Spread(1000)).index is None
     with pytest.raises(InputError, match="at least 64 samples to measure, got 10; pass a larger number"):
         Spread(10)
 
@@ -258,7 +258,7 @@ def test_small_grids_are_measured_whole():
 def test_bands_that_tiles_cannot_tell_apart_are_joined():
     signal = structured((96, 96), places((96, 96))["middle"])
     for bands in ([0, 200], [0, 1, 2, 3, 4, 70], [0.0, *np.arange(0.5, 60)]):
-        part = measure(signal, Spread(SAMPLES), ot.spectra.Bands(tuple(bands)))
+        part = make_measurement(signal, Spread(SAMPLES), ot.spectra.Bands(tuple(bands)))
         half = row_of(part, 0.5 * signal.values + 0.5 * signal.values.mean(0))["residual_power"].sum(1)
         target = part.target_power.sum(1).numpy()
         held = target > 1e-6 * target.sum()
@@ -268,7 +268,7 @@ def test_bands_that_tiles_cannot_tell_apart_are_joined():
 
 def test_outputs_that_are_not_finite_make_powers_nan():
     signal = structured((96, 96), places((96, 96))["middle"])
-    part = measure(signal, Spread(SAMPLES))
+    part = make_measurement(signal, Spread(SAMPLES))
     row = part.row(torch.full((len(part.index), 1), float("inf")))
     assert np.isnan(row["residual_power"]).all()
     assert row["held_out_error"] == float("inf")
@@ -280,7 +280,7 @@ def test_a_clean_reference_and_samples_out_of_use_are_known_to_it():
     train, held = masks.alternating(noisy.geometry)
     signal = signals.array(noisy.grid_values[..., 0].numpy()).with_split(train, held)
     signal = replace(signal, clean=clean)
-    part, whole = measure(signal, Spread(SAMPLES)), measure(signal, None)
+    part, whole = make_measurement(signal, Spread(SAMPLES)), make_measurement(signal, None)
     floor = ot.scan(noisy).noise
     assert part.noise_power(floor).sum() == pytest.approx(
         float((0.1 * noisy.values).square().mean()), rel=0.5

@@ -11,7 +11,7 @@ from torch import nn
 from overtone import plots, records
 from overtone import reports as report
 from overtone.errors import InputError, RunError
-from overtone.probes import EveryStep, Observer, Probe, ProbeWarning, views
+from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
 from tests.probes.fields import tones
 
 
@@ -45,7 +45,7 @@ TROUBLES = {
 @pytest.mark.parametrize(("mood", "why"), TROUBLES.values(), ids=TROUBLES)
 def test_trouble_marks_the_row_warns_once_and_goes_on(mood, why, tmp_path):
     network = Moody()
-    with Probe(tones(), network, tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), network, tmp_path, schedule=EveryN()) as probe:
         probe(0)
         network.mood = mood
         with pytest.warns(ProbeWarning, match="Training goes on"):
@@ -65,7 +65,7 @@ def test_trouble_marks_the_row_warns_once_and_goes_on(mood, why, tmp_path):
 
 def test_strict_probes_raise(tmp_path):
     network = Moody()
-    with Probe(tones(), network, tmp_path, schedule=EveryStep(), strict=True) as probe:
+    with Probe(tones(), network, tmp_path, schedule=EveryN(), strict=True) as probe:
         probe(0)
         network.mood = fail(ValueError("no such layer"))
         with pytest.raises(ValueError, match="no such layer"):
@@ -84,7 +84,7 @@ def test_a_record_that_cannot_be_written_ends_no_training(tmp_path, monkeypatch)
         kept(self, step, row)
 
     monkeypatch.setattr(Writer, "append", full)
-    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN()) as probe:
         probe(0)
         with pytest.warns(ProbeWarning, match="expected room for the record, got a full disk"):
             probe(1)
@@ -93,14 +93,14 @@ def test_a_record_that_cannot_be_written_ends_no_training(tmp_path, monkeypatch)
     assert list(probe.record.step) == [0, 3]
     assert [fault["step"] for fault in probe.faults] == [1, 2]
     with (
-        Probe(tones(), nn.Linear(1, 1), tmp_path / "b", schedule=EveryStep(), strict=True) as strict,
+        Probe(tones(), nn.Linear(1, 1), tmp_path / "b", schedule=EveryN(), strict=True) as strict,
         pytest.raises(RunError, match="a full disk"),
     ):
         strict(1)
 
 
 def test_steps_that_go_back_are_told_and_the_same_step_twice_is_not(tmp_path):
-    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN()) as probe:
         assert probe(5)
         assert not probe(5)
         assert not probe(5, force=True)
@@ -112,7 +112,7 @@ def test_steps_that_go_back_are_told_and_the_same_step_twice_is_not(tmp_path):
 
 @pytest.mark.parametrize(("loss", "got"), [("low", "str"), (torch.ones(3), r"Tensor of shape \(3,\)")])
 def test_a_loss_is_one_number(loss, got, tmp_path):
-    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN()) as probe:
         with pytest.raises(InputError, match=f"loss: expected one number, got {got}; pass its mean, or None"):
             probe(0, loss)
         assert probe(0, torch.ones(1, requires_grad=True))
@@ -137,7 +137,7 @@ STEPS = [
 def test_a_step_is_a_whole_number_of_any_type_or_refused(step, number, tmp_path):
     view = views.graph(torch.arange(20.0)[:, None].expand(20, 4) ** 0.5, torch.arange(20.0))
     observer = Observer(view, tmp_path / "o")
-    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe, observer:
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN()) as probe, observer:
         if number is None:
             for call in (probe, observer.due, lambda step: observer.observe(step, torch.zeros(20, 1))):
                 with pytest.raises(InputError, match="step: expected a whole number of steps, 0 or more"):
@@ -154,7 +154,7 @@ def test_training_that_begins_again_begins_a_new_record_and_the_old_one_is_kept(
     """The second attempt gets further than the first: no row of one stands beside rows of the other."""
     x, y = torch.arange(20.0)[:, None].expand(20, 4) ** 0.5, torch.arange(20.0)
     watched = [views.graph(x, y, modes=5), views.filters(x, y, widths=[1.0])]
-    with Probe(watched, nn.Linear(4, 1), tmp_path, schedule=EveryStep()) as probe:
+    with Probe(watched, nn.Linear(4, 1), tmp_path, schedule=EveryN()) as probe:
         for attempt, steps in enumerate((4, 3, 7)):
             for step in range(steps):
                 if attempt == 1 and step == 0:
@@ -174,7 +174,7 @@ def test_training_that_begins_again_begins_a_new_record_and_the_old_one_is_kept(
 
 
 def test_only_nine_earlier_attempts_are_kept(tmp_path):
-    probe = Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep())
+    probe = Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN())
     with probe, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         for step in 13 * [0, 1]:
@@ -186,7 +186,7 @@ def test_only_nine_earlier_attempts_are_kept(tmp_path):
 
 
 def test_a_loss_that_is_not_a_number_is_told_from_one_that_is_unknown(tmp_path):
-    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN()) as probe:
         for step, loss in enumerate((None, 0.5, math.inf, torch.tensor(math.nan), math.nan, None)):
             probe(step, loss, math.nan)
     np.testing.assert_array_equal(probe.record.loss, [math.nan, 0.5, math.inf, math.inf, math.inf, math.nan])
@@ -199,7 +199,7 @@ def test_a_loss_that_is_not_a_number_is_told_from_one_that_is_unknown(tmp_path):
 
 @pytest.mark.parametrize("last", [None, 0.3])
 def test_a_last_row_without_a_loss_is_no_divergence(last, tmp_path):
-    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), nn.Linear(1, 1), tmp_path, schedule=EveryN()) as probe:
         for step in range(4):
             probe(step, loss=0.5 if step else None)
         probe(4, last)
@@ -217,7 +217,7 @@ def test_a_second_run_at_the_same_path_is_refused_before_anything_is_made(tmp_pa
     assert not (tmp_path / "record.sqlite").exists()
     (tmp_path / "filters.sqlite").unlink()
     Probe(both, nn.Linear(4, 1), tmp_path).close()
-    with Probe(both, nn.Linear(4, 1), tmp_path, resume_after=-1, schedule=EveryStep()) as probe:
+    with Probe(both, nn.Linear(4, 1), tmp_path, resume_after=-1, schedule=EveryN()) as probe:
         assert probe(0)
 
 
@@ -260,7 +260,7 @@ def test_a_last_row_that_could_not_be_measured_is_no_divergence_and_is_told(mood
     network = Moody()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ProbeWarning)
-        with Probe(tones(), network, tmp_path, schedule=EveryStep()) as probe:
+        with Probe(tones(), network, tmp_path, schedule=EveryN()) as probe:
             for step in range(6):
                 network.mood = mood if step > 3 else None
                 probe(step, loss=0.5)
@@ -273,7 +273,7 @@ def test_a_last_row_that_could_not_be_measured_is_no_divergence_and_is_told(mood
 
 def test_a_loss_that_is_not_a_number_is_divergence_although_its_row_could_not_be_measured(tmp_path):
     network = Moody()
-    with Probe(tones(), network, tmp_path, schedule=EveryStep()) as probe:
+    with Probe(tones(), network, tmp_path, schedule=EveryN()) as probe:
         probe(0, 0.5)
         network.mood = fail(ValueError("no such layer"))
         with pytest.warns(ProbeWarning, match="no such layer"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from overtone.probes.untouched import untouched
+from overtone._state._evaluation_mode import evaluation_mode
 
 
 class Restless(nn.Module):
@@ -30,7 +30,7 @@ def test_nothing_is_left_changed():
     network.norm.eval()
     modes = [m.training for m in network.modules()]
     before, state = fingerprint(network), torch.get_rng_state()
-    with torch.autocast("cpu", dtype=torch.bfloat16), untouched(network):
+    with torch.autocast("cpu", dtype=torch.bfloat16), evaluation_mode(network):
         assert not any(m.training for m in network.modules())
         assert not torch.is_grad_enabled()
         assert network(torch.ones(3, 2)).dtype == torch.float32
@@ -44,7 +44,7 @@ def test_nothing_is_left_changed():
 def test_restored_after_an_error_too():
     network = Restless()
     state = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match="boom"), untouched(network):
+    with pytest.raises(RuntimeError, match="boom"), evaluation_mode(network):
         network(torch.ones(3, 2))
         raise RuntimeError("boom")
     assert all(m.training for m in network.modules())

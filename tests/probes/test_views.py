@@ -141,7 +141,7 @@ class Halves:
 
 def test_a_transform_without_cross_power_reads_nan_there(tmp_path):
     x, y = cloud()
-    view = views.SampledView(x, Values(y), Halves(), name="halves", attrs={})
+    view = views.TransformView(x, Values(y), Halves(), name="halves", attrs={})
     with Probe(view, nn.Linear(6, 2).double(), tmp_path) as probe:
         probe(0)
     assert np.isnan(probe.record.cross_power).all()

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from overtone.probes import EveryStep, Group, Probe, views
+from overtone.probes import EveryN, Group, Probe, views
 from overtone.spectra.paths import Paths
 
 STEPS, SAMPLES = 4, 51
@@ -53,7 +53,7 @@ def watch(folder, processes, wrap=lambda body: body, ails=False, several=False):
     seen = [graph, views.layers(graph, ["0", "2"]), views.paths(Paths.straight(x[:6], x[6:12]))]
     watched = seen if several else graph
     forward = ailing(model) if ails else None
-    probe = Probe(watched, model, folder, schedule=EveryStep(), processes=processes, forward=forward)
+    probe = Probe(watched, model, folder, schedule=EveryN(), processes=processes, forward=forward)
     with probe:
         for step in range(STEPS + 1):
             probe(step)

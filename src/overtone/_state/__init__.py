@@ -1,3 +1,3 @@
 """Everything that a call of a network may change, remembered and put back."""
 
-from overtone._state.snapshot import Snapshot as Snapshot
+from overtone._state._snapshot import Snapshot as Snapshot

@@ -22,7 +22,7 @@ from overtone.nn import Activation, Field
 from overtone.planning import Budget, measure_noise
 from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
-from overtone.probes.evaluate import chunk_size, predict
+from overtone.probes._evaluator import chunk_size, predict
 from overtone.theory import kernel_regression as twin
 from overtone.theory.kernel_regression.krylov import Krylov
 

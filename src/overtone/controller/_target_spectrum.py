@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.planning._bandwidth import SAMPLING
-from overtone.probes.measurement import Measurement
-from overtone.probes.spread_measurement import SpreadMeasurement
+from overtone.probes._grid_measurement import GridMeasurement
+from overtone.probes._spread_measurement import SpreadMeasurement
 from overtone.signals import Grid
 from overtone.spectra import NoiseFloor, NoiseVerdict
 
@@ -35,7 +35,7 @@ class TargetSpectrum:
         clean: Whether there is certainly no noise.
     """
 
-    def __init__(self, measurement: Measurement | SpreadMeasurement, noise: NoiseFloor) -> None:
+    def __init__(self, measurement: GridMeasurement | SpreadMeasurement, noise: NoiseFloor) -> None:
         self.target = measurement.target_power.cpu().numpy()
         self.clean = noise.verdict is NoiseVerdict.CLEAN
         found = np.nan_to_num(measurement.noise_power(noise))

@@ -21,7 +21,7 @@ from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
 from overtone.planning import recommend_bandwidth
 from overtone.probes import LogSchedule, Spread, Window
-from overtone.probes.views.grid import measure
+from overtone.probes.views._grid import make_measurement
 from overtone.signals import Geometry, Signal, require_grid
 from overtone.spectra import NoiseFloor
 
@@ -63,7 +63,7 @@ class Control:
         if noise is None or window is None:
             raise InputError("a noise floor and a window", "none", "leave the controller out", "controller")
         self._unit = signal.geometry.frequency_unit
-        spectrum = TargetSpectrum(measure(replace(signal, clean=None), window), noise)
+        spectrum = TargetSpectrum(make_measurement(replace(signal, clean=None), window), noise)
         wanted = recommend_bandwidth(signal, noise).bandwidth
         lever = EncodingBandwidth.of(field, spectrum.begin(wanted, field.bandwidth))
         rule = stopping_rule_for(signal, spectrum) if stop else None

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from overtone import records
 from overtone import reports as report
+from overtone._state._evaluation_mode import evaluation_mode
 from overtone._training import Ending, Outcome
 from overtone.fitting.directory import RunDirectory
 from overtone.nn import Field
-from overtone.probes.evaluate import chunk_size, predict
-from overtone.probes.untouched import untouched
+from overtone.probes._evaluator import chunk_size, predict
 from overtone.signals import Geometry, Signal
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Run:
 
     def predict(self) -> Tensor:
         """The network's values (N, C) at every sample, in the signal's units."""
-        with untouched(self.network):
+        with evaluation_mode(self.network):
             return predict(self.network, self.signal.geometry, None, chunk=chunk_size(self.network, 1.0))
 
     def report(self, path: str | Path | None = None) -> Path:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from overtone import Probe
 from overtone._utils.optional import require
 from overtone._utils.seeding import derive, generator
-from overtone.probes import EveryStep, views
+from overtone.probes import EveryN, views
 from overtone.records import metrics as derived
 from overtone.spectra import clouds as cloud
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -51,7 +51,7 @@ def apart(network: nn.Module, inputs: Tensor, labels: Tensor, dealt: bool, seed:
     shown = inputs[order] if dealt else inputs
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     watched = views.filters(shown, labels, features=rows, widths=width)
-    with Probe(watched, network, schedule=EveryStep(2)) as probe:
+    with Probe(watched, network, schedule=EveryN(2)) as probe:
         for step in range(steps + 1):
             probe(step, force=step == steps)
             optimizer.zero_grad()

@@ -1,0 +1,82 @@
+"""Measure without touching: evaluate a network and leave everything about it as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules import module as shared
+from torch.nn.utils import parametrize
+
+from overtone._state import Snapshot
+
+_HOOKS = (shared._global_forward_hooks, shared._global_forward_pre_hooks)
+"""Hooks that every module calls."""
+
+
+@contextmanager
+def evaluation_mode(
+    network: nn.Module, others: Iterable[nn.Module] = (), memory: float = 1.0
+) -> Iterator[None]:
+    """Put networks in eval mode without gradients, autocast or compiled code, and restore all that may change.
+
+    Restored are parameters, buffers, gradients and other tensors bit by bit with their versions, so that a backward
+    pass that waits for them still runs; the train/eval flag of every submodule; attributes, counters, caches and
+    hooks; and the random generators of PyTorch, NumPy, Python and the network's own.
+
+    Args:
+        network: The network to be evaluated inside the `with` block.
+        others: Networks that are called along with it.
+        memory: GiB that copies of tensors may take; larger tensors are watched, not copied.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: If something has changed that cannot be put back.
+    """
+    networks = (network, *others)
+    modules = [module for root in networks for module in root.modules()]
+    tensors = [t for root in networks for t in (*root.parameters(), *root.buffers())]
+    with ExitStack() as stack:
+        stack.callback(Snapshot((*networks, *_HOOKS), memory).restore)
+        stack.enter_context(torch.inference_mode(any(t.is_inference() for t in tensors)))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(_interpreted(modules))
+        stack.enter_context(_nothing_cached())
+        for kind in sorted({t.device.type for t in tensors} | {"cpu"}):
+            if torch.amp.is_autocast_available(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        for root in networks:
+            with contextlib.suppress(NotImplementedError):
+                root.eval()
+        yield
+
+
+@contextmanager
+def _interpreted(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Neither torch.compile nor TorchScript compiles anything for shapes that training never has."""
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if any(isinstance(module, torch.jit.ScriptModule) for module in modules):
+            stack.enter_context(torch.jit.optimized_execution(False))
+        yield
+
+
+@contextmanager
+def _nothing_cached() -> Iterator[None]:
+    """Neither autocast nor `parametrize.cached` keeps weights that were found without gradients."""
+    enabled = torch.is_autocast_cache_enabled()
+    counted, cache = parametrize._cache_enabled, parametrize._cache
+    torch.set_autocast_cache_enabled(False)
+    parametrize._cache_enabled, parametrize._cache = 0, {}
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(enabled)
+        parametrize._cache_enabled, parametrize._cache = counted, cache

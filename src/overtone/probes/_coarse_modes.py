@@ -1,0 +1,271 @@
+"""The low frequencies of a whole grid: exact for known values, estimated from drawn samples for others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import fft
+from torch import Tensor
+
+from overtone._utils.seeding import generator
+from overtone.probes._spread_sampling import SingleSamples
+from overtone.spectra._grid_modes import GridModes
+
+WORK, MEMORY = 1 << 30, 1 << 25
+"""Products of a drawn sample and a mode that one row may take, and numbers that may be kept for them."""
+
+_CELLS, _CHUNK, _ROWS = 64, 1 << 22, 512
+
+
+@final
+@dataclass(frozen=True)
+class PowerEstimate:
+    """Power per band and channel of what is known at drawn samples only.
+
+    Attributes:
+        power: (band, channel) float64, unbiased, but never below its own standard error: what is too little to be seen
+            is not called nothing.
+        error: (band, channel) its standard error.
+        cross: (band, channel) product with the known values' modes.
+    """
+
+    power: Tensor
+    error: Tensor
+    cross: Tensor
+
+
+@final
+class CoarseModes:
+    """The modes of a whole grid below a frequency.
+
+    With orthonormal real modes phi_k, coefficients of known values t are sums over the whole grid; those of a residual
+    r known at samples i, drawn independently with probability p_i, are m_k = sum_i u_i r_i phi_k(i) with u_i in
+    proportion to 1 / p_i. E m_k^2 = c_k^2 + Var m_k, and sum_i (1 - p_i) (u_i r_i phi_k(i))^2 estimates Var m_k: the
+    difference estimates the power c_k^2 without bias. Of the residual only what a straight line through the known
+    values does not explain is left to chance: at the start, where nothing is learned, that is nothing.
+
+    Args:
+        lattice: Of the whole grid.
+        cuts: (B,) ascending frequencies: band b holds the modes from cuts[b - 1], or 0, to below cuts[b].
+        roles: The drawn samples; together their roles make the grid.
+        seed: Seeds which of them are left out where all would be too much work.
+    """
+
+    def __init__(self, lattice: GridModes, cuts: Tensor, roles: list[SingleSamples], seed: int) -> None:
+        self._lattice = lattice
+        index = np.concatenate([role.index for role in roles])
+        chance = np.concatenate([role.chance for role in roles])
+        waves = [_waves(lattice, axis, float(cuts[-1])) for axis in range(len(lattice.shape))]
+        modes = math.prod(len(frequency) for _, _, frequency in waves)
+        kept = sum(len(frequency) for _, _, frequency in waves)
+        part = min(1.0, min(WORK / modes, MEMORY / kept) / max(1, len(index)))
+        used = generator(seed, "watch", "coarse").random(len(index)) < part
+        self._used = torch.from_numpy(np.flatnonzero(used))
+        weight = (
+            np.concatenate([role.weight * (role.members / lattice.samples) for role in roles])[used] / part
+        )
+        self._weight = torch.from_numpy(weight)
+        self._open = torch.from_numpy(1 - chance[used] * part)
+        places = np.unravel_index(index[used], lattice.shape)
+        self._values = [
+            torch.cat(
+                [
+                    _table(lattice, axis, part, *wave[:2]).float()
+                    for part in torch.from_numpy(place).split(_ROWS)
+                ]
+            )
+            for axis, (place, wave) in enumerate(zip(places, waves, strict=True))
+        ]
+        self._waves = waves
+        self._cells = torch.from_numpy(_cells(places, lattice.shape))
+        square = torch.zeros((), dtype=torch.float64, device="cpu")
+        for _, _, frequency in waves:
+            square = square[..., None] + frequency.square()
+        self._frequency = square.sqrt().reshape(-1)
+        self.divide(cuts)
+
+    def divide(self, cuts: Tensor, mean_apart: bool = True) -> None:
+        """Divide the modes into other bands.
+
+        Args:
+            cuts: (B,) ascending frequencies up to the last of before.
+            mean_apart: Whether the mean is a band of its own; the second holds it otherwise, and the first nothing.
+        """
+        self._bands = len(cuts)
+        self._owner = torch.bucketize(self._frequency, cuts, right=True)
+        if not mean_apart:
+            self._owner = self._owner.clamp(min=1)
+        self._sizes: Tensor | None = None
+
+    @property
+    def modes(self) -> Tensor:
+        """(band,) how many modes each band has."""
+        return torch.bincount(self._owner, minlength=self._bands + 1)[: self._bands].double()
+
+    def exact(self, values: Tensor) -> Tensor:
+        """Coefficients (mode, C) of values known everywhere, (N, C)."""
+        shape, channels = self._lattice.shape, values.shape[1]
+        whole = values.detach().cpu().numpy().reshape(*shape, channels)
+        rows = max(1, _CHUNK // max(1, whole[0].size)) if len(shape) > 1 else shape[0]
+        parts = []
+        for begin in range(0, shape[0], rows):
+            part = whole[begin : begin + rows].astype(np.float64)
+            for axis in range(len(shape) - 1, 0, -1):
+                part = self._along(part, axis)
+            parts.append(part)
+        return torch.from_numpy(self._along(np.concatenate(parts), 0).reshape(-1, channels).copy())
+
+    def _along(self, field: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        """The modes along one axis in place of its samples."""
+        n, (k, sine, _) = field.shape[axis], self._waves[axis]
+        if not self._lattice.periodic[axis]:
+            return np.take(fft.dct(field, norm="forward", axis=axis), k, axis) * _size(
+                n, k, False, axis, field.ndim
+            )
+        modes = np.take(fft.rfft(field, norm="forward", axis=axis), k, axis)
+        shown = sine.numpy().reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+        return np.where(shown, -modes.imag, modes.real) * _size(n, k, True, axis, field.ndim)
+
+    def power(self, coefficients: Tensor, other: Tensor | None = None) -> Tensor:
+        """(band, channel) power of coefficients (mode, C), or their product with others."""
+        product = coefficients * (coefficients if other is None else other)
+        found = torch.zeros(self._bands + 1, product.shape[1], dtype=torch.float64, device="cpu")
+        return found.index_add_(0, self._owner, product.double())[:-1]
+
+    def doubt(self, values: Tensor) -> float:
+        """Variance of a mode's coefficient where values (M, C) at the drawn samples are all that is known.
+
+        Modes that err together, because the doubt comes from one place, count for more.
+        """
+        seen = values[self._used].double()
+        noise = (self._open[:, None] * (self._weight[:, None] * (seen - self._mean(seen))).square()).sum(1)
+        return float(noise.sum()) * math.sqrt(_clumping(noise, self._cells))
+
+    def estimate(self, residual: Tensor, values: Tensor, known: Tensor) -> PowerEstimate:
+        """Power of a residual.
+
+        Args:
+            residual: (M, C) at the drawn samples, role by role.
+            values: (M, C) the known values there.
+            known: (mode, C) their coefficients.
+        """
+        if not self._bands:
+            none = torch.zeros(0, residual.shape[1], dtype=torch.float64, device="cpu")
+            return PowerEstimate(none, none, none)
+        seen, beside = residual[self._used].double(), values[self._used].double()
+        scale = float(seen.abs().max()) or 1.0
+        seen, beside = seen / scale, beside - self._mean(beside)
+        level, weight = self._mean(seen), self._weight[:, None]
+        spread = (weight * beside.square()).sum(0)
+        slope = (weight * beside * (seen - level)).sum(0) / torch.where(spread > 0, spread, 1.0)
+        rest = seen - level - slope * beside
+        load = weight * rest
+        noise = self._open[:, None] * load.square()
+        found = self._project(load) + slope * known
+        found[0] = found[0] + level - slope * known[0]
+        if self._sizes is None:
+            self._sizes = torch.cat([self._squares(part) for part in self._parts()])
+        doubt, left = self._sizes.T @ noise, self.power(found)
+        clump = _clumping(noise.sum(1), self._cells)
+        each = doubt / self.modes.clamp_min(1)[:, None]
+        error = (clump * each * (2 * doubt + 4 * left)).sqrt()
+        power = left - doubt
+        return PowerEstimate(
+            torch.maximum(power, error) * scale**2, error * scale**2, self.power(found, known) * scale
+        )
+
+    def _mean(self, values: Tensor) -> Tensor:
+        return (self._weight[:, None] * values).sum(0) / self._weight.sum()
+
+    def _parts(self) -> list[slice]:
+        """Drawn samples, as many at a time as fit into a small memory."""
+        rest = math.prod(t.shape[1] for t in self._values[1:])
+        rows = max(1, _CHUNK // max(rest, self._values[0].shape[1]))
+        return [slice(begin, begin + rows) for begin in range(0, len(self._used), rows)]
+
+    def _across(self, part: slice) -> Tensor:
+        """(M, modes of all axes but the first) values of the modes along these at some samples."""
+        found = torch.ones(len(self._used[part]), 1, dtype=torch.float32, device="cpu")
+        for table in self._values[1:]:
+            found = (found[:, :, None] * table[part][:, None, :]).flatten(1)
+        return found
+
+    def _project(self, load: Tensor) -> Tensor:
+        """(mode, C) sums over samples of the load (M, C) times each mode."""
+        first, load = self._values[0], load.float()
+        rest = math.prod(t.shape[1] for t in self._values[1:])
+        found = torch.zeros(load.shape[1], first.shape[1], rest, dtype=torch.float64, device="cpu")
+        for part in self._parts():
+            across = self._across(part)
+            for channel in range(load.shape[1]):
+                found[channel] += (first[part] * load[part, channel, None]).T @ across
+        return found.flatten(1).T
+
+    def _squares(self, part: slice) -> Tensor:
+        """(M, band) float64 sum of the squares of a band's modes at some samples."""
+        inside = self._owner.reshape(self._values[0].shape[1], -1)
+        across, first = self._across(part).square(), self._values[0][part].square()
+        found = torch.zeros(len(across), self._bands + 1, dtype=torch.float64, device="cpu")
+        for mode, owner in enumerate(inside):
+            sums = torch.zeros(len(across), self._bands + 1, dtype=torch.float32, device="cpu")
+            found += first[:, mode, None] * sums.index_add_(1, owner, across)
+        return found[:, :-1]
+
+
+def _waves(lattice: GridModes, axis: int, limit: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Numbers k, whether each is a sine, and frequencies of the modes along an axis below a limit."""
+    n, step = lattice.shape[axis], lattice.step(axis)
+    top = n // 2 if lattice.periodic[axis] else n - 1
+    k = torch.arange(min(top, math.ceil(limit / step)) + 1, device="cpu")
+    sine = torch.zeros_like(k, dtype=torch.bool)
+    if lattice.periodic[axis]:
+        pairs = k[(k > 0) & (2 * k < n)]
+        k, sine = torch.cat([k, pairs]), torch.cat([sine, torch.ones_like(pairs, dtype=torch.bool)])
+    below = k * step < limit
+    return k[below], sine[below], k[below].double() * step
+
+
+def _size(n: int, k: Tensor, wraps: bool, axis: int, axes: int) -> NDArray[np.float64]:
+    """What makes SciPy's coefficients along an axis those of modes of mean square 1."""
+    alone = (k == 0) | (2 * k == n) if wraps else k == 0
+    size = np.where(alone.numpy(), 1.0, math.sqrt(2.0))
+    return np.asarray(size.reshape([-1 if a == axis else 1 for a in range(axes)]))
+
+
+def _table(lattice: GridModes, axis: int, place: Tensor, k: Tensor, sine: Tensor) -> Tensor:
+    """(M, modes) float64 values of an axis' modes at places, of mean square 1 over the axis."""
+    n = lattice.shape[axis]
+    if lattice.periodic[axis]:
+        angle = (2 * math.pi / n) * ((place[:, None] * k) % n).double()
+        alone = (k == 0) | (2 * k == n)
+    else:
+        angle = (math.pi / (2 * n)) * (((2 * place[:, None] + 1) * k) % (4 * n)).double()
+        alone = k == 0
+    return torch.where(sine, angle.sin(), angle.cos()) * torch.where(alone, 1.0, math.sqrt(2.0)).double()
+
+
+def _cells(places: tuple[NDArray[np.int64], ...], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Which of 64 equal cells of the grid each sample lies in."""
+    each = round(_CELLS ** (1 / sum(n > 1 for n in shape)))
+    cell = np.zeros(len(places[0]), dtype=np.int64)
+    for place, n in zip(places, shape, strict=True):
+        if n > 1:
+            cell = cell * each + place * each // n
+    return cell
+
+
+def _clumping(noise: Tensor, cells: Tensor) -> float:
+    """How many times less of the grid the doubt comes from than all of it: 1 if evenly from everywhere, 64 at most.
+
+    Modes are independent of each other only where their doubt comes from everywhere; what comes from one place makes
+    them all err together.
+    """
+    parts = torch.zeros(_CELLS, dtype=torch.float64, device="cpu")
+    parts.index_add_(0, cells.clamp(max=_CELLS - 1), noise.double())
+    whole = float(parts.sum())
+    return float(_CELLS * parts.square().sum() / whole**2) if whole > 0 else 1.0

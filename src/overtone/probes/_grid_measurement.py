@@ -1,0 +1,215 @@
+"""Spectra and errors of a prediction on a window of a signal's grid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals import Grid, Signal
+from overtone.signals.blocks import Blocks
+from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
+from overtone.spectra._grid import describe
+
+LEAST = 0.25
+"""Share of the mean variation over the grid that the central block has to hold to be taken."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A contiguous block of a grid: `shape` samples beginning at `start`, per axis."""
+
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @staticmethod
+    def whole(grid: Grid) -> Window:
+        """The window that is the grid itself."""
+        return Window((0,) * len(grid.shape), grid.shape)
+
+    @staticmethod
+    def central(grid: Grid, samples: int) -> Window:
+        """The central block of at most `samples` samples with the grid's proportions.
+
+        Args:
+            grid: The grid.
+            samples: How many samples may be measured; the whole grid if it has no more than that.
+
+        Returns:
+            The window; at least 2 samples along each axis longer than 1.
+        """
+        if samples < 1:
+            raise InputError(
+                "at least one sample to measure", f"{samples}", "pass a larger number", "samples"
+            )
+        if grid.samples <= samples:
+            return Window.whole(grid)
+        long = sum(n > 1 for n in grid.shape)
+        factor = (samples / grid.samples) ** (1 / long)
+        shape = [min(n, max(2, math.floor(n * factor))) for n in grid.shape]
+        for axis in sorted(range(len(shape)), key=shape.__getitem__, reverse=True):
+            others = math.prod(shape) // shape[axis]
+            shape[axis] = min(shape[axis], max(2, samples // others))
+        return Window(tuple((n - w) // 2 for n, w in zip(grid.shape, shape, strict=True)), tuple(shape))
+
+    @staticmethod
+    def where_it_varies(values: Tensor, grid: Grid, samples: int) -> Window:
+        """The central block, or, where the values hardly vary in it, that in which they vary most.
+
+        Args:
+            values: (N, C) values on the grid.
+            grid: The grid.
+            samples: How many samples the block may have; the whole grid if it has no more than that.
+        """
+        central = Window.central(grid, samples)
+        if central.covers(grid):
+            return central
+        counts = tuple(
+            1 if w == n else math.ceil(2 * n / w) for n, w in zip(grid.shape, central.shape, strict=True)
+        )
+        blocks = Blocks.of(values, grid.shape, counts)
+        varies = blocks.variation.reshape(counts)
+        if varies[tuple(m // 2 for m in counts)] >= LEAST * varies.mean():
+            return central
+        best = np.unravel_index(int(varies.argmax()), counts)
+        start = tuple(
+            min(max(0, round(float(edges[b] + edges[b + 1] - w) / 2)), n - w)
+            for edges, b, w, n in zip(blocks.edges, best, central.shape, grid.shape, strict=True)
+        )
+        return Window(start, central.shape)
+
+    def covers(self, grid: Grid) -> bool:
+        """Whether the window is the whole grid."""
+        return self.shape == grid.shape
+
+    def restrict(self, grid: Grid) -> Grid:
+        """The geometry of the block. An axis that is cut is no longer periodic."""
+        return Grid(
+            self.shape,
+            grid.spacing,
+            tuple(o + s * d for o, s, d in zip(grid.origin, self.start, grid.spacing, strict=True)),
+            grid.units,
+            tuple(p and w == n for p, w, n in zip(grid.periodic, self.shape, grid.shape, strict=True)),
+        )
+
+    def index(self, grid: Grid) -> Tensor:
+        """Flat row-major indices, in the full grid, of the block's samples: (M,) int64."""
+        flat = torch.zeros((), dtype=torch.int64, device="cpu")
+        for n, start, width in zip(grid.shape, self.start, self.shape, strict=True):
+            flat = flat[..., None] * n + torch.arange(start, start + width, device="cpu")
+        return flat.reshape(-1)
+
+
+class GridMeasurement:
+    """Compares predictions with a signal; built once, used for every row.
+
+    Args:
+        signal: What is being learned.
+        window: The part of the grid that is measured.
+        bands: Frequency bands; the default of `spectra.Bands.log` if None.
+
+    Attributes:
+        index: Flat indices of the measured samples, or None if they are all.
+        grid: Geometry of the window.
+        bands: The bands.
+        transform: From the window's values to their power.
+        target: (M, C) the signal's values on the window.
+        target_power: (band, channel) float64 power of the signal.
+        estimator: How the power is found.
+        geometry: Attributes of what is measured.
+    """
+
+    def __init__(self, signal: Signal, window: Window, bands: Bands | None = None) -> None:
+        self._signal = signal
+        self.index = None if window.covers(signal.geometry) else window.index(signal.geometry)
+        self.grid = window.restrict(signal.geometry)
+        self.transform = GridTransform(self.grid.shape, self.grid.spacing, self.grid.periodic, bands)
+        self.bands, self.estimator = self.transform.bands, describe(self.transform.lattice)
+        self.target = self._take(signal.values)
+        self._clean = None if signal.clean is None else self._take(signal.clean)
+        self._coefficients = self.transform.coefficients(self._on_grid(self.target))
+        self.target_power = self.transform.power(self._coefficients)
+        self._parts = self._error_parts()
+        self.geometry: dict[str, Any] = {
+            "measured_whole": self.index is None,
+            "measured_shape": list(self.grid.shape),
+            "measured_start": list(window.start),
+        }
+
+    def row(self, prediction: Tensor) -> dict[str, Any]:
+        """The measured part of a row.
+
+        Args:
+            prediction: (M, C) values at the window's samples, in the signal's units. If any is not finite, every
+                power is NaN.
+
+        Returns:
+            `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats.
+        """
+        residual = self.target - prediction.to(self.target.dtype)
+        row: dict[str, Any] = {}
+        if bool(residual.isfinite().all()):
+            coefficients = self.transform.coefficients(self._on_grid(residual))
+            cross = self.target_power - self.transform.cross(coefficients, self._coefficients)
+            row = {
+                "residual_power": self.transform.power(coefficients).numpy(),
+                "cross_power": cross.numpy(),
+            }
+        else:
+            row["residual_power"] = np.full(tuple(self.target_power.shape), math.nan)
+        square = squared_errors(self.target, prediction)
+        for name, part in self._parts.items():
+            row[name] = float(square[part].mean())
+        if self._clean is not None:
+            row["clean_error"] = float(squared_errors(self._clean, prediction).mean())
+        return row
+
+    def noise_power(self, noise: NoiseFloor) -> np.ndarray:
+        """The noise per band and channel: exact where the clean signal is known, NaN where nobody can tell."""
+        if self._clean is not None:
+            return self.transform.power(
+                self.transform.coefficients(self._on_grid(self.target - self._clean))
+            ).numpy()
+        share = (self.transform.modes.double() / self.transform.modes.sum()).numpy()[:, None]
+        return np.asarray(share * noise_variance(noise))
+
+    def _take(self, values: Tensor) -> Tensor:
+        return values if self.index is None else values[self.index]
+
+    def _on_grid(self, values: Tensor) -> Tensor:
+        return values.reshape(*self.grid.shape, -1)
+
+    def _error_parts(self) -> dict[str, Tensor]:
+        """Positions within the window of the samples that each error is taken over."""
+        masks = {"train_error": trained_mask(self._signal), "held_out_error": self._signal.held_out}
+        parts = {
+            name: self._take(mask).nonzero().squeeze(-1) for name, mask in masks.items() if mask is not None
+        }
+        return {name: part for name, part in parts.items() if part.numel()}
+
+
+def noise_variance(noise: NoiseFloor) -> np.ndarray:
+    """(channel,) variance of the noise: 0 where there certainly is none, NaN where nobody can tell."""
+    variance = np.square(np.asarray(noise.std, dtype=np.float64))
+    if noise.verdict is NoiseVerdict.NOISE:
+        return variance
+    return np.full_like(variance, 0.0 if noise.verdict is NoiseVerdict.CLEAN else math.nan)
+
+
+def squared_errors(values: Tensor, prediction: Tensor) -> Tensor:
+    """(M,) float64 square errors, averaged over channels."""
+    return (values - prediction.to(values.dtype)).double().square().mean(dim=1)
+
+
+def trained_mask(signal: Signal) -> Tensor:
+    """(N,) bool: samples that are neither held out nor ignored."""
+    mask = torch.ones(signal.geometry.samples, dtype=torch.bool, device="cpu")
+    for out in (signal.held_out, signal.ignored):
+        if out is not None:
+            mask &= ~out
+    return mask

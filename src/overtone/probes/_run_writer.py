@@ -1,0 +1,390 @@
+"""Run writer: the records of one run, one for each view, with their faults."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import re
+import sqlite3
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from overtone.errors import InputError
+from overtone.probes._view import Row, View, learned_frequency
+from overtone.probes.loggers._loggers import Logger
+from overtone.records import Header, Writer, load
+from overtone.records.schema import NOT_FINITE
+
+if TYPE_CHECKING:
+    import xarray
+
+
+_MOST_KEPT = 9
+
+
+class RecordWriter(Protocol):
+    """What a record's writer can do."""
+
+    @property
+    def header(self) -> Header:
+        """What the record was opened with."""
+
+    def append(self, step: int, row: Mapping[str, ArrayLike]) -> None:
+        """Add the row of one step."""
+
+    def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
+        """Keep an array."""
+
+    def annotate(self, **attrs: Any) -> None:
+        """Set attributes."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+OpenRecord = Callable[[Path, Callable[[], Header]], RecordWriter]
+"""Opens a record's file; the header is made only where it is needed."""
+
+
+def create_record(path: Path, header: Callable[[], Header]) -> RecordWriter:
+    """A new record."""
+    return Writer.create(path, header())
+
+
+def check_no_records(paths: Iterable[Path]) -> None:
+    """Refuse to begin where records lie, before any is made.
+
+    Raises:
+        InputError: If there is one.
+    """
+    for path in paths:
+        if path.exists() and (path.is_dir() or path.stat().st_size):
+            raise InputError(
+                "a path without a record",
+                "an existing one",
+                "pass another path=, or remove it; a Probe goes on with it by resume_after=",
+                str(path),
+            )
+
+
+def keep(path: Path) -> Path | None:
+    """Copy a record to `NAME~1.sqlite` beside it, or `~2` and so on up to `~9`, a name that no view can have.
+
+    Args:
+        path: A record; it may be open.
+
+    Returns:
+        The copy, or None if all names are taken.
+    """
+    names = (path.with_name(f"{path.stem}~{number}{path.suffix}") for number in range(1, _MOST_KEPT + 1))
+    free = next((name for name in names if not name.exists()), None)
+    if free is not None:
+        with (
+            contextlib.closing(sqlite3.connect(path)) as old,
+            contextlib.closing(sqlite3.connect(free)) as new,
+        ):
+            old.backup(new)
+    return free
+
+
+def restart_record(path: Path, sink: RecordWriter, step: int) -> tuple[RecordWriter, Path | None]:
+    """A record whose training has begun again at a step: what it holds is kept, later rows are dropped.
+
+    Args:
+        path: Its file.
+        sink: Writes it; closed here.
+        step: The first step of what follows.
+
+    Returns:
+        Where rows go from now on, and the copy of what was there, if any.
+    """
+    if not isinstance(sink, Writer):
+        return sink, None
+    sink.close()
+    kept = keep(path)
+    return Writer.resume(path, last_step=step - 1), kept
+
+
+def resume_record(last_step: int) -> OpenRecord:
+    """Existing records, from which rows after `last_step` are dropped."""
+
+    def opened(path: Path, header: Callable[[], Header]) -> RecordWriter:
+        del header
+        return Writer.resume(path, last_step=last_step)
+
+    return opened
+
+
+def discard_rows(path: Path, header: Callable[[], Header]) -> RecordWriter:
+    """Nothing is written."""
+    del path
+    return _Nowhere(header())
+
+
+@final
+class _Nowhere:
+    def __init__(self, header: Header) -> None:
+        self.header = header
+
+    def append(self, step: int, row: Mapping[str, ArrayLike]) -> None:
+        """Nothing."""
+
+    def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
+        """Nothing."""
+
+    def annotate(self, **attrs: Any) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class ProbeWarning(UserWarning):
+    """A probe had trouble of its own; training goes on and the row is marked."""
+
+
+@final
+class RunWriter:
+    """The records of one run, one per view, with what went wrong.
+
+    A row that cannot be measured, or for which the outputs are not finite, is written as NaN; its step and reason are
+    kept in `faults` and in the attribute `faults` of the record, and a `ProbeWarning` is given once.
+
+    Args:
+        views: The views, with distinct names.
+        path: Run directory or `.sqlite` file of the first view's record; the others lie beside it. A temporary
+            directory if None.
+        attrs: Further attributes of every record.
+        opened: Opens a record.
+        loggers: Who else gets every row.
+        strict: Raise instead of warning, except for outputs that are not finite.
+        elapsed: Seconds that a resumed run had already taken.
+
+    Attributes:
+        path: File of the first view's record.
+        paths: File of every view's record, by name.
+        faults: One dict a fault, with `step`, `view` and `why`.
+        highest_learned: Of the first view at the last row, see `view.reach`.
+
+    Raises:
+        InputError: If names clash or are no file names, or a record exists.
+        RunError: If a record cannot be written.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        path: str | Path | None,
+        attrs: Mapping[str, Any],
+        *,
+        opened: Open = create_record,
+        loggers: Sequence[Logger] = (),
+        strict: bool = False,
+        elapsed: float = 0.0,
+    ) -> None:
+        self.path = _record_path(path)
+        self.paths = _paths(self.path, [view.name for view in views])
+        self._loggers = tuple(loggers)
+        self._began = time.perf_counter() - elapsed
+        self._strict, self._warned = strict, False
+        self._steps: tuple[int, int] | None = None
+        self._writes, self._restarted = opened is not discard_rows, False
+        self.faults: list[dict[str, Any]] = []
+        self.highest_learned = math.nan
+        self.latest: Row = {}
+        self._margins: dict[str, dict[str, Any]] = {}
+        self._sinks: dict[str, RecordWriter] = {}
+        if opened is create_record:
+            check_no_records(self.paths.values())
+        try:
+            for view in views:
+                header = functools.partial(view.header, attrs)
+                self._sinks[view.name] = opened(self.paths[view.name], header)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began, over all its sessions."""
+        return time.perf_counter() - self._began
+
+    @property
+    def records(self) -> dict[str, xarray.Dataset]:
+        """What has been recorded so far, by view."""
+        return {name: load(path) for name, path in self.paths.items()}
+
+    def recorded(self, step: int) -> bool:
+        """Whether this very step was recorded last, as happens when several batches make one optimizer step."""
+        return step == self.last
+
+    @property
+    def last(self) -> int | None:
+        """The step recorded last, None before the first."""
+        return None if self._steps is None else self._steps[1]
+
+    def append(self, step: int, extra: Mapping[str, float], measure: Mapping[str, Callable[[], Row]]) -> None:
+        """Write a row to every record.
+
+        A step at or before the first one, after others, is a training that begins again: see `begin_again`.
+
+        Args:
+            step: Above every step so far.
+            extra: What all records share: `loss`, `learning_rate`.
+            measure: Finds the measured part of the row, by view.
+
+        Raises:
+            Exception: Whatever goes wrong, if strict.
+        """
+        if self._steps is not None and self._steps[0] < self._steps[1] and step <= self._steps[0]:
+            self.begin_again(step, self._steps[1])
+        self._steps = (step if self._steps is None else min(step, self._steps[0]), step)
+        moment = self.elapsed
+        for place, (name, sink) in enumerate(self._sinks.items()):
+            row = self._measured(step, name, measure[name])
+            if place == 0:
+                self.highest_learned = learned_frequency(sink.header, row["residual_power"])
+            row |= {**extra, "time": moment}
+            if place == 0:
+                self.latest = row
+            self.guard(step, name, functools.partial(sink.append, step, row))
+            for logger in self._loggers:
+                self.guard(step, name, functools.partial(logger.row, name, sink.header, step, row))
+
+    def begin_again(self, step: int, last: int) -> None:
+        """Drop the rows from a step on, after copying the records, and say so.
+
+        The copies lie beside the records (`record~1.sqlite`); the attribute `restarts` lists them.
+
+        Args:
+            step: The first step of what follows.
+            last: The step recorded last.
+        """
+        copies: dict[str, str | None] = {}
+        for name, sink in self._sinks.items():
+            try:
+                self._sinks[name], kept = restart_record(self.paths[name], sink, step)
+            except Exception as error:  # noqa: BLE001
+                self._fault(step, name, error)
+            else:
+                copies[name] = None if kept is None else kept.name
+        self.faults = [fault for fault in self.faults if fault["step"] < step]
+        for name, copy in copies.items():
+            self._mark(name, step, last, copy)
+        for logger in self._loggers:
+            self.guard(step, next(iter(self._sinks)), functools.partial(logger.begin_again, step))
+        if step == 0:
+            self._began = time.perf_counter()
+        held = ", ".join(copy for copy in copies.values() if copy) or "no copy: there are nine already"
+        if self._writes and not self._restarted:
+            self._restarted = True
+            self.warn(
+                f"step {step} came after step {last}: training began again, and the record with it; what it held is "
+                f"kept ({held}). If this is one training, count its steps without a break. This is said once."
+            )
+
+    def _mark(self, name: str, step: int, last: int, copy: str | None) -> None:
+        entry = {"step": step, "after": last, "kept": copy}
+        sink = self._sinks[name]
+        earlier = list(sink.header.attrs.get("restarts", ()))
+        with contextlib.suppress(Exception):
+            own = [fault for fault in self.faults if fault["view"] == name]
+            sink.annotate(restarts=[*earlier, entry], faults=own)
+
+    def guard(self, step: int, name: str, act: Callable[[], object]) -> None:
+        """Do something; if it fails, raise if strict, else warn once and keep the reason."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001
+            self._fault(step, name, error)
+
+    def annotate(self, **attrs: Any) -> None:
+        """Add attributes to every record."""
+        for sink in self._sinks.values():
+            sink.annotate(**attrs)
+
+    def snapshot(self, name: str, kind: str, step: int, array: NDArray[np.generic]) -> None:
+        """Keep an array in the record of view `name`."""
+        self._sinks[name].snapshot(kind, step, array)
+
+    def warn(self, text: str) -> None:
+        """A warning that points at the user's line."""
+        warnings.warn(text, ProbeWarning, stacklevel=4)
+
+    def close(self) -> None:
+        """Close the files and loggers. Records stay readable."""
+        for logger in self._loggers:
+            with contextlib.suppress(Exception):
+                logger.close()
+        for sink in self._sinks.values():
+            sink.close()
+
+    def _measured(self, step: int, name: str, measure: Callable[[], Row]) -> Row:
+        sizes = self._sinks[name].header.sizes
+        try:
+            row = measure()
+        except Exception as error:  # noqa: BLE001
+            self._fault(step, name, error)
+            return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
+        margins = row.pop("margins", None)
+        if margins is not None:
+            self.guard(step, name, lambda: self._keep_margins(step, name, margins))
+        if np.isnan(row["residual_power"]).all():
+            self._note(step, name, NOT_FINITE)
+        return row
+
+    def _keep_margins(self, step: int, name: str, margins: Mapping[str, Any]) -> None:
+        """Add a row's margins to those of the rows before it."""
+        sink = self._sinks[name]
+        known = self._margins.get(name) or sink.header.attrs.get("margins") or {}
+        before = {key: value for key, value in known.items() if int(key) < step}
+        self._margins[name] = before | {str(step): dict(margins)}
+        sink.annotate(margins=self._margins[name])
+
+    def _fault(self, step: int, name: str, error: Exception) -> None:
+        if self._strict:
+            raise error
+        self._note(step, name, f"{type(error).__name__}: {error}"[:500])
+
+    def _note(self, step: int, name: str, why: str) -> None:
+        self.faults.append({"step": step, "view": name, "why": why})
+        if not self._warned:
+            self._warned = True
+            self.warn(
+                f"the probe could not measure or record step {step} of {name!r} ({why}). Training goes on; such rows "
+                "read NaN or are missing, and `faults` lists them. This is said once."
+            )
+        own = [fault for fault in self.faults if fault["view"] == name]
+        with contextlib.suppress(Exception):
+            self._sinks[name].annotate(faults=own)
+
+
+def _record_path(path: str | Path | None) -> Path:
+    if path is None:
+        return Path(tempfile.mkdtemp(prefix="overtone-")) / "record.sqlite"
+    path = Path(path)
+    return path if path.suffix == ".sqlite" else path / "record.sqlite"
+
+
+def _paths(first: Path, names: Sequence[str]) -> dict[str, Path]:
+    wrong = [name for name in names if not re.fullmatch(r"[\w.-]+", name)]
+    if not names or wrong or len(set(names)) != len(names):
+        raise InputError(
+            "views with distinct names of letters, digits, dots, dashes and underscores",
+            ", ".join(repr(name) for name in names) or "no view",
+            "pass name= to each view",
+            "views",
+        )
+    prefix = "" if first.stem == "record" else f"{first.stem}-"
+    beside = {name: first.with_name(f"{prefix}{name}.sqlite") for name in names[1:]}
+    if first in beside.values():
+        raise InputError("views with other names than 'record'", "one named so", "rename it", "views")
+    return {names[0]: first, **beside}

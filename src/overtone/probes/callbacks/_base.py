@@ -1,0 +1,115 @@
+"""What callbacks of all trainers share: a probe that lives from the start of a training to its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from torch import nn
+
+from overtone.errors import InputError
+from overtone.probes._distributed import DistributedGroup, SingleProcess
+from overtone.probes._probe import Probe
+from overtone.probes._view import View
+from overtone.signals import Signal
+
+
+@final
+class TrainerProbe:
+    """Makes a probe when training starts, calls it at every step and closes it at the end.
+
+    A trainer that starts again, with a smaller batch or for a second fit, goes on with the record from the step at
+    which it starts; rows from there on are dropped, after the record has been copied.
+
+    Args:
+        watched: See `Probe`.
+        path: See `Probe`.
+        options: Passed on to `Probe`.
+
+    Raises:
+        InputError: If an option is among them that follows from the trainer.
+
+    Attributes:
+        probe: The probe, None before the first training.
+    """
+
+    def __init__(
+        self,
+        watched: Signal | View | Sequence[View],
+        path: str | Path | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        own = sorted({"resume_after", "processes"} & set(options))
+        if own:
+            raise InputError(
+                "options of Probe that a trainer does not settle",
+                f"{own[0]}=",
+                "leave it out: the callback finds the step and the processes from the trainer",
+                "callback",
+            )
+        self._watched, self._path, self._options = watched, path, dict(options)
+        self.probe: Probe | None = None
+        self._loss = self._rate = math.nan
+
+    def begin(self, network: nn.Module, step: int, processes: int) -> None:
+        """Make the probe and record the network as it is.
+
+        Args:
+            network: What is trained.
+            step: Optimizer steps taken before; above 0, the record at the path is continued if there is one.
+            processes: How many processes train together.
+        """
+        if processes > 1 and self._path is None:
+            raise InputError(
+                "a path that all processes write to", "none", "pass path= to the callback", "callback"
+            )
+        together = DistributedGroup() if processes > 1 else SingleProcess()
+        self._loss = self._rate = math.nan
+        path, last, before = self._path, None, self.probe
+        if before is not None:
+            before.close()
+            path, last = before.path, before.last_step
+        exists = path is not None and _file(path).exists()
+        if exists and step == 0 and before is None and together.writes:
+            raise InputError(
+                "a path without a record, since training begins at step 0",
+                "an existing one",
+                "pass another path= to the callback, or remove it, or train on from a checkpoint of that run",
+                str(path),
+            )
+        anew = last is not None and step < last
+        goes_on = exists and (step > 0 or before is not None)
+        self.probe = Probe(
+            self._watched,
+            network,
+            path,
+            processes=together,
+            resume_after=(last if anew else step - 1) if goes_on else None,
+            **self._options,
+        )
+        if anew and last is not None:
+            self.probe.begin_again(step, last)
+        self.probe(step)
+
+    def step(self, step: int, loss: float, learning_rate: float) -> None:
+        """Record a row, if one is due."""
+        self._loss, self._rate = loss, learning_rate
+        if self.probe is not None:
+            self.probe(step, loss, learning_rate)
+
+    def end(self, step: int) -> None:
+        """Record the last step and close the record."""
+        if self.probe is not None:
+            self.probe(step, self._loss, self._rate, force=True)
+        self.close()
+
+    def close(self) -> None:
+        """Close the record."""
+        if self.probe is not None:
+            self.probe.close()
+
+
+def _file(path: str | Path) -> Path:
+    return Path(path) if Path(path).suffix == ".sqlite" else Path(path) / "record.sqlite"

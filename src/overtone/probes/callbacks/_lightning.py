@@ -1,0 +1,77 @@
+"""A callback for Lightning's Trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from overtone._utils.optional import require
+from overtone.probes._view import View
+from overtone.probes.callbacks._base import TrainerProbe
+from overtone.signals import Signal
+
+Callback: Any = require("lightning.pytorch", "lightning").Callback
+
+
+@final
+class LightningProbe(Callback):
+    """Watches the module that a Lightning Trainer trains; needs `pip install "overtone[lightning]"`.
+
+    Steps are the trainer's `global_step`, optimizer steps, however many batches each takes. With several processes
+    each evaluates its share of a row and the first one writes. A fit that goes on from a checkpoint goes on with the
+    record.
+
+    Args:
+        watched: A signal, view or several views; see `Probe`. `views.choose(inputs, targets)` picks one.
+        path: Run directory to write to; a temporary one if None, which several processes cannot share.
+        **options: Passed on to `Probe`, for instance `forward`, `outputs`, `schedule` or `loggers`.
+
+    Attributes:
+        probe: The probe of the present or last fit, None before.
+    """
+
+    def __init__(
+        self, watched: Signal | View | Sequence[View], path: str | Path | None = None, **options: Any
+    ) -> None:
+        super().__init__()
+        self._watching = TrainerProbe(watched, path, options)
+
+    @property
+    def probe(self) -> Any:
+        """The `Probe`."""
+        return self._watching.probe
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Make the probe and record the untrained network."""
+        self._watching.begin(pl_module, trainer.global_step, trainer.world_size)
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Record a row, if one is due."""
+        del pl_module, batch, batch_idx
+        self._watching.step(trainer.global_step, _loss(outputs), _rate(trainer.optimizers))
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Record the last step."""
+        del pl_module
+        self._watching.end(trainer.global_step)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Close the record."""
+        del trainer, pl_module, exception
+        self._watching.close()
+
+
+def _loss(outputs: Any) -> float:
+    loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+    return float(loss.detach()) if isinstance(loss, Tensor) and loss.numel() == 1 else math.nan
+
+
+def _rate(optimizers: Sequence[torch.optim.Optimizer]) -> float:
+    return float(optimizers[0].param_groups[0]["lr"]) if optimizers else math.nan

@@ -1,0 +1,70 @@
+"""A callback for the Trainer of Hugging Face Transformers, and so for Accelerate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+from overtone._utils.optional import require
+from overtone.probes._view import View
+from overtone.probes.callbacks._base import TrainerProbe
+from overtone.signals import Signal
+
+TrainerCallback: Any = require("transformers", "transformers").TrainerCallback
+
+
+@final
+class TransformersProbe(TrainerCallback):
+    """Watches the model that a Trainer trains; needs `pip install "overtone[transformers]"`.
+
+    Inputs are dicts such as `{"input_ids": ..., "attention_mask": ...}`; of the model's output `logits` is taken
+    unless `outputs=` says otherwise. Steps are the trainer's `global_step`, optimizer steps. The loss of a row is the
+    last one that the trainer logged.
+
+    Args:
+        watched: A signal, view or several views; see `Probe`. `views.choose(inputs, targets)` picks one.
+        path: Run directory to write to; a temporary one if None, which several processes cannot share.
+        **options: Passed on to `Probe`, for instance `outputs`, `schedule` or `loggers`.
+
+    Attributes:
+        probe: The probe of the present or last training, None before.
+    """
+
+    def __init__(
+        self, watched: Signal | View | Sequence[View], path: str | Path | None = None, **options: Any
+    ) -> None:
+        self._watching = TrainerProbe(watched, path, options)
+        self._loss = math.nan
+
+    @property
+    def probe(self) -> Any:
+        """The `Probe`."""
+        return self._watching.probe
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Make the probe and record the untrained network."""
+        del control
+        self._loss = math.nan
+        self._watching.begin(kwargs["model"], state.global_step, args.world_size)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Remember the loss."""
+        del args, state, control
+        self._loss = float((kwargs.get("logs") or {}).get("loss", self._loss))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record a row, if one is due."""
+        del args, control
+        self._watching.step(state.global_step, self._loss, _rate(kwargs.get("optimizer")))
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Record the last step."""
+        del args, control, kwargs
+        self._watching.end(state.global_step)
+
+
+def _rate(optimizer: Any) -> float:
+    groups = getattr(optimizer, "param_groups", None)
+    return float(groups[0]["lr"]) if groups else math.nan

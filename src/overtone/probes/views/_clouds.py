@@ -1,0 +1,164 @@
+"""Views of targets in many dimensions: along a neighbour graph, through Gaussian filters, along a direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.probes._inputs import TensorInputs, as_tensor_inputs
+from overtone.probes._target_reading import as_target
+from overtone.probes._view import TransformView
+from overtone.spectra import Bands
+from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
+from overtone.spectra.clouds import widths as find_widths
+from overtone.spectra.clouds._directions import DirectionalBands
+from overtone.spectra.clouds._gaussian_filter import GaussianPyramid
+from overtone.spectra.clouds._graph import GraphBandsWithResidual, PlacewiseBands
+
+
+def graph(
+    inputs: Any,
+    targets: Any,
+    *,
+    features: Tensor | Any | None = None,
+    modes: int = 64,
+    neighbours: int = 10,
+    bands: Bands | Sequence[float] | None = None,
+    classes: int | None = None,
+    channel_axis: int | None = None,
+    unit: str = "unit of the features",
+    held_out: Tensor | None = None,
+    name: str = "graph",
+) -> TransformView:
+    """Watch targets by their frequency on the samples' nearest-neighbour graph, `spectra.cloud.GraphTransform`.
+
+    Args:
+        inputs: What the network is called with; pictures, tables, or a dict or tuple of tensors.
+        targets: (N, C) values, (N, ..., C) of pictures or volumes, whose power is averaged over their places, or (N,)
+            labels, see `Target`.
+        features: (N, d) rows whose distances mean something; the flattened inputs if None.
+        modes: How many of the slowest modes; what lies beyond them is a band of its own.
+        neighbours: Nearest samples that each is joined to.
+        bands: Bands in cycles per unit of the features.
+        classes: Number of classes, where labels are meant.
+        channel_axis: The axis of targets and outputs that holds the channels; the last one if None.
+        unit: What the features count in; frequencies are in cycles per that.
+        held_out: (N,) bool, the samples that the network is not trained on.
+        name: Names the record.
+
+    Raises:
+        InputError: If samples have too many duplicates, are too few, or do not fit the targets.
+    """
+    samples = as_tensor_inputs(inputs)
+    rows = samples.features() if features is None else features
+    target = as_target(targets, classes, channel_axis)
+    transform = GraphTransform(
+        rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
+    )
+    modes_and_rest = GraphBandsWithResidual(transform)
+    pictures = target.values.ndim > 2
+    return TransformView(
+        samples,
+        target,
+        PlacewiseBands(modes_and_rest, len(target.channels)) if pictures else modes_and_rest,
+        name=name,
+        held_out=held_out,
+        attrs={
+            "estimator": f"graph: {len(transform.frequency)} modes, {neighbours} neighbours",
+            "frequency_unit": f"cycles per {unit}",
+            "kind": "cloud",
+        },
+    )
+
+
+def filters(
+    inputs: Any,
+    targets: Any,
+    *,
+    features: Tensor | Any | None = None,
+    widths: Sequence[float] | Tensor | None = None,
+    classes: int | None = None,
+    held_out: Tensor | None = None,
+    name: str = "filters",
+) -> TransformView:
+    """Watch what Gaussian filters of several widths keep of the targets, `spectra.cloud.GaussianFilter`.
+
+    Args:
+        inputs: What the network is called with.
+        targets: (N, C) values or (N,) labels, see `Target`.
+        features: (N, d) rows whose distances mean something; the flattened inputs if None.
+        widths: Widths of the filters, in units of the features; None for those that keep 70, 50 and 30 % of the
+            targets.
+        classes: Number of classes, where labels are meant.
+        held_out: (N,) bool, the samples that the network is not trained on.
+        name: Names the record.
+
+    Raises:
+        InputError: If the widths are not positive, or samples and targets do not fit.
+    """
+    samples, target = as_tensor_inputs(inputs), as_target(targets, classes)
+    rows = samples.features() if features is None else features
+    values = target.values.reshape(len(target.values), -1)
+    if widths is None:
+        widths = find_widths(rows, values)
+    ladder = GaussianPyramid(GaussianFilter(rows, widths), rows)
+    return TransformView(
+        samples,
+        target,
+        ladder,
+        name=name,
+        held_out=held_out,
+        attrs={
+            "estimator": f"filters: widths {', '.join(f'{w:.4g}' for w in ladder.widths)}",
+            "frequency_unit": "cycles per unit of the features",
+            "kind": "cloud",
+        },
+    )
+
+
+def directions(
+    inputs: Any,
+    targets: Any,
+    *,
+    features: Tensor | Any | None = None,
+    along: Tensor | Any | None = None,
+    count: int = 32,
+    classes: int | None = None,
+    held_out: Tensor | None = None,
+    name: str = "direction",
+) -> TransformView:
+    """Watch targets by their frequency along one direction, `spectra.cloud.DirectionTransform`.
+
+    Args:
+        inputs: What the network is called with.
+        targets: (N, C) values or (N,) labels, see `Target`.
+        features: (N, d) rows that the direction is one of; the flattened inputs if None.
+        along: (d,) direction of any length; None for that of the widest spread. For several, make several views.
+        count: Highest harmonic of the samples' extent along it.
+        classes: Number of classes, where labels are meant.
+        held_out: (N,) bool, the samples that the network is not trained on.
+        name: Names the record.
+
+    Raises:
+        InputError: If the samples are constant along the direction or do not fit the targets.
+    """
+    samples = as_tensor_inputs(inputs)
+    rows = samples.features() if features is None else features
+    transform = DirectionTransform(rows, None if along is None else TensorInputs(along).tensors[None], count)
+    if len(transform.directions) != 1:
+        raise InputError("one direction", f"{len(transform.directions)}", "make a view for each", "along")
+    return TransformView(
+        samples,
+        as_target(targets, classes),
+        DirectionalBands(transform),
+        name=name,
+        held_out=held_out,
+        attrs={
+            "estimator": f"direction: {float(transform.explained[0]):.0%} of the variance",
+            "frequency_unit": "cycles per unit of the features",
+            "kind": "cloud",
+        },
+    )

@@ -1,0 +1,134 @@
+"""Views of targets at scattered points and along time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.probes._inputs import as_tensor_inputs
+from overtone.probes._target_reading import as_target
+from overtone.probes._view import TransformView
+from overtone.spectra import Bands, PointsTransform
+from overtone.spectra._points_density import Density
+from overtone.spectra._points_methods import Method
+from overtone.spectra._points_modes import Box
+from overtone.spectra.sequence import EvenExtension, SequenceTransform, TemporalEstimator
+
+
+def points(
+    coords: Tensor | Any,
+    targets: Any,
+    *,
+    bands: Bands | Sequence[float] | None = None,
+    domain: Box | Sequence[float] | Sequence[Sequence[float]] | None = None,
+    periodic: bool | Iterable[bool] = False,
+    method: Method | None = None,
+    density: Density | None = None,
+    classes: int | None = None,
+    unit: str = "coordinate",
+    held_out: Tensor | None = None,
+    name: str = "points",
+) -> TransformView:
+    """Watch targets at scattered places, by `spectra.PointsTransform`.
+
+    Args:
+        coords: (N, d) places, d from 1 to 3; the network is evaluated there.
+        targets: (N, C) values or (N,) labels, see `Target`.
+        bands: Bands in cycles per unit; None for bands up to what the sampling supports.
+        domain: The box that the places stand for.
+        periodic: Whether the function wraps around at its ends; else it is mirrored.
+        method: `LeastSquares()` or `Quadrature()`.
+        density: How the places are weighted.
+        classes: Number of classes, where labels are meant.
+        unit: Unit of the coordinates.
+        held_out: (N,) bool, the places that the network is not trained on.
+        name: Names the record.
+
+    Raises:
+        InputError: If places coincide, lie on a line, are too few for the bands, or do not fit the targets.
+    """
+    samples = as_tensor_inputs(coords)
+    transform = PointsTransform(
+        samples.features(), bands, domain=domain, periodic=periodic, method=method, density=density
+    )
+    return TransformView(
+        samples,
+        as_target(targets, classes),
+        transform,
+        name=name,
+        held_out=held_out,
+        attrs={
+            "estimator": f"points: {type(method).__name__ if method else 'LeastSquares'}",
+            "frequency_unit": "Hz" if unit == "s" else f"cycles per {unit}",
+            "nyquist": [transform.supported],
+            "kind": "points",
+            "geometry": {
+                "samples": samples.count,
+                "low": list(transform.domain.low),
+                "high": list(transform.domain.high),
+            },
+        },
+    )
+
+
+def sequence(
+    inputs: Any,
+    targets: Any,
+    *,
+    rate: float | None = None,
+    unit: str | None = None,
+    estimator: TemporalEstimator | None = None,
+    bands: Bands | Sequence[float] | None = None,
+    classes: int | None = None,
+    channel_axis: int | None = None,
+    held_out: Tensor | None = None,
+    name: str = "sequence",
+) -> TransformView:
+    """Watch targets (N, T, C) along time, by `spectra.sequence.SequenceTransform`.
+
+    Args:
+        inputs: What the network is called with, sequences along the first axis.
+        targets: (N, T, C) values, or (N, T) labels with `classes`; the network returns (N, T, C).
+        rate: Samples per unit of time; None for frequencies in cycles per step.
+        unit: Unit of time that the rate counts in; the second, which gives Hz, if a rate is given and None.
+        estimator: How sequences are taken to frequency; `EvenExtension()` if None.
+        bands: Bands in cycles per unit of time.
+        classes: Number of classes, where labels are meant.
+        channel_axis: The axis of targets and outputs that holds the channels; 1 for (N, C, T), the last one if None.
+        held_out: (N,) bool, the sequences that the network is not trained on.
+        name: Names the record.
+
+    Raises:
+        InputError: If the targets are no sequences, or too short for the estimator, or the rate is not one per step.
+    """
+    unit = unit or ("step" if rate is None else "s")
+    if unit == "step" and rate not in (None, 1.0):
+        raise InputError("a unit of time with a rate", "'step'", "name the unit, for instance s", "unit")
+    rate = 1.0 if rate is None else rate
+    target = as_target(targets, classes, channel_axis)
+    if target.values.ndim != 3:
+        raise InputError(
+            "targets of shape (sequences, time, channels)",
+            f"shape {tuple(target.values.shape)}",
+            "reshape them, or watch single outputs with views.graph",
+            "targets",
+        )
+    steps = target.values.shape[1]
+    transform = SequenceTransform(steps, rate, bands, estimator or EvenExtension())
+    return TransformView(
+        as_tensor_inputs(inputs),
+        target,
+        transform,
+        name=name,
+        held_out=held_out,
+        attrs={
+            "estimator": f"sequence: {transform.estimator.name}",
+            "frequency_unit": "Hz" if unit == "s" else f"cycles per {unit}",
+            "nyquist": [0.5 * rate],
+            "kind": "sequences",
+            "geometry": {"samples": len(target.values), "moments": steps, "rate": rate},
+        },
+    )

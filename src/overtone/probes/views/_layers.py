@@ -1,0 +1,224 @@
+"""View of the targets' frequencies that linear readouts recover from each layer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Never, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.probes._grid_measurement import GridMeasurement
+from overtone.probes._inputs import Inputs, RoundingCollisions, named_tensors
+from overtone.probes._view import Metric, MetricView, Row, TransformView
+from overtone.probes.views._grid import GridView
+from overtone.spectra import Bands
+from overtone.spectra.linear_readout import BandTransform, Folds, Full, Projected, Reader
+
+
+@final
+class LayerInputs(Inputs):
+    """The same samples, of which the activations of layers are read instead of the outputs.
+
+    Args:
+        samples: What the network is given.
+        names: Layers.
+        places: Axes that targets have between samples and channels, such as time; activations have them too.
+        width: How activations are combined; narrower layers are filled up with zeros, which no read-out sees.
+    """
+
+    def __init__(
+        self, samples: Inputs, names: Sequence[str], places: tuple[int, ...], width: Projected
+    ) -> None:
+        self._samples, self._names, self._places, self._width = samples, tuple(names), places, width
+        self._matrices: dict[int, Tensor] = {}
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return self._samples.count
+
+    @property
+    def whole(self) -> tuple[Inputs, Tensor | None]:
+        """All that the samples belong to, of which the same layers are read."""
+        every, index = self._samples.whole
+        return (self if index is None else LayerInputs(every, self._names, self._places, self._width)), index
+
+    @property
+    def bytes_each(self) -> float:
+        """As the samples have them."""
+        return self._samples.bytes_each
+
+    @property
+    def made(self) -> bool:
+        """As the samples are."""
+        return self._samples.made
+
+    def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
+        """As the samples do."""
+        return self._samples.crowding(dtype)
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """What the network is given."""
+        return self._samples.take(begin, end, device, dtype)
+
+    def arrays(self) -> Never:
+        """Refused: predictions say nothing of layers.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "a network whose layers can be seen",
+            "predictions alone",
+            "watch it with a Probe, or hand its activations to spectra.layers.read_out",
+            "layers",
+        )
+
+    def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Tensor:
+        """(B, *places, layers x features) combinations of the activations.
+
+        Raises:
+            InputError: If a layer is not there, is not called, or returns other than rows of numbers.
+        """
+        found: dict[str, Any] = {}
+        known = dict(network.named_modules())
+        missing = [name for name in self._names if name not in known]
+        if missing:
+            raise InputError(
+                f"layers among {', '.join(map(repr, list(known)[1:]))}",
+                f"{missing[0]!r}",
+                "pass names as network.named_modules() has them",
+                "layers",
+            )
+
+        def keep(name: str, module: nn.Module, inputs: Any, answer: Any) -> None:
+            del module, inputs
+            found[name] = answer
+
+        handles = [known[name].register_forward_hook(functools.partial(keep, name)) for name in self._names]
+        try:
+            call(given)
+        finally:
+            for handle in handles:
+                handle.remove()
+        rows = len(named_tensors(given, "inputs")[0][1])
+        return torch.cat([self._narrow(name, found.get(name), rows) for name in self._names], -1)
+
+    def _narrow(self, name: str, answer: Any, rows: int) -> Tensor:
+        while isinstance(answer, tuple | list) and answer:
+            answer = answer[0]
+        shape = (rows, *self._places)
+        if not isinstance(answer, Tensor) or answer.shape[: len(shape)] != shape or not answer.numel():
+            raise InputError(
+                f"activations of shape ({', '.join(map(str, shape))}, ...)",
+                f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__,
+                "name a layer that the network calls and that returns so",
+                f"layer {name!r}",
+            )
+        wide = torch.view_as_real(answer.resolve_conj()) if answer.is_complex() else answer
+        wide = wide if wide.is_floating_point() and wide.itemsize >= 4 else wide.float()
+        wide = wide.reshape(*shape, -1)
+        given, wanted = wide.shape[-1], self._width.features
+        if given <= wanted:
+            return nn.functional.pad(wide, (0, wanted - given))
+        if given not in self._matrices:
+            self._matrices[given] = self._width.matrix(given).float()
+        return wide @ self._matrices[given].to(wide)
+
+
+_WIDTH, _FOLDS = Projected(), Folds()
+
+
+def layers(
+    watched: TransformView | GridView,
+    names: Sequence[str],
+    *,
+    width: Projected = _WIDTH,
+    folds: Folds = _FOLDS,
+    name: str = "layers",
+) -> MetricView:
+    """Watch which frequencies of a view's targets each layer holds, by `spectra.layers.read_out`.
+
+    A channel is a layer: a row holds the residual power of its held-out linear read-out per band, added up over the
+    targets' channels. A layer whose units are all constant reads out the targets' mean.
+
+    Args:
+        watched: The view whose samples, targets and bands are taken. The read-out is fitted anew at every row: of a
+            signal take a window of some thousand samples.
+        names: Names of the layers, as `network.named_modules()` has them. What a layer returns is flattened to one row
+            a sample (or a moment of a sequence); of several tensors the first counts, of several calls the last.
+        width: How many random combinations of its features each read-out sees.
+        folds: Which samples a read-out is fitted to.
+        name: Names the record.
+
+    Raises:
+        InputError: If there are no names, the view has no targets, or samples are too few for the folds.
+    """
+    if isinstance(names, str) or not names or len(set(names)) != len(names):
+        raise InputError(
+            "distinct names of layers",
+            f"{names!r}",
+            'pass for instance ["0", "2"], see network.named_modules()',
+            "names",
+        )
+    if not isinstance(watched, TransformView | GridView):
+        raise InputError(
+            "a view of outputs with targets",
+            type(watched).__name__,
+            "pass for instance views.graph(inputs, targets) or views.GridView(signal)",
+            "watched",
+        )
+    transform: BandTransform
+    if isinstance(watched, GridView):
+        if not isinstance(watched.measurement, GridMeasurement):
+            raise InputError(
+                "a view of one block of the grid",
+                "one of samples spread over it",
+                "make it with window=Window.central(grid, samples)",
+                "watched",
+            )
+        values, transform = watched.measurement.target, watched.measurement.transform
+    else:
+        values, transform = watched.target.values, watched.transform
+    attrs = watched.header({}).attrs
+    rows = values.reshape(-1, values.shape[-1])
+    reader = Reader(rows, transform, Full(), folds)
+    kept = ("frequency_unit", "value_unit", "kind", "geometry", "nyquist")
+    return MetricView(
+        LayerInputs(watched.samples, names, tuple(values.shape[1:-1]), width),
+        ReadoutMetric(reader, transform.bands, names, width.features),
+        name=name,
+        attrs={key: attrs[key] for key in kept if key in attrs}
+        | {"estimator": f"linear read-out of layers; {attrs['estimator']}"},
+    )
+
+
+@final
+class ReadoutMetric(Metric):
+    """Residual power of the read-out of each layer.
+
+    Args:
+        reader: For the targets.
+        bands: Those of its transform.
+        names: Layers.
+        features: How many features of each there are.
+    """
+
+    def __init__(self, reader: Reader, bands: Bands, names: Sequence[str], features: int) -> None:
+        self._reader, self._features = reader, features
+        self.bands, self.channels = bands, tuple(names)
+        power = reader.target_power.sum(1, keepdim=True).cpu().double().numpy()
+        self.target_power = np.repeat(power, len(names), 1)
+
+    def check(self, outputs: Tensor) -> None:
+        """The samples have seen to it."""
+
+    def row(self, outputs: Tensor) -> Row:
+        """By one read-out after the other."""
+        every = outputs.double().reshape(self._reader.count, len(self.channels), self._features)
+        powers = [self._reader.read(layer)[0].sum(1) for layer in every.unbind(1)]
+        return {"residual_power": torch.stack(powers, 1).cpu().double().numpy()}

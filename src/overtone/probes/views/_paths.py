@@ -1,0 +1,117 @@
+"""The view of what a network says along paths between samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.probes._inputs import Inputs
+from overtone.probes._targets import Values
+from overtone.probes._view import Metric, MetricView, OutputView, Row, TransformView
+from overtone.spectra import Bands
+from overtone.spectra.paths import Paths, PathTransform, PathUnit, PerPath
+
+_PER_PATH = PerPath()
+
+
+def paths(
+    along: Paths,
+    targets: Callable[[Tensor], Any] | None = None,
+    *,
+    samples: int = 32,
+    unit: PathUnit = _PER_PATH,
+    bands: Bands | Sequence[float] | None = None,
+    name: str = "paths",
+) -> OutputView:
+    """Watch outputs along paths through the inputs, by `spectra.paths.PathTransform`.
+
+    Where it is known what the outputs should be along the paths, a row compares them with it. Else there is nothing to
+    compare: `residual_power` is the power of the outputs themselves, all of them added up, and the record's target
+    power is 0.
+
+    Args:
+        along: The paths, for instance `spectra.paths.between_classes(inputs, labels, 32)`.
+        targets: From inputs (M, ...) to values (M, C): a teacher, a formula; None if it is not known.
+        samples: Positions a path.
+        unit: `PerPath()` or `PerLength()`.
+        bands: Bands in cycles per unit.
+        name: Names the record.
+
+    Raises:
+        InputError: If there are fewer than two positions, or the targets are not one row of finite numbers each.
+    """
+    if not isinstance(along, Paths):
+        raise InputError(
+            "paths",
+            type(along).__name__,
+            "make some, for instance by spectra.paths.between_classes(inputs, labels, 32)",
+            "along",
+        )
+    transform = PathTransform(along, samples, unit=unit, bands=bands)
+    places = PathInputs(along, samples)
+    attrs = {
+        "estimator": transform.estimator,
+        "frequency_unit": f"cycles per {unit.name}",
+        "kind": "paths",
+        "geometry": {"samples": places.count, "paths": len(along)},
+    }
+    if targets is None:
+        return MetricView(places, PathPowerMetric(transform), name=name, attrs=attrs)
+    wanted = Values(targets(along.inputs(samples, slice(0, places.count))))
+    return TransformView(places, wanted, transform, name=name, attrs=attrs)
+
+
+@final
+class PathInputs(Inputs):
+    """Inputs at evenly spaced positions of paths, made when they are needed.
+
+    Args:
+        along: The paths.
+        samples: Positions a path.
+    """
+
+    def __init__(self, along: Paths, samples: int) -> None:
+        self._along, self._samples = along, samples
+
+    @property
+    def count(self) -> int:
+        """Positions of all paths."""
+        return len(self._along) * self._samples
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+        """(end - begin, ...) inputs, path after path."""
+        given = self._along.inputs(self._samples, slice(begin, end)).to(device)
+        return given if dtype is None else given.to(dtype)
+
+    def arrays(self) -> NDArray[np.floating]:
+        """All of them."""
+        return self._along.inputs(self._samples, slice(0, self.count)).cpu().numpy()
+
+
+@final
+class PathPowerMetric(Metric):
+    """Power of the outputs along paths, all outputs added up.
+
+    Args:
+        transform: For the paths.
+    """
+
+    def __init__(self, transform: PathTransform) -> None:
+        self._transform = transform
+        self.bands, self.channels = transform.bands, ("all outputs",)
+        self.target_power = np.zeros((self.bands.count, 1))
+
+    def check(self, outputs: Tensor) -> None:
+        """Any shape will do."""
+
+    def row(self, outputs: Tensor) -> Row:
+        """Their power; none of it is shared with a target."""
+        found = self._transform.power(self._transform.coefficients(outputs.flatten(1)))
+        power = found.sum(1, keepdim=True).numpy()
+        return {"residual_power": power, "cross_power": np.zeros_like(power)}

@@ -1,0 +1,258 @@
+"""Views of a classifier's sensitivity: error rates under Fourier perturbations, spectra of input gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.probes._inputs import Inputs, TensorInputs
+from overtone.probes._view import Metric, MetricView, Row
+from overtone.spectra import Bands
+from overtone.spectra._grid_modes import GridModes
+from overtone.spectra._outputs import class_numbers
+from overtone.spectra.sensitivity import HeatMap, LossGradient, Normalise, RadialPower, Waves, drawn_from
+from overtone.spectra.sensitivity._classifier import pictures_of
+
+
+def sensitivity(
+    pictures: Any,
+    labels: Any,
+    norm: float,
+    *,
+    normalise: Normalise,
+    modes: int = 2,
+    bands: Bands | Sequence[float] | None = None,
+    seed: int = 0,
+    name: str = "sensitivity",
+) -> MetricView:
+    """Watch errors under perturbations by single Fourier modes, by `spectra.sensitivity.heat_map` for some modes.
+
+    Of a mistake, 0 or 1, the mean square is the error rate: `residual_power` is the rate in a band, the target power 1,
+    and `clean_error` the rate on the pictures as they are. A row takes pictures x (1 + modes x bands) evaluations.
+
+    Args:
+        pictures: (N, C, H, W) pixels before normalisation; 32 will do.
+        labels: (N,) true classes from 0.
+        norm: L2 norm of the perturbation per channel, in units of the pixels.
+        normalise: What is done to the pixels before the network sees them: `Standardise(mean, std)` or `AsIs()`.
+        modes: Most modes a band, drawn at random once.
+        bands: Bands in cycles per pixel; None for about eight of equal width.
+        seed: Seed of the modes and of the signs.
+        name: Names the record.
+
+    Raises:
+        InputError: If pictures, labels or the norm are not as described.
+    """
+    pixels = pictures_of(pictures)
+    numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).cpu()
+    if modes < 1:
+        raise InputError("at least one mode a band", f"{modes}", "pass more", "modes")
+    size = (pixels.shape[2], pixels.shape[3])
+    lattice = GridModes.of(size, 1.0, True)
+    if bands is None:
+        bands = Bands.linear(size, 1.0, periodic=True, count=9)
+    given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
+    chosen = given.reaching(lattice.nyquist, lattice.top)
+    turns = drawn_from(chosen, size, modes, seed)
+    return MetricView(
+        PerturbedInputs(pixels, Waves(pixels, turns, norm, seed), normalise),
+        ErrorRateMetric(turns, numbers, size, norm, chosen),
+        name=name,
+        attrs={
+            "estimator": f"error rate under {len(turns)} Fourier modes of norm {norm:g}",
+            "frequency_unit": "cycles per pixel",
+            "kind": "sensitivity",
+            "nyquist": [0.5, 0.5],
+            "peak": 1.0,
+            "geometry": {"samples": len(pixels), "shape": list(size)},
+        },
+    )
+
+
+@final
+class PerturbedInputs(Inputs):
+    """Pictures as they are, then all of them with one mode added after the other; made when they are needed.
+
+    Args:
+        pixels: (N, C, H, W) pictures.
+        waves: For them.
+        normalise: Applied last.
+    """
+
+    def __init__(self, pixels: Tensor, waves: Waves, normalise: Normalise) -> None:
+        self._pixels, self._waves, self._normalise = pixels, waves, normalise
+
+    @property
+    def count(self) -> int:
+        """Pictures, changed or not."""
+        return len(self._pixels) + len(self._waves)
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+        """(end - begin, C, H, W) inputs of the network."""
+        clean = len(self._pixels)
+        parts = [self._pixels[begin:end]]
+        if end > clean:
+            parts.append(self._waves.added(slice(max(begin - clean, 0), end - clean))[0])
+        given = self._normalise.apply(torch.cat(parts)).to(device)
+        return given if dtype is None else given.to(dtype)
+
+    def arrays(self) -> NDArray[np.floating]:
+        """All of them."""
+        every = self.take(0, self.count, self._pixels.device, self._pixels.dtype)
+        return every.cpu().numpy()
+
+
+@final
+class ErrorRateMetric(Metric):
+    """Share of wrong answers per band of the added mode.
+
+    Args:
+        turns: (mode, 2) modes in the order of the samples.
+        labels: (N,) true classes.
+        size: Height and width in pixels.
+        norm: Norm of what was added.
+        bands: In cycles per pixel.
+    """
+
+    def __init__(
+        self, turns: Tensor, labels: Tensor, size: tuple[int, int], norm: float, bands: Bands
+    ) -> None:
+        self._turns, self._labels, self._size, self._norm = turns, labels, size, norm
+        self.bands, self.channels = bands, ("wrong",)
+        self.target_power = np.ones((bands.count, 1))
+
+    def check(self, outputs: Tensor) -> None:
+        """Refuse what is not one score for each class that the labels name."""
+        needed = max(2, int(self._labels.max()) + 1)
+        if outputs.ndim != 2 or outputs.shape[1] < needed:
+            raise InputError(
+                f"scores of shape (samples, classes), {needed} classes or more",
+                f"shape {tuple(outputs.shape)}",
+                "pass outputs= to select the logits; for a single logit z give 0 and z",
+                "network",
+            )
+
+    def row(self, outputs: Tensor) -> Row:
+        """Means over pictures and modes."""
+        count = len(self._labels)
+        wrong = outputs.argmax(1).reshape(-1, count) != self._labels
+        found = HeatMap(self._turns, wrong[1:], wrong[0], self._size, self._norm)
+        rate = found.radial(self.bands).rate.mean
+        return {"residual_power": rate[:, None].numpy(), "clean_error": found.clean_error}
+
+
+Score = Callable[[Callable[[Tensor], Any], Normalise], Callable[[Tensor, Tensor], Tensor]]
+"""From a network and a normalisation to the gradient for pixels and labels: `LossGradient`, `LogitGradient`."""
+
+
+def gradients(
+    pictures: Any,
+    labels: Any,
+    *,
+    normalise: Normalise,
+    score: Score = LossGradient,
+    bands: Bands | Sequence[float] | None = None,
+    name: str = "gradients",
+) -> MetricView:
+    """Watch the spectrum of the input gradient, by `spectra.sensitivity.gradient_spectrum`.
+
+    There is nothing to compare it with: `residual_power` is the mean power of the gradient itself, in squared units of
+    the score over those of the pixels, and the record's target power is 0.
+
+    Args:
+        pictures: (N, C, H, W) pixels before normalisation.
+        labels: (N,) true classes from 0.
+        normalise: What is done to the pixels before the network sees them: `Standardise(mean, std)` or `AsIs()`.
+        score: What is differentiated: `LossGradient` or `LogitGradient`.
+        bands: Bands in cycles per pixel.
+        name: Names the record.
+
+    Raises:
+        InputError: If pictures or labels are not as described.
+    """
+    pixels = pictures_of(pictures)
+    numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).to(pixels.device)
+    size = (pixels.shape[2], pixels.shape[3])
+    radial = RadialPower(size, bands)
+    return MetricView(
+        GradientInputs(pixels, numbers, normalise, score),
+        GradientPowerMetric(radial, pixels.shape[1:]),
+        name=name,
+        attrs={
+            "estimator": f"input gradient, {radial.estimator}",
+            "frequency_unit": "cycles per pixel",
+            "kind": "sensitivity",
+            "nyquist": [0.5, 0.5],
+            "geometry": {"samples": len(pixels), "shape": list(size)},
+        },
+    )
+
+
+@final
+class GradientInputs(Inputs):
+    """Pictures and labels, of which the gradient with respect to the pixels is read instead of the outputs.
+
+    Args:
+        pixels: (N, C, H, W) pictures.
+        labels: (N,) true classes.
+        normalise: Applied before the network, inside the gradient.
+        score: What is differentiated.
+    """
+
+    def __init__(self, pixels: Tensor, labels: Tensor, normalise: Normalise, score: Score) -> None:
+        self._batch = TensorInputs((pixels, labels))
+        self._normalise, self._score = normalise, score
+
+    @property
+    def count(self) -> int:
+        """Number of pictures."""
+        return self._batch.count
+
+    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """Pixels and labels."""
+        return self._batch.take(begin, end, device, dtype)
+
+    def arrays(self) -> Any:
+        """Pixels and labels; what is observed of them are gradients of the pixels' shape."""
+        return self._batch.arrays()
+
+    def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Tensor:
+        """(B, C, H, W) gradients; the parameters get none."""
+        del network
+        return self._score(call, self._normalise)(*given)
+
+
+@final
+class GradientPowerMetric(Metric):
+    """Mean power of gradients per band of radial frequency.
+
+    Args:
+        radial: For the pictures' size.
+        shape: Channels, height and width.
+    """
+
+    def __init__(self, radial: RadialPower, shape: Sequence[int]) -> None:
+        self._radial, self._shape = radial, tuple(shape)
+        self.bands, self.channels = radial.bands, tuple(str(c) for c in range(shape[0]))
+        self.target_power = np.zeros((radial.bands.count, shape[0]))
+
+    def check(self, outputs: Tensor) -> None:
+        """Refuse what is not one number a pixel."""
+        if tuple(outputs.shape[1:]) != self._shape:
+            raise InputError(
+                f"gradients of shape (pictures, {', '.join(map(str, self._shape))})",
+                f"{tuple(outputs.shape)}",
+                "return one number a pixel",
+                "score",
+            )
+
+    def row(self, outputs: Tensor) -> Row:
+        """Their power; none of it is shared with a target."""
+        power = self._radial.each(outputs).mean(0).numpy()
+        return {"residual_power": power, "cross_power": np.zeros_like(power)}
