@@ -7,8 +7,8 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
 from overtone.probes import EveryN, Probe, ProbeWarning, views
-from overtone.probes.callbacks._lightning import LightningProbe as ForLightning
-from overtone.probes.callbacks._transformers import TransformersProbe as ForTransformers
+from overtone.probes.callbacks import LightningProbe as ForLightning
+from overtone.probes.callbacks import TransformersProbe as ForTransformers
 from overtone.probes.loggers import TensorBoard
 
 

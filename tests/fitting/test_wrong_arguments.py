@@ -80,7 +80,7 @@ def short(monkeypatch):
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.filterwarnings("ignore::overtone.probes._run_writer.ProbeWarning")
+@pytest.mark.filterwarnings("ignore::overtone.probes.ProbeWarning")
 @pytest.mark.parametrize(("door", "name", "value"), some(calls(), 60))
 def test_wrong_arguments(tmp_path, door, name, value):
     values = np.add.outer(np.cos(np.arange(12.0)), np.sin(np.arange(10.0)))

@@ -30,23 +30,23 @@ def square(module):
     return (module(x) - y).square().mean()
 
 
-def imported(monkeypatch, name):
-    monkeypatch.delitem(sys.modules, f"overtone.probes.{name}", raising=False)
-    module = importlib.import_module(f"overtone.probes.{name}")
-    monkeypatch.delitem(sys.modules, f"overtone.probes.{name}")
-    return module.ProbeCallback
+def imported(monkeypatch, name, callback):
+    monkeypatch.delitem(sys.modules, f"overtone.probes.callbacks.{name}", raising=False)
+    module = importlib.import_module(f"overtone.probes.callbacks.{name}")
+    monkeypatch.delitem(sys.modules, f"overtone.probes.callbacks.{name}")
+    return getattr(module, callback)
 
 
 @pytest.fixture
 def lightning(monkeypatch):
     standins.install(monkeypatch, "lightning.pytorch", Callback=standins.LightningCallback)
-    return imported(monkeypatch, "lightning")
+    return imported(monkeypatch, "_lightning", "LightningProbe")
 
 
 @pytest.fixture
 def huggingface(monkeypatch):
     standins.install(monkeypatch, "transformers", TrainerCallback=standins.TransformersCallback)
-    return imported(monkeypatch, "huggingface")
+    return imported(monkeypatch, "_transformers", "TransformersProbe")
 
 
 def fit(callback, module, steps=6, **options):
@@ -201,11 +201,11 @@ def test_what_follows_from_the_trainer_is_no_option(kind, option, request):
 
 
 @pytest.mark.parametrize(
-    ("name", "package"), [("lightning", "lightning.pytorch"), ("huggingface", "transformers")]
+    ("name", "package"), [("_lightning", "lightning.pytorch"), ("_transformers", "transformers")]
 )
 def test_an_absent_package_is_named_with_its_extra(name, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package.split(".")[0], None)
     monkeypatch.setitem(sys.modules, package, None)
     extra = package.split(".")[0]
     with pytest.raises(InputError, match=rf'run: pip install "overtone\[{extra}\]"'):
-        imported(monkeypatch, name)
+        imported(monkeypatch, name, "none")

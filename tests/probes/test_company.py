@@ -298,15 +298,18 @@ def test_forward_is_given_the_network_itself_by_every_integration(kind, monkeypa
 
     view = views.graph(x, y)
     if kind in ("lightning", "huggingface"):
-        base, name = {
-            "lightning": (standins.LightningCallback, "lightning.pytorch"),
-            "huggingface": (standins.TransformersCallback, "transformers"),
+        base, name, module_name, callback_name = {
+            "lightning": (standins.LightningCallback, "lightning.pytorch", "_lightning", "LightningProbe"),
+            "huggingface": (
+                *(standins.TransformersCallback, "transformers", "_transformers", "TransformersProbe"),
+            ),
         }[kind]
+        module_name = f"overtone.probes.callbacks.{module_name}"
         standins.install(monkeypatch, name, Callback=base, TrainerCallback=base)
-        monkeypatch.delitem(sys.modules, f"overtone.probes.{kind}", raising=False)
-        module = importlib.import_module(f"overtone.probes.{kind}")
-        monkeypatch.delitem(sys.modules, f"overtone.probes.{kind}")
-        callback = module.ProbeCallback(view, tmp_path, forward=forward)
+        monkeypatch.delitem(sys.modules, module_name, raising=False)
+        module = importlib.import_module(module_name)
+        monkeypatch.delitem(sys.modules, module_name)
+        callback = getattr(module, callback_name)(view, tmp_path, forward=forward)
         compiled = torch.compile(network, backend="eager")
         if kind == "lightning":
             trainer = standins.LightningTrainer(callback)

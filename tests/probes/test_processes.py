@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from overtone import records
-from overtone.probes import Alone
+from overtone.probes._distributed import SingleProcess
 from tests.probes import together
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def two(tmp_path_factory):
 def test_two_processes_write_the_record_of_one(two, tmp_path):
     """Float32 outputs of a batch cut in two differ by a few roundings, 2^-24 each, and gradients summed by two
     processes by as many again; four steps of a contracting optimizer do not amplify them. 1e-5 allows a hundred."""
-    alone = together.watch(tmp_path, Alone()).record
+    alone = together.watch(tmp_path, SingleProcess()).record
     both = records.load(two / "together")
     assert list(both.step) == list(range(together.STEPS + 1))
     for name in ("target_power", "residual_power", "cross_power", "train_error"):
@@ -51,7 +51,7 @@ def test_a_process_that_fails_marks_the_row_and_leaves_no_other_waiting(two):
 
 def test_several_views_need_one_message_a_row(two, tmp_path):
     """Tolerance as above; read-outs are fitted to activations, whose rounding the fit's condition raises."""
-    alone = together.watch(tmp_path, Alone(), several=True).records
+    alone = together.watch(tmp_path, SingleProcess(), several=True).records
     assert {(two / f"messages-{rank}").read_text() for rank in range(2)} == {str(together.STEPS + 1)}
     for name, record in alone.items():
         file = "record" if name == "graph" else name

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.probes import Classes, Observer, Probe, ProbeWarning, Values, views
+from overtone.probes import Observer, Probe, ProbeWarning, Values, views
+from overtone.probes._targets import Classes
 from overtone.spectra.sensitivity import AsIs
 
 N = 60

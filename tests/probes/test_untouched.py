@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from overtone._state._evaluation_mode import evaluation_mode
+from overtone._state import evaluation_mode
 
 
 class Restless(nn.Module):

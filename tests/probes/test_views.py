@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.probes import Batch, Classes, Observer, Probe, Values, views
+from overtone.probes import Observer, Probe, Values, views
+from overtone.probes._inputs import TensorInputs
+from overtone.probes._targets import Classes
 from overtone.spectra import Bands
 from overtone.spectra.sequence import Periodic
 
@@ -224,10 +226,13 @@ def test_what_suits_the_shapes():
         (lambda: views.sequence(normal(5, 4), normal(5, 4)), "targets of shape .sequences, time, channels."),
         (lambda: views.graph(*cloud(), held_out=torch.ones(60, dtype=torch.bool)), "leaves samples to train"),
         (lambda: Values(normal(3, 2), channels=("a",)), "channels: expected 2 channel names, got 1"),
-        (lambda: Batch(["a", "b"]), "inputs: expected columns of numbers, got text in column 0"),
-        (lambda: Batch(None), "inputs: expected numbers: a tensor, an array, .* got NoneType"),
-        (lambda: Batch([[1.0, 2.0], [3.0]]), "as many numbers in every row, got rows of different lengths"),
-        (lambda: Batch(torch.zeros(0, 3)), "got 0 in inputs; pass as many rows in each, at least one"),
+        (lambda: TensorInputs(["a", "b"]), "inputs: expected columns of numbers, got text in column 0"),
+        (lambda: TensorInputs(None), "inputs: expected numbers: a tensor, an array, .* got NoneType"),
+        (
+            lambda: TensorInputs([[1.0, 2.0], [3.0]]),
+            "as many numbers in every row, got rows of different lengths",
+        ),
+        (lambda: TensorInputs(torch.zeros(0, 3)), "got 0 in inputs; pass as many rows in each, at least one"),
         (
             lambda: views.choose(normal(9, 5), [math.nan] * 9),
             "targets: expected finite numbers in every row, got NaN or infinity in 9 of 9 rows",

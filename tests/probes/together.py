@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from overtone.probes import EveryN, Group, Probe, views
+from overtone.probes import DistributedGroup, EveryN, Probe, views
 from overtone.spectra.paths import Paths
 
 STEPS, SAMPLES = 4, 51
@@ -75,13 +75,13 @@ def main():
         world_size=size,
         timeout=timedelta(seconds=60),
     )
-    watch(folder / "together", Group(), nn.parallel.DistributedDataParallel)
+    watch(folder / "together", DistributedGroup(), nn.parallel.DistributedDataParallel)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        watch(folder / "ailing", Group(), ails=rank == 1)
-        watch(folder / "partly", Group(), ails=rank == 1, several=True)
+        watch(folder / "ailing", DistributedGroup(), ails=rank == 1)
+        watch(folder / "partly", DistributedGroup(), ails=rank == 1, several=True)
     with mock.patch.object(dist, "all_gather", wraps=dist.all_gather) as gathered:
-        watch(folder / "several", Group(), several=True)
+        watch(folder / "several", DistributedGroup(), several=True)
     (folder / f"messages-{rank}").write_text(str(gathered.call_count))
     dist.destroy_process_group()
 

@@ -162,7 +162,7 @@ def test_a_loop_of_ones_own_is_told_alike(tmp_path: Path) -> None:
     assert told(page)["PSNR, training samples"]
 
 
-@pytest.mark.filterwarnings("ignore::overtone.probes._run_writer.ProbeWarning")
+@pytest.mark.filterwarnings("ignore::overtone.probes.ProbeWarning")
 def test_a_diverged_run_has_no_figures_of_what_it_learned(tmp_path: Path) -> None:
     page = page_text(report.write(own_loop(tmp_path, 1e20), tmp_path / "r.html"))
     assert "Training diverged" in page

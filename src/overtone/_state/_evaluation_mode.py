@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules import module as shared
 from torch.nn.utils import parametrize
 
-from overtone._state import Snapshot
+from overtone._state._snapshot import Snapshot
 
 _HOOKS = (shared._global_forward_hooks, shared._global_forward_pre_hooks)
 """Hooks that every module calls."""

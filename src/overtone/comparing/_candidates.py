@@ -22,7 +22,7 @@ from overtone.nn import Activation, Field
 from overtone.planning import Budget, measure_noise
 from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
-from overtone.probes._evaluator import chunk_size, predict
+from overtone.probes._evaluator import chunk_size, predict_at
 from overtone.theory import kernel_regression as twin
 from overtone.theory.kernel_regression.krylov import Krylov
 
@@ -172,7 +172,7 @@ def _finish(ended: Outcome) -> Outcome:
 
 def _everywhere(field: Field, problem: ComparisonTask) -> Tensor:
     with torch.no_grad():
-        return predict(field, problem.signal.geometry, None, chunk=chunk_size(field, 1.0))
+        return predict_at(field, problem.signal.geometry, None, chunk=chunk_size(field, 1.0))
 
 
 def _count(field: Field) -> int:

@@ -19,8 +19,9 @@ from overtone.nn import Field
 from overtone.nn._utils import per_axis
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._scan import measure_noise
-from overtone.probes import Schedule, Spread
+from overtone.probes import Spread
 from overtone.probes._evaluator import Evaluator
+from overtone.probes._schedule import Schedule
 from overtone.probes.views import GridView
 from overtone.signals import Signal, require_grid
 from overtone.spectra import NoiseFloor

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from overtone import records
 from overtone import reports as report
-from overtone._state._evaluation_mode import evaluation_mode
+from overtone._state import evaluation_mode
 from overtone._training import Ending, Outcome
 from overtone.fitting.directory import RunDirectory
 from overtone.nn import Field
-from overtone.probes._evaluator import chunk_size, predict
+from overtone.probes._evaluator import chunk_size, predict_at
 from overtone.signals import Geometry, Signal
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Run:
     def predict(self) -> Tensor:
         """The network's values (N, C) at every sample, in the signal's units."""
         with evaluation_mode(self.network):
-            return predict(self.network, self.signal.geometry, None, chunk=chunk_size(self.network, 1.0))
+            return predict_at(self.network, self.signal.geometry, None, chunk=chunk_size(self.network, 1.0))
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report, one self-contained HTML page.

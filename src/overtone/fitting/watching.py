@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from overtone._state._evaluation_mode import evaluation_mode
+from overtone._state import evaluation_mode
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
 from overtone.fitting.plan import WatchPlan
 from overtone.nn import Field
 from overtone.planning import measure_noise
 from overtone.probes import Probe, View, views
-from overtone.probes._evaluator import chunk_size, predict
+from overtone.probes._evaluator import chunk_size, predict_at
 from overtone.probes._targets import Values
 from overtone.signals import Geometry, Grid, Points, Signal
 from overtone.spectra import NoiseFloor
@@ -101,7 +101,7 @@ def last_errors(
 ) -> dict[str, float]:
     """Mean square errors over all samples: `train`, and `held_out` where there are any."""
     with evaluation_mode(field):
-        found = predict(field, geometry, None, chunk=chunk_size(field, 1.0))
+        found = predict_at(field, geometry, None, chunk=chunk_size(field, 1.0))
     wrong = (found.double() - signal.values.cpu().double()).square().mean(1)
     parts = {"train": signal.train_index, "held_out": signal.held_out_index}
     return {name: float(wrong[index.cpu()].mean()) for name, index in parts.items() if len(index)}

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone._state._evaluation_mode import evaluation_mode
+from overtone._state import evaluation_mode
 from overtone._utils.tensors import ordinary
 from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
@@ -64,7 +64,7 @@ def chunk_size(network: nn.Module, memory: float) -> int:
     return int(min(largest, max(SMALLEST_CHUNK, memory * 2**30 / (16 * widest))))
 
 
-def predict(
+def predict_at(
     network: nn.Module, grid: Geometry, index: Tensor | None, *, chunk: int, forward: Forward | None = None
 ) -> Tensor:
     """Evaluate `network` at grid samples. Does not guard the network: wrap the call in `untouched`.

@@ -185,7 +185,7 @@ class RunWriter:
         path: str | Path | None,
         attrs: Mapping[str, Any],
         *,
-        opened: Open = create_record,
+        opened: OpenRecord = create_record,
         loggers: Sequence[Logger] = (),
         strict: bool = False,
         elapsed: float = 0.0,

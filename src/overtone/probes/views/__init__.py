@@ -1,8 +1,6 @@
-"""What a probe can look at: outputs on grids, points, clouds, sequences and paths; layers, sensitivity, samples."""
+"""Views of a probe: spectra of outputs on grids, points, clouds, sequences and paths; layers, sensitivity, samples."""
 
-from overtone.probes._view import Metric as Measure
 from overtone.probes._view import MetricView as MetricView
-from overtone.probes._view import Transform as Transform
 from overtone.probes._view import TransformView as TransformView
 from overtone.probes.views._choose import choose as choose
 from overtone.probes.views._clouds import directions as directions
