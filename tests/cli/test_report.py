@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from overtone import records
-from overtone.records import tables
 from tests.cli.calling import TINY, ask, listing, waves
 from tests.records.toy import toy_header
 

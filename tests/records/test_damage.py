@@ -154,7 +154,6 @@ def test_a_damaged_snapshot_is_noticed(intact, tmp_path):
 
 
 def test_records_of_a_newer_overtone_are_refused(tmp_path, monkeypatch):
-    from overtone.records import tables
 
     with monkeypatch.context() as later:
         later.setattr(tables, "SCHEMA", 2)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError
-from overtone.records import Writer, journal, load, snapshots, to_netcdf
+from overtone.records import Writer, load, snapshots, to_netcdf
 from overtone.records.schema import PER_STEP, STATIC
 from tests.records.toy import toy_header
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError, RunError
-from overtone.records import Header, Writer, journal, load, snapshots
+from overtone.records import Header, Writer, load, snapshots
+from overtone.records.journal import on_network
 from tests.records.toy import toy_header
 
 ROW = {"residual_power": np.ones((8, 1))}
@@ -213,10 +214,10 @@ def test_network_mounts_are_known_by_the_deepest_mount(tmp_path):
     mounts.write_text(
         "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\ntmpfs /home/a\\040b tmpfs rw 0 0\n"
     )
-    assert journal.on_network(Path("/home/me/run/record.sqlite"), mounts)
-    assert not journal.on_network(Path("/homely/record.sqlite"), mounts)
-    assert not journal.on_network(Path("/home/a b/record.sqlite"), mounts)
-    assert not journal.on_network(Path("/home/me"), tmp_path / "absent")
+    assert on_network(Path("/home/me/run/record.sqlite"), mounts)
+    assert not on_network(Path("/homely/record.sqlite"), mounts)
+    assert not on_network(Path("/home/a b/record.sqlite"), mounts)
+    assert not on_network(Path("/home/me"), tmp_path / "absent")
 
 
 def test_a_reader_at_closing_time_does_not_disturb(tmp_path):

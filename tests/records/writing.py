@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from overtone.records import Header, Writer, journal
+from overtone.records import Header, Writer
+from overtone.records.journal import on_network
 
 BANDS, CHANNELS = 16, 3
 DIED = 77
@@ -59,7 +60,7 @@ def main(path: str, mode: str, rows: str, pause: str) -> None:
     if mode.startswith("die-"):
         die_at(int(mode.removeprefix("die-")))
     if mode == "rollback":
-        journal.on_network = lambda path: True  # type: ignore[assignment]
+        on_network = lambda path: True  # type: ignore[assignment]
     _say("ready")
     with Writer.create(Path(path), header()) as writer:
         for step in range(int(rows)):

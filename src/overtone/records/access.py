@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from overtone.errors import InputError
-from overtone.records import journal, layout
 from overtone.records.failures import damaged, explained, is_damage
+from overtone.records.journal import check_journal
+from overtone.records.layout import be_cautious
 
 RECORD = "record.sqlite"
 """Name of the record in a run directory."""
@@ -107,7 +108,7 @@ def _usable(file: Path, lenient: bool, stack: contextlib.ExitStack) -> sqlite3.C
     except sqlite3.OperationalError as refused:
         if is_damage(refused):
             raise
-    journal.check(file)
+    check_journal(file)
     pending = [extra for suffix in ("-wal", "-journal") if (extra := Path(f"{file}{suffix}")).exists()]
     if not any(extra.stat().st_size for extra in pending):
         return _connect(file, "mode=ro&immutable=1", lenient, stack)
@@ -122,7 +123,7 @@ def _connect(file: Path, options: str, lenient: bool, stack: contextlib.ExitStac
         f"{file.resolve().as_uri()}?{options}", uri=True, timeout=PATIENCE, isolation_level=None
     )
     try:
-        layout.cautious(connection, size_of(file))
+        be_cautious(connection, size_of(file))
         connection.execute("PRAGMA query_only=ON")
         if lenient:
             connection.execute("PRAGMA writable_schema=1")

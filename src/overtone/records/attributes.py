@@ -149,7 +149,7 @@ KINDS: dict[str, Kind] = {
 """Attributes that pages, figures and comparisons read; each may also be None."""
 
 
-def check(attrs: Mapping[str, Any]) -> None:
+def check_attributes(attrs: Mapping[str, Any]) -> None:
     """Whether the attributes that overtone reads are what they have to be.
 
     Args:

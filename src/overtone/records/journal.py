@@ -19,7 +19,7 @@ _MAGIC = bytes.fromhex("d9d505f920a163d7")
 """Ends a rollback journal that names another file."""
 
 
-def check(path: Path) -> None:
+def check_journal(path: Path) -> None:
     """Whether the rollback journal that a crash left beside a record, if any, is the record's alone.
 
     A journal of several databases names a file that SQLite deletes when it rolls back. No writer of records makes one.
@@ -38,7 +38,7 @@ def check(path: Path) -> None:
             raise damaged(path, "a journal that names other files")
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
+def prepare_journal(connection: sqlite3.Connection, path: Path) -> None:
     """Set up a writer's connection: readers do not block it, and `kill -9` never damages the record.
 
     Args:
@@ -53,7 +53,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def fold(connection: sqlite3.Connection) -> None:
+def checkpoint_wal(connection: sqlite3.Connection) -> None:
     """Bring everything into the one file, if nobody else reads at this moment."""
     connection.execute("PRAGMA busy_timeout=200")
     with contextlib.suppress(sqlite3.Error):

@@ -28,7 +28,7 @@ INSTRUCTIONS, AT_LEAST, BETWEEN = 4, 1_000_000, 1000
 takes about a quarter of one per byte."""
 
 
-def cautious(connection: sqlite3.Connection, size: int) -> None:
+def be_cautious(connection: sqlite3.Connection, size: int) -> None:
     """Let a connection run no code that the file brings, and not more than a file of its size can need.
 
     Args:
@@ -44,7 +44,7 @@ def cautious(connection: sqlite3.Connection, size: int) -> None:
     )
 
 
-def at_ease(connection: sqlite3.Connection) -> None:
+def trust_schema(connection: sqlite3.Connection) -> None:
     """Take the limit of `cautious` away: for a writer that has looked at what there was."""
     connection.set_progress_handler(None, 0)
 
@@ -59,7 +59,7 @@ def check_meta(connection: sqlite3.Connection, path: Path) -> None:
         raise damaged(path, "no table meta")
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
+def check_layout(connection: sqlite3.Connection, path: Path) -> None:
     """Whether the tables are those of a record, and there is nothing besides.
 
     Raises:

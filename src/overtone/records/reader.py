@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
-from overtone.records import layout, tables
 from overtone.records.access import is_netcdf, locate, reading, size_of
 from overtone.records.codec import ChecksumError, Packed
 from overtone.records.dataset import assemble
 from overtone.records.failures import damaged
+from overtone.records.layout import check_layout
 from overtone.records.netcdf import read_netcdf
 from overtone.records.schema import PER_STEP, Header
+from overtone.records.tables import Row, read_header, read_rows
 
 if TYPE_CHECKING:
     import xarray
@@ -63,13 +64,13 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
     return record.assign_attrs(salvaged=faults) if faults else record
 
 
-def _content(file: Path, *, lenient: bool = False) -> tuple[Header, dict[int, tables.Row], list[str]]:
+def _content(file: Path, *, lenient: bool = False) -> tuple[Header, dict[int, Row], list[str]]:
     with reading(file, lenient=lenient) as connection:
-        header = tables.read_header(connection, file)
-        return header, *tables.read_rows(connection, header.sizes, size_of(file))
+        header = read_header(connection, file)
+        return header, *read_rows(connection, header.sizes, size_of(file))
 
 
-def _remains(file: Path, broken: InputError) -> tuple[Header, dict[int, tables.Row], list[str]]:
+def _remains(file: Path, broken: InputError) -> tuple[Header, dict[int, Row], list[str]]:
     """What can be read of a file that SQLite finds broken, or the error itself."""
     try:
         header, rows, faults = _content(file, lenient=True)
@@ -109,7 +110,7 @@ class Snapshots:
         if (name, step) in self.entries:
             query = "SELECT dtype, shape, data, crc FROM snapshots WHERE name = ? AND step = ?"
             with reading(self.path) as connection:
-                layout.check(connection, self.path)
+                check_layout(connection, self.path)
                 found = connection.execute(query, (name, int(step))).fetchone()
         if found is None:
             kept = ", ".join(f"{n}@{s}" for n, s in self.entries) or "none"
@@ -135,7 +136,7 @@ def snapshots(path: str | Path) -> Snapshots:
     if is_netcdf(file):
         return Snapshots(file, ())
     with reading(file) as connection:
-        tables.read_header(connection, file)
+        read_header(connection, file)
         entries: list[tuple[str, int]] = connection.execute(
             "SELECT name, step FROM snapshots ORDER BY name, step"
         ).fetchall()

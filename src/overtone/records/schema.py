@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from overtone.errors import InputError
-from overtone.records import attributes
+from overtone.records.attributes import DEEPEST, check_attributes
 
 SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""
@@ -171,14 +171,14 @@ def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
         InputError: If a value cannot be written as JSON, or is not what overtone takes an attribute of its name for.
     """
     plain = {key: value for key, value in _plain(dict(attrs), "attrs").items() if key != "schema"}
-    attributes.check(plain)
+    check_attributes(plain)
     return plain
 
 
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    if depth > attributes.DEEPEST:
+    if depth > DEEPEST:
         raise InputError(
-            f"at most {attributes.DEEPEST} levels of lists and dicts", "more", "store it flatter", where[:200]
+            f"at most {DEEPEST} levels of lists and dicts", "more", "store it flatter", where[:200]
         )
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
-from overtone.records import layout
 from overtone.records.attributes import is_whole
 from overtone.records.codec import ChecksumError, checksum, from_bytes, to_bytes
 from overtone.records.failures import damaged, is_damage
+from overtone.records.layout import TABLES, check_layout, check_meta
 from overtone.records.schema import PER_STEP, SCHEMA, STATIC, Header
 
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * (2 + len(PER_STEP)))})"
@@ -42,10 +42,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def create(connection: sqlite3.Connection, header: Header) -> None:
+def create_tables(connection: sqlite3.Connection, header: Header) -> None:
     """Make the tables and write the header, in one transaction."""
     with transaction(connection):
-        for statement in layout.TABLES.values():
+        for statement in TABLES.values():
             connection.execute(statement)
         write_meta(connection, "schema", SCHEMA)
         write_meta(connection, "channels", list(header.channels))
@@ -75,7 +75,7 @@ def write_row(
     write_meta(connection, "rows", count)
 
 
-def drop_after(connection: sqlite3.Connection, step: int) -> None:
+def drop_rows_after(connection: sqlite3.Connection, step: int) -> None:
     """Remove rows and snapshots of later steps, in one transaction."""
     with transaction(connection):
         connection.execute("DELETE FROM rows WHERE step > ?", (step,))
@@ -90,9 +90,9 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
         InputError: If the file is no record, a damaged one, or one of a newer schema.
     """
     try:
-        layout.check_meta(connection, path)
+        check_meta(connection, path)
         _check_schema(_meta(connection, "schema"), path)
-        layout.check(connection, path)
+        check_layout(connection, path)
         channels, attrs = _meta(connection, "channels"), _meta(connection, "attrs")
         stored = {
             name: (data, crc) for name, data, crc in connection.execute("SELECT name, data, crc FROM static")

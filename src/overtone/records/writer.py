@@ -13,12 +13,22 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError, RunError
-from overtone.records import journal, layout, tables
 from overtone.records.access import check_own, size_of
 from overtone.records.codec import Packed
 from overtone.records.failures import damaged, explained
+from overtone.records.journal import check_journal, checkpoint_wal, prepare_journal
+from overtone.records.layout import be_cautious, trust_schema
 from overtone.records.lock import WriterLock
 from overtone.records.schema import PER_STEP, Header, complete, plain_attrs
+from overtone.records.tables import (
+    create_tables,
+    drop_rows_after,
+    read_header,
+    read_rows,
+    transaction,
+    write_meta,
+    write_row,
+)
 
 PATIENCE = 30.0
 """Seconds to wait for readers before a row counts as failed."""
@@ -77,7 +87,7 @@ class Writer:
             _build(path, header)
             connection = _connect(path)
             undo.callback(connection.close)
-            journal.prepare(connection, path)
+            prepare_journal(connection, path)
             writer = cls(path, lock, connection, header)
             undo.pop_all()
         return writer
@@ -102,17 +112,17 @@ class Writer:
             lock = WriterLock(path)
             undo.callback(lock.release)
             check_own(path)
-            journal.check(path)
+            check_journal(path)
             connection = _connect(path)
             undo.callback(connection.close)
-            layout.cautious(connection, size_of(path))
-            header = tables.read_header(connection, path)
-            _, faults = tables.read_rows(connection, header.sizes, size_of(path))
+            be_cautious(connection, size_of(path))
+            header = read_header(connection, path)
+            _, faults = read_rows(connection, header.sizes, size_of(path))
             if faults:
                 raise damaged(path, "; ".join(faults[:3]))
-            layout.at_ease(connection)
-            journal.prepare(connection, path)
-            tables.drop_after(connection, last_step)
+            trust_schema(connection)
+            prepare_journal(connection, path)
+            drop_rows_after(connection, last_step)
             writer = cls(path, lock, connection, header)
             undo.pop_all()
         return writer
@@ -141,8 +151,8 @@ class Writer:
                 f"a step above {self._last}", f"{step}", "record each step once, in order", "step"
             )
         values = complete(row, PER_STEP, self._header.sizes, f"step {step}")
-        with explained(self.path), tables.transaction(self._connection):
-            tables.write_row(self._connection, step, values, self._count + 1)
+        with explained(self.path), transaction(self._connection):
+            write_row(self._connection, step, values, self._count + 1)
         self._last, self._count = step, self._count + 1
 
     def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
@@ -163,7 +173,7 @@ class Writer:
         step = _step(step, least=-1)
         packed = Packed.of(array, name)
         values = (name, step, packed.dtype, packed.shape, packed.data, packed.crc)
-        with explained(self.path), tables.transaction(self._connection):
+        with explained(self.path), transaction(self._connection):
             self._connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def annotate(self, **attrs: Any) -> None:
@@ -175,15 +185,15 @@ class Writer:
         """
         self._check_open()
         merged = self._attrs | plain_attrs(attrs)
-        with explained(self.path), tables.transaction(self._connection):
-            tables.write_meta(self._connection, "attrs", merged)
+        with explained(self.path), transaction(self._connection):
+            write_meta(self._connection, "attrs", merged)
         self._attrs = merged
 
     def close(self) -> None:
         """Close the file and let others write. May be called twice."""
         if self._open:
             self._open = False
-            journal.fold(self._connection)
+            checkpoint_wal(self._connection)
             self._connection.close()
             self._lock.release()
 
@@ -214,7 +224,7 @@ def _build(path: Path, header: Header) -> None:
                 Path(f"{stale}{suffix}").unlink(missing_ok=True)
         part.unlink(missing_ok=True)
         with contextlib.closing(_connect(part)) as connection:
-            tables.create(connection, header)
+            create_tables(connection, header)
         part.replace(path)
     except OSError as refused:
         raise RunError(
