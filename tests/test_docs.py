@@ -16,7 +16,7 @@ from PIL import Image
 
 from overtone.cli.main import run as overtone
 from overtone.records import Writer
-from overtone.records.schema import PER_STEP
+from overtone.records._schema import PER_STEP
 from tests.records.toy import toy_header, toy_record
 
 ROOT = Path(__file__).parents[1]

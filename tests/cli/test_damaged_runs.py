@@ -20,7 +20,7 @@ from overtone import records
 from overtone import reports as report
 from overtone.errors import InputError, OvertoneError
 from overtone.probes._run_writer import ProbeWarning
-from overtone.records.codec import checksum
+from overtone.records._codec import checksum
 from tests.cli.calling import SENTENCE, TINY, ask, waves
 from tests.damage import damaged_json, flipped, some
 

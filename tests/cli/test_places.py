@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from overtone import records
-from overtone.records import writer
+from overtone.records import _writer as writer
 from tests.cli.calling import TINY, listing
 
 Usage = namedtuple("Usage", "total used free")

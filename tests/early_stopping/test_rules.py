@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from overtone import early_stopping as stop
 from overtone.early_stopping._monitor import StopDecision
 from overtone.errors import InputError, RunError
-from overtone.records.metrics.stopping import smooth
+from overtone.records.metrics._errors import smooth
 
 
 def log_steps(count, ratio=1.15):

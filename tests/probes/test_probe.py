@@ -68,12 +68,12 @@ def test_a_perfect_network_has_learned_everything_and_a_zero_one_nothing(tmp_pat
     perfect, nothing = signal.values.clone(), torch.zeros_like(signal.values)
     with Probe(signal, Frozen(perfect, signal.geometry), tmp_path / "a") as probe:
         probe(0)
-        learned = records.derived.learned_fraction(probe.record).isel(step=0)
+        learned = records.metrics.learned_fraction(probe.record).isel(step=0)
         assert np.nanmax(np.abs(learned - 1)) < 1e-12
-        assert probe.highest_learned == float(records.derived.highest_learned(probe.record))
+        assert probe.highest_learned == float(records.metrics.highest_learned(probe.record))
     with Probe(signal, Frozen(nothing, signal.geometry), tmp_path / "b") as probe:
         probe(0)
-        assert np.nanmax(np.abs(records.derived.learned_fraction(probe.record))) < 1e-12
+        assert np.nanmax(np.abs(records.metrics.learned_fraction(probe.record))) < 1e-12
         assert math.isnan(probe.highest_learned)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from overtone.records import concat
 from overtone.records import metrics as derived
-from overtone.records.dataset import assemble
-from overtone.records.schema import PER_STEP, Header
+from overtone.records._reader import assemble
+from overtone.records._schema import PER_STEP, Header
 from tests.records.toy import toy_record
 
 EPS = np.finfo(float).eps

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from overtone.errors import InputError
 from overtone.records import Writer, load, snapshots, to_netcdf
-from overtone.records.schema import PER_STEP
+from overtone.records._schema import PER_STEP
 from tests.records.toy import toy_header, toy_record
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from overtone.records import Writer
 from overtone.records import metrics as derived
-from overtone.records.schema import PER_STEP, STATIC
+from overtone.records._schema import PER_STEP, STATIC
 from tests.records.toy import toy_header, toy_record
 
 PAGE = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 
 from overtone.errors import InputError
 from overtone.records import Writer, load, snapshots, to_netcdf
-from overtone.records.schema import PER_STEP, STATIC
+from overtone.records._schema import PER_STEP, STATIC
 from tests.records.toy import toy_header
 
 NOBODY = 65534

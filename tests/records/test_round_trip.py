@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from overtone.errors import InputError
 from overtone.records import Header, Writer, load, snapshots, to_netcdf
-from overtone.records.schema import PER_STEP
+from overtone.records._schema import PER_STEP
 from tests.records.toy import toy_header, toy_record
 
 JSON = st.recursive(

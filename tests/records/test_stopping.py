@@ -12,7 +12,7 @@ from overtone.errors import InputError
 from overtone.records import concat
 from overtone.records import metrics as derived
 from overtone.records.metrics import Evidence
-from overtone.records.metrics.stopping import SMOOTHING, smooth
+from overtone.records.metrics._errors import SMOOTHING, smooth
 from tests.records.toy import toy_record
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from overtone.errors import InputError, RunError
 from overtone.records import Header, Writer, load, snapshots
-from overtone.records.journal import on_network
+from overtone.records._access import on_network
 from tests.records.toy import toy_header
 
 ROW = {"residual_power": np.ones((8, 1))}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray
 
-from overtone.records.dataset import assemble
-from overtone.records.schema import PER_STEP, Header
+from overtone.records._reader import assemble
+from overtone.records._schema import PER_STEP, Header
 
 
 def toy_header(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from overtone.records import Header, Writer
-from overtone.records.journal import on_network
+from overtone.records._access import on_network
 
 BANDS, CHANNELS = 16, 3
 DIED = 77

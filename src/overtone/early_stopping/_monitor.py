@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from overtone.errors import InputError
-from overtone.records.metrics.stopping import SMOOTHING, smooth
+from overtone.records.metrics._errors import SMOOTHING, smooth
 
 if TYPE_CHECKING:
     import xarray

@@ -15,8 +15,7 @@ from overtone.errors import InputError
 from overtone.fitting.keeping import FOLDER, networks
 from overtone.fitting.room import available, in_mib
 from overtone.fitting.settings import RunSettings, settings_of
-from overtone.records.access import check_own
-from overtone.records.lock import WriterLock
+from overtone.records._access import WriterLock, check_own
 
 if TYPE_CHECKING:
     import xarray

@@ -57,7 +57,7 @@ class Forecast:
         signal: What would be learned.
         part: What was predicted of it: all, or a window at full resolution.
         prediction: The predicted course of training.
-        stop: The step at which the expected error is least, as `records.derived.stop` finds it.
+        stop: The step at which the expected error is least, as `records.metrics.stop` finds it.
         irreducible: Mean square error that no linear shrinkage per band avoids, because signal and noise share
             their frequencies; mean over channels, in squared value units. None if the noise is not known.
         width: Units of one hidden ReLU layer for which the Barron bound promises a tenth of the signal's standard

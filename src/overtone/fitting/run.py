@@ -65,7 +65,7 @@ class Run:
 
         10 log10(peak^2 / mean square error), with the signal's `peak`.
         """
-        known = {level.name: level.psnr for level in records.derived.levels(self.record)}
+        known = {level.name: level.psnr for level in records.metrics.levels(self.record)}
         return {name: known.get(name) for name in ("train", "held_out", "held_out_clean")}
 
     def predict(self) -> Tensor:

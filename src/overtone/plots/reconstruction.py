@@ -14,7 +14,7 @@ from overtone.errors import InputError
 from overtone.plots import text
 from overtone.records import Snapshots
 from overtone.records import metrics as derived
-from overtone.records.attributes import peak as peak_of
+from overtone.records._attributes import peak as peak_of
 
 TARGET_STEP = -1
 

@@ -21,7 +21,7 @@ from overtone.errors import InputError
 from overtone.probes._view import Row, View, learned_frequency
 from overtone.probes.loggers._loggers import Logger
 from overtone.records import Header, Writer, load
-from overtone.records.schema import NOT_FINITE
+from overtone.records._schema import NOT_FINITE
 
 if TYPE_CHECKING:
     import xarray

@@ -123,7 +123,7 @@ def as_views(watched: Any, kind: type, expected: str, do: str) -> tuple[Any, ...
 def learned_frequency(
     header: Header, residual_power: np.ndarray, *, learned: float = 0.5, content: float = 1e-10
 ) -> float:
-    """Upper edge of the bands learned without a gap, as `records.derived.highest_learned` defines it.
+    """Upper edge of the bands learned without a gap, as `records.metrics.highest_learned` defines it.
 
     Args:
         header: Bands and target power of the record.

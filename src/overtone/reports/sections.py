@@ -11,7 +11,7 @@ from overtone.plots import bands, learning_order, learning_step, loss, psnr, rec
 from overtone.plots.text import count, decibels, number, percent
 from overtone.records import Snapshots
 from overtone.records import metrics as derived
-from overtone.records.metrics.network import PROBABILITY
+from overtone.records.metrics._errors import PROBABILITY
 from overtone.reports import media, settings, watched
 from overtone.reports.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.reports.findings import Findings, gather

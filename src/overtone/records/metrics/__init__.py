@@ -3,25 +3,35 @@
 They accept records of one run and those joined by `records.concat`; the extra dimensions are kept.
 """
 
-from overtone.records.metrics.bias import spectral_bias_index
-from overtone.records.metrics.content import combine_channels, corner_bands, has_content, mean_bands
-from overtone.records.metrics.law import Exponent, exponent
-from overtone.records.metrics.learning import learning_step, time_to_threshold
-from overtone.records.metrics.measured import without_unmeasured
-from overtone.records.metrics.network import (
+from overtone.records.metrics._bands import (
+    combine_channels,
+    corner_bands,
+    has_content,
+    highest_learned,
+    highest_learned_band,
+    learned_fraction,
+    learning_step,
+    mean_bands,
+    noise_onset,
+    relative_error,
+    spectral_bias_index,
+    time_to_threshold,
+    without_unmeasured,
+)
+from overtone.records.metrics._errors import (
+    Evidence,
     Level,
+    Stop,
     has_psnr,
     levels,
     network_step,
+    psnr,
+    smooth,
+    stop,
     training_seconds,
     until_network,
 )
-from overtone.records.metrics.noise import noise_onset
-from overtone.records.metrics.quality import psnr
-from overtone.records.metrics.ratios import learned_fraction, relative_error
-from overtone.records.metrics.reach import highest_learned, highest_learned_band
-from overtone.records.metrics.spread import mean_interval
-from overtone.records.metrics.stopping import Evidence, Stop, smooth, stop
+from overtone.records.metrics._statistics import Exponent, exponent, mean_interval
 
 __all__ = [
     "Evidence",

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overtone.records import Header
-from overtone.records.dataset import assemble
-from overtone.records.schema import PER_STEP, complete
+from overtone.records._reader import assemble
+from overtone.records._schema import PER_STEP, complete
 from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
 from overtone.theory._mode_dynamics import Descent

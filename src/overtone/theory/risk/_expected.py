@@ -13,8 +13,8 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.records import Header
-from overtone.records.dataset import assemble
-from overtone.records.schema import PER_STEP, complete
+from overtone.records._reader import assemble
+from overtone.records._schema import PER_STEP, complete
 from overtone.theory._checks import finite, non_negative, spectrum
 from overtone.theory._mode_dynamics import SpectralFilter
 

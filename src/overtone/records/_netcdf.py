@@ -10,9 +10,9 @@ import numpy as np
 
 from overtone._utils.files import atomic_path
 from overtone.errors import InputError, RunError
-from overtone.records.attributes import is_whole
-from overtone.records.failures import damaged
-from overtone.records.schema import PER_STEP, SCHEMA, STATIC, check_bands, plain_attrs
+from overtone.records._attributes import is_whole
+from overtone.records._schema import PER_STEP, SCHEMA, STATIC, check_bands, plain_attrs
+from overtone.records._sqlite import damaged
 
 if TYPE_CHECKING:
     import xarray

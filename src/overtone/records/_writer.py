@@ -13,19 +13,26 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError, RunError
-from overtone.records.access import check_own, size_of
-from overtone.records.codec import Packed
-from overtone.records.failures import damaged, explained
-from overtone.records.journal import check_journal, checkpoint_wal, prepare_journal
-from overtone.records.layout import be_cautious, trust_schema
-from overtone.records.lock import WriterLock
-from overtone.records.schema import PER_STEP, Header, complete, plain_attrs
-from overtone.records.tables import (
+from overtone.records._access import (
+    WriterLock,
+    check_journal,
+    check_own,
+    checkpoint_wal,
+    prepare_journal,
+    size_of,
+)
+from overtone.records._codec import Packed
+from overtone.records._schema import PER_STEP, Header, complete, plain_attrs
+from overtone.records._sqlite import (
+    be_cautious,
     create_tables,
+    damaged,
     drop_rows_after,
+    explained,
     read_header,
     read_rows,
     transaction,
+    trust_schema,
     write_meta,
     write_row,
 )

@@ -1,4 +1,4 @@
-"""The power law between frequency and learning step."""
+"""Statistics over bands and runs: the exponent of the learning law and intervals of means."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone._utils.statistics import student_quantile
-from overtone.records.metrics.content import combine_channels, corner_bands, mean_bands, recorded
-from overtone.records.metrics.learning import THRESHOLD, learning_step
+from overtone.records.metrics._bands import (
+    THRESHOLD,
+    combine_channels,
+    corner_bands,
+    learning_step,
+    mean_bands,
+    recorded,
+)
 
 if TYPE_CHECKING:
     import xarray
@@ -87,3 +93,25 @@ def _slope(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) ->
         return slope, math.nan
     deviation = math.sqrt(float(np.sum((dy - slope * dx) ** 2)) / (n - 2) / float(dx @ dx))
     return slope, float(student_quantile(confidence, n - 2)) * deviation
+
+
+def mean_interval(values: xarray.DataArray, dim: str, confidence: float = 0.95) -> xarray.Dataset:
+    """The mean over `dim` and its Student interval, mean -+ t s / sqrt(n).
+
+    Args:
+        values: Any derived quantity of joined records; NaN values are left out.
+        dim: "seed", "run", ...
+        confidence: Coverage under normality.
+
+    Returns:
+        `mean`, `low`, `high` in the unit of `values` and the number `n` of values; bounds are NaN for n below 2.
+    """
+    import xarray
+
+    n = values.notnull().sum(dim)
+    enough = n.where(n > 1)
+    mean = values.sum(dim, min_count=1) / n.where(n > 0)
+    deviation = (((values - mean) ** 2).sum(dim) / (enough - 1)) ** 0.5
+    quantile = xarray.apply_ufunc(lambda count: student_quantile(confidence, np.fmax(count, 2) - 1), enough)
+    half = quantile * deviation / enough**0.5
+    return xarray.Dataset({"mean": mean, "low": mean - half, "high": mean + half, "n": n})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from overtone.errors import InputError
-from overtone.records.attributes import DEEPEST, check_attributes
+from overtone.records._attributes import DEEPEST, check_attributes
 
 SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""

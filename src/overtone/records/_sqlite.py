@@ -1,13 +1,9 @@
-"""The tables of a record's SQLite file.
-
-`meta` (name, text, crc): `schema`, `channels`, `attrs` and the number of `rows`, as JSON. `static` (name, data, crc):
-band edges and static variables. `rows` (step, crc, one column per variable): one row a recorded step. `snapshots`
-(name, step, dtype, shape, data, crc). Numbers are float64, little-endian, row-major.
-"""
+"""Tables of a record in SQLite: their layout, reading and writing rows, and what errors of SQLite mean."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -17,12 +13,160 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone.errors import InputError
-from overtone.records.attributes import is_whole
-from overtone.records.codec import ChecksumError, checksum, from_bytes, to_bytes
-from overtone.records.failures import damaged, is_damage
-from overtone.records.layout import TABLES, check_layout, check_meta
-from overtone.records.schema import PER_STEP, SCHEMA, STATIC, Header
+from overtone.errors import InputError, OvertoneError, RunError
+from overtone.records._attributes import is_whole
+from overtone.records._codec import ChecksumError, checksum, from_bytes, to_bytes
+from overtone.records._schema import PER_STEP, SCHEMA, STATIC, Header
+
+DAMAGED = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_MISMATCH,
+    }
+)
+"""SQLite's codes for a file that is broken or lacks what every record has."""
+
+_REASONS = {
+    sqlite3.SQLITE_FULL: ("room for the record", "a full disk or quota", "free some space, then resume"),
+    sqlite3.SQLITE_READONLY: (
+        "a record that can be written",
+        "a read-only file or folder",
+        "change its permissions",
+    ),
+    sqlite3.SQLITE_PERM: ("a record that can be written", "no permission", "change its permissions"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "a file that can be opened",
+        "a refusal by the file system",
+        "check that the folder exists and that you may use it",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "a free record",
+        "one locked by another process",
+        "close what uses it, then try again",
+    ),
+    sqlite3.SQLITE_LOCKED: ("a free record", "a locked one", "close what uses it, then try again"),
+    sqlite3.SQLITE_IOERR: (
+        "a disk that reads and writes",
+        "an input/output error",
+        "check the disk and its space",
+    ),
+}
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite found the file itself broken."""
+    return _code(error) in DAMAGED or _code(error) == sqlite3.SQLITE_INTERRUPT
+
+
+def explain(error: sqlite3.Error, path: Path) -> OvertoneError:
+    """The overtone error that stands for an error of SQLite."""
+    code = _code(error)
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return damaged(path, "it takes longer to read than any of its size")
+    if code in DAMAGED:
+        return damaged(path, str(error))
+    expected, got, do = _REASONS.get(
+        code, ("the record to be read or written", "a failure of the database", "try again")
+    )
+    return RunError(expected, f"{got} ({error})", do, str(path))
+
+
+def damaged(path: Path, why: str) -> InputError:
+    """The error for a file that is no record or a broken one."""
+    return InputError(
+        "an intact overtone record", f"a damaged file ({why})", "use a backup or repeat the run", str(path)
+    )
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn every SQLite error inside the block into an overtone error about `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, "text that is none") from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    undecodable = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
+    return getattr(error, "sqlite_errorcode", undecodable) & 0xFF
+
+
+_COLUMNS = ", ".join(f"{name} BLOB NOT NULL" for name in PER_STEP)
+
+TABLES = {
+    "meta": "CREATE TABLE meta (name TEXT PRIMARY KEY, text TEXT NOT NULL, crc INTEGER NOT NULL)",
+    "static": "CREATE TABLE static (name TEXT PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL)",
+    "rows": f"CREATE TABLE rows (step INTEGER PRIMARY KEY, crc INTEGER NOT NULL, {_COLUMNS})",
+    "snapshots": "CREATE TABLE snapshots (name TEXT, step INTEGER, dtype TEXT NOT NULL, shape TEXT NOT NULL, "
+    "data BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (name, step))",
+}
+"""The statement that made each table, as SQLite keeps it."""
+
+MOST_ENTRIES = 64
+"""Entries of the list of tables that are looked at; a record has seven."""
+
+INSTRUCTIONS, AT_LEAST, BETWEEN = 4, 1_000_000, 1000
+"""Instructions of SQLite per byte of a record and for any record that reading may take, and between two looks. Reading
+takes about a quarter of one per byte."""
+
+
+def be_cautious(connection: sqlite3.Connection, size: int) -> None:
+    """Let a connection run no code that the file brings, and not more than a file of its size can need.
+
+    Args:
+        connection: To a record that somebody else may have made.
+        size: Bytes of its files.
+    """
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    looks = (AT_LEAST + INSTRUCTIONS * size) // BETWEEN
+    # A function of C: one of Python would swallow Ctrl-C.
+    connection.set_progress_handler(
+        itertools.chain(itertools.repeat(0, looks), itertools.repeat(1)).__next__, BETWEEN
+    )
+
+
+def trust_schema(connection: sqlite3.Connection) -> None:
+    """Take the limit of `cautious` away: for a writer that has looked at what there was."""
+    connection.set_progress_handler(None, 0)
+
+
+def check_meta(connection: sqlite3.Connection, path: Path) -> None:
+    """Whether `meta`, which says the version of the schema, is the table that it should be.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if _entries(connection).get("meta") != ("table", TABLES["meta"]):
+        raise damaged(path, "no table meta")
+
+
+def check_layout(connection: sqlite3.Connection, path: Path) -> None:
+    """Whether the tables are those of a record, and there is nothing besides.
+
+    Raises:
+        InputError: If they are not; says which.
+    """
+    entries = _entries(connection)
+    for name, statement in TABLES.items():
+        if entries.pop(name, None) != ("table", statement):
+            raise damaged(path, f"no table {name}")
+    for other, (kind, made_by) in entries.items():
+        own = kind in ("table", "index") and str(other).startswith("sqlite_")
+        if not own or (kind == "index" and made_by is not None):
+            raise damaged(path, f"a {kind} {str(other)[:40]!r}, which no record has")
+
+
+def _entries(connection: sqlite3.Connection) -> dict[object, tuple[object, object]]:
+    found = connection.execute(f"SELECT name, type, sql FROM sqlite_master LIMIT {MOST_ENTRIES}")
+    return {name: (kind, statement) for name, kind, statement in found}
+
 
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * (2 + len(PER_STEP)))})"
 

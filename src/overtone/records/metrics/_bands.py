@@ -1,0 +1,326 @@
+"""What a record says per band: content, relative error, learning step, highest learned frequency, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from overtone.errors import InputError
+from overtone.records._schema import NOT_FINITE, PER_STEP, STATIC
+
+if TYPE_CHECKING:
+    import xarray
+
+
+NOTHING = 1e-10
+"""A band with less than this share of the target's power outside the mean holds nothing to learn."""
+
+ROUNDING = 1e-26
+"""A band with less than this share of the whole power holds nothing but rounding: (100 eps)^2 in float64, roughly."""
+
+
+def mean_bands(record: xarray.Dataset) -> xarray.DataArray:
+    """Bool (band): the band that starts at frequency 0 and holds the mean."""
+    return record.band_low == 0
+
+
+def corner_bands(record: xarray.Dataset) -> xarray.DataArray:
+    """Bool (band): bands beyond the radial Nyquist frequency, the largest in `attrs["nyquist"]`; none without it."""
+    nyquist = record.attrs.get("nyquist")
+    limit = np.inf if nyquist is None or np.size(nyquist) == 0 else float(np.max(nyquist))
+    return record.band_low >= limit * (1 - 1e-9)
+
+
+def has_content(record: xarray.Dataset) -> xarray.DataArray:
+    """Bool, of the dimensions of `target_power`: bands that hold something to learn.
+
+    A band counts if its target power exceeds 1e-10 of the channel's power outside the mean, and rounding (1e-26 of the
+    channel's whole power).
+    """
+    power = record.target_power
+    floor = NOTHING * power.where(~mean_bands(record), 0.0).sum("band")
+    rounding = ROUNDING * power.sum("band")
+    return power > np.maximum(floor, rounding)
+
+
+def combine_channels(record: xarray.Dataset) -> xarray.Dataset:
+    """The record with the powers of all channels added up and no `channel` dimension.
+
+    Meaningful where channels share a unit. A band's power is NaN where that of any channel is.
+    """
+    if "channel" not in record.dims:
+        return record
+    powers = [
+        name
+        for name, variable in (STATIC | PER_STEP).items()
+        if "channel" in variable.dims and name in record
+    ]
+    summed = {name: record[name].sum("channel", skipna=False, keep_attrs=True) for name in powers}
+    return record.drop_vars([*powers, "channel"]).assign(summed)
+
+
+def recorded(record: xarray.Dataset) -> xarray.DataArray:
+    """Bool (step, ...): rows that were recorded, in contrast to those that `concat` filled with NaN."""
+    axes = [d for d in ("band", "channel") if d in record.dims]
+    return record.residual_power.notnull().any(axes) | record.loss.notnull() | record.time.notnull()
+
+
+def one_run(record: xarray.Dataset, what: str) -> xarray.Dataset:
+    """`record` with its channels combined, if it is of one run.
+
+    Raises:
+        InputError: If it holds several runs, or no row.
+    """
+    extra: list[Hashable] = [d for d in record.dims if d not in ("step", "band", "channel")]
+    if extra:
+        raise InputError("the record of one run", f"several along {extra[0]}", "select one with isel", what)
+    if record.sizes["step"] == 0:
+        raise InputError("a record with rows", "an empty one", "train first", what)
+    return combine_channels(record)
+
+
+def relative_error(record: xarray.Dataset) -> xarray.DataArray:
+    """sqrt(residual power / target power) per step, band and channel: 1 for a prediction of zero, 0 for a perfect one.
+
+    The usual quantity of the frequency-principle literature (Xu et al. 2020, "Frequency Principle: Fourier Analysis
+    Sheds Light on Deep Neural Networks"). For all channels together pass `combine_channels(record)`.
+
+    Args:
+        record: From `load` or `concat`.
+
+    Returns:
+        (step, band, channel), dimensionless; NaN in bands with nothing to learn (see `has_content`).
+    """
+    power = record.target_power.where(has_content(record))
+    return ((record.residual_power / power) ** 0.5).rename("relative_error").assign_attrs(units="1")
+
+
+def learned_fraction(record: xarray.Dataset) -> xarray.DataArray:
+    """Re<prediction, target> / <target, target> per step, band and channel: 0 untouched, 1 learned, above 1 overshoot.
+
+    Args:
+        record: From `load` or `concat`; channels are put together by `combine_channels`.
+
+    Returns:
+        (step, band, channel), dimensionless; NaN in bands with nothing to learn (see `has_content`).
+    """
+    power = record.target_power.where(has_content(record))
+    return (record.cross_power / power).rename("learned_fraction").assign_attrs(units="1")
+
+
+THRESHOLD = 0.5
+"""Relative error below which a band counts as learned, unless said otherwise."""
+
+
+def learning_step(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.DataArray:
+    """The first recorded step from which on a band's relative error is below `threshold` at every recorded step.
+
+    Args:
+        record: From `load` or `concat`; channels are put together by `combine_channels`.
+        threshold: Relative error, dimensionless.
+
+    Returns:
+        (band, channel), in steps; NaN where the band never was learned, was not learned at the end, or holds nothing.
+    """
+    steps = record.step.where(_from_here_on(record, threshold))
+    return _least(steps).rename("learning_step").assign_attrs(units="steps")
+
+
+def time_to_threshold(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.DataArray:
+    """The time at the learning step of each band.
+
+    Args:
+        record: From `load` or `concat`.
+        threshold: Relative error, dimensionless.
+
+    Returns:
+        (band, channel), in seconds since the start of training; NaN where `learning_step` is.
+    """
+    times = record.time.where(_from_here_on(record, threshold))
+    return _least(times).rename("time_to_threshold").assign_attrs(units="s")
+
+
+def stays(true: xarray.DataArray, rows: xarray.DataArray) -> xarray.DataArray:
+    """Bool: recorded rows at which `true` holds, and at every later recorded row too.
+
+    Args:
+        true: Bool (step, ...).
+        rows: Bool (step, ...), which rows were recorded; the others are passed over.
+    """
+    backwards = (true | ~rows).isel(step=slice(None, None, -1)).astype("int8")
+    return backwards.cumprod("step").isel(step=slice(None, None, -1)).astype(bool) & true & rows
+
+
+def _from_here_on(record: xarray.Dataset, threshold: float) -> xarray.DataArray:
+    return stays(relative_error(record) < threshold, recorded(record))
+
+
+def _least(values: xarray.DataArray) -> xarray.DataArray:
+    if values.sizes["step"] == 0:
+        return values.sum("step", min_count=1)
+    return values.min("step")
+
+
+LAST = -1
+"""Stands for the last recorded step."""
+
+
+def highest_learned(
+    record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD
+) -> xarray.DataArray:
+    """The frequency up to which everything is learned: upper edge of the last band before the first unlearned one.
+
+    Bands with nothing to learn are passed over. Channels are combined.
+
+    Args:
+        record: From `load` or `concat`.
+        step: The recorded step at or before which to look; -1 for the last.
+        threshold: Relative error below which a band is learned.
+
+    Returns:
+        A single number (one per run for joined records), in the record's frequency unit; 0 if not even the lowest band
+        is learned, NaN if nothing was recorded by then.
+    """
+    learned, content = _learned(record, step, threshold)
+    unbroken = (learned | ~content).astype("int8").cumprod("band").astype(bool)
+    return _upper(record, learned & unbroken, step).rename("highest_learned")
+
+
+def highest_learned_band(
+    record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD
+) -> xarray.DataArray:
+    """Upper edge of the highest learned band, whether or not all below it are learned.
+
+    Arguments, unit and special values are those of `highest_learned`.
+    """
+    learned, _ = _learned(record, step, threshold)
+    return _upper(record, learned, step).rename("highest_learned_band")
+
+
+def _learned(
+    record: xarray.Dataset, step: int, threshold: float
+) -> tuple[xarray.DataArray, xarray.DataArray]:
+    together = combine_channels(record)
+    rows = _seen(record, step)
+    latest = rows & (rows.astype("int64").isel(step=slice(None, None, -1)).cumsum("step") == 1)
+    error = relative_error(together)
+    return ((error < threshold) & latest).any("step"), has_content(together)
+
+
+def _seen(record: xarray.Dataset, step: int) -> xarray.DataArray:
+    rows = recorded(record)
+    return rows if step == LAST else rows & (record.step <= step)
+
+
+def _upper(record: xarray.Dataset, chosen: xarray.DataArray, step: int) -> xarray.DataArray:
+    edge = record.band_high.where(chosen).max("band").fillna(0.0)
+    units = str(record.attrs.get("frequency_unit") or "")
+    return edge.where(_seen(record, step).any("step")).assign_attrs(units=units)
+
+
+DOMINATED = 0.5
+"""A band is noise if at least this share of its target power is."""
+
+FITTED = 0.1
+"""Learned fraction of the noise bands above which noise is being fitted."""
+
+
+def noise_onset(record: xarray.Dataset) -> int | None:
+    """The first recorded step from which on the network holds more than a tenth of what is noise.
+
+    Over all bands and channels whose noise power is at least half of their target power, the learned fraction is taken
+    together, sum of cross power / sum of target power. The onset is the first recorded step from which it stays above
+    0.1.
+
+    Args:
+        record: Of one run, with at least one row.
+
+    Returns:
+        The step; None if it was not reached, no band is dominated by noise, the noise is unknown, or the attribute
+        `noise_verdict` says anything but "noise".
+
+    Raises:
+        InputError: If the record holds several runs or no row.
+    """
+    rows = recorded(one_run(record, "noise_onset"))
+    if str(record.attrs.get("noise_verdict") or "noise").lower() != "noise":
+        return None
+    noisy = (record.noise_power >= DOMINATED * record.target_power) & (record.target_power > 0)
+    axes = list(noisy.dims)
+    total = float(record.target_power.where(noisy).sum(axes))
+    if not total > 0:
+        return None
+    fitted = record.cross_power.where(noisy, 0.0).sum(axes, skipna=False) / total
+    steps = record.step.values[stays(fitted > FITTED, rows).values]
+    return int(steps[0]) if steps.size else None
+
+
+def spectral_bias_index(record: xarray.Dataset, cutoff: float | None = None) -> xarray.DataArray:
+    """(E_high - E_low) / (E_high + E_low): 0 without bias, 1 if only low frequencies are learned, -1 if only high ones.
+
+    E_low and E_high are residual power over target power below and above the cutoff, without the mean; channels are
+    combined. The power of the band that the cutoff divides is shared out as if it were spread evenly within the band.
+    After Kiessling and Thor 2022, "A Computable Definition of the Spectral Bias" (AAAI), who divide the target's
+    variance into equal halves.
+
+    Args:
+        record: From `load` or `concat`.
+        cutoff: In the record's frequency unit; by default where the target's power without the mean is halved.
+
+    Returns:
+        (step), dimensionless; NaN where one side holds nothing or nothing is left to learn.
+    """
+    together = combine_channels(record)
+    target = together.target_power.where(~mean_bands(together), 0.0)
+    if cutoff is None:
+        below = target.cumsum("band") - target
+        share = (0.5 * target.sum("band") - below) / target.where(target > 0)
+    else:
+        share = (cutoff - together.band_low) / (together.band_high - together.band_low)
+    low = share.clip(0.0, 1.0).fillna(0.0)
+    residual = together.residual_power.where(~mean_bands(together), 0.0)
+    e_low = _error(residual, target, low)
+    e_high = _error(residual, target, 1.0 - low)
+    return ((e_high - e_low) / (e_high + e_low)).rename("spectral_bias_index").assign_attrs(units="1")
+
+
+def _error(
+    residual: xarray.DataArray, target: xarray.DataArray, weight: xarray.DataArray
+) -> xarray.DataArray:
+    power = (weight * target).sum("band")
+    return (weight * residual).sum("band", skipna=False) / power.where(power > 0)
+
+
+def without_unmeasured(record: xarray.Dataset) -> xarray.Dataset:
+    """The record up to its last row that says something of the network.
+
+    A row of NaN, for which the attribute `faults` has a reason other than outputs that are not finite, says nothing:
+    the network could not be evaluated at that moment. Such rows at the end are left out, and a sentence is added to
+    the attribute `notes`. A row whose loss is infinite stays.
+
+    Args:
+        record: Of one run.
+    """
+    axes = [d for d in ("band", "channel") if d in record.dims]
+    faults = record.attrs.get("faults")
+    if (
+        "step" not in record.dims
+        or set(record.dims) - {"step", "band", "channel"}
+        or not isinstance(faults, list)
+    ):
+        return record
+    why = {
+        f.get("step"): str(f.get("why")) for f in faults if isinstance(f, dict) and f.get("why") != NOT_FINITE
+    }
+    empty = np.asarray(record.residual_power.isnull().all(axes)) & ~np.isinf(np.asarray(record.loss, float))
+    silent = empty & np.array([int(step) in why for step in record.step.values], dtype=bool)
+    told = np.flatnonzero(~silent)
+    if not told.size or told[-1] == len(silent) - 1:
+        return record
+    kept = record.isel(step=slice(0, int(told[-1]) + 1))
+    first, last = int(kept.step[-1]), int(record.step[-1])
+    note = f"The rows after step {first}, up to step {last}, could not be measured ({why[last].rstrip('.')})."
+    notes = record.attrs.get("notes") or []
+    return kept.assign_attrs(notes=[*([notes] if isinstance(notes, str) else notes), note])

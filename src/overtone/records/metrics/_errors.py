@@ -1,0 +1,243 @@
+"""Errors of the whole: PSNR, the best step and where a run should have stopped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone._utils.text import higher
+from overtone.errors import InputError
+from overtone.records._attributes import peak
+from overtone.records._attributes import peak as peak_of
+from overtone.records.metrics._bands import one_run
+
+if TYPE_CHECKING:
+    import xarray
+
+
+_ERRORS = {"train": "train_error", "held_out": "held_out_error", "held_out_clean": "clean_error"}
+
+
+def psnr(record: xarray.Dataset) -> xarray.Dataset:
+    """10 log10(peak^2 / mean square error), with the record's attribute `peak`.
+
+    Args:
+        record: From `load` or `concat`.
+
+    Returns:
+        `train`, `held_out` and `held_out_clean` (step), in dB; infinite for a perfect prediction, NaN where unknown.
+
+    Raises:
+        InputError: If the record has no positive `peak`.
+    """
+    import xarray
+
+    peak = peak_of(record.attrs)
+    if not peak:
+        got = f"peak {record.attrs.get('peak')!r}"
+        raise InputError(
+            "a record with a positive peak", got[:80], "annotate the record with its peak", "psnr"
+        )
+    with np.errstate(divide="ignore"):
+        values = {
+            name: (2 * np.log10(peak) - np.log10(record[error])) * 10 for name, error in _ERRORS.items()
+        }
+    return xarray.Dataset({name: value.assign_attrs(units="dB") for name, value in values.items()})
+
+
+SMOOTHING = 0.25
+"""Width of the smoothing kernel in ln(1 + step): held-out errors are averaged over steps some 25 % apart."""
+
+
+class Evidence(Enum):
+    """What a stop rests on: the variable of the record whose least value decides."""
+
+    CLEAN = "clean_error"
+    HELD_OUT = "held_out_error"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The recorded step at which the expected error on clean data is least.
+
+    Attributes:
+        step: The step.
+        reason: One sentence for people.
+        evidence: What decided.
+        error: Mean square error that decided, at `step` (smoothed for held-out errors), in squared value units; NaN
+            without evidence.
+        last_error: The same at the last recorded step.
+    """
+
+    step: int
+    reason: str
+    evidence: Evidence
+    error: float
+    last_error: float
+
+
+def stop(record: xarray.Dataset) -> Stop:
+    """Where training should have stopped, by the best evidence that the record holds.
+
+    That is the least `clean_error` if it is known, else the least smoothed `held_out_error`, else the last step.
+    Held-out errors are smoothed first: a Gaussian kernel of width 0.25 in ln(1 + step) averages their logarithms, so
+    that one lucky row does not decide. Rows whose error is not finite are left out.
+
+    Args:
+        record: Of one run, with at least one row.
+
+    Returns:
+        The stop and what it rests on.
+
+    Raises:
+        InputError: If the record holds several runs or no row.
+    """
+    run = one_run(record, "stop")
+    steps = run.step.values
+    for evidence, name in ((Evidence.CLEAN, "error on clean data"), (Evidence.HELD_OUT, "held-out error")):
+        error = run[evidence.value].values
+        known = np.isfinite(error)
+        if not known.any():
+            continue
+        at, curve = steps[known], error[known]
+        if evidence is Evidence.HELD_OUT:
+            curve = smooth(at, curve)
+        best = int(np.argmin(curve))
+        reason = _reason(name, at, curve, best)
+        return Stop(int(at[best]), reason, evidence, float(curve[best]), float(curve[-1]))
+    reason = f"neither held-out samples nor a clean reference: the last step, {steps[-1]}"
+    return Stop(int(steps[-1]), reason, Evidence.NONE, np.nan, np.nan)
+
+
+def smooth(steps: NDArray[np.int64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Geometric kernel average of positive errors over ln(1 + step); monotone curves stay monotone.
+
+    Args:
+        steps: (S,) ascending.
+        error: (S,) mean square errors; zeros count as the least positive float.
+    """
+    x, y = np.log1p(steps.astype(float)), np.log(np.maximum(error, np.finfo(float).tiny))
+    starts = np.searchsorted(x, x - 4 * SMOOTHING)
+    ends = np.searchsorted(x, x + 4 * SMOOTHING, side="right")
+    smoothed = np.empty_like(y)
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        weights = np.exp(-0.5 * ((x[start:end] - x[i]) / SMOOTHING) ** 2)
+        smoothed[i] = weights @ y[start:end] / weights.sum()
+    return np.exp(smoothed)
+
+
+def _reason(name: str, steps: NDArray[np.int64], curve: NDArray[np.float64], best: int) -> str:
+    if len(steps) == 1:
+        return f"the {name} is known at step {steps[best]} alone"
+    if best == len(steps) - 1:
+        return f"the {name} still falls at the last step, {steps[best]}; more steps may help"
+    rise = higher(float(curve[-1] / curve[best]) if curve[best] > 0 else np.inf)
+    return f"the {name} is least at step {steps[best]} and {rise} at the last step, {steps[-1]}"
+
+
+SAMPLES = ("train", "held_out", "held_out_clean")
+"""What figures of quality there are."""
+
+PROBABILITY = "probability"
+"""Unit of the values of a record whose targets are labels."""
+
+CLEAN = "the clean reference at {samples}"
+
+
+@dataclass(frozen=True)
+class Level:
+    """The quality of a run's network on some of the samples.
+
+    Attributes:
+        name: "train", "held_out" or "held_out_clean".
+        samples: The same in words.
+        psnr: Peak signal-to-noise ratio in dB; infinite for a perfect prediction.
+        whole: Whether it was taken over all such samples; else over those that rows are measured on.
+    """
+
+    name: str
+    samples: str
+    psnr: float
+    whole: bool
+
+
+def network_step(record: xarray.Dataset) -> int:
+    """The step of the network that the run handed back: the one that was put back, else the last one recorded.
+
+    Args:
+        record: Of one run, with at least one row. What a run noted when it ended counts as long as no row has been
+            added since.
+    """
+    kept = record.attrs.get("kept")
+    steps = record.step.values
+    known = _ended(record) and isinstance(kept, int) and not isinstance(kept, bool) and kept in steps
+    return int(kept) if known and kept is not None else int(steps[-1])
+
+
+def until_network(record: xarray.Dataset) -> xarray.Dataset:
+    """The record up to the network that was handed back: its last row is that network's."""
+    return record.sel(step=slice(None, network_step(record)))
+
+
+def levels(record: xarray.Dataset) -> list[Level]:
+    """The quality of the network that was handed back, in the order of `SAMPLES`; what is unknown is left out.
+
+    Over all samples where the run noted that when it ended, else by the network's row. None without a positive `peak`,
+    and of labels, which have none (`has_psnr`).
+
+    Args:
+        record: Of one run, with at least one row.
+    """
+    if not has_psnr(record):
+        return []
+    largest = peak(record.attrs)
+    noted = record.attrs.get("final_errors") if _ended(record) else None
+    if isinstance(noted, dict):
+        errors = {name: float(noted[name]) for name in SAMPLES if _is_error(noted.get(name))}
+        clean = "held-out samples" if "held_out" in errors else "all samples"
+        known = {name: _decibels(largest, error) for name, error in errors.items()}
+    else:
+        row = psnr(until_network(record)).isel(step=-1)
+        clean = "all samples"
+        known = {name: value for name in SAMPLES if not math.isnan(value := float(row[name]))}
+    words = {
+        "train": "training samples",
+        "held_out": "held-out samples",
+        "held_out_clean": CLEAN.format(samples=clean),
+    }
+    return [Level(name, words[name], value, isinstance(noted, dict)) for name, value in known.items()]
+
+
+def has_psnr(record: xarray.Dataset) -> bool:
+    """Whether a PSNR means anything: a positive `peak` is known, and the values are no probabilities of classes."""
+    return peak(record.attrs) > 0 and record.attrs.get("value_unit") != PROBABILITY
+
+
+def training_seconds(record: xarray.Dataset) -> float:
+    """Wall-clock seconds that training took, watching included: as the run noted, else by its last row; NaN if unknown.
+
+    Args:
+        record: Of one run, with at least one row.
+    """
+    noted = record.attrs.get("seconds") if _ended(record) else None
+    return float(noted) if isinstance(noted, int | float) and _is_error(noted) else float(record.time[-1])
+
+
+def _ended(record: xarray.Dataset) -> bool:
+    """Whether what the run noted at its end is still true: no row was added since."""
+    steps = record.attrs.get("steps")
+    return steps is None or bool(steps == record.step.values[-1])
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _decibels(peak: float, error: float) -> float:
+    return 10 * float(np.log10(peak) * 2 - np.log10(error)) if error > 0 else math.inf
