@@ -22,7 +22,7 @@ from overtone import spectra
 from overtone._utils import seeding as rng
 from overtone.nn import MLP, Activation, Field, Frame, encodings
 from overtone.probes import LogSchedule, Probe, View, views
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.spectra import clouds as cloud
 
 SHARES = (0.75, 0.5, 0.25)
@@ -124,7 +124,7 @@ def filters(data: Data, widths: Tensor) -> list[View]:
 def low_and_high(records: list[xarray.Dataset]) -> tuple[np.ndarray, np.ndarray]:
     """(width, step) relative errors of low and high parts."""
     errors = [
-        derived.relative_error(derived.combine_channels(r)).transpose("step", "band").values for r in records
+        metrics.relative_error(metrics.combine_channels(r)).transpose("step", "band").values for r in records
     ]
     return np.stack([e[:, 1] for e in errors]), np.stack([e[:, -1] for e in errors])
 
@@ -167,7 +167,7 @@ def on_graph(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
     bias, held = [], []
     for seed in SEEDS:
         (record,) = train(data, build, seed, [views.graph(data.inputs, data.targets, modes=64)])
-        index = derived.spectral_bias_index(record).values
+        index = metrics.spectral_bias_index(record).values
         bias.append(np.nanmean(index))
         held.append(np.nanmean(index > 0))
     claim = f"the low half of the power is learned better at >= {OFTEN:.0%} of the recorded steps"
@@ -252,13 +252,13 @@ def scattered() -> Rows:
         ("Fourier features, sigma 5", encodings.Gaussian(2, 128, 5.0, seed=0)),
     ):
         records, noise, field = fit_scattered(data, encoding)
-        what, here = f"camera at 4,000 places, {name}", derived.combine_channels(records[0])
+        what, here = f"camera at 4,000 places, {name}", metrics.combine_channels(records[0])
         supported = here.attrs["nyquist"][0]
         trusted = (here.band_high.values <= supported * (1 + 1e-9)) & (here.band_low.values > 0)
-        learned = derived.learning_step(here).values[trusted]
+        learned = metrics.learning_step(here).values[trusted]
         done = np.isfinite(learned)
         rank = float(scipy.stats.spearmanr(here.band.values[trusted][done], learned[done]).statistic)
-        reach = float(derived.highest_learned(here, int(here.step[-1])))
+        reach = float(metrics.highest_learned(here, int(here.step[-1])))
         claim = "of the bands learned the higher are later: rank correlation >= 0.9"
         note = f"{int(done.sum())} of {len(learned)} bands learned in 600 steps, without a gap up to "
         note += f"{reach:.3g} of the {supported:.3g} cycles per picture height that the places support"

@@ -14,7 +14,7 @@ from tools.pictures import CHROMIUM, draw
 import overtone as ot
 from overtone.nn import encodings
 from overtone.plots import style
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.spectra import clouds as cloud
 
 Y = "relative error (share left to learn)"
@@ -63,7 +63,7 @@ def table() -> go.Figure:
         for labels, some, dash in (("", data, "solid"), (", shuffled", data.shuffled(0), "dot")):
             view = ot.probes.views.graph(some.inputs, some.targets, modes=64)
             (record,) = real_runs.train(some, partial(real_runs.mlp, inputs, outputs), 0, [view])
-            index = derived.spectral_bias_index(record).values
+            index = metrics.spectral_bias_index(record).values
             line = {"color": colour, "dash": dash, "width": 2}
             steps = style.positions(record.step.values)
             figure.add_scatter(x=steps, y=index, name=name + labels, mode="lines", line=line)

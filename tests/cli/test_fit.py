@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from overtone import records
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from tests.cli.calling import TINY, ask, waves
 
 KEYS = {
@@ -80,7 +80,7 @@ def test_psnr_and_bands_are_those_of_the_record(fitted):
         assert row["relative_error"] == pytest.approx(float(last.residual_power[band] / target) ** 0.5)
         assert row["learned_fraction"] == pytest.approx(float(last.cross_power[band] / target))
     steps = [row["learning_step"] for row in found["bands"]]
-    expected = derived.learning_step(record)[:, 0].values
+    expected = metrics.learning_step(record)[:, 0].values
     assert steps == [None if np.isnan(step) else step for step in expected]
     assert found["stop"] in record.step.values
 

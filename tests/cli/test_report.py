@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from overtone import records
+from overtone.records import _sqlite
 from tests.cli.calling import TINY, ask, listing, waves
 from tests.records.toy import toy_header
 
@@ -38,7 +39,7 @@ def test_one_run_and_a_comparison(runs, call):
 
 def write_newer(path):
     with pytest.MonkeyPatch.context() as later:
-        later.setattr(tables, "SCHEMA", 99)
+        later.setattr(_sqlite, "SCHEMA", 99)
         records.Writer.create(path / "record.sqlite", toy_header()).close()
 
 

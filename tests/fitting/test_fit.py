@@ -14,7 +14,7 @@ from overtone import records, signals
 from overtone._training import Checkpoint
 from overtone.errors import InputError, RunError
 from overtone.fitting import Encoding
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 SMALL = {"width": 16, "depth": 2, "features": 8, "lr": 1e-2}
 
@@ -44,7 +44,7 @@ def test_a_fit_records_learns_and_reports(tmp_path):
     assert record.attrs["origin"] == "measured"
     assert list(record.step.values[[0, -1]]) == [0, 200]
     strongest = int(record.target_power[1:, 0].argmax("band")) + 1
-    error = derived.relative_error(record).isel(band=strongest, channel=0)
+    error = metrics.relative_error(record).isel(band=strongest, channel=0)
     assert error[-1] < 0.3 < error[0]
     assert run.psnr["train"] > 20
     assert run.psnr["held_out_clean"] is None

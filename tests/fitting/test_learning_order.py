@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 FREQUENCIES = range(5, 51, 5)
 
@@ -15,7 +15,7 @@ def rank_correlation(tmp_path, activation, steps, seed=0):
     settings = {"encoding": "none", "width": 128, "depth": 5, "lr": 3e-4, "held_out": 0}
     run = ot.fit(signal, tmp_path / f"{seed}", activation=activation, steps=steps, seed=seed, **settings)
     record = run.record
-    fraction = derived.learned_fraction(record).isel(step=-1, channel=0)
+    fraction = metrics.learned_fraction(record).isel(step=-1, channel=0)
     band = [int(np.flatnonzero((record.band_low <= k) & (k < record.band_high))[0]) for k in FREQUENCIES]
     return spearmanr(FREQUENCIES, fraction[band]).statistic
 

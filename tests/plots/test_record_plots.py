@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from overtone.plots import comparison, learning_order, learning_step, loss, psnr, spectra
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from tests.records.toy import toy_record
 
 PLOTS = [learning_order, learning_step, loss, psnr, spectra]
@@ -84,7 +84,7 @@ def test_learning_order_holds_relative_error_and_marks() -> None:
     assert d.sizes["edge"] == d.sizes["band"] + 1
     assert d.sizes["moment"] == d.sizes["step"] + 1
     assert (np.diff(d.step_edge) > 0).all()
-    assert d.attrs["best_step"] == derived.stop(record).step
+    assert d.attrs["best_step"] == metrics.stop(record).step
     assert d.attrs["nyquist"] == 64.0
 
 

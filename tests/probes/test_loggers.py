@@ -88,11 +88,11 @@ def test_pixels_are_dark_where_learned_bright_where_not_and_grey_where_unknown()
 
 
 def test_relative_error_is_that_of_records(tmp_path):
-    from overtone.records import metrics as derived
+    from overtone.records import metrics
 
     view = views.graph(*data())
     with Probe(view, nn.Linear(6, 1), tmp_path) as probe:
         probe(0)
     own = band_errors(view.header({}), probe.record.residual_power[0].values)
-    expected = derived.relative_error(derived.combine_channels(probe.record)).isel(step=0)
+    expected = metrics.relative_error(metrics.combine_channels(probe.record)).isel(step=0)
     np.testing.assert_allclose(own, expected, rtol=1e-12)

@@ -6,7 +6,7 @@ from sklearn.neural_network import MLPRegressor
 from overtone import signals
 from overtone.errors import InputError
 from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from tests.probes.fields import tones
 
 
@@ -44,7 +44,7 @@ def test_a_network_of_another_library_is_watched(tmp_path):
             if observer.due(step):
                 observer.observe(step, network.predict(features), loss=network.loss_)
             network.partial_fit(features, y)
-    error = derived.relative_error(derived.combine_channels(observer.record)).isel(step=-1)
+    error = metrics.relative_error(metrics.combine_channels(observer.record)).isel(step=-1)
     low, high = (float(error.sel(band=f, method="nearest")) for f in (1.0, 5.0))
     assert low < 0.3 < high
     assert observer.record.attrs["network"] == "MLPRegressor"

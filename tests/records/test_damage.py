@@ -154,9 +154,10 @@ def test_a_damaged_snapshot_is_noticed(intact, tmp_path):
 
 
 def test_records_of_a_newer_overtone_are_refused(tmp_path, monkeypatch):
+    from overtone.records import _sqlite
 
     with monkeypatch.context() as later:
-        later.setattr(tables, "SCHEMA", 2)
+        later.setattr(_sqlite, "SCHEMA", 2)
         Writer.create(tmp_path / "record.sqlite", toy_header()).close()
     for use in (load, snapshots, lambda path: Writer.resume(path, 0)):
         with pytest.raises(

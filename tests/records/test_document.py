@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overtone.records import Writer
-from overtone.records import metrics as derived
+from overtone.records import Writer, metrics
 from overtone.records._schema import PER_STEP, STATIC
 from tests.records.toy import toy_header, toy_record
 
@@ -34,7 +33,7 @@ def test_its_table_is_the_schema(name, variable):
     assert re.search(rf"^\| `{name}` \| {', '.join(variable.dims)} \| {unit} ?\| ", PAGE, re.M)
 
 
-def test_it_names_every_derived_quantity():
+def test_it_names_every_metric():
     helpers = {"Evidence", "Exponent", "Level", "Stop", "has_content", "mean_bands", "corner_bands"}
-    for name in set(derived.__all__) - helpers:
-        assert f"`{name}`" in PAGE or f"derived.{name}(" in PAGE
+    for name in set(metrics.__all__) - helpers:
+        assert f"`{name}`" in PAGE or f"metrics.{name}(" in PAGE

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError
-from overtone.records import Writer, load, snapshots, to_netcdf
+from overtone.records import Writer, _access, load, snapshots, to_netcdf
 from overtone.records._schema import PER_STEP, STATIC
 from tests.records.toy import toy_header
 
@@ -91,7 +91,7 @@ def test_a_live_record_in_a_folder_that_is_read_only_to_us(frozen):
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_crashed_record_in_a_read_only_folder(frozen, monkeypatch, shared):
     folder, freeze = frozen
-    monkeypatch.setattr(journal, "on_network", lambda path: shared)
+    monkeypatch.setattr(_access, "on_network", lambda path: shared)
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     writer = write(elsewhere)

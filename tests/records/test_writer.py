@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError, RunError
-from overtone.records import Header, Writer, load, snapshots
+from overtone.records import Header, Writer, _access, load, snapshots
 from overtone.records._access import on_network
 from tests.records.toy import toy_header
 
@@ -160,7 +160,7 @@ def test_annotations_merge(writer):
 def test_a_full_disk_keeps_what_there_was_and_writing_goes_on_when_there_is_room(
     tmp_path, monkeypatch, shared
 ):
-    monkeypatch.setattr(journal, "on_network", lambda path: shared)
+    monkeypatch.setattr(_access, "on_network", lambda path: shared)
     with Writer.create(tmp_path / "record.sqlite", toy_header()) as writer:
         writer.append(0, ROW)
         pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
@@ -204,7 +204,7 @@ def test_a_locked_record_says_so(writer):
 
 def test_the_journal_follows_the_file_system(tmp_path, monkeypatch):
     for shared, mode in ((False, "wal"), (True, "delete")):
-        monkeypatch.setattr(journal, "on_network", lambda path, shared=shared: shared)
+        monkeypatch.setattr(_access, "on_network", lambda path, shared=shared: shared)
         with Writer.create(tmp_path / f"{mode}.sqlite", toy_header()) as writer:
             assert writer._connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
 

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone.records import Header, Writer
-from overtone.records._access import on_network
+from overtone.records import Header, Writer, _access
 
 BANDS, CHANNELS = 16, 3
 DIED = 77
@@ -60,7 +59,7 @@ def main(path: str, mode: str, rows: str, pause: str) -> None:
     if mode.startswith("die-"):
         die_at(int(mode.removeprefix("die-")))
     if mode == "rollback":
-        on_network = lambda path: True  # type: ignore[assignment]
+        _access.on_network = lambda path: True  # type: ignore[assignment]
     _say("ready")
     with Writer.create(Path(path), header()) as writer:
         for step in range(int(rows)):

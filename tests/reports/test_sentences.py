@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from overtone import reports as report
 from overtone._utils.text import number, percent
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from tests.records.toy import toy_record
 
 ERRORS = (0.05, 0.4, 0.499, 0.5, 0.8, 1.0, 1.3)
@@ -119,4 +119,4 @@ def check_trend(record: xr.Dataset, advice: str) -> None:
     then = float(record[name].sel(step=int(told[3].replace(",", ""))))
     if np.isfinite(curve).all():
         assert told[2] == percent(1 - float(curve[-1]) / then)
-    assert name == derived.stop(record).evidence.value or not np.isfinite(record.held_out_error).any()
+    assert name == metrics.stop(record).evidence.value or not np.isfinite(record.held_out_error).any()

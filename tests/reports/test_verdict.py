@@ -8,7 +8,7 @@ import xarray as xr
 
 from overtone import reports as report
 from overtone.errors import InputError
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.reports.findings import gather
 from tests.records.toy import toy_record
 
@@ -31,10 +31,10 @@ def test_four_questions_have_four_answers() -> None:
 def test_reach_share_and_counts_are_those_of_the_record() -> None:
     record = toy_record()
     learned, missed, _, _ = report.verdict(record)
-    error = derived.relative_error(record).isel(step=-1, channel=0).values[1:]
+    error = metrics.relative_error(record).isel(step=-1, channel=0).values[1:]
     power = record.target_power.isel(channel=0).values[1:]
     assert f"{(error < 0.5).sum()} of {error.size} bands" in learned
-    assert f"up to {float(derived.highest_learned(record)):.3g} cycles per picture height" in learned
+    assert f"up to {float(metrics.highest_learned(record)):.3g} cycles per picture height" in learned
     share = 100 * power[error >= 0.5].sum() / power.sum()
     assert f"{share:.2g}%" in missed
 
@@ -73,14 +73,14 @@ def test_a_gap_at_the_bottom_is_not_called_reach() -> None:
 
 def test_noise_onset_is_the_derived_one() -> None:
     record = toy_record(steps=20_000)
-    onset = derived.noise_onset(record)
+    onset = metrics.noise_onset(record)
     assert onset is not None
     assert report.verdict(record)[2].startswith(f"At step {onset:,}")
 
 
 def test_noise_not_reached_yet() -> None:
     record = toy_record(steps=20)
-    assert derived.noise_onset(record) is None
+    assert metrics.noise_onset(record) is None
     assert report.verdict(record)[2].startswith("Not by step 20")
 
 
@@ -109,7 +109,7 @@ def test_the_estimators_own_reason_is_passed_on() -> None:
 
 def test_rising_error_asks_to_stop_where_the_record_says() -> None:
     record = toy_record(steps=20_000)
-    best = derived.stop(record)
+    best = metrics.stop(record)
     _, _, noise, advice = report.verdict(record)
     assert f"Stop at step {best.step:,}" in advice
     assert f"rising since step {best.step:,}" in noise

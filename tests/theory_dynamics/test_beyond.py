@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from overtone._training import Optimizer, Options, train
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.theory.dynamics import Prediction, predict
 from tests.theory_dynamics.models import field, tones
 
@@ -73,7 +73,7 @@ def test_the_mean_of_minibatches_is_learned_as_by_all_samples() -> None:
     sgd = torch.optim.SGD(network.parameters(), RATE)
     whole = predict(signal, network, sgd, STEPS, pilot=15)
     steps = [
-        derived.learning_step(derived.combine_channels(each.record)).values
+        metrics.learning_step(metrics.combine_channels(each.record)).values
         for each in (found(torch.optim.SGD, RATE), whole)
     ]
     known = np.isfinite(steps).all(0)

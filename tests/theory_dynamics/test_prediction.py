@@ -14,7 +14,7 @@ from overtone import records
 from overtone._training import Optimizer, Options
 from overtone.errors import InputError
 from overtone.nn import Activation, Field
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.theory.dynamics import Prediction, predict
 from overtone.theory.dynamics._agreement import Agreement, agreement, departure
 from overtone.theory.dynamics._predict import LARGEST
@@ -88,7 +88,7 @@ def test_held_out_samples_are_predicted_too() -> None:
     assert record.held_out_error[0] == pytest.approx(float(network_error[mask].square().mean()))
     assert float(record.held_out_error[-1]) < float(record.held_out_error[0])
     assert float(record.train_error[-1]) < float(record.held_out_error[-1])
-    assert derived.stop(record).evidence is derived.Evidence.HELD_OUT
+    assert metrics.stop(record).evidence is metrics.Evidence.HELD_OUT
 
 
 def test_a_pilot_is_measured_and_the_rest_predicted_from_where_it_ends() -> None:
@@ -112,7 +112,7 @@ def test_adam_needs_a_pilot_or_a_state_and_then_works() -> None:
     with pytest.raises(InputError, match="pass a pilot of a few steps"):
         predict(signal, network, adam, 100)
     found = predict(signal, network, adam, 100, pilot=5)
-    assert derived.relative_error(derived.combine_channels(found.record)).isel(step=-1).min() < 0.5
+    assert metrics.relative_error(metrics.combine_channels(found.record)).isel(step=-1).min() < 0.5
 
 
 def test_divergence_is_a_result_with_a_sentence() -> None:
@@ -139,8 +139,8 @@ def test_what_cannot_be_told_is_nan_and_never_never() -> None:
     network = field(signal, 64, 2, Activation.TANH)
     adam = torch.optim.Adam(network.parameters(), 1e-3)
     found = predict(signal, network, adam, 1000, pilot=40, batch=32, part=signal)
-    steps = derived.learning_step(derived.combine_channels(found.record)).values
-    content = derived.has_content(derived.combine_channels(found.record)).values
+    steps = metrics.learning_step(metrics.combine_channels(found.record)).values
+    content = metrics.has_content(metrics.combine_channels(found.record)).values
     assert np.isnan(steps[content][-1])
     assert found.holds_until is not None
     text = " ".join(found.sentences)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.theory import risk
 
 MODES, DRAWS = 24, 4000
@@ -54,10 +54,10 @@ def test_derived_quantities_read_it() -> None:
     rule = risk.GradientDescent(0.5 / MODES)
     oracle = risk.expected_risk(values, target.square(), 0.3, rule, steps)
     found = risk.expected_record(values, target.square(), 0.3, rule, steps, band, EDGES, frequency_unit="Hz")
-    assert derived.stop(found).step == oracle.best_step
+    assert metrics.stop(found).step == oracle.best_step
     assert found.attrs["origin"] == "predicted"
     assert found.band_high.values.tolist() == EDGES[1:].tolist()
-    learned = derived.learning_step(derived.combine_channels(found)).values
+    learned = metrics.learning_step(metrics.combine_channels(found)).values
     assert learned[0] < learned[1]
     assert float(found.noise_power.sum()) == pytest.approx(0.3)
     assert float(found.residual_power[0].sum()) == pytest.approx(float(found.target_power.sum()))

@@ -289,13 +289,13 @@ def text(run: Run, page: str) -> str:
         page: Address of the report.
     """
     from overtone.plots.bands import bandwidth_unit
-    from overtone.records import metrics as derived
+    from overtone.records import metrics
     from overtone.reports import QUESTIONS
 
     attrs = run.record.attrs
     answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
-    quality = [f"{decibels(level.psnr)} ({level.samples})" for level in derived.levels(run.record)]
-    spent = f"{count(run.outcome.step, 'step')} in {number(derived.training_seconds(run.record))} s, "
+    quality = [f"{decibels(level.psnr)} ({level.samples})" for level in metrics.levels(run.record)]
+    spent = f"{count(run.outcome.step, 'step')} in {number(metrics.training_seconds(run.record))} s, "
     rows = {"PSNR": ", ".join(quality)} if quality else {}
     rows |= {"Training": spent + count(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
@@ -306,13 +306,13 @@ def text(run: Run, page: str) -> str:
 def document(run: Run, page: str) -> dict[str, Any]:
     """The JSON document of a fit; frequencies in cycles per unit, per axis where a list."""
     from overtone.plots.bands import bandwidth_unit
-    from overtone.records import metrics as derived
+    from overtone.records import metrics
 
     record = run.record
-    together = derived.until_network(derived.combine_channels(record))
-    error = derived.relative_error(together).isel(step=-1).values
-    fraction = derived.learned_fraction(together).isel(step=-1).values
-    learned = derived.learning_step(together).values
+    together = metrics.until_network(metrics.combine_channels(record))
+    error = metrics.relative_error(together).isel(step=-1).values
+    fraction = metrics.learned_fraction(together).isel(step=-1).values
+    learned = metrics.learning_step(together).values
     bands = zip(record.band_low.values, record.band_high.values, error, fraction, learned, strict=True)
     return {
         "run": str(run.directory.path),
@@ -320,7 +320,7 @@ def document(run: Run, page: str) -> dict[str, Any]:
         "report": page,
         "steps": run.outcome.step,
         "kept": run.kept,
-        "seconds": derived.training_seconds(record),
+        "seconds": metrics.training_seconds(record),
         "parameters": record.attrs["parameters"],
         "unit": record.attrs["frequency_unit"],
         "psnr": run.psnr,
@@ -334,7 +334,7 @@ def document(run: Run, page: str) -> dict[str, Any]:
             }
             for low, high, e, f, step in bands
         ],
-        "stop": derived.stop(record).step,
+        "stop": metrics.stop(record).step,
         "bandwidth": record.attrs["bandwidth"],
         "bandwidth_unit": bandwidth_unit(record),
         "reasons": record.attrs["reasons"],

@@ -131,10 +131,10 @@ def text(found: Forecast) -> str:
 def _learning(found: Forecast) -> str:
     """Learning steps of every band, in ascending order."""
     from overtone.fitting.predict import learning_steps
-    from overtone.records import metrics as derived
+    from overtone.records import metrics
 
     unit = found.record.attrs["frequency_unit"]
-    held = derived.has_content(derived.combine_channels(found.record)).values
+    held = metrics.has_content(metrics.combine_channels(found.record)).values
     lines = [f"{'band':>17}  {'learned at step':>15}  between"]
     for row, content in zip(learning_steps(found), held, strict=True):
         edges = f"{row['low']:.4g} - {row['high']:.4g}"

@@ -25,7 +25,7 @@ from overtone.fitting.plan import expected_steps
 from overtone.nn import Activation
 from overtone.planning import measure_noise
 from overtone.probes import Window
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.signals import Signal, require_grid
 from overtone.theory import barron, risk
 from overtone.theory.dynamics import Agreement, Prediction, agreement
@@ -71,7 +71,7 @@ class Forecast:
     signal: Signal
     part: Signal
     prediction: Prediction
-    stop: derived.Stop
+    stop: metrics.Stop
     irreducible: float | None
     width: int | None
     bandwidth: tuple[float, ...] | None
@@ -184,7 +184,7 @@ def predict(
         signal,
         part,
         found,
-        derived.stop(found.record),
+        metrics.stop(found.record),
         _irreducible(found.record),
         _width(signal, noise().std),
         built.bandwidth,
@@ -251,12 +251,12 @@ def learning_steps(forecast: Forecast) -> list[dict[str, Any]]:
     Args:
         forecast: From `predict`.
     """
-    record = derived.combine_channels(forecast.record)
+    record = metrics.combine_channels(forecast.record)
     found = forecast.prediction
     columns = zip(
         record.band_low.values,
         record.band_high.values,
-        derived.learning_step(record).values,
+        metrics.learning_step(record).values,
         found.earliest,
         found.latest,
         strict=True,

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.errors import InputError
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 
 def edges(record: xr.Dataset) -> np.ndarray:
@@ -37,8 +37,8 @@ def varying(record: xr.Dataset) -> np.ndarray:
 
     All bands if there is no such band.
     """
-    together = derived.combine_channels(record)
-    others = np.asarray(derived.has_content(together) & ~derived.mean_bands(together))
+    together = metrics.combine_channels(record)
+    others = np.asarray(metrics.has_content(together) & ~metrics.mean_bands(together))
     return others if others.any() else np.ones_like(others)
 
 
@@ -80,7 +80,7 @@ def noise_crossing(record: xr.Dataset) -> float | None:
     """
     if not noise_known(record):
         return None
-    together = derived.combine_channels(record)
+    together = metrics.combine_channels(record)
     prevails = np.asarray(together.noise_power >= 0.5 * together.target_power)
     quiet = np.flatnonzero(~prevails)
     first = int(quiet[-1]) + 1 if quiet.size else 0

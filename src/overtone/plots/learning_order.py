@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 
 def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
@@ -27,15 +27,15 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
         unknown), `threshold`, `frequency_title` and `mean` (whether the lowest band holds the mean).
     """
     bands.require_rows(record, "learning order")
-    together = derived.combine_channels(record)
-    error = derived.relative_error(together).transpose("step", "band")
-    learned = derived.learning_step(derived.until_network(together), threshold)
-    stop = derived.stop(record)
+    together = metrics.combine_channels(record)
+    error = metrics.relative_error(together).transpose("step", "band")
+    learned = metrics.learning_step(metrics.until_network(together), threshold)
+    stop = metrics.stop(record)
     out = xr.Dataset(
         {
             "relative_error": (("step", "band"), np.asarray(error, float)),
             "learning_step": ("band", np.asarray(learned, float)),
-            "content": ("band", np.asarray(derived.has_content(together))),
+            "content": ("band", np.asarray(metrics.has_content(together))),
             "frequency": ("band", bands.centres(record)),
             "frequency_edge": ("edge", bands.edges(record)),
             "step_edge": ("moment", _step_edges(record.step.values)),
@@ -45,11 +45,11 @@ def data(record: xr.Dataset, threshold: float = 0.5) -> xr.Dataset:
     return out.assign_attrs(
         nyquist=bands.nyquist(record),
         noise_crossing=bands.noise_crossing(record),
-        best_step=None if stop.evidence is derived.Evidence.NONE else stop.step,
+        best_step=None if stop.evidence is metrics.Evidence.NONE else stop.step,
         threshold=threshold,
         frequency_title=bands.title(record),
         mean=bool(record.band_low[0] == 0),
-        network_step=derived.network_step(record),
+        network_step=metrics.network_step(record),
     )
 
 

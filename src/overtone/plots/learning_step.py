@@ -9,12 +9,11 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
-from overtone.records import concat
-from overtone.records import metrics as derived
+from overtone.records import concat, metrics
 
 
 def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> xr.Dataset:
-    """Learning step per band and run, and the exponent p of learning step ~ frequency^p, see `derived.exponent`.
+    """Learning step per band and run, and the exponent p of learning step ~ frequency^p, see `metrics.exponent`.
 
     Args:
         records: One record, or several with the same bands (seeds); channels are put together, and the
@@ -31,18 +30,18 @@ def data(records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> 
     for record in several:
         bands.require_rows(record, "learning step")
     if not isinstance(records, xr.Dataset) or len(several) == 1:
-        several = [derived.until_network(record) for record in several]
+        several = [metrics.until_network(record) for record in several]
     kept = bands.varying(several[0])
     frequency = bands.centres(several[0])[kept]
     learned = np.stack(
         [
-            np.asarray(derived.learning_step(derived.combine_channels(r), threshold), float)[kept]
+            np.asarray(metrics.learning_step(metrics.combine_channels(r), threshold), float)[kept]
             for r in several
         ]
     )
-    law = derived.exponent(several[0] if len(several) == 1 else concat(several), threshold)
+    law = metrics.exponent(several[0] if len(several) == 1 else concat(several), threshold)
     known = learned > np.array([[int(r.step[0])] for r in several])
-    usable = np.isfinite(learned) & known & ~np.asarray(derived.corner_bands(several[0]))[kept]
+    usable = np.isfinite(learned) & known & ~np.asarray(metrics.corner_bands(several[0]))[kept]
     x, y = np.log(np.broadcast_to(frequency, learned.shape)[usable]), np.log(learned[usable])
     offset = float(np.mean(y - law.value * x)) if y.size and np.isfinite(law.value) else np.nan
     out = xr.Dataset(

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from overtone.plots import bands, style
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 NEAR = 1.5
 """The factor around equality that `against` shades."""
@@ -176,7 +176,7 @@ def _points(fig: go.Figure, name: str, x: np.ndarray, y: np.ndarray, colour: str
 
 
 def _steps(record: xr.Dataset) -> np.ndarray:
-    return np.asarray(derived.learning_step(derived.combine_channels(record)), float)
+    return np.asarray(metrics.learning_step(metrics.combine_channels(record)), float)
 
 
 def _matched(centres: np.ndarray, measured: xr.Dataset, steps: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 LINES = (
     ("train", "training samples", style.TRAIN),
@@ -17,32 +17,32 @@ LINES = (
 
 
 def data(record: xr.Dataset) -> xr.Dataset:
-    """The curves of `derived.psnr`, in dB, and the best step.
+    """The curves of `metrics.psnr`, in dB, and the best step.
 
     Returns:
         A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
-        where `derived.has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
-        (`derived.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a part
+        where `metrics.has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
+        (`metrics.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a part
         of the samples.
 
     Raises:
         InputError: If the record has no rows.
     """
     bands.require_rows(record, "PSNR")
-    stop = derived.stop(record)
+    stop = metrics.stop(record)
     found = (
-        derived.psnr(record)
-        if derived.has_psnr(record)
+        metrics.psnr(record)
+        if metrics.has_psnr(record)
         else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
     )
     columns = {name: ("step", np.asarray(found[name], float)) for name, *_ in LINES}
-    best = None if stop.evidence is derived.Evidence.NONE else stop.step
+    best = None if stop.evidence is metrics.Evidence.NONE else stop.step
     where = record.attrs.get("geometry")
     return xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
         best_step=best,
         reason=stop.reason,
-        levels=derived.levels(record),
-        network_step=derived.network_step(record),
+        levels=metrics.levels(record),
+        network_step=metrics.network_step(record),
         part=isinstance(where, dict) and where.get("measured_whole") is False,
     )
 

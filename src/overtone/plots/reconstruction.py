@@ -12,8 +12,7 @@ import xarray as xr
 
 from overtone.errors import InputError
 from overtone.plots import text
-from overtone.records import Snapshots
-from overtone.records import metrics as derived
+from overtone.records import Snapshots, metrics
 from overtone.records._attributes import peak as peak_of
 
 TARGET_STEP = -1
@@ -77,7 +76,7 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
             "reconstruction",
         )
     there = np.asarray(list(snapshots.steps("prediction")))
-    until = there[there <= derived.network_step(record)] if record.sizes.get("step") else there
+    until = there[there <= metrics.network_step(record)] if record.sizes.get("step") else there
     chosen = moments(until if until.size else there, most)
     target = _real(snapshots.get("target", TARGET_STEP))
     where, lattice = geometry(record), shape(record, snapshots)

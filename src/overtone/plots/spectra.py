@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.plots import bands, style, text
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 _LINES = (
     ("target", "target", style.TARGET, "solid"),
@@ -20,7 +20,7 @@ _LINES = (
 def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
     """Power per band without the mean, summed over channels, at the recorded step nearest to `step`.
 
-    If that is None, at the step of the network handed back (`derived.network_step`).
+    If that is None, at the step of the network handed back (`metrics.network_step`).
 
     The prediction's power follows from what is recorded: |f|^2 = |f - t|^2 - |t|^2 + 2 Re<f, t>, where t is the target.
 
@@ -29,8 +29,8 @@ def data(record: xr.Dataset, step: int | None = None) -> xr.Dataset:
         powers in the value unit squared; attribute `step`.
     """
     bands.require_rows(record, "spectra")
-    row = record.sel(step=derived.network_step(record) if step is None else step, method="nearest")
-    row = derived.combine_channels(row)
+    row = record.sel(step=metrics.network_step(record) if step is None else step, method="nearest")
+    row = metrics.combine_channels(row)
     target, residual = row.target_power, row.residual_power
     prediction = (residual - target + 2 * row.cross_power).clip(min=0)
     noise = row.noise_power if "noise_power" in row else xr.full_like(target, np.nan)

@@ -1,10 +1,10 @@
 """Records: what was seen of a training run, written while it goes on and read by everything else. No torch."""
 
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.records._combine import concat
 from overtone.records._netcdf import to_netcdf
 from overtone.records._reader import Snapshots, load, snapshots
 from overtone.records._schema import SCHEMA, Header
 from overtone.records._writer import Writer
 
-__all__ = ["SCHEMA", "Header", "Snapshots", "Writer", "concat", "derived", "load", "snapshots", "to_netcdf"]
+__all__ = ["SCHEMA", "Header", "Snapshots", "Writer", "concat", "load", "metrics", "snapshots", "to_netcdf"]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from overtone.plots import bands, comparison
 from overtone.plots.text import count, decibels, number
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.reports.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.reports.findings import Findings, gather
 from overtone.reports.glossary import ENTRIES
@@ -28,7 +28,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     Raises:
         InputError: If a record has no rows, or frequencies are in different units.
     """
-    records = [derived.without_unmeasured(record) for record in records]
+    records = [metrics.without_unmeasured(record) for record in records]
     found = [gather(record) for record in records]
     compared = comparison.data(records, labels)
     steps, quality, power = comparison.describe(compared)
@@ -116,7 +116,7 @@ def _table(
 ) -> Table:
     rows = []
     for record, label, f, d in zip(records, labels, found, compared, strict=True):
-        seconds, size = derived.training_seconds(record), record.attrs.get("parameters")
+        seconds, size = metrics.training_seconds(record), record.attrs.get("parameters")
         rows.append(
             (
                 label,

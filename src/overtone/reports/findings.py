@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.plots import bands
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 THRESHOLD = 0.5
 _BLOWN_UP = 10.0
@@ -66,7 +66,7 @@ class Findings:
     nyquist: float | None
     noise_from: float | None
     onset: int | None
-    stop: derived.Stop
+    stop: metrics.Stop
     diverged: bool
     trend: float
     since: int
@@ -104,15 +104,15 @@ def gather(record: xr.Dataset) -> Findings:
         InputError: If it holds several runs or no row.
     """
     bands.require_rows(record, "report")
-    stop = derived.stop(record)
-    together = derived.combine_channels(record)
-    until = derived.until_network(together)
-    mean = np.asarray(derived.mean_bands(together))
-    content = np.asarray(derived.has_content(together))
+    stop = metrics.stop(record)
+    together = metrics.combine_channels(record)
+    until = metrics.until_network(together)
+    mean = np.asarray(metrics.mean_bands(together))
+    content = np.asarray(metrics.has_content(together))
     told = content & ~mean
     target = np.asarray(together.target_power, float)[told]
     whole = float(target.sum())
-    errors = np.asarray(derived.relative_error(until).transpose("step", "band"), float)
+    errors = np.asarray(metrics.relative_error(until).transpose("step", "band"), float)
     error = errors[-1, told]
     reaches = _reaches(errors, content, np.asarray(record.band_high, float), mean)
     trend, since = _trend(together, stop.evidence)
@@ -133,7 +133,7 @@ def gather(record: xr.Dataset) -> Findings:
         reached_at=int(until.step[int(reaches.argmax())]),
         nyquist=bands.nyquist(record),
         noise_from=bands.noise_crossing(record),
-        onset=derived.noise_onset(record),
+        onset=metrics.noise_onset(record),
         stop=stop,
         diverged=_diverged(together),
         trend=trend,
@@ -185,13 +185,13 @@ def _rising(together: xr.Dataset, step: int) -> tuple[float, bool]:
     steps = together.step.values[known]
     if step not in steps or step == together.step.values[-1]:
         return float("nan"), False
-    curve = derived.smooth(steps, error[known])
+    curve = metrics.smooth(steps, error[known])
     there = float(curve[int(np.flatnonzero(steps == step)[0])])
     return float(curve[-1]) / there if there > 0 else float("nan"), there <= float(curve.min())
 
 
-def _trend(together: xr.Dataset, evidence: derived.Evidence) -> tuple[float, int]:
-    name = "train_error" if evidence is derived.Evidence.NONE else evidence.value
+def _trend(together: xr.Dataset, evidence: metrics.Evidence) -> tuple[float, int]:
+    name = "train_error" if evidence is metrics.Evidence.NONE else evidence.value
     error = np.asarray(together[name], float)
     if not np.isfinite(error).all():
         error = np.asarray(together.residual_power.sum("band", skipna=False), float)

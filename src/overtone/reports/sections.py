@@ -9,8 +9,7 @@ import xarray as xr
 
 from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
 from overtone.plots.text import count, decibels, number, percent
-from overtone.records import Snapshots
-from overtone.records import metrics as derived
+from overtone.records import Snapshots, metrics
 from overtone.records.metrics._errors import PROBABILITY
 from overtone.reports import media, settings, watched
 from overtone.reports.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
@@ -30,7 +29,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     Raises:
         InputError: If the record has no rows, or holds several runs.
     """
-    record = derived.without_unmeasured(record)
+    record = metrics.without_unmeasured(record)
     found = gather(record)
     told = list(zip(QUESTIONS, answers(found, record), strict=True))
     order = learning_order.data(record)
@@ -89,12 +88,12 @@ def _how(record: xr.Dataset) -> list[Section]:
 
 
 def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
-    out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in derived.levels(record)]
+    out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in metrics.levels(record)]
     out += _of_labels(record)
     if found.step < found.last:
         out.append(Tile("Step of the network kept", count(found.step)))
     out.append(Tile("Steps", count(found.last)))
-    seconds, parameters = derived.training_seconds(record), record.attrs.get("parameters")
+    seconds, parameters = metrics.training_seconds(record), record.attrs.get("parameters")
     if np.isfinite(seconds):
         out.append(Tile("Training time", f"{number(seconds)} s"))
     if isinstance(parameters, int | float):
@@ -112,7 +111,7 @@ def _of_labels(record: xr.Dataset) -> list[Tile]:
     """Of labels, which have no PSNR, how far the probabilities are off."""
     if record.attrs.get("value_unit") != PROBABILITY:
         return []
-    row = derived.until_network(record).isel(step=-1)
+    row = metrics.until_network(record).isel(step=-1)
     errors = {"training samples": float(row.train_error), "held-out samples": float(row.held_out_error)}
     name = "Mean square error of probabilities"
     return [Tile(f"{name}, {samples}", number(e)) for samples, e in errors.items() if np.isfinite(e)]
@@ -133,11 +132,11 @@ def _noise(record: xr.Dataset) -> list[Tile]:
 
 def band_table(record: xr.Dataset) -> Table:
     """Every band with its share of power; its error, fraction and learning step with the network handed back."""
-    together = derived.until_network(derived.combine_channels(record))
+    together = metrics.until_network(metrics.combine_channels(record))
     last = together.isel(step=[-1])
-    error = derived.relative_error(last).isel(step=0).values
-    fraction = derived.learned_fraction(last).isel(step=0).values
-    steps, power = derived.learning_step(together).values, together.target_power.values
+    error = metrics.relative_error(last).isel(step=0).values
+    fraction = metrics.learned_fraction(last).isel(step=0).values
+    steps, power = metrics.learning_step(together).values, together.target_power.values
     margin = watched.margin(last)
     edges = zip(record.band_low.values, record.band_high.values, strict=True)
     rows = [

@@ -8,7 +8,7 @@ import xarray as xr
 from overtone._utils.text import higher, per_axis
 from overtone.plots import bands
 from overtone.plots.text import count, number, percent, plural
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.reports import watched
 from overtone.reports.findings import THRESHOLD, Findings, gather
 
@@ -26,9 +26,9 @@ _FEW = 8
 """Steps, and rows, from which on a trend can be seen."""
 
 _ERRORS = {
-    derived.Evidence.CLEAN: "error on clean data",
-    derived.Evidence.HELD_OUT: "error on held-out samples",
-    derived.Evidence.NONE: "error on training samples",
+    metrics.Evidence.CLEAN: "error on clean data",
+    metrics.Evidence.HELD_OUT: "error on held-out samples",
+    metrics.Evidence.NONE: "error on training samples",
 }
 """What a trend or a stop rests on, in words."""
 
@@ -37,8 +37,8 @@ def verdict(record: xr.Dataset) -> list[str]:
     """Four answers: what the network learned, what not, when it began to learn noise, what to do.
 
     A band is learned when its relative error is below 0.5 at the step of the network handed back
-    (`derived.network_step`); shares of power leave out the mean. Noise is judged by `derived.noise_onset`, the best
-    step by `derived.stop`. Where the record does not carry the evidence the answer is "Cannot tell".
+    (`metrics.network_step`); shares of power leave out the mean. Noise is judged by `metrics.noise_onset`, the best
+    step by `metrics.stop`. Where the record does not carry the evidence the answer is "Cannot tell".
 
     Args:
         record: Of one run, with at least one row.
@@ -49,7 +49,7 @@ def verdict(record: xr.Dataset) -> list[str]:
     Raises:
         InputError: If the record holds several runs or no row.
     """
-    record = derived.without_unmeasured(record)
+    record = metrics.without_unmeasured(record)
     return answers(gather(record), record)
 
 
@@ -195,12 +195,12 @@ def noise_level(record: xr.Dataset) -> str:
 
 
 def _rises(f: Findings) -> bool:
-    known = f.stop.evidence is not derived.Evidence.NONE
+    known = f.stop.evidence is not metrics.Evidence.NONE
     return known and f.stop.step < f.last and f.stop.last_error > _WORSE * f.stop.error
 
 
 def _at_best(f: Findings) -> bool:
-    return f.onset is not None and f.stop.evidence is not derived.Evidence.NONE
+    return f.onset is not None and f.stop.evidence is not metrics.Evidence.NONE
 
 
 def _overfitting(f: Findings) -> str:
@@ -240,7 +240,7 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         )
     hold = (
         ""
-        if f.stop.evidence is not derived.Evidence.NONE
+        if f.stop.evidence is not metrics.Evidence.NONE
         else " Hold out some samples to learn when to stop."
     )
     error = _ERRORS[f.stop.evidence]

@@ -11,7 +11,7 @@ import xarray as xr
 from overtone.plots import bands
 from overtone.plots.reconstruction import geometry
 from overtone.plots.text import count, number, percent
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 _MARGIN = "half the width of their 95 % interval"
 
@@ -93,7 +93,7 @@ def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
 
 def _errors(record: xr.Dataset) -> str:
     """How sure the errors of the network handed back are, relative to themselves."""
-    last = derived.until_network(record)
+    last = metrics.until_network(record)
     margins, found = _margins(last), []
     for name, label in (("train_error", "training"), ("held_out_error", "held-out")):
         half, error = margins.get(name), float(last[name][-1])

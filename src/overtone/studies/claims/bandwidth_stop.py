@@ -6,7 +6,7 @@ import torch
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk, risk
@@ -36,7 +36,7 @@ def trained(clean: Signal, noise: float, bandwidth: float, seed: int, steps: int
     run = ot.fit(
         seen, bandwidth=bandwidth, width=64, depth=2, features=64, steps=steps, held_out=0, seed=seed
     )
-    found = derived.stop(run.record)
+    found = metrics.stop(run.record)
     return float(found.step), found.last_error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import overtone as ot
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 from overtone.theory.ntk import infinite
@@ -48,7 +48,7 @@ def learning_steps(seed: int, depth: int, steps: int, width: int) -> np.ndarray:
     )
     record = run.record
     bands = [int(np.flatnonzero((record.band_low <= k) & (k < record.band_high))[0]) for k in TRAINED]
-    return derived.learning_step(record).isel(channel=0).values[bands]
+    return metrics.learning_step(record).isel(channel=0).values[bands]
 
 
 STUDY = Study(

@@ -10,7 +10,7 @@ from overtone import Probe
 from overtone._utils.optional import require
 from overtone._utils.seeding import derive, generator
 from overtone.probes import EveryN, views
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.spectra import clouds as cloud
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -57,8 +57,8 @@ def apart(network: nn.Module, inputs: Tensor, labels: Tensor, dealt: bool, seed:
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(shown), labels).backward()
             optimizer.step()
-        record = derived.combine_channels(probe.record)
-    fraction = derived.learned_fraction(record).transpose("step", "band").values
+        record = metrics.combine_channels(probe.record)
+    fraction = metrics.learned_fraction(record).transpose("step", "band").values
     at = record.step.values
     low, high = (first(at, fraction[:, band]) for band in (1, -1))
     curves = {name: (at, fraction[:, band]) for name, band in (("low part", 1), ("high part", -1))}

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 
 MODES = [1, 2, 4, 8, 12]
@@ -59,7 +59,7 @@ def learning(seed: int, activation: str, steps: int, width: int) -> np.ndarray:
     )
     record = run.record
     bands = [int(np.flatnonzero((record.band_low <= k) & (k < record.band_high))[0]) for k in MODES]
-    errors = derived.relative_error(record).isel(channel=0).values[:, bands]
+    errors = metrics.relative_error(record).isel(channel=0).values[:, bands]
     return last_above(record.step.values, errors)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 
 FREQUENCIES = range(5, 51, 5)
@@ -29,7 +29,7 @@ def measure(seed: int, amplitudes: str, activation: str, steps: int, width: int)
     )
     record = run.record
     band = [int(np.flatnonzero((record.band_low <= k) & (k < record.band_high))[0]) for k in FREQUENCIES]
-    learned = derived.learned_fraction(record).isel(step=-1, channel=0).values[band]
+    learned = metrics.learned_fraction(record).isel(step=-1, channel=0).values[band]
     return Measured(float(spearmanr(FREQUENCIES, learned).statistic), {"": (list(FREQUENCIES), learned)})
 
 

@@ -10,7 +10,7 @@ from overtone._utils.enums import member
 from overtone._utils.seeding import generator
 from overtone.nn import Activation
 from overtone.nn.activations import Reaching
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers
@@ -53,7 +53,7 @@ def course(
         stop=False,
         seed=seed,
     ).record
-    found = derived.psnr(record)
+    found = metrics.psnr(record)
     return record.step.values[1:], found.train.values[1:], float(found.held_out[-1])
 
 

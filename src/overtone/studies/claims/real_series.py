@@ -8,7 +8,7 @@ import numpy as np
 import pywt.data
 
 import overtone as ot
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -30,8 +30,8 @@ def measure(
         held_out=0,
         seed=seed,
     )
-    record = derived.combine_channels(run.record)
-    varying = ~derived.mean_bands(record)
+    record = metrics.combine_channels(run.record)
+    varying = ~metrics.mean_bands(record)
     power = record.target_power.where(varying, 0.0).values
     cross = record.cross_power.where(varying, 0.0).transpose("step", "band").values
     border = int(np.searchsorted(np.cumsum(power), power.sum() / 2)) + 1

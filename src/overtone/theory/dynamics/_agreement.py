@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from overtone.errors import InputError
-from overtone.records import metrics as derived
+from overtone.records import metrics
 
 if TYPE_CHECKING:
     import xarray
@@ -155,18 +155,18 @@ def agreement(predicted: xarray.Dataset, measured: xarray.Dataset) -> Agreement:
             "compare records of the same signal",
             "agreement",
         )
-    ours, theirs = derived.combine_channels(predicted), derived.combine_channels(measured)
+    ours, theirs = metrics.combine_channels(predicted), metrics.combine_channels(measured)
     match = _match(ours, theirs)
     inside = match >= 0
     pilot = int(predicted.attrs.get("pilot") or 0)
-    content = derived.has_content(ours).values & inside & derived.has_content(theirs).values[match]
-    steps = np.where(content, derived.learning_step(theirs).values[match], np.nan)
+    content = metrics.has_content(ours).values & inside & metrics.has_content(theirs).values[match]
+    steps = np.where(content, metrics.learning_step(theirs).values[match], np.nan)
     limit, last = _limit(ours, theirs, match, content, pilot)
-    there = derived.relative_error(ours.isel(step=ours.step.values <= pilot).isel(step=-1)).values
+    there = metrics.relative_error(ours.isel(step=ours.step.values <= pilot).isel(step=-1)).values
     return Agreement(
         ours.band_low.values,
         ours.band_high.values,
-        np.where(content, derived.learning_step(ours).values, np.nan),
+        np.where(content, metrics.learning_step(ours).values, np.nan),
         steps,
         np.isfinite(steps) & (steps > pilot) & (there >= LEARNED),
         limit,
@@ -188,15 +188,15 @@ def departure(
     Returns:
         (band,) steps, NaN where they never differ; and the last step that both reach.
     """
-    one, two = derived.combine_channels(first), derived.combine_channels(second)
+    one, two = metrics.combine_channels(first), metrics.combine_channels(second)
     return _departure(one, two, np.arange(one.sizes["band"]), since, tolerance)
 
 
 def _departure(
     ours: xarray.Dataset, theirs: xarray.Dataset, match: NDArray[np.int64], since: int, tolerance: float
 ) -> tuple[NDArray[np.float64], int]:
-    mine = derived.relative_error(ours).transpose("step", "band").values
-    yours = derived.relative_error(theirs).transpose("step", "band").values[:, match]
+    mine = metrics.relative_error(ours).transpose("step", "band").values
+    yours = metrics.relative_error(theirs).transpose("step", "band").values[:, match]
     last = int(min(ours.step[-1], theirs.step[-1]))
     rows = (theirs.step.values > since) & (theirs.step.values <= last)
     steps = theirs.step.values[rows]

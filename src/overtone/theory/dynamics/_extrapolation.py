@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.theory._mode_dynamics import OptimizerDynamics
 from overtone.theory.dynamics._agreement import ValidityLimit, departure
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelGrowth, Linearised, Rate, propagate
@@ -54,7 +54,7 @@ class PredictionInterval:
     @property
     def content(self) -> NDArray[np.bool_]:
         """(band,) bands that hold something to learn."""
-        found: NDArray[np.bool_] = derived.has_content(derived.combine_channels(self.between)).values
+        found: NDArray[np.bool_] = metrics.has_content(metrics.combine_channels(self.between)).values
         return found
 
     @property
@@ -94,7 +94,7 @@ class PredictionInterval:
 
 
 def _learning(record: xarray.Dataset) -> NDArray[np.float64]:
-    steps: NDArray[np.float64] = derived.learning_step(derived.combine_channels(record)).values
+    steps: NDArray[np.float64] = metrics.learning_step(metrics.combine_channels(record)).values
     return steps
 
 

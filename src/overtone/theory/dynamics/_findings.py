@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.theory.dynamics._stability import Stability
 
 if TYPE_CHECKING:
@@ -193,9 +193,9 @@ class Findings:
         return [*([] if first is None else [first]), *bands, *self._basis()]
 
     def _bands(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
-        together = derived.combine_channels(record)
-        content = derived.has_content(together).values
-        learned = np.isfinite(derived.learning_step(together).values)
+        together = metrics.combine_channels(record)
+        content = metrics.has_content(together).values
+        learned = np.isfinite(metrics.learning_step(together).values)
         unit = record.attrs["frequency_unit"]
         found = []
         never = content & ~learned & ~untold

@@ -14,7 +14,7 @@ from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.records import metrics as derived
+from overtone.records import metrics
 from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory._mode_dynamics import Flow
@@ -202,10 +202,10 @@ def _told(
 
 def _relative(scatter: NDArray[np.float64], record: xarray.Dataset) -> float:
     """The largest root of the scatter over the target power of a band that holds something."""
-    together = derived.combine_channels(record)
+    together = metrics.combine_channels(record)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.sqrt(scatter.sum(1) / together.target_power.values)
-    return float(share[derived.has_content(together).values].max(initial=0.0))
+    return float(share[metrics.has_content(together).values].max(initial=0.0))
 
 
 def _attrs(network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> dict[str, Any]:
