@@ -1,4 +1,4 @@
-"""Measure without touching: evaluate a network and leave everything about it as it was."""
+"""Evaluation of a network that leaves everything about it unchanged, without or with gradients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn.modules import module as shared
 from torch.nn.utils import parametrize
 
-from overtone._state._snapshot import Snapshot
+from overtone._state import Snapshot
+from overtone._state._snapshot import StateSnapshot
 
 _HOOKS = (shared._global_forward_hooks, shared._global_forward_pre_hooks)
 """Hooks that every module calls."""
@@ -43,7 +44,7 @@ def evaluation_mode(
     modules = [module for root in networks for module in root.modules()]
     tensors = [t for root in networks for t in (*root.parameters(), *root.buffers())]
     with ExitStack() as stack:
-        stack.callback(Snapshot((*networks, *_HOOKS), memory).restore)
+        stack.callback(StateSnapshot((*networks, *_HOOKS), memory).restore)
         stack.enter_context(torch.inference_mode(any(t.is_inference() for t in tensors)))
         stack.enter_context(torch.no_grad())
         stack.enter_context(_interpreted(modules))
@@ -80,3 +81,34 @@ def _nothing_cached() -> Iterator[None]:
     finally:
         torch.set_autocast_cache_enabled(enabled)
         parametrize._cache_enabled, parametrize._cache = counted, cache
+
+
+@contextmanager
+def evaluation_mode_with_gradients(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode and gradients on inside; all that the network holds, and random streams, as before afterwards.
+
+    Gradients are to be taken with `torch.autograd.grad`, which leaves `.grad` alone. Autocast is off inside:
+    a kernel is a sum of many products and needs the parameters' full precision. The fused recurrent kernels
+    of CUDA have no backward pass in evaluation mode, so they are off too where the network is recurrent. Compiled
+    networks are run as they were written.
+
+    Args:
+        network: The network, in any mode.
+        device: Where its inputs lie; the device's random stream is kept too.
+
+    Raises:
+        InputError: If something has changed that cannot be put back, see `state.Snapshot`.
+    """
+    with ExitStack() as stack:
+        stack.callback(Snapshot((network, device)).restore)
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if any(isinstance(module, nn.RNNBase) for module in network.modules()):
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        # Exported programs have but the one mode that they were exported in, and refuse.
+        with contextlib.suppress(NotImplementedError):
+            network.eval()
+        yield

@@ -20,7 +20,7 @@ import numpy as np
 from overtone.errors import InputError
 
 
-class Part(Protocol):
+class StatePart(Protocol):
     """Remembers one thing as it is when the part is made."""
 
     def restore(self) -> None:
@@ -35,7 +35,7 @@ _MISSING = object()
 
 
 @final
-class DictItems(Part):
+class DictItems(StatePart):
     """A dict and its subclasses: which values its keys have, in their order."""
 
     def __init__(self, live: dict[Any, Any]) -> None:
@@ -55,7 +55,7 @@ class DictItems(Part):
 
 
 @final
-class SequenceItems(Part):
+class SequenceItems(StatePart):
     """A list or deque."""
 
     def __init__(self, live: list[Any] | deque[Any]) -> None:
@@ -69,7 +69,7 @@ class SequenceItems(Part):
 
 
 @final
-class WritableBuffer(Part):
+class WritableBuffer(StatePart):
     """A bytearray or an `array.array`."""
 
     def __init__(self, live: bytearray | array[Any]) -> None:
@@ -82,7 +82,7 @@ class WritableBuffer(Part):
 
 
 @final
-class SetItems(Part):
+class SetItems(StatePart):
     """A set."""
 
     def __init__(self, live: set[Any]) -> None:
@@ -96,7 +96,7 @@ class SetItems(Part):
 
 
 @final
-class WritableArray(Part):
+class WritableArray(StatePart):
     """A NumPy array that can be written to.
 
     Args:
@@ -131,7 +131,7 @@ class WritableArray(Part):
 
 
 @final
-class NamedAttributes(Part):
+class NamedAttributes(StatePart):
     """Some names of a namespace: a module's globals, or the attributes of an object or a class.
 
     Args:
@@ -170,7 +170,7 @@ class NamedAttributes(Part):
 
 
 @final
-class ClassAttributes(Part):
+class ClassAttributes(StatePart):
     """The attributes of a class, those that it gets later among them."""
 
     def __init__(self, cls: type) -> None:
@@ -188,7 +188,7 @@ class ClassAttributes(Part):
 
 
 @final
-class MemoryFile(Part):
+class MemoryFile(StatePart):
     """A file in memory: its contents, and where it is read next."""
 
     def __init__(self, live: io.BytesIO | io.StringIO) -> None:
@@ -204,7 +204,7 @@ class MemoryFile(Part):
 
 
 @final
-class ContextVariables(Part):
+class ContextVariables(StatePart):
     """The variables of `contextvars`."""
 
     def __init__(self) -> None:
@@ -274,7 +274,7 @@ def holds_network_state(kind: type) -> bool:
 
 
 @final
-class ClosureCell(Part):
+class ClosureCell(StatePart):
     """An enclosed variable."""
 
     def __init__(self, live: CellType) -> None:
@@ -287,7 +287,7 @@ class ClosureCell(Part):
 
 
 @final
-class CachedResults(Part):
+class CachedResults(StatePart):
     """What `functools.lru_cache` keeps: an empty cache is emptied again.
 
     What others hold cannot be seen; more entries change nothing there, unless the function itself draws.
@@ -323,7 +323,7 @@ def _cell_contents(cell: CellType) -> list[_Same]:
         return []
 
 
-def function_parts(function: FunctionType) -> Iterator[tuple[Part | None, list[Any]]]:
+def function_parts(function: FunctionType) -> Iterator[tuple[StatePart | None, list[Any]]]:
     """The parts of one function, each with what lies within."""
     yield None, [function.__defaults__, function.__kwdefaults__, function.__dict__]
     for cell in function.__closure__ or ():
@@ -336,7 +336,7 @@ def function_parts(function: FunctionType) -> Iterator[tuple[Part | None, list[A
             yield there, there.values
 
 
-def class_parts(cls: type) -> Iterator[tuple[Part | None, list[Any]]]:
+def class_parts(cls: type) -> Iterator[tuple[StatePart | None, list[Any]]]:
     """The parts of one class: its attributes, and what its functions hold."""
     yield ClassAttributes(cls), list(vars(cls).values())
 

@@ -22,9 +22,9 @@ from overtone._state._python import (
     DictItems,
     MemoryFile,
     NamedAttributes,
-    Part,
     SequenceItems,
     SetItems,
+    StatePart,
     WritableArray,
     WritableBuffer,
     class_parts,
@@ -43,7 +43,7 @@ from overtone._state._torch import (
     storage_bytes,
 )
 
-Found = Iterator[tuple[Part | None, Iterable[Any]]]
+Found = Iterator[tuple[StatePart | None, Iterable[Any]]]
 """Parts, each with what lies within it."""
 
 _ATOMS = frozenset(
@@ -59,7 +59,7 @@ _WITHOUT = (torch.optim.Optimizer, torch.utils.data.Dataset, torch.utils.data.Da
 
 
 @final
-class Snapshot:
+class StateSnapshot:
     """What a call of networks may change: tensors, attributes, caches, counters, hooks and random generators.
 
     Walked are modules, containers, the attributes of other objects, and what the caller's own functions enclose or
@@ -75,7 +75,7 @@ class Snapshot:
         self._seen: dict[int, Any] = {}
         self._pieces: set[tuple[Any, ...]] = set()
         self._devices: set[torch.device] = set()
-        self._parts: list[Part] = []
+        self._parts: list[StatePart] = []
         self._empty: list[dict[Any, Any]] = []
         waiting = list(roots)
         with torch._C.DisableTorchFunctionSubclass():

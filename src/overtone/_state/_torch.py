@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._state._python import Part, same_objects
+from overtone._state._python import StatePart, same_objects
 from overtone.errors import InputError
 
 _SUM_CHUNK = 1 << 20
@@ -23,7 +23,7 @@ _SUM_CHUNK = 1 << 20
 
 
 @final
-class TensorIdentity(Part):
+class TensorIdentity(StatePart):
     """Which memory a tensor shows, its gradient and its version, not the numbers themselves."""
 
     def __init__(self, live: Tensor) -> None:
@@ -50,7 +50,7 @@ class TensorIdentity(Part):
 
 
 @final
-class StorageBytes(Part):
+class StorageBytes(StatePart):
     """The bytes of a piece of memory.
 
     What other processes write to memory that they share is left.
@@ -150,7 +150,7 @@ GENERATOR_TYPES = (
 
 
 @final
-class GeneratorState(Part):
+class GeneratorState(StatePart):
     """One generator."""
 
     def __init__(self, generator: Any) -> None:
@@ -185,7 +185,7 @@ class GeneratorState(Part):
 
 
 @final
-class GlobalGenerators(Part):
+class GlobalGenerators(StatePart):
     """The generators that all share: of Python, of NumPy, and of PyTorch on the CPU and other devices.
 
     Args:
@@ -223,7 +223,7 @@ ITERATOR_TYPES: tuple[type, ...] = (
 
 
 @final
-class IteratorPosition(Part):
+class IteratorPosition(StatePart):
     """An iterator: it can be watched, not put back."""
 
     def __init__(self, live: Any) -> None:
@@ -258,7 +258,7 @@ def _progress(live: Any) -> list[Any]:
 
 
 @final
-class Scripted(Part):
+class Scripted(StatePart):
     """The attributes that a scripted module's code names."""
 
     def __init__(self, live: torch.jit.ScriptModule) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.probes._inputs import as_number_tensor, as_tensor_inputs
-from overtone.probes._recorder import Recorder, step_number
+from overtone.probes._recorder import RunRecorder, step_number
 from overtone.probes._run_writer import ProbeWarning, RunWriter
 from overtone.probes._schedule import LogSchedule, Schedule
 from overtone.probes._target_reading import ShapeHints
@@ -25,7 +25,7 @@ from overtone.signals import Signal
 
 
 @final
-class Observer(Recorder):
+class Observer(RunRecorder):
     """Records how much of each frequency band of its targets given predictions have learned.
 
     For networks of JAX, Keras, scikit-learn and others: predict at `inputs` whenever `due(step)` says so, and hand the

@@ -16,7 +16,7 @@ from overtone.probes._distributed import OutputCache, Processes, SingleProcess
 from overtone.probes._evaluator import Evaluator, Forward, Outputs
 from overtone.probes._grid_measurement import Window
 from overtone.probes._inputs import CoordinateInputs, Inputs, RoundingCollisions, as_tensor_inputs
-from overtone.probes._recorder import Recorder, step_number
+from overtone.probes._recorder import RunRecorder, step_number
 from overtone.probes._run_writer import (
     OpenRecord,
     ProbeWarning,
@@ -40,7 +40,7 @@ WHOLE = "all samples at once"
 
 
 @final
-class Probe(Recorder):
+class Probe(RunRecorder):
     """Measures, at scheduled steps, how much of each frequency band of its targets a network has learned.
 
     One row holds, per band and channel, the residual power |F(target - prediction)|^2 and the cross power

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-class Recorder(ABC):
+class RunRecorder(ABC):
     """Records that grow row by row, one for each view; a context manager that closes them.
 
     Args:

@@ -17,7 +17,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.probes._evaluator import Evaluator
 from overtone.probes._inputs import TensorInputs, map_tensors, named_tensors
-from overtone.probes._targets import Classes, Target, Values, class_count, target_tensor
+from overtone.probes._targets import Classes, ProbeTarget, Values, class_count, target_tensor
 
 _CLASSES_OF_FEW = 10
 """Classes that any number of samples may have."""
@@ -84,7 +84,7 @@ class TargetReading:
             return own or (1,)
         return (*own[: self.channel_axis - 1], *own[self.channel_axis :], own[self.channel_axis - 1])
 
-    def at(self, index: Tensor) -> Target:
+    def at(self, index: Tensor) -> ProbeTarget:
         """The target at these samples alone, (M,) int64 positions."""
         some = self.given if len(index) == len(self.given) else self.given[index]
         if self.classes is not None:
@@ -92,7 +92,7 @@ class TargetReading:
         return Values(some, channel_axis=self.channel_axis, notes=self.notes)
 
 
-def as_target(targets: Any, classes: int | None = None, channel_axis: int | None = None) -> Target:
+def as_target(targets: Any, classes: int | None = None, channel_axis: int | None = None) -> ProbeTarget:
     """The target that a view made by hand compares with: a `Target` as it is, else as its numbers are read.
 
     Of values the last axis holds the channels unless `channel_axis` says otherwise.
@@ -105,7 +105,7 @@ def as_target(targets: Any, classes: int | None = None, channel_axis: int | None
     Raises:
         InputError: If whole numbers may be labels or values.
     """
-    if isinstance(targets, Target):
+    if isinstance(targets, ProbeTarget):
         return targets
     found = target_tensor(targets)
     if found.is_floating_point() and classes is None:

@@ -14,13 +14,13 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs
 from overtone.spectra.classes import Probabilities
-from overtone.spectra.classes import Target as Definition
+from overtone.spectra.classes import ProbeTarget as Definition
 
 LARGEST_TABLE = 1 << 27
 """Entries of a table of labels and classes, in float64: one GiB."""
 
 
-class Target(ABC):
+class ProbeTarget(ABC):
     """Values to be learned, and how outputs become comparable with them.
 
     Attributes:
@@ -44,12 +44,12 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def at(self, index: Tensor) -> Target:
+    def at(self, index: Tensor) -> ProbeTarget:
         """The target at these samples alone, (M,) int64 positions."""
 
 
 @final
-class Values(Target):
+class Values(ProbeTarget):
     """Numbers that the outputs should equal.
 
     Args:
@@ -102,7 +102,7 @@ class Values(Target):
 
 
 @final
-class Classes(Target):
+class Classes(ProbeTarget):
     """Labels of classes as numbers, compared with what a classifier's outputs say.
 
     Args:

@@ -17,7 +17,7 @@ from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.probes._describe import describe_samples
 from overtone.probes._inputs import Inputs, TensorInputs
-from overtone.probes._targets import Target
+from overtone.probes._targets import ProbeTarget
 from overtone.records import Header
 from overtone.spectra import Bands
 
@@ -247,7 +247,7 @@ class TransformView(OutputView):
     def __init__(
         self,
         samples: Inputs | Any,
-        target: Target,
+        target: ProbeTarget,
         transform: Transform,
         *,
         name: str,

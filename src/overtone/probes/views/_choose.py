@@ -17,7 +17,7 @@ from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs, as_tensor_inputs, named_tensors
 from overtone.probes._run_writer import ProbeWarning
 from overtone.probes._target_reading import ShapeHints, read_targets
-from overtone.probes._targets import Target
+from overtone.probes._targets import ProbeTarget
 from overtone.probes._view import TransformView
 from overtone.probes.views._clouds import graph
 from overtone.probes.views._coordinates import points, sequence
@@ -105,8 +105,8 @@ def choose_view(
         classes: See `choose`.
         seed: See `choose`.
     """
-    reading = targets if isinstance(targets, Target) else read_targets(targets, classes, shapes)
-    count = len(reading.values) if isinstance(reading, Target) else len(reading.given)
+    reading = targets if isinstance(targets, ProbeTarget) else read_targets(targets, classes, shapes)
+    count = len(reading.values) if isinstance(reading, ProbeTarget) else len(reading.given)
     if count != batch.count:
         raise InputError(
             f"{batch.count} targets, one a sample", f"{count}", "pass the same samples", "targets"
@@ -114,7 +114,7 @@ def choose_view(
     tensor = batch.tensors
     places = isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2
     places = places and tensor.shape[1] <= 3 and features is None
-    shape = reading.values.shape[1:] if isinstance(reading, Target) else reading.shape
+    shape = reading.values.shape[1:] if isinstance(reading, ProbeTarget) else reading.shape
     most = SEQUENCES if len(shape) == 2 else POINTS if places else SAMPLES
     if len(shape) > 1:
         most = min(most, max(FEWEST, ENTRIES // math.prod(shape)))
@@ -122,7 +122,7 @@ def choose_view(
     if len(index) < batch.count:
         batch = batch.at(index)
     target = reading.at(index)
-    doubt = "" if isinstance(reading, Target) else reading.doubt
+    doubt = "" if isinstance(reading, ProbeTarget) else reading.doubt
     if len(shape) == 2:
         return sequence(batch, target), doubt
     if places:

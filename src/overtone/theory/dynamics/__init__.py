@@ -1,10 +1,10 @@
 """Learning curves in time: the course of a training run, predicted from the tangent kernel of the network."""
 
+from overtone._utils.steps import log_steps
 from overtone.theory.dynamics._agreement import Agreement, agreement
 from overtone.theory.dynamics._linearised import Linearised, propagate
 from overtone.theory.dynamics._pilot_run import PilotRun
 from overtone.theory.dynamics._predict import Prediction, predict
-from overtone.theory.dynamics.steps import log_steps
 
 __all__ = [
     "Agreement",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone._utils.steps import log_steps
 from overtone.records import metrics
 from overtone.theory._mode_dynamics import OptimizerDynamics
 from overtone.theory.dynamics._agreement import ValidityLimit, departure
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelGrowth, Linearised, Rate, propagate
 from overtone.theory.dynamics._problem import PredictionProblem
-from overtone.theory.dynamics.steps import log_steps
 
 if TYPE_CHECKING:
     import xarray

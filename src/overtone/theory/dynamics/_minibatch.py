@@ -11,6 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone.errors import InputError
 from overtone.spectra import GridTransform
 from overtone.theory._mode_dynamics import Descent, ModeState
@@ -18,7 +19,6 @@ from overtone.theory.dynamics._linearised import Linearised, Rate, last_true, lo
 from overtone.theory.dynamics._preconditioned import split_layers
 from overtone.theory.ntk.empirical.features import Explicit
 from overtone.theory.ntk.empirical.sources import Samples
-from overtone.theory.ntk.empirical.untouched import untouched
 
 SLIGHT = 1e-7
 """Share of the largest eigenvalue below which a mode's scatter, of the order of the share squared, is left out."""
@@ -292,7 +292,7 @@ def mean_squared_gradients(network: nn.Module, x: Tensor, residual: Tensor) -> d
     """
     pull = 2 / residual.shape[1] * residual
     found: dict[str, Tensor] = {}
-    with untouched(network, x.device):
+    with evaluation_mode_with_gradients(network, x.device):
         layers, rest = split_layers(network, x)
         for features, names in layers:
             back = torch.einsum("nc,cno->no", pull.to(features.grads), features.grads).square()

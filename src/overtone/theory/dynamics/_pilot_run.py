@@ -11,6 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone._utils import seeding as rng
 from overtone.errors import InputError, RunError
 from overtone.nn import Field
@@ -21,7 +22,6 @@ from overtone.theory.dynamics._preconditioned import output_change, tangent_kern
 from overtone.theory.ntk.empirical.calling import FAILURES, half_the_digits, outputs_of
 from overtone.theory.ntk.empirical.plan import trained_parameters
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
-from overtone.theory.ntk.empirical.untouched import untouched
 
 
 def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -142,7 +142,7 @@ class PilotRun:
 
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
         """(N, C) present outputs."""
-        with untouched(self.network, x.device):
+        with evaluation_mode_with_gradients(self.network, x.device):
             return torch.cat([outputs_of(self.network, part).detach() for part in x.split(chunk)])
 
     def kernel(self, x: Tensor, *, memory: float = 2.0) -> Tensor:
@@ -262,7 +262,7 @@ def check_network(network: nn.Module, signal: Signal) -> None:
         _check_distinct(coords, parameter_dtype(network))
     check_samples(seen, coords=coords)
     step = -(-len(coords) // MODE_SAMPLES)
-    with untouched(seen, coords.device):
+    with evaluation_mode_with_gradients(seen, coords.device):
         usual = first_outputs(seen, coords[::step])
         if usual.shape[1] != signal.values.shape[1]:
             raise InputError(

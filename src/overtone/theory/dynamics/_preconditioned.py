@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone.theory import ntk
 from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.features import Explicit, Products
 from overtone.theory.ntk.empirical.jacobian import Jacobian
 from overtone.theory.ntk.empirical.outputs import Outputs
 from overtone.theory.ntk.empirical.sources import Samples
-from overtone.theory.ntk.empirical.untouched import untouched
 
 BLOCK = 1 << 26
 """Numbers of the explicit Jacobian that are held at once."""
@@ -42,7 +42,7 @@ def tangent_kernel(
     """
     if weights is None:
         return ntk.finite(network, x, outputs=Outputs.BLOCKS, memory=memory).matrix
-    with untouched(network, x.device):
+    with evaluation_mode_with_gradients(network, x.device):
         layers, rest = split_layers(network, x)
         parts = [
             _outer(features, {local: weights[name] for local, name in names.items()})
@@ -173,7 +173,7 @@ def separable_kernel(
         return tangent_kernel(network, x), {}
     replaced = dict(weights)
     parts: list[Tensor] = []
-    with untouched(network, x.device):
+    with evaluation_mode_with_gradients(network, x.device):
         layers, rest = split_layers(network, x)
         for features, names in layers:
             rows = columns = None

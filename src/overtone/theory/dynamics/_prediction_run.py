@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from overtone._utils.steps import log_steps
 from overtone.signals import Signal
 from overtone.theory._mode_dynamics import Descent, OptimizerDynamics
 from overtone.theory.dynamics._extrapolation import Extrapolation, PredictionInterval
@@ -30,7 +31,6 @@ from overtone.theory.dynamics._stability import (
     linearise_sample,
     steps_to_diverge,
 )
-from overtone.theory.dynamics.steps import log_steps
 
 
 @final

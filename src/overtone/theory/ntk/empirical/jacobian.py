@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone._utils import seeding as rng
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.backward import flat, pulled, real, rows, wide
@@ -18,7 +19,6 @@ from overtone.theory.ntk.empirical.calling import FAILURES, alone, check_indepen
 from overtone.theory.ntk.empirical.invariant import close, floor, groups, lonely, weights
 from overtone.theory.ntk.empirical.plan import probe_samples, trained_parameters
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs, plain
-from overtone.theory.ntk.empirical.untouched import untouched
 
 Direction = dict[str, Tensor]
 """A vector in parameter space, by the parameters' names and in their shapes."""
@@ -54,7 +54,7 @@ class Jacobian:
         self.network, self.x, self.chunk = network, plain(x), chunk
         self.parameters = trained_parameters(network)
         self.alone = False
-        with untouched(network, x.device):
+        with evaluation_mode_with_gradients(network, x.device):
             first = first_outputs(network, probe_samples(self.x))
             self.channels, self.dtype = first.shape[1], first.dtype
             self._draws = torch.Generator("cpu").manual_seed(rng.derive(0, "Jacobian", "check"))
@@ -63,12 +63,12 @@ class Jacobian:
 
     def pull(self, weights: Tensor) -> Direction:
         """J^T w for (N, C) weights."""
-        with untouched(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
+        with evaluation_mode_with_gradients(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
             return self._pull(weights, self._parts())[0]
 
     def push(self, direction: Mapping[str, Tensor]) -> Tensor:
         """J u, (N, C), for a direction in some of the parameters."""
-        with untouched(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
+        with evaluation_mode_with_gradients(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
             return torch.cat([self._push(part, direction) for part in self._parts()])
 
     def _parts(self) -> Sequence[Tensor]:

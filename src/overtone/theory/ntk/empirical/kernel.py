@@ -11,6 +11,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk.empirical.blocks import GIB, appetite, assemble, budget, need
 from overtone.theory.ntk.empirical.checked import Gradients
@@ -19,7 +20,6 @@ from overtone.theory.ntk.empirical.plan import probe_samples
 from overtone.theory.ntk.empirical.rules import rule_for
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs, plain
 from overtone.theory.ntk.empirical.sources import Idle, Route, Source
-from overtone.theory.ntk.empirical.untouched import untouched
 
 
 @final
@@ -136,7 +136,7 @@ def finite(
     _check(network, x1, x2)
     x1, x2 = plain(x1), None if x2 is None else plain(x2)
     columns = 0 if x2 is None else len(x2)
-    with untouched(network, x1.device):
+    with evaluation_mode_with_gradients(network, x1.device):
         probe = probe_samples(x1)
         y = first_outputs(network, probe)
         itemsize = max(4, y.element_size())

@@ -9,13 +9,13 @@ from typing import TypeVar, final
 import torch
 from torch import Tensor, nn
 
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone.errors import InputError
 from overtone.theory.ntk.empirical.blocks import GIB, Appetite, appetite
 from overtone.theory.ntk.empirical.checked import Gradients
 from overtone.theory.ntk.empirical.features import Features
 from overtone.theory.ntk.empirical.plan import probe_samples
 from overtone.theory.ntk.empirical.samples import check_samples, first_outputs, plain
-from overtone.theory.ntk.empirical.untouched import untouched
 from overtone.theory.ntk.operators.operator import Operator
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Factors:
     def __init__(self, network: nn.Module, x: Tensor) -> None:
         check_samples(network, x=x)
         self.network, self.x = network, plain(x)
-        with untouched(network, x.device):
+        with evaluation_mode_with_gradients(network, x.device):
             first = first_outputs(network, probe_samples(self.x))
             self.dtype, self.channels = first.dtype, first.shape[1]
             self.scale = max(1, first.element_size() // 4)
@@ -81,7 +81,7 @@ class Factors:
             parts = (self._gradients.take(self.x, slice(first, first + self.chunk)) for first in bounds)
             return [make([part.features for part in some if part.features is not None]) for some in parts]
 
-        with untouched(self.network, self.x.device):
+        with evaluation_mode_with_gradients(self.network, self.x.device):
             return self._gradients.settle(attempt)
 
 
