@@ -12,7 +12,6 @@ from torch import nn
 from torch.nn.modules import module as shared
 from torch.nn.utils import parametrize
 
-from overtone._state import Snapshot
 from overtone._state._snapshot import StateSnapshot
 
 _HOOKS = (shared._global_forward_hooks, shared._global_forward_pre_hooks)
@@ -100,7 +99,7 @@ def evaluation_mode_with_gradients(network: nn.Module, device: torch.device) -> 
         InputError: If something has changed that cannot be put back, see `state.Snapshot`.
     """
     with ExitStack() as stack:
-        stack.callback(Snapshot((network, device)).restore)
+        stack.callback(StateSnapshot((network, device)).restore)
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(torch.autocast(device.type, enabled=False))

@@ -14,7 +14,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs
 from overtone.spectra.classes import Probabilities
-from overtone.spectra.classes import ProbeTarget as Definition
+from overtone.spectra.classes import Target as Definition
 
 LARGEST_TABLE = 1 << 27
 """Entries of a table of labels and classes, in float64: one GiB."""
