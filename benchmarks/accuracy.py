@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from benchmarks.curves import CURVES, curves, ntk_mlp
-from overtone._training import Ending, Optimizer, Options, train
+from overtone._training import Ending, Optimizer, TrainingConfig, train
 from overtone._utils import seeding as rng
 from overtone.errors import RunError
 from overtone.nn import MLP, Activation, Field, Frame, Restore, Sine, encodings
@@ -173,7 +173,7 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
     pilot = round(case.pilot * case.steps)
     prediction = predict(signal, field, optimizer, case.steps, pilot=pilot, ratio=RATIO)
     predicted = time.process_time()
-    options = Options(case.steps, lr=lr, optimizer=case.optimizer)
+    options = TrainingConfig(case.steps, lr=lr, optimizer=case.optimizer)
     with Probe(signal, field, schedule=LogSchedule(RATIO)) as probe:
 
         def observe(step: int, loss: float, rate: float, last: bool) -> None:

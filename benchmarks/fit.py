@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 import overtone as ot
-from overtone._training import Options, train
-from overtone.fitting.network import NetworkSettings, build
+from overtone._training import TrainingConfig, train
+from overtone.fitting.network import ModelConfig, build
 from overtone.fitting.plan import plan_watching
 from overtone.planning import measure_noise
 from overtone.probes import LogSchedule, Probe
@@ -57,13 +57,13 @@ def timed(work) -> tuple[float, float]:
 def main() -> list[dict]:
     signal = picture()
     noise = measure_noise(signal)
-    options = Options(steps=PER_TURN)
+    options = TrainingConfig(steps=PER_TURN)
     batch = options.batch_of(signal.values.shape[0])
     values, everywhere = signal.normalisation.apply(signal.values), signal.coords
     ours, theirs = [], []
     for turn in range(TURNS):
-        for_ours = build(signal, NetworkSettings(), turn, lambda: noise).field
-        for_theirs = build(signal, NetworkSettings(), turn, lambda: noise).field
+        for_ours = build(signal, ModelConfig(), turn, lambda: noise).field
+        for_theirs = build(signal, ModelConfig(), turn, lambda: noise).field
         ours.append(
             timed(lambda f=for_ours: train(f, signal, options, lambda *_: None, wants=lambda _: False))
         )
@@ -104,7 +104,7 @@ def main() -> list[dict]:
 
 def probe_row(signal: ot.Signal, noise: ot.spectra.NoiseFloor, batch: int) -> tuple[float, float]:
     """Wall-clock and processor seconds of one row, the median of several."""
-    field = build(signal, NetworkSettings(), 0, lambda: noise).field
+    field = build(signal, ModelConfig(), 0, lambda: noise).field
     plan = plan_watching(signal, STEPS, batch)
     with tempfile.TemporaryDirectory() as folder:
         probe = Probe(signal, field, Path(folder) / "run", window=plan.window, noise=noise)

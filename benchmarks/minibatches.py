@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, beyond, markdown, tones
-from overtone._training import Options, train
+from overtone._training import TrainingConfig, train
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Signal
 from overtone.theory.dynamics import agreement, predict
@@ -36,7 +36,7 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
     """Train once, predict, and compare."""
     field = case.build(signal, seed)
     trained = copy.deepcopy(field)
-    options = Options(case.steps, batch=BATCH, lr=case.rate, optimizer=ADAM, seed=seed + 100)
+    options = TrainingConfig(case.steps, batch=BATCH, lr=case.rate, optimizer=ADAM, seed=seed + 100)
     with Probe(signal, trained, schedule=LogSchedule(RATIO)) as probe:
 
         def observe(step: int, loss: float, rate: float, last: bool) -> None:

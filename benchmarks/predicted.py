@@ -16,7 +16,7 @@ from tools.pictures import CHROMIUM, draw
 from torch import Tensor, nn
 
 from benchmarks.accuracy import ADAM, CASES, RATIO, RELU, SGD, Case, network, rate_of, siren, tones
-from overtone._training import Options, train
+from overtone._training import TrainingConfig, train
 from overtone.nn import Field, Restore, encodings
 from overtone.plots import predicted
 from overtone.probes import LogSchedule, Probe
@@ -94,7 +94,7 @@ def compared(case: Case, signal: Signal) -> tuple[Prediction, xarray.Dataset]:
         train(
             field,
             signal,
-            Options(case.steps, lr=lr, optimizer=case.optimizer),
+            TrainingConfig(case.steps, lr=lr, optimizer=case.optimizer),
             observe,
             wants=probe.schedule.due,
         )

@@ -18,7 +18,7 @@ import torch
 
 import overtone as ot
 from overtone import planning
-from overtone._training import Options, train
+from overtone._training import TrainingConfig, train
 from overtone.nn import MLP, Field, Frame, Restore, encodings
 from overtone.probes import LogSchedule
 from overtone.signals import masks
@@ -49,7 +49,7 @@ def plain(signal: ot.Signal) -> Field:
     )
 
 
-def curve(field: Field, signal: ot.Signal, options: Options, until: float = math.inf) -> Curve:
+def curve(field: Field, signal: ot.Signal, options: TrainingConfig, until: float = math.inf) -> Curve:
     """PSNR on the held-out samples over training, up to the first row of `until` dB or more."""
     due, held = LogSchedule(1.05).due, signal.held_out_index
     coords, truth = signal.geometry.coords(held), signal.values[held]
@@ -71,13 +71,13 @@ def curve(field: Field, signal: ot.Signal, options: Options, until: float = math
 def main() -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name, signal in pictures().items():
-        theirs = curve(plain(signal), signal, Options(steps=STEPS, lr=1e-3, compile=False))
+        theirs = curve(plain(signal), signal, TrainingConfig(steps=STEPS, lr=1e-3, compile=False))
         spent, target = theirs[-1][1:]
         first = next(row for row in theirs if row[2] >= target)
         began = time.process_time()
         plan = planning.choose(signal, planning.Budget(seconds=SHARE * spent))
         chosen = time.process_time() - began
-        options = Options(steps=20 * plan.steps, batch=plan.batch, lr=plan.lr, compile=False)
+        options = TrainingConfig(steps=20 * plan.steps, batch=plan.batch, lr=plan.lr, compile=False)
         ours = curve(plan.field(signal), signal, options, until=target)[-1]
         what = (
             f"bandwidth {plan.bandwidth[0]:.3g} x {plan.bandwidth[1]:.3g}, {plan.depth} x {plan.width}, "

@@ -24,7 +24,7 @@ from overtone.comparing._statistics import ComparisonVerdict
 from overtone.comparing._task import ComparisonTask
 from overtone.comparing._worker import run_candidate
 from overtone.errors import InputError, RunError
-from overtone.fitting.network import Encoding, NetworkSettings
+from overtone.fitting.network import Encoding, ModelConfig
 from overtone.planning import Budget
 from overtone.planning._run_size import step_seconds
 from overtone.signals import masks, synthetic
@@ -141,14 +141,14 @@ def test_white_noise_is_not_to_be_fitted(tmp_path):
 def test_noise_is_stopped_before_it_is_learned():
     noisy = synthetic.add_noise(waves(), fraction_of_range=0.2, seed=0)
     noisy = noisy.with_held_out(masks.random(noisy.geometry, 0.1, 0))
-    wild = NetworkCandidate(NetworkSettings(Encoding.GAUSSIAN, features=64), lr=1e-2)
+    wild = NetworkCandidate(ModelConfig(Encoding.GAUSSIAN, features=64), lr=1e-2)
     found = wild.attempt(ComparisonTask.of(noisy), Budget(steps=300, parameters=20_000), 0, CPU)
     assert "set aside" in found.note
     step = int(found.note.split("step ")[1].split(" ")[0])
     assert 0 < step < 300
     clean = waves().with_held_out(masks.random(waves().geometry, 0.1, 0))
     assert (
-        NetworkCandidate(NetworkSettings())
+        NetworkCandidate(ModelConfig())
         .attempt(ComparisonTask.of(clean), Budget(steps=50, parameters=5000), 0, CPU)
         .note
         == "Trained for 50 steps."
@@ -157,7 +157,7 @@ def test_noise_is_stopped_before_it_is_learned():
 
 def test_the_best_weights_come_back():
     problem = ComparisonTask.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
-    field = NetworkCandidate(NetworkSettings()).field(problem, 8, 0)
+    field = NetworkCandidate(ModelConfig()).field(problem, 8, 0)
     best = Best(field, problem.signal)
     best(0)
     before = {name: value.clone() for name, value in field.state_dict().items()}

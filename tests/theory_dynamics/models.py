@@ -8,7 +8,7 @@ import torch
 import xarray
 from torch import Tensor, nn
 
-from overtone._training import Options, train
+from overtone._training import TrainingConfig, train
 from overtone.nn import MLP, Activation, Field, Restore, encodings
 from overtone.probes import Probe
 from overtone.signals import Grid, Normalisation, Signal
@@ -66,7 +66,7 @@ def field(
 
 
 def trained(
-    network: Field, signal: Signal, options: Options, wants: Callable[[int], bool] | None = None
+    network: Field, signal: Signal, options: TrainingConfig, wants: Callable[[int], bool] | None = None
 ) -> xarray.Dataset:
     """Train a network and return its record, at the probe's own steps unless told otherwise."""
     with Probe(signal, network) as probe:

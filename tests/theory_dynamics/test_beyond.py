@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from overtone._training import Optimizer, Options, train
+from overtone._training import Optimizer, TrainingConfig, train
 from overtone.records import metrics
 from overtone.theory.dynamics import Prediction, predict
 from tests.theory_dynamics.models import field, tones
@@ -46,7 +46,7 @@ def test_scatter_is_that_of_trained_networks() -> None:
     ends = []
     for seed in range(runs):
         network = field(signal, 64)
-        options = Options(STEPS, batch=BATCH, lr=RATE, optimizer=Optimizer.SGD, seed=seed)
+        options = TrainingConfig(STEPS, batch=BATCH, lr=RATE, optimizer=Optimizer.SGD, seed=seed)
         train(network, signal, options, lambda *_: None, wants=lambda _: False)
         ends.append(network(signal.coords).detach())
     actual = float(torch.stack(ends).var(0).mean())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from overtone._training import Optimizer, Options
+from overtone._training import Optimizer, TrainingConfig
 from overtone.nn import Activation
 from overtone.theory._mode_dynamics import Descent
 from overtone.theory.dynamics import Agreement, PilotRun, agreement, predict
@@ -105,7 +105,7 @@ def test_adam_on_minibatches_is_followed() -> None:
     signal, steps, batch = tones((1, 2, 4)), 400, 8
     network = field(signal, 64, 2, Activation.RELU)
     start = {name: value.clone() for name, value in network.state_dict().items()}
-    options = Options(steps, batch=batch, lr=1e-3, optimizer=Optimizer.ADAM, seed=1)
+    options = TrainingConfig(steps, batch=batch, lr=1e-3, optimizer=Optimizer.ADAM, seed=1)
     truth = trained(network, signal, options)
     network.load_state_dict(start)
 

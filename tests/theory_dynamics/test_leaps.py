@@ -10,7 +10,7 @@ import torch
 import xarray
 from torch import nn
 
-from overtone._training import Optimizer, Options
+from overtone._training import Optimizer, TrainingConfig
 from overtone.nn import Activation
 from overtone.theory.dynamics import Agreement, PilotRun, agreement, log_steps, predict
 from overtone.theory.dynamics import _relinearisation as module
@@ -110,7 +110,7 @@ def test_the_sharpest_mode_is_moved_to_the_limit(weighted: bool) -> None:
 def measured(activation: Activation, optimizer: Optimizer, rate: float, steps: int) -> xarray.Dataset:
     signal = tones((1, 2, 4, 8), 64)
     network = field(signal, 64, 2, activation)
-    options = Options(steps, lr=rate, optimizer=optimizer)
+    options = TrainingConfig(steps, lr=rate, optimizer=optimizer)
     return trained(network, signal, options)
 
 

@@ -11,7 +11,7 @@ import torch
 import xarray
 
 from overtone import records
-from overtone._training import Optimizer, Options
+from overtone._training import Optimizer, TrainingConfig
 from overtone.errors import InputError
 from overtone.nn import Activation, Field
 from overtone.records import metrics
@@ -32,7 +32,7 @@ def measured() -> xarray.Dataset:
     """A wide network trained by the loop itself, watched by the probe."""
     signal = tones()
     network = field(signal, WIDTH)
-    options = Options(STEPS, lr=RATE, optimizer=Optimizer.SGD)
+    options = TrainingConfig(STEPS, lr=RATE, optimizer=Optimizer.SGD)
     return trained(network, signal, options)
 
 
@@ -98,7 +98,7 @@ def test_a_pilot_is_measured_and_the_rest_predicted_from_where_it_ends() -> None
     found = predict(signal, network, sgd(network), 200, pilot=10)
     assert found.pilot == found.record.attrs["pilot"] == 10
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
-    options = Options(10, lr=RATE, optimizer=Optimizer.SGD)
+    options = TrainingConfig(10, lr=RATE, optimizer=Optimizer.SGD)
     truth = trained(network, signal, options, lambda _: True)
     np.testing.assert_allclose(
         found.record.residual_power.sel(step=9), truth.residual_power.sel(step=9), rtol=1e-4, atol=1e-9

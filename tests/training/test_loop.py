@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from overtone import nn, signals
-from overtone._training import Checkpoint, Decay, Ending, Optimizer, Options, train
+from overtone._training import Checkpoint, Decay, Ending, Optimizer, TrainingConfig, train
 from overtone.errors import InputError, RunError
 
 
@@ -37,7 +37,7 @@ def run(signal, options, network=None, wants=lambda _: True, **more):
 
 def test_full_batch_equals_a_plain_loop_bit_for_bit():
     signal = tones()
-    network, rows, outcome = run(signal, Options(steps=10))
+    network, rows, outcome = run(signal, TrainingConfig(steps=10))
     plain = field(signal)
     optimizer = torch.optim.Adam(plain.parameters(), 1e-3)
     target = signal.normalisation.apply(signal.values).float()
@@ -53,7 +53,7 @@ def test_full_batch_equals_a_plain_loop_bit_for_bit():
 
 @pytest.mark.parametrize("optimizer", list(Optimizer))
 def test_the_loss_falls(optimizer):
-    _, rows, _ = run(tones(), Options(steps=150, optimizer=optimizer, lr=1e-2, momentum=0.9))
+    _, rows, _ = run(tones(), TrainingConfig(steps=150, optimizer=optimizer, lr=1e-2, momentum=0.9))
     assert rows[-1][1] < 0.5 * rows[1][1]
 
 
@@ -62,17 +62,17 @@ def test_held_out_samples_do_not_touch_training():
     spoiled = signal.values.clone()
     spoiled[signal.held_out_index] = 100.0
     other = signals.Signal(**{**vars(signal), "values": spoiled})
-    one, _, _ = run(signal, Options(steps=5, batch=20))
-    two, _, _ = run(other, Options(steps=5, batch=20))
+    one, _, _ = run(signal, TrainingConfig(steps=5, batch=20))
+    two, _, _ = run(other, TrainingConfig(steps=5, batch=20))
     assert torch.equal(state(one), state(two))
 
 
 def test_batches_follow_the_seed_and_leave_the_global_generator_alone():
     signal = tones()
     before = torch.get_rng_state()
-    one, _, _ = run(signal, Options(steps=5, batch=8, seed=1))
-    again, _, _ = run(signal, Options(steps=5, batch=8, seed=1))
-    other, _, _ = run(signal, Options(steps=5, batch=8, seed=2))
+    one, _, _ = run(signal, TrainingConfig(steps=5, batch=8, seed=1))
+    again, _, _ = run(signal, TrainingConfig(steps=5, batch=8, seed=1))
+    other, _, _ = run(signal, TrainingConfig(steps=5, batch=8, seed=2))
     assert torch.equal(state(one), state(again))
     assert not torch.equal(state(one), state(other))
     assert torch.equal(torch.get_rng_state(), before)
@@ -89,28 +89,30 @@ def test_resuming_is_bit_identical_to_never_stopping(tmp_path, batch, optimizer)
         network.body = torch.nn.Sequential(torch.nn.Dropout(0.2), network.body)
         return network
 
-    whole, rows, _ = run(signal, Options(steps=20, **body), dropping())
-    run(signal, Options(steps=7, **body), dropping(), checkpoint=path)
-    resumed, later, _ = run(signal, Options(steps=20, **body), dropping(seed=5), resume=Checkpoint.load(path))
+    whole, rows, _ = run(signal, TrainingConfig(steps=20, **body), dropping())
+    run(signal, TrainingConfig(steps=7, **body), dropping(), checkpoint=path)
+    resumed, later, _ = run(
+        signal, TrainingConfig(steps=20, **body), dropping(seed=5), resume=Checkpoint.load(path)
+    )
     assert torch.equal(state(whole), state(resumed))
     assert [row[:3] for row in later] == [row[:3] for row in rows[8:]]
 
 
 def test_time_budget_ends_training():
-    _, rows, outcome = run(tones(), Options(steps=None, seconds=0.3))
+    _, rows, outcome = run(tones(), TrainingConfig(steps=None, seconds=0.3))
     assert outcome.ending is Ending.SECONDS
     assert outcome.seconds >= 0.3
     assert rows[-1][3]
 
 
 def test_learning_rate_follows_its_decay():
-    _, rows, _ = run(tones(), Options(steps=8, decay=Decay.COSINE, lr=0.1))
+    _, rows, _ = run(tones(), TrainingConfig(steps=8, decay=Decay.COSINE, lr=0.1))
     expected = [0.1 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
     assert [row[2] for row in rows[1:]] == pytest.approx(expected)
 
 
 def test_observer_hears_only_what_it_wants_and_the_ends():
-    _, rows, _ = run(tones(), Options(steps=10), wants=lambda step: step == 4)
+    _, rows, _ = run(tones(), TrainingConfig(steps=10), wants=lambda step: step == 4)
     assert [row[0] for row in rows] == [0, 4, 10]
     assert [row[3] for row in rows] == [False, False, True]
 
@@ -122,7 +124,7 @@ def test_diverging_names_the_step_and_the_last_good_one():
     ):
         run(
             tones(),
-            Options(steps=200, optimizer=Optimizer.SGD, lr=1e6),
+            TrainingConfig(steps=200, optimizer=Optimizer.SGD, lr=1e6),
             field(tones(), activation=nn.Activation.RELU),
         )
 
@@ -133,7 +135,7 @@ def test_interrupt_finishes_the_step_saves_and_gives_the_signal_back(tmp_path):
     threading.Thread(
         target=lambda: (time.sleep(0.3), os.kill(os.getpid(), signals_of_the_system.SIGINT))
     ).start()
-    _, _, outcome = run(tones(), Options(steps=10**7), wants=lambda _: False, checkpoint=path)
+    _, _, outcome = run(tones(), TrainingConfig(steps=10**7), wants=lambda _: False, checkpoint=path)
     assert outcome.ending is Ending.INTERRUPTED
     assert Checkpoint.load(path).step == outcome.step
     assert signals_of_the_system.getsignal(signals_of_the_system.SIGINT) is before
@@ -142,7 +144,7 @@ def test_interrupt_finishes_the_step_saves_and_gives_the_signal_back(tmp_path):
 def test_mixed_precision_trains_and_keeps_full_precision_weights():
     from overtone._training import Precision
 
-    network, rows, _ = run(tones(), Options(steps=150, precision=Precision.MIXED, lr=1e-2))
+    network, rows, _ = run(tones(), TrainingConfig(steps=150, precision=Precision.MIXED, lr=1e-2))
     assert rows[-1][1] < 0.5 * rows[1][1]
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
@@ -153,7 +155,7 @@ def test_mixed_precision_trains_and_keeps_full_precision_weights():
 )
 def test_damaged_checkpoints_say_so(tmp_path, spoil):
     path = tmp_path / "c.safetensors"
-    run(tones(), Options(steps=2), checkpoint=path)
+    run(tones(), TrainingConfig(steps=2), checkpoint=path)
     spoil(path)
     with pytest.raises(
         InputError, match=r"expected a readable checkpoint, got .*; start again with --overwrite"
@@ -163,17 +165,17 @@ def test_damaged_checkpoints_say_so(tmp_path, spoil):
 
 def test_checkpoint_of_another_network_is_refused(tmp_path):
     path = tmp_path / "c.safetensors"
-    run(tones(), Options(steps=2), checkpoint=path)
+    run(tones(), TrainingConfig(steps=2), checkpoint=path)
     other = nn.Field(nn.encodings.Identity(1), nn.MLP(1, 1, width=4, depth=1))
     with pytest.raises(
         InputError, match="expected the network that was saved, got one with other parameters"
     ):
-        run(tones(), Options(steps=4), other, resume=Checkpoint.load(path))
+        run(tones(), TrainingConfig(steps=4), other, resume=Checkpoint.load(path))
 
 
 def test_an_unwritable_checkpoint_is_a_failed_run(tmp_path):
     with pytest.raises(RunError, match="expected to write a checkpoint, got"):
-        run(tones(), Options(steps=2), checkpoint=tmp_path / "missing" / "c.safetensors")
+        run(tones(), TrainingConfig(steps=2), checkpoint=tmp_path / "missing" / "c.safetensors")
 
 
 def test_a_network_that_is_no_field_is_refused_in_a_sentence():
@@ -182,4 +184,4 @@ def test_a_network_that_is_no_field_is_refused_in_a_sentence():
     with pytest.raises(
         InputError, match=r"network: expected an nn.Field, .* got Sequential; wrap the network"
     ):
-        train(network, signal, Options(steps=2), lambda *_: False, wants=lambda _: True)
+        train(network, signal, TrainingConfig(steps=2), lambda *_: False, wants=lambda _: True)

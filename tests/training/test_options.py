@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overtone._training import Decay, Options, Precision
+from overtone._training import Decay, Precision, TrainingConfig
 from overtone.errors import InputError
 
 
@@ -23,7 +23,7 @@ from overtone.errors import InputError
 )
 def test_wrong_options(wrong, text):
     with pytest.raises(InputError, match=text):
-        Options(**wrong)
+        TrainingConfig(**wrong)
 
 
 @given(st.floats(0, 1))
@@ -34,14 +34,14 @@ def test_decay_closed_forms(share):
 
 
 def test_share_is_the_budget_nearest_its_end():
-    both = Options(steps=100, seconds=10.0)
+    both = TrainingConfig(steps=100, seconds=10.0)
     assert both.share(50, 1.0) == 0.5
     assert both.share(50, 9.0) == 0.9
 
 
 def test_batch_is_never_more_than_there_is():
-    assert Options(batch=100).batch_of(30) == 30
-    assert Options().batch_of(10**6) == 8_192
+    assert TrainingConfig(batch=100).batch_of(30) == 30
+    assert TrainingConfig().batch_of(10**6) == 8_192
 
 
 def test_mixed_precision_where_a_device_gains_from_it():
@@ -52,7 +52,7 @@ def test_mixed_precision_where_a_device_gains_from_it():
 
 
 def test_compiling_is_for_long_runs_on_a_gpu():
-    assert Options(steps=5000).compiles_on("cuda")
-    assert not Options(steps=50).compiles_on("cuda")
-    assert not Options(steps=5000).compiles_on("cpu")
-    assert Options(steps=5, compile=True).compiles_on("cpu")
+    assert TrainingConfig(steps=5000).compiles_on("cuda")
+    assert not TrainingConfig(steps=50).compiles_on("cuda")
+    assert not TrainingConfig(steps=5000).compiles_on("cpu")
+    assert TrainingConfig(steps=5, compile=True).compiles_on("cpu")

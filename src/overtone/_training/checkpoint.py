@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from overtone._training.options import LARGEST_RATE
+from overtone._config._training import LARGEST_RATE
 from overtone._training.tensors import UNREADABLE, DamagedError, read, write
 from overtone._utils.numbers import as_float
 from overtone.errors import InputError, RunError

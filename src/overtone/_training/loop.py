@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from overtone._config._training import TrainingConfig
 from overtone._training.batches import Batches
 from overtone._training.checkpoint import Checkpoint
 from overtone._training.interrupt import Interrupt
-from overtone._training.options import Options
 from overtone._utils.seeding import derive
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
@@ -63,7 +63,7 @@ answer ends the run."""
 def train(
     network: Field,
     signal: Signal[Geometry],
-    options: Options,
+    options: TrainingConfig,
     observer: Observer,
     *,
     wants: Callable[[int], bool],
@@ -152,7 +152,7 @@ def train(
 
 
 def _loss_function(
-    network: Field, options: Options, device: torch.device
+    network: Field, options: TrainingConfig, device: torch.device
 ) -> Callable[[Tensor, Tensor], Tensor]:
     mixed = options.precision.mixed_on(device.type)
 
@@ -164,7 +164,7 @@ def _loss_function(
     return torch.compile(loss) if options.compiles_on(device.type) else loss
 
 
-def _ending(options: Options, step: int, seconds: float, interrupt: Interrupt) -> Ending | None:
+def _ending(options: TrainingConfig, step: int, seconds: float, interrupt: Interrupt) -> Ending | None:
     if interrupt.requested:
         interrupt.heeded = True
         return Ending.INTERRUPTED
@@ -173,7 +173,7 @@ def _ending(options: Options, step: int, seconds: float, interrupt: Interrupt) -
     return Ending.SECONDS if options.seconds is not None and seconds >= options.seconds else None
 
 
-def _check_finite(loss: Tensor, step: int, good: int, options: Options) -> None:
+def _check_finite(loss: Tensor, step: int, good: int, options: TrainingConfig) -> None:
     value = loss.item()
     if not math.isfinite(value):
         raise RunError(

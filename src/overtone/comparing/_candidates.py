@@ -11,13 +11,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone._training import Decay, Ending, Options, Outcome, train
+from overtone._training import Decay, Ending, Outcome, TrainingConfig, train
 from overtone._utils.text import plural
 from overtone.baselines import BandLimited, Baseline, Cubic, Linear, Mean, Smoothing, set_aside
 from overtone.comparing._best import Best
 from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
 from overtone.errors import InputError
-from overtone.fitting.network import Encoding, NetworkSettings, build
+from overtone.fitting.network import Encoding, ModelConfig, build
 from overtone.nn import Activation, Field
 from overtone.planning import Budget, measure_noise
 from overtone.planning._run_size import LEARNING_RATE
@@ -88,7 +88,7 @@ class NetworkCandidate(Candidate):
         extent: What a budget in seconds pays for.
     """
 
-    settings: NetworkSettings
+    settings: ModelConfig
     lr: float = LEARNING_RATE
     extent: SizeLimits = dataclasses.field(default_factory=SizeLimits)
 
@@ -140,7 +140,7 @@ class NetworkCandidate(Candidate):
         """See `Candidate.attempt`."""
         field = self.field(problem, self.width(problem, budget), seed).to(device)
         pace = self.extent.pace if self.lr >= LEARNING_RATE else 1.0
-        options = Options(
+        options = TrainingConfig(
             budget.steps,
             budget.seconds,
             batch=self.extent.batch,
@@ -279,12 +279,12 @@ GENTLE = 3e-4
 
 def network_candidates() -> dict[str, NetworkCandidate]:
     """Every network that can be asked for: an encoding before ReLU, or an activation with frequencies alone."""
-    found = {"mlp": NetworkCandidate(NetworkSettings(Encoding.NONE))}
+    found = {"mlp": NetworkCandidate(ModelConfig(Encoding.NONE))}
     for encoding in Encoding:
         if encoding not in (Encoding.AUTO, Encoding.NONE):
-            found[encoding.value] = NetworkCandidate(NetworkSettings(encoding))
+            found[encoding.value] = NetworkCandidate(ModelConfig(encoding))
     for activation in Activation:
-        settings = NetworkSettings(Encoding.NONE, activation=(activation,))
+        settings = ModelConfig(Encoding.NONE, activation=(activation,))
         if settings.begins_with_waves:
             name = "siren" if activation is Activation.SINE else activation.value
             found[name] = NetworkCandidate(settings, GENTLE)

@@ -7,7 +7,7 @@ from typing import final
 
 import torch
 
-from overtone._training import Optimizer, Options
+from overtone._training import Optimizer, TrainingConfig
 from overtone.nn import _utils as checks
 from overtone.planning import Budget
 from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
@@ -42,7 +42,7 @@ class Wishes:
 
 def extent(
     signal: Signal[Geometry],
-    options: Options,
+    options: TrainingConfig,
     wishes: Wishes,
     device: torch.device,
 ) -> RunSize:

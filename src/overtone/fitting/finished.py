@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from overtone._training import Checkpoint, Ending, Options, Outcome
+from overtone._training import Checkpoint, Ending, Outcome, TrainingConfig
 from overtone.errors import InputError
 from overtone.fitting.control import Control
 from overtone.fitting.directory import RunDirectory
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def nothing_left(
-    begun: Options, longer: Options, checkpoint: Checkpoint, record: xarray.Dataset, where: str
+    begun: TrainingConfig, longer: TrainingConfig, checkpoint: Checkpoint, record: xarray.Dataset, where: str
 ) -> str | None:
     """Why a run has nothing left to do, in words; None if it has.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from overtone._training import Checkpoint, Decay, Ending, Optimizer, Options, Outcome, Precision, train
+from overtone._training import Checkpoint, Decay, Ending, Optimizer, Outcome, Precision, TrainingConfig, train
 from overtone._utils.text import per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
@@ -24,7 +24,7 @@ from overtone.fitting.fingerprint import fingerprint
 from overtone.fitting.finished import as_it_was, nothing_left
 from overtone.fitting.following import follow
 from overtone.fitting.keeping import Keeping
-from overtone.fitting.network import Built, Encoding, NetworkSettings, build
+from overtone.fitting.network import Built, Encoding, ModelConfig, build
 from overtone.fitting.plan import expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
 from overtone.fitting.room import needed
@@ -114,7 +114,7 @@ def fit(
         InputError: If an argument is wrong, or `out` holds something else.
         RunError: If the loss stops being finite, or the disk is full.
     """
-    options = Options.of(
+    options = TrainingConfig.of(
         steps, seconds, batch, lr, optimizer, momentum, weight_decay, decay, precision, compile, seed
     )
     where = find_device(device)
@@ -126,7 +126,7 @@ def fit(
     signal = hold_out(signal, held_out, seed)
     noise = noise_estimator(signal.geometry, signal)
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
-    given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
+    given = ModelConfig.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
     options = replace(options, batch=room.batch, lr=room.lr)
     built = build(signal, given, seed, noise, room)
     if controller or not (stop and len(signal.held_out_index)):
@@ -242,7 +242,7 @@ def _resume(
 def _train(
     signal: Signal[Geometry],
     built: Built,
-    options: Options,
+    options: TrainingConfig,
     directory: RunDirectory,
     probe: Probe,
     rates: torch.optim.Optimizer,
@@ -310,7 +310,7 @@ def _train(
 def _announcement(
     signal: Signal[Geometry],
     built: Built,
-    options: Options,
+    options: TrainingConfig,
     directory: RunDirectory,
     checkpoint: Checkpoint | None,
 ) -> str:

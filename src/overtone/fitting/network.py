@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from overtone import units
+from overtone._config._model import EncodingKind, encode
 from overtone._utils.enums import member
 from overtone._utils.seeding import derive
 from overtone._utils.text import per_axis as told_per_axis
 from overtone.errors import InputError
 from overtone.fitting.arguments import activations, per_axis
-from overtone.fitting.encoding import Encoding, encode
 from overtone.fitting.room import check_memory
 from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore
 from overtone.nn import _utils as checks
@@ -30,7 +30,7 @@ _MOST_CYCLES = 1e30
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
+class ModelConfig:
     """What network to build.
 
     Attributes:
@@ -43,7 +43,7 @@ class NetworkSettings:
         residual: Whether hidden layers add to what they receive.
     """
 
-    encoding: Encoding = Encoding.AUTO
+    encoding: EncodingKind = EncodingKind.AUTO
     bandwidth: tuple[float, ...] | None = None
     activation: tuple[Activation, ...] = (Activation.RELU,)
     width: int = 256
@@ -53,22 +53,22 @@ class NetworkSettings:
 
     @staticmethod
     def of(
-        encoding: Encoding | str,
+        encoding: EncodingKind | str,
         bandwidth: float | Sequence[float] | None,
         activation: Activation | str | Sequence[Activation | str],
         width: int,
         depth: int,
         features: int,
         residual: bool,
-    ) -> NetworkSettings:
+    ) -> ModelConfig:
         """The settings from what users may write: names for members, one number for every axis.
 
         Raises:
             InputError: If a name is unknown; lists those there are.
         """
-        chosen = member(Encoding, encoding, "encoding")
+        chosen = member(EncodingKind, encoding, "encoding")
         reach = per_axis(bandwidth)
-        return NetworkSettings(chosen, reach, activations(activation), width, depth, features, residual)
+        return ModelConfig(chosen, reach, activations(activation), width, depth, features, residual)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-able values."""
@@ -79,11 +79,11 @@ class NetworkSettings:
         return plain
 
     @staticmethod
-    def from_json(plain: dict[str, Any]) -> NetworkSettings:
+    def from_json(plain: dict[str, Any]) -> ModelConfig:
         """The inverse of `to_json`."""
         reach = plain["bandwidth"]
-        return NetworkSettings(
-            Encoding(plain["encoding"]),
+        return ModelConfig(
+            EncodingKind(plain["encoding"]),
             None if reach is None else tuple(reach),
             activations(plain["activation"]),
             plain["width"],
@@ -98,17 +98,17 @@ class NetworkSettings:
         return isinstance(self.activation[0].build(), Reaching)
 
     @property
-    def resolved(self) -> Encoding:
+    def resolved(self) -> EncodingKind:
         """The encoding with AUTO decided."""
-        if self.encoding is not Encoding.AUTO:
+        if self.encoding is not EncodingKind.AUTO:
             return self.encoding
-        return Encoding.NONE if self.begins_with_waves else Encoding.GAUSSIAN
+        return EncodingKind.NONE if self.begins_with_waves else EncodingKind.GAUSSIAN
 
     @property
     def has_bandwidth(self) -> bool:
         """Whether a bandwidth can be set: that of the encoding, or of an activation after plain coordinates."""
         encoding = self.resolved
-        return encoding.reaches or (encoding is Encoding.NONE and self.begins_with_waves)
+        return encoding.reaches or (encoding is EncodingKind.NONE and self.begins_with_waves)
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ class Built:
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
-    settings: NetworkSettings
+    settings: ModelConfig
 
 
 def build(
     signal: Signal[Geometry],
-    settings: NetworkSettings,
+    settings: ModelConfig,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
     room: RunSize | None = None,
@@ -179,11 +179,11 @@ def build(
 
 def _reach(
     signal: Signal[Geometry],
-    settings: NetworkSettings,
+    settings: ModelConfig,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
     room: RunSize,
-) -> tuple[NetworkSettings, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[ModelConfig, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
     """Settings with the encoding decided, bandwidth, reasons and warnings."""
     axes, given = len(signal.geometry.origin), settings.bandwidth
     name, told = settings.resolved.value, room.reasons
@@ -210,14 +210,14 @@ def _reach(
     return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
 
 
-_Choice = tuple[NetworkSettings, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]
+_Choice = tuple[ModelConfig, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]
 
 
 @functools.singledispatch
 def _chosen(
     _: Geometry,
     signal: Signal[Any],
-    settings: NetworkSettings,
+    settings: ModelConfig,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
     room: RunSize,
@@ -230,12 +230,12 @@ def _chosen(
 def _(
     _: Grid,
     signal: Signal[Grid],
-    settings: NetworkSettings,
+    settings: ModelConfig,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
     room: RunSize,
 ) -> _Choice:
-    if settings.resolved is Encoding.GAUSSIAN:
+    if settings.resolved is EncodingKind.GAUSSIAN:
         return _planned(signal, settings, seed, noise, room)
     recommended = recommend_bandwidth(signal, noise() if noise else measure_noise(signal))
     return settings, recommended.bandwidth, (*recommended.reasons, *room.reasons), room.warnings
@@ -243,14 +243,14 @@ def _(
 
 def _planned(
     signal: Signal[Any],
-    settings: NetworkSettings,
+    settings: ModelConfig,
     seed: int,
     noise: Callable[[], NoiseFloor] | None,
     room: RunSize,
 ) -> _Choice:
     plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
-    if settings.encoding is Encoding.AUTO and plan.encoding is not Family.GAUSSIAN:
-        settings = replace(settings, encoding=Encoding(plan.encoding.value))
+    if settings.encoding is EncodingKind.AUTO and plan.encoding is not Family.GAUSSIAN:
+        settings = replace(settings, encoding=EncodingKind(plan.encoding.value))
     reach = plan.bandwidth if settings.has_bandwidth else None
     return settings, reach, plan.reasons, plan.warnings
 
@@ -272,11 +272,11 @@ def _check_phases(bandwidth: Sequence[float], extent: Sequence[float]) -> None:
 
 
 def _activations(
-    axes: int, settings: NetworkSettings, inner: tuple[float, ...] | None
+    axes: int, settings: ModelConfig, inner: tuple[float, ...] | None
 ) -> Sequence[Activation | torch.nn.Module]:
     """One activation per hidden layer; the first reaches `inner`, per encoding unit, where coordinates are plain."""
     names = settings.activation if len(settings.activation) > 1 else settings.activation * settings.depth
     first = settings.activation[0].build()
-    if settings.resolved is Encoding.NONE and inner is not None and isinstance(first, Reaching):
+    if settings.resolved is EncodingKind.NONE and inner is not None and isinstance(first, Reaching):
         return [first.with_bandwidth(max(inner), axes), *names[1:]]
     return names

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from overtone._training import Options, train
+from overtone._training import TrainingConfig, train
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.probes import LogSchedule, Spread, Window
@@ -128,11 +128,11 @@ def _(_: Grid, steps: int, batch: int) -> WatchPlan:
     return WatchPlan(Spread(samples), tuple(sorted(pictures)))
 
 
-def expected_steps(field: Field, signal: Signal[Geometry], options: Options) -> int:
+def expected_steps(field: Field, signal: Signal[Geometry], options: TrainingConfig) -> int:
     """How many steps the budget allows; timed on a copy of the network where only seconds are given."""
     if options.steps is not None and options.seconds is None:
         return options.steps
-    pilot = Options(**{**vars(options), "steps": 3, "seconds": None, "compile": False})
+    pilot = TrainingConfig(**{**vars(options), "steps": 3, "seconds": None, "compile": False})
     began = time.perf_counter()
     train(copy.deepcopy(field), signal, pilot, lambda *_: None, wants=lambda _: False)
     if next(field.parameters()).device.type == "cuda":

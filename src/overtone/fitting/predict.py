@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from overtone import records
-from overtone._training import Decay, Optimizer, Options
+from overtone._training import Decay, Optimizer, TrainingConfig
 from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.extent import Wishes, extent
-from overtone.fitting.network import Encoding, NetworkSettings, build
+from overtone.fitting.network import Encoding, ModelConfig, build
 from overtone.fitting.plan import expected_steps
 from overtone.nn import Activation
 from overtone.planning import measure_noise
@@ -151,12 +151,12 @@ def predict(
         RunError: If the network's output is not finite to begin with.
     """
     measured = None if run is None else records.load(run)
-    options = Options.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
+    options = TrainingConfig.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
     where = find_device(device)
     signal = hold_out(require_grid(signal, "a prediction"), held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
-    given = NetworkSettings.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
+    given = ModelConfig.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
     options = replace(options, batch=room.batch, lr=room.lr)
     built = build(signal, given, seed, noise, room)
     field = built.field.to(where)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, final
 
-from overtone._training import Decay, Optimizer, Options, Precision
+from overtone._config._model import EncodingKind
+from overtone._training import Decay, Optimizer, Precision, TrainingConfig
 from overtone._utils.enums import member
 from overtone.errors import InputError
-from overtone.fitting.encoding import Encoding
-from overtone.fitting.network import NetworkSettings
+from overtone.fitting.network import ModelConfig
 from overtone.fitting.plan import WatchPlan
 from overtone.nn import Activation
 
@@ -44,8 +44,8 @@ class RunSettings:
 
     source: dict[str, Any] | None
     samples: str | None
-    network: NetworkSettings
-    training: Options
+    network: ModelConfig
+    training: TrainingConfig
     watch: WatchPlan
     held_out: float
     stop: bool
@@ -96,15 +96,15 @@ def settings_of(plain: Any, where: str) -> RunSettings:
     )
 
 
-def _network(fields: Fields) -> NetworkSettings:
+def _network(fields: Fields) -> ModelConfig:
     names = fields.texts("activation")
     activations = fields.made(
         "activation", lambda _: tuple(member(Activation, n, "activation") for n in names)
     )
     if not activations:
         raise fields.wrong("activation", "names of activations")
-    return NetworkSettings(
-        fields.made("encoding", Encoding),
+    return ModelConfig(
+        fields.made("encoding", EncodingKind),
         fields.maybe("bandwidth", fields.bandwidth),
         activations,
         fields.whole("width", 1),
@@ -114,9 +114,9 @@ def _network(fields: Fields) -> NetworkSettings:
     )
 
 
-def _training(fields: Fields) -> Options:
+def _training(fields: Fields) -> TrainingConfig:
     try:
-        return Options(
+        return TrainingConfig(
             fields.maybe("steps", lambda name: fields.whole(name, 1)),
             fields.maybe("seconds", fields.number),
             fields.maybe("batch", lambda name: fields.whole(name, 1)),

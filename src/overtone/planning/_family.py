@@ -14,7 +14,7 @@ POSITIONAL_COUNT = 16
 """Frequencies per axis of the positional encoding."""
 
 
-class Family(Enum):
+class EncodingKind(Enum):
     """An encoding by the name that `fit` knows it by. All but PERIODIC have a kernel twin."""
 
     GAUSSIAN = "gaussian"
@@ -25,7 +25,7 @@ class Family(Enum):
     @property
     def domain(self) -> tuple[float, float]:
         """The range that coordinates are brought to."""
-        return (0.0, 1.0) if self in (Family.GAUSSIAN, Family.POSITIONAL) else (-1.0, 1.0)
+        return (0.0, 1.0) if self in (EncodingKind.GAUSSIAN, EncodingKind.POSITIONAL) else (-1.0, 1.0)
 
     def build(
         self, places: Geometry, features: int, bandwidth: Sequence[float], seed: int = 0
@@ -44,13 +44,13 @@ class Family(Enum):
         Raises:
             InputError: If a bandwidth is not positive and finite.
         """
-        if self is Family.NONE:
+        if self is EncodingKind.NONE:
             return encodings.Identity(len(places.origin))
         frame = Frame.of(places.origin, places.extent, places.units, self.domain)
         inner = [b / s for b, s in zip(bandwidth, frame.scale.tolist(), strict=True)]
-        if self is Family.PERIODIC:
+        if self is EncodingKind.PERIODIC:
             return encodings.Periodic.from_bandwidth(len(inner), inner, seed=seed)
-        if self is Family.GAUSSIAN:
+        if self is EncodingKind.GAUSSIAN:
             return encodings.Gaussian.from_bandwidth(len(inner), features, inner, seed)
         scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in inner]
         return encodings.Positional.log_linear(len(inner), POSITIONAL_COUNT, scales)

@@ -15,7 +15,7 @@ from overtone._utils.text import difference, per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import RunError
 from overtone.planning._bandwidth import bandwidth_grid, geometric_mean, isotropic, recommend_bandwidth
-from overtone.planning._family import Family
+from overtone.planning._family import EncodingKind
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db
 from overtone.planning._plan import (
     PATIENCE,
@@ -119,26 +119,26 @@ def _(
     reasons = [*recommended.reasons, *_flat(signal)]
     if judged is None:
         why = f"{len(signal.values)} samples are too few to hold any out: the bandwidth is the spectrum's alone."
-        return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
+        return _plan(EncodingKind.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
     try:
         swift = floor.verdict is NoiseVerdict.CLEAN and extent.steps < STEPS
         found = _race(judged, recommended.bandwidth, extent, swift, seed)
     except RunError as problem:
         why = f"No twin settled ({problem.got}): the bandwidth is that of the spectrum alone."
-        return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
+        return _plan(EncodingKind.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
     variance = float(floor.std.square().mean()) if floor.verdict is NoiseVerdict.NOISE else 0.0
     if not found.baseline > 0:
         why = (
             "The samples held out for judging are all alike where the signal was looked at: the bandwidth is that of "
             "the spectrum alone."
         )
-        return _plan(Family.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
+        return _plan(EncodingKind.GAUSSIAN, recommended.bandwidth, extent, True, [*reasons, why], ())
     gain = 1 - found.error / found.baseline
     worth = gain > max(0.01, 2 / math.sqrt(found.held_out))
     reasons += [*found.reasons, worth_sentence(gain, worth)]
     hope = expected_psnr(found.error, variance, found.held_out, signal.peak)
     reasons += [hope_sentence(hope, extent), stop_sentence()]
-    plan = _plan(Family.GAUSSIAN, found.bandwidth, extent, worth, reasons, found.alternatives)
+    plan = _plan(EncodingKind.GAUSSIAN, found.bandwidth, extent, worth, reasons, found.alternatives)
     return Plan(**{**vars(plan), "expected": hope})
 
 
@@ -154,11 +154,11 @@ class _Found(NamedTuple):
 def _race(signal: Signal, begin: tuple[float, ...], extent: RunSize, swift: bool, seed: int) -> _Found:
     grid, start = signal.geometry, derive(seed, "encoding")
 
-    def model(family: Family, bandwidth: tuple[float, ...]) -> twin.Model:
+    def model(family: EncodingKind, bandwidth: tuple[float, ...]) -> twin.Model:
         return twin.after(family.build(grid, extent.features, bandwidth, start), grid, depth=extent.depth)
 
     steps = bandwidth_grid(begin, grid)
-    first = twin.race(signal, [model(Family.GAUSSIAN, b) for b in steps.rungs], samples=TILE)
+    first = twin.race(signal, [model(EncodingKind.GAUSSIAN, b) for b in steps.rungs], samples=TILE)
     baseline, held_out = _baseline(signal)
     near = tie_threshold_db(held_out)
     db = (10 * first.error.clamp_min(max(ROUNDING * signal.peak**2, sys.float_info.min)).log10()).tolist()
@@ -172,10 +172,10 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: RunSize, swift: bool
             steps.rungs[top],
             f"a run of {plural(extent.steps, 'step')} learns most with the highest",
         )
-    others = [(Family.POSITIONAL, bandwidth)]
+    others = [(EncodingKind.POSITIONAL, bandwidth)]
     if len(bandwidth) > 1:
-        others.append((Family.GAUSSIAN, isotropic(bandwidth, grid)))
-    entries = [(Family.GAUSSIAN, bandwidth), *others]
+        others.append((EncodingKind.GAUSSIAN, isotropic(bandwidth, grid)))
+    entries = [(EncodingKind.GAUSSIAN, bandwidth), *others]
     second = twin.race(signal, [model(*entry) for entry in entries], samples=TILE)
     error = second.error.tolist()
     error[0] = error[0] if math.isfinite(error[0]) else float(first.error[first.best])
@@ -183,12 +183,12 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: RunSize, swift: bool
     if len(error) == 3 and error[2] < error[0] * 10 ** (-DARE_DB / 10):
         chosen = 2
     listed = [
-        *((Family.GAUSSIAN, b, float(e)) for b, e in zip(steps.rungs, first.error, strict=True)),
+        *((EncodingKind.GAUSSIAN, b, float(e)) for b, e in zip(steps.rungs, first.error, strict=True)),
         *((*entries[i], error[i]) for i in range(len(entries)) if i != chosen),
     ]
     ranked = sorted((e, f.value, b) for f, b, e in listed if math.isfinite(e) and e > 0)
     alternatives = tuple(
-        Alternative(Family(name), b, 10 * math.log10(signal.peak**2 / e)) for e, name, b in ranked
+        Alternative(EncodingKind(name), b, 10 * math.log10(signal.peak**2 / e)) for e, name, b in ranked
     )
     reasons = ladder_reasons(
         steps.rungs, low, high, near, db, daring, first.samples, grid.frequency_unit, taken
@@ -225,7 +225,7 @@ def _baseline(signal: Signal) -> tuple[float, int]:
 
 
 def _plan(
-    family: Family,
+    family: EncodingKind,
     bandwidth: tuple[float, ...],
     extent: RunSize,
     worth: bool,

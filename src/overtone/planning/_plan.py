@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from overtone._training import Options
+from overtone._training import TrainingConfig
 from overtone._utils.text import decibels, percent, plural
 from overtone.early_stopping import HeldOut, StoppingRule
 from overtone.early_stopping._monitor import MIN_BEST_STEP
 from overtone.nn import Field
-from overtone.planning._family import Family
+from overtone.planning._family import EncodingKind
 from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._run_size import RunSize, field
 from overtone.signals import Geometry, Signal
@@ -38,7 +38,7 @@ class Alternative:
         psnr: What its kernel twin reaches on the held-out samples, in dB.
     """
 
-    encoding: Family
+    encoding: EncodingKind
     bandwidth: tuple[float, ...]
     psnr: float
 
@@ -67,7 +67,7 @@ class Plan:
     """
 
     worth: bool
-    encoding: Family
+    encoding: EncodingKind
     bandwidth: tuple[float, ...]
     features: int
     width: int
@@ -88,9 +88,9 @@ class Plan:
         return HeldOut(self.patience)
 
     @property
-    def options(self) -> Options:
+    def options(self) -> TrainingConfig:
         """The plan's training options, for `training.train`."""
-        return Options(steps=self.steps, batch=self.batch, lr=self.lr)
+        return TrainingConfig(steps=self.steps, batch=self.batch, lr=self.lr)
 
     def field(self, signal: Signal[Geometry], seed: int = 0) -> Field:
         """The untrained network for the signal that was planned for, from physical coordinates to physical values.
@@ -113,11 +113,11 @@ class Plan:
     def from_json(plain: dict[str, Any]) -> Plan:
         """The inverse of `to_json`, also after a passage through JSON, which turns tuples into lists."""
         others = tuple(
-            Alternative(Family(a["encoding"]), tuple(a["bandwidth"]), a["psnr"])
+            Alternative(EncodingKind(a["encoding"]), tuple(a["bandwidth"]), a["psnr"])
             for a in plain["alternatives"]
         )
         typed = {
-            "encoding": Family(plain["encoding"]),
+            "encoding": EncodingKind(plain["encoding"]),
             "bandwidth": tuple(plain["bandwidth"]),
             "expected": None if plain["expected"] is None else ExpectedPSNR(**plain["expected"]),
             "alternatives": others,

@@ -10,14 +10,14 @@ from typing import final
 
 import torch
 
-from overtone._training import Options, train
-from overtone._training.options import LONGEST
+from overtone._config._training import LONGEST
+from overtone._training import TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
 from overtone._utils.seeding import derive
 from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.nn import MLP, Field, Frame, Restore
-from overtone.planning._family import Family
+from overtone.planning._family import EncodingKind
 from overtone.signals import Geometry, Signal
 
 
@@ -175,7 +175,7 @@ def _affordable(
     batch, least = min(LARGEST, samples), min(SMALLEST, samples)
     far = tuple(8 / length for length in signal.geometry.extent)
     while True:
-        network = field(signal, Family.GAUSSIAN, far, width, DEPTH, min(features, width))
+        network = field(signal, EncodingKind.GAUSSIAN, far, width, DEPTH, min(features, width))
         each = step_seconds(network, signal, device, batch)
         steps = int(seconds / each)
         if batch > least and steps < ENOUGH:
@@ -205,14 +205,14 @@ def step_seconds(
             torch.cuda.synchronize(device)
         moments.append(time.perf_counter())
 
-    options = Options(steps=steps + 1, batch=batch, compile=False)
+    options = TrainingConfig(steps=steps + 1, batch=batch, compile=False)
     train(network.to(device), signal, options, note, wants=lambda _: True)
     return min(after - before for before, after in itertools.pairwise(moments[1:]))
 
 
 def field(
     signal: Signal[Geometry],
-    family: Family,
+    family: EncodingKind,
     bandwidth: tuple[float, ...],
     width: int,
     depth: int,

@@ -10,12 +10,12 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from overtone._training import Options, train
+from overtone._training import TrainingConfig, train
 from overtone._utils.seeding import derive, generator
 from overtone._utils.text import difference, plural
 from overtone.nn import Frame
 from overtone.nn.encodings import Fourier
-from overtone.planning._family import Family
+from overtone.planning._family import EncodingKind
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db
 from overtone.planning._plan import (
     PATIENCE,
@@ -99,7 +99,7 @@ class KernelRegressionScorer:
         mean = values[self.signal.train_index].mean(0)
         return float((values[self.signal.held_out_index] - mean).square().mean())
 
-    def error(self, family: Family, bandwidth: tuple[float, ...]) -> float:
+    def error(self, family: EncodingKind, bandwidth: tuple[float, ...]) -> float:
         """Least mean squared held-out error within the run's time.
 
         Args:
@@ -138,11 +138,11 @@ LOOK = 20
 
 def short_training_runs(
     signal: Signal[Points],
-    families: Sequence[Family],
+    families: Sequence[EncodingKind],
     bandwidth: tuple[float, ...],
     seed: int,
     device: torch.device | str,
-) -> dict[Family, float]:
+) -> dict[EncodingKind, float]:
     """Train a small network with each encoding for 300 steps.
 
     Args:
@@ -160,7 +160,7 @@ def short_training_runs(
     found = {}
     for family in families:
         network = field(signal, family, bandwidth, WIDTH, 2, WIDTH, seed).to(device)
-        options = Options(STEPS, batch=BATCH, lr=RATE, compile=False, seed=seed)
+        options = TrainingConfig(STEPS, batch=BATCH, lr=RATE, compile=False, seed=seed)
         least = [math.inf]
 
         def look(*_: object, network=network, least=least) -> None:  # type: ignore[no-untyped-def]
@@ -226,17 +226,17 @@ def plan_scattered(
             f"{len(signal.values)} samples are too few to hold any out: one cycle per extent is taken unseen."
         )
         reach = tuple(1 / length for length in signal.geometry.extent)
-        return _plan(Family.GAUSSIAN, reach, room, (few,), True)
+        return _plan(EncodingKind.GAUSSIAN, reach, room, (few,), True)
     twins = KernelRegressionScorer.of(judged, room, seed)
     near = tie_threshold_db(twins.held_out)
     rungs = _climb(twins, _rungs(judged))
-    plain = twins.error(Family.NONE, rungs[0].bandwidth)
+    plain = twins.error(EncodingKind.NONE, rungs[0].bandwidth)
     inside = _inside(rungs, near)
     chosen = _middle(twins, inside)
     why = [_ladder_sentence(rungs, inside, plain, near, twins, signal.geometry.extent)]
     chosen, moved = _per_axis(twins, chosen, near, signal.geometry.units)
     if plain < chosen.error and _db(chosen.error / plain) > near:
-        chosen = _Choice(Family.NONE, chosen.bandwidth, plain)
+        chosen = _Choice(EncodingKind.NONE, chosen.bandwidth, plain)
     why += moved
     if signal.kind == "table":
         chosen, told = _compared(judged, chosen, near, seed, device)
@@ -245,7 +245,9 @@ def plan_scattered(
     worth = gain > max(0.01, 2 / math.sqrt(twins.held_out))
     hope = expected_psnr(chosen.error, 0.0, twins.held_out, signal.peak)
     why += [worth_sentence(gain, worth), hope_sentence(hope, room), stop_sentence()]
-    others = sorted([*rungs, _Choice(Family.NONE, rungs[0].bandwidth, plain)], key=lambda one: one.error)
+    others = sorted(
+        [*rungs, _Choice(EncodingKind.NONE, rungs[0].bandwidth, plain)], key=lambda one: one.error
+    )
     ranked = tuple(
         Alternative(o.family, o.bandwidth, _db(signal.peak**2 / o.error)) for o in others if o.error > 0
     )
@@ -254,7 +256,7 @@ def plan_scattered(
 
 
 class _Choice(NamedTuple):
-    family: Family
+    family: EncodingKind
     bandwidth: tuple[float, ...]
     error: float
 
@@ -273,7 +275,7 @@ def _climb(twins: KernelRegressionScorer, rungs: list[tuple[float, ...]]) -> lis
     found: dict[int, _Choice] = {}
     for side in (range(begin, len(rungs)), range(begin - 1, -1, -1)):
         for k in side:
-            found[k] = _Choice(Family.GAUSSIAN, rungs[k], twins.error(Family.GAUSSIAN, rungs[k]))
+            found[k] = _Choice(EncodingKind.GAUSSIAN, rungs[k], twins.error(EncodingKind.GAUSSIAN, rungs[k]))
             if _db(found[k].error / min(each.error for each in found.values())) > FAR_DB:
                 break
     return [found[k] for k in sorted(found)]
@@ -293,7 +295,7 @@ def _middle(twins: KernelRegressionScorer, inside: list[_Choice]) -> _Choice:
         return inside[half]
     low, high = inside[half - 1], inside[half]
     bandwidth = tuple(math.sqrt(a * b) for a, b in zip(low.bandwidth, high.bandwidth, strict=True))
-    return _Choice(Family.GAUSSIAN, bandwidth, twins.error(Family.GAUSSIAN, bandwidth))
+    return _Choice(EncodingKind.GAUSSIAN, bandwidth, twins.error(EncodingKind.GAUSSIAN, bandwidth))
 
 
 def _per_axis(
@@ -324,7 +326,7 @@ def _compared(
     signal: Signal[Points], chosen: _Choice, near: float, seed: int, device: torch.device | str
 ) -> tuple[_Choice, str]:
     """The choice against plain features and the periodic embedding, in short training runs."""
-    families = list(dict.fromkeys((chosen.family, Family.NONE, Family.PERIODIC)))
+    families = list(dict.fromkeys((chosen.family, EncodingKind.NONE, EncodingKind.PERIODIC)))
     found = short_training_runs(signal, families, chosen.bandwidth, seed, device)
     best = min(families, key=lambda one: found[one])
     won = _db(found[chosen.family] / found[best]) > near
@@ -369,7 +371,7 @@ def _db(ratio: float) -> float:
 
 
 def _plan(
-    family: Family, bandwidth: tuple[float, ...], room: RunSize, reasons: tuple[str, ...], worth: bool
+    family: EncodingKind, bandwidth: tuple[float, ...], room: RunSize, reasons: tuple[str, ...], worth: bool
 ) -> Plan:
     return Plan(
         worth=worth,

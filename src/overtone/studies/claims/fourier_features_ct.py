@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from overtone import units
+from overtone._config._model import POSITIONAL_COUNT, EncodingKind, encode
 from overtone._utils.seeding import derive, generator
-from overtone.fitting.encoding import POSITIONAL_COUNT, Encoding, encode
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers
@@ -57,7 +57,7 @@ def encoded(name: str, coords: Tensor, octaves: float, sigma: float, features: i
         "positional": units.log_linear_bandwidth(octaves, POSITIONAL_COUNT),
         "gaussian": units.gaussian_bandwidth(sigma),
     }.get(name)
-    kind, axes = Encoding(name), coords.shape[1]
+    kind, axes = EncodingKind(name), coords.shape[1]
     low, high = kind.domain
     encoding = encode(
         kind, axes, features, None if reach is None else [reach] * axes, derive(seed, "encoding")

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from overtone._config._model import EncodingKind, encode
 from overtone._utils.enums import member
 from overtone._utils.seeding import derive
-from overtone.fitting.encoding import Encoding, encode
 from overtone.nn import MLP, Activation
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
@@ -25,7 +25,7 @@ def measure(
 ) -> Measured:
     """log2 of the highest frequency that the last layer holds, over that of the first layer."""
     signal = synthetic.power_law((side, side), 3.0, seed)
-    kind = Encoding(encoding)
+    kind = EncodingKind(encoding)
     low, high = kind.domain
     before = encode(kind, 2, width, [8.0, 8.0] if kind.reaches else None, derive(seed, "encoding"))
     inputs = before(low + (high - low) * signal.coords, torch.float32)

@@ -66,7 +66,7 @@ class Precision(Enum):
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainingConfig:
     """Settings of one training run.
 
     Attributes:
@@ -143,13 +143,13 @@ class Options:
         precision: Precision | str = Precision.AUTO,
         compile: bool | None = None,
         seed: int = 0,
-    ) -> Options:
+    ) -> TrainingConfig:
         """The settings from what users may write: names for members; 2,000 steps, a rate of 1e-3 unless said.
 
         Raises:
             InputError: If a name is unknown; lists those there are.
         """
-        return Options(
+        return TrainingConfig(
             STEPS if steps is None and seconds is None else steps,
             seconds,
             batch,
@@ -175,11 +175,11 @@ class Options:
         return {name: v.value if isinstance(v, Enum) else v for name, v in vars(self).items()}
 
     @staticmethod
-    def from_json(plain: dict[str, Any]) -> Options:
+    def from_json(plain: dict[str, Any]) -> TrainingConfig:
         """The inverse of `to_json`."""
         kinds = {"optimizer": Optimizer, "decay": Decay, "precision": Precision}
         typed: dict[str, Any] = {name: kinds[name](v) if name in kinds else v for name, v in plain.items()}
-        return Options(**typed)
+        return TrainingConfig(**typed)
 
     def batch_of(self, samples: int) -> int:
         """Samples per step when there are `samples` to train on; at most all of them."""

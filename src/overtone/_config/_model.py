@@ -16,7 +16,7 @@ DECAY = 1.0
 """Power p of the power-law encoding; pictures' amplitudes fall about so."""
 
 
-class Encoding(Enum):
+class EncodingKind(Enum):
     """What coordinates become before the network; AUTO is GAUSSIAN, or NONE where the activation brings frequencies."""
 
     AUTO = "auto"
@@ -34,16 +34,16 @@ class Encoding(Enum):
     @property
     def domain(self) -> tuple[float, float]:
         """The range that coordinates are brought to."""
-        return (-1.0, 1.0) if self in (Encoding.NONE, Encoding.PERIODIC) else (0.0, 1.0)
+        return (-1.0, 1.0) if self in (EncodingKind.NONE, EncodingKind.PERIODIC) else (0.0, 1.0)
 
     @property
     def reaches(self) -> bool:
         """Whether its bandwidth can be set."""
-        return self not in (Encoding.AUTO, Encoding.NONE, Encoding.BASIC)
+        return self not in (EncodingKind.AUTO, EncodingKind.NONE, EncodingKind.BASIC)
 
 
 def encode(
-    kind: Encoding, axes: int, features: int, bandwidth: Sequence[float] | None, seed: int
+    kind: EncodingKind, axes: int, features: int, bandwidth: Sequence[float] | None, seed: int
 ) -> encodings.Encoding:
     """The encoding of a kind.
 
@@ -60,23 +60,23 @@ def encode(
     Raises:
         InputError: If a size is wrong, or there are not the axes that the kind is for.
     """
-    if kind is Encoding.NONE or bandwidth is None:
-        return encodings.Basic(axes) if kind is Encoding.BASIC else encodings.Identity(axes)
+    if kind is EncodingKind.NONE or bandwidth is None:
+        return encodings.Basic(axes) if kind is EncodingKind.BASIC else encodings.Identity(axes)
     match kind:
-        case Encoding.POSITIONAL:
+        case EncodingKind.POSITIONAL:
             scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in bandwidth]
             return encodings.Positional.log_linear(axes, POSITIONAL_COUNT, scales)
-        case Encoding.POWER_LAW:
+        case EncodingKind.POWER_LAW:
             return encodings.PowerLaw.from_bandwidth(axes, max(1, features // axes), DECAY, bandwidth)
-        case Encoding.LEARNED:
+        case EncodingKind.LEARNED:
             return encodings.Learned.from_bandwidth(axes, features, bandwidth, seed)
-        case Encoding.PERIODIC:
+        case EncodingKind.PERIODIC:
             return encodings.Periodic.from_bandwidth(axes, bandwidth, seed=seed)
-        case Encoding.HASH_GRID:
+        case EncodingKind.HASH_GRID:
             return encodings.HashGrid.from_bandwidth(axes, bandwidth, seed=seed)
-        case Encoding.DENSE_GRID:
+        case EncodingKind.DENSE_GRID:
             return encodings.DenseGrid.from_bandwidth(axes, bandwidth, seed=seed)
-        case Encoding.TRIPLANE:
+        case EncodingKind.TRIPLANE:
             if axes != 3:
                 raise InputError(
                     "a volume of 3 axes for the triplane encoding", f"{axes}", "take dense-grid", "encoding"
