@@ -19,8 +19,9 @@ from torch import Tensor
 
 import overtone as ot
 from overtone._training import TrainingConfig, train
-from overtone.fitting.network import ModelConfig, build
+from overtone.fitting.network import build
 from overtone.fitting.plan import plan_watching
+from overtone.nn import ModelConfig
 from overtone.planning import measure_noise
 from overtone.probes import LogSchedule, Probe
 

@@ -14,7 +14,7 @@ from overtone import controller, nn, planning
 from overtone._utils.seeding import derive
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.nn.encodings import HashGrid, Identity
-from overtone.planning._run_size import field, parameter_count
+from overtone.planning._run_size import parameter_count
 from overtone.signals import Geometry, Signal, require_grid
 
 WIDTH, DEPTH, FEATURES = 64, 3, 64
@@ -51,7 +51,7 @@ def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
     reaches = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
 
     def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
-        return lambda seed: field(signal, planning.Family.GAUSSIAN, reach, WIDTH, DEPTH, FEATURES, seed)
+        return lambda seed: _build(signal, nn.EncodingKind.GAUSSIAN, reach, seed)
 
     began = time.perf_counter()
     best = planning.fresh(signal, [candidate(r) for r in reaches], seeds=10).best
@@ -141,11 +141,18 @@ def _budget(signal: Signal[Geometry]) -> planning.Budget:
 
 
 def _gaussian(signal: Signal[Geometry], reach: tuple[float, ...], seed: int) -> Run:
-    return _run(signal, planning.Family.GAUSSIAN, reach, seed)
+    return _run(signal, nn.EncodingKind.GAUSSIAN, reach, seed)
 
 
-def _run(signal: Signal[Geometry], family: planning.Family, reach: tuple[float, ...], seed: int) -> Run:
-    network = field(signal, family, reach, WIDTH, DEPTH, FEATURES, seed)
+def _build(
+    signal: Signal[Geometry], kind: nn.EncodingKind, bandwidth: tuple[float, ...], seed: int
+) -> nn.Field:
+    config = nn.ModelConfig(kind, bandwidth, width=WIDTH, depth=DEPTH, features=FEATURES)
+    return nn.build_field(signal, config, seed)
+
+
+def _run(signal: Signal[Geometry], family: nn.EncodingKind, reach: tuple[float, ...], seed: int) -> Run:
+    network = _build(signal, family, reach, seed)
     return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
 
 

@@ -24,7 +24,7 @@ from overtone.comparing._statistics import ComparisonVerdict
 from overtone.comparing._task import ComparisonTask
 from overtone.comparing._worker import run_candidate
 from overtone.errors import InputError, RunError
-from overtone.fitting.network import Encoding, ModelConfig
+from overtone.nn import EncodingKind, ModelConfig
 from overtone.planning import Budget
 from overtone.planning._run_size import step_seconds
 from overtone.signals import masks, synthetic
@@ -141,7 +141,7 @@ def test_white_noise_is_not_to_be_fitted(tmp_path):
 def test_noise_is_stopped_before_it_is_learned():
     noisy = synthetic.add_noise(waves(), fraction_of_range=0.2, seed=0)
     noisy = noisy.with_held_out(masks.random(noisy.geometry, 0.1, 0))
-    wild = NetworkCandidate(ModelConfig(Encoding.GAUSSIAN, features=64), lr=1e-2)
+    wild = NetworkCandidate(ModelConfig(EncodingKind.GAUSSIAN, features=64), lr=1e-2)
     found = wild.attempt(ComparisonTask.of(noisy), Budget(steps=300, parameters=20_000), 0, CPU)
     assert "set aside" in found.note
     step = int(found.note.split("step ")[1].split(" ")[0])
@@ -238,7 +238,7 @@ def test_an_interrupted_training_is_no_result(monkeypatch, tmp_path):
 
 def test_a_failure_is_told_and_the_others_go_on(monkeypatch, tmp_path):
     def broken(self, problem, width, seed):
-        if self.settings.encoding is Encoding.GAUSSIAN:
+        if self.settings.encoding is EncodingKind.GAUSSIAN:
             raise RunError("a network", "none", "try again")
         return field(self, problem, width, seed)
 

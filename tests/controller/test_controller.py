@@ -12,9 +12,9 @@ from overtone.controller import Controller, Decision
 from overtone.controller._controller import EvaluationSchedule
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.errors import InputError
+from overtone.nn import EncodingKind, ModelConfig, build_field
 from overtone.nn.encodings import DenseGrid, Identity
-from overtone.planning import Family, measure_noise, recommend_bandwidth
-from overtone.planning._run_size import field
+from overtone.planning import measure_noise, recommend_bandwidth
 from overtone.signals import masks
 from overtone.spectra import NoiseVerdict
 
@@ -28,7 +28,12 @@ def smooth(noise=0.0, shape=(24, 24), held_out=0.2):
 
 def network(signal, factor=1.0, width=48):
     reach = recommend_bandwidth(signal, measure_noise(signal)).bandwidth
-    return field(signal, Family.GAUSSIAN, tuple(factor * b for b in reach), width, 2, 48)
+    return build_field(
+        signal,
+        ModelConfig(
+            EncodingKind.GAUSSIAN, tuple(factor * b for b in reach), width=width, depth=2, features=48
+        ),
+    )
 
 
 def train(signal, built, steps, controller=None, optimizer=None, lr=3e-3):

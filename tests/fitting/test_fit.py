@@ -13,7 +13,7 @@ import overtone as ot
 from overtone import records, signals
 from overtone._training import Checkpoint
 from overtone.errors import InputError, RunError
-from overtone.fitting import Encoding
+from overtone.nn import EncodingKind
 from overtone.records import metrics
 
 SMALL = {"width": 16, "depth": 2, "features": 8, "lr": 1e-2}
@@ -127,7 +127,7 @@ def test_white_noise_is_warned_of(tmp_path, capfd):
     assert "warning" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("encoding", [e.value for e in Encoding if e.value not in ("auto", "triplane")])
+@pytest.mark.parametrize("encoding", [e.value for e in EncodingKind if e.value not in ("auto", "triplane")])
 def test_every_encoding_trains(tmp_path, encoding):
     run = ot.fit(picture(), tmp_path / "run", steps=60, encoding=encoding, **SMALL)
     assert run.record.loss[-1] < 0.7 * run.record.loss[1]

@@ -9,9 +9,9 @@ from torch import nn
 
 from overtone import signals
 from overtone.errors import InputError
-from overtone.planning import Family, fresh
+from overtone.nn import EncodingKind, ModelConfig, build_field
+from overtone.planning import fresh
 from overtone.planning._fresh import summed_spectrum
-from overtone.planning._run_size import field
 
 
 def slow_spectrum(values, entries):
@@ -71,7 +71,12 @@ def test_rougher_signals_want_more_bandwidth():
         reaches = [(b, b) for b in (0.5, 1.0, 2.0, 4.0, 8.0)]
         return fresh(
             signal,
-            [lambda seed, r=r: field(signal, Family.GAUSSIAN, r, 32, 2, 32, seed) for r in reaches],
+            [
+                lambda seed, r=r: build_field(
+                    signal, ModelConfig(EncodingKind.GAUSSIAN, r, width=32, depth=2, features=32), seed
+                )
+                for r in reaches
+            ],
             seeds=2,
         ).best
 

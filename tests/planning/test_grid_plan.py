@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from overtone import signals
 from overtone._utils.seeding import derive
 from overtone.errors import InputError
+from overtone.nn import EncodingKind, ModelConfig, build_field
+from overtone.nn._build import build_encoding_on
 from overtone.nn.encodings import Gaussian
-from overtone.planning import Budget, Family, Plan, choose
+from overtone.planning import Budget, Plan, choose
 from overtone.planning._bandwidth import aliasing_reason, bandwidth_grid, folded, geometric_mean, isotropic
 from overtone.planning._grid_plan import ladder_reasons
 from overtone.planning._held_out import expected_psnr
-from overtone.planning._run_size import field, parameter_count, run_size
+from overtone.planning._run_size import parameter_count, run_size
 from overtone.signals import masks
 from overtone.theory import kernel_regression as twin
 from tests.theory_kernel_regression.slow import dense as fits
@@ -35,7 +37,9 @@ def white(shape, seed):
 
 def dense(signal, bandwidth, features=256, depth=3, seed=0):
     """Least held-out error over times of the twin, by the whole kernel and its eigenvectors."""
-    encoding = Family.GAUSSIAN.build(signal.geometry, features, bandwidth, derive(seed, "encoding"))
+    encoding = build_encoding_on(
+        signal.geometry, EncodingKind.GAUSSIAN, features, bandwidth, derive(seed, "encoding")
+    )
     model = twin.after(encoding, signal.geometry, depth=depth)
     present = torch.zeros(len(signal.values), dtype=torch.bool)
     present[signal.train_index] = True
@@ -125,7 +129,7 @@ def test_a_plan_crosses_json_and_builds_its_network():
     assert field(signal.coords).shape == signal.values.shape
     psnrs = [a.psnr for a in plan.alternatives]
     assert psnrs == sorted(psnrs, reverse=True)
-    assert {a.encoding for a in plan.alternatives} == {Family.GAUSSIAN, Family.POSITIONAL}
+    assert {a.encoding for a in plan.alternatives} == {EncodingKind.GAUSSIAN, EncodingKind.POSITIONAL}
 
 
 def test_large_signals_cost_no_more_than_their_tiles():
@@ -144,7 +148,12 @@ def test_where_nothing_is_held_out_samples_out_of_use_stay_out():
 
 
 def _sized(found, signal):
-    return field(signal, Family.GAUSSIAN, (1.0, 1.0), found.width, found.depth, found.features), signal
+    return build_field(
+        signal,
+        ModelConfig(
+            EncodingKind.GAUSSIAN, (1.0, 1.0), width=found.width, depth=found.depth, features=found.features
+        ),
+    ), signal
 
 
 class TestBudget:

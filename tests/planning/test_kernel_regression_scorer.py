@@ -8,8 +8,9 @@ import torch
 
 from overtone import signals
 from overtone._utils.seeding import derive
-from overtone.nn import Frame
-from overtone.planning import Budget, Family
+from overtone.nn import EncodingKind, Frame
+from overtone.nn._build import build_encoding_on
+from overtone.planning import Budget
 from overtone.planning._held_out import ensure_held_out
 from overtone.planning._run_size import run_size
 from overtone.planning._scattered_plan import KernelRegressionScorer
@@ -35,7 +36,9 @@ def twins(steps, samples=120, channels=1, most=4096):
 def integrated(found):
     """Least error within the run's time, by matrix exponentials instead of an eigendecomposition."""
     signal, places = found.signal, found.signal.geometry
-    encoding = Family.GAUSSIAN.build(places, found.room.features, BANDWIDTH, derive(0, "encoding"))
+    encoding = build_encoding_on(
+        places, EncodingKind.GAUSSIAN, found.room.features, BANDWIDTH, derive(0, "encoding")
+    )
     frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
     wide = infinite.fully_connected(
         [Dense.ntk(sigma_b=0.0)] * 4, infinite.relu(), infinite.Fourier(encoding.frequencies, encoding.gain)
@@ -67,14 +70,14 @@ def test_the_error_is_that_of_the_differential_equation(steps, channels):
     found = twins(steps, channels=channels)
     # The kernel's entries are known to 1e-8 (an angle near zero); 2 steps / lambda of time lets what was lost of
     # them in the root of the kernel grow to at most that times the steps.
-    assert found.error(Family.GAUSSIAN, BANDWIDTH) == pytest.approx(integrated(found), rel=1e-8 * steps)
+    assert found.error(EncodingKind.GAUSSIAN, BANDWIDTH) == pytest.approx(integrated(found), rel=1e-8 * steps)
 
 
 def test_another_run_is_told_apart():
-    assert twins(30).error(Family.GAUSSIAN, BANDWIDTH) != pytest.approx(integrated(twins(60)), rel=1e-3)
+    assert twins(30).error(EncodingKind.GAUSSIAN, BANDWIDTH) != pytest.approx(integrated(twins(60)), rel=1e-3)
 
 
-@pytest.mark.parametrize("family", [Family.GAUSSIAN, Family.NONE])
+@pytest.mark.parametrize("family", [EncodingKind.GAUSSIAN, EncodingKind.NONE])
 def test_longer_runs_reach_no_larger_error(family):
     errors = [twins(steps).error(family, BANDWIDTH) for steps in (1, 10, 100, 1000, 10**6)]
     assert errors == sorted(errors, reverse=True)
@@ -84,7 +87,9 @@ def test_longer_runs_reach_no_larger_error(family):
 def test_a_short_run_is_not_told_what_only_a_long_one_reaches():
     def loss(steps):
         found = twins(steps)
-        return 10 * math.log10(found.error(Family.NONE, BANDWIDTH) / found.error(Family.GAUSSIAN, (3.0, 3.0)))
+        return 10 * math.log10(
+            found.error(EncodingKind.NONE, BANDWIDTH) / found.error(EncodingKind.GAUSSIAN, (3.0, 3.0))
+        )
 
     assert loss(20) > loss(10**6) + 2
 
@@ -94,8 +99,8 @@ def test_the_error_is_in_units_of_the_values():
     held = small.signal.held_out
     signal = signals.points(small.signal.coords, 1000 * small.signal.values).with_held_out(held)
     large = KernelRegressionScorer(signal, small.room, 0)
-    assert large.error(Family.GAUSSIAN, BANDWIDTH) == pytest.approx(
-        1e6 * small.error(Family.GAUSSIAN, BANDWIDTH), rel=1e-6
+    assert large.error(EncodingKind.GAUSSIAN, BANDWIDTH) == pytest.approx(
+        1e6 * small.error(EncodingKind.GAUSSIAN, BANDWIDTH), rel=1e-6
     )
     assert large.baseline == pytest.approx(1e6 * small.baseline, rel=1e-6)
     assert large.held_out == small.held_out

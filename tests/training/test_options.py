@@ -11,7 +11,6 @@ from overtone.errors import InputError
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"steps": None}, "expected a budget, got neither steps nor seconds"),
         ({"steps": 0}, "steps: expected a positive finite number, got 0"),
         ({"seconds": math.nan}, "seconds: expected a positive finite number, got nan"),
         ({"batch": -1}, "batch: expected a positive finite number, got -1"),
@@ -37,6 +36,14 @@ def test_share_is_the_budget_nearest_its_end():
     both = TrainingConfig(steps=100, seconds=10.0)
     assert both.share(50, 1.0) == 0.5
     assert both.share(50, 9.0) == 0.9
+
+
+def test_the_budget_is_2000_steps_unless_steps_or_seconds_are_given():
+    assert TrainingConfig().max_steps == 2000
+    assert TrainingConfig(seconds=3.0).max_steps is None
+    assert TrainingConfig(5, seconds=3.0).max_steps == 5
+    assert TrainingConfig().budget == "2000 steps"
+    assert TrainingConfig().used_up(2000, 0.0)
 
 
 def test_batch_is_never_more_than_there_is():

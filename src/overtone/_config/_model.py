@@ -1,23 +1,26 @@
-"""The encodings that can be asked for by name, built to reach a bandwidth."""
+"""What network to build: encoding, activations and sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import numbers
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-from overtone import units
+from overtone._config._option import documented, option
+from overtone._utils.enums import member
+from overtone._utils.numbers import short, whole
 from overtone.errors import InputError
-from overtone.nn import encodings
 
-POSITIONAL_COUNT = 16
-"""Frequencies per axis of the positional encoding."""
+WIDTH, FEATURES = 256, 256
+"""Units of a hidden layer, and frequencies of an encoding, where nothing else decides them."""
 
-DECAY = 1.0
-"""Power p of the power-law encoding; pictures' amplitudes fall about so."""
+_MAX_SIZE, _MAX_DEPTH = (1 << 31) - 1, 4096
 
 
 class EncodingKind(Enum):
-    """What coordinates become before the network; AUTO is GAUSSIAN, or NONE where the activation brings frequencies."""
+    """A coordinate encoding by name; AUTO is GAUSSIAN, or NONE if the first activation has frequencies of its own."""
 
     AUTO = "auto"
     NONE = "none"
@@ -33,54 +36,159 @@ class EncodingKind(Enum):
 
     @property
     def domain(self) -> tuple[float, float]:
-        """The range that coordinates are brought to."""
+        """The range that coordinates are scaled to."""
         return (-1.0, 1.0) if self in (EncodingKind.NONE, EncodingKind.PERIODIC) else (0.0, 1.0)
 
     @property
-    def reaches(self) -> bool:
+    def has_bandwidth(self) -> bool:
         """Whether its bandwidth can be set."""
         return self not in (EncodingKind.AUTO, EncodingKind.NONE, EncodingKind.BASIC)
 
 
-def encode(
-    kind: EncodingKind, axes: int, features: int, bandwidth: Sequence[float] | None, seed: int
-) -> encodings.Encoding:
-    """The encoding of a kind.
+class Activation(Enum):
+    """An activation by name; `Activation("relu")` looks one up, `nn.activations.build_activation` makes a module."""
 
-    Args:
-        kind: Any but AUTO.
-        axes: Number of coordinates.
-        features: Frequencies of the Gaussian and the learned encoding; of the power law, those of all axes together.
-        bandwidth: In cycles per unit of the encoding's domain, one per axis; for those that `reaches`.
-        seed: Seeds what is drawn.
+    RELU = "relu"
+    LEAKY_RELU = "leaky-relu"
+    TANH = "tanh"
+    SIGMOID = "sigmoid"
+    SILU = "silu"
+    SWISH = "swish"
+    GELU = "gelu"
+    SOFTPLUS = "softplus"
+    SINE = "sine"
+    FINER = "finer"
+    GABOR = "gabor"
+    COMPLEX_GABOR = "complex-gabor"
+    GAUSS = "gauss"
+    SINC = "sinc"
+    HAT = "hat"
+    QUADRATIC = "quadratic"
+    MULTIQUADRATIC = "multiquadratic"
 
-    Returns:
-        The encoding.
+    @property
+    def has_bandwidth(self) -> bool:
+        """Whether it has frequencies of its own, so that a first layer of plain coordinates has a bandwidth."""
+        return self not in _WITHOUT_BANDWIDTH
+
+    @classmethod
+    def _missing_(cls, value: object) -> Activation:
+        known = ", ".join(member.value for member in cls)
+        raise InputError(f"one of {known}", repr(value), "pass the name of an activation", "activation")
+
+
+_WITHOUT_BANDWIDTH = frozenset(list(Activation)[:8])
+
+
+@documented
+@dataclass(frozen=True)
+class ModelConfig:
+    """What network to build for a signal.
+
+    Names of encodings and activations and a single bandwidth are accepted wherever a member or a tuple is documented.
+
+    Example:
+        >>> from overtone.nn import ModelConfig
+        >>> ModelConfig("hash-grid", bandwidth=20.0).bandwidth
+        (20.0,)
 
     Raises:
-        InputError: If a size is wrong, or there are not the axes that the kind is for.
+        InputError: If a name is unknown, or a number is not what its option says.
     """
-    if kind is EncodingKind.NONE or bandwidth is None:
-        return encodings.Basic(axes) if kind is EncodingKind.BASIC else encodings.Identity(axes)
-    match kind:
-        case EncodingKind.POSITIONAL:
-            scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in bandwidth]
-            return encodings.Positional.log_linear(axes, POSITIONAL_COUNT, scales)
-        case EncodingKind.POWER_LAW:
-            return encodings.PowerLaw.from_bandwidth(axes, max(1, features // axes), DECAY, bandwidth)
-        case EncodingKind.LEARNED:
-            return encodings.Learned.from_bandwidth(axes, features, bandwidth, seed)
-        case EncodingKind.PERIODIC:
-            return encodings.Periodic.from_bandwidth(axes, bandwidth, seed=seed)
-        case EncodingKind.HASH_GRID:
-            return encodings.HashGrid.from_bandwidth(axes, bandwidth, seed=seed)
-        case EncodingKind.DENSE_GRID:
-            return encodings.DenseGrid.from_bandwidth(axes, bandwidth, seed=seed)
-        case EncodingKind.TRIPLANE:
-            if axes != 3:
-                raise InputError(
-                    "a volume of 3 axes for the triplane encoding", f"{axes}", "take dense-grid", "encoding"
-                )
-            return encodings.Triplane.from_bandwidth(bandwidth, seed=seed)
-        case _:
-            return encodings.Gaussian.from_bandwidth(axes, features, bandwidth, seed)
+
+    encoding: EncodingKind = option(
+        EncodingKind.AUTO,
+        f"Coordinate encoding: {', '.join(kind.value for kind in EncodingKind if kind is not EncodingKind.AUTO)}; "
+        "auto is gaussian, or none if the first activation has frequencies of its own.",
+        metavar="NAME",
+    )
+    bandwidth: tuple[float, ...] | None = option(
+        None,
+        "Highest frequency of the encoding, in cycles per unit of the coordinate: one number, or one per axis (10,20).",
+        metavar="CYCLES",
+        default="chosen from the signal",
+    )
+    activation: tuple[Activation, ...] = option(
+        (Activation.RELU,),
+        f"{', '.join(one.value for one in Activation if not one.has_bandwidth)}, or with frequencies of its own: "
+        f"{', '.join(one.value for one in Activation if one.has_bandwidth)}; one, or one per hidden layer "
+        "(sine,relu,relu).",
+        metavar="NAME",
+    )
+    width: int | None = option(
+        None, "Units per hidden layer.", default="256, or fewer where seconds are short"
+    )
+    depth: int = option(3, "Hidden layers.")
+    features: int | None = option(
+        None,
+        "Frequencies of the gaussian, power-law and learned encodings.",
+        default="256, or as many as samples",
+    )
+    residual: bool = option(False, "Use residual (skip) connections.")
+
+    def __post_init__(self) -> None:
+        """Turn what users may write into the documented types."""
+        object.__setattr__(self, "encoding", member(EncodingKind, self.encoding, "encoding"))
+        object.__setattr__(self, "bandwidth", _per_axis(self.bandwidth))
+        object.__setattr__(self, "activation", _activations(self.activation))
+        for name, largest in (("width", _MAX_SIZE), ("depth", _MAX_DEPTH), ("features", _MAX_SIZE)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, whole(getattr(self, name), name, 1, largest))
+
+    @property
+    def resolved_encoding(self) -> EncodingKind:
+        """The encoding, with AUTO decided."""
+        if self.encoding is not EncodingKind.AUTO:
+            return self.encoding
+        return EncodingKind.NONE if self.activation[0].has_bandwidth else EncodingKind.GAUSSIAN
+
+    @property
+    def has_bandwidth(self) -> bool:
+        """Whether a bandwidth can be set: that of the encoding, or of the first activation on plain coordinates."""
+        kind = self.resolved_encoding
+        return kind.has_bandwidth or (kind is EncodingKind.NONE and self.activation[0].has_bandwidth)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return to_json(self)
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as JSON values: names for members, lists for tuples."""
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _activations(choice: Any) -> tuple[Activation, ...]:
+    choices = [choice] if isinstance(choice, Activation | str) else choice
+    if not isinstance(choices, list | tuple) or not choices:
+        raise InputError(
+            "one activation or one per hidden layer", short(choice), "pass for instance relu", "activation"
+        )
+    return tuple(member(Activation, name, "activation") for name in choices)
+
+
+def _per_axis(bandwidth: Any) -> tuple[float, ...] | None:
+    """Return one number or one per axis as a tuple; None stays None."""
+    if bandwidth is None:
+        return None
+    try:
+        items = [bandwidth] if isinstance(bandwidth, numbers.Real | str) else list(bandwidth)
+    except TypeError:
+        items = [bandwidth]
+    try:
+        # Scalars of NumPy and of torch become Python's, so that neither has to be imported to know them.
+        values = [item.item() if hasattr(item, "item") else item for item in items]
+        if not any(isinstance(v, bool) or not isinstance(v, numbers.Real) for v in values):
+            return tuple(map(float, values))
+        problem: Exception | None = None
+    except (OverflowError, TypeError, ValueError, RuntimeError) as refused:
+        problem = refused
+    raise InputError(
+        "one number or one per axis", short(bandwidth), "pass for instance 10.0", "bandwidth"
+    ) from problem

@@ -1,4 +1,4 @@
-"""How a network is trained: budget, optimizer, learning rate and batches. Checked on construction."""
+"""How a network is trained: budget, optimizer, learning rate and batches."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import torch
-
+from overtone._config._model import to_json
+from overtone._config._option import documented, option
 from overtone._utils.enums import member
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError
-from overtone.nn import parameter_groups
 
 STEPS = 2000
 """Steps of a run whose budget is not given."""
 
-RATE = 1e-3
+LEARNING_RATE = 1e-3
 """Learning rate where none is given."""
 
 LARGEST_RATE = 1e30
-"""Learning rates beyond do not fit into the arithmetic of single precision."""
-
+"""Larger learning rates overflow single precision."""
 
 LONGEST = 1e9
 """Seconds that a run may take: thirty years."""
 
+BATCH = 8192
+"""Samples per step at most where nothing else is given."""
+
+COMPILED_STEPS = 2000
+"""Steps from which on compiling the training step on a GPU takes less time than it saves."""
+
 
 class Optimizer(Enum):
-    """The optimizers of the loop."""
+    """The optimizers of the training loop: Adam (betas 0.9, 0.999, eps 1e-8) and SGD."""
 
     ADAM = "adam"
     SGD = "sgd"
@@ -43,7 +47,7 @@ class Decay(Enum):
     EXPONENTIAL = "exponential"
 
     def factor(self, share: float) -> float:
-        """What the base learning rate is multiplied by at `share` in [0, 1] of the budget.
+        """Return the factor of the base learning rate at `share` in [0, 1] of the budget.
 
         Constant 1; cosine (1 + cos(pi s)) / 2; exponential 0.1^s.
         """
@@ -61,44 +65,49 @@ class Precision(Enum):
     MIXED = "mixed"
 
     def mixed_on(self, device: str) -> bool:
-        """Whether bfloat16 autocast is used: where asked for, or by itself on a GPU, which gains from it."""
+        """Whether bfloat16 autocast is used on a kind of device; AUTO uses it on a GPU, where it is faster."""
         return self is Precision.MIXED or (self is Precision.AUTO and device == "cuda")
 
 
+@documented
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of one training run.
+    """How to train: budget, optimizer, learning rate and batches.
 
-    Attributes:
-        steps: Largest number of optimizer steps, or None for as many as `seconds` allow.
-        seconds: Wall-clock budget in seconds, or None.
-        batch: Samples per step; None takes every training sample up to 8,192.
-        lr: Base learning rate.
-        optimizer: Adam (betas 0.9, 0.999, eps 1e-8) or SGD.
-        momentum: SGD's momentum.
-        weight_decay: L2 penalty of the optimizer.
-        decay: How the learning rate falls.
-        precision: Full, or bfloat16 autocast.
-        compile: Whether the training step runs through `torch.compile`; None uses it on a GPU for runs of 2,000
-            steps or more, where it pays for its own compilation.
-        seed: Seeds the batches and whatever the network draws while training.
+    Names of optimizers, decays and precisions are accepted wherever a member is documented.
+
+    Raises:
+        InputError: If a name is unknown, or a number is not what its option says.
     """
 
-    steps: int | None = 2000
-    seconds: float | None = None
-    batch: int | None = None
-    lr: float = 1e-3
-    optimizer: Optimizer = Optimizer.ADAM
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    decay: Decay = Decay.CONSTANT
-    precision: Precision = Precision.AUTO
-    compile: bool | None = None
-    seed: int = 0
+    steps: int | None = option(None, "Optimizer steps.", default="2000, if no seconds")
+    seconds: float | None = option(None, "Wall-clock budget in seconds.", flag="--time", metavar="SECONDS")
+    batch: int | None = option(
+        None, "Samples per step.", default="all, up to 8192; fewer where seconds are short"
+    )
+    lr: float | None = option(None, "Learning rate.", default="0.001, or more where seconds are short")
+    optimizer: Optimizer = option(Optimizer.ADAM, "Optimizer: adam or sgd.", metavar="NAME")
+    momentum: float = option(0.0, "Momentum, for sgd.")
+    weight_decay: float = option(0.0, "L2 penalty of the optimizer.")
+    decay: Decay = option(
+        Decay.CONSTANT,
+        "Schedule of the learning rate: constant, cosine (to 0), exponential (to a tenth).",
+        metavar="NAME",
+    )
+    precision: Precision = option(
+        Precision.AUTO,
+        "Arithmetic of the training step: full, mixed (bfloat16); auto is mixed on a GPU.",
+        metavar="NAME",
+    )
+    compile: bool | None = option(None, "Whether to use torch.compile.", default="where it saves time")
+    seed: int = option(
+        0, "Seed of every random draw; the same seed gives the same result.", metavar="INTEGER"
+    )
 
     def __post_init__(self) -> None:
-        if self.steps is None and self.seconds is None:
-            raise InputError("a budget", "neither steps nor seconds", "pass steps or seconds", "steps")
+        """Turn what users may write into the documented types."""
+        for name, kind in (("optimizer", Optimizer), ("decay", Decay), ("precision", Precision)):
+            object.__setattr__(self, name, member(kind, getattr(self, name), name))
         for name in ("steps", "batch"):
             if getattr(self, name) is not None:
                 _positive(name, getattr(self, name))
@@ -110,7 +119,7 @@ class TrainingConfig:
             raise InputError(
                 f"at most {LONGEST:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
             )
-        if self.lr > LARGEST_RATE:
+        if self.lr is not None and self.lr > LARGEST_RATE:
             raise InputError(
                 f"a learning rate of at most {LARGEST_RATE:g}", f"{self.lr:g}", "pass for instance 1e-3", "lr"
             )
@@ -130,81 +139,46 @@ class TrainingConfig:
         if self.compile is not None and not isinstance(self.compile, bool):
             raise InputError("True, False or None", short(self.compile), "pass one of them", "compile")
 
-    @staticmethod
-    def of(
-        steps: int | None,
-        seconds: float | None,
-        batch: int | None,
-        lr: float | None,
-        optimizer: Optimizer | str,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
-        decay: Decay | str = Decay.CONSTANT,
-        precision: Precision | str = Precision.AUTO,
-        compile: bool | None = None,
-        seed: int = 0,
-    ) -> TrainingConfig:
-        """The settings from what users may write: names for members; 2,000 steps, a rate of 1e-3 unless said.
+    @property
+    def max_steps(self) -> int | None:
+        """Largest number of steps: 2,000 if neither steps nor seconds are given; None for what the seconds allow."""
+        return STEPS if self.steps is None and self.seconds is None else self.steps
 
-        Raises:
-            InputError: If a name is unknown; lists those there are.
-        """
-        return TrainingConfig(
-            STEPS if steps is None and seconds is None else steps,
-            seconds,
-            batch,
-            RATE if lr is None else lr,
-            member(Optimizer, optimizer, "optimizer"),
-            momentum,
-            weight_decay,
-            member(Decay, decay, "decay"),
-            member(Precision, precision, "precision"),
-            compile,
-            seed,
-        )
-
-    def optimizer_for(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """The optimizer, over the parameters of `network` that are trained, each at its pace."""
-        parameters = parameter_groups(network, self.lr)
-        if self.optimizer is Optimizer.SGD:
-            return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
-        return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-able values."""
-        return {name: v.value if isinstance(v, Enum) else v for name, v in vars(self).items()}
-
-    @staticmethod
-    def from_json(plain: dict[str, Any]) -> TrainingConfig:
-        """The inverse of `to_json`."""
-        kinds = {"optimizer": Optimizer, "decay": Decay, "precision": Precision}
-        typed: dict[str, Any] = {name: kinds[name](v) if name in kinds else v for name, v in plain.items()}
-        return TrainingConfig(**typed)
+    @property
+    def learning_rate(self) -> float:
+        """Base learning rate."""
+        return LEARNING_RATE if self.lr is None else self.lr
 
     def batch_of(self, samples: int) -> int:
-        """Samples per step when there are `samples` to train on; at most all of them."""
-        return min(self.batch or 8_192, samples)
+        """Return the samples per step when there are `samples` to train on; at most all of them."""
+        return min(self.batch or BATCH, samples)
 
     def share(self, step: int, seconds: float) -> float:
-        """Share of the budget used after `step` steps and `seconds` seconds, the larger of the two."""
-        by_steps = step / self.steps if self.steps else 0.0
+        """Return the share of the budget used after `step` steps and `seconds` seconds, the larger of the two."""
+        by_steps = step / self.max_steps if self.max_steps else 0.0
         return max(by_steps, seconds / self.seconds if self.seconds else 0.0)
 
     def used_up(self, step: int, seconds: float) -> bool:
-        """Whether `step` steps or `seconds` seconds are all that there is."""
-        return (self.steps is not None and step >= self.steps) or (
+        """Whether `step` steps or `seconds` seconds use up the budget."""
+        return (self.max_steps is not None and step >= self.max_steps) or (
             self.seconds is not None and seconds >= self.seconds
         )
 
     @property
     def budget(self) -> str:
         """The budget in words, like "2000 steps" or "2000 steps or 60 s"."""
-        steps = [f"{self.steps} steps"] if self.steps is not None else []
+        steps = [f"{self.max_steps} steps"] if self.max_steps is not None else []
         return " or ".join(steps + ([f"{self.seconds:g} s"] if self.seconds is not None else []))
 
     def compiles_on(self, device: str) -> bool:
-        """Whether the step is compiled on `device`."""
-        return self.compile if self.compile is not None else device == "cuda" and (self.steps or 0) >= 2000
+        """Whether the training step is compiled on a kind of device."""
+        if self.compile is not None:
+            return self.compile
+        return device == "cuda" and (self.max_steps or 0) >= COMPILED_STEPS
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return to_json(self)
 
 
 def _positive(name: str, value: Any) -> float:

@@ -1,7 +1,17 @@
 """The one plain loop that every network and signal goes through: optimizers, budgets, checkpoints, resume."""
 
-from overtone._config._training import Decay, Optimizer, Precision, TrainingConfig
+from overtone._config import Decay, Optimizer, Precision, TrainingConfig
 from overtone._training.checkpoint import Checkpoint
-from overtone._training.loop import Ending, Outcome, train
+from overtone._training.loop import Ending, Outcome, make_optimizer, train
 
-__all__ = ["Checkpoint", "Decay", "Ending", "Optimizer", "TrainingConfig", "Outcome", "Precision", "train"]
+__all__ = [
+    "Checkpoint",
+    "Decay",
+    "Ending",
+    "Optimizer",
+    "Outcome",
+    "Precision",
+    "TrainingConfig",
+    "make_optimizer",
+    "train",
+]

@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from overtone._config._training import TrainingConfig
+from overtone._config._training import Optimizer, TrainingConfig
 from overtone._training.batches import Batches
 from overtone._training.checkpoint import Checkpoint
 from overtone._training.interrupt import Interrupt
 from overtone._utils.seeding import derive
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
-from overtone.nn import Field
+from overtone.nn import Field, parameter_groups
 from overtone.signals import Geometry, Signal
 
 CHECKPOINT_SECONDS = 30.0
@@ -104,7 +104,7 @@ def train(
             "network",
         )
     device = next(network.parameters()).device
-    optimizer = optimizer or options.optimizer_for(network)
+    optimizer = optimizer or make_optimizer(network, options)
     batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
@@ -121,14 +121,14 @@ def train(
         network.train()
         compute = _loss_function(network, options, device)
         if resume is None:
-            observer(0, math.nan, options.lr, False)
+            observer(0, math.nan, options.learning_rate, False)
             if checkpoint is not None:
                 _save(checkpoint, 0, 0.0, network, optimizer, batches, device)
         good, ending = step, _ending(options, step, spent, interrupt)
         loss = torch.tensor(math.nan, device="cpu")
         while ending is None:
             elapsed = spent + time.perf_counter() - began
-            rate = options.lr * options.decay.factor(options.share(step, elapsed))
+            rate = options.learning_rate * options.decay.factor(options.share(step, elapsed))
             for group in optimizer.param_groups:
                 group["lr"] = rate * group.get("pace", 1.0)
             optimizer.zero_grad(set_to_none=True)
@@ -151,6 +151,20 @@ def train(
         return Outcome(step, spent + time.perf_counter() - began, ending)
 
 
+def make_optimizer(network: torch.nn.Module, options: TrainingConfig) -> torch.optim.Optimizer:
+    """Return the optimizer over the trained parameters of a network, each with its factor of the learning rate.
+
+    Args:
+        network: The network.
+        options: Optimizer, learning rate, momentum and weight decay.
+    """
+    rate = options.learning_rate
+    groups = parameter_groups(network, rate)
+    if options.optimizer is Optimizer.SGD:
+        return torch.optim.SGD(groups, rate, options.momentum, weight_decay=options.weight_decay)
+    return torch.optim.Adam(groups, rate, weight_decay=options.weight_decay)
+
+
 def _loss_function(
     network: Field, options: TrainingConfig, device: torch.device
 ) -> Callable[[Tensor, Tensor], Tensor]:
@@ -168,7 +182,7 @@ def _ending(options: TrainingConfig, step: int, seconds: float, interrupt: Inter
     if interrupt.requested:
         interrupt.heeded = True
         return Ending.INTERRUPTED
-    if options.steps is not None and step >= options.steps:
+    if options.max_steps is not None and step >= options.max_steps:
         return Ending.STEPS
     return Ending.SECONDS if options.seconds is not None and seconds >= options.seconds else None
 
@@ -179,7 +193,7 @@ def _check_finite(loss: Tensor, step: int, good: int, options: TrainingConfig) -
         raise RunError(
             "a finite loss",
             f"{value} at step {step} (the last finite one was at step {good})",
-            f"lower the learning rate of {options.lr:g}; the record up to there is kept",
+            f"lower the learning rate of {options.learning_rate:g}; the record up to there is kept",
             "training",
         )
 

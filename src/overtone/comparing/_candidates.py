@@ -17,8 +17,8 @@ from overtone.baselines import BandLimited, Baseline, Cubic, Linear, Mean, Smoot
 from overtone.comparing._best import Best
 from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
 from overtone.errors import InputError
-from overtone.fitting.network import Encoding, ModelConfig, build
-from overtone.nn import Activation, Field
+from overtone.fitting.network import build
+from overtone.nn import Activation, EncodingKind, Field, ModelConfig
 from overtone.planning import Budget, measure_noise
 from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
@@ -83,7 +83,7 @@ class NetworkCandidate(Candidate):
     trained on to the end.
 
     Attributes:
-        settings: Encoding, activation and depth; the width follows from the budget.
+        settings: EncodingKind, activation and depth; the width follows from the budget.
         lr: Learning rate.
         extent: What a budget in seconds pays for.
     """
@@ -279,13 +279,13 @@ GENTLE = 3e-4
 
 def network_candidates() -> dict[str, NetworkCandidate]:
     """Every network that can be asked for: an encoding before ReLU, or an activation with frequencies alone."""
-    found = {"mlp": NetworkCandidate(ModelConfig(Encoding.NONE))}
-    for encoding in Encoding:
-        if encoding not in (Encoding.AUTO, Encoding.NONE):
+    found = {"mlp": NetworkCandidate(ModelConfig(EncodingKind.NONE))}
+    for encoding in EncodingKind:
+        if encoding not in (EncodingKind.AUTO, EncodingKind.NONE):
             found[encoding.value] = NetworkCandidate(ModelConfig(encoding))
     for activation in Activation:
-        settings = ModelConfig(Encoding.NONE, activation=(activation,))
-        if settings.begins_with_waves:
+        settings = ModelConfig(EncodingKind.NONE, activation=(activation,))
+        if settings.activation[0].has_bandwidth:
             name = "siren" if activation is Activation.SINE else activation.value
             found[name] = NetworkCandidate(settings, GENTLE)
     return found

@@ -1,7 +1,6 @@
 """The main job: fit a network to a signal, watch it, and report what it learned."""
 
 from overtone.fitting.fit import fit
-from overtone.fitting.network import Encoding, ModelConfig
 from overtone.fitting.run import Run
 
-__all__ = ["Encoding", "NetworkSettings", "Run", "fit"]
+__all__ = ["Run", "fit"]

@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
-from overtone._utils.enums import member
 from overtone._utils.numbers import as_float, short
 from overtone.errors import InputError
-from overtone.nn import Activation
 from overtone.signals import Geometry, Signal, masks
 
 G = TypeVar("G", bound=Geometry)
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
 """Kinds of devices that hold numbers and train."""
-
-
-def activations(choice: Activation | str | Sequence[Activation | str]) -> tuple[Activation, ...]:
-    """One activation, or one per hidden layer."""
-    several: Any = [choice] if isinstance(choice, Activation | str) else choice
-    if not isinstance(several, list | tuple) or not several:
-        raise InputError(
-            "one activation or one per hidden layer", short(choice), "pass for instance relu", "activation"
-        )
-    return tuple(member(Activation, one, "activation") for one in several)
-
-
-def per_axis(bandwidth: float | Sequence[float] | None) -> tuple[float, ...] | None:
-    """One number or one per axis, as a tuple; None stays None."""
-    if bandwidth is None:
-        return None
-    given: Any = bandwidth
-    try:
-        several = [given] if isinstance(given, numbers.Real | str) else list(given)
-    except TypeError:
-        several = [given]
-    for one in several:
-        if isinstance(one, bool) or not isinstance(one, numbers.Real | torch.Tensor):
-            raise InputError(
-                "one number or one per axis", short(bandwidth), "pass for instance 10.0", "bandwidth"
-            )
-    try:
-        return tuple(float(one) for one in several)
-    except (OverflowError, TypeError, ValueError, RuntimeError) as wrong:
-        raise InputError(
-            "one number or one per axis", short(bandwidth), "pass for instance 10.0", "bandwidth"
-        ) from wrong
 
 
 def find_device(device: str | torch.device) -> torch.device:

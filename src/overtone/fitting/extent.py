@@ -65,9 +65,9 @@ def extent(
     """
     width, features = wishes.width, wishes.features
     samples = signal.train_index.numel()
-    timed = options.steps is None and width is None and options.batch is None
-    found = run_size(signal, Budget(options.steps, options.seconds if timed else None), device)
-    warnings = found.warnings if timed or options.steps is not None else ()
+    timed = options.max_steps is None and width is None and options.batch is None
+    found = run_size(signal, Budget(options.max_steps, options.seconds if timed else None), device)
+    warnings = found.warnings if timed or options.max_steps is not None else ()
     if features is not None and features > samples:
         warnings += (
             f"{features} frequencies are more than the {samples} samples to train on: many networks fit those exactly, "

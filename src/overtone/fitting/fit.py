@@ -12,7 +12,18 @@ from typing import Any
 
 import torch
 
-from overtone._training import Checkpoint, Decay, Ending, Optimizer, Outcome, Precision, TrainingConfig, train
+from overtone._config import EncodingKind, ModelConfig
+from overtone._training import (
+    Checkpoint,
+    Decay,
+    Ending,
+    Optimizer,
+    Outcome,
+    Precision,
+    TrainingConfig,
+    make_optimizer,
+    train,
+)
 from overtone._utils.text import per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
@@ -24,7 +35,7 @@ from overtone.fitting.fingerprint import fingerprint
 from overtone.fitting.finished import as_it_was, nothing_left
 from overtone.fitting.following import follow
 from overtone.fitting.keeping import Keeping
-from overtone.fitting.network import Built, Encoding, ModelConfig, build
+from overtone.fitting.network import Built, build
 from overtone.fitting.plan import expected_steps, plan_watching
 from overtone.fitting.progress import FitProgress
 from overtone.fitting.room import needed
@@ -36,13 +47,15 @@ from overtone.planning._plan import UNWORTHY, stop_sentence
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Geometry, Signal, validate
 
+_training: Any = TrainingConfig
+
 
 @standard()
 def fit(
     signal: Signal[Geometry],
     out: str | Path | None = None,
     *,
-    encoding: Encoding | str = Encoding.AUTO,
+    encoding: EncodingKind | str = EncodingKind.AUTO,
     bandwidth: float | Sequence[float] | None = None,
     activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
     width: int | None = None,
@@ -114,7 +127,7 @@ def fit(
         InputError: If an argument is wrong, or `out` holds something else.
         RunError: If the loss stops being finite, or the disk is full.
     """
-    options = TrainingConfig.of(
+    options = _training(
         steps, seconds, batch, lr, optimizer, momentum, weight_decay, decay, precision, compile, seed
     )
     where = find_device(device)
@@ -126,8 +139,8 @@ def fit(
     signal = hold_out(signal, held_out, seed)
     noise = noise_estimator(signal.geometry, signal)
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
-    given = ModelConfig.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
-    options = replace(options, batch=room.batch, lr=room.lr)
+    given = ModelConfig(encoding, bandwidth, activation, room.width, depth, room.features, residual)  # type: ignore[arg-type]
+    options = replace(options, steps=options.max_steps, batch=room.batch, lr=room.lr)
     built = build(signal, given, seed, noise, room)
     if controller or not (stop and len(signal.held_out_index)):
         built = replace(built, reasons=tuple(r for r in built.reasons if r != stop_sentence()))
@@ -135,7 +148,7 @@ def fit(
     plan = plan_watching(
         signal.geometry, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
     )
-    rates = options.optimizer_for(field)
+    rates = make_optimizer(field, options)
     floor = noise() if noise else None
     follower = follow(
         signal, field, rates, plan.window, floor, directory.path, stop=stop, controller=controller
@@ -200,7 +213,7 @@ def _resume(
     plan = settings.watch
     plan.check(signal, str(directory.path))
     floor = noise() if noise else None
-    rates = longer.optimizer_for(field)
+    rates = make_optimizer(field, longer)
     follow_on = functools.partial(
         follow,
         signal,
@@ -301,7 +314,7 @@ def _train(
         raise RunError(
             "finite predictions",
             f"NaN or infinity after step {outcome.step}",
-            f"lower the learning rate of {options.lr:g}; the record up to there is kept",
+            f"lower the learning rate of {options.learning_rate:g}; the record up to there is kept",
             "training",
         )
     return Run(directory, signal, built.field, outcome)

@@ -4,111 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from overtone import units
-from overtone._config._model import EncodingKind, encode
-from overtone._utils.enums import member
-from overtone._utils.seeding import derive
+from overtone._config import EncodingKind, ModelConfig
+from overtone._config._model import FEATURES, WIDTH
 from overtone._utils.text import per_axis as told_per_axis
 from overtone.errors import InputError
-from overtone.fitting.arguments import activations, per_axis
 from overtone.fitting.room import check_memory
-from overtone.nn import MLP, Activation, Field, Frame, ResidualMLP, Restore
-from overtone.nn import _utils as checks
-from overtone.nn.activations import Reaching
-from overtone.planning import Family, choose, measure_noise, recommend_bandwidth
+from overtone.nn import Field, build_field
+from overtone.planning import choose, measure_noise, recommend_bandwidth
 from overtone.planning._bandwidth import aliasing_reason
 from overtone.planning._run_size import LEARNING_RATE, STEPS, RunSize
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import NoiseFloor
 
 _MOST_CYCLES = 1e30
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """What network to build.
-
-    Attributes:
-        encoding: The encoding.
-        bandwidth: Its reach in cycles per physical unit, one number or one per axis; None to choose from the signal.
-        activation: One activation, or one per hidden layer.
-        width: Units in a hidden layer.
-        depth: Hidden layers.
-        features: Frequencies of the Gaussian encoding; it has twice as many outputs.
-        residual: Whether hidden layers add to what they receive.
-    """
-
-    encoding: EncodingKind = EncodingKind.AUTO
-    bandwidth: tuple[float, ...] | None = None
-    activation: tuple[Activation, ...] = (Activation.RELU,)
-    width: int = 256
-    depth: int = 3
-    features: int = 256
-    residual: bool = False
-
-    @staticmethod
-    def of(
-        encoding: EncodingKind | str,
-        bandwidth: float | Sequence[float] | None,
-        activation: Activation | str | Sequence[Activation | str],
-        width: int,
-        depth: int,
-        features: int,
-        residual: bool,
-    ) -> ModelConfig:
-        """The settings from what users may write: names for members, one number for every axis.
-
-        Raises:
-            InputError: If a name is unknown; lists those there are.
-        """
-        chosen = member(EncodingKind, encoding, "encoding")
-        reach = per_axis(bandwidth)
-        return ModelConfig(chosen, reach, activations(activation), width, depth, features, residual)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-able values."""
-        plain = asdict(self)
-        plain["encoding"] = self.encoding.value
-        plain["activation"] = [a.value for a in self.activation]
-        plain["bandwidth"] = None if self.bandwidth is None else list(self.bandwidth)
-        return plain
-
-    @staticmethod
-    def from_json(plain: dict[str, Any]) -> ModelConfig:
-        """The inverse of `to_json`."""
-        reach = plain["bandwidth"]
-        return ModelConfig(
-            EncodingKind(plain["encoding"]),
-            None if reach is None else tuple(reach),
-            activations(plain["activation"]),
-            plain["width"],
-            plain["depth"],
-            plain["features"],
-            plain["residual"],
-        )
-
-    @property
-    def begins_with_waves(self) -> bool:
-        """Whether the first activation brings frequencies of its own, as a sine does."""
-        return isinstance(self.activation[0].build(), Reaching)
-
-    @property
-    def resolved(self) -> EncodingKind:
-        """The encoding with AUTO decided."""
-        if self.encoding is not EncodingKind.AUTO:
-            return self.encoding
-        return EncodingKind.NONE if self.begins_with_waves else EncodingKind.GAUSSIAN
-
-    @property
-    def has_bandwidth(self) -> bool:
-        """Whether a bandwidth can be set: that of the encoding, or of an activation after plain coordinates."""
-        encoding = self.resolved
-        return encoding.reaches or (encoding is EncodingKind.NONE and self.begins_with_waves)
 
 
 @dataclass(frozen=True)
@@ -152,28 +64,12 @@ def build(
     Raises:
         InputError: If a bandwidth is given that does not fit the axes, or that the network cannot have.
     """
-    grid = signal.geometry
-    axes = len(grid.origin)
+    width, features = settings.width or WIDTH, settings.features or FEATURES
     if room is None:
-        room = RunSize(settings.width, settings.depth, settings.features, STEPS, None, LEARNING_RATE, (), ())
-    width, depth, features = (
-        checks.size(getattr(settings, name), name) for name in ("width", "depth", "features")
-    )
-    check_memory(width, depth, features, signal.values.shape[1])
+        room = RunSize(width, settings.depth, features, STEPS, None, LEARNING_RATE, (), ())
+    check_memory(width, settings.depth, features, signal.values.shape[1])
     settings, reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
-    frame = Frame.of(grid.origin, grid.extent, grid.units, settings.resolved.domain)
-    inner = None if reach is None else tuple(r / s for r, s in zip(reach, frame.scale.tolist(), strict=True))
-    encoding = encode(settings.resolved, axes, settings.features, inner, derive(seed, "encoding"))
-    network = ResidualMLP if settings.residual else MLP
-    body = network(
-        encoding.out_features,
-        signal.values.shape[1],
-        settings.width,
-        settings.depth,
-        _activations(axes, settings, inner),
-        seed=derive(seed, "weights"),
-    )
-    field = Field(encoding, body, frame, Restore(signal.normalisation.offset, signal.normalisation.scale))
+    field = build_field(signal, replace(settings, bandwidth=reach), seed)
     return Built(field, field.bandwidth, tuple(dict.fromkeys((*reasons, *warnings))), warnings, settings)
 
 
@@ -186,7 +82,7 @@ def _reach(
 ) -> tuple[ModelConfig, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
     """Settings with the encoding decided, bandwidth, reasons and warnings."""
     axes, given = len(signal.geometry.origin), settings.bandwidth
-    name, told = settings.resolved.value, room.reasons
+    name, told = settings.resolved_encoding.value, room.reasons
     if not settings.has_bandwidth:
         if given is not None:
             raise InputError(
@@ -235,7 +131,7 @@ def _(
     noise: Callable[[], NoiseFloor] | None,
     room: RunSize,
 ) -> _Choice:
-    if settings.resolved is EncodingKind.GAUSSIAN:
+    if settings.resolved_encoding is EncodingKind.GAUSSIAN:
         return _planned(signal, settings, seed, noise, room)
     recommended = recommend_bandwidth(signal, noise() if noise else measure_noise(signal))
     return settings, recommended.bandwidth, (*recommended.reasons, *room.reasons), room.warnings
@@ -249,8 +145,8 @@ def _planned(
     room: RunSize,
 ) -> _Choice:
     plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
-    if settings.encoding is EncodingKind.AUTO and plan.encoding is not Family.GAUSSIAN:
-        settings = replace(settings, encoding=EncodingKind(plan.encoding.value))
+    if settings.encoding is EncodingKind.AUTO and plan.encoding is not EncodingKind.GAUSSIAN:
+        settings = replace(settings, encoding=plan.encoding)
     reach = plan.bandwidth if settings.has_bandwidth else None
     return settings, reach, plan.reasons, plan.warnings
 
@@ -269,14 +165,3 @@ def _check_phases(bandwidth: Sequence[float], extent: Sequence[float]) -> None:
             "pass a smaller one, or leave it out to have it chosen",
             "bandwidth",
         )
-
-
-def _activations(
-    axes: int, settings: ModelConfig, inner: tuple[float, ...] | None
-) -> Sequence[Activation | torch.nn.Module]:
-    """One activation per hidden layer; the first reaches `inner`, per encoding unit, where coordinates are plain."""
-    names = settings.activation if len(settings.activation) > 1 else settings.activation * settings.depth
-    first = settings.activation[0].build()
-    if settings.resolved is EncodingKind.NONE and inner is not None and isinstance(first, Reaching):
-        return [first.with_bandwidth(max(inner), axes), *names[1:]]
-    return names

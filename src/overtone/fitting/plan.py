@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -132,7 +132,7 @@ def expected_steps(field: Field, signal: Signal[Geometry], options: TrainingConf
     """How many steps the budget allows; timed on a copy of the network where only seconds are given."""
     if options.steps is not None and options.seconds is None:
         return options.steps
-    pilot = TrainingConfig(**{**vars(options), "steps": 3, "seconds": None, "compile": False})
+    pilot = replace(options, steps=3, seconds=None, compile=False)
     began = time.perf_counter()
     train(copy.deepcopy(field), signal, pilot, lambda *_: None, wants=lambda _: False)
     if next(field.parameters()).device.type == "cuda":

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from overtone import records
-from overtone._training import Decay, Optimizer, TrainingConfig
+from overtone._config import EncodingKind, ModelConfig
+from overtone._training import Decay, Optimizer, TrainingConfig, make_optimizer
 from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
 from overtone.fitting.arguments import find_device, hold_out
 from overtone.fitting.extent import Wishes, extent
-from overtone.fitting.network import Encoding, ModelConfig, build
+from overtone.fitting.network import build
 from overtone.fitting.plan import expected_steps
 from overtone.nn import Activation
 from overtone.planning import measure_noise
@@ -94,7 +95,7 @@ class Forecast:
 def predict(
     signal: Signal,
     *,
-    encoding: Encoding | str = Encoding.AUTO,
+    encoding: EncodingKind | str = EncodingKind.AUTO,
     bandwidth: float | Sequence[float] | None = None,
     activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
     width: int | None = None,
@@ -151,13 +152,13 @@ def predict(
         RunError: If the network's output is not finite to begin with.
     """
     measured = None if run is None else records.load(run)
-    options = TrainingConfig.of(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)
+    options = TrainingConfig(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)  # type: ignore[arg-type]
     where = find_device(device)
     signal = hold_out(require_grid(signal, "a prediction"), held_out, seed)
     noise = functools.cache(lambda: measure_noise(signal))
     room = extent(signal, options, Wishes(width, depth, features, lr), where)
-    given = ModelConfig.of(encoding, bandwidth, activation, room.width, depth, room.features, residual)
-    options = replace(options, batch=room.batch, lr=room.lr)
+    given = ModelConfig(encoding, bandwidth, activation, room.width, depth, room.features, residual)  # type: ignore[arg-type]
+    options = replace(options, steps=options.max_steps, batch=room.batch, lr=room.lr)
     built = build(signal, given, seed, noise, room)
     field = built.field.to(where)
     last = expected_steps(field, signal, options)
@@ -170,7 +171,7 @@ def predict(
     found = foretell(
         signal,
         field,
-        options.optimizer_for(field),
+        make_optimizer(field, options),
         last,
         pilot=trained_first,
         part=part if part is not signal else None,

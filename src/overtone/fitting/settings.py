@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, final
 
-from overtone._config._model import EncodingKind
+from overtone._config import EncodingKind, ModelConfig
 from overtone._training import Decay, Optimizer, Precision, TrainingConfig
 from overtone._utils.enums import member
 from overtone.errors import InputError
-from overtone.fitting.network import ModelConfig
 from overtone.fitting.plan import WatchPlan
 from overtone.nn import Activation
 

@@ -1,7 +1,6 @@
 """Recommend encoding, bandwidth, size and stopping rule from a signal's own samples, before training."""
 
 from overtone.planning._bandwidth import Recommendation, recommend_bandwidth
-from overtone.planning._family import EncodingKind
 from overtone.planning._fresh import Fresh, fresh
 from overtone.planning._grid_plan import choose
 from overtone.planning._plan import Alternative, Plan
@@ -11,7 +10,6 @@ from overtone.planning._scan import Scan, measure_noise, scan
 __all__ = [
     "Alternative",
     "Budget",
-    "Family",
     "Fresh",
     "Plan",
     "Recommendation",

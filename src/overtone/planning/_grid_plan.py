@@ -14,8 +14,9 @@ from overtone._utils.seeding import derive
 from overtone._utils.text import difference, per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import RunError
+from overtone.nn import EncodingKind
+from overtone.nn._build import build_encoding_on
 from overtone.planning._bandwidth import bandwidth_grid, geometric_mean, isotropic, recommend_bandwidth
-from overtone.planning._family import EncodingKind
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db
 from overtone.planning._plan import (
     PATIENCE,
@@ -155,7 +156,9 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: RunSize, swift: bool
     grid, start = signal.geometry, derive(seed, "encoding")
 
     def model(family: EncodingKind, bandwidth: tuple[float, ...]) -> twin.Model:
-        return twin.after(family.build(grid, extent.features, bandwidth, start), grid, depth=extent.depth)
+        return twin.after(
+            build_encoding_on(grid, family, extent.features, bandwidth, start), grid, depth=extent.depth
+        )
 
     steps = bandwidth_grid(begin, grid)
     first = twin.race(signal, [model(EncodingKind.GAUSSIAN, b) for b in steps.rungs], samples=TILE)

@@ -9,10 +9,9 @@ from overtone._training import TrainingConfig
 from overtone._utils.text import decibels, percent, plural
 from overtone.early_stopping import HeldOut, StoppingRule
 from overtone.early_stopping._monitor import MIN_BEST_STEP
-from overtone.nn import Field
-from overtone.planning._family import EncodingKind
+from overtone.nn import EncodingKind, Field, ModelConfig, build_field
 from overtone.planning._held_out import ExpectedPSNR
-from overtone.planning._run_size import RunSize, field
+from overtone.planning._run_size import RunSize
 from overtone.signals import Geometry, Signal
 
 UNWORTHY = (
@@ -92,6 +91,13 @@ class Plan:
         """The plan's training options, for `training.train`."""
         return TrainingConfig(steps=self.steps, batch=self.batch, lr=self.lr)
 
+    @property
+    def model(self) -> ModelConfig:
+        """The network that is planned."""
+        return ModelConfig(
+            self.encoding, self.bandwidth, width=self.width, depth=self.depth, features=self.features
+        )
+
     def field(self, signal: Signal[Geometry], seed: int = 0) -> Field:
         """The untrained network for the signal that was planned for, from physical coordinates to physical values.
 
@@ -99,7 +105,7 @@ class Plan:
             signal: The signal.
             seed: Seeds frequencies and weights.
         """
-        return field(signal, self.encoding, self.bandwidth, self.width, self.depth, self.features, seed)
+        return build_field(signal, self.model, seed)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as values that JSON can hold."""

@@ -13,11 +13,9 @@ import torch
 from overtone._config._training import LONGEST
 from overtone._training import TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
-from overtone._utils.seeding import derive
 from overtone._utils.text import plural
 from overtone.errors import InputError
-from overtone.nn import MLP, Field, Frame, Restore
-from overtone.planning._family import EncodingKind
+from overtone.nn import EncodingKind, Field, ModelConfig, build_field
 from overtone.signals import Geometry, Signal
 
 
@@ -175,7 +173,9 @@ def _affordable(
     batch, least = min(LARGEST, samples), min(SMALLEST, samples)
     far = tuple(8 / length for length in signal.geometry.extent)
     while True:
-        network = field(signal, EncodingKind.GAUSSIAN, far, width, DEPTH, min(features, width))
+        network = build_field(
+            signal, ModelConfig(EncodingKind.GAUSSIAN, far, width=width, features=min(features, width))
+        )
         each = step_seconds(network, signal, device, batch)
         steps = int(seconds / each)
         if batch > least and steps < ENOUGH:
@@ -208,33 +208,3 @@ def step_seconds(
     options = TrainingConfig(steps=steps + 1, batch=batch, compile=False)
     train(network.to(device), signal, options, note, wants=lambda _: True)
     return min(after - before for before, after in itertools.pairwise(moments[1:]))
-
-
-def field(
-    signal: Signal[Geometry],
-    family: EncodingKind,
-    bandwidth: tuple[float, ...],
-    width: int,
-    depth: int,
-    features: int,
-    seed: int = 0,
-) -> Field:
-    """An untrained network for a signal.
-
-    Args:
-        signal: What will be learned.
-        family: Its encoding.
-        bandwidth: The encoding's reach per axis, in cycles per unit.
-        width: Units of a hidden layer.
-        depth: Hidden layers.
-        features: Frequencies of the encoding.
-        seed: Seeds frequencies and weights.
-
-    Returns:
-        The field, from physical coordinates to physical values.
-    """
-    grid = signal.geometry
-    encoding = family.build(grid, features, bandwidth, derive(seed, "encoding"))
-    body = MLP(encoding.out_features, signal.values.shape[1], width, depth, seed=derive(seed, "weights"))
-    frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
-    return Field(encoding, body, frame, Restore(signal.normalisation.offset, signal.normalisation.scale))

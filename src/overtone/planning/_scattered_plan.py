@@ -13,9 +13,9 @@ from torch import Tensor
 from overtone._training import TrainingConfig, train
 from overtone._utils.seeding import derive, generator
 from overtone._utils.text import difference, plural
-from overtone.nn import Frame
+from overtone.nn import EncodingKind, Frame, ModelConfig, build_field
+from overtone.nn._build import build_encoding_on
 from overtone.nn.encodings import Fourier
-from overtone.planning._family import EncodingKind
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db
 from overtone.planning._plan import (
     PATIENCE,
@@ -26,7 +26,7 @@ from overtone.planning._plan import (
     stop_sentence,
     worth_sentence,
 )
-from overtone.planning._run_size import Budget, RunSize, field, run_size
+from overtone.planning._run_size import Budget, RunSize, run_size
 from overtone.signals import Points, Signal
 from overtone.theory import kernel_regression as twin
 from overtone.theory.kernel_regression.fit import schedule
@@ -110,7 +110,9 @@ class KernelRegressionScorer:
             The error in value units squared, the mean over channels.
         """
         signal, places = self.signal, self.signal.geometry
-        encoding = family.build(places, self.room.features, bandwidth, derive(self.seed, "encoding"))
+        encoding = build_encoding_on(
+            places, family, self.room.features, bandwidth, derive(self.seed, "encoding")
+        )
         frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
         used = torch.cat([signal.train_index, signal.held_out_index])
         held = torch.arange(len(used), device="cpu") >= len(signal.train_index)
@@ -157,9 +159,9 @@ def short_training_runs(
     """
     held = signal.held_out_index
     truth = signal.values[held].double().cpu()
-    found = {}
+    small, found = ModelConfig(bandwidth=bandwidth, width=WIDTH, depth=2, features=WIDTH), {}
     for family in families:
-        network = field(signal, family, bandwidth, WIDTH, 2, WIDTH, seed).to(device)
+        network = build_field(signal, replace(small, encoding=family), seed).to(device)
         options = TrainingConfig(STEPS, batch=BATCH, lr=RATE, compile=False, seed=seed)
         least = [math.inf]
 

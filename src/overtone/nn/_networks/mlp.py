@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._utils import Seed, generator, last_axis, size
-from overtone.nn.activations import Activation, Initialises, Reaching, default_initialise
+from overtone.nn.activations import Activation, Initialises, Reaching, build_activation, default_initialise
 
 
 class Body(nn.Module, ABC):
@@ -138,7 +138,7 @@ def _activations(choice: Choice | Sequence[Choice], depth: int) -> list[nn.Modul
             'look a name up with Activation("relu")',
             "activation",
         )
-    return [c.build() if isinstance(c, Activation) else copy.deepcopy(c) for c in choices]
+    return [build_activation(c) if isinstance(c, Activation) else copy.deepcopy(c) for c in choices]
 
 
 @final

@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 
 from torch import nn
 
-from overtone.errors import InputError
-from overtone.nn.activations._localised import ComplexGabor, Gabor, Gauss, Hat, MultiQuadratic, Quadratic
+from overtone._config import Activation
+from overtone.nn.activations._localised import (
+    ComplexGabor,
+    Gabor,
+    Gauss,
+    Hat,
+    MultiQuadratic,
+    Quadratic,
+)
 from overtone.nn.activations._periodic import Finer, Sinc, Sine
 
+_MODULES: dict[Activation, Callable[[], nn.Module]] = {
+    Activation.RELU: nn.ReLU,
+    Activation.LEAKY_RELU: nn.LeakyReLU,
+    Activation.TANH: nn.Tanh,
+    Activation.SIGMOID: nn.Sigmoid,
+    Activation.SILU: nn.SiLU,
+    Activation.SWISH: nn.SiLU,
+    Activation.GELU: nn.GELU,
+    Activation.SOFTPLUS: nn.Softplus,
+    Activation.SINE: Sine,
+    Activation.FINER: Finer,
+    Activation.GABOR: Gabor,
+    Activation.COMPLEX_GABOR: ComplexGabor,
+    Activation.GAUSS: Gauss,
+    Activation.SINC: Sinc,
+    Activation.HAT: Hat,
+    Activation.QUADRATIC: Quadratic,
+    Activation.MULTIQUADRATIC: MultiQuadratic,
+}
 
-class Activation(Enum):
-    """An activation by name; `Activation("relu")` looks one up, `.build()` makes a module of it."""
 
-    RELU = ("relu", nn.ReLU)
-    LEAKY_RELU = ("leaky-relu", nn.LeakyReLU)
-    TANH = ("tanh", nn.Tanh)
-    SIGMOID = ("sigmoid", nn.Sigmoid)
-    SILU = ("silu", nn.SiLU)
-    SWISH = ("swish", nn.SiLU)
-    GELU = ("gelu", nn.GELU)
-    SOFTPLUS = ("softplus", nn.Softplus)
-    SINE = ("sine", Sine)
-    FINER = ("finer", Finer)
-    GABOR = ("gabor", Gabor)
-    COMPLEX_GABOR = ("complex-gabor", ComplexGabor)
-    GAUSS = ("gauss", Gauss)
-    SINC = ("sinc", Sinc)
-    HAT = ("hat", Hat)
-    QUADRATIC = ("quadratic", Quadratic)
-    MULTIQUADRATIC = ("multiquadratic", MultiQuadratic)
+def build_activation(kind: Activation) -> nn.Module:
+    """Return a module of an activation with its default settings.
 
-    build: Callable[[], nn.Module]
+    Args:
+        kind: A member of `Activation`.
 
-    def __new__(cls, name: str, build: Callable[[], nn.Module]) -> Activation:
-        """A member whose value is its name."""
-        member = object.__new__(cls)
-        member._value_ = name
-        member.build = build
-        return member
-
-    @classmethod
-    def _missing_(cls, value: object) -> Activation:
-        known = ", ".join(member.value for member in cls)
-        raise InputError(f"one of {known}", repr(value), "pass the name of an activation", "activation")
+    Example:
+        >>> from overtone.nn.activations import Activation, build_activation
+        >>> build_activation(Activation("tanh"))
+        Tanh()
+    """
+    return _MODULES[kind]()

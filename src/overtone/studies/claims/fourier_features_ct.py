@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from overtone import units
-from overtone._config._model import POSITIONAL_COUNT, EncodingKind, encode
 from overtone._utils.seeding import derive, generator
-from overtone.nn import MLP
+from overtone.nn import MLP, EncodingKind, build_encoding
+from overtone.nn._build import POSITIONAL_COUNT
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers
 
@@ -59,7 +59,7 @@ def encoded(name: str, coords: Tensor, octaves: float, sigma: float, features: i
     }.get(name)
     kind, axes = EncodingKind(name), coords.shape[1]
     low, high = kind.domain
-    encoding = encode(
+    encoding = build_encoding(
         kind, axes, features, None if reach is None else [reach] * axes, derive(seed, "encoding")
     )
     return encoding(low + (high - low) * coords, torch.float32)

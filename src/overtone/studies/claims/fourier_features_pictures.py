@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import overtone as ot
 from overtone import baselines, units
-from overtone._config._model import POSITIONAL_COUNT
 from overtone._utils.seeding import generator
+from overtone.nn._build import POSITIONAL_COUNT
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers

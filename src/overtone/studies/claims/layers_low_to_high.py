@@ -7,10 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from overtone._config._model import EncodingKind, encode
 from overtone._utils.enums import member
 from overtone._utils.seeding import derive
-from overtone.nn import MLP, Activation
+from overtone.nn import MLP, Activation, EncodingKind, build_encoding
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.spectra import linear_readout as layers
@@ -27,7 +26,9 @@ def measure(
     signal = synthetic.power_law((side, side), 3.0, seed)
     kind = EncodingKind(encoding)
     low, high = kind.domain
-    before = encode(kind, 2, width, [8.0, 8.0] if kind.reaches else None, derive(seed, "encoding"))
+    before = build_encoding(
+        kind, 2, width, [8.0, 8.0] if kind.has_bandwidth else None, derive(seed, "encoding")
+    )
     inputs = before(low + (high - low) * signal.coords, torch.float32)
     between = torch.nn.Identity() if activation == "linear" else member(Activation, activation, "activation")
     network = MLP(inputs.shape[1], 1, width, depth, between, seed=derive(seed, "weights"))

@@ -8,8 +8,7 @@ import skimage.data
 import overtone as ot
 from overtone._utils.enums import member
 from overtone._utils.seeding import generator
-from overtone.nn import Activation
-from overtone.nn.activations import Reaching
+from overtone.nn.activations import Activation, Reaching, build_activation
 from overtone.records import metrics
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -38,7 +37,7 @@ def course(
     encoding: str = "none",
 ) -> tuple[Numbers, np.ndarray, float]:
     """Recorded steps, PSNR of trained pixels there, and the last PSNR of held-out ones."""
-    first = member(Activation, activation, "activation").build()
+    first = build_activation(member(Activation, activation, "activation"))
     reach = 2 * first.bandwidth(2) if isinstance(first, Reaching) else None
     record = ot.fit(
         picture,

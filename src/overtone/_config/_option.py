@@ -1,0 +1,74 @@
+"""Options: dataclass fields that are keyword arguments, command-line flags and documentation at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from typing import Any, TypeVar
+
+_KEY = "overtone.option"
+
+_WIDTH = 104
+"""Columns of a docstring's text."""
+
+Config = TypeVar("Config", bound=type[Any])
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What a command line and a page of documentation have to know of a field, besides its type and default.
+
+    Attributes:
+        help: One or two sentences.
+        flag: The flag, `--width`; `--name` with dashes if None.
+        metavar: Name of the value in the help; that of its type if None.
+        default: Words for a default that depends on other things; the default itself if None.
+    """
+
+    help: str
+    flag: str | None = None
+    metavar: str | None = None
+    default: str | None = None
+
+
+def option(
+    value: Any, help: str, *, flag: str | None = None, metavar: str | None = None, default: str | None = None
+) -> Any:
+    """Return a dataclass field with a default and its documentation.
+
+    Args:
+        value: The default.
+        help: One or two sentences, for the help of the command line and the class's docstring.
+        flag: The flag, if it is not the field's name.
+        metavar: Name of the value in the help.
+        default: Words for a default that depends on other things.
+    """
+    return dataclasses.field(default=value, metadata={_KEY: Option(help, flag, metavar, default)})
+
+
+def options_of(config: type[Any]) -> dict[str, Option]:
+    """Return the options of a class by field, in the order of their definition."""
+    return {f.name: f.metadata[_KEY] for f in dataclasses.fields(config) if _KEY in f.metadata}
+
+
+def documented(config: Config) -> Config:
+    """Append the help of a dataclass's options to its docstring, as its attributes.
+
+    A text that stands at the field is shown by `help()` and by the command line, and cannot differ between the two.
+    """
+    lines = []
+    for name, known in options_of(config).items():
+        default = "" if known.default is None else f" Default: {known.default}."
+        lines.append(
+            textwrap.fill(
+                f"{name}: {known.help}{default}",
+                _WIDTH,
+                initial_indent=" " * 8,
+                subsequent_indent=" " * 12,
+                break_on_hyphens=False,
+            )
+        )
+    # Under `python -OO` there is no docstring to append to.
+    if config.__doc__ is not None:
+        config.__doc__ = f"{config.__doc__.rstrip()}\n\n    Attributes:\n" + "\n".join(lines) + "\n    "
+    return config
