@@ -20,7 +20,7 @@ import torch
 from pictures import CHROMIUM, draw
 from playwright.sync_api import sync_playwright
 
-from overtone.plots import style
+from overtone.plots import _style as style
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = (

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import overtone as ot
 from overtone.nn.encodings import Gaussian
-from overtone.plots import style
+from overtone.plots import _style as style
 from overtone.signals import masks
 from overtone.theory import kernel_regression as twin
 

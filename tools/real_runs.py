@@ -13,7 +13,7 @@ from tools.pictures import CHROMIUM, draw
 
 import overtone as ot
 from overtone.nn import encodings
-from overtone.plots import style
+from overtone.plots import _style as style
 from overtone.records import metrics
 from overtone.spectra import clouds as cloud
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError
-from overtone.plots import bands
+from overtone.plots import _bands as bands
 from tests.records.toy import toy_record
 
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from overtone.errors import InputError
-from overtone.plots import curve, encode, picture, reconstruction, slices, spectrogram
+from overtone.plots import _encode as encode
+from overtone.plots import _snapshots as reconstruction
+from overtone.plots import curve, picture, slices, spectrogram
 from overtone.records import Snapshots, load, snapshots
 from tests.reports import gallery
 

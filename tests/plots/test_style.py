@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overtone.plots import style
+from overtone.plots import _style as style
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1.01, 1e9))

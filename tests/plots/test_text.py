@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overtone.plots import text
+from overtone.plots import _labels as text
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_an_existing_record_is_not_overwritten(tmp_path):
 
 
 def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(tmp_path, monkeypatch):
-    from overtone.plots import reconstruction
+    from overtone.plots import _snapshots as reconstruction
     from overtone.probes.views import _grid as module
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
@@ -187,7 +187,7 @@ def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(t
 
 
 def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch):
-    from overtone.plots import reconstruction
+    from overtone.plots import _snapshots as reconstruction
     from overtone.probes.views import _grid as module
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)

@@ -288,7 +288,7 @@ def text(run: Run, page: str) -> str:
         run: The run.
         page: Address of the report.
     """
-    from overtone.plots.bands import bandwidth_unit
+    from overtone.plots._bands import bandwidth_unit
     from overtone.records import metrics
     from overtone.reports import QUESTIONS
 
@@ -305,7 +305,7 @@ def text(run: Run, page: str) -> str:
 
 def document(run: Run, page: str) -> dict[str, Any]:
     """The JSON document of a fit; frequencies in cycles per unit, per axis where a list."""
-    from overtone.plots.bands import bandwidth_unit
+    from overtone.plots._bands import bandwidth_unit
     from overtone.records import metrics
 
     record = run.record

@@ -12,8 +12,9 @@ import xarray
 from overtone.comparing._comparison import Comparison
 from overtone.comparing._statistics import Score
 from overtone.comparing._task import described
-from overtone.plots import encode, style
-from overtone.plots.text import count, decibels, number
+from overtone.plots import _encode as encode
+from overtone.plots import _style as style
+from overtone.plots._labels import count, decibels, number
 from overtone.reports import render
 from overtone.reports.atomic import write_text
 from overtone.reports.blocks import Block, Page, Picture, Pictures, Plot, Section, Table, Tile

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.stats
 
 from overtone.comparing._candidates import MEAN
-from overtone.plots.text import number
+from overtone.plots._labels import number
 
 CONFIDENCE = 0.9
 """Probability with which an interval holds its value, were the deviations normal."""

@@ -1,5 +1,6 @@
 """Figures from records. A plot is a module with `data(record)`, tested without drawing, and `figure(...)`. No torch."""
 
+from overtone.plots import _snapshots as reconstruction
 from overtone.plots import (
     band_power,
     by_frequency,
@@ -12,7 +13,6 @@ from overtone.plots import (
     picture,
     predicted,
     psnr,
-    reconstruction,
     slices,
     spectra,
     spectrogram,

@@ -10,8 +10,9 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError
-from overtone.plots import style, text
-from overtone.plots.shade import shade
+from overtone.plots import _labels as text
+from overtone.plots import _style as style
+from overtone.plots._style import shade
 
 
 def data(

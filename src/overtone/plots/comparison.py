@@ -10,7 +10,10 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from overtone.errors import InputError
-from overtone.plots import bands, learning_step, psnr, spectra, style, text
+from overtone.plots import _bands as bands
+from overtone.plots import _labels as text
+from overtone.plots import _style as style
+from overtone.plots import learning_step, psnr, spectra
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 

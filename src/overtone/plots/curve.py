@@ -7,7 +7,9 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.colors import sample_colorscale
 
-from overtone.plots import reconstruction, style, text
+from overtone.plots import _labels as text
+from overtone.plots import _snapshots as reconstruction
+from overtone.plots import _style as style
 from overtone.records import Snapshots
 
 _POINTS = 1000

@@ -8,7 +8,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError
-from overtone.plots import style, text
+from overtone.plots import _labels as text
+from overtone.plots import _style as style
 
 
 def data(

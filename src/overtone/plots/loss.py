@@ -7,7 +7,9 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from overtone.plots import bands, style, text
+from overtone.plots import _bands as bands
+from overtone.plots import _labels as text
+from overtone.plots import _style as style
 
 _ERRORS = (
     ("train_error", "training samples", style.TRAIN),

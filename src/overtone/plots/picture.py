@@ -7,7 +7,10 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from overtone.plots import encode, reconstruction, style, text
+from overtone.plots import _encode as encode
+from overtone.plots import _labels as text
+from overtone.plots import _snapshots as reconstruction
+from overtone.plots import _style as style
 from overtone.records import Snapshots
 
 

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from overtone.plots import bands, style
+from overtone.plots import _bands as bands
+from overtone.plots import _style as style
 from overtone.records import metrics
 
 NEAR = 1.5

@@ -6,7 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from overtone.plots import bands, style, text
+from overtone.plots import _bands as bands
+from overtone.plots import _labels as text
+from overtone.plots import _style as style
 from overtone.records import metrics
 
 LINES = (

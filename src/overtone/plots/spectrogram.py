@@ -10,7 +10,9 @@ from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
 from overtone.errors import InputError
-from overtone.plots import reconstruction, style, text
+from overtone.plots import _labels as text
+from overtone.plots import _snapshots as reconstruction
+from overtone.plots import _style as style
 from overtone.records import Snapshots
 
 _FRAMES = 300

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from overtone.plots import bands, comparison
-from overtone.plots.text import count, decibels, number
+from overtone.plots import _bands as bands
+from overtone.plots import comparison
+from overtone.plots._labels import count, decibels, number
 from overtone.records import metrics
 from overtone.reports.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
 from overtone.reports.findings import Findings, gather

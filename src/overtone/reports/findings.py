@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from overtone.plots import bands
+from overtone.plots import _bands as bands
 from overtone.records import metrics
 
 THRESHOLD = 0.5

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from overtone.plots import curve, encode, picture, reconstruction, slices, spectrogram, text
+from overtone.plots import _encode as encode
+from overtone.plots import _labels as text
+from overtone.plots import _snapshots as reconstruction
+from overtone.plots import curve, picture, slices, spectrogram
 from overtone.records import Snapshots
 from overtone.reports.blocks import Block, Picture, Pictures, Plot, Sound, Sounds
 

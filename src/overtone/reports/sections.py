@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from overtone.plots import bands, learning_order, learning_step, loss, psnr, reconstruction, spectra
-from overtone.plots.text import count, decibels, number, percent
+from overtone.plots import _bands as bands
+from overtone.plots import _snapshots as reconstruction
+from overtone.plots import learning_order, learning_step, loss, psnr, spectra
+from overtone.plots._labels import count, decibels, number, percent
 from overtone.records import Snapshots, metrics
 from overtone.records.metrics._errors import PROBABILITY
 from overtone.reports import media, settings, watched

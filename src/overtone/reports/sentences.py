@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from overtone._utils.text import higher, per_axis
-from overtone.plots import bands
-from overtone.plots.text import count, number, percent, plural
+from overtone.plots import _bands as bands
+from overtone.plots._labels import count, number, percent, plural
 from overtone.records import metrics
 from overtone.reports import watched
 from overtone.reports.findings import THRESHOLD, Findings, gather

@@ -9,8 +9,8 @@ from typing import Any
 import xarray as xr
 
 from overtone._utils.text import per_axis
-from overtone.plots import bands
-from overtone.plots.text import plural
+from overtone.plots import _bands as bands
+from overtone.plots._labels import plural
 from overtone.reports.blocks import Table
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")

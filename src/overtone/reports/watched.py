@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from overtone.plots import bands
-from overtone.plots.reconstruction import geometry
-from overtone.plots.text import count, number, percent
+from overtone.plots import _bands as bands
+from overtone.plots._labels import count, number, percent
+from overtone.plots._snapshots import geometry
 from overtone.records import metrics
 
 _MARGIN = "half the width of their 95 % interval"

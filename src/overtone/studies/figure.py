@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray
 
-from overtone.plots import style
+from overtone.plots import _style as style
 from overtone.studies.result import Result
 from overtone.studies.study import Axes
 

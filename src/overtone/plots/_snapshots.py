@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from overtone.errors import InputError
-from overtone.plots import text
+from overtone.plots import _labels as text
 from overtone.records import Snapshots, metrics
 from overtone.records._attributes import peak as peak_of
 
