@@ -222,7 +222,7 @@ REFUSED = {
     "pictures": ({"a": LAYER[:, :, None]}, Y, {}, "a: expected one row a sample and one column a quantity"),
     "constant target": ({"a": LAYER}, Y * 0 + 1, {}, "targets: expected targets that vary, got constant"),
     "no layer": ({}, Y, {}, "activations: expected at least one layer, got none"),
-    "other grid": ({"a": LAYER[:90]}, Y[:90], {}, r"96 rows, one a sample of the grid .96,., got 90"),
+    "other grid": ({"a": LAYER[:90]}, Y[:90], {}, r"96 rows, one per sample of the grid .96,., got 90"),
     "folds": (
         {"a": LAYER},
         Y,

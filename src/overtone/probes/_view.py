@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from overtone.probes._describe import describe_samples
 from overtone.probes._inputs import Inputs, TensorInputs
 from overtone.probes._targets import ProbeTarget
 from overtone.records import Header
-from overtone.spectra import Bands
+from overtone.spectra import Bands, BandTransform
 
 Predict = Callable[[Inputs], Tensor]
 """Evaluates the network, untouched and in chunks, and returns its outputs (M, ..., C) on the CPU."""
@@ -210,27 +210,12 @@ class MetricView(OutputView):
         return self.measure.row(outputs)
 
 
-class Transform(Protocol):
-    """From values at fixed samples to power per band; every transform of `overtone.spectra` has this form."""
-
-    @property
-    def bands(self) -> Bands:
-        """The bands, in cycles per unit of the coordinate or feature."""
-
-    def coefficients(self, values: Tensor) -> Tensor:
-        """Coefficients of (N, ..., C) values, linear in them."""
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, C) power in squared units of the value."""
-
-
 @final
 class TransformView(OutputView):
     """Targets at samples, compared with a network's outputs there band by band.
 
-    With F the transform, y the targets and h the outputs, a row holds the power of F(y - h) and, where the transform
-    has a `cross`, Re<F(h), F(y)>; where it has none that reads NaN. Both are found from the residual alone, because F
-    is linear.
+    With F the transform, y the targets and h the outputs, a row holds the power of F(y - h) and the cross power
+    Re<F(h), F(y)>. Both come from the residual alone, because F is linear.
 
     Args:
         samples: What the network is evaluated on.
@@ -248,7 +233,7 @@ class TransformView(OutputView):
         self,
         samples: Inputs | Any,
         target: ProbeTarget,
-        transform: Transform,
+        transform: BandTransform,
         *,
         name: str,
         attrs: Mapping[str, Any],
@@ -301,10 +286,8 @@ class TransformView(OutputView):
             return row | {"residual_power": np.full(tuple(self.target_power.shape), math.nan)}
         coefficients = self.transform.coefficients(residual)
         row["residual_power"] = self.transform.power(coefficients).cpu().double().numpy()
-        cross = getattr(self.transform, "cross", None)
-        if cross is not None:
-            both = cross(coefficients, self._coefficients).cpu().double()
-            row["cross_power"] = (self.target_power - both).numpy()
+        both = self.transform.cross(coefficients, self._coefficients).cpu().double()
+        row["cross_power"] = (self.target_power - both).numpy()
         return row
 
 

@@ -1,5 +1,6 @@
 """Spectra: power per band of frequency, tensor in and tensor out; knows no networks and no signals."""
 
+from overtone.spectra._band_transform import BandTransform as BandTransform
 from overtone.spectra._bands import Bands as Bands
 from overtone.spectra._grid import GridTransform as GridTransform
 from overtone.spectra._grid import axis_grid as axis_grid

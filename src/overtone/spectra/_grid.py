@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands, RadialSums
 from overtone.spectra._grid_modes import GridModes, forward
 from overtone.spectra._inputs import centred, channels_last, finite_mean
@@ -18,7 +19,7 @@ from overtone.spectra._spectrum import ROUNDING, Spectrum, check_share
 
 
 @final
-class GridTransform:
+class GridTransform(BandTransform):
     """From samples on a grid to power per radial band, built once and used for many fields.
 
     Coefficients are orthonormal and linear in the values, so those of a residual are the difference of two.
@@ -61,6 +62,46 @@ class GridTransform:
     def modes(self) -> Tensor:
         """(band,) int64 number of real modes per band; they sum to the number of samples."""
         return self._sums.modes()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples per axis."""
+        return self.lattice.shape
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance of neighbours per axis, in units of the coordinate."""
+        return self.lattice.spacing
+
+    @property
+    def mode_frequency(self) -> Tensor:
+        """(*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each coefficient, on the processor."""
+        return self.lattice.radius()
+
+    @property
+    def mode_count(self) -> Tensor:
+        """(*stored,) float64 real modes per coefficient, on the processor; they sum to the number of samples."""
+        return self.lattice.multiplicity()
+
+    @property
+    def mode_band(self) -> Tensor:
+        """(*stored,) int64 band of each coefficient, on the processor."""
+        return self.bands.index(self.mode_frequency)
+
+    def field(self, rows: Tensor) -> Tensor:
+        """Rows (samples, channels) in row-major order as (*shape, channels).
+
+        Raises:
+            InputError: If there are not as many rows as samples.
+        """
+        if len(rows) != self.lattice.samples:
+            raise InputError(
+                f"{self.lattice.samples} rows, one per sample of the grid {self.lattice.shape}",
+                f"{len(rows)}",
+                "pass the rows of all samples in row-major order",
+                "targets",
+            )
+        return rows.reshape(*self.lattice.shape, rows.shape[1])
 
     def coefficients(self, values: Tensor) -> Tensor:
         """Orthonormal coefficients of each channel.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import scipy.fft
@@ -121,6 +121,15 @@ class GridModes:
             ones[1 : (self.shape[axis] + 1) // 2] = 2
         return ones
 
+    def radius(self) -> Tensor:
+        """(*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each stored coefficient."""
+        squares = [self.frequencies(axis).square() for axis in range(len(self.shape))]
+        return _outer(squares, torch.add).sqrt()
+
+    def multiplicity(self) -> Tensor:
+        """(*stored,) float64 number of real modes per stored coefficient; they sum to the number of samples."""
+        return _outer([self.weights(axis) for axis in range(len(self.shape))], torch.mul)
+
     @property
     def _extended(self) -> list[int]:
         return [axis for axis, n in enumerate(self.shape) if n > 1]
@@ -144,6 +153,13 @@ class GridModes:
                 for axis, (n, wraps) in enumerate(zip(self.shape, self.periodic, strict=True))
             )
         )
+
+
+def _outer(columns: Sequence[Tensor], join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    total = columns[0]
+    for column in columns[1:]:
+        total = join(total.unsqueeze(-1), column)
+    return total
 
 
 def forward(field: Tensor, even: Sequence[int], around: Sequence[int]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
 from overtone.spectra._points_density import (
@@ -61,7 +62,7 @@ Domain = Box | Sequence[float] | Sequence[Sequence[float]]
 
 
 @final
-class PointsTransform:
+class PointsTransform(BandTransform):
     """From scattered samples to power per radial band, built once and used for many fields.
 
     The function is sought among the modes of the domain's box with |f| <= F, for least squares F the end of the
@@ -126,6 +127,11 @@ class PointsTransform:
         self._band = torch.where(beyond, self.bands.count, index)
 
     @property
+    def closes(self) -> bool:
+        """No: what lies beyond the bands belongs to none; `spectrum` tells it as `missing`."""
+        return False
+
+    @property
     def modes(self) -> Tensor:
         """(band,) int64 number of stored modes per band, counting k and -k."""
         return torch.bincount(self._band, minlength=self.bands.count + 1)[: self.bands.count]
@@ -155,14 +161,6 @@ class PointsTransform:
         found = self._method.coefficients(self._sampling, table.cpu() - level)
         found[self.frequency == 0] += level
         return found.to(table.device)
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 power in squared units of the value.
-
-        Args:
-            coefficients: (mode, C) from `coefficients`, or a linear combination of such.
-        """
-        return self.cross(coefficients, coefficients)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, channel) float64 Re<f, g>, the mean over the domain of the product of two fields' parts.

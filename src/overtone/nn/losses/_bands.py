@@ -11,7 +11,7 @@ from torch import Tensor
 
 from overtone import units
 from overtone.errors import InputError
-from overtone.nn.losses._spectral import Basis, SpectralLoss, present, white
+from overtone.nn.losses._spectral import GridBasis, SpectralLoss, present, white
 
 
 @final
@@ -30,12 +30,12 @@ class BandWeighted(SpectralLoss):
 
     weight: Tensor
 
-    def __init__(self, basis: Basis, weights: Tensor | Sequence[float]) -> None:
+    def __init__(self, basis: GridBasis, weights: Tensor | Sequence[float]) -> None:
         super().__init__(basis)
         given = per_band(weights, basis, "weights")
         if not bool((given.sum(0) > 0).all()):
             raise InputError("a weight above zero", "zeros alone", "weigh at least one band", "weights")
-        own = given[basis.bands.index(self.frequency)]
+        own = given[basis.mode_band]
         self.register_buffer("weight", white(own, self.modes), persistent=False)
 
     def weights(self, power: Tensor) -> Tensor:
@@ -43,16 +43,16 @@ class BandWeighted(SpectralLoss):
         return self.weight.to(power)
 
 
-def per_band(values: Tensor | Sequence[float], basis: Basis, name: str) -> Tensor:
+def per_band(values: Tensor | Sequence[float], basis: GridBasis, name: str) -> Tensor:
     """(band, 1 or channel) float64 numbers of at least zero.
 
     Raises:
         InputError: If they are not one per band, finite and at least zero.
     """
     given = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()
-    if given.ndim not in (1, 2) or given.shape[0] != basis.bands.count:
+    if given.ndim not in (1, 2) or given.shape[0] != len(basis.modes):
         raise InputError(
-            f"one of the {name} per band ({basis.bands.count}), and per channel if they differ",
+            f"one of the {name} per band ({len(basis.modes)}), and per channel if they differ",
             f"shape {tuple(given.shape)}",
             "pass (band,) or (band, channel) numbers",
             name,
@@ -92,7 +92,7 @@ class BandFollowing(SpectralLoss):
 
     def __init__(
         self,
-        basis: Basis,
+        basis: GridBasis,
         target_power: Tensor | Sequence[float],
         noise_power: Tensor | Sequence[float] | None = None,
         exponent: float = 1.0,
@@ -118,7 +118,7 @@ class BandFollowing(SpectralLoss):
             )
         self.exponent, self.memory = float(exponent), float(memory)
         self.floor = units.positive(floor, "floor")
-        self.register_buffer("band", basis.bands.index(self.frequency).flatten(), persistent=False)
+        self.register_buffer("band", basis.mode_band.flatten(), persistent=False)
         self.register_buffer("target_power", target.contiguous())
         self.register_buffer("noise_power", noise.contiguous())
         self.register_buffer("error", torch.full_like(target, math.nan).contiguous())
@@ -126,7 +126,7 @@ class BandFollowing(SpectralLoss):
     def weights(self, power: Tensor) -> Tensor:
         """(*stored, C), the weight of each mode's band."""
         channels = power.shape[-1]
-        shown = power.new_zeros(self.basis.bands.count, channels)
+        shown = power.new_zeros(len(self.basis.modes), channels)
         shown.index_add_(0, self.band, power.reshape(-1, channels) * channels)
         smooth = self._average(shown)
         least = torch.maximum(self.target_power, self.floor * self.target_power.sum(0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from typing import Protocol, final
 
 import torch
@@ -14,8 +13,11 @@ from overtone import units
 from overtone.errors import InputError
 
 
-class Modes(Protocol):
-    """The modes of a grid: how many there are and at which frequencies."""
+class GridBasis(Protocol):
+    """What losses use of an orthonormal transform on a grid: `spectra.GridTransform` is one, a graph's can be another.
+
+    It is a protocol because `nn` and `spectra` do not import each other.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -26,59 +28,23 @@ class Modes(Protocol):
         """Distance of neighbours per axis, in units of the coordinate."""
 
     @property
-    def stored(self) -> tuple[int, ...]:
-        """Shape of the stored coefficients."""
-
-    def frequencies(self, axis: int, device: torch.device | None = None) -> Tensor:
-        """(stored[axis],) frequency of each coefficient along an axis, in cycles per unit."""
-
-    def weights(self, axis: int, device: torch.device | None = None) -> Tensor:
-        """(stored[axis],) number of real modes that each coefficient stands for along an axis."""
-
-
-class Partition(Protocol):
-    """Bands of frequency."""
+    def modes(self) -> Tensor:
+        """(band,) number of modes per band."""
 
     @property
-    def count(self) -> int:
-        """Number of bands."""
-
-    def index(self, frequency: Tensor) -> Tensor:
-        """Band of each frequency."""
-
-
-class Basis(Protocol):
-    """An orthonormal transform of values on a grid that gradients pass; `spectra.GridTransform` is one."""
+    def mode_frequency(self) -> Tensor:
+        """(*stored,) float64 frequency of each coefficient, in cycles per unit."""
 
     @property
-    def lattice(self) -> Modes:
-        """The modes."""
+    def mode_count(self) -> Tensor:
+        """(*stored,) float64 number of real modes per coefficient."""
 
     @property
-    def bands(self) -> Partition:
-        """The bands."""
+    def mode_band(self) -> Tensor:
+        """(*stored,) int64 band of each coefficient."""
 
     def coefficients(self, values: Tensor) -> Tensor:
-        """Values (*shape, C) to orthonormal coefficients (*stored, C)."""
-
-
-def radial(modes: Modes) -> Tensor:
-    """(*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each coefficient, in cycles per unit."""
-    squares = [modes.frequencies(axis).double().square() for axis in range(len(modes.shape))]
-    return _outer(squares, torch.add).sqrt()
-
-
-def multiplicity(modes: Modes) -> Tensor:
-    """(*stored,) float64 number of real modes of each coefficient; they sum to the number of samples."""
-    counts = [modes.weights(axis).double() for axis in range(len(modes.shape))]
-    return _outer(counts, torch.mul)
-
-
-def _outer(columns: Sequence[Tensor], join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    total = columns[0]
-    for column in columns[1:]:
-        total = join(total.unsqueeze(-1), column)
-    return total
+        """Values (*shape, C) to orthonormal coefficients (*stored, C), which gradients pass."""
 
 
 class SpectralLoss(nn.Module, ABC):
@@ -97,11 +63,11 @@ class SpectralLoss(nn.Module, ABC):
     modes: Tensor
     frequency: Tensor
 
-    def __init__(self, basis: Basis) -> None:
+    def __init__(self, basis: GridBasis) -> None:
         super().__init__()
         self.basis = basis
-        self.register_buffer("modes", multiplicity(basis.lattice), persistent=False)
-        self.register_buffer("frequency", radial(basis.lattice), persistent=False)
+        self.register_buffer("modes", basis.mode_count, persistent=False)
+        self.register_buffer("frequency", basis.mode_frequency, persistent=False)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss.
@@ -116,7 +82,7 @@ class SpectralLoss(nn.Module, ABC):
         Raises:
             InputError: If the two differ in shape or do not hold every sample of the grid.
         """
-        shape = self.basis.lattice.shape
+        shape = self.basis.shape
         samples = math.prod(shape)
         whole = prediction.ndim >= 1 and prediction.numel() == samples * prediction.shape[-1]
         laid_out = tuple(prediction.shape[:-1]) in (tuple(shape), (samples,))
@@ -182,7 +148,7 @@ class FocalFrequency(SpectralLoss):
         InputError: If alpha is not positive and finite.
     """
 
-    def __init__(self, basis: Basis, alpha: float = 1.0) -> None:
+    def __init__(self, basis: GridBasis, alpha: float = 1.0) -> None:
         super().__init__(basis)
         self.alpha = units.positive(alpha, "alpha")
 
@@ -213,13 +179,12 @@ class Sobolev(SpectralLoss):
 
     weight: Tensor
 
-    def __init__(self, basis: Basis, s: float, unit: float | None = None) -> None:
+    def __init__(self, basis: GridBasis, s: float, unit: float | None = None) -> None:
         super().__init__(basis)
         if not math.isfinite(s):
             raise InputError("a finite order", f"{s}", "pass a number such as 1 or -1", "s")
         self.s = float(s)
-        lattice = basis.lattice
-        longest = max(n * d for n, d in zip(lattice.shape, lattice.spacing, strict=True))
+        longest = max(n * d for n, d in zip(basis.shape, basis.spacing, strict=True))
         self.unit = 1 / longest if unit is None else units.positive(unit, "unit")
         growth = (self.s * (1 + (self.frequency / self.unit).square()).log()).double()
         weight = white((growth - growth.max()).exp(), self.modes)

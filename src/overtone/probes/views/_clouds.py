@@ -14,9 +14,6 @@ from overtone.probes._view import TransformView
 from overtone.spectra import Bands
 from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
 from overtone.spectra.clouds import widths as find_widths
-from overtone.spectra.clouds._directions import DirectionalBands
-from overtone.spectra.clouds._gaussian_filter import GaussianPyramid
-from overtone.spectra.clouds._graph import GraphBandsWithResidual, PlacewiseBands
 
 
 def graph(
@@ -58,12 +55,12 @@ def graph(
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
     )
-    modes_and_rest = GraphBandsWithResidual(transform)
+    bands_and_residual = transform.with_residual()
     pictures = target.values.ndim > 2
     return TransformView(
         samples,
         target,
-        PlacewiseBands(modes_and_rest, len(target.channels)) if pictures else modes_and_rest,
+        bands_and_residual.placewise(len(target.channels)) if pictures else bands_and_residual,
         name=name,
         held_out=held_out,
         attrs={
@@ -104,15 +101,15 @@ def filters(
     values = target.values.reshape(len(target.values), -1)
     if widths is None:
         widths = find_widths(rows, values)
-    ladder = GaussianPyramid(GaussianFilter(rows, widths), rows)
+    pyramid = GaussianFilter(rows, widths).pyramid()
     return TransformView(
         samples,
         target,
-        ladder,
+        pyramid,
         name=name,
         held_out=held_out,
         attrs={
-            "estimator": f"filters: widths {', '.join(f'{w:.4g}' for w in ladder.widths)}",
+            "estimator": f"filters: widths {', '.join(f'{w:.4g}' for w in pyramid.widths)}",
             "frequency_unit": "cycles per unit of the features",
             "kind": "cloud",
         },
@@ -153,7 +150,7 @@ def directions(
     return TransformView(
         samples,
         as_target(targets, classes),
-        DirectionalBands(transform),
+        transform.bands_along(),
         name=name,
         held_out=held_out,
         attrs={

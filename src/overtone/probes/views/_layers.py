@@ -15,8 +15,8 @@ from overtone.probes._grid_measurement import GridMeasurement
 from overtone.probes._inputs import Inputs, RoundingCollisions, named_tensors
 from overtone.probes._view import Metric, MetricView, Row, TransformView
 from overtone.probes.views._grid import GridView
-from overtone.spectra import Bands
-from overtone.spectra.linear_readout import BandTransform, Folds, Full, Projected, Reader
+from overtone.spectra import Bands, BandTransform
+from overtone.spectra.linear_readout import Folds, Full, Projected, Reader
 
 
 @final

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
 from overtone.spectra._points_modes import adjoint
@@ -119,6 +120,14 @@ class DirectionTransform:
         square = coefficients.abs().square()
         return torch.cat([square[:, :1], 2 * square[:, 1:]], 1)
 
+    def bands_along(self, direction: int = 0) -> DirectionalBands:
+        """One band per harmonic along one of the directions, as a transform.
+
+        Args:
+            direction: Number of the direction.
+        """
+        return DirectionalBands(self, direction)
+
     def floor(self, values: Tensor | ArrayLike) -> Tensor:
         """(C,) float64 power that a frequency without any of its own shows: 2 mean(y^2) / N."""
         field = rows(values, "values", len(self._turns))
@@ -136,30 +145,32 @@ def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 @final
-class DirectionalBands:
-    """The first direction of a `DirectionTransform`; band k is half a harmonic wide to both sides of f_k.
+class DirectionalBands(BandTransform):
+    """One direction of a `DirectionTransform`; band k is half a harmonic wide to both sides of f_k.
 
     Args:
-        transform: For the samples.
+        transform: The transform of the samples.
+        direction: Number of the direction.
 
     Attributes:
         bands: The bands.
     """
 
-    def __init__(self, transform: DirectionTransform) -> None:
-        self._transform = transform
-        first, count = float(transform.frequency[0, 1]), transform.frequency.shape[1]
+    def __init__(self, transform: DirectionTransform, direction: int = 0) -> None:
+        self._transform, self._direction = transform, direction
+        first, count = float(transform.frequency[direction, 1]), transform.frequency.shape[1]
         self.bands = Bands((0.0, *((k + 0.5) * first for k in range(count))))
+
+    @property
+    def closes(self) -> bool:
+        """No: samples that are not evenly spread along the direction leave the harmonics not orthogonal."""
+        return False
 
     def coefficients(self, values: Tensor) -> Tensor:
         """(band, C) complex128, linear in (N, C) values."""
-        return self._transform.coefficients(values)[0]
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, C) float64, A^2 / 2 for a harmonic of amplitude A along the direction."""
-        return self.cross(coefficients, coefficients)
+        return self._transform.coefficients(values)[self._direction]
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, C) float64 Re<f, g>: F_0 G_0 and 2 Re F_k conj(G_k)."""
+        """(band, channel) float64 Re<f, g>: F_0 G_0 and 2 Re F_k conj(G_k); the power of A cos is A^2 / 2."""
         product = (coefficients * other.conj()).real
         return torch.cat([product[:1], 2 * product[1:]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 from numpy.typing import ArrayLike
@@ -15,6 +15,7 @@ from torch import Tensor
 from overtone._utils.seeding import generator
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
 from overtone.spectra.clouds._kernel_sums import Exact, KernelSums, NearFar, gaussian_average
@@ -140,6 +141,20 @@ class GaussianFilter:
         small = len(self._coords) <= _EXACT_ROWS
         self._sums = sums or (Exact(memory) if small else NearFar(memory=memory))
         self._memory = memory
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self._coords)
+
+    @property
+    def radius(self) -> float:
+        """Largest distance of a sample from the mean of all, in units of the features."""
+        return float(self._coords.norm(dim=1).max())
+
+    def pyramid(self) -> GaussianPyramid:
+        """The bands between these filters' widths, as a transform."""
+        return GaussianPyramid(self)
 
     def split(self, values: Tensor | ArrayLike) -> Split:
         """The low and high part of values, linear in them.
@@ -278,7 +293,7 @@ _KEPT_ROWS = 2048
 
 
 @final
-class GaussianPyramid:
+class GaussianPyramid(BandTransform):
     """Parts of a field between Gaussian filters of descending width.
 
     y = mean + L_1 y + (L_2 - L_1) y + ... + (1 - L_n) y with L_i the low part of width i without the mean. Power is
@@ -287,28 +302,31 @@ class GaussianPyramid:
     the first ends at half the lowest edge or at one cycle over the samples' spread, whichever is less.
 
     Args:
-        filters: For the samples.
-        features: (N, d) the same rows.
+        filters: The filters of the samples.
 
     Attributes:
         bands: n + 2 bands.
         widths: Descending.
     """
 
-    def __init__(self, filters: GaussianFilter, features: Tensor | Any) -> None:
+    def __init__(self, filters: GaussianFilter) -> None:
         self._filters = filters
         descending = filters.widths.argsort(descending=True)
         self._order = descending
         self.widths: list[float] = filters.widths[descending].tolist()
-        rows = as_tensor(features)
         cuts = [1 / (2 * math.pi * width) for width in self.widths]
-        spread = 2 * float((rows - rows.mean(0)).norm(dim=1).max())
+        spread = 2 * filters.radius
         self.bands = Bands((0.0, min(1 / spread, cuts[0] / 2), *cuts, 2 * cuts[-1]))
         self._matrices = None
-        if len(rows) <= _KEPT_ROWS:
-            self._matrices = filters.split(torch.eye(len(rows), dtype=torch.float64, device="cpu")).low[
+        if filters.samples <= _KEPT_ROWS:
+            self._matrices = filters.split(torch.eye(filters.samples, dtype=torch.float64, device="cpu")).low[
                 descending
             ]
+
+    @property
+    def closes(self) -> bool:
+        """No: the parts add up to the field, but they are not orthogonal."""
+        return False
 
     def coefficients(self, values: Tensor) -> Tensor:
         """(band, N, C) float64 parts, linear in (N, C) values; their sum is the field."""
@@ -320,7 +338,7 @@ class GaussianPyramid:
         return torch.cat([mean.expand_as(field)[None], steps])
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, C) float64 mean square of each part."""
+        """(band, channel) float64 mean square of each part."""
         return coefficients.square().mean(1)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:

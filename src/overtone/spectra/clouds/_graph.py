@@ -15,6 +15,7 @@ from torch import Tensor
 
 from overtone._utils.seeding import generator
 from overtone.errors import InputError, RunError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
 from overtone.spectra._spectrum import Spectrum
@@ -84,7 +85,7 @@ _STILL = 1e-8
 
 
 @final
-class GraphTransform:
+class GraphTransform(BandTransform):
     """The slowest modes of the neighbour graph, built once and used for many fields.
 
     Rows are joined to their nearest neighbours with weights exp(-d^2 / (s_i s_j)), s_i the distance of row i's
@@ -150,6 +151,15 @@ class GraphTransform:
         self._band = torch.where(beyond, self.bands.count, index_of)
         self._name = f"graph: {modes} modes, {neighbours} neighbours"
 
+    @property
+    def closes(self) -> bool:
+        """No: modes beyond those computed belong to no band; `with_residual` has one for them."""
+        return False
+
+    def with_residual(self) -> GraphBandsWithResidual:
+        """These bands, and one more for all that the computed modes do not hold."""
+        return GraphBandsWithResidual(self)
+
     def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
         """(mode, C) float64 coefficients, linear in the values; squared they sum to the mean square of the modes.
 
@@ -161,10 +171,6 @@ class GraphTransform:
         """
         field = rows(values, "values", len(self.vectors)).to(self.vectors.device)
         return self.vectors.T @ field / math.sqrt(len(field))
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 power in squared units of the value."""
-        return self.cross(coefficients, coefficients)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, channel) float64 mean over the samples of the product of two fields' parts in each band."""
@@ -248,7 +254,7 @@ def _bands(frequency: np.ndarray, count: int = 16) -> Bands:
 
 
 @final
-class GraphBandsWithResidual:
+class GraphBandsWithResidual(BandTransform):
     """The bands of a `GraphTransform`, then one for what lies beyond its modes.
 
     With V the modes, y - V V^T y is what they miss of a field y. The last band holds its mean square and the modes
@@ -283,36 +289,3 @@ class GraphBandsWithResidual:
         inside = self._modes.cross(*(c[: len(self._modes.frequency)] for c in (coefficients, other)))
         rest = (coefficients * other).sum(0, keepdim=True) - inside.sum(0, keepdim=True)
         return torch.cat([inside, rest])
-
-
-@final
-class PlacewiseBands:
-    """A transform of (N, C) values, applied to each place of values (N, ..., C).
-
-    Args:
-        transform: For the samples.
-        channels: C.
-    """
-
-    def __init__(self, transform: GraphBandsWithResidual, channels: int) -> None:
-        self._transform, self._channels = transform, channels
-
-    @property
-    def bands(self) -> Bands:
-        """Those of the transform."""
-        return self._transform.bands
-
-    def coefficients(self, values: Tensor) -> Tensor:
-        """Coefficients of each place and channel, linear in (N, ..., C) values."""
-        return self._transform.coefficients(values.flatten(1))
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, C) float64 power, the mean over the places."""
-        return self._mean(self._transform.power(coefficients))
-
-    def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, C) float64 mean product of two fields' parts in each band, the mean over the places."""
-        return self._mean(self._transform.cross(coefficients, other))
-
-    def _mean(self, found: Tensor) -> Tensor:
-        return found.reshape(len(found), -1, self._channels).mean(1)

@@ -1,6 +1,5 @@
 """Layers: which frequencies of the targets a linear read-out finds in each layer's activations."""
 
-from overtone.spectra.linear_readout._readout import BandTransform as BandTransform
 from overtone.spectra.linear_readout._readout import Reader as Reader
 from overtone.spectra.linear_readout._readout import ReadOut as ReadOut
 from overtone.spectra.linear_readout._readout import read_out as read_out

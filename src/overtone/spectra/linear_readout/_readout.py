@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import final
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
-from overtone.spectra._grid import GridTransform
 from overtone.spectra._inputs import rows
 from overtone.spectra.linear_readout._ridge import Folds, Projected, Width, ridge
-from overtone.spectra.sequence import SequenceTransform
 
-
-class BandTransform(Protocol):
-    """What takes samples to power per band: on a grid, scattered, on a graph, in sequences."""
-
-    @property
-    def bands(self) -> Bands:
-        """The bands."""
-
-    def coefficients(self, values: Tensor) -> Tensor:
-        """Coefficients, linear in the values."""
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) power."""
+_PROJECTED = Projected()
+_FOLDS = Folds()
 
 
 @final
@@ -59,7 +47,7 @@ class Reader:
         self.count = len(self._targets)
         self._transform, self._width = transform, width
         self._fold = folds.members(self.count).to(self._targets.device)
-        self.target_power = transform.power(transform.coefficients(_field(self._targets, transform)))
+        self.target_power = transform.power(transform.coefficients(transform.field(self._targets)))
 
     def read(self, layer: Tensor) -> tuple[Tensor, int, list[float]]:
         """Power of targets less read-out; of a layer that does not vary, the read-out is the targets' mean.
@@ -82,41 +70,8 @@ class Reader:
             used = reduced.shape[1]
             chosen.append(fit.penalty)
         transform = self._transform
-        power = transform.power(transform.coefficients(_field(targets - found, transform)))
+        power = transform.power(transform.coefficients(transform.field(targets - found)))
         return power, used, chosen
-
-
-def _field(values: Tensor, transform: BandTransform) -> Tensor:
-    """Rows in the shape that the transform takes.
-
-    Raises:
-        InputError: If they are not as many as its samples.
-    """
-    if isinstance(transform, GridTransform):
-        shape: tuple[int, ...] = transform.lattice.shape
-        if len(values) != transform.lattice.samples:
-            raise InputError(
-                f"{transform.lattice.samples} rows, one a sample of the grid {shape}",
-                f"{len(values)}",
-                "pass the activations of all samples in row-major order",
-                "targets",
-            )
-    elif isinstance(transform, SequenceTransform):
-        shape = (-1, transform.steps)
-        if len(values) % transform.steps:
-            raise InputError(
-                f"whole sequences of {transform.steps} rows",
-                f"{len(values)} rows",
-                "pass the activations of all steps, sequence after sequence",
-                "targets",
-            )
-    else:
-        return values
-    return values.reshape(*shape, values.shape[1])
-
-
-_PROJECTED = Projected()
-_FOLDS = Folds()
 
 
 @final
@@ -180,8 +135,7 @@ def read_out(
         activations: Name to (N, features) activations of all samples, in the transform's order: row-major on a grid,
             sequence after sequence.
         targets: (N, C) what to read out, such as the signal or the network's own outputs.
-        transform: `GridTransform`, `SequenceTransform`, `PointsTransform`, `GraphTransform`, or any with `bands`,
-            `coefficients` and `power`.
+        transform: Any `BandTransform` of the samples.
         width: How many features each read-out sees, and which.
         folds: Which samples it is fitted to.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid_modes import GridModes, forward
 from overtone.spectra._outputs import Outputs
@@ -22,7 +23,7 @@ _ENTRIES = 1 << 20
 
 
 @final
-class PathTransform:
+class PathTransform(BandTransform):
     """From outputs at evenly spaced positions of paths to power per band; see `spectrum` for definition and bias.
 
     Coefficients are linear in the outputs; power and cross power are means over the paths.
@@ -95,10 +96,6 @@ class PathTransform:
             modes[:, 0] += mean[:, 0] * math.sqrt(n)
             parts.append(modes * scale)
         return torch.cat(parts)
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, C) float64 power, mean over the paths, in squared units of the outputs."""
-        return self.cross(coefficients, coefficients)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, C) float64 Re<f, g> of two sets of outputs, mean over the paths."""

@@ -22,6 +22,11 @@ from overtone.spectra._grid_modes import GridModes, forward
 class TemporalEstimator(ABC):
     """A linear map from sequences to coefficients at known frequencies."""
 
+    @property
+    def closes(self) -> bool:
+        """Whether all steps count equally, so that power sums to the mean square and not to a weighted one."""
+        return True
+
     @abstractmethod
     def check(self, steps: int) -> None:
         """Refuse sequences that are too short.
@@ -132,6 +137,11 @@ class Multitaper(TemporalEstimator):
         """Number of tapers."""
         return self.tapers or max(1, int(2 * self.time_bandwidth) - 1)
 
+    @property
+    def closes(self) -> bool:
+        """No: the window counts the middle more than the ends."""
+        return False
+
     def check(self, steps: int) -> None:
         """Refuse sequences in which a harmonic would cover all frequencies, and impossible tapers."""
         if self.time_bandwidth < 1 or self.tapers < 0:
@@ -182,6 +192,11 @@ class Welch(TemporalEstimator):
     """
 
     segment: int
+
+    @property
+    def closes(self) -> bool:
+        """No: the window counts the middle more than the ends."""
+        return False
 
     def check(self, steps: int) -> None:
         """Refuse segments below 4 steps or longer than the sequences."""

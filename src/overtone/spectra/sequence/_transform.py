@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid import covering
 from overtone.spectra._inputs import channels_last
@@ -75,7 +76,7 @@ _EVEN = EvenExtension()
 
 
 @final
-class SequenceTransform:
+class SequenceTransform(BandTransform):
     """From sequences to power per band of temporal frequency, built once and used for many batches.
 
     Each sequence and channel is taken to frequency by itself, its mean apart; power and cross power are means over
@@ -121,6 +122,26 @@ class SequenceTransform:
         self._band = self.bands.index(frequency).to(device)
 
     @property
+    def closes(self) -> bool:
+        """Whether the estimator weighs all steps equally."""
+        return self.estimator.closes
+
+    def field(self, rows: Tensor) -> Tensor:
+        """Rows (sequences x steps, channels), sequence after sequence, as (sequences, steps, channels).
+
+        Raises:
+            InputError: If they are no whole sequences.
+        """
+        if len(rows) % self.steps:
+            raise InputError(
+                f"whole sequences of {self.steps} rows",
+                f"{len(rows)} rows",
+                "pass the rows of all steps, sequence after sequence",
+                "targets",
+            )
+        return rows.reshape(-1, self.steps, rows.shape[1])
+
+    @property
     def resolution(self) -> float:
         """Width of what one harmonic becomes, in cycles per unit of time; finer bands share its power."""
         return self.estimator.resolution(self.steps) * self.rate
@@ -147,14 +168,6 @@ class SequenceTransform:
         mean = field.mean(1, keepdim=True)
         modes = self.estimator.coefficients(field - mean)
         return torch.cat([mean.to(modes.dtype), modes], dim=1)
-
-    def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 power, mean over the sequences, in squared units of the value.
-
-        Args:
-            coefficients: (N, M, C) from `coefficients`, or a linear combination of such.
-        """
-        return self.cross(coefficients, coefficients)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, channel) float64 Re<f, g> of two batches, mean over the sequences.
