@@ -10,7 +10,7 @@ import skimage.data
 import skimage.transform
 
 import overtone as ot
-from overtone.fitting.arguments import hold_out
+from overtone.fitting._prepare import hold_out
 from overtone.planning import Budget, choose
 
 SIDES = {256: math.nan, 512: 30.0, 1024: math.nan, 2048: 120.0}

@@ -19,8 +19,8 @@ from torch import Tensor
 
 import overtone as ot
 from overtone._training import TrainingConfig, train
-from overtone.fitting.network import build
-from overtone.fitting.plan import plan_watching
+from overtone.fitting._monitor import plan_watching
+from overtone.fitting._prepare import build
 from overtone.nn import ModelConfig
 from overtone.planning import measure_noise
 from overtone.probes import LogSchedule, Probe

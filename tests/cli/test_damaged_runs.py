@@ -116,7 +116,7 @@ def test_every_bit_of_a_checkpoint_and_of_a_network_kept_is_noticed_or_harmless(
 
 def _open(file):
     from overtone._training import Checkpoint
-    from overtone._training.tensors import UNREADABLE, DamagedError, read
+    from overtone._training._checkpoint import UNREADABLE, DamagedError, read
 
     if file.name.startswith("checkpoint"):
         Checkpoint.load(file)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import overtone.cli
-from overtone.cli import interrupts
+from overtone.cli import _interrupts as interrupts
 from tests.cli.calling import TINY
 
 

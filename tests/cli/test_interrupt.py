@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from overtone import records
-from overtone._training import loop
+from overtone._training import _loop as loop
 from overtone.errors import InputError
 from tests.cli.calling import TINY
 from tests.cli.test_fit import same_record, same_weights

@@ -8,7 +8,7 @@ import torch
 
 import overtone as ot
 from overtone import comparing, planning, signals
-from overtone.fitting.predict import predict
+from overtone.fitting._predict import predict
 from tests.signals.refusals import refusal
 
 DOORS = {

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from overtone._training import TrainingConfig, make_optimizer
-from overtone.cli.fit import ENCODINGS
+from overtone.cli._fit import ENCODINGS
 from overtone.errors import InputError
-from overtone.fitting.network import build
+from overtone.fitting._prepare import build
 from overtone.nn import Activation, EncodingKind, ModelConfig, build_encoding, encodings
 from overtone.nn.activations import Reaching, build_activation
 from overtone.signals import array

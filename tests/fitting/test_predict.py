@@ -10,7 +10,7 @@ import torch
 
 from overtone._training import Optimizer
 from overtone.fitting import fit
-from overtone.fitting.predict import OUTPUTS, learning_steps, predict, window
+from overtone.fitting._predict import OUTPUTS, learning_steps, predict, window
 from overtone.signals import Signal, array
 
 
@@ -62,7 +62,7 @@ def test_a_large_signal_is_predicted_on_a_window_in_its_middle() -> None:
 
 
 def test_a_window_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("overtone.fitting.predict.OUTPUTS", 48)
+    monkeypatch.setattr("overtone.fitting._predict.OUTPUTS", 48)
     found = predict(wave(), **FLAGS)
     assert found.part.geometry.shape == (48,)
     assert any("on a window of 48 of the 64 samples" in sentence for sentence in found.sentences)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from overtone.fitting.progress import FitProgress
+from overtone.fitting._progress import FitProgress
 
 
 def test_what_was_learned_and_lost_again_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ import torch
 
 import overtone as ot
 from overtone import planning, records, signals
-from overtone.fitting import predict as predicting
-from overtone.fitting.plan import WatchPlan
+from overtone.fitting import _predict as predicting
+from overtone.fitting._monitor import WatchPlan
 from overtone.probes import Spread, Window
 
 N = 96
@@ -66,7 +66,7 @@ def test_what_hardly_varies_is_planned_scanned_and_fitted(name):
 
 def test_a_flat_middle_does_not_end_a_run():
     """Waves at the rim: the run ends where it would had the whole picture been watched, and speaks of the waves."""
-    fit = importlib.import_module("overtone.fitting.fit")
+    fit = importlib.import_module("overtone.fitting._fit")
     signal, usual = signals.array(FRAME), fit.plan_watching
     psnr = {}
     for name, window in (("spread", Spread(2048)), ("whole", Window.whole(signal.geometry))):

@@ -10,7 +10,7 @@ import pytest
 
 import overtone as ot
 from overtone.errors import OvertoneError
-from overtone.fitting.predict import predict
+from overtone.fitting._predict import predict
 from tests.damage import some
 
 NUMBERS = (0, -1, -0.0, 1e-300, 1e300, 2**63, 2**64, 10**400, math.nan, math.inf, -math.inf)
@@ -69,7 +69,7 @@ def calls():
 @pytest.fixture
 def short(monkeypatch):
     """No training of more than twenty steps."""
-    from overtone._training import loop
+    from overtone._training import _loop as loop
 
     ending = loop._ending
 

@@ -14,7 +14,7 @@ import overtone as ot
 from overtone import reports as report
 from overtone import signals
 from overtone.errors import InputError
-from overtone.fitting.plan import WatchPlan
+from overtone.fitting._monitor import WatchPlan
 from overtone.probes import Probe, Spread, Window, views
 from overtone.probes._spread_sampling import Tiles, draw_single_samples, inclusion_probabilities
 from overtone.probes.views._grid import make_measurement

@@ -16,8 +16,8 @@ import torch
 import overtone as ot
 from overtone import reports as report
 from overtone import signals
-from overtone.cli.fit import document, text
-from overtone.cli.output import finite
+from overtone.cli._fit import document, text
+from overtone.cli._output import finite
 from overtone.fitting import Run
 from overtone.records import load
 from tests.reports.words import differing, page_text, told, told_in_json, united

@@ -1,8 +1,8 @@
 """The one plain loop that every network and signal goes through: optimizers, budgets, checkpoints, resume."""
 
 from overtone._config import Decay, Optimizer, Precision, TrainingConfig
-from overtone._training.checkpoint import Checkpoint
-from overtone._training.loop import Ending, Outcome, make_optimizer, train
+from overtone._training._checkpoint import Checkpoint
+from overtone._training._loop import Ending, Outcome, make_optimizer, train
 
 __all__ = [
     "Checkpoint",

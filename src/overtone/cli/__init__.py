@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from overtone.cli.interrupts import insisting
+from overtone.cli._interrupts import insisting
 
 __all__ = ["main"]
 

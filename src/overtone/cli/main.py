@@ -12,14 +12,14 @@ from collections.abc import Sequence
 import click
 
 import overtone
-from overtone.cli.compare import compare
-from overtone.cli.fit import fit
-from overtone.cli.predict import predict
-from overtone.cli.report import report
-from overtone.cli.scan import scan
-from overtone.cli.study import study
-from overtone.cli.usage import in_flags, wrong_usage
-from overtone.cli.verb import examples
+from overtone.cli._compare import compare
+from overtone.cli._fit import fit
+from overtone.cli._options import examples
+from overtone.cli._predict import predict
+from overtone.cli._report import report
+from overtone.cli._scan import scan
+from overtone.cli._study import study
+from overtone.cli._usage import in_flags, wrong_usage
 from overtone.errors import InputError, OvertoneError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130

@@ -17,7 +17,7 @@ from overtone.baselines import BandLimited, Baseline, Cubic, Linear, Mean, Smoot
 from overtone.comparing._best import Best
 from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
 from overtone.errors import InputError
-from overtone.fitting.network import build
+from overtone.fitting._prepare import build
 from overtone.nn import Activation, EncodingKind, Field, ModelConfig
 from overtone.planning import Budget, measure_noise
 from overtone.planning._run_size import LEARNING_RATE

@@ -33,7 +33,7 @@ from overtone.comparing._statistics import (
 from overtone.comparing._task import LEAST_STEPS, USUAL_BUDGET, ComparisonTask, SizeLimits, described, within
 from overtone.comparing._worker import prediction_path
 from overtone.errors import InputError, RunError
-from overtone.fitting.arguments import find_device, hold_out
+from overtone.fitting._prepare import find_device, hold_out
 from overtone.planning import Budget
 from overtone.signals import Signal, require_grid
 

@@ -14,7 +14,7 @@ from overtone.comparing._candidates import NetworkCandidate, all_candidates
 from overtone.comparing._directory import PREDICTIONS, PROBLEM, stored_size_limits
 from overtone.comparing._task import ComparisonTask, SizeLimits
 from overtone.errors import RunError
-from overtone.fitting.arguments import find_device
+from overtone.fitting._prepare import find_device
 from overtone.planning import Budget
 
 

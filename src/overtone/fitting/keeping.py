@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from safetensors import SafetensorError
 from torch import nn
 
-from overtone._training.tensors import UNREADABLE, DamagedError, read, write
+from overtone._training._checkpoint import UNREADABLE, DamagedError, read, write
 from overtone.early_stopping import StoppingRule
 from overtone.early_stopping._monitor import Row, record_rows
 from overtone.errors import InputError, RunError

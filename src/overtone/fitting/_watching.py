@@ -13,7 +13,7 @@ import torch
 from overtone._state import evaluation_mode
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.fitting.plan import WatchPlan
+from overtone.fitting._monitor import WatchPlan
 from overtone.nn import Field
 from overtone.planning import measure_noise
 from overtone.probes import Probe, View, views

@@ -19,10 +19,8 @@ from overtone._training import Decay, Optimizer, TrainingConfig, make_optimizer
 from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
-from overtone.fitting.arguments import find_device, hold_out
-from overtone.fitting.extent import Wishes, extent
-from overtone.fitting.network import build
-from overtone.fitting.plan import expected_steps
+from overtone.fitting._monitor import expected_steps
+from overtone.fitting._prepare import Wishes, build, extent, find_device, hold_out
 from overtone.nn import Activation
 from overtone.planning import measure_noise
 from overtone.probes import Window

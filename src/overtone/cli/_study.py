@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overtone.cli.options import as_json as json_flag
-from overtone.cli.options import chain
-from overtone.cli.output import print_json
-from overtone.cli.text import facts, paragraph
-from overtone.cli.verb import Verb, examples, flag
+from overtone.cli._options import Verb, chain, examples, flag
+from overtone.cli._options import as_json as json_flag
+from overtone.cli._output import facts, paragraph, print_json
 from overtone.errors import InputError, RunError
 
 if TYPE_CHECKING:

@@ -3,25 +3,97 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import FrameType, TracebackType
 
 import torch
 from torch import Tensor
 
 from overtone._config._training import Optimizer, TrainingConfig
-from overtone._training.batches import Batches
-from overtone._training.checkpoint import Checkpoint
-from overtone._training.interrupt import Interrupt
+from overtone._training._checkpoint import Checkpoint
 from overtone._utils.seeding import derive
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.nn import Field, parameter_groups
 from overtone.signals import Geometry, Signal
+
+
+class Batches:
+    """Normalised coordinates-and-values batches of a signal's training samples, on one device.
+
+    Args:
+        signal: What is learned; values are normalised by its own map.
+        batch: Samples per step. With as many as there are, every step gets all, in order; otherwise samples are drawn
+            uniformly with replacement.
+        device: Where the batches are wanted.
+        seed: Seeds the draws.
+    """
+
+    def __init__(self, signal: Signal[Geometry], batch: int, device: torch.device, seed: int) -> None:
+        self._places = signal.geometry
+        self._index = signal.train_index.to(device)
+        self._values = signal.values.to(device)
+        self._normalise = signal.normalisation.apply
+        self._size = batch
+        self.generator = torch.Generator(device=device)
+        self.generator.manual_seed(derive(seed, "training", "batches"))
+        self._fixed = self._gather(self._index) if batch >= self._index.numel() else None
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """The next batch: (B, d) float64 physical coordinates and (B, C) float32 normalised values."""
+        if self._fixed is not None:
+            return self._fixed
+        device = self._index.device
+        pick = torch.randint(self._index.numel(), (self._size,), generator=self.generator, device=device)
+        return self._gather(self._index[pick])
+
+    def _gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        return self._places.coords(index), self._normalise(self._values[index]).float()
+
+
+class Interrupt:
+    """While entered, the first SIGINT or SIGTERM sets `requested`; a second SIGINT interrupts at once.
+
+    A request that came too late to be looked at is handed on when this is left.
+
+    Signals can only be caught in the main thread; elsewhere nothing is changed.
+
+    Attributes:
+        requested: Whether somebody wants to stop.
+        heeded: Set by whoever stopped for that reason.
+    """
+
+    def __init__(self) -> None:
+        self.requested = self.heeded = False
+        self._number: int | None = None
+        self._previous: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        if self._number is not None and not self.heeded and error is None:
+            signal.raise_signal(self._number)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested, self._number = True, number
+
 
 CHECKPOINT_SECONDS = 30.0
 """Wall-clock time between checkpoints."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from overtone.cli.options import as_json as json_flag
-from overtone.cli.output import print_json
-from overtone.cli.verb import Verb, examples, flag
+from overtone.cli._options import Verb, examples, flag
+from overtone.cli._options import as_json as json_flag
+from overtone.cli._output import print_json
 from overtone.errors import InputError, RunError
 
 

@@ -2,23 +2,65 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from overtone._utils.text import per_axis
-from overtone.cli.bars import bars
-from overtone.cli.options import as_flags, chain, common, reading, reading_arguments
-from overtone.cli.output import print_json
-from overtone.cli.source import read_source
-from overtone.cli.text import count, facts
-from overtone.cli.verb import Verb, examples, flag
+from overtone.cli._options import Verb, as_flags, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._output import count, facts, print_json
+from overtone.cli._source import read_source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from overtone.planning import Plan, Scan
+
+
+ROWS, LENGTH, DECADES = 16, 36, 6
+SIGNAL, NOISE = "#", "~"
+
+
+def bars(found: Scan) -> list[str]:
+    """At most 16 bars over the bands that are not the mean, and the line that explains them.
+
+    A bar's length is 1 + log10(share) / 6 of the full one: all of the power is the full length, a millionth is none.
+
+    Args:
+        found: The scan.
+    """
+    from overtone.spectra import NoiseVerdict
+
+    bands = found.spectrum.bands
+    power = found.spectrum.power.sum(1)[1:].tolist()
+    noise = found.noise.power.sum(1)[1:].tolist()
+    known = found.noise.verdict is NoiseVerdict.NOISE
+    low, high = bands.low[1:], bands.high[1:]
+    total = sum(power) or 1.0
+    step = max(1, -(-len(power) // ROWS))
+    rows, drowned = [], False
+    for begin in range(0, len(power), step):
+        end = min(begin + step, len(power))
+        here = sum(power[begin:end])
+        mostly_noise = known and 2 * sum(noise[begin:end]) > here
+        drowned |= mostly_noise
+        bar = (NOISE if mostly_noise else SIGNAL) * _length(here / total)
+        rows.append(f"{low[begin]:>9.3g} - {high[end - 1]:<9.3g} {bar:<{LENGTH}} {_percent(here / total):>9}")
+    head = f"{'frequency':^21} {'power outside the mean, on a log scale':<{LENGTH}}"
+    legend = (
+        f"{LENGTH // DECADES} {SIGNAL} more are ten times the power." + f" {NOISE} is mostly noise." * drowned
+    )
+    return [head, *rows, f"{'':21} {legend}"]
+
+
+def _length(share: float) -> int:
+    return 0 if share <= 0 else max(0, round(LENGTH * (1 + math.log10(share) / DECADES)))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share >= 1e-6 else "< 0.0001 %"
 
 
 @click.command(
@@ -49,7 +91,7 @@ def scan(
     SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series (.csv)
     or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
     """
-    from overtone.fitting.arguments import find_device, hold_out
+    from overtone.fitting._prepare import find_device, hold_out
     from overtone.planning import Budget, choose
     from overtone.planning import scan as measure
 

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import per_axis
-from overtone.cli.fit import network, training
-from overtone.cli.options import chain, common, reading, reading_arguments
-from overtone.cli.output import print_json
-from overtone.cli.source import read_source
-from overtone.cli.text import facts, paragraph
-from overtone.cli.verb import Verb, examples, flag
+from overtone.cli._fit import network, training
+from overtone.cli._options import Verb, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._output import facts, paragraph, print_json
+from overtone.cli._source import read_source
 
 if TYPE_CHECKING:
     import xarray
     from plotly.graph_objects import Figure
 
-    from overtone.fitting.predict import Forecast
+    from overtone.fitting._predict import Forecast
 
 WITHOUT_EFFECT = ("precision", "compile", "stop")
 """Flags of `fit` that change how fast or how long it trains, not what it learns when; taken so that command lines can
@@ -67,7 +65,7 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
     Takes the flags of fit. A copy of the network is trained for a twentieth of the steps; the rest is arithmetic. A
     large SOURCE is predicted on a window, in its middle unless hardly anything varies there.
     """
-    from overtone.fitting.predict import predict as foretell
+    from overtone.fitting._predict import predict as foretell
 
     for name in WITHOUT_EFFECT:
         options.pop(name)
@@ -84,7 +82,7 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
 
 def document(found: Forecast) -> dict[str, Any]:
     """The JSON document of a prediction; frequencies in cycles per unit, per axis where a list."""
-    from overtone.fitting.predict import learning_steps
+    from overtone.fitting._predict import learning_steps
 
     limit = found.prediction.holds_until if found.agreement is None else found.agreement.limit
     scatter, cost = found.prediction.scatter, found.prediction.cost
@@ -130,7 +128,7 @@ def text(found: Forecast) -> str:
 
 def _learning(found: Forecast) -> str:
     """Learning steps of every band, in ascending order."""
-    from overtone.fitting.predict import learning_steps
+    from overtone.fitting._predict import learning_steps
     from overtone.records import metrics
 
     unit = found.record.attrs["frequency_unit"]

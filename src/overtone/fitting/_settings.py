@@ -11,7 +11,7 @@ from overtone._config import EncodingKind, ModelConfig
 from overtone._training import Decay, Optimizer, Precision, TrainingConfig
 from overtone._utils.enums import member
 from overtone.errors import InputError
-from overtone.fitting.plan import WatchPlan
+from overtone.fitting._monitor import WatchPlan
 from overtone.nn import Activation
 
 LARGEST = (1 << 53) - 1

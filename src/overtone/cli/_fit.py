@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import decibels, number, per_axis
-from overtone.cli import resume as resuming
-from overtone.cli.options import Numbers, chain, common, reading, reading_arguments
-from overtone.cli.output import print_json
-from overtone.cli.source import read_samples
-from overtone.cli.text import count, facts, paragraph
-from overtone.cli.verb import Verb, examples, flag
+from overtone.cli import _resume as resuming
+from overtone.cli._options import Numbers, Verb, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._output import count, facts, paragraph, print_json
+from overtone.cli._source import read_samples
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
@@ -245,7 +243,7 @@ def fit(
     Ctrl-C stops after the current step and keeps what there is; --resume goes on.
     """
     from overtone.fitting import fit as run_fit
-    from overtone.fitting.directory import RunDirectory
+    from overtone.fitting._run_directory import RunDirectory
 
     how = reading_arguments(options)
     if inputs is not None:

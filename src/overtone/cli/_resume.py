@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from overtone.cli.options import READING, Numbers
+from overtone.cli._options import READING, Numbers
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
-    from overtone.fitting.settings import Fields, RunSettings
+    from overtone.fitting._settings import Fields, RunSettings
 
 BUDGET = ("steps", "seconds", "time")
 """What may differ from the run that is resumed."""
@@ -30,7 +30,7 @@ def origin(context: click.Context, settings: RunSettings, source: str | None, wh
         InputError: If the run began in Python, where samples have no file, and no SOURCE is given; or if what is noted
             of the file is damaged.
     """
-    from overtone.fitting.settings import Fields
+    from overtone.fitting._settings import Fields
 
     if settings.source is not None:
         known = Fields(settings.source, where, ("source",))

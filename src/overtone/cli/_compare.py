@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import number
-from overtone.cli.options import chain, common, reading, reading_arguments
-from overtone.cli.output import print_json
-from overtone.cli.source import read_source
-from overtone.cli.text import count, facts, paragraph
-from overtone.cli.verb import Verb, examples, flag
+from overtone.cli._options import Verb, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._output import count, facts, paragraph, print_json
+from overtone.cli._source import read_source
 from overtone.errors import InputError
 
 if TYPE_CHECKING:

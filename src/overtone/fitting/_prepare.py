@@ -5,19 +5,24 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar, final
+
+import torch
 
 from overtone import units
 from overtone._config import EncodingKind, ModelConfig
 from overtone._config._model import FEATURES, WIDTH
+from overtone._training import Optimizer, TrainingConfig
+from overtone._utils.numbers import as_float, short
 from overtone._utils.text import per_axis as told_per_axis
 from overtone.errors import InputError
-from overtone.fitting.room import check_memory
+from overtone.fitting._run_directory import check_memory
 from overtone.nn import Field, build_field
-from overtone.planning import choose, measure_noise, recommend_bandwidth
+from overtone.nn import _utils as checks
+from overtone.planning import Budget, choose, measure_noise, recommend_bandwidth
 from overtone.planning._bandwidth import aliasing_reason
-from overtone.planning._run_size import LEARNING_RATE, STEPS, RunSize
-from overtone.signals import Geometry, Grid, Signal
+from overtone.planning._run_size import LEARNING_RATE, STEPS, RunSize, run_size
+from overtone.signals import Geometry, Grid, Signal, masks
 from overtone.spectra import NoiseFloor
 
 _MOST_CYCLES = 1e30
@@ -165,3 +170,119 @@ def _check_phases(bandwidth: Sequence[float], extent: Sequence[float]) -> None:
             "pass a smaller one, or leave it out to have it chosen",
             "bandwidth",
         )
+
+
+@final
+@dataclass(frozen=True)
+class Wishes:
+    """Numbers that a user may fix; None leaves one open.
+
+    Attributes:
+        width: Units per hidden layer.
+        depth: Hidden layers.
+        features: Frequencies of the encoding.
+        lr: Learning rate.
+
+    Raises:
+        InputError: If a number is not a whole one of at least 1.
+    """
+
+    width: int | None
+    depth: int
+    features: int | None
+    lr: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "features"):
+            if getattr(self, name) is not None:
+                checks.size(getattr(self, name), name)
+
+
+def extent(
+    signal: Signal[Geometry],
+    options: TrainingConfig,
+    wishes: Wishes,
+    device: torch.device,
+) -> RunSize:
+    """The size of a run.
+
+    Where only seconds are given, steps are timed and units, samples per step and steps follow (`planning.size`);
+    else the network has 256 units after 256 frequencies, or as many as there are samples.
+
+    Args:
+        signal: What will be learned.
+        options: The training wished for; a batch that is given stays.
+        wishes: Numbers asked for.
+        device: Where it will be trained.
+
+    Returns:
+        The size, with reasons for what was left open and warnings.
+
+    Raises:
+        InputError: If the seconds do not suffice for a single step; says what would be enough.
+    """
+    width, features = wishes.width, wishes.features
+    samples = signal.train_index.numel()
+    timed = options.max_steps is None and width is None and options.batch is None
+    found = run_size(signal, Budget(options.max_steps, options.seconds if timed else None), device)
+    warnings = found.warnings if timed or options.max_steps is not None else ()
+    if features is not None and features > samples:
+        warnings += (
+            f"{features} frequencies are more than the {samples} samples to train on: many networks fit those exactly, "
+            "and which one is found is chance.",
+        )
+    return replace(
+        found,
+        width=found.width if width is None else width,
+        depth=wishes.depth,
+        features=found.features if features is None else features,
+        batch=options.batch if options.batch is not None else found.batch,
+        lr=wishes.lr or (found.lr if timed and options.optimizer is Optimizer.ADAM else LEARNING_RATE),
+        reasons=found.reasons if features is None else (),
+        warnings=warnings,
+    )
+
+
+G = TypeVar("G", bound=Geometry)
+
+DEVICES = ("cpu", "cuda", "xpu", "mps")
+"""Kinds of devices that hold numbers and train."""
+
+
+def find_device(device: str | torch.device) -> torch.device:
+    """The device called `device`; "auto" is a GPU if there is one.
+
+    Raises:
+        InputError: If there is no such device.
+    """
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        if found.type in DEVICES:
+            torch.empty(1, device=found)
+            return found
+        reason = f"not one of {', '.join(DEVICES)}"
+    except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
+        known = str(device).partition(":")[0] in DEVICES
+        reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
+        reason = reason[:100] if known else f"not one of {', '.join(DEVICES)}"
+    raise InputError("a device that is there", f"{str(device)!r} ({reason})", "pass auto or cpu", "device")
+
+
+def hold_out(signal: Signal[G], fraction: float, seed: int) -> Signal[G]:
+    """The signal with that fraction of its samples kept out of training, unless it has a mask of its own.
+
+    Args:
+        signal: The signal.
+        fraction: From 0 (nothing is held out) to below 1.
+        seed: Seeds the choice of samples.
+
+    Raises:
+        InputError: If the fraction is none.
+    """
+    if not 0 <= as_float(fraction) < 1:
+        raise InputError("a fraction from 0 to below 1", short(fraction), "pass for instance 0.1", "held_out")
+    if signal.held_out is not None or fraction == 0:
+        return signal
+    return signal.with_held_out(masks.random(signal.geometry, fraction, seed))

@@ -27,21 +27,15 @@ from overtone._training import (
 from overtone._utils.text import per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
-from overtone.fitting.arguments import find_device, hold_out
-from overtone.fitting.control import Control
-from overtone.fitting.directory import RunDirectory
-from overtone.fitting.extent import Wishes, extent
-from overtone.fitting.fingerprint import fingerprint
-from overtone.fitting.finished import as_it_was, nothing_left
-from overtone.fitting.following import follow
+from overtone.fitting._monitor import expected_steps, plan_watching
+from overtone.fitting._prepare import Built, Wishes, build, extent, find_device, hold_out
+from overtone.fitting._progress import FitProgress
+from overtone.fitting._run import Run, as_it_was, nothing_left
+from overtone.fitting._run_directory import RunDirectory, fingerprint, needed
+from overtone.fitting._settings import RunSettings
+from overtone.fitting._stopping import Control, follow
+from overtone.fitting._watching import first_band, last_errors, noise_estimator, snapshot, unit_of, watch
 from overtone.fitting.keeping import Keeping
-from overtone.fitting.network import Built, build
-from overtone.fitting.plan import expected_steps, plan_watching
-from overtone.fitting.progress import FitProgress
-from overtone.fitting.room import needed
-from overtone.fitting.run import Run
-from overtone.fitting.settings import RunSettings
-from overtone.fitting.watching import first_band, last_errors, noise_estimator, snapshot, unit_of, watch
 from overtone.nn import Activation
 from overtone.planning._plan import UNWORTHY, stop_sentence
 from overtone.probes import LogSchedule, Probe

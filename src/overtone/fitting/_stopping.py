@@ -15,6 +15,7 @@ from overtone.controller._controller import stopping_rule_for
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.controller._policy import ControllerPolicy
 from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.early_stopping import HeldOut
 from overtone.early_stopping._monitor import Row, record_rows
 from overtone.errors import InputError
 from overtone.fitting.keeping import Keeping
@@ -134,3 +135,39 @@ class Control:
     def _note(self, step: int, action: ControlStep) -> None:
         if action.move is not Decision.NOTHING:
             self._actions.append((step, action))
+
+
+def follow(
+    signal: Signal[Geometry],
+    field: Field,
+    optimizer: torch.optim.Optimizer,
+    window: Window | Spread | None,
+    noise: NoiseFloor | None,
+    folder: Path,
+    *,
+    stop: bool,
+    controller: bool,
+    record: xarray.Dataset | None = None,
+) -> Control | Keeping | None:
+    """A controller, or the rule of the held-out error, or nobody.
+
+    Args:
+        signal: What is learned.
+        field: The network in training.
+        optimizer: In training.
+        window: What of a grid rows are measured on.
+        noise: The noise floor of a signal on a grid.
+        folder: The run directory.
+        stop: Whether the run may go back and end.
+        controller: Whether it is steered.
+        record: Of a run that goes on: its rows up to where it goes on.
+
+    Raises:
+        InputError: If it cannot be steered.
+    """
+    if controller:
+        control = Control(signal, field, optimizer, window, noise, folder, stop)
+        if record is not None:
+            control.recall(record)
+        return control
+    return Keeping(folder, field, HeldOut(), record) if stop and len(signal.held_out_index) else None
