@@ -9,7 +9,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals.geometry import Grid
 from overtone.signals.normalisation import Normalisation
-from overtone.signals.sentinels import marks_told
+from overtone.signals.sentinels import sentinel_notes
 from overtone.signals.signal import Signal
 from overtone.signals.summary import summarise
 
@@ -44,7 +44,7 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
         )
 
 
-def assemble(
+def make_signal(
     values: Tensor,
     geometry: Grid,
     *,
@@ -107,7 +107,7 @@ def assemble(
         value_unit=value_unit,
         peak=float(found.high.max() - found.low.min()) if peak is None else peak,
         normalisation=Normalisation.of(values, per_channel, where),
-        notes=notes if judged else (*notes, *marks_told(values, found.low, found.high, channels)),
+        notes=notes if judged else (*notes, *sentinel_notes(values, found.low, found.high, channels)),
     )
 
 

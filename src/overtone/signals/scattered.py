@@ -12,7 +12,7 @@ from overtone.signals.geometry import Points
 from overtone.signals.normalisation import Normalisation
 from overtone.signals.readers.described import labelled
 from overtone.signals.readers.numbers import with_notes
-from overtone.signals.sentinels import marks_told
+from overtone.signals.sentinels import sentinel_notes
 from overtone.signals.signal import Signal
 from overtone.signals.summary import summarise
 
@@ -76,7 +76,7 @@ def points(
     labels = tuple(given) if len(set(given)) == axes else tuple(f"coordinate {a + 1}" for a in range(axes))
     for part, said in ((places, labels), (found, names)):
         summary = summarise(part)
-        notes = (*notes, *marks_told(part, summary.low, summary.high, said))
+        notes = (*notes, *sentinel_notes(part, summary.low, summary.high, said))
     return Signal(
         values=found,
         geometry=Points(places.double(), given),

@@ -29,7 +29,7 @@ _MARKS = (
 _NEAR, _APART = 1e-6, 0.5
 
 
-def marks_told(values: Tensor, low: Tensor, high: Tensor, channels: tuple[str, ...]) -> tuple[str, ...]:
+def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[str, ...]) -> tuple[str, ...]:
     """A sentence for each channel whose least or largest value looks like a mark of missing ones.
 
     It does if it is one of the numbers in use for that (-999, -9999, 1e20, the least 16-bit integer ...) and lies

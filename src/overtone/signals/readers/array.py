@@ -10,17 +10,17 @@ from pathlib import Path
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.assemble import check_shape, make_signal
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.described import labelled
 from overtone.signals.readers.files import PathLike, content, existing
 from overtone.signals.readers.labelled_array import Given, from_labelled
-from overtone.signals.readers.netcdf_file import variable
+from overtone.signals.readers.netcdf_file import read_netcdf
 from overtone.signals.readers.netpbm import is_netpbm
 from overtone.signals.readers.numbers import with_notes
-from overtone.signals.readers.numpy_file import load
+from overtone.signals.readers.numpy_file import load_numpy
 from overtone.signals.readers.picture_kind import PICTURES
-from overtone.signals.readers.raster import raster, split_channels, stored_values
+from overtone.signals.readers.raster import raster_signal, split_channels, stored_values
 from overtone.signals.signal import Signal
 
 _MOST_CHANNELS = 4
@@ -65,13 +65,13 @@ def array(
     Raises:
         InputError: If the array is not made of finite real numbers that vary, or has more than 3 grid axes.
     """
-    lattice = Lattice(spacing, periodic or False, unit)
+    lattice = ArrayLattice(spacing, periodic or False, unit)
     if isinstance(values, str | os.PathLike):
         path = existing(values)
         name, where = path.name, str(values)
         if _is_picture(path):
             return _picture_values(path, lattice, channel_axis, where)
-        values = variable(path, key) if _is_netcdf(path) else load(path, key)
+        values = read_netcdf(path, key) if _is_netcdf(path) else load_numpy(path, key)
         key = None
     else:
         name, where = "array", "array"
@@ -86,7 +86,7 @@ def array(
 
 
 @dataclass(frozen=True)
-class Lattice:
+class ArrayLattice:
     """How a bare array lies in space.
 
     Attributes:
@@ -129,7 +129,7 @@ class Lattice:
 
 
 def on_lattice(
-    samples: Tensor, lattice: Lattice, *, name: str, where: str, notes: tuple[str, ...] = ()
+    samples: Tensor, lattice: ArrayLattice, *, name: str, where: str, notes: tuple[str, ...] = ()
 ) -> Signal:
     """The signal of (*shape, C) samples on a lattice, with notes on how they were read.
 
@@ -138,7 +138,7 @@ def on_lattice(
     """
     shape = tuple(samples.shape[:-1])
     check_shape(shape, where)
-    return assemble(
+    return make_signal(
         samples.reshape(-1, samples.shape[-1]),
         lattice.grid(shape, where),
         kind=_KINDS[len(shape)],
@@ -175,15 +175,15 @@ def _is_picture(path: Path) -> bool:
     return like or (suffix in PICTURES and found in ("text", "unknown binary data"))
 
 
-def _picture_values(path: Path, lattice: Lattice, channel_axis: int | None, where: str) -> Signal:
+def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, where: str) -> Signal:
     """The stored numbers of a picture file as an array."""
     stored = stored_values(path)
     if channel_axis is not None:
         stored = split_channels(stored, channel_axis)
     shape = stored.samples.shape[:-1]
     if lattice.spacing is not None or lattice.unit is not None:
-        return raster(stored, grid=lattice.grid(shape, where), name=path.name, where=where)
-    read = raster(stored, grid=None, name=path.name, where=where)
+        return raster_signal(stored, grid=lattice.grid(shape, where), name=path.name, where=where)
+    read = raster_signal(stored, grid=None, name=path.name, where=where)
     return replace(read, geometry=replace(read.geometry, periodic=lattice.grid(shape, where).periodic))
 
 

@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble
+from overtone.signals.assemble import make_signal
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import PathLike, check_size, decoding, existing
 from overtone.signals.readers.sound.chunks import au_parts, caf_parts, wav_parts
@@ -22,7 +22,7 @@ from overtone.signals.readers.sound.parts import Parts, cut_short
 from overtone.signals.signal import Signal
 
 MPEG = (".mp3", ".mp2", ".mp1", ".mpa")
-SUFFIXES = (
+AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus"),
     *MPEG,
     *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc", ".sph", ".nist", ".svx", ".8svx"),
@@ -63,7 +63,7 @@ def audio(path: PathLike) -> Signal:
         samples = read[0][0] if len(read) == 1 else np.concatenate([part for part, _, _ in read])
     rate, header = read[0][1:]
     count = samples.shape[1]
-    return assemble(
+    return make_signal(
         torch.from_numpy(samples),
         Grid((len(samples),), (1.0 / rate,), (0.0,), ("s",), (False,)),
         kind="audio",

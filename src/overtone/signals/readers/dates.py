@@ -10,7 +10,7 @@ import pandas as pd
 
 from overtone.errors import InputError
 
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_CLOCK_FORMATS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = {
     "year/month/day": ("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"),
     "day/month/year": ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%d %m %Y", "%d/%m/%y", "%d.%m.%y"),
@@ -74,7 +74,7 @@ def _in_words(texts: pd.Series, digit: float, where: str) -> Stamps:
     most, partly = 0, np.full(len(texts), np.datetime64("NaT", "ns"))
     for order, days in _DAYS.items():
         for day in days:
-            for clock in _CLOCKS:
+            for clock in _CLOCK_FORMATS:
                 if pd.isna(pd.to_datetime(texts.iloc[0], errors="coerce", format=day + clock)):
                     continue
                 found = pd.to_datetime(texts, errors="coerce", format=day + clock, utc=True)

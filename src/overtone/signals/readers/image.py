@@ -8,11 +8,11 @@ import os
 import torch
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.assemble import check_shape, make_signal
 from overtone.signals.geometry import Grid
-from overtone.signals.readers import picture_file
 from overtone.signals.readers.files import PathLike, existing
 from overtone.signals.readers.picture_array import picture_of
+from overtone.signals.readers.picture_file import read_picture
 from overtone.signals.readers.pixels import Alpha, Coverage, Pixels, fractions, full_range_of
 from overtone.signals.readers.stored_marks import stored_marks
 from overtone.signals.signal import Signal
@@ -63,7 +63,7 @@ def image(
                 "leave it out",
                 str(source),
             )
-        pixels = picture_file.read(path)
+        pixels = read_picture(path)
         name, where = path.name, str(source)
     else:
         pixels, name, where = picture_of(source, channel_axis), "array", "array"
@@ -76,7 +76,7 @@ def image(
             "two finite numbers, white above black", f"({black}, {white})", "pass black first", "full_range"
         )
     values = fractions(pixels, black, white, alpha, background).reshape(height * width, pixels.colours)
-    signal = assemble(
+    signal = make_signal(
         torch.from_numpy(values),
         _geometry(height, width, spacing, pixels),
         kind="picture",

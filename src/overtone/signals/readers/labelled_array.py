@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.assemble import check_shape, make_signal
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.dates import months_of
 from overtone.signals.readers.described import Axis, Labelled
@@ -101,7 +101,7 @@ def from_labelled(found: Labelled, given: Given, name: str, where: str) -> Signa
         told = tuple(note for line in lines for note in line.notes)
         grid = _grid(shape, lines, given.periodic, where)
     channels, unit, split = _channel_names(found, axis, samples.shape[-1])
-    return assemble(
+    return make_signal(
         samples.reshape(-1, samples.shape[-1]).contiguous(),
         grid,
         kind=_KINDS[len(shape)],

@@ -1,4 +1,4 @@
-"""netCDF and HDF5: one variable with its coordinates, read through xarray, which applies scales and marks gaps."""
+"""netCDF and HDF5: one read_netcdf with its coordinates, read through xarray, which applies scales and marks gaps."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from overtone.signals.readers.described import variable_of
 from overtone.signals.readers.files import check_size, decoding
 
-SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
+NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
 """Endings of the files read this way."""
 
 
-def variable(path: Path, key: str | None) -> Any:
-    """The `xarray.DataArray` of one variable, its values loaded; times are decoded where their calendar is known.
+def read_netcdf(path: Path, key: str | None) -> Any:
+    """The `xarray.DataArray` of one read_netcdf, its values loaded; times are decoded where their calendar is known.
 
     Args:
         path: An existing file.
-        key: Name of the variable; needed if there are several.
+        key: Name of the read_netcdf; needed if there are several.
 
     Raises:
-        InputError: If the file is damaged or announces too much, or the variable is not named unambiguously.
+        InputError: If the file is damaged or announces too much, or the read_netcdf is not named unambiguously.
     """
     import xarray
 

@@ -23,7 +23,7 @@ def is_netpbm(path: Path) -> bool:
     return head[:2] in _KINDS and head[2:].isspace()
 
 
-def read(path: Path) -> Pixels:
+def read_netpbm(path: Path) -> Pixels:
     """The first picture of the file, exactly as stored.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.assemble import check_shape, make_signal
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import check_size, decoding, quiet
 from overtone.signals.readers.nifti_file import check_length, opened, values_of
@@ -41,7 +41,7 @@ def is_nifti_name(name: str) -> bool:
     return name.lower().endswith(VOLUMES)
 
 
-def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> Signal:
+def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> Signal:
     """The volume of a file, its values scaled as the header says and its axes those of the file.
 
     Args:
@@ -75,7 +75,7 @@ def nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> 
     else:
         grid = _grid(shape, distances, where)
     names = tuple(_COLOURS.get(name, name) for name in bands) or None
-    return assemble(
+    return make_signal(
         torch.from_numpy(np.ascontiguousarray(numbers)).reshape(-1, numbers.shape[-1]),
         grid,
         kind=_KINDS[len(shape)],

@@ -13,7 +13,7 @@ from overtone.signals.readers.files import check_size, content, decoding, is_num
 from overtone.signals.readers.numbers import check_numeric
 
 
-def load(path: Path, key: str | None = None) -> np.ndarray:
+def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
     """The one array of a `.npy`, or one of a `.npz`.
 
     Args:

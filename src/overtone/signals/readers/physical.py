@@ -7,7 +7,7 @@ from typing import Any
 
 import tifffile
 
-from overtone.signals.readers import geotiff
+from overtone.signals.readers.geotiff import pixel_scale
 
 Distances = dict[str, tuple[float, str]]
 """(distance of neighbours, unit) of each axis that has one: X, Y and Z for lengths, T for times."""
@@ -78,7 +78,7 @@ def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
         Distances of neighbours along the stored axes; lengths in mm and times in s, on maps in their own unit.
         An axis whose distance or unit is unknown is left out.
     """
-    grid = geotiff.pixel_scale(page)
+    grid = pixel_scale(page)
     if grid is not None:
         return {"Y": (grid.row, grid.unit), "X": (grid.column, grid.unit)}
     if tif.ome_metadata:
@@ -102,10 +102,12 @@ def _resolution(page: tifffile.TiffPage) -> tuple[float, float]:
 def _from_imagej(metadata: dict[str, Any], down: float, across: float) -> Distances:
     unit = _MM.get(_plain(metadata.get("unit", "")), 0.0)
     second = _SECONDS.get(_plain(metadata.get("tunit", "sec")), 0.0)
-    interval = _number(metadata.get("finterval")) or _over(1.0, _number(metadata.get("fps")))
+    interval = _measured_number(metadata.get("finterval")) or _over(
+        1.0, _measured_number(metadata.get("fps"))
+    )
     return _known(
         {
-            "Z": (abs(_number(metadata.get("spacing"))) * unit, "mm"),
+            "Z": (abs(_measured_number(metadata.get("spacing"))) * unit, "mm"),
             "Y": (_over(unit, down), "mm"),
             "X": (_over(unit, across), "mm"),
             "T": (interval * second, "s"),
@@ -117,14 +119,14 @@ def _from_ome(metadata: dict[str, Any]) -> Distances:
     pixels = ome_pixels(metadata)
     lengths = {
         axis: (
-            _number(pixels.get(f"PhysicalSize{axis}"))
+            _measured_number(pixels.get(f"PhysicalSize{axis}"))
             * _MM.get(_plain(pixels.get(f"PhysicalSize{axis}Unit", "µm")), 0.0),
             "mm",
         )
         for axis in "ZYX"
     }
     second = _SECONDS.get(_plain(pixels.get("TimeIncrementUnit", "s")), 0.0)
-    return _known({**lengths, "T": (_number(pixels.get("TimeIncrement")) * second, "s")})
+    return _known({**lengths, "T": (_measured_number(pixels.get("TimeIncrement")) * second, "s")})
 
 
 def ome_pixels(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _known(found: Distances) -> Distances:
     return {axis: value for axis, value in usable.items() if not (half and axis in "XY")}
 
 
-def _number(value: object) -> float:
+def _measured_number(value: object) -> float:
     try:
         return float(str(value))
     except ValueError:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from overtone.errors import InputError
-from overtone.signals.readers import netpbm, pillow_file, tiff_file
 from overtone.signals.readers.files import is_tiff
+from overtone.signals.readers.netpbm import is_netpbm, read_netpbm
+from overtone.signals.readers.pillow_file import read_pillow
 from overtone.signals.readers.pixels import Pixels
+from overtone.signals.readers.tiff_file import Outline, read_tiff, tiff_outline
 
 
-def read(path: Path) -> Pixels:
+def read_picture(path: Path) -> Pixels:
     """The pixels as stored, with their physical size where the file has one.
 
     Args:
@@ -20,11 +22,11 @@ def read(path: Path) -> Pixels:
         InputError: If it holds a stack, is damaged or too large, or is no picture that is known here.
     """
     if not is_tiff(path):
-        return netpbm.read(path) if netpbm.is_netpbm(path) else pillow_file.read(path)
-    outline = tiff_file.outline(path)
+        return read_netpbm(path) if is_netpbm(path) else read_pillow(path)
+    outline = tiff_outline(path)
     if len(outline.axes) != 2:
         raise InputError("one picture", *_other(outline), str(path))
-    stored = tiff_file.read(path)
+    stored = read_tiff(path)
     row, column = stored.distances.get("Y"), stored.distances.get("X")
     size, unit = None, "mm"
     if row is not None and column is not None:
@@ -33,7 +35,7 @@ def read(path: Path) -> Pixels:
     return Pixels(stored.samples, stored.coverage, size, unit, stored.white, stored.names, notes)
 
 
-def _other(outline: tiff_file.Outline) -> tuple[str, str]:
+def _other(outline: Outline) -> tuple[str, str]:
     """What a TIFF of more axes holds, and what to do about it."""
     axes, first = outline.axes, outline.shape[0]
     if len(axes) > 3:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone.signals.readers import netpbm, tiff_file
 from overtone.signals.readers.files import is_tiff
+from overtone.signals.readers.netpbm import is_netpbm, read_netpbm
+from overtone.signals.readers.tiff_file import read_tiff, tiff_outline
 
 PICTURES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".avifs", ".bmp", ".dib"),
@@ -34,9 +35,9 @@ def picture_kind(path: Path, options: set[str]) -> str:
         options: Names of the options that were given.
     """
     if not is_tiff(path):
-        floating = netpbm.is_netpbm(path) and not options & _OF_PICTURES
-        return _by_range(netpbm.read(path).stored) if floating else "picture"
-    outline = tiff_file.outline(path)
+        floating = is_netpbm(path) and not options & _OF_PICTURES
+        return _by_range(read_netpbm(path).stored) if floating else "picture"
+    outline = tiff_outline(path)
     if len(outline.axes) == 2 and options & _OF_PICTURES:
         return "picture"
     if options & _OF_ARRAYS:
@@ -47,7 +48,7 @@ def picture_kind(path: Path, options: set[str]) -> str:
     measured = outline.scales or (outline.is_map and outline.is_gray and bits > 8)
     if measured or kind not in "bfu" or (kind == "u" and bits > 16):
         return "array"
-    return _by_range(tiff_file.read(path).samples) if kind == "f" else "picture"
+    return _by_range(read_tiff(path).samples) if kind == "f" else "picture"
 
 
 def _by_range(stored: np.ndarray) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from overtone.errors import InputError
-from overtone.signals.readers import png_file
 from overtone.signals.readers.files import decoding
 from overtone.signals.readers.orientation import upright
 from overtone.signals.readers.pixels import Coverage, Pixels
+from overtone.signals.readers.png_file import deep_colour, key_colour, with_cover
 
 _KEPT = {"L": Coverage.NONE, "LA": Coverage.STRAIGHT, "RGB": Coverage.NONE, "RGBA": Coverage.STRAIGHT}
 _ORIENTATION = 0x0112
@@ -22,7 +22,7 @@ _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 _UNSAFE = ("EPS", "WMF", "GRIB", "HDF5", "BUFR", "MPEG", "FITS")
 
 
-def read(path: Path) -> Pixels:
+def read_pillow(path: Path) -> Pixels:
     """Decode the first frame of a picture file.
 
     Palettes are looked up; CMYK, YCbCr, Lab and HSV are converted to RGB; EXIF orientation is applied;
@@ -69,8 +69,8 @@ def _beside(opened: Image.Image) -> tuple[str, ...]:
 
 def _pixels(path: Path, picture: Image.Image) -> tuple[np.ndarray, Coverage, tuple[str, ...]]:
     """(H, W, C) numbers as stored, whether the last channel is alpha, and what was converted."""
-    deep = png_file.deep_colour(path, picture)
-    key = png_file.key_colour(path, picture)
+    deep = deep_colour(path, picture)
+    key = key_colour(path, picture)
     if deep is not None:
         stored, coverage = deep
         return (*_covered(stored, coverage, key), ())
@@ -90,7 +90,7 @@ def _covered(
 ) -> tuple[np.ndarray, Coverage]:
     if key is None or coverage is not Coverage.NONE:
         return stored, coverage
-    return png_file.with_cover(stored, key), Coverage.STRAIGHT
+    return with_cover(stored, key), Coverage.STRAIGHT
 
 
 def _three_axes(picture: Image.Image) -> np.ndarray:

@@ -17,7 +17,7 @@ def placed(axes: str, shape: tuple[int, ...], known: Distances) -> tuple[Grid, t
     unit with the others anyway.
 
     Args:
-        axes: One letter for each axis, as `tiff_file.Stored` has them.
+        axes: One letter for each axis, as `Stored` has them.
         shape: Samples per axis.
         known: Distances of neighbours, of the axes whose distance is stored.
 

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.assemble import check_shape, make_signal
 from overtone.signals.geometry import Grid
-from overtone.signals.readers import picture_file, tiff_file
 from overtone.signals.readers.files import is_tiff
 from overtone.signals.readers.numbers import real
+from overtone.signals.readers.picture_file import read_picture
 from overtone.signals.readers.pixels import Coverage
 from overtone.signals.readers.placement import placed
 from overtone.signals.readers.stored import Stored
 from overtone.signals.readers.stored_marks import stored_marks
+from overtone.signals.readers.tiff_file import read_tiff, tiff_outline
 from overtone.signals.signal import Signal
 
 _KINDS = {1: "series", 2: "array", 3: "volume"}
@@ -33,9 +34,9 @@ def stored_values(path: Path) -> Stored:
         InputError: As the readers of these files, and if there are more than three axes.
     """
     if is_tiff(path):
-        check_axes(tiff_file.outline(path).axes, str(path))
-        return tiff_file.read(path)
-    return Stored.of(picture_file.read(path))
+        check_axes(tiff_outline(path).axes, str(path))
+        return read_tiff(path)
+    return Stored.of(read_picture(path))
 
 
 def check_axes(axes: str, where: str) -> None:
@@ -50,7 +51,7 @@ def check_axes(axes: str, where: str) -> None:
     raise InputError("at most three grid axes", f"{len(axes)} ({axes})", todo, where)
 
 
-def raster(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signal:
+def raster_signal(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signal:
     """The signal of stored numbers, scaled as GDAL's metadata say.
 
     Args:
@@ -60,7 +61,7 @@ def raster(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signa
         where: The file, for messages.
 
     Raises:
-        InputError: As `assemble`.
+        InputError: As `make_signal`.
     """
     shape = stored.samples.shape[:-1]
     check_shape(shape, where)
@@ -70,7 +71,7 @@ def raster(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signa
         with np.errstate(invalid="ignore", over="ignore"):
             values = values * stored.scaling.slope + stored.scaling.offset
         notes = (*notes, "values scaled as the file says", *stored_marks(stored.samples))
-    return assemble(
+    return make_signal(
         torch.from_numpy(np.ascontiguousarray(values)).reshape(-1, values.shape[-1]),
         grid,
         kind=_KINDS[len(shape)],

@@ -11,10 +11,10 @@ from typing import Any
 from overtone.errors import InputError
 from overtone.signals.geometry import Geometry
 from overtone.signals.readers.array import array
-from overtone.signals.readers.audio import SUFFIXES, audio
+from overtone.signals.readers.audio import AUDIO_SUFFIXES, audio
 from overtone.signals.readers.files import PathLike, content, existing
 from overtone.signals.readers.image import image
-from overtone.signals.readers.netcdf_file import SUFFIXES as NETCDF
+from overtone.signals.readers.netcdf_file import NETCDF_SUFFIXES
 from overtone.signals.readers.nifti import VOLUMES
 from overtone.signals.readers.picture_kind import PICTURES, picture_kind
 from overtone.signals.readers.rows import table
@@ -24,10 +24,10 @@ from overtone.signals.signal import Signal
 
 _READERS: dict[str, Callable[..., Signal]] = {
     **dict.fromkeys(PICTURES, image),
-    **dict.fromkeys(SUFFIXES, audio),
+    **dict.fromkeys(AUDIO_SUFFIXES, audio),
     **dict.fromkeys(VOLUMES, volume),
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), series),
-    **dict.fromkeys((".npy", ".npz", *NETCDF), array),
+    **dict.fromkeys((".npy", ".npz", *NETCDF_SUFFIXES), array),
 }
 _OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": volume, "array": array}
 _DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)

@@ -10,7 +10,7 @@ from overtone.errors import InputError
 from overtone.signals.geometry import Points
 from overtone.signals.readers.files import PathLike, existing
 from overtone.signals.readers.labels import refuse_labels
-from overtone.signals.readers.table import read, split_unit
+from overtone.signals.readers.table import read_table, split_unit
 from overtone.signals.readers.times import times_of
 from overtone.signals.scattered import points
 from overtone.signals.signal import Signal
@@ -38,7 +38,7 @@ def table(
         InputError: If a column is missing or asked for as both, none is left, a cell is no number, or a column to
             learn holds labels.
     """
-    rows = read(existing(path))
+    rows = read_table(existing(path))
     inputs = [_full(name, rows.names) for name in inputs]
     wanted = [n for n in rows.names if n not in inputs] if columns is None else list(columns)
     wanted = [_full(name, rows.names) for name in wanted]

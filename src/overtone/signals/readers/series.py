@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble
+from overtone.signals.assemble import make_signal
 from overtone.signals.geometry import Grid
 from overtone.signals.readers.files import PathLike, existing
-from overtone.signals.readers.table import Table, read, split_unit
+from overtone.signals.readers.table import CSVTable, read_table, split_unit
 from overtone.signals.readers.times import step_of, times_of
 from overtone.signals.signal import Signal
 
@@ -36,7 +36,7 @@ def series(
         InputError: If a column is missing, a cell is no number, or times are not strictly increasing and
             evenly spaced (each step within 1 % of the median step, or all even to their last digit); names the line.
     """
-    table = read(existing(path))
+    table = read_table(existing(path))
     time_name = _chosen(table, time, table.names[0])
     names = _value_names(table, time_name, columns)
     times = times_of(table, time_name, unit)
@@ -47,7 +47,7 @@ def series(
     plain = [split_unit(name) for name in names]
     value_units = {u for _, u in plain}
     shared = value_units.pop() if len(value_units) == 1 else None
-    return assemble(
+    return make_signal(
         torch.from_numpy(values),
         Grid((len(values),), (step,), (float(times.values[0]),), (times.unit,), (False,)),
         kind="series",
@@ -61,7 +61,7 @@ def series(
     )
 
 
-def _chosen(table: Table, wanted: str | None, default: str) -> str:
+def _chosen(table: CSVTable, wanted: str | None, default: str) -> str:
     name = default if wanted is None else wanted
     if name in table.names:
         return name
@@ -73,7 +73,7 @@ def _chosen(table: Table, wanted: str | None, default: str) -> str:
     return bare[0]
 
 
-def _value_names(table: Table, time_name: str, columns: str | list[str] | None) -> list[str]:
+def _value_names(table: CSVTable, time_name: str, columns: str | list[str] | None) -> list[str]:
     wanted = [columns] if isinstance(columns, str) else columns
     names = (
         [n for n in table.names if n != time_name]

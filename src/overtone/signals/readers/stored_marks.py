@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from overtone.signals.sentinels import marks_told
+from overtone.signals.sentinels import sentinel_notes
 
 
 def stored_marks(stored: np.ndarray, names: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """As `marks_told`, of the numbers in a file whose values differ from them.
+    """As `sentinel_notes`, of the numbers in a file whose values differ from them.
 
     Args:
         stored: (..., C) numbers; 8-bit ones have no marks in use.
@@ -25,4 +25,4 @@ def stored_marks(stored: np.ndarray, names: tuple[str, ...] | None = None) -> tu
     called = names or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
     with np.errstate(invalid="ignore"):
         least, most, all_values = (torch.from_numpy(n.astype(np.float64)) for n in (low, high, flat))
-    return marks_told(all_values, least, most, called)
+    return sentinel_notes(all_values, least, most, called)

@@ -26,7 +26,7 @@ _UNNAMED = re.compile(r"(Unnamed: \d+)?")
 
 
 @dataclass(frozen=True)
-class Table:
+class CSVTable:
     """A CSV as text.
 
     Attributes:
@@ -87,7 +87,7 @@ class Table:
         return found.values, tuple(f"column {name!r}: {note}" for note in found.notes)
 
 
-def read(path: Path) -> Table:
+def read_table(path: Path) -> CSVTable:
     """Read a CSV: separated by commas, semicolons, tabs, bars or spaces, with or without a header.
 
     Blank and title lines above the table and lines of comments are left out and told, as is the encoding if it is not
@@ -121,7 +121,9 @@ def read(path: Path) -> Table:
     rows = rows.set_axis(names, axis=1)
     rows, index = _without_index(rows)
     comma = decimal_comma(rows)
-    return Table(rows, numbers[first : first + len(rows)], str(path), notes + dropped + told + index, comma)
+    return CSVTable(
+        rows, numbers[first : first + len(rows)], str(path), notes + dropped + told + index, comma
+    )
 
 
 def _parse(lines: Lines, where: str) -> pd.DataFrame:

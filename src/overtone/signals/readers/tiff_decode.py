@@ -9,14 +9,14 @@ import numpy as np
 import tifffile
 
 from overtone.errors import InputError
-from overtone.signals.readers import tiff_segments
 from overtone.signals.readers.files import check_size
+from overtone.signals.readers.tiff_segments import assemble_page, can_assemble
 
-_PLAIN = (1, 8, 32946)
-_WHOLE_BYTES = (8, 16, 32, 64, 128)
+_NATIVE_COMPRESSIONS = (1, 8, 32946)
+_NATIVE_BITS = (8, 16, 32, 64, 128)
 
 
-def decode(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
+def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
     """Every sample of a series of pages, in the shape and order of its axes.
 
     Args:
@@ -41,12 +41,16 @@ def decode(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
         raise InputError(
             "all planes of the stack", f"{missing} of {len(series.pages)} missing", "export it again", where
         )
-    plain = page.compression in _PLAIN and page.predictor == 1 and page.bitspersample in _WHOLE_BYTES
+    plain = (
+        page.compression in _NATIVE_COMPRESSIONS
+        and page.predictor == 1
+        and page.bitspersample in _NATIVE_BITS
+    )
     if plain and not page.is_subsampled:
         return np.asarray(series.asarray())
-    if tiff_segments.decodes(page):
-        return np.stack([tiff_segments.decode(one) for one in pages]).reshape(series.shape)
-    if page.is_subsampled and int(page.compression) in _PLAIN:
+    if can_assemble(page):
+        return np.stack([assemble_page(one) for one in pages]).reshape(series.shape)
+    if page.is_subsampled and int(page.compression) in _NATIVE_COMPRESSIONS:
         raise InputError(
             "a colour for every pixel",
             "colour differences stored for blocks of pixels (subsampled YCbCr)",

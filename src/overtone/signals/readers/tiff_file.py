@@ -11,14 +11,14 @@ import numpy as np
 import tifffile
 
 from overtone.errors import InputError
-from overtone.signals.readers import geotiff
 from overtone.signals.readers.files import decoding, quiet
+from overtone.signals.readers.geotiff import check_gaps, is_map, scaling, unit_is_missing
 from overtone.signals.readers.orientation import upright
 from overtone.signals.readers.physical import distances, ome_pixels
 from overtone.signals.readers.pixels import Coverage
 from overtone.signals.readers.stored import Stored
 from overtone.signals.readers.tiff_colour import Colours, colours
-from overtone.signals.readers.tiff_decode import decode, missing_notes
+from overtone.signals.readers.tiff_decode import decode_tiff, missing_notes
 
 _SPACE, _TIME, _PAGES = "ZYX", "T", "IQ"
 _CHANNELS = "CSEHPAL"
@@ -46,7 +46,7 @@ class Outline:
     scales: bool
 
 
-def outline(path: Path) -> Outline:
+def tiff_outline(path: Path) -> Outline:
     """What a TIFF holds, from its header.
 
     Raises:
@@ -60,12 +60,12 @@ def outline(path: Path) -> Outline:
             tuple(int(n) for a, n in zip(axes, series.shape, strict=True) if a not in _CHANNELS),
             np.dtype("V1") if series.dtype is None else series.dtype,
             int(page.photometric) <= 1,
-            geotiff.is_map(page),
-            geotiff.scaling(page, max(1, int(page.samplesperpixel))).scales,
+            is_map(page),
+            scaling(page, max(1, int(page.samplesperpixel))).scales,
         )
 
 
-def read(path: Path) -> Stored:
+def read_tiff(path: Path) -> Stored:
     """Read the first picture or stack of a TIFF, leaving out thumbnails, pyramids and masks.
 
     Args:
@@ -79,13 +79,13 @@ def read(path: Path) -> Stored:
     with _opened(path) as (tif, series):
         page, axes = series.keyframe, _axes(series, where)
         notes = _beside(tif, series, where) + missing_notes(series)
-        samples = _turned(decode(series, path), axes, page)
+        samples = _turned(decode_tiff(series, path), axes, page)
         if not any(axis in "S" for axis in axes):
             samples, axes = samples[..., None], axes + "S"
         at = axes.index("S")
         samples = np.moveaxis(samples, at, -1)
         axes = axes.replace("S", "") + "S"
-        geotiff.check_gaps(samples, page, where)
+        check_gaps(samples, page, where)
         found = colours(samples, page, where)
         white = _stated_white(tif, found, samples)
         samples, axes, names = _bands_last(found, axes, tif, where)
@@ -94,7 +94,7 @@ def read(path: Path) -> Stored:
         if turned >= 5:
             across = {{"X": "Y", "Y": "X"}.get(axis, axis): value for axis, value in across.items()}
         notes += ("orientation applied",) * (2 <= turned <= 8)
-        if geotiff.unit_is_missing(page):
+        if unit_is_missing(page):
             notes += ("pixel size ignored, since its unit is not stored",)
         return Stored(
             samples,
@@ -103,8 +103,8 @@ def read(path: Path) -> Stored:
             white,
             names,
             across,
-            geotiff.scaling(page, samples.shape[-1]),
-            geotiff.is_map(page),
+            scaling(page, samples.shape[-1]),
+            is_map(page),
             notes + found.notes,
         )
 
@@ -138,7 +138,7 @@ def _beside(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, where: str) -
     for series in others:
         page = series.keyframe
         if int(page.subfiletype) & 4 and not int(page.subfiletype) & 1:
-            seen = decode(series, Path(where)) != 0
+            seen = decode_tiff(series, Path(where)) != 0
             if not seen.all():
                 raise InputError(
                     "a picture without gaps",

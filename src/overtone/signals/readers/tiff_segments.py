@@ -14,8 +14,8 @@ _WHOLE_BYTES = (8, 16, 32, 64)
 _DIFFERENCES, _FLOATING = 2, 3
 
 
-def decodes(page: Any) -> bool:
-    """Whether `decode` can read pages like this one."""
+def can_assemble(page: Any) -> bool:
+    """Whether `assemble_page` can read pages like this one."""
     if page.dtype is None or codec(page) is None or page.predictor not in (1, _DIFFERENCES, _FLOATING):
         return False
     if page.bitspersample not in _WHOLE_BYTES and (
@@ -27,7 +27,7 @@ def decodes(page: Any) -> bool:
     return not (backwards or subsampled or page.tiledepth > 1)
 
 
-def decode(page: Any) -> np.ndarray:
+def assemble_page(page: Any) -> np.ndarray:
     """The samples of one page.
 
     Args:

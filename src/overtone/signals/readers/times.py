@@ -11,11 +11,11 @@ import pandas as pd
 from overtone.errors import InputError
 from overtone.signals.readers.cells import is_date
 from overtone.signals.readers.dates import months_of, stamps_of
-from overtone.signals.readers.table import Table, split_unit, unit_of
+from overtone.signals.readers.table import CSVTable, split_unit, unit_of
 
 DURATIONS = {"days": 86_400.0, "h": 3_600.0, "min": 60.0, "s": 1.0}
 _CALENDAR = {"months": 1.0, "years": 12.0}
-_CLOCKS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_CLOCK_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _HINT = re.compile(
     r"(?:^|[^a-z])(unix|epoch|time|timestamp|date|datetime|utc|ts|t|datum|zeit|unixtime)(?:[^a-z]|$)", re.I
 )
@@ -43,7 +43,7 @@ class Times:
     notes: tuple[str, ...]
 
 
-def times_of(table: Table, name: str, unit: str | None = None, calendar: bool = True) -> Times:
+def times_of(table: CSVTable, name: str, unit: str | None = None, calendar: bool = True) -> Times:
     """The numbers or dates of a column.
 
     Args:
@@ -79,7 +79,7 @@ def _packed(cells: pd.Series) -> bool:
     return bool(pd.to_datetime(cells, errors="coerce", format="%Y%m%d").notna().all())
 
 
-def _dates(table: Table, name: str, unit: str | None, calendar: bool) -> Times:
+def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Times:
     cells = table.cells[name].str.strip()
     stamps = stamps_of(cells, f"{table.where}, column {name!r}")
     bad = np.flatnonzero(np.isnat(stamps.moments))
@@ -121,7 +121,7 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
     """Times counted from 1970 in s, ms, us or ns, or in days from 1900, if they can be nothing else."""
     if len(values) < 2 or not np.isfinite(values).all():
         return None
-    for name, size in _CLOCKS.items():
+    for name, size in _CLOCK_SECONDS.items():
         seconds = values * size
         if values.min() < 1e8 or seconds.max() > 4.2e9:
             continue
@@ -141,7 +141,7 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
     return None
 
 
-def step_of(times: Times, table: Table, name: str) -> tuple[float, tuple[str, ...]]:
+def step_of(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[str, ...]]:
     """The distance of evenly spaced times, and how even they are.
 
     Steps may differ by 1 % of the median one, or by what rounding to the last digit makes of even ones.

@@ -7,12 +7,15 @@ import os
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.signals.readers import nifti, numpy_file, raster, tiff_file
-from overtone.signals.readers.array import Lattice, on_lattice
+from overtone.signals.readers.array import ArrayLattice, on_lattice
 from overtone.signals.readers.described import refuse_described
 from overtone.signals.readers.files import PathLike, existing, is_tiff
+from overtone.signals.readers.nifti import is_nifti_name, read_nifti
 from overtone.signals.readers.numbers import tensor
+from overtone.signals.readers.numpy_file import load_numpy
 from overtone.signals.readers.placement import grid_with_spacing
+from overtone.signals.readers.raster import raster_signal, stored_values
+from overtone.signals.readers.tiff_file import tiff_outline
 from overtone.signals.signal import Signal
 
 
@@ -46,17 +49,17 @@ def volume(
         refuse_described(source, "array")
         return _bare(tensor(source, "array"), spacing, "array", "array")
     path, where = existing(source), str(source)
-    if nifti.is_nifti_name(path.name):
-        return nifti.nifti(path, spacing, where)
+    if is_nifti_name(path.name):
+        return read_nifti(path, spacing, where)
     if not is_tiff(path):
-        return _bare(tensor(numpy_file.load(path, key), where), spacing, path.name, where)
-    axes = tiff_file.outline(path).axes
+        return _bare(tensor(load_numpy(path, key), where), spacing, path.name, where)
+    axes = tiff_outline(path).axes
     if len(axes) == 2:
         raise InputError("a stack of slices", "one picture", "read it with signals.read", where)
-    stored = raster.stored_values(path)
+    stored = stored_values(path)
     shape = stored.samples.shape[:-1]
     grid = None if spacing is None else grid_with_spacing(stored.axes, shape, spacing, where)
-    return raster.raster(stored, grid=grid, name=path.name, where=where)
+    return raster_signal(stored, grid=grid, name=path.name, where=where)
 
 
 def _bare(values: Tensor, spacing: float | tuple[float, ...] | None, name: str, where: str) -> Signal:
@@ -67,5 +70,5 @@ def _bare(values: Tensor, spacing: float | tuple[float, ...] | None, name: str, 
             "pass one volume, or read it with signals.array",
             where,
         )
-    lattice = Lattice(spacing, unit=None if spacing is None else "mm")
+    lattice = ArrayLattice(spacing, unit=None if spacing is None else "mm")
     return on_lattice(values.unsqueeze(-1), lattice, name=name, where=where)

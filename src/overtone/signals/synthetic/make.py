@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from overtone.errors import InputError
-from overtone.signals.assemble import assemble, check_shape
+from overtone.signals.assemble import check_shape, make_signal
 from overtone.signals.geometry import Grid
 from overtone.signals.signal import Signal
 
@@ -17,10 +17,10 @@ def signal(
     """A one-channel Signal of samples of the grid's shape.
 
     Raises:
-        InputError: As `assemble`.
+        InputError: As `make_signal`.
     """
     values = torch.from_numpy(samples).reshape(-1, 1).to(dtype)
-    return assemble(values, geometry, kind=kind, name=name, where=name)
+    return make_signal(values, geometry, kind=kind, name=name, where=name)
 
 
 def grid_shape(shape: int | tuple[int, ...], where: str) -> tuple[int, ...]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from overtone.signals.readers.sound.parts import Parts, cut_short, mapped
 
-_MARK = b"fLaC"
+_FLAC_MARK = b"fLaC"
 _BLOCKS = {1: 192, **{2 + i: 576 << i for i in range(4)}, **{8 + i: 256 << i for i in range(8)}}
-_SEARCHED = 1 << 24
+_FLAC_SEARCHED = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def flac_parts(file: Path) -> Parts | None:
         InputError: If fewer samples are there than its header announces.
     """
     data = mapped(file)
-    at = data.find(_MARK, 0, 1 << 20) if data[:3] == b"ID3" else 0
-    if data[at : at + 4] != _MARK or len(data) < at + 42 or data[at + 4] & 0x7F:
+    at = data.find(_FLAC_MARK, 0, 1 << 20) if data[:3] == b"ID3" else 0
+    if data[at : at + 4] != _FLAC_MARK or len(data) < at + 42 or data[at + 4] & 0x7F:
         return None
     told = int.from_bytes(data[at + 21 : at + 26], "big") & 0xF_FFFF_FFFF
     fixed = int.from_bytes(data[at + 10 : at + 12], "big")
@@ -81,7 +81,7 @@ def _last(data: bytes | mmap.mmap, first: int, stop: int, fixed: int) -> tuple[_
     """The last frame that is whole, by its checksum, and the place after it."""
     ends = [stop]
     at = stop
-    while at > max(first, stop - _SEARCHED):
+    while at > max(first, stop - _FLAC_SEARCHED):
         at = data.rfind(b"\xff", first, at)
         if at < 0:
             break

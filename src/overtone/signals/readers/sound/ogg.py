@@ -6,8 +6,8 @@ from pathlib import Path
 
 from overtone.signals.readers.sound.parts import Parts, cut_short, mapped
 
-_MARK = b"OggS"
-_FIRST, _LAST = 2, 4
+_OGG_MARK = b"OggS"
+_OGG_FIRST, _OGG_LAST = 2, 4
 
 
 def ogg_parts(file: Path) -> Parts | None:
@@ -20,12 +20,12 @@ def ogg_parts(file: Path) -> Parts | None:
         InputError: If its last page is incomplete.
     """
     data = mapped(file)
-    if data[:4] != _MARK:
+    if data[:4] != _OGG_MARK:
         return None
-    begins, at, before, kind = [0], 0, _FIRST, 0
-    while data[at : at + 4] == _MARK and at + 27 <= len(data):
+    begins, at, before, kind = [0], 0, _OGG_FIRST, 0
+    while data[at : at + 4] == _OGG_MARK and at + 27 <= len(data):
         kind, segments = data[at + 5], data[at + 26]
-        if kind & _FIRST and not before & _FIRST:
+        if kind & _OGG_FIRST and not before & _OGG_FIRST:
             begins.append(at)
         before = kind
         sizes = data[at + 27 : at + 27 + segments]
@@ -35,7 +35,7 @@ def ogg_parts(file: Path) -> Parts | None:
     notes = []
     if at < len(data) and data[at:].strip(b"\0"):
         notes.append(f"{len(data) - at} bytes after its last page are none of a recording and were left out")
-    if not kind & _LAST:
+    if not kind & _OGG_LAST:
         notes.append("its last page is not marked as the end, so that it may have been cut short")
     if len(begins) == 1:
         return Parts((file,), tuple(notes))

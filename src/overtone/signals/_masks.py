@@ -1,8 +1,4 @@
-"""Which samples are kept out of training. Every mask is an (N,) bool tensor, True for the samples it selects.
-
-signal = signal.with_held_out(masks.random(signal.geometry, 0.1, seed=0))
-signal = signal.with_split(*masks.alternating(signal.geometry))
-"""
+"""Masks that select samples to hold out of training, on a grid or at points."""
 
 from __future__ import annotations
 
@@ -55,7 +51,7 @@ def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: i
     Raises:
         InputError: If a box is larger than the grid, or the fraction selects none or more than fit.
     """
-    sides = per_axis(size, geometry, "size")
+    sides = _per_axis(size, geometry, "size")
     if not all(1 <= side <= n for side, n in zip(sides, geometry.shape, strict=True)):
         raise InputError(f"boxes within the grid {geometry.shape}", f"{sides}", "pass smaller sides", "size")
     draw = generator(seed, "masks", "blocks")
@@ -88,7 +84,7 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
     Raises:
         InputError: If an axis would have no selected sample.
     """
-    starts, steps = per_axis(start, geometry, "start"), per_axis(step, geometry, "step")
+    starts, steps = _per_axis(start, geometry, "start"), _per_axis(step, geometry, "step")
     for s, pitch, n in zip(starts, steps, geometry.shape, strict=True):
         if not 0 <= s < n or pitch < 1:
             raise InputError(
@@ -115,7 +111,7 @@ def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
     return lattice(geometry, 0, 2), lattice(geometry, 1, 2)
 
 
-def per_axis(value: int | tuple[int, ...], geometry: Grid, where: str) -> tuple[int, ...]:
+def _per_axis(value: int | tuple[int, ...], geometry: Grid, where: str) -> tuple[int, ...]:
     """One integer for every axis, from one for all or one per axis."""
     axes = len(geometry.shape)
     values = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
