@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.accuracy import ADAM, CASES, RATIO, RELU, SGD, Case, network, rate_of, siren, tones
 from overtone._training import TrainingConfig, train
 from overtone.nn import Field, Restore, encodings
-from overtone.plots import predicted
+from overtone.plots import PredictedSteps
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
 from overtone.theory.dynamics import Prediction, predict
@@ -110,7 +110,7 @@ def main(names: list[str]) -> None:
         for name in names or KINDS:
             title, case, make = KINDS[name]
             found, measured = compared(case, make(SEED))
-            figure = predicted.against(predicted.data(found.record, measured=measured))
+            figure = PredictedSteps(found.record, measured=measured).against()
             figure.update_layout(title={"text": title, "x": 0.5, "y": 0.98}, margin={"t": 72})
             draw(browser, figure, f"predicted-{name}", 480, 440)
             print(name, *found.sentences, flush=True)

@@ -82,8 +82,8 @@ def own_loop(folder: Path) -> go.Figure:
                 loss.backward()
                 optimizer.step()
         records.append(probe.record)
-    compared = ot.plots.comparison.data(records, ["plain network", "with Fourier features"])
-    return ot.plots.comparison.learning_steps(compared)
+    compared = ot.plots.Comparison(records, ["plain network", "with Fourier features"])
+    return compared.learning_steps()
 
 
 def bandwidths() -> Image.Image:
@@ -147,11 +147,11 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
         )
-        draw(browser, ot.plots.learning_order.figure(first.record), "learning-order", height=440)
+        draw(browser, ot.plots.LearningOrder(first.record).figure(), "learning-order", height=440)
         draw(browser, own_loop(folder), "own-loop")
         draw(browser, twin_times(), "twin")
-        draw(browser, ot.plots.psnr.figure(wide.record), "noise")
-        draw(browser, ot.plots.learning_step.figure([run.record for run in seeds]), "learning-step")
+        draw(browser, ot.plots.PSNR(wide.record).figure(), "noise")
+        draw(browser, ot.plots.LearningStep([run.record for run in seeds]).figure(), "learning-step")
         first_screen(browser, report.directory.path)
         browser.close()
 

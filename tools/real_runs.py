@@ -29,7 +29,7 @@ def digits() -> go.Figure:
         views = real_runs.filters(some, widths)
         records = real_runs.train(some, partial(real_runs.mlp, 64, 10), 0, views)
         low, high = real_runs.low_and_high(records)
-        steps = style.positions(records[0].step.values)
+        steps = style.step_positions(records[0].step.values)
         for part, error, colour in (("low", low[0], style.PREDICTION), ("high", high[0], style.RESIDUAL)):
             line = {"color": colour, "dash": dash, "width": 2}
             figure.add_scatter(x=steps, y=error, name=f"{part} part, {labels}", mode="lines", line=line)
@@ -47,7 +47,7 @@ def tones() -> go.Figure:
             line = {"color": colour, "dash": dash, "width": 2}
             steps = np.arange(len(error))
             figure.add_scatter(
-                x=style.positions(steps), y=error, name=f"{tone} tone, {name}", mode="lines", line=line
+                x=style.step_positions(steps), y=error, name=f"{tone} tone, {name}", mode="lines", line=line
             )
     figure.update_xaxes(style.step_axis(np.arange(two_tones.STEPS)), range=[np.log10(0.5), np.log10(500)])
     figure.update_yaxes(style.log_axis(0.1, 2, Y))
@@ -65,7 +65,7 @@ def table() -> go.Figure:
             (record,) = real_runs.train(some, partial(real_runs.mlp, inputs, outputs), 0, [view])
             index = metrics.spectral_bias_index(record).values
             line = {"color": colour, "dash": dash, "width": 2}
-            steps = style.positions(record.step.values)
+            steps = style.step_positions(record.step.values)
             figure.add_scatter(x=steps, y=index, name=name + labels, mode="lines", line=line)
     figure.update_xaxes(style.step_axis(record.step.values))
     figure.update_yaxes(title_text="spectral bias index (1: all in the high half)", range=[-1, 1])
@@ -77,7 +77,7 @@ def scattered() -> go.Figure:
     data = real_runs.Scattered.draw()
     encoding = encodings.Gaussian(2, 128, 5.0, seed=0)
     records, _, _ = real_runs.fit_scattered(data, encoding)
-    return ot.plots.learning_order.figure(records[0])
+    return ot.plots.LearningOrder(records[0]).figure()
 
 
 FIGURES = {"real-digits": digits, "real-tones": tones, "real-tables": table, "real-scattered": scattered}

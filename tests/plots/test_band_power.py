@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError
-from overtone.plots import band_power
+from overtone.plots import BandPower
 
 LOW, HIGH = [0, 1, 2, 4], [1, 2, 4, 8]
 
 
 def test_it_tells_powers_with_and_without_intervals_and_leaves_the_mean_out():
     groups = {"with": [[9, 1, 2, 3], [8, 0.5, 1, 2], [10, 2, 3, 4]], "without": [9, 4, 5, 6]}
-    d = band_power.data(LOW, HIGH, groups, "Hz", "Pa")
+    d = BandPower(LOW, HIGH, groups, "Hz", "Pa").data
     assert d.group.values.tolist() == ["with", "without"]
     np.testing.assert_array_equal(d.power, [[1, 2, 3], [4, 5, 6]])
     np.testing.assert_array_equal(d.low[0], [0.5, 1, 2])
@@ -22,10 +22,8 @@ def test_it_tells_powers_with_and_without_intervals_and_leaves_the_mean_out():
 
 
 def test_lines_and_shades_carry_the_numbers():
-    d = band_power.data(
-        LOW, HIGH, {"a": [[9, 1, 0, 3], [8, 0.5, 0, 2], [10, 2, 3, 4]], "b": [1, 1, 1, 1]}, "Hz"
-    )
-    fig = band_power.figure(d)
+    d = BandPower(LOW, HIGH, {"a": [[9, 1, 0, 3], [8, 0.5, 0, 2], [10, 2, 3, 4]], "b": [1, 1, 1, 1]}, "Hz")
+    fig = d.figure()
     shade, line, other = fig.data
     np.testing.assert_array_equal(shade.y, [0.5, 2, 4, 2])
     np.testing.assert_array_equal(line.y, [1, np.nan, 3])
@@ -36,14 +34,14 @@ def test_lines_and_shades_carry_the_numbers():
 
 
 def test_it_is_told_in_a_sentence():
-    d = band_power.data(LOW, HIGH, {"<b>": [0, 1, 0, 0], "c": [0, 0, 1, 0]}, "Hz")
-    assert band_power.describe(d) == "Power per band; mean frequency over the bands: <b> 1.41, c 2.83."
-    assert band_power.figure(d).data[0].name == "&lt;b&gt;"
+    d = BandPower(LOW, HIGH, {"<b>": [0, 1, 0, 0], "c": [0, 0, 1, 0]}, "Hz")
+    assert d.describe() == "Power per band; mean frequency over the bands: <b> 1.41, c 2.83."
+    assert d.figure().data[0].name == "&lt;b&gt;"
 
 
 def test_bands_without_power_and_single_bands_are_drawn():
-    band_power.figure(band_power.data(LOW, HIGH, {"a": [0, 0, 0, 0]}, "Hz"))
-    band_power.figure(band_power.data([0], [1], {"a": [1]}, "Hz"))
+    BandPower(LOW, HIGH, {"a": [0, 0, 0, 0]}, "Hz").figure()
+    BandPower([0], [1], {"a": [1]}, "Hz").figure()
 
 
 @pytest.mark.parametrize(
@@ -52,4 +50,4 @@ def test_bands_without_power_and_single_bands_are_drawn():
 )
 def test_groups_that_do_not_fit(groups, said):
     with pytest.raises(InputError, match=said):
-        band_power.data(LOW, HIGH, groups, "Hz")
+        BandPower(LOW, HIGH, groups, "Hz")

@@ -57,11 +57,11 @@ def test_no_crossing_without_a_noise_verdict(said: str) -> None:
 
 
 def test_nyquist_is_that_of_the_finest_axis_or_unknown() -> None:
-    assert bands.nyquist(toy_record(nyquist=[64.0, 32.0])) == 64.0
-    assert bands.nyquist(toy_record(nyquist=[])) is None
+    assert bands.radial_nyquist(toy_record(nyquist=[64.0, 32.0])) == 64.0
+    assert bands.radial_nyquist(toy_record(nyquist=[])) is None
     record = toy_record()
     del record.attrs["nyquist"]
-    assert bands.nyquist(record) is None
+    assert bands.radial_nyquist(record) is None
 
 
 def test_rows_are_required() -> None:

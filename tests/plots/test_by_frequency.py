@@ -4,28 +4,26 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError
-from overtone.plots import by_frequency
+from overtone.plots import ByFrequency
 
 AT = [0, 1, 2, 4]
 
 
 def test_it_tells_values_with_and_without_intervals_and_leaves_frequency_0_out():
     curves = {"with": [[9, -1, 2, 3], [8, -2, 1, 2], [10, 2, 3, 4]], "without": [9, 4, 5, np.inf]}
-    d = by_frequency.data(AT, curves, "Hz", "Gain (dB)")
-    np.testing.assert_array_equal(d.value, [[-1, 2, 3], [4, 5, np.inf]])
-    np.testing.assert_array_equal(d.low[0], [-2, 1, 2])
-    assert d.high[1].isnull().all()
-    assert d.frequency.values.tolist() == [1, 2, 4]
-    fig = by_frequency.figure(d)
+    d = ByFrequency(AT, curves, "Hz", "Gain (dB)")
+    np.testing.assert_array_equal(d.data.value, [[-1, 2, 3], [4, 5, np.inf]])
+    np.testing.assert_array_equal(d.data.low[0], [-2, 1, 2])
+    assert d.data.high[1].isnull().all()
+    assert d.data.frequency.values.tolist() == [1, 2, 4]
+    fig = d.figure()
     shade, line, other = fig.data
     np.testing.assert_array_equal(shade.y, [-2, 1, 2, 4, 3, 2])
     np.testing.assert_array_equal(line.y, [-1, 2, 3])
     np.testing.assert_array_equal(other.y, [4, 5, np.nan])
     assert (fig.layout.xaxis.type, fig.layout.xaxis.title.text) == ("log", "Frequency (Hz)")
     assert fig.layout.yaxis.title.text == "Gain (dB)"
-    assert by_frequency.describe(d).startswith(
-        "Gain (dB) from the lowest to the highest frequency: with -1 to 3,"
-    )
+    assert d.describe().startswith("Gain (dB) from the lowest to the highest frequency: with -1 to 3,")
 
 
 @pytest.mark.parametrize(
@@ -38,4 +36,4 @@ def test_it_tells_values_with_and_without_intervals_and_leaves_frequency_0_out()
 )
 def test_what_cannot_be_drawn(at, curves, sentence):
     with pytest.raises(InputError, match=sentence):
-        by_frequency.data(at, curves, "Hz", "")
+        ByFrequency(at, curves, "Hz", "")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overtone.errors import InputError
-from overtone.plots import heat_map
+from overtone.plots import FourierHeatMap
 
 AXES = ([-0.5, -0.25, 0.0, 0.25], [-0.4, -0.2, 0.0, 0.2, 0.4])
 
@@ -17,18 +17,18 @@ def table():
 
 
 def test_the_map_is_drawn_as_it_is():
-    d = heat_map.data(table(), *AXES, 0.1, 1.5)
-    fig = heat_map.figure(d)
+    d = FourierHeatMap(table(), *AXES, 0.1, 1.5)
+    fig = d.figure()
     drawn = fig.data[0]
     np.testing.assert_array_equal(np.array(drawn.z), table())
     assert (list(drawn.y), list(drawn.x)) == AXES
     assert (drawn.zmin, drawn.zmax) == (0, 0.6)
-    assert heat_map.figure(d, 1.0).data[0].zmax == 1
+    assert d.figure(1.0).data[0].zmax == 1
     assert fig.layout.yaxis.scaleanchor == "x"
 
 
 def test_it_is_told_in_a_sentence():
-    said = heat_map.describe(heat_map.data(table(), *AXES, 0.1, 1.5))
+    said = FourierHeatMap(table(), *AXES, 0.1, 1.5).describe()
     assert said == (
         "A perturbation of norm 1.5 raises the error rate from 10% to 25.3% on average over frequencies, and to 60% at "
         "0.25 vertical and 0.4 horizontal cycles per pixel."
@@ -36,7 +36,7 @@ def test_it_is_told_in_a_sentence():
 
 
 def test_a_classifier_that_never_errs_is_drawn():
-    assert heat_map.figure(heat_map.data(np.zeros((4, 5)), *AXES, 0, 1)).data[0].zmax == 1
+    assert FourierHeatMap(np.zeros((4, 5)), *AXES, 0, 1).figure().data[0].zmax == 1
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_a_classifier_that_never_errs_is_drawn():
 )
 def test_maps_that_make_no_sense(error, said):
     with pytest.raises(InputError, match=said):
-        heat_map.data(error, *AXES, 0, 1)
+        FourierHeatMap(error, *AXES, 0, 1)

@@ -25,9 +25,9 @@ def test_ticks_over_a_decade_or_more_are_round(low: float, ratio: float) -> None
 
 
 def test_step_zero_is_drawn_left_of_the_first_positive_step() -> None:
-    assert style.positions(np.array([0, 4, 8])).tolist() == [2, 4, 8]
-    assert style.positions(np.array([0])).tolist() == [0.5]
-    assert style.positions(np.array([3, 5])).tolist() == [3, 5]
+    assert style.step_positions(np.array([0, 4, 8])).tolist() == [2, 4, 8]
+    assert style.step_positions(np.array([0])).tolist() == [0.5]
+    assert style.step_positions(np.array([3, 5])).tolist() == [3, 5]
 
 
 def test_step_zero_is_labelled_and_nothing_collides_with_it() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overtone.plots import _labels as text
+from overtone._utils import text
+from overtone.plots import _labels
 
 
 @pytest.mark.parametrize(
@@ -63,17 +64,17 @@ def test_percentages(fraction: float, said: str) -> None:
     ],
 )
 def test_ticks_are_short(value: float, said: str) -> None:
-    assert text.tick(value) == said
+    assert _labels.tick(value) == said
 
 
 def test_units_are_squared_readably() -> None:
-    assert [text.squared(u) for u in ("", "Pa", "m/s")] == ["value²", "Pa²", "(m/s)²"]
+    assert [_labels.squared(u) for u in ("", "Pa", "m/s")] == ["value²", "Pa²", "(m/s)²"]
 
 
 def test_names_cannot_smuggle_markup_into_figures() -> None:
-    assert "<" not in text.escaped("<b>x</b> %{y}")
-    assert "%{" not in text.escaped("<b>x</b> %{y}")
-    assert len(text.escaped("a" * 1000)) == 40
+    assert "<" not in _labels.escaped("<b>x</b> %{y}")
+    assert "%{" not in _labels.escaped("<b>x</b> %{y}")
+    assert len(_labels.escaped("a" * 1000)) == 40
 
 
 def test_plurals_and_levels() -> None:

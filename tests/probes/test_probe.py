@@ -179,7 +179,7 @@ def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(t
     network = Frozen(signal.values.clone(), signal.geometry)
     with Probe(signal, network, tmp_path, snapshots=(0,)) as probe:
         probe(0)
-    drawn = reconstruction.data(probe.record, records.snapshots(probe.path))
+    drawn = reconstruction.snapshot_data(probe.record, records.snapshots(probe.path))
     np.testing.assert_allclose(drawn.target[..., 0], signal.grid_values[::2, ::2, 0].float())
     np.testing.assert_allclose(drawn.prediction[0], drawn.target)
     np.testing.assert_allclose(drawn.axis_0, np.arange(0, 20, 2) / 20)
@@ -197,7 +197,7 @@ def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch
     signal = signals.array(values)
     with Probe(signal, Frozen(signal.values.clone(), signal.geometry), tmp_path, snapshots=(0,)) as probe:
         probe(0)
-    drawn = reconstruction.data(probe.record, records.snapshots(probe.path))
+    drawn = reconstruction.snapshot_data(probe.record, records.snapshots(probe.path))
     begin = round(float(drawn.axis_0[0]) * 1000)
     assert drawn.sizes["axis_0"] == 100
     assert begin <= 830

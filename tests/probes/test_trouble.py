@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_a_number_is_told_from_one_that_is_unknown(tmp_path):
     np.testing.assert_array_equal(probe.record.loss, [math.nan, 0.5, math.inf, math.inf, math.inf, math.nan])
     assert np.isnan(probe.record.learning_rate).all()
     assert "diverged" in report.verdict(probe.record)[0]
-    assert plots.loss.describe(plots.loss.data(probe.record)) == (
+    assert plots.Loss(probe.record).describe() == (
         "The training loss begins at 0.5 at step 1 and is not finite at step 4."
     )
 

@@ -16,8 +16,8 @@ from markupsafe import escape
 from plotly.offline import get_plotlyjs
 
 from overtone import reports as report
+from overtone._utils.text import number
 from overtone.errors import InputError, RunError
-from overtone.plots._labels import number
 from overtone.records import Writer, load, to_netcdf
 from overtone.reports import atomic
 from overtone.reports.bundle import plotly_script

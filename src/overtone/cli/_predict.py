@@ -179,11 +179,11 @@ def _width(units: int | None) -> str:
 def draw(found: Forecast, out: str, run: str | None) -> None:
     """Write a page with predicted, and measured, learning steps."""
     from overtone import records
-    from overtone.plots import predicted
+    from overtone.plots import PredictedSteps
 
     measured = None if run is None else records.load(run)
-    drawn = predicted.data(found.record, found.prediction.earliest, found.prediction.latest, measured)
-    figure = predicted.figure(drawn)
+    drawn = PredictedSteps(found.record, found.prediction.earliest, found.prediction.latest, measured)
+    figure = drawn.figure()
     shade_untold(figure, found.record)
     figure.update_layout(
         title={"text": f"Predicted learning steps: {found.signal.name}", "y": 0.98}, margin={"t": 80}

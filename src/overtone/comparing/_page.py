@@ -9,15 +9,24 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray
 
+from overtone._utils.text import count, decibels, number
 from overtone.comparing._comparison import Comparison
 from overtone.comparing._statistics import Score
 from overtone.comparing._task import described
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
-from overtone.plots._labels import count, decibels, number
 from overtone.reports import render
 from overtone.reports.atomic import write_text
-from overtone.reports.blocks import Block, Page, Picture, Pictures, Plot, Section, Table, Tile
+from overtone.reports.blocks import (
+    Block,
+    Page,
+    PictureBlock,
+    PicturesBlock,
+    PlotBlock,
+    Section,
+    TableBlock,
+    Tile,
+)
 
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""
@@ -43,7 +52,7 @@ def _quality(score: Score) -> str:
     return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
 
 
-def _pictures(found: Comparison, axes: int) -> Pictures:
+def _pictures(found: Comparison, axes: int) -> PicturesBlock:
     signal = found.problem.signal
     shape = signal.geometry.shape
     reference = found.problem.reference.cpu().double().numpy()
@@ -55,9 +64,11 @@ def _pictures(found: Comparison, axes: int) -> Pictures:
         field = field if field.shape[-1] == 3 else field[..., :1].repeat(3, -1)
         return encode.grey(field, low, high)
 
-    def one(title: str, note: str, values: np.ndarray) -> Picture:
+    def one(title: str, note: str, values: np.ndarray) -> PictureBlock:
         drawn = pixels(values)
-        return Picture(encode.picture(drawn), drawn.shape[1], drawn.shape[0], title, note, f"{title}, {note}")
+        return PictureBlock(
+            encode.picture_uri(drawn), drawn.shape[1], drawn.shape[0], title, note, f"{title}, {note}"
+        )
 
     seen = np.full_like(reference, low)
     train = signal.train_index.cpu().numpy()
@@ -66,10 +77,10 @@ def _pictures(found: Comparison, axes: int) -> Pictures:
     shown = [one("Reference", "what is compared with", reference), one("Samples", "gaps are black", seen)]
     shown += [one(name, _quality(levels[name]), found.predictions[name]) for name in _names(found)]
     part = "" if axes == 2 else " The middle slice of the first axis."
-    return Pictures("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
+    return PicturesBlock("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
 
 
-def _curves(found: Comparison) -> Plot:
+def _curves(found: Comparison) -> PlotBlock:
     signal = found.problem.signal
     grid = signal.geometry
     held = signal.held_out_index.cpu().numpy()
@@ -96,7 +107,7 @@ def _curves(found: Comparison) -> Plot:
         title={"text": f"{signal.channels[0]} {f'({signal.value_unit})' if signal.value_unit else ''}"}
     )
     caption = f"The first channel on {part.stop - part.start} samples, each candidate's first seed."
-    return Plot("reconstructions", "Reconstructions", caption, fig)
+    return PlotBlock("reconstructions", "Reconstructions", caption, fig)
 
 
 KINDS = (("network", True, style.PREDICTION, "circle"), ("no network", False, style.RESIDUAL, "diamond"))
@@ -246,8 +257,8 @@ def comparison_page(found: Comparison) -> Page:
     else:
         answers = [("What to do?", " ".join(found.verdict))]
     caption = "Intervals of 90 % over seeds; where no seed enters there is none."
-    lead = Plot("quality", "Held-out quality", caption, quality_figure(shown))
-    table = Table(
+    lead = PlotBlock("quality", "Held-out quality", caption, quality_figure(shown))
+    table = TableBlock(
         "Candidates in numbers",
         [_row(score) for score in found.scores],
         (
@@ -259,13 +270,13 @@ def comparison_page(found: Comparison) -> Page:
         ),
         numeric=True,
     )
-    price = Plot(
+    price = PlotBlock(
         "cost", "Quality and time", "Time to learn and predict, mean over seeds.", cost_figure(shown)
     )
     sections = [
         Section("pictures", "What they make of it", [reconstructions(found)]),
         Section("numbers", "In numbers", [table, price], pair=True),
-        Section("how", "How it was done", [Table("Settings", _how(found), folded=True)]),
+        Section("how", "How it was done", [TableBlock("Settings", _how(found), folded=True)]),
     ]
     best = next(score for score in found.scores if score.name == found.winner)
     tiles = [

@@ -10,8 +10,8 @@ from typing import final
 import numpy as np
 import scipy.stats
 
+from overtone._utils.text import number
 from overtone.comparing._candidates import MEAN
-from overtone.plots._labels import number
 
 CONFIDENCE = 0.9
 """Probability with which an interval holds its value, were the deviations normal."""

@@ -1,37 +1,29 @@
-"""Figures from records. A plot is a module with `data(record)`, tested without drawing, and `figure(...)`. No torch."""
+"""Figures from records: each plot has its `data`, its `figure()` and its description. No torch."""
 
-from overtone.plots import _snapshots as reconstruction
-from overtone.plots import (
-    band_power,
-    by_frequency,
-    comparison,
-    curve,
-    heat_map,
-    learning_order,
-    learning_step,
-    loss,
-    picture,
-    predicted,
-    psnr,
-    slices,
-    spectra,
-    spectrogram,
-)
+from overtone.plots._base import Plot
+from overtone.plots._comparison import Comparison
+from overtone.plots._errors import PSNR, Loss
+from overtone.plots._fourier_heat_map import FourierHeatMap
+from overtone.plots._learning import LearningOrder, LearningStep
+from overtone.plots._predicted import PredictedSteps
+from overtone.plots._reconstruction import Curve, Picture, Slices
+from overtone.plots._spectra import BandPower, ByFrequency, Spectra
+from overtone.plots._spectrogram import Spectrogram
 
 __all__ = [
-    "band_power",
-    "by_frequency",
-    "comparison",
-    "curve",
-    "heat_map",
-    "learning_order",
-    "learning_step",
-    "loss",
-    "picture",
-    "predicted",
-    "psnr",
-    "reconstruction",
-    "slices",
-    "spectra",
-    "spectrogram",
+    "PSNR",
+    "BandPower",
+    "ByFrequency",
+    "Comparison",
+    "Curve",
+    "FourierHeatMap",
+    "LearningOrder",
+    "LearningStep",
+    "Loss",
+    "Picture",
+    "Plot",
+    "PredictedSteps",
+    "Slices",
+    "Spectra",
+    "Spectrogram",
 ]

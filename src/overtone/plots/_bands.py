@@ -32,7 +32,7 @@ def centres(record: xr.Dataset) -> np.ndarray:
     return np.sqrt(joined[:-1] * joined[1:])
 
 
-def varying(record: xr.Dataset) -> np.ndarray:
+def varying_bands(record: xr.Dataset) -> np.ndarray:
     """(band,) bool: bands with something to learn but the mean's, which has no place on a logarithmic axis.
 
     All bands if there is no such band.
@@ -57,7 +57,7 @@ def title(record: xr.Dataset) -> str:
     return f"Frequency ({unit(record)})"
 
 
-def nyquist(record: xr.Dataset) -> float | None:
+def radial_nyquist(record: xr.Dataset) -> float | None:
     """The radial Nyquist frequency: the largest over the axes, or None if unknown."""
     values = np.atleast_1d(np.asarray(record.attrs.get("nyquist", []), float))
     values = values[np.isfinite(values)]
@@ -72,8 +72,8 @@ def noise_known(record: xr.Dataset) -> bool:
 def noise_crossing(record: xr.Dataset) -> float | None:
     """The frequency above which every band of the target holds more noise than signal.
 
-    The target's power P is that of signal and noise, P = S + N; the crossing is the lower edge of the lowest band from
-    which on N >= P - N holds without exception up to the last band. Channels are added up.
+    The target's power P is that of signal and noise, P = S + N; the crossing is the lower edge of the lowest band
+    from which on N >= P - N holds without exception up to the last band. Channels are added up.
 
     Returns:
         A frequency in the record's unit, or None where no noise is known or it nowhere prevails.

@@ -12,29 +12,29 @@ LARGEST = 640
 """Longest side of an embedded picture in pixels; larger ones are reduced."""
 
 
-def uri(content: bytes, mime: str) -> str:
+def data_uri(content: bytes, mime: str) -> str:
     """`content` as a data URI of type `mime`."""
     return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def picture(pixels: np.ndarray, quality: int = 92) -> str:
+def picture_uri(pixels: np.ndarray, quality: int = 92) -> str:
     """(H, W) or (H, W, 3) uint8 pixels as a WebP data URI.
 
-    The compression is lossy and pictures beyond 640 pixels a side are reduced: this is for looking, not for measuring.
-    Small pictures are kept exactly (lossless), so that their pixels stay visible.
+    The compression is lossy and pictures beyond 640 pixels a side are reduced: this is for looking, not for
+    measuring. Small pictures are kept exactly (lossless), so that their pixels stay visible.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels))
     small = max(image.size) <= 128
     image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=quality, method=4, lossless=small)
-    return uri(buffer.getvalue(), "image/webp")
+    return data_uri(buffer.getvalue(), "image/webp")
 
 
 def grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Values of any range as uint8, `low` black and `high` white; what lies beyond is clipped, NaN becomes black."""
-    span = high - low if high > low else 1.0
-    return (np.clip(np.nan_to_num((values - low) / span), 0, 1) * 255 + 0.5).astype(np.uint8)
+    width = high - low if high > low else 1.0
+    return (np.clip(np.nan_to_num((values - low) / width), 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def diverging(values: np.ndarray, limit: float) -> np.ndarray:
@@ -45,17 +45,17 @@ def diverging(values: np.ndarray, limit: float) -> np.ndarray:
     return (mixed + 0.5).astype(np.uint8)
 
 
-def sound(values: np.ndarray, rate: int, seconds: float = 12.0) -> str:
+def sound_uri(values: np.ndarray, rate: int, seconds: float = 12.0) -> str:
     """(N, C) samples with full scale -1 to 1 as a FLAC data URI, clipped, and cut after `seconds`.
 
     Args:
         values: Samples; non-finite ones become silence.
         rate: Samples a second.
-        seconds: What is kept, so that a page stays small.
+        seconds: Longest duration, so that a page stays small.
     """
     import soundfile
 
-    kept = np.clip(np.nan_to_num(values[: max(1, int(seconds * rate))]), -1, 1)
+    clipped = np.clip(np.nan_to_num(values[: max(1, int(seconds * rate))]), -1, 1)
     buffer = io.BytesIO()
-    soundfile.write(buffer, kept, rate, format="FLAC", subtype="PCM_16")
-    return uri(buffer.getvalue(), "audio/flac")
+    soundfile.write(buffer, clipped, rate, format="FLAC", subtype="PCM_16")
+    return data_uri(buffer.getvalue(), "audio/flac")

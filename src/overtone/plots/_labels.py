@@ -1,15 +1,9 @@
-"""Numbers as people read them: three significant digits, no `1e+03`, units beside them."""
+"""Labels of axes and legends: short numbers, squared units, escaped names."""
 
 from __future__ import annotations
 
 import html
 import math
-
-from overtone._utils.text import count as count
-from overtone._utils.text import decibels as decibels
-from overtone._utils.text import number as number
-from overtone._utils.text import percent as percent
-from overtone._utils.text import plural as plural
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 

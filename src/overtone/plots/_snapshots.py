@@ -10,53 +10,54 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from overtone._utils.text import count
 from overtone.errors import InputError
-from overtone.plots import _labels as text
 from overtone.records import Snapshots, metrics
 from overtone.records._attributes import peak as peak_of
 
 TARGET_STEP = -1
 
 
-def moments(steps: np.ndarray, most: int = 5) -> np.ndarray:
-    """At most `most` of the steps, first and last among them, evenly spread on a logarithmic axis.
+def moments(steps: np.ndarray, limit: int = 5) -> np.ndarray:
+    """At most `limit` of the steps, first and last among them, evenly spread on a logarithmic axis.
 
     Args:
         steps: (S,) ascending non-negative steps.
-        most: How many to keep.
+        limit: Most moments to return.
 
     Returns:
-        (M,) ascending steps, M = min(S, most).
+        (M,) ascending steps, M = min(S, limit).
     """
     steps = np.unique(np.asarray(steps))
-    if steps.size <= most:
+    if steps.size <= limit:
         return steps
     place = np.log1p(steps.astype(np.float64))
-    kept: list[int] = []
-    for turn, wish in enumerate(np.linspace(place[0], place[-1], most)):
-        free = np.arange(kept[-1] + 1 if kept else 0, steps.size - (most - 1 - turn))
-        kept.append(int(free[np.argmin(np.abs(place[free] - wish))]))
-    return steps[kept]
+    chosen: list[int] = []
+    for turn, target in enumerate(np.linspace(place[0], place[-1], limit)):
+        # Leave enough later steps for the moments still to come, so that no step is chosen twice.
+        free = np.arange(chosen[-1] + 1 if chosen else 0, steps.size - (limit - 1 - turn))
+        chosen.append(int(free[np.argmin(np.abs(place[free] - target))]))
+    return steps[chosen]
 
 
-def geometry(record: xr.Dataset) -> dict[str, Any]:
+def snapshot_geometry(record: xr.Dataset) -> dict[str, Any]:
     """The signal's lattice: `shape`, `spacing`, `origin` and `units` per axis.
 
     `kept_start`, `kept_shape` and `kept_step` say which of its samples the snapshots hold, if not all.
     """
-    kept = record.attrs.get("geometry", {})
-    found = json.loads(kept) if isinstance(kept, str) and kept else kept
-    return dict(found) if isinstance(found, Mapping) else {}
+    stored = record.attrs.get("geometry", {})
+    lattice = json.loads(stored) if isinstance(stored, str) and stored else stored
+    return dict(lattice) if isinstance(lattice, Mapping) else {}
 
 
-def shape(record: xr.Dataset, snapshots: Snapshots) -> tuple[int, ...]:
+def snapshot_shape(record: xr.Dataset, snapshots: Snapshots) -> tuple[int, ...]:
     """Samples per axis of the lattice the snapshots lie on."""
-    where = geometry(record)
-    kept = tuple(int(n) for n in where.get("kept_shape", where.get("shape", ())))
-    return kept or np.shape(snapshots.get("target", TARGET_STEP))[:-1]
+    lattice = snapshot_geometry(record)
+    shape = tuple(int(n) for n in lattice.get("kept_shape", lattice.get("shape", ())))
+    return shape or np.shape(snapshots.get("target", TARGET_STEP))[:-1]
 
 
-def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
+def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> xr.Dataset:
     """Target and predictions as arrays on the signal's lattice, up to the network that was handed back.
 
     Returns:
@@ -77,9 +78,9 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         )
     there = np.asarray(list(snapshots.steps("prediction")))
     until = there[there <= metrics.network_step(record)] if record.sizes.get("step") else there
-    chosen = moments(until if until.size else there, most)
+    chosen = moments(until if until.size else there, limit)
     target = _real(snapshots.get("target", TARGET_STEP))
-    where, lattice = geometry(record), shape(record, snapshots)
+    stored, lattice = snapshot_geometry(record), snapshot_shape(record, snapshots)
     if not lattice or not math.prod(lattice) or target.size % math.prod(lattice):
         raise _apart(f"snapshots on a lattice of shape {lattice}", f"shape {target.shape}")
     full = (*lattice, target.size // math.prod(lattice))
@@ -91,10 +92,10 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
     stack = np.stack([one.reshape(full) for one in predicted])
     usual: dict[str, list[Any]] = {"spacing": [1.0 / n for n in lattice], "origin": [0.0] * len(lattice)}
     usual |= {"kept_start": [0] * len(lattice), "units": ["array"] * len(lattice)}
-    spacing, origin, start, units = (where.get(name, value) for name, value in usual.items())
+    spacing, origin, start, units = (stored.get(name, value) for name, value in usual.items())
     if any(len(values) != len(lattice) for values in (spacing, origin, start, units)):
         raise _apart(f"a lattice of {len(lattice)} axes", "spacing, origin or units of others")
-    thinned = int(where.get("kept_step", 1))
+    thinned = int(stored.get("kept_step", 1))
     coords = {
         a: origin[i] + spacing[i] * (start[i] + thinned * np.arange(lattice[i])) for i, a in enumerate(axes)
     }
@@ -109,29 +110,29 @@ def data(record: xr.Dataset, snapshots: Snapshots, most: int = 5) -> xr.Dataset:
         units=units,
         value_unit=str(record.attrs.get("value_unit", "")),
         peak=_peak(record, target),
-        samples=over(record, lattice),
+        samples=samples_shown(record, lattice),
     )
 
 
-def over(record: xr.Dataset, kept: tuple[int, ...]) -> str:
+def samples_shown(record: xr.Dataset, shape: tuple[int, ...]) -> str:
     """Which of the signal's samples the snapshots hold, in words that follow "over".
 
     Args:
         record: A record.
-        kept: Samples per axis of the snapshots.
+        shape: Samples per axis of the snapshots.
     """
-    where = geometry(record)
-    whole = tuple(where.get("shape", kept))
-    if math.prod(kept) == math.prod(whole):
+    stored = snapshot_geometry(record)
+    whole = tuple(stored.get("shape", shape))
+    if math.prod(shape) == math.prod(whole):
         return "all samples"
-    step, start = int(where.get("kept_step", 1)), where.get("kept_start", [0] * len(kept))
+    step, start = int(stored.get("kept_step", 1)), stored.get("kept_start", [0] * len(shape))
     if step > 1:
         return f"one of every {step} samples along each axis"
-    if not len(start) == len(kept) == len(whole):
+    if not len(start) == len(shape) == len(whole):
         return "the samples shown"
     inside = " and ".join(
-        f"{text.count(a)} to {text.count(a + n - 1)} of {text.count(m)}"
-        for a, n, m in zip(start, kept, whole, strict=True)
+        f"{count(a)} to {count(a + n - 1)} of {count(m)}"
+        for a, n, m in zip(start, shape, whole, strict=True)
         if m > 1
     )
     return f"one block of the samples, numbers {inside}"
@@ -151,7 +152,7 @@ def _peak(record: xr.Dataset, target: np.ndarray) -> float:
     return peak_of(record.attrs) or float(np.ptp(target)) or 1.0
 
 
-def psnr(target: np.ndarray, prediction: np.ndarray, peak: float) -> float:
+def snapshot_psnr(target: np.ndarray, prediction: np.ndarray, peak: float) -> float:
     """Peak signal-to-noise ratio in dB over all samples given: 10 log10(peak^2 / mean |prediction - target|^2)."""
     error = float(np.mean((prediction - target) ** 2))
     return 10 * math.log10(peak**2 / error) if error > 0 else math.inf

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
 
-from overtone.plots import _labels as text
+from overtone.plots._labels import escaped, tick
 
 TARGET = "#8a8a8a"
 PREDICTION = "#2f8fd8"
@@ -57,7 +57,7 @@ def canvas(height: int = 400) -> go.Figure:
     return go.Figure(layout={"template": TEMPLATE, "height": height})
 
 
-def positions(steps: np.ndarray) -> np.ndarray:
+def step_positions(steps: np.ndarray) -> np.ndarray:
     """Where steps lie on a logarithmic axis: themselves, and step 0 at half the first positive step.
 
     Args:
@@ -67,20 +67,20 @@ def positions(steps: np.ndarray) -> np.ndarray:
         (S,) positive float64.
     """
     steps = np.asarray(steps, dtype=np.float64)
-    positive = steps[steps > 0]
-    return np.where(steps > 0, steps, 0.5 * positive.min() if positive.size else 0.5)
+    later = steps[steps > 0]
+    return np.where(steps > 0, steps, 0.5 * later.min() if later.size else 0.5)
 
 
-def ticks(low: float, high: float, most: int = 6) -> np.ndarray:
-    """Round values (1, 2, 5 times powers of ten, or whole powers) within [low, high], at most `most` of them."""
+def ticks(low: float, high: float, limit: int = 6) -> np.ndarray:
+    """Round values (1, 2, 5 times powers of ten, or whole powers) within [low, high], at most `limit` of them."""
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     decades = 10.0 ** np.arange(first, last + 1)
     for marks in ((1, 2, 5), (1, 3), (1,)):
         values = np.sort(np.outer(decades, marks).ravel())
         values = values[(values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))]
-        if values.size <= most:
+        if values.size <= limit:
             break
-    stride = -(-values.size // most)
+    stride = -(-values.size // limit)
     return values[::stride] if values.size else np.array([low, high])
 
 
@@ -91,7 +91,7 @@ def log_axis(low: float, high: float, title: str, pad: float = 0.0) -> dict[str,
         low: Smallest value shown, positive.
         high: Largest value shown.
         title: What it measures, with its unit.
-        pad: Room beyond both ends, in decades.
+        pad: Margin at both ends, in decades.
 
     Returns:
         Keyword arguments for `update_xaxes` or `update_yaxes`.
@@ -104,8 +104,8 @@ def log_axis(low: float, high: float, title: str, pad: float = 0.0) -> dict[str,
         "type": "log",
         "range": [float(np.log10(low)), float(np.log10(high))],
         "tickvals": values.tolist(),
-        "ticktext": [text.tick(v) for v in values],
-        "title": {"text": text.escaped(title, 80)},
+        "ticktext": [tick(v) for v in values],
+        "title": {"text": escaped(title, 80)},
     }
 
 
@@ -113,14 +113,15 @@ def step_axis(
     steps: np.ndarray, title: str = "Training step", edges: Sequence[float] = (), pad: float = 0.02
 ) -> dict[str, Any]:
     """A logarithmic axis of training steps; step 0, which has no logarithm, is drawn and labelled at its left end."""
-    where = positions(steps)
-    span = np.asarray(edges if len(edges) else where, dtype=np.float64)
-    axis = log_axis(float(span.min()), float(span.max()), title, 0.0 if len(edges) else pad)
+    places = step_positions(steps)
+    ends = np.asarray(edges if len(edges) else places, dtype=np.float64)
+    axis = log_axis(float(ends.min()), float(ends.max()), title, 0.0 if len(edges) else pad)
     if np.asarray(steps).size and float(np.asarray(steps).min()) == 0:
-        clear = float(where.min()) * (float(span.max()) / float(where.min())) ** 0.065
-        kept = [v for v in axis["tickvals"] if v > clear]
-        axis["tickvals"] = [float(where.min()), *kept]
-        axis["ticktext"] = ["0", *(text.tick(v) for v in kept)]
+        # Ticks closer to the label "0" than a fifteenth of the axis would overlap it.
+        clear = float(places.min()) * (float(ends.max()) / float(places.min())) ** 0.065
+        shown = [v for v in axis["tickvals"] if v > clear]
+        axis["tickvals"] = [float(places.min()), *shown]
+        axis["ticktext"] = ["0", *(tick(v) for v in shown)]
     return axis
 
 
@@ -134,11 +135,12 @@ def power_axis(values: Sequence[np.ndarray], title: str) -> dict[str, Any]:
     return log_axis(max(float(flat.min()), high * 1e-8), high, title, 0.08)
 
 
-def vertical(fig: go.Figure, at: float, label: str, **where: Any) -> None:
+def vertical(fig: go.Figure, at: float, label: str, **subplot: Any) -> None:
     """A dotted line across the plot at x = `at` (as data, also on a logarithmic axis), labelled at the foot."""
-    fig.add_vline(x=at, line={"dash": "dot", "width": 1.5, "color": "#d9542b"}, **where)
-    span = fig.layout.xaxis.range
-    left = span is None or np.log10(at) < (span[0] + span[1]) / 2
+    fig.add_vline(x=at, line={"dash": "dot", "width": 1.5, "color": "#d9542b"}, **subplot)
+    ends = fig.layout.xaxis.range
+    # The label goes to the side of the line with more space.
+    left = ends is None or np.log10(at) < (ends[0] + ends[1]) / 2
     _label(fig, label, float(np.log10(at)), 0.0, "left" if left else "right", "bottom", yref="y domain")
 
 
@@ -189,3 +191,8 @@ def shade(fig: go.Figure, at: np.ndarray, low: np.ndarray, high: np.ndarray, col
         showlegend=False,
         hoverinfo="skip",
     )
+
+
+def positive_only(values: np.ndarray) -> np.ndarray:
+    """Values for a logarithmic axis: NaN, which leaves a gap, where they are not positive."""
+    return np.where(values > 0, values, np.nan)

@@ -14,7 +14,7 @@ Row = Sequence[str]
 
 
 @dataclass(frozen=True)
-class Plot:
+class PlotBlock:
     """An interactive figure with its title and its sentence."""
 
     anchor: str
@@ -38,7 +38,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureBlock:
     """One embedded picture."""
 
     uri: str
@@ -50,19 +50,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PicturesBlock:
     """A strip of pictures that wraps on narrow screens, or keeps `columns` columns."""
 
     anchor: str
     title: str
     caption: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[PictureBlock]
     columns: int | None = None
     template: ClassVar[str] = "pictures.html"
 
 
 @dataclass(frozen=True)
-class Sound:
+class SoundBlock:
     """One embedded recording with the browser's own player."""
 
     anchor: str
@@ -71,16 +71,16 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Sounds:
+class SoundsBlock:
     """Recordings side by side."""
 
     caption: str
-    sounds: Sequence[Sound]
+    sounds: Sequence[SoundBlock]
     template: ClassVar[str] = "sounds.html"
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """Rows whose first cell names them; `folded` ones open on a click or the Enter key."""
 
     title: str
@@ -100,7 +100,7 @@ class Glossary:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswersBlock:
     """Questions answered under a title of their own."""
 
     title: str
@@ -109,7 +109,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Folded:
+class FoldedBlock:
     """Blocks behind a line that opens them: what it is about, in a word what came of it, and its sentences."""
 
     anchor: str
@@ -120,7 +120,7 @@ class Folded:
     template: ClassVar[str] = "folded.html"
 
 
-Block = Plot | Pictures | Sounds | Table | Glossary | Answers | Folded
+Block = PlotBlock | PicturesBlock | SoundsBlock | TableBlock | Glossary | AnswersBlock | FoldedBlock
 
 
 @dataclass(frozen=True)

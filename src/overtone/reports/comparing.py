@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from overtone._utils.text import count, decibels, number
+from overtone.plots import Comparison
 from overtone.plots import _bands as bands
-from overtone.plots import comparison
-from overtone.plots._labels import count, decibels, number
 from overtone.records import metrics
-from overtone.reports.blocks import Answers, Block, Glossary, Page, Plot, Section, Table, Tile
+from overtone.reports.blocks import AnswersBlock, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports.findings import Findings, gather
 from overtone.reports.glossary import ENTRIES
 from overtone.reports.sentences import QUESTIONS, answers
@@ -31,12 +31,12 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     """
     records = [metrics.without_unmeasured(record) for record in records]
     found = [gather(record) for record in records]
-    compared = comparison.data(records, labels)
-    steps, quality, power = comparison.describe(compared)
-    lead = Plot("compared-psnr", "PSNR", quality, comparison.psnr_curves(compared))
+    compared = Comparison(records, labels)
+    steps, quality, power = compared.describe()
+    lead = PlotBlock("compared-psnr", "PSNR", quality, compared.psnr_curves())
     figures = [
-        Plot("compared-steps", "Learning step", steps, comparison.learning_steps(compared)),
-        Plot("compared-spectra", "What is left", power, comparison.final_spectra(compared)),
+        PlotBlock("compared-steps", "Learning step", steps, compared.learning_steps()),
+        PlotBlock("compared-spectra", "What is left", power, compared.final_spectra()),
     ]
     sections = [
         Section("runs", "Run by run", [_table(records, labels, found, compared)]),
@@ -55,9 +55,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     )
 
 
-def _answers(
-    labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
-) -> list[tuple[str, str]]:
+def _answers(labels: Sequence[str], found: Sequence[Findings], compared: Comparison) -> list[tuple[str, str]]:
     return [
         _best(labels, found, compared),
         ("Which learned the highest frequencies without a gap?", _furthest(labels, found)),
@@ -65,11 +63,9 @@ def _answers(
     ]
 
 
-def _best(
-    labels: Sequence[str], found: Sequence[Findings], compared: Sequence[xr.Dataset]
-) -> tuple[str, str]:
-    name = comparison.psnr_shown(compared)
-    reached = [comparison.reached(d, name) for d in compared]
+def _best(labels: Sequence[str], found: Sequence[Findings], compared: Comparison) -> tuple[str, str]:
+    name = compared.psnr_shown()
+    reached = [compared.final_psnr(d, name) for d in compared.data]
     level = [-np.inf if np.isnan(psnr) else psnr for psnr in reached]
     held_out = name == "held_out"
     question = f"Which is best on {'held-out' if held_out else 'training'} samples?"
@@ -113,15 +109,15 @@ def _table(
     records: Sequence[xr.Dataset],
     labels: Sequence[str],
     found: Sequence[Findings],
-    compared: Sequence[xr.Dataset],
-) -> Table:
+    compared: Comparison,
+) -> TableBlock:
     rows = []
-    for record, label, f, d in zip(records, labels, found, compared, strict=True):
+    for record, label, f, d in zip(records, labels, found, compared.data, strict=True):
         seconds, size = metrics.training_seconds(record), record.attrs.get("parameters")
         rows.append(
             (
                 label,
-                *(_level(comparison.reached(d, name)) for name in ("train", "held_out")),
+                *(_level(compared.final_psnr(d, name)) for name in ("train", "held_out")),
                 count(f.step),
                 number(f.reach) if f.reach > 0 else "–",
                 f"{int(f.learned.sum())} of {f.error.size}",
@@ -143,7 +139,7 @@ def _table(
         "Training time (s)",
         "Parameters",
     )
-    return Table("The runs in numbers", rows, head, numeric=True)
+    return TableBlock("The runs in numbers", rows, head, numeric=True)
 
 
 def _level(psnr: float) -> str:
@@ -152,18 +148,18 @@ def _level(psnr: float) -> str:
 
 def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str], found: Sequence[Findings]) -> list[Block]:
     return [
-        Answers(label, list(zip(QUESTIONS, answers(f, record), strict=True)))
+        AnswersBlock(label, list(zip(QUESTIONS, answers(f, record), strict=True)))
         for record, label, f in zip(records, labels, found, strict=True)
     ]
 
 
-def _tiles(labels: Sequence[str], compared: Sequence[xr.Dataset]) -> list[Tile]:
-    name = comparison.psnr_shown(compared)
+def _tiles(labels: Sequence[str], compared: Comparison) -> list[Tile]:
+    name = compared.psnr_shown()
     samples = "held-out" if name == "held_out" else "training"
     return [
         Tile(
             label, decibels(level), f"on {samples} samples, network of step {count(d.attrs['network_step'])}"
         )
-        for label, d in zip(labels, compared, strict=True)
-        if not np.isnan(level := comparison.reached(d, name))
+        for label, d in zip(labels, compared.data, strict=True)
+        if not np.isnan(level := compared.final_psnr(d, name))
     ]

@@ -131,7 +131,7 @@ def gather(record: xr.Dataset) -> Findings:
         reach=float(reaches[-1]),
         reached=float(reaches.max()),
         reached_at=int(until.step[int(reaches.argmax())]),
-        nyquist=bands.nyquist(record),
+        nyquist=bands.radial_nyquist(record),
         noise_from=bands.noise_crossing(record),
         onset=metrics.noise_onset(record),
         stop=stop,

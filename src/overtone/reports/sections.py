@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from overtone._utils.text import count, decibels, number, percent
+from overtone.plots import PSNR, LearningOrder, LearningStep, Loss, Spectra
 from overtone.plots import _bands as bands
 from overtone.plots import _snapshots as reconstruction
-from overtone.plots import learning_order, learning_step, loss, psnr, spectra
-from overtone.plots._labels import count, decibels, number, percent
 from overtone.records import Snapshots, metrics
 from overtone.records.metrics._errors import PROBABILITY
 from overtone.reports import media, settings, watched
-from overtone.reports.blocks import Block, Glossary, Page, Plot, Section, Table, Tile
+from overtone.reports.blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports.findings import Findings, gather
 from overtone.reports.glossary import ENTRIES
 from overtone.reports.sentences import QUESTIONS, answers, noise_level
@@ -34,10 +34,8 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     record = metrics.without_unmeasured(record)
     found = gather(record)
     told = list(zip(QUESTIONS, answers(found, record), strict=True))
-    order = learning_order.data(record)
-    lead = Plot(
-        "learning-order", "Learning order", learning_order.describe(order), learning_order.figure(record)
-    )
+    order = LearningOrder(record)
+    lead = PlotBlock("learning-order", "Learning order", order.describe(), order.figure())
     shown = media.blocks(record, snapshots)
     sections = [
         *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
@@ -53,7 +51,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
 
 def subtitle(record: xr.Dataset) -> str:
     """Kind, size and network in one line."""
-    lattice = reconstruction.geometry(record).get("shape", ())
+    lattice = reconstruction.snapshot_geometry(record).get("shape", ())
     parts = (
         record.attrs.get("kind"),
         " × ".join(count(float(n)) for n in lattice) + " samples" if len(lattice) else None,
@@ -64,19 +62,19 @@ def subtitle(record: xr.Dataset) -> str:
 
 
 def _frequencies(record: xr.Dataset) -> list[Block]:
-    steps, power = learning_step.data(record), spectra.data(record)
+    steps, power = LearningStep(record), Spectra(record)
     return [
-        Plot("learning-step", "Learning step", learning_step.describe(steps), learning_step.figure(record)),
-        Plot("spectra", "Spectra", spectra.describe(power), spectra.figure(record)),
+        PlotBlock("learning-step", "Learning step", steps.describe(), steps.figure()),
+        PlotBlock("spectra", "Spectra", power.describe(), power.figure()),
     ]
 
 
 def _errors(record: xr.Dataset) -> list[Block]:
-    quality, losses = psnr.data(record), loss.data(record)
+    quality, losses = PSNR(record), Loss(record)
     out: list[Block] = []
-    if any(np.isfinite(v).any() for v in quality.data_vars.values()):
-        out.append(Plot("psnr", "PSNR", psnr.describe(quality), psnr.figure(record)))
-    return [*out, Plot("loss", "Loss and mean square error", loss.describe(losses), loss.figure(record))]
+    if any(np.isfinite(v).any() for v in quality.data.data_vars.values()):
+        out.append(PlotBlock("psnr", "PSNR", quality.describe(), quality.figure()))
+    return [*out, PlotBlock("loss", "Loss and mean square error", losses.describe(), losses.figure())]
 
 
 def _how(record: xr.Dataset) -> list[Section]:
@@ -132,7 +130,7 @@ def _noise(record: xr.Dataset) -> list[Tile]:
     return [Tile("Noise", "none found" if told == "clean" else "cannot tell")] if told else []
 
 
-def band_table(record: xr.Dataset) -> Table:
+def band_table(record: xr.Dataset) -> TableBlock:
     """Every band with its share of power; its error, fraction and learning step with the network handed back."""
     together = metrics.until_network(metrics.combine_channels(record))
     last = together.isel(step=[-1])
@@ -156,7 +154,7 @@ def band_table(record: xr.Dataset) -> Table:
         )
         for i, (low, high) in enumerate(edges)
     ]
-    unit = spectra.data(record).attrs["power_unit"]
+    unit = Spectra(record).data.attrs["power_unit"]
     head = (
         bands.title(record),
         f"Target power ({unit})",
@@ -166,7 +164,7 @@ def band_table(record: xr.Dataset) -> Table:
         "Learning step",
     )
     title = f"Every band at step {count(float(last.step[-1]))}, as a table"
-    return Table(title, rows, head, numeric=True, folded=True)
+    return TableBlock(title, rows, head, numeric=True, folded=True)
 
 
 def _interval(error: float, margin: float) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from overtone._utils.text import higher, per_axis
+from overtone._utils.text import count, higher, number, per_axis, percent, plural
 from overtone.plots import _bands as bands
-from overtone.plots._labels import count, number, percent, plural
 from overtone.records import metrics
 from overtone.reports import watched
 from overtone.reports.findings import THRESHOLD, Findings, gather

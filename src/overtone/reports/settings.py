@@ -8,10 +8,9 @@ from typing import Any
 
 import xarray as xr
 
-from overtone._utils.text import per_axis
+from overtone._utils.text import per_axis, plural
 from overtone.plots import _bands as bands
-from overtone.plots._labels import plural
-from overtone.reports.blocks import Table
+from overtone.reports.blocks import TableBlock
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
 _UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
@@ -23,17 +22,17 @@ _ELSEWHERE = (
 """Told by the sentences, tiles and captions of the page, each once."""
 
 
-def settings(record: xr.Dataset) -> Table:
+def settings(record: xr.Dataset) -> TableBlock:
     """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
     hidden = (*_PROVENANCE, *_ELSEWHERE)
     rows = [(_name(k), _with_unit(record, k)) for k, v in record.attrs.items() if k not in hidden and told(v)]
-    return Table("Settings", rows)
+    return TableBlock("Settings", rows)
 
 
-def provenance(record: xr.Dataset) -> Table:
+def provenance(record: xr.Dataset) -> TableBlock:
     """Where the record comes from: estimator, seed, machine, versions, time."""
     rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if told(record.attrs.get(k))]
-    return Table("Provenance", rows)
+    return TableBlock("Provenance", rows)
 
 
 def why(record: xr.Dataset) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from overtone._utils.text import count, number, percent
 from overtone.plots import _bands as bands
-from overtone.plots._labels import count, number, percent
-from overtone.plots._snapshots import geometry
+from overtone.plots._snapshots import snapshot_geometry
 from overtone.records import metrics
 
 _MARGIN = "half the width of their 95 % interval"
@@ -22,7 +22,7 @@ def sentences(record: xr.Dataset) -> list[str]:
     Args:
         record: Of one run.
     """
-    where = geometry(record)
+    where = snapshot_geometry(record)
     if where.get("measured_whole", True):
         return []
     whole = tuple(where.get("shape", ()))
@@ -52,7 +52,7 @@ def block_alone(record: xr.Dataset) -> str:
     Returns:
         "" where the whole was measured, or samples spread over it.
     """
-    where = geometry(record)
+    where = snapshot_geometry(record)
     if where.get("measured_whole", True) or where.get("measured_spread"):
         return ""
     shape, whole = tuple(where.get("measured_shape", ())), tuple(where.get("shape", ()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from overtone.reports import render
 from overtone.reports.atomic import write_text
-from overtone.reports.blocks import Block, Folded, Page, Plot, Section, Table, Tile
+from overtone.reports.blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.studies.figure import data, figure
 from overtone.studies.interval import Interval
 from overtone.studies.result import Result
@@ -50,7 +50,7 @@ def page(studies: Sequence[Study], results: Mapping[str, Result], size: Size) ->
     tiles = [Tile(verdict.value.capitalize(), str(number)) for verdict, number in counts.items()]
     if len(studies) > len(results):
         tiles.append(Tile(MISSING.capitalize(), str(len(studies) - len(results))))
-    table = Table(
+    table = TableBlock(
         "All claims", [_row(s, results.get(s.name)) for s in studies], ("Verdict", "Claim", "Asked", "Found")
     )
     sections = [Section("claims", "Every claim and its verdict", [table])]
@@ -77,11 +77,11 @@ def _row(study: Study, result: Result | None) -> tuple[str, str, str, str]:
     return result.judgement.verdict.value, study.claim, str(study.criterion), found
 
 
-def _evidence(study: Study, result: Result | None, size: Size) -> Folded:
+def _evidence(study: Study, result: Result | None, size: Size) -> FoldedBlock:
     told = [f"Source: {study.source}.", f"Measured: {study.statistic}. Asked: {study.criterion}."]
     if result is None:
         again = f"overtone study run {study.name} --size {size.value}"
-        return Folded(study.name, study.claim, MISSING, [*told, f"Not run yet: {again}"], [])
+        return FoldedBlock(study.name, study.claim, MISSING, [*told, f"Not run yet: {again}"], [])
     seeds = study.seeds(size)
     told += [result.judgement.reason]
     told += [f"Read with care: {care}"] if (care := study.care(size)) else []
@@ -93,12 +93,12 @@ def _evidence(study: Study, result: Result | None, size: Size) -> Folded:
             else "No seed enters. The control is dashed."
         )
         drawn = figure(data(result), study.axes, study.control.name)
-        blocks.append(Plot(f"{study.name}-figure", study.axes.y, caption, drawn))
+        blocks.append(PlotBlock(f"{study.name}-figure", study.axes.y, caption, drawn))
     rows = [_interval(name, interval, "") for name, interval in result.intervals.items()]
     rows.append(_interval(study.control.name, result.control, "control"))
-    blocks.append(Table("Statistic", rows, ("Condition", "Mean", "90 % interval", ""), numeric=True))
-    blocks.append(Table("How it was run", _how(study, study.efforts[size], result), folded=True))
-    return Folded(study.name, study.claim, result.judgement.verdict.value, told, blocks)
+    blocks.append(TableBlock("Statistic", rows, ("Condition", "Mean", "90 % interval", ""), numeric=True))
+    blocks.append(TableBlock("How it was run", _how(study, study.efforts[size], result), folded=True))
+    return FoldedBlock(study.name, study.claim, result.judgement.verdict.value, told, blocks)
 
 
 def _interval(name: str, interval: Interval, note: str) -> tuple[str, str, str, str]:

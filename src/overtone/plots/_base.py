@@ -1,0 +1,28 @@
+"""Interface of plots: what is drawn as data, the figure, and its description."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import plotly.graph_objects as go
+import xarray as xr
+
+
+class Plot(ABC):
+    """A figure of one kind.
+
+    The data are computed when the plot is made, so that they can be tested and saved without drawing.
+
+    Attributes:
+        data: What is drawn; variables, coordinates and attributes are documented by each plot.
+    """
+
+    data: xr.Dataset
+
+    @abstractmethod
+    def figure(self) -> go.Figure:
+        """Draw the data as a Plotly figure, which shows itself in a notebook."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Describe the figure in one sentence, for readers who cannot see it."""

@@ -1,0 +1,175 @@
+"""Errors over training: PSNR, the loss and mean square errors."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from plotly.subplots import make_subplots
+
+from overtone._utils.text import count, decibels, number
+from overtone.plots import _bands as bands
+from overtone.plots import _style as style
+from overtone.plots._base import Plot
+from overtone.plots._labels import squared
+from overtone.records import metrics
+
+LINES = (
+    ("train", "training samples", style.TRAIN),
+    ("held_out", "held-out samples", style.HELD_OUT),
+    ("held_out_clean", "against the clean reference", style.CLEAN),
+)
+
+_ERRORS = (
+    ("train_error", "training samples", style.TRAIN),
+    ("held_out_error", "held-out samples", style.HELD_OUT),
+    ("clean_error", "against the clean reference", style.CLEAN),
+)
+
+
+@final
+class PSNR(Plot):
+    """Peak signal-to-noise ratio over training.
+
+    The curves of `metrics.psnr` in dB (training samples, held-out samples, clean reference) and the best step.
+
+    Attributes:
+        data: A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
+            geometry `metrics.has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
+            (`metrics.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a
+            part of the samples.
+
+    Raises:
+        InputError: If the record has no rows.
+    """
+
+    def __init__(self, record: xr.Dataset) -> None:
+        bands.require_rows(record, "PSNR")
+        stop = metrics.stop(record)
+        curves = (
+            metrics.psnr(record)
+            if metrics.has_psnr(record)
+            else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
+        )
+        columns = {name: ("step", np.asarray(curves[name], float)) for name, *_ in LINES}
+        best = None if stop.evidence is metrics.Evidence.NONE else stop.step
+        geometry = record.attrs.get("geometry")
+        self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
+            best_step=best,
+            reason=stop.reason,
+            levels=metrics.levels(record),
+            network_step=metrics.network_step(record),
+            part=isinstance(geometry, dict) and geometry.get("measured_whole") is False,
+        )
+
+    def figure(self) -> go.Figure:
+        """Steps logarithmic, dB linear; higher is better."""
+        d = self.data
+        fig = style.canvas()
+        fig.update_layout(showlegend=True)
+        for name, label, colour in LINES:
+            y = d[name].values
+            if np.isfinite(y).any():
+                fig.add_scatter(
+                    x=style.step_positions(d.step.values),
+                    y=np.where(np.isfinite(y), y, np.nan),
+                    customdata=d.step.values,
+                    name=label,
+                    mode="lines+markers",
+                    line={"color": colour, "width": 2},
+                    marker={"size": 4},
+                    hovertemplate=f"{label}, step %{{customdata}}: %{{y:.2f}} dB<extra></extra>",
+                )
+        fig.update_xaxes(style.step_axis(d.step.values))
+        fig.update_yaxes(title="PSNR (dB)")
+        if d.attrs["best_step"]:
+            style.vertical(fig, d.attrs["best_step"], "best step")
+        return fig
+
+    def describe(self) -> str:
+        """The figure in one sentence, for those who cannot see it."""
+        d = self.data
+        levels = [f"{decibels(level.psnr)} on {level.samples}" for level in d.attrs["levels"]]
+        part = " The curves are measured on a part of the samples." if d.attrs["part"] else ""
+        return (
+            f"PSNR over training; the network of step {count(d.attrs['network_step'])} has "
+            f"{', '.join(levels) if levels else 'an unknown one'}.{part} Best step: {d.attrs['reason']}."
+        )
+
+
+@final
+class Loss(Plot):
+    """The training loss and the mean square errors over steps.
+
+    The loss, in the unit it was trained in, and the mean square errors, in the value unit squared.
+
+    Attributes:
+        data: A dataset over `step` with `loss`, `train_error`, `held_out_error` and `clean_error`, NaN where unknown.
+    """
+
+    def __init__(self, record: xr.Dataset) -> None:
+        bands.require_rows(record, "loss")
+        empty = np.full(record.sizes["step"], np.nan)
+        names = ("loss", *(name for name, *_ in _ERRORS))
+        columns = {
+            name: ("step", np.asarray(record[name], float) if name in record else empty) for name in names
+        }
+        unit = squared(str(record.attrs.get("value_unit", "")))
+        self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(unit=unit)
+
+    def figure(self) -> go.Figure:
+        """Loss above, mean square errors below, all axes logarithmic: the two need not share a unit."""
+        d = self.data
+        x = style.step_positions(d.step.values)
+        fig = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+        fig.update_layout(template=style.TEMPLATE, height=520)
+        line = {"color": style.TARGET, "width": 2}
+        hover = "step %{customdata}: %{y:.3g}"
+        common = {"x": x, "customdata": d.step.values, "mode": "lines+markers", "marker": {"size": 4}}
+        fig.add_scatter(
+            y=d.loss.values,
+            name="loss",
+            line=line,
+            row=1,
+            col=1,
+            hovertemplate=f"loss, {hover}<extra></extra>",
+            **common,
+        )
+        for name, label, colour in _ERRORS:
+            if np.isfinite(d[name]).any():
+                y, template = d[name].values, f"{label}, {hover}<extra></extra>"
+                fig.add_scatter(
+                    y=y,
+                    name=label,
+                    line={"color": colour, "width": 2},
+                    row=2,
+                    col=1,
+                    hovertemplate=template,
+                    **common,
+                )
+        axis = style.step_axis(d.step.values)
+        fig.update_xaxes(axis | {"title": {}}, row=1, col=1)
+        fig.update_xaxes(axis, row=2, col=1)
+        fig.update_yaxes(style.power_axis([d.loss.values], "Loss"), row=1, col=1)
+        errors = [d[name].values for name, *_ in _ERRORS]
+        fig.update_yaxes(style.power_axis(errors, f"Mean square error ({d.attrs['unit']})"), row=2, col=1)
+        return fig
+
+    def describe(self) -> str:
+        """The figure in one sentence, for those who cannot see it."""
+        d = self.data
+        known = d.loss.dropna("step")
+        if not known.sizes["step"]:
+            return f"No loss was recorded up to step {count(float(d.step[-1]))}."
+        if known.sizes["step"] == 1:
+            only = f"{number(float(known[0]))} at step {count(float(known.step[0]))}"
+            return f"The training loss is known once: {only}."
+        first, last = (
+            f"{number(float(v)) if np.isfinite(v) else 'no finite number'} at step {count(float(v.step))}"
+            for v in (known[0], known[-1])
+        )
+        if np.isinf(float(known[-1])):
+            return f"The training loss begins at {first} and is not finite at step {count(float(known[-1].step))}."
+        return f"The training loss goes from {first} to {last}."
