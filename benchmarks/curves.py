@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from overtone.theory._mode_dynamics import Descent
 from overtone.theory.dynamics import Linearised, PilotRun, propagate
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 CURVES_SEEDS = range(24)
 
@@ -69,8 +69,8 @@ def loss_curve_error(width: int, power: float, seed: int = 0) -> float:
     y = (wave / (1 + k)).sum(1, keepdim=True)
     angle = 2 * math.pi * x * b
     features = torch.cat([amplitude * angle.cos(), amplitude * angle.sin()], 1)
-    inputs = infinite.Fourier(b[:, None], amplitude)
-    limit = infinite.fully_connected([infinite.Dense.ntk()] * 4, infinite.relu(), inputs)
+    inputs = ntk.FeatureMap.fourier(b[:, None], amplitude)
+    limit = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), inputs)
     kernel = limit(x).ntk
     body = ntk_mlp(features.shape[1], width, seed).double()
     optimizer = torch.optim.SGD(body.parameters(), 1.0)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 from torch.utils.flop_counter import FlopCounterMode
 
-from overtone.theory.ntk import Factored, Operator, finite, leading
+from overtone.theory.ntk import FactoredOperator, KernelOperator, empirical_ntk, top_eigenpairs
 
 CHUNKS = (None, 32, 64)
 
@@ -133,7 +133,7 @@ def initialised(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def ours(network: nn.Module, x: Tensor) -> Tensor:
-    return finite(network, x).matrix
+    return empirical_ntk(network, x).matrix
 
 
 def theirs(network: nn.Module, x: Tensor, chunk: int | None = None) -> Tensor:
@@ -332,10 +332,10 @@ def growth() -> list[dict[str, object]]:
     ]
 
 
-class Counted(Operator):
+class Counted(KernelOperator):
     """An operator that counts its products."""
 
-    def __init__(self, operator: Operator) -> None:
+    def __init__(self, operator: KernelOperator) -> None:
         self.operator, self.products = operator, 0
         self.size, self.dtype, self.device = operator.size, operator.dtype, operator.device
 
@@ -349,8 +349,8 @@ def eigenpairs(count: int = 65_536, pairs: int = 100) -> dict[str, object]:
     network = initialised(nn.Sequential(*dense(2, 128, 128, 128, 1)))
     x = torch.rand(count, 2, generator=torch.Generator().manual_seed(0))
     start = time.process_time()
-    operator = Counted(Factored(network, x, memory=4.0))
-    found = leading(operator, pairs, tolerance=1e-4)
+    operator = Counted(FactoredOperator(network, x, memory=4.0))
+    found = top_eigenpairs(operator, pairs, tolerance=1e-4)
     taken = time.process_time() - start
     residuals = torch.stack(
         [

@@ -14,7 +14,8 @@ import torch
 from overtone.nn.encodings import Gaussian
 from overtone.signals import Signal, array, masks
 from overtone.theory import kernel_regression as twin
-from overtone.theory.ntk import Toeplitz, infinite, lags
+from overtone.theory.ntk import ToeplitzOperator, stationary_kernel_lags
+from overtone.theory.ntk import _infinite as infinite
 
 SIGMAS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 """Candidates on 64 x 64, in cycles per picture; eight times as high on 512 x 512."""
@@ -49,15 +50,15 @@ def astronaut(size: int) -> Signal:
     return half_known(torch.as_tensor(np.pad(picture, ((0, beyond), (0, beyond), (0, 0)), "symmetric")))[0]
 
 
-def model(signal: Signal, sigma: float, features: int = 256) -> twin.Model:
-    return twin.after(Gaussian(2, features, sigma, seed=0), signal.geometry)
+def model(signal: Signal, sigma: float, features: int = 256) -> kernel_regression.NTKModel:
+    return kernel_regression.NTKModel.from_encoding(Gaussian(2, features, sigma, seed=0), signal.geometry)
 
 
 def spectrum() -> list[dict[str, object]]:
-    inputs = infinite.Fourier(Gaussian(2, 256, 20.0, seed=0).frequencies)
-    wide = infinite.fully_connected([infinite.Dense.ntk()] * 4, infinite.relu(), inputs)
+    inputs = ntk.FeatureMap.fourier(Gaussian(2, 256, 20.0, seed=0).frequencies)
+    wide = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), inputs)
     shape = (1024, 1024)
-    used = seconds(lambda: Toeplitz(lags(wide, shape, (1 / 1024,) * 2), shape), 3)
+    used = seconds(lambda: ToeplitzOperator(stationary_kernel_lags(wide, shape, (1 / 1024,) * 2), shape), 3)
     note = "256 frequencies, 3 hidden layers, all 2047 x 2047 lags and their FFT"
     return [row("spectrum of a 1024 x 1024 grid", used, "s", "< 1", note)]
 
@@ -66,8 +67,8 @@ def fits() -> list[dict[str, object]]:
     rows, before = [], None
     for size in (128, 256, 512, 1024):
         signal, sigma = astronaut(size), 10.0 * max(1, size // 512)
-        found: list[twin.Twin] = []
-        used = seconds(lambda s=signal, g=sigma, f=found: f.append(twin.fit(s, model(s, g))))  # type: ignore[misc]
+        found: list[kernel_regression.NTKFit] = []
+        used = seconds(lambda s=signal, g=sigma, f=found: f.append(kernel_regression.fit(s, model(s, g))))  # type: ignore[misc]
         vectors, n = found[0].vectors, size * size
         operator = model(signal, sigma).operator(signal.geometry.shape)
         weights = torch.ones(1, operator.size, dtype=torch.float64)
@@ -93,10 +94,14 @@ def races() -> list[dict[str, object]]:
         ("camera 64 x 64", half_known(camera)[0], 1.0, "< 1"),
         ("astronaut 512 x 512 RGB", astronaut(512), 8.0, "< 15"),
     ):
-        found: list[twin.Race] = []
+        found: list[kernel_regression.ModelComparison] = []
 
-        def call(signal: Signal = signal, scale: float = scale, found: list[twin.Race] = found) -> None:
-            found.append(twin.race(signal, [model(signal, scale * s, 128) for s in SIGMAS]))
+        def call(
+            signal: Signal = signal,
+            scale: float = scale,
+            found: list[kernel_regression.ModelComparison] = found,
+        ) -> None:
+            found.append(kernel_regression.compare(signal, [model(signal, scale * s, 128) for s in SIGMAS]))
 
         used = seconds(call)
         losses = ", ".join(f"{loss:.2f}" for loss in found[0].loss_db.tolist())
@@ -113,8 +118,8 @@ def quality() -> list[dict[str, object]]:
         noisy = clean + noise * torch.randn(clean.shape, generator=source, dtype=torch.float64)
         signal, unknown = half_known(noisy)
         models = [model(signal, s, 128) for s in SIGMAS]
-        chosen = twin.race(signal, models).middle
-        fitted = twin.fit(signal, models[chosen]).prediction[..., 0]
+        chosen = kernel_regression.compare(signal, models).middle
+        fitted = kernel_regression.fit(signal, models[chosen]).prediction[..., 0]
         error = (fitted - clean).reshape(-1)[unknown].square().mean()
         rows.append(
             row(

@@ -105,7 +105,7 @@ WORK = {
     "points fitted": lambda: ot.fit(
         signals.points(PLACES, VALUES), steps=3, width=8, features=8, device="cpu"
     ).predict(),
-    "kernel": lambda: ntk.finite(NETWORKS[2], torch.from_numpy(PLACES[:9]).float()).matrix,
+    "kernel": lambda: ntk.empirical_ntk(NETWORKS[2], torch.from_numpy(PLACES[:9]).float()).matrix,
     **{
         name: lambda name=name: getattr(baselines, name)().predict(picture())
         for name in ("Linear", "Cubic", "Mean", "BandLimited")

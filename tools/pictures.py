@@ -110,8 +110,8 @@ def twin_times() -> go.Figure:
         clean = camera(64)
         signal = ot.signals.synthetic.add_noise(clean, std=noise, seed=0) if noise else clean
         signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=1))
-        model = twin.after(Gaussian(2, 128, 2.0, seed=0), signal.geometry)
-        found = twin.fit(signal, model, twin.Effort(tolerance=1e-4))
+        model = kernel_regression.NTKModel.from_encoding(Gaussian(2, 128, 2.0, seed=0), signal.geometry)
+        found = kernel_regression.fit(signal, model, kernel_regression.SolverOptions(tolerance=1e-4))
         error = found.error.mean(1).sqrt().numpy()
         name = f"noise {noise:.0%} of the range"
         line = {"color": colour, "width": 2}

@@ -40,7 +40,7 @@ def dense(signal, bandwidth, features=256, depth=3, seed=0):
     encoding = build_encoding_on(
         signal.geometry, EncodingKind.GAUSSIAN, features, bandwidth, derive(seed, "encoding")
     )
-    model = twin.after(encoding, signal.geometry, depth=depth)
+    model = kernel_regression.NTKModel.from_encoding(encoding, signal.geometry, depth=depth)
     present = torch.zeros(len(signal.values), dtype=torch.bool)
     present[signal.train_index] = True
     scale = float(

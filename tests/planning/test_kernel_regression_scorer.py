@@ -14,8 +14,8 @@ from overtone.planning import Budget
 from overtone.planning._held_out import ensure_held_out
 from overtone.planning._run_size import run_size
 from overtone.planning._scattered_plan import KernelRegressionScorer
-from overtone.theory.ntk import infinite
-from overtone.theory.ntk.infinite import Dense
+from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._infinite import DenseLayer
 
 BANDWIDTH = (0.5, 0.5)
 
@@ -40,8 +40,10 @@ def integrated(found):
         places, EncodingKind.GAUSSIAN, found.room.features, BANDWIDTH, derive(0, "encoding")
     )
     frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
-    wide = infinite.fully_connected(
-        [Dense.ntk(sigma_b=0.0)] * 4, infinite.relu(), infinite.Fourier(encoding.frequencies, encoding.gain)
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [DenseLayer.ntk(sigma_b=0.0)] * 4,
+        ntk.DualActivation.relu(),
+        ntk.FeatureMap.fourier(encoding.frequencies, encoding.gain),
     )
     train, held = signal.train_index, signal.held_out_index
     x, z = frame(places.coords(train)), frame(places.coords(held))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from overtone.theory._mode_dynamics import Descent
 from overtone.theory.dynamics import Linearised, PilotRun, propagate
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 
 class Scaled(nn.Linear):
@@ -42,8 +42,8 @@ def error(width: int, power: float, seed: int) -> float:
     k = torch.arange(1, 7, dtype=torch.float64)
     y = (torch.cos(2 * math.pi * x * k + k) / k).sum(1, keepdim=True)
     features = torch.cat([a * (2 * math.pi * x * b).cos(), a * (2 * math.pi * x * b).sin()], 1)
-    limit = infinite.fully_connected(
-        [infinite.Dense.ntk()] * 4, infinite.relu(), infinite.Fourier(b[:, None], a)
+    limit = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), ntk.FeatureMap.fourier(b[:, None], a)
     )
     body = network(features.shape[1], width, seed)
     with torch.no_grad():

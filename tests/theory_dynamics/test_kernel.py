@@ -10,7 +10,7 @@ from torch.func import functional_call, jacrev
 from overtone.errors import InputError
 from overtone.theory.dynamics._linearised import KernelGrowth
 from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
-from overtone.theory.ntk import Outputs, finite
+from overtone.theory.ntk import OutputLayout, empirical_ntk
 
 EXACT = 1e-10
 """Sums of some thousand products of order one in float64."""
@@ -58,7 +58,7 @@ def test_the_preconditioned_kernel_is_that_of_the_explicit_jacobian(kind: int) -
     found = tangent_kernel(made, x, weights)
     torch.testing.assert_close(found, expected, rtol=EXACT, atol=EXACT)
     plain = tangent_kernel(made, x)
-    torch.testing.assert_close(plain, finite(made, x, outputs=Outputs.BLOCKS).matrix)
+    torch.testing.assert_close(plain, empirical_ntk(made, x, outputs=OutputLayout.BLOCKS).matrix)
     ones = {name: torch.ones_like(w) for name, w in weights.items()}
     torch.testing.assert_close(tangent_kernel(made, x, ones), plain, rtol=EXACT, atol=EXACT)
     assert not torch.allclose(found, plain, rtol=1e-2)

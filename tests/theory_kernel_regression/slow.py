@@ -7,14 +7,14 @@ from torch import Tensor
 
 from overtone.nn.encodings import Gaussian
 from overtone.signals import Signal, array, masks
-from overtone.theory.kernel_regression import Model
+from overtone.theory.kernel_regression import NTKModel
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def dense(signal: Signal, model: Model, times: Tensor) -> Tensor:
+def dense(signal: Signal, model: NTKModel, times: Tensor) -> Tensor:
     """(T, *shape, C) fits of the training samples at all times, in physical units, float64."""
     shape = signal.geometry.shape
     axes = [torch.arange(n, dtype=torch.float64) * s for n, s in zip(shape, model.spacing, strict=True)]

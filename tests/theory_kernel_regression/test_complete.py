@@ -11,8 +11,9 @@ from overtone.errors import InputError
 from overtone.nn.encodings import Basic, Gaussian, Positional
 from overtone.signals import array
 from overtone.theory import kernel_regression as twin
-from overtone.theory.kernel_regression.complete import _cosine_diagonal
-from overtone.theory.ntk import Toeplitz, infinite, lags
+from overtone.theory.kernel_regression._full_grid import _cosine_diagonal
+from overtone.theory.ntk import ToeplitzOperator, stationary_kernel_lags
+from overtone.theory.ntk import _infinite as infinite
 from tests.theory_kernel_regression.slow import dense, gaussian, picture, seeded
 
 
@@ -22,8 +23,8 @@ def whole(n: int, noise: float, channels: int = 1):
 
 def test_where_the_kernel_wraps_around_the_fit_is_exact():
     signal = whole(12, 0.3, 2)
-    model = twin.after(Positional.octaves(2, 3), signal.geometry)
-    found = twin.complete(signal, model)
+    model = kernel_regression.NTKModel.from_encoding(Positional.octaves(2, 3), signal.geometry)
+    found = kernel_regression.fit_full_grid(signal, model)
     exact = dense(signal, model, found.times[found.index : found.index + 1])[0]
     assert torch.allclose(found.prediction, exact, atol=1e-8)
     assert found.vectors == 0
@@ -47,7 +48,7 @@ def test_the_cosine_diagonal_is_that_of_the_dense_matrix(n, seed):
 )
 def test_each_mode_has_the_rate_that_the_kernel_gives_its_wave(encoding):
     signal = whole(8, 0.0)
-    model = twin.after(encoding, signal.geometry)
+    model = kernel_regression.NTKModel.from_encoding(encoding, signal.geometry)
     operator = model.operator((8, 8))
     place = math.pi * (torch.arange(8).double() + 0.5) / 8
     across = (3 * place).cos()
@@ -58,7 +59,9 @@ def test_each_mode_has_the_rate_that_the_kernel_gives_its_wave(encoding):
     )
     wave = along[:, None] * across
     rate = float((operator.everywhere(wave.reshape(-1)) * wave).sum() / wave.square().sum())
-    found = twin.complete(array(wave + 1e-3 * torch.randn(8, 8, generator=seeded(1)).double()), model)
+    found = kernel_regression.fit_full_grid(
+        array(wave + 1e-3 * torch.randn(8, 8, generator=seeded(1)).double()), model
+    )
     learned = float((found.prediction[..., 0] * wave).sum() / wave.square().sum())
     assert learned == pytest.approx(1 - math.exp(-rate * found.time), abs=2e-3)
 
@@ -66,8 +69,8 @@ def test_each_mode_has_the_rate_that_the_kernel_gives_its_wave(encoding):
 @pytest.mark.parametrize("noise", [0.5, 1.0, 2.0])
 def test_cross_validation_stops_near_the_best_time(noise):
     signal = whole(28, noise)
-    model = twin.after(gaussian(2.0), signal.geometry)
-    found = twin.complete(signal, model)
+    model = kernel_regression.NTKModel.from_encoding(gaussian(2.0), signal.geometry)
+    found = kernel_regression.fit_full_grid(signal, model)
     risk = (found.prediction.reshape(-1, 1) - signal.clean).square().mean()
     # the oracle among the times looked at, through the exact kernel
     oracle = (
@@ -79,27 +82,33 @@ def test_cross_validation_stops_near_the_best_time(noise):
 
 def test_a_kernel_of_low_rank_is_refused():
     signal = whole(24, 0.3)
-    wide = infinite.fully_connected(
-        [infinite.Dense.ntk()] * 2, infinite.Erf(), infinite.Fourier(Gaussian(2, 4, 0.3, seed=0).frequencies)
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk()] * 2,
+        ntk.DualActivation.erf(),
+        ntk.FeatureMap.fourier(Gaussian(2, 4, 0.3, seed=0).frequencies),
     )
     with pytest.raises(InputError, match="a kernel of full rank 576, which cross-validation needs, got rank"):
-        twin.complete(signal, twin.Model(wide, (1 / 24, 1 / 24)))
-    twin.complete(signal, twin.after(gaussian(2.0), signal.geometry))
+        kernel_regression.fit_full_grid(signal, kernel_regression.NTKModel(wide, (1 / 24, 1 / 24)))
+    kernel_regression.fit_full_grid(
+        signal, kernel_regression.NTKModel.from_encoding(gaussian(2.0), signal.geometry)
+    )
 
 
 def test_gaps_are_refused():
     signal = picture(8)
     with pytest.raises(
-        InputError, match=r"every sample of the grid to train on, got \d+ of 64; use twin.fit"
+        InputError, match=r"every sample of the grid to train on, got \d+ of 64; use kernel_regression.fit"
     ):
-        twin.complete(signal, twin.after(Basic(2), signal.geometry))
+        kernel_regression.fit_full_grid(
+            signal, kernel_regression.NTKModel.from_encoding(Basic(2), signal.geometry)
+        )
 
 
 def test_the_nearest_kernel_is_close():
     """In operator norm, beside the exact kernel: a border effect only."""
     signal = whole(16, 0.0)
-    model = twin.after(gaussian(1.5), signal.geometry)
-    operator = Toeplitz(lags(model.wide, (16, 16), model.spacing), (16, 16))
+    model = kernel_regression.NTKModel.from_encoding(gaussian(1.5), signal.geometry)
+    operator = ToeplitzOperator(stationary_kernel_lags(model.wide, (16, 16), model.spacing), (16, 16))
     exact = operator.everywhere(torch.eye(256, dtype=torch.float64)).reshape(256, 256)
     place = math.pi * (torch.arange(16).double() + 0.5) / 16
     waves = (torch.arange(16)[:, None] * place).cos()

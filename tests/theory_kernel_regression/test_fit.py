@@ -15,9 +15,9 @@ from overtone.nn import MLP, Activation, Field, Frame
 from overtone.nn.encodings import Basic, Gaussian, Identity
 from overtone.signals import array, masks
 from overtone.theory import kernel_regression as twin
-from overtone.theory.kernel_regression.fit import schedule
-from overtone.theory.kernel_regression.krylov import Krylov
-from overtone.theory.ntk import infinite
+from overtone.theory.kernel_regression._fit import training_times
+from overtone.theory.kernel_regression._krylov import GradientFlowKrylov
+from overtone.theory.ntk import _infinite as infinite
 from overtone.theory.risk import StopVerdict
 from tests.theory_kernel_regression.slow import dense, gaussian, picture, seeded
 
@@ -27,7 +27,7 @@ def space(signal, model):
     present[signal.train_index] = True
     operator = model.operator(signal.geometry.shape, present.reshape(signal.geometry.shape))
     y = signal.values[signal.train_index]
-    return Krylov(operator, y - y.mean(0), signal.held_out_index), operator, y.mean(0)
+    return GradientFlowKrylov(operator, y - y.mean(0), signal.held_out_index), operator, y.mean(0)
 
 
 @settings(max_examples=15, deadline=None)
@@ -42,11 +42,11 @@ def test_a_full_space_is_the_dense_fit_at_all_times(n, sigma, channels, depth, s
     signal = picture(n, channels, seed=seed)
     if not len(signal.held_out_index) or len(signal.train_index) < 2:
         return
-    model = twin.after(gaussian(sigma), signal.geometry, depth=depth)
+    model = kernel_regression.NTKModel.from_encoding(gaussian(sigma), signal.geometry, depth=depth)
     found, operator, mean = space(signal, model)
     # rounding costs vectors beyond the number of samples, as there is no reorthogonalisation
     found.extend(3 * operator.size + 20)
-    times = schedule(float(operator.spectrum.max()))[:65:8]
+    times = training_times(float(operator.spectrum.max()))[:65:8]
     exact = dense(signal, model, times)
     # up to 10^7 / lambda_max both solve with a condition of 10^7: eps * 1e7 * (N <= 100) of the values, at 100 eps
     scale = float(signal.values.abs().max())
@@ -61,8 +61,8 @@ def test_a_full_space_is_the_dense_fit_at_all_times(n, sigma, channels, depth, s
 @pytest.mark.parametrize(("sigma", "noise"), [(0.5, 0.0), (1.5, 0.3), (4.0, 0.0), (1.5, 1.0)])
 def test_the_stop_and_all_it_reports_are_those_of_the_dense_fit(sigma, noise):
     signal = picture(24, 2, noise)
-    model = twin.after(gaussian(sigma), signal.geometry)
-    found = twin.fit(signal, model)
+    model = kernel_regression.NTKModel.from_encoding(gaussian(sigma), signal.geometry)
+    found = kernel_regression.fit(signal, model)
     exact = dense(signal, model, found.times).reshape(len(found.times), -1, 2)
     held = signal.held_out_index
     error = (exact[:, held] - signal.values[held]).square().mean(1)
@@ -83,8 +83,8 @@ def test_more_noise_stops_earlier_and_later_is_worse():
     times = []
     for noise in (0.0, 0.5, 2.0):
         signal = picture(32, 1, noise)
-        model = twin.after(gaussian(2.0), signal.geometry)
-        found = twin.fit(signal, model)
+        model = kernel_regression.NTKModel.from_encoding(gaussian(2.0), signal.geometry)
+        found = kernel_regression.fit(signal, model)
         times.append(found.time)
     assert times[0] > 5 * times[1] > 5 * times[2]
     assert found.verdict is StopVerdict.INTERIOR
@@ -96,10 +96,12 @@ def test_more_noise_stops_earlier_and_later_is_worse():
 @given(factor=st.floats(0.01, 100), shift=st.floats(-100, 100))
 def test_values_in_other_units_give_the_same_fit(factor, shift):
     signal = picture(12, 2)
-    model = twin.after(gaussian(1.0), signal.geometry)
-    first = twin.fit(signal, model)
+    model = kernel_regression.NTKModel.from_encoding(gaussian(1.0), signal.geometry)
+    first = kernel_regression.fit(signal, model)
     moved = array(signal.grid_values * factor + shift, channel_axis=2)
-    again = twin.fit(moved.with_split(~(signal.held_out | signal.ignored), signal.held_out), model)
+    again = kernel_regression.fit(
+        moved.with_split(~(signal.held_out | signal.ignored), signal.held_out), model
+    )
     assert again.index == first.index
     assert torch.allclose(
         again.prediction, first.prediction * factor + shift, atol=1e-6 * (factor + abs(shift))
@@ -108,27 +110,29 @@ def test_values_in_other_units_give_the_same_fit(factor, shift):
 
 def test_it_says_what_it_could_not_settle():
     signal = picture(32)
-    model = twin.after(gaussian(0.5), signal.geometry)
-    short = twin.fit(signal, model, twin.Effort(vectors=32))
+    model = kernel_regression.NTKModel.from_encoding(gaussian(0.5), signal.geometry)
+    short = kernel_regression.fit(signal, model, kernel_regression.SolverOptions(vectors=32))
     assert short.verdict is StopVerdict.AT_END
     assert "nothing is settled" in short.notes[-1]
     assert bool(short.error[-1].isnan().all())
     assert short.vectors == 32
-    long = twin.fit(signal, model)
+    long = kernel_regression.fit(signal, model)
     assert long.verdict is StopVerdict.INTERIOR
     assert not any("nothing is settled" in note for note in long.notes)
     assert long.held_out_error < 0.9 * short.held_out_error
     with pytest.raises(RunError, match="expected held-out predictions that settle to"):
-        twin.fit(signal, model, twin.Effort(vectors=2))
+        kernel_regression.fit(signal, model, kernel_regression.SolverOptions(vectors=2))
     with pytest.raises(RunError, match="allow more vectors or memory"):
-        twin.fit(signal, model, twin.Effort(memory=1e-6))
+        kernel_regression.fit(signal, model, kernel_regression.SolverOptions(memory=1e-6))
 
 
 def test_nothing_but_noise_is_left_at_its_mean():
     values = torch.randn(40, 40, generator=seeded(5), dtype=torch.float64)
     signal = array(values)
     signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=1))
-    found = twin.fit(signal, twin.after(gaussian(10.0), signal.geometry))
+    found = kernel_regression.fit(
+        signal, kernel_regression.NTKModel.from_encoding(gaussian(10.0), signal.geometry)
+    )
     assert float(found.prediction[..., 0].reshape(-1)[signal.held_out_index].std()) < 0.3
 
 
@@ -136,7 +140,9 @@ def test_constant_channels_stay_constant():
     signal = picture(12, 1)
     both = array(torch.cat([signal.grid_values, torch.full((12, 12, 1), 3.0).double()], 2), channel_axis=2)
     both = both.with_split(~(signal.held_out | signal.ignored), signal.held_out)
-    found = twin.fit(both, twin.after(gaussian(1.0), both.geometry))
+    found = kernel_regression.fit(
+        both, kernel_regression.NTKModel.from_encoding(gaussian(1.0), both.geometry)
+    )
     assert torch.allclose(found.prediction[..., 1], torch.full((12, 12), 3.0).double())
 
 
@@ -145,8 +151,8 @@ def test_series_and_volumes(shape):
     axes = torch.meshgrid(*[torch.arange(n).double() / n for n in shape], indexing="ij")
     signal = array(sum((6.28 * a).sin() for a in axes))
     signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=2))
-    model = twin.after(gaussian(1.0, axes=len(shape)), signal.geometry)
-    found = twin.fit(signal, model)
+    model = kernel_regression.NTKModel.from_encoding(gaussian(1.0, axes=len(shape)), signal.geometry)
+    found = kernel_regression.fit(signal, model)
     exact = dense(signal, model, found.times[found.index : found.index + 1])[0]
     held = signal.held_out_index
     assert float((found.prediction - exact).square().mean().sqrt()) < 0.1 * math.sqrt(found.held_out_error)
@@ -159,19 +165,21 @@ def test_the_model_of_a_field_sees_what_the_field_sees():
     grid = signal.geometry
     frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
     body = MLP(encoding.out_features, 1, width=64, depth=2, activation=Activation.GELU)
-    model = twin.of(Field(encoding, body, frame), grid)
-    limit = infinite.of(body, infinite.Fourier(encoding.frequencies))
+    model = kernel_regression.NTKModel.from_field(Field(encoding, body, frame), grid)
+    limit = ntk.InfiniteNetwork.from_torch(body, ntk.FeatureMap.fourier(encoding.frequencies))
     x = frame(grid.coords())
     found = model.operator(grid.shape).everywhere(torch.eye(grid.samples, dtype=torch.float64))
     exact = limit(x).ntk
     assert torch.allclose(found.reshape(exact.shape), exact, atol=1e-9 * float(exact.max()))
     wide_grid = replace(grid, spacing=(1.0, 1.0))
-    assert twin.after(encoding, wide_grid).spacing == pytest.approx((1 / 12, 1 / 12))
+    assert kernel_regression.NTKModel.from_encoding(encoding, wide_grid).spacing == pytest.approx(
+        (1 / 12, 1 / 12)
+    )
 
 
 def test_basic_features_are_circulant():
     signal = picture(12)
-    operator = twin.after(Basic(2), signal.geometry).operator((12, 12))
+    operator = kernel_regression.NTKModel.from_encoding(Basic(2), signal.geometry).operator((12, 12))
     assert operator.spectrum.shape == (12, 12)
 
 
@@ -180,8 +188,9 @@ def test_a_real_picture_is_filled_as_well_as_by_trials_of_trained_networks():
     signal = array(torch.as_tensor(camera))
     known = masks.random(signal.geometry, 0.5, seed=1)
     held = known & masks.random(signal.geometry, 0.1, seed=2)
-    found = twin.fit(
-        signal.with_split(known & ~held, held), twin.after(Gaussian(2, 128, 2.0, seed=0), signal.geometry)
+    found = kernel_regression.fit(
+        signal.with_split(known & ~held, held),
+        kernel_regression.NTKModel.from_encoding(Gaussian(2, 128, 2.0, seed=0), signal.geometry),
     )
     error = (found.prediction[..., 0] - signal.grid_values[..., 0]).reshape(-1)[~known].square().mean()
     # trained networks reached 28.2 dB, this fit 27.1; a bandwidth of 12 cycles reaches 14, the mean 11
@@ -191,14 +200,26 @@ def test_a_real_picture_is_filled_as_well_as_by_trials_of_trained_networks():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda s, m: twin.fit(s.with_held_out(None), m), "expected held-out samples.*twin.complete"),
-        (lambda s, m: twin.after(Identity(2), s.geometry), "an encoding with frequencies"),
-        (lambda s, m: twin.after(gaussian(1.0, axes=3), s.geometry), "an encoding of 2 coordinates, got 3"),
-        (lambda s, m: twin.after(gaussian(1.0), s.geometry, depth=0), "at least one hidden layer, got 0"),
-        (lambda s, m: twin.Effort(tolerance=2), "a tolerance between 0 and 1"),
+        (
+            lambda s, m: kernel_regression.fit(s.with_held_out(None), m),
+            "expected held-out samples.*kernel_regression.fit_full_grid",
+        ),
+        (
+            lambda s, m: kernel_regression.NTKModel.from_encoding(Identity(2), s.geometry),
+            "an encoding with frequencies",
+        ),
+        (
+            lambda s, m: kernel_regression.NTKModel.from_encoding(gaussian(1.0, axes=3), s.geometry),
+            "an encoding of 2 coordinates, got 3",
+        ),
+        (
+            lambda s, m: kernel_regression.NTKModel.from_encoding(gaussian(1.0), s.geometry, depth=0),
+            "at least one hidden layer, got 0",
+        ),
+        (lambda s, m: kernel_regression.SolverOptions(tolerance=2), "a tolerance between 0 and 1"),
     ],
 )
 def test_wrong_input_is_named(build, message):
     signal = picture(8)
     with pytest.raises(InputError, match=message):
-        build(signal, twin.after(gaussian(1.0), signal.geometry))
+        build(signal, kernel_regression.NTKModel.from_encoding(gaussian(1.0), signal.geometry))

@@ -13,16 +13,16 @@ EPS = torch.finfo(torch.float32).eps
 
 
 def kernel(encoding):
-    operator = twin.after(encoding, GRID).operator(GRID.shape)
+    operator = kernel_regression.NTKModel.from_encoding(encoding, GRID).operator(GRID.shape)
     return torch.stack([operator @ row for row in torch.eye(16, dtype=torch.float64)])
 
 
 def dense(encoding):
     """The kernel of the features themselves, by the same network on its own inputs."""
-    from overtone.theory.ntk import infinite
+    from overtone.theory.ntk import _infinite as infinite
 
     features = encoding(GRID.coords().double())
-    wide = infinite.fully_connected([infinite.Dense.ntk()] * 4, infinite.relu())
+    wide = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu())
     return wide(features).ntk
 
 
@@ -41,4 +41,4 @@ def test_what_is_no_sum_of_waves_is_refused():
     with pytest.raises(
         InputError, match="expected an encoding with frequencies, after which the kernel is stationary"
     ):
-        twin.after(encodings.Identity(1), GRID)
+        kernel_regression.NTKModel.from_encoding(encodings.Identity(1), GRID)

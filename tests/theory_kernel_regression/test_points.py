@@ -5,7 +5,7 @@ import torch
 
 from overtone.errors import InputError
 from overtone.theory import kernel_regression as twin
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 from tests.theory_kernel_regression.slow import dense, gaussian, picture, seeded
 
 
@@ -17,17 +17,19 @@ def scattered(n: int):
     return x, y, held
 
 
-def network(sigma: float = 1.0) -> infinite.Wide:
-    inputs = infinite.Fourier(gaussian(sigma).frequencies)
-    return infinite.fully_connected([infinite.Dense.ntk()] * 3, infinite.relu(), inputs)
+def network(sigma: float = 1.0) -> ntk.InfiniteNetwork:
+    inputs = ntk.FeatureMap.fourier(gaussian(sigma).frequencies)
+    return ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), inputs)
 
 
 def test_on_a_grid_it_is_the_dense_fit():
     signal = picture(14, 2, noise=0.3)
-    model = twin.after(gaussian(1.0), signal.geometry)
+    model = kernel_regression.NTKModel.from_encoding(gaussian(1.0), signal.geometry)
     used = ~signal.ignored
     x = signal.coords
-    found = twin.points(model.wide, x[used], signal.values[used], signal.held_out[used], x)
+    found = kernel_regression.fit_scattered(
+        model.wide, x[used], signal.values[used], signal.held_out[used], x
+    )
     assert found.exact
     exact = dense(signal, model, found.times[found.index : found.index + 1])[0].reshape(-1, 2)
     assert torch.allclose(found.prediction, exact, atol=1e-6 * float(exact.abs().max()))
@@ -38,10 +40,10 @@ def test_on_a_grid_it_is_the_dense_fit():
 
 def test_more_landmarks_come_closer():
     x, y, held = scattered(500)
-    full = twin.points(network(), x, y, held, x)
+    full = kernel_regression.fit_scattered(network(), x, y, held, x)
     gaps = []
     for count in (20, 80, 320):
-        found = twin.points(network(), x, y, held, x, landmarks=count)
+        found = kernel_regression.fit_scattered(network(), x, y, held, x, landmarks=count)
         assert found.rank <= count
         assert not found.exact
         gaps.append(float((found.prediction - full.prediction).norm() / full.prediction.norm()))
@@ -51,8 +53,10 @@ def test_more_landmarks_come_closer():
 
 def test_plain_coordinates_will_do():
     x, y, held = scattered(200)
-    wide = infinite.fully_connected([infinite.Dense.ntk(sigma_b=0.5)] * 3, infinite.relu())
-    found = twin.points(wide, x, y, held, x[held])
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk(sigma_b=0.5)] * 3, ntk.DualActivation.relu()
+    )
+    found = kernel_regression.fit_scattered(wide, x, y, held, x[held])
     assert found.prediction.shape == (int(held.sum()), 2)
     assert float(found.error[found.index].mean()) < float(y[held].var(0).mean())
 
@@ -60,9 +64,9 @@ def test_plain_coordinates_will_do():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda x, y, h: twin.points(network(), x, y[:, 0], h, x), r"values \(N, C\)"),
-        (lambda x, y, h: twin.points(network(), x, y, h & False, x), "0 of 50 held out"),
-        (lambda x, y, h: twin.points(network(), x, y, h | True, x), "50 of 50 held out"),
+        (lambda x, y, h: kernel_regression.fit_scattered(network(), x, y[:, 0], h, x), r"values \(N, C\)"),
+        (lambda x, y, h: kernel_regression.fit_scattered(network(), x, y, h & False, x), "0 of 50 held out"),
+        (lambda x, y, h: kernel_regression.fit_scattered(network(), x, y, h | True, x), "50 of 50 held out"),
     ],
 )
 def test_wrong_input_is_named(build, message):

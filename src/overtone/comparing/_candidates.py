@@ -24,7 +24,7 @@ from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
 from overtone.probes._evaluator import chunk_size, predict_at
 from overtone.theory import kernel_regression as twin
-from overtone.theory.kernel_regression.krylov import Krylov
+from overtone.theory.kernel_regression._krylov import GradientFlowKrylov
 
 
 @final
@@ -179,7 +179,7 @@ def _count(field: Field) -> int:
     return sum(p.numel() for p in field.parameters())
 
 
-EFFORT = twin.Effort(tolerance=0.05, vectors=300, memory=1.0)
+EFFORT = kernel_regression.SolverOptions(tolerance=0.05, vectors=300, memory=1.0)
 """Enough for the stop; more would move the prediction by less than a twentieth of its error."""
 
 
@@ -216,19 +216,21 @@ class KernelRegressionCandidate(Candidate):
     ) -> Attempt:
         """See `Candidate.attempt`."""
         signal = problem.signal
-        model = twin.of(self._network.field(problem, WIDTH, seed), signal.geometry)
+        model = kernel_regression.NTKModel.from_field(
+            self._network.field(problem, WIDTH, seed), signal.geometry
+        )
         present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
         present[signal.train_index] = True
         aside = torch.from_numpy(set_aside(present.numpy(), seed))
-        chosen = twin.fit(signal.with_split(present & ~aside, aside), model, EFFORT)
+        chosen = kernel_regression.fit(signal.with_split(present & ~aside, aside), model, EFFORT)
         values = signal.normalisation.apply(signal.values.double())[present]
         mean = values.mean(0)
-        space = Krylov(
+        space = GradientFlowKrylov(
             model.operator(signal.geometry.shape, present.reshape(signal.geometry.shape)),
             values - mean,
             signal.train_index[:1],
         )
-        space.extend(min(chosen.vectors, EFFORT.most(len(values), values.shape[1])))
+        space.extend(min(chosen.vectors, EFFORT.max_vectors(len(values), values.shape[1])))
         fitted = signal.normalisation.restore(space.predict(chosen.time) + mean)
         return Attempt(fitted.reshape(signal.values.shape).to(signal.values), None, " ".join(chosen.notes))
 

@@ -33,7 +33,7 @@ from overtone.planning._scattered_plan import plan_scattered
 from overtone.signals import Geometry, Grid, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.theory import kernel_regression as twin
-from overtone.theory.kernel_regression.race import TIE_DB, tiles
+from overtone.theory.kernel_regression._compare import TIE_DB, comparison_tiles
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
@@ -58,7 +58,7 @@ def choose(
     """Plan a fit from the signal's own samples: a comparison of kernel twins on held-out samples, without training.
 
     The spectrum above the noise floor recommends a bandwidth (`recommend_bandwidth`). Around it, rungs a factor 2^(2/3)
-    apart are compared by the held-out error of their kernel twins (`theory.twin.race`), with the frequencies that the
+    apart are compared by the held-out error of their kernel twins (`theory.kernel_regression.compare`), with the frequencies that the
     encoding has, each at its best time. The twin is flat around its optimum, so the geometric middle is taken of all
     rungs within max(0.15, 4.34 / sqrt(n)) dB of the best for n held-out values: the second is what chance does to
     the ratio of two such errors. Rungs beyond an eighth of Nyquist count only if they are better by 1 dB. A clean
@@ -155,13 +155,15 @@ class _Found(NamedTuple):
 def _race(signal: Signal, begin: tuple[float, ...], extent: RunSize, swift: bool, seed: int) -> _Found:
     grid, start = signal.geometry, derive(seed, "encoding")
 
-    def model(family: EncodingKind, bandwidth: tuple[float, ...]) -> twin.Model:
-        return twin.after(
+    def model(family: EncodingKind, bandwidth: tuple[float, ...]) -> kernel_regression.NTKModel:
+        return kernel_regression.NTKModel.from_encoding(
             build_encoding_on(grid, family, extent.features, bandwidth, start), grid, depth=extent.depth
         )
 
     steps = bandwidth_grid(begin, grid)
-    first = twin.race(signal, [model(EncodingKind.GAUSSIAN, b) for b in steps.rungs], samples=TILE)
+    first = kernel_regression.compare(
+        signal, [model(EncodingKind.GAUSSIAN, b) for b in steps.rungs], samples=TILE
+    )
     baseline, held_out = _baseline(signal)
     near = tie_threshold_db(held_out)
     db = (10 * first.error.clamp_min(max(ROUNDING * signal.peak**2, sys.float_info.min)).log10()).tolist()
@@ -179,7 +181,7 @@ def _race(signal: Signal, begin: tuple[float, ...], extent: RunSize, swift: bool
     if len(bandwidth) > 1:
         others.append((EncodingKind.GAUSSIAN, isotropic(bandwidth, grid)))
     entries = [(EncodingKind.GAUSSIAN, bandwidth), *others]
-    second = twin.race(signal, [model(*entry) for entry in entries], samples=TILE)
+    second = kernel_regression.compare(signal, [model(*entry) for entry in entries], samples=TILE)
     error = second.error.tolist()
     error[0] = error[0] if math.isfinite(error[0]) else float(first.error[first.best])
     chosen = 0
@@ -219,7 +221,7 @@ def _baseline(signal: Signal) -> tuple[float, int]:
     """Mean square error of the training mean on the held-out samples of the tiles, and the number of values."""
     flat = torch.arange(len(signal.values), device=signal.values.device).reshape(signal.geometry.shape)
     seen = torch.zeros(len(signal.values), dtype=torch.bool, device=signal.values.device)
-    for box in tiles(signal.geometry.shape, TILE, signal.values):
+    for box in comparison_tiles(signal.geometry.shape, TILE, signal.values):
         seen[flat[box].reshape(-1)] = True
     held: Tensor = signal.held_out_index[seen[signal.held_out_index]]
     mean = signal.values[signal.train_index].double().mean(0)

@@ -8,7 +8,7 @@ from typing import TypeVar, final
 
 from overtone._utils.seeding import derive
 from overtone.signals import Geometry, Signal, masks
-from overtone.theory.kernel_regression.race import TIE_DB
+from overtone.theory.kernel_regression._compare import TIE_DB
 
 GAIN_DB, LEAST_DB, MOST_DB = 1.0, -1.5, 3.0
 """What trained networks gained on their twins on clean samples: usually, at the least, at the most."""

@@ -29,9 +29,9 @@ from overtone.planning._plan import (
 from overtone.planning._run_size import Budget, RunSize, run_size
 from overtone.signals import Points, Signal
 from overtone.theory import kernel_regression as twin
-from overtone.theory.kernel_regression.fit import schedule
-from overtone.theory.ntk import infinite
-from overtone.theory.ntk.infinite import Dense
+from overtone.theory.kernel_regression._fit import training_times
+from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._infinite import DenseLayer
 
 SAMPLES = 4096
 """Samples in use that a twin is judged on."""
@@ -117,15 +117,19 @@ class KernelRegressionScorer:
         used = torch.cat([signal.train_index, signal.held_out_index])
         held = torch.arange(len(used), device="cpu") >= len(signal.train_index)
         inputs = (
-            infinite.Fourier(encoding.frequencies, encoding.gain) if isinstance(encoding, Fourier) else None
+            ntk.FeatureMap.fourier(encoding.frequencies, encoding.gain)
+            if isinstance(encoding, Fourier)
+            else None
         )
-        layers = [Dense.ntk(sigma_b=0.0 if inputs else 1.0)] * (self.room.depth + 1)
-        wide = infinite.fully_connected(layers, infinite.relu(), inputs)
+        layers = [DenseLayer.ntk(sigma_b=0.0 if inputs else 1.0)] * (self.room.depth + 1)
+        wide = ntk.InfiniteNetwork.fully_connected(layers, ntk.DualActivation.relu(), inputs)
         values = signal.normalisation.apply(signal.values.double())[used]
         coords = frame(places.coords(used))
         count = min(MOST, max(FEWEST, round(SHARE * len(signal.train_index))))
-        found = twin.points(wide, coords, values, held, coords[:1], landmarks=count, seed=self.seed)
-        unit = found.times[0] / schedule(1.0)[0]
+        found = kernel_regression.fit_scattered(
+            wide, coords, values, held, coords[:1], landmarks=count, seed=self.seed
+        )
+        unit = found.times[0] / training_times(1.0)[0]
         within = found.times <= STABLE * self.room.steps * unit
         scale = signal.normalisation.scale.to(found.error).square()
         return float((found.error * scale).mean(1)[within].min())

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from overtone.theory.ntk import Outputs
+from overtone.theory.ntk import OutputLayout
 
 
 def jacobian(network: nn.Module, x: Tensor) -> Tensor:
@@ -27,17 +27,17 @@ def jacobian(network: nn.Module, x: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def contraction(left: Tensor, right: Tensor, outputs: Outputs) -> Tensor:
+def contraction(left: Tensor, right: Tensor, outputs: OutputLayout) -> Tensor:
     """J J^T by its definition, in the layouts of `Outputs`."""
-    if outputs is Outputs.SUM:
+    if outputs is OutputLayout.SUM:
         return torch.einsum("ncp,mcp->nm", left, right)
-    if outputs is Outputs.PER_OUTPUT:
+    if outputs is OutputLayout.PER_OUTPUT:
         return torch.einsum("ncp,mcp->cnm", left, right)
     full = torch.einsum("ncp,mdp->ncmd", left, right)
     return full.reshape(left.shape[0] * left.shape[1], -1)
 
 
-def kernel(network: nn.Module, x: Tensor, outputs: Outputs = Outputs.SUM) -> Tensor:
+def kernel(network: nn.Module, x: Tensor, outputs: Outputs = OutputLayout.SUM) -> Tensor:
     j = jacobian(network, x)
     return contraction(j, j, outputs)
 

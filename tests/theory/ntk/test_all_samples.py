@@ -12,8 +12,14 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.theory import ntk
-from overtone.theory.ntk import Factored, Implicit, Outputs, Route, finite
-from overtone.theory.ntk.empirical.invariant import groups
+from overtone.theory.ntk import (
+    FactoredOperator,
+    JacobianMethod,
+    JacobianOperator,
+    OutputLayout,
+    empirical_ntk,
+)
+from overtone.theory.ntk._empirical.verification import groups
 from tests.theory.ntk import uneven, zoo
 from tests.theory.ntk.slow import error, randomise, seeded
 
@@ -33,11 +39,16 @@ def check(network: nn.Module, x: Tensor) -> ntk.Kernel:
     """All exact forms against plain backward passes; the network is as before."""
     before = {name: value.clone() for name, value in network.state_dict().items()}
     random = torch.get_rng_state()
-    found = finite(network, x, outputs=Outputs.BLOCKS)
-    corner = finite(network, x[:2], x[len(x) // 2 :]).matrix
+    found = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS)
+    corner = empirical_ntk(network, x[:2], x[len(x) // 2 :]).matrix
     vector = torch.randn(len(found.matrix), generator=seeded(2)).to(found.matrix)
     products = [
-        form @ vector for form in (Implicit(network, x), Implicit(network, x, chunk=4), Factored(network, x))
+        form @ vector
+        for form in (
+            JacobianOperator(network, x),
+            JacobianOperator(network, x, chunk=4),
+            FactoredOperator(network, x),
+        )
     ]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
@@ -117,7 +128,7 @@ def test_one_sample_of_many_that_is_treated_otherwise_is_seen(step, dtype):
     x[211, 0] = 3
     some = torch.arange(200, 220)
     rows = uneven.jacobian(copy.deepcopy(network).double(), x[some].double())
-    found = finite(network, x).matrix[200:220, 200:220]
+    found = empirical_ntk(network, x).matrix[200:220, 200:220]
     # Single precision: sums of some tens of terms through four layers.
     assert error(found.double(), rows @ rows.mT) < (1e-4 if dtype is torch.float32 else EXACT)
 
@@ -128,8 +139,8 @@ def test_layers_that_only_some_samples_use_otherwise_are_named():
     x = samples(9, 4)
     x[:, 0] = 0
     x[2, 0] = 2
-    found = finite(network, x)
-    assert found.fallback == {"0.a": ("Linear", Route.SAMPLES)}
+    found = empirical_ntk(network, x)
+    assert found.fallback == {"0.a": ("Linear", JacobianMethod.SAMPLES)}
     assert found.notes == (
         "0.a (Linear) is used in a way that its rule does not cover: its gradients were taken one sample after the "
         "other.",
@@ -138,13 +149,13 @@ def test_layers_that_only_some_samples_use_otherwise_are_named():
 
 def test_parameters_without_gradients_are_named_and_cost_nothing():
     network = randomise(uneven.Unused().double())
-    found = finite(network, samples(9, 4), memory=1e-3)
+    found = empirical_ntk(network, samples(9, 4), memory=1e-3)
     assert found.idle == ("bare", "never.weight", "never.bias", "vain.weight", "vain.bias")
     assert found.notes == ("bare and 4 more got no gradient from any of the samples.",)
     with torch.no_grad():
         network.never.weight.fill_(0.0)
     frozen = nn.Sequential(uneven.WithoutGradient(lambda h: h[:, 0] > 0).double())
-    assert finite(frozen, samples(5, 4)).idle == ("0.a.weight", "0.a.bias")
+    assert empirical_ntk(frozen, samples(5, 4)).idle == ("0.a.weight", "0.a.bias")
 
 
 def everyone(h: Tensor) -> Tensor:
@@ -175,7 +186,7 @@ MIXES = {
 }
 
 
-@pytest.mark.parametrize("form", [finite, Implicit, Factored])
+@pytest.mark.parametrize("form", [empirical_ntk, JacobianOperator, FactoredOperator])
 @pytest.mark.parametrize("n", [20, 100])
 @pytest.mark.parametrize("mix", MIXES)
 def test_networks_whose_samples_affect_each_other_are_refused(mix, n, form):
@@ -204,8 +215,8 @@ def test_networks_that_were_compiled_in_advance(follow):
     network = randomise(nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)).double())
     rows, x = uneven.jacobian(network, samples(7, 4)), samples(7, 4)
     exact = (rows @ rows.mT)[:, 3]
-    assert error(finite(follow(network), x, outputs=Outputs.BLOCKS).matrix[:, 3], exact) < EXACT
-    assert error(Factored(follow(network), x) @ torch.eye(14, dtype=torch.float64)[3], exact) < EXACT
+    assert error(empirical_ntk(follow(network), x, outputs=OutputLayout.BLOCKS).matrix[:, 3], exact) < EXACT
+    assert error(FactoredOperator(follow(network), x) @ torch.eye(14, dtype=torch.float64)[3], exact) < EXACT
 
 
 def test_single_outputs_without_the_axis_of_samples():
@@ -219,7 +230,7 @@ def test_single_outputs_without_the_axis_of_samples():
     with pytest.raises(
         InputError, match="as many outputs for a sample alone as for one among others, got 2 and 1"
     ):
-        finite(nn.Sequential(nn.Linear(4, 2), Halved()).double(), samples(7, 4))
+        empirical_ntk(nn.Sequential(nn.Linear(4, 2), Halved()).double(), samples(7, 4))
 
 
 class Halved(nn.Module):
@@ -235,7 +246,7 @@ def test_gradients_that_were_there_stay_with_checkpoints():
     network(x.clone().requires_grad_()).sum().backward()
     before = [p.grad.clone() for p in network.parameters()]
     kept = [p.grad for p in network.parameters()]
-    finite(network, x)
+    empirical_ntk(network, x)
     for p, grad, value in zip(network.parameters(), kept, before, strict=True):
         assert p.grad is grad
         assert torch.equal(p.grad, value)
@@ -246,7 +257,7 @@ def test_checkpoints_with_steps_in_the_backward_pass_are_refused_with_advice_tha
     handle = network.b.weight.register_post_accumulate_grad_hook(lambda p: p.data.zero_())
     before = network.b.weight.clone()
     with pytest.raises(InputError, match="or remove the hooks"):
-        finite(network, samples(6, 4))
+        empirical_ntk(network, samples(6, 4))
     assert torch.equal(network.b.weight, before)
     handle.remove()
     check(network, samples(6, 4))
@@ -256,14 +267,16 @@ def test_networks_that_cannot_be_differentiated_are_refused_with_advice_that_wor
     with torch.inference_mode():
         made = nn.Linear(3, 1)
     with pytest.raises(InputError, match=r"got weight, which was made in inference mode; make or load"):
-        finite(made, torch.ones(4, 3))
+        empirical_ntk(made, torch.ones(4, 3))
     lazy = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 1))
     with pytest.raises(InputError, match=r"got 0\.weight, which has none yet; call the network once"):
-        finite(lazy, torch.ones(4, 2))
+        empirical_ntk(lazy, torch.ones(4, 2))
     lazy(torch.ones(4, 2)[:1])
-    assert finite(lazy, torch.ones(4, 2)).shape == (4, 4)
+    assert empirical_ntk(lazy, torch.ones(4, 2)).shape == (4, 4)
     with torch.inference_mode():
         x = samples(4, 4)
     network = randomise(uneven.TurnedRound().double())
-    assert torch.equal(finite(network, x).matrix, finite(network, samples(4, 4)).matrix)
-    assert torch.equal(Implicit(network, x) @ torch.ones(8), Implicit(network, samples(4, 4)) @ torch.ones(8))
+    assert torch.equal(empirical_ntk(network, x).matrix, empirical_ntk(network, samples(4, 4)).matrix)
+    assert torch.equal(
+        JacobianOperator(network, x) @ torch.ones(8), JacobianOperator(network, samples(4, 4)) @ torch.ones(8)
+    )

@@ -13,12 +13,19 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk import Factored, Implicit, Kernel, Outputs, Route, finite
-from overtone.theory.ntk.empirical.positions import Form
+from overtone.theory.ntk import (
+    EmpiricalKernel,
+    FactoredOperator,
+    JacobianMethod,
+    JacobianOperator,
+    OutputLayout,
+    empirical_ntk,
+)
+from overtone.theory.ntk._empirical.weight_sharing import GradientForm
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import contraction, error, jacobian, kernel, randomise, seeded, tolerance
 
-LAYERS, VECTORISED, SAMPLES = Route.LAYERS, Route.VECTORISED, Route.SAMPLES
+LAYERS, VECTORISED, SAMPLES = JacobianMethod.LAYERS, JacobianMethod.VECTORISED, JacobianMethod.SAMPLES
 
 
 def samples(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -145,8 +152,8 @@ def test_every_network_agrees_with_explicit_gradients(case):
     build, x, routes = CASES[case]
     network = randomise(build().double())
     j = jacobian(network, x)
-    for outputs in Outputs:
-        found = finite(network, x, outputs=outputs)
+    for outputs in OutputLayout:
+        found = empirical_ntk(network, x, outputs=outputs)
         assert set(found.routes) == routes
         assert found.route is max(routes)
         assert found.parameters == sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -159,33 +166,33 @@ def test_single_precision(case):
     build, x, _ = CASES[case]
     network = randomise(build().float())
     x = x.float() if x.is_floating_point() else x
-    found = finite(network, x, outputs=Outputs.BLOCKS)
+    found = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS)
     assert found.matrix.dtype == torch.float32
-    assert error(found.matrix, kernel(network, x, Outputs.BLOCKS)) < tolerance(torch.float32, 16, 4)
+    assert error(found.matrix, kernel(network, x, OutputLayout.BLOCKS)) < tolerance(torch.float32, 16, 4)
 
 
 def test_half_precision_sums_in_single():
     network = randomise(mlp()).bfloat16()
     x = samples(6, 5).bfloat16()
-    found = finite(network, x)
+    found = empirical_ntk(network, x)
     assert found.matrix.dtype == torch.bfloat16
     exact = kernel(network.float(), x.float())
     assert error(found.matrix.float(), exact) < tolerance(torch.bfloat16, 1, 4)
 
 
-@pytest.mark.parametrize("outputs", [Outputs.SUM, Outputs.BLOCKS])
+@pytest.mark.parametrize("outputs", [OutputLayout.SUM, OutputLayout.BLOCKS])
 @pytest.mark.parametrize("case", ["mlp", "text", "used besides"])
 def test_two_arguments_and_small_budgets(case, outputs):
     build, x, _ = CASES[case]
     network = randomise(build().double())
     j = jacobian(network, x)
     exact = contraction(j[:4], j[2:], outputs)
-    assert error(finite(network, x[:4], x[2:], outputs=outputs).matrix, exact) < 1e-12
+    assert error(empirical_ntk(network, x[:4], x[2:], outputs=outputs).matrix, exact) < 1e-12
     chunks = set()
     for memory in (3e-5, 1e-4, 1e-3):
         try:
-            found = finite(network, x[:4], x[2:], outputs=outputs, memory=memory)
-            whole = finite(network, x, outputs=outputs, memory=memory)
+            found = empirical_ntk(network, x[:4], x[2:], outputs=outputs, memory=memory)
+            whole = empirical_ntk(network, x, outputs=outputs, memory=memory)
         except InputError:
             continue
         chunks.add(whole.chunk)
@@ -199,7 +206,7 @@ def test_a_larger_budget_takes_larger_chunks():
     exact = kernel(network, x)
     chunks = []
     for memory in (2e-4, 3e-4, 1.0):
-        found = finite(network, x, memory=memory)
+        found = empirical_ntk(network, x, memory=memory)
         chunks.append(found.chunk)
         assert error(found.matrix, exact) < 1e-12
         assert torch.equal(found.matrix, found.matrix.mT)
@@ -210,9 +217,9 @@ def test_a_larger_budget_takes_larger_chunks():
 def test_budgets_that_cannot_do():
     network, x = mlp(), samples(200, 5).float()
     with pytest.raises(InputError, match=r"the kernel itself.*ntk\.Implicit"):
-        finite(network, x, memory=1e-4)
+        empirical_ntk(network, x, memory=1e-4)
     with pytest.raises(InputError, match="at least one sample"):
-        finite(network, x[:3], memory=1e-6)
+        empirical_ntk(network, x[:3], memory=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
@@ -225,7 +232,7 @@ def test_budgets_that_cannot_do():
     groups=st.sampled_from([1, 2, 4]),
     bias=st.booleans(),
     memory=st.sampled_from([2.0, 2e-3]),
-    form=st.sampled_from(Form),
+    form=st.sampled_from(GradientForm),
     hot=st.sampled_from([64, 1 << 19]),
 )
 def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups, bias, memory, form, hot):
@@ -234,15 +241,15 @@ def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups,
     )
     network = randomise(nn.Sequential(layer, nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double())
     x = samples(3, 4, 6, 5)
-    empirical = "overtone.theory.ntk.empirical"
+    empirical = "overtone.theory.ntk._empirical"
     with (
         mock.patch(f"{empirical}.positions.cheapest", return_value=form),
         mock.patch(f"{empirical}.rules.cheapest", return_value=form),
         mock.patch.dict(f"{empirical}.calls.NEAR", cpu=hot),
     ):
-        found = finite(network, x, outputs=Outputs.PER_OUTPUT, memory=memory)
+        found = empirical_ntk(network, x, outputs=OutputLayout.PER_OUTPUT, memory=memory)
     assert set(found.routes) == {LAYERS}
-    assert error(found.matrix, kernel(network, x, Outputs.PER_OUTPUT)) < 1e-12
+    assert error(found.matrix, kernel(network, x, OutputLayout.PER_OUTPUT)) < 1e-12
 
 
 @settings(max_examples=10, deadline=None)
@@ -256,13 +263,15 @@ def test_kernels_are_symmetric_positive_and_consistent(widths, n, m, seed):
     layers = [each for a, b in itertools.pairwise(widths) for each in (nn.Linear(a, b), nn.Softplus())]
     network = randomise(nn.Sequential(*layers).double(), seed)
     x1, x2 = samples(n, widths[0], seed=seed), samples(m, widths[0], seed=seed + 1)
-    full = finite(network, torch.cat([x1, x2])).matrix
+    full = empirical_ntk(network, torch.cat([x1, x2])).matrix
     scale = float(full.diagonal().max())
     assert float(torch.linalg.eigvalsh(full)[0]) >= -1e-12 * scale
     assert torch.allclose(full, full.mT, rtol=0, atol=1e-12 * scale)
-    assert torch.allclose(finite(network, x1, x2).matrix, full[:n, n:], rtol=0, atol=1e-12 * scale)
-    blocks = finite(network, x1, outputs=Outputs.BLOCKS).matrix.reshape(n, widths[-1], n, widths[-1])
-    per_output = finite(network, x1, outputs=Outputs.PER_OUTPUT).matrix
+    assert torch.allclose(empirical_ntk(network, x1, x2).matrix, full[:n, n:], rtol=0, atol=1e-12 * scale)
+    blocks = empirical_ntk(network, x1, outputs=OutputLayout.BLOCKS).matrix.reshape(
+        n, widths[-1], n, widths[-1]
+    )
+    per_output = empirical_ntk(network, x1, outputs=OutputLayout.PER_OUTPUT).matrix
     assert torch.allclose(torch.einsum("ncmc->cnm", blocks), per_output, rtol=0, atol=1e-12 * scale)
     assert torch.allclose(per_output.sum(0), full[:n, :n], rtol=0, atol=1e-12 * scale)
 
@@ -274,7 +283,7 @@ def test_large_layers_are_done_in_tiles():
     x = samples(40, 16, 2, 2)
     exact = kernel(network, x)
     for memory in (4e-3, 2.0):
-        assert error(finite(network, x, memory=memory).matrix, exact) < 1e-12
+        assert error(empirical_ntk(network, x, memory=memory).matrix, exact) < 1e-12
 
 
 @pytest.mark.parametrize("case", ["mlp", "images", "lstm", "transformer", "tied"])
@@ -293,7 +302,7 @@ def test_the_network_is_left_as_it_was(case):
     random = torch.get_rng_state()
     hooks = [len(m._forward_hooks) for m in network.modules()]
     with torch.no_grad():
-        finite(network, x)
+        empirical_ntk(network, x)
     assert not torch.is_inference_mode_enabled()
     assert [m.training for m in network.modules()] == modes
     assert all(torch.equal(state[k], v) for k, v in network.state_dict().items())
@@ -320,7 +329,7 @@ def test_the_network_is_left_as_it_was_after_an_error():
 
     network = Breaks().train()
     with pytest.raises(KeyError):
-        finite(network, torch.ones(2, 2))
+        empirical_ntk(network, torch.ones(2, 2))
     assert network.training
     assert network.a.training
     assert network.calls == 0
@@ -330,19 +339,19 @@ def test_the_network_is_left_as_it_was_after_an_error():
 def test_train_mode_and_evaluation_mode_give_the_same_kernel():
     network = randomise(nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 1)))
     x = samples(6, 5).float()
-    assert torch.equal(finite(network.train(), x).matrix, finite(network.eval(), x).matrix)
+    assert torch.equal(empirical_ntk(network.train(), x).matrix, empirical_ntk(network.eval(), x).matrix)
 
 
 def test_inference_mode_outside_does_not_matter():
     network, x = randomise(mlp().double()), samples(6, 5)
     with torch.inference_mode():
-        found = finite(network, x)
-    assert torch.equal(found.matrix, finite(network, x).matrix)
+        found = empirical_ntk(network, x)
+    assert torch.equal(found.matrix, empirical_ntk(network, x).matrix)
 
 
 def test_a_kernel_stands_for_its_matrix():
-    found = finite(randomise(mlp().double()), samples(6, 5))
-    assert isinstance(found, Kernel)
+    found = empirical_ntk(randomise(mlp().double()), samples(6, 5))
+    assert isinstance(found, EmpiricalKernel)
     assert found.shape == (6, 6)
     assert torch.equal(torch.linalg.eigvalsh(found), torch.linalg.eigvalsh(found.matrix))
     assert np.array_equal(np.asarray(found), found.matrix.numpy())
@@ -365,7 +374,7 @@ def test_complex_parameters_count_both_parts():
         return torch.exp(1j * x * torch.view_as_complex(parts)).real.sum(1)
 
     j = torch.autograd.functional.jacobian(outputs, real).flatten(1)
-    assert error(finite(network, x).matrix, j @ j.mT) < 1e-12
+    assert error(empirical_ntk(network, x).matrix, j @ j.mT) < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -381,12 +390,12 @@ def test_complex_parameters_count_both_parts():
 )
 def test_wrong_input_is_named(network, x, message):
     with pytest.raises(InputError, match=message):
-        finite(network, x)
+        empirical_ntk(network, x)
 
 
 def test_second_argument_must_fit():
     with pytest.raises(InputError, match=r"x2: expected samples of shape \(5,\) as in x1, got \(4,\)"):
-        finite(mlp(), torch.ones(3, 5), torch.ones(3, 4))
+        empirical_ntk(mlp(), torch.ones(3, 5), torch.ones(3, 4))
 
 
 def test_a_kernel_that_is_not_finite_is_an_error():
@@ -394,16 +403,16 @@ def test_a_kernel_that_is_not_finite_is_an_error():
     x = torch.ones(3, 5)
     x[1, 2] = math.nan
     with pytest.raises(RunError, match="a finite kernel"):
-        finite(network, x)
+        empirical_ntk(network, x)
 
 
-@pytest.mark.parametrize("outputs", Outputs)
+@pytest.mark.parametrize("outputs", OutputLayout)
 def test_of_many_samples_the_lower_half_is_computed_and_mirrored(outputs):
     network, x = randomise(mlp().double()), samples(601, 5)
     with FlopCounterMode(display=False) as half:
-        found = finite(network, x, outputs=outputs)
+        found = empirical_ntk(network, x, outputs=outputs)
     with FlopCounterMode(display=False) as both:
-        whole = finite(network, x, x, outputs=outputs)
+        whole = empirical_ntk(network, x, x, outputs=outputs)
     assert half.get_total_flops() < 0.75 * both.get_total_flops()
     assert torch.equal(found.matrix, found.matrix.mT)
     assert error(found.matrix, whole.matrix) < 1e-12
@@ -420,16 +429,16 @@ def test_layers_without_a_rule_are_named_with_the_route_taken():
         def forward(self, x):
             return self.out(self.attention(x, x, x)[0].mean(1))
 
-    found = finite(Attends(), torch.randn(4, 5, 8, generator=seeded(0)))
+    found = empirical_ntk(Attends(), torch.randn(4, 5, 8, generator=seeded(0)))
     assert found.fallback["attention"] == ("MultiheadAttention", VECTORISED)
     assert found.notes[0] == (
         "attention (MultiheadAttention) has no rule by layer: its gradients were taken by torch.func, many samples "
         "at once."
     )
-    assert not finite(mlp(), torch.ones(3, 5)).notes
+    assert not empirical_ntk(mlp(), torch.ones(3, 5)).notes
 
 
-@pytest.mark.parametrize("form", [finite, Implicit, Factored])
+@pytest.mark.parametrize("form", [empirical_ntk, JacobianOperator, FactoredOperator])
 def test_samples_that_the_network_does_not_take_are_refused_with_what_it_says(form):
     with pytest.raises(
         InputError, match=r"expected samples that the network takes, got shape \(\d, 5\) of torch.float64"
@@ -450,4 +459,4 @@ def test_a_network_that_needs_others_in_the_batch_is_refused():
     with pytest.raises(
         InputError, match="expected a network that takes a sample alone, got the failure: Expected more"
     ):
-        finite(normed, torch.ones(3, 5))
+        empirical_ntk(normed, torch.ones(3, 5))

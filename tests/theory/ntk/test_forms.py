@@ -12,7 +12,16 @@ from torch import nn
 
 from overtone.errors import InputError, RunError
 from overtone.theory import ntk
-from overtone.theory.ntk import Factored, Form, Outputs, Route, Sketch, finite, positive, represent
+from overtone.theory.ntk import (
+    FactoredOperator,
+    JacobianMethod,
+    KernelForm,
+    OutputLayout,
+    SketchedOperator,
+    choose_representation,
+    empirical_ntk,
+    nearest_psd,
+)
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import error, kernel, randomise, seeded
 from tests.theory.ntk.test_finite import CASES, mlp, samples
@@ -22,9 +31,9 @@ from tests.theory.ntk.test_finite import CASES, mlp, samples
 def test_products_with_factors_agree_with_explicit_gradients(case):
     build, x, _ = CASES[case]
     network = randomise(build().double())
-    exact = kernel(network, x, Outputs.BLOCKS)
+    exact = kernel(network, x, OutputLayout.BLOCKS)
     vector = torch.randn(len(exact), generator=seeded(4), dtype=torch.float64)
-    product = Factored(network, x) @ vector
+    product = FactoredOperator(network, x) @ vector
     assert float((product - exact @ vector).norm() / (exact @ vector).norm()) < 1e-12
 
 
@@ -32,10 +41,10 @@ def test_products_with_factors_agree_with_explicit_gradients(case):
 def test_a_sketch_of_many_probes_is_the_kernel_within_the_error_it_states(case):
     build, x, _ = CASES[case]
     network = randomise(build().double())
-    exact = kernel(network, x, Outputs.BLOCKS)
+    exact = kernel(network, x, OutputLayout.BLOCKS)
     trace, norm = float(exact.trace()), float(exact.norm())
     for probes in (64, 512):
-        sketch = Sketch(network, x, probes=probes)
+        sketch = SketchedOperator(network, x, probes=probes)
         # What Isserlis' theorem says, and what is estimated of it: the estimate's own relative error is near
         # sqrt(8 / k) at worst (a kernel of rank one), 0.35 and 0.13.
         stated = math.sqrt((trace**2 + norm**2) / probes) / norm
@@ -49,72 +58,80 @@ def test_a_sketch_of_many_probes_is_the_kernel_within_the_error_it_states(case):
 def test_a_sketch_is_unbiased_and_its_entries_vary_as_stated():
     network, x = randomise(nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)).double()), samples(4, 3)
     exact = kernel(network, x)
-    runs = torch.stack([(s := Sketch(network, x, probes=8, seed=seed).factor) @ s.mT for seed in range(150)])
+    runs = torch.stack(
+        [(s := SketchedOperator(network, x, probes=8, seed=seed).factor) @ s.mT for seed in range(150)]
+    )
     diagonal = exact.diagonal()
     deviation = ((diagonal[:, None] * diagonal + exact**2) / 8).sqrt()
     # 16 means of 150 runs: 4.5 standard errors; standard deviations of chi-square-like entries: 40 %.
     assert bool(((runs.mean(0) - exact).abs() < 4.5 * deviation / math.sqrt(150)).all())
     assert torch.allclose(runs.std(0), deviation, rtol=0.4)
-    assert Sketch(network, x, probes=8).entry_error == pytest.approx(
+    assert SketchedOperator(network, x, probes=8).entry_error == pytest.approx(
         float(deviation[0, 0] / diagonal[0]), rel=1e-6
     )
 
 
 def test_sketches_do_not_depend_on_chunks_but_on_seeds(monkeypatch):
     network, x = randomise(mlp().double()), samples(30, 5)
-    whole = Sketch(network, x, probes=4, seed=1)
-    monkeypatch.setattr("overtone.theory.ntk.operators.factored.PASS", 20_000)
-    parts = Sketch(network, x, probes=4, seed=1)
+    whole = SketchedOperator(network, x, probes=4, seed=1)
+    monkeypatch.setattr("overtone.theory.ntk._operators.network.PASS", 20_000)
+    parts = SketchedOperator(network, x, probes=4, seed=1)
     assert torch.allclose(whole.factor, parts.factor, rtol=1e-10, atol=1e-12)
-    assert not torch.allclose(whole.factor, Sketch(network, x, probes=4, seed=2).factor, rtol=0.1)
+    assert not torch.allclose(whole.factor, SketchedOperator(network, x, probes=4, seed=2).factor, rtol=0.1)
 
 
 def test_the_budget_and_the_tolerance_choose_the_form():
     network, x = randomise(mlp().double()), samples(1000, 5)
-    exact = finite(network, x, outputs=Outputs.BLOCKS).matrix
+    exact = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS).matrix
     vector = torch.randn(len(exact), generator=seeded(6), dtype=torch.float64)
     seen = {}
     for memory, tolerance in ((2.0, 0.0), (0.1, 0.0), (0.05, 0.0), (0.05, 0.3), (0.05, 1e-3)):
-        found = represent(network, x, memory=memory, tolerance=tolerance)
+        found = choose_representation(network, x, memory=memory, tolerance=tolerance)
         seen[memory, tolerance] = found.form
         off = float((found.operator @ vector - exact @ vector).norm() / (exact @ vector).norm())
         assert found.error <= tolerance
         assert off < (1e-11 if found.error == 0 else 5 * tolerance)
         assert "GiB" in found.reason
-    assert list(seen.values()) == [Form.DENSE, Form.FACTORED, Form.IMPLICIT, Form.SKETCHED, Form.IMPLICIT]
+    assert list(seen.values()) == [
+        KernelForm.DENSE,
+        KernelForm.FACTORED,
+        KernelForm.IMPLICIT,
+        KernelForm.SKETCHED,
+        KernelForm.IMPLICIT,
+    ]
 
 
 def test_leading_pairs_without_the_kernel():
     network, x = randomise(mlp().double()), samples(300, 5)
-    pairs = ntk.leading(Factored(network, x), 5)
-    exact = torch.linalg.eigvalsh(finite(network, x, outputs=Outputs.BLOCKS).matrix).flip(0)[:5]
+    pairs = ntk.top_eigenpairs(FactoredOperator(network, x), 5)
+    exact = torch.linalg.eigvalsh(empirical_ntk(network, x, outputs=OutputLayout.BLOCKS).matrix).flip(0)[:5]
     assert torch.allclose(pairs.values, exact, rtol=1e-10)
 
 
 def test_forms_that_cannot_be_had():
     network, x = mlp(), samples(200, 5).float()
     with pytest.raises(InputError, match=r"memory: .*gradients' factors.*ntk\.Implicit"):
-        Factored(network, x, memory=1e-6)
+        FactoredOperator(network, x, memory=1e-6)
     with pytest.raises(InputError, match="probes: expected at least 2 probes, got 1"):
-        Sketch(network, x, probes=1)
+        SketchedOperator(network, x, probes=1)
     with pytest.raises(InputError, match="tolerance of at least 0"):
-        represent(network, x, tolerance=-1.0)
+        choose_representation(network, x, tolerance=-1.0)
     with pytest.raises(InputError, match="x: expected at least one sample"):
-        Factored(network, x[:0])
+        FactoredOperator(network, x[:0])
 
 
 def test_layers_without_a_rule_are_named_with_the_route_taken():
-    found = finite(randomise(zoo.Attention().double()), samples(4, 5, 8))
+    found = empirical_ntk(randomise(zoo.Attention().double()), samples(4, 5, 8))
     assert found.fallback == {
-        "look": ("MultiheadAttention", Route.VECTORISED),
-        "look.out_proj": ("NonDynamicallyQuantizableLinear", Route.VECTORISED),
+        "look": ("MultiheadAttention", JacobianMethod.VECTORISED),
+        "look.out_proj": ("NonDynamicallyQuantizableLinear", JacobianMethod.VECTORISED),
     }
-    found = finite(randomise(zoo.Projected().double()), samples(4, 6, 3))
-    assert found.fallback == {"cells": ("LSTM", Route.SAMPLES)}
-    assert finite(mlp().double(), samples(4, 5)).fallback == {}
+    found = empirical_ntk(randomise(zoo.Projected().double()), samples(4, 6, 3))
+    assert found.fallback == {"cells": ("LSTM", JacobianMethod.SAMPLES)}
+    assert empirical_ntk(mlp().double(), samples(4, 5)).fallback == {}
 
 
-@pytest.mark.parametrize("call", [finite, Factored, represent])
+@pytest.mark.parametrize("call", [empirical_ntk, FactoredOperator, choose_representation])
 def test_mixed_devices_are_named(call):
     network = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 1, device="meta"))
     with pytest.raises(InputError, match=r"one device, got .* on cpu, 1\.weight on meta; move them"):
@@ -133,7 +150,7 @@ def test_negative_eigenvalues_are_counted_and_removed(n, below, seed, single):
     dtype = torch.float32 if single else torch.float64
     exact = (basis * values) @ basis.mT
     matrix = ((exact + exact.mT) / 2).to(dtype)
-    found = positive(matrix)
+    found = nearest_psd(matrix)
     # Rounding the matrix moves an eigenvalue by at most |error|_2 <= n eps max|K| / 2, and max|K| <= 2.
     slack = 4 * n * torch.finfo(dtype).eps
     assert found.negative == below
@@ -149,26 +166,26 @@ def test_negative_eigenvalues_are_counted_and_removed(n, below, seed, single):
 
 def test_kernels_of_networks_are_positive_to_rounding():
     network = randomise(mlp().float())
-    found = positive(finite(network, samples(60, 5).float()).matrix)
+    found = nearest_psd(empirical_ntk(network, samples(60, 5).float()).matrix)
     assert found.negative == 0
     assert "to rounding" in found.sentence
 
 
 def test_what_is_no_symmetric_kernel():
     with pytest.raises(InputError, match="a square matrix"):
-        positive(torch.ones(2, 3))
+        nearest_psd(torch.ones(2, 3))
     with pytest.raises(InputError, match=r"a symmetric matrix, got entries 1\.0e"):
-        positive(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+        nearest_psd(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
     with pytest.raises(RunError, match="a finite kernel"):
-        positive(torch.full((2, 2), math.nan))
+        nearest_psd(torch.full((2, 2), math.nan))
 
 
 def test_single_precision_factors():
     network = randomise(mlp().float())
     x = samples(20, 5).float()
-    exact = finite(network, x, outputs=Outputs.BLOCKS).matrix
+    exact = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS).matrix
     identity = torch.eye(len(exact))
-    operator = Factored(network, x)
+    operator = FactoredOperator(network, x)
     columns = torch.stack([operator @ e for e in identity], 1)
     assert columns.dtype == torch.float32
     assert error(columns, exact) < 1e-5

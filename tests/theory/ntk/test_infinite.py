@@ -14,30 +14,31 @@ from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn import MLP, ResidualMLP, Sine
-from overtone.theory.ntk import Outputs, finite, infinite
-from overtone.theory.ntk.infinite import (
-    Activation,
-    Bump,
-    Dense,
-    Dual,
-    Erf,
-    Fourier,
-    Gelu,
-    LeakyRelu,
-    Residual,
-    Wide,
+from overtone.theory.ntk import OutputLayout, empirical_ntk
+from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._infinite import (
+    ActivationLayer,
+    DenseLayer,
+    DualActivation,
+    ErfDual,
+    FourierMap,
+    GaussianDual,
+    GeluDual,
+    InfiniteNetwork,
+    LeakyReluDual,
+    ResidualBlock,
 )
 from tests.theory.ntk.slow import error, seeded
 
 DUALS = {
-    "relu": (infinite.relu(), torch.relu),
-    "leaky relu": (LeakyRelu(0.2), lambda z: nn.functional.leaky_relu(z, 0.2)),
-    "absolute": (LeakyRelu(-1.0), torch.abs),
-    "erf": (Erf(), torch.erf),
-    "sine": (infinite.Sine(1.5, 0.3), lambda z: torch.sin(1.5 * z + 0.3)),
+    "relu": (ntk.DualActivation.relu(), torch.relu),
+    "leaky relu": (LeakyReluDual(0.2), lambda z: nn.functional.leaky_relu(z, 0.2)),
+    "absolute": (LeakyReluDual(-1.0), torch.abs),
+    "erf": (ErfDual(), torch.erf),
+    "sine": (ntk.DualActivation.sine(1.5, 0.3), lambda z: torch.sin(1.5 * z + 0.3)),
     "cosine": (infinite.cosine(2.0), lambda z: torch.cos(2 * z)),
-    "bump": (Bump(0.8), lambda z: torch.exp(-((0.8 * z) ** 2))),
-    "gelu": (Gelu(), nn.functional.gelu),
+    "bump": (GaussianDual(0.8), lambda z: torch.exp(-((0.8 * z) ** 2))),
+    "gelu": (GeluDual(), nn.functional.gelu),
     "tanh": (infinite.tanh(), torch.tanh),
 }
 COVARIANCES = [(1.3, 0.7, 0.6), (2.0, 1.5, -1.0), (1.0, 1.0, 0.999), (0.4, 3.0, 0.0)]
@@ -95,7 +96,7 @@ def test_relu_beside_the_diagonal(theta):
         t = mpmath.acos(mpmath.mpf(q12))
         derivative = (mpmath.pi - t) / (2 * mpmath.pi)
         covariance = (mpmath.sin(t) + (mpmath.pi - t) * mpmath.cos(t)) / (2 * mpmath.pi)
-    dual = infinite.relu()
+    dual = ntk.DualActivation.relu()
     eps = np.finfo(float).eps
     near = min(theta, math.pi - theta)
     assert abs(float(dual.derivative(*scalars(1, 1, q12))) - float(derivative)) < 4 * eps / near
@@ -119,7 +120,7 @@ def test_tanh_by_quadrature_is_as_accurate_as_it_says(q, allowed):
 
 def test_quadrature_repeats_a_closed_form():
     slope = lambda z: 2 / math.sqrt(math.pi) * torch.exp(-(z**2))  # noqa: E731
-    by_nodes, closed = infinite.Quadrature(torch.erf, slope), Erf()
+    by_nodes, closed = infinite.Quadrature(torch.erf, slope), ErfDual()
     for q in COVARIANCES[:3]:
         assert float(by_nodes.covariance(*scalars(*q))) == pytest.approx(
             float(closed.covariance(*scalars(*q))), abs=1e-5
@@ -137,7 +138,9 @@ def test_eigenvalues_after_power_law_features(power, first, fifth, fifteenth, di
     """Frequencies 1..16 of amplitude j^-p on 32 points, 3 hidden ReLU layers without bias, relative to the mean's."""
     j = torch.arange(1, 17, dtype=torch.float64)
     amplitudes = (j == 1).double() if math.isinf(power) else j**-power
-    wide = infinite.fully_connected([Dense.ntk()] * 4, infinite.relu(), Fourier(j[:, None], amplitudes))
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), FourierMap(j[:, None], amplitudes)
+    )
     x = torch.arange(32, dtype=torch.float64)[:, None] / 32
     spectrum = torch.fft.fft(wide(x, x[:1]).ntk[:, 0]).real
     found = (spectrum / spectrum[0])[[1, 5, 15]].tolist()
@@ -169,7 +172,7 @@ class Elementwise(nn.Module):
 
 
 def sampled(build, x, seeds: int) -> torch.Tensor:
-    return torch.stack([finite(build(seed), x).matrix for seed in range(seeds)])
+    return torch.stack([empirical_ntk(build(seed), x).matrix for seed in range(seeds)])
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky relu", "erf", "sine", "cosine", "bump", "gelu", "tanh"])
@@ -178,7 +181,7 @@ def test_finite_networks_approach_the_limit_as_one_over_root_width(name):
     a ratio of two root mean squares over 10 seeds scatters by sqrt(2 / 20) = 0.32, so 4 x/÷ e^(2.5 x 0.32)."""
     dual, phi = DUALS[name]
     x = torch.randn(4, 3, generator=seeded(1))
-    wide = infinite.fully_connected([Dense.ntk(1.3, 0.5)] * 3, dual)
+    wide = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk(1.3, 0.5)] * 3, dual)
     limit = wide(x).ntk
 
     def build(width):
@@ -221,7 +224,7 @@ def test_pytorch_sequential_at_its_initialisation(bias):
                 nn.Linear(300, 1),
             )
 
-    unbiased(sampled(build, x, 10), infinite.of(build(0))(x).ntk, 0.02)
+    unbiased(sampled(build, x, 10), ntk.InfiniteNetwork.from_torch(build(0))(x).ntk, 0.02)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +237,7 @@ def test_overtone_networks_at_their_initialisation(kind, activation):
     def build(seed):
         return kind(30, 1, width=256, depth=3, activation=activation, seed=seed)
 
-    unbiased(sampled(build, x, 10), infinite.of(build(0))(x).ntk, 0.03)
+    unbiased(sampled(build, x, 10), ntk.InfiniteNetwork.from_torch(build(0))(x).ntk, 0.03)
 
 
 def test_a_gaussian_process_is_what_outputs_of_random_networks_are():
@@ -243,15 +246,15 @@ def test_a_gaussian_process_is_what_outputs_of_random_networks_are():
     with torch.no_grad():
         outputs = torch.cat([network(seed)(x) for seed in range(40)], 1)
     drawn = (outputs[:, None] * outputs[None]).mean(-1)
-    assert error(drawn, infinite.of(network(0))(x).nngp) < 5 * math.sqrt(2 / (40 * 64)) + 5 / math.sqrt(
-        40 * 256
-    )
+    assert error(drawn, ntk.InfiniteNetwork.from_torch(network(0))(x).nngp) < 5 * math.sqrt(
+        2 / (40 * 64)
+    ) + 5 / math.sqrt(40 * 256)
 
 
 @final
 @dataclass(frozen=True)
-class WithoutMean(Dual):
-    inner: Dual
+class WithoutMean(DualActivation):
+    inner: DualActivation
 
     def covariance(self, q11, q22, q12):
         return self.inner.covariance(q11, q22, q12)
@@ -269,15 +272,17 @@ def test_residual_needs_the_product_of_the_means():
     with torch.no_grad():
         outputs = torch.cat([ResidualMLP(30, 64, width=256, depth=3, seed=seed)(x) for seed in range(30)], 1)
     drawn = outputs @ outputs.mT / outputs.shape[1]
-    first, later = Dense.pytorch(30), Dense.pytorch(256)
+    first, later = DenseLayer.pytorch(30), DenseLayer.pytorch(256)
 
     def limit(dual):
-        steps = (Residual((later, Activation(dual))),) * 2
-        return Wide((first, Activation(dual), *steps, later))(x).nngp
+        steps = (ResidualBlock((later, ActivationLayer(dual))),) * 2
+        return InfiniteNetwork((first, ActivationLayer(dual), *steps, later))(x).nngp
 
     noise = 5 * math.sqrt(2 / outputs.shape[1]) + 5 / math.sqrt(30 * 256)
-    assert error(drawn, limit(infinite.relu())) < noise
-    assert error(limit(WithoutMean(infinite.relu())), limit(infinite.relu())) > 1.5 * noise
+    assert error(drawn, limit(ntk.DualActivation.relu())) < noise
+    assert (
+        error(limit(WithoutMean(ntk.DualActivation.relu())), limit(ntk.DualActivation.relu())) > 1.5 * noise
+    )
 
 
 def test_uniform_weights_on_two_coordinates_are_not_gaussian():
@@ -285,19 +290,24 @@ def test_uniform_weights_on_two_coordinates_are_not_gaussian():
     t = torch.linspace(0, 2 * math.pi, 7)[:-1]
     x = torch.stack([t.cos(), t.sin()], 1)
     build = lambda seed: MLP(2, 1, width=256, depth=2, seed=seed)  # noqa: E731
-    assert error(sampled(build, x, 10).mean(0), infinite.of(build(0))(x).ntk) < 0.08
+    assert error(sampled(build, x, 10).mean(0), ntk.InfiniteNetwork.from_torch(build(0))(x).ntk) < 0.08
 
 
 def test_known_frequencies_tend_to_the_gaussian_limit():
     x = torch.rand(6, 2, generator=seeded(3), dtype=torch.float64)
-    limit = infinite.fully_connected(
-        [Dense.ntk()] * 3, infinite.relu(), infinite.ManyGaussianFrequencies(1.5)
+    limit = ntk.InfiniteNetwork.fully_connected(
+        [DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), ntk.FeatureMap.gaussian_fourier(1.5)
     )(x).ntk
     errors = []
     for m in (64, 4096):
         drawn = torch.randn(m, 2, generator=seeded(4), dtype=torch.float64) * 1.5
         errors.append(
-            error(infinite.fully_connected([Dense.ntk()] * 3, infinite.relu(), Fourier(drawn))(x).ntk, limit)
+            error(
+                ntk.InfiniteNetwork.fully_connected(
+                    [DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), FourierMap(drawn)
+                )(x).ntk,
+                limit,
+            )
         )
     assert errors[1] < 0.03
     assert errors[1] < 0.4 * errors[0]
@@ -309,8 +319,8 @@ def test_fourier_features_are_those_of_the_encoding():
     encoding = Gaussian(2, 16, 3.0, seed=0)
     x = torch.rand(5, 2, generator=seeded(3))
     features = encoding(x)
-    wide = infinite.of(MLP(32, 1, width=64, depth=2), Fourier(encoding.frequencies))
-    on_features = infinite.of(MLP(32, 1, width=64, depth=2))
+    wide = ntk.InfiniteNetwork.from_torch(MLP(32, 1, width=64, depth=2), FourierMap(encoding.frequencies))
+    on_features = ntk.InfiniteNetwork.from_torch(MLP(32, 1, width=64, depth=2))
     assert error(wide(x).ntk, on_features(features).ntk) < 1e-5
 
 
@@ -323,7 +333,7 @@ def test_fourier_features_are_those_of_the_encoding():
 )
 def test_kernels_are_symmetric_and_positive(name, depth, sigma_b, seed):
     x = torch.randn(7, 3, generator=seeded(seed), dtype=torch.float64)
-    wide = infinite.fully_connected([Dense.ntk(1.2, sigma_b)] * (depth + 1), DUALS[name][0])
+    wide = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk(1.2, sigma_b)] * (depth + 1), DUALS[name][0])
     for each in wide(x):
         scale = float(each.diagonal().max()) + 1e-300
         assert torch.allclose(each, each.mT, rtol=0, atol=1e-12 * scale)
@@ -334,17 +344,20 @@ def test_kernels_are_symmetric_and_positive(name, depth, sigma_b, seed):
 
 def test_depth_zero_is_linear_regression():
     x = torch.randn(5, 3, generator=seeded(0), dtype=torch.float64)
-    linear = infinite.of(nn.Sequential(nn.Linear(3, 1)))(x)
+    linear = ntk.InfiniteNetwork.from_torch(nn.Sequential(nn.Linear(3, 1)))(x)
     assert error(linear.ntk, x @ x.mT + 1) < 1e-14
     assert error(linear.nngp, (x @ x.mT + 1) / 9) < 1e-14
     assert (
-        error(finite(nn.Linear(3, 2).double(), x, outputs=Outputs.PER_OUTPUT).matrix[1], linear.ntk) < 1e-14
+        error(
+            empirical_ntk(nn.Linear(3, 2).double(), x, outputs=OutputLayout.PER_OUTPUT).matrix[1], linear.ntk
+        )
+        < 1e-14
     )
 
 
 def test_precision_and_gradients_follow_the_samples():
     x = torch.randn(5, 3, generator=seeded(0)).requires_grad_()
-    found = infinite.fully_connected([Dense.ntk()] * 3, Gelu())(x)
+    found = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk()] * 3, GeluDual())(x)
     assert found.ntk.dtype == torch.float32
     assert torch.isfinite(torch.autograd.grad(found.ntk.sum(), x)[0]).all()
 
@@ -352,7 +365,7 @@ def test_precision_and_gradients_follow_the_samples():
 def test_zero_samples_do_not_divide_by_zero():
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     for dual, _ in DUALS.values():
-        found = infinite.fully_connected([Dense.ntk(1.0, 0.0)] * 3, dual)(x)
+        found = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk(1.0, 0.0)] * 3, dual)(x)
         assert torch.isfinite(found.ntk).all()
         assert torch.isfinite(found.nngp).all()
 
@@ -360,21 +373,24 @@ def test_zero_samples_do_not_divide_by_zero():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Wide((Activation(Erf()), Dense.ntk())), "begins and ends with a dense layer"),
-        (lambda: Residual((Activation(Erf()),)), "a dense layer beside the skip"),
-        (lambda: Dense.ntk(math.nan), "weight: expected a finite number"),
-        (lambda: Dense.standard(0), "a fan-in of at least 1"),
-        (lambda: LeakyRelu(math.inf), "a finite slope"),
         (
-            lambda: infinite.of(nn.Sequential(nn.Linear(2, 2), nn.ELU(), nn.Linear(2, 1))),
+            lambda: InfiniteNetwork((ActivationLayer(ErfDual()), DenseLayer.ntk())),
+            "begins and ends with a dense layer",
+        ),
+        (lambda: ResidualBlock((ActivationLayer(ErfDual()),)), "a dense layer beside the skip"),
+        (lambda: DenseLayer.ntk(math.nan), "weight: expected a finite number"),
+        (lambda: DenseLayer.standard(0), "a fan-in of at least 1"),
+        (lambda: LeakyReluDual(math.inf), "a finite slope"),
+        (
+            lambda: ntk.InfiniteNetwork.from_torch(nn.Sequential(nn.Linear(2, 2), nn.ELU(), nn.Linear(2, 1))),
             r"got ELU\(alpha=1.0\)",
         ),
-        (lambda: infinite.of(nn.LSTM(2, 2)), "an nn.Sequential, got LSTM"),
-        (lambda: Wide((Dense.ntk(),))(torch.ones(3)), r"\(N, d\) and \(M, d\) samples"),
-        (lambda: Fourier(torch.ones(3)), r"\(m, d\) frequencies"),
-        (lambda: Fourier(torch.ones(3, 2), torch.ones(2)), "3 amplitudes"),
+        (lambda: ntk.InfiniteNetwork.from_torch(nn.LSTM(2, 2)), "an nn.Sequential, got LSTM"),
+        (lambda: InfiniteNetwork((DenseLayer.ntk(),))(torch.ones(3)), r"\(N, d\) and \(M, d\) samples"),
+        (lambda: FourierMap(torch.ones(3)), r"\(m, d\) frequencies"),
+        (lambda: FourierMap(torch.ones(3, 2), torch.ones(2)), "3 amplitudes"),
         (
-            lambda: Wide((Dense.ntk(),), Fourier(torch.ones(3, 2)))(torch.ones(4, 1)),
+            lambda: InfiniteNetwork((DenseLayer.ntk(),), FourierMap(torch.ones(3, 2)))(torch.ones(4, 1)),
             "samples of 2 coordinates, got 1",
         ),
         (lambda: infinite.Quadrature(torch.tanh, torch.tanh, 1), "at least 2 quadrature nodes"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk import Implicit, Matrix, Outputs, decay, leading
+from overtone.theory.ntk import JacobianOperator, MatrixOperator, OutputLayout, expm_multiply, top_eigenpairs
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import kernel, randomise, seeded
 
@@ -44,11 +44,11 @@ def decaying(n: int = 30) -> torch.Tensor:
 )
 def test_products_agree_with_the_kernel(build, x):
     network = randomise(build().double()).train()
-    exact = kernel(network, x, Outputs.BLOCKS)
+    exact = kernel(network, x, OutputLayout.BLOCKS)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     random = torch.get_rng_state()
     for chunk in (2, 100):
-        operator = Implicit(network, x, chunk=chunk)
+        operator = JacobianOperator(network, x, chunk=chunk)
         vector = torch.randn(operator.size, generator=seeded(2), dtype=torch.float64)
         assert torch.allclose(
             operator @ vector, exact @ vector, rtol=0, atol=1e-12 * float(exact.abs().sum(1).max())
@@ -61,21 +61,21 @@ def test_products_agree_with_the_kernel(build, x):
 
 def test_leading_pairs_are_those_of_the_dense_kernel():
     network, x = mlp(), samples(20, 2)
-    exact = kernel(network, x, Outputs.BLOCKS)
+    exact = kernel(network, x, OutputLayout.BLOCKS)
     values = torch.linalg.eigvalsh(exact).flip(0)
-    for operator in (Implicit(network, x), Matrix(exact)):
-        found = leading(operator, 5)
+    for operator in (JacobianOperator(network, x), MatrixOperator(exact)):
+        found = top_eigenpairs(operator, 5)
         assert torch.allclose(found.values, values[:5], rtol=1e-10)
         assert torch.allclose(
             exact @ found.vectors, found.vectors * found.values, atol=1e-9 * float(values[0])
         )
-    repeated = leading(Matrix(exact), 5)
-    assert torch.equal(repeated.vectors, leading(Matrix(exact), 5).vectors)
+    repeated = top_eigenpairs(MatrixOperator(exact), 5)
+    assert torch.equal(repeated.vectors, top_eigenpairs(MatrixOperator(exact), 5).vectors)
 
 
 def test_leading_pairs_in_single_precision():
     exact = decaying()
-    found = leading(Matrix(exact.float()), 3)
+    found = top_eigenpairs(MatrixOperator(exact.float()), 3)
     assert found.values.dtype == torch.float32
     assert torch.allclose(found.values.double(), torch.linalg.eigvalsh(exact).flip(0)[:3], rtol=1e-5)
 
@@ -91,13 +91,13 @@ def test_leading_pairs_in_single_precision():
 def test_decay_is_the_matrix_exponential(seed, n, rank, times, tolerance):
     root = torch.randn(n, rank, generator=seeded(seed), dtype=torch.float64) / math.sqrt(rank)
     matrix, vector = root @ root.mT, torch.randn(n, generator=seeded(seed + 1), dtype=torch.float64)
-    found = decay(Matrix(matrix), vector, times, tolerance=tolerance)
+    found = expm_multiply(MatrixOperator(matrix), vector, times, tolerance=tolerance)
     exact = torch.stack([torch.linalg.matrix_exp(-t * matrix) @ vector for t in times])
     assert float((found - exact).norm(dim=1).max()) < (tolerance + 1e-11) * float(vector.norm())
 
 
 def test_decay_needs_fewer_products_than_rows():
-    class Counting(Matrix):
+    class Counting(MatrixOperator):
         def __matmul__(self, vector):
             nonlocal products
             products += 1
@@ -105,33 +105,43 @@ def test_decay_needs_fewer_products_than_rows():
 
     products = 0
     matrix, vector = decaying(200), samples(200)
-    found = decay(Counting(matrix), vector, [0.0, 1.0, 100.0], tolerance=1e-6)
+    found = expm_multiply(Counting(matrix), vector, [0.0, 1.0, 100.0], tolerance=1e-6)
     assert products < 60
     assert torch.allclose(found[0], vector, atol=1e-10)
 
 
 def test_decay_of_nothing():
     matrix = decaying()
-    assert torch.equal(decay(Matrix(matrix), torch.zeros(30), [1.0, 2.0]), torch.zeros(2, 30).double())
+    assert torch.equal(
+        expm_multiply(MatrixOperator(matrix), torch.zeros(30), [1.0, 2.0]), torch.zeros(2, 30).double()
+    )
     vector = samples(30)
-    assert torch.allclose(decay(Matrix(torch.zeros(30, 30).double()), vector, [5.0])[0], vector)
+    assert torch.allclose(
+        expm_multiply(MatrixOperator(torch.zeros(30, 30).double()), vector, [5.0])[0], vector
+    )
 
 
 def test_decay_says_when_it_cannot():
     with pytest.raises(RunError, match=r"an error below 1e-12, got .* after 3 steps"):
-        decay(Matrix(decaying()), samples(30), [1e4], tolerance=1e-12, steps=3)
+        expm_multiply(MatrixOperator(decaying()), samples(30), [1e4], tolerance=1e-12, steps=3)
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Matrix(torch.ones(2, 3)), "a square matrix"),
-        (lambda: Matrix(torch.eye(2)) @ torch.ones(3), r"a vector of 2, got shape \(3,\)"),
-        (lambda: leading(Matrix(torch.eye(3)), 3), "a count between 1 and 2, got 3"),
-        (lambda: decay(Matrix(torch.eye(3)), torch.ones(3), [-1.0]), "times that are not negative"),
-        (lambda: Implicit(mlp(), samples(3, 2), chunk=0), "at least one sample per pass"),
-        (lambda: Implicit(mlp(), samples(0, 2)), "at least one sample, got shape"),
-        (lambda: Implicit(mlp().requires_grad_(False), samples(3, 2)), "parameters that require gradients"),
+        (lambda: MatrixOperator(torch.ones(2, 3)), "a square matrix"),
+        (lambda: MatrixOperator(torch.eye(2)) @ torch.ones(3), r"a vector of 2, got shape \(3,\)"),
+        (lambda: top_eigenpairs(MatrixOperator(torch.eye(3)), 3), "a count between 1 and 2, got 3"),
+        (
+            lambda: expm_multiply(MatrixOperator(torch.eye(3)), torch.ones(3), [-1.0]),
+            "times that are not negative",
+        ),
+        (lambda: JacobianOperator(mlp(), samples(3, 2), chunk=0), "at least one sample per pass"),
+        (lambda: JacobianOperator(mlp(), samples(0, 2)), "at least one sample, got shape"),
+        (
+            lambda: JacobianOperator(mlp().requires_grad_(False), samples(3, 2)),
+            "parameters that require gradients",
+        ),
     ],
 )
 def test_wrong_input_is_named(build, message):

@@ -10,15 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.errors import InputError
-from overtone.theory.ntk import BandBasis, infinite, periodic, sphere
-from overtone.theory.ntk.infinite import Dense, Fourier
+from overtone.theory.ntk import BandBasis, circulant_eigenvalues, sphere_eigenvalues
+from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._infinite import DenseLayer, FourierMap
 from tests.theory.ntk.slow import seeded
 
 EPS = np.finfo(float).eps
 
 
 def relu_kernel(hidden: int, sigma_b: float):
-    wide = infinite.fully_connected([Dense.ntk(math.sqrt(2), sigma_b)] * (hidden + 1), infinite.relu())
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [DenseLayer.ntk(math.sqrt(2), sigma_b)] * (hidden + 1), ntk.DualActivation.relu()
+    )
     return lambda a, b: wide(a, b).ntk
 
 
@@ -37,11 +40,14 @@ def slope(values: torch.Tensor, degrees: range) -> float:
     [(1, 0.0, range(10, 41, 2)), (1, math.sqrt(0.1), range(10, 41)), (5, math.sqrt(0.1), range(20, 61))],
 )
 def test_eigenvalues_on_the_circle_fall_with_the_square_of_the_frequency(hidden, bias, degrees):
-    assert -2.1 < slope(sphere(relu_kernel(hidden, bias), 2, 64), degrees) < -1.9
+    assert -2.1 < slope(sphere_eigenvalues(relu_kernel(hidden, bias), 2, 64), degrees) < -1.9
 
 
 def test_odd_frequencies_are_not_learned_without_bias():
-    without, having = sphere(relu_kernel(1, 0.0), 2, 32), sphere(relu_kernel(1, math.sqrt(0.1)), 2, 32)
+    without, having = (
+        sphere_eigenvalues(relu_kernel(1, 0.0), 2, 32),
+        sphere_eigenvalues(relu_kernel(1, math.sqrt(0.1)), 2, 32),
+    )
     assert float(without[3::2].abs().max()) < 1e-10
     assert float(having[3::2].min()) > 1e-5
     assert float(without[1]) > 0.1
@@ -49,7 +55,7 @@ def test_odd_frequencies_are_not_learned_without_bias():
 
 @pytest.mark.parametrize("dimension", [3, 4])
 def test_eigenvalues_on_spheres_fall_with_the_dimension(dimension):
-    found = sphere(relu_kernel(1, 0.0), dimension, 80)
+    found = sphere_eigenvalues(relu_kernel(1, 0.0), dimension, 80)
     assert abs(slope(found, range(40, 79, 2)) + dimension) < 0.1
     assert float(found[3::2].abs().max()) < 1e-10
 
@@ -58,15 +64,15 @@ def test_the_circle_agrees_with_its_grid():
     """The grid's eigenvalue k is the sum of the continuous ones that alias onto it, k + n j; they fall as k^-2."""
     n, kernel = 512, relu_kernel(2, 0.3)
     x = circle(n)
-    by_grid = periodic(kernel(x, x[:1])[:, 0]) / n
-    by_degree = sphere(kernel, 2, 20)
+    by_grid = circulant_eigenvalues(kernel(x, x[:1])[:, 0]) / n
+    by_degree = sphere_eigenvalues(kernel, 2, 20)
     tail = 4 * (20 / n) ** 2 * float(by_degree[19]) * (math.pi**2 / 6) * 2
     assert torch.allclose(by_grid[:20], by_degree, rtol=0, atol=tail)
 
 
 def test_a_zonal_kernel_of_one_degree_has_one_eigenvalue():
     """k = P_2(x.x') in three dimensions: mu_2 = 1 / 5 by the addition theorem, all others 0."""
-    found = sphere(lambda a, b: (3 * (a @ b.mT) ** 2 - 1) / 2, 3, 8)
+    found = sphere_eigenvalues(lambda a, b: (3 * (a @ b.mT) ** 2 - 1) / 2, 3, 8)
     assert torch.allclose(found, torch.eye(8)[2].double() / 5, atol=100 * EPS)
 
 
@@ -87,29 +93,29 @@ def test_periodic_eigenvalues_are_those_of_the_matrix(shape, seed):
     )
     exact = torch.linalg.eigvalsh(matrix)
     assert torch.allclose(
-        periodic(row).flatten().sort().values, exact, atol=1e-12 * float(1 + row.abs().sum())
+        circulant_eigenvalues(row).flatten().sort().values, exact, atol=1e-12 * float(1 + row.abs().sum())
     )
 
 
 def test_fourier_features_make_the_kernel_stationary():
     x = torch.arange(32, dtype=torch.float64)[:, None] / 32
-    wide = infinite.fully_connected(
-        [Dense.ntk()] * 3, infinite.relu(), Fourier(torch.tensor([[1.0], [2.0], [5.0]]))
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), FourierMap(torch.tensor([[1.0], [2.0], [5.0]]))
     )
     full = wide(x).ntk
-    found = periodic(full[0]).sort().values
+    found = circulant_eigenvalues(full[0]).sort().values
     assert torch.allclose(found, torch.linalg.eigvalsh(full), atol=1e-6 * float(full[0, 0]))
 
 
 def test_an_asymmetric_row_is_refused():
     with pytest.raises(InputError, match="a symmetric row"):
-        periodic(torch.arange(8.0))
+        circulant_eigenvalues(torch.arange(8.0))
 
 
 def test_bands_of_a_stationary_kernel_are_means_of_its_eigenvalues():
     x = torch.arange(64, dtype=torch.float64)[:, None] / 64
     kernel = relu_kernel(2, 0.3)(circle(64), circle(64))
-    eigenvalues = periodic(kernel[0])
+    eigenvalues = circulant_eigenvalues(kernel[0])
     basis = BandBasis(x, [0, 0.5, 1.5, 4.5, 20.5, 32.5], period=[1.0])
     assert basis.modes == [1, 2, 6, 32, 23]
     ranges = [range(1), range(1, 2), range(2, 5), range(5, 21)]
@@ -153,7 +159,9 @@ def test_a_wave_lies_in_its_band():
 
 def test_low_frequencies_have_the_larger_eigenvalues_on_scattered_points():
     x = torch.rand(150, 2, generator=seeded(6), dtype=torch.float64)
-    wide = infinite.fully_connected([Dense.ntk(math.sqrt(2), 0.3)] * 3, infinite.relu())
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [DenseLayer.ntk(math.sqrt(2), 0.3)] * 3, ntk.DualActivation.relu()
+    )
     found = BandBasis(x, [0, 0.25, 1.0, 2.0, 3.0]).eigenvalues(wide(x).ntk).tolist()
     assert found == sorted(found, reverse=True)
     assert found[0] > 100 * found[-1]
@@ -162,8 +170,8 @@ def test_low_frequencies_have_the_larger_eigenvalues_on_scattered_points():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: sphere(relu_kernel(1, 0.0), 1, 4), "a dimension of at least 2"),
-        (lambda: sphere(relu_kernel(1, 0.0), 2, 0), "at least one degree"),
+        (lambda: sphere_eigenvalues(relu_kernel(1, 0.0), 1, 4), "a dimension of at least 2"),
+        (lambda: sphere_eigenvalues(relu_kernel(1, 0.0), 2, 0), "at least one degree"),
         (lambda: BandBasis(torch.ones(5), [0, 1]), r"\(N, d\) finite coordinates"),
         (lambda: BandBasis(torch.rand(5, 1), [1, 1]), "ascending band edges"),
         (lambda: BandBasis(torch.rand(5, 1), [0, 1e4]), "what 5 points resolve"),

@@ -36,7 +36,7 @@ def measure(
     steered, plain = (
         MLP(2, 1, width, 2, member(Activation, activation, "activation"), seed) for _ in range(2)
     )
-    largest = float(torch.linalg.eigvalsh(ntk.finite(plain, circle()[1]).matrix)[-1])
+    largest = float(torch.linalg.eigvalsh(ntk.empirical_ntk(plain, circle()[1]).matrix)[-1])
     rate = share * SAMPLES / largest
     descent = torch.optim.SGD(plain.parameters(), rate, momentum, dampening=momentum)
     adam = torch.optim.Adam(steered.parameters(), adam_rate)

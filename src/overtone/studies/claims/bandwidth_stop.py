@@ -42,8 +42,10 @@ def trained(clean: Signal, noise: float, bandwidth: float, seed: int, steps: int
 
 def foretold(clean: Signal, noise: float, bandwidth: float) -> tuple[float, float]:
     """The same of gradient flow with the kernel of a wide network; time in units of its largest eigenvalue's."""
-    features = ntk.infinite.ManyGaussianFrequencies(bandwidth / 1.6449)
-    wide = ntk.infinite.fully_connected([ntk.infinite.Dense.ntk()] * 3, ntk.infinite.relu(), features)
+    features = ntk.FeatureMap.gaussian_fourier(bandwidth / 1.6449)
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), features
+    )
     eigenvalues, modes = torch.linalg.eigh(wide(clean.coords).ntk)
     eigenvalues = (eigenvalues / eigenvalues.max()).clamp(min=0)
     power = (modes.mT @ clean.values.double())[:, 0].square()

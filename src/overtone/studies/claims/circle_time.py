@@ -8,7 +8,7 @@ import overtone as ot
 from overtone.records import metrics
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 TRAINED = [4, 6, 8, 12]
 """Cycles per turn that a trained network is taught together."""
@@ -26,9 +26,13 @@ def measure(
 
 def kernel_times(frequencies: list[int], depth: int, smooth: bool) -> np.ndarray:
     """Times in which gradient flow of the infinitely wide network takes off a fixed share, 1 / eigenvalue."""
-    dense = [infinite.Dense.ntk(sigma_b=0.3)] * (depth + 1)
-    wide = infinite.fully_connected(dense, infinite.Erf() if smooth else infinite.relu())
-    eigenvalues = ntk.sphere(lambda a, b: wide(a, b).ntk, dimension=2, degrees=frequencies[-1] + 1)
+    dense = [ntk.DenseLayer.ntk(sigma_b=0.3)] * (depth + 1)
+    wide = ntk.InfiniteNetwork.fully_connected(
+        dense, ntk.DualActivation.erf() if smooth else ntk.DualActivation.relu()
+    )
+    eigenvalues = ntk.sphere_eigenvalues(
+        lambda a, b: wide(a, b).ntk, dimension=2, degrees=frequencies[-1] + 1
+    )
     return 1 / eigenvalues.numpy()[frequencies]
 
 

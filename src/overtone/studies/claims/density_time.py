@@ -11,7 +11,7 @@ from torch import Tensor
 from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 RATIO = 4
 """How many times as dense samples lie on one half of the circle as on the other."""
@@ -54,7 +54,9 @@ def places(samples: int) -> tuple[Tensor, Tensor]:
 
 def flow(x: Tensor, target: Tensor, weight: Tensor) -> tuple[np.ndarray, Tensor]:
     """Times, and (time, sample) what gradient flow of the infinitely wide network leaves."""
-    wide = infinite.fully_connected([infinite.Dense.ntk(sigma_b=0.3)] * 3, infinite.relu())
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk(sigma_b=0.3)] * 3, ntk.DualActivation.relu()
+    )
     root = weight.sqrt()
     values, modes = torch.linalg.eigh(root[:, None] * wide(x, x).ntk * root / len(x))
     times = torch.logspace(-1, 6, 600, dtype=torch.float64) / values.max()

@@ -28,7 +28,7 @@ def measure(seed: int, activation: str, trained: bool, even: bool, width: int, s
         optimizer.zero_grad()
         (network(points) - waves.sum(1, keepdim=True)).square().mean().backward()
         optimizer.step()
-    kernel = torch.eye(SAMPLES, dtype=torch.float64) if even else ntk.finite(network, points).matrix
+    kernel = torch.eye(SAMPLES, dtype=torch.float64) if even else ntk.empirical_ntk(network, points).matrix
     steep = curvature(kernel, waves)
     return Measured(float((steep[-1] / steep[0]).log10()), {"": (FREQUENCIES, (steep / steep[0]).numpy())})
 

@@ -16,7 +16,8 @@ def measure(seed: int, power: float | None, points: int, width: int, depth: int,
     kernel = torch.zeros(points, points, dtype=torch.float64)
     for number in range(networks):
         kernel += (
-            ntk.finite(network(power, width, depth, derive(seed, f"network {number}")), x).matrix / networks
+            ntk.empirical_ntk(network(power, width, depth, derive(seed, f"network {number}")), x).matrix
+            / networks
         )
     shift = torch.arange(points)
     by_distance = kernel[shift[:, None], (shift[:, None] + shift) % points]

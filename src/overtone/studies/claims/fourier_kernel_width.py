@@ -6,23 +6,23 @@ import numpy as np
 import torch
 
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 
 def measure(seed: int, encoded: bool, depth: int, scales: list[float], points: int) -> Measured:
     """Exponent with which the kernel's half width falls as the scale grows."""
     del seed
-    layers = [infinite.Dense.ntk(sigma_b=0.1)] * (depth + 1)
+    layers = [ntk.DenseLayer.ntk(sigma_b=0.1)] * (depth + 1)
     widths = []
     for scale in scales:
-        inputs = infinite.ManyGaussianFrequencies(scale) if encoded else None
-        kernel = infinite.fully_connected(layers, infinite.relu(), inputs)
+        inputs = ntk.FeatureMap.gaussian_fourier(scale) if encoded else None
+        kernel = ntk.InfiniteNetwork.fully_connected(layers, ntk.DualActivation.relu(), inputs)
         widths.append(half_width(kernel, 1.0 if encoded else scale, points))
     slope = float(np.polyfit(np.log(scales), np.log(widths), 1)[0])
     return Measured(slope, {"": (scales, widths)})
 
 
-def half_width(kernel: infinite.Wide, stretch: float, points: int) -> float:
+def half_width(kernel: ntk.InfiniteNetwork, stretch: float, points: int) -> float:
     """Distance from the middle of [-1, 1] at which the kernel has come halfway from there to the end."""
     x = torch.linspace(0, 1, points, dtype=torch.float64)[:, None]
     row = kernel(stretch * (x[:1] - 0.5), stretch * (x - 0.5)).ntk[0].numpy()

@@ -8,7 +8,7 @@ import torch
 from overtone._utils.seeding import derive, generator
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 FAMILIES = ("Gaussian", "uniform", "Laplace", "log-uniform")
 
@@ -55,8 +55,8 @@ def drawn(seed: int, family: str, count: int) -> np.ndarray:
 def held_out_error(frequencies: torch.Tensor, y: torch.Tensor) -> float:
     """Mean squared error at every other sample of what a wide network fits to the rest, relative to the variance."""
     x = torch.arange(len(y), dtype=torch.float64)[:, None] / len(y)
-    wide = infinite.fully_connected(
-        [infinite.Dense.ntk()] * 4, infinite.relu(), infinite.Fourier(frequencies)
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), ntk.FeatureMap.fourier(frequencies)
     )
     kernel = wide(x, x[::2]).ntk
     ridge = 1e-6 * kernel[::2].diagonal().mean() * torch.eye(len(x[::2]), dtype=torch.float64)

@@ -29,7 +29,7 @@ def measure(
     y = synthetic.power_law(points, 1.0, seed=seed).values.double()
     y = (y - y.mean()) / y.std()
     trained, other = network(power, gain, width, seed), network(assumed, gain, width, seed)
-    linear = Linearised.of(trained(x).detach(), y, ntk.finite(other, x).matrix)
+    linear = Linearised.of(trained(x).detach(), y, ntk.empirical_ntk(other, x).matrix)
     rate = 0.5 / (linear.gain * float(linear.eigenvalues[-1]))
     moments = list(propagate(linear, Descent(), lambda _: rate, log_steps(steps)))
     found = train(trained, x, y, rate, [moment.step for moment in moments])

@@ -10,7 +10,7 @@ from scipy.special import comb
 
 from overtone._utils.seeding import generator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import sphere
+from overtone.theory.ntk import sphere_eigenvalues
 from overtone.theory.risk import SampleCurve, learning_curve
 
 RIDGE = 1e-3
@@ -32,7 +32,7 @@ def theory(inputs: str, samples: list[int], noise: float) -> SampleCurve:
     counts = torch.tensor(samples, dtype=torch.float64)
     k = torch.arange(1, 201, dtype=torch.float64)
     if inputs == "sphere":
-        levels = sphere(lambda a, b: (a @ b.mT).exp(), DIMENSION, 10)
+        levels = sphere_eigenvalues(lambda a, b: (a @ b.mT).exp(), DIMENSION, 10)
         degree, d = np.arange(10), DIMENSION
         many = torch.from_numpy(comb(degree + d - 1, d - 1) - comb(degree + d - 3, d - 1))
         return learning_curve(levels, levels**2 * many, counts, RIDGE, noise, degeneracies=many, dimension=d)

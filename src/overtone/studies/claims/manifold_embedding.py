@@ -11,7 +11,7 @@ from torch import Tensor
 from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 TURN = torch.tensor([[math.cos(1.0), math.sin(1.0)], [-math.sin(1.0), math.cos(1.0)]])
 """A turn by one radian, so that a flower without petals is the circle lying elsewhere."""
@@ -42,7 +42,9 @@ def curve(t: Tensor, petals: int) -> Tensor:
 
 def flow(x: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Times, and relative error that gradient flow of the infinitely wide network leaves."""
-    wide = infinite.fully_connected([infinite.Dense.ntk(sigma_b=0.3)] * 6, infinite.relu())
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk(sigma_b=0.3)] * 6, ntk.DualActivation.relu()
+    )
     values, modes = torch.linalg.eigh(wide(x.double(), x.double()).ntk / len(x))
     times = torch.logspace(-1, 6, 1000, dtype=torch.float64)
     kept = torch.exp(-times[:, None] * values.clamp(min=0))

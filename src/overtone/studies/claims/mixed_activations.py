@@ -33,7 +33,7 @@ def rates(activations: list[str], seed: int, width: int, samples: int) -> torch.
     network = MLP(
         2, 1, width, len(activations), [member(Activation, a, "activation") for a in activations], seed
     ).double()
-    kernel = ntk.finite(network, circle).matrix
+    kernel = ntk.empirical_ntk(network, circle).matrix
     waves = torch.fft.fft(torch.eye(samples, dtype=torch.complex128), norm="ortho")
     power = torch.einsum("ki,ij,kj->k", waves, kernel.to(waves), waves.conj()).real
     return power[: samples // 2 + 1] / power.sum()

@@ -10,7 +10,7 @@ import torch
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 from overtone.theory._mode_dynamics import Descent, ModeState
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 SAMPLES = 256
 
@@ -32,9 +32,11 @@ def measure(seed: int, share: float, momentum: float, second_order: bool, high: 
 def circle(depth: int) -> torch.Tensor:
     """(frequency,) float64 eigenvalues of a wide ReLU network's tangent kernel on evenly spaced points of a circle."""
     angle = 2 * math.pi * torch.arange(SAMPLES, dtype=torch.float64) / SAMPLES
-    wide = infinite.fully_connected([infinite.Dense.ntk(sigma_b=0.3)] * (depth + 1), infinite.relu())
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk(sigma_b=0.3)] * (depth + 1), ntk.DualActivation.relu()
+    )
     points = torch.stack([angle.cos(), angle.sin()], 1)
-    return ntk.periodic(wide(points[:1], points).ntk[0])[: SAMPLES // 2]
+    return ntk.circulant_eigenvalues(wide(points[:1], points).ntk[0])[: SAMPLES // 2]
 
 
 def halving(eigenvalues: torch.Tensor, rule: Descent, rate: float) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 from overtone.nn import MLP, ResidualMLP
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory.ntk import infinite
+from overtone.theory.ntk import _infinite as infinite
 
 
 def measure(seed: int, he: bool, depth: int, samples: int) -> Measured:
@@ -18,7 +18,7 @@ def measure(seed: int, he: bool, depth: int, samples: int) -> Measured:
     angle = 2 * math.pi * torch.arange(samples, dtype=torch.float64) / samples
     points = torch.stack([angle.cos(), angle.sin()], 1)
     found = {
-        name: ntk.periodic(wide(skips, he, depth)(points[:1], points).ntk[0])[: samples // 2 + 1]
+        name: ntk.circulant_eigenvalues(wide(skips, he, depth)(points[:1], points).ntk[0])[: samples // 2 + 1]
         for name, skips in (("without skips", False), ("with skips", True))
     }
     condition = {name: float(values.max() / values.min()) for name, values in found.items()}
@@ -31,15 +31,15 @@ def measure(seed: int, he: bool, depth: int, samples: int) -> Measured:
     return Measured(math.log10(condition["with skips"] / condition["without skips"]), curves, notes)
 
 
-def wide(skips: bool, he: bool, depth: int) -> infinite.Wide:
+def wide(skips: bool, he: bool, depth: int) -> ntk.InfiniteNetwork:
     """The limit of a ReLU network with PyTorch's default weights at width 256, or with He's and no biases."""
     if not he:
-        return infinite.of((ResidualMLP if skips else MLP)(2, 1, 256, depth))
-    dense, relu = infinite.Dense.ntk(), infinite.Activation(infinite.relu())
-    layers: list[infinite.Layer] = [dense, relu]
+        return ntk.InfiniteNetwork.from_torch((ResidualMLP if skips else MLP)(2, 1, 256, depth))
+    dense, relu = ntk.DenseLayer.ntk(), ntk.ActivationLayer(ntk.DualActivation.relu())
+    layers: list[ntk.InfiniteLayer] = [dense, relu]
     for _ in range(depth - 1):
-        layers += [infinite.Residual((dense, relu))] if skips else [dense, relu]
-    return infinite.Wide((*layers, dense))
+        layers += [ntk.InfiniteNetwork.residual_block((dense, relu))] if skips else [dense, relu]
+    return ntk.InfiniteNetwork((*layers, dense))
 
 
 STUDY = Study(

@@ -87,7 +87,7 @@ def lbfgs(network: nn.Module, points: Tensor, target: Tensor) -> Step:
 
 def descent(network: nn.Module, points: Tensor, target: Tensor) -> Step:
     """Gradient descent at half of the largest stable rate."""
-    largest = float(torch.linalg.eigvalsh(ntk.finite(network, points).matrix)[-1])
+    largest = float(torch.linalg.eigvalsh(ntk.empirical_ntk(network, points).matrix)[-1])
     optimizer = torch.optim.SGD(network.parameters(), SAMPLES / (2 * largest))
 
     def step() -> None:

@@ -54,8 +54,8 @@ def flow(signal: Signal) -> tuple[Numbers, Numbers]:
     """Time, and error of gradient flow with the kernel of an infinitely wide ReLU network on the circle."""
     angle = 2 * torch.pi * signal.coords
     circle = torch.cat([angle.cos(), angle.sin()], 1)
-    wide = ntk.infinite.fully_connected([ntk.infinite.Dense.ntk()] * 3, ntk.infinite.relu())
-    eigenvalues = ntk.periodic(wide(circle[:1], circle).ntk[0]).clamp(min=0)
+    wide = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.relu())
+    eigenvalues = ntk.circulant_eigenvalues(wide(circle[:1], circle).ntk[0]).clamp(min=0)
     rule = risk.GradientFlow()
     times = rule.steps(eigenvalues, 100)
     assert signal.clean is not None

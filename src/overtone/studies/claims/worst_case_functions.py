@@ -45,7 +45,7 @@ def networks(width: int, bandwidth: float, seed: int) -> tuple[nn.Module, nn.Mod
 
 def last_mode(network: nn.Module, x: Tensor) -> Tensor:
     """(N, 1) the function that the untrained network's tangent kernel learns last."""
-    kernel = ntk.finite(network.double(), x.double()).matrix
+    kernel = ntk.empirical_ntk(network.double(), x.double()).matrix
     network.float()
     return torch.linalg.eigh(kernel).eigenvectors[:, :1].float()
 

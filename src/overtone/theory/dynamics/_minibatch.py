@@ -17,8 +17,8 @@ from overtone.spectra import GridTransform
 from overtone.theory._mode_dynamics import Descent, ModeState
 from overtone.theory.dynamics._linearised import Linearised, Rate, last_true, loss_bound, mean_rate
 from overtone.theory.dynamics._preconditioned import split_layers
-from overtone.theory.ntk.empirical.features import Explicit
-from overtone.theory.ntk.empirical.sources import Samples
+from overtone.theory.ntk._empirical.features import ExplicitGradients
+from overtone.theory.ntk._empirical.sources import PerSampleSource
 
 SLIGHT = 1e-7
 """Share of the largest eigenvalue below which a mode's scatter, of the order of the share squared, is left out."""
@@ -301,9 +301,9 @@ def mean_squared_gradients(network: nn.Module, x: Tensor, residual: Tensor) -> d
             if features.bias:
                 found[names["bias"]] = back.mean(0)
         if rest:
-            source = Samples(network, rest)
+            source = PerSampleSource(network, rest)
             (explicit,) = source.take(x).features
-            assert isinstance(explicit, Explicit)
+            assert isinstance(explicit, ExplicitGradients)
             own = torch.einsum("nc,cnp->np", pull.to(explicit.values), explicit.values)
             named = dict(network.named_parameters())
             parts = own.square().mean(0).split([named[name].numel() for name in source.parameters])

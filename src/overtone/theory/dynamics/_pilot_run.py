@@ -19,9 +19,14 @@ from overtone.signals import Normalisation, Signal
 from overtone.theory.dynamics._linearised import Linearised
 from overtone.theory.dynamics._optimizers import Schedule, constant, second_moments, velocities
 from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
-from overtone.theory.ntk.empirical.calling import FAILURES, half_the_digits, outputs_of
-from overtone.theory.ntk.empirical.plan import trained_parameters
-from overtone.theory.ntk.empirical.samples import check_samples, first_outputs
+from overtone.theory.ntk._empirical.passes import (
+    NETWORK_ERRORS,
+    check_samples,
+    network_outputs,
+    sqrt_eps_tolerance,
+    trial_outputs,
+)
+from overtone.theory.ntk._empirical.selection import trained_parameters
 
 
 def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -32,7 +37,7 @@ def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Mo
     """
     try:
         made: tuple[nn.Module, torch.optim.Optimizer] = copy.deepcopy((network, optimizer))
-    except FAILURES as failure:
+    except NETWORK_ERRORS as failure:
         raise InputError(
             "a network that copy.deepcopy can copy, since a copy of it is trained",
             f"the failure: {str(failure).splitlines()[0].rstrip('.')}",
@@ -143,7 +148,7 @@ class PilotRun:
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
         """(N, C) present outputs."""
         with evaluation_mode_with_gradients(self.network, x.device):
-            return torch.cat([outputs_of(self.network, part).detach() for part in x.split(chunk)])
+            return torch.cat([network_outputs(self.network, part).detach() for part in x.split(chunk)])
 
     def kernel(self, x: Tensor, *, memory: float = 2.0) -> Tensor:
         """(N C, N C) float64 kernel of the network as it now is, as its optimizer sees it: J D J^T.
@@ -225,7 +230,7 @@ class RawOutputs(nn.Module):
 
     def forward(self, coords: Tensor) -> Tensor:
         """(N, C) values at (N, d) physical coordinates."""
-        return outputs_of(self.network, coords.to(parameter_dtype(self.network)))
+        return network_outputs(self.network, coords.to(parameter_dtype(self.network)))
 
 
 def parameter_dtype(network: nn.Module) -> torch.dtype:
@@ -263,7 +268,7 @@ def check_network(network: nn.Module, signal: Signal) -> None:
     check_samples(seen, coords=coords)
     step = -(-len(coords) // MODE_SAMPLES)
     with evaluation_mode_with_gradients(seen, coords.device):
-        usual = first_outputs(seen, coords[::step])
+        usual = trial_outputs(seen, coords[::step])
         if usual.shape[1] != signal.values.shape[1]:
             raise InputError(
                 f"a network of {signal.values.shape[1]} outputs, one for each channel of the signal",
@@ -271,7 +276,7 @@ def check_network(network: nn.Module, signal: Signal) -> None:
                 "predict a network of as many outputs as the signal has channels",
                 "network",
             )
-        if not outputs_of(seen, coords[::step]).requires_grad:
+        if not network_outputs(seen, coords[::step]).requires_grad:
             raise InputError(
                 "a network whose outputs have gradients",
                 "outputs that no parameter has a gradient from, as under torch.no_grad() or after detach()",
@@ -279,9 +284,9 @@ def check_network(network: nn.Module, signal: Signal) -> None:
                 "network",
             )
         seen.train()
-        training = first_outputs(seen, coords[::step])
+        training = trial_outputs(seen, coords[::step])
     difference = (training - usual).nan_to_num().abs().max()
-    if difference > half_the_digits(usual.dtype) * usual.nan_to_num().abs().max():
+    if difference > sqrt_eps_tolerance(usual.dtype) * usual.nan_to_num().abs().max():
         raise InputError(
             "a network that computes the same in training and in evaluation mode",
             f"outputs that differ by {float(difference):.1e}",

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone.theory import ntk
-from overtone.theory.ntk.empirical.checked import Gradients
-from overtone.theory.ntk.empirical.features import Explicit, Products
-from overtone.theory.ntk.empirical.jacobian import Jacobian
-from overtone.theory.ntk.empirical.outputs import Outputs
-from overtone.theory.ntk.empirical.sources import Samples
+from overtone.theory.ntk._empirical.features import ExplicitGradients, OuterProductGradients
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.jacobian import Jacobian
+from overtone.theory.ntk._empirical.sources import PerSampleSource
+from overtone.theory.ntk._empirical.verification import VerifiedGradients
 
 BLOCK = 1 << 26
 """Numbers of the explicit Jacobian that are held at once."""
@@ -24,7 +24,7 @@ def tangent_kernel(
 ) -> Tensor:
     """J D J^T over all outputs, row and column n C + c for output c of sample n.
 
-    Without weights it is `ntk.finite` in full blocks. With them, a linear layer that sees h and whose unit o has
+    Without weights it is `ntk.empirical_ntk` in full blocks. With them, a linear layer that sees h and whose unit o has
     gradient g_o contributes sum_o (g_o g_o^T) * (H D_o H^T + d_o), a block of units at a time; all other layers
     go by explicit gradients.
 
@@ -38,10 +38,10 @@ def tangent_kernel(
         (N C, N C) in the network's precision.
 
     Raises:
-        InputError: As `ntk.finite`.
+        InputError: As `ntk.empirical_ntk`.
     """
     if weights is None:
-        return ntk.finite(network, x, outputs=Outputs.BLOCKS, memory=memory).matrix
+        return ntk.empirical_ntk(network, x, outputs=OutputLayout.BLOCKS, memory=memory).matrix
     with evaluation_mode_with_gradients(network, x.device):
         layers, rest = split_layers(network, x)
         parts = [
@@ -51,7 +51,9 @@ def tangent_kernel(
         return _add([*parts, *_explicit_part(network, x, rest, weights)])
 
 
-def split_layers(network: nn.Module, x: Tensor) -> tuple[list[tuple[Products, dict[str, str]]], list[str]]:
+def split_layers(
+    network: nn.Module, x: Tensor
+) -> tuple[list[tuple[OuterProductGradients, dict[str, str]]], list[str]]:
     """Linear layers that see a sample once, and the names of all other trained parameters.
 
     Args:
@@ -62,19 +64,19 @@ def split_layers(network: nn.Module, x: Tensor) -> tuple[list[tuple[Products, di
         Features of each such layer with the full names of its "weight" and "bias"; names of the rest, but for those
         that no sample has a gradient for.
     """
-    gradients = Gradients(network, x, BLOCK)
+    gradients = VerifiedGradients(network, x, BLOCK)
 
-    def attempt() -> tuple[list[tuple[Products, dict[str, str]]], list[str]]:
-        layers: list[tuple[Products, dict[str, str]]] = []
+    def attempt() -> tuple[list[tuple[OuterProductGradients, dict[str, str]]], list[str]]:
+        layers: list[tuple[OuterProductGradients, dict[str, str]]] = []
         rest: list[str] = []
         for part in gradients.take(x, slice(0, len(x))):
-            if isinstance(part.features, Products):
+            if isinstance(part.features, OuterProductGradients):
                 layers.append((part.features, dict(part.names)))
             elif part.features is None or part.features.size:
                 rest += part.names.values()
         return layers, rest
 
-    return gradients.settle(attempt)
+    return gradients.retry_until_verified(attempt)
 
 
 def _add(parts: list[Tensor]) -> Tensor:
@@ -85,7 +87,7 @@ def _add(parts: list[Tensor]) -> Tensor:
     return total
 
 
-def _outer(features: Products, weights: Mapping[str, Tensor]) -> Tensor:
+def _outer(features: OuterProductGradients, weights: Mapping[str, Tensor]) -> Tensor:
     """A linear layer's part of J D J^T, from g (C, N, out) and h (N, in)."""
     g, h = features.grads, features.inputs
     channels, samples, units = g.shape
@@ -114,9 +116,9 @@ def _explicit_part(
     """The part of J D J^T of the named parameters by explicit gradients; nothing if there are none."""
     if not names:
         return []
-    source = Samples(network, names)
+    source = PerSampleSource(network, names)
     (features,) = source.take(x).features
-    assert isinstance(features, Explicit)
+    assert isinstance(features, ExplicitGradients)
     root = torch.cat([weights[name].reshape(-1) for name in source.parameters]).sqrt()
     part = (features.values.movedim(0, 1) * root.to(features.values)).flatten(0, 1)
     return [part @ part.mT]
@@ -137,9 +139,9 @@ def output_change(
         (N, C) in the network's precision.
 
     Raises:
-        InputError: As `ntk.Implicit`.
+        InputError: As `ntk.JacobianOperator`.
     """
-    return Jacobian(network, x, chunk).push(direction)
+    return Jacobian(network, x, chunk).jvp(direction)
 
 
 ROUNDS = 20
@@ -164,7 +166,7 @@ def separable_kernel(
         (N C, N C) kernel, channel fastest, in the network's precision; and D' by parameter name.
 
     Raises:
-        InputError: As `ntk.finite`.
+        InputError: As `ntk.empirical_ntk`.
 
     Source: the factors are those of Shazeer and Stern 2018 (arXiv 1804.04235), section 3, fitted to the kernel
     instead of the moments.
@@ -185,7 +187,7 @@ def separable_kernel(
         return _add([*parts, *_explicit_part(network, x, rest, weights)]), replaced
 
 
-def _factors(features: Products, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _factors(features: OuterProductGradients, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Factors a (out,) and b (in,) with sum_i a_o b_i E_oi = sum_i D_oi E_oi for every o, and likewise for every i.
 
     E_oi is the sum over samples and outputs of (g_o h_i)^2.
@@ -200,7 +202,9 @@ def _factors(features: Products, weight: Tensor) -> tuple[Tensor, Tensor]:
     return rows, columns
 
 
-def _part(features: Products, rows: Tensor | None, columns: Tensor | None, bias: Tensor | None) -> Tensor:
+def _part(
+    features: OuterProductGradients, rows: Tensor | None, columns: Tensor | None, bias: Tensor | None
+) -> Tensor:
     """The kernel (N C, N C) of one layer."""
     g, h = features.grads, features.inputs
     channels, samples, _ = g.shape

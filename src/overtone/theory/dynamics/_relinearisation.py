@@ -23,9 +23,8 @@ from overtone.theory.dynamics._minibatch import (
 from overtone.theory.dynamics._optimizers import second_moments
 from overtone.theory.dynamics._pilot_run import PilotRun
 from overtone.theory.dynamics._preconditioned import output_change, separable_kernel
-from overtone.theory.ntk.empirical.backward import pulled
-from overtone.theory.ntk.empirical.calling import outputs_of
-from overtone.theory.ntk.empirical.jacobian import Jacobian
+from overtone.theory.ntk._empirical.jacobian import Jacobian
+from overtone.theory.ntk._empirical.passes import network_outputs, vector_jacobian_product
 
 MAX_PROJECTED = 4
 """Modes that are held at most."""
@@ -62,8 +61,10 @@ def project_to_stability_edge(
         with torch.enable_grad():
             y = network(x).reshape(-1)
             along = (y * mode.to(y)).sum()
-            pulled = torch.autograd.grad(along, parameters, create_graph=True, materialize_grads=True)
-            sharpness = _square(weights, pulled)
+            vector_jacobian_product = torch.autograd.grad(
+                along, parameters, create_graph=True, materialize_grads=True
+            )
+            sharpness = _square(weights, vector_jacobian_product)
             if not sharpness.requires_grad or float(sharpness.detach()) <= limit:
                 continue
             slope = torch.autograd.grad(sharpness, parameters, materialize_grads=True)
@@ -84,7 +85,7 @@ def check_twice_differentiable(network: nn.Module, x: Tensor) -> None:
         network: Maps (N, ...) to (N, C).
         x: (N, ...) samples.
     """
-    if Jacobian(network, x, len(x)).alone:
+    if Jacobian(network, x, len(x)).sample_by_sample:
         raise InputError(
             "a network whose gradients can be differentiated once more, to follow it at the edge of stability",
             "one whose gradients cannot, or depend on the batch",
@@ -327,9 +328,9 @@ class Relinearisation:
         network, parameters = self.pilot.network, list(named.values())
 
         def outputs() -> Tensor:
-            return outputs_of(network, x).reshape(-1)
+            return network_outputs(network, x).reshape(-1)
 
-        _, found = pulled(network, outputs, parameters, weights.reshape(-1))
+        _, found = vector_jacobian_product(network, outputs, parameters, weights.reshape(-1))
         filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
         return dict(zip(named, filled, strict=True))
 

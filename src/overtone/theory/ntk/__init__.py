@@ -1,22 +1,22 @@
 """Neural tangent kernels: of infinitely wide networks, of finite networks as they are, and their spectra."""
 
-from overtone.theory.ntk import infinite
-from overtone.theory.ntk.empirical.kernel import Kernel, finite
-from overtone.theory.ntk.empirical.outputs import Outputs
-from overtone.theory.ntk.empirical.positive import Positive, positive
-from overtone.theory.ntk.empirical.sources import Route
-from overtone.theory.ntk.operators.decay import decay
-from overtone.theory.ntk.operators.factored import Factored
-from overtone.theory.ntk.operators.implicit import Implicit
-from overtone.theory.ntk.operators.lags import lags
-from overtone.theory.ntk.operators.leading import Eigenpairs, leading
-from overtone.theory.ntk.operators.operator import Matrix, Operator
-from overtone.theory.ntk.operators.represent import Form, Representation, represent
-from overtone.theory.ntk.operators.sketch import Sketch
-from overtone.theory.ntk.operators.toeplitz import Toeplitz
-from overtone.theory.ntk.spectrum.bands import BandBasis
-from overtone.theory.ntk.spectrum.periodic import periodic
-from overtone.theory.ntk.spectrum.sphere import sphere
+from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.kernel import EmpiricalKernel, empirical_ntk
+from overtone.theory.ntk._empirical.sources import JacobianMethod
+from overtone.theory.ntk._operators.base import KernelOperator, MatrixOperator
+from overtone.theory.ntk._operators.lanczos import Eigenpairs, expm_multiply, top_eigenpairs
+from overtone.theory.ntk._operators.network import (
+    FactoredOperator,
+    JacobianOperator,
+    KernelForm,
+    Representation,
+    SketchedOperator,
+    choose_representation,
+)
+from overtone.theory.ntk._operators.stationary import ToeplitzOperator, stationary_kernel_lags
+from overtone.theory.ntk._psd import NearestPSD, nearest_psd
+from overtone.theory.ntk._spectrum import BandBasis, circulant_eigenvalues, sphere_eigenvalues
 
 __all__ = [
     "BandBasis",

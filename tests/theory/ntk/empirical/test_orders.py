@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from overtone.theory.ntk import Route, finite
-from overtone.theory.ntk.empirical.plan import choose
-from overtone.theory.ntk.empirical.sources import Layers
+from overtone.theory.ntk import JacobianMethod, empirical_ntk
+from overtone.theory.ntk._empirical.selection import select_sources
+from overtone.theory.ntk._empirical.sources import LayerwiseSource
 from tests.theory.ntk.slow import error, kernel, randomise, seeded
 
 
@@ -30,11 +30,11 @@ class Reshaped(Viewed):
 def check(build, wanted):
     network = randomise(build().double())
     x = torch.randn(5, 2, 6, 6, generator=seeded(1), dtype=torch.float64)
-    (source,) = choose(network, x, 1 << 20)
-    assert isinstance(source, Layers)
+    (source,) = select_sources(network, x, 1 << 20)
+    assert isinstance(source, LayerwiseSource)
     assert source.last is wanted
-    found = finite(network, x)
-    assert set(found.routes) == {Route.LAYERS}
+    found = empirical_ntk(network, x)
+    assert set(found.routes) == {JacobianMethod.LAYERS}
     # Sums of some hundred products in double precision.
     assert error(found.matrix, kernel(network, x)) < 1e-12
 

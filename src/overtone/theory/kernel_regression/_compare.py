@@ -1,0 +1,207 @@
+"""Several encodings side by side: which of them generalises best from the same samples."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError, RunError
+from overtone.signals import Signal
+from overtone.signals.blocks import Blocks
+from overtone.theory.kernel_regression._fit import NTKModel, solve_error_path
+from overtone.theory.kernel_regression._krylov import SolverOptions
+
+TIE_DB = 0.15
+"""Candidates within this of the best are not told apart: held-out error is flat around its minimum."""
+
+SAMPLES = 4096
+"""Samples of a tile. Signals up to twice as large are taken whole."""
+
+LEAST = 0.25
+"""Share of the grid's mean variation that the tiles around the quarters have to hold to be taken for all of it."""
+
+QUICK = SolverOptions(tolerance=0.1, vectors=300, memory=1.0)
+"""Enough to tell candidates apart by a tenth of a decibel."""
+
+
+@final
+@dataclass(frozen=True)
+class ModelComparison:
+    """Held-out errors of the candidates, each at its own best time.
+
+    Attributes:
+        error: (candidate,) mean squared held-out error in value units squared; NaN where nothing settled.
+        best: Index of the least error.
+        middle: Index of the middle one, by order, of all candidates within 0.15 dB of the best: the one to
+            take if the candidates are ordered by bandwidth.
+        tied: Indices of those candidates.
+        samples: Samples of the grid that took part.
+    """
+
+    error: Tensor
+    best: int
+    middle: int
+    tied: tuple[int, ...]
+    samples: int
+
+    @property
+    def loss_db(self) -> Tensor:
+        """(candidate,) how much worse than the best, in dB."""
+        return 10 * (self.error / self.error[self.best]).log10()
+
+
+def compare(
+    signal: Signal, models: Sequence[NTKModel], *, samples: int = SAMPLES, effort: Effort = QUICK
+) -> ModelComparison:
+    """Compare the twins of several networks by the held-out error that each reaches at its best time.
+
+    Large signals are judged on tiles, two per axis where there is room, cut out at full resolution: bandwidths
+    mean the same there, only what is wider than a tile is not seen. They lie where the values vary (`tiles`). One
+    time is chosen per candidate for all tiles.
+
+    Args:
+        signal: With held-out samples.
+        models: Candidates, ordered by bandwidth.
+        samples: Samples of a tile; signals up to twice as large are taken whole.
+        effort: How exactly.
+
+    Returns:
+        The errors and the choice.
+
+    Raises:
+        InputError: If there is no candidate, or no tile has samples both held out and to train on.
+        RunError: If no candidate settles.
+    """
+    if not models:
+        raise InputError(
+            "at least one candidate",
+            "none",
+            "pass models from kernel_regression.NTKModel.from_encoding",
+            "models",
+        )
+    grid = signal.geometry.shape
+    values = signal.normalisation.apply(signal.values.double())
+    flat = torch.arange(len(values), device=values.device).reshape(grid)
+    role = torch.zeros(len(values), dtype=torch.int8, device=values.device)
+    role[signal.train_index], role[signal.held_out_index] = 1, 2
+    parts = [flat[box] for box in comparison_tiles(grid, samples, signal.values)]
+    parts = [p for p in parts if bool((role[p] == 1).any()) and bool((role[p] == 2).any())]
+    if not parts:
+        raise InputError(
+            "samples held out and samples to train on",
+            "no tile with both",
+            "hold out a random tenth (masks.random)",
+            "signal",
+        )
+    scale = signal.normalisation.scale.to(values).square()
+    error = torch.stack([_error(values, role, parts, model, effort, scale) for model in models])
+    if bool(error.isnan().all()):
+        raise RunError("a candidate that settles", "none", "allow more vectors", "race")
+    best = int(error.nan_to_num(nan=float("inf")).argmin())
+    tied = (error <= error[best] * 10 ** (TIE_DB / 10)).nonzero().squeeze(1).tolist()
+    middle = tied[(len(tied) - 1) // 2]
+    return ModelComparison(error, best, middle, tuple(tied), sum(p.numel() for p in parts))
+
+
+def comparison_tiles(
+    shape: tuple[int, ...], samples: int, values: Tensor | None = None
+) -> list[tuple[slice, ...]]:
+    """Boxes of about `samples` samples: two per axis, around its quarters, or one where two do not fit.
+
+    Where the values vary much less in these than elsewhere, each that varies less moves to where its own part of the
+    grid varies most, be it at the border to the next: what is judged must be there to be seen.
+
+    Args:
+        shape: Samples per axis.
+        samples: Samples of a tile.
+        values: (N, C) values on the grid; the tiles stay around the quarters if None.
+
+    Returns:
+        The whole grid if it has at most twice as many samples.
+    """
+    if math.prod(shape) <= 2 * samples:
+        return [tuple(slice(0, n) for n in shape)]
+    side = max(1, round(samples ** (1 / len(shape))))
+    widths = tuple(min(side, n) for n in shape)
+    halves = [
+        [(0, n // 2), (n // 2, n)] if n >= 2 * w else [(0, n)] for n, w in zip(shape, widths, strict=True)
+    ]
+    parts = list(itertools.product(*halves))
+    usual = [
+        tuple(
+            min(max(0, round((2 * i + 1) * n / (2 * len(ends)) - w / 2)), n - w)
+            for n, w, ends, i in zip(shape, widths, halves, place, strict=True)
+        )
+        for place in itertools.product(*(range(len(ends)) for ends in halves))
+    ]
+    starts = usual if values is None else _where_it_varies(values, shape, widths, parts, usual)
+    return [tuple(slice(s, s + w) for s, w in zip(start, widths, strict=True)) for start in starts]
+
+
+def _where_it_varies(
+    values: Tensor,
+    shape: tuple[int, ...],
+    widths: tuple[int, ...],
+    parts: list[tuple[tuple[int, int], ...]],
+    usual: list[tuple[int, ...]],
+) -> list[tuple[int, ...]]:
+    """Where tiles begin, one in each part of the grid: as usual unless the values hardly vary there."""
+    counts = tuple(1 if w == n else math.ceil(2 * n / w) for n, w in zip(shape, widths, strict=True))
+    blocks = Blocks.of(values, shape, counts)
+    varies = blocks.variation.reshape(counts)
+    centres = [(edges[:-1] + edges[1:]) / 2 for edges in blocks.edges]
+    typical = float(varies.mean())
+
+    def seen(start: tuple[int, ...]) -> float:
+        return float(
+            varies[tuple(abs(c - s - w / 2).argmin() for c, s, w in zip(centres, start, widths, strict=True))]
+        )
+
+    if sum(map(seen, usual)) >= LEAST * typical * len(usual):
+        return usual
+    moved = []
+    for part, start in zip(parts, usual, strict=True):
+        inside = [
+            ((c >= low) & (c < high)).nonzero()[0] for c, (low, high) in zip(centres, part, strict=True)
+        ]
+        own = varies[np.ix_(*inside)]
+        if seen(start) < LEAST * typical and own.any():
+            best = np.unravel_index(int(own.argmax()), own.shape)
+            where = [c[i[b]] for c, i, b in zip(centres, inside, best, strict=True)]
+            start = tuple(
+                min(max(0, round(float(c) - w / 2)), n - w)
+                for c, w, n in zip(where, widths, shape, strict=True)
+            )
+        moved.append(start)
+    return moved
+
+
+def _error(
+    values: Tensor, role: Tensor, parts: list[Tensor], model: NTKModel, effort: SolverOptions, scale: Tensor
+) -> Tensor:
+    """The least held-out error over times, averaged over tiles by their held-out samples; NaN if none settles."""
+    total = torch.zeros((), dtype=torch.float64, device=values.device)
+    settled, count = torch.ones((), dtype=torch.bool, device=values.device), 0
+    for part in parts:
+        index = part.reshape(-1)
+        train, held = ((role[index] == kind).nonzero().squeeze(1) for kind in (1, 2))
+        known = values[index[train]]
+        if bool((known == known[0]).all()):
+            wrong = (values[index[held]] - known[0]).square()
+            total, count = total + (wrong * scale).mean(1).sum(), count + len(held)
+            continue
+        try:
+            found = solve_error_path(tuple(part.shape), values[index], train, held, model, effort).found
+        except RunError:
+            return scale.new_full((), float("nan"))
+        total = total + (found.error * scale).mean(1) * len(held)
+        settled = settled & found.settled
+        count += len(held)
+    return torch.where(settled, total / count, float("inf")).min()

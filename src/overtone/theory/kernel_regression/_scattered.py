@@ -1,0 +1,124 @@
+"""The twin of scattered samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone._utils import seeding as rng
+from overtone.errors import InputError
+from overtone.theory.kernel_regression._fit import training_times
+from overtone.theory.kernel_regression._krylov import earliest_minimum
+from overtone.theory.ntk._infinite import InfiniteNetwork
+
+ROWS = 2048
+"""Samples whose kernel with the landmarks is computed at once."""
+
+
+@final
+@dataclass(frozen=True)
+class ScatteredFit:
+    """A fit of scattered samples, stopped where the held-out error is least.
+
+    Attributes:
+        prediction: (M, C) fit at the points asked for, in value units.
+        times: (T,) training times, in units of 1 / kernel.
+        error: (T, C) mean squared held-out error, in value units squared.
+        index: The chosen time's place.
+        rank: Features that the landmarks span.
+        exact: Whether every training sample was a landmark.
+    """
+
+    prediction: Tensor
+    times: Tensor
+    error: Tensor
+    index: int
+    rank: int
+    exact: bool
+
+
+def fit_scattered(
+    wide: InfiniteNetwork,
+    coords: Tensor,
+    values: Tensor,
+    held_out: Tensor,
+    at: Tensor,
+    *,
+    landmarks: int = 1024,
+    seed: int = 0,
+) -> ScatteredFit:
+    """Fit scattered samples by gradient flow of a wide network's kernel.
+
+    The kernel is taken through landmarks Z drawn from the training samples, k(x, Z) k(Z, Z)^-1 k(Z, x'), whose
+    features diagonalise in one eigendecomposition; up to `landmarks` training samples it is the kernel itself.
+    Cost N m^2 for m landmarks.
+
+    Args:
+        wide: A wide network with any inputs.
+        coords: (N, d) samples, in the unit that its inputs want.
+        values: (N, C) their values.
+        held_out: (N,) bool, the samples that choose the time.
+        at: (M, d) where the fit is wanted.
+        landmarks: Most landmarks.
+        seed: Seed of their choice.
+
+    Returns:
+        The fit.
+
+    Raises:
+        InputError: If shapes do not fit, or nothing is held out or left to train on.
+
+    Source:
+        Landmarks: Williams and Seeger 2000, "Using the Nystroem method to speed up kernel machines", NIPS 13.
+    """
+    if values.ndim != 2 or len(values) != len(coords) or held_out.shape != coords.shape[:1]:
+        raise InputError(
+            "values (N, C) and a mask (N,) for coords (N, d)",
+            f"{tuple(values.shape)}, {tuple(held_out.shape)} and {tuple(coords.shape)}",
+            "pass one row per sample",
+            "points",
+        )
+    if not bool(held_out.any()) or bool(held_out.all()):
+        raise InputError(
+            "samples held out and samples to train on",
+            f"{int(held_out.sum())} of {len(held_out)} held out",
+            "hold out about a tenth",
+            "held_out",
+        )
+    x, y = coords[~held_out].double(), values[~held_out].double()
+    mean = y.mean(0)
+    count = min(landmarks, len(x))
+    chosen = torch.from_numpy(rng.generator(seed, "landmarks").permutation(len(x))[:count]).to(x.device)
+    root = _inverse_root(wide(x[chosen]).ntk)
+    features = _features(wide, x, x[chosen], root)
+    rates, rotation = torch.linalg.eigh(features.mT @ features)
+    rates = rates.clamp_min(0)
+    aligned = rotation.mT @ (features.mT @ (y - mean))
+    times = training_times(float(rates.max())).to(x.device)
+    probe = _features(wide, coords[held_out].double(), x[chosen], root) @ rotation
+    truth = values[held_out].double() - mean
+    error = torch.stack([(probe @ (_elapsed(rates, t) * aligned) - truth).square().mean(0) for t in times])
+    index = earliest_minimum(error.mean(1))
+    wanted = _features(wide, at.double(), x[chosen], root) @ rotation
+    fitted = wanted @ (_elapsed(rates, times[index]) * aligned) + mean
+    return ScatteredFit(fitted.to(values.dtype), times, error, index, len(rates), count == len(x))
+
+
+def _inverse_root(kernel: Tensor) -> Tensor:
+    """(m, r) R with R R^T the inverse of the kernel on the span that rounding leaves."""
+    values, vectors = torch.linalg.eigh(kernel)
+    kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
+    return vectors[:, kept] / values[kept].sqrt()
+
+
+def _features(wide: InfiniteNetwork, x: Tensor, landmarks: Tensor, root: Tensor) -> Tensor:
+    return torch.cat([wide(part, landmarks).ntk @ root for part in x.split(ROWS)])
+
+
+def _elapsed(rates: Tensor, time: Tensor) -> Tensor:
+    """(1 - exp(-z t)) / z per feature as a column."""
+    grown = -torch.expm1(-rates * time) / rates.clamp_min(torch.finfo(rates.dtype).tiny)
+    return torch.where(rates * time > 1e-12, grown, time)[:, None]

@@ -1,0 +1,223 @@
+"""Put a kernel together from chunks of samples under a memory budget."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.theory.ntk._empirical.features import GradientFeatures
+from overtone.theory.ntk._empirical.inner_products import (
+    OutputLayout,
+    allocate_kernel,
+    entries_per_pair,
+    kernel_window,
+    mirror_lower,
+)
+from overtone.theory.ntk._empirical.passes import NETWORK_ERRORS, network_outputs
+from overtone.theory.ntk._empirical.sources import ExcludedMethodError, GradientSource
+from overtone.theory.ntk._empirical.verification import VerifiedGradients
+
+GIB = 1 << 30
+
+NEAR = 1 << 26
+"""Bytes per pass beyond which it brings nothing to take more samples at once, but for `FEW`."""
+
+FEW = 32
+"""Samples below which products of explicit gradients are far from a processor's rate."""
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """How many samples go through the network at once.
+
+    Attributes:
+        chunk: Samples per pass.
+        keep: Whether the features of all samples fit and are computed once.
+    """
+
+    chunk: int
+    keep: bool
+
+
+def kernel_bytes(rows: int, columns: int, channels: int, outputs: OutputLayout, itemsize: int) -> int:
+    """Bytes of the finished kernel."""
+    return rows * columns * entries_per_pair(channels, outputs) * itemsize
+
+
+@dataclass(frozen=True)
+class MemoryPerSample:
+    """What one sample takes, in bytes.
+
+    Attributes:
+        held: Its gradients, in the form in which they are kept.
+        work: All that a pass over it holds for a while.
+        channels: Outputs of the network.
+    """
+
+    held: int
+    work: int
+    channels: int
+
+
+def measure_memory(sources: Sequence[GradientSource], probe: Tensor) -> MemoryPerSample:
+    """Measure the bytes that a sample takes.
+
+    Args:
+        sources: Where the gradients come from.
+        probe: One sample or a few.
+
+    Raises:
+        RevisionError: If a source cannot take them.
+    """
+    saved, channels = _saved_bytes(sources[0], probe)
+    held = scratch = 0
+    for source in sources:
+        try:
+            alike = source.alike(probe, channels)
+        except NETWORK_ERRORS as failure:
+            if source.excluded is None:
+                raise
+            raise ExcludedMethodError(source.excluded) from failure
+        for features in alike:
+            held += features.size * 4
+            scratch = max(scratch, features.scratch * 8)
+    abreast = max(source.abreast(channels) for source in sources)
+    work = 2 * held + saved * (2 + abreast) + scratch
+    return MemoryPerSample(max(1, held // len(probe)), work // len(probe) + 1, channels)
+
+
+def plan_chunks(
+    one: MemoryPerSample, rows: int, columns: int, outputs: OutputLayout, available: float
+) -> ChunkPlan:
+    """How many samples fit at once.
+
+    Args:
+        one: What a sample takes.
+        rows: Samples of the first argument.
+        columns: Samples of the second argument, 0 if it is the first.
+        outputs: Layout of the kernel.
+        available: Bytes beside the finished kernel.
+
+    Raises:
+        InputError: If not even two samples fit.
+    """
+    held, work, channels = one.held, one.work, one.channels
+    samples = rows + columns
+    single = max(rows, columns) * work + samples * held
+    blocks = 2 * kernel_bytes(rows, columns or rows, channels, outputs, 4)
+    if single + blocks <= available:
+        few = max(FEW, NEAR // work)
+        return ChunkPlan(max(rows, columns) if columns else min(rows, few), True)
+    half = available / 2
+    keep = samples * held <= half
+    chunk = int(half // (work + (0 if keep else 2 * held)))
+    while chunk > 1 and 2 * kernel_bytes(chunk, chunk, channels, outputs, 4) > half:
+        chunk //= 2
+    if chunk < 1:
+        raise InputError(
+            "room for the gradients of at least one sample",
+            f"{available / GIB:.3g} GiB beside the kernel, {work / GIB:.3g} GiB a sample",
+            "raise the budget",
+            "memory",
+        )
+    return ChunkPlan(min(chunk, max(rows, columns)), keep)
+
+
+def _saved_bytes(source: GradientSource, probe: Tensor) -> tuple[int, int]:
+    total = 0
+    state = [*source.network.parameters(), *source.network.buffers()]
+    known = {each.untyped_storage().data_ptr() for each in state}
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal total
+        if tensor.untyped_storage().data_ptr() not in known:
+            total += tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        channels = network_outputs(source.network, probe).shape[1]
+    return total, channels
+
+
+def assemble_kernel(
+    gradients: VerifiedGradients,
+    x1: Tensor,
+    x2: Tensor | None,
+    channels: int,
+    outputs: OutputLayout,
+    plan: ChunkPlan,
+) -> Tensor:
+    """Fill the kernel chunk by chunk; a symmetric one by its lower half.
+
+    Args:
+        gradients: Of the samples.
+        x1: (N, ...) samples of the rows.
+        x2: (M, ...) samples of the columns, or None for x1.
+        channels: Outputs of the network.
+        outputs: Layout of the kernel.
+        plan: Chunk size, and whether to keep features.
+
+    Returns:
+        The kernel, in at least single precision.
+    """
+    rows = _slices(len(x1), plan.chunk)
+    other = x1 if x2 is None else x2
+    columns = rows if x2 is None else _slices(len(other), plan.chunk)
+    kernel: Tensor | None = None
+    for i, some in enumerate([rows] if plan.keep else [[row] for row in rows]):
+        left = _layers(gradients, x1, some)
+        if kernel is None:
+            like = left[0][0][1].like
+            kernel = allocate_kernel(len(x1), len(other), channels, outputs, like).zero_()
+        if x2 is None:
+            _fill(kernel, left, None, channels, outputs)
+        apart = [[column] for column in (columns[:i] if x2 is None else columns)]
+        for chosen in [columns] if plan.keep and x2 is not None else apart:
+            _fill(kernel, left, _layers(gradients, other, chosen), channels, outputs)
+    assert kernel is not None
+    return kernel if x2 is not None else mirror_lower(kernel)
+
+
+Layer = list[tuple[slice, GradientFeatures]]
+"""The features of one layer for the samples in each slice."""
+
+
+def _layers(gradients: VerifiedGradients, x: Tensor, parts: list[slice]) -> list[Layer]:
+    made = [_compact(gradients, x, part) for part in parts]
+    return [_joined(parts, layer) for layer in zip(*made, strict=True)]
+
+
+def _compact(gradients: VerifiedGradients, x: Tensor, rows: slice) -> list[GradientFeatures]:
+    return [part.features.compact() for part in gradients.take(x, rows) if part.features is not None]
+
+
+def _joined(parts: list[slice], features: Sequence[GradientFeatures]) -> Layer:
+    """All samples together where that takes little copying."""
+    together = features[0].joined(features[1:]) if len(features) > 1 else None
+    if together is None:
+        return list(zip(parts, features, strict=True))
+    return [(slice(parts[0].start, parts[-1].stop), together)]
+
+
+def _fill(
+    kernel: Tensor, left: list[Layer], right: list[Layer] | None, channels: int, outputs: OutputLayout
+) -> None:
+    """Add the inner products of all pairs; those of `left` with itself at least in the lower half."""
+    for k, layer in enumerate(left):
+        for i, (rows, one) in enumerate(layer):
+            for columns, two in layer[:i] if right is None else right[k]:
+                one.add(kernel_window(kernel, rows, columns, channels, outputs), two, outputs)
+            if right is None:
+                one.add_lower(kernel_window(kernel, rows, rows, channels, outputs), outputs)
+
+
+def _slices(samples: int, chunk: int) -> list[slice]:
+    """Chunks of at most `chunk` samples, of nearly one size."""
+    count = -(-samples // chunk)
+    bounds = [samples * i // count for i in range(count + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]

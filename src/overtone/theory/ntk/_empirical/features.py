@@ -1,0 +1,293 @@
+"""Per-sample gradients of one layer, explicit or factored, and their inner products.
+
+A `Features` holds what one layer contributes for some samples: the gradients J[c, n, :] of every output c and
+sample n with respect to the layer's parameters, in whatever form is smallest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.theory.ntk._empirical.inner_products import (
+    SQUARE,
+    OutputLayout,
+    add_inner_products,
+    add_lower_inner_products,
+    add_weighted,
+    inner_products,
+    kernel_window,
+    lower_windows,
+)
+
+GLANCES = 2
+"""Random directions along which a product of factors is compared with a matrix."""
+
+
+class GradientFeatures(ABC):
+    """Gradients of N samples and C outputs with respect to one group of parameters."""
+
+    @abstractmethod
+    def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
+        """Add the inner products with the gradients of other samples to `total`, in the layout of `outputs`."""
+
+    def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
+        """Add the inner products with themselves to `total`, at least to its lower half."""
+        self.add(total, self, outputs)
+
+    @abstractmethod
+    def rows(self, part: slice) -> GradientFeatures:
+        """The gradients of some of the samples, a view."""
+
+    @abstractmethod
+    def pull(self, weights: Tensor) -> Tensor:
+        """J^T w: the gradients summed with (C, N) weights, in this layer's `shape`."""
+
+    @abstractmethod
+    def push(self, direction: Tensor) -> Tensor:
+        """J u: (C, N) inner products with a direction of this layer's `shape`."""
+
+    def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:  # noqa: ARG002
+        """How far J^T w is from a vector (P,), in the mean over `draws` if that takes less than J^T w itself.
+
+        Args:
+            weights: (C, N) w.
+            exact: (P,) what it is compared with, flat.
+            draws: Where random directions come from.
+        """
+        return float((self.pull(weights).reshape(-1) - exact).norm())
+
+    def joined(self, others: Sequence[GradientFeatures]) -> GradientFeatures | None:  # noqa: ARG002
+        """The gradients of these and of further samples, or None if they are better kept apart."""
+        return None
+
+    def compact(self) -> GradientFeatures:
+        """The same gradients in the form whose inner products are cheapest."""
+        return self
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a direction in this group of parameters."""
+
+    @property
+    @abstractmethod
+    def like(self) -> Tensor:
+        """A tensor of this layer's precision and device."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Numbers held."""
+
+    @property
+    def scratch(self) -> int:
+        """Numbers that a product holds for a while, beside its workspace."""
+        return 0
+
+
+@final
+@dataclass(frozen=True)
+class ExplicitGradients(GradientFeatures):
+    """The gradients themselves, `values` (C, N, P); products are fastest if the outputs of a sample lie together."""
+
+    values: Tensor
+
+    def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
+        """J J^T by one product."""
+        assert isinstance(other, ExplicitGradients)
+        add_inner_products(total, self.values, other.values, outputs)
+
+    def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
+        """J J^T, half of it."""
+        add_lower_inner_products(total, self.values, outputs)
+
+    def rows(self, part: slice) -> ExplicitGradients:
+        """Their rows."""
+        return ExplicitGradients(self.values[:, part])
+
+    def pull(self, weights: Tensor) -> Tensor:
+        """J^T w, (P,)."""
+        return weights.reshape(-1) @ self.values.flatten(0, 1)
+
+    def push(self, direction: Tensor) -> Tensor:
+        """J u."""
+        return self.values @ direction
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(P,)."""
+        return (self.values.shape[-1],)
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients."""
+        return self.values
+
+    @property
+    def size(self) -> int:
+        """C N P."""
+        return self.values.numel()
+
+
+@final
+@dataclass(frozen=True)
+class OuterProductGradients(GradientFeatures):
+    """A linear layer seen once per sample: the gradient is the outer product of g and (h, 1).
+
+    Its kernel is (g g^T) * (h h^T + 1), which never forms the gradients.
+
+    Attributes:
+        inputs: (N, in) h.
+        grads: (C, N, out) g.
+        weight: Whether the weight is trained.
+        bias: Whether there is a bias and it is trained.
+    """
+
+    inputs: Tensor
+    grads: Tensor
+    weight: bool
+    bias: bool
+
+    def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
+        """(g g^T) * (h h^T + 1)."""
+        assert isinstance(other, OuterProductGradients)
+        if not self.weight:
+            add_inner_products(total, self.grads, other.grads, outputs)
+            return
+        block = inner_products(self.grads, other.grads, outputs)
+        inner = self.inputs @ other.inputs.mT
+        add_weighted(total, block, inner.add_(1) if self.bias else inner, outputs)
+
+    def compact(self) -> GradientFeatures:
+        """For one output of the layer and the network the gradients g (h, 1), no larger than their factors."""
+        if self.grads.shape[0] * self.grads.shape[2] > 1 or not self.weight:
+            return self
+        g = self.grads[0]
+        return ExplicitGradients(
+            torch.cat([self.inputs * g, g] if self.bias else [self.inputs * g], -1)[None]
+        )
+
+    def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
+        """(g g^T) * (h h^T + 1), half of it."""
+        for rows, columns in lower_windows(len(self.inputs), SQUARE, SQUARE):
+            part = kernel_window(total, rows, columns, len(self.grads), outputs)
+            self.rows(rows).add(part, self.rows(columns), outputs)
+
+    def rows(self, part: slice) -> OuterProductGradients:
+        """What the layer saw for these samples."""
+        return OuterProductGradients(self.inputs[part], self.grads[:, part], self.weight, self.bias)
+
+    def pull(self, weights: Tensor) -> Tensor:
+        """(out, in + 1): sum over the samples of w g (h, 1)^T."""
+        g = torch.einsum("cn,cno->no", weights, self.grads)
+        parts = [g.mT @ self.inputs] if self.weight else []
+        return torch.cat([*parts, g.sum(0)[:, None]] if self.bias else parts, -1)
+
+    def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:
+        """By `GLANCES` random directions b of the inputs.
+
+        (J^T w) b is the sum over the samples of w g (h, 1).b, and |D b| is |D| in the root mean square.
+        """
+        along = torch.randn(self.shape[1], GLANCES, generator=draws, device="cpu").to(self.grads)
+        seen = self.grads.new_zeros(1, GLANCES)
+        if self.weight:
+            seen = self.inputs @ along[: self.inputs.shape[1]]
+        if self.bias:
+            seen = seen + along[-1]
+        pulled = torch.einsum("cn,cno->no", weights, self.grads).mT @ seen.expand(self.grads.shape[1], -1)
+        return float((pulled - exact.reshape(self.shape) @ along).norm()) / GLANCES**0.5
+
+    def push(self, direction: Tensor) -> Tensor:
+        """Inner products g . (A h + b) for a direction (A, b)."""
+        moved = self.grads.new_zeros(())
+        if self.weight:
+            moved = self.inputs @ direction[:, : self.inputs.shape[1]].mT
+        if self.bias:
+            moved = moved + direction[:, -1]
+        return (self.grads * moved).sum(-1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(out, in + 1)."""
+        return self.grads.shape[-1], self.inputs.shape[1] * self.weight + self.bias
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients."""
+        return self.grads
+
+    @property
+    def size(self) -> int:
+        """N in + C N out."""
+        return self.inputs.numel() + self.grads.numel()
+
+
+@final
+@dataclass(frozen=True)
+class EmbeddingGradients(GradientFeatures):
+    """An embedding: the gradient has g in the row of each index.
+
+    Attributes:
+        indices: (N, T) rows looked up, -1 where the row is not trained.
+        grads: (C, N, T, D) g.
+        table: Rows of the table.
+        workspace: Numbers that may be held while multiplying.
+    """
+
+    indices: Tensor
+    grads: Tensor
+    table: int
+    workspace: int
+
+    def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
+        """Sum over equal indices of g g^T, by gathering g per index that occurs in both."""
+        assert isinstance(other, EmbeddingGradients)
+        shared = torch.unique(self.indices[torch.isin(self.indices, other.indices)])
+        shared = shared[shared >= 0]
+        samples = max(self.grads.shape[1], other.grads.shape[1]) * self.grads.shape[0]
+        tile = max(1, self.workspace // (2 * samples * self.grads.shape[-1]))
+        for rows in shared.split(tile) if len(shared) else ():
+            add_inner_products(total, self._gather(rows), other._gather(rows), outputs)
+
+    def rows(self, part: slice) -> EmbeddingGradients:
+        """What was looked up for these samples."""
+        return EmbeddingGradients(self.indices[part], self.grads[:, part], self.table, self.workspace)
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        slots = torch.searchsorted(rows, self.indices).clamp_(max=len(rows) - 1)
+        hit = (rows[slots] == self.indices).to(self.grads.dtype)
+        table = self.grads.new_zeros(*self.grads.shape[:2], len(rows), self.grads.shape[-1])
+        index = slots[None, :, :, None].expand(self.grads.shape)
+        return table.scatter_add_(2, index, self.grads * hit[None, :, :, None]).flatten(2)
+
+    def pull(self, weights: Tensor) -> Tensor:
+        """(table, D): w g added up in the rows that were looked up."""
+        g = (self.grads * (weights[..., None] * (self.indices >= 0))[..., None]).sum(0)
+        table = g.new_zeros(self.shape)
+        return table.index_add_(0, self.indices.clamp_min(0).reshape(-1), g.flatten(0, 1))
+
+    def push(self, direction: Tensor) -> Tensor:
+        """Inner products g . u in the rows that were looked up."""
+        moved = direction[self.indices.clamp_min(0)] * (self.indices >= 0)[..., None]
+        return (self.grads * moved).sum((2, 3))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(table, D)."""
+        return self.table, self.grads.shape[-1]
+
+    @property
+    def like(self) -> Tensor:
+        """The gradients."""
+        return self.grads
+
+    @property
+    def size(self) -> int:
+        """N T + C N T D."""
+        return self.indices.numel() + self.grads.numel()

@@ -1,0 +1,176 @@
+"""What becomes of a network's several outputs in its kernel."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SQUARE = 128
+"""Rows and columns of the smallest squares that the lower half of a symmetric matrix is made of."""
+
+
+def lower_windows(samples: int, smallest: int, strip: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of windows that cover the lower half of a symmetric matrix, each pair at least once.
+
+    Quarters keep products large; in small blocks strips that begin at the diagonal leave out most of the rest.
+
+    Args:
+        samples: Rows of the matrix.
+        smallest: Rows up to which a block is not cut into quarters, of which one is left out.
+        strip: Columns of the strips that such blocks are cut into.
+    """
+    return list(_windows(0, samples, smallest, strip))
+
+
+def _windows(start: int, stop: int, smallest: int, strip: int) -> Iterator[tuple[slice, slice]]:
+    if stop - start <= smallest:
+        for first in range(start, stop, strip):
+            yield slice(first, stop), slice(first, min(first + strip, stop))
+        return
+    half = (start + stop) // 2
+    yield slice(half, stop), slice(start, half)
+    yield from _windows(start, half, smallest, strip)
+    yield from _windows(half, stop, smallest, strip)
+
+
+def mirror_lower(kernel: Tensor) -> Tensor:
+    """The kernel (..., n, n) with its upper half taken from the lower, in place."""
+    for start in range(0, kernel.shape[-1], SQUARE):
+        stop = start + SQUARE
+        square = kernel[..., start:stop, start:stop]
+        square.copy_(square.tril() + square.tril(-1).mT)
+        kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].contiguous().mT.contiguous())
+    return kernel
+
+
+def empty_huge_pages(*shape: int, like: Tensor) -> Tensor:
+    """An uninitialised tensor of `like`'s precision on its device.
+
+    On CPUs it comes from NumPy, which asks the system for large pages: writing to small ones for the first time
+    takes longer than the arithmetic that fills them.
+
+    Args:
+        shape: The shape.
+        like: A floating-point tensor.
+    """
+    if like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
+        return like.new_empty(shape)
+    return torch.from_numpy(np.empty(shape, np.float32 if like.dtype == torch.float32 else np.float64))
+
+
+HOT = 1 << 18
+"""Numbers of a matrix that stay in the cache while it is multiplied with its own rows."""
+
+BLOCK = 256
+"""Samples up to which the lower half of their products is taken in strips."""
+
+STRIP = 32
+"""Samples in the columns of such a strip."""
+
+LEAST = 512
+"""Columns below which a product of matrices is slower."""
+
+
+class OutputLayout(enum.Enum):
+    """Which inner products of the per-sample, per-output gradients J[n, c] the kernel holds.
+
+    Attributes:
+        SUM: (N, M), sum_c J[n, c] . J[m, c]: the blocks' traces. For one output it is the kernel itself.
+        PER_OUTPUT: (C, N, M), J[n, c] . J[m, c]: one kernel per output.
+        BLOCKS: (N C, M C), J[n, c] . J[m, d] in row n C + c and column m C + d: the complete kernel.
+    """
+
+    SUM = enum.auto()
+    PER_OUTPUT = enum.auto()
+    BLOCKS = enum.auto()
+
+
+def inner_products(left: Tensor, right: Tensor, outputs: OutputLayout) -> Tensor:
+    """Inner products over the last axis of (C, N, P) and (C, M, P), in the layout of `outputs`."""
+    if outputs is OutputLayout.PER_OUTPUT:
+        return torch.bmm(left, right.transpose(1, 2))
+    return _matrix(left, outputs) @ _matrix(right, outputs).mT
+
+
+def add_inner_products(total: Tensor, left: Tensor, right: Tensor, outputs: OutputLayout) -> None:
+    """Add the inner products over the last axis of (C, N, P) and (C, M, P) to `total`, in the layout of `outputs`."""
+    if outputs is OutputLayout.PER_OUTPUT:
+        total.baddbmm_(left, right.transpose(1, 2))
+        return
+    one, two = _matrix(left, outputs), _matrix(right, outputs)
+    for part in _columns(one):
+        total.addmm_(one[:, part], two[:, part].mT)
+
+
+def add_lower_inner_products(total: Tensor, values: Tensor, outputs: OutputLayout) -> None:
+    """Add the inner products of (C, N, P) with themselves to `total`, at least to its lower half."""
+    windows = lower_windows(values.shape[1], BLOCK, STRIP)
+    if outputs is OutputLayout.PER_OUTPUT:
+        for rows, columns in windows:
+            total[:, rows, columns].baddbmm_(values[:, rows], values[:, columns].transpose(1, 2))
+        return
+    matrix, per = _matrix(values, outputs), values.shape[0] if outputs is OutputLayout.BLOCKS else 1
+    for part in _columns(matrix):
+        some = matrix[:, part]
+        for rows, columns in windows:
+            r, c = (slice(each.start * per, each.stop * per) for each in (rows, columns))
+            total[r, c].addmm_(some[r], some[c].mT)
+
+
+def _columns(matrix: Tensor) -> list[slice]:
+    """Columns of a matrix that stay in a CPU's cache while each of its rows meets all others."""
+    step = matrix.shape[1] if matrix.device.type != "cpu" else max(LEAST, HOT // max(1, len(matrix)))
+    return [slice(start, start + step) for start in range(0, matrix.shape[1], step)]
+
+
+def _matrix(values: Tensor, outputs: OutputLayout) -> Tensor:
+    """(C, N, P) with a row per sample, or per sample and output."""
+    by_sample = values.transpose(0, 1)
+    return by_sample.flatten(1) if outputs is OutputLayout.SUM else by_sample.flatten(0, 1)
+
+
+def add_weighted(total: Tensor, block: Tensor, gram: Tensor, outputs: OutputLayout) -> None:
+    """Add `block` times an (N, M) factor that does not depend on the output to `total`."""
+    if outputs is OutputLayout.BLOCKS:
+        n, m = gram.shape
+        total, block = (each.unflatten(-1, (m, -1)).unflatten(-3, (n, -1)) for each in (total, block))
+        gram = gram[:, None, :, None]
+    total.addcmul_(block, gram)
+
+
+def scale_pairs(block: Tensor, gram: Tensor, outputs: OutputLayout) -> Tensor:
+    """Multiply `block` in place by an (N, M) factor that does not depend on the output."""
+    if outputs is OutputLayout.BLOCKS:
+        n, m = gram.shape
+        block.view(n, block.shape[0] // n, m, block.shape[1] // m).mul_(gram[:, None, :, None])
+        return block
+    return block.mul_(gram)
+
+
+def allocate_kernel(rows: int, columns: int, channels: int, outputs: OutputLayout, like: Tensor) -> Tensor:
+    """An uninitialised kernel for `rows` and `columns` samples of `channels` outputs."""
+    shapes = {
+        OutputLayout.SUM: (rows, columns),
+        OutputLayout.PER_OUTPUT: (channels, rows, columns),
+        OutputLayout.BLOCKS: (rows * channels, columns * channels),
+    }
+    return empty_huge_pages(*shapes[outputs], like=like)
+
+
+def entries_per_pair(channels: int, outputs: OutputLayout) -> int:
+    """Numbers the kernel holds per pair of samples."""
+    return {OutputLayout.SUM: 1, OutputLayout.PER_OUTPUT: channels, OutputLayout.BLOCKS: channels**2}[outputs]
+
+
+def kernel_window(
+    kernel: Tensor, rows: slice, columns: slice, channels: int, outputs: OutputLayout
+) -> Tensor:
+    """The view of `kernel` that belongs to the samples in `rows` and `columns`."""
+    if outputs is OutputLayout.BLOCKS:
+        rows = slice(rows.start * channels, rows.stop * channels)
+        columns = slice(columns.start * channels, columns.stop * channels)
+    return kernel[..., rows, columns]

@@ -1,0 +1,213 @@
+"""The neural tangent kernel of a network at its present parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor, nn
+
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
+from overtone.errors import InputError, RunError
+from overtone.theory.ntk._empirical.assembly import (
+    GIB,
+    assemble_kernel,
+    kernel_bytes,
+    measure_memory,
+    plan_chunks,
+)
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.layer_rules import rule_for
+from overtone.theory.ntk._empirical.passes import check_samples, detached_samples, trial_outputs
+from overtone.theory.ntk._empirical.selection import probe_samples
+from overtone.theory.ntk._empirical.sources import GradientSource, JacobianMethod, ZeroSource
+from overtone.theory.ntk._empirical.verification import VerifiedGradients
+
+
+@final
+@dataclass(frozen=True)
+class EmpiricalKernel:
+    """A finite network's neural tangent kernel. Torch and NumPy functions take it as they take its matrix.
+
+    Attributes:
+        matrix: The kernel; its layout is that of `outputs`, (N, M) for one output. Units: output^2 /
+            parameter^2.
+        outputs: What became of several outputs.
+        routes: How many parameters' gradients were taken on which route.
+        chunk: Samples that went through the network at once.
+        fallback: The layers that no rule covers, by name, with their kind and the route that was taken.
+        beyond: Those of them that have a rule, which is not right for what they do with some of the samples.
+        idle: Names of the parameters that no sample has a gradient for.
+    """
+
+    matrix: Tensor
+    outputs: OutputLayout
+    routes: Mapping[JacobianMethod, int]
+    chunk: int
+    fallback: Mapping[str, tuple[str, JacobianMethod]]
+    beyond: frozenset[str] = frozenset()
+    idle: tuple[str, ...] = ()
+
+    @property
+    def route(self) -> JacobianMethod:
+        """The slowest route taken."""
+        return max(self.routes)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained parameters; a complex one counts once."""
+        return sum(self.routes.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each layer that no rule covers, and one for parameters without gradients."""
+        told = []
+        for name, (kind, route) in self.fallback.items():
+            why = (
+                "is used in a way that its rule does not cover"
+                if name in self.beyond
+                else "has no rule by layer"
+            )
+            told.append(f"{name} ({kind}) {why}: its gradients were taken {route.how}.")
+        if self.idle:
+            more = f" and {len(self.idle) - 1} more" if len(self.idle) > 1 else ""
+            told.append(f"{self.idle[0]}{more} got no gradient from any of the samples.")
+        return tuple(told)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the matrix."""
+        return self.matrix.shape
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        values = self.matrix.detach().cpu().numpy()
+        return np.array(values, dtype=dtype, copy=copy)
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Let torch functions see the matrix."""
+        detached_samples = [a.matrix if isinstance(a, EmpiricalKernel) else a for a in args]
+        named = {k: a.matrix if isinstance(a, EmpiricalKernel) else a for k, a in (kwargs or {}).items()}
+        return function(*detached_samples, **named)
+
+
+def empirical_ntk(
+    network: nn.Module,
+    x1: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Outputs = OutputLayout.SUM,
+    memory: float = 2.0,
+) -> EmpiricalKernel:
+    """The kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
+
+    Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that
+    sees h and whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one
+    backward pass per output. All others get explicit gradients. Which layers may go by layer is tried on three
+    samples and then checked for all of them against plain backward passes, so shared parameters, in-place operations,
+    parameters used outside their layer and layers that see only some of the samples are safe. The network is used in
+    evaluation mode and left as it was: parameters, gradients, buffers, modes, random streams.
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend on it
+            alone. Only parameters that require gradients count.
+        x1: (N, ...) samples, on the network's device.
+        x2: (M, ...) samples of the columns, or None for x1.
+        outputs: What to do with several outputs.
+        memory: Budget in GiB for the kernel and all that is needed on the way; it sets how many samples go
+            through the network at once. Gradients are computed anew for every pair of chunks where they do
+            not fit.
+
+    Returns:
+        The kernel, in the outputs' precision, on their device.
+
+    Raises:
+        InputError: If the samples are none, not what the network takes, or differ in shape or device, nothing is
+            trained, the network's output has no row per sample or is random, or the budget is too small for the
+            result.
+        RunError: If the kernel is not finite.
+
+    Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
+    """
+    _check(network, x1, x2)
+    x1, x2 = detached_samples(x1), None if x2 is None else detached_samples(x2)
+    columns = 0 if x2 is None else len(x2)
+    with evaluation_mode_with_gradients(network, x1.device):
+        probe = probe_samples(x1)
+        y = trial_outputs(network, probe)
+        itemsize = max(4, y.element_size())
+        size = kernel_bytes(len(x1), columns or len(x1), y.shape[1], outputs, itemsize)
+        available = memory * GIB - size
+        if available <= 0:
+            raise InputError(
+                f"a budget above the {size / GIB:.3g} GiB of the kernel itself",
+                f"{memory:g} GiB",
+                "raise it, take fewer samples, or use overtone.theory.ntk.JacobianOperator, which never forms it",
+                "memory",
+            )
+        gradients = VerifiedGradients(network, x1, int(available) // (8 * itemsize))
+
+        def attempt() -> tuple[Tensor, int]:
+            one = measure_memory(gradients.sources, probe[:1])
+            plan = plan_chunks(one, len(x1), columns, outputs, available * 4 / itemsize)
+            return assemble_kernel(gradients, x1, x2, y.shape[1], outputs, plan).to(y.dtype), plan.chunk
+
+        matrix, chunk = gradients.retry_until_verified(attempt)
+        sources = gradients.sources
+        sizes = {name: p.numel() for name, p in network.named_parameters()}
+        fallback, beyond = _fallback(network, sources)
+        idle = tuple(
+            name for source in sources if isinstance(source, ZeroSource) for name in source.parameters
+        )
+    if not bool(torch.isfinite(matrix.sum())) and not bool(torch.isfinite(matrix).all()):
+        raise RunError(
+            "a finite kernel",
+            "NaN or infinite entries",
+            "check the samples and the network's parameters",
+            "network",
+        )
+    return EmpiricalKernel(matrix, outputs, _routes(sources, sizes), chunk, fallback, beyond, idle)
+
+
+def _routes(sources: Sequence[GradientSource], sizes: Mapping[str, int]) -> dict[JacobianMethod, int]:
+    """Parameters by route."""
+    found: dict[JacobianMethod, int] = {}
+    for source in sources:
+        found[source.route] = found.get(source.route, 0) + sum(sizes[name] for name in source.parameters)
+    return found
+
+
+def _fallback(
+    network: nn.Module, sources: Sequence[GradientSource]
+) -> tuple[dict[str, tuple[str, JacobianMethod]], frozenset[str]]:
+    """The layers that did not go by their rule, and those of them that have one."""
+    found, beyond, modules = {}, set(), dict(network.named_modules())
+    for source in sources:
+        for name in source.parameters if source.route is not JacobianMethod.LAYERS else ():
+            owner = name.rpartition(".")[0]
+            layer = modules[owner]
+            found[owner or "network"] = (type(layer).__name__, source.route)
+            if rule_for(layer) is not None:
+                beyond.add(owner or "network")
+    return found, frozenset(beyond)
+
+
+def _check(network: nn.Module, x1: Tensor, x2: Tensor | None) -> None:
+    check_samples(network, x1=x1, x2=x2)
+    if x2 is not None and x2.shape[1:] != x1.shape[1:]:
+        raise InputError(
+            f"samples of shape {tuple(x1.shape[1:])} as in x1",
+            f"{tuple(x2.shape[1:])}",
+            "bring both to one shape",
+            "x2",
+        )

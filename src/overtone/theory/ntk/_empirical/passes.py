@@ -1,0 +1,287 @@
+"""How a network is called, and what it may answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+
+NETWORK_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
+"""What a network may raise on samples that it does not take, or in a form in which it cannot be followed."""
+
+
+def network_outputs(network: nn.Module, x: Tensor) -> Tensor:
+    """The network's outputs as (N, C); those of a single sample may lack its axis.
+
+    Raises:
+        InputError: If the output is not one floating-point tensor with a row per sample.
+    """
+    y = network(x)
+    if isinstance(y, Tensor) and y.is_floating_point() and len(x) == 1:
+        return y.reshape(1, -1)
+    if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim == 0 or len(y) != len(x):
+        got = f"shape {tuple(y.shape)} of {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
+        raise InputError(
+            f"a network with one floating-point output row for each of {len(x)} samples",
+            got,
+            "wrap the network in a module that returns the tensor of interest",
+            "network",
+        )
+    return y.reshape(len(x), -1)
+
+
+def single_sample_outputs(network: nn.Module, sample: Tensor, channels: int | None = None) -> Tensor:
+    """The outputs (1, C) for one sample (1, ...).
+
+    Args:
+        network: The network.
+        sample: One sample.
+        channels: C, if it is known.
+
+    Raises:
+        InputError: If the network does not take a single sample, or gives another number of outputs for it.
+    """
+    try:
+        y = network_outputs(network, sample)
+    except InputError:
+        raise
+    except NETWORK_ERRORS as failure:
+        raise InputError(
+            "a network that takes a sample alone",
+            f"the failure: {str(failure).rstrip('.')}",
+            "take out what needs more samples than one, for instance statistics of the batch",
+            "network",
+        ) from failure
+    if channels is not None and y.shape[1] != channels:
+        raise InputError(
+            "a network with as many outputs for a sample alone as for one among others",
+            f"{y.shape[1]} and {channels}",
+            "let it keep the axis of the samples",
+            "network",
+        )
+    return y
+
+
+def sqrt_eps_tolerance(dtype: torch.dtype) -> float:
+    """A relative difference that rounding does not reach, and all that is wrong in kind does."""
+    return 4 * math.sqrt(torch.finfo(dtype).eps)
+
+
+def check_independent(one: Tensor, other: Tensor, among: Tensor | None = None) -> None:
+    """Raise InputError unless a network gave the same samples (N, C) the same outputs in different company.
+
+    Outputs that are not finite in both are left to whoever uses them.
+
+    Args:
+        one: (N, C) outputs.
+        other: (N, C) those in other company.
+        among: All outputs, of whose largest rounding is a share; `other` if None.
+    """
+    difference = (one - other).nan_to_num().abs().max()
+    largest = (other if among is None else among).nan_to_num().abs().max()
+    if difference > sqrt_eps_tolerance(other.dtype) * largest:
+        raise InputError(
+            "a network whose output for a sample depends on that sample alone",
+            f"a difference of {float(difference):.1e} when others are in the batch",
+            "take out what mixes the samples of a batch",
+            "network",
+        )
+
+
+def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
+    """Raise InputError unless all samples are tensors of at least one row, on the network's device.
+
+    Args:
+        network: The network.
+        samples: (N, ...) tensors by the name of their argument.
+    """
+    given = {name: x for name, x in samples.items() if x is not None}
+    for name, x in given.items():
+        if not isinstance(x, Tensor):
+            raise InputError("a tensor of samples", type(x).__name__, "pass torch.as_tensor(...)", name)
+        if x.ndim == 0 or len(x) == 0:
+            raise InputError("at least one sample", f"shape {tuple(x.shape)}", "pass (N, ...) samples", name)
+    state = [*network.named_parameters(), *network.named_buffers()]
+    for name, value in state:
+        _check_state(name, value)
+    places = {str(value.device): name for name, value in reversed(state)}
+    places |= {str(x.device): "the samples" for x in given.values()}
+    if len(places) > 1:
+        raise InputError(
+            "the network and all samples on one device",
+            ", ".join(f"{name} on {device}" for device, name in sorted(places.items())),
+            "move them to one with .to(device)",
+            "network",
+        )
+
+
+def detached_samples(x: Tensor) -> Tensor:
+    """Samples without a history, that can be part of one: those made in inference mode are copied."""
+    with torch.inference_mode(False):
+        return x.clone() if x.is_inference() else x.detach()
+
+
+def _check_state(name: str, value: Tensor) -> None:
+    if nn.parameter.is_lazy(value):
+        raise InputError(
+            "a network whose layers know their sizes",
+            f"{name}, which has none yet",
+            "call the network once on one of the samples before",
+            "network",
+        )
+    if value.is_inference():
+        raise InputError(
+            "a network that can be differentiated",
+            f"{name}, which was made in inference mode",
+            "make or load the network outside torch.inference_mode()",
+            "network",
+        )
+
+
+def trial_outputs(network: nn.Module, x: Tensor) -> Tensor:
+    """The outputs (N, C) for a few samples, without a graph.
+
+    Gradients are on meanwhile, because some networks differentiate themselves to answer.
+
+    Raises:
+        InputError: If the network does not take such samples; says what it says.
+    """
+    try:
+        return network_outputs(network, x).detach()
+    except InputError:
+        raise
+    except NETWORK_ERRORS as failure:
+        reason = (str(failure).splitlines() or [""])[0].rstrip(".") or type(failure).__name__
+        raise InputError(
+            "samples that the network takes",
+            f"shape {tuple(x.shape)} of {x.dtype}, on which it fails with: {reason}",
+            "check their shape, and convert them to the precision of its parameters",
+            "network",
+        ) from failure
+
+
+Forward = Callable[[], Tensor]
+
+ParameterGradients = list[Tensor | None]
+"""Of the parameters in their order; None where there is none."""
+
+
+def vector_jacobian_product(
+    network: nn.Module, forward: Forward, parameters: Sequence[nn.Parameter], weights: Tensor
+) -> tuple[Tensor, ParameterGradients]:
+    """J^T w: the gradient of the outputs' sum with `weights`, in one backward pass.
+
+    Args:
+        network: The network.
+        forward: Calls it and returns its outputs.
+        parameters: Parameters of the network, used or not.
+        weights: In the outputs' shape.
+
+    Returns:
+        The outputs, and the gradients in the parameters' shapes, dense.
+
+    Raises:
+        InputError: If gradients only come by a backward pass that would also take optimizer steps.
+    """
+    y, (grads,) = _passes(network, forward, parameters, lambda y: [weights.to(y)])
+    return y, grads
+
+
+def rows(
+    network: nn.Module, forward: Forward, parameters: Sequence[nn.Parameter]
+) -> tuple[Tensor, list[ParameterGradients]]:
+    """The gradient of every single output, one backward pass each.
+
+    Args:
+        network: The network.
+        forward: Calls it and returns its outputs.
+        parameters: Parameters of the network, used or not.
+
+    Returns:
+        The outputs, and the gradients of each in flat order.
+
+    Raises:
+        InputError: As `pulled`.
+    """
+
+    def units(y: Tensor) -> list[Tensor]:
+        return list(torch.eye(y.numel(), dtype=y.dtype, device=y.device).reshape(-1, *y.shape))
+
+    return _passes(network, forward, parameters, units)
+
+
+def flat(parameters: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
+    """Gradients as real vectors in at least single precision, zeros where there are none.
+
+    Args:
+        parameters: The parameters; of complex ones the real and imaginary parts count.
+        grads: Their gradients.
+    """
+    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
+    return [wide(real(g).reshape(-1)) for g in filled]
+
+
+def wide(values: Tensor) -> Tensor:
+    """At least single precision, as sums over many parameters need it."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def real(values: Tensor) -> Tensor:
+    """Complex numbers as pairs of real ones."""
+    return torch.view_as_real(values) if values.is_complex() else values
+
+
+def _passes(
+    network: nn.Module,
+    forward: Forward,
+    parameters: Sequence[nn.Parameter],
+    weights: Callable[[Tensor], Sequence[Tensor]],
+) -> tuple[Tensor, list[ParameterGradients]]:
+    y = forward()
+    ws = weights(y.detach())
+    if not y.requires_grad:
+        return y.detach(), [[None] * len(parameters) for _ in ws]
+    found: list[ParameterGradients] = []
+    try:
+        for i, w in enumerate(ws):
+            grads = torch.autograd.grad(y, parameters, w, retain_graph=i + 1 < len(ws), allow_unused=True)
+            found.append([_dense(g) for g in grads])
+    except RuntimeError as failure:
+        if "torch.utils.checkpoint" not in str(failure):
+            raise
+    else:
+        return y.detach(), found
+    # Reentrant checkpoints give gradients to `backward` alone. What the failed pass used is gone, so forward once more.
+    y = forward()
+    return y.detach(), [_accumulated(network, y, parameters, w) for w in ws]
+
+
+def _accumulated(
+    network: nn.Module, y: Tensor, parameters: Sequence[nn.Parameter], weights: Tensor
+) -> ParameterGradients:
+    """Gradients as `backward` leaves them in `.grad`, which is as before afterwards."""
+    everything = list(network.parameters())
+    if any(getattr(p, "_post_accumulate_grad_hooks", None) for p in everything):
+        raise InputError(
+            "a network whose backward pass takes no further steps",
+            "reentrant checkpoints together with hooks that run after gradients are accumulated",
+            "pass use_reentrant=False to torch.utils.checkpoint.checkpoint, or remove the hooks",
+            "network",
+        )
+    before = [p.grad for p in everything]
+    try:
+        for p in everything:
+            p.grad = None
+        y.backward(weights, retain_graph=True)
+        return [_dense(p.grad) for p in parameters]
+    finally:
+        for p, grad in zip(everything, before, strict=True):
+            p.grad = grad
+
+
+def _dense(grad: Tensor | None) -> Tensor | None:
+    return grad if grad is None or grad.layout is torch.strided else grad.to_dense()

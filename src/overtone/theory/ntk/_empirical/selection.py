@@ -1,0 +1,259 @@
+"""Choose how the gradients of each parameter are taken, by what a few samples show."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from overtone.errors import InputError
+from overtone.theory.ntk._empirical.features import GradientFeatures
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.layer_rules import LayerRule, rule_for
+from overtone.theory.ntk._empirical.passes import (
+    NETWORK_ERRORS,
+    check_independent,
+    flat,
+    network_outputs,
+    single_sample_outputs,
+    sqrt_eps_tolerance,
+    vector_jacobian_product,
+)
+from overtone.theory.ntk._empirical.recurrent import unrolled_layers
+from overtone.theory.ntk._empirical.sources import (
+    ExcludedMethods,
+    GradientSource,
+    LayerwiseSource,
+    PerSampleSource,
+    VectorisedSource,
+    ZeroSource,
+)
+from overtone.theory.ntk._empirical.weight_sharing import FeatureBudget
+
+SHARE = 3
+"""Workspaces that the gradients of all samples together may take, of the eight that make up the budget."""
+
+
+def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that require gradients, by name, shared ones once.
+
+    Raises:
+        InputError: If there are none.
+    """
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if not trained:
+        raise InputError(
+            "a network with parameters that require gradients",
+            "none",
+            "call requires_grad_(True) on the parameters that are trained",
+            "network",
+        )
+    return trained
+
+
+def probe_samples(x: Tensor) -> Tensor:
+    """The first, the middle and the last sample, or as many as there are."""
+    index = sorted({0, len(x) // 2, len(x) - 1})
+    return x[index]
+
+
+def select_sources(
+    network: nn.Module, x: Tensor, workspace: int, excluded: ExcludedMethods | None = None
+) -> list[GradientSource]:
+    """The sources whose kernels add up to the network's kernel, as far as three of the samples can tell.
+
+    A layer goes by its rule if the rule's inner products agree with plain backward passes, one sample at a
+    time, on three of the samples. All other parameters get explicit gradients: vectorised if `torch.func` can follow
+    the network and agrees too, one sample after the other if not. Parameters without a gradient on any of the three
+    are taken to have none. `checked.Gradients` holds all this against all samples.
+
+    Args:
+        network: The network, in evaluation mode.
+        x: (N, ...) samples.
+        workspace: Numbers that one product may hold at once.
+        excluded: What other samples have ruled out.
+
+    Returns:
+        Sources that share out the trained parameters.
+
+    Raises:
+        InputError: If nothing is trained, if the network gives different outputs for the same samples, or if
+            a sample's output depends on the others.
+    """
+    excluded = excluded or ExcludedMethods()
+    probe = probe_samples(x)
+    trained = trained_parameters(network)
+    first = _outputs(network, probe)
+    cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
+    truth = _Truth(network, trained, probe, cotangent)
+    check_independent(truth.outputs, first)
+    idle = [name for name in _idle(truth, trained) if name not in excluded.idle]
+    active = {name: p for name, p in trained.items() if name not in idle}
+    sources: list[GradientSource] = [ZeroSource(network, idle, first)] if idle else []
+    rest = list(active)
+    if not excluded.batches:
+        by_layer = _layers(network, active, probe, cotangent, truth, workspace, len(x), excluded)
+        if by_layer is not None:
+            sources.append(by_layer)
+            rest = [name for name in rest if name not in by_layer.parameters]
+    if rest:
+        sources.append(_explicit(network, rest, probe, cotangent, truth, excluded))
+    return sources
+
+
+def _idle(truth: _Truth, trained: Iterable[str]) -> list[str]:
+    """The parameters of modules none of whose parameters has a gradient."""
+    owners: dict[str, list[str]] = {}
+    for name in trained:
+        owners.setdefault(name.rpartition(".")[0], []).append(name)
+    return [name for names in owners.values() if all(map(truth.idle, names)) for name in names]
+
+
+def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
+    together, again = network_outputs(network, probe).detach(), network_outputs(network, probe).detach()
+    if not torch.equal(together.nan_to_num(), again.nan_to_num()):
+        raise InputError(
+            "a network that gives the same outputs for the same samples in evaluation mode",
+            "two different outputs",
+            "turn its random parts off",
+            "network",
+        )
+    return together
+
+
+class _Truth:
+    """Gradients of sum_c v_c f_c by plain backward passes, one sample at a time.
+
+    Attributes:
+        outputs: (n, C) outputs f of each sample alone.
+        grams: Inner products (n, n) of the gradients, by parameter.
+    """
+
+    def __init__(
+        self, network: nn.Module, trained: dict[str, nn.Parameter], probe: Tensor, cotangent: Tensor
+    ) -> None:
+        rows, taken, parameters = [], [], list(trained.values())
+        for sample in probe:
+            call = functools.partial(single_sample_outputs, network, sample[None], len(cotangent))
+            y, grads = vector_jacobian_product(network, call, parameters, cotangent[None])
+            rows.append(y)
+            taken.append(flat(parameters, grads))
+        self.outputs = torch.cat(rows)
+        self.grams = {name: _gram(each) for name, each in zip(trained, zip(*taken, strict=True), strict=True)}
+
+    def idle(self, name: str) -> bool:
+        """Whether no sample has a gradient for a parameter."""
+        return not bool(self.grams[name].diagonal().any())
+
+    def agrees(self, features: GradientFeatures, names: list[str]) -> bool:
+        """Whether the features' inner products are those of the parameters `names`, to half the digits."""
+        exact = torch.stack([self.grams[name] for name in names]).sum(0)
+        found = torch.zeros_like(exact)
+        features.add(found, features, OutputLayout.SUM)
+        norms = exact.diagonal().clamp_min(0).sqrt()
+        tolerance = sqrt_eps_tolerance(exact.dtype)
+        close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
+        return bool(close.all())
+
+
+def _gram(rows: tuple[Tensor, ...]) -> Tensor:
+    """Inner products of a few vectors, which are not copied side by side."""
+    gram = rows[0].new_empty(len(rows), len(rows))
+    for i, one in enumerate(rows):
+        for j, two in enumerate(rows[: i + 1]):
+            gram[i, j] = gram[j, i] = one @ two
+    return gram
+
+
+class _Weighted(nn.Module):
+    def __init__(self, network: nn.Module, cotangent: Tensor) -> None:
+        super().__init__()
+        self.network, self.cotangent = network, cotangent
+
+    def forward(self, x: Tensor) -> Tensor:
+        return network_outputs(self.network, x) @ self.cotangent
+
+
+def _layers(
+    network: nn.Module,
+    trained: dict[str, nn.Parameter],
+    probe: Tensor,
+    cotangent: Tensor,
+    truth: _Truth,
+    workspace: int,
+    samples: int,
+    excluded: ExcludedMethods,
+) -> LayerwiseSource | None:
+    def follow(stand_ins: Mapping[str, nn.Module], last: bool) -> LayerwiseSource | None:
+        rules = _rules(network, trained, stand_ins, excluded)
+        if not rules:
+            return None
+        room = FeatureBudget(workspace, samples, SHARE * workspace // (samples * len(rules)))
+        trial = LayerwiseSource(network, [], rules, room, stand_ins, last)
+        parts = zip(rules, trial.take(probe, cotangent).parts, strict=True)
+        good = {
+            module: list(part.names.values())
+            for module, part in parts
+            if part.features is not None and truth.agrees(part.features, list(part.names.values()))
+        }
+        names = list(itertools.chain(*good.values()))
+        return (
+            LayerwiseSource(network, names, {m: rules[m] for m in good}, room, stand_ins, last)
+            if good
+            else None
+        )
+
+    stand_ins = {} if excluded.stand_ins else unrolled_layers(network)
+    replacements: list[Mapping[str, nn.Module]] = [stand_ins, {}] if stand_ins else [{}]
+    for attempt in itertools.product(replacements, (True, False) if _pictures(network, probe) else (False,)):
+        with contextlib.suppress(*NETWORK_ERRORS):
+            return follow(*attempt)
+    return None
+
+
+def _pictures(network: nn.Module, x: Tensor) -> bool:
+    """Whether a CPU's convolutions and poolings are faster with the channels of the samples last in memory."""
+    convolved = any(isinstance(module, nn.Conv2d) for module in network.modules())
+    return convolved and x.ndim == 4 and x.device.type == "cpu"
+
+
+def _rules(
+    network: nn.Module,
+    trained: dict[str, nn.Parameter],
+    stand_ins: Mapping[str, nn.Module],
+    excluded: ExcludedMethods,
+) -> dict[nn.Module, LayerRule]:
+    """The rule of each layer that may go by layer."""
+    owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
+    name_of = {id(p): name for name, p in trained.items()}
+    rules: dict[nn.Module, LayerRule] = {}
+    for module in (each for root in (network, *stand_ins.values()) for each in root.modules()):
+        own = [p for p in module.parameters(recurse=False) if p.requires_grad]
+        names = {name_of.get(id(p)) for p in own}
+        sole = own and None not in names and all(owners[id(p)] == 1 for p in own)
+        if sole and not names & excluded.layers and (rule := rule_for(module)) is not None:
+            rules[module] = rule
+    return rules
+
+
+def _explicit(
+    network: nn.Module,
+    names: list[str],
+    probe: Tensor,
+    cotangent: Tensor,
+    truth: _Truth,
+    excluded: ExcludedMethods,
+) -> PerSampleSource | VectorisedSource:
+    if excluded.batches:
+        return PerSampleSource(network, names)
+    weighted = _Weighted(network, cotangent)
+    try:
+        (trial,) = VectorisedSource(weighted, [f"network.{name}" for name in names]).take(probe).features
+    except NETWORK_ERRORS:
+        return PerSampleSource(network, names)
+    return VectorisedSource(network, names) if truth.agrees(trial, names) else PerSampleSource(network, names)

@@ -1,0 +1,421 @@
+"""Where the per-sample gradients of a group of parameters come from."""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from overtone.theory.ntk._empirical.features import ExplicitGradients, GradientFeatures
+from overtone.theory.ntk._empirical.layer_rules import GradientAccumulator, LayerRule
+from overtone.theory.ntk._empirical.passes import (
+    flat,
+    network_outputs,
+    real,
+    rows,
+    single_sample_outputs,
+    wide,
+)
+from overtone.theory.ntk._empirical.recurrent import replaced_modules
+from overtone.theory.ntk._empirical.weight_sharing import FeatureBudget
+
+
+class LayerRecorder:
+    """While entered, keeps (input, result) of every call of `layers`.
+
+    Args:
+        layers: The layers to watch.
+        copies: Whether the network goes on with a copy of each result, so that a later in-place operation does
+            not change what was kept.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], *, copies: bool) -> None:
+        self.calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in layers}
+        self._copies = copies
+        self._versions: list[tuple[Tensor, int]] = []
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    def _keep(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+        given = args[0] if args else next(iter(kwargs.values()))
+        self.calls[layer].append((given.detach(), result))
+        self._versions += [(each, each._version) for each in (given, result)]
+        return result.clone() if self._copies else None
+
+    @property
+    def results(self) -> list[Tensor]:
+        """The results of all calls, layer by layer."""
+        return [result for calls in self.calls.values() for _, result in calls]
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether an in-place operation has changed an input or a result since it was kept."""
+        return any(each._version != version for each, version in self._versions)
+
+    def __enter__(self) -> LayerRecorder:
+        for layer in self.calls:
+            self._handles.append(layer.register_forward_hook(self._keep, with_kwargs=True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+
+@dataclass(frozen=True)
+class ExcludedMethods:
+    """Ways of taking gradients that some samples have ruled out.
+
+    Attributes:
+        idle: Names of parameters that some samples do have a gradient for.
+        layers: Names of parameters whose layer's rule does not cover what the layer does for some samples.
+        stand_ins: Whether modules must not be replaced by others.
+        batches: Whether gradients of several samples at once are not to be had, or are not those of each alone.
+    """
+
+    idle: frozenset[str] = frozenset()
+    layers: frozenset[str] = frozenset()
+    stand_ins: bool = False
+    batches: bool = False
+
+    def __or__(self, other: ExcludedMethods) -> ExcludedMethods:
+        """What either rules out."""
+        return ExcludedMethods(
+            self.idle | other.idle,
+            self.layers | other.layers,
+            self.stand_ins or other.stand_ins,
+            self.batches or other.batches,
+        )
+
+
+class ExcludedMethodError(Exception):
+    """Some samples rule out the way in which gradients are being taken."""
+
+    def __init__(self, excluded: ExcludedMethods) -> None:
+        super().__init__(excluded)
+        self.excluded = excluded
+
+
+class JacobianMethod(enum.IntEnum):
+    """How gradients were taken, from the fastest to the slowest.
+
+    Attributes:
+        LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear
+            layers. Parameters that no sample has a gradient for count here too.
+        VECTORISED: Explicit gradients by `torch.func`, many samples at once.
+        SAMPLES: Explicit gradients, one backward pass a sample. Every network can go this way.
+    """
+
+    LAYERS = 1
+    VECTORISED = 2
+    SAMPLES = 3
+
+    @property
+    def how(self) -> str:
+        """The route in words."""
+        return {
+            JacobianMethod.LAYERS: "by layer",
+            JacobianMethod.VECTORISED: "by torch.func, many samples at once",
+            JacobianMethod.SAMPLES: "one sample after the other",
+        }[self]
+
+
+NamedGradients = Mapping[str, Tensor]
+"""Gradients by the full names of their parameters."""
+
+
+@dataclass(frozen=True)
+class GradientPart:
+    """The gradients of one layer's parameters, or of all that take one route.
+
+    Attributes:
+        names: The parameters' full names, by their names in the layer.
+        features: The gradients; None where the layer did not see one row per sample.
+        arranged: From gradients in the parameters' shapes to vectors that, one after the other, are a pulled
+            gradient of the features.
+    """
+
+    names: Mapping[str, str]
+    features: GradientFeatures | None
+    arranged: Callable[[NamedGradients], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class SourceGradients:
+    """What a source took for some samples.
+
+    Attributes:
+        outputs: (N, C) the network's outputs, or None if it was not called.
+        parts: Their gradients, whose inner products add up; the same parts in the same order for all samples.
+    """
+
+    outputs: Tensor | None
+    parts: list[GradientPart]
+
+    @property
+    def features(self) -> list[GradientFeatures]:
+        """Of the parts that have any."""
+        return [part.features for part in self.parts if part.features is not None]
+
+
+class GradientSource(ABC):
+    """Per-sample gradients with respect to one group of parameters.
+
+    Args:
+        network: The network, already in evaluation mode.
+        parameters: Names of the parameters in this group.
+    """
+
+    route: JacobianMethod
+
+    def __init__(self, network: nn.Module, parameters: Sequence[str]) -> None:
+        self.network = network
+        self.parameters = tuple(parameters)
+
+    @abstractmethod
+    def take(self, x: Tensor) -> SourceGradients:
+        """The gradients for the samples `x`."""
+
+    @property
+    @abstractmethod
+    def excluded(self) -> ExcludedMethods | None:
+        """What is ruled out if this source turns out to be wrong as a whole; None if it cannot be."""
+
+    def alike(self, x: Tensor, channels: int) -> list[GradientFeatures]:  # noqa: ARG002
+        """Features of the form and size of those for the samples `x`; their values need not be right."""
+        return self.take(x).features
+
+    def abreast(self, channels: int) -> int:
+        """How many of the outputs go back through the network at once."""
+        return channels
+
+    def _explicit(self, values: Tensor) -> GradientPart:
+        named = dict(self.network.named_parameters())
+        chosen = [named[name] for name in self.parameters]
+
+        def arranged(grads: NamedGradients) -> list[Tensor]:
+            return flat(chosen, [grads[name] for name in self.parameters])
+
+        return GradientPart({name: name for name in self.parameters}, ExplicitGradients(values), arranged)
+
+
+@final
+class ZeroSource(GradientSource):
+    """Nothing, for parameters that the samples have no gradient for.
+
+    Args:
+        network: The network.
+        parameters: Their names.
+        like: (n, C) outputs of a few samples.
+    """
+
+    route = JacobianMethod.LAYERS
+
+    def __init__(self, network: nn.Module, parameters: Sequence[str], like: Tensor) -> None:
+        super().__init__(network, parameters)
+        self._like = wide(like)
+
+    def take(self, x: Tensor) -> SourceGradients:
+        """One part without columns."""
+        values = self._like.new_zeros(self._like.shape[1], len(x), 0)
+        return SourceGradients(
+            None,
+            [GradientPart({name: name for name in self.parameters}, ExplicitGradients(values), lambda _: [])],
+        )
+
+    @property
+    def excluded(self) -> ExcludedMethods:
+        """These parameters are not idle."""
+        return ExcludedMethods(idle=frozenset(self.parameters))
+
+
+@final
+class LayerwiseSource(GradientSource):
+    """Gradients by layer, from recorded inputs and output gradients.
+
+    Args:
+        network: The network.
+        parameters: Names of the parameters in this group.
+        rules: The rule of every layer that owns them.
+        room: What each layer's features may take.
+        stand_ins: Modules that take the place of others, by name.
+        last: Whether pictures (N, C, H, W) are handed to the network with their channels last in memory.
+    """
+
+    route = JacobianMethod.LAYERS
+
+    def __init__(
+        self,
+        network: nn.Module,
+        parameters: Sequence[str],
+        rules: Mapping[nn.Module, LayerRule],
+        room: FeatureBudget,
+        stand_ins: Mapping[str, nn.Module],
+        last: bool,
+    ) -> None:
+        super().__init__(network, parameters)
+        self.rules, self.room, self.stand_ins = rules, room, stand_ins
+        self.last = last
+        self._copies = False
+        self._names = {id(p): name for name, p in network.named_parameters()}
+
+    def take(self, x: Tensor, cotangent: Tensor | None = None) -> SourceGradients:
+        """One part a layer.
+
+        Args:
+            x: (N, ...) samples.
+            cotangent: (C,) weights that combine the outputs into one, or None to keep them apart.
+        """
+        y, recorder = self._forward(x)
+        columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
+        gathering = self._gathering(recorder, len(x), len(columns))
+        for i, column in enumerate(columns):
+            _hand_out(recorder, gathering, _back(column, recorder.results, i + 1 < len(columns)))
+        made = {layer: None if each is None else each.features() for layer, each in gathering.items()}
+        return SourceGradients(y.detach(), [self._part(layer, features) for layer, features in made.items()])
+
+    @property
+    def excluded(self) -> ExcludedMethods:
+        """The modules in the place of others first, if there are any; else all rules."""
+        if self.stand_ins:
+            return ExcludedMethods(stand_ins=True)
+        return ExcludedMethods(layers=frozenset(self.parameters))
+
+    def alike(self, x: Tensor, channels: int) -> list[GradientFeatures]:
+        """Features for gradients of zero, which take no backward pass."""
+        _, recorder = self._forward(x)
+        gathering = self._gathering(recorder, len(x), channels)
+        for _ in range(channels):
+            _hand_out(
+                recorder, gathering, [each.new_zeros(()).expand(each.shape) for each in recorder.results]
+            )
+        return [each.features() for each in gathering.values() if each is not None]
+
+    def abreast(self, channels: int) -> int:  # noqa: ARG002
+        """One."""
+        return 1
+
+    def names(self, layer: nn.Module) -> dict[str, str]:
+        """Full names of a layer's trained parameters, by their names in it."""
+        own = layer.named_parameters(recurse=False)
+        return {name: self._names[id(p)] for name, p in own if p.requires_grad}
+
+    def _part(self, layer: nn.Module, features: GradientFeatures | None) -> GradientPart:
+        names, rule = self.names(layer), self.rules[layer]
+
+        def arranged(grads: NamedGradients) -> list[Tensor]:
+            return [wide(rule.arranged({name: grads[full] for name, full in names.items()}))]
+
+        return GradientPart(names, features, arranged)
+
+    def _gathering(
+        self, recorder: LayerRecorder, samples: int, channels: int
+    ) -> dict[nn.Module, GradientAccumulator | None]:
+        """What takes the gradients of each layer; None where it was not called with one row per sample."""
+        found: dict[nn.Module, GradientAccumulator | None] = {}
+        for layer, calls in recorder.calls.items():
+            inputs = [wide(given) if given.is_floating_point() else given for given, _ in calls]
+            results = [result for _, result in calls]
+            alright = all(each.ndim > 0 and len(each) == samples for each in (*inputs, *results))
+            usable = bool(calls) and alright
+            found[layer] = self.rules[layer].gather(inputs, results, channels, self.room) if usable else None
+        return found
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, LayerRecorder]:
+        """Outputs and what the layers saw; with copies only if something is overwritten in place."""
+        if self.last:
+            x = x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
+        recorder = LayerRecorder(list(self.rules), copies=self._copies)
+        with replaced_modules(self.network, self.stand_ins), recorder:
+            y = network_outputs(self.network, x)
+        if self._copies or not recorder.overwritten:
+            return y, recorder
+        self._copies = True
+        return self._forward(x)
+
+
+def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
+    """The gradient at each result; None where there is none."""
+    live = [result for result in results if result.requires_grad]
+    if not live or not column.requires_grad:
+        return [None] * len(results)
+    found = iter(torch.autograd.grad(column, live, retain_graph=keep, allow_unused=True))
+    return [next(found) if result.requires_grad else None for result in results]
+
+
+def _hand_out(
+    recorder: LayerRecorder,
+    gathering: Mapping[nn.Module, GradientAccumulator | None],
+    grads: Sequence[Tensor | None],
+) -> None:
+    """Give each layer the gradients at its results; zeros where there are none."""
+    pairs = iter(zip(recorder.results, grads, strict=True))
+    for layer, calls in recorder.calls.items():
+        mine = [
+            torch.zeros_like(result) if g is None else g for _, (result, g) in zip(calls, pairs, strict=False)
+        ]
+        if (each := gathering[layer]) is not None:
+            each.take([wide(g) for g in mine])
+
+
+@final
+class VectorisedSource(GradientSource):
+    """Explicit gradients by `torch.func`, all samples of a chunk at once."""
+
+    route = JacobianMethod.VECTORISED
+
+    def take(self, x: Tensor) -> SourceGradients:
+        """One part: (C, N, P)."""
+        fixed = {name: p.detach() for name, p in self.network.named_parameters()}
+        chosen = {name: fixed.pop(name) for name in self.parameters}
+
+        def outputs(parameters: dict[str, Tensor], sample: Tensor) -> tuple[Tensor, Tensor]:
+            y = functional_call(self.network, fixed | parameters, (sample[None],)).reshape(-1)
+            return y, y
+
+        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            jacobian, y = vmap(jacrev(outputs, has_aux=True), in_dims=(None, 0))(chosen, x)
+        parts = [real(jacobian[name]).flatten(2) for name in self.parameters]
+        return SourceGradients(y.detach(), [self._explicit(wide(torch.cat(parts, -1)).transpose(0, 1))])
+
+    @property
+    def excluded(self) -> ExcludedMethods:
+        """Many samples at once."""
+        return ExcludedMethods(batches=True)
+
+
+@final
+class PerSampleSource(GradientSource):
+    """Explicit gradients, one sample and one output after the other: what all others are measured by."""
+
+    route = JacobianMethod.SAMPLES
+
+    def take(self, x: Tensor) -> SourceGradients:
+        """One part: (C, N, P)."""
+        named = dict(self.network.named_parameters())
+        chosen = [named[name] for name in self.parameters]
+        seen, made = [], []
+        for sample in x:
+            y, grads = rows(
+                self.network, lambda s=sample: single_sample_outputs(self.network, s[None]), chosen
+            )  # type: ignore[misc]
+            seen.append(y)
+            made.append(torch.stack([torch.cat(flat(chosen, each)) for each in grads]))
+        return SourceGradients(torch.cat(seen), [self._explicit(torch.stack(made).transpose(0, 1))])
+
+    @property
+    def excluded(self) -> None:
+        """Nothing."""
+        return None

@@ -1,0 +1,301 @@
+"""Per-sample gradients of all trained parameters, every sample's checked against plain backward passes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, final
+
+import torch
+from torch import Tensor, nn
+
+from overtone._utils import seeding as rng
+from overtone.theory.ntk._empirical.features import GradientFeatures
+from overtone.theory.ntk._empirical.passes import (
+    NETWORK_ERRORS,
+    check_independent,
+    network_outputs,
+    real,
+    single_sample_outputs,
+    vector_jacobian_product,
+    wide,
+)
+from overtone.theory.ntk._empirical.selection import select_sources, trained_parameters
+from overtone.theory.ntk._empirical.sources import (
+    ExcludedMethodError,
+    ExcludedMethods,
+    GradientPart,
+    GradientSource,
+    LayerwiseSource,
+    PerSampleSource,
+    SourceGradients,
+    ZeroSource,
+)
+from overtone.theory.ntk._empirical.weight_sharing import SharedWeightGradients
+
+FEW = 32
+"""Samples up to which each is a group of its own, so that nothing is left to chance."""
+
+LEAST = 4
+"""Groups of more samples at least: two samples that affect each other are seldom in the same one."""
+
+GROUP = 256
+"""Samples of a group at most: few enough that one wrong sample stands out from rounding."""
+
+FEW_DIGITS = 8
+"""The same of outputs in half precision."""
+
+ALONE = 8
+"""Of more than `FEW` samples, those whose outputs are also compared with what each gives alone."""
+
+ROUNDING = 64
+"""Units in the last place of all gradients together, below which a parameter's gradient is not told from zero."""
+
+
+def groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
+    """Groups of some samples of many; small ones where there are few digits.
+
+    Args:
+        samples: How many are grouped.
+        dtype: Precision of the outputs.
+        total: How many samples there are altogether.
+    """
+    most = 1 if total <= FEW else min(GROUP, -(-total // LEAST))
+    count = -(-samples // (most if torch.finfo(dtype).bits >= 32 else min(most, FEW_DIGITS)))
+    if samples > 1:
+        count = max(count, 2)
+    bounds = [samples * i // count for i in range(count + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
+
+
+def lonely(samples: int, total: int) -> list[int]:
+    """Samples to be called alone, spread over some samples of many; none where every group is a single one."""
+    count = min(samples, -(-ALONE * samples // total)) if total > FEW else 0
+    return [samples * (2 * i + 1) // (2 * count) for i in range(count)]
+
+
+def weights(samples: int, like: Tensor, draws: torch.Generator) -> Tensor:
+    """(n, C) numbers of random size and sign, none of them small, so that no sample is overlooked.
+
+    Args:
+        samples: n.
+        like: (N, C) outputs.
+        draws: Where they come from.
+    """
+    sizes, signs = torch.rand(2, samples, like.shape[1], generator=draws, device="cpu")
+    return ((0.5 + sizes) * torch.where(signs < 0.5, -1.0, 1.0)).to(like)
+
+
+def close(dtype: torch.dtype) -> float:
+    """The relative distance of two sums that counts as rounding.
+
+    Half the digits, which leaves room for single samples that fall to the other side of a kink; of half precision,
+    which has too few for that, 16 units in the last place.
+    """
+    eps = float(torch.finfo(dtype).eps)
+    return 4 * eps**0.5 if torch.finfo(dtype).bits >= 32 else 16 * eps
+
+
+def floor(dtype: torch.dtype) -> float:
+    """The same for gradients that vanish beside others, relative to all of them together."""
+    return ROUNDING * float(torch.finfo(dtype).eps)
+
+
+T = TypeVar("T")
+
+
+@final
+class VerifiedGradients:
+    """The gradients of a network's parameters, taken in the fastest way that is right for every sample.
+
+    Three samples choose the way (`plan.choose`). Then, for all samples that are taken, the sum of the per-sample
+    gradients with random weights, one for each sample and output, is compared with the backward pass of the outputs'
+    sum with these weights. That pass sees the samples in groups of another order and size than the gradients were
+    taken in, so that it also tells whether outputs depend on the company of other samples. A layer that does not
+    agree, wherever in the samples that is, goes another way from then on, and all samples are taken anew.
+
+    Args:
+        network: The network, in evaluation mode for as long as gradients are taken.
+        x: (N, ...) samples.
+        workspace: Numbers that one product may hold at once.
+
+    Raises:
+        InputError: As `plan.choose`.
+    """
+
+    def __init__(self, network: nn.Module, x: Tensor, workspace: int) -> None:
+        self.network, self._x, self._workspace = network, x, workspace
+        self._trained = trained_parameters(network)
+        self._draws = torch.Generator("cpu").manual_seed(rng.derive(0, "tangent kernel", "check"))
+        self.excluded = ExcludedMethods()
+        self.sources: list[GradientSource] = select_sources(network, x, workspace)
+        self._checked: set[tuple[int, int, int]] = set()
+        self._kinds: list[object] = []
+
+    def settle(self, attempt: Callable[[], T]) -> T:
+        """The result of `attempt`, begun anew whenever it meets samples that rule out the present sources.
+
+        Args:
+            attempt: Calls `take` and uses `sources`.
+
+        Raises:
+            InputError: If a sample's output depends on the others.
+        """
+        while True:
+            try:
+                return attempt()
+            except ExcludedMethodError as found:
+                before, self.excluded = self.excluded, self.excluded | found.excluded
+                if self.excluded == before:
+                    self.excluded = before | ExcludedMethods(batches=True)
+                self.sources = select_sources(self.network, self._x, self._workspace, self.excluded)
+                self._checked.clear()
+                self._kinds.clear()
+
+    def take(self, x: Tensor, rows: slice) -> list[GradientPart]:
+        """The gradients of some of the samples; the same parts in the same order for all.
+
+        Args:
+            x: (N, ...) samples, the same tensor for all of its rows.
+            rows: Which of them.
+
+        Raises:
+            RevisionError: If these samples rule out the present sources; `settle` takes it.
+            InputError: If a sample's output depends on the others.
+        """
+        some = x[rows]
+        taken = [self._from(source, some) for source in self.sources]
+        key = (id(x), rows.start, rows.stop)
+        if key not in self._checked:
+            self._check(some, taken, len(x))
+            self._checked.add(key)
+        parts = [part for each in taken for part in each.parts]
+        self._check_kinds(parts)
+        return parts
+
+    def _from(self, source: GradientSource, some: Tensor) -> SourceGradients:
+        try:
+            return source.take(some)
+        except NETWORK_ERRORS as failure:
+            if source.excluded is None:
+                raise
+            raise ExcludedMethodError(source.excluded) from failure
+
+    def _check_kinds(self, parts: Sequence[GradientPart]) -> None:
+        """Features of one layer can be multiplied only if they are of one kind."""
+        kinds = [_kind(part.features) for part in parts]
+        self._kinds = self._kinds or list(kinds)
+        odd = [part for part, one, two in zip(parts, kinds, self._kinds, strict=True) if one != two]
+        if odd:
+            raise ExcludedMethodError(_without(odd))
+
+    def _check(self, x: Tensor, taken: Sequence[SourceGradients], total: int) -> None:
+        """Compare the gradients of all parts with backward passes over groups of the samples."""
+        absent = [part for each in taken for part in each.parts if part.features is None]
+        if absent:
+            raise ExcludedMethodError(_without(absent))
+        known = [each.outputs for each in taken if each.outputs is not None]
+        last = any(isinstance(source, LayerwiseSource) and source.last for source in self.sources)
+        outputs = known[-1] if known else network_outputs(self.network, x).detach()
+        for i in lonely(len(x), total):
+            y = single_sample_outputs(self.network, x[i : i + 1], outputs.shape[1]).detach()
+            self._check_outputs(taken, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y)
+        for rows in groups(len(x), outputs.dtype, total):
+            order = torch.randperm(rows.stop - rows.start, generator=self._draws, device="cpu").to(x.device)
+            given = weights(len(order), outputs, self._draws)
+            try:
+                some = x[rows][order]
+                if last:
+                    some = some.contiguous(memory_format=torch.channels_last)
+                y, grads = vector_jacobian_product(
+                    self.network,
+                    lambda some=some: network_outputs(self.network, some),  # type: ignore[misc]
+                    list(self._trained.values()),
+                    given[order],
+                )
+            except NETWORK_ERRORS as failure:
+                if all(isinstance(source, PerSampleSource | ZeroSource) for source in self.sources):
+                    return
+                raise ExcludedMethodError(ExcludedMethods(batches=True)) from failure
+            self._check_outputs(taken, rows, order, y)
+            self._check_gradients(taken, rows, given, dict(zip(self._trained, grads, strict=True)))
+
+    def _check_outputs(self, taken: Sequence[SourceGradients], rows: slice, order: Tensor, y: Tensor) -> None:
+        for source, each in zip(self.sources, taken, strict=True):
+            if each.outputs is None:
+                continue
+            try:
+                check_independent(y, each.outputs[rows][order], each.outputs)
+            except NETWORK_ERRORS:
+                # Modules in the place of others, or `torch.func`, may be what differs: the network itself is asked.
+                if not isinstance(source, PerSampleSource) and not (
+                    isinstance(source, LayerwiseSource) and not source.stand_ins
+                ):
+                    assert source.excluded is not None
+                    raise ExcludedMethodError(source.excluded) from None
+                raise
+
+    def _check_gradients(
+        self, taken: Sequence[SourceGradients], rows: slice, given: Tensor, grads: Mapping[str, Tensor | None]
+    ) -> None:
+        filled = {
+            name: torch.zeros_like(self._trained[name]) if g is None else g for name, g in grads.items()
+        }
+        norms = {name: float(wide(real(g)).norm()) for name, g in filled.items()}
+        least = floor(given.dtype) * math.hypot(*norms.values())
+        wrong = ExcludedMethods()
+        for source, each in zip(self.sources, taken, strict=True):
+            if isinstance(source, ZeroSource):
+                wrong |= ExcludedMethods(
+                    idle=frozenset(n for n in source.parameters if norms[n] and not norms[n] <= least)
+                )
+            elif not isinstance(source, PerSampleSource):
+                odd = [
+                    part
+                    for part in each.parts
+                    if not _agrees(part, rows, given, filled, norms, least, self._draws)
+                ]
+                if odd:
+                    wrong |= (
+                        _without(odd)
+                        if isinstance(source, LayerwiseSource)
+                        else source.excluded or ExcludedMethods()
+                    )
+        if wrong != ExcludedMethods():
+            raise ExcludedMethodError(wrong)
+
+
+def _without(parts: Sequence[GradientPart]) -> ExcludedMethods:
+    return ExcludedMethods(layers=frozenset(itertools.chain(*(part.names.values() for part in parts))))
+
+
+def _kind(features: GradientFeatures | None) -> object:
+    return type(features.way) if isinstance(features, SharedWeightGradients) else type(features)
+
+
+def _agrees(
+    part: GradientPart,
+    rows: slice,
+    given: Tensor,
+    grads: Mapping[str, Tensor],
+    norms: Mapping[str, float],
+    least: float,
+    draws: torch.Generator,
+) -> bool:
+    """Whether a part's gradients, summed with the given weights (n, C), are those of the backward pass.
+
+    Where both are not finite there is nothing to compare.
+    """
+    assert part.features is not None
+    features, exact = part.features.rows(rows), part.arranged(grads)
+    mine = given.mT.to(features.like)
+    sizes = [norms[name] for name in part.names.values()]
+    if len(exact) == 1:
+        apart, sizes = [features.apart(mine, exact[0], draws)], [math.hypot(*sizes)]
+    else:
+        blocks = features.pull(mine).reshape(-1).split([len(each) for each in exact])
+        apart = [float((one - two).norm()) for one, two in zip(blocks, exact, strict=True)]
+    if all(one <= max(close(given.dtype) * size, least) for one, size in zip(apart, sizes, strict=True)):
+        return True
+    return not all(map(math.isfinite, sizes)) and not bool(features.pull(mine).isfinite().all())

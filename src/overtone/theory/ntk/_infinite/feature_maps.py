@@ -1,0 +1,112 @@
+"""What the first dense layer sees: coordinates, or their Fourier features."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+
+
+class FeatureMap(ABC):
+    """A fixed map gamma from samples to features, known by its inner products."""
+
+    @abstractmethod
+    def product(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """gamma(x).gamma(x') / D for D features: (N, d), (M, d) float64 to (N, M)."""
+
+    @abstractmethod
+    def square(self, x: Tensor) -> Tensor:
+        """|gamma(x)|^2 / D: (N, d) float64 to (N,)."""
+
+
+@final
+class CoordinateMap(FeatureMap):
+    """The samples themselves, gamma(x) = x."""
+
+    def product(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """x.x' / d."""
+        return x1 @ x2.mT / x1.shape[1]
+
+    def square(self, x: Tensor) -> Tensor:
+        """|x|^2 / d."""
+        return x.square().mean(1)
+
+
+@final
+class FourierMap(FeatureMap):
+    """gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies; D = 2 m features.
+
+    The product is sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m): it depends on x - x' alone, and so do all
+    kernels after it (Tancik et al. 2020, arXiv 2006.10739, section 4).
+
+    Args:
+        frequencies: (m, d) B, in cycles per unit of the coordinate.
+        amplitudes: (m,) a, or None for ones.
+
+    Raises:
+        InputError: If the shapes do not fit together.
+    """
+
+    def __init__(self, frequencies: Tensor, amplitudes: Tensor | None = None) -> None:
+        if frequencies.ndim != 2:
+            raise InputError(
+                "(m, d) frequencies", f"shape {tuple(frequencies.shape)}", "pass the matrix B", "frequencies"
+            )
+        self.frequencies = frequencies.detach().double()
+        ones = torch.ones(len(frequencies), device=frequencies.device)
+        self.amplitudes = (ones if amplitudes is None else amplitudes.detach()).double()
+        if self.amplitudes.shape != self.frequencies.shape[:1]:
+            raise InputError(
+                f"{len(frequencies)} amplitudes",
+                f"shape {tuple(self.amplitudes.shape)}",
+                "pass one per frequency",
+                "amplitudes",
+            )
+
+    def _features(self, x: Tensor) -> Tensor:
+        if x.shape[1] != self.frequencies.shape[1]:
+            raise InputError(
+                f"samples of {self.frequencies.shape[1]} coordinates",
+                f"{x.shape[1]}",
+                "pass (N, d) samples",
+                "x",
+            )
+        phase = 2 * math.pi * torch.remainder(x @ self.frequencies.mT, 1.0)
+        return torch.cat([self.amplitudes * phase.cos(), self.amplitudes * phase.sin()], 1)
+
+    def product(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m)."""
+        return self._features(x1) @ self._features(x2).mT / (2 * len(self.frequencies))
+
+    def square(self, x: Tensor) -> Tensor:
+        """sum_j a_j^2 / (2 m)."""
+        return (self.amplitudes.square().mean() / 2).expand(len(x))
+
+
+@final
+@dataclass(frozen=True)
+class GaussianFourierMap(FeatureMap):
+    """Gaussian Fourier features in the limit of many: B_ij ~ N(0, sigma^2).
+
+    The product tends to exp(-2 pi^2 sigma^2 |x - x'|^2) / 2.
+
+    Attributes:
+        sigma: Standard deviation of the frequencies, in cycles per unit of the coordinate.
+    """
+
+    sigma: float
+
+    def product(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """exp(-2 pi^2 sigma^2 |x - x'|^2) / 2."""
+        distance = torch.cdist(x1, x2, compute_mode="donot_use_mm_for_euclid_dist")
+        return (-2 * (math.pi * self.sigma * distance) ** 2).exp() / 2
+
+    def square(self, x: Tensor) -> Tensor:
+        """1 / 2."""
+        return x.new_full((len(x),), 0.5)

@@ -1,0 +1,335 @@
+"""A network's tangent kernel kept as the factors of its gradients: K v = J (J^T v)."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, final
+
+import torch
+from torch import Tensor, nn
+
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
+from overtone._utils import seeding as rng
+from overtone.errors import InputError
+from overtone.theory.ntk._empirical.assembly import GIB, MemoryPerSample, measure_memory
+from overtone.theory.ntk._empirical.features import GradientFeatures
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.jacobian import Jacobian
+from overtone.theory.ntk._empirical.kernel import empirical_ntk
+from overtone.theory.ntk._empirical.passes import check_samples, detached_samples, trial_outputs
+from overtone.theory.ntk._empirical.selection import probe_samples
+from overtone.theory.ntk._empirical.verification import VerifiedGradients
+from overtone.theory.ntk._operators.base import KernelOperator, MatrixOperator
+
+T = TypeVar("T")
+
+PASS = 1 << 26
+"""Bytes that one pass through the network may hold."""
+
+
+class MemoryBudgetError(InputError):
+    """The factors do not fit a budget."""
+
+
+@final
+class GradientFactors:
+    """The gradients of samples in factored form, chunk by chunk.
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...).
+        x: (N, ...) samples.
+    """
+
+    def __init__(self, network: nn.Module, x: Tensor) -> None:
+        check_samples(network, x=x)
+        self.network, self.x = network, detached_samples(x)
+        with evaluation_mode_with_gradients(network, x.device):
+            first = trial_outputs(network, probe_samples(self.x))
+            self.dtype, self.channels = first.dtype, first.shape[1]
+            self.scale = max(1, first.element_size() // 4)
+            self._gradients = VerifiedGradients(network, self.x, PASS)
+            self._gradients.settle(self._measure)
+
+    def _measure(self) -> None:
+        self.appetite: MemoryPerSample = measure_memory(self._gradients.sources, probe_samples(self.x)[:1])
+        self.chunk = max(1, min(len(self.x), PASS // (self.appetite.work * self.scale)))
+
+    @property
+    def held(self) -> int:
+        """Bytes of the gradients of all samples."""
+        return self.appetite.held * self.scale * len(self.x)
+
+    def collect(self, make: Callable[[list[GradientFeatures]], T], most: float = math.inf) -> list[T]:
+        """What `make` makes of the features of chunk after chunk of the samples.
+
+        Args:
+            make: Called with the features of `chunk` samples, of fewer at the end.
+            most: Bytes that the gradients of all samples may take.
+
+        Raises:
+            TooLargeError: If they take more.
+            InputError: If a sample's output depends on the others.
+        """
+
+        def attempt() -> list[T]:
+            self._measure()
+            if self.held > most:
+                raise MemoryBudgetError(
+                    f"a budget above the {self.held / GIB:.3g} GiB of the gradients' factors",
+                    f"{most / GIB:g} GiB",
+                    "raise it, or use overtone.theory.ntk.JacobianOperator, which keeps none",
+                    "memory",
+                )
+            bounds = range(0, len(self.x), self.chunk)
+            parts = (self._gradients.take(self.x, slice(first, first + self.chunk)) for first in bounds)
+            return [make([part.features for part in some if part.features is not None]) for some in parts]
+
+        with evaluation_mode_with_gradients(self.network, self.x.device):
+            return self._gradients.settle(attempt)
+
+
+@final
+class FactoredOperator(KernelOperator):
+    """The complete kernel of a network as an operator that keeps what its gradients are made of.
+
+    Element n C + c of an (N C,) vector belongs to output c of sample n. For a linear layer that sees h and whose
+    result has gradient g, J^T v is one product of (v g)^T with (h, 1) and J u another: 4 N in out operations
+    altogether, where differentiating the network anew takes more than twice that and many more passes over memory.
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...); it must not change while in use.
+        x: (N, ...) samples.
+        memory: Budget in GiB.
+
+    Raises:
+        InputError: If the factors do not fit, or as `finite` does.
+    """
+
+    def __init__(self, network: nn.Module, x: Tensor, *, memory: float = 2.0) -> None:
+        factors = GradientFactors(network, x)
+        self.channels = factors.channels
+        self.size, self.dtype, self.device = len(x) * self.channels, factors.dtype, x.device
+        self._chunks = factors.collect(lambda features: features, memory * GIB)
+        self._chunk = factors.chunk
+
+    @torch.no_grad()
+    def _apply(self, vector: Tensor) -> Tensor:
+        weights = vector.view(-1, self.channels).mT.split(self._chunk, 1)
+        pulled: list[Tensor] = []
+        for features, mine in zip(self._chunks, weights, strict=True):
+            parts = [each.pull(mine.to(each.like)) for each in features]
+            pulled = [a.add_(b) for a, b in zip(pulled, parts, strict=True)] if pulled else parts
+        pushed = [
+            torch.stack([each.push(u) for each, u in zip(features, pulled, strict=True)]).sum(0)
+            for features in self._chunks
+        ]
+        return torch.cat(pushed, 1).mT.reshape(-1).to(self.dtype)
+
+
+@final
+class JacobianOperator(KernelOperator):
+    """The complete kernel of a network as an operator on vectors.
+
+    Element n C + c of an (N C,) vector belongs to output c of sample n. A product is one backward pass for
+    u = J^T v, and J u as the derivative of u.(J^T w) with respect to w, which every layer that can be
+    differentiated twice allows (forward mode is not defined for fused recurrent layers). It goes chunk by chunk,
+    so memory does not grow with N beyond a chunk's activations. All samples are checked once; where their gradients
+    are not those of each sample alone, or a layer cannot be differentiated twice, products go one sample after the
+    other. The network is left as it was, and must not change while in use.
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...).
+        x: (N, ...) samples.
+        chunk: Samples per pass.
+
+    Attributes:
+        alone: Whether products go one sample after the other, which is slow.
+
+    Raises:
+        InputError: If there are no samples, nothing is trained, the outputs do not fit, a sample's output depends on
+            the others, or `chunk` is below 1.
+    """
+
+    def __init__(self, network: nn.Module, x: Tensor, *, chunk: int = 1024) -> None:
+        if chunk < 1:
+            raise InputError("at least one sample per pass", f"{chunk}", "leave it at 1024", "chunk")
+        self._jacobian = Jacobian(network, x, chunk)
+        self.channels, self.alone = self._jacobian.channels, self._jacobian.alone
+        self.size, self.dtype, self.device = len(x) * self.channels, self._jacobian.dtype, x.device
+
+    def _apply(self, vector: Tensor) -> Tensor:
+        weights = vector.reshape(-1, self.channels)
+        return self._jacobian.push(self._jacobian.pull(weights)).reshape(-1)
+
+
+@final
+class SketchedOperator(KernelOperator):
+    """The kernel S S^T with S = J R / sqrt(k), for k random directions R in parameter space.
+
+    It is right on average; with independent standard normal R an entry has variance
+    (K_ii K_jj + K_ij^2) / k, so the expected squared Frobenius error is (tr(K)^2 + |K|^2) / k. Both are estimated
+    from S itself and reported as `error`.
+
+    Attributes:
+        factor: (N C, k) S; row n C + c belongs to output c of sample n.
+        error: Expected |S S^T - K| / |K| in the Frobenius norm.
+        entry_error: Standard deviation of a diagonal entry relative to itself, sqrt(2 / k); those beside the
+            diagonal have less, relative to sqrt(K_ii K_jj).
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...).
+        x: (N, ...) samples.
+        probes: k.
+        seed: Seeds the directions.
+
+    Raises:
+        InputError: If `probes` is below 2, or as `finite` does.
+
+    Source: Johnson, Lindenstrauss 1984; the variance is Isserlis' theorem.
+    """
+
+    def __init__(self, network: nn.Module, x: Tensor, *, probes: int, seed: int = 0) -> None:
+        if probes < 2:
+            raise InputError("at least 2 probes", f"{probes}", "pass more", "probes")
+        factors = GradientFactors(network, x)
+
+        def sketched(features: list[GradientFeatures]) -> Tensor:
+            return torch.stack([_project(features, probe, seed) for probe in range(probes)], -1)
+
+        rows = [each.to(factors.dtype) for each in factors.collect(sketched)]
+        self.factor = torch.cat(rows) / probes**0.5
+        self.size, self.dtype, self.device = len(self.factor), factors.dtype, x.device
+        self.entry_error = (2 / probes) ** 0.5
+        self.error = _error(self.factor.double() if len(self.factor) < 1 << 20 else self.factor)
+
+    def _apply(self, vector: Tensor) -> Tensor:
+        return self.factor @ (self.factor.mT @ vector)
+
+
+@torch.no_grad()
+def _project(features: list[GradientFeatures], probe: int, seed: int) -> Tensor:
+    """(n C,) J r for direction number `probe`, the same for every chunk of samples."""
+    total = None
+    for number, each in enumerate(features):
+        source = torch.Generator(each.like.device).manual_seed(
+            rng.derive(seed, "sketch", str(probe), str(number))
+        )
+        direction = torch.randn(each.shape, generator=source, dtype=each.like.dtype, device=each.like.device)
+        part = each.push(direction)
+        total = part if total is None else total + part
+    assert total is not None
+    return total.mT.reshape(-1)
+
+
+def _error(factor: Tensor) -> float:
+    """The expected relative Frobenius error; |S S^T|^2 is |K|^2 (1 + 1/k) + tr(K)^2 / k on average."""
+    probes = factor.shape[1]
+    trace = float(factor.square().sum())
+    both = float((factor.mT @ factor).square().sum())
+    norm = max((both - trace**2 / probes) / (1 + 1 / probes), trace**2 / len(factor))
+    return ((trace**2 + norm) / probes / norm) ** 0.5
+
+
+class KernelForm(enum.Enum):
+    """What a kernel is kept as, from the fastest in use to the smallest.
+
+    Attributes:
+        DENSE: The matrix, exact; (N C)^2 numbers.
+        FACTORED: The factors of the gradients, exact; a few hundred to a few thousand numbers a sample.
+        SKETCHED: Random projections of the gradients, with an error.
+        IMPLICIT: Nothing; every product differentiates the network anew, exact.
+    """
+
+    DENSE = enum.auto()
+    FACTORED = enum.auto()
+    SKETCHED = enum.auto()
+    IMPLICIT = enum.auto()
+
+
+@dataclass(frozen=True)
+class Representation:
+    """A kernel as an operator.
+
+    Attributes:
+        operator: The complete kernel; row n C + c belongs to output c of sample n.
+        form: What it is kept as.
+        error: Expected relative Frobenius error, 0 for the exact forms.
+        reason: Why this form, in a sentence.
+    """
+
+    operator: KernelOperator
+    form: KernelForm
+    error: float
+    reason: str
+
+
+def choose_representation(
+    network: nn.Module, x: Tensor, *, memory: float = 2.0, tolerance: float = 0.0, seed: int = 0
+) -> Representation:
+    """The complete kernel of a network as an operator within a memory budget.
+
+    The first of these that fits: the matrix; the gradients' factors; random projections, if an error is allowed and
+    as many of them fit as it asks for; nothing but the network.
+
+    Args:
+        network: Any module that maps (N, ...) to (N,) or (N, ...); it must not change while in use.
+        x: (N, ...) samples, on the network's device.
+        memory: Budget in GiB.
+        tolerance: Largest expected Frobenius error relative to the kernel's norm; 0 for exact forms only.
+        seed: Seeds random projections.
+
+    Returns:
+        The operator, what it is, and the error that it costs.
+
+    Raises:
+        InputError: If the tolerance is negative, or as `finite` does.
+    """
+    if not tolerance >= 0:
+        raise InputError("a tolerance of at least 0", f"{tolerance}", "pass 0 for exact forms", "tolerance")
+    factors = GradientFactors(network, x)
+    rows = len(x) * factors.channels
+    itemsize = 4 * factors.scale
+    room = memory * GIB
+    dense = 2 * rows**2 * itemsize
+    if dense + 2 * factors.appetite.work * factors.scale <= room:
+        matrix = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS, memory=memory).matrix
+        return Representation(
+            MatrixOperator(matrix),
+            KernelForm.DENSE,
+            0.0,
+            f"the matrix takes {rows**2 * itemsize / GIB:.3g} GiB",
+        )
+    if factors.held + PASS <= room:
+        reason = f"the matrix would take {rows**2 * itemsize / GIB:.3g} GiB, the factors take {factors.held / GIB:.3g}"
+        # Samples that were not looked at before may rule out the layers' own factors, and longer ones not fit.
+        with contextlib.suppress(MemoryBudgetError):
+            return Representation(
+                FactoredOperator(network, x, memory=memory), KernelForm.FACTORED, 0.0, reason
+            )
+    neither = f"neither the matrix ({rows**2 * itemsize / GIB:.3g} GiB) nor its factors ({factors.held / GIB:.3g}) fit"
+    if tolerance and (sketch := _sketch(network, x, rows * itemsize, room, tolerance, seed)) is not None:
+        return Representation(
+            sketch, KernelForm.SKETCHED, sketch.error, f"{neither}, {sketch.factor.shape[1]} projections do"
+        )
+    chunk = max(1, min(1024, int(room / 4) // (factors.appetite.work * factors.scale)))
+    return Representation(JacobianOperator(network, x, chunk=chunk), KernelForm.IMPLICIT, 0.0, neither)
+
+
+PILOT = 16
+"""Projections from which the number that a tolerance takes is estimated."""
+
+
+def _sketch(
+    network: nn.Module, x: Tensor, column: int, room: float, tolerance: float, seed: int
+) -> SketchedOperator | None:
+    """The smallest sketch expected to keep the tolerance, or None if it does not fit or does not keep it."""
+    pilot = SketchedOperator(network, x, probes=PILOT, seed=seed)
+    probes = math.ceil(1.1 * PILOT * (pilot.error / tolerance) ** 2)
+    if 3 * probes * column > room:
+        return None
+    sketch = SketchedOperator(network, x, probes=max(2, probes), seed=seed)
+    return sketch if sketch.error <= tolerance else None

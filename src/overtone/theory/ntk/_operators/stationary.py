@@ -1,0 +1,357 @@
+"""A stationary kernel at all lags of a grid, in the order of a circulant matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.theory.ntk._infinite.feature_maps import FeatureMap, FourierMap, GaussianFourierMap
+from overtone.theory.ntk._infinite.layers import LayerMoments, compose
+from overtone.theory.ntk._infinite.network import InfiniteNetwork
+from overtone.theory.ntk._operators.base import KernelOperator
+
+NODES = 8192
+"""Angles in [0, pi] at which the network is evaluated; in between, cubics are off by less than 1e-12."""
+
+CHUNK = 1 << 15
+"""Entries that are interpolated at once, so that they stay in the processor's cache."""
+
+
+@final
+class StationaryProfile:
+    """The tangent kernel of a wide network after Fourier features, h(rho).
+
+    Every sample's features have the same length, so the layers see of a pair of samples only the cosine
+    rho = gamma(x).gamma(x') / |gamma|^2. In the angle arccos(rho) the kernel is smooth, also for activations
+    with a kink: it is tabulated there once and interpolated by cubics, whatever the network costs.
+
+    Args:
+        wide: A wide network whose inputs are Fourier features.
+
+    Raises:
+        InputError: If its inputs are plain coordinates: that kernel is not stationary.
+    """
+
+    def __init__(self, wide: InfiniteNetwork) -> None:
+        if not isinstance(wide.inputs, FourierMap | GaussianFourierMap):
+            raise InputError(
+                "a network after a Fourier encoding, whose kernel depends on x - x' alone",
+                type(wide.inputs).__name__,
+                "put ntk.FeatureMap.fourier in front, or use the kernel matrix",
+                "wide",
+            )
+        square = float(wide.inputs.square(torch.zeros(1, 1, dtype=torch.float64, device="cpu")))
+        length = torch.full((1, 1), square, dtype=torch.float64, device="cpu")
+        cosine = torch.linspace(0, math.pi, NODES, dtype=torch.float64, device="cpu").cos()[None] * square
+        zero = torch.zeros_like
+        end = compose(
+            wide.layers, LayerMoments(length, length, cosine, zero(cosine), zero(length), zero(length))
+        )
+        self.square = square
+        self._table = end.tangent[0]
+
+    def __call__(self, product: Tensor) -> Tensor:
+        """H for feature products gamma.gamma' / D.
+
+        Args:
+            product: Any shape, float64, between -`square` and `square` up to rounding.
+
+        Returns:
+            The tangent kernel, same shape.
+        """
+        table = self._table.to(product.device)
+        parts = [self._interpolated(table, part) for part in product.reshape(-1).split(CHUNK)]
+        return torch.cat(parts).reshape(product.shape)
+
+    def _interpolated(self, table: Tensor, product: Tensor) -> Tensor:
+        """Lagrange's cubic through the four nearest nodes, at -1, 0, 1 and 2."""
+        place = (product / self.square).clamp_(-1, 1).acos_().mul_((NODES - 1) / math.pi)
+        left = place.floor().clamp_(1, NODES - 3)
+        s = place - left
+        index = left.long()
+        below, here, above, beyond = (table[index + k] for k in (-1, 0, 1, 2))
+        outer = (below * (s - 1) * (2 - s) + beyond * (s * s - 1)) / 6
+        return here * (1 - s * s) * (1 - s / 2) + s * (outer + above * (s + 1) * (2 - s) / 2)
+
+
+_ROWS = 1 << 18
+"""Lags whose features are held at once."""
+
+
+def circulant_shape(shape: Sequence[int], periodic: Sequence[bool]) -> tuple[int, ...]:
+    """Size per axis of the circulant matrix that holds the kernel of a grid.
+
+    Args:
+        shape: Samples per axis.
+        periodic: Whether the kernel has the period of the grid, per axis; then n suffices, else the least
+            2 n - 1 or more that an FFT likes.
+    """
+    return tuple(
+        n if around or n == 1 else int(next_fast_len(2 * n - 1, real=True))
+        for n, around in zip(shape, periodic, strict=True)
+    )
+
+
+def lag_offsets(shape: Sequence[int], device: torch.device | None = None) -> list[Tensor]:
+    """Lag in samples of every entry, per axis: 0, 1, ..., then the negative ones as in `torch.fft.fftfreq`."""
+    return [torch.fft.fftfreq(n, 1.0 / n, dtype=torch.float64, device=device or "cpu").round() for n in shape]
+
+
+def stationary_kernel_lags(
+    wide: InfiniteNetwork,
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    periodic: Sequence[bool] | None = None,
+) -> Tensor:
+    """The tangent kernel of a wide network at all lags of a grid.
+
+    With x - x' = lag * spacing, the product of the features is mean_j a_j^2 cos(2 pi b_j.(x - x')) / 2,
+    which separates over the axes: one matrix product instead of a cosine per lag and frequency. It then goes
+    through the network's layers by `Profile`.
+
+    Args:
+        wide: A wide network after a Fourier encoding, with the frequencies it has.
+        shape: Samples per axis, 1 to 3 axes.
+        spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
+        periodic: Whether the kernel has the grid's period, per axis; None for no axis.
+
+    Returns:
+        `embedding(shape, periodic)` float64, entry i for the lag `offsets`[i]; in kernel units.
+
+    Raises:
+        InputError: If the kernel is not stationary, the axes do not fit, or an axis is called periodic on
+            which a frequency does not complete whole cycles.
+    """
+    around = (False,) * len(shape) if periodic is None else tuple(periodic)
+    if not 1 <= len(shape) <= 3 or not len(shape) == len(spacing) == len(around):
+        raise InputError(
+            "1 to 3 axes, each with a size, a spacing and a border",
+            f"{len(shape)}, {len(spacing)} and {len(around)}",
+            "pass one of each per axis",
+            "lags",
+        )
+    whole = periodic_axes(wide, shape, spacing)
+    for axis, (claimed, found) in enumerate(zip(around, whole, strict=True)):
+        if claimed and not found:
+            raise InputError(
+                f"whole cycles of every frequency along periodic axis {axis}",
+                "others",
+                "call the axis not periodic",
+                "periodic",
+            )
+    return kernel_at_lags(wide, circulant_shape(shape, around), spacing)
+
+
+def kernel_at_lags(wide: InfiniteNetwork, sizes: Sequence[int], spacing: Sequence[float]) -> Tensor:
+    """The tangent kernel at the lags of a circulant matrix of given `sizes`, see `lags`.
+
+    Args:
+        wide: A wide network after a Fourier encoding.
+        sizes: Entries per axis.
+        spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
+
+    Returns:
+        (*sizes) float64, entry i for the lag `offsets`[i].
+
+    Raises:
+        InputError: If the kernel is not stationary.
+    """
+    profile = StationaryProfile(wide)
+    device = wide.inputs.frequencies.device if isinstance(wide.inputs, FourierMap) else None
+    steps = [step * pitch for step, pitch in zip(lag_offsets(sizes, device), spacing, strict=True)]
+    half = len(steps[0]) // 2 + 1
+    return _mirrored(profile(_products(wide.inputs, [steps[0][:half], *steps[1:]])), len(steps[0]))
+
+
+def _mirrored(half: Tensor, rows: int) -> Tensor:
+    """All rows from those that are not negative, by k(-lag) = k(lag)."""
+    if rows <= 2:
+        return half
+    other = half[1 : (rows + 1) // 2]
+    for axis in range(1, half.ndim):
+        other = other.flip(axis).roll(1, axis)
+    return torch.cat([half, other.flip(0)])
+
+
+def periodic_axes(wide: InfiniteNetwork, shape: Sequence[int], spacing: Sequence[float]) -> tuple[bool, ...]:
+    """Whether every frequency completes whole cycles along each axis, which makes the kernel periodic there.
+
+    Args:
+        wide: A wide network.
+        shape: Samples per axis.
+        spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
+
+    Returns:
+        One answer per axis, to 1e-9 cycles.
+    """
+    if not isinstance(wide.inputs, FourierMap):
+        return (False,) * len(shape)
+    frequencies = wide.inputs.frequencies
+    if frequencies.shape[1] != len(shape):
+        raise InputError(
+            f"a grid of {frequencies.shape[1]} axes",
+            f"{len(shape)}",
+            "use an encoding of as many coordinates",
+            "wide",
+        )
+    extent = torch.tensor(
+        [n * s for n, s in zip(shape, spacing, strict=True)], dtype=torch.float64, device=frequencies.device
+    )
+    cycles = frequencies * extent
+    return tuple(((cycles - cycles.round()).abs() < 1e-9).all(0).tolist())
+
+
+def _products(inputs: FeatureMap, steps: list[Tensor]) -> Tensor:
+    """gamma.gamma' / D at all lags of the product of `steps`."""
+    if isinstance(inputs, FourierMap):
+        return _separated(inputs, steps)
+    rows = torch.cartesian_prod(*steps).reshape(-1, len(steps))
+    origin = rows.new_zeros(1, len(steps))
+    parts = [inputs.product(origin, part)[0] for part in rows.split(_ROWS)]
+    return torch.cat(parts).reshape([len(step) for step in steps])
+
+
+def _separated(inputs: FourierMap, steps: list[Tensor]) -> Tensor:
+    """The same for known frequencies: cos(a + b) = cos a cos b - sin a sin b, the sum over j a matrix product."""
+    phases = [
+        2 * math.pi * torch.remainder(step[:, None] * inputs.frequencies[:, axis], 1.0)
+        for axis, step in enumerate(steps)
+    ]
+    weights = inputs.amplitudes.square() / (2 * len(inputs.frequencies))
+    last = torch.cat([phases[-1].cos(), -phases[-1].sin()], 1) if len(steps) > 1 else None
+    if last is None:
+        return phases[0].cos() @ weights
+    if len(steps) == 2:
+        first = torch.cat([phases[0].cos() * weights, phases[0].sin() * weights], 1)
+        return first @ last.mT
+    planes = []
+    for row in phases[0]:
+        angle = row + phases[1]
+        planes.append(torch.cat([angle.cos() * weights, angle.sin() * weights], 1) @ last.mT)
+    return torch.stack(planes)
+
+
+HOT = 1 << 22
+"""Bytes that are transformed together on a CPU."""
+
+LEAST, MOST = 8, 64
+"""Frequencies of the last axis that are transformed together on a CPU: fewer waste cache lines, more gain nothing."""
+
+
+@final
+class ToeplitzOperator(KernelOperator):
+    """K[x, x'] = k(x - x') between the present samples of a 1-D to 3-D grid.
+
+    The block-Toeplitz matrix of the grid is a corner of a circulant matrix of twice its size per axis (of its
+    own size along periodic axes), which FFTs diagonalise: a product costs O(N log N) and no N x N matrix is
+    formed. Missing samples are zeros going in and are left out coming out (Chan and Ng 1996, "Conjugate
+    gradient methods for Toeplitz systems", SIAM Review 38, section 1).
+
+    Args:
+        lags: (embedding of the grid) kernel values as `operators.lags` gives them; float32 or float64.
+        shape: Samples per axis.
+        periodic: Whether the kernel has the grid's period, per axis; None for no axis.
+        present: (*shape) bool, True for the samples that are there; None for all.
+
+    Attributes:
+        shape: Samples per axis.
+        spectrum: Eigenvalues of the circulant matrix, in its shape, in kernel units; the largest is at least
+            the largest of K.
+
+    Raises:
+        InputError: If the shapes do not fit or no sample is present.
+    """
+
+    def __init__(
+        self,
+        lags: Tensor,
+        shape: Sequence[int],
+        periodic: Sequence[bool] | None = None,
+        present: Tensor | None = None,
+    ) -> None:
+        around = (False,) * len(shape) if periodic is None else tuple(periodic)
+        self.shape = tuple(shape)
+        self._sizes = circulant_shape(shape, around)
+        if lags.shape != self._sizes:
+            raise InputError(
+                f"lags of shape {self._sizes}", f"{tuple(lags.shape)}", "compute them with lags()", "lags"
+            )
+        self.dtype, self.device = lags.dtype, lags.device
+        self.index = self._indices(present)
+        self.size = len(self.index)
+        self.spectrum = torch.fft.fftn(lags).real
+        half = torch.fft.rfftn(lags).real
+        self._turned = half.permute(*range(1, half.ndim), 0).contiguous()
+
+    def _indices(self, present: Tensor | None) -> Tensor:
+        if present is None:
+            return torch.arange(torch.Size(self.shape).numel(), device=self.device)
+        if present.dtype != torch.bool or tuple(present.shape) != self.shape or not bool(present.any()):
+            raise InputError(
+                f"a bool mask of shape {self.shape} with a sample present",
+                f"{present.dtype} of shape {tuple(present.shape)}, {int(present.sum())} present",
+                "pass True where there is a sample",
+                "present",
+            )
+        return present.reshape(-1).nonzero().squeeze(1).to(self.device)
+
+    def everywhere(self, weights: Tensor) -> Tensor:
+        """Sum over present x' of k(x - x') w(x') at every x of the grid.
+
+        Args:
+            weights: (..., size) w, in the order of the present samples.
+
+        Returns:
+            (..., *shape), in the operator's precision.
+
+        Raises:
+            InputError: If there are not `size` weights.
+        """
+        if weights.shape[-1:] != (self.size,):
+            raise InputError(
+                f"{self.size} weights", f"shape {tuple(weights.shape)}", "pass one per sample", "weights"
+            )
+        rows = weights.reshape(-1, self.size).to(self.device, self.dtype)
+        flat = rows.new_zeros(len(rows), torch.Size(self.shape).numel())
+        flat[:, self.index] = rows
+        return self._convolved(flat.reshape(-1, *self.shape)).reshape(*weights.shape[:-1], *self.shape)
+
+    def restricted(self, field: Tensor) -> Tensor:
+        """The values (..., size) at the present samples of a field (..., *shape)."""
+        return field.reshape(*field.shape[: field.ndim - len(self.shape)], -1)[..., self.index]
+
+    def _apply(self, vector: Tensor) -> Tensor:
+        return self.restricted(self.everywhere(vector))
+
+    def _convolved(self, field: Tensor) -> Tensor:
+        """Real transforms along the last axis; the others for a few of its frequencies at a time."""
+        wave = torch.fft.rfft(field, n=self._sizes[-1])
+        few = self._abreast(wave)
+        for start in range(0, wave.shape[-1], few):
+            part = slice(start, start + few)
+            wave[..., part] = self._scaled(wave[..., part], part)
+        return torch.fft.irfft(wave, n=self._sizes[-1])[..., : self.shape[-1]]
+
+    def _scaled(self, wave: Tensor, part: slice) -> Tensor:
+        """One axis at a time, always the last one in memory, and no transform of rows that are zero."""
+        axes = len(self.shape)
+        for axis in range(axes - 2, -1, -1):
+            wave = torch.fft.fft(wave.movedim(-1, 1).contiguous(), n=self._sizes[axis])
+        wave = wave * (self._turned[part] if axes == 1 else self._turned[..., part, :])
+        for axis in range(axes - 1):
+            wave = torch.fft.ifft(wave)[..., : self.shape[axis]].movedim(1, -1)
+            wave = wave if axis == axes - 2 else wave.contiguous()
+        return wave
+
+    def _abreast(self, wave: Tensor) -> int:
+        """How many frequencies of the last axis are transformed together, so that they stay in a CPU's cache."""
+        if wave.device.type != "cpu":
+            return wave.shape[-1]
+        each = len(wave) * math.prod(self._sizes[:-1]) * wave.element_size()
+        return min(max(HOT // each, LEAST), MOST)

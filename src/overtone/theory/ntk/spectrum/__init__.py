@@ -1,1 +1,0 @@
-"""The eigenvalues of a kernel by frequency: how fast each frequency is learned."""
