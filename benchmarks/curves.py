@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from overtone.theory import ntk
 from overtone.theory._mode_dynamics import Descent
 from overtone.theory.dynamics import Linearised, PilotRun, propagate
-from overtone.theory.ntk import _infinite as infinite
 
 CURVES_SEEDS = range(24)
 

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 from torch.utils.flop_counter import FlopCounterMode
 
-from overtone.theory.ntk import FactoredOperator, KernelOperator, empirical_ntk, top_eigenpairs
+from overtone.theory.ntk import empirical_ntk, top_eigenpairs
+from overtone.theory.ntk._operators.base import KernelOperator
+from overtone.theory.ntk._operators.network import FactoredOperator
 
 CHUNKS = (None, 32, 64)
 

@@ -13,9 +13,8 @@ import torch
 
 from overtone.nn.encodings import Gaussian
 from overtone.signals import Signal, array, masks
-from overtone.theory import kernel_regression as twin
-from overtone.theory.ntk import ToeplitzOperator, stationary_kernel_lags
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory import kernel_regression, ntk
+from overtone.theory.ntk._operators.stationary import ToeplitzOperator, stationary_kernel_lags
 
 SIGMAS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 """Candidates on 64 x 64, in cycles per picture; eight times as high on 512 x 512."""

@@ -20,7 +20,7 @@ import overtone as ot
 from overtone.nn.encodings import Gaussian
 from overtone.plots import _style as style
 from overtone.signals import masks
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression
 
 IMAGES = Path(__file__).parents[1] / "docs" / "img"
 CHROMIUM = "/usr/bin/chromium"

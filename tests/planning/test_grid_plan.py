@@ -23,7 +23,7 @@ from overtone.planning._grid_plan import ladder_reasons
 from overtone.planning._held_out import expected_psnr
 from overtone.planning._run_size import parameter_count, run_size
 from overtone.signals import masks
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression
 from tests.theory_kernel_regression.slow import dense as fits
 
 

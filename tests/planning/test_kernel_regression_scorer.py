@@ -14,8 +14,7 @@ from overtone.planning import Budget
 from overtone.planning._held_out import ensure_held_out
 from overtone.planning._run_size import run_size
 from overtone.planning._scattered_plan import KernelRegressionScorer
-from overtone.theory.ntk import _infinite as infinite
-from overtone.theory.ntk._infinite import DenseLayer
+from overtone.theory import ntk
 
 BANDWIDTH = (0.5, 0.5)
 
@@ -41,7 +40,7 @@ def integrated(found):
     )
     frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
     wide = ntk.InfiniteNetwork.fully_connected(
-        [DenseLayer.ntk(sigma_b=0.0)] * 4,
+        [ntk.DenseLayer.ntk(sigma_b=0.0)] * 4,
         ntk.DualActivation.relu(),
         ntk.FeatureMap.fourier(encoding.frequencies, encoding.gain),
     )

@@ -10,7 +10,8 @@ from torch.func import functional_call, jacrev
 from overtone.errors import InputError
 from overtone.theory.dynamics._linearised import KernelGrowth
 from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
-from overtone.theory.ntk import OutputLayout, empirical_ntk
+from overtone.theory.ntk import empirical_ntk
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
 
 EXACT = 1e-10
 """Sums of some thousand products of order one in float64."""

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from overtone.errors import InputError
 from overtone.nn.encodings import Basic, Gaussian, Positional
 from overtone.signals import array
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression, ntk
 from overtone.theory.kernel_regression._full_grid import _cosine_diagonal
-from overtone.theory.ntk import ToeplitzOperator, stationary_kernel_lags
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._operators.stationary import ToeplitzOperator, stationary_kernel_lags
 from tests.theory_kernel_regression.slow import dense, gaussian, picture, seeded
 
 

@@ -14,10 +14,9 @@ from overtone.errors import InputError, RunError
 from overtone.nn import MLP, Activation, Field, Frame
 from overtone.nn.encodings import Basic, Gaussian, Identity
 from overtone.signals import array, masks
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression, ntk
 from overtone.theory.kernel_regression._fit import training_times
 from overtone.theory.kernel_regression._krylov import GradientFlowKrylov
-from overtone.theory.ntk import _infinite as infinite
 from overtone.theory.risk import StopVerdict
 from tests.theory_kernel_regression.slow import dense, gaussian, picture, seeded
 

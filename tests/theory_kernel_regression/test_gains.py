@@ -6,7 +6,7 @@ import torch
 from overtone.errors import InputError
 from overtone.nn import encodings
 from overtone.signals import synthetic
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression
 
 GRID = synthetic.harmonics([1], samples=16).geometry
 EPS = torch.finfo(torch.float32).eps
@@ -19,7 +19,7 @@ def kernel(encoding):
 
 def dense(encoding):
     """The kernel of the features themselves, by the same network on its own inputs."""
-    from overtone.theory.ntk import _infinite as infinite
+    from overtone.theory import ntk
 
     features = encoding(GRID.coords().double())
     wide = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu())

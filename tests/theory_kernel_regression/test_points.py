@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.theory import kernel_regression as twin
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory import kernel_regression, ntk
 from tests.theory_kernel_regression.slow import dense, gaussian, picture, seeded
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overtone.errors import InputError, RunError
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression
 from overtone.theory.kernel_regression._compare import comparison_tiles
 from tests.theory_kernel_regression.slow import gaussian, picture
 

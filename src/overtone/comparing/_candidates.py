@@ -23,7 +23,7 @@ from overtone.planning import Budget, measure_noise
 from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
 from overtone.probes._evaluator import chunk_size, predict_at
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression
 from overtone.theory.kernel_regression._krylov import GradientFlowKrylov
 
 

@@ -32,7 +32,7 @@ from overtone.planning._scan import measure_noise
 from overtone.planning._scattered_plan import plan_scattered
 from overtone.signals import Geometry, Grid, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression
 from overtone.theory.kernel_regression._compare import TIE_DB, comparison_tiles
 
 TILE = 2048
@@ -58,8 +58,8 @@ def choose(
     """Plan a fit from the signal's own samples: a comparison of kernel twins on held-out samples, without training.
 
     The spectrum above the noise floor recommends a bandwidth (`recommend_bandwidth`). Around it, rungs a factor 2^(2/3)
-    apart are compared by the held-out error of their kernel twins (`theory.kernel_regression.compare`), with the frequencies that the
-    encoding has, each at its best time. The twin is flat around its optimum, so the geometric middle is taken of all
+    apart are compared by the held-out error of their kernel twins (`theory.kernel_regression`), with its
+    frequencies, each at its best time. The twin is flat around its optimum, so the geometric middle is taken of all
     rungs within max(0.15, 4.34 / sqrt(n)) dB of the best for n held-out values: the second is what chance does to
     the ratio of two such errors. Rungs beyond an eighth of Nyquist count only if they are better by 1 dB. A clean
     signal that is to be learned in fewer than 2,000 steps gets the highest rung within 0.15 dB if that is more,

@@ -28,10 +28,8 @@ from overtone.planning._plan import (
 )
 from overtone.planning._run_size import Budget, RunSize, run_size
 from overtone.signals import Points, Signal
-from overtone.theory import kernel_regression as twin
+from overtone.theory import kernel_regression, ntk
 from overtone.theory.kernel_regression._fit import training_times
-from overtone.theory.ntk import _infinite as infinite
-from overtone.theory.ntk._infinite import DenseLayer
 
 SAMPLES = 4096
 """Samples in use that a twin is judged on."""
@@ -121,7 +119,7 @@ class KernelRegressionScorer:
             if isinstance(encoding, Fourier)
             else None
         )
-        layers = [DenseLayer.ntk(sigma_b=0.0 if inputs else 1.0)] * (self.room.depth + 1)
+        layers = [ntk.DenseLayer.ntk(sigma_b=0.0 if inputs else 1.0)] * (self.room.depth + 1)
         wide = ntk.InfiniteNetwork.fully_connected(layers, ntk.DualActivation.relu(), inputs)
         values = signal.normalisation.apply(signal.values.double())[used]
         coords = frame(places.coords(used))

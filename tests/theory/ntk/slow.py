@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from overtone.theory.ntk import OutputLayout
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
 
 
 def jacobian(network: nn.Module, x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def contraction(left: Tensor, right: Tensor, outputs: OutputLayout) -> Tensor:
     return full.reshape(left.shape[0] * left.shape[1], -1)
 
 
-def kernel(network: nn.Module, x: Tensor, outputs: Outputs = OutputLayout.SUM) -> Tensor:
+def kernel(network: nn.Module, x: Tensor, outputs: OutputLayout = OutputLayout.SUM) -> Tensor:
     j = jacobian(network, x)
     return contraction(j, j, outputs)
 

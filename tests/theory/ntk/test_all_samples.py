@@ -12,14 +12,11 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.theory import ntk
-from overtone.theory.ntk import (
-    FactoredOperator,
-    JacobianMethod,
-    JacobianOperator,
-    OutputLayout,
-    empirical_ntk,
-)
+from overtone.theory.ntk import empirical_ntk
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.sources import JacobianMethod
 from overtone.theory.ntk._empirical.verification import groups
+from overtone.theory.ntk._operators.network import FactoredOperator, JacobianOperator
 from tests.theory.ntk import uneven, zoo
 from tests.theory.ntk.slow import error, randomise, seeded
 

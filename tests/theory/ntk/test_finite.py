@@ -13,15 +13,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk import (
-    EmpiricalKernel,
-    FactoredOperator,
-    JacobianMethod,
-    JacobianOperator,
-    OutputLayout,
-    empirical_ntk,
-)
+from overtone.theory.ntk import empirical_ntk
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.kernel import EmpiricalKernel
+from overtone.theory.ntk._empirical.sources import JacobianMethod
 from overtone.theory.ntk._empirical.weight_sharing import GradientForm
+from overtone.theory.ntk._operators.network import FactoredOperator, JacobianOperator
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import contraction, error, jacobian, kernel, randomise, seeded, tolerance
 
@@ -216,7 +213,7 @@ def test_a_larger_budget_takes_larger_chunks():
 
 def test_budgets_that_cannot_do():
     network, x = mlp(), samples(200, 5).float()
-    with pytest.raises(InputError, match=r"the kernel itself.*ntk\.Implicit"):
+    with pytest.raises(InputError, match=r"the kernel itself.*choose_representation"):
         empirical_ntk(network, x, memory=1e-4)
     with pytest.raises(InputError, match="at least one sample"):
         empirical_ntk(network, x[:3], memory=1e-6)
@@ -243,9 +240,9 @@ def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups,
     x = samples(3, 4, 6, 5)
     empirical = "overtone.theory.ntk._empirical"
     with (
-        mock.patch(f"{empirical}.positions.cheapest", return_value=form),
-        mock.patch(f"{empirical}.rules.cheapest", return_value=form),
-        mock.patch.dict(f"{empirical}.calls.NEAR", cpu=hot),
+        mock.patch(f"{empirical}.weight_sharing.cheapest_form", return_value=form),
+        mock.patch(f"{empirical}.layer_rules.cheapest_form", return_value=form),
+        mock.patch.dict(f"{empirical}.weight_sharing.NEAR", cpu=hot),
     ):
         found = empirical_ntk(network, x, outputs=OutputLayout.PER_OUTPUT, memory=memory)
     assert set(found.routes) == {LAYERS}

@@ -12,16 +12,10 @@ from torch import nn
 
 from overtone.errors import InputError, RunError
 from overtone.theory import ntk
-from overtone.theory.ntk import (
-    FactoredOperator,
-    JacobianMethod,
-    KernelForm,
-    OutputLayout,
-    SketchedOperator,
-    choose_representation,
-    empirical_ntk,
-    nearest_psd,
-)
+from overtone.theory.ntk import choose_representation, empirical_ntk, nearest_psd
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._empirical.sources import JacobianMethod
+from overtone.theory.ntk._operators.network import FactoredOperator, KernelForm, SketchedOperator
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import error, kernel, randomise, seeded
 from tests.theory.ntk.test_finite import CASES, mlp, samples
@@ -110,7 +104,7 @@ def test_leading_pairs_without_the_kernel():
 
 def test_forms_that_cannot_be_had():
     network, x = mlp(), samples(200, 5).float()
-    with pytest.raises(InputError, match=r"memory: .*gradients' factors.*ntk\.Implicit"):
+    with pytest.raises(InputError, match=r"memory: .*gradients' factors.*implicit"):
         FactoredOperator(network, x, memory=1e-6)
     with pytest.raises(InputError, match="probes: expected at least 2 probes, got 1"):
         SketchedOperator(network, x, probes=1)

@@ -10,15 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from overtone.errors import InputError
-from overtone.theory.ntk import (
+from overtone.theory import ntk
+from overtone.theory.ntk import circulant_eigenvalues, expm_multiply, top_eigenpairs
+from overtone.theory.ntk._operators.stationary import (
+    StationaryProfile,
     ToeplitzOperator,
-    circulant_eigenvalues,
-    expm_multiply,
+    circulant_shape,
     stationary_kernel_lags,
-    top_eigenpairs,
 )
-from overtone.theory.ntk import _infinite as infinite
-from overtone.theory.ntk._operators.stationary import StationaryProfile, circulant_shape
 from tests.theory.ntk.slow import seeded
 
 # The table's cubics are off by h^4 |f''''| / 43 with h = pi / 8191, that is 1e-13 of the kernel for the
@@ -172,7 +171,7 @@ def test_single_precision():
     assert float(error.norm()) < bound
 
 
-@pytest.mark.parametrize("dual", [*DUALS, infinite.tanh()], ids=lambda dual: type(dual).__name__)
+@pytest.mark.parametrize("dual", [*DUALS, ntk.DualActivation.tanh()], ids=lambda dual: type(dual).__name__)
 def test_the_profile_is_the_network(dual):
     network = wide(torch.tensor([[1.0]]), dual, depth=3)
     x = torch.rand(200, 1, generator=seeded(6), dtype=torch.float64)
@@ -192,7 +191,7 @@ def test_embedding_doubles_only_what_does_not_wrap():
     [
         (
             lambda n: stationary_kernel_lags(ntk.InfiniteNetwork(n.layers), (4,), (0.25,)),
-            "a Fourier encoding.*got Coordinates",
+            "a Fourier encoding.*got CoordinateMap",
         ),
         (lambda n: stationary_kernel_lags(n, (4, 4), (0.25, 0.25)), "a grid of 1 axes, got 2"),
         (

@@ -14,32 +14,21 @@ from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn import MLP, ResidualMLP, Sine
-from overtone.theory.ntk import OutputLayout, empirical_ntk
-from overtone.theory.ntk import _infinite as infinite
-from overtone.theory.ntk._infinite import (
-    ActivationLayer,
-    DenseLayer,
-    DualActivation,
-    ErfDual,
-    FourierMap,
-    GaussianDual,
-    GeluDual,
-    InfiniteNetwork,
-    LeakyReluDual,
-    ResidualBlock,
-)
+from overtone.theory import ntk
+from overtone.theory.ntk import empirical_ntk
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
 from tests.theory.ntk.slow import error, seeded
 
 DUALS = {
     "relu": (ntk.DualActivation.relu(), torch.relu),
-    "leaky relu": (LeakyReluDual(0.2), lambda z: nn.functional.leaky_relu(z, 0.2)),
-    "absolute": (LeakyReluDual(-1.0), torch.abs),
-    "erf": (ErfDual(), torch.erf),
+    "leaky relu": (ntk.DualActivation.leaky_relu(0.2), lambda z: nn.functional.leaky_relu(z, 0.2)),
+    "absolute": (ntk.DualActivation.leaky_relu(-1.0), torch.abs),
+    "erf": (ntk.DualActivation.erf(), torch.erf),
     "sine": (ntk.DualActivation.sine(1.5, 0.3), lambda z: torch.sin(1.5 * z + 0.3)),
-    "cosine": (infinite.cosine(2.0), lambda z: torch.cos(2 * z)),
-    "bump": (GaussianDual(0.8), lambda z: torch.exp(-((0.8 * z) ** 2))),
-    "gelu": (GeluDual(), nn.functional.gelu),
-    "tanh": (infinite.tanh(), torch.tanh),
+    "cosine": (ntk.DualActivation.cosine(2.0), lambda z: torch.cos(2 * z)),
+    "bump": (ntk.DualActivation.gaussian(0.8), lambda z: torch.exp(-((0.8 * z) ** 2))),
+    "gelu": (ntk.DualActivation.gelu(), nn.functional.gelu),
+    "tanh": (ntk.DualActivation.tanh(), torch.tanh),
 }
 COVARIANCES = [(1.3, 0.7, 0.6), (2.0, 1.5, -1.0), (1.0, 1.0, 0.999), (0.4, 3.0, 0.0)]
 
@@ -114,13 +103,13 @@ def test_tanh_by_quadrature_is_as_accurate_as_it_says(q, allowed):
         v = r / math.sqrt(q) * z[:, None] + math.sqrt(q - r**2 / q) * z
         exact = float((weight * torch.tanh(u) * torch.tanh(v)).sum())
         slopes = float((weight / (torch.cosh(u) * torch.cosh(v)) ** 2).sum())
-        assert abs(float(infinite.tanh().covariance(*scalars(q, q, r))) - exact) < allowed
-        assert abs(float(infinite.tanh().derivative(*scalars(q, q, r))) - slopes) < allowed
+        assert abs(float(ntk.DualActivation.tanh().covariance(*scalars(q, q, r))) - exact) < allowed
+        assert abs(float(ntk.DualActivation.tanh().derivative(*scalars(q, q, r))) - slopes) < allowed
 
 
 def test_quadrature_repeats_a_closed_form():
     slope = lambda z: 2 / math.sqrt(math.pi) * torch.exp(-(z**2))  # noqa: E731
-    by_nodes, closed = infinite.Quadrature(torch.erf, slope), ErfDual()
+    by_nodes, closed = ntk.DualActivation.quadrature(torch.erf, slope), ntk.DualActivation.erf()
     for q in COVARIANCES[:3]:
         assert float(by_nodes.covariance(*scalars(*q))) == pytest.approx(
             float(closed.covariance(*scalars(*q))), abs=1e-5
@@ -139,7 +128,7 @@ def test_eigenvalues_after_power_law_features(power, first, fifth, fifteenth, di
     j = torch.arange(1, 17, dtype=torch.float64)
     amplitudes = (j == 1).double() if math.isinf(power) else j**-power
     wide = ntk.InfiniteNetwork.fully_connected(
-        [DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), FourierMap(j[:, None], amplitudes)
+        [ntk.DenseLayer.ntk()] * 4, ntk.DualActivation.relu(), ntk.FeatureMap.fourier(j[:, None], amplitudes)
     )
     x = torch.arange(32, dtype=torch.float64)[:, None] / 32
     spectrum = torch.fft.fft(wide(x, x[:1]).ntk[:, 0]).real
@@ -181,7 +170,7 @@ def test_finite_networks_approach_the_limit_as_one_over_root_width(name):
     a ratio of two root mean squares over 10 seeds scatters by sqrt(2 / 20) = 0.32, so 4 x/÷ e^(2.5 x 0.32)."""
     dual, phi = DUALS[name]
     x = torch.randn(4, 3, generator=seeded(1))
-    wide = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk(1.3, 0.5)] * 3, dual)
+    wide = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk(1.3, 0.5)] * 3, dual)
     limit = wide(x).ntk
 
     def build(width):
@@ -253,8 +242,8 @@ def test_a_gaussian_process_is_what_outputs_of_random_networks_are():
 
 @final
 @dataclass(frozen=True)
-class WithoutMean(DualActivation):
-    inner: DualActivation
+class WithoutMean(ntk.DualActivation):
+    inner: ntk.DualActivation
 
     def covariance(self, q11, q22, q12):
         return self.inner.covariance(q11, q22, q12)
@@ -272,11 +261,11 @@ def test_residual_needs_the_product_of_the_means():
     with torch.no_grad():
         outputs = torch.cat([ResidualMLP(30, 64, width=256, depth=3, seed=seed)(x) for seed in range(30)], 1)
     drawn = outputs @ outputs.mT / outputs.shape[1]
-    first, later = DenseLayer.pytorch(30), DenseLayer.pytorch(256)
+    first, later = ntk.DenseLayer.pytorch(30), ntk.DenseLayer.pytorch(256)
 
     def limit(dual):
-        steps = (ResidualBlock((later, ActivationLayer(dual))),) * 2
-        return InfiniteNetwork((first, ActivationLayer(dual), *steps, later))(x).nngp
+        steps = (ntk.InfiniteNetwork.residual_block(later, dual),) * 2
+        return ntk.InfiniteNetwork((first, dual, *steps, later))(x).nngp
 
     noise = 5 * math.sqrt(2 / outputs.shape[1]) + 5 / math.sqrt(30 * 256)
     assert error(drawn, limit(ntk.DualActivation.relu())) < noise
@@ -296,7 +285,7 @@ def test_uniform_weights_on_two_coordinates_are_not_gaussian():
 def test_known_frequencies_tend_to_the_gaussian_limit():
     x = torch.rand(6, 2, generator=seeded(3), dtype=torch.float64)
     limit = ntk.InfiniteNetwork.fully_connected(
-        [DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), ntk.FeatureMap.gaussian_fourier(1.5)
+        [ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), ntk.FeatureMap.gaussian_fourier(1.5)
     )(x).ntk
     errors = []
     for m in (64, 4096):
@@ -304,7 +293,7 @@ def test_known_frequencies_tend_to_the_gaussian_limit():
         errors.append(
             error(
                 ntk.InfiniteNetwork.fully_connected(
-                    [DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), FourierMap(drawn)
+                    [ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), ntk.FeatureMap.fourier(drawn)
                 )(x).ntk,
                 limit,
             )
@@ -319,7 +308,9 @@ def test_fourier_features_are_those_of_the_encoding():
     encoding = Gaussian(2, 16, 3.0, seed=0)
     x = torch.rand(5, 2, generator=seeded(3))
     features = encoding(x)
-    wide = ntk.InfiniteNetwork.from_torch(MLP(32, 1, width=64, depth=2), FourierMap(encoding.frequencies))
+    wide = ntk.InfiniteNetwork.from_torch(
+        MLP(32, 1, width=64, depth=2), ntk.FeatureMap.fourier(encoding.frequencies)
+    )
     on_features = ntk.InfiniteNetwork.from_torch(MLP(32, 1, width=64, depth=2))
     assert error(wide(x).ntk, on_features(features).ntk) < 1e-5
 
@@ -333,7 +324,9 @@ def test_fourier_features_are_those_of_the_encoding():
 )
 def test_kernels_are_symmetric_and_positive(name, depth, sigma_b, seed):
     x = torch.randn(7, 3, generator=seeded(seed), dtype=torch.float64)
-    wide = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk(1.2, sigma_b)] * (depth + 1), DUALS[name][0])
+    wide = ntk.InfiniteNetwork.fully_connected(
+        [ntk.DenseLayer.ntk(1.2, sigma_b)] * (depth + 1), DUALS[name][0]
+    )
     for each in wide(x):
         scale = float(each.diagonal().max()) + 1e-300
         assert torch.allclose(each, each.mT, rtol=0, atol=1e-12 * scale)
@@ -357,7 +350,7 @@ def test_depth_zero_is_linear_regression():
 
 def test_precision_and_gradients_follow_the_samples():
     x = torch.randn(5, 3, generator=seeded(0)).requires_grad_()
-    found = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk()] * 3, GeluDual())(x)
+    found = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.gelu())(x)
     assert found.ntk.dtype == torch.float32
     assert torch.isfinite(torch.autograd.grad(found.ntk.sum(), x)[0]).all()
 
@@ -365,7 +358,7 @@ def test_precision_and_gradients_follow_the_samples():
 def test_zero_samples_do_not_divide_by_zero():
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     for dual, _ in DUALS.values():
-        found = ntk.InfiniteNetwork.fully_connected([DenseLayer.ntk(1.0, 0.0)] * 3, dual)(x)
+        found = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk(1.0, 0.0)] * 3, dual)(x)
         assert torch.isfinite(found.ntk).all()
         assert torch.isfinite(found.nngp).all()
 
@@ -374,26 +367,34 @@ def test_zero_samples_do_not_divide_by_zero():
     ("build", "message"),
     [
         (
-            lambda: InfiniteNetwork((ActivationLayer(ErfDual()), DenseLayer.ntk())),
+            lambda: ntk.InfiniteNetwork((ntk.DualActivation.erf(), ntk.DenseLayer.ntk())),
             "begins and ends with a dense layer",
         ),
-        (lambda: ResidualBlock((ActivationLayer(ErfDual()),)), "a dense layer beside the skip"),
-        (lambda: DenseLayer.ntk(math.nan), "weight: expected a finite number"),
-        (lambda: DenseLayer.standard(0), "a fan-in of at least 1"),
-        (lambda: LeakyReluDual(math.inf), "a finite slope"),
+        (
+            lambda: ntk.InfiniteNetwork.residual_block(ntk.DualActivation.erf()),
+            "a dense layer beside the skip",
+        ),
+        (lambda: ntk.DenseLayer.ntk(math.nan), "weight: expected a finite number"),
+        (lambda: ntk.DenseLayer.standard(0), "a fan-in of at least 1"),
+        (lambda: ntk.DualActivation.leaky_relu(math.inf), "a finite slope"),
         (
             lambda: ntk.InfiniteNetwork.from_torch(nn.Sequential(nn.Linear(2, 2), nn.ELU(), nn.Linear(2, 1))),
             r"got ELU\(alpha=1.0\)",
         ),
         (lambda: ntk.InfiniteNetwork.from_torch(nn.LSTM(2, 2)), "an nn.Sequential, got LSTM"),
-        (lambda: InfiniteNetwork((DenseLayer.ntk(),))(torch.ones(3)), r"\(N, d\) and \(M, d\) samples"),
-        (lambda: FourierMap(torch.ones(3)), r"\(m, d\) frequencies"),
-        (lambda: FourierMap(torch.ones(3, 2), torch.ones(2)), "3 amplitudes"),
         (
-            lambda: InfiniteNetwork((DenseLayer.ntk(),), FourierMap(torch.ones(3, 2)))(torch.ones(4, 1)),
+            lambda: ntk.InfiniteNetwork((ntk.DenseLayer.ntk(),))(torch.ones(3)),
+            r"\(N, d\) and \(M, d\) samples",
+        ),
+        (lambda: ntk.FeatureMap.fourier(torch.ones(3)), r"\(m, d\) frequencies"),
+        (lambda: ntk.FeatureMap.fourier(torch.ones(3, 2), torch.ones(2)), "3 amplitudes"),
+        (
+            lambda: ntk.InfiniteNetwork((ntk.DenseLayer.ntk(),), ntk.FeatureMap.fourier(torch.ones(3, 2)))(
+                torch.ones(4, 1)
+            ),
             "samples of 2 coordinates, got 1",
         ),
-        (lambda: infinite.Quadrature(torch.tanh, torch.tanh, 1), "at least 2 quadrature nodes"),
+        (lambda: ntk.DualActivation.quadrature(torch.tanh, torch.tanh, 1), "at least 2 quadrature nodes"),
     ],
 )
 def test_wrong_input_is_named(build, message):

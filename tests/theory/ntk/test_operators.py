@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk import JacobianOperator, MatrixOperator, OutputLayout, expm_multiply, top_eigenpairs
+from overtone.theory.ntk import expm_multiply, top_eigenpairs
+from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._operators.base import MatrixOperator
+from overtone.theory.ntk._operators.network import JacobianOperator
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import kernel, randomise, seeded
 

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.errors import InputError
+from overtone.theory import ntk
 from overtone.theory.ntk import BandBasis, circulant_eigenvalues, sphere_eigenvalues
-from overtone.theory.ntk import _infinite as infinite
-from overtone.theory.ntk._infinite import DenseLayer, FourierMap
 from tests.theory.ntk.slow import seeded
 
 EPS = np.finfo(float).eps
@@ -20,7 +19,7 @@ EPS = np.finfo(float).eps
 
 def relu_kernel(hidden: int, sigma_b: float):
     wide = ntk.InfiniteNetwork.fully_connected(
-        [DenseLayer.ntk(math.sqrt(2), sigma_b)] * (hidden + 1), ntk.DualActivation.relu()
+        [ntk.DenseLayer.ntk(math.sqrt(2), sigma_b)] * (hidden + 1), ntk.DualActivation.relu()
     )
     return lambda a, b: wide(a, b).ntk
 
@@ -100,7 +99,9 @@ def test_periodic_eigenvalues_are_those_of_the_matrix(shape, seed):
 def test_fourier_features_make_the_kernel_stationary():
     x = torch.arange(32, dtype=torch.float64)[:, None] / 32
     wide = ntk.InfiniteNetwork.fully_connected(
-        [DenseLayer.ntk()] * 3, ntk.DualActivation.relu(), FourierMap(torch.tensor([[1.0], [2.0], [5.0]]))
+        [ntk.DenseLayer.ntk()] * 3,
+        ntk.DualActivation.relu(),
+        ntk.FeatureMap.fourier(torch.tensor([[1.0], [2.0], [5.0]])),
     )
     full = wide(x).ntk
     found = circulant_eigenvalues(full[0]).sort().values
@@ -160,7 +161,7 @@ def test_a_wave_lies_in_its_band():
 def test_low_frequencies_have_the_larger_eigenvalues_on_scattered_points():
     x = torch.rand(150, 2, generator=seeded(6), dtype=torch.float64)
     wide = ntk.InfiniteNetwork.fully_connected(
-        [DenseLayer.ntk(math.sqrt(2), 0.3)] * 3, ntk.DualActivation.relu()
+        [ntk.DenseLayer.ntk(math.sqrt(2), 0.3)] * 3, ntk.DualActivation.relu()
     )
     found = BandBasis(x, [0, 0.25, 1.0, 2.0, 3.0]).eigenvalues(wide(x).ntk).tolist()
     assert found == sorted(found, reverse=True)

@@ -8,7 +8,6 @@ import overtone as ot
 from overtone.records import metrics
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory.ntk import _infinite as infinite
 
 TRAINED = [4, 6, 8, 12]
 """Cycles per turn that a trained network is taught together."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory import ntk
 
 RATIO = 4
 """How many times as dense samples lie on one half of the circle as on the other."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory import ntk
 
 
 def measure(seed: int, encoded: bool, depth: int, scales: list[float], points: int) -> Measured:

@@ -8,7 +8,7 @@ import torch
 from overtone._utils.seeding import derive, generator
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory import ntk
 
 FAMILIES = ("Gaussian", "uniform", "Laplace", "log-uniform")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from overtone._utils.seeding import derive, generator
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory import ntk
 
 TURN = torch.tensor([[math.cos(1.0), math.sin(1.0)], [-math.sin(1.0), math.cos(1.0)]])
 """A turn by one radian, so that a flower without petals is the circle lying elsewhere."""

@@ -10,7 +10,6 @@ import torch
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 from overtone.theory._mode_dynamics import Descent, ModeState
-from overtone.theory.ntk import _infinite as infinite
 
 SAMPLES = 256
 

@@ -9,7 +9,7 @@ import torch
 from overtone.nn import MLP, ResidualMLP
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory.ntk import _infinite as infinite
+from overtone.theory.ntk._infinite.layers import InfiniteLayer
 
 
 def measure(seed: int, he: bool, depth: int, samples: int) -> Measured:
@@ -35,10 +35,10 @@ def wide(skips: bool, he: bool, depth: int) -> ntk.InfiniteNetwork:
     """The limit of a ReLU network with PyTorch's default weights at width 256, or with He's and no biases."""
     if not he:
         return ntk.InfiniteNetwork.from_torch((ResidualMLP if skips else MLP)(2, 1, 256, depth))
-    dense, relu = ntk.DenseLayer.ntk(), ntk.ActivationLayer(ntk.DualActivation.relu())
-    layers: list[ntk.InfiniteLayer] = [dense, relu]
+    dense, relu = ntk.DenseLayer.ntk(), ntk.DualActivation.relu()
+    layers: list[InfiniteLayer] = [dense, relu]
     for _ in range(depth - 1):
-        layers += [ntk.InfiniteNetwork.residual_block((dense, relu))] if skips else [dense, relu]
+        layers += [ntk.InfiniteNetwork.residual_block(dense, relu)] if skips else [dense, relu]
     return ntk.InfiniteNetwork((*layers, dense))
 
 

@@ -1,9 +1,9 @@
-"""The kernel twin: the fit that the infinitely wide network would reach, in closed form."""
+"""NTK regression: the fit of the infinitely wide network, in closed form."""
 
-from overtone.theory.kernel_regression._compare import ModelComparison, compare
-from overtone.theory.kernel_regression._fit import NTKFit, NTKModel, fit, from_encoding, from_field
+from overtone.theory.kernel_regression._compare import compare
+from overtone.theory.kernel_regression._fit import NTKModel, fit
 from overtone.theory.kernel_regression._full_grid import fit_full_grid
 from overtone.theory.kernel_regression._krylov import SolverOptions
-from overtone.theory.kernel_regression._scattered import ScatteredFit, fit_scattered
+from overtone.theory.kernel_regression._scattered import fit_scattered
 
-__all__ = ["Effort", "Model", "Race", "Scattered", "Twin", "after", "complete", "fit", "of", "points", "race"]
+__all__ = ["NTKModel", "SolverOptions", "compare", "fit", "fit_full_grid", "fit_scattered"]

@@ -58,7 +58,7 @@ class ModelComparison:
 
 
 def compare(
-    signal: Signal, models: Sequence[NTKModel], *, samples: int = SAMPLES, effort: Effort = QUICK
+    signal: Signal, models: Sequence[NTKModel], *, samples: int = SAMPLES, effort: SolverOptions = QUICK
 ) -> ModelComparison:
     """Compare the twins of several networks by the held-out error that each reaches at its best time.
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.nn import Field, Frame
-from overtone.nn.encodings import Encoding
-from overtone.nn.encodings import FourierMap as Waves
+from overtone.nn.encodings import Encoding, Fourier
 from overtone.signals import Grid, Signal
 from overtone.theory.kernel_regression._krylov import (
     ErrorPath,
@@ -20,8 +19,8 @@ from overtone.theory.kernel_regression._krylov import (
     SolverOptions,
     follow_error_path,
 )
-from overtone.theory.ntk import _infinite as infinite
-from overtone.theory.ntk._infinite import DenseLayer, DualActivation, FourierMap, InfiniteNetwork
+from overtone.theory.ntk import DenseLayer, DualActivation, InfiniteNetwork
+from overtone.theory.ntk._infinite.feature_maps import FourierMap
 from overtone.theory.ntk._operators.stationary import ToeplitzOperator, periodic_axes, stationary_kernel_lags
 from overtone.theory.risk import StopVerdict
 
@@ -56,48 +55,53 @@ class NTKModel:
             stationary_kernel_lags(self.wide, shape, self.spacing, around), shape, around, present
         )
 
+    @staticmethod
+    def from_encoding(
+        encoding: Encoding,
+        grid: Grid,
+        *,
+        depth: int = 3,
+        dual: DualActivation | None = None,
+        bias: float = 0.0,
+    ) -> NTKModel:
+        """The infinitely wide network in NTK parameterisation after an encoding with the frequencies it has.
 
-def from_encoding(
-    encoding: Encoding, grid: Grid, *, depth: int = 3, dual: DualActivation | None = None, bias: float = 0.0
-) -> NTKModel:
-    """The infinitely wide network in NTK parameterisation after an encoding with the frequencies it has.
+        Args:
+            encoding: A Fourier encoding.
+            grid: Where the samples lie; it is brought to the encoding's domain as for training.
+            depth: Hidden layers.
+            dual: The activation; None for ReLU.
+            bias: Standard deviation sigma_b of the biases; the weights have sigma_w^2 = 2.
 
-    Args:
-        encoding: A Fourier encoding.
-        grid: Where the samples lie; it is brought to the encoding's domain as for training.
-        depth: Hidden layers.
-        dual: The activation; None for ReLU.
-        bias: Standard deviation sigma_b of the biases; the weights have sigma_w^2 = 2.
+        Raises:
+            InputError: If the encoding has no frequencies, or a number of layers is below 1.
+        """
+        if depth < 1:
+            raise InputError("at least one hidden layer", f"{depth}", "raise it", "depth")
+        layers = [DenseLayer.ntk(sigma_b=bias)] * (depth + 1)
+        wide = InfiniteNetwork.fully_connected(layers, dual or DualActivation.relu(), _features(encoding))
+        frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
+        return NTKModel(wide, _spacing(frame, encoding, grid))
 
-    Raises:
-        InputError: If the encoding has no frequencies, or a number of layers is below 1.
-    """
-    if depth < 1:
-        raise InputError("at least one hidden layer", f"{depth}", "raise it", "depth")
-    layers = [DenseLayer.ntk(sigma_b=bias)] * (depth + 1)
-    wide = ntk.InfiniteNetwork.fully_connected(layers, dual or ntk.DualActivation.relu(), _features(encoding))
-    frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
-    return NTKModel(wide, _spacing(frame, encoding, grid))
+    @staticmethod
+    def from_field(field: Field, grid: Grid) -> NTKModel:
+        """The infinitely wide counterpart of a field as PyTorch initialises it, with the fan-ins it has.
 
+        Args:
+            field: Its encoding must have frequencies, its body a limit, see `InfiniteNetwork.from_torch`.
+            grid: Where the samples lie.
 
-def from_field(field: Field, grid: Grid) -> NTKModel:
-    """The infinitely wide counterpart of a field as PyTorch initialises it, with the fan-ins it has.
-
-    Args:
-        field: Its encoding must have frequencies, its body a limit (`ntk.InfiniteNetwork.from_torch`).
-        grid: Where the samples lie.
-
-    Raises:
-        InputError: If the encoding has no frequencies or a layer has no infinitely wide counterpart.
-    """
-    return NTKModel(
-        ntk.InfiniteNetwork.from_torch(field.body, _features(field.encoding)),
-        _spacing(field.frame, field.encoding, grid),
-    )
+        Raises:
+            InputError: If the encoding has no frequencies or a layer has no infinitely wide counterpart.
+        """
+        return NTKModel(
+            InfiniteNetwork.from_torch(field.body, _features(field.encoding)),
+            _spacing(field.frame, field.encoding, grid),
+        )
 
 
 def _features(encoding: Encoding) -> FourierMap:
-    if not isinstance(encoding, Waves):
+    if not isinstance(encoding, Fourier):
         raise InputError(
             "an encoding with frequencies, after which the kernel is stationary",
             encoding.describe(),
@@ -176,7 +180,7 @@ def fit(signal: Signal, model: NTKModel, effort: SolverOptions | None = None) ->
 
     Args:
         signal: With held-out samples; they choose the time and are not trained on.
-        model: The wide network on this signal's grid: `kernel_regression.NTKModel.from_encoding(encoding, grid)` or `kernel_regression.NTKModel.from_field(field, grid)`.
+        model: The wide network on this signal's grid.
         effort: How exactly and how far.
 
     Returns:
@@ -249,7 +253,7 @@ def solve_error_path(
     mean = values[train].mean(0)
     channels = PrincipalChannels(operator, values[train] - mean, held)
     times = training_times(float(operator.spectrum.max())).to(values.device)
-    most = effort.most(len(train) + len(held), values.shape[1])
+    most = effort.max_vectors(len(train) + len(held), values.shape[1])
     return Solved(
         channels, times, follow_error_path(channels, values[held] - mean, times, effort, most), mean
     )

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.special import decay_integral
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk._operators.stationary import ToeplitzOperator
 
@@ -82,14 +83,8 @@ class GradientFlowKrylov:
         diagonal, below = torch.stack(self._diagonal, 1), torch.stack(self._below, 1)[:, :-1]
         matrix = diagonal.diag_embed() + below.diag_embed(1) + below.diag_embed(-1)
         values, vectors = torch.linalg.eigh(matrix)
-        learned = _elapsed(values.clamp_min(0)[:, None], times.to(values)[:, None])
+        learned = decay_integral(values.clamp_min(0)[:, None], times.to(values)[:, None])
         return self._norm[:, None, None] * ((learned * vectors[:, :1]) @ vectors.mT)
-
-
-def _elapsed(values: Tensor, times: Tensor) -> Tensor:
-    """(1 - exp(-z t)) / z, t at z = 0."""
-    tiny = torch.finfo(values.dtype).tiny
-    return torch.where(values * times > 1e-12, -torch.expm1(-values * times) / values.clamp_min(tiny), times)
 
 
 @final
@@ -176,7 +171,7 @@ class SolverOptions:
                 "effort",
             )
 
-    def most(self, samples: int, channels: int) -> int:
+    def max_vectors(self, samples: int, channels: int) -> int:
         """Vectors that fit, for `samples` values per channel."""
         return max(2, min(self.vectors, int(self.memory * 2**30 / (8 * samples * channels))))
 

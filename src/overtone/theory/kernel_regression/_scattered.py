@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from overtone._utils import seeding as rng
+from overtone._utils.special import decay_integral
 from overtone.errors import InputError
 from overtone.theory.kernel_regression._fit import training_times
 from overtone.theory.kernel_regression._krylov import earliest_minimum
-from overtone.theory.ntk._infinite import InfiniteNetwork
+from overtone.theory.ntk import InfiniteNetwork
 
 ROWS = 2048
 """Samples whose kernel with the landmarks is computed at once."""
@@ -100,10 +101,12 @@ def fit_scattered(
     times = training_times(float(rates.max())).to(x.device)
     probe = _features(wide, coords[held_out].double(), x[chosen], root) @ rotation
     truth = values[held_out].double() - mean
-    error = torch.stack([(probe @ (_elapsed(rates, t) * aligned) - truth).square().mean(0) for t in times])
+    error = torch.stack(
+        [(probe @ (decay_integral(rates, t)[:, None] * aligned) - truth).square().mean(0) for t in times]
+    )
     index = earliest_minimum(error.mean(1))
     wanted = _features(wide, at.double(), x[chosen], root) @ rotation
-    fitted = wanted @ (_elapsed(rates, times[index]) * aligned) + mean
+    fitted = wanted @ (decay_integral(rates, times[index])[:, None] * aligned) + mean
     return ScatteredFit(fitted.to(values.dtype), times, error, index, len(rates), count == len(x))
 
 
@@ -116,9 +119,3 @@ def _inverse_root(kernel: Tensor) -> Tensor:
 
 def _features(wide: InfiniteNetwork, x: Tensor, landmarks: Tensor, root: Tensor) -> Tensor:
     return torch.cat([wide(part, landmarks).ntk @ root for part in x.split(ROWS)])
-
-
-def _elapsed(rates: Tensor, time: Tensor) -> Tensor:
-    """(1 - exp(-z t)) / z per feature as a column."""
-    grown = -torch.expm1(-rates * time) / rates.clamp_min(torch.finfo(rates.dtype).tiny)
-    return torch.where(rates * time > 1e-12, grown, time)[:, None]

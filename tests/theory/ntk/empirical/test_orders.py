@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from overtone.theory.ntk import JacobianMethod, empirical_ntk
+from overtone.theory.ntk import empirical_ntk
 from overtone.theory.ntk._empirical.selection import select_sources
-from overtone.theory.ntk._empirical.sources import LayerwiseSource
+from overtone.theory.ntk._empirical.sources import JacobianMethod, LayerwiseSource
 from tests.theory.ntk.slow import error, kernel, randomise, seeded
 
 

@@ -45,11 +45,11 @@ class GradientFeatures(ABC):
         """The gradients of some of the samples, a view."""
 
     @abstractmethod
-    def pull(self, weights: Tensor) -> Tensor:
+    def vjp(self, weights: Tensor) -> Tensor:
         """J^T w: the gradients summed with (C, N) weights, in this layer's `shape`."""
 
     @abstractmethod
-    def push(self, direction: Tensor) -> Tensor:
+    def jvp(self, direction: Tensor) -> Tensor:
         """J u: (C, N) inner products with a direction of this layer's `shape`."""
 
     def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:  # noqa: ARG002
@@ -60,7 +60,7 @@ class GradientFeatures(ABC):
             exact: (P,) what it is compared with, flat.
             draws: Where random directions come from.
         """
-        return float((self.pull(weights).reshape(-1) - exact).norm())
+        return float((self.vjp(weights).reshape(-1) - exact).norm())
 
     def joined(self, others: Sequence[GradientFeatures]) -> GradientFeatures | None:  # noqa: ARG002
         """The gradients of these and of further samples, or None if they are better kept apart."""
@@ -111,11 +111,11 @@ class ExplicitGradients(GradientFeatures):
         """Their rows."""
         return ExplicitGradients(self.values[:, part])
 
-    def pull(self, weights: Tensor) -> Tensor:
+    def vjp(self, weights: Tensor) -> Tensor:
         """J^T w, (P,)."""
         return weights.reshape(-1) @ self.values.flatten(0, 1)
 
-    def push(self, direction: Tensor) -> Tensor:
+    def jvp(self, direction: Tensor) -> Tensor:
         """J u."""
         return self.values @ direction
 
@@ -183,7 +183,7 @@ class OuterProductGradients(GradientFeatures):
         """What the layer saw for these samples."""
         return OuterProductGradients(self.inputs[part], self.grads[:, part], self.weight, self.bias)
 
-    def pull(self, weights: Tensor) -> Tensor:
+    def vjp(self, weights: Tensor) -> Tensor:
         """(out, in + 1): sum over the samples of w g (h, 1)^T."""
         g = torch.einsum("cn,cno->no", weights, self.grads)
         parts = [g.mT @ self.inputs] if self.weight else []
@@ -203,7 +203,7 @@ class OuterProductGradients(GradientFeatures):
         pulled = torch.einsum("cn,cno->no", weights, self.grads).mT @ seen.expand(self.grads.shape[1], -1)
         return float((pulled - exact.reshape(self.shape) @ along).norm()) / GLANCES**0.5
 
-    def push(self, direction: Tensor) -> Tensor:
+    def jvp(self, direction: Tensor) -> Tensor:
         """Inner products g . (A h + b) for a direction (A, b)."""
         moved = self.grads.new_zeros(())
         if self.weight:
@@ -266,13 +266,13 @@ class EmbeddingGradients(GradientFeatures):
         index = slots[None, :, :, None].expand(self.grads.shape)
         return table.scatter_add_(2, index, self.grads * hit[None, :, :, None]).flatten(2)
 
-    def pull(self, weights: Tensor) -> Tensor:
+    def vjp(self, weights: Tensor) -> Tensor:
         """(table, D): w g added up in the rows that were looked up."""
         g = (self.grads * (weights[..., None] * (self.indices >= 0))[..., None]).sum(0)
         table = g.new_zeros(self.shape)
         return table.index_add_(0, self.indices.clamp_min(0).reshape(-1), g.flatten(0, 1))
 
-    def push(self, direction: Tensor) -> Tensor:
+    def jvp(self, direction: Tensor) -> Tensor:
         """Inner products g . u in the rows that were looked up."""
         moved = direction[self.indices.clamp_min(0)] * (self.indices >= 0)[..., None]
         return (self.grads * moved).sum((2, 3))

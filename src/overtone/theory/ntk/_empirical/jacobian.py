@@ -53,7 +53,7 @@ class Jacobian:
         parameters: The trained parameters, by name.
         channels: C.
         dtype: Precision of the outputs.
-        alone: Whether products go one sample after the other.
+        sample_by_sample: Whether products go one sample after the other.
 
     Raises:
         InputError: If there are no samples, the network does not take them, nothing is trained, or a sample's output
@@ -64,7 +64,7 @@ class Jacobian:
         check_samples(network, x=x)
         self.network, self.x, self.chunk = network, detached_samples(x), chunk
         self.parameters = trained_parameters(network)
-        self.alone = False
+        self.sample_by_sample = False
         with evaluation_mode_with_gradients(network, x.device):
             first = trial_outputs(network, probe_samples(self.x))
             self.channels, self.dtype = first.shape[1], first.dtype
@@ -72,26 +72,26 @@ class Jacobian:
             with sdpa_kernel(SDPBackend.MATH):
                 self._check()
 
-    def pull(self, weights: Tensor) -> Direction:
+    def vjp(self, weights: Tensor) -> Direction:
         """J^T w for (N, C) weights."""
         with evaluation_mode_with_gradients(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
-            return self._pull(weights, self._parts())[0]
+            return self._vjp(weights, self._parts())[0]
 
-    def push(self, direction: Mapping[str, Tensor]) -> Tensor:
+    def jvp(self, direction: Mapping[str, Tensor]) -> Tensor:
         """J u, (N, C), for a direction in some of the parameters."""
         with evaluation_mode_with_gradients(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
-            return torch.cat([self._push(part, direction) for part in self._parts()])
+            return torch.cat([self._jvp(part, direction) for part in self._parts()])
 
     def _parts(self) -> Sequence[Tensor]:
-        return self.x.split(1 if self.alone else self.chunk)
+        return self.x.split(1 if self.sample_by_sample else self.chunk)
 
-    def _pull(self, weights: Tensor, parts: Sequence[Tensor]) -> tuple[Direction, Tensor]:
+    def _vjp(self, weights: Tensor, parts: Sequence[Tensor]) -> tuple[Direction, Tensor]:
         """J^T w over these parts, and the outputs."""
         chosen = list(self.parameters.values())
         total, seen = [torch.zeros_like(p) for p in chosen], []
         for part, w in zip(parts, weights.split([len(each) for each in parts]), strict=True):
             call = functools.partial(self._call, part)
-            if self.alone:
+            if self.sample_by_sample:
                 y, each = rows(self.network, call, chosen)
                 grads = [_combined(some, w) for some in zip(*each, strict=True)]
             else:
@@ -109,11 +109,11 @@ class Jacobian:
             else network_outputs(self.network, x)
         )
 
-    def _push(self, x: Tensor, direction: Mapping[str, Tensor]) -> Tensor:
+    def _jvp(self, x: Tensor, direction: Mapping[str, Tensor]) -> Tensor:
         """J u for some samples."""
         chosen = [self.parameters[name] for name in direction]
         along = [u.to(p) for u, p in zip(direction.values(), chosen, strict=True)]
-        if self.alone:
+        if self.sample_by_sample:
             y, grads = rows(self.network, functools.partial(self._call, x), chosen)
             straight = torch.cat(flat(along, along))
             return (
@@ -138,11 +138,13 @@ class Jacobian:
         probe = probe_samples(self.x)
         try:
             parts = self._parts()
-            self.alone = not (self._alike(probe, probe.split(1)) and all(map(self._checked, parts)))
+            self.sample_by_sample = not (
+                self._alike(probe, probe.split(1)) and all(map(self._checked, parts))
+            )
         except InputError:
             raise
         except NETWORK_ERRORS:
-            self.alone = True
+            self.sample_by_sample = True
 
     def _checked(self, part: Tensor) -> bool:
         """Whether products of a chunk are those of other groups of its samples, and of each other's transpose."""
@@ -178,8 +180,8 @@ class Jacobian:
         order = torch.arange(len(x), device=x.device) if order is None else order
         like = torch.empty(1, self.channels, dtype=self.dtype, device=x.device)
         given = weights(len(x), like, self._draws)
-        one, together = self._pull(given, [x])
-        two, divided = self._pull(given[order], parts)
+        one, together = self._vjp(given, [x])
+        two, divided = self._vjp(given[order], parts)
         check_independent(divided, together[order])
         sizes = {name: float(wide(real(g)).norm()) for name, g in two.items()}
         size = math.hypot(*sizes.values())
@@ -189,7 +191,7 @@ class Jacobian:
             return False
         if direction is None:
             return True
-        forward = float((wide(given) * wide(self._push(x, direction))).sum())
+        forward = float((wide(given) * wide(self._jvp(x, direction))).sum())
         back = sum(float(wide(real(one[name]) * real(u)).sum()) for name, u in direction.items())
         return not abs(forward - back) > tolerance * size
 

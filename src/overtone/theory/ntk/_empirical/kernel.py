@@ -106,7 +106,7 @@ def empirical_ntk(
     x1: Tensor,
     x2: Tensor | None = None,
     *,
-    outputs: Outputs = OutputLayout.SUM,
+    outputs: OutputLayout = OutputLayout.SUM,
     memory: float = 2.0,
 ) -> EmpiricalKernel:
     """The kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
@@ -152,7 +152,7 @@ def empirical_ntk(
             raise InputError(
                 f"a budget above the {size / GIB:.3g} GiB of the kernel itself",
                 f"{memory:g} GiB",
-                "raise it, take fewer samples, or use overtone.theory.ntk.JacobianOperator, which never forms it",
+                "raise it, take fewer samples, or use `choose_representation`, which need not form it",
                 "memory",
             )
         gradients = VerifiedGradients(network, x1, int(available) // (8 * itemsize))

@@ -244,8 +244,11 @@ class TransposedConvolutionRule(LayerRule):
         return _one_after_the_other(_channels_last(grads))
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: FeatureBudget
-    ) -> GradientFeatures:  # noqa: ARG002
+        self,
+        inputs: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        room: FeatureBudget,  # noqa: ARG002
+    ) -> GradientFeatures:
         """Explicit gradients: the patches are those of the output gradients, other ones for each output."""
         unfold = ConvolutionPatches(self.layer)
         total = torch.stack(
@@ -310,8 +313,11 @@ class NormalisationRule(LayerRule):
         return _one_after_the_other(grads)
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: FeatureBudget
-    ) -> GradientFeatures:  # noqa: ARG002
+        self,
+        inputs: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        room: FeatureBudget,  # noqa: ARG002
+    ) -> GradientFeatures:
         """Explicit gradients: they are as small as the parameters."""
         totals = []
         for x, g in zip(inputs, grads, strict=True):

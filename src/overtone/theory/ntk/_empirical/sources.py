@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -408,9 +409,8 @@ class PerSampleSource(GradientSource):
         chosen = [named[name] for name in self.parameters]
         seen, made = [], []
         for sample in x:
-            y, grads = rows(
-                self.network, lambda s=sample: single_sample_outputs(self.network, s[None]), chosen
-            )  # type: ignore[misc]
+            call = functools.partial(single_sample_outputs, self.network, sample[None])
+            y, grads = rows(self.network, call, chosen)
             seen.append(y)
             made.append(torch.stack([torch.cat(flat(chosen, each)) for each in grads]))
         return SourceGradients(torch.cat(seen), [self._explicit(torch.stack(made).transpose(0, 1))])

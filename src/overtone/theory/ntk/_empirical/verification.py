@@ -133,7 +133,7 @@ class VerifiedGradients:
         self._checked: set[tuple[int, int, int]] = set()
         self._kinds: list[object] = []
 
-    def settle(self, attempt: Callable[[], T]) -> T:
+    def retry_until_verified(self, attempt: Callable[[], T]) -> T:
         """The result of `attempt`, begun anew whenever it meets samples that rule out the present sources.
 
         Args:
@@ -161,7 +161,7 @@ class VerifiedGradients:
             rows: Which of them.
 
         Raises:
-            RevisionError: If these samples rule out the present sources; `settle` takes it.
+            RevisionError: If these samples rule out the present sources; `retry_until_verified` takes it.
             InputError: If a sample's output depends on the others.
         """
         some = x[rows]
@@ -294,8 +294,8 @@ def _agrees(
     if len(exact) == 1:
         apart, sizes = [features.apart(mine, exact[0], draws)], [math.hypot(*sizes)]
     else:
-        blocks = features.pull(mine).reshape(-1).split([len(each) for each in exact])
+        blocks = features.vjp(mine).reshape(-1).split([len(each) for each in exact])
         apart = [float((one - two).norm()) for one, two in zip(blocks, exact, strict=True)]
     if all(one <= max(close(given.dtype) * size, least) for one, size in zip(apart, sizes, strict=True)):
         return True
-    return not all(map(math.isfinite, sizes)) and not bool(features.pull(mine).isfinite().all())
+    return not all(map(math.isfinite, sizes)) and not bool(features.vjp(mine).isfinite().all())

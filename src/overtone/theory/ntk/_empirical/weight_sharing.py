@@ -109,7 +109,7 @@ class MatmulCalls:
             self.form(seen, values)
             yield values.flatten(2)
 
-    def pull(self, weights: Tensor) -> Tensor:
+    def vjp(self, weights: Tensor) -> Tensor:
         """J^T w for (C, N) weights, (G, out, in + 1)."""
         g = (self.grads * weights[..., None, None, None]).sum(0)
         total = g.new_zeros(self.shape)
@@ -118,7 +118,7 @@ class MatmulCalls:
             total += g[rows].movedim(0, 1).flatten(1, 2).mT @ h.movedim(0, 1).flatten(1, 2)
         return total
 
-    def push(self, direction: Tensor) -> Tensor:
+    def jvp(self, direction: Tensor) -> Tensor:
         """J u for (G, out, in + 1) u, (C, N)."""
         made = []
         for rows in self._few():
@@ -270,13 +270,13 @@ class SharedWeightGradients(GradientFeatures):
             return None
         return SharedWeightGradients(MatmulCalls.joined(calls), self.way)
 
-    def pull(self, weights: Tensor) -> Tensor:
+    def vjp(self, weights: Tensor) -> Tensor:
         """J^T w, a few samples at a time."""
-        return self.calls.pull(weights)
+        return self.calls.vjp(weights)
 
-    def push(self, direction: Tensor) -> Tensor:
+    def jvp(self, direction: Tensor) -> Tensor:
         """J u, a few samples at a time."""
-        return self.calls.push(direction)
+        return self.calls.jvp(direction)
 
     @property
     def shape(self) -> tuple[int, ...]:

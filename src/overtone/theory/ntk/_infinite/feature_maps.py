@@ -1,4 +1,4 @@
-"""What the first dense layer sees: coordinates, or their Fourier features."""
+"""Feature maps in front of the first dense layer: the coordinates, or their Fourier features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from overtone.errors import InputError
 
 
 class FeatureMap(ABC):
-    """A fixed map gamma from samples to features, known by its inner products."""
+    """A fixed map gamma from samples to features, known by its inner products.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([[0.0], [0.5]]).double()
+        >>> FeatureMap.fourier(torch.tensor([[1.0]])).product(x, x).round(decimals=4)
+        tensor([[ 0.5000, -0.5000],
+                [-0.5000,  0.5000]], dtype=torch.float64)
+    """
 
     @abstractmethod
     def product(self, x1: Tensor, x2: Tensor) -> Tensor:
@@ -23,6 +31,33 @@ class FeatureMap(ABC):
     @abstractmethod
     def square(self, x: Tensor) -> Tensor:
         """|gamma(x)|^2 / D: (N, d) float64 to (N,)."""
+
+    @staticmethod
+    def coordinates() -> FeatureMap:
+        """The samples themselves, gamma(x) = x."""
+        return CoordinateMap()
+
+    @staticmethod
+    def fourier(frequencies: Tensor, amplitudes: Tensor | None = None) -> FeatureMap:
+        """gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies.
+
+        Args:
+            frequencies: (m, d) B, in cycles per unit of the coordinate.
+            amplitudes: (m,) a, or None for ones.
+
+        Raises:
+            InputError: If the shapes do not fit together.
+        """
+        return FourierMap(frequencies, amplitudes)
+
+    @staticmethod
+    def gaussian_fourier(sigma: float) -> FeatureMap:
+        """Fourier features in the limit of many Gaussian frequencies, B_ij ~ N(0, sigma^2).
+
+        Args:
+            sigma: Standard deviation of the frequencies, in cycles per unit of the coordinate.
+        """
+        return GaussianFourierMap(sigma)
 
 
 @final
@@ -44,13 +79,6 @@ class FourierMap(FeatureMap):
 
     The product is sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m): it depends on x - x' alone, and so do all
     kernels after it (Tancik et al. 2020, arXiv 2006.10739, section 4).
-
-    Args:
-        frequencies: (m, d) B, in cycles per unit of the coordinate.
-        amplitudes: (m,) a, or None for ones.
-
-    Raises:
-        InputError: If the shapes do not fit together.
     """
 
     def __init__(self, frequencies: Tensor, amplitudes: Tensor | None = None) -> None:
@@ -77,6 +105,7 @@ class FourierMap(FeatureMap):
                 "pass (N, d) samples",
                 "x",
             )
+        # Whole cycles are taken off before the cosine, which loses digits at large arguments.
         phase = 2 * math.pi * torch.remainder(x @ self.frequencies.mT, 1.0)
         return torch.cat([self.amplitudes * phase.cos(), self.amplitudes * phase.sin()], 1)
 
@@ -92,18 +121,13 @@ class FourierMap(FeatureMap):
 @final
 @dataclass(frozen=True)
 class GaussianFourierMap(FeatureMap):
-    """Gaussian Fourier features in the limit of many: B_ij ~ N(0, sigma^2).
-
-    The product tends to exp(-2 pi^2 sigma^2 |x - x'|^2) / 2.
-
-    Attributes:
-        sigma: Standard deviation of the frequencies, in cycles per unit of the coordinate.
-    """
+    """Gaussian Fourier features in the limit of many: the product tends to exp(-2 pi^2 sigma^2 |x - x'|^2) / 2."""
 
     sigma: float
 
     def product(self, x1: Tensor, x2: Tensor) -> Tensor:
         """exp(-2 pi^2 sigma^2 |x - x'|^2) / 2."""
+        # Distances by |x|^2 - 2 x.x' + |x'|^2 would cancel for close samples, where the kernel matters most.
         distance = torch.cdist(x1, x2, compute_mode="donot_use_mm_for_euclid_dist")
         return (-2 * (math.pi * self.sigma * distance) ** 2).exp() / 2
 

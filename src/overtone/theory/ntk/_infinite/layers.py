@@ -1,4 +1,4 @@
-"""What is known of an infinitely wide layer for pairs of samples."""
+"""Layers of an infinitely wide network, as maps from one layer's moments to those of the next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.theory.ntk._infinite.activations import DualActivation
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class InfiniteLayer(ABC):
     """A map from the moments of one layer's units to those of the next."""
 
     @abstractmethod
-    def apply(self, state: LayerMoments) -> LayerMoments:
-        """The moments after this layer."""
+    def apply(self, moments: LayerMoments) -> LayerMoments:
+        """Return the moments after this layer."""
 
 
 @final
@@ -57,6 +56,10 @@ class DenseLayer(InfiniteLayer):
         bias: sigma_b^2, variance of a bias.
         weight_rate: Sum over the weights of a unit of (dz/dW)^2, per unit of K.
         bias_rate: (dz/db)^2.
+
+    Example:
+        >>> DenseLayer.ntk(sigma_w=1.0, sigma_b=0.5)
+        DenseLayer(weight=1.0, bias=0.25, weight_rate=1.0, bias_rate=0.25)
     """
 
     weight: float
@@ -72,22 +75,25 @@ class DenseLayer(InfiniteLayer):
 
     @staticmethod
     def ntk(sigma_w: float = math.sqrt(2), sigma_b: float = 0.0) -> DenseLayer:
-        """The NTK parameterisation, z = sigma_w W h / sqrt(n) + sigma_b b with W, b ~ N(0, 1)."""
+        """NTK parameterisation, z = sigma_w W h / sqrt(n) + sigma_b b with W, b ~ N(0, 1)."""
         return DenseLayer(sigma_w**2, sigma_b**2, sigma_w**2, sigma_b**2)
 
     @staticmethod
     def standard(
         fan_in: int, sigma_w: float = math.sqrt(2), sigma_b: float = 0.0, *, bias: bool = True
     ) -> DenseLayer:
-        """As networks are written, z = W h + b with W ~ N(0, sigma_w^2 / n), b ~ N(0, sigma_b^2).
+        """Standard parameterisation, z = W h + b with W ~ N(0, sigma_w^2 / n), b ~ N(0, sigma_b^2).
 
-        Its tangent kernel grows in proportion to the width, so the fan-in n has to be said.
+        Its tangent kernel grows in proportion to the width, so it needs the fan-in n.
 
         Args:
             fan_in: Inputs of a unit, n.
             sigma_w: Standard deviation of the weights times sqrt(n).
             sigma_b: Standard deviation of the biases.
             bias: Whether there is a bias to train.
+
+        Raises:
+            InputError: If the fan-in is below 1.
         """
         if fan_in < 1:
             raise InputError(
@@ -103,68 +109,51 @@ class DenseLayer(InfiniteLayer):
         """
         return DenseLayer.standard(fan_in, math.sqrt(1 / 3), math.sqrt(1 / (3 * max(1, fan_in))), bias=bias)
 
-    def apply(self, state: LayerMoments) -> LayerMoments:
-        """The moments of the pre-activations."""
+    def apply(self, moments: LayerMoments) -> LayerMoments:
+        """Return the moments of the pre-activations."""
         return LayerMoments(
-            self.weight * state.q11 + self.bias,
-            self.weight * state.q22 + self.bias,
-            self.weight * state.q12 + self.bias,
-            self.weight_rate * state.q12 + self.bias_rate + self.weight * state.tangent,
-            torch.zeros_like(state.mean1),
-            torch.zeros_like(state.mean2),
-        )
-
-
-@final
-@dataclass(frozen=True)
-class ActivationLayer(InfiniteLayer):
-    """An elementwise activation after a dense layer (or a sum of such)."""
-
-    dual: DualActivation
-
-    def apply(self, state: LayerMoments) -> LayerMoments:
-        """The moments of the activations; T <- T E[phi' phi']."""
-        q11, q22, q12 = state.q11, state.q22, state.q12
-        return LayerMoments(
-            self.dual.covariance(q11, q11, q11),
-            self.dual.covariance(q22, q22, q22),
-            self.dual.covariance(q11, q22, q12),
-            state.tangent * self.dual.derivative(q11, q22, q12),
-            self.dual.mean(q11),
-            self.dual.mean(q22),
+            self.weight * moments.q11 + self.bias,
+            self.weight * moments.q22 + self.bias,
+            self.weight * moments.q12 + self.bias,
+            self.weight_rate * moments.q12 + self.bias_rate + self.weight * moments.tangent,
+            torch.zeros_like(moments.mean1),
+            torch.zeros_like(moments.mean2),
         )
 
 
 @final
 @dataclass(frozen=True)
 class ResidualBlock(InfiniteLayer):
-    """h + body(h). The body must hold a dense layer, whose fresh weights make its units independent of h's.
+    """h + body(h). The body must hold a dense layer, whose new weights make its units independent of h's.
 
     Attributes:
-        body: The layers beside the skip.
+        body: The layers beside the skip connection.
     """
 
     body: tuple[InfiniteLayer, ...]
 
     def __post_init__(self) -> None:
         if not any(isinstance(layer, DenseLayer) for layer in self.body):
-            raise InputError("a dense layer beside the skip", "none", "put one into the body", "Residual")
+            raise InputError(
+                "a dense layer beside the skip", "none", "put one into the body", "residual_block"
+            )
 
-    def apply(self, state: LayerMoments) -> LayerMoments:
-        """Sums of both moments and tangents, with the products of the means."""
-        inner = compose(self.body, state)
+    def apply(self, moments: LayerMoments) -> LayerMoments:
+        """Return the sums of both moments and tangents, with the products of the means."""
+        inner = compose(self.body, moments)
+        # h and body(h) are independent, so E[h body(h')] factors into the product of their means.
         return LayerMoments(
-            state.q11 + inner.q11 + 2 * state.mean1 * inner.mean1,
-            state.q22 + inner.q22 + 2 * state.mean2 * inner.mean2,
-            state.q12 + inner.q12 + state.mean1 * inner.mean2 + inner.mean1 * state.mean2,
-            state.tangent + inner.tangent,
-            state.mean1 + inner.mean1,
-            state.mean2 + inner.mean2,
+            moments.q11 + inner.q11 + 2 * moments.mean1 * inner.mean1,
+            moments.q22 + inner.q22 + 2 * moments.mean2 * inner.mean2,
+            moments.q12 + inner.q12 + moments.mean1 * inner.mean2 + inner.mean1 * moments.mean2,
+            moments.tangent + inner.tangent,
+            moments.mean1 + inner.mean1,
+            moments.mean2 + inner.mean2,
         )
 
 
-def compose(layers: Iterable[InfiniteLayer], state: LayerMoments) -> LayerMoments:
-    """The moments after all of `layers`."""
+def compose(layers: Iterable[InfiniteLayer], moments: LayerMoments) -> LayerMoments:
+    """Return the moments after all of `layers`."""
     for layer in layers:
-        state = layer.apply(state)
-    return state
+        moments = layer.apply(moments)
+    return moments

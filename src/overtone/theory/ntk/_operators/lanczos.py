@@ -11,6 +11,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from overtone._utils import seeding as rng
+from overtone._utils.special import decay_integral
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk._operators.base import KernelOperator
 
@@ -148,8 +149,7 @@ def _exponential(diagonal: Tensor, below: Tensor, times: Tensor) -> tuple[Tensor
     values, vectors = torch.linalg.eigh(diagonal.diag() + below[:-1].diag(1) + below[:-1].diag(-1))
     values = values.clamp_min(0)
     coefficients = (torch.exp(-times[:, None] * values) * vectors[0]) @ vectors.mT
-    elapsed = -torch.expm1(-times[:, None] * values) / values.clamp_min(torch.finfo(values.dtype).tiny)
-    elapsed = torch.where(values > 0, elapsed, times[:, None])
+    elapsed = decay_integral(values, times[:, None])
     error = (
         below[-1] * ((elapsed * vectors[0]) @ vectors[-1]).abs().max() if len(times) else below.new_zeros(())
     )

@@ -52,7 +52,7 @@ class GradientFactors:
             self.dtype, self.channels = first.dtype, first.shape[1]
             self.scale = max(1, first.element_size() // 4)
             self._gradients = VerifiedGradients(network, self.x, PASS)
-            self._gradients.settle(self._measure)
+            self._gradients.retry_until_verified(self._measure)
 
     def _measure(self) -> None:
         self.appetite: MemoryPerSample = measure_memory(self._gradients.sources, probe_samples(self.x)[:1])
@@ -81,7 +81,7 @@ class GradientFactors:
                 raise MemoryBudgetError(
                     f"a budget above the {self.held / GIB:.3g} GiB of the gradients' factors",
                     f"{most / GIB:g} GiB",
-                    "raise it, or use overtone.theory.ntk.JacobianOperator, which keeps none",
+                    "raise it, or use an implicit representation, which keeps none",
                     "memory",
                 )
             bounds = range(0, len(self.x), self.chunk)
@@ -89,7 +89,7 @@ class GradientFactors:
             return [make([part.features for part in some if part.features is not None]) for some in parts]
 
         with evaluation_mode_with_gradients(self.network, self.x.device):
-            return self._gradients.settle(attempt)
+            return self._gradients.retry_until_verified(attempt)
 
 
 @final
@@ -121,10 +121,10 @@ class FactoredOperator(KernelOperator):
         weights = vector.view(-1, self.channels).mT.split(self._chunk, 1)
         pulled: list[Tensor] = []
         for features, mine in zip(self._chunks, weights, strict=True):
-            parts = [each.pull(mine.to(each.like)) for each in features]
+            parts = [each.vjp(mine.to(each.like)) for each in features]
             pulled = [a.add_(b) for a, b in zip(pulled, parts, strict=True)] if pulled else parts
         pushed = [
-            torch.stack([each.push(u) for each, u in zip(features, pulled, strict=True)]).sum(0)
+            torch.stack([each.jvp(u) for each, u in zip(features, pulled, strict=True)]).sum(0)
             for features in self._chunks
         ]
         return torch.cat(pushed, 1).mT.reshape(-1).to(self.dtype)
@@ -147,7 +147,7 @@ class JacobianOperator(KernelOperator):
         chunk: Samples per pass.
 
     Attributes:
-        alone: Whether products go one sample after the other, which is slow.
+        sample_by_sample: Whether products go one sample after the other, which is slow.
 
     Raises:
         InputError: If there are no samples, nothing is trained, the outputs do not fit, a sample's output depends on
@@ -158,12 +158,12 @@ class JacobianOperator(KernelOperator):
         if chunk < 1:
             raise InputError("at least one sample per pass", f"{chunk}", "leave it at 1024", "chunk")
         self._jacobian = Jacobian(network, x, chunk)
-        self.channels, self.alone = self._jacobian.channels, self._jacobian.alone
+        self.channels, self.sample_by_sample = self._jacobian.channels, self._jacobian.sample_by_sample
         self.size, self.dtype, self.device = len(x) * self.channels, self._jacobian.dtype, x.device
 
     def _apply(self, vector: Tensor) -> Tensor:
         weights = vector.reshape(-1, self.channels)
-        return self._jacobian.push(self._jacobian.pull(weights)).reshape(-1)
+        return self._jacobian.jvp(self._jacobian.vjp(weights)).reshape(-1)
 
 
 @final
@@ -219,7 +219,7 @@ def _project(features: list[GradientFeatures], probe: int, seed: int) -> Tensor:
             rng.derive(seed, "sketch", str(probe), str(number))
         )
         direction = torch.randn(each.shape, generator=source, dtype=each.like.dtype, device=each.like.device)
-        part = each.push(direction)
+        part = each.jvp(direction)
         total = part if total is None else total + part
     assert total is not None
     return total.mT.reshape(-1)
