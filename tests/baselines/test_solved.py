@@ -8,8 +8,7 @@ import torch
 
 from overtone import signals
 from overtone.baselines import BandLimited, Linear, Smoothing
-from overtone.baselines.solve import conjugate_gradients
-from overtone.baselines.waves import Waves
+from overtone.baselines._smoothing import CosineBasis, conjugate_gradients
 from overtone.signals import masks
 
 TIGHT = 1e-12
@@ -46,7 +45,7 @@ def dense(shape, periodic):
 @pytest.mark.parametrize("periodic", [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("shape", [(6, 7), (8, 5)])
 def test_filters_are_those_of_the_written_basis(shape, periodic):
-    waves, (columns, frequency) = Waves(shape, periodic), dense(shape, periodic)
+    waves, (columns, frequency) = CosineBasis(shape, periodic), dense(shape, periodic)
     values = np.random.default_rng(0).standard_normal((*shape, 2))
     gain = np.exp(-3 * sum(f for f in waves.frequency))
     slow = columns @ (np.exp(-3 * frequency.sum(1))[:, None] * (columns.T @ values.reshape(-1, 2)))
@@ -68,7 +67,9 @@ def test_the_band_is_fitted_by_least_squares(periodic):
     inside = columns[:, (frequency < cut).all(1)]
     seen = present.reshape(-1)
     weights = np.linalg.lstsq(inside[seen], target.reshape(-1, 2)[seen], rcond=None)[0]
-    found = BandLimited().solve(Waves(shape, periodic), target, present, cut, np.zeros_like(target), TIGHT)
+    found = BandLimited().solve(
+        CosineBasis(shape, periodic), target, present, cut, np.zeros_like(target), TIGHT
+    )
     assert np.abs(found.reshape(-1, 2) - inside @ weights).max() < 1e-8
 
 
@@ -81,7 +82,9 @@ def test_the_smooth_field_solves_its_normal_equations(periodic, cut):
     penalty = np.square(np.square(frequency).sum(1) / cut**2)
     matrix = np.diag(present.reshape(-1).astype(float)) + columns * penalty @ columns.T
     slow = np.linalg.solve(matrix, target.reshape(-1, 2))
-    found = Smoothing().solve(Waves(shape, periodic), target, present, cut, np.zeros_like(target), TIGHT)
+    found = Smoothing().solve(
+        CosineBasis(shape, periodic), target, present, cut, np.zeros_like(target), TIGHT
+    )
     assert np.abs(found.reshape(-1, 2) - slow).max() < 1e-8
 
 

@@ -19,7 +19,7 @@ from overtone.probes import Probe, Spread, Window, views
 from overtone.probes._spread_sampling import Tiles, draw_single_samples, inclusion_probabilities
 from overtone.probes.views._grid import make_measurement
 from overtone.signals import Grid, masks
-from overtone.signals.blocks import Blocks
+from overtone.signals._blocks import Blocks
 from overtone.spectra import GridTransform
 from tests.probes.fields import Frozen
 

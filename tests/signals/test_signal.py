@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from overtone.signals import Normalisation, Signal, array, masks
-from overtone.signals.summary import summarise
+from overtone.signals._normalisation import summarise
 from tests.signals.refusals import refusal
 
 tables = hnp.arrays(

@@ -1,13 +1,8 @@
 """What can be had without a network: interpolation and smoothing of the samples of a grid."""
 
-from overtone.baselines.band_limited import BandLimited
-from overtone.baselines.baseline import Baseline
-from overtone.baselines.cubic import Cubic
-from overtone.baselines.lattice import Lattice, lattice_of
-from overtone.baselines.linear import Linear
-from overtone.baselines.mean import Mean
-from overtone.baselines.smoothing import Smoothing
-from overtone.baselines.validation import set_aside
+from overtone.baselines._baseline import Baseline, Mean, validation_split
+from overtone.baselines._interpolation import Cubic, Linear, SampleLattice, find_sample_lattice
+from overtone.baselines._smoothing import BandLimitedFit, Smoothing
 
 __all__ = [
     "BandLimited",

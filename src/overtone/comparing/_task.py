@@ -17,7 +17,7 @@ from overtone.errors import InputError
 from overtone.planning import Budget, choose, measure_noise
 from overtone.planning._run_size import LEARNING_RATE, run_size
 from overtone.signals import Grid, Signal
-from overtone.signals.signal import Normalisation
+from overtone.signals._signal import Normalisation
 from overtone.spectra import NoiseVerdict
 
 

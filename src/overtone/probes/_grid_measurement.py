@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.signals import Grid, Signal
-from overtone.signals.blocks import Blocks
+from overtone.signals._blocks import Blocks
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
 from overtone.spectra._grid import describe
 

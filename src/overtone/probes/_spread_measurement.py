@@ -13,7 +13,7 @@ from overtone.probes._coarse_modes import CoarseModes
 from overtone.probes._grid_measurement import noise_variance, squared_errors, trained_mask
 from overtone.probes._spread_sampling import Spread, Tiles, draw_single_samples
 from overtone.signals import Signal
-from overtone.signals.blocks import Blocks
+from overtone.signals._blocks import Blocks
 from overtone.spectra import Bands, GridTransform, NoiseFloor
 from overtone.spectra._bands import RadialSums
 from overtone.spectra._grid import describe

@@ -15,7 +15,7 @@ from torch import Tensor
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
 from overtone.signals import Grid
-from overtone.signals.blocks import Blocks
+from overtone.signals._blocks import Blocks
 
 TILES, FEWEST = 16, 128
 """Most tiles, and samples of a tile below which there are fewer of them, down to half."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
-from overtone.signals.geometry import Geometry, Grid
+from overtone.signals._geometry import Geometry, Grid
 
 
 def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from overtone.signals import Alpha, image, read, volume
-from overtone.signals.readers import tiff_decode
+from overtone.signals._readers import _tiff_decoding as tiff_decode
 from tests.signals.readers.test_image import pixels, same
 from tests.signals.refusals import refusal
 

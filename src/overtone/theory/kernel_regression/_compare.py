@@ -14,7 +14,7 @@ from torch import Tensor
 
 from overtone.errors import InputError, RunError
 from overtone.signals import Signal
-from overtone.signals.blocks import Blocks
+from overtone.signals._blocks import Blocks
 from overtone.theory.kernel_regression._fit import NTKModel, solve_error_path
 from overtone.theory.kernel_regression._krylov import SolverOptions
 

@@ -1,0 +1,89 @@
+"""Base class of the baselines, the mean as the simplest one, and the split of samples for validation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone._utils import seeding as rng
+from overtone.errors import InputError
+from overtone.signals import Signal
+
+
+class Baseline(ABC):
+    """Predicts a whole grid from its training samples; computes on the CPU in double precision."""
+
+    def predict(self, signal: Signal) -> Tensor:
+        """Values at every sample.
+
+        Args:
+            signal: Only the values of its training samples are looked at.
+
+        Returns:
+            (N, C) in the value unit, precision and device of the signal.
+
+        Raises:
+            InputError: If there are fewer than two samples to train on.
+        """
+        train = signal.train_index.cpu().numpy()
+        if len(train) < 2:
+            raise InputError("at least 2 samples to train on", f"{len(train)}", "hold out fewer", "held_out")
+        present = np.zeros(signal.geometry.samples, dtype=bool)
+        present[train] = True
+        shape = signal.geometry.shape
+        values = signal.values.detach().cpu().double().numpy().reshape(*shape, -1)
+        hidden = np.where(present.reshape(shape)[..., None], values, 0.0)
+        field = self.fill(hidden, present.reshape(shape), signal.geometry.periodic)
+        return torch.from_numpy(np.ascontiguousarray(field).reshape(len(present), -1)).to(signal.values)
+
+    @abstractmethod
+    def fill(self, values: np.ndarray, present: np.ndarray, periodic: tuple[bool, ...]) -> np.ndarray:
+        """The prediction on the whole grid.
+
+        Args:
+            values: (*shape, C) float64, 0 where absent.
+            present: (*shape) bool, True for at least two samples.
+            periodic: Per axis.
+
+        Returns:
+            (*shape, C) float64.
+        """
+
+
+@final
+class Mean(Baseline):
+    """Predicts the mean of the training samples, per channel."""
+
+    def fill(
+        self,
+        values: np.ndarray,
+        present: np.ndarray,
+        periodic: tuple[bool, ...],  # noqa: ARG002 - a mean has no borders
+    ) -> np.ndarray:
+        """See `Baseline.fill`."""
+        return np.broadcast_to(values[present].mean(0), values.shape).copy()
+
+
+SHARE = 0.1
+"""Part of the training samples."""
+
+
+def validation_split(present: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A random tenth of the present samples, at least one, at most all but one.
+
+    Args:
+        present: Bool array of any shape.
+        seed: The same seed gives the same samples.
+
+    Returns:
+        Bool array of the same shape.
+    """
+    index = np.flatnonzero(present)
+    count = min(max(1, round(SHARE * len(index))), len(index) - 1)
+    chosen = np.zeros(present.size, dtype=bool)
+    chosen[rng.generator(seed, "baselines", "set aside").choice(index, count, replace=False)] = True
+    return chosen.reshape(present.shape)

@@ -1,0 +1,178 @@
+"""Construction of a `Signal` by the readers: one set of checks, and notes on values that mark gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals._geometry import Grid
+from overtone.signals._normalisation import Normalisation, summarise
+from overtone.signals._signal import Signal
+
+_MARKS = (
+    *(-9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0, -99.9, -999.9, -9999.9, -99.99, -999.99, -9999.99),
+    *(
+        -7777.0,
+        -8888.0,
+        -6999.0,
+        99.0,
+        999.0,
+        9999.0,
+        99999.0,
+        999999.0,
+        99.99,
+        999.9,
+        999.99,
+        9999.9,
+        9999.99,
+    ),
+    *(-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0, -9223372036854775808.0),
+    *(1e15, 1e20, 1e30, 1e31, 1e35, 1e36, 1e37, 1e38, -1e20, -1e30, -1e31, -1e34),
+    *(9.969209968386869e36, -3.4028234663852886e38, 3.4028234663852886e38, -1.7976931348623157e308),
+)
+_NEAR, _APART = 1e-6, 0.5
+
+
+def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[str, ...]) -> tuple[str, ...]:
+    """A sentence for each channel whose least or largest value looks like a mark of missing ones.
+
+    It does if it is one of the numbers in use for that (-999, -9999, 1e20, the least 16-bit integer ...) and lies
+    further from the nearest other value than half the range of the others.
+
+    Args:
+        values: (N, C) finite samples.
+        low: (C,) least value per channel.
+        high: (C,) largest value per channel.
+        channels: Names for the sentence.
+    """
+    told = []
+    for channel, name in enumerate(channels):
+        for end in (float(low[channel]), float(high[channel])):
+            if not any(abs(end - mark) <= _NEAR * abs(mark) for mark in _MARKS):
+                continue
+            column = values[:, channel]
+            others = column[column != end]
+            if not others.numel():
+                continue
+            least, most = (float(v) for v in torch.aminmax(others))
+            if min(abs(end - least), abs(end - most)) <= _APART * (most - least):
+                continue
+            count = column.numel() - others.numel()
+            told.append(
+                f"{name} holds {end:g} in {count} of {column.numel()} samples, far from all others: if that marks "
+                "missing values, fill them or cut them out first"
+            )
+    return tuple(told)
+
+
+_FULL_RANGE = ("picture", "audio", "synthetic")
+_FAR = "far from all others"
+Locate = Callable[[int, int], str]
+
+
+def check_shape(shape: tuple[int, ...], where: str) -> None:
+    """Refuse grids that have no spectrum to speak of.
+
+    Args:
+        shape: Samples per axis, without the channels.
+        where: The file or argument, for the message.
+
+    Raises:
+        InputError: If there are more than three axes, none, or an axis of fewer than two samples.
+    """
+    if not 1 <= len(shape) <= 3:
+        raise InputError(
+            "1 to 3 grid axes",
+            f"{len(shape)} axes, shape {shape}",
+            "pick one picture, recording or volume",
+            where,
+        )
+    if min(shape) < 2:
+        raise InputError(
+            "at least 2 samples along every axis",
+            f"shape {shape}",
+            "drop the axes of one sample or pass more",
+            where,
+        )
+
+
+def make_signal(
+    values: Tensor,
+    geometry: Grid,
+    *,
+    kind: str,
+    name: str,
+    where: str,
+    channels: tuple[str, ...] | None = None,
+    value_unit: str = "",
+    peak: float | None = None,
+    per_channel: bool = False,
+    notes: tuple[str, ...] = (),
+    locate: Locate | None = None,
+) -> Signal:
+    """Check the samples and make the Signal.
+
+    Args:
+        values: (N, C) floating-point samples in physical units.
+        geometry: Where they lie.
+        kind: See `Signal`.
+        name: See `Signal`.
+        where: The file or argument, for messages.
+        channels: One name per channel, by default "value" or "channel 1", "channel 2", ...
+        value_unit: Unit of the values.
+        peak: The range a PSNR refers to, by default the largest minus the smallest value.
+        per_channel: Whether each channel is normalised by itself.
+        notes: How the file was read.
+        locate: Words for (sample, channel), such as "line 7", for the message on a value that is not finite.
+
+    Returns:
+        The Signal, with no held-out samples.
+
+    Raises:
+        InputError: If an axis is too short, a value is NaN or infinite, or every channel is constant.
+    """
+    check_shape(geometry.shape, where)
+    count = values.shape[1]
+    judged = kind in _FULL_RANGE or any(_FAR in note for note in notes)
+    channels = channels or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
+    found = summarise(values)
+    if found.first_bad is not None:
+        sample, channel = found.first_bad
+        place = (locate or _index(geometry.shape, channels))(sample, channel)
+        raise InputError(
+            "finite values",
+            f"{float(values[sample, channel])} at {place}",
+            "fill the gap or cut it out",
+            where,
+        )
+    if found.constant:
+        level = ", ".join(f"{v:g}" for v in found.low.tolist()[:4])
+        raise InputError(
+            "values that vary", f"a constant signal of value {level}", "pass one with a spectrum", where
+        )
+    return Signal(
+        values=values,
+        geometry=geometry,
+        kind=kind,
+        name=name,
+        channels=channels,
+        value_unit=value_unit,
+        peak=float(found.high.max() - found.low.min()) if peak is None else peak,
+        normalisation=Normalisation.of(values, per_channel, where),
+        notes=notes if judged else (*notes, *sentinel_notes(values, found.low, found.high, channels)),
+    )
+
+
+def _index(shape: tuple[int, ...], channels: tuple[str, ...]) -> Locate:
+    def words(sample: int, channel: int) -> str:
+        index: list[int] = []
+        for n in reversed(shape):
+            sample, position = divmod(sample, n)
+            index.insert(0, position)
+        place = f"index {index[0]}" if len(index) == 1 else f"index ({', '.join(map(str, index))})"
+        return place if len(channels) == 1 else f"{place}, {channels[channel]}"
+
+    return words

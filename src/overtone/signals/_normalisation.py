@@ -1,0 +1,142 @@
+"""The reversible map between physical values and those that a network is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+
+_ROWS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one pass over (N, C) values finds.
+
+    Attributes:
+        low: (C,) float64, the smallest value per channel.
+        high: (C,) float64, the largest value per channel.
+        mean: (C,) float64, the mean per channel, accumulated in float64.
+        first_bad: (sample, channel) of the first NaN or infinity, or None; the other fields are then
+            meaningless.
+    """
+
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    first_bad: tuple[int, int] | None
+
+    @property
+    def constant(self) -> bool:
+        """Whether every channel holds a single value."""
+        return bool((self.low == self.high).all())
+
+
+def summarise(values: Tensor) -> Summary:
+    """Summarise (N, C) values block by block, so that no second copy of a large signal is made.
+
+    Args:
+        values: (N, C) floating-point samples, N at least 1.
+
+    Returns:
+        The `Summary`; the scan ends at the first NaN or infinity.
+    """
+    channels = values.shape[1]
+    low = torch.full((channels,), torch.inf, dtype=torch.float64, device=values.device)
+    high, total = -low, torch.zeros_like(low)
+    for start in range(0, values.shape[0], _ROWS):
+        block = values[start : start + _ROWS]
+        finite = torch.isfinite(block)
+        if not bool(finite.all()):
+            row, channel = (int(i) for i in (~finite).nonzero()[0])
+            return Summary(low, high, total, (start + row, channel))
+        smallest, largest = torch.aminmax(block, dim=0)
+        low, high = torch.minimum(low, smallest.double()), torch.maximum(high, largest.double())
+        total += block.double().sum(dim=0)
+    return Summary(low, high, total / values.shape[0], None)
+
+
+LEAST, MOST = 1e-140, 1e140
+"""Deviations whose squares, and sums of them over any number of samples, float64 can hold."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A reversible affine map between physical values and the values a network is trained on.
+
+    Attributes:
+        offset: (C,) float64, subtracted first.
+        scale: (C,) float64, divided by afterwards; positive.
+        per_channel: Whether each channel has a scale of its own.
+    """
+
+    offset: Tensor
+    scale: Tensor
+    per_channel: bool = False
+
+    @staticmethod
+    def of(values: Tensor, per_channel: bool = False, where: str = "normalisation") -> Normalisation:
+        """Centre on the mean and bring the largest deviation to 1.
+
+        offset_c = mean of channel c, scale_c = max |values_c - offset_c| (the largest of all channels unless
+        `per_channel`), both rounded to the precision of `values`, so that `apply` stays within [-1, 1] to
+        rounding however small the deviations are beside the offset. A channel without deviation gets the
+        scale 1.
+
+        Args:
+            values: (N, C) physical values.
+            per_channel: One map per channel (columns of different units) instead of one scale for all, which
+                keeps the channels' relative weight in a loss (red, green, blue).
+            where: The file or argument, for messages.
+
+        Raises:
+            InputError: If there are no values, one is not finite, their range exceeds that of the dtype, or their
+                squares that of float64.
+        """
+        if values.ndim != 2 or not values.numel() or not values.is_floating_point():
+            raise InputError(
+                "floating-point values of shape (samples, channels)",
+                f"{values.dtype} of shape {tuple(values.shape)}",
+                "pass at least one sample",
+                where,
+            )
+        found = summarise(values)
+        if found.first_bad is not None:
+            raise InputError(
+                "finite values",
+                f"NaN or infinity at sample {found.first_bad[0]}, channel {found.first_bad[1]}",
+                "fill or cut the gaps",
+                where,
+            )
+        offset = found.mean.to(values.dtype).double()
+        scale = torch.maximum(found.high - offset, offset - found.low)
+        if not per_channel:
+            scale = scale.max().expand_as(scale).clone()
+        scale = torch.where(scale > 0, scale, torch.ones_like(scale)).to(values.dtype).double()
+        if not bool((torch.isfinite(offset) & torch.isfinite(scale)).all()):
+            raise InputError(
+                f"values whose sum and range fit {values.dtype}",
+                f"values from {float(found.low.min()):.3g} to {float(found.high.max()):.3g}",
+                "express them in a larger unit",
+                where,
+            )
+        largest = float((found.high - found.low).max())
+        if largest and not LEAST < largest < MOST:
+            raise InputError(
+                f"values that differ by more than {LEAST:g} and less than {MOST:g}, so that their squares can be held",
+                f"differences up to {largest:.3g}",
+                f"express them in a {'larger' if largest > 1 else 'smaller'} unit",
+                where,
+            )
+        return Normalisation(offset, scale, per_channel)
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Physical values (..., C) to normalised values, in the input's precision."""
+        return ((values - self.offset.to(values)) / self.scale.to(values)).to(values.dtype)
+
+    def restore(self, normalised: Tensor) -> Tensor:
+        """Normalised values (..., C) back to physical values, in the input's precision."""
+        return (normalised * self.scale.to(normalised) + self.offset.to(normalised)).to(normalised.dtype)

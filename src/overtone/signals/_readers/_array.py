@@ -1,0 +1,296 @@
+"""Bare arrays: a lattice of values whose coordinates are fractions of the array unless a spacing is given."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals._construction import check_shape, make_signal
+from overtone.signals._geometry import Grid
+from overtone.signals._readers._described import labelled, variable_of
+from overtone.signals._readers._files import (
+    PathLike,
+    check_size,
+    content,
+    decoding,
+    existing,
+    is_numpy,
+    is_zip,
+)
+from overtone.signals._readers._labelled import GridOptions, from_labelled
+from overtone.signals._readers._netpbm import is_netpbm
+from overtone.signals._readers._numbers import check_numeric, with_notes
+from overtone.signals._readers._picture_files import PICTURES
+from overtone.signals._readers._raster import raster_signal, split_channels, stored_values
+from overtone.signals._signal import Signal
+
+
+def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
+    """The one array of a `.npy`, or one of a `.npz`.
+
+    Args:
+        path: An existing file.
+        key: Name of the array in a `.npz`; needed if there are several.
+
+    Returns:
+        The array as it is in the file.
+
+    Raises:
+        InputError: If the file is damaged, holds objects, complex numbers or text, announces too much, or the
+            array is not named unambiguously.
+    """
+    if is_numpy(path):
+        with path.open("rb") as stream:
+            _judge_header(stream, path)
+        with decoding(path, "a NumPy array"):
+            return np.load(path, allow_pickle=False)
+    if is_zip(path):
+        return _load_member(path, key)
+    raise InputError(
+        "a NumPy .npy or .npz file",
+        f"{content(path)}",
+        "read it with signals.read, or save it with numpy.save or numpy.savez",
+        str(path),
+    )
+
+
+def _load_member(path: Path, key: str | None) -> np.ndarray:
+    with decoding(path, "NumPy arrays"), zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        listed = ", ".join(names[:8]) or "no array"
+        if key is None and len(names) != 1:
+            raise InputError("one array", f"{len(names)} ({listed})", "name one with key=", str(path))
+        key = names[0] if key is None else key
+        if key not in names:
+            raise InputError(f"an array named {key!r}", listed, "pass one of these names", str(path))
+        with archive.open(f"{key}.npy") as stream:
+            _judge_header(stream, path)
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[key]
+
+
+def _judge_header(stream: IO[bytes], path: Path) -> None:
+    with decoding(path, "a NumPy array"):
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise InputError("an array of numbers", "an array of records", "save plain numbers", str(path))
+    check_numeric(dtype, str(path))
+    check_size(shape, max(dtype.itemsize, 4), str(path))
+
+
+NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
+"""Endings of the files read this way."""
+
+
+def read_netcdf(path: Path, key: str | None) -> Any:
+    """The `xarray.DataArray` of one read_netcdf, its values loaded; times are decoded where their calendar is known.
+
+    Args:
+        path: An existing file.
+        key: Name of the read_netcdf; needed if there are several.
+
+    Raises:
+        InputError: If the file is damaged or announces too much, or the read_netcdf is not named unambiguously.
+    """
+    import xarray
+
+    with path.open("rb") as stream:
+        classic = stream.read(3) == b"CDF"
+    options: dict[str, Any] = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "sort"}
+    with decoding(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            opened = xarray.open_dataset(path, **options)
+        except ValueError:
+            opened = xarray.open_dataset(path, decode_times=False, **options)
+        with opened as dataset:
+            found = variable_of(dataset, key, str(path))
+            check_size(found.shape, max(found.dtype.itemsize, 4), str(path))
+            return found.load()
+
+
+_MOST_CHANNELS = 4
+_KINDS = {1: "series", 2: "array", 3: "volume"}
+
+
+def array(
+    values: object | PathLike,
+    spacing: float | tuple[float, ...] | None = None,
+    periodic: bool | tuple[bool, ...] | None = None,
+    channel_axis: int | None = None,
+    unit: str | None = None,
+    key: str | None = None,
+) -> Signal:
+    """A signal from an array, a tensor, a `.npy`, `.npz` or `.nc` file, or a TIFF or other picture; values are kept.
+
+    Of a picture these are the stored numbers, scaled where a TIFF says so (GDAL), and not fractions of a full range;
+    without `spacing` the distance of pixels is that of the file, else one pixel.
+
+    Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter
+    than all others carries channels there (a picture, or a volume, with channels); every other axis is a grid
+    axis. Of a shape with two readings a note of the signal says which was taken.
+
+    What xarray and pandas say of an array is used: coordinates give origin, spacing and unit, dates count from the
+    first one, longitudes around the globe are periodic, names are channels, units and scales are applied. Coordinates
+    that run downwards are turned round. Notes tell this, and what is not used.
+
+    Args:
+        values: Array, nested lists, DataArray, Dataset, Series, DataFrame, quantity with a unit,
+            tensor (its device is kept), or the path of a file.
+        spacing: Distance of neighbours, one for all axes or one per axis, in `unit`. None means 1/n per axis:
+            coordinates in [0, 1) and frequencies in cycles per array.
+        periodic: Whether the array wraps around, for all axes or per axis; None for what the array says, else not.
+        channel_axis: The axis that holds the channels, instead of the rule above.
+        unit: Unit of `spacing` ("s" gives Hz), by default "sample spacing"; of dates "days", "h", "min" or "s".
+        key: Name of the array in a `.npz`, `.nc` or Dataset of several.
+
+    Returns:
+        A signal of kind "series", "array" or "volume" for 1, 2 or 3 grid axes. float64 and wide integers stay
+        float64, everything else becomes float32.
+
+    Raises:
+        InputError: If the array is not made of finite real numbers that vary, or has more than 3 grid axes.
+    """
+    lattice = ArrayLattice(spacing, periodic or False, unit)
+    if isinstance(values, str | os.PathLike):
+        path = existing(values)
+        name, where = path.name, str(values)
+        if _is_picture(path):
+            return _picture_values(path, lattice, channel_axis, where)
+        values = read_netcdf(path, key) if _is_netcdf(path) else load_numpy(path, key)
+        key = None
+    else:
+        name, where = "array", "array"
+    speaking = labelled(values, key, where)
+    if speaking is not None:
+        grid = None if spacing is None else functools.partial(lattice.grid, where=where)
+        return from_labelled(speaking, GridOptions(grid, periodic, channel_axis, unit), name, where)
+    samples, lost = with_notes(values, where)
+    note = lost if channel_axis is not None else (*lost, *_reading(tuple(samples.shape)))
+    samples = _channels_last(samples, channel_axis, where)
+    return on_lattice(samples, lattice, name=name, where=where, notes=note)
+
+
+@dataclass(frozen=True)
+class ArrayLattice:
+    """How a bare array lies in space.
+
+    Attributes:
+        spacing: Distance of neighbours, for all axes or per axis; None for coordinates in [0, 1).
+        periodic: Whether it wraps around, for all axes or per axis.
+        unit: Unit of `spacing`.
+    """
+
+    spacing: float | tuple[float, ...] | None = None
+    periodic: bool | tuple[bool, ...] = False
+    unit: str | None = None
+
+    def grid(self, shape: tuple[int, ...], where: str) -> Grid:
+        """The geometry of an array of `shape` samples.
+
+        Raises:
+            InputError: If there are not as many spacings as axes, or a unit without a spacing.
+        """
+        n = len(shape)
+        wraps = self._per_axis(self.periodic, n, "periodic", where)
+        if self.spacing is None:
+            if self.unit is not None:
+                raise InputError(
+                    "a spacing with the unit", f"unit {self.unit!r} alone", "pass spacing= too", where
+                )
+            box = Grid.unit_box(shape)
+            return Grid(shape, box.spacing, box.origin, box.units, tuple(bool(w) for w in wraps))
+        distances = tuple(float(s) for s in self._per_axis(self.spacing, n, "spacing", where))
+        units = (self.unit or "sample spacing",) * n
+        return Grid(shape, distances, (0.0,) * n, units, tuple(bool(w) for w in wraps))
+
+    @staticmethod
+    def _per_axis(value: float | tuple[float, ...], axes: int, name: str, where: str) -> tuple[float, ...]:
+        values = (value,) * axes if isinstance(value, int | float) else tuple(value)
+        if len(values) != axes:
+            raise InputError(
+                f"one {name}, or one per axis ({axes})", f"{len(values)}", "pass as many as axes", where
+            )
+        return values
+
+
+def on_lattice(
+    samples: Tensor, lattice: ArrayLattice, *, name: str, where: str, notes: tuple[str, ...] = ()
+) -> Signal:
+    """The signal of (*shape, C) samples on a lattice, with notes on how they were read.
+
+    Raises:
+        InputError: As `array`.
+    """
+    shape = tuple(samples.shape[:-1])
+    check_shape(shape, where)
+    return make_signal(
+        samples.reshape(-1, samples.shape[-1]),
+        lattice.grid(shape, where),
+        kind=_KINDS[len(shape)],
+        name=name,
+        where=where,
+        notes=notes,
+    )
+
+
+def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """What was taken for channels of three or more axes, where the first or last might be them."""
+    if len(shape) < 3:
+        return ()
+    if _has_channels(shape):
+        return (f"of the shape {shape} the last axis was read as the channels",)
+    if min(shape[0], shape[-1]) <= _MOST_CHANNELS:
+        return (f"of the shape {shape} every axis was read as one of the grid, none as channels",)
+    return ()
+
+
+def _has_channels(shape: tuple[int, ...]) -> bool:
+    return len(shape) >= 3 and shape[-1] <= _MOST_CHANNELS and shape[-1] < min(shape[:-1])
+
+
+def _is_netcdf(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    return head[:4] in (b"CDF\x01", b"CDF\x02", b"CDF\x05") or head == b"\x89HDF\r\n\x1a\n"
+
+
+def _is_picture(path: Path) -> bool:
+    found, suffix = content(path), path.suffix.lower()
+    like = found.endswith((" picture", " TIFF file")) or is_netpbm(path)
+    return like or (suffix in PICTURES and found in ("text", "unknown binary data"))
+
+
+def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, where: str) -> Signal:
+    """The stored numbers of a picture file as an array."""
+    stored = stored_values(path)
+    if channel_axis is not None:
+        stored = split_channels(stored, channel_axis)
+    shape = stored.samples.shape[:-1]
+    if lattice.spacing is not None or lattice.unit is not None:
+        return raster_signal(stored, grid=lattice.grid(shape, where), name=path.name, where=where)
+    read = raster_signal(stored, grid=None, name=path.name, where=where)
+    return replace(read, geometry=replace(read.geometry, periodic=lattice.grid(shape, where).periodic))
+
+
+def _channels_last(samples: Tensor, channel_axis: int | None, where: str) -> Tensor:
+    if channel_axis is not None:
+        if not -samples.ndim <= channel_axis < samples.ndim:
+            raise InputError(
+                f"a channel axis within the {samples.ndim} axes", f"{channel_axis}", "pass another", where
+            )
+        return samples.movedim(channel_axis, -1).contiguous()
+    return samples if _has_channels(tuple(samples.shape)) else samples.unsqueeze(-1)

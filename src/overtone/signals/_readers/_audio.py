@@ -1,0 +1,127 @@
+"""Recordings: amplitudes at full scale -1 to 1 over seconds, so that frequencies are in Hz."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import torch
+
+from overtone.errors import InputError
+from overtone.signals._construction import make_signal
+from overtone.signals._geometry import Grid
+from overtone.signals._readers._files import PathLike, check_size, decoding, existing
+from overtone.signals._readers._mpeg import mpeg_parts
+from overtone.signals._readers._sound_files import (
+    Parts,
+    au_parts,
+    caf_parts,
+    cut_short,
+    flac_parts,
+    ogg_parts,
+    wav_parts,
+)
+from overtone.signals._signal import Signal
+
+MPEG = (".mp3", ".mp2", ".mp1", ".mpa")
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus"),
+    *MPEG,
+    *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc", ".sph", ".nist", ".svx", ".8svx"),
+)
+"""Endings of the files that `audio` reads."""
+
+_NAMES = {1: ("mono",), 2: ("left", "right")}
+_CUT = re.compile(r"^ *(?:SSND|BODY|riff|Data length) *:? (\d+) \(?should be (\d+)", re.MULTILINE)
+_FRAMES = re.compile(r"Frame count read from 'COMM' chunk \((\d+)\) not equal")
+_UNKNOWN_LENGTH = 0x7FFF0000
+_OTHERS = (b"FORM", b"riff", b"NIST", b"Crea", b"2BIT")
+_WIDE = ("PCM_32", "DOUBLE", "ALAC_32")
+
+
+def audio(path: PathLike) -> Signal:
+    """A recording: .wav, .flac, .ogg, .opus, .mp3, .aiff, .caf, .au or whatever else libsndfile reads.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A float32 signal of kind "audio" over seconds, one channel per track, full scale -1 to 1; float64 where the
+        file holds 32-bit integers or 64-bit numbers.
+
+    Raises:
+        InputError: If the file is missing, damaged, cut short, without samples, or constant (silent).
+    """
+    file = existing(path)
+    with decoding(file, "a recording"):
+        parts = _parts(file)
+        read = [_decoded(stream, file) for stream in parts.opened()]
+        kinds = {(samples.shape[1], rate) for samples, rate, _ in read}
+        if len(kinds) > 1:
+            told = " and ".join(f"{tracks} at {rate} Hz" for tracks, rate in sorted(kinds))
+            raise InputError(
+                "one recording", f"several in a row, of {told} tracks", "separate them", str(path)
+            )
+        samples = read[0][0] if len(read) == 1 else np.concatenate([part for part, _, _ in read])
+    rate, header = read[0][1:]
+    count = samples.shape[1]
+    return make_signal(
+        torch.from_numpy(samples),
+        Grid((len(samples),), (1.0 / rate,), (0.0,), ("s",), (False,)),
+        kind="audio",
+        name=file.name,
+        where=str(path),
+        channels=_NAMES.get(count),
+        notes=(f"{header.subtype_info} at {rate} Hz", *parts.notes, *_contradiction(header)),
+        locate=lambda sample, channel: f"sample {sample} ({sample / rate:g} s), track {channel + 1}",
+    )
+
+
+def _parts(file: Path) -> Parts:
+    for reader in (wav_parts, flac_parts, ogg_parts, au_parts, caf_parts):
+        found = reader(file)
+        if found is not None:
+            return found
+    return (mpeg_parts(file) if _may_be_mpeg(file) else None) or Parts((file,))
+
+
+def _may_be_mpeg(file: Path) -> bool:
+    """Whether to look for frames; in samples of other formats bytes may look like some."""
+    with file.open("rb") as stream:
+        head = stream.read(4)
+    begins = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
+    return begins or (file.suffix.lower() in MPEG and head not in _OTHERS)
+
+
+def _decoded(stream: str | BinaryIO, file: Path) -> tuple[np.ndarray, int, soundfile._SoundFileInfo]:
+    header = soundfile.info(stream, verbose=True)
+    _check_header(header, file)
+    if not isinstance(stream, str):
+        stream.seek(0)
+    kind = "float64" if header.subtype in _WIDE else "float32"
+    samples, rate = soundfile.read(stream, dtype=kind, always_2d=True)
+    if len(samples) < header.frames:
+        raise cut_short(f"{len(samples)} of {header.frames} samples", file)
+    return samples, rate, header
+
+
+def _check_header(header: soundfile._SoundFileInfo, file: Path) -> None:
+    cut = _CUT.search(header.extra_info)
+    if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
+        raise cut_short(f"{cut[2]} of {cut[1]} bytes", file)
+    if header.frames == 0:
+        raise InputError("a recording with samples", "one of length 0", "record it again", str(file))
+    check_size((header.frames, header.channels), 4, str(file))
+    told = _FRAMES.search(header.extra_info)
+    if told and header.frames < int(told[1]) < _UNKNOWN_LENGTH:
+        raise cut_short(f"{header.frames} of {told[1]} samples", file)
+
+
+def _contradiction(header: soundfile._SoundFileInfo) -> tuple[str, ...]:
+    told = _FRAMES.search(header.extra_info)
+    if told is None or not 0 < int(told[1]) < header.frames:
+        return ()
+    return (f"its header announces {told[1]} samples; it holds {header.frames}, and all were read",)

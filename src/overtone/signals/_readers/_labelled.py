@@ -1,0 +1,337 @@
+"""A signal from an array that says what its axes are: coordinates become the grid, names the channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from overtone.errors import InputError
+from overtone.signals._construction import check_shape, make_signal
+from overtone.signals._geometry import Grid
+from overtone.signals._readers._described import Axis, LabelledArray
+from overtone.signals._readers._numbers import with_notes
+from overtone.signals._readers._table import split_unit
+from overtone.signals._readers._times import DURATIONS, months_of
+from overtone.signals._signal import Signal
+
+_KINDS = {1: "series", 2: "array", 3: "volume"}
+_TOLERANCE, _OFF_LINE = 0.01, 0.25
+_LONGITUDE = re.compile(r"lon|long|longitude|x_?lon|nav_lon|rlon", re.I)
+_EAST = re.compile(r"degrees?_?(east|e)|degrees?E", re.I)
+_DEGREES = re.compile(r"deg.*|°.*", re.I)
+_SINCE = re.compile(
+    r"\s*(seconds?|secs?|s|minutes?|mins?|hours?|hrs?|h|days?|d|months?|years?)\s+since\s+(.+)", re.I
+)
+_CIRCLE, _CLOSE = 360.0, 1e-3
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """What the caller says of the lattice, which goes before what the array says.
+
+    Attributes:
+        grid: The geometry of a shape by the caller's spacing, or None if there is none.
+        periodic: Whether axes wrap around; None to let the coordinates say.
+        channel_axis: The axis of the channels, or None.
+        unit: Unit of the spacing, or of dates.
+    """
+
+    grid: Callable[[tuple[int, ...]], Grid] | None
+    periodic: bool | tuple[bool, ...] | None
+    channel_axis: int | None
+    unit: str | None
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An axis of the grid."""
+
+    spacing: float
+    origin: float
+    unit: str
+    periodic: bool = False
+    reversed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def from_labelled(found: LabelledArray, given: GridOptions, name: str, where: str) -> Signal:
+    """The signal of a labelled array.
+
+    Evenly spaced coordinates give the grid its origin, spacing and units; those that run downwards are turned round;
+    longitudes that go once around are periodic; dates count from the first one; named entries are channels. What is
+    not used is told in the notes.
+
+    Args:
+        found: The array.
+        given: What the caller says.
+        name: For titles, if the array has no name.
+        where: For errors.
+
+    Raises:
+        InputError: If coordinates are not evenly spaced, or the values are no grid of finite numbers that vary.
+    """
+    axis = _channel_axis(found, given.channel_axis, where)
+    samples, lost = with_notes(found.values, where)
+    kept = [a for i, a in enumerate(found.axes) if i != axis]
+    samples = samples.unsqueeze(-1) if axis is None else samples.movedim(axis, -1)
+    shape = tuple(samples.shape[:-1])
+    check_shape(shape, where)
+    if given.grid is not None:
+        grid = given.grid(shape)
+        told = tuple(
+            f"the coordinates {a.name} are not used, as spacing= is given"
+            for a in kept
+            if a.labels is not None
+        )
+        lines: list[_Line] = []
+    else:
+        bare = all(a.labels is None for a in kept)
+        if bare and given.unit is not None:
+            raise InputError(
+                "a spacing with the unit", f"unit {given.unit!r} alone", "pass spacing= too", where
+            )
+        lines = [_line(a, n, given.unit, bare, where) for a, n in zip(kept, shape, strict=True)]
+        turned = [i for i, line in enumerate(lines) if line.reversed]
+        samples = samples.flip(turned) if turned else samples
+        told = tuple(note for line in lines for note in line.notes)
+        grid = _grid(shape, lines, given.periodic, where)
+    channels, unit, split = _channel_names(found, axis, samples.shape[-1])
+    return make_signal(
+        samples.reshape(-1, samples.shape[-1]).contiguous(),
+        grid,
+        kind=_KINDS[len(shape)],
+        name=found.name or name,
+        where=where,
+        channels=channels,
+        value_unit=unit,
+        per_channel=found.table,
+        notes=(*lost, *found.notes, *split, *told, *_order(kept)),
+        locate=_place(kept, shape, lines, channels),
+    )
+
+
+def _channel_axis(found: LabelledArray, asked: int | None, where: str) -> int | None:
+    count = len(found.axes)
+    if asked is not None:
+        if not -count <= asked < count:
+            raise InputError(f"a channel axis within the {count} axes", f"{asked}", "pass another", where)
+        return asked % count
+    named = [i for i, axis in enumerate(found.axes) if axis.named]
+    if len(named) > 1:
+        raise InputError(
+            "one axis of names",
+            f"{len(named)} ({', '.join(found.axes[i].name for i in named)})",
+            "pick one entry of the others",
+            where,
+        )
+    return named[0] if named else None
+
+
+def _channel_names(
+    found: LabelledArray, axis: int | None, count: int
+) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
+    if axis is None:
+        short, in_brackets = split_unit(found.name) if found.table else (found.name, None)
+        return ((short,) if short else None), found.unit or in_brackets or "", ()
+    labels = found.axes[axis].labels
+    prefix = f"{found.axes[axis].name} "
+    names = None
+    if labels is not None:
+        words = labels.dtype.kind in "USO"
+        names = tuple(str(label) if words else f"{prefix}{label}" for label in labels.tolist())
+    units = {split_unit(name)[1] for name in names} if names and found.table else set()
+    shared = units.pop() if len(units) == 1 else None
+    if names and shared:
+        names = tuple(split_unit(name)[0] for name in names)
+    if names is not None and len(set(names)) < count:
+        names = None
+    return names, found.unit or shared or "", (f"the axis {found.axes[axis].name} was read as the channels",)
+
+
+def _line(axis: Axis, count: int, unit: str | None, bare: bool, where: str) -> _Line:
+    if axis.labels is None:
+        if bare:
+            return _Line(1.0 / count, 0.0, "array")
+        return _Line(
+            1.0, 0.0, f"sample of {axis.name}", notes=(f"{axis.name} has no coordinates and counts samples",)
+        )
+    labels = axis.labels
+    if labels.dtype.kind == "O":
+        labels = _moments(labels, axis, where)
+    if labels.dtype.kind in "Mm":
+        return _dated(labels, axis, unit, where)
+    if labels.dtype.kind not in "iuf":
+        raise InputError(
+            f"coordinates {axis.name} of numbers or dates", f"{labels.dtype}", _way_out(axis.name), where
+        )
+    since = _SINCE.fullmatch(axis.unit)
+    units = unit or axis.unit or axis.name
+    told: tuple[str, ...] = ()
+    if since is not None:
+        units, told = unit or _time_unit(since[1]), (f"{axis.name} counted from {since[2].strip()}",)
+    units = "s" if units.lower() in ("s", "sec", "second", "seconds") else units
+    places, east = labels.astype(np.float64), _is_longitude(axis)
+    if east and (np.abs(np.diff(places)) > _CIRCLE / 2).any():
+        places = np.unwrap(places, period=_CIRCLE)
+        told += (f"{axis.name} was counted on over the meridian where it begins again",)
+    line = _even(places, axis.name, units, where)
+    return _around(line, axis, count, told) if east else replace(line, notes=(*line.notes, *told))
+
+
+def _time_unit(word: str) -> str:
+    first = word.lower()
+    if first.startswith("month"):
+        return "months"
+    return {"s": "s", "m": "min", "h": "h", "d": "days", "y": "years"}[first[0]]
+
+
+def _moments(labels: np.ndarray, axis: Axis, where: str) -> np.ndarray:
+    """Times of any calendar (cftime, datetime) as what has passed since the first one."""
+    try:
+        return np.array(
+            [np.timedelta64(round((label - labels[0]).total_seconds() * 1e6), "us") for label in labels]
+        )
+    except (TypeError, AttributeError) as error:
+        raise InputError(
+            f"coordinates {axis.name} of numbers or dates",
+            f"objects such as {labels[0]!r}",
+            _way_out(axis.name),
+            where,
+        ) from error
+
+
+def _dated(labels: np.ndarray, axis: Axis, unit: str | None, where: str) -> _Line:
+    if np.isnat(labels).any():
+        raise InputError(
+            f"coordinates {axis.name} without gaps",
+            f"none at index {int(np.flatnonzero(np.isnat(labels))[0])}",
+            "drop these entries",
+            where,
+        )
+    if unit is not None and unit not in DURATIONS:
+        raise InputError(
+            f"a unit of dates among {', '.join(DURATIONS)}", repr(unit), "pass one of them", "unit"
+        )
+    dated = labels.dtype.kind == "M"
+    first = f"{axis.name} counted from {_written(labels[0])}" if dated else f"{axis.name} as time passed"
+    months = months_of(labels) if labels.dtype.kind == "M" and unit is None else None
+    if months is not None:
+        named = "years" if (months % 12 == 0).all() else "months"
+        line = _even(months / (12 if named == "years" else 1), axis.name, named, where)
+        return _Line(line.spacing, 0.0, named, notes=(first, f"{named} of the calendar, of unequal length"))
+    named = unit or "days"
+    size = 1e9 * DURATIONS[named]
+    passed = (labels - labels[0]) / np.timedelta64(1, "ns") / size
+    begin = 0.0 if labels.dtype.kind == "M" else float(labels[0] / np.timedelta64(1, "ns") / size)
+    line = _even(passed, axis.name, named, where)
+    return _Line(line.spacing, begin, named, reversed=line.reversed, notes=(first, *line.notes))
+
+
+def _written(moment: np.datetime64) -> str:
+    text = str(moment.astype("datetime64[us]"))
+    return text.removesuffix(".000000").removesuffix("T00:00:00")
+
+
+def _even(places: np.ndarray, name: str, unit: str, where: str) -> _Line:
+    if not np.isfinite(places).all():
+        raise InputError(
+            f"finite coordinates {name}",
+            f"{places[~np.isfinite(places)][0]} at index {int(np.flatnonzero(~np.isfinite(places))[0])}",
+            "drop these entries",
+            where,
+        )
+    steps = np.diff(places)
+    down = bool(len(steps)) and bool((steps < 0).all())
+    notes = (f"{name} runs downwards and was turned round, so that coordinates increase",) if down else ()
+    places = places[::-1] if down else places
+    steps = np.diff(places)
+    if not len(steps):
+        return _Line(1.0, float(places[0]), unit, notes=notes)
+    usual, mean = float(np.median(steps)), float(places[-1] - places[0]) / len(steps)
+    odd = np.abs(steps - usual) > _TOLERANCE * abs(usual)
+    off = np.abs(places - places[0] - mean * np.arange(len(places)))
+    if usual <= 0 or odd.any() or off.max() > _OFF_LINE * mean:
+        at = int(np.argmax(odd)) if odd.any() else int(np.argmax(off)) - 1
+        raise InputError(
+            f"evenly spaced coordinates {name} (steps within 1 % of the median, {usual:.6g})",
+            f"a step of {steps[at]:.6g} from {places[at]:.6g}",
+            _way_out(name),
+            where,
+        )
+    return _Line(mean, float(places[0]), unit, reversed=down, notes=notes)
+
+
+def _way_out(name: str) -> str:
+    return (
+        f"bring {name} to even steps (xarray: values.interp), pass spacing= to count samples instead, or pass "
+        "places and values to signals.points"
+    )
+
+
+def _is_longitude(axis: Axis) -> bool:
+    named = bool(_LONGITUDE.fullmatch(axis.name) and (not axis.unit or _DEGREES.match(axis.unit)))
+    return named or bool(_EAST.fullmatch(axis.unit)) or axis.kind == "longitude"
+
+
+def _around(line: _Line, axis: Axis, count: int, told: tuple[str, ...]) -> _Line:
+    """Longitudes that go once around the globe wrap."""
+    notes, wraps = (*line.notes, *told), False
+    if abs(count * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
+        wraps = True
+        notes += (f"{axis.name} goes once around and is periodic",)
+    elif abs((count - 1) * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
+        notes += (
+            f"{axis.name} holds one meridian at both ends: drop the last one, and the axis is periodic",
+        )
+    notes += ("degrees are taken as they are: towards the poles a degree of longitude is a shorter way",)
+    return _Line(line.spacing, line.origin, line.unit, wraps, line.reversed, notes)
+
+
+def _grid(shape: tuple[int, ...], lines: list[_Line], periodic: Any, where: str) -> Grid:
+    wraps = tuple(line.periodic for line in lines)
+    if periodic is not None:
+        wraps = (periodic,) * len(shape) if isinstance(periodic, bool) else tuple(periodic)
+        if len(wraps) != len(shape):
+            raise InputError(
+                f"one periodic, or one per axis ({len(shape)})",
+                f"{len(wraps)}",
+                "pass as many as axes",
+                where,
+            )
+    return Grid(
+        shape,
+        tuple(line.spacing for line in lines),
+        tuple(line.origin for line in lines),
+        tuple(line.unit for line in lines),
+        tuple(bool(w) for w in wraps),
+    )
+
+
+def _order(axes: list[Axis]) -> tuple[str, ...]:
+    return (
+        (f"axes in the order {', '.join(a.name for a in axes)}",)
+        if len(axes) > 1 and any(a.labels is not None for a in axes)
+        else ()
+    )
+
+
+def _place(
+    axes: list[Axis], shape: tuple[int, ...], lines: list[_Line], channels: tuple[str, ...] | None
+) -> Any:
+    def words(sample: int, channel: int) -> str:
+        index = np.unravel_index(sample, shape)
+        parts = []
+        for i, (axis, at) in enumerate(zip(axes, index, strict=True)):
+            turned = bool(lines) and lines[i].reversed
+            row = shape[i] - 1 - int(at) if turned else int(at)
+            label = "" if axis.labels is None else f" ({axis.name} = {axis.labels[row]})"
+            parts.append(f"{row}{label}")
+        return f"index {', '.join(parts)}" + (
+            f", {channels[channel]}" if channels and len(channels) > 1 else ""
+        )
+
+    return words

@@ -1,0 +1,302 @@
+"""Files of pictures: the pixels at the depth they are stored in, and whether they are a picture at all."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from overtone.errors import InputError
+from overtone.signals._readers._files import decoding, is_tiff
+from overtone.signals._readers._netpbm import is_netpbm, read_netpbm
+from overtone.signals._readers._pixels import Coverage, Pixels, upright
+from overtone.signals._readers._tiff import Outline, read_tiff, tiff_outline
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
+
+
+def header(path: Path) -> tuple[int, int] | None:
+    """Bits per sample and colour type of a PNG; None for other files."""
+    with path.open("rb") as stream:
+        head = stream.read(26)
+    if head[:8] != _SIGNATURE or head[12:16] != b"IHDR" or len(head) < 26:
+        return None
+    return head[24], head[25]
+
+
+def deep_colour(path: Path, high: Image.Image) -> tuple[np.ndarray, Coverage] | None:
+    """16-bit pixels of gray with alpha, or of colours, as stored; None for all others.
+
+    Args:
+        path: The file.
+        high: What Pillow makes of it, the high bytes of colours.
+
+    Returns:
+        (H, W, C) uint16 and whether the last channel is alpha.
+    """
+    bits, kind = header(path) or (8, 0)
+    if bits != 16 or kind == _GRAY:
+        return None
+    if kind == _GRAY_ALPHA:
+        quarters = np.asarray(Image.open(io.BytesIO(_as_eight_bits(path.read_bytes()))), np.uint16)
+        return quarters[..., 0::2] << 8 | quarters[..., 1::2], Coverage.STRAIGHT
+    with Image.open(path) as low:
+        layout = str(low.tile[0].args) if low.tile else ""
+        if layout not in ("RGB;16B", "RGBA;16B"):
+            return None
+        low.tile = [part._replace(args=layout.replace("16B", "16L")) for part in low.tile]
+        low.load()
+        stored = np.asarray(high).astype(np.uint16)
+        stored <<= 8
+        stored |= np.asarray(low)
+    return stored, Coverage.STRAIGHT if kind == _RGBA else Coverage.NONE
+
+
+def _as_eight_bits(data: bytes) -> bytes:
+    """The same file declared as 8-bit RGBA, whose four bytes are the halves of gray and of alpha."""
+    declared = data[12:24] + bytes([8, _RGBA]) + data[26:29]
+    return data[:12] + declared + struct.pack(">I", zlib.crc32(declared)) + data[33:]
+
+
+def key_colour(path: Path, picture: Image.Image) -> tuple[int, ...] | None:
+    """The stored colour that means transparent, in the depth of the decoded pixels; None if there is none.
+
+    Args:
+        path: The file.
+        picture: The decoded picture, gray or RGB.
+    """
+    found = picture.info.get("transparency")
+    bits, kind = header(path) or (8, -1)
+    if found is None or isinstance(found, bytes) or kind not in (_GRAY, _RGB):
+        return None
+    key = tuple(int(part) for part in (found if isinstance(found, tuple) else (found,)))
+    factor = 255 // (2**bits - 1) if bits < 8 else 1
+    return tuple((part & (2**bits - 1)) * factor for part in key)
+
+
+def with_cover(stored: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
+    """(H, W, C) unsigned pixels with a channel that is 0 where they have the key colour and full elsewhere."""
+    seen = np.any(stored != np.asarray(key, stored.dtype), axis=-1, keepdims=True)
+    return np.concatenate([stored, seen * np.iinfo(stored.dtype).max], -1).astype(stored.dtype)
+
+
+_KEPT = {"L": Coverage.NONE, "LA": Coverage.STRAIGHT, "RGB": Coverage.NONE, "RGBA": Coverage.STRAIGHT}
+_ORIENTATION = 0x0112
+_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
+_UNSAFE = ("EPS", "WMF", "GRIB", "HDF5", "BUFR", "MPEG", "FITS")
+
+
+def read_pillow(path: Path) -> Pixels:
+    """Decode the first frame of a picture file.
+
+    Palettes are looked up; CMYK, YCbCr, Lab and HSV are converted to RGB; EXIF orientation is applied;
+    embedded colour profiles are not.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        The pixels as stored, without a pixel size.
+
+    Raises:
+        InputError: If the file is no picture Pillow knows, is damaged, or exceeds Pillow's limit on pixels.
+    """
+    with decoding(path, "a picture"), _within_pixel_limit(path):
+        with Image.open(path, formats=_formats()) as opened:
+            frames, notes = getattr(opened, "n_frames", 1), _beside(opened)
+            opened.load()
+            orientation = _orientation(opened)
+            stored, coverage, how = _pixels(path, opened)
+        notes += (f"first of {frames} frames",) * (frames > 1)
+        notes += ("orientation applied",) * (orientation in range(2, 9)) + how
+        stored, white, lost = _at_depth(stored, _depth(path), opened.format)
+        return Pixels(upright(stored, orientation), coverage, white=white, notes=notes + lost)
+
+
+def _orientation(opened: Image.Image) -> int:
+    """The number in EXIF or XMP, 1 where it is none of the eight."""
+    found = opened.getexif().get(_ORIENTATION, 1)
+    return int(found) if found in range(1, 9) else 1
+
+
+def _formats() -> list[str]:
+    """The formats that hold pictures and need no other program."""
+    Image.init()
+    return [name for name in Image.ID if name not in _UNSAFE]
+
+
+def _beside(opened: Image.Image) -> tuple[str, ...]:
+    """A note on the sizes that an icon comes in."""
+    sizes = opened.info.get("sizes", ())
+    return (f"largest of {len(sizes)} sizes",) * (opened.format in ("ICO", "ICNS", "CUR") and len(sizes) > 1)
+
+
+def _pixels(path: Path, picture: Image.Image) -> tuple[np.ndarray, Coverage, tuple[str, ...]]:
+    """(H, W, C) numbers as stored, whether the last channel is alpha, and what was converted."""
+    deep = deep_colour(path, picture)
+    key = key_colour(path, picture)
+    if deep is not None:
+        stored, coverage = deep
+        return (*_covered(stored, coverage, key), ())
+    if key is not None:
+        plain = picture.convert("L") if picture.mode == "1" else picture
+        return (*_covered(_three_axes(plain), Coverage.NONE, key), ())
+    converted, changed = _plain(picture)
+    coverage = _KEPT.get(converted.mode, Coverage.NONE)
+    stored = _three_axes(converted)
+    if stored.dtype == np.int32 and picture.format == "PNG":
+        stored = stored.astype(np.uint16)
+    return stored, coverage, (f"converted from {picture.mode} to {converted.mode}",) * changed
+
+
+def _covered(
+    stored: np.ndarray, coverage: Coverage, key: tuple[int, ...] | None
+) -> tuple[np.ndarray, Coverage]:
+    if key is None or coverage is not Coverage.NONE:
+        return stored, coverage
+    return with_cover(stored, key), Coverage.STRAIGHT
+
+
+def _three_axes(picture: Image.Image) -> np.ndarray:
+    stored = np.asarray(picture)
+    return stored if stored.ndim == 3 else stored[..., None]
+
+
+def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
+    stored_alpha = picture.mode in ("LA", "RGBA")
+    if picture.mode in _DEEP or stored_alpha or (picture.mode in _KEPT and not picture.has_transparency_data):
+        return picture, False
+    gray = picture.mode in ("1", "L", "La")
+    if picture.has_transparency_data:
+        return picture.convert("LA" if gray else "RGBA"), picture.mode not in ("L", "RGB")
+    return picture.convert("L" if gray else "RGB"), True
+
+
+def _depth(path: Path) -> int:
+    """Bits per sample of formats that may store more than Pillow gives; 8 of all others."""
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    codes, box = head.find(b"\xff\x4f\xff\x51"), head.find(b"pixi")
+    if head[4:8] == b"jP  " or codes == 0:
+        return (head[codes + 42] & 0x7F) + 1 if 0 <= codes < len(head) - 44 else 8
+    if head[4:12] in (b"ftypavif", b"ftypavis"):
+        return head[box + 9] if 0 <= box < len(head) - 10 else 8
+    return 16 if head[:2] == b"\x01\xda" and head[3:4] == b"\x02" else 8
+
+
+def _at_depth(
+    stored: np.ndarray, bits: int, form: str | None
+) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
+    """The stored numbers, what means white, and a note where bits are lost.
+
+    Pillow keeps the bits of gray JPEG 2000, moved up to 16, and the upper 8 of every other deep picture.
+    """
+    if bits <= 8:
+        return stored, None, ()
+    if form == "JPEG2000" and stored.dtype.itemsize == 2:
+        return stored >> (16 - bits) if bits < 16 else stored, float(2**bits - 1), ()
+    return stored, None, (f"read at 8 of {bits} bits",)
+
+
+@contextmanager
+def _within_pixel_limit(path: Path) -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            yield
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            limit = Image.MAX_IMAGE_PIXELS or 0
+            raise InputError(
+                f"a picture of at most {limit / 1e6:.0f} million pixels",
+                "a larger one, which may be a decompression bomb",
+                "reduce it, or decode it yourself and pass the array",
+                str(path),
+            ) from error
+
+
+def read_picture(path: Path) -> Pixels:
+    """The pixels as stored, with their physical size where the file has one.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        InputError: If it holds a stack, is damaged or too large, or is no picture that is known here.
+    """
+    if not is_tiff(path):
+        return read_netpbm(path) if is_netpbm(path) else read_pillow(path)
+    outline = tiff_outline(path)
+    if len(outline.axes) != 2:
+        raise InputError("one picture", *_other(outline), str(path))
+    stored = read_tiff(path)
+    row, column = stored.distances.get("Y"), stored.distances.get("X")
+    size, unit = None, "mm"
+    if row is not None and column is not None:
+        size, unit = (row[0], column[0]), row[1]
+    notes = stored.notes + ("the file's own scale of values is not applied",) * stored.scaling.scales
+    return Pixels(stored.samples, stored.coverage, size, unit, stored.white, stored.names, notes)
+
+
+def _other(outline: Outline) -> tuple[str, str]:
+    """What a TIFF of more axes holds, and what to do about it."""
+    axes, first = outline.axes, outline.shape[0]
+    if len(axes) > 3:
+        return f"a stack of {len(axes)} axes ({axes})", "save one slice at one moment"
+    what = f"a series of {first} pictures over time" if "T" in axes else f"a stack of {first} slices"
+    return what, "read it with signals.volume, or save one of them"
+
+
+PICTURES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".avifs", ".bmp", ".dib"),
+    *(".gif", ".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    *(".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"),
+    *(".tga", ".icb", ".vda", ".vst", ".pcx", ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".qoi", ".dds", ".psd"),
+    *(".ico", ".icns", ".cur", ".xbm", ".xpm"),
+)
+"""Endings of the names of picture files."""
+
+_BEYOND = (-1.0, 2.0)
+_OF_PICTURES = {"alpha", "background", "full_range"}
+_OF_ARRAYS = {"unit", "channel_axis", "periodic"}
+
+
+def picture_kind(path: Path, options: set[str]) -> str:
+    """One of "picture", "volume" and "array": what the file's numbers are, unless the options ask for one.
+
+    8-bit and 16-bit pixels make a picture, and so do floating-point ones near 0 to 1. Everything else is an array:
+    other types, rasters of maps with more than 8 bits, and numbers with a scale of their own.
+
+    Args:
+        path: An existing picture file.
+        options: Names of the options that were given.
+    """
+    if not is_tiff(path):
+        floating = is_netpbm(path) and not options & _OF_PICTURES
+        return _by_range(read_netpbm(path).stored) if floating else "picture"
+    outline = tiff_outline(path)
+    if len(outline.axes) == 2 and options & _OF_PICTURES:
+        return "picture"
+    if options & _OF_ARRAYS:
+        return "array"
+    if len(outline.axes) != 2:
+        return "volume"
+    bits, kind = 8 * outline.dtype.itemsize, outline.dtype.kind
+    measured = outline.scales or (outline.is_map and outline.is_gray and bits > 8)
+    if measured or kind not in "bfu" or (kind == "u" and bits > 16):
+        return "array"
+    return _by_range(read_tiff(path).samples) if kind == "f" else "picture"
+
+
+def _by_range(stored: np.ndarray) -> str:
+    """A picture unless floating-point numbers leave the range of one."""
+    beyond = stored.dtype.kind == "f" and (stored.min() < _BEYOND[0] or stored.max() > _BEYOND[1])
+    return "array" if beyond else "picture"

@@ -1,0 +1,98 @@
+"""One entry for every file: the suffix picks the reader, the content is checked by it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from overtone.errors import InputError
+from overtone.signals._geometry import Geometry
+from overtone.signals._readers._array import NETCDF_SUFFIXES, array
+from overtone.signals._readers._audio import AUDIO_SUFFIXES, audio
+from overtone.signals._readers._columns import series, table
+from overtone.signals._readers._files import PathLike, content, existing
+from overtone.signals._readers._image import image
+from overtone.signals._readers._picture_files import PICTURES, picture_kind
+from overtone.signals._readers._volume import VOLUMES, volume
+from overtone.signals._signal import Signal
+
+_READERS: dict[str, Callable[..., Signal]] = {
+    **dict.fromkeys(PICTURES, image),
+    **dict.fromkeys(AUDIO_SUFFIXES, audio),
+    **dict.fromkeys(VOLUMES, volume),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), series),
+    **dict.fromkeys((".npy", ".npz", *NETCDF_SUFFIXES), array),
+}
+_OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": volume, "array": array}
+_DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)
+
+
+_CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": audio, " NumPy array": array}
+"""How the words for a file's content end that tell its reader for certain."""
+
+
+def read(path: PathLike, **options: Any) -> Signal[Geometry]:
+    """Read a file with the reader its suffix calls for, or its content where that is a picture's or a recording's.
+
+    Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
+    slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
+    its own values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii
+    .nii.gz .hdr .img .mgz. Series: .csv .tsv .txt; with `inputs`, tables. Arrays: .npy .npz .nc .h5.
+
+    Args:
+        path: The file.
+        **options: Passed to the reader.
+
+    Returns:
+        The signal.
+
+    Raises:
+        InputError: If the suffix is unknown, the reader has no such option, or the file is not what its
+            suffix says.
+    """
+    file = existing(path)
+    name = file.name.lower()
+    double = next((ending for ending in _DOUBLE if name.endswith(ending)), None)
+    suffix = double or Path(name).suffix
+    reader, words = _READERS.get(suffix), content(file)
+    by_content = next((found for ending, found in _CONTENTS.items() if words.endswith(ending)), None)
+    if by_content is not None and reader is not by_content and (reader is None or _foreign(reader, words)):
+        note = f"read as {words}, which its content is, though its name ends in {suffix!r}"
+        found = by_content(path, **_known(by_content, options, path))
+        return replace(found, notes=(*found.notes, note))
+    if reader is None:
+        raise InputError(
+            f"a file of a known kind ({' '.join(_READERS)})",
+            f"the suffix {suffix!r}" if suffix else "no suffix",
+            "convert or rename it, or pass an array to signals.array",
+            str(path),
+        )
+    if reader is series and "inputs" in options:
+        return table(path, **_known(table, options, path))
+    if reader is image:
+        reader = _OF_PICTURES[picture_kind(file, set(options))]
+    return reader(path, **_known(reader, options, path))
+
+
+def _foreign(reader: Callable[..., Signal], words: str) -> bool:
+    """Whether the reader cannot read such content itself (a volume may be a NumPy file, text starts as it likes)."""
+    return not (reader is series or (reader is volume and words.endswith(" array")))
+
+
+def _known(
+    reader: Callable[..., Signal[Geometry]], options: dict[str, Any], path: PathLike
+) -> dict[str, Any]:
+    """The options, all of which the reader has to know."""
+    known = list(inspect.signature(reader).parameters)[1:]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"an option of signals.{reader.__name__} ({', '.join(known) or 'none'})",
+                repr(option),
+                "leave it out",
+                str(path),
+            )
+    return options

@@ -1,0 +1,403 @@
+"""Containers of recordings: the number of samples is measured from the data, not taken from the header."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import re
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from overtone.errors import InputError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The encoded recording.
+
+    Attributes:
+        streams: One file, or bytes, after the other; their samples follow each other.
+        notes: Sentences on what was wrong with the file and how it was read all the same.
+    """
+
+    streams: tuple[Path | bytes, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def opened(self) -> list[str | BinaryIO]:
+        """What `soundfile` takes."""
+        return [str(part) if isinstance(part, Path) else io.BytesIO(part) for part in self.streams]
+
+
+def cut_short(found: str, file: Path) -> InputError:
+    """The refusal of a recording that lacks a part."""
+    return InputError("a whole recording", f"one cut short ({found})", "copy or export it again", str(file))
+
+
+def mapped(file: Path) -> mmap.mmap:
+    """The bytes of a file, read as they are looked at; slices of it are `bytes`."""
+    with file.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+_UNKNOWN = 0x7FFF0000
+_NAME = re.compile(rb"[ -~]{4}")
+_TRAILERS = (b"LIST", b"id3 ", b"ID3 ", b"JUNK", b"bext", b"cue ", b"smpl", b"iXML")
+_SEARCHED = 1 << 20
+_STREAMED = "its header does not say how long it is; read to its end"
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """A named part of a file.
+
+    Attributes:
+        name: Its four letters.
+        start: Its first byte after name and size.
+        size: Bytes that it announces.
+    """
+
+    name: bytes
+    start: int
+    size: int
+
+
+def wav_parts(file: Path) -> Parts | None:
+    """A WAV or RF64 with the size of its samples set right; None if the file is neither.
+
+    Args:
+        file: An existing file.
+
+    Raises:
+        InputError: If fewer bytes of samples are there than its header announces.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(12)
+    if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE":
+        return None
+    data = mapped(file)
+    chunks, loose = _chunks(data, 12, "<")
+    by_name = {chunk.name: chunk for chunk in reversed(chunks)}
+    samples, form = by_name.get(b"data"), by_name.get(b"fmt ")
+    if samples is None or form is None:
+        return Parts((file,))
+    size, wide = samples.size, by_name.get(b"ds64")
+    if size == 0xFFFF_FFFF and wide is not None and head[:4] != b"RIFF":
+        size = struct.unpack("<Q", data[wide.start + 8 : wide.start + 16])[0]
+    there = len(data) - samples.start
+    streamed = size >= _UNKNOWN and size > there
+    if size == 0 and there:
+        streamed = not _chain(data, samples.start, "<")
+    if there < size and not streamed:
+        raise cut_short(f"{there} of {size} bytes", file)
+    if streamed:
+        body = data[samples.start : _before_trailer(data, samples.start)]
+        return Parts((_wav(data, form, by_name.get(b"fact"), body),), (_STREAMED,))
+    end = samples.start + size
+    notes = (
+        () if _chain(data, end + size % 2, "<") or _chain(data, end, "<") else (_left_over(len(data) - end),)
+    )
+    if not loose:
+        return Parts((file,), notes)
+    return Parts((_wav(data, form, by_name.get(b"fact"), data[samples.start : end]),), notes)
+
+
+def au_parts(file: Path) -> Parts | None:
+    """An AU (.au, .snd) whose size is known; None if the file is none.
+
+    Args:
+        file: An existing file.
+
+    Raises:
+        InputError: As `wav_parts`.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(12)
+    order = {b".snd": ">", b"dns.": "<"}.get(head[:4])
+    if order is None or len(head) < 12:
+        return None
+    start, size = struct.unpack(order + "II", head[4:12])
+    there = file.stat().st_size - start
+    if _UNKNOWN > size > there:
+        raise cut_short(f"{there} of {size} bytes", file)
+    if size == 0 and there > 0:
+        data = bytearray(file.read_bytes())
+        data[8:12] = b"\xff\xff\xff\xff"
+        return Parts((bytes(data),), (_STREAMED,))
+    return Parts((file,), (_left_over(there - size),) if size < there else ())
+
+
+def caf_parts(file: Path) -> Parts | None:
+    """A CAF whose size is known; None if the file is none.
+
+    Args:
+        file: An existing file.
+
+    Raises:
+        InputError: As `wav_parts`.
+    """
+    with file.open("rb") as stream:
+        if stream.read(4) != b"caff":
+            return None
+    data = mapped(file)
+    at = 8
+    while at + 12 <= len(data):
+        name, size = data[at : at + 4], struct.unpack(">q", data[at + 4 : at + 12])[0]
+        there = len(data) - at - 12
+        if name == b"data" and (size == -1 or (size == 0 and there)):
+            return Parts((data[: at + 4] + struct.pack(">q", there) + data[at + 12 :],), (_STREAMED,))
+        if size < 0 or size > there:
+            raise cut_short(f"{there} of {size} bytes", file)
+        at += 12 + size
+    return Parts((file,))
+
+
+def _chunks(data: bytes | mmap.mmap, at: int, order: str) -> tuple[list[_Chunk], bool]:
+    """The chunks to the one with the samples, and whether one of odd length lacks its byte of padding."""
+    found, loose = [], False
+    while at + 8 <= len(data):
+        chunk = _Chunk(data[at : at + 4], at + 8, struct.unpack(order + "I", data[at + 4 : at + 8])[0])
+        found.append(chunk)
+        if chunk.name == b"data":
+            break
+        at = chunk.start + chunk.size
+        if chunk.size % 2:
+            if _NAME.fullmatch(data[at + 1 : at + 5]) or not _NAME.fullmatch(data[at : at + 4]):
+                at += 1
+            else:
+                loose = True
+    return found, loose
+
+
+def _chain(data: bytes | mmap.mmap, at: int, order: str) -> bool:
+    """Whether chunk follows chunk from here to the end."""
+    while at + 8 <= len(data):
+        if not _NAME.fullmatch(data[at : at + 4]):
+            return not data[at:].strip(b"\0")
+        size = struct.unpack(order + "I", data[at + 4 : at + 8])[0]
+        at += 8 + size + size % 2
+    return at >= len(data) - 7 and at <= len(data) + 1
+
+
+def _before_trailer(data: bytes | mmap.mmap, start: int) -> int:
+    """Where samples of unknown number end: before chunks that follow each other to the end of the file."""
+    end = len(data)
+    for name in _TRAILERS:
+        at = data.rfind(name, max(start, len(data) - _SEARCHED))
+        if start <= at < end and _chain(data, at, "<"):
+            end = at
+    return end
+
+
+def _wav(data: bytes | mmap.mmap, form: _Chunk, fact: _Chunk | None, samples: bytes) -> bytes:
+    """A WAV of nothing but its form and samples."""
+    encoding = struct.unpack("<H", data[form.start : form.start + 2])[0]
+    parts = [
+        b"fmt ",
+        struct.pack("<I", form.size),
+        data[form.start : form.start + form.size],
+        b"\0" * (form.size % 2),
+    ]
+    if fact is not None and encoding not in (1, 3, 6, 7, 0xFFFE) and fact.size >= 4:
+        told = struct.unpack("<I", data[fact.start : fact.start + 4])[0]
+        if 0 < told < _UNKNOWN:
+            parts += [b"fact", struct.pack("<II", 4, told)]
+    parts += [b"data", struct.pack("<I", len(samples)), samples, b"\0" * (len(samples) % 2)]
+    body = b"WAVE" + b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _left_over(count: int) -> str:
+    return f"{count} bytes after its samples are none of them by its header, and were left out"
+
+
+_OGG_MARK = b"OggS"
+_OGG_FIRST, _OGG_LAST = 2, 4
+
+
+def ogg_parts(file: Path) -> Parts | None:
+    """Each recording of a chain by itself; None if the file is no Ogg.
+
+    Args:
+        file: An existing file.
+
+    Raises:
+        InputError: If its last page is incomplete.
+    """
+    data = mapped(file)
+    if data[:4] != _OGG_MARK:
+        return None
+    begins, at, before, kind = [0], 0, _OGG_FIRST, 0
+    while data[at : at + 4] == _OGG_MARK and at + 27 <= len(data):
+        kind, segments = data[at + 5], data[at + 26]
+        if kind & _OGG_FIRST and not before & _OGG_FIRST:
+            begins.append(at)
+        before = kind
+        sizes = data[at + 27 : at + 27 + segments]
+        at += 27 + segments + sum(sizes)
+        if at > len(data) or len(sizes) < segments:
+            raise cut_short("its last page is incomplete", file)
+    notes = []
+    if at < len(data) and data[at:].strip(b"\0"):
+        notes.append(f"{len(data) - at} bytes after its last page are none of a recording and were left out")
+    if not kind & _OGG_LAST:
+        notes.append("its last page is not marked as the end, so that it may have been cut short")
+    if len(begins) == 1:
+        return Parts((file,), tuple(notes))
+    notes.append(f"{len(begins)} recordings in a row, read as one")
+    ends = [*begins[1:], at]
+    return Parts(tuple(data[a:b] for a, b in zip(begins, ends, strict=True)), tuple(notes))
+
+
+_FLAC_MARK = b"fLaC"
+_BLOCKS = {1: 192, **{2 + i: 576 << i for i in range(4)}, **{8 + i: 256 << i for i in range(8)}}
+_FLAC_SEARCHED = 1 << 24
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame's place and samples.
+
+    Attributes:
+        start: Its first byte.
+        begin: Number of its first sample.
+        samples: How many it holds.
+    """
+
+    start: int
+    begin: int
+    samples: int
+
+    @property
+    def end(self) -> int:
+        """Number of the first sample after it."""
+        return self.begin + self.samples
+
+
+def flac_parts(file: Path) -> Parts | None:
+    """The stream with its true number of samples; None if the file is no FLAC.
+
+    Args:
+        file: An existing file.
+
+    Raises:
+        InputError: If fewer samples are there than its header announces.
+    """
+    data = mapped(file)
+    at = data.find(_FLAC_MARK, 0, 1 << 20) if data[:3] == b"ID3" else 0
+    if data[at : at + 4] != _FLAC_MARK or len(data) < at + 42 or data[at + 4] & 0x7F:
+        return None
+    told = int.from_bytes(data[at + 21 : at + 26], "big") & 0xF_FFFF_FFFF
+    fixed = int.from_bytes(data[at + 10 : at + 12], "big")
+    tag = 128 if data[-128:-125] == b"TAG" else 0
+    last, end = _last(data, _past_blocks(data, at + 4), len(data) - tag, fixed)
+    if last is None:
+        raise cut_short("no whole frame", file)
+    rest = len(data) - tag - end
+    if told > last.end:
+        raise cut_short(f"{last.end} of {told} samples", file)
+    if told == last.end and not rest:
+        return Parts((file,))
+    notes = []
+    if told and told != last.end:
+        notes.append(f"its header announces {told} samples; it holds {last.end}, and all were read")
+    if not told and rest:
+        notes.append("its last frame is incomplete and was left out")
+    head = bytearray(data[at : at + 42])
+    head[21] = head[21] & 0xF0 | last.end >> 32
+    head[22:26] = (last.end & 0xFFFF_FFFF).to_bytes(4, "big")
+    return Parts((bytes(head) + data[at + 42 : end],), tuple(notes))
+
+
+def _past_blocks(data: bytes | mmap.mmap, at: int) -> int:
+    """The first byte after the blocks of metadata."""
+    final = False
+    while not final and at + 4 <= len(data):
+        final = bool(data[at] & 0x80)
+        at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    return at
+
+
+def _last(data: bytes | mmap.mmap, first: int, stop: int, fixed: int) -> tuple[_Frame | None, int]:
+    """The last frame that is whole, by its checksum, and the place after it."""
+    ends = [stop]
+    at = stop
+    while at > max(first, stop - _FLAC_SEARCHED):
+        at = data.rfind(b"\xff", first, at)
+        if at < 0:
+            break
+        frame = _frame(data, at, fixed)
+        if frame is None:
+            continue
+        for end in ends:
+            if _sum16(data[at:end]) == 0:
+                return frame, end
+        ends = [*ends[-8:], at]
+    return None, stop
+
+
+def _frame(data: bytes | mmap.mmap, at: int, fixed: int) -> _Frame | None:
+    head = data[at : at + 16]
+    if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[2] >> 4 == 0 or head[2] & 15 == 15 or head[3] & 1:
+        return None
+    number, position = _coded(head, 4)
+    if number is None:
+        return None
+    size = head[2] >> 4
+    if size in (6, 7):
+        samples = int.from_bytes(head[position : position + size - 5], "big") + 1
+        position += size - 5
+    else:
+        samples = _BLOCKS[size]
+    position += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    if position >= len(head) or _sum8(head[:position]) != head[position]:
+        return None
+    return _Frame(at, number if head[1] & 1 else number * fixed, samples)
+
+
+def _coded(head: bytes, at: int) -> tuple[int | None, int]:
+    """A number in the manner of UTF-8, and the place after it."""
+    lead = head[at]
+    if lead < 0x80:
+        return lead, at + 1
+    more = 0
+    while more < 7 and lead & 0x80 >> more:
+        more += 1
+    more -= 1
+    if not 1 <= more <= 6 or at + 1 + more > len(head):
+        return None, at
+    number = lead & (0x3F >> more)
+    for byte in head[at + 1 : at + 1 + more]:
+        if byte >> 6 != 2:
+            return None, at
+        number = number << 6 | byte & 0x3F
+    return number, at + 1 + more
+
+
+def _table(polynomial: int, bits: int) -> list[int]:
+    top, mask = 1 << bits - 1, (1 << bits) - 1
+    table = []
+    for byte in range(256):
+        value = byte << bits - 8
+        for _ in range(8):
+            value = (value << 1 ^ (polynomial if value & top else 0)) & mask
+        table.append(value)
+    return table
+
+
+_TABLE8, _TABLE16 = _table(0x07, 8), _table(0x8005, 16)
+
+
+def _sum8(data: bytes) -> int:
+    value = 0
+    for byte in data:
+        value = _TABLE8[value ^ byte]
+    return value
+
+
+def _sum16(data: bytes) -> int:
+    value = 0
+    for byte in data:
+        value = (value << 8 & 0xFF00) ^ _TABLE16[value >> 8 ^ byte]
+    return value

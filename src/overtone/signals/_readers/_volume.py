@@ -1,0 +1,410 @@
+"""Volumes: three grid axes, in mm where the file says how large a voxel is."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals._construction import check_shape, make_signal
+from overtone.signals._geometry import Grid
+from overtone.signals._readers._array import ArrayLattice, load_numpy, on_lattice
+from overtone.signals._readers._described import refuse_described
+from overtone.signals._readers._files import PathLike, check_size, decoding, existing, is_tiff, quiet
+from overtone.signals._readers._numbers import check_numeric, require_real, tensor
+from overtone.signals._readers._pixels import stored_marks
+from overtone.signals._readers._raster import grid_with_spacing, raster_signal, stored_values
+from overtone.signals._readers._tiff import tiff_outline
+from overtone.signals._signal import Signal
+
+
+def opened(path: Path, where: str) -> tuple[Any, Any]:
+    """The image of the class that its header calls for, and the header as stored, without repairs.
+
+    Args:
+        path: An existing file, of a pair either of the two.
+        where: The file, for messages.
+
+    Returns:
+        nibabel's image, and its header (empty for FreeSurfer's).
+
+    Raises:
+        InputError: If half of a pair is missing, or the header cannot be meant.
+    """
+    name = path.name.lower()
+    if name.endswith((".mgh", ".mgz")):
+        return nibabel.MGHImage.from_filename(path), {}
+    head_file = path
+    if name.endswith((".img", ".img.gz")):
+        head_file = _partner(path, ".img", ".hdr", "header", where)
+    elif name.endswith((".hdr", ".hdr.gz")):
+        _partner(path, ".hdr", ".img", "values", where)
+    kind = _kind(_head(head_file), where)
+    with nibabel.openers.ImageOpener(str(head_file)) as stream:
+        raw = kind.header_class.from_fileobj(stream, check=False)
+    _check_numbers(raw, where)
+    return kind.from_filename(head_file), raw
+
+
+def _kind(head: bytes, where: str) -> Any:
+    """The class for what a header's first bytes say it is."""
+    if head[4:7] in (b"n+2", b"ni2"):
+        return nibabel.Nifti2Image if head[4:7] == b"n+2" else nibabel.Nifti2Pair
+    if head[344:347] in (b"n+1", b"ni1"):
+        return nibabel.Nifti1Image if head[344:347] == b"n+1" else nibabel.Nifti1Pair
+    if head[:4] in (b"\x00\x00\x01\x5c", b"\x5c\x01\x00\x00"):
+        raise InputError(
+            "a NIfTI volume",
+            "an Analyze 7.5 volume, which does not say how its values are scaled and its axes run",
+            "convert it to NIfTI",
+            where,
+        )
+    if head[:2] == b"#?":
+        raise InputError("a NIfTI volume", "a Radiance picture", "convert it to PFM or TIFF", where)
+    raise ValueError("no NIfTI header")
+
+
+def _partner(path: Path, mine: str, other: str, what: str, where: str) -> Path:
+    at = path.name.lower().rindex(mine)
+    for ending in (path.name[at + 4 :], "", ".gz"):
+        for middle in (other, other.upper()):
+            found = path.with_name(path.name[:at] + middle + ending)
+            if found.exists():
+                return existing(found)
+    raise InputError(
+        f"a pair of {mine} and {other} files",
+        f"no {path.name[:at]}{other} beside it, which holds the {what}",
+        "put both into one folder",
+        where,
+    )
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a header, unpacked if they are packed and the name says so.
+
+    Raises:
+        InputError: If the name and the content disagree on that, which nibabel would take for damage.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(540)
+    packed, named = head[:2] == b"\x1f\x8b", path.name.lower().endswith(".gz")
+    if packed and named:
+        with gzip.open(path) as unpacked:
+            return unpacked.read(540)
+    known = head[4:7] in (b"n+2", b"ni2") or head[344:347] in (b"n+1", b"ni1")
+    if packed or (named and known):
+        right = path.name[:-3] if named else path.name + ".gz"
+        raise InputError(
+            "gzip data under a name in .gz, and under no other",
+            "gzip data without" if packed else "plain data with one",
+            f"rename it to {right}",
+            str(path),
+        )
+    return head
+
+
+def _check_numbers(raw: Any, where: str) -> None:
+    """Refuse headers whose type, scale or place of the values are none that can be used."""
+    if not _reads_type(raw):
+        raise InputError(
+            "values of a type that nibabel reads",
+            f"datatype {int(raw['datatype'])}",
+            "convert it to float32",
+            where,
+        )
+    slope, inter, start = (float(raw[name]) for name in ("scl_slope", "scl_inter", "vox_offset"))
+    if math.isfinite(slope) and slope != 0 and not math.isfinite(inter):
+        raise InputError(
+            "a finite scale of values",
+            f"scl_slope {slope:g} with scl_inter {inter:g}",
+            "set scl_inter to a number in the header",
+            where,
+        )
+    if not (math.isfinite(start) and (start == 0 or start >= _first_byte(raw))):
+        raise InputError(
+            "a place in the file where the values begin",
+            f"vox_offset {start:g}",
+            "set it in the header, for a single file to 352 or more",
+            where,
+        )
+
+
+def _reads_type(raw: Any) -> bool:
+    try:
+        found = raw.get_data_dtype()
+    except (KeyError, nibabel.spatialimages.HeaderDataError):
+        return False
+    return found.kind != "V" or bool(found.names)
+
+
+def check_length(picture: Any, raw: Any) -> None:
+    """Refuse a file too short for what its header announces before memory for all of it is taken.
+
+    Raises:
+        ValueError: If it is too short.
+    """
+    file = Path(picture.file_map["image"].filename)
+    if "vox_offset" not in raw or file.name.lower().endswith(".gz"):
+        return
+    need = math.prod(picture.shape) * picture.get_data_dtype().itemsize + max(
+        int(raw["vox_offset"]), _first_byte(raw)
+    )
+    if file.stat().st_size < need:
+        raise ValueError(f"{need} bytes announced, {file.stat().st_size} there")
+
+
+def _first_byte(raw: Any) -> int:
+    """Where values can begin at the earliest: behind the header, if both are in one file."""
+    return int(raw.single_vox_offset) if raw.is_single else 0
+
+
+def values_of(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The scaled values, and notes on what of the header could not be meant.
+
+    Args:
+        picture: From `opened`.
+        raw: From `opened`.
+    """
+    if "vox_offset" not in raw:
+        return np.asanyarray(picture.dataobj), ()
+    notes = []
+    slope, offset = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if not math.isfinite(slope) or (slope == 0 and offset != 0):
+        notes.append(f"values not scaled, since the file's slope is {slope:g}")
+    elif (slope not in (0, 1) or offset != 0) and picture.get_data_dtype().names is None:
+        notes += stored_marks(np.asanyarray(picture.dataobj.get_unscaled())[..., None])
+    start, least = float(raw["vox_offset"]), _first_byte(raw)
+    if not start < least:
+        return np.asanyarray(picture.dataobj), tuple(notes)
+    notes.append(
+        f"values read from byte {least}, since the stored offset of {start:g} lies within the header"
+    )
+    file = picture.file_map["image"].filename
+    scale = picture.header.get_slope_inter()
+    spec = (
+        picture.shape,
+        picture.get_data_dtype(),
+        least,
+        *(1.0 if scale[0] is None else scale[0], scale[1] or 0.0),
+    )
+    return np.asanyarray(nibabel.arrayproxy.ArrayProxy(file, spec)), tuple(notes)
+
+
+VOLUMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgh", ".mgz")
+"""Endings of the names that `nifti` reads."""
+
+_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+_TIMES = {
+    8: (1.0, "s"),
+    16: (1e-3, "s"),
+    24: (1e-6, "s"),
+    32: (1.0, "Hz"),
+    40: (1.0, "ppm"),
+    48: (1.0, "rad/s"),
+}
+_COLOURS = {"R": "red", "G": "green", "B": "blue", "A": "alpha"}
+_CIFTI = range(3000, 3100)
+_SAME = 1e-3
+_KINDS = {1: "series", 2: "array", 3: "volume"}
+
+
+def is_nifti_name(name: str) -> bool:
+    """Whether a file's name ends like a NIfTI or FreeSurfer volume."""
+    return name.lower().endswith(VOLUMES)
+
+
+def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> Signal:
+    """The volume of a file, its values scaled as the header says and its axes those of the file.
+
+    Args:
+        path: An existing file whose name `is_nifti_name`.
+        spacing: Distances in mm (of time: s) in place of the file's.
+        where: The file, for messages.
+
+    Raises:
+        InputError: If it is damaged, announces too much, or holds other than 1 to 3 grid axes of real numbers.
+    """
+    with decoding(path, "a NIfTI volume"), quiet("nibabel.global"):
+        picture, raw = opened(path, where)
+        stored = picture.get_data_dtype()
+        bands = tuple(stored.names or ())
+        if not bands:
+            check_numeric(stored, where)
+        check_size(picture.shape, max(stored.itemsize, 4), where)
+        axes, shape = _layout(picture, where)
+        check_shape(shape, where)
+        check_length(picture, raw)
+        values, doubts = values_of(picture, raw)
+        if bands:
+            values = np.stack([values[name] for name in bands], -1)
+        numbers = require_real(values, where).reshape(*shape, -1)
+        distances, notes = _distances(picture, raw, axes)
+    if spacing is not None:
+        grid, notes = (
+            grid_with_spacing("".join(a if a == "T" else "Z" for a in axes), shape, spacing, where),
+            (),
+        )
+    else:
+        grid = _grid(shape, distances, where)
+    names = tuple(_COLOURS.get(name, name) for name in bands) or None
+    return make_signal(
+        torch.from_numpy(np.ascontiguousarray(numbers)).reshape(-1, numbers.shape[-1]),
+        grid,
+        kind=_KINDS[len(shape)],
+        name=path.name,
+        where=where,
+        channels=names,
+        notes=notes + doubts,
+    )
+
+
+def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
+    """Letters and lengths of the grid axes; what is left over are channels."""
+    shape, header = tuple(int(n) for n in picture.shape), picture.header
+    intent = int(header["intent_code"]) if "intent_code" in header else 0
+    if intent in _CIFTI:
+        raise InputError(
+            "a volume",
+            f"a CIFTI-2 matrix of shape {tuple(n for n in shape if n > 1)}, whose columns are places on the cortex",
+            "load it with nibabel and pass its values to signals.array or signals.points",
+            where,
+        )
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) == 5 and shape[3] == 1:
+        shape = shape[:3]
+    axes = "ijkT"[: len(shape)]
+    if len(shape) == 4 and 1 in shape[:3]:
+        left = [i for i, n in enumerate(shape) if n > 1]
+        axes, shape = "".join(axes[i] for i in left), tuple(shape[i] for i in left)
+    if not 1 <= len(shape) <= 3 or not axes:
+        many = f", a series of {shape[3]} volumes" if len(shape) == 4 else ""
+        raise InputError("three axes", f"shape {shape}{many}", "save one volume of the series", where)
+    return axes, shape
+
+
+def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str]], tuple[str, ...]]:
+    """(distance, unit) of each axis, and notes on what the file leaves open or says twice."""
+    header = picture.header
+    units = int(header["xyzt_units"]) if "xyzt_units" in header else 2
+    factor = _MM.get(units & 7)
+    sizes = [abs(float(z)) for z in header.get_zooms()]
+    notes = []
+    if factor is None or units & 7 == 0:
+        factor = 1.0
+        notes.append("voxel size taken to be in mm, since the file names no unit")
+    if "pixdim" in raw:
+        sizes = [abs(float(z)) for z in raw["pixdim"][1 : len(sizes) + 1]]
+    lengths, doubts = _lengths(header, sizes)
+    doubts = doubts if set(axes) & set("ijk") else ()
+    found = []
+    for axis in axes:
+        if axis != "T":
+            found.append((lengths["ijk".index(axis)] * factor, "mm"))
+            continue
+        step, unit = _TIMES.get(units & 56, (0.0, "volume"))
+        size = sizes[3] if len(sizes) > 3 else 0.0
+        if step * size > 0:
+            found.append((step * size, unit))
+        else:
+            found.append((1.0, "volume"))
+            notes.append("the fourth axis is counted in volumes, since its step or its unit is not stored")
+    listed = " and ".join(dict.fromkeys(unit for _, unit in found))
+    if " and " in listed:
+        notes.append(f"axes in {listed}: a band's frequency mixes the two, so it depends on these units")
+    return found, (*notes, *doubts)
+
+
+def _lengths(header: Any, sizes: list[float]) -> tuple[list[float], tuple[str, ...]]:
+    """Voxel sizes, from the sform where it is valid, and notes where it disagrees or is skewed."""
+    plain = (sizes + [1.0] * 3)[:3]
+    if "sform_code" not in header or int(header["sform_code"]) <= 0 or len(sizes) < 3:
+        return plain, ()
+    matrix = np.asarray(header.get_sform(), np.float64)[:3, :3]
+    norms = [float(n) for n in np.linalg.norm(matrix, axis=0)]
+    if not all(math.isfinite(n) and n > 0 for n in norms):
+        return plain, ("sform ignored, since it gives a voxel no size",)
+    notes = []
+    if any(abs(a - b) > _SAME * max(a, b) for a, b in zip(norms, plain, strict=True)):
+        of_sform, of_header = (" x ".join(f"{s:g}" for s in each) for each in (norms, plain))
+        notes.append(f"voxel size {of_sform} taken from the sform, which disagrees with pixdim's {of_header}")
+    directions = matrix / np.asarray(norms)
+    if np.abs(directions.T @ directions - np.eye(3)).max() > _SAME:
+        notes.append("the sform's axes are not at right angles; taken as if they were")
+    return norms, tuple(notes)
+
+
+def _grid(shape: tuple[int, ...], distances: list[tuple[float, str]], where: str) -> Grid:
+    if not all(math.isfinite(distance) and distance > 0 for distance, _ in distances):
+        raise InputError(
+            "voxels of a positive size",
+            f"{' x '.join(f'{d:g}' for d, _ in distances)}",
+            "pass spacing= (--spacing on the command line)",
+            where,
+        )
+    n = len(shape)
+    spacing, units = zip(*distances, strict=True)
+    return Grid(shape, spacing, (0.0,) * n, units, (False,) * n)
+
+
+def volume(
+    source: object | PathLike,
+    spacing: float | tuple[float, float, float] | None = None,
+    key: str | None = None,
+) -> Signal:
+    """A volume: NIfTI (.nii, .nii.gz, .hdr with .img), FreeSurfer's (.mgz), a TIFF stack, `.npy`, `.npz` or an array.
+
+    NIfTI values are scaled as the header says; the axes are those of the file (i, j, k) and the coordinates
+    are voxel sizes times indices, in mm (the rotation to scanner space is not applied). The size of a voxel is
+    that of a valid sform, else that of the header. In series of pictures the axis of time is in s where the file
+    says how long a step is, else in frames. Channels of a stack become the signal's.
+
+    Args:
+        source: Path of the file, or the array.
+        spacing: Distance of voxels in mm, one or one per axis (of time: in s); overrides the file. If neither says,
+            coordinates are in [0, 1) per axis.
+        key: Name of the array in a `.npz` of several.
+
+    Returns:
+        A signal of kind "volume" in the values' physical unit: float32, or float64 if the source or
+            its scaling needs it.
+
+    Raises:
+        InputError: If the source is missing, damaged, announces too much, or is no volume of finite values
+            that vary.
+    """
+    if not isinstance(source, str | os.PathLike):
+        refuse_described(source, "array")
+        return _bare(tensor(source, "array"), spacing, "array", "array")
+    path, where = existing(source), str(source)
+    if is_nifti_name(path.name):
+        return read_nifti(path, spacing, where)
+    if not is_tiff(path):
+        return _bare(tensor(load_numpy(path, key), where), spacing, path.name, where)
+    axes = tiff_outline(path).axes
+    if len(axes) == 2:
+        raise InputError("a stack of slices", "one picture", "read it with signals.read", where)
+    stored = stored_values(path)
+    shape = stored.samples.shape[:-1]
+    grid = None if spacing is None else grid_with_spacing(stored.axes, shape, spacing, where)
+    return raster_signal(stored, grid=grid, name=path.name, where=where)
+
+
+def _bare(values: Tensor, spacing: float | tuple[float, ...] | None, name: str, where: str) -> Signal:
+    if values.ndim != 3:
+        raise InputError(
+            "three axes",
+            f"shape {tuple(values.shape)}",
+            "pass one volume, or read it with signals.array",
+            where,
+        )
+    lattice = ArrayLattice(spacing, unit=None if spacing is None else "mm")
+    return on_lattice(values.unsqueeze(-1), lattice, name=name, where=where)

@@ -1,0 +1,196 @@
+"""`Signal`: target data with masks and an optional noise-free reference, and the validation of signal arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone._utils.missing_values import entire
+from overtone.errors import InputError
+from overtone.signals._geometry import Geometry, Grid
+from overtone.signals._normalisation import Normalisation
+from overtone.signals._readers._numbers import tensor
+
+if TYPE_CHECKING:
+    # The default makes a bare `Signal` in an annotation one on a grid; typing.TypeVar has it from Python 3.13 on.
+    from typing_extensions import TypeVar
+
+    G = TypeVar("G", bound=Geometry, covariant=True, default=Grid)
+else:
+    from typing import TypeVar
+
+    G = TypeVar("G", covariant=True)
+
+
+@dataclass(frozen=True)
+class Signal(Generic[G]):
+    """Sampled data to be learned, at a `Grid` or at `Points`, with masks and an optional noise-free reference.
+
+    Attributes:
+        values: (N, C) samples in physical units, row-major on a grid. Pictures: 0 black to 1 white; audio: full
+            scale is -1 to 1; all else: as they are in the file.
+        geometry: Where the samples lie: a `Grid`, or `Points` in any order.
+        kind: "picture", "audio", "volume", "series", "array", "synthetic", "points" or "table".
+        name: File name or a description, for titles.
+        channels: One name per channel.
+        value_unit: Unit of the values, "" if they have none.
+        peak: The range a PSNR refers to: 1 for pictures, else the largest minus the smallest value.
+        normalisation: The reversible map to the values a network is trained on.
+        held_out: (N,) bool, True for the samples kept out of training, or None.
+        ignored: (N,) bool, True for the samples neither trained on nor held out, or None; disjoint from
+            `held_out`.
+        clean: (N, C) noise-free reference, or None.
+        notes: Sentences on how the file was read (alpha dropped, orientation applied), for reports.
+    """
+
+    values: Tensor
+    geometry: G
+    kind: str
+    name: str
+    channels: tuple[str, ...]
+    value_unit: str
+    peak: float
+    normalisation: Normalisation
+    held_out: Tensor | None = None
+    ignored: Tensor | None = None
+    clean: Tensor | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def coords(self) -> Tensor:
+        """(N, d) float64 coordinates of all samples, in the geometry's units."""
+        return self.geometry.coords()
+
+    @property
+    def grid_values(self) -> Tensor:
+        """The values as (*geometry.shape, C), a view."""
+        return self.values.reshape(*self.geometry.shape, -1)
+
+    @property
+    def held_out_index(self) -> Tensor:
+        """Flat int64 indices of the held-out samples, ascending; empty if there are none."""
+        if self.held_out is None:
+            return torch.empty(0, dtype=torch.int64, device=self.values.device)
+        return self.held_out.nonzero().squeeze(1)
+
+    @property
+    def train_index(self) -> Tensor:
+        """Flat int64 indices of the samples to train on, ascending: neither held out nor ignored."""
+        out = [mask for mask in (self.held_out, self.ignored) if mask is not None]
+        if not out:
+            return torch.arange(self.values.shape[0], device=self.values.device)
+        return (~torch.stack(out).any(dim=0)).nonzero().squeeze(1)
+
+    def with_held_out(self, mask: Any | None) -> Self:
+        """The same signal with another held-out mask, an (N,) bool tensor; all other samples are trained on.
+
+        Args:
+            mask: True for the samples to hold out, or None to train on all.
+
+        Raises:
+            InputError: If the mask does not fit the samples or leaves none to train on.
+        """
+        if mask is not None:
+            mask = self._mask(mask, "held_out")
+            if bool(mask.all()):
+                raise InputError(
+                    "samples left to train on", "a mask that holds out all", "hold out fewer", "held_out"
+                )
+        return replace(self, held_out=mask, ignored=None)
+
+    def with_split(self, train: Any, held_out: Any) -> Self:
+        """The same signal with samples to train on, samples held out, and the remainder ignored.
+
+        Args:
+            train: (N,) bool, True for the samples to train on.
+            held_out: (N,) bool, True for the samples to hold out.
+
+        Raises:
+            InputError: If a mask does not fit the samples, there are none to train on, or the two overlap.
+        """
+        train, held_out = self._mask(train, "train"), self._mask(held_out, "held_out")
+        if not bool(train.any()):
+            raise InputError("samples to train on", "a mask that selects none", "select some", "train")
+        shared = int((train & held_out).sum())
+        if shared:
+            raise InputError(
+                "samples to train on apart from those held out",
+                f"{shared} in both masks",
+                "make the masks disjoint",
+                "held_out",
+            )
+        return replace(self, held_out=held_out, ignored=~(train | held_out))
+
+    def _mask(self, mask: Any, where: str) -> Tensor:
+        mask = entire(mask, where)
+        mask = mask if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
+        if mask.dtype != torch.bool or mask.shape != self.values.shape[:1]:
+            raise InputError(
+                f"a bool mask of shape {tuple(self.values.shape[:1])}",
+                f"{mask.dtype} of shape {tuple(mask.shape)}",
+                "build it with overtone.signals.masks",
+                where,
+            )
+        return mask
+
+    def with_clean(self, clean: Any) -> Self:
+        """The same signal with a noise-free reference of the same shape as `values`.
+
+        Args:
+            clean: (N, C) tensor or array.
+
+        Raises:
+            InputError: If its shape is another, or values are masked or no numbers.
+        """
+        clean = tensor(clean, "clean").to(self.values.device)
+        if clean.shape != self.values.shape:
+            raise InputError(
+                f"a clean reference of shape {tuple(self.values.shape)}",
+                f"{tuple(clean.shape)}",
+                "pass the noise-free version of the same samples",
+                "clean",
+            )
+        return replace(self, clean=clean.to(self.values.dtype))
+
+
+def validate(signal: Any) -> Signal[Geometry]:
+    """Return `signal` if it is a `Signal`, on a grid or at scattered points.
+
+    Raises:
+        InputError: If it is something else, such as a path or an array; says how to make a signal of it.
+    """
+    if isinstance(signal, Signal):
+        return signal
+    raise InputError(
+        "a signal",
+        f"{type(signal).__name__} {signal!r}" if isinstance(signal, str) else type(signal).__name__,
+        "make one with signals.read(path), signals.array(values) or signals.points(coords, values)",
+        "signal",
+    )
+
+
+def require_grid(
+    signal: Any,
+    purpose: str,
+    do: str = "pass it to fit or planning.choose, or interpolate it to a grid",
+    where: str = "signal",
+) -> Signal[Grid]:
+    """Return `signal` if it is a `Signal` on a grid.
+
+    Args:
+        signal: What the caller passed.
+        purpose: What needs the grid, for the message.
+        do: What a caller with scattered points should do.
+        where: The argument at fault.
+
+    Raises:
+        InputError: If its samples are scattered points, or it is no signal.
+    """
+    signal = validate(signal)
+    if not isinstance(signal.geometry, Grid):
+        raise InputError(f"a signal on a grid for {purpose}", f"scattered points ({signal.name})", do, where)
+    return signal
