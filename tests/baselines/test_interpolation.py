@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone import signals
-from overtone.baselines import BandLimited, Cubic, Linear, Mean, Smoothing, lattice_of, set_aside
+from overtone.baselines import BandLimitedFit, Cubic, Linear, Mean, Smoothing
+from overtone.baselines._baseline import validation_split
+from overtone.baselines._interpolation import find_sample_lattice
 from overtone.errors import InputError
 from overtone.signals import masks
 
-ALL = [Mean(), Linear(), Cubic(), BandLimited(), Smoothing()]
+ALL = [Mean(), Linear(), Cubic(), BandLimitedFit(), Smoothing()]
 SHAPES = [(30,), (12, 14), (6, 7, 8)]
 SPLITS = {
     "random": lambda g: (~masks.random(g, 0.2, 1), masks.random(g, 0.2, 1)),
@@ -151,18 +153,18 @@ def test_lattices_are_recognised(axes):
     present = np.zeros(shape, dtype=bool)
     parts = tuple(slice(s, s + d * (n - 1) + 1, d) for s, d, n in axes)
     present[parts] = True
-    assert lattice_of(present).parts == parts
+    assert find_sample_lattice(present).parts == parts
     if len(axes) > 1 or axes[0][2] > 3:
         present[tuple(s + d for s, d, _ in axes)] = False
-        assert lattice_of(present) is None or all(n == 2 for *_, n in axes)
+        assert find_sample_lattice(present) is None or all(n == 2 for *_, n in axes)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 200), st.integers(0, 5))
 def test_what_is_set_aside_is_a_tenth_of_what_is_there(n, seed):
     present = np.arange(n) % 3 != 2
-    aside = set_aside(present, seed)
+    aside = validation_split(present, seed)
     total = present.sum()
     assert not (aside & ~present).any()
     assert aside.sum() == min(max(1, round(0.1 * total)), total - 1)
-    assert np.array_equal(aside, set_aside(present, seed))
+    assert np.array_equal(aside, validation_split(present, seed))

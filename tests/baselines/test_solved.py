@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from overtone import signals
-from overtone.baselines import BandLimited, Linear, Smoothing
+from overtone.baselines import BandLimitedFit, Linear, Smoothing
 from overtone.baselines._smoothing import CosineBasis, conjugate_gradients
 from overtone.signals import masks
 
@@ -67,7 +67,7 @@ def test_the_band_is_fitted_by_least_squares(periodic):
     inside = columns[:, (frequency < cut).all(1)]
     seen = present.reshape(-1)
     weights = np.linalg.lstsq(inside[seen], target.reshape(-1, 2)[seen], rcond=None)[0]
-    found = BandLimited().solve(
+    found = BandLimitedFit().solve(
         CosineBasis(shape, periodic), target, present, cut, np.zeros_like(target), TIGHT
     )
     assert np.abs(found.reshape(-1, 2) - inside @ weights).max() < 1e-8
@@ -118,7 +118,7 @@ def test_smoothing_adapts_to_noise():
     for noise in (0.0, 0.5):
         signal, clean = waves(noise=noise)
         signal = signal.with_held_out(masks.random(signal.geometry, 0.1, 0))
-        quality[noise] = [psnr(b, signal, clean) for b in (Smoothing(), BandLimited(), Linear())]
+        quality[noise] = [psnr(b, signal, clean) for b in (Smoothing(), BandLimitedFit(), Linear())]
     assert quality[0.5][0] > quality[0.5][2] + 5
     assert quality[0.5][1] > quality[0.5][2] + 5
     assert quality[0.0][0] > 40

@@ -63,8 +63,6 @@ def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:
     if len(given.get("full_range", (0, 1))) != 2:
         numbers = ",".join(f"{v:g}" for v in given["full_range"])
         raise InputError("two numbers, of black and of white", numbers, "write 0,4095", "--full-range")
-    if "alpha" in given:
-        given["alpha"] = signals.Alpha(given["alpha"])
     if "columns" in given:
         given["columns"] = [name.strip() for name in given["columns"].split(",")]
     if "time_column" in given:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from overtone._training import Decay, Ending, Outcome, TrainingConfig, train
 from overtone._utils.text import plural
-from overtone.baselines import BandLimited, Baseline, Cubic, Linear, Mean, Smoothing, set_aside
+from overtone.baselines import BandLimitedFit, Baseline, Cubic, Linear, Mean, Smoothing
+from overtone.baselines._baseline import validation_split
 from overtone.comparing._best import Best
 from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
 from overtone.errors import InputError
@@ -152,7 +153,7 @@ class NetworkCandidate(Candidate):
         if problem.noisy:
             present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
             present[signal.train_index.cpu()] = True
-            aside = torch.from_numpy(set_aside(present.numpy(), seed))
+            aside = torch.from_numpy(validation_split(present.numpy(), seed))
             signal = signal.with_split(present & ~aside, aside)
             best = Best(field, signal)
             ended = _finish(train(field, signal, options, best, wants=due))
@@ -221,7 +222,7 @@ class KernelRegressionCandidate(Candidate):
         )
         present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
         present[signal.train_index] = True
-        aside = torch.from_numpy(set_aside(present.numpy(), seed))
+        aside = torch.from_numpy(validation_split(present.numpy(), seed))
         chosen = kernel_regression.fit(signal.with_split(present & ~aside, aside), model, EFFORT)
         values = signal.normalisation.apply(signal.values.double())[present]
         mean = values.mean(0)
@@ -300,7 +301,7 @@ def all_candidates() -> dict[str, Candidate]:
         MEAN: BaselineCandidate(Mean()),
         "linear": BaselineCandidate(Linear()),
         "cubic": BaselineCandidate(Cubic()),
-        "band-limited": BaselineCandidate(BandLimited()),
+        "band-limited": BaselineCandidate(BandLimitedFit()),
         "smoothing-spline": BaselineCandidate(Smoothing()),
         "kernel-twin": KernelRegressionCandidate(trained["gaussian"]),
         **trained,

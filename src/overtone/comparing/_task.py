@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone.baselines import Linear, lattice_of, set_aside
+from overtone.baselines import Linear
+from overtone.baselines._baseline import validation_split
+from overtone.baselines._interpolation import find_sample_lattice
 from overtone.errors import InputError
 from overtone.planning import Budget, choose, measure_noise
 from overtone.planning._run_size import LEARNING_RATE, run_size
@@ -145,9 +147,9 @@ def _densest(signal: Signal, train: Tensor) -> Signal:
     In the second case a tenth of them is held out, and what is not theirs is ignored.
     """
     grid = signal.geometry
-    lattice = lattice_of(train.cpu().numpy().reshape(grid.shape))
+    lattice = find_sample_lattice(train.cpu().numpy().reshape(grid.shape))
     if lattice is None:
-        aside = torch.from_numpy(set_aside(train.cpu().numpy())).to(train.device)
+        aside = torch.from_numpy(validation_split(train.cpu().numpy())).to(train.device)
         return signal.with_split(train & ~aside, aside)
     values = signal.grid_values[lattice.parts]
     coarse = Grid(

@@ -1,25 +1,44 @@
-"""What is to be learned: pictures, recordings, volumes, series and arrays, as a `Signal` in physical units.
+"""Data to be learned: pictures, recordings, volumes, series, tables and arrays, as a `Signal` in physical units.
 
-Readers: `image`, `audio`, `volume`, `series`, `array`, `table`; `read` picks one by suffix; `points` takes scattered
-samples. `masks` holds samples out
-of training, `synthetic` makes signals of known spectrum.
+`read` picks the reader by the suffix of a file: `image`, `audio`, `volume`, `series`, `table` or `array`.
+`points` takes scattered samples. `masks` selects samples to hold out of training, and `synthetic` makes
+signals of known spectrum.
+
+Example:
+    >>> import numpy as np
+    >>> from overtone import signals
+    >>> signal = signals.array(np.sin(np.arange(100) / 5), spacing=0.01, unit="s")
+    >>> signal.geometry.frequency_unit, signal.geometry.nyquist
+    ('Hz', (50.0,))
 """
 
-from overtone.signals import masks as masks
-from overtone.signals import synthetic as synthetic
-from overtone.signals._geometry import Geometry as Geometry
-from overtone.signals._geometry import Grid as Grid
-from overtone.signals._geometry import Points as Points
-from overtone.signals._normalisation import Normalisation as Normalisation
-from overtone.signals._readers._array import array as array
-from overtone.signals._readers._audio import audio as audio
-from overtone.signals._readers._columns import points as points
-from overtone.signals._readers._columns import series as series
-from overtone.signals._readers._columns import table as table
-from overtone.signals._readers._image import image as image
-from overtone.signals._readers._pixels import Alpha as Alpha
-from overtone.signals._readers._read import read as read
-from overtone.signals._readers._volume import volume as volume
-from overtone.signals._signal import Signal as Signal
-from overtone.signals._signal import require_grid as require_grid
-from overtone.signals._signal import validate as validate
+from overtone.signals import masks, synthetic
+from overtone.signals._geometry import Geometry, Grid, Points
+from overtone.signals._normalisation import Normalisation
+from overtone.signals._readers._array import array
+from overtone.signals._readers._audio import audio
+from overtone.signals._readers._columns import points, series, table
+from overtone.signals._readers._image import image
+from overtone.signals._readers._read import read
+from overtone.signals._readers._volume import volume
+from overtone.signals._signal import Signal, require_grid, validate
+
+__all__ = [
+    "Geometry",
+    "Grid",
+    "Normalisation",
+    "Points",
+    "Signal",
+    "array",
+    "audio",
+    "image",
+    "masks",
+    "points",
+    "read",
+    "require_grid",
+    "series",
+    "synthetic",
+    "table",
+    "validate",
+    "volume",
+]

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from overtone.signals import Alpha, Signal, image
+from overtone.signals import Signal, image
+from overtone.signals._readers._pixels import Alpha
 from tests.signals.readers.png import write_deep_png, write_png_header
 from tests.signals.refusals import refusal
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from overtone.signals import Alpha, array, image, read
+from overtone.signals import array, image, read
+from overtone.signals._readers._pixels import Alpha
 from tests.signals.readers.png import write_deep_png
 from tests.signals.readers.test_tiff_layouts import STORED
 from tests.signals.refusals import refusal

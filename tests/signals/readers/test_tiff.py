@@ -9,8 +9,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from overtone.signals import Alpha, image, read, volume
+from overtone.signals import image, read, volume
 from overtone.signals._readers import _tiff_decoding as tiff_decode
+from overtone.signals._readers._pixels import Alpha
 from tests.signals.readers.test_image import pixels, same
 from tests.signals.refusals import refusal
 

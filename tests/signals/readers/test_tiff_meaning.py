@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from overtone.signals import Alpha, array, image, read, volume
+from overtone.signals import array, image, read, volume
+from overtone.signals._readers._pixels import Alpha
 from tests.signals.readers.tiff import LZW, NONE, write_tiff
 from tests.signals.refusals import refusal
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.enums import member
 from overtone._utils.missing_values import entire
 from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
@@ -99,7 +100,7 @@ _BEYOND = (-1.0, 2.0)
 def image(
     source: object | PathLike,
     *,
-    alpha: Alpha = Alpha.COMPOSITE,
+    alpha: Alpha | str = "composite",
     background: float = 1.0,
     spacing: float | tuple[float, float] | None = None,
     full_range: tuple[float, float] | None = None,
@@ -151,6 +152,7 @@ def image(
         raise InputError(
             "two finite numbers, white above black", f"({black}, {white})", "pass black first", "full_range"
         )
+    alpha = member(Alpha, alpha, "alpha")
     values = fractions(pixels, black, white, alpha, background).reshape(height * width, pixels.colours)
     signal = make_signal(
         torch.from_numpy(values),

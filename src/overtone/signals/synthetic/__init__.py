@@ -1,14 +1,24 @@
-"""Signals of known spectrum, stand-ins for recordings and volumes, and noise with a clean reference.
+"""Signals of known spectrum, stand-ins for recordings and volumes, and noise with a noise-free reference.
 
-All are float32 unless `dtype` says otherwise, and the same seed gives the same samples.
+Example:
+    >>> from overtone import signals
+    >>> clean = signals.synthetic.harmonics([1, 3], samples=64)
+    >>> noisy = signals.synthetic.add_noise(clean, std=0.1)
+    >>> noisy.clean is not None, noisy.geometry.shape
+    (True, (64,))
 """
 
-from overtone.signals.synthetic._fields import add_noise as add_noise
-from overtone.signals.synthetic._fields import band_noise as band_noise
-from overtone.signals.synthetic._fields import phantom as phantom
-from overtone.signals.synthetic._fields import power_law as power_law
-from overtone.signals.synthetic._waves import chirp as chirp
-from overtone.signals.synthetic._waves import harmonics as harmonics
-from overtone.signals.synthetic._waves import music as music
-from overtone.signals.synthetic._waves import step as step
-from overtone.signals.synthetic._waves import voice as voice
+from overtone.signals.synthetic._fields import add_noise, band_noise, phantom, power_law
+from overtone.signals.synthetic._waves import chirp, harmonics, music, step, voice
+
+__all__ = [
+    "add_noise",
+    "band_noise",
+    "chirp",
+    "harmonics",
+    "music",
+    "phantom",
+    "power_law",
+    "step",
+    "voice",
+]
