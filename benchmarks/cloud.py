@@ -48,10 +48,10 @@ def once(what: str, count: int) -> tuple[float, float, float]:
     if what == "filtering":
         error = float(cloud.GaussianFilter(coords, widths).split(target).approximation.max())
     elif what == "near and far":
-        sums = cloud.NearFar()
+        sums = cloud.KernelSums.tree()
         error = float(cloud.GaussianFilter(coords, widths, sums).split(target).approximation.max())
     elif what == "directions":
-        directions = cloud.principal_directions(coords, 8)
+        directions = cloud.DirectionTransform.principal(coords, 8)
         cloud.DirectionTransform(coords, directions, 64).coefficients(target)
     else:
         cloud.GraphTransform(coords, 32).spectrum(target)

@@ -9,8 +9,8 @@ import finufft
 import numpy as np
 
 from overtone.spectra._points import PointsTransform
-from overtone.spectra._points_density import Voronoi
-from overtone.spectra._points_methods import LeastSquares, Quadrature
+from overtone.spectra._points_density import Density
+from overtone.spectra._points_methods import PointsMethod
 
 SAMPLES = 100_000
 MODES = 4096
@@ -45,8 +45,8 @@ def case(axes: int) -> list[dict[str, object]]:
     angles = [np.ascontiguousarray(2 * np.pi * column) for column in x.T]
     strengths = y.astype(np.complex128) / SAMPLES
     call = getattr(finufft, f"nufft{axes}d1")
-    settings = {"domain": (0, 1), "density": Voronoi(2)}
-    quick = PointsTransform(x, [0, top], method=Quadrature(), **settings)  # type: ignore[arg-type]
+    settings = {"domain": (0, 1), "density": Density.voronoi(2)}
+    quick = PointsTransform(x, [0, top], method=PointsMethod.quadrature(), **settings)  # type: ignore[arg-type]
     shape = tuple(2 * m + 1 for m in quick._sampling.modes.sides)
     ours, theirs = best(
         [
@@ -66,7 +66,7 @@ def case(axes: int) -> list[dict[str, object]]:
         exact = direct(x[:DIRECT, 0], y[:DIRECT], frequencies)
         near = call(angles[0][:DIRECT], y[:DIRECT].astype(np.complex128), shape, eps=ACCURACY, isign=-1)
         print(f"relative error of the transform: {np.linalg.norm(near - exact) / np.linalg.norm(exact):.1e}")
-    full = PointsTransform(x, [0, top], method=LeastSquares(), **settings)  # type: ignore[arg-type]
+    full = PointsTransform(x, [0, top], method=PointsMethod.least_squares(), **settings)  # type: ignore[arg-type]
     fit = best([lambda: full.coefficients(y)], 2)[0]
     unknowns = full._sampling.modes.unknowns
     note = f"against one finufft type 1 of the asked modes; fits all {unknowns} that the samples support"

@@ -131,7 +131,7 @@ def low_and_high(records: list[xarray.Dataset]) -> tuple[np.ndarray, np.ndarray]
 
 def filtered(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
     """Low and high parts of the targets at three widths, as they are and shuffled."""
-    widths = cloud.widths(data.inputs.flatten(1), data.values, SHARES, at_most=2000)
+    widths = cloud.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, SHARES, at_most=2000)
     first, gaps = [], []
     for seed in SEEDS:
         both = []

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from overtone.spectra.sequence import Periodic, SequenceTransform
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 
 STEPS, PATIENCE, LENGTH, COUNT = 1500, 100, 32, 16
 LOW, HIGH = 1, 5
@@ -91,7 +91,7 @@ def errors(build: Callable[[], nn.Module], amplitude: float, seed: int) -> tuple
     u = torch.arange(LENGTH)[:, None] / LENGTH + offset
     target = torch.sin(2 * math.pi * LOW * u) + amplitude * torch.sin(2 * math.pi * HIGH * u)
     bands = [0.0, *((k + d) / LENGTH for k in (LOW, HIGH) for d in (-0.5, 0.5)), 0.5]
-    transform = SequenceTransform(LENGTH, bands=bands, estimator=Periodic())
+    transform = SequenceTransform(LENGTH, bands=bands, estimator=TemporalEstimator.periodic())
     wanted = transform.power(transform.coefficients(target))[[1, 3], 0]
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     low, high = [], []

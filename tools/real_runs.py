@@ -23,7 +23,7 @@ Y = "relative error (share left to learn)"
 def digits() -> go.Figure:
     """Errors of the low and the high part of the digits' labels, as they are and shuffled."""
     data = real_runs.digits()
-    widths = cloud.widths(data.inputs.flatten(1), data.values, (0.5,), at_most=2000)
+    widths = cloud.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, (0.5,), at_most=2000)
     figure = style.canvas()
     for labels, some, dash in (("true labels", data, "solid"), ("shuffled labels", data.shuffled(0), "dot")):
         views = real_runs.filters(some, widths)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from overtone.spectra import LeastSquares, Quadrature
-from overtone.spectra.clouds import Exact, NearFar
-from overtone.spectra.sequence import EvenExtension, Multitaper, Periodic, Welch
+from overtone.spectra import PointsMethod
+from overtone.spectra.clouds import KernelSums
+from overtone.spectra.sequence import TemporalEstimator
 from tests.contract_estimators.fields import ROUNDED
 from tests.contract_estimators.functions import (
     along_a_path,
@@ -28,17 +28,17 @@ ESTIMATORS = {
     "grid, periodic": on_grid(True),
     "grid, even": on_grid(False),
     "one axis of a grid": on_axis(),
-    "points, least squares": at_points(LeastSquares(), True),
-    "points, quadrature": at_points(Quadrature(), False),
-    "cloud, filters": through_filters(Exact(), ROUNDED),
-    "cloud, filters near and far": through_filters(NearFar(32, 32), 0.1),
+    "points, least squares": at_points(PointsMethod.least_squares(), True),
+    "points, quadrature": at_points(PointsMethod.quadrature(), False),
+    "cloud, filters": through_filters(KernelSums.exact(), ROUNDED),
+    "cloud, filters near and far": through_filters(KernelSums.tree(32, 32), 0.1),
     "cloud, directions": along_directions(),
     "cloud, graph": on_graph(),
     "paths": along_a_path(),
-    "sequences, even": of_sequences(EvenExtension(), True, ROUNDED),
-    "sequences, periodic": of_sequences(Periodic(), True, ROUNDED),
-    "sequences, multitaper": of_sequences(Multitaper(2), False, 0.02),
-    "sequences, Welch": of_sequences(Welch(16), False, 0.02),
+    "sequences, even": of_sequences(TemporalEstimator.even_extension(), True, ROUNDED),
+    "sequences, periodic": of_sequences(TemporalEstimator.periodic(), True, ROUNDED),
+    "sequences, multitaper": of_sequences(TemporalEstimator.multitaper(2), False, 0.02),
+    "sequences, Welch": of_sequences(TemporalEstimator.welch(16), False, 0.02),
     "responses": of_filters_in_time(),
     "pictures of generators": of_pictures(),
     "gradients of pictures": of_gradients(),

@@ -7,18 +7,11 @@ from torch import Tensor
 
 from overtone.spectra import GridTransform
 from overtone.spectra.generated import profiles
-from overtone.spectra.linear_readout import Full, read_out
-from overtone.spectra.paths import Paths
-from overtone.spectra.paths import spectrum as path_spectrum
+from overtone.spectra.linear_readout import FeatureBudget, read_out
+from overtone.spectra.paths import Paths, path_spectrum
 from overtone.spectra.sensitivity import gradient_spectrum, low_pass
-from overtone.spectra.sequence import (
-    EvenExtension,
-    Periodic,
-    SequenceTransform,
-    TemporalEstimator,
-    Welch,
-    response,
-)
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator, response
+from overtone.spectra.sequence._estimators import Periodic, Welch
 from tests.contract_estimators.estimator import Estimator, Known
 from tests.contract_estimators.fields import ROUNDED, harmonic, in_band, mean_square, normal
 
@@ -46,7 +39,7 @@ def along_a_path() -> Estimator:
 
 
 def of_sequences(estimator: TemporalEstimator, closes: bool, error: float) -> Estimator:
-    steps, even = 48, isinstance(estimator, EvenExtension)
+    steps, even = 48, estimator == TemporalEstimator.even_extension()
     edges = [0, 1 / 96, 4.5 / 48, 13.5 / 48, 0.5]
     transform = SequenceTransform(steps, bands=edges, estimator=estimator)
 
@@ -221,7 +214,7 @@ def of_layers() -> Estimator:
 
     def power(values: Tensor, of: Tensor = layer) -> Tensor:
         """That of the target, beside which that of the residual is rounded, and below it that of the residual."""
-        found = read_out({"layer": of.to(values.dtype)}, values, line, width=Full())
+        found = read_out({"layer": of.to(values.dtype)}, values, line, width=FeatureBudget.full())
         return torch.cat([found.target_power, found.residual_power[0]])
 
     def known() -> Known:
@@ -231,7 +224,7 @@ def of_layers() -> Estimator:
         return Known(target, torch.cat([whole, torch.zeros_like(whole)]), 1e-6)
 
     def closure(values: Tensor) -> tuple[Tensor, Tensor]:
-        found = read_out({"layer": layer}, values, line, width=Full())
+        found = read_out({"layer": layer}, values, line, width=FeatureBudget.full())
         return found.target_power.sum(0), mean_square(values)
 
     return Estimator(

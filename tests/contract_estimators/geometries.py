@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone.spectra import GridTransform, LeastSquares, PointsTransform, Quadrature, axis_grid
-from overtone.spectra.clouds import DirectionTransform, Exact, GaussianFilter, GraphTransform, NearFar
+from overtone.spectra import GridTransform, PointsMethod, PointsTransform, axis_grid
+from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform, KernelSums
 from tests.contract_estimators.estimator import Estimator, Known
 from tests.contract_estimators.fields import ROUNDED, harmonic, in_band, mean_square, normal
 
@@ -53,7 +53,7 @@ def on_axis() -> Estimator:
     )
 
 
-def at_points(method: LeastSquares | Quadrature, scattered: bool) -> Estimator:
+def at_points(method: PointsMethod, scattered: bool) -> Estimator:
     """Least squares at random places; quadrature on even ones, where it is exact."""
     count, top = 90, 20.0
     x = (
@@ -99,7 +99,7 @@ def ring(count: int) -> tuple[Tensor, Tensor]:
     return torch.stack([angle.cos(), angle.sin(), zero, zero], 1) / (2 * math.pi), angle
 
 
-def through_filters(sums: Exact | NearFar, error: float) -> Estimator:
+def through_filters(sums: KernelSums, error: float) -> Estimator:
     """A wave around a ring is passed by the share that the weights around any row give it.
 
     Near and far draws change with the last digit of a distance, which moved rows change: there it is the unit that is
@@ -130,11 +130,11 @@ def through_filters(sums: Exact | NearFar, error: float) -> Estimator:
         power=lambda v: powers(x, v),
         known=known,
         closure=closure,
-        moved=lambda v: powers(x @ turned + 3, v) if sums.exact else powers(4 * x, v, 4),
+        moved=lambda v: powers(x @ turned + 3, v) if sums.complete else powers(4 * x, v, 4),
         rough=lambda v: powers(2 * x, v),
         coefficients=lambda v: GaussianFilter(x, widths, sums).split(v).low.flatten(0, 1),
         twins=("spectra_clouds/test_filtering.py::test_exact_sums_are_the_loop_over_pairs",)
-        if sums.exact
+        if sums.complete
         else ("spectra_clouds/test_filtering.py::test_the_approximation_tells_its_error",),
     )
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from overtone import spectra
 from overtone.errors import InputError
-from overtone.spectra import BandTransform, GridTransform, LeastSquares, PointsTransform, Quadrature
+from overtone.spectra import BandTransform, GridTransform, PointsMethod, PointsTransform
 from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
 from overtone.spectra.paths import Paths
 from overtone.spectra.paths._spectrum import PathTransform
-from overtone.spectra.sequence import EvenExtension, Multitaper, Periodic, SequenceTransform, Welch
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from tests.contract_estimators.fields import normal
 
 COUNT = 48
@@ -27,12 +27,14 @@ PATHS = Paths.straight(normal(6, 3, seed=2), normal(6, 3, seed=3))
 TRANSFORMS: dict[str, Callable[[], BandTransform]] = {
     "grid, even": lambda: GridTransform((8, 6), (0.5, 0.25)),
     "grid, periodic": lambda: GridTransform((8, 6), (0.5, 0.25), True),
-    "points, least squares": lambda: PointsTransform(PLACES, [0, 0.5, 4, 10], method=LeastSquares()),
-    "points, quadrature": lambda: PointsTransform(PLACES, [0, 0.5, 4, 10], method=Quadrature()),
-    "sequences, even": lambda: SequenceTransform(16, estimator=EvenExtension()),
-    "sequences, periodic": lambda: SequenceTransform(16, estimator=Periodic()),
-    "sequences, multitaper": lambda: SequenceTransform(16, estimator=Multitaper(2.0)),
-    "sequences, Welch": lambda: SequenceTransform(16, estimator=Welch(8)),
+    "points, least squares": lambda: PointsTransform(
+        PLACES, [0, 0.5, 4, 10], method=PointsMethod.least_squares()
+    ),
+    "points, quadrature": lambda: PointsTransform(PLACES, [0, 0.5, 4, 10], method=PointsMethod.quadrature()),
+    "sequences, even": lambda: SequenceTransform(16, estimator=TemporalEstimator.even_extension()),
+    "sequences, periodic": lambda: SequenceTransform(16, estimator=TemporalEstimator.periodic()),
+    "sequences, multitaper": lambda: SequenceTransform(16, estimator=TemporalEstimator.multitaper(2.0)),
+    "sequences, Welch": lambda: SequenceTransform(16, estimator=TemporalEstimator.welch(8)),
     "graph": lambda: GraphTransform(ROWS, 12, neighbours=4),
     "graph with its residual": lambda: GraphTransform(ROWS, 12, neighbours=4).with_residual(),
     "graph, each place": lambda: GraphTransform(ROWS, 12, neighbours=4).with_residual().placewise(2),

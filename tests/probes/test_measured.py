@@ -12,8 +12,8 @@ from overtone.errors import InputError
 from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
 from overtone.spectra import generated as samples
 from overtone.spectra import paths
-from overtone.spectra.linear_readout import Full, Projected, read_out
-from overtone.spectra.sensitivity import AsIs, LogitGradient, Standardise, gradient_spectrum, heat_map
+from overtone.spectra.linear_readout import FeatureBudget, read_out
+from overtone.spectra.sensitivity import Normalisation, ScoreGradient, gradient_spectrum, heat_map
 from tests.probes.test_views import normal, uniform
 
 SINGLE, DOUBLE = np.finfo(np.float32).eps, np.finfo(np.float64).eps
@@ -50,14 +50,14 @@ def test_layers_are_read_out_as_by_hand(tmp_path):
     x, y = normal(40, 5), normal(40, 2, seed=1)
     network = seeded(lambda: nn.Sequential(nn.Linear(5, 9), nn.Tanh(), nn.Linear(9, 2))).double()
     graph = views.graph(x, y, modes=12)
-    width = Projected(6, seed=3)
+    width = FeatureBudget.projected(6, seed=3)
     row = one_row(views.layers(graph, ["0", "1", "2"], width=width), network, tmp_path)
     given = {"0": network[0](x), "1": network[:2](x), "2": network(x)}
     narrow = {
         name: a.detach() @ width.matrix(9).float().double() if a.shape[1] > 6 else a.detach()
         for name, a in given.items()
     }
-    expected = read_out(narrow, y, graph.transform, width=Full())
+    expected = read_out(narrow, y, graph.transform, width=FeatureBudget.full())
     assert list(row.channel.values) == ["0", "1", "2"]
     np.testing.assert_allclose(row.residual_power.T, expected.residual_power.sum(2), rtol=1e5 * DOUBLE)
     np.testing.assert_allclose(row.target_power[:, 1], expected.target_power.sum(1), rtol=1e-12)
@@ -103,7 +103,7 @@ def test_layers_of_sequences_are_read_out_moment_by_moment(body, tmp_path):
     sequence = views.sequence(u, y)
     row = one_row(views.layers(sequence, ["body"]), network, tmp_path)
     hidden = network.body(u)[0].detach().reshape(120, 5)
-    expected = read_out({"body": hidden}, y.reshape(120, 1), sequence.transform, width=Full())
+    expected = read_out({"body": hidden}, y.reshape(120, 1), sequence.transform, width=FeatureBudget.full())
     np.testing.assert_allclose(row.residual_power[:, 0], expected.residual_power[0, :, 0], rtol=1e5 * DOUBLE)
 
 
@@ -123,9 +123,11 @@ def test_paths_are_measured_as_by_hand(tmp_path):
     """The probe evaluates in chunks of its own, which changes the order of float64 sums: some eps of the largest."""
     x, labels = normal(30, 4), torch.arange(30) % 3
     network = seeded(lambda: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))).double()
-    for number, along in enumerate((paths.between_classes(x, labels, 7), paths.Paths.through(x[None], True))):
+    for number, along in enumerate(
+        (paths.Paths.between_classes(x, labels, 7), paths.Paths.through(x[None], True))
+    ):
         row = one_row(views.paths(along, samples=16), network, tmp_path / str(number))
-        expected = paths.spectrum(network, along, 16)
+        expected = paths.path_spectrum(network, along, 16)
         bounds = {"rtol": 1e-9, "atol": 1e3 * DOUBLE * float(expected.power.max())}
         np.testing.assert_allclose(row.residual_power[:, 0], expected.spectrum.power.sum(1), **bounds)
         np.testing.assert_allclose(row.band_high, expected.bands.high)
@@ -134,11 +136,11 @@ def test_paths_are_measured_as_by_hand(tmp_path):
 
 def test_paths_with_a_teacher_compare_with_it(tmp_path):
     x, labels = normal(30, 4), torch.arange(30) % 3
-    along = paths.within_classes(x, labels, 5)
+    along = paths.Paths.within_classes(x, labels, 5)
     teacher, student = (seeded(lambda: nn.Linear(4, 2).double(), seed) for seed in (0, 1))
     with torch.no_grad():
         row = one_row(views.paths(along, teacher, samples=12), student, tmp_path / "a")
-        expected = paths.spectrum(lambda v: teacher(v) - student(v), along, 12).spectrum.power
+        expected = paths.path_spectrum(lambda v: teacher(v) - student(v), along, 12).spectrum.power
         np.testing.assert_allclose(row.residual_power, expected, rtol=1e-9, atol=1e-14)
         assert float(row.residual_power.sum("band").mean()) == pytest.approx(
             float(row.train_error), rel=1e-12
@@ -152,7 +154,7 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
     """With all modes of every band and the same seed, the view is the heat map's radial mean, exactly."""
     pixels, labels = pictures()
     network = classifier().eval()
-    normalise = Standardise([0.4, 0.6], [0.2, 0.3])
+    normalise = Normalisation.standardise([0.4, 0.6], [0.2, 0.3])
     view = views.sensitivity(pixels, labels, 3.0, normalise=normalise, modes=100, seed=5)
     row = one_row(view, network, tmp_path)
     whole = heat_map(network, pixels, labels, 3.0, normalise=normalise, seed=5)
@@ -160,21 +162,23 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
     np.testing.assert_allclose(row.residual_power[:, 0], found.rate.mean, rtol=1e-12)
     assert float(row.clean_error) == pytest.approx(whole.clean_error)
     assert found.rate.mean.std() > 0
-    other = views.sensitivity(pixels, labels, 3.0, normalise=AsIs(), modes=100, seed=5)
+    other = views.sensitivity(pixels, labels, 3.0, normalise=Normalisation.none(), modes=100, seed=5)
     assert not np.allclose(one_row(other, network, tmp_path / "b").residual_power, row.residual_power)
 
 
 def test_few_modes_stand_for_their_band():
     pixels, labels = pictures()
-    view = views.sensitivity(pixels, labels, 1.0, normalise=AsIs(), modes=2)
+    view = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2)
     radius = (view.measure._turns.double() / 6).norm(dim=1)
     band = view.measure.bands.index(radius)
     modes = (
-        heat_map(classifier().eval(), pixels, labels, 1.0, normalise=AsIs()).radial(view.measure.bands).modes
+        heat_map(classifier().eval(), pixels, labels, 1.0, normalise=Normalisation.none())
+        .radial(view.measure.bands)
+        .modes
     )
     assert torch.equal(torch.bincount(band, minlength=view.measure.bands.count), modes.clamp(max=2))
-    again = views.sensitivity(pixels, labels, 1.0, normalise=AsIs(), modes=2)
-    other = views.sensitivity(pixels, labels, 1.0, normalise=AsIs(), modes=2, seed=1)
+    again = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2)
+    other = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2, seed=1)
     assert torch.equal(view.measure._turns, again.measure._turns)
     assert not torch.equal(view.measure._turns, other.measure._turns)
 
@@ -183,13 +187,13 @@ def test_gradients_are_those_of_the_network_in_eval_mode_and_it_gets_none(tmp_pa
     """Twin: `gradient_spectrum` by hand. Float64, a few hundred operations: far below 1e-10."""
     pixels, labels = pictures()
     network = classifier()
-    normalise = Standardise(0.5, 0.25)
+    normalise = Normalisation.standardise(0.5, 0.25)
     row = one_row(
-        views.gradients(pixels, labels, normalise=normalise, score=LogitGradient), network, tmp_path
+        views.gradients(pixels, labels, normalise=normalise, score=ScoreGradient.of_logit), network, tmp_path
     )
     assert network.training
     assert all(parameter.grad is None for parameter in network.parameters())
-    expected = gradient_spectrum(LogitGradient(network.eval(), normalise), pixels, labels).spectrum
+    expected = gradient_spectrum(ScoreGradient.of_logit(network.eval(), normalise), pixels, labels).spectrum
     np.testing.assert_allclose(row.residual_power, expected.power, rtol=1e-10)
     assert not row.target_power.any()
 
@@ -222,10 +226,10 @@ def watched():
     graph = views.graph(pixels, labels, modes=6)
     return [
         graph,
-        views.layers(graph, ["0", "4"], width=Projected(4)),
-        views.paths(paths.between_classes(pixels, labels, 4), samples=8),
-        views.sensitivity(pixels, labels, 1.0, normalise=AsIs(), modes=1),
-        views.gradients(pixels, labels, normalise=AsIs()),
+        views.layers(graph, ["0", "4"], width=FeatureBudget.projected(4)),
+        views.paths(paths.Paths.between_classes(pixels, labels, 4), samples=8),
+        views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=1),
+        views.gradients(pixels, labels, normalise=Normalisation.none()),
     ]
 
 
@@ -285,7 +289,10 @@ def test_trouble_in_one_view_marks_its_row_alone(tmp_path):
             return self.body(x).detach() if self.ails else self.body(x)
 
     network = Detached()
-    seen = [views.graph(pixels, labels, modes=6), views.gradients(pixels, labels, normalise=AsIs())]
+    seen = [
+        views.graph(pixels, labels, modes=6),
+        views.gradients(pixels, labels, normalise=Normalisation.none()),
+    ]
     with Probe(seen, network, tmp_path, schedule=EveryN()) as probe:
         probe(0)
         network.ails = True
@@ -304,7 +311,7 @@ def test_trouble_in_one_view_marks_its_row_alone(tmp_path):
 def test_outputs_that_are_not_finite_are_told(tmp_path):
     pixels, labels = pictures()
     network = classifier()
-    view = views.paths(paths.between_classes(pixels, labels, 4), samples=8)
+    view = views.paths(paths.Paths.between_classes(pixels, labels, 4), samples=8)
     with Probe(view, network, tmp_path) as probe:
         with torch.no_grad():
             network[4].bias.fill_(math.nan)
@@ -316,7 +323,7 @@ def test_outputs_that_are_not_finite_are_told(tmp_path):
 def test_an_observer_sees_paths_and_perturbed_pictures_and_no_layers(tmp_path):
     pixels, labels = pictures()
     network = classifier().eval()
-    seen = views.sensitivity(pixels, labels, 1.0, normalise=AsIs(), modes=1)
+    seen = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=1)
     with Observer(seen, tmp_path / "a") as observer, torch.no_grad():
         assert observer.observe(0, network(torch.from_numpy(observer.inputs)).numpy())
     expected = one_row(seen, network, tmp_path / "b")
@@ -341,13 +348,16 @@ REFUSED = {
     ),
     "no layers": (layered, "distinct names of layers"),
     "a layer twice": (lambda: layered("0", "0"), "distinct names of layers"),
-    "no features": (lambda: layered("0", width=Projected(0)), "width: expected at least 1 feature, got 0"),
+    "no features": (
+        lambda: layered("0", width=FeatureBudget.projected(0)),
+        "width: expected at least 1 feature, got 0",
+    ),
     "classes that have no score": (
-        lambda: views.sensitivity(pictures()[0], torch.arange(12), 1.0, normalise=AsIs()),
+        lambda: views.sensitivity(pictures()[0], torch.arange(12), 1.0, normalise=Normalisation.none()),
         r"scores of shape .samples, classes., 12 classes or more, got shape .2, 3.",
     ),
     "labels that have no logit": (
-        lambda: views.gradients(pictures()[0], torch.arange(12) + 3, normalise=AsIs()),
+        lambda: views.gradients(pictures()[0], torch.arange(12) + 3, normalise=Normalisation.none()),
         "labels: expected whole labels from 0 to 2, got 3 for sample 0",
     ),
     "vectors for pictures": (
@@ -355,24 +365,24 @@ REFUSED = {
         r"pictures of shape .samples, 1, 8, 8., as the data are, got shape .2, 3.",
     ),
     "norm": (
-        lambda: views.sensitivity(*pictures(), 0.0, normalise=AsIs()),
+        lambda: views.sensitivity(*pictures(), 0.0, normalise=Normalisation.none()),
         "norm: expected a positive norm, got 0.0",
     ),
     "modes": (
-        lambda: views.sensitivity(*pictures(), 1.0, normalise=AsIs(), modes=0),
+        lambda: views.sensitivity(*pictures(), 1.0, normalise=Normalisation.none(), modes=0),
         "modes: expected at least one mode a band, got 0",
     ),
     "layers of a view without targets": (
-        lambda: views.layers(views.gradients(*pictures(), normalise=AsIs()), ["0"]),
+        lambda: views.layers(views.gradients(*pictures(), normalise=Normalisation.none()), ["0"]),
         "watched: expected a view of outputs with targets, got MetricView; pass for instance views.graph",
     ),
     "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make some"),
     "one position": (
-        lambda: views.paths(paths.between_classes(*pictures(), 2), samples=1),
+        lambda: views.paths(paths.Paths.between_classes(*pictures(), 2), samples=1),
         "samples: expected at least two samples a path, got 1",
     ),
     "text for labels": (
-        lambda: views.gradients(pictures()[0], ["cat"] * 12, normalise=AsIs()),
+        lambda: views.gradients(pictures()[0], ["cat"] * 12, normalise=Normalisation.none()),
         "labels: expected labels that are numbers from 0",
     ),
 }
@@ -402,7 +412,7 @@ def test_layers_of_networks_with_named_inputs_that_return_tuples(tmp_path):
     graph = views.graph({"sound": sound, "level": level}, y[:, 0], features=sound.flatten(1), modes=6)
     row = one_row(views.layers(graph, ["conv"]), network, tmp_path / "a")
     hidden = network.conv(sound.mT * level[:, None, None]).detach().flatten(1)
-    expected = read_out({"conv": hidden}, y[:, 0], graph.transform, width=Full())
+    expected = read_out({"conv": hidden}, y[:, 0], graph.transform, width=FeatureBudget.full())
     np.testing.assert_allclose(row.residual_power[:, 0], expected.residual_power[0, :, 0], rtol=1e5 * DOUBLE)
     in_time = views.sequence({"sound": sound, "level": level}, y)
     with pytest.raises(

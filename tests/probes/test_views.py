@@ -13,7 +13,7 @@ from overtone.probes import Observer, Probe, Values, views
 from overtone.probes._inputs import TensorInputs
 from overtone.probes._targets import Classes
 from overtone.spectra import Bands
-from overtone.spectra.sequence import Periodic
+from overtone.spectra.sequence import TemporalEstimator
 
 EPS = np.finfo(np.float64).eps
 
@@ -87,7 +87,7 @@ def test_a_tone_is_found_in_its_band_with_half_its_square(harmonic):
     n, amplitude = 64, 1.7
     place = torch.arange(n, dtype=torch.float64)[:, None] / n
     tone = amplitude * torch.cos(2 * math.pi * harmonic * place)
-    time = views.sequence(place[None], tone[None], rate=n, estimator=Periodic(), unit="s")
+    time = views.sequence(place[None], tone[None], rate=n, estimator=TemporalEstimator.periodic(), unit="s")
     edges = (np.arange(9) + 0.5).tolist()
     placed = views.points(place, tone, domain=(0, 1), periodic=True, bands=[0, *edges])
     for view in (placed, time):

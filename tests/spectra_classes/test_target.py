@@ -11,7 +11,7 @@ from torch.autograd.functional import hessian
 from torch.nn.functional import cross_entropy, one_hot
 
 from overtone.spectra import grid
-from overtone.spectra.classes import CentredLogits, ClassWeights, OneHot, Probabilities
+from overtone.spectra.classes import ClassTarget, ClassWeights
 
 some = settings(max_examples=30, deadline=None)
 seeds = st.integers(0, 10_000)
@@ -63,16 +63,16 @@ def test_the_target_is_where_the_loss_of_pytorch_ends(columns, seed, smoothing, 
     labels = torch.arange(columns)
     weights = weighting(columns, seed) if weighted else None
     wanted = minimised(labels, columns, smoothing, weights)
-    limit = CentredLogits(smoothing, weights).values(labels, columns)
+    limit = ClassTarget.centred_logits(smoothing, weights).values(labels, columns)
     torch.testing.assert_close(limit, wanted, rtol=0, atol=1e-6)
-    shares = Probabilities(smoothing, weights).values(labels, columns)
+    shares = ClassTarget.probabilities(smoothing, weights).values(labels, columns)
     torch.testing.assert_close(shares, wanted.softmax(1), rtol=0, atol=1e-6)
 
 
 def test_another_smoothing_is_found_out():
     labels = torch.arange(3)
     wanted = minimised(labels, 3, 0.1, None)
-    assert float((CentredLogits(0.2).values(labels, 3) - wanted).abs().max()) > 0.3
+    assert float((ClassTarget.centred_logits(0.2).values(labels, 3) - wanted).abs().max()) > 0.3
 
 
 @given(columns=classes, seed=seeds, smoothing=st.floats(0, 0.9))
@@ -83,7 +83,7 @@ def test_the_residual_is_the_gradient_of_the_loss(columns, seed, smoothing):
     def loss(given):
         return cross_entropy(given, target, label_smoothing=smoothing, reduction="sum")
 
-    found = Probabilities(smoothing).residual(z, target)
+    found = ClassTarget.probabilities(smoothing).residual(z, target)
     torch.testing.assert_close(found, gradient(loss, z), rtol=0, atol=1e-12)
 
 
@@ -93,14 +93,14 @@ def test_one_hot_labels_and_their_probabilities_are_one_target(columns, seed):
     labels = torch.from_numpy(np.random.default_rng(seed).integers(columns, size=7))
     table = one_hot(labels, columns).double()
     for target in (
-        OneHot(),
-        Probabilities(),
-        Probabilities(0.1),
-        CentredLogits(0.1, weighting(columns, seed)),
+        ClassTarget.one_hot(),
+        ClassTarget.probabilities(),
+        ClassTarget.probabilities(0.1),
+        ClassTarget.centred_logits(0.1, weighting(columns, seed)),
     ):
         torch.testing.assert_close(target.values(labels, columns), target.values(table, columns))
-    torch.testing.assert_close(OneHot().values(labels, columns), table)
-    assert torch.equal(Probabilities().values(labels.numpy(), columns), table)
+    torch.testing.assert_close(ClassTarget.one_hot().values(labels, columns), table)
+    assert torch.equal(ClassTarget.probabilities().values(labels.numpy(), columns), table)
 
 
 @given(columns=classes, seed=seeds)
@@ -109,17 +109,18 @@ def test_outputs_and_their_probabilities_are_one_prediction(columns, seed):
     """Probabilities of logits within 20 of each other are above e^-20: their logarithms err by e^20 u = 1e-7."""
     z = logits(6, columns, seed)
     p = z.softmax(1)
-    for target in (Probabilities(), CentredLogits(0.1)):
+    for target in (ClassTarget.probabilities(), ClassTarget.centred_logits(0.1)):
         torch.testing.assert_close(
             target.predictions(z), target.predictions_from_probabilities(p), rtol=0, atol=1e-7
         )
     shifted = z + torch.from_numpy(np.random.default_rng(seed).normal(size=(6, 1)))
-    for target in (Probabilities(), CentredLogits(0.1)):
+    for target in (ClassTarget.probabilities(), ClassTarget.centred_logits(0.1)):
         torch.testing.assert_close(target.predictions(shifted), target.predictions(z), rtol=0, atol=1e-12)
-    assert torch.equal(OneHot().predictions(z), z)
+    assert torch.equal(ClassTarget.one_hot().predictions(z), z)
     labels = torch.zeros(6, dtype=torch.int64)
     torch.testing.assert_close(
-        Probabilities().residual_from_probabilities(p, labels), Probabilities().residual(z, labels)
+        ClassTarget.probabilities().residual_from_probabilities(p, labels),
+        ClassTarget.probabilities().residual(z, labels),
     )
 
 
@@ -132,12 +133,14 @@ def test_the_limit_has_its_closed_form_and_both_targets_belong_together(columns,
         big * (1 - 1 / columns)
     )
     torch.testing.assert_close(
-        CentredLogits(smoothing).values(labels, columns), closed, rtol=1e-9, atol=1e-12
+        ClassTarget.centred_logits(smoothing).values(labels, columns), closed, rtol=1e-9, atol=1e-12
     )
     weights = weighting(columns, seed)
     table = distributions(4, columns, seed) * 0.9 + 0.1 / columns
-    limit = CentredLogits(smoothing, weights).values(table, columns)
-    torch.testing.assert_close(limit.softmax(1), Probabilities(smoothing, weights).values(table, columns))
+    limit = ClassTarget.centred_logits(smoothing, weights).values(table, columns)
+    torch.testing.assert_close(
+        limit.softmax(1), ClassTarget.probabilities(smoothing, weights).values(table, columns)
+    )
     torch.testing.assert_close(limit.sum(1), torch.zeros(4, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
@@ -150,9 +153,9 @@ def test_balanced_weights_undo_the_frequency_of_the_classes():
     weights = ClassWeights.balanced(labels, 3)
     torch.testing.assert_close(weights.values * prior * 3, torch.ones(3, dtype=torch.float64))
     wanted = given / given.sum(1, keepdim=True)
-    torch.testing.assert_close(Probabilities(weights=weights).values(posterior, 3), wanted)
-    assert float((Probabilities().values(posterior, 3) - wanted).abs().max()) > 0.1
-    certain = Probabilities(weights=weights).values(labels, 3)
+    torch.testing.assert_close(ClassTarget.probabilities(weights=weights).values(posterior, 3), wanted)
+    assert float((ClassTarget.probabilities().values(posterior, 3) - wanted).abs().max()) > 0.1
+    certain = ClassTarget.probabilities(weights=weights).values(labels, 3)
     torch.testing.assert_close(certain, one_hot(labels, 3).double(), rtol=0, atol=1e-15)
 
 
@@ -162,7 +165,7 @@ def test_the_residual_of_a_classifier_of_known_error_has_its_spectrum():
     wave = 0.2 * torch.cos(2 * torch.pi * 5 * x)
     p = torch.stack([0.3 - wave / 2, 0.4 + wave, 0.3 - wave / 2], 1)
     guess = torch.stack([0.3 - 0.4 * wave, 0.4 + 0.8 * wave, 0.3 - 0.4 * wave], 1)
-    residual = Probabilities().residual(guess.log(), p)
+    residual = ClassTarget.probabilities().residual(guess.log(), p)
     spectrum = grid(residual, channel_axis=-1, bands=[0, 4.75, 5.25, 60])
     wanted = torch.tensor([0.1**2, 0.2**2, 0.1**2], dtype=torch.float64) * 0.2**2 / 2
     torch.testing.assert_close(spectrum.power[1], wanted, rtol=1e-9, atol=0)
@@ -172,6 +175,6 @@ def test_the_residual_of_a_classifier_of_known_error_has_its_spectrum():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_any_precision_of_outputs_is_taken(dtype):
     z = logits(5, 3, 0).to(dtype)
-    found = Probabilities().residual(z, torch.tensor([0, 1, 2, 0, 1]))
+    found = ClassTarget.probabilities().residual(z, torch.tensor([0, 1, 2, 0, 1]))
     assert found.dtype == torch.float64
     torch.testing.assert_close(found.sum(1), torch.zeros(5, dtype=torch.float64), rtol=0, atol=1e-12)

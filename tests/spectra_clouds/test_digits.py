@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from overtone.spectra.clouds import GaussianFilter, GraphTransform, widths
+from overtone.spectra.clouds import GaussianFilter, GraphTransform
 
 EPOCHS = 14
 SHARES = (0.75, 0.5, 0.25)
@@ -57,7 +57,7 @@ def ladder(pixels, labels, ladder_widths):
 
 def test_low_parts_are_learned_first_and_shuffling_shrinks_the_gap(digits):
     pixels, labels = digits
-    chosen = widths(pixels, one_hot(labels), SHARES, at_most=900)
+    chosen = GaussianFilter.widths_for(pixels, one_hot(labels), SHARES, at_most=900)
     low, high, share = ladder(pixels, labels, chosen)
     np.testing.assert_allclose(share, SHARES, rtol=0.02)
     assert ((low < high).double().mean(0) >= 0.9).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.spectra.clouds import DirectionTransform, principal_directions, relative_error
+from overtone.spectra.clouds import DirectionTransform
 from tests.spectra_clouds.twins import direct_sum
 
 
@@ -39,7 +39,7 @@ def test_a_wave_along_an_evenly_filled_direction_has_its_power():
 def test_principal_directions_are_those_of_widest_spread():
     turned = np.linalg.qr(normal(4, 4))[0]
     x = normal(5000, 4, seed=1) * np.array([5, 2, 1, 0.1]) @ turned
-    found = principal_directions(x, 2).numpy()
+    found = DirectionTransform.principal(x, 2).numpy()
     assert abs(found[0] @ turned[0]) > 0.999
     assert abs(found[1] @ turned[1]) > 0.99
     transform = DirectionTransform(x)
@@ -60,7 +60,7 @@ def test_relative_errors_tell_which_frequencies_are_learned():
     transform = DirectionTransform(x, [[1, 0, 0]], 8)
     low = np.cos(2 * np.pi * 2 * transform.frequency[0, 1].item() * x[:, 0])
     high = np.cos(2 * np.pi * 6 * transform.frequency[0, 1].item() * x[:, 0])
-    error = relative_error(transform.coefficients(low), transform.coefficients(low + high))
+    error = DirectionTransform.relative_error(transform.coefficients(low), transform.coefficients(low + high))
     assert error[0, 2, 0] < 0.1
     assert error[0, 6, 0] > 0.9
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.spectra.clouds import Exact, GaussianFilter, NearFar, widths
+from overtone.spectra.clouds import GaussianFilter, KernelSums
 from overtone.spectra.clouds._kernel_sums import leaves
 from tests.spectra_clouds.twins import filtered
 
@@ -97,14 +97,16 @@ def test_what_is_learned_low_first_reads_so_and_what_is_learned_high_first_does_
 @pytest.mark.parametrize("shares", [(0.7, 0.5, 0.3), (0.9,)])
 def test_widths_give_the_shares(shares):
     x, y = clusters(400, 6)
-    found = widths(x, y, shares)
+    found = GaussianFilter.widths_for(x, y, shares)
     reached = GaussianFilter(x, found).errors(y, y).low_share
     np.testing.assert_allclose(reached, shares, rtol=1e-6)
 
 
 def test_widths_from_some_rows_are_near_those_from_all():
     x, y = clusters(1000, 3)
-    np.testing.assert_allclose(widths(x, y, at_most=400), widths(x, y, at_most=1000), rtol=0.3)
+    np.testing.assert_allclose(
+        GaussianFilter.widths_for(x, y, at_most=400), GaussianFilter.widths_for(x, y, at_most=1000), rtol=0.3
+    )
 
 
 def test_leaves_hold_every_row_once_and_rows_that_are_close():
@@ -118,7 +120,7 @@ def test_leaves_hold_every_row_once_and_rows_that_are_close():
 
 
 def true_error(x, y, ladder, sums):
-    exact = GaussianFilter(x, ladder, Exact()).split(y).low
+    exact = GaussianFilter(x, ladder, KernelSums.exact()).split(y).low
     found = GaussianFilter(x, ladder, sums).split(y)
     wrong = ((found.low - exact).square().mean((1, 2)) / exact.square().mean((1, 2))).sqrt()
     return wrong.numpy(), found.approximation.numpy()
@@ -127,7 +129,7 @@ def true_error(x, y, ladder, sums):
 def test_the_approximation_tells_its_error():
     """64 rows tell a root mean square to within a factor of 2 unless its tails are heavy."""
     x, y = clusters(3000, 10)
-    wrong, told = true_error(x, y, [1.5, 4.0, 20.0], NearFar(near=128, far=32))
+    wrong, told = true_error(x, y, [1.5, 4.0, 20.0], KernelSums.tree(near=128, far=32))
     assert (wrong > 0).all()
     assert (wrong < 0.15).all()
     assert (told > 0.4 * wrong).all()
@@ -136,21 +138,23 @@ def test_the_approximation_tells_its_error():
 
 def test_more_draws_are_more_exact():
     x, y = clusters(3000, 10)
-    coarse = true_error(x, y, [4.0], NearFar(near=64, far=16))[0]
-    fine = true_error(x, y, [4.0], NearFar(near=64, far=256))[0]
+    coarse = true_error(x, y, [4.0], KernelSums.tree(near=64, far=16))[0]
+    fine = true_error(x, y, [4.0], KernelSums.tree(near=64, far=256))[0]
     assert fine < coarse / 2
 
 
 def test_an_approximation_that_reaches_all_rows_is_exact():
     x, y = clusters(300, 5)
-    wrong, told = true_error(x, y, [1.0, 5.0], NearFar(near=400))
+    wrong, told = true_error(x, y, [1.0, 5.0], KernelSums.tree(near=400))
     assert wrong.max() < 1e-12
     assert told.max() < 1e-12
 
 
 def test_seeds_decide_the_approximation():
     x, y = clusters(1000, 5)
-    one, same, other = (GaussianFilter(x, 3.0, NearFar(64, 16, seed)).split(y).low for seed in (0, 0, 1))
+    one, same, other = (
+        GaussianFilter(x, 3.0, KernelSums.tree(64, 16, seed)).split(y).low for seed in (0, 0, 1)
+    )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from overtone.errors import InputError
-from overtone.spectra.clouds import Exact, GaussianFilter, GraphTransform, NearFar
+from overtone.spectra.clouds import GaussianFilter, GraphTransform, KernelSums
 
 ROWS, FEATURES = 1200, 40
 SMALL = 0.002
@@ -61,7 +61,7 @@ def exact(x, memory):
 
 
 def sparse(x, memory):
-    return GaussianFilter(x, 3.0, NearFar(near=64, far=64, memory=memory)).split(x[:, :1]).low
+    return GaussianFilter(x, 3.0, KernelSums.tree(near=64, far=64, memory=memory)).split(x[:, :1]).low
 
 
 @pytest.mark.parametrize("find", [graph, exact, sparse])
@@ -93,4 +93,4 @@ def test_less_than_a_row_is_refused(find, memory):
 
 def test_sums_made_by_hand_have_their_own_budget():
     with pytest.raises(InputError, match="distances from one row to 1,200 others"):
-        GaussianFilter(cloud(), 3.0, Exact(1e-6)).split(cloud()[:, :1])
+        GaussianFilter(cloud(), 3.0, KernelSums.exact(1e-6)).split(cloud()[:, :1])

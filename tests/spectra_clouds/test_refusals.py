@@ -7,14 +7,7 @@ import pandas as pd
 import pytest
 
 from overtone.errors import InputError
-from overtone.spectra.clouds import (
-    DirectionTransform,
-    GaussianFilter,
-    GraphTransform,
-    NearFar,
-    principal_directions,
-    widths,
-)
+from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform, KernelSums
 
 X = np.random.default_rng(0).normal(size=(50, 5))
 Y = X[:, 0]
@@ -62,15 +55,21 @@ def test_every_estimator_refuses_with_one_clear_sentence(estimator, name):
 
 
 CASES = {
-    "width of nothing": (lambda: GaussianFilter(X, [1.0, 0.0]), "widths: expected positive widths"),
+    "width of nothing": (
+        lambda: GaussianFilter(X, [1.0, 0.0]),
+        "widths: expected positive widths",
+    ),
     "no width": (lambda: GaussianFilter(X, []), "widths: expected positive widths"),
     "prediction of others": (
         lambda: GaussianFilter(X, 1.0).errors(Y, X),
         "a prediction of the target's shape",
     ),
-    "near too few": (lambda: NearFar(near=1), "at least 4 near and 1 far rows"),
-    "share of all": (lambda: widths(X, Y, (1.0,)), "shares between 0 and 1, which the narrowest"),
-    "constant target": (lambda: widths(X, np.ones(50)), "values that vary"),
+    "near too few": (lambda: KernelSums.tree(near=1), "at least 4 near and 1 far rows"),
+    "share of all": (
+        lambda: GaussianFilter.widths_for(X, Y, (1.0,)),
+        "shares between 0 and 1, which the narrowest",
+    ),
+    "constant target": (lambda: GaussianFilter.widths_for(X, np.ones(50)), "values that vary"),
     "too many copies": (
         lambda: GraphTransform(COPIES, 4, neighbours=5),
         "at most 5 copies of a row, got more dupl",
@@ -85,7 +84,7 @@ CASES = {
     "no direction": (lambda: DirectionTransform(X, [[0] * 5]), "directions of 5 numbers that are not all 0"),
     "no frequency": (lambda: DirectionTransform(X, count=0), "at least one frequency"),
     "too many directions": (
-        lambda: principal_directions(X, 9),
+        lambda: DirectionTransform.principal(X, 9),
         "1 to 5 directions that the samples spread along",
     ),
     "constant along": (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.spectra.generated import Area, Bicubic, by_size, by_step, distance, profiles
+from overtone.spectra.generated import Resize, by_size, by_step, distance, profiles
 from tests.spectra_generated.fields import coloured, nearest, white, zeros_between
 
 few = settings(max_examples=5, deadline=None)
@@ -151,7 +151,7 @@ def test_sampling_from_coarse_to_fine_comes_nearer_step_by_step():
 
 def test_what_is_wrong_at_the_finest_scale_is_right_at_a_coarse_one():
     data, made = smooth(40, seed=1), nearest(smooth(40, seed=2)[:, ::2, ::2])
-    for rule in (Bicubic, Area):
+    for rule in (Resize.bicubic, Resize.area):
         found = by_size(made, data, [(32, 32), (16, 16), (8, 8)], rule, draws=40)
         assert found.at == (32, 16, 8)
         assert float(found.total[2, 0]) < 0.3 * float(found.total[0, 0])

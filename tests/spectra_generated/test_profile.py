@@ -9,7 +9,7 @@ from PIL import Image
 
 from overtone.errors import InputError
 from overtone.spectra import grid
-from overtone.spectra.generated import Area, Bicubic, Keep, profiles
+from overtone.spectra.generated import Resize, profiles
 from tests.spectra_generated.fields import GAINS, coloured, nearest, white, zeros_between
 
 few = settings(max_examples=10, deadline=None)
@@ -113,7 +113,7 @@ def test_batches_and_precision_do_not_matter():
 
 def test_area_is_the_mean_of_rectangles():
     pictures = white(2, 12, channels=3)
-    small = Area(4, 6).apply(pictures.movedim(-1, 1))
+    small = Resize.area(4, 6).apply(pictures.movedim(-1, 1))
     wanted = pictures.reshape(2, 4, 3, 6, 2, 3).mean((2, 4)).movedim(-1, 1)
     torch.testing.assert_close(small, wanted, rtol=0, atol=1e-14)
 
@@ -121,7 +121,7 @@ def test_area_is_the_mean_of_rectangles():
 def test_bicubic_is_that_of_pillow():
     """Pillow computes in float32 with weights in double precision."""
     picture = white(1, 24)[0].float()
-    ours = Bicubic(10, 7).apply(picture[None, None])[0, 0]
+    ours = Resize.bicubic(10, 7).apply(picture[None, None])[0, 0]
     theirs = np.asarray(Image.fromarray(picture.numpy()).resize((7, 10), Image.Resampling.BICUBIC))
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
@@ -131,7 +131,9 @@ def test_rules_differ_in_what_they_damp():
     fast = torch.from_numpy(np.cos(2 * np.pi * 13 * (np.arange(32) + 0.5) / 32))[None, None, :].expand(
         2, 32, 32
     )
-    area, cubic = (float(profiles(fast, resize=rule(16, 16)).mean.sum()) for rule in (Area, Bicubic))
+    area, cubic = (
+        float(profiles(fast, resize=rule(16, 16)).mean.sum()) for rule in (Resize.area, Resize.bicubic)
+    )
     assert cubic < 0.5 * area
 
 
@@ -151,10 +153,14 @@ REFUSED = {
     "constant": (torch.ones(3, 8, 8), {}, "pictures that vary, got constant pictures"),
     "enlarging": (
         white(2, 8),
-        {"resize": Bicubic(16, 16)},
+        {"resize": Resize.bicubic(16, 16)},
         "resize: expected a size of 2 x 2 to 8 x 8, .* got 16 x 16",
     ),
-    "no whole factor": (white(2, 8), {"resize": Area(3, 4)}, "a whole multiple of 3 x 4, got 8 x 8; crop"),
+    "no whole factor": (
+        white(2, 8),
+        {"resize": Resize.area(3, 4)},
+        "a whole multiple of 3 x 4, got 8 x 8; crop",
+    ),
     "text": (np.array([["a"]]), {}, "pictures: expected an array of numbers"),
     "none": (white(0, 8), {}, "pictures: expected values to analyse, got an empty array"),
     "complex": (white(2, 8) + 1j, {}, "pictures: expected real values"),
@@ -170,5 +176,10 @@ def test_what_are_no_pictures_gets_one_sentence(name):
 
 def test_keeping_is_no_change():
     picture = white(1, 4)
-    assert Keep().apply(picture) is picture
-    assert len({Keep().name, Area(4, 4).name, Bicubic(4, 4).name, Bicubic(4, 5).name}) == 4
+    assert Resize.none().apply(picture) is picture
+    assert (
+        len(
+            {Resize.none().name, Resize.area(4, 4).name, Resize.bicubic(4, 4).name, Resize.bicubic(4, 5).name}
+        )
+        == 4
+    )

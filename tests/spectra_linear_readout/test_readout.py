@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from overtone.errors import InputError
 from overtone.spectra import GridTransform, PointsTransform
 from overtone.spectra.clouds import GraphTransform
-from overtone.spectra.linear_readout import Folds, Full, Principal, Projected, read_out
+from overtone.spectra.linear_readout import BlockFolds, FeatureBudget, read_out
 from overtone.spectra.linear_readout._ridge import PENALTIES, ridge
 from overtone.spectra.sequence import SequenceTransform
 
@@ -41,7 +41,7 @@ def test_each_layer_of_squares_reaches_one_octave_more():
     The u tones out of reach, of power 1 / 2 each, are noise to the fit of 0.8 N = 77 samples: the error of a tone in
     reach has about the power u / (2 * 77) beside its own 1 / 2, a relative error of sqrt(4 / 77) = 0.23 at most.
     """
-    found = read_out(powers(4), TONES, LINE, width=Full())
+    found = read_out(powers(4), TONES, LINE, width=FeatureBudget.full())
     error = found.relative_error[:, 1:6, 0]
     held = torch.tensor([[d >= band for band in range(5)] for d in range(4)])
     assert float(error[held].max()) < 0.23
@@ -83,8 +83,8 @@ def test_the_ridge_is_that_of_normal_equations_and_refits(noise):
 
 def test_the_read_out_is_that_of_plain_loops():
     layer, y = normal(N, 6), normal(N, 2, seed=1)
-    folds = Folds(4, 3, seed=2)
-    found = read_out({"a": layer}, y, LINE, width=Full(), folds=folds)
+    folds = BlockFolds(4, 3, seed=2)
+    found = read_out({"a": layer}, y, LINE, width=FeatureBudget.full(), folds=folds)
     member, predicted = folds.members(N), np.empty((N, 2))
     for fold in range(4):
         inside = (member != fold).numpy()
@@ -103,22 +103,28 @@ def test_scale_shift_rotation_and_copies_of_a_layer_do_not_matter(scale, shift, 
         "changed": scale * (layer @ rotation + shift),
         "copies": layer.repeat(1, 7),
     }
-    power = read_out(layers, TONES + layer[:, :1], LINE, width=Full()).residual_power
+    power = read_out(layers, TONES + layer[:, :1], LINE, width=FeatureBudget.full()).residual_power
     torch.testing.assert_close(power[1], power[0], rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(power[2], power[0], rtol=1e-6, atol=1e-9)
 
 
 @few
-@given(st.sampled_from([Full(), Projected(8), Principal(8)]), st.floats(0.1, 10), st.integers(0, 99))
+@given(
+    st.sampled_from([FeatureBudget.full(), FeatureBudget.projected(8), FeatureBudget.principal(8)]),
+    st.floats(0.1, 10),
+    st.integers(0, 99),
+)
 def test_errors_scale_with_the_target_and_power_closes(width, factor, seed):
     layers, y = {"a": normal(N, 20, seed=seed)}, normal(N, 2, seed=seed + 1) + TONES
     one, other = (read_out(layers, f * y, LINE, width=width) for f in (1.0, factor))
     torch.testing.assert_close(other.relative_error, one.relative_error, rtol=1e-7, atol=0)
     torch.testing.assert_close(one.target_power.sum(0), y.square().mean(0), rtol=1e-12, atol=0)
-    assert one.features == ((20,) if width == Full() else (8,))
+    assert one.features == ((20,) if width == FeatureBudget.full() else (8,))
 
 
-@pytest.mark.parametrize("width", [Full(), Projected(64), Principal(64)])
+@pytest.mark.parametrize(
+    "width", [FeatureBudget.full(), FeatureBudget.projected(64), FeatureBudget.principal(64)]
+)
 def test_width_does_not_cheat(width):
     """A layer wider than there are samples fits any target; on what it was not fitted to it finds nothing."""
     wide, noise = normal(N, 400), normal(N, 1, seed=1)
@@ -134,7 +140,7 @@ def test_equal_widths_make_layers_comparable():
     y = normal(N, 1, seed=3)
     narrow = torch.cat([y + 0.3 * normal(N, 1, seed=4), normal(N, 9, seed=5)], 1)
     wide = narrow @ normal(10, 300, seed=6) / 300**0.5
-    for width in (Projected(10), Principal(10)):
+    for width in (FeatureBudget.projected(10), FeatureBudget.principal(10)):
         found = read_out({"narrow": narrow, "wide": wide}, y, LINE, width=width)
         total = found.residual_power.sum((1, 2))
         assert found.features == (10, 10)
@@ -143,7 +149,10 @@ def test_equal_widths_make_layers_comparable():
 
 def test_principal_components_lose_what_is_weak():
     weak = torch.cat([1e-3 * TONES, normal(N, 12)], 1)
-    kept, lost = (read_out({"a": weak}, TONES, LINE, width=w) for w in (Full(), Principal(4)))
+    kept, lost = (
+        read_out({"a": weak}, TONES, LINE, width=w)
+        for w in (FeatureBudget.full(), FeatureBudget.principal(4))
+    )
     assert float(kept.residual_power.sum()) < 0.01 * float(kept.target_power.sum())
     assert float(lost.residual_power.sum()) > 0.8 * float(lost.target_power.sum())
 
@@ -152,7 +161,9 @@ def test_blocks_ask_for_what_is_farther_off():
     """Narrow bumps tell values between neighbours, and nothing in a gap as long as a block."""
     bumps = torch.exp(-0.5 * ((X[:, None] - X[None, ::2] + 0.5) % 1 - 0.5).square() / 0.02**2)
     near, far = (
-        read_out({"bumps": bumps}, cosine(4)[:, None], LINE, width=Full(), folds=Folds(4, block))
+        read_out(
+            {"bumps": bumps}, cosine(4)[:, None], LINE, width=FeatureBudget.full(), folds=BlockFolds(4, block)
+        )
         for block in (1, 24)
     )
     assert float(near.relative_error[0, 3, 0]) < 0.1
@@ -160,12 +171,12 @@ def test_blocks_ask_for_what_is_farther_off():
 
 
 def test_folds_hold_every_row_once_and_blocks_together():
-    found = Folds(5, 7, seed=1).members(100)
+    found = BlockFolds(5, 7, seed=1).members(100)
     assert set(found.tolist()) == set(range(5))
     assert all(len(set(block.tolist())) == 1 for block in found.split(7))
     counts = torch.bincount(found)
     assert int(counts.max() - counts.min()) <= 7
-    assert not torch.equal(found, Folds(5, 7, seed=2).members(100))
+    assert not torch.equal(found, BlockFolds(5, 7, seed=2).members(100))
 
 
 def test_any_transform_will_do():
@@ -185,7 +196,9 @@ def test_any_transform_will_do():
     )
     for first, second, transform in cases:
         y = first + second
-        found = read_out({"first": first, "both": torch.cat([first, second], 1)}, y, transform, width=Full())
+        found = read_out(
+            {"first": first, "both": torch.cat([first, second], 1)}, y, transform, width=FeatureBudget.full()
+        )
         error = found.residual_power.sum(2).sum(1)
         assert float(error[1]) < 1e-6 * float(found.target_power.sum())
         strong = found.target_power[:, 0] > 0.1
@@ -199,11 +212,11 @@ def test_bands_without_target_have_no_error():
     half = GridTransform((N,), periodic=True, bands=[0, 0.5, 20.5, 30.5])
     on_off = torch.zeros(N, 1, dtype=torch.float64)
     on_off[::2] = 1.0
-    found = read_out({"noise": normal(N, 2)}, on_off, half, width=Full())
+    found = read_out({"noise": normal(N, 2)}, on_off, half, width=FeatureBudget.full())
     empty = (found.target_power[:, 0] == 0).tolist()
     assert torch.isnan(found.relative_error[0, :, 0]).tolist() == empty
     assert found.target_power[[0, -1], 0].min() > 0.2
-    with_both = read_out({"itself": on_off}, on_off, half, width=Full())
+    with_both = read_out({"itself": on_off}, on_off, half, width=FeatureBudget.full())
     assert with_both.reach()[0, 0] == half.bands.edges[-1]
 
 
@@ -226,11 +239,16 @@ REFUSED = {
     "folds": (
         {"a": LAYER},
         Y,
-        {"folds": Folds(5, 40)},
+        {"folds": BlockFolds(5, 40)},
         "folds: expected at least 200 samples for 5 folds, got 96",
     ),
-    "one fold": ({"a": LAYER}, Y, {"folds": Folds(1)}, "at least 2 folds of blocks"),
-    "width": ({"a": LAYER}, Y, {"width": Projected(0)}, "width: expected at least 1 feature, got 0"),
+    "one fold": ({"a": LAYER}, Y, {"folds": BlockFolds(1)}, "at least 2 folds of blocks"),
+    "width": (
+        {"a": LAYER},
+        Y,
+        {"width": FeatureBudget.projected(0)},
+        "width: expected at least 1 feature, got 0",
+    ),
 }
 
 

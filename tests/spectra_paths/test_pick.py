@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.spectra.paths import Paths, between_classes, to_noise, within_classes
+from overtone.spectra.paths import Paths
 
 
 def numbered(labels):
@@ -21,7 +21,7 @@ def ends(paths):
 @given(labels=st.lists(st.integers(0, 3), min_size=4, max_size=12), seed=st.integers(0, 100))
 @settings(max_examples=40, deadline=None)
 def test_all_pairs_of_a_kind_and_no_others_can_be_drawn(labels, seed):
-    for pick, same in ((within_classes, True), (between_classes, False)):
+    for pick, same in ((Paths.within_classes, True), (Paths.between_classes, False)):
         wanted = {(i, j) for i in range(len(labels)) for j in range(i) if (labels[i] == labels[j]) is same}
         if wanted:
             found = pick(numbered(labels), labels, len(wanted), seed)
@@ -33,7 +33,7 @@ def test_all_pairs_of_a_kind_and_no_others_can_be_drawn(labels, seed):
 def test_draws_are_even_repeat_and_differ_by_seed():
     """Each of 4950 pairs has the chance 0.2; a row is met 19.8 times, give or take 4.4."""
     labels = ["a"] * 100
-    one, same, other = (within_classes(numbered(labels), labels, 990, seed) for seed in (0, 0, 1))
+    one, same, other = (Paths.within_classes(numbered(labels), labels, 990, seed) for seed in (0, 0, 1))
     assert torch.equal(one.vertices, same.vertices)
     assert not torch.equal(one.vertices, other.vertices)
     met = np.bincount(np.concatenate(ends(one)), minlength=100)
@@ -43,18 +43,20 @@ def test_draws_are_even_repeat_and_differ_by_seed():
 
 def test_tensors_stay_tensors_and_arrays_arrays():
     labels = torch.tensor([0, 0, 1, 1])
-    assert not within_classes(torch.rand(4, 3, generator=torch.Generator().manual_seed(0)), labels, 2).arrays
-    assert between_classes(numbered(labels), labels, 2).arrays
+    assert not Paths.within_classes(
+        torch.rand(4, 3, generator=torch.Generator().manual_seed(0)), labels, 2
+    ).arrays
+    assert Paths.between_classes(numbered(labels), labels, 2).arrays
 
 
 def test_noise_has_the_spread_of_each_feature():
     """Of 4000 normal numbers the mean errs by 0.016 and the standard deviation by 0.011 of it."""
     source = np.random.default_rng(0)
     samples = source.normal(size=(4000, 3)) * [1, 10, 0] + [5, -2, 7]
-    noise = to_noise(samples, 4000, seed=1).vertices[:, 1].numpy()
+    noise = Paths.to_noise(samples, 4000, seed=1).vertices[:, 1].numpy()
     np.testing.assert_allclose(noise.mean(0), [5, -2, 7], atol=10 * 0.08)
     np.testing.assert_allclose(noise.std(0), [1, 10, 0], rtol=0.06)
-    starts = to_noise(samples, 100).vertices[:, 0].numpy()
+    starts = Paths.to_noise(samples, 100).vertices[:, 0].numpy()
     assert {tuple(row) for row in starts} <= {tuple(row) for row in samples}
     assert len({tuple(row) for row in starts}) == 100
 

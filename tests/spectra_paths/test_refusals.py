@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.spectra.paths import Paths, spectrum, to_noise, within_classes
+from overtone.spectra.paths import Paths, path_spectrum
 
 PATHS = Paths.straight(torch.zeros(2, 3), torch.ones(2, 3))
 
@@ -29,7 +29,7 @@ PATHS = Paths.straight(torch.zeros(2, 3), torch.ones(2, 3))
 def test_functions_that_do_not_answer_as_they_should(function, said):
     with torch.random.fork_rng(devices=[]), pytest.raises(InputError, match=said):
         torch.manual_seed(0)
-        spectrum(function, PATHS, 16)
+        path_spectrum(function, PATHS, 16)
 
 
 def test_outputs_that_change_their_number():
@@ -37,7 +37,7 @@ def test_outputs_that_change_their_number():
         return x[:, : len(x) % 4 + 1]
 
     with pytest.raises(InputError, match="expected 1 outputs a row, as in the call before, got 3"):
-        spectrum(function, PATHS, 9, batch=8)
+        path_spectrum(function, PATHS, 9, batch=8)
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_outputs_that_change_their_number():
         (lambda: Paths.straight([[0, 1], [2, 3]], [[1, 1], [2, 3]]), "got path 1 between equal inputs"),
         (lambda: Paths.straight([1.0, 2.0], [3.0, 4.0]), "expected samples with 2 or more axes"),
         (lambda: Paths.through(torch.zeros(2, 1, 3)), "expected at least two vertices a path, got 1"),
-        (lambda: spectrum(lambda x: x, PATHS, 1), "expected at least two samples a path, got 1"),
-        (lambda: spectrum(lambda x: x, PATHS, batch=0), "expected at least one row a call, got 0"),
-        (lambda: spectrum(lambda x: x, PATHS, bands=[1, 2]), "expected band edges that start at 0"),
-        (lambda: within_classes(torch.eye(4), [0, 1, 2], 1), "labels: expected 4 labels, one a sample"),
-        (lambda: within_classes(torch.eye(4), [0, 0, 1, 1], 0), "as there are pairs of one class, got 0"),
-        (lambda: to_noise(torch.eye(4), 5), "expected 1 to 4 paths, got 5"),
-        (lambda: spectrum(lambda x: x, Paths.straight([[0.0]], [[1.0]])).interval(), "how far they differ, got 1"),
-        (lambda: spectrum(lambda x: x, PATHS).interval(level=1), "expected a level in"),
+        (lambda: path_spectrum(lambda x: x, PATHS, 1), "expected at least two samples a path, got 1"),
+        (lambda: path_spectrum(lambda x: x, PATHS, batch=0), "expected at least one row a call, got 0"),
+        (lambda: path_spectrum(lambda x: x, PATHS, bands=[1, 2]), "expected band edges that start at 0"),
+        (lambda: Paths.within_classes(torch.eye(4), [0, 1, 2], 1), "labels: expected 4 labels, one a sample"),
+        (lambda: Paths.within_classes(torch.eye(4), [0, 0, 1, 1], 0), "as there are pairs of one class, got 0"),
+        (lambda: Paths.to_noise(torch.eye(4), 5), "expected 1 to 4 paths, got 5"),
+        (lambda: path_spectrum(lambda x: x, Paths.straight([[0.0]], [[1.0]])).interval(), "how far they differ, got 1"),
+        (lambda: path_spectrum(lambda x: x, PATHS).interval(level=1), "expected a level in"),
     ],
 )  # fmt: skip
 def test_arguments_that_make_no_sense(wrong, said):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.spectra import Bands
-from overtone.spectra.paths import Paths, PerLength, PerPath, spectrum
+from overtone.spectra.paths import Paths, PathUnit, path_spectrum
 from tests.spectra_paths.twins import path_power
 
 few = settings(max_examples=15, deadline=None)
@@ -39,7 +39,7 @@ def test_power_is_the_sum_over_cosines(seed, vertices, samples):
     """Both ways sum n products of unit vectors with values v in float64: 8 n u max v^2 covers either's rounding."""
     turns, function = normal(3, vertices, 3, seed=seed), field(seed)
     bands = [0, 0.4, 1.2, 5.2]
-    found = spectrum(function, Paths.through(turns), samples, bands=bands)
+    found = path_spectrum(function, Paths.through(turns), samples, bands=bands)
     for path, corners in enumerate(turns):
         frequency, power, length = path_power(function, corners, samples)
         assert float(found.lengths[path]) == pytest.approx(length, rel=1e-12)
@@ -51,12 +51,12 @@ def test_power_is_the_sum_over_cosines(seed, vertices, samples):
         assert np.allclose(found.moment[path], (frequency[:, None] * power).sum(0), rtol=1e-9, atol=1e-12)
 
 
-@given(seed=seeds, closed=st.booleans(), unit=st.sampled_from([PerPath(), PerLength()]))
+@given(seed=seeds, closed=st.booleans(), unit=st.sampled_from([PathUnit.per_path(), PathUnit.per_length()]))
 @few
 def test_power_closes(seed, closed, unit):
     function, turns = field(seed), normal(4, 3, 3, seed=seed) * normal(4, 1, 1, seed=seed + 1)
     paths = Paths.through(turns, closed)
-    found = spectrum(function, paths, 33, unit=unit)
+    found = path_spectrum(function, paths, 33, unit=unit)
     values = function(paths.inputs(33, slice(0, 4 * 33)).numpy()).reshape(4, 33, 2)
     np.testing.assert_allclose(found.power.sum(1), (values**2).mean(1), rtol=1e-12)
     np.testing.assert_allclose(found.varying, values.var(1), rtol=1e-10)
@@ -66,23 +66,23 @@ def test_power_closes(seed, closed, unit):
 @pytest.mark.parametrize("length", [0.5, 1.0, 4.0])
 def test_a_wave_is_found_at_its_frequency_in_both_units(length):
     paths = line(length)
-    for unit, wanted in ((PerPath(), 6.0), (PerLength(), 6.0 / length)):
-        found = spectrum(wave(6 / length), paths, 64, unit=unit)
+    for unit, wanted in ((PathUnit.per_path(), 6.0), (PathUnit.per_length(), 6.0 / length)):
+        found = path_spectrum(wave(6 / length), paths, 64, unit=unit)
         assert float(found.mean_frequency) == pytest.approx(wanted, rel=1e-12)
         band = int(found.power[0, :, 0].argmax())
         assert found.bands.low[band] <= wanted < found.bands.high[band]
         assert float(found.power[0, band]) == pytest.approx(0.5, rel=1e-12)
-    assert spectrum(wave(1), paths, 8).frequency_unit == "cycles per path"
+    assert path_spectrum(wave(1), paths, 8).frequency_unit == "cycles per path"
 
 
 def test_bands_per_length_hold_paths_of_all_lengths():
     paths = Paths.straight(torch.zeros(3, 1), torch.tensor([[0.5], [2.0], [8.0]]))
-    found = spectrum(wave(4.0), paths, 128, unit=PerLength())
+    found = path_spectrum(wave(4.0), paths, 128, unit=PathUnit.per_length())
     assert found.bands.edges[-1] >= 128 / (2 * 0.5)
     assert found.bands.edges[1] <= 1 / (2 * 8.0)
     bands = found.power[:, 1:, 0].argmax(1) + 1
     assert len(set(bands.tolist())) == 1
-    per_path = spectrum(wave(4.0), paths, 128)
+    per_path = path_spectrum(wave(4.0), paths, 128)
     assert per_path.mean_frequency[:, 0].tolist() == pytest.approx([2, 8, 32], rel=1e-3)
 
 
@@ -93,15 +93,15 @@ def test_closed_paths_have_no_ends_to_leak_from():
     def five(x):
         return torch.cos(5 * torch.atan2(x[:, 1], x[:, 0]) + 1.0)
 
-    closed = spectrum(five, Paths.through(circle, closed=True), 256, bands=[0, 4.5, 5.5, 100])
+    closed = path_spectrum(five, Paths.through(circle, closed=True), 256, bands=[0, 4.5, 5.5, 100])
     assert float(closed.power[0, 1, 0] / closed.varying[0, 0]) > 1 - 1e-9
-    opened = spectrum(five, Paths.through(circle), 256, bands=[0, 4.75, 5.25, 100])
+    opened = path_spectrum(five, Paths.through(circle), 256, bands=[0, 4.75, 5.25, 100])
     assert float(opened.power[0, 1, 0] / opened.varying[0, 0]) < 0.99
 
 
 def test_unequal_ends_leak_less_than_in_a_plain_fourier_series():
     """The mirror image makes a ramp's tail fall with f^-4; jumping back to the start it falls with f^-2."""
-    found = spectrum(lambda x: x[:, 0], line(1.0), 256, bands=[0, 0.25, 8.25])
+    found = path_spectrum(lambda x: x[:, 0], line(1.0), 256, bands=[0, 0.25, 8.25])
     values = (np.arange(256) + 0.5) / 256
     jumping = np.abs(np.fft.rfft(values, norm="forward")) ** 2 * 2
     assert float(found.power[0, 2:].sum()) < 1e-3 * jumping[9:].sum()
@@ -111,8 +111,8 @@ def test_unequal_ends_leak_less_than_in_a_plain_fourier_series():
 @few
 def test_amplitude_squares_and_offsets_change_the_mean_only(seed):
     function, paths = field(seed), Paths.through(normal(3, 2, 3, seed=seed))
-    plain = spectrum(function, paths, 40)
-    other = spectrum(lambda x: 3 * function(x) - 7, paths, 40)
+    plain = path_spectrum(function, paths, 40)
+    other = path_spectrum(lambda x: 3 * function(x) - 7, paths, 40)
     np.testing.assert_allclose(other.power[:, 1:], 9 * plain.power[:, 1:], rtol=1e-8, atol=1e-13)
     np.testing.assert_allclose(other.mean_frequency, plain.mean_frequency, rtol=1e-8)
 
@@ -122,31 +122,31 @@ def test_amplitude_squares_and_offsets_change_the_mean_only(seed):
 def test_moved_turned_reversed_and_scaled_paths(seed, scale):
     function, turns = field(seed), normal(2, 4, 3, seed=seed)
     shift, turned = normal(3, seed=seed + 1), np.linalg.qr(normal(3, 3, seed=seed + 2))[0]
-    plain = spectrum(function, Paths.through(turns), 30, unit=PerLength())
-    moved = spectrum(
+    plain = path_spectrum(function, Paths.through(turns), 30, unit=PathUnit.per_length())
+    moved = path_spectrum(
         lambda x: function((x - shift) @ turned.T / scale), Paths.through(scale * turns @ turned + shift), 30,
-        unit=PerLength(),
+        unit=PathUnit.per_length(),
     )  # fmt: skip
     np.testing.assert_allclose(moved.mean_frequency * scale, plain.mean_frequency, rtol=1e-9)
     np.testing.assert_allclose(moved.varying, plain.varying, rtol=1e-9)
-    back = spectrum(function, Paths.through(turns[:, ::-1].copy()), 30, unit=PerLength())
+    back = path_spectrum(function, Paths.through(turns[:, ::-1].copy()), 30, unit=PathUnit.per_length())
     np.testing.assert_allclose(back.power, plain.power, rtol=1e-9, atol=1e-13)
 
 
 def test_batches_channels_and_precision_do_not_matter():
     function, turns = field(), normal(5, 3, 3)
-    plain = spectrum(function, Paths.through(turns), 20)
+    plain = path_spectrum(function, Paths.through(turns), 20)
     for batch in (1, 7, 100):
         np.testing.assert_allclose(
-            spectrum(function, Paths.through(turns), 20, batch=batch).power,
+            path_spectrum(function, Paths.through(turns), 20, batch=batch).power,
             plain.power,
             rtol=1e-10,
             atol=1e-15,
         )
-    one = spectrum(lambda x: function(x)[:, 1], Paths.through(turns), 20)
+    one = path_spectrum(lambda x: function(x)[:, 1], Paths.through(turns), 20)
     np.testing.assert_allclose(one.power[..., 0], plain.power[..., 1], rtol=1e-10, atol=1e-15)
     single = Paths.through(torch.from_numpy(turns).float())
-    halved = spectrum(lambda x: torch.from_numpy(function(x.double().numpy())).float(), single, 20)
+    halved = path_spectrum(lambda x: torch.from_numpy(function(x.double().numpy())).float(), single, 20)
     assert halved.power.dtype == torch.float64
     np.testing.assert_allclose(halved.power, plain.power, rtol=1e-4, atol=1e-6)
 
@@ -158,23 +158,23 @@ def test_functions_get_what_the_paths_were_made_of():
         seen.append((type(x), x.shape[1:]))
         return x.reshape(len(x), -1)[:, 0]
 
-    spectrum(function, Paths.straight(np.zeros((2, 3, 4)), np.ones((2, 3, 4))), 8)
-    spectrum(function, Paths.straight(torch.zeros(2, 5), torch.ones(2, 5)), 8)
+    path_spectrum(function, Paths.straight(np.zeros((2, 3, 4)), np.ones((2, 3, 4))), 8)
+    path_spectrum(function, Paths.straight(torch.zeros(2, 5), torch.ones(2, 5)), 8)
     assert set(seen) == {(np.ndarray, (3, 4)), (torch.Tensor, (5,))}
 
 
 def test_networks_are_left_without_gradients_and_constant_outputs_without_frequency():
     network = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
-    found = spectrum(network, line(1.0).__class__.straight(torch.zeros(1, 2), torch.ones(1, 2)), 16)
+    found = path_spectrum(network, line(1.0).__class__.straight(torch.zeros(1, 2), torch.ones(1, 2)), 16)
     assert not found.power.requires_grad
-    flat = spectrum(lambda x: torch.full((len(x), 2), 3.3), line(1.0, count=2), 16)
+    flat = path_spectrum(lambda x: torch.full((len(x), 2), 3.3), line(1.0, count=2), 16)
     assert flat.mean_frequency.isnan().all()
     assert flat.pooled.mean_frequency.isnan().all()
     np.testing.assert_allclose(flat.power[:, 0], 3.3**2, rtol=1e-6)
 
 
 def test_channels_are_pooled_by_power():
-    both = spectrum(lambda x: torch.cat([wave(2)(x), 3 * wave(7)(x)], 1), line(1.0), 64)
+    both = path_spectrum(lambda x: torch.cat([wave(2)(x), 3 * wave(7)(x)], 1), line(1.0), 64)
     assert float(both.pooled.mean_frequency) == pytest.approx((2 * 1 + 7 * 9) / 10, rel=1e-12)
 
 
@@ -184,7 +184,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     for trial in range(100):
         ends = torch.from_numpy(np.random.default_rng(trial).uniform(1, 3, size=(60, 1)))
         paths = Paths.straight(torch.zeros_like(ends), ends)
-        found = spectrum(wave(8), paths, 64).mean_frequency_interval(draws=200, seed=trial)
+        found = path_spectrum(wave(8), paths, 64).mean_frequency_interval(draws=200, seed=trial)
         held += bool(found.low <= 16 <= found.high)
         wrong += bool(found.low <= 17.5 <= found.high)
     assert held >= 85
@@ -192,7 +192,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_intervals_surround_the_mean_and_repeat():
-    found = spectrum(field(), Paths.through(normal(12, 2, 3)), 32, bands=Bands((0.0, 0.25, 2.25, 16.0)))
+    found = path_spectrum(field(), Paths.through(normal(12, 2, 3)), 32, bands=Bands((0.0, 0.25, 2.25, 16.0)))
     one, again, other = (found.interval(seed=seed) for seed in (0, 0, 1))
     torch.testing.assert_close(one.mean, found.spectrum.power)
     assert ((one.low <= one.mean) & (one.mean <= one.high)).all()
@@ -204,13 +204,13 @@ def test_intervals_surround_the_mean_and_repeat():
 
 def test_a_straight_line_has_the_mean_frequency_of_its_closed_form():
     """Powers go with k^-4 and frequencies with k over odd k: 7/8 zeta(3) / 2 over pi^4 / 96, less a tail of 1/n^2."""
-    found = spectrum(lambda x: x[:, 0], line(3.0), 512)
+    found = path_spectrum(lambda x: x[:, 0], line(3.0), 512)
     assert float(found.mean_frequency) == pytest.approx(7 / 8 * 1.2020569 / 2 * 96 / np.pi**4, rel=1e-4)
 
 
 def test_pooled_intervals_are_those_of_the_summed_channels():
     one = field()
-    found = spectrum(lambda x: np.repeat(one(x)[:, :1], 3, 1), Paths.through(normal(12, 2, 3)), 32)
+    found = path_spectrum(lambda x: np.repeat(one(x)[:, :1], 3, 1), Paths.through(normal(12, 2, 3)), 32)
     pooled, separate = found.pooled.interval(), found.interval()
     for theirs, own in zip(
         (pooled.mean, pooled.low, pooled.high), (separate.mean, separate.low, separate.high), strict=True

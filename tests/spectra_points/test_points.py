@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.spectra import Bands, LeastSquares, PointsTransform, Quadrature, grid, points
-from overtone.spectra._points_density import Given
+from overtone.spectra import Bands, PointsMethod, PointsTransform, grid, points
+from overtone.spectra._points_density import Density
 from tests.spectra_points.twins import (
     band_limited,
     banded,
@@ -86,13 +86,13 @@ def test_a_sloping_density_of_twice_the_rate_on_average_gives_every_band(axes, t
 
 def test_quadrature_fails_where_least_squares_does_not():
     x = uniform(242, 1, 0)
-    assert errors(x, (True,), 60.0, 0, method=Quadrature())[0] > 0.1
+    assert errors(x, (True,), 60.0, 0, method=PointsMethod.quadrature())[0] > 0.1
     assert errors(x, (True,), 60.0, 0)[0] < 0.02
 
 
 def test_stopping_early_is_not_enough_for_a_noise_free_signal():
     x = uniform(242, 1, 0)
-    assert errors(x, (True,), 60.0, 0, method=LeastSquares(iterations=3))[0] > 0.02
+    assert errors(x, (True,), 60.0, 0, method=PointsMethod.least_squares(iterations=3))[0] > 0.02
 
 
 @pytest.mark.parametrize(("axes", "periodic"), CASES)
@@ -131,7 +131,7 @@ def test_quadrature_is_the_dense_sum(axes, periodic):
     x = uniform(3 * rate, axes, 5)
     y = np.random.default_rng(6).normal(size=(len(x), 3))
     edges = edges_to(top)
-    transform = PointsTransform(x, edges, domain=(0, 1), periodic=periodic, method=Quadrature())
+    transform = PointsTransform(x, edges, domain=(0, 1), periodic=periodic, method=PointsMethod.quadrature())
     weights = transform._sampling.weights.numpy()
     centred = y - weights @ y
     wanted, radii = dense_quadrature(x, centred, low, extent, periodic, top, weights)
@@ -159,8 +159,8 @@ def test_points_on_a_grid_agree_with_the_grid(periodic):
         edges=edges,
         domain=(0, 1),
         periodic=periodic,
-        method=Quadrature(),
-        density=Given(np.ones(n * n)),
+        method=PointsMethod.quadrature(),
+        density=Density.known(np.ones(n * n)),
     )
     theirs = grid(smooth, periodic=periodic, bands=edges)
     torch.testing.assert_close(ours.power, theirs.power[:4], rtol=1e-10, atol=1e-14)

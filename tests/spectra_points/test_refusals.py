@@ -7,8 +7,8 @@ import torch
 
 from overtone.errors import InputError
 from overtone.spectra import points
-from overtone.spectra._points_density import Given
-from overtone.spectra._points_methods import LeastSquares
+from overtone.spectra._points_density import Density
+from overtone.spectra._points_methods import PointsMethod
 
 X = np.random.default_rng(0).random((200, 2))
 Y = np.cos(2 * np.pi * X[:, 0])
@@ -89,10 +89,10 @@ CASES = {
     "weights of others": (
         X,
         Y,
-        {"density": Given(np.ones(7))},
+        {"density": Density.known(np.ones(7))},
         "one positive weight a sample .200., got weights of",
     ),
-    "negative weights": (X, Y, {"density": Given(-np.ones(200))}, "one positive weight a sample"),
+    "negative weights": (X, Y, {"density": Density.known(-np.ones(200))}, "one positive weight a sample"),
 }
 
 
@@ -107,7 +107,7 @@ def test_bad_input_gets_one_clear_sentence(name):
 @pytest.mark.parametrize("settings", [{"iterations": 0}, {"tolerance": 0.0}, {"tolerance": 2.0}])
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(InputError):
-        LeastSquares(**settings)
+        PointsMethod.least_squares(**settings)
 
 
 def test_the_advice_for_too_few_samples_works():

@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 from overtone.spectra import points
-from overtone.spectra._points_density import Given, Neighbours, Voronoi, local_density
-from overtone.spectra._points_methods import LeastSquares
+from overtone.spectra._points_density import Density, local_density
+from overtone.spectra._points_methods import PointsMethod
 from overtone.spectra._points_modes import Box
 
 UNIT = {axes: Box((0.0,) * axes, (1.0,) * axes) for axes in (1, 2, 3)}
@@ -24,7 +24,9 @@ def shares(x, periodic, draws=400_000):
     return np.bincount(owner, minlength=len(x)) / draws
 
 
-@pytest.mark.parametrize("density", [Voronoi(), Neighbours(), Given(np.arange(1, 51))])
+@pytest.mark.parametrize(
+    "density", [Density.voronoi(), Density.neighbours(), Density.known(np.arange(1, 51))]
+)
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("wraps", [True, False])
 def test_weights_are_positive_shares(density, axes, wraps):
@@ -37,7 +39,7 @@ def test_weights_are_positive_shares(density, axes, wraps):
 def test_intervals_on_a_line_are_the_cells(wraps):
     x = uniform(20, 1)
     wanted = shares(x, (wraps,))
-    found = Voronoi().weights(x, UNIT[1], (wraps,))
+    found = Density.voronoi().weights(x, UNIT[1], (wraps,))
     assert np.abs(found - wanted).max() < 5 * np.sqrt(wanted.max() / 400_000)
 
 
@@ -46,7 +48,7 @@ def test_cells_in_the_plane_are_as_exact_as_the_lattice(periodic):
     x = uniform(60, 2)
     wanted = shares(x, periodic)
     errors = [
-        np.abs(Voronoi(resolution).weights(x, UNIT[2], periodic) - wanted).mean() * 60
+        np.abs(Density.voronoi(resolution).weights(x, UNIT[2], periodic) - wanted).mean() * 60
         for resolution in (8, 128)
     ]
     assert errors[0] < 1 / np.sqrt(8)
@@ -56,7 +58,7 @@ def test_cells_in_the_plane_are_as_exact_as_the_lattice(periodic):
 def test_a_grid_has_equal_weights():
     along = (np.arange(6) + 0.5) / 6
     x = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
-    for density in (Voronoi(9), Neighbours(4)):
+    for density in (Density.voronoi(9), Density.neighbours(4)):
         for wraps in (True, False):
             np.testing.assert_allclose(density.weights(x, UNIT[2], (wraps, True)), 1 / 36, rtol=1e-9)
 
@@ -64,7 +66,7 @@ def test_a_grid_has_equal_weights():
 def test_weights_follow_the_density():
     x = uniform(4000, 2)
     x[:, 0] **= 2
-    for density in (Voronoi(), Neighbours()):
+    for density in (Density.voronoi(), Density.neighbours()):
         weights = density.weights(x, UNIT[2], (False, False))
         in_halves = weights[x[:, 0] < 0.5].sum()
         assert in_halves == pytest.approx(0.5, abs=0.02)
@@ -86,8 +88,8 @@ def test_local_density_is_that_of_a_lattice(axes):
 def test_any_weights_give_a_band_limited_signal():
     x = uniform(300, 1)
     y = np.cos(2 * np.pi * 7 * x[:, 0] + 1)
-    for density in (Voronoi(), Neighbours(), Given(np.ones(300))):
-        found = points(x, y, edges=[0, 5, 10], density=density, method=LeastSquares(2000))
+    for density in (Density.voronoi(), Density.neighbours(), Density.known(np.ones(300))):
+        found = points(x, y, edges=[0, 5, 10], density=density, method=PointsMethod.least_squares(2000))
         assert found.power[1, 0] == pytest.approx(0.5, rel=1e-6)
 
 

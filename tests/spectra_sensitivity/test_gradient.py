@@ -5,14 +5,7 @@ import pytest
 import torch
 
 from overtone.spectra import grid
-from overtone.spectra.sensitivity import (
-    AsIs,
-    LogitGradient,
-    LossGradient,
-    Standardise,
-    gradient_spectrum,
-    low_pass,
-)
+from overtone.spectra.sensitivity import Normalisation, ScoreGradient, gradient_spectrum, low_pass
 from tests.spectra_sensitivity.twins import cosine_modes
 
 
@@ -32,7 +25,7 @@ def pictures(count=4, channels=2, height=5, width=6, seed=0):
 def test_gradients_are_those_of_differences():
     """Central differences err by h^2 |f'''| / 6 + u |f| / h, about 1e-10 at h = 1e-5."""
     x, labels, step = pictures(2), torch.tensor([1, 2]), 1e-5
-    normalise, answer = Standardise([0.4, 0.6], [0.3, 0.2]), network(60)
+    normalise, answer = Normalisation.standardise([0.4, 0.6], [0.3, 0.2]), network(60)
 
     def loss(pixels):
         return torch.nn.functional.cross_entropy(answer(normalise.apply(pixels)), labels, reduction="none")
@@ -41,8 +34,8 @@ def test_gradients_are_those_of_differences():
         return answer(normalise.apply(pixels))[torch.arange(2), labels]
 
     for gradient, score in (
-        (LossGradient(answer, normalise), loss),
-        (LogitGradient(answer, normalise), logit),
+        (ScoreGradient.of_loss(answer, normalise), loss),
+        (ScoreGradient.of_logit(answer, normalise), logit),
     ):
         found = gradient(x, labels)
         for place in [(0, 0, 0), (1, 4, 5), (0, 2, 3)]:
@@ -54,7 +47,7 @@ def test_gradients_are_those_of_differences():
 
 def test_power_is_the_sum_over_modes_and_closes():
     x, labels = pictures(), torch.tensor([0, 1, 2, 0])
-    gradient = LossGradient(network(60), AsIs())
+    gradient = ScoreGradient.of_loss(network(60), Normalisation.none())
     found = gradient_spectrum(gradient, x, labels, bands=[0, 0.05, 0.2, 0.4])
     fields = gradient(x, labels).numpy()
     for picture in range(4):
@@ -73,7 +66,7 @@ def test_power_is_the_sum_over_modes_and_closes():
 
 def test_it_is_the_grid_spectrum_of_each_gradient():
     x, labels = pictures(), torch.tensor([0, 1, 2, 0])
-    gradient = LogitGradient(network(60), AsIs())
+    gradient = ScoreGradient.of_logit(network(60), Normalisation.none())
     found = gradient_spectrum(gradient, x, labels)
     for picture, field in zip(found.power, gradient(x, labels), strict=True):
         single = grid(field, 1.0, channel_axis=0, bands=found.bands)
@@ -89,9 +82,11 @@ def test_a_network_behind_a_filter_has_no_gradient_beyond():
         return seen.flatten(1) @ low_pass(field.reshape(3, 1, 16, 16), 0.2).flatten(1).T
 
     edges = [0, 0.2001, 0.5]
-    found = gradient_spectrum(LogitGradient(smooth, AsIs()), x, labels, bands=edges)
+    found = gradient_spectrum(ScoreGradient.of_logit(smooth, Normalisation.none()), x, labels, bands=edges)
     assert float(found.power[:, 1:].sum()) < 1e-24 * float(found.power.sum())
-    rough = gradient_spectrum(LogitGradient(lambda s: s.flatten(1) @ field.T, AsIs()), x, labels, bands=edges)
+    rough = gradient_spectrum(
+        ScoreGradient.of_logit(lambda s: s.flatten(1) @ field.T, Normalisation.none()), x, labels, bands=edges
+    )
     expected = rough.modes.double() / rough.modes.sum()
     share = rough.power.mean((0, 2)) / rough.power.mean((0, 2)).sum()
     torch.testing.assert_close(share, expected, rtol=0, atol=0.06)
@@ -99,7 +94,7 @@ def test_a_network_behind_a_filter_has_no_gradient_beyond():
 
 def test_batches_arrays_and_precision_do_not_matter():
     x, labels = pictures(5), torch.tensor([0, 1, 2, 0, 1])
-    gradient = LossGradient(network(60), AsIs())
+    gradient = ScoreGradient.of_loss(network(60), Normalisation.none())
     whole = gradient_spectrum(gradient, x, labels)
     torch.testing.assert_close(gradient_spectrum(gradient, x, labels, batch=2).power, whole.power)
     on_arrays = gradient_spectrum(
@@ -109,13 +104,15 @@ def test_batches_arrays_and_precision_do_not_matter():
     twice = gradient_spectrum(lambda a, y: 2 * gradient(a, y), x, labels)
     torch.testing.assert_close(twice.power, 4 * whole.power)
     single = network(60)
-    halved = gradient_spectrum(LossGradient(lambda a: single(a.double()).float(), AsIs()), x.float(), labels)
+    halved = gradient_spectrum(
+        ScoreGradient.of_loss(lambda a: single(a.double()).float(), Normalisation.none()), x.float(), labels
+    )
     torch.testing.assert_close(halved.power, whole.power, rtol=1e-3, atol=1e-9)
 
 
 def test_parameters_get_no_gradient_and_intervals_surround_the_mean():
     layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(60, 3)).double()
-    found = gradient_spectrum(LossGradient(layers, AsIs()), pictures(), [0, 1, 2, 0])
+    found = gradient_spectrum(ScoreGradient.of_loss(layers, Normalisation.none()), pictures(), [0, 1, 2, 0])
     assert all(p.grad is None for p in layers.parameters())
     around = found.interval()
     assert ((around.low <= around.mean) & (around.mean <= around.high)).all()

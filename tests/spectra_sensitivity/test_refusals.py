@@ -6,9 +6,8 @@ import torch
 
 from overtone.errors import InputError
 from overtone.spectra.sensitivity import (
-    AsIs,
-    LossGradient,
-    Standardise,
+    Normalisation,
+    ScoreGradient,
     filtered_accuracy,
     gradient_spectrum,
     heat_map,
@@ -18,17 +17,20 @@ from overtone.spectra.sensitivity import (
 X = np.random.default_rng(0).random((3, 1, 4, 4))
 LABELS = [0, 1, 1]
 
+loss_gradient = ScoreGradient.of_loss
+AS_GIVEN = Normalisation.none()
+
 
 def scores(x):
     return x.reshape(len(x), -1)[:, :2]
 
 
 def mapped(classify=scores, pictures=X, labels=LABELS, norm=0.1, normalise=None, **rest):
-    return heat_map(classify, pictures, labels, norm, normalise=normalise or AsIs(), **rest)
+    return heat_map(classify, pictures, labels, norm, normalise=normalise or AS_GIVEN, **rest)
 
 
 def filtered(cutoffs):
-    return filtered_accuracy(scores, X, LABELS, cutoffs, normalise=AsIs())
+    return filtered_accuracy(scores, X, LABELS, cutoffs, normalise=AS_GIVEN)
 
 
 def graded(gradient, pictures=X, labels=LABELS, **rest):
@@ -60,8 +62,11 @@ TENSORS = torch.from_numpy(X)
         (lambda: mapped(norm=np.nan), "expected a positive norm, got nan"),
         (lambda: mapped(batch=0), "expected at least one row a call, got 0"),
         (lambda: mapped(highest=-0.1), "expected a highest frequency of 0 or more, got -0.1"),
-        (lambda: mapped(normalise=Standardise([0, 0], [1, 1])), "expected 1 or 1 numbers, as the pictures have"),
-        (lambda: Standardise(0.5, 0), "expected finite means and positive standard deviations"),
+        (
+            lambda: mapped(normalise=Normalisation.standardise([0, 0], [1, 1])),
+            "expected 1 or 1 numbers, as the pictures have",
+        ),
+        (lambda: Normalisation.standardise(0.5, 0), "expected finite means and positive standard deviations"),
         (lambda: mapped().radial(level=0), "expected a level in"),
         (lambda: filtered([]), "expected cut-off frequencies of 0 or more"),
         (lambda: filtered([0.1, -0.1]), "expected cut-off frequencies of 0 or more"),
@@ -70,9 +75,9 @@ TENSORS = torch.from_numpy(X)
         (lambda: graded(lambda x, _: (x,)), "gradient: expected gradients of the pictures' shape .* got a tuple"),
         (lambda: graded(lambda x, _: x * np.nan), "expected finite outputs"),
         (lambda: graded(lambda x, _: x, batch=0), "expected at least one picture a call"),
-        (lambda: graded(LossGradient(lambda x: scores(x).detach(), AsIs()), TENSORS), "logits that PyTorch can diff"),
-        (lambda: graded(LossGradient(scores, AsIs()), TENSORS, [0, 1, 2]), "expected whole labels from 0 to 1, got 2"),
-        (lambda: graded(LossGradient(lambda x: [scores(x)], AsIs()), TENSORS), "got a list of 1; pick the wanted"),
+        (lambda: graded(loss_gradient(lambda x: scores(x).detach(), AS_GIVEN), TENSORS), "logits that PyTorch can"),
+        (lambda: graded(loss_gradient(scores, AS_GIVEN), TENSORS, [0, 1, 2]), "expected whole labels from 0 to 1"),
+        (lambda: graded(loss_gradient(lambda x: [scores(x)], AS_GIVEN), TENSORS), "got a list of 1; pick the wanted"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_one_sentence(wrong, said):

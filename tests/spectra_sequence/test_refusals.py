@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.spectra.sequence import EvenExtension, Multitaper, Periodic, SequenceTransform, Welch
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 
 X = np.random.default_rng(0).normal(size=(4, 20, 2))
 
@@ -17,11 +17,11 @@ def broken():
 
 
 SHORT = {
-    EvenExtension(): 1,
-    Periodic(): 1,
-    Multitaper(4.0): 8,
-    Multitaper(2.0, 9): 9,
-    Welch(16): 15,
+    TemporalEstimator.even_extension(): 1,
+    TemporalEstimator.periodic(): 1,
+    TemporalEstimator.multitaper(4.0): 8,
+    TemporalEstimator.multitaper(2.0, 9): 9,
+    TemporalEstimator.welch(16): 15,
 }
 
 
@@ -72,9 +72,12 @@ def test_references_and_coefficients_of_others():
     ("arguments", "sentence"),
     [
         ({"rate": float("nan")}, "rate: expected a positive sampling rate, got nan"),
-        ({"estimator": Welch(3)}, "estimator: expected segments of at least 4 steps, got 3"),
         (
-            {"estimator": Multitaper(0.5)},
+            {"estimator": TemporalEstimator.welch(3)},
+            "estimator: expected segments of at least 4 steps, got 3",
+        ),
+        (
+            {"estimator": TemporalEstimator.multitaper(0.5)},
             "estimator: expected a time-bandwidth of at least 1 and tapers to count",
         ),
         ({"bands": [1, 2]}, "bands: expected band edges that start at 0"),

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.spectra.sequence import Differences, DoubleBackward, response
+from overtone.spectra.sequence import Derivative, response
 
 few = settings(max_examples=10, deadline=None)
-WAYS = [Differences(), DoubleBackward()]
+WAYS = [Derivative.differences(), Derivative.double_backward()]
 FREQUENCIES = [0.0, 0.01, 0.07, 0.123, 0.3, 0.5]
 DOUBLE = torch.float64
 
@@ -135,7 +135,7 @@ def test_networks_have_the_response_of_their_jacobian(name, way):
 def test_single_precision_keeps_to_its_stated_error():
     network, exact = recurrent(nn.LSTM, 3, dtype=torch.float32), recurrent(nn.LSTM, 3)
     operating = torch.from_numpy(np.random.default_rng(1).normal(size=(40, 2)))
-    wanted = response(exact, operating, FREQUENCIES, derivative=DoubleBackward())
+    wanted = response(exact, operating, FREQUENCIES, derivative=Derivative.double_backward())
     for way in WAYS:
         found = response(network, operating.float(), FREQUENCIES, derivative=way)
         apart = (found.transfer - wanted.transfer).abs()
@@ -182,8 +182,8 @@ REFUSED = {
     "batch": (nn.Identity(), {"batch": 1}, "batch: expected a batch of at least 8, got 1"),
     "no gradient": (
         lambda u: u.detach().clone(),
-        {"derivative": DoubleBackward()},
-        "a function that can be differentiated twice, got .*; pass derivative=Differences",
+        {"derivative": Derivative.double_backward()},
+        "a function that can be differentiated twice, got .*; pass derivative=Derivative.differences",
     ),
 }
 

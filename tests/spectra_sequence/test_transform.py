@@ -8,11 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.spectra import GridTransform
-from overtone.spectra.sequence import EvenExtension, Multitaper, Periodic, SequenceTransform, Welch
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
+from overtone.spectra.sequence._estimators import EvenExtension
 from tests.spectra_sequence.twins import banded, dense_power
 
 EPS = torch.finfo(torch.float64).eps
-ESTIMATORS = [EvenExtension(), Periodic(), Multitaper(3.0), Multitaper(2.5, 2), Welch(16), Welch(13)]
+ESTIMATORS = [
+    TemporalEstimator.even_extension(),
+    TemporalEstimator.periodic(),
+    TemporalEstimator.multitaper(3.0),
+    TemporalEstimator.multitaper(2.5, 2),
+    TemporalEstimator.welch(16),
+    TemporalEstimator.welch(13),
+]
 CLOSING = ESTIMATORS[:2]
 few = settings(max_examples=15, deadline=None)
 
@@ -38,8 +46,8 @@ def test_power_is_that_of_explicit_sums(estimator, steps):
 
 def test_the_sums_tell_wrong_tapers_apart():
     x = normal(3, 32, 1)
-    transform = SequenceTransform(32, 1.0, [0, 0.1, 0.3], Multitaper(3.0))
-    wrong = dense_power(x.numpy(), 1.0, transform.bands.edges, Multitaper(2.0))
+    transform = SequenceTransform(32, 1.0, [0, 0.1, 0.3], TemporalEstimator.multitaper(3.0))
+    wrong = dense_power(x.numpy(), 1.0, transform.bands.edges, TemporalEstimator.multitaper(2.0))
     assert np.abs(transform.power(transform.coefficients(x)).numpy() - wrong).max() > 1e-3
 
 
@@ -49,7 +57,7 @@ def test_welch_is_that_of_scipy():
     edges = [0, 1.0, 2.2, 5.0]
     frequency, density = scipy.signal.welch(x.numpy(), fs=10.0, nperseg=20, axis=1, detrend=False)
     wanted = banded(frequency, density.mean(0) * 10 / 20, edges)
-    found = SequenceTransform(100, 10.0, edges, Welch(20)).spectrum(x)
+    found = SequenceTransform(100, 10.0, edges, TemporalEstimator.welch(20)).spectrum(x)
     np.testing.assert_allclose(found.power, wanted, rtol=0, atol=rounding(x, 100))
 
 
@@ -57,7 +65,9 @@ def test_welch_is_that_of_scipy():
 def test_it_is_the_grids_transform_averaged_over_sequences(periodic):
     x, y = normal(5, 37, 3), normal(5, 37, 3, seed=1)
     grid = GridTransform((37,), 0.1, periodic)
-    ours = SequenceTransform(37, 10.0, grid.bands, Periodic() if periodic else EvenExtension())
+    ours = SequenceTransform(
+        37, 10.0, grid.bands, TemporalEstimator.periodic() if periodic else TemporalEstimator.even_extension()
+    )
     assert ours.bands == grid.bands
     np.testing.assert_array_equal(ours.modes.sum(), 37 // 2 + 1 if periodic else 37)
     found = ours.cross(ours.coefficients(x), ours.coefficients(y))
@@ -109,7 +119,11 @@ def test_white_noise_closes_on_average(estimator):
     assert abs(float(spectrum.missing[0])) < 5 * np.sqrt(2 / (4000 * 12))
 
 
-@pytest.mark.parametrize("estimator", [*CLOSING, Multitaper(3.0), Welch(64)], ids=lambda e: e.name)
+@pytest.mark.parametrize(
+    "estimator",
+    [*CLOSING, TemporalEstimator.multitaper(3.0), TemporalEstimator.welch(64)],
+    ids=lambda e: e.name,
+)
 @pytest.mark.parametrize("frequency", [1.2, 3.37])
 def test_a_harmonic_is_where_its_frequency_says_at_its_power(estimator, frequency):
     time = torch.arange(200, dtype=torch.float64) / 10
@@ -130,7 +144,12 @@ def test_tapers_leak_less_far_from_a_harmonic():
     away = [0, 0.2, 0.5]
     far = {
         e.name: float(SequenceTransform(256, 1.0, away, e).spectrum(x).power[1, 0])
-        for e in (Periodic(), EvenExtension(), Multitaper(4.0, 3), Welch(64))
+        for e in (
+            TemporalEstimator.periodic(),
+            TemporalEstimator.even_extension(),
+            TemporalEstimator.multitaper(4.0, 3),
+            TemporalEstimator.welch(64),
+        )
     }
     names = list(far)
     assert far[names[2]] < 1e-3 * far[names[1]] < far[names[0]]
@@ -144,7 +163,7 @@ def test_a_shift_in_time_keeps_periodic_power(estimator):
     found = transform.spectrum(x).power
     rolled = transform.spectrum(x.roll(7, 1)).power
     same = torch.allclose(found, rolled, rtol=0, atol=rounding(x, 40))
-    assert same == (estimator == Periodic())
+    assert same == (estimator == TemporalEstimator.periodic())
     mirrored = transform.spectrum(x.flip(1)).power
     torch.testing.assert_close(found, mirrored, rtol=0, atol=rounding(x, 40))
 
@@ -171,6 +190,10 @@ def test_the_rate_sets_the_unit():
 
 def test_a_gradient_flows():
     x = normal(2, 12, 1).requires_grad_()
-    for estimator in (EvenExtension(), Periodic(), Welch(6)):
+    for estimator in (
+        TemporalEstimator.even_extension(),
+        TemporalEstimator.periodic(),
+        TemporalEstimator.welch(6),
+    ):
         transform = SequenceTransform(12, 1.0, [0, 0.1], estimator)
         assert torch.autograd.gradcheck(lambda u, t=transform: t.power(t.coefficients(u)), (x,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from overtone.spectra.sequence import EvenExtension, Multitaper, Periodic, Welch
+from overtone.spectra.sequence._estimators import EvenExtension, Multitaper, Periodic, Welch
 
 
 def banded(frequency, power, edges):

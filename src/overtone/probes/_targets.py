@@ -13,8 +13,8 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs
-from overtone.spectra.classes import Probabilities
-from overtone.spectra.classes import Target as Definition
+from overtone.spectra.classes import ClassTarget
+from overtone.spectra.classes._targets import Probabilities
 
 LARGEST_TABLE = 1 << 27
 """Entries of a table of labels and classes, in float64: one GiB."""
@@ -124,14 +124,14 @@ class Classes(ProbeTarget):
         labels: Any,
         count: int | None = None,
         channels: Sequence[str] | None = None,
-        definition: Definition | None = None,
+        definition: ClassTarget | None = None,
         *,
         channel_axis: int | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self._labels = target_tensor(labels)
         self._count = int(self._labels.max()) + 1 if count is None else class_count(count)
-        self._definition, self._axis = definition or Probabilities(), channel_axis
+        self._definition, self._axis = definition or ClassTarget.probabilities(), channel_axis
         soft = self._labels.ndim == 2 and self._labels.shape[1] == self._count
         soft = soft and self._labels.is_floating_point()
         rows = self._labels if soft else self._labels.reshape(-1)

@@ -1,4 +1,4 @@
-"""Spectra: power per band of frequency, tensor in and tensor out; knows no networks and no signals."""
+"""Spectra: power per band of frequency, tensor in and tensor out, without networks or signals."""
 
 from overtone.spectra._band_transform import BandTransform as BandTransform
 from overtone.spectra._bands import Bands as Bands
@@ -9,9 +9,8 @@ from overtone.spectra._grid import grid as grid
 from overtone.spectra._noise_floor import NoiseFloor as NoiseFloor
 from overtone.spectra._noise_floor import NoiseVerdict as NoiseVerdict
 from overtone.spectra._noise_floor import noise_floor as noise_floor
-from overtone.spectra._points import PointsSpectrum as PointsSpectrum
 from overtone.spectra._points import PointsTransform as PointsTransform
 from overtone.spectra._points import points as points
-from overtone.spectra._points_methods import LeastSquares as LeastSquares
-from overtone.spectra._points_methods import Quadrature as Quadrature
+from overtone.spectra._points_density import Density as Density
+from overtone.spectra._points_methods import PointsMethod as PointsMethod
 from overtone.spectra._spectrum import Spectrum as Spectrum

@@ -25,7 +25,7 @@ from overtone.spectra._points_density import (
     places,
     supported,
 )
-from overtone.spectra._points_methods import LeastSquares, Method, Sampling
+from overtone.spectra._points_methods import LeastSquares, PointsMethod, Sampling
 from overtone.spectra._points_modes import Box, Modes, evaluate
 from overtone.spectra._spectrum import Spectrum
 
@@ -97,7 +97,7 @@ class PointsTransform(BandTransform):
         *,
         domain: Domain | None = None,
         periodic: bool | Iterable[bool] = True,
-        method: Method | None = None,
+        method: PointsMethod | None = None,
         density: Density | None = None,
     ) -> None:
         found = places(coords)
@@ -256,7 +256,7 @@ def points(
     bands: Bands | Sequence[float] | None = None,
     domain: Domain | None = None,
     periodic: bool | Iterable[bool] = True,
-    method: Method | None = None,
+    method: PointsMethod | None = None,
     density: Density | None = None,
     reference: Tensor | ArrayLike | None = None,
 ) -> PointsSpectrum:

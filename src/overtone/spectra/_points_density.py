@@ -18,7 +18,42 @@ from overtone.spectra._points_modes import Box, ball_volume, sign_flips
 
 
 class Density(ABC):
-    """How densely the samples lie, told as weights."""
+    """Weights of samples: the share of the domain that each one stands for.
+
+    Example:
+        >>> from overtone import spectra
+        >>> spectrum = spectra.points([0.1, 0.4, 0.6, 0.9], [1.0, 2, 2, 1], bands=[0, 0.5], domain=(0, 1),
+        ...     density=spectra.Density.known([0.25, 0.25, 0.25, 0.25]))
+        >>> spectrum.bands.count
+        1
+    """
+
+    @staticmethod
+    def voronoi(resolution: int = 8) -> Density:
+        """The part of the domain nearer to the sample than to any other.
+
+        Args:
+            resolution: Grid places per sample in 2 and 3 dimensions.
+        """
+        return Voronoi(resolution)
+
+    @staticmethod
+    def neighbours(count: int = 8) -> Density:
+        """The volume of the ball that reaches to the sample's `count`-th neighbour; smoother than `voronoi`.
+
+        Args:
+            count: Number of neighbours.
+        """
+        return Neighbours(count)
+
+    @staticmethod
+    def known(volumes: ArrayLike) -> Density:
+        """Known weights, for instance the volumes of a mesh's cells.
+
+        Args:
+            volumes: (N,) positive numbers, scaled to sum to 1.
+        """
+        return KnownVolumes(volumes)
 
     @abstractmethod
     def weights(self, coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
@@ -82,7 +117,7 @@ class Neighbours(Density):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Given(Density):
+class KnownVolumes(Density):
     """Weights that are known, for instance the volumes of a mesh's cells.
 
     Attributes:

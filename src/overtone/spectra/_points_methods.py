@@ -37,8 +37,34 @@ class Sampling:
         return block * self.modes.kept
 
 
-class Method(ABC):
-    """How coefficients are found from samples."""
+class PointsMethod(ABC):
+    """Method that computes coefficients from values at scattered samples.
+
+    Example:
+        >>> from overtone import spectra
+        >>> spectrum = spectra.points([0.125, 0.375, 0.625, 0.875], [1.0, -1, 1, -1], bands=[0, 0.5, 2], domain=(0, 1),
+        ...     method=spectra.PointsMethod.quadrature())
+        >>> spectrum.estimator
+        'points, quadrature: periodic'
+    """
+
+    @staticmethod
+    def least_squares(iterations: int = 1000, tolerance: float = 1e-10) -> PointsMethod:
+        """The coefficients of least weighted squared error, by conjugate gradients: exact for the modes' functions.
+
+        Args:
+            iterations: Maximum of conjugate-gradient steps; fewer regularise.
+            tolerance: Stops a channel when the residual of its normal equations has fallen by this factor.
+
+        Raises:
+            InputError: If there is no step or the tolerance is not within (0, 1).
+        """
+        return LeastSquares(iterations, tolerance)
+
+    @staticmethod
+    def quadrature() -> PointsMethod:
+        """Weighted sums in one non-uniform transform: for many or nearly regular samples."""
+        return Quadrature()
 
     @abstractmethod
     def coefficients(self, sampling: Sampling, values: Tensor) -> Tensor:
@@ -61,7 +87,7 @@ class Method(ABC):
 
 @final
 @dataclass(frozen=True)
-class Quadrature(Method):
+class Quadrature(PointsMethod):
     """c_k = sum_j w_j y_j exp(-2 pi i f_k x_j): one non-uniform transform, the weights standing for the integral.
 
     Assumes samples dense beside the wavelengths. On N random places the modes are not orthogonal, and each
@@ -86,7 +112,7 @@ class Quadrature(Method):
 
 @final
 @dataclass(frozen=True)
-class LeastSquares(Method):
+class LeastSquares(PointsMethod):
     """The coefficients that minimise sum_j w_j |y_j - sum_k c_k exp(2 pi i f_k x_j)|^2, by conjugate gradients.
 
     The weights keep clusters from slowing the iteration; the normal matrix is Toeplitz and applied by two FFTs

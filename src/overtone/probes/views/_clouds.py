@@ -13,7 +13,6 @@ from overtone.probes._target_reading import as_target
 from overtone.probes._view import TransformView
 from overtone.spectra import Bands
 from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
-from overtone.spectra.clouds import widths as find_widths
 
 
 def graph(
@@ -100,7 +99,7 @@ def filters(
     rows = samples.features() if features is None else features
     values = target.values.reshape(len(target.values), -1)
     if widths is None:
-        widths = find_widths(rows, values)
+        widths = GaussianFilter.widths_for(rows, values)
     pyramid = GaussianFilter(rows, widths).pyramid()
     return TransformView(
         samples,

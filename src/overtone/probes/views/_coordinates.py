@@ -13,9 +13,9 @@ from overtone.probes._target_reading import as_target
 from overtone.probes._view import TransformView
 from overtone.spectra import Bands, PointsTransform
 from overtone.spectra._points_density import Density
-from overtone.spectra._points_methods import Method
+from overtone.spectra._points_methods import PointsMethod
 from overtone.spectra._points_modes import Box
-from overtone.spectra.sequence import EvenExtension, SequenceTransform, TemporalEstimator
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 
 
 def points(
@@ -25,7 +25,7 @@ def points(
     bands: Bands | Sequence[float] | None = None,
     domain: Box | Sequence[float] | Sequence[Sequence[float]] | None = None,
     periodic: bool | Iterable[bool] = False,
-    method: Method | None = None,
+    method: PointsMethod | None = None,
     density: Density | None = None,
     classes: int | None = None,
     unit: str = "coordinate",
@@ -117,7 +117,7 @@ def sequence(
             "targets",
         )
     steps = target.values.shape[1]
-    transform = SequenceTransform(steps, rate, bands, estimator or EvenExtension())
+    transform = SequenceTransform(steps, rate, bands, estimator or TemporalEstimator.even_extension())
     return TransformView(
         as_tensor_inputs(inputs),
         target,

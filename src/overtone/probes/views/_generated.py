@@ -12,10 +12,11 @@ from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs
 from overtone.probes._view import Metric, MetricView, Row
 from overtone.spectra import Bands
-from overtone.spectra.generated import Keep, Profiles, Resize, profiles
+from overtone.spectra.generated import Resize, profiles
+from overtone.spectra.generated._profiles import Profiles
 from overtone.spectra.sensitivity._classifier import pictures_of
 
-_KEEP = Keep()
+_KEEP = Resize.none()
 
 
 def generated(

@@ -16,7 +16,9 @@ from overtone.probes._inputs import Inputs, RoundingCollisions, named_tensors
 from overtone.probes._view import Metric, MetricView, Row, TransformView
 from overtone.probes.views._grid import GridView
 from overtone.spectra import Bands, BandTransform
-from overtone.spectra.linear_readout import Folds, Full, Projected, Reader
+from overtone.spectra.linear_readout import BlockFolds
+from overtone.spectra.linear_readout._readout import Reader
+from overtone.spectra.linear_readout._ridge import Full, Projected
 
 
 @final
@@ -74,7 +76,7 @@ class LayerInputs(Inputs):
         raise InputError(
             "a network whose layers can be seen",
             "predictions alone",
-            "watch it with a Probe, or hand its activations to spectra.layers.read_out",
+            "watch it with a Probe, or hand its activations to spectra.linear_readout.read_out",
             "layers",
         )
 
@@ -130,7 +132,7 @@ class LayerInputs(Inputs):
         return wide @ self._matrices[given].to(wide)
 
 
-_WIDTH, _FOLDS = Projected(), Folds()
+_WIDTH, _FOLDS = Projected(), BlockFolds()
 
 
 def layers(
@@ -138,10 +140,10 @@ def layers(
     names: Sequence[str],
     *,
     width: Projected = _WIDTH,
-    folds: Folds = _FOLDS,
+    folds: BlockFolds = _FOLDS,
     name: str = "layers",
 ) -> MetricView:
-    """Watch which frequencies of a view's targets each layer holds, by `spectra.layers.read_out`.
+    """Watch which frequencies of a view's targets each layer holds, by `spectra.linear_readout.read_out`.
 
     A channel is a layer: a row holds the residual power of its held-out linear read-out per band, added up over the
     targets' channels. A layer whose units are all constant reads out the targets' mean.

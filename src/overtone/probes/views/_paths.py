@@ -15,9 +15,10 @@ from overtone.probes._inputs import Inputs
 from overtone.probes._targets import Values
 from overtone.probes._view import Metric, MetricView, OutputView, Row, TransformView
 from overtone.spectra import Bands
-from overtone.spectra.paths import Paths, PathTransform, PathUnit, PerPath
+from overtone.spectra.paths import Paths, PathUnit
+from overtone.spectra.paths._spectrum import PathTransform
 
-_PER_PATH = PerPath()
+_PER_PATH = PathUnit.per_path()
 
 
 def paths(
@@ -36,7 +37,7 @@ def paths(
     power is 0.
 
     Args:
-        along: The paths, for instance `spectra.paths.between_classes(inputs, labels, 32)`.
+        along: The paths, for instance `spectra.paths.Paths.between_classes(inputs, labels, 32)`.
         targets: From inputs (M, ...) to values (M, C): a teacher, a formula; None if it is not known.
         samples: Positions a path.
         unit: `PerPath()` or `PerLength()`.
@@ -50,7 +51,7 @@ def paths(
         raise InputError(
             "paths",
             type(along).__name__,
-            "make some, for instance by spectra.paths.between_classes(inputs, labels, 32)",
+            "make some, for instance by spectra.paths.Paths.between_classes(inputs, labels, 32)",
             "along",
         )
     transform = PathTransform(along, samples, unit=unit, bands=bands)

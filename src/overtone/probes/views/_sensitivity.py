@@ -16,8 +16,10 @@ from overtone.probes._view import Metric, MetricView, Row
 from overtone.spectra import Bands
 from overtone.spectra._grid_modes import GridModes
 from overtone.spectra._outputs import class_numbers
-from overtone.spectra.sensitivity import HeatMap, LossGradient, Normalise, RadialPower, Waves, drawn_from
+from overtone.spectra.sensitivity import Normalisation, ScoreGradient
 from overtone.spectra.sensitivity._classifier import pictures_of
+from overtone.spectra.sensitivity._gradient import RadialPower
+from overtone.spectra.sensitivity._heat_map import HeatMap, Waves, drawn_from
 
 
 def sensitivity(
@@ -25,7 +27,7 @@ def sensitivity(
     labels: Any,
     norm: float,
     *,
-    normalise: Normalise,
+    normalise: Normalisation,
     modes: int = 2,
     bands: Bands | Sequence[float] | None = None,
     seed: int = 0,
@@ -85,7 +87,7 @@ class PerturbedInputs(Inputs):
         normalise: Applied last.
     """
 
-    def __init__(self, pixels: Tensor, waves: Waves, normalise: Normalise) -> None:
+    def __init__(self, pixels: Tensor, waves: Waves, normalise: Normalisation) -> None:
         self._pixels, self._waves, self._normalise = pixels, waves, normalise
 
     @property
@@ -147,7 +149,7 @@ class ErrorRateMetric(Metric):
         return {"residual_power": rate[:, None].numpy(), "clean_error": found.clean_error}
 
 
-Score = Callable[[Callable[[Tensor], Any], Normalise], Callable[[Tensor, Tensor], Tensor]]
+Score = Callable[[Callable[[Tensor], Any], Normalisation], Callable[[Tensor, Tensor], Tensor]]
 """From a network and a normalisation to the gradient for pixels and labels: `LossGradient`, `LogitGradient`."""
 
 
@@ -155,8 +157,8 @@ def gradients(
     pictures: Any,
     labels: Any,
     *,
-    normalise: Normalise,
-    score: Score = LossGradient,
+    normalise: Normalisation,
+    score: Score = ScoreGradient.of_loss,
     bands: Bands | Sequence[float] | None = None,
     name: str = "gradients",
 ) -> MetricView:
@@ -205,7 +207,7 @@ class GradientInputs(Inputs):
         score: What is differentiated.
     """
 
-    def __init__(self, pixels: Tensor, labels: Tensor, normalise: Normalise, score: Score) -> None:
+    def __init__(self, pixels: Tensor, labels: Tensor, normalise: Normalisation, score: Score) -> None:
         self._batch = TensorInputs((pixels, labels))
         self._normalise, self._score = normalise, score
 

@@ -24,6 +24,33 @@ class Wave(ABC):
         frequency: In cycles per unit of distance between inputs; not negative.
     """
 
+    @staticmethod
+    def radial(frequency: float, centre: Tensor | ArrayLike | None = None) -> Wave:
+        """cos(2 pi f |x - centre|): shells around a centre.
+
+        Args:
+            frequency: f, in cycles per unit of distance.
+            centre: (d,) numbers, or None for the origin.
+
+        Raises:
+            InputError: If the frequency is negative or not finite.
+        """
+        return RadialWave(frequency, centre)
+
+    @staticmethod
+    def plane(frequency: float, direction: Tensor | ArrayLike, phase: float = 0.0) -> Wave:
+        """cos(2 pi (f x . u + phase)) along a unit vector u.
+
+        Args:
+            frequency: f, in cycles per unit of distance along u.
+            direction: (d,) numbers that are not all 0; scaled to length 1.
+            phase: In cycles.
+
+        Raises:
+            InputError: If the frequency is negative, or the direction is 0 or not finite.
+        """
+        return PlaneWave(frequency, direction, phase)
+
     def __init__(self, frequency: float) -> None:
         if not (math.isfinite(frequency) and frequency >= 0):
             raise InputError("a frequency of 0 or more", f"{frequency}", "pass cycles per unit", "frequency")
@@ -151,59 +178,59 @@ class NoisyLabels:
         )
         return (noisy - clean).double()
 
+    @staticmethod
+    def along_wave(
+        labels: Tensor | ArrayLike, classes: int, coords: Tensor | ArrayLike, wave: Wave, rate: float = 0.5
+    ) -> NoisyLabels:
+        """Labels y with y + 1 (and 0 after the last class) in the valleys of a wave: noise of its frequency.
 
-def flip_along(
-    labels: Tensor | ArrayLike, classes: int, coords: Tensor | ArrayLike, wave: Wave, rate: float = 0.5
-) -> NoisyLabels:
-    """Labels y with y + 1 (and 0 after the last class) in the valleys of a wave: noise of its frequency.
+        A label is changed where cos(2 pi turns) < -cos(pi rate), a share `rate` of each cycle. At 1/2 that is where
+        sign(cos(2 pi turns)) is -1, and labels +1 and -1 of two classes are multiplied by that sign. A square wave has
+        harmonics: of its power, 8 / pi^2 = 81 % is at the frequency itself and 9 % at three times that. The spectrum of
+        `NoisyLabels.flipped` sits there; that of `.noise` is this field times the clean labels', and so spreads around.
 
-    A label is changed where cos(2 pi turns) < -cos(pi rate), a share `rate` of each cycle. At 1/2 that is where
-    sign(cos(2 pi turns)) is -1, and labels +1 and -1 of two classes are multiplied by that sign. A square wave has
-    harmonics: of its power, 8 / pi^2 = 81 % is at the frequency itself and 9 % at three times that. The spectrum of
-    `NoisyLabels.flipped` sits there; that of `.noise` is this field times the clean labels', and so spreads around.
+        Args:
+            labels: (N,) classes from 0.
+            classes: K.
+            coords: (N, d) inputs, flattened.
+            wave: `RadialWave` or `PlaneWave`.
+            rate: Share of a cycle, in [0, 1]; over samples that lie evenly in the wave also their share.
 
-    Args:
-        labels: (N,) classes from 0.
-        classes: K.
-        coords: (N, d) inputs, flattened.
-        wave: `RadialWave` or `PlaneWave`.
-        rate: Share of a cycle, in [0, 1]; over samples that lie evenly in the wave also their share.
+        Raises:
+            InputError: If labels are outside the classes, inputs do not fit, or the rate is not in [0, 1].
+        """
+        clean = _checked(labels, classes, rate)
+        heights = wave.values(coords).to(clean.device)
+        if len(heights) != len(clean):
+            raise InputError(
+                f"{len(clean)} inputs, one a label", f"{len(heights)}", "pass the same samples", "coords"
+            )
+        valley = heights < -math.cos(math.pi * rate)
+        return NoisyLabels(torch.where(valley, (clean + 1) % classes, clean), clean, classes)
 
-    Raises:
-        InputError: If labels are outside the classes, inputs do not fit, or the rate is not in [0, 1].
-    """
-    clean = _checked(labels, classes, rate)
-    heights = wave.values(coords).to(clean.device)
-    if len(heights) != len(clean):
-        raise InputError(
-            f"{len(clean)} inputs, one a label", f"{len(heights)}", "pass the same samples", "coords"
-        )
-    valley = heights < -math.cos(math.pi * rate)
-    return NoisyLabels(torch.where(valley, (clean + 1) % classes, clean), clean, classes)
+    @staticmethod
+    def at_random(labels: Tensor | ArrayLike, classes: int, rate: float, seed: int = 0) -> NoisyLabels:
+        """Labels of which a share, drawn without repetition, is another class, each of these with the same chance.
 
+        round(rate N) labels change. The noise has no frequency: its power is spread evenly over all modes.
 
-def flip_at_random(labels: Tensor | ArrayLike, classes: int, rate: float, seed: int = 0) -> NoisyLabels:
-    """Labels of which a share, drawn without repetition, is another class, each of these with the same chance.
+        Args:
+            labels: (N,) classes from 0.
+            classes: K.
+            rate: Share of the labels, in [0, 1].
+            seed: Seed of the draw.
 
-    round(rate N) labels change. The noise has no frequency: its power is spread evenly over all modes of the samples.
-
-    Args:
-        labels: (N,) classes from 0.
-        classes: K.
-        rate: Share of the labels, in [0, 1].
-        seed: Seed of the draw.
-
-    Raises:
-        InputError: If labels are outside the classes or the rate is not in [0, 1].
-    """
-    clean = _checked(labels, classes, rate)
-    source = generator(seed, "labels", "flips")
-    count = round(rate * len(clean))
-    rows = torch.from_numpy(source.choice(len(clean), count, replace=False)).to(clean.device)
-    steps = torch.from_numpy(source.integers(1, classes, size=count)).to(clean.device)
-    noisy = clean.clone()
-    noisy[rows] = (clean[rows] + steps) % classes
-    return NoisyLabels(noisy, clean, classes)
+        Raises:
+            InputError: If labels are outside the classes or the rate is not in [0, 1].
+        """
+        clean = _checked(labels, classes, rate)
+        source = generator(seed, "labels", "flips")
+        count = round(rate * len(clean))
+        rows = torch.from_numpy(source.choice(len(clean), count, replace=False)).to(clean.device)
+        steps = torch.from_numpy(source.integers(1, classes, size=count)).to(clean.device)
+        noisy = clean.clone()
+        noisy[rows] = (clean[rows] + steps) % classes
+        return NoisyLabels(noisy, clean, classes)
 
 
 def _checked(labels: Tensor | ArrayLike, classes: int, rate: float) -> Tensor:

@@ -146,12 +146,43 @@ def columns(given: Tensor | ArrayLike, where: str) -> Tensor:
     return found
 
 
-class Target(ABC):
+class ClassTarget(ABC):
     """A pair of maps, from labels to a target and from a network's outputs to what is compared with it.
 
     residual = prediction - target, both (N, K) float64: the spectrum of each class's column, taken over the samples by
     any estimator, says at which frequencies the network still differs from what its loss asks for.
     """
+
+    @staticmethod
+    def one_hot() -> ClassTarget:
+        """The target of a squared error on class scores: 1 for the label's class, 0 for the others."""
+        return OneHot()
+
+    @staticmethod
+    def probabilities(smoothing: float = 0.0, weights: ClassWeights | None = None) -> Probabilities:
+        """The target of a cross-entropy loss in class probabilities, softmax(logits).
+
+        Args:
+            smoothing: Label smoothing in [0, 1).
+            weights: `ClassWeights`, or None for equal ones.
+
+        Raises:
+            InputError: If the smoothing is not in [0, 1).
+        """
+        return Probabilities(smoothing, weights)
+
+    @staticmethod
+    def centred_logits(smoothing: float, weights: ClassWeights | None = None) -> ClassTarget:
+        """The limit of a cross-entropy network's logits, without the shift that softmax does not see.
+
+        Args:
+            smoothing: Label smoothing in [0, 1).
+            weights: `ClassWeights`, or None for equal ones.
+
+        Raises:
+            InputError: If the smoothing is not in [0, 1).
+        """
+        return CentredLogits(smoothing, weights)
 
     @abstractmethod
     def values(self, labels: Tensor | ArrayLike, classes: int) -> Tensor:
@@ -226,7 +257,7 @@ class Target(ABC):
 
 
 @final
-class OneHot(Target):
+class OneHot(ClassTarget):
     """The target of a squared error on class scores: 1 for the label's class, 0 for the others.
 
     The prediction is the network's output itself. With probabilities as labels these are the target, which is also the
@@ -247,7 +278,7 @@ class OneHot(Target):
 
 
 @final
-class Probabilities(Target):
+class Probabilities(ClassTarget):
     """The target of a cross-entropy loss in class probabilities, softmax(logits).
 
     With t = (1 - e) p + e / K the labels' distribution p after label smoothing e, and class weights w, the loss of a
@@ -300,7 +331,7 @@ class Probabilities(Target):
 
 
 @final
-class CentredLogits(Target):
+class CentredLogits(ClassTarget):
     """The limit of a cross-entropy network's logits, without what softmax does not see.
 
     With q* the target of `Probabilities` the logits that reach it are

@@ -19,15 +19,7 @@ from overtone.spectra.clouds._neighbours import features
 
 
 def principal_directions(coords: Tensor | ArrayLike, count: int = 1) -> Tensor:
-    """(count, d) float64 unit vectors along which the samples spread most, the widest first.
-
-    Args:
-        coords: (N, d) features.
-        count: How many, at most d.
-
-    Raises:
-        InputError: If the features are not finite numbers or spread along fewer directions.
-    """
+    """Principal directions, see `DirectionTransform.principal`."""
     found = features(coords).double()
     square, vectors = torch.linalg.eigh(found.T @ found)
     spread = int((square > 1e-12 * square[-1]).sum())
@@ -62,6 +54,29 @@ class DirectionTransform:
         InputError: If the features or directions are not finite numbers, do not fit, or the samples are constant
             along a direction.
     """
+
+    @staticmethod
+    def principal(coords: Tensor | ArrayLike, count: int = 1) -> Tensor:
+        """(count, d) float64 unit vectors along which the samples spread most, the widest first.
+
+        Args:
+            coords: (N, d) features.
+            count: Number of directions, at most d.
+
+        Raises:
+            InputError: If the features are not finite numbers or spread along fewer directions.
+        """
+        return principal_directions(coords, count)
+
+    @staticmethod
+    def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
+        """|F_k[h] - F_k[y]| / |F_k[y]| per direction, frequency and channel; infinite where the target has nothing.
+
+        Args:
+            prediction: Coefficients of the network's outputs.
+            target: Coefficients of the target, of the same shape.
+        """
+        return (prediction - target).abs() / target.abs()
 
     def __init__(
         self, coords: Tensor | ArrayLike, directions: Tensor | ArrayLike | None = None, count: int = 32
@@ -132,16 +147,6 @@ class DirectionTransform:
         """(C,) float64 power that a frequency without any of its own shows: 2 mean(y^2) / N."""
         field = rows(values, "values", len(self._turns))
         return 2 * field.square().mean(0) / len(field)
-
-
-def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """|F_k[h] - F_k[y]| / |F_k[y]| per direction, frequency and channel; infinite where the target has nothing.
-
-    Args:
-        prediction: Coefficients of the network's outputs.
-        target: Coefficients of the target, of the same shape.
-    """
-    return (prediction - target).abs() / target.abs()
 
 
 @final

@@ -18,7 +18,7 @@ from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
-from overtone.spectra.clouds._kernel_sums import Exact, KernelSums, NearFar, gaussian_average
+from overtone.spectra.clouds._kernel_sums import ExactSums, KernelSums, TreeSums, gaussian_average
 from overtone.spectra.clouds._neighbours import MEMORY, features
 
 _EXACT_ROWS = 10_000
@@ -109,8 +109,8 @@ class GaussianFilter:
     Args:
         coords: (N, d) features.
         widths: Positive widths, in units of the features.
-        sums: `Exact()` or `NearFar()`; None for `Exact` up to 10,000 rows and `NearFar` beyond, whose error is
-            measured and told.
+        sums: `KernelSums.exact()` or `.tree()`; None for `exact` up to 10,000 rows and `tree` beyond, whose error is
+            measured.
         memory: Budget for the distances held at a time where `sums` is None and while that error is measured, in
             GiB; beside it are held the features and the (width, N, C) low and high parts.
 
@@ -135,12 +135,42 @@ class GaussianFilter:
             raise InputError(
                 "positive widths",
                 f"{self.widths.tolist()}",
-                "pass what overtone.spectra.clouds.widths finds",
+                "pass what GaussianFilter.widths_for returns",
                 "widths",
             )
         small = len(self._coords) <= _EXACT_ROWS
-        self._sums = sums or (Exact(memory) if small else NearFar(memory=memory))
+        self._sums = sums or (ExactSums(memory) if small else TreeSums(memory=memory))
         self._memory = memory
+
+    @staticmethod
+    def widths_for(
+        coords: Tensor | ArrayLike,
+        values: Tensor | ArrayLike,
+        shares: Sequence[float] = (0.7, 0.5, 0.3),
+        *,
+        at_most: int = 1000,
+        seed: int = 0,
+    ) -> Tensor:
+        """The widths at which given shares of the energy are low, sum |y_low|^2 / sum |y|^2 without the mean.
+
+        Computed on at most `at_most` random rows; with more rows the share at a width moves, because a
+        denser cloud is filtered more.
+
+        Args:
+            coords: (N, d) features.
+            values: (N, C) real values, or (N,).
+            shares: Shares within (0, 1).
+            at_most: Maximum number of rows used.
+            seed: Seed of the rows drawn.
+
+        Returns:
+            (shares,) float64 widths, in units of the features.
+
+        Raises:
+            InputError: If a share cannot be reached, the values are constant, or the features or values are not
+                finite numbers.
+        """
+        return filter_widths(coords, values, shares, at_most, seed)
 
     @property
     def samples(self) -> int:
@@ -207,7 +237,7 @@ class GaussianFilter:
         )
 
     def _approximation(self, field: Tensor, low: Tensor) -> Tensor:
-        if self._sums.exact:
+        if self._sums.complete:
             return torch.zeros_like(self.widths)
         count = len(field)
         chosen = generator(0, "cloud", "probes").choice(count, min(_PROBES, count), replace=False)
@@ -224,33 +254,10 @@ class GaussianFilter:
         return (wrong / exact.square().mean((1, 2)).clamp(min=1e-300)).sqrt().cpu()
 
 
-def widths(
-    coords: Tensor | ArrayLike,
-    values: Tensor | ArrayLike,
-    shares: Sequence[float] = (0.7, 0.5, 0.3),
-    *,
-    at_most: int = 1000,
-    seed: int = 0,
+def filter_widths(
+    coords: Tensor | ArrayLike, values: Tensor | ArrayLike, shares: Sequence[float], at_most: int, seed: int
 ) -> Tensor:
-    """The widths at which given shares of the energy are low, sum |y_low|^2 / sum |y|^2 without the mean.
-
-    Found on at most `at_most` random rows; with more rows the share at a width moves, because a
-    denser cloud is filtered more.
-
-    Args:
-        coords: (N, d) features.
-        values: (N, C) real values, or (N,).
-        shares: Shares within (0, 1).
-        at_most: Most rows used.
-        seed: Seed of the rows drawn.
-
-    Returns:
-        (shares,) float64 widths, in units of the features.
-
-    Raises:
-        InputError: If a share cannot be reached, the values are constant, or the features or values are not
-            finite numbers.
-    """
+    """Solve for the widths of `GaussianFilter.widths_for`."""
     found = features(coords)
     field = rows(values, "values", len(found)).to(found.device)
     if len(found) > at_most:

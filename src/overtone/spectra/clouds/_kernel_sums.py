@@ -57,7 +57,39 @@ _COPIES = 4
 
 
 class KernelSums(ABC):
-    """How sum_j G(x_i - x_j) y_j / sum_j G(x_i - x_j), G(r) = exp(-|r|^2 / (2 width^2)), is found."""
+    """Method of the averages sum_j G(x_i - x_j) y_j / sum_j G(x_i - x_j), G(r) = exp(-|r|^2 / (2 width^2)).
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.clouds import GaussianFilter, KernelSums
+        >>> rows = torch.arange(40.0).reshape(20, 2)
+        >>> GaussianFilter(rows, [1.0], KernelSums.tree(near=8, far=4)).split(rows[:, 0]).low.shape
+        torch.Size([1, 20, 1])
+    """
+
+    @staticmethod
+    def exact(memory: float = MEMORY) -> KernelSums:
+        """All pairs, in parts of the matrix that fit into a budget; time grows with N^2.
+
+        Args:
+            memory: Budget for these parts, in GiB.
+        """
+        return ExactSums(memory)
+
+    @staticmethod
+    def tree(near: int = 512, far: int = 256, seed: int = 0, memory: float = MEMORY) -> KernelSums:
+        """Near rows one by one, far rows by ever sparser random samples; time grows with N log N.
+
+        Args:
+            near: Maximum number of rows that count in full.
+            far: Rows drawn from each ring.
+            seed: Seed of the tree and the draws.
+            memory: Budget for the distances held at a time, in GiB.
+
+        Raises:
+            InputError: If there are fewer than 4 near rows or no far one.
+        """
+        return TreeSums(near, far, seed, memory)
 
     @abstractmethod
     def average(self, coords: Tensor, values: Tensor, widths: Tensor) -> Tensor:
@@ -71,13 +103,13 @@ class KernelSums(ABC):
 
     @property
     @abstractmethod
-    def exact(self) -> bool:
-        """Whether the sums are complete."""
+    def complete(self) -> bool:
+        """Whether the sums hold all pairs."""
 
 
 @final
 @dataclass(frozen=True)
-class Exact(KernelSums):
+class ExactSums(KernelSums):
     """All pairs, in parts of the matrix that fit into a budget; time grows with N^2.
 
     Attributes:
@@ -91,14 +123,14 @@ class Exact(KernelSums):
         return gaussian_average(coords, coords, values, torch.ones_like(values[:, 0]), widths, self.memory)
 
     @property
-    def exact(self) -> bool:
+    def complete(self) -> bool:
         """Always."""
         return True
 
 
 @final
 @dataclass(frozen=True)
-class NearFar(KernelSums):
+class TreeSums(KernelSums):
     """The rows nearby one by one, those farther off by ever sparser random samples; time grows with N log N.
 
     A tree halves the rows until each leaf holds at most `near / 2`. Around a leaf the other leaves are taken in
@@ -125,7 +157,7 @@ class NearFar(KernelSums):
     def __post_init__(self) -> None:
         if self.near < 4 or self.far < 1:
             raise InputError(
-                "at least 4 near and 1 far rows", f"{self.near} and {self.far}", "pass more", "NearFar"
+                "at least 4 near and 1 far rows", f"{self.near} and {self.far}", "pass more", "TreeSums"
             )
 
     def average(self, coords: Tensor, values: Tensor, widths: Tensor) -> Tensor:
@@ -147,7 +179,7 @@ class NearFar(KernelSums):
         return found
 
     @property
-    def exact(self) -> bool:
+    def complete(self) -> bool:
         """Never claimed."""
         return False
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from overtone._utils.seeding import generator
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
-from overtone.spectra.generated._profiles import Bicubic, Keep, Profiles, Resize, profiles
+from overtone.spectra.generated._profiles import Bicubic, NoResize, Profiles, Resize, profiles
 
 
 @final
@@ -138,12 +138,12 @@ def _check(samples: Profiles, data: Profiles) -> None:
             raise InputError("at least 2 pictures, better hundreds", f"{len(given.power)}", "draw more", name)
 
 
-_KEEP = Keep()
+_NO_RESIZE = NoResize()
 
 
 @final
 @dataclass(frozen=True)
-class Course:
+class DistanceTrend:
     """Distances in order.
 
     Attributes:
@@ -166,11 +166,11 @@ def by_step(
     steps: Mapping[int, Tensor | ArrayLike] | Iterable[tuple[int, Tensor | ArrayLike]],
     data: Tensor | ArrayLike,
     *,
-    resize: Resize = _KEEP,
+    resize: Resize = _NO_RESIZE,
     periodic: bool = False,
     draws: int = 500,
     seed: int = 0,
-) -> Course:
+) -> DistanceTrend:
     """The distance from data at each step of an iterative sampler; bands agree, so `decibels` can be stacked.
 
     Args:
@@ -192,7 +192,7 @@ def by_step(
         found[int(step)] = distance(ours, wanted, draws=draws, seed=seed)
     if not found:
         raise InputError("at least one step", "none", "pass pairs of a step and its pictures", "steps")
-    return Course(tuple(found), tuple(found.values()))
+    return DistanceTrend(tuple(found), tuple(found.values()))
 
 
 def by_size(
@@ -204,14 +204,14 @@ def by_size(
     periodic: bool = False,
     draws: int = 500,
     seed: int = 0,
-) -> Course:
+) -> DistanceTrend:
     """The distance from data at several sizes: what is wrong at coarse scales, and what only at the finest.
 
     Args:
         samples: (N, H, W[, C]).
         data: (M, H', W'[, C]); may be of another size, since both are shrunk.
         sizes: (height, width) to shrink to.
-        rule: `Bicubic` or `Area`, called with height and width.
+        rule: `Resize.bicubic` or `Resize.area`, called with height and width.
         periodic: Whether pictures wrap around.
         draws: Bootstrap sets per size.
         seed: Seed of the draws.
@@ -225,4 +225,4 @@ def by_size(
         found[height, width] = distance(ours, theirs, draws=draws, seed=seed)
     if not found:
         raise InputError("at least one size", "none", "pass pairs of height and width", "sizes")
-    return Course(tuple(height for height, _ in found), tuple(found.values()))
+    return DistanceTrend(tuple(height for height, _ in found), tuple(found.values()))

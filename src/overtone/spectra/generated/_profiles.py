@@ -25,6 +25,31 @@ class Resize(ABC):
     one rule only. None enlarges: an enlarged picture carries the spectrum of the enlarging.
     """
 
+    @staticmethod
+    def none() -> Resize:
+        """No resizing: sizes must agree as they are."""
+        return NoResize()
+
+    @staticmethod
+    def area(height: int, width: int) -> Resize:
+        """Means over equal rectangles: needs a whole factor.
+
+        Args:
+            height: Rows afterwards.
+            width: Columns afterwards.
+        """
+        return Area(height, width)
+
+    @staticmethod
+    def bicubic(height: int, width: int) -> Resize:
+        """The antialiased cubic kernel, for any factor, as in Pillow.
+
+        Args:
+            height: Rows afterwards.
+            width: Columns afterwards.
+        """
+        return Bicubic(height, width)
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -37,7 +62,7 @@ class Resize(ABC):
 
 @final
 @dataclass(frozen=True)
-class Keep(Resize):
+class NoResize(Resize):
     """No resizing: sizes must agree as they are."""
 
     @property
@@ -126,7 +151,7 @@ def _shrinking(found: tuple[int, ...], height: int, width: int) -> None:
         )
 
 
-_KEEP = Keep()
+_NO_RESIZE = NoResize()
 _VALUES = 1 << 24
 
 
@@ -163,7 +188,7 @@ class Profiles:
 def profiles(
     pictures: Tensor | ArrayLike,
     *,
-    resize: Resize = _KEEP,
+    resize: Resize = _NO_RESIZE,
     periodic: bool = False,
     bands: Bands | Sequence[float] | None = None,
 ) -> Profiles:

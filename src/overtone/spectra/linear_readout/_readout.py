@@ -14,10 +14,10 @@ from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
-from overtone.spectra.linear_readout._ridge import Folds, Projected, Width, ridge
+from overtone.spectra.linear_readout._ridge import BlockFolds, FeatureBudget, Projected, ridge
 
 _PROJECTED = Projected()
-_FOLDS = Folds()
+_FOLDS = BlockFolds()
 
 
 @final
@@ -39,7 +39,7 @@ class Reader:
     """
 
     def __init__(
-        self, targets: Tensor | ArrayLike, transform: BandTransform, width: Width, folds: Folds
+        self, targets: Tensor | ArrayLike, transform: BandTransform, width: FeatureBudget, folds: BlockFolds
     ) -> None:
         self._targets = rows(targets, "targets")
         if not bool((self._targets != self._targets[:1]).any()):
@@ -76,7 +76,7 @@ class Reader:
 
 @final
 @dataclass(frozen=True)
-class ReadOut:
+class LinearReadout:
     """What a linear read-out finds in each layer, judged on samples that it was not fitted to.
 
     Attributes:
@@ -121,9 +121,9 @@ def read_out(
     targets: Tensor | ArrayLike,
     transform: BandTransform,
     *,
-    width: Width = _PROJECTED,
-    folds: Folds = _FOLDS,
-) -> ReadOut:
+    width: FeatureBudget = _PROJECTED,
+    folds: BlockFolds = _FOLDS,
+) -> LinearReadout:
     """Ridge regression from each layer's activations to the targets; its held-out error per band.
 
     Every sample is predicted once, by a read-out fitted to the folds it is not in, so a layer gains nothing by being
@@ -160,7 +160,7 @@ def read_out(
         powers.append(power)
         features.append(used)
         penalties.append(chosen)
-    return ReadOut(
+    return LinearReadout(
         tuple(activations),
         transform.bands,
         reader.target_power,

@@ -14,8 +14,38 @@ from overtone._utils.seeding import generator
 from overtone.errors import InputError
 
 
-class Width(ABC):
-    """A linear map from a layer's features to those that the read-out sees, found without the targets."""
+class FeatureBudget(ABC):
+    """Linear map from a layer's features to those that the read-out sees, computed without the targets.
+
+    Example:
+        >>> from overtone.spectra.linear_readout import FeatureBudget
+        >>> FeatureBudget.projected(16).features
+        16
+    """
+
+    @staticmethod
+    def full() -> Full:
+        """All features: what the layer can express; wider layers have more to choose from."""
+        return Full()
+
+    @staticmethod
+    def projected(features: int = 64, seed: int = 0) -> Projected:
+        """Random Gaussian combinations of the features, as many for every layer that has as many.
+
+        Args:
+            features: Number of combinations.
+            seed: Seed of the draws.
+        """
+        return Projected(features, seed)
+
+    @staticmethod
+    def principal(features: int = 64) -> Principal:
+        """The strongest principal components over the fitted samples.
+
+        Args:
+            features: Number of components.
+        """
+        return Principal(features)
 
     @abstractmethod
     def reduce(self, fitted: Tensor, every: Tensor) -> Tensor:
@@ -29,7 +59,7 @@ class Width(ABC):
 
 @final
 @dataclass(frozen=True)
-class Full(Width):
+class Full(FeatureBudget):
     """All features: what the layer can express in all; wider layers have more to choose from."""
 
     def reduce(self, fitted: Tensor, every: Tensor) -> Tensor:  # noqa: ARG002
@@ -39,7 +69,7 @@ class Full(Width):
 
 @final
 @dataclass(frozen=True)
-class Projected(Width):
+class Projected(FeatureBudget):
     """Random Gaussian combinations of the features, alike in number for all layers that have as many.
 
     They keep inner products to about sqrt(2 / features) (Johnson, Lindenstrauss 1984), so that strong and weak
@@ -68,7 +98,7 @@ class Projected(Width):
 
 @final
 @dataclass(frozen=True)
-class Principal(Width):
+class Principal(FeatureBudget):
     """The strongest principal components over the fitted samples: a limit on the rank. Weak features are lost.
 
     Attributes:
@@ -92,7 +122,7 @@ def _at_least_one(features: int) -> int:
 
 @final
 @dataclass(frozen=True)
-class Folds:
+class BlockFolds:
     """Blocks of neighbouring rows dealt to folds at random; each fold is predicted from all others.
 
     Attributes:

@@ -122,88 +122,88 @@ class Paths:
         first, last = vertices[path, after[:, 0] - 1], vertices[path, after[:, 0]]
         return torch.lerp(first, last, share.reshape(-1, *(1,) * (first.ndim - 1)))
 
+    @staticmethod
+    def within_classes(
+        samples: Tensor | ArrayLike, labels: Tensor | ArrayLike, count: int, seed: int = 0
+    ) -> Paths:
+        """Straight paths between two samples of one class, drawn from all such pairs without repetition.
+
+        Args:
+            samples: (N, *shape) inputs.
+            labels: (N,) labels of any kind.
+            count: How many paths.
+            seed: Seed of the draw.
+
+        Raises:
+            InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
+        """
+        found = checked(samples, "samples", 2)
+        groups = _groups(labels, len(found))
+        sizes = [math.comb(len(group), 2) for group in groups]
+        starts, ends = [], []
+        for block, rank in _draw(sizes, count, seed, "within", "of one class"):
+            second = (1 + math.isqrt(8 * rank + 1)) // 2
+            starts.append(groups[block][second])
+            ends.append(groups[block][rank - math.comb(second, 2)])
+        return _as_given(samples, found[starts], found[ends])
+
+    @staticmethod
+    def between_classes(
+        samples: Tensor | ArrayLike, labels: Tensor | ArrayLike, count: int, seed: int = 0
+    ) -> Paths:
+        """Straight paths between samples of two classes, drawn from all such pairs without repetition.
+
+        Args:
+            samples: (N, *shape) inputs.
+            labels: (N,) labels of any kind.
+            count: How many paths.
+            seed: Seed of the draw.
+
+        Raises:
+            InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
+        """
+        found = checked(samples, "samples", 2)
+        groups = _groups(labels, len(found))
+        pairs = [(one, other) for one in range(len(groups)) for other in range(one)]
+        sizes = [len(groups[one]) * len(groups[other]) for one, other in pairs]
+        starts, ends = [], []
+        for block, rank in _draw(sizes, count, seed, "between", "of different classes"):
+            one, other = (groups[i] for i in pairs[block])
+            starts.append(one[rank // len(other)])
+            ends.append(other[rank % len(other)])
+        return _as_given(samples, found[starts], found[ends])
+
+    @staticmethod
+    def to_noise(samples: Tensor | ArrayLike, count: int, seed: int = 0) -> Paths:
+        """Straight paths from samples, drawn without repetition, out to noise.
+
+        The noise is normal and independent per feature, with the samples' mean and standard deviation in it: as far
+        away as samples are, without the relations between their features.
+
+        Args:
+            samples: (N, *shape) inputs.
+            count: How many paths.
+            seed: Seed of the draw.
+
+        Raises:
+            InputError: If the samples are not finite numbers, or fewer.
+        """
+        found = checked(samples, "samples", 2)
+        source = generator(seed, "paths", "noise")
+        if not 1 <= count <= len(found):
+            raise InputError(
+                f"1 to {len(found)} paths", f"{count}", "pass another count or more samples", "count"
+            )
+        rows = torch.from_numpy(source.choice(len(found), count, replace=False)).to(found.device)
+        white = torch.from_numpy(source.normal(size=(count, *found.shape[1:]))).to(found)
+        noise = found.mean(0) + found.std(0, correction=0) * white
+        return _as_given(samples, found[rows], noise)
+
 
 def _walked(vertices: Tensor) -> Tensor:
     """(path, vertex) float64 distance from the start to each vertex."""
     steps = torch.linalg.vector_norm(vertices.diff(dim=1).flatten(2), dim=2, dtype=torch.float64)
     return torch.nn.functional.pad(steps.cumsum(1), (1, 0))
-
-
-def within_classes(
-    samples: Tensor | ArrayLike, labels: Tensor | ArrayLike, count: int, seed: int = 0
-) -> Paths:
-    """Straight paths between two samples of one class, drawn from all such pairs without repetition.
-
-    Args:
-        samples: (N, *shape) inputs.
-        labels: (N,) labels of any kind.
-        count: How many paths.
-        seed: Seed of the draw.
-
-    Raises:
-        InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
-    """
-    found = checked(samples, "samples", 2)
-    groups = _groups(labels, len(found))
-    sizes = [math.comb(len(group), 2) for group in groups]
-    starts, ends = [], []
-    for block, rank in _draw(sizes, count, seed, "within", "of one class"):
-        second = (1 + math.isqrt(8 * rank + 1)) // 2
-        starts.append(groups[block][second])
-        ends.append(groups[block][rank - math.comb(second, 2)])
-    return _as_given(samples, found[starts], found[ends])
-
-
-def between_classes(
-    samples: Tensor | ArrayLike, labels: Tensor | ArrayLike, count: int, seed: int = 0
-) -> Paths:
-    """Straight paths between samples of two classes, drawn from all such pairs without repetition.
-
-    Args:
-        samples: (N, *shape) inputs.
-        labels: (N,) labels of any kind.
-        count: How many paths.
-        seed: Seed of the draw.
-
-    Raises:
-        InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
-    """
-    found = checked(samples, "samples", 2)
-    groups = _groups(labels, len(found))
-    pairs = [(one, other) for one in range(len(groups)) for other in range(one)]
-    sizes = [len(groups[one]) * len(groups[other]) for one, other in pairs]
-    starts, ends = [], []
-    for block, rank in _draw(sizes, count, seed, "between", "of different classes"):
-        one, other = (groups[i] for i in pairs[block])
-        starts.append(one[rank // len(other)])
-        ends.append(other[rank % len(other)])
-    return _as_given(samples, found[starts], found[ends])
-
-
-def to_noise(samples: Tensor | ArrayLike, count: int, seed: int = 0) -> Paths:
-    """Straight paths from samples, drawn without repetition, out to noise.
-
-    The noise is normal and independent per feature, with the mean and standard deviation that the samples have in it:
-    as far away as samples are, without what relates their features.
-
-    Args:
-        samples: (N, *shape) inputs.
-        count: How many paths.
-        seed: Seed of the draw.
-
-    Raises:
-        InputError: If the samples are not finite numbers, or fewer.
-    """
-    found = checked(samples, "samples", 2)
-    source = generator(seed, "paths", "noise")
-    if not 1 <= count <= len(found):
-        raise InputError(
-            f"1 to {len(found)} paths", f"{count}", "pass another count or more samples", "count"
-        )
-    rows = torch.from_numpy(source.choice(len(found), count, replace=False)).to(found.device)
-    white = torch.from_numpy(source.normal(size=(count, *found.shape[1:]))).to(found)
-    noise = found.mean(0) + found.std(0, correction=0) * white
-    return _as_given(samples, found[rows], noise)
 
 
 def _groups(labels: Tensor | ArrayLike, count: int) -> list[np.ndarray]:
@@ -239,9 +239,25 @@ def _as_given(samples: Tensor | ArrayLike, starts: Tensor, ends: Tensor) -> Path
 
 
 class PathUnit(ABC):
-    """What frequencies along paths are cycles per."""
+    """Unit of length of which frequencies along paths are counted per.
+
+    Example:
+        >>> from overtone.spectra.paths import PathUnit
+        >>> PathUnit.per_length().name
+        'unit of path length'
+    """
 
     name: str
+
+    @staticmethod
+    def per_path() -> PathUnit:
+        """Cycles per path: every path counts as long as any other."""
+        return PerPath()
+
+    @staticmethod
+    def per_length() -> PathUnit:
+        """Cycles per unit of distance between inputs."""
+        return PerLength()
 
     @abstractmethod
     def extent(self, lengths: Tensor) -> Tensor:

@@ -24,14 +24,14 @@ _ENTRIES = 1 << 20
 
 @final
 class PathTransform(BandTransform):
-    """From outputs at evenly spaced positions of paths to power per band; see `spectrum` for definition and bias.
+    """From outputs at evenly spaced positions of paths to power per band; see `path_spectrum` for definition and bias.
 
     Coefficients are linear in the outputs; power and cross power are means over the paths.
 
     Args:
         paths: The paths.
         samples: n, positions a path.
-        unit: `PerPath()` or `PerLength()`.
+        unit: `PathUnit.per_path()` or `PathUnit.per_length()`.
         bands: Bands, or ascending edges from 0; what they do not reach is added at their end. None for `Bands.log`
             from the longest path's lowest frequency to the shortest path's highest.
 
@@ -180,7 +180,7 @@ class PathSpectrum(SampleSpectra):
         return bootstrap(found[found.isfinite()], level, draws, seed)
 
 
-def spectrum(
+def path_spectrum(
     function: Callable[[Any], Any],
     paths: Paths,
     samples: int = 128,
@@ -208,7 +208,7 @@ def spectrum(
             if the paths were made of these. Called without gradients.
         paths: The paths.
         samples: n, positions a path.
-        unit: `PerPath()` or `PerLength()`.
+        unit: `PathUnit.per_path()` or `PathUnit.per_length()`.
         bands: Bands, or ascending edges from 0; what they do not reach is added at their end. None for `Bands.log`
             from the longest path's lowest frequency to the shortest path's highest. A path has no modes in bands below
             its own lowest frequency.

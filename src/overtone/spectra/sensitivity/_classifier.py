@@ -15,8 +15,33 @@ from overtone.errors import InputError
 from overtone.spectra._outputs import Outputs, class_numbers, samples
 
 
-class Normalise(ABC):
-    """The step from pixels to a network's inputs, applied after any perturbation of the pixels."""
+class Normalisation(ABC):
+    """Step from pixels to a network's inputs, applied after any perturbation of the pixels.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sensitivity import Normalisation
+        >>> Normalisation.standardise(0.5, 0.25).apply(torch.ones(1, 1, 1, 2)).tolist()
+        [[[[2.0, 2.0]]]]
+    """
+
+    @staticmethod
+    def none() -> Normalisation:
+        """No step: the network takes the pixels themselves, or normalises them itself."""
+        return NoNormalisation()
+
+    @staticmethod
+    def standardise(mean: float | list[float] | Tensor, std: float | list[float] | Tensor) -> Normalisation:
+        """(pixel - mean) / std per channel.
+
+        Args:
+            mean: One number, or one per channel, in units of the pixels.
+            std: The same; positive.
+
+        Raises:
+            InputError: If they are not finite or a standard deviation is not positive.
+        """
+        return Standardise(mean, std)
 
     @abstractmethod
     def apply(self, pictures: Tensor) -> Tensor:
@@ -28,7 +53,7 @@ class Normalise(ABC):
 
 
 @final
-class AsIs(Normalise):
+class NoNormalisation(Normalisation):
     """The network takes the pixels as they are, or normalises them itself."""
 
     def apply(self, pictures: Tensor) -> Tensor:
@@ -37,7 +62,7 @@ class AsIs(Normalise):
 
 
 @final
-class Standardise(Normalise):
+class Standardise(Normalisation):
     """(pixel - mean) / std per channel.
 
     Args:
@@ -136,7 +161,7 @@ class Classifier:
         classify: Callable[[Any], Any],
         pictures: Tensor | ArrayLike,
         labels: Tensor | ArrayLike,
-        normalise: Normalise,
+        normalise: Normalisation,
         batch: int,
     ) -> None:
         self.pictures = pictures_of(pictures)

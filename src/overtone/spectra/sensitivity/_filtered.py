@@ -13,7 +13,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.spectra._grid_modes import GridModes, cosine_by_fft
 from overtone.spectra._spectrum import Interval, wilson
-from overtone.spectra.sensitivity._classifier import Classifier, Normalise, pictures_of
+from overtone.spectra.sensitivity._classifier import Classifier, Normalisation, pictures_of
 
 
 @final
@@ -63,7 +63,7 @@ def filtered_accuracy(
     labels: Tensor | ArrayLike,
     cutoffs: Sequence[float],
     *,
-    normalise: Normalise,
+    normalise: Normalisation,
     batch: int = 512,
     level: float = 0.95,
 ) -> FilteredAccuracy:
@@ -79,7 +79,7 @@ def filtered_accuracy(
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
         cutoffs: Cut-off frequencies, in cycles per pixel; 0.5 is the Nyquist frequency, sqrt(1/2) that of the corners.
-        normalise: `Standardise(mean, std)` or `AsIs()`.
+        normalise: `Normalisation.standardise(mean, std)` or `Normalisation.none()`.
         batch: Most pictures a call; memory is that of three times as many pictures.
         level: Probability that an interval is to hold the accuracy.
 

@@ -17,7 +17,7 @@ from overtone.spectra._grid import covering, describe
 from overtone.spectra._grid_modes import GridModes, forward
 from overtone.spectra._outputs import class_numbers, outputs
 from overtone.spectra._spectrum import SampleSpectra
-from overtone.spectra.sensitivity._classifier import Normalise, pictures_of
+from overtone.spectra.sensitivity._classifier import Normalisation, pictures_of
 
 
 @final
@@ -55,10 +55,39 @@ class RadialPower:
         return (total.index_add(2, self._index.to(power.device), power) / power.shape[2]).movedim(1, 2)
 
 
-class _ScoreGradient(ABC):
-    """The gradient, with respect to the pixels, of a number computed from a network's logits and the labels."""
+class ScoreGradient(ABC):
+    """Gradient, with respect to the pixels, of a number computed from a network's logits and the labels.
 
-    def __init__(self, classify: Callable[[Tensor], Any], normalise: Normalise) -> None:
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sensitivity import Normalisation, ScoreGradient
+        >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        >>> gradient = ScoreGradient.of_logit(network, Normalisation.none())
+        >>> gradient(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1])).shape
+        torch.Size([3, 1, 2, 2])
+    """
+
+    @staticmethod
+    def of_loss(classify: Callable[[Tensor], Any], normalise: Normalisation) -> ScoreGradient:
+        """Gradient of each picture's cross-entropy loss.
+
+        Args:
+            classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
+            normalise: The gradient is with respect to the pixels before it.
+        """
+        return LossGradient(classify, normalise)
+
+    @staticmethod
+    def of_logit(classify: Callable[[Tensor], Any], normalise: Normalisation) -> ScoreGradient:
+        """Gradient of the logit of each picture's labelled class; it does not vanish where the network is sure.
+
+        Args:
+            classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
+            normalise: The gradient is with respect to the pixels before it.
+        """
+        return LogitGradient(classify, normalise)
+
+    def __init__(self, classify: Callable[[Tensor], Any], normalise: Normalisation) -> None:
         self._classify = classify
         self._normalise = normalise
 
@@ -92,12 +121,12 @@ class _ScoreGradient(ABC):
 
 
 @final
-class LossGradient(_ScoreGradient):
+class LossGradient(ScoreGradient):
     """Gradient of each picture's cross-entropy loss with respect to its pixels.
 
     Args:
         classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-        normalise: `Standardise(mean, std)` or `AsIs()`; the gradient is with respect to the pixels before it.
+        normalise: `Normalisation`; the gradient is with respect to the pixels before it.
     """
 
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -105,14 +134,14 @@ class LossGradient(_ScoreGradient):
 
 
 @final
-class LogitGradient(_ScoreGradient):
+class LogitGradient(ScoreGradient):
     """Gradient of the logit of each picture's labelled class with respect to its pixels.
 
     Unlike the loss's, it does not vanish where the network is sure of itself.
 
     Args:
         classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-        normalise: `Standardise(mean, std)` or `AsIs()`; the gradient is with respect to the pixels before it.
+        normalise: `Normalisation`; the gradient is with respect to the pixels before it.
     """
 
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -154,8 +183,8 @@ def gradient_spectrum(
     have rough gradients, whose high frequencies matter less for larger changes.
 
     Args:
-        gradient: From pixels (B, C, H, W) and labels (B,) to gradients of the pixels' shape: `LossGradient`,
-            `LogitGradient`, or a function of your own, given NumPy arrays if the pictures are.
+        gradient: From pixels (B, C, H, W) and labels (B,) to gradients of the pixels' shape: `ScoreGradient.of_loss`,
+            `ScoreGradient.of_logit`, or a function of your own, given NumPy arrays if the pictures are.
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) whole numbers, handed to `gradient`.
         bands: Bands, or ascending edges from 0, in cycles per pixel; None for `Bands.log`.

@@ -17,7 +17,7 @@ from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid_modes import GridModes
 from overtone.spectra._spectrum import Interval, wilson
-from overtone.spectra.sensitivity._classifier import Classifier, Normalise
+from overtone.spectra.sensitivity._classifier import Classifier, Normalisation
 
 
 @final
@@ -229,7 +229,7 @@ def heat_map(
     labels: Tensor | ArrayLike,
     norm: float,
     *,
-    normalise: Normalise,
+    normalise: Normalisation,
     highest: float | None = None,
     batch: int = 512,
     seed: int = 0,
@@ -241,10 +241,10 @@ def heat_map(
     picture, channel and mode; the perturbation of a whole picture has the norm sqrt(C) norm. The map is the share of
     pictures then got wrong.
 
-    **The perturbation is in units of the pixels, before any normalisation**: `normalise` is what is done to the
-    pictures afterwards and has to be said, `AsIs()` if there is nothing. A perturbation added after it would be larger
-    by a factor 1 / std, differently for each channel. Pictures are not clipped to a range; that would lower the norm
-    and make other frequencies.
+    **The perturbation is in units of the pixels, before any normalisation.** `normalise` is the step applied to the
+    pictures afterwards and has to be named, `Normalisation.none()` if there is none. A perturbation added after it
+    would be larger by a factor 1 / std, differently for each channel. Pictures are not clipped to a range; that would
+    lower the norm and add other frequencies.
 
     Bias: one phase of each frequency is tried, the cosine's from the corner; at the frequency 0 and at those of
     half a cycle per pixel there is no other. Errors count against the true label, so the map does not
@@ -256,7 +256,7 @@ def heat_map(
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels; positive.
-        normalise: `Standardise(mean, std)` or `AsIs()`.
+        normalise: `Normalisation.standardise(mean, std)` or `Normalisation.none()`.
         highest: Leave out frequencies above, along either axis, in cycles per pixel; None for all. All modes of a
             picture of H x W pixels are about H W / 2 passes over the pictures.
         batch: Most pictures a call; memory is that of `batch` pictures and their way through the network.

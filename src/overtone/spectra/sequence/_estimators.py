@@ -20,7 +20,42 @@ from overtone.spectra._grid_modes import GridModes, forward
 
 
 class TemporalEstimator(ABC):
-    """A linear map from sequences to coefficients at known frequencies."""
+    """Linear map from sequences to coefficients at known frequencies.
+
+    Example:
+        >>> from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
+        >>> SequenceTransform(64, rate=100.0, estimator=TemporalEstimator.welch(16)).resolution
+        25.0
+    """
+
+    @staticmethod
+    def even_extension() -> TemporalEstimator:
+        """The sequence mirrored about its half-sample ends (DCT-II): power closes, and ends do not leak."""
+        return EvenExtension()
+
+    @staticmethod
+    def periodic() -> TemporalEstimator:
+        """The sequence as one period (FFT): power closes; exact for whole cycles."""
+        return Periodic()
+
+    @staticmethod
+    def multitaper(time_bandwidth: float = 4.0, tapers: int = 0) -> TemporalEstimator:
+        """Mean of the spectra under orthogonal tapers: little variance and little leakage.
+
+        Args:
+            time_bandwidth: Number of steps times the half width of a harmonic in cycles per step.
+            tapers: Number of tapers; 0 for the usual 2 time_bandwidth - 1.
+        """
+        return Multitaper(time_bandwidth, tapers)
+
+    @staticmethod
+    def welch(segment: int) -> TemporalEstimator:
+        """Mean of the spectra of overlapping segments under a Hann window: the coarsest and steadiest.
+
+        Args:
+            segment: Steps per segment; every next one begins half a segment later.
+        """
+        return Welch(segment)
 
     @property
     def closes(self) -> bool:

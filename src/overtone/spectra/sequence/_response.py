@@ -22,7 +22,30 @@ SequenceMap: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Derivative(ABC):
-    """A way to find J v, J the derivative of the outputs with respect to the inputs."""
+    """Method that computes J v, J the derivative of the outputs with respect to the inputs.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sequence import Derivative, response
+        >>> exact = Derivative.double_backward()
+        >>> found = response(lambda u: 2 * u, torch.zeros(16, 1), [0.125], derivative=exact)
+        >>> round(float(found.gain), 6)
+        2.0
+    """
+
+    @staticmethod
+    def differences(size: float = 0.0) -> Derivative:
+        """Central differences at two sizes, extrapolated to none: for any function.
+
+        Args:
+            size: Size in units of the input; 0 for the size at which truncation and rounding are alike.
+        """
+        return Differences(size)
+
+    @staticmethod
+    def double_backward() -> Derivative:
+        """Two reverse passes, exact to rounding: for functions that can be differentiated twice."""
+        return DoubleBackward()
 
     @property
     @abstractmethod
@@ -109,7 +132,7 @@ class DoubleBackward(Derivative):
             raise InputError(
                 "a function that can be differentiated twice",
                 f"{str(refused).splitlines()[0]!r}",
-                "pass derivative=Differences(), which needs no gradient",
+                "pass derivative=Derivative.differences(), which needs no gradient",
                 "function",
             ) from refused
         size = torch.finfo(out.dtype).eps * float(found.abs().max()) * found.shape[1] ** 0.5

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from overtone._utils.seeding import derive
 from overtone.nn.layers import HighPassAttention
-from overtone.spectra.sequence import Periodic, SequenceTransform
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 RATE = 6e-3
@@ -29,7 +29,7 @@ def measure(
     batch: int,
 ) -> Measured:
     """Part of the error on new sequences that rescaling takes away."""
-    transform = SequenceTransform(tokens, estimator=Periodic())
+    transform = SequenceTransform(tokens, estimator=TemporalEstimator.periodic())
     test = sequences(256, tokens, fine, torch.Generator().manual_seed(derive(seed, "new sequences")))
     errors = {}
     for name, gain_pace in (("plain", 0.0), ("rescaled", pace)):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from overtone._utils.seeding import derive
 from overtone.nn.layers import HighPassAttention
-from overtone.spectra.sequence import Periodic, SequenceTransform
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 
 
@@ -45,7 +45,7 @@ def random_attention(features: int, sharpness: float, seed: int) -> HighPassAtte
 
 def varying(tokens: Tensor) -> float:
     """Share of the amplitude of (sequence, token, feature) values at frequencies above zero along the tokens."""
-    transform = SequenceTransform(tokens.shape[1], estimator=Periodic())
+    transform = SequenceTransform(tokens.shape[1], estimator=TemporalEstimator.periodic())
     power = transform.power(transform.coefficients(tokens)).sum(1)
     return float((power[1:].sum() / power.sum()).sqrt())
 

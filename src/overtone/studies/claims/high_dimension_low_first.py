@@ -46,7 +46,7 @@ def apart(network: nn.Module, inputs: Tensor, labels: Tensor, dealt: bool, seed:
         steps: How many, of Adam on all samples.
     """
     rows = inputs.flatten(1)
-    width = cloud.widths(rows, nn.functional.one_hot(labels), (0.5,))
+    width = cloud.GaussianFilter.widths_for(rows, nn.functional.one_hot(labels), (0.5,))
     order = torch.from_numpy(generator(seed, "dealt").permutation(len(inputs)))
     shown = inputs[order] if dealt else inputs
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)

@@ -13,6 +13,7 @@ from overtone.nn import MLP, Activation, EncodingKind, build_encoding
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.spectra import linear_readout as layers
+from overtone.spectra.linear_readout._readout import LinearReadout
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 HELD = 0.7
@@ -52,7 +53,7 @@ def measure(
     )
 
 
-def held(network: MLP, inputs: Tensor, target: Tensor, transform: GridTransform) -> layers.ReadOut:
+def held(network: MLP, inputs: Tensor, target: Tensor, transform: GridTransform) -> LinearReadout:
     """Read-outs of the target from each hidden layer."""
     found, x = {}, inputs
     with torch.no_grad():
@@ -61,10 +62,10 @@ def held(network: MLP, inputs: Tensor, target: Tensor, transform: GridTransform)
         ):
             x = activation(linear(x))
             found[f"{number}"] = x
-    return layers.read_out(found, target, transform, width=layers.Full())
+    return layers.read_out(found, target, transform, width=layers.FeatureBudget.full())
 
 
-def reach(found: layers.ReadOut) -> list[float]:
+def reach(found: LinearReadout) -> list[float]:
     """Per layer, the frequency up to which it holds every band; the lowest edge where it holds none."""
     return found.reach(HELD)[:, 0].clamp(min=found.bands.edges[1]).tolist()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone._utils.seeding import derive
-from overtone.spectra.sequence import Periodic, SequenceTransform
+from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 LENGTH, COUNT, LOW, HIGH = 32, 4, 1, 5
@@ -34,7 +34,7 @@ def measure(seed: int, kind: str, amplitude: float, steps: int, width: int, hand
 def train(network: nn.Module, given: Tensor, target: Tensor, steps: int) -> np.ndarray:
     """(step, tone) relative errors while Adam fits the target."""
     bands = [0.0, *((k + d) / LENGTH for k in (LOW, HIGH) for d in (-0.5, 0.5)), 0.5]
-    transform = SequenceTransform(LENGTH, bands=bands, estimator=Periodic())
+    transform = SequenceTransform(LENGTH, bands=bands, estimator=TemporalEstimator.periodic())
     wanted = transform.power(transform.coefficients(target))[[1, 3], 0]
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     errors = np.empty((steps, 2))
