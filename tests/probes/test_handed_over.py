@@ -14,7 +14,7 @@ from overtone.errors import InputError
 from overtone.probes import ProbeWarning, views
 from overtone.probes._evaluator import Evaluator
 from overtone.probes._inputs import TensorInputs, crowding
-from overtone.reports.settings import course
+from overtone.reports.settings import training_notes
 from overtone.spectra import GridTransform
 from overtone.spectra.paths import Paths
 
@@ -190,7 +190,7 @@ def test_coordinates_that_coincide_are_told_and_a_function_that_prepares_them_me
     ):
         probe = Probe(late(), network)
     assert probe.record.attrs["crowding"]["distinct"] == 3
-    assert course(probe.record) == [
+    assert training_notes(probe.record) == [
         "The network got float32 inputs, in which 256 different ones coincide in 3: it could not tell samples apart "
         "that differ."
     ]

@@ -19,7 +19,7 @@ from overtone import reports as report
 from overtone._utils.text import number
 from overtone.errors import InputError, RunError
 from overtone.records import Writer, load, to_netcdf
-from overtone.reports import atomic
+from overtone.reports.atomic import write_html
 from overtone.reports.bundle import plotly_script
 from overtone.reports.page import distinct
 from tests.records.toy import toy_header
@@ -133,14 +133,14 @@ def test_a_folder_is_no_place_for_a_page(runs: dict[str, Path], tmp_path: Path) 
 def test_a_full_disk_is_reported_and_the_old_page_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = atomic.write_text(tmp_path / "r.html", "old")
+    page = write_html(tmp_path / "r.html", "old")
 
     def full(_: int) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="No space left on device; free some space or choose another path"):
-        atomic.write_text(page, "new")
+        write_html(page, "new")
     assert page.read_text() == "old"
     assert list(tmp_path.iterdir()) == [page]
 
@@ -148,12 +148,12 @@ def test_a_full_disk_is_reported_and_the_old_page_kept(
 def test_a_file_in_the_way_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="expected a place the report can be written to"):
-        atomic.write_text(tmp_path / "file" / "r.html", "x")
+        write_html(tmp_path / "file" / "r.html", "x")
 
 
 def test_a_page_replaces_an_older_one_whole(tmp_path: Path) -> None:
-    atomic.write_text(tmp_path / "r.html", "long " * 100)
-    assert atomic.write_text(tmp_path / "r.html", "short").read_text() == "short"
+    write_html(tmp_path / "r.html", "long " * 100)
+    assert write_html(tmp_path / "r.html", "short").read_text() == "short"
 
 
 def test_runs_of_the_same_name_are_told_apart() -> None:

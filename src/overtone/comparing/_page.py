@@ -16,7 +16,7 @@ from overtone.comparing._task import described
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
 from overtone.reports import render
-from overtone.reports.atomic import write_text
+from overtone.reports.atomic import write_html
 from overtone.reports.blocks import (
     Block,
     Page,
@@ -241,7 +241,7 @@ def write_page(found: Comparison, out: Path) -> Path:
         InputError: If `out` is a folder.
         RunError: If it cannot be written.
     """
-    return write_text(out, render(comparison_page(found)))
+    return write_html(out, render(comparison_page(found)))
 
 
 def comparison_page(found: Comparison) -> Page:

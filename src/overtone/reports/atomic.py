@@ -8,7 +8,7 @@ from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
 
 
-def write_text(path: Path, content: str) -> Path:
+def write_html(path: Path, content: str) -> Path:
     """Write UTF-8 text beside `path` under another name, then rename it over `path`.
 
     Args:

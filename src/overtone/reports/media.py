@@ -17,7 +17,7 @@ from overtone.reports.blocks import Block, PictureBlock, PicturesBlock, PlotBloc
 _LONGEST = 12.0
 
 
-def blocks(record: xr.Dataset, snapshots: Snapshots) -> list[Block]:
+def media_blocks(record: xr.Dataset, snapshots: Snapshots) -> list[Block]:
     """What shows the reconstruction best: nothing if the record keeps no predictions.
 
     Args:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from overtone.errors import InputError
 from overtone.records import load, snapshots
-from overtone.reports.atomic import write_text
+from overtone.reports.atomic import write_html
 from overtone.reports.blocks import Page
 from overtone.reports.bundle import plotly_script
 from overtone.reports.comparing import comparison_page
@@ -40,7 +40,7 @@ def write(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
         page = run_page(records[0], snapshots(given[0]), title_of(given[0]))
     else:
         page = comparison_page(records, distinct([title_of(path) for path in given]))
-    return write_text(Path(out), render(page))
+    return write_html(Path(out), render(page))
 
 
 def distinct(names: Sequence[str]) -> list[str]:

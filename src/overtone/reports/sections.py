@@ -13,11 +13,19 @@ from overtone.plots import _bands as bands
 from overtone.plots import _snapshots as reconstruction
 from overtone.records import Snapshots, metrics
 from overtone.records.metrics._errors import PROBABILITY
-from overtone.reports import media, settings, watched
 from overtone.reports.blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports.findings import Findings, gather
 from overtone.reports.glossary import ENTRIES
+from overtone.reports.media import media_blocks
 from overtone.reports.sentences import QUESTIONS, answers, noise_level
+from overtone.reports.settings import (
+    plan_reasons,
+    provenance_table,
+    settings_table,
+    stored_sentences,
+    training_notes,
+)
+from overtone.reports.watched import coverage_sentences, row_margin
 
 
 def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
@@ -36,17 +44,17 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     told = list(zip(QUESTIONS, answers(found, record), strict=True))
     order = LearningOrder(record)
     lead = PlotBlock("learning-order", "Learning order", order.describe(), order.figure())
-    shown = media.blocks(record, snapshots)
+    shown = media_blocks(record, snapshots)
     sections = [
         *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
-        Section("frequencies", "Frequencies", _frequencies(record), watched.sentences(record), pair=True),
+        Section("frequencies", "Frequencies", _frequencies(record), coverage_sentences(record), pair=True),
         Section("errors", "Errors over training", _errors(record), pair=True),
         Section("bands", "Band by band", [band_table(record)]),
         *_how(record),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     title = str(record.attrs.get("signal") or name)
-    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections, settings.why(record))
+    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections, plan_reasons(record))
 
 
 def subtitle(record: xr.Dataset) -> str:
@@ -78,12 +86,12 @@ def _errors(record: xr.Dataset) -> list[Block]:
 
 
 def _how(record: xr.Dataset) -> list[Section]:
-    notes = settings.sentences(record.attrs.get("notes"))
-    faults = settings.sentences(record.attrs.get("salvaged"))
-    told = [*notes, *settings.course(record), *(f"Lost from a damaged record: {fault}" for fault in faults)]
+    notes = stored_sentences(record.attrs.get("notes"))
+    faults = stored_sentences(record.attrs.get("salvaged"))
+    told = [*notes, *training_notes(record), *(f"Lost from a damaged record: {fault}" for fault in faults)]
     return [
-        Section("settings", "Settings", [settings.settings(record)], told),
-        Section("provenance", "Provenance", [settings.provenance(record)]),
+        Section("settings", "Settings", [settings_table(record)], told),
+        Section("provenance", "Provenance", [provenance_table(record)]),
     ]
 
 
@@ -137,7 +145,7 @@ def band_table(record: xr.Dataset) -> TableBlock:
     error = metrics.relative_error(last).isel(step=0).values
     fraction = metrics.learned_fraction(last).isel(step=0).values
     steps, power = metrics.learning_step(together).values, together.target_power.values
-    margin = watched.margin(last)
+    margin = row_margin(last)
     edges = zip(record.band_low.values, record.band_high.values, strict=True)
     rows = [
         (

@@ -8,8 +8,8 @@ import xarray as xr
 from overtone._utils.text import count, higher, number, per_axis, percent, plural
 from overtone.plots import _bands as bands
 from overtone.records import metrics
-from overtone.reports import watched
 from overtone.reports.findings import THRESHOLD, Findings, gather
+from overtone.reports.watched import block_only
 
 QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn noise?", "What should I do?")
 """What the four sentences of `verdict` answer."""
@@ -55,7 +55,7 @@ def verdict(record: xr.Dataset) -> list[str]:
 def answers(found: Findings, record: xr.Dataset) -> list[str]:
     """The sentences of `verdict`, from findings already gathered from the record."""
     told = [_learned(found), _not_learned(found), _noise(found, record), _advice(found, record)]
-    block = watched.block_alone(record)
+    block = block_only(record)
     if block and not found.diverged:
         told = _of_a_block(found, told, block)
     if record.attrs.get("origin") == "predicted":

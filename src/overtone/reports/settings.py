@@ -22,22 +22,22 @@ _ELSEWHERE = (
 """Told by the sentences, tiles and captions of the page, each once."""
 
 
-def settings(record: xr.Dataset) -> TableBlock:
+def settings_table(record: xr.Dataset) -> TableBlock:
     """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
     hidden = (*_PROVENANCE, *_ELSEWHERE)
     rows = [(_name(k), _with_unit(record, k)) for k, v in record.attrs.items() if k not in hidden and told(v)]
     return TableBlock("Settings", rows)
 
 
-def provenance(record: xr.Dataset) -> TableBlock:
+def provenance_table(record: xr.Dataset) -> TableBlock:
     """Where the record comes from: estimator, seed, machine, versions, time."""
     rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if told(record.attrs.get(k))]
     return TableBlock("Provenance", rows)
 
 
-def why(record: xr.Dataset) -> list[str]:
+def plan_reasons(record: xr.Dataset) -> list[str]:
     """The plan in a sentence and the reasons for it, one sentence each; empty if no reason was given."""
-    reasons = sentences(record.attrs.get("reasons"))
+    reasons = stored_sentences(record.attrs.get("reasons"))
     return [_plan(record), *reasons] if reasons else []
 
 
@@ -59,7 +59,7 @@ def _plan(record: xr.Dataset) -> str:
     return f"Plan: {', '.join(parts) or 'as below'}."
 
 
-def course(record: xr.Dataset) -> list[str]:
+def training_notes(record: xr.Dataset) -> list[str]:
     """What was unusual about how the rows came about: training that began again, samples that are not independent."""
     out = []
     for restart in record.attrs.get("restarts") or ():
@@ -86,7 +86,7 @@ def _crowded(dtype: str, samples: int, distinct: int, moved: float | None = None
     return f"The network got {dtype} inputs, in which {what}: it could not tell samples apart that differ."
 
 
-def sentences(value: Any) -> list[str]:
+def stored_sentences(value: Any) -> list[str]:
     """One sentence or a list of them, as a list."""
     return (
         []

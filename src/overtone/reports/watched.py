@@ -16,7 +16,7 @@ from overtone.records import metrics
 _MARGIN = "half the width of their 95 % interval"
 
 
-def sentences(record: xr.Dataset) -> list[str]:
+def coverage_sentences(record: xr.Dataset) -> list[str]:
     """What was measured where that is not the whole grid; nothing where it is.
 
     Args:
@@ -28,7 +28,7 @@ def sentences(record: xr.Dataset) -> list[str]:
     whole = tuple(where.get("shape", ()))
     spread = where.get("measured_spread")
     if not spread:
-        return [f"Rows were measured on {block_alone(record)} alone; they say nothing of the rest."]
+        return [f"Rows were measured on {block_only(record)} alone; they say nothing of the rest."]
     side = " × ".join(count(n) for n in spread["tile_shape"])
     samples = spread["tiles"] * math.prod(spread["tile_shape"]) + spread["samples"]
     told = [
@@ -43,7 +43,7 @@ def sentences(record: xr.Dataset) -> list[str]:
     return told
 
 
-def block_alone(record: xr.Dataset) -> str:
+def block_only(record: xr.Dataset) -> str:
     """The one block that rows were measured on, such as "a block of 64 × 64 of the 256 × 256 samples in the middle".
 
     Args:
@@ -63,7 +63,7 @@ def block_alone(record: xr.Dataset) -> str:
     return f"a block of {sizes[0]} of the {sizes[1]} samples that begins at ({', '.join(count(n) for n in start)})"
 
 
-def margin(row: xr.Dataset) -> np.ndarray | None:
+def row_margin(row: xr.Dataset) -> np.ndarray | None:
     """(band,) half the width of the 95 % interval of a row's residual power over the target's; None where it is exact.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from overtone.reports import render
-from overtone.reports.atomic import write_text
+from overtone.reports.atomic import write_html
 from overtone.reports.blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.studies.figure import data, figure
 from overtone.studies.interval import Interval
@@ -41,7 +41,7 @@ def write(studies: Sequence[Study], results: Mapping[str, Result], size: Size, o
         InputError: If `out` is a folder.
         RunError: If it cannot be written.
     """
-    return write_text(Path(out), render(page(studies, results, size)))
+    return write_html(Path(out), render(page(studies, results, size)))
 
 
 def page(studies: Sequence[Study], results: Mapping[str, Result], size: Size) -> Page:
