@@ -66,7 +66,7 @@ def no_page(monkeypatch):
         Path(out).write_text("page")
         return Path(out)
 
-    monkeypatch.setattr("overtone.reports.write", write)
+    monkeypatch.setattr("overtone.reports.report", write)
 
 
 def listing(folder: Path) -> list[str]:

@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_later_keeps_the_record(call, source, monkeypatch):
 
 
 def test_a_run_in_progress_is_not_replaced(call, source, monkeypatch):
-    monkeypatch.setattr("overtone.reports.write", lambda paths, out: Path(out))
+    monkeypatch.setattr("overtone.reports.report", lambda paths, out: Path(out))
     call("fit", source, *FIT)
     with records.Writer.resume("run/record.sqlite", last_step=2):
         answer = call("fit", source, *FIT, "--overwrite")

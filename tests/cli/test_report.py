@@ -19,7 +19,7 @@ def runs(tmp_path_factory):
     np.save(folder / "waves.npy", waves())
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("overtone.reports.write", lambda paths, out: Path(out))
+        patch.setattr("overtone.reports.report", lambda paths, out: Path(out))
         for seed in (0, 1):
             assert (
                 ask("fit", "waves.npy", *TINY, "--steps", 5, "--seed", seed, "--out", f"run{seed}").code == 0

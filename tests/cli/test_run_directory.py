@@ -14,7 +14,7 @@ import pytest
 
 from overtone import records
 from overtone.records import Writer
-from overtone.reports.atomic import write_html
+from overtone.reports._page import write_html
 from tests.cli.calling import TINY, ask, waves
 from tests.damage import some
 from tests.records.toy import toy_header
@@ -28,7 +28,7 @@ def begun(tmp_path_factory):
     folder = tmp_path_factory.mktemp("begun")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("overtone.reports.write", lambda paths, out: write_html(Path(out), "page"))
+        patch.setattr("overtone.reports.report", lambda paths, out: write_html(Path(out), "page"))
         np.save("waves.npy", waves((12, 10)))
         assert ask(*FIT, "--steps", 7, "--out", "run").code == 0
     return folder
@@ -38,7 +38,7 @@ def begun(tmp_path_factory):
 def here(begun, tmp_path, monkeypatch):
     """A folder with the samples and the run, where pages are written in no time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("overtone.reports.write", lambda paths, out: write_html(Path(out), "page"))
+    monkeypatch.setattr("overtone.reports.report", lambda paths, out: write_html(Path(out), "page"))
     shutil.copytree(begun, ".", dirs_exist_ok=True)
 
 

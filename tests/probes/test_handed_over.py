@@ -14,7 +14,7 @@ from overtone.errors import InputError
 from overtone.probes import ProbeWarning, views
 from overtone.probes._evaluator import Evaluator
 from overtone.probes._inputs import TensorInputs, crowding
-from overtone.reports.settings import training_notes
+from overtone.reports._settings import training_notes
 from overtone.spectra import GridTransform
 from overtone.spectra.paths import Paths
 

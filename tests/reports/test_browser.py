@@ -14,9 +14,8 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
 from overtone import reports as report
-from overtone.reports.blocks import Page
-from overtone.reports.bundle import plotly_script
-from overtone.reports.page import render
+from overtone.reports._blocks import Page
+from overtone.reports._page import plotly_script, render
 from tests.reports import gallery
 
 pytestmark = pytest.mark.browser

@@ -19,9 +19,7 @@ from overtone import reports as report
 from overtone._utils.text import number
 from overtone.errors import InputError, RunError
 from overtone.records import Writer, load, to_netcdf
-from overtone.reports.atomic import write_html
-from overtone.reports.bundle import plotly_script
-from overtone.reports.page import distinct
+from overtone.reports._page import distinct, plotly_script, write_html
 from tests.records.toy import toy_header
 from tests.reports import gallery
 

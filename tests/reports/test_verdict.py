@@ -9,7 +9,7 @@ import xarray as xr
 from overtone import reports as report
 from overtone.errors import InputError
 from overtone.records import metrics
-from overtone.reports.findings import gather
+from overtone.reports._findings import gather
 from tests.records.toy import toy_record
 
 EVIDENCE = ("held_out_error", "clean_error")

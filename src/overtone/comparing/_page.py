@@ -16,8 +16,7 @@ from overtone.comparing._task import described
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
 from overtone.reports import render
-from overtone.reports.atomic import write_html
-from overtone.reports.blocks import (
+from overtone.reports._blocks import (
     Block,
     Page,
     PictureBlock,
@@ -27,6 +26,7 @@ from overtone.reports.blocks import (
     TableBlock,
     Tile,
 )
+from overtone.reports._page import write_html
 
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from overtone.reports import render
-from overtone.reports.atomic import write_html
-from overtone.reports.blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._page import write_html
 from overtone.studies.figure import data, figure
 from overtone.studies.interval import Interval
 from overtone.studies.result import Result

@@ -8,8 +8,8 @@ import xarray as xr
 from overtone._utils.text import count, higher, number, per_axis, percent, plural
 from overtone.plots import _bands as bands
 from overtone.records import metrics
-from overtone.reports.findings import THRESHOLD, Findings, gather
-from overtone.reports.watched import block_only
+from overtone.reports._coverage import block_only
+from overtone.reports._findings import THRESHOLD, Findings, gather
 
 QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn noise?", "What should I do?")
 """What the four sentences of `verdict` answer."""

@@ -11,10 +11,10 @@ from overtone._utils.text import count, decibels, number
 from overtone.plots import Comparison
 from overtone.plots import _bands as bands
 from overtone.records import metrics
-from overtone.reports.blocks import AnswersBlock, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
-from overtone.reports.findings import Findings, gather
-from overtone.reports.glossary import ENTRIES
-from overtone.reports.sentences import QUESTIONS, answers
+from overtone.reports._blocks import AnswersBlock, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._findings import Findings, gather
+from overtone.reports._sections import ENTRIES
+from overtone.reports._verdict import QUESTIONS, answers
 
 _TIE, _WORSE = 0.1, 1.05
 

@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import gzip
 import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
-from overtone.errors import InputError
+from overtone._utils.files import write_atomic
+from overtone.errors import InputError, RunError
 from overtone.records import load, snapshots
-from overtone.reports.atomic import write_html
-from overtone.reports.blocks import Page
-from overtone.reports.bundle import plotly_script
-from overtone.reports.comparing import comparison_page
-from overtone.reports.sections import run_page, title_of
+from overtone.reports._blocks import Page
+from overtone.reports._comparison import comparison_page
+from overtone.reports._sections import run_page, title_of
+
+
+def write_html(path: Path, content: str) -> Path:
+    """Write UTF-8 text beside `path` under another name, then rename it over `path`.
+
+    Args:
+        path: Where it goes; its folder is made as needed.
+        content: The text.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: If `path` is a folder.
+        RunError: If the folder cannot be made or written to, or the disk is full. An older file at `path` is untouched.
+    """
+    if path.is_dir():
+        raise InputError("a file name for the report", "a folder", f"pass {path / 'report.html'}", str(path))
+    try:
+        write_atomic(path, content)
+    except OSError as refused:
+        raise RunError(
+            "a place the report can be written to",
+            f"{refused.strerror or refused}",
+            "free some space or choose another path",
+            str(path),
+        ) from refused
+    return path
+
+
+@functools.cache
+def plotly_script() -> str:
+    """plotly.js, gzip-compressed and base64-encoded: 4.8 MB become about 1.9 MB. Browsers inflate it themselves."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode("ascii")
 
 
 def write(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:

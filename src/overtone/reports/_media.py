@@ -12,7 +12,7 @@ from overtone.plots import Curve, Picture, Slices, Spectrogram
 from overtone.plots import _encode as encode
 from overtone.plots import _snapshots as reconstruction
 from overtone.records import Snapshots
-from overtone.reports.blocks import Block, PictureBlock, PicturesBlock, PlotBlock, SoundBlock, SoundsBlock
+from overtone.reports._blocks import Block, PictureBlock, PicturesBlock, PlotBlock, SoundBlock, SoundsBlock
 
 _LONGEST = 12.0
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from overtone._utils.text import per_axis, plural
 from overtone.plots import _bands as bands
-from overtone.reports.blocks import TableBlock
+from overtone.reports._blocks import TableBlock
 
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
 _UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
