@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone import reports as report
+from overtone import reports
 from overtone.records import Header, Writer
 
 ROWS, BANDS, CHANNELS, SIDE = 200, 64, 3, 512
@@ -43,9 +43,9 @@ def main() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_record(folder)
-        page = report.write(folder, folder / "report.html")
+        page = reports.report(folder, folder / "report.html")
         start = time.process_time()
-        report.write(folder, page)
+        reports.report(folder, page)
         seconds, size = time.process_time() - start, page.stat().st_size / 1e6
     what = f"report of {ROWS} rows x {BANDS} bands x {CHANNELS} channels"
     note = "processor time, against the target itself; with five predictions of a 512 x 512 picture"

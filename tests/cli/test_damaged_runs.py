@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone import records
-from overtone import reports as report
+from overtone import records, reports
 from overtone.errors import InputError, OvertoneError
 from overtone.probes._run_writer import ProbeWarning
 from overtone.records._codec import checksum
@@ -179,14 +178,14 @@ def looked_at():
 
     try:
         record = records.load("run")
-        report.verdict(record)
+        reports.verdict(record)
         REAL_PAGE([Path("run")], Path("page.html"))
     except OvertoneError as refused:
         return Answer(2, "", f"overtone: {refused}\n")
     return Answer(0, "", "")
 
 
-REAL_PAGE = report.write
+REAL_PAGE = reports.write
 
 
 def meta(name, text):

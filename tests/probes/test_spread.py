@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import overtone as ot
-from overtone import reports as report
-from overtone import signals
+from overtone import reports, signals
 from overtone.errors import InputError
 from overtone.fitting._monitor import WatchPlan
 from overtone.probes import Probe, Spread, Window, views
@@ -303,10 +302,10 @@ def test_a_probe_of_a_spread_writes_its_margins_and_the_report_tells_them(tmp_pa
     assert where["measured_spread"]["tiles"] == 8
     assert set(record.attrs["margins"]) == {"0", "1"}
     assert len(record.attrs["margins"]["1"]["residual_power"]) == record.sizes["band"]
-    page = report.write([tmp_path], tmp_path / "page.html").read_text()
+    page = reports.report([tmp_path], tmp_path / "page.html").read_text()
     assert "spread over the whole: 8 tiles of" in page
     assert "95 % interval" in page
-    assert "constant" not in " ".join(report.verdict(record))
+    assert "constant" not in " ".join(reports.verdict(record))
 
 
 def test_a_record_of_one_block_is_shown_as_that(tmp_path):
@@ -316,7 +315,7 @@ def test_a_record_of_one_block_is_shown_as_that(tmp_path):
     block = Window.central(signal.geometry, 1024)
     with Probe(signal, Frozen(signal.values * 0.9, signal.geometry), tmp_path, window=block) as probe:
         probe(0)
-        told = report.verdict(probe.record)
+        told = reports.verdict(probe.record)
     assert told[0] == (
         "Cannot tell: rows were measured on a block of 32 × 32 of the 96 × 96 samples in the middle alone, where the "
         "target is constant."
@@ -327,11 +326,11 @@ def test_a_record_of_one_block_is_shown_as_that(tmp_path):
         signal, Frozen(0 * signal.values, signal.geometry), path, window=Window((0, 0), (20, 20))
     ) as probe:
         probe(0)
-        told = report.verdict(probe.record)
+        told = reports.verdict(probe.record)
     assert told[0].endswith(
         "Measured on a block of 20 × 20 of the 96 × 96 samples that begins at (0, 0) alone."
     )
-    page = report.write([path], path / "page.html").read_text()
+    page = reports.report([path], path / "page.html").read_text()
     assert "they say nothing of the rest" in page
 
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from overtone import plots, records
-from overtone import reports as report
+from overtone import plots, records, reports
 from overtone.errors import InputError, RunError
 from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
 from tests.probes.fields import tones
@@ -166,7 +165,7 @@ def test_training_that_begins_again_begins_a_new_record_and_the_old_one_is_kept(
         assert list(record.step) == list(range(7)), name
         assert set(record.loss.values) == {2.0}
         assert [(r["step"], r["after"]) for r in record.attrs["restarts"]] == [(0, 3), (0, 2)]
-    page = report.write(tmp_path, tmp_path / "page.html").read_text(encoding="utf-8")
+    page = reports.report(tmp_path, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Training began again at step 0, after step 3; the rows until then are in record~1.sqlite." in page
     for name, steps in (("record~1", 4), ("record~2", 3), ("filters~1", 4), ("filters~2", 3)):
         assert list(records.load(tmp_path / f"{name}.sqlite").step) == list(range(steps))
@@ -191,7 +190,7 @@ def test_a_loss_that_is_not_a_number_is_told_from_one_that_is_unknown(tmp_path):
             probe(step, loss, math.nan)
     np.testing.assert_array_equal(probe.record.loss, [math.nan, 0.5, math.inf, math.inf, math.inf, math.nan])
     assert np.isnan(probe.record.learning_rate).all()
-    assert "diverged" in report.verdict(probe.record)[0]
+    assert "diverged" in reports.verdict(probe.record)[0]
     assert plots.Loss(probe.record).describe() == (
         "The training loss begins at 0.5 at step 1 and is not finite at step 4."
     )
@@ -203,7 +202,7 @@ def test_a_last_row_without_a_loss_is_no_divergence(last, tmp_path):
         for step in range(4):
             probe(step, loss=0.5 if step else None)
         probe(4, last)
-    assert "diverged" not in report.verdict(probe.record)[0]
+    assert "diverged" not in reports.verdict(probe.record)[0]
 
 
 def test_a_second_run_at_the_same_path_is_refused_before_anything_is_made(tmp_path):
@@ -264,10 +263,10 @@ def test_a_last_row_that_could_not_be_measured_is_no_divergence_and_is_told(mood
             for step in range(6):
                 network.mood = mood if step > 3 else None
                 probe(step, loss=0.5)
-    sentences = report.verdict(probe.record)
+    sentences = reports.verdict(probe.record)
     assert ("diverged" in sentences[0]) is diverged
     assert ("At step 3" in sentences[0]) is not diverged
-    page = report.write(tmp_path, tmp_path / "page.html").read_text(encoding="utf-8")
+    page = reports.report(tmp_path, tmp_path / "page.html").read_text(encoding="utf-8")
     assert ("The rows after step 3, up to step 5, could not be measured" in page) is not diverged
 
 
@@ -278,4 +277,4 @@ def test_a_loss_that_is_not_a_number_is_divergence_although_its_row_could_not_be
         network.mood = fail(ValueError("no such layer"))
         with pytest.warns(ProbeWarning, match="no such layer"):
             probe(1, math.nan)
-    assert "diverged" in report.verdict(probe.record)[0]
+    assert "diverged" in reports.verdict(probe.record)[0]

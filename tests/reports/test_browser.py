@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
-from overtone import reports as report
+from overtone import reports
 from overtone.reports._blocks import Page
 from overtone.reports._page import plotly_script, render
 from tests.reports import gallery
@@ -58,8 +58,8 @@ def opened(
 @pytest.fixture(scope="module")
 def pages(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    out = {name: report.write(runs[name], folder / f"{name}.html") for name in PAGES[:-1]}
-    return out | {"comparison": report.write([runs["picture"], runs["wide"]], folder / "comparison.html")}
+    out = {name: reports.report(runs[name], folder / f"{name}.html") for name in PAGES[:-1]}
+    return out | {"comparison": reports.report([runs["picture"], runs["wide"]], folder / "comparison.html")}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
     paths = [
         gallery.picture(tmp_path / name, 16, steps=20, bands=5, **attrs) for name in ("<img src=y>", "b'&\"")
     ]
-    page = report.write(paths, tmp_path / "report.html")
+    page = reports.report(paths, tmp_path / "report.html")
     with opened(browser, page) as watched:
         assert watched.page.evaluate("window.hit") is None
         assert watched.page.locator("img[src='x'], img[src='y']").count() == 0

@@ -14,8 +14,7 @@ import soundfile
 import torch
 
 import overtone as ot
-from overtone import reports as report
-from overtone import signals
+from overtone import reports, signals
 from overtone.cli._fit import document, text
 from overtone.cli._output import finite
 from overtone.fitting import Run
@@ -157,14 +156,14 @@ def own_loop(folder: Path, rate: float) -> Path:
 
 
 def test_a_loop_of_ones_own_is_told_alike(tmp_path: Path) -> None:
-    page = page_text(report.write(own_loop(tmp_path, 0.1), tmp_path / "r.html"))
+    page = page_text(reports.report(own_loop(tmp_path, 0.1), tmp_path / "r.html"))
     assert differing(told(page)) == {}
     assert told(page)["PSNR, training samples"]
 
 
 @pytest.mark.filterwarnings("ignore::overtone.probes.ProbeWarning")
 def test_a_diverged_run_has_no_figures_of_what_it_learned(tmp_path: Path) -> None:
-    page = page_text(report.write(own_loop(tmp_path, 1e20), tmp_path / "r.html"))
+    page = page_text(reports.report(own_loop(tmp_path, 1e20), tmp_path / "r.html"))
     assert "Training diverged" in page
     assert "Power in learned bands" not in page
     assert "the residual holds 0" not in page
@@ -179,7 +178,7 @@ def test_labels_have_no_psnr(tmp_path: Path) -> None:
         return torch.nn.functional.cross_entropy(network(inputs), labels)
 
     record = trained(ot.Probe.of(inputs, labels, network, tmp_path / "run"), loss, network, 1.0)
-    page = page_text(report.write(record, tmp_path / "r.html"))
+    page = page_text(reports.report(record, tmp_path / "r.html"))
     assert " dB" not in page.partition("Glossary\nFrequency")[0]
     error = float(load(record).train_error[-1])
     assert f"Mean square error of probabilities, training samples\n{error:.3g}" in page
@@ -190,7 +189,7 @@ def test_a_comparison_of_runs_tells_what_the_runs_tell(tmp_path: Path) -> None:
         noisy(tmp_path / "a"),
         fit(signals.array(waves(24, 24, noise=0.4)), tmp_path / "b", bandwidth=3.0),
     ]
-    page = page_text(report.write([run.directory.path for run in runs], tmp_path / "both.html"))
+    page = page_text(reports.report([run.directory.path for run in runs], tmp_path / "both.html"))
     for run in runs:
         level = run.psnr["held_out"]
         assert level is not None

@@ -15,7 +15,7 @@ import pytest
 from markupsafe import escape
 from plotly.offline import get_plotlyjs
 
-from overtone import reports as report
+from overtone import reports
 from overtone._utils.text import number
 from overtone.errors import InputError, RunError
 from overtone.records import Writer, load, to_netcdf
@@ -34,10 +34,10 @@ def test_the_library_travels_whole() -> None:
 def test_one_file_with_the_verdict_and_every_section(
     runs: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    page = report.write(runs[name], tmp_path / "deep" / "report.html")
+    page = reports.report(runs[name], tmp_path / "deep" / "report.html")
     text = page.read_text(encoding="utf-8")
     assert page.stat().st_size < 6e6
-    for sentence in report.verdict(load(runs[name])):
+    for sentence in reports.verdict(load(runs[name])):
         assert escape(sentence) in text
     for heading in (
         "Frequencies",
@@ -55,32 +55,32 @@ def test_one_file_with_the_verdict_and_every_section(
 def test_the_plan_and_its_reasons_stand_before_the_first_section(
     runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    text = report.write(runs["picture"], tmp_path / "r.html").read_text(encoding="utf-8")
+    text = reports.report(runs["picture"], tmp_path / "r.html").read_text(encoding="utf-8")
     first = text.partition("<section")[0]
     assert re.search(r'<div class="why"><b>Plan: bandwidth [\d.]+ cycles per picture height\.</b>', first)
     for reason in load(runs["picture"]).attrs["reasons"]:
         assert escape(reason) in first
     bare = gallery.picture(tmp_path / "run", 16, steps=20, bands=5, reasons=[])
-    assert 'class="why"' not in report.write(bare, tmp_path / "bare.html").read_text(encoding="utf-8")
+    assert 'class="why"' not in reports.report(bare, tmp_path / "bare.html").read_text(encoding="utf-8")
 
 
 def test_nothing_is_fetched(runs: dict[str, Path], tmp_path: Path) -> None:
-    text = report.write(runs["picture"], tmp_path / "report.html").read_text(encoding="utf-8")
+    text = reports.report(runs["picture"], tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)
     assert not re.findall(r"url\(|@import", text)
 
 
 def test_several_paths_make_a_comparison(runs: dict[str, Path], tmp_path: Path) -> None:
-    text = report.write([runs["picture"], runs["wide"]], tmp_path / "both.html").read_text(encoding="utf-8")
+    text = reports.report([runs["picture"], runs["wide"]], tmp_path / "both.html").read_text(encoding="utf-8")
     assert "2 runs compared" in text
     assert "Run by run" in text
 
 
 def test_exported_records_are_reported_without_reconstruction(runs: dict[str, Path], tmp_path: Path) -> None:
     to_netcdf(load(runs["picture"]), tmp_path / "run.nc")
-    text = report.write(tmp_path / "run.nc", tmp_path / "nc.html").read_text(encoding="utf-8")
+    text = reports.report(tmp_path / "run.nc", tmp_path / "nc.html").read_text(encoding="utf-8")
     assert "Reconstruction</h2>" not in text
-    assert escape(report.verdict(load(runs["picture"]))[0]) in text
+    assert escape(reports.verdict(load(runs["picture"]))[0]) in text
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         "noise_verdict": "cannot_tell",
     }
     path = gallery.picture(tmp_path / "run", 16, steps=20, bands=5, **(hostile | listed))
-    text = report.write(path, tmp_path / "report.html").read_text(encoding="utf-8")
+    text = reports.report(path, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "<img src=x" not in text
     assert "49" not in text.partition("</header>")[0].partition("<body>")[2]
@@ -106,26 +106,26 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 def test_a_record_of_one_row_is_reported(tmp_path: Path) -> None:
     with Writer.create(tmp_path / "record.sqlite", toy_header()) as writer:
         writer.append(0, {"residual_power": toy_header().static["target_power"]})
-    assert "nothing yet" in report.write(tmp_path, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "nothing yet" in reports.report(tmp_path, tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 def test_an_empty_record_is_refused(tmp_path: Path) -> None:
     Writer.create(tmp_path / "record.sqlite", toy_header()).close()
     with pytest.raises(InputError, match="at least one row"):
-        report.write(tmp_path, tmp_path / "r.html")
+        reports.report(tmp_path, tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
 
 
 def test_no_paths_and_wrong_paths_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected at least one record, got none"):
-        report.write([], tmp_path / "r.html")
+        reports.report([], tmp_path / "r.html")
     with pytest.raises(InputError, match="no such file"):
-        report.write(tmp_path / "absent", tmp_path / "r.html")
+        reports.report(tmp_path / "absent", tmp_path / "r.html")
 
 
 def test_a_folder_is_no_place_for_a_page(runs: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a file name for the report, got a folder; pass"):
-        report.write(runs["wide"], tmp_path)
+        reports.report(runs["wide"], tmp_path)
 
 
 def test_a_full_disk_is_reported_and_the_old_page_kept(
@@ -161,7 +161,7 @@ def test_runs_of_the_same_name_are_told_apart() -> None:
 
 def test_key_numbers_are_those_of_the_record(runs: dict[str, Path], tmp_path: Path) -> None:
     record = load(runs["picture"])
-    text = report.write(runs["picture"], tmp_path / "r.html").read_text(encoding="utf-8")
+    text = reports.report(runs["picture"], tmp_path / "r.html").read_text(encoding="utf-8")
     tiles = dict(re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)(?: <small>.*?)?</dd></div>", text))
     assert tiles["Steps"] == f"{int(record.step[-1]):,}"
     assert tiles["Parameters"] == f"{record.attrs['parameters']:,}"
@@ -179,5 +179,5 @@ def test_reports_need_no_torch() -> None:
 )
 def test_a_noise_level_is_shown_only_where_there_is_noise(verdict: str, shown: str, tmp_path: Path) -> None:
     path = gallery.picture(tmp_path / "run", 16, steps=20, bands=5, noise_verdict=verdict)
-    text = report.write(path, tmp_path / "r.html").read_text(encoding="utf-8")
+    text = reports.report(path, tmp_path / "r.html").read_text(encoding="utf-8")
     assert re.search(rf"<dt>Noise[^<]*</dt><dd>{shown}</dd>", text)

@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone import reports as report
+from overtone import reports
 from overtone._utils.text import number, percent
 from overtone.records import metrics
 from tests.records.toy import toy_record
@@ -61,7 +61,7 @@ def shares(record: xr.Dataset) -> np.ndarray:
 @given(records())
 def test_every_figure_is_a_fact_of_the_record(case: tuple[xr.Dataset, np.ndarray]) -> None:
     record, error = case
-    learned, missed, noise, advice = report.verdict(record)
+    learned, missed, noise, advice = reports.verdict(record)
     whole = " ".join((learned, missed, noise, advice))
     assert not re.search(r"\bnan\b|\binf\b|unknown|None|\b1 (bands|steps)\b|\d{7}", whole), whole
     held = [b for b in range(1, record.sizes["band"]) if shares(record)[b] > 0]

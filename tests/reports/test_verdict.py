@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from overtone import reports as report
+from overtone import reports
 from overtone.errors import InputError
 from overtone.records import metrics
 from overtone.reports._findings import gather
@@ -23,14 +23,14 @@ def without(record: xr.Dataset, *names: str) -> xr.Dataset:
 
 
 def test_four_questions_have_four_answers() -> None:
-    answers = report.verdict(toy_record())
-    assert len(answers) == len(report.QUESTIONS) == 4
+    answers = reports.verdict(toy_record())
+    assert len(answers) == len(reports.QUESTIONS) == 4
     assert all(answer.endswith(".") for answer in answers)
 
 
 def test_reach_share_and_counts_are_those_of_the_record() -> None:
     record = toy_record()
-    learned, missed, _, _ = report.verdict(record)
+    learned, missed, _, _ = reports.verdict(record)
     error = metrics.relative_error(record).isel(step=-1, channel=0).values[1:]
     power = record.target_power.isel(channel=0).values[1:]
     assert f"{(error < 0.5).sum()} of {error.size} bands" in learned
@@ -46,21 +46,21 @@ def test_missed_bands_above_the_noise_are_rightly_missed() -> None:
     cut = record.copy(deep=True)
     quiet = record.band_low.values < found.noise_from
     cut.residual_power[-1] = np.where(quiet[:, None], 0.0, record.target_power)
-    assert "Rightly so" in report.verdict(cut)[1]
+    assert "Rightly so" in reports.verdict(cut)[1]
     cut.residual_power[-1] = record.target_power
-    assert "Rightly so" not in report.verdict(cut)[1]
+    assert "Rightly so" not in reports.verdict(cut)[1]
 
 
 def test_everything_learned_leaves_nothing() -> None:
     record = toy_record()
     record.residual_power[-1] = 1e-6 * record.target_power
-    learned, missed, _, _ = report.verdict(record)
+    learned, missed, _, _ = reports.verdict(record)
     assert "all 7 bands: everything up to Nyquist (64 cycles per picture height), and the corner" in learned
     assert missed.startswith("Nothing: the largest relative error left is 0.001")
 
 
 def test_nothing_learned_yet() -> None:
-    learned, _, _, advice = report.verdict(toy_record().isel(step=[0]))
+    learned, _, _, advice = reports.verdict(toy_record().isel(step=[0]))
     assert "nothing yet" in learned
     assert "a single recorded row shows no trend" in advice
 
@@ -68,55 +68,55 @@ def test_nothing_learned_yet() -> None:
 def test_a_gap_at_the_bottom_is_not_called_reach() -> None:
     record = toy_record()
     record.residual_power[-1, :3] = record.target_power[:3]
-    assert "but not the lowest ones" in report.verdict(record)[0]
+    assert "but not the lowest ones" in reports.verdict(record)[0]
 
 
 def test_noise_onset_is_the_derived_one() -> None:
     record = toy_record(steps=20_000)
     onset = metrics.noise_onset(record)
     assert onset is not None
-    assert report.verdict(record)[2].startswith(f"At step {onset:,}")
+    assert reports.verdict(record)[2].startswith(f"At step {onset:,}")
 
 
 def test_noise_not_reached_yet() -> None:
     record = toy_record(steps=20)
     assert metrics.noise_onset(record) is None
-    assert report.verdict(record)[2].startswith("Not by step 20")
+    assert reports.verdict(record)[2].startswith("Not by step 20")
 
 
 def test_noise_below_the_signal_everywhere_cannot_be_told() -> None:
     record = toy_record(noise=1e-4)
-    assert report.verdict(record)[2].startswith("Cannot tell: the noise")
+    assert reports.verdict(record)[2].startswith("Cannot tell: the noise")
 
 
 def test_no_noise_is_said_plainly() -> None:
-    assert report.verdict(toy_record(noise=0.0))[2].startswith("It did not: the target shows no noise")
+    assert reports.verdict(toy_record(noise=0.0))[2].startswith("It did not: the target shows no noise")
 
 
 @pytest.mark.parametrize(
     "attrs", [{"noise_verdict": "cannot_tell"}, {"noise_verdict": None}, {"noise_verdict": "odd"}]
 )
 def test_unknown_noise_is_called_unknown(attrs: dict[str, object]) -> None:
-    assert report.verdict(toy_record(**attrs))[2].startswith("Cannot tell")
+    assert reports.verdict(toy_record(**attrs))[2].startswith("Cannot tell")
 
 
 def test_the_estimators_own_reason_is_passed_on() -> None:
     record = toy_record(
         noise_verdict="cannot_tell", noise_sentence="the estimates disagree by a factor of 4."
     )
-    assert report.verdict(record)[2].startswith("Cannot tell: the estimates disagree by a factor of 4.")
+    assert reports.verdict(record)[2].startswith("Cannot tell: the estimates disagree by a factor of 4.")
 
 
 def test_rising_error_asks_to_stop_where_the_record_says() -> None:
     record = toy_record(steps=20_000)
     best = metrics.stop(record)
-    _, _, noise, advice = report.verdict(record)
+    _, _, noise, advice = reports.verdict(record)
     assert f"Stop at step {best.step:,}" in advice
     assert f"rising since step {best.step:,}" in noise
 
 
 def test_no_stop_without_evidence() -> None:
-    advice = report.verdict(without(toy_record(steps=20_000), *EVIDENCE))[3]
+    advice = reports.verdict(without(toy_record(steps=20_000), *EVIDENCE))[3]
     assert "Stop at" not in advice
     assert "Hold out some samples" in advice
 
@@ -126,10 +126,10 @@ def test_a_network_that_fits_only_what_it_saw_is_told_so() -> None:
     record["clean_error"] = record.train_error * float("nan")
     level = float(record.train_error[-1]) * 20
     stuck = record.assign(held_out_error=record.train_error * 0 + level)
-    assert report.verdict(stuck)[3].startswith("Lower the bandwidth")
-    assert "20 times that on the others" in report.verdict(stuck)[3]
+    assert reports.verdict(stuck)[3].startswith("Lower the bandwidth")
+    assert "20 times that on the others" in reports.verdict(stuck)[3]
     close = record.assign(held_out_error=record.train_error * 0 + float(record.train_error[-1]) * 2)
-    assert not report.verdict(close)[3].startswith("Lower the bandwidth")
+    assert not reports.verdict(close)[3].startswith("Lower the bandwidth")
 
 
 def test_the_trend_is_that_of_unseen_samples() -> None:
@@ -137,17 +137,17 @@ def test_the_trend_is_that_of_unseen_samples() -> None:
     record["clean_error"] = record.train_error * float("nan")
     assert float(record.train_error[-1]) < float(record.train_error[-5])
     flat = record.assign(held_out_error=record.train_error * 0 + float(record.train_error[-1]))
-    assert not report.verdict(flat)[3].startswith("Train longer")
+    assert not reports.verdict(flat)[3].startswith("Train longer")
 
 
 def test_falling_error_asks_for_more_steps() -> None:
-    assert report.verdict(toy_record(steps=50, noise=0.0))[3].startswith("Train longer")
+    assert reports.verdict(toy_record(steps=50, noise=0.0))[3].startswith("Train longer")
 
 
 def test_stalled_below_the_signal_asks_for_bandwidth() -> None:
     record = without(toy_record(noise=0.0, bandwidth=[8.0, 8.0]), *EVIDENCE)
     record["train_error"][-20:] = record["train_error"][-20]
-    advice = report.verdict(record)[3]
+    advice = reports.verdict(record)[3]
     assert advice.startswith("Give the network more bandwidth (it is 8 cycles per picture height now)")
 
 
@@ -155,7 +155,7 @@ def test_done_is_done() -> None:
     record = without(toy_record(noise=0.0), *EVIDENCE)
     record["train_error"][-20:] = record["train_error"][-20]
     record.residual_power[-1] = 1e-6 * record.target_power
-    assert report.verdict(record)[3].startswith("Keep it")
+    assert reports.verdict(record)[3].startswith("Keep it")
 
 
 @pytest.mark.parametrize("broken", ["infinite residual", "infinite loss", "blown up"])
@@ -167,38 +167,38 @@ def test_divergence_comes_before_everything(broken: str) -> None:
         record.loss[-2:] = [np.inf, np.nan]
     else:
         record.residual_power[-1] = 1e4 * record.target_power
-    learned, missed, _, advice = report.verdict(record)
+    learned, missed, _, advice = reports.verdict(record)
     assert "diverged" in learned
     assert "trusted" in missed
     assert "learning rate" in advice
 
 
 def test_a_missing_loss_is_not_divergence() -> None:
-    assert "diverged" not in report.verdict(without(toy_record(), "loss"))[0]
+    assert "diverged" not in reports.verdict(without(toy_record(), "loss"))[0]
     for unknown in (slice(-1, None), slice(3, None), slice(None, -1), slice(2, 9)):
         record = toy_record()
         record.loss[unknown] = np.nan
-        assert "diverged" not in report.verdict(record)[0]
+        assert "diverged" not in reports.verdict(record)[0]
 
 
 def test_a_loss_that_was_infinite_once_and_recovered_is_not_divergence() -> None:
     record = toy_record()
     record.loss[4] = np.inf
-    assert "diverged" not in report.verdict(record)[0]
+    assert "diverged" not in reports.verdict(record)[0]
 
 
 def test_a_constant_has_nothing_to_learn() -> None:
     record = toy_record()
     record.target_power[1:] = 0
-    assert "constant" in report.verdict(record)[0]
+    assert "constant" in reports.verdict(record)[0]
 
 
 def test_predictions_are_called_predictions() -> None:
-    assert report.verdict(toy_record(origin="predicted"))[0].startswith(
+    assert reports.verdict(toy_record(origin="predicted"))[0].startswith(
         "This is a prediction; nothing was trained."
     )
 
 
 def test_records_of_many_runs_or_none_are_refused() -> None:
     with pytest.raises(InputError, match="at least one row"):
-        report.verdict(toy_record().isel(step=slice(0, 0)))
+        reports.verdict(toy_record().isel(step=slice(0, 0)))

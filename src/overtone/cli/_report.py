@@ -42,7 +42,7 @@ def report(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     _check_apart(runs, Path(out))
     verdicts = [{"run": run, "verdict": pages.verdict(records.load(run))} for run in runs]
     try:
-        path = pages.write([Path(run) for run in runs], Path(out))
+        path = pages.report([Path(run) for run in runs], Path(out))
     except RunError as refused:
         raise InputError(refused.expected, refused.got, refused.do, refused.where) from refused
     if as_json:

@@ -15,7 +15,6 @@ from overtone.comparing._statistics import Score
 from overtone.comparing._task import described
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
-from overtone.reports import render
 from overtone.reports._blocks import (
     Block,
     Page,
@@ -26,7 +25,7 @@ from overtone.reports._blocks import (
     TableBlock,
     Tile,
 )
-from overtone.reports._page import write_html
+from overtone.reports._page import render, write_html
 
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from overtone import records
-from overtone import reports as report
+from overtone import records, reports
 from overtone._state import evaluation_mode
 from overtone._training import Checkpoint, Ending, Outcome, TrainingConfig
 from overtone.errors import InputError
@@ -51,7 +50,7 @@ class Run:
     @property
     def verdict(self) -> list[str]:
         """Plain sentences: what was learned, what not, when noise began, what to do."""
-        return report.verdict(self.record)
+        return reports.verdict(self.record)
 
     @property
     def kept(self) -> int:
@@ -86,7 +85,7 @@ class Run:
         Returns:
             The page's path.
         """
-        return report.write([self.directory.path], Path(path) if path else self.directory.report)
+        return reports.report([self.directory.path], Path(path) if path else self.directory.report)
 
 
 def nothing_left(

@@ -55,7 +55,7 @@ def plotly_script() -> str:
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode("ascii")
 
 
-def write(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
+def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
     """Write one self-contained HTML page that works offline: of one run, or, given several, of their comparison.
 
     Args:

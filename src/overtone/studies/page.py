@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from overtone.reports import render
 from overtone.reports._blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
-from overtone.reports._page import write_html
+from overtone.reports._page import render, write_html
 from overtone.studies.figure import data, figure
 from overtone.studies.interval import Interval
 from overtone.studies.result import Result
