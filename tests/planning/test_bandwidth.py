@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from overtone import signals
 from overtone.planning import measure_noise, recommend_bandwidth, scan
 from overtone.spectra import NoiseVerdict, bandwidth
+from overtone.spectra._noise_wording import noise_sentence
 
 
 def falling(shape=(96, 96), seed=0, exponent=3.0):
@@ -76,4 +77,4 @@ def test_scan_closes_and_names_its_parts():
     exact = signal.values.double().square().mean(0)
     torch.testing.assert_close(found.spectrum.mean_square, exact, rtol=1e-6, atol=0)
     assert len(found.bandwidth) == 2
-    assert found.reasons[0] == found.noise.sentence
+    assert found.reasons[0] == noise_sentence(found.noise)

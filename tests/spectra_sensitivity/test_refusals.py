@@ -17,6 +17,7 @@ from overtone.spectra.sensitivity import (
 X = np.random.default_rng(0).random((3, 1, 4, 4))
 LABELS = [0, 1, 1]
 
+DIFFERENTIABLE, OUTSIDE = "logits that PyTorch can diff", "expected whole labels from 0 to 1, got 2"
 loss_gradient = ScoreGradient.of_loss
 AS_GIVEN = Normalisation.none()
 
@@ -75,8 +76,8 @@ TENSORS = torch.from_numpy(X)
         (lambda: graded(lambda x, _: (x,)), "gradient: expected gradients of the pictures' shape .* got a tuple"),
         (lambda: graded(lambda x, _: x * np.nan), "expected finite outputs"),
         (lambda: graded(lambda x, _: x, batch=0), "expected at least one picture a call"),
-        (lambda: graded(loss_gradient(lambda x: scores(x).detach(), AS_GIVEN), TENSORS), "logits that PyTorch can"),
-        (lambda: graded(loss_gradient(scores, AS_GIVEN), TENSORS, [0, 1, 2]), "expected whole labels from 0 to 1"),
+        (lambda: graded(loss_gradient(lambda x: scores(x).detach(), AS_GIVEN), TENSORS), DIFFERENTIABLE),
+        (lambda: graded(loss_gradient(scores, AS_GIVEN), TENSORS, [0, 1, 2]), OUTSIDE),
         (lambda: graded(loss_gradient(lambda x: [scores(x)], AS_GIVEN), TENSORS), "got a list of 1; pick the wanted"),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from overtone._utils.text import per_axis
 from overtone.cli._options import Verb, as_flags, chain, common, examples, flag, reading, reading_arguments
 from overtone.cli._output import count, facts, print_json
 from overtone.cli._source import read_source
+from overtone.spectra._noise_wording import noise_sentence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,7 +142,7 @@ def document(found: Scan) -> dict[str, Any]:
             "high": _over_channels(noise.high),
             "verdict": noise.verdict.value,
             "per_channel": noise.std.tolist(),
-            "sentence": noise.sentence,
+            "sentence": noise_sentence(noise),
         },
         "bandwidth": list(found.bandwidth),
         "reasons": list(found.reasons),

@@ -15,6 +15,7 @@ from overtone._utils.text import number, per_axis
 from overtone.errors import InputError
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid
+from overtone.spectra._noise_wording import noise_sentence
 
 SHARE = 0.9
 """Share of the power that the bandwidth covers, the definition of a bandwidth throughout."""
@@ -74,7 +75,7 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
         bandwidth[axis] = min(reach, most)
         found.append((reach, meets, most))
     reasons = (_reason(grid, found),) if found else ()
-    return Recommendation(tuple(bandwidth), (noise.sentence, *reasons))
+    return Recommendation(tuple(bandwidth), (noise_sentence(noise), *reasons))
 
 
 def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, float | None]:

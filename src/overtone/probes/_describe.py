@@ -15,6 +15,7 @@ from torch import nn
 from overtone.nn import Field
 from overtone.signals import Signal
 from overtone.spectra import NoiseFloor, NoiseVerdict
+from overtone.spectra._noise_wording import noise_sentence
 
 
 def describe_measurement(
@@ -117,7 +118,7 @@ def _noise(signal: Signal, noise: NoiseFloor) -> dict[str, Any]:
         "noise_low": _rms(noise.low),
         "noise_high": _rms(noise.high),
         "noise_verdict": noise.verdict.value,
-        "noise_sentence": noise.sentence,
+        "noise_sentence": noise_sentence(noise),
     }
 
 

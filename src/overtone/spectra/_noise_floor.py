@@ -201,50 +201,6 @@ def _verdict(std: float, low: float, high: float) -> NoiseVerdict:
     return NoiseVerdict.CLEAN if high <= _SMALL else NoiseVerdict.CANNOT_TELL
 
 
-_LISTED = 4
-_NOT_WHITE = " Quiet places have more power near Nyquist than below: such noise is not white, and stronger."
-_WIDE = 1.1
-_NOTHING = 1e-4
-
-
-def describe(channels: Sequence[ChannelNoise], verdict: NoiseVerdict) -> str:
-    """One or two sentences on the channels that carry the verdict.
-
-    Args:
-        channels: The noise of each channel.
-        verdict: The verdict on them all.
-    """
-    told = [noise for noise in channels if noise.verdict is verdict]
-    high = max(noise.high for noise in told)
-    share = max(noise.high / noise.extent if noise.extent else 0.0 for noise in told)
-    if verdict is NoiseVerdict.CANNOT_TELL:
-        short = any(noise.high >= min(_WIDE * noise.std, noise.extent) for noise in told)
-        text = (
-            f"Cannot tell: the signal has power up to the Nyquist frequency{', or is too short to show' * short}, so "
-            f"white noise may have any standard deviation up to {high:.3g}, {share:.1%} of the values' range."
-        )
-        return text + _NOT_WHITE * any(noise.rising for noise in told)
-    if verdict is NoiseVerdict.CLEAN:
-        if share < _NOTHING:
-            return "There is no white noise: parts of the signal are smooth to within 0.01% of its range."
-        where = " in any channel" if len(channels) > 1 else ""
-        return (
-            f"White noise, if any, has a standard deviation of at most {high:.3g}{where}, {share:.2%} of the values' "
-            "range."
-        )
-    std = math.sqrt(sum(noise.std**2 for noise in told) / len(told))
-    range_share = math.sqrt(sum((noise.std / noise.extent) ** 2 for noise in told) / len(told))
-    low = min(noise.low for noise in told)
-    over = " over the channels" if len(told) > 1 else ""
-    interval = f"between {low:.3g} and {high:.3g}{over}"
-    text = f"White noise of standard deviation {std:.3g} ({interval}), {range_share:.1%} of the values' range"
-    if len(told) < len(channels):
-        text += f", in {len(told)} of {len(channels)} channels"
-    elif 1 < len(told) <= _LISTED:
-        text += "; by channel " + ", ".join(f"{noise.std:.3g}" for noise in told)
-    return f"{text}.{_NOT_WHITE * any(noise.rising for noise in told)}"
-
-
 _SAMPLE = 1 << 21
 """Most samples that the estimators read which need a connected piece."""
 
@@ -268,7 +224,17 @@ class NoiseFloor:
         bands: The bands of `power`, in cycles per unit of the coordinate.
         power: (band, channel) float64 power of the noise, std^2 times the band's share of the modes, in squared units
             of the value; over the bands it sums to std^2.
-        sentence: What to tell a reader, with figures.
+        extent: (channel,) float64 largest minus smallest value.
+        rising: Whether the quiet places of each channel have more power near the Nyquist frequency than below: its
+            noise is then not white, and stronger than `std`.
+
+    Example:
+        >>> import torch
+        >>> from overtone import spectra
+        >>> ramp = torch.linspace(0, 1, 4096)
+        >>> floor = spectra.noise_floor(ramp + 0.05 * torch.randn(4096, generator=torch.Generator().manual_seed(0)))
+        >>> floor.verdict, round(float(floor.std[0]), 2)
+        (<NoiseVerdict.NOISE: 'noise'>, 0.05)
     """
 
     std: Tensor
@@ -279,7 +245,8 @@ class NoiseFloor:
     estimates: dict[str, Tensor]
     bands: Bands
     power: Tensor
-    sentence: str
+    extent: Tensor
+    rising: tuple[bool, ...]
 
 
 def noise_floor(
@@ -333,7 +300,8 @@ def noise_floor(
         },
         bands=transform.bands,
         power=share[:, None] * std.square(),
-        sentence=describe(found, _overall(verdicts)),
+        extent=_tensor([noise.extent for noise in found], fields),
+        rising=tuple(noise.rising for noise in found),
     )
 
 
