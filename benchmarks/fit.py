@@ -23,7 +23,7 @@ from overtone.fitting._monitor import plan_watching
 from overtone.fitting._prepare import build
 from overtone.nn import ModelConfig
 from overtone.planning import measure_noise
-from overtone.probes import LogSchedule, Probe
+from overtone.probes import LogSchedule, Probe, views
 
 STEPS = 2000
 TURNS = 8
@@ -108,7 +108,8 @@ def probe_row(signal: ot.Signal, noise: ot.spectra.NoiseFloor, batch: int) -> tu
     field = build(signal, ModelConfig(), 0, lambda: noise).field
     plan = plan_watching(signal, STEPS, batch)
     with tempfile.TemporaryDirectory() as folder:
-        probe = Probe(signal, field, Path(folder) / "run", window=plan.window, noise=noise)
+        view = views.GridView(signal, plan.window, noise=noise)
+        probe = Probe(view, field, Path(folder) / "run")
         with probe:
             times = [timed(lambda s=step: probe(s, 1.0, 1.0, force=True)) for step in range(8)]
     return statistics.median(t for t, _ in times), statistics.median(p for _, p in times)

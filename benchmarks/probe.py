@@ -112,7 +112,7 @@ def measure(name: str, make: Callable[[], tuple], repeats: int) -> list[dict[str
             steps.append(timed(step))
             rows.append(timed(lambda i=i: probe(i + 1, force=True)))
     one, row = statistics.median(steps), statistics.median(rows)
-    note = f"a row {row:.2f} s of {probe.views[0].samples.count} samples, a step {one:.2f} s of {size}"
+    note = f"a row {row:.2f} s of {probe.views[0].inputs.count} samples, a step {one:.2f} s of {size}"
     table = [line(f"{name}, set-up of the {probe.views[0].name} view", setup, float("nan"), "s", note)]
     for length in LENGTHS:
         watched = LogSchedule().count(length) * row
@@ -140,7 +140,7 @@ def inside() -> list[dict[str, object]]:
     for name, view in watched.items():
         with Probe(view, network, tempfile.mkdtemp()) as probe:
             row = timed(functools.partial(probe, 0))
-        note = f"a row {row:.2f} s of {view.samples.count} samples, a step {one:.2f} s of {size}"
+        note = f"a row {row:.2f} s of {view.inputs.count} samples, a step {one:.2f} s of {size}"
         table.append(line(f"ResNet-18, a row of {name}", row / one, float("nan"), "steps", note))
     return table
 

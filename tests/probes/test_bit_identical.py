@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from overtone._state import Snapshot
+from overtone._state import StateSnapshot
 from overtone.errors import InputError
 from overtone.probes import EveryN, Probe, views
 from tests.probes.kinds import KINDS, STEADY, answer, around
@@ -106,7 +106,7 @@ def test_a_careless_look_is_seen(name, alone):
 
 
 def test_a_probe_that_puts_nothing_back_is_seen(alone, view, tmp_path, monkeypatch):
-    monkeypatch.setattr(Snapshot, "restore", lambda self: None)
+    monkeypatch.setattr(StateSnapshot, "restore", lambda self: None)
     changed = []
     for number, name in enumerate(KINDS):
         look = functools.partial(Probe, view, path=tmp_path / str(number), schedule=EveryN())

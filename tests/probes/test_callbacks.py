@@ -10,6 +10,7 @@ from torch import nn
 from overtone import records
 from overtone.errors import InputError
 from overtone.probes import EveryN, ProbeWarning, views
+from overtone.probes._run_writer import ResumedRecord
 from tests.probes import standins
 
 
@@ -194,10 +195,14 @@ def test_another_run_at_the_same_path_says_before_training_what_to_do(kind, requ
 
 
 @pytest.mark.parametrize("kind", ["lightning", "huggingface"])
-@pytest.mark.parametrize("option", [{"resume_after": 3}, {"processes": None}], ids=str)
+@pytest.mark.parametrize("option", ["processes", "resume"])
 def test_what_follows_from_the_trainer_is_no_option(kind, option, request):
-    with pytest.raises(InputError, match=r"got (resume_after|processes)=; leave it out: the callback finds"):
-        request.getfixturevalue(kind)(views.graph(*data()), **option)
+    with pytest.raises(
+        InputError, match=r"got (a record to resume|processes=); leave it out: the callback takes"
+    ):
+        path = ResumedRecord("run", 3) if option == "resume" else None
+        options = {} if path else {"processes": None}
+        request.getfixturevalue(kind)(views.graph(*data()), path, **options)
 
 
 @pytest.mark.parametrize(

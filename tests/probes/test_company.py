@@ -14,7 +14,7 @@ from overtone.errors import InputError
 from overtone.probes import EveryN, Probe, ProbeWarning, views
 from overtone.probes._evaluator import Evaluator
 from overtone.probes._inputs import TensorInputs
-from overtone.probes._probe import WHOLE
+from overtone.probes._probe import ALL_AT_ONCE
 from tests.probes import standins
 
 N = 60
@@ -151,11 +151,11 @@ def test_networks_that_need_the_whole_batch_are_watched_whole(make, told, watche
     with probe:
         probe(0)
     with torch.no_grad():
-        index = torch.searchsorted(x[:, 0].sort().values, probe.views[0].samples.tensors[:, 0].contiguous())
+        index = torch.searchsorted(x[:, 0].sort().values, probe.views[0].inputs.tensors[:, 0].contiguous())
         index = x[:, 0].argsort()[index]
         expected = (network.eval()(x) - y).square()[index].mean()
     assert float(probe.record.train_error[0]) == pytest.approx(float(expected), rel=1e-4)
-    assert probe.record.attrs["evaluated"] == WHOLE
+    assert probe.record.attrs["evaluated"] == ALL_AT_ONCE
     assert [("depends on the samples beside it" in str(w.message)) for w in said] == [True] * told
     assert probe.faults == []
 
@@ -222,7 +222,7 @@ def test_a_network_that_begins_to_look_beside_while_it_learns_is_noticed(tmp_pat
         with pytest.warns(ProbeWarning, match="depends on the samples beside it"):
             probe(1)
         probe(2)
-    assert probe.record.attrs["evaluated"] == WHOLE
+    assert probe.record.attrs["evaluated"] == ALL_AT_ONCE
     assert float(probe.record.train_error[1]) == float(probe.record.train_error[2])
 
 

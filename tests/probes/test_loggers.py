@@ -8,7 +8,8 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.probes import EveryN, Observer, Probe, views
 from overtone.probes.loggers import TensorBoard, WandB
-from overtone.probes.loggers._loggers import band_errors, heatmap
+from overtone.probes.loggers._loggers import heatmap
+from overtone.records.metrics._rows import relative_error_of_row
 from tests.probes import standins
 
 
@@ -93,6 +94,6 @@ def test_relative_error_is_that_of_records(tmp_path):
     view = views.graph(*data())
     with Probe(view, nn.Linear(6, 1), tmp_path) as probe:
         probe(0)
-    own = band_errors(view.header({}), probe.record.residual_power[0].values)
+    own = relative_error_of_row(view.header({}), probe.record.residual_power[0].values)
     expected = metrics.relative_error(metrics.combine_channels(probe.record)).isel(step=0)
     np.testing.assert_allclose(own, expected, rtol=1e-12)

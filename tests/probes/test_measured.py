@@ -158,7 +158,7 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
     view = views.sensitivity(pixels, labels, 3.0, normalise=normalise, modes=100, seed=5)
     row = one_row(view, network, tmp_path)
     whole = heat_map(network, pixels, labels, 3.0, normalise=normalise, seed=5)
-    found = whole.radial(view.measure.bands)
+    found = whole.radial(view.metric.bands)
     np.testing.assert_allclose(row.residual_power[:, 0], found.rate.mean, rtol=1e-12)
     assert float(row.clean_error) == pytest.approx(whole.clean_error)
     assert found.rate.mean.std() > 0
@@ -169,18 +169,18 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
 def test_few_modes_stand_for_their_band():
     pixels, labels = pictures()
     view = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2)
-    radius = (view.measure._turns.double() / 6).norm(dim=1)
-    band = view.measure.bands.index(radius)
+    radius = (view.metric._turns.double() / 6).norm(dim=1)
+    band = view.metric.bands.index(radius)
     modes = (
         heat_map(classifier().eval(), pixels, labels, 1.0, normalise=Normalisation.none())
-        .radial(view.measure.bands)
+        .radial(view.metric.bands)
         .modes
     )
-    assert torch.equal(torch.bincount(band, minlength=view.measure.bands.count), modes.clamp(max=2))
+    assert torch.equal(torch.bincount(band, minlength=view.metric.bands.count), modes.clamp(max=2))
     again = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2)
     other = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2, seed=1)
-    assert torch.equal(view.measure._turns, again.measure._turns)
-    assert not torch.equal(view.measure._turns, other.measure._turns)
+    assert torch.equal(view.metric._turns, again.metric._turns)
+    assert not torch.equal(view.metric._turns, other.metric._turns)
 
 
 def test_gradients_are_those_of_the_network_in_eval_mode_and_it_gets_none(tmp_path):

@@ -177,12 +177,10 @@ def test_views_of_the_same_inputs_share_one_evaluation(tmp_path):
     assert asked == [40, 39]
 
 
-def test_views_of_one_name_and_a_signals_options_with_views(tmp_path):
+def test_views_of_one_name_and_a_signals_methods_with_views(tmp_path):
     x, y = data()
     with pytest.raises(InputError, match=r"views with distinct names .* got 'graph', 'graph'; pass name="):
         Probe([views.graph(x, y), views.graph(x, y)], body(), tmp_path)
-    with pytest.raises(InputError, match="expected window, bands and noise with a signal alone"):
-        Probe(views.graph(x, y), body(), tmp_path, bands=views.graph(x, y).transform.bands)
     with pytest.raises(InputError, match="expected a probe that watches a signal on a grid, got graph"):
         Probe(views.graph(x, y), body(), tmp_path).final_errors()
     with pytest.raises(InputError, match=r"got Tensor; make views .* or use Probe.of"):
@@ -192,14 +190,12 @@ def test_views_of_one_name_and_a_signals_options_with_views(tmp_path):
 def test_a_resumed_probe_goes_on_with_every_record(tmp_path):
     x, y = data()
 
-    def made(**options):
-        watched = [views.graph(x, y), views.filters(x, y, widths=[1.0])]
-        return Probe(watched, body(), tmp_path, schedule=EveryN(), **options)
-
-    with made() as probe:
+    watched = [views.graph(x, y), views.filters(x, y, widths=[1.0])]
+    with Probe(watched, body(), tmp_path, schedule=EveryN()) as probe:
         for step in range(5):
             probe(step)
-    with made(resume_after=2) as probe:
+    with Probe.resume(watched, body(), tmp_path, after=2, elapsed=1e6, schedule=EveryN()) as probe:
+        assert probe.elapsed > 1e6
         probe(3)
         probe(7)
     assert all(list(record.step) == [0, 1, 2, 3, 7] for record in probe.records.values())

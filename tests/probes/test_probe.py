@@ -7,7 +7,7 @@ from torch import nn
 
 from overtone import records, signals, spectra
 from overtone.errors import InputError
-from overtone.probes import EveryN, Probe, Window
+from overtone.probes import EveryN, Probe, Window, views
 from overtone.probes._evaluator import chunk_size
 from tests.probes.fields import Frozen, Restless, tones, train_plainly
 
@@ -102,9 +102,8 @@ def test_known_noise_is_measured_not_estimated(tmp_path):
 def test_window_measures_that_part_alone(tmp_path):
     signal = picture(shape=(20, 20), channels=1)
     window = Window((5, 4), (10, 12))
-    with Probe(
-        signal, Frozen(torch.zeros_like(signal.values), signal.geometry), tmp_path, window=window
-    ) as probe:
+    view = views.GridView(signal, window)
+    with Probe(view, Frozen(torch.zeros_like(signal.values), signal.geometry), tmp_path) as probe:
         probe(0)
     part = signal.grid_values[5:15, 4:16, 0]
     spectrum = spectra.grid(part, signal.geometry.spacing)
@@ -126,7 +125,9 @@ def test_chunks_do_not_change_the_predictions(tmp_path):
 
 def test_snapshots_are_kept_at_the_steps_asked_for(tmp_path):
     signal = picture()
-    with Probe(signal, Frozen(signal.values, signal.geometry), tmp_path, snapshots=(0, 3)) as probe:
+    with Probe(
+        views.GridView(signal, snapshots=(0, 3)), Frozen(signal.values, signal.geometry), tmp_path
+    ) as probe:
         for step in range(5):
             probe(step)
     kept = records.snapshots(probe.path)
@@ -177,7 +178,7 @@ def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(t
     monkeypatch.setattr(module, "PART_SNAPSHOT", 100)
     signal = picture(shape=(20, 20), channels=1)
     network = Frozen(signal.values.clone(), signal.geometry)
-    with Probe(signal, network, tmp_path, snapshots=(0,)) as probe:
+    with Probe(views.GridView(signal, snapshots=(0,)), network, tmp_path) as probe:
         probe(0)
     drawn = reconstruction.snapshot_data(probe.record, records.snapshots(probe.path))
     np.testing.assert_allclose(drawn.target[..., 0], signal.grid_values[::2, ::2, 0].float())
@@ -195,7 +196,9 @@ def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch
     values = np.zeros(1000)
     values[830:880] = np.random.default_rng(0).normal(size=50)
     signal = signals.array(values)
-    with Probe(signal, Frozen(signal.values.clone(), signal.geometry), tmp_path, snapshots=(0,)) as probe:
+    with Probe(
+        views.GridView(signal, snapshots=(0,)), Frozen(signal.values.clone(), signal.geometry), tmp_path
+    ) as probe:
         probe(0)
     drawn = reconstruction.snapshot_data(probe.record, records.snapshots(probe.path))
     begin = round(float(drawn.axis_0[0]) * 1000)

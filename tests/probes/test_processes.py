@@ -46,7 +46,10 @@ def test_a_process_that_fails_marks_the_row_and_leaves_no_other_waiting(two):
     lost = record.step.values[np.isnan(record.residual_power).all(("band", "channel"))]
     assert list(lost) == [1]
     assert [fault["step"] for fault in record.attrs["faults"]] == [1]
-    assert "expected outputs of every process, got a failure in process 1" in record.attrs["faults"][0]["why"]
+    assert (
+        "expected outputs of every process, got a failed evaluation on rank 1"
+        in record.attrs["faults"][0]["why"]
+    )
 
 
 def test_several_views_need_one_message_a_row(two, tmp_path):

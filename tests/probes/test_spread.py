@@ -292,7 +292,7 @@ def test_a_clean_reference_and_samples_out_of_use_are_known_to_it():
 def test_a_probe_of_a_spread_writes_its_margins_and_the_report_tells_them(tmp_path):
     signal = structured((96, 96), places((96, 96))["rim"])
     network = Frozen(0.1 * signal.values, signal.geometry)
-    with Probe(signal, network, tmp_path, window=Spread(SAMPLES)) as probe:
+    with Probe(views.GridView(signal, Spread(SAMPLES)), network, tmp_path) as probe:
         probe(0)
         network.table.data = 0.8 * signal.values
         probe(1)
@@ -313,7 +313,9 @@ def test_a_record_of_one_block_is_shown_as_that(tmp_path):
     where = places((96, 96))["rim"]
     signal = structured((96, 96), where)
     block = Window.central(signal.geometry, 1024)
-    with Probe(signal, Frozen(signal.values * 0.9, signal.geometry), tmp_path, window=block) as probe:
+    with Probe(
+        views.GridView(signal, block), Frozen(signal.values * 0.9, signal.geometry), tmp_path
+    ) as probe:
         probe(0)
         told = reports.verdict(probe.record)
     assert told[0] == (
@@ -323,7 +325,7 @@ def test_a_record_of_one_block_is_shown_as_that(tmp_path):
     assert "Spread" in told[3]
     path = tmp_path / "corner"
     with Probe(
-        signal, Frozen(0 * signal.values, signal.geometry), path, window=Window((0, 0), (20, 20))
+        views.GridView(signal, Window((0, 0), (20, 20))), Frozen(0 * signal.values, signal.geometry), path
     ) as probe:
         probe(0)
         told = reports.verdict(probe.record)

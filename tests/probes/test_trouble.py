@@ -216,7 +216,7 @@ def test_a_second_run_at_the_same_path_is_refused_before_anything_is_made(tmp_pa
     assert not (tmp_path / "record.sqlite").exists()
     (tmp_path / "filters.sqlite").unlink()
     Probe(both, nn.Linear(4, 1), tmp_path).close()
-    with Probe(both, nn.Linear(4, 1), tmp_path, resume_after=-1, schedule=EveryN()) as probe:
+    with Probe.resume(both, nn.Linear(4, 1), tmp_path, after=-1, schedule=EveryN()) as probe:
         assert probe(0)
 
 
@@ -234,7 +234,7 @@ class Restless(nn.Module):
 def test_networks_that_are_random_in_eval_mode_are_told_and_marked(tmp_path):
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(30, 6, generator=generator), torch.randn(30, 1, generator=generator)
-    with pytest.warns(ProbeWarning, match="other outputs at a second evaluation in eval mode"):
+    with pytest.warns(ProbeWarning, match="different outputs at a second evaluation in eval mode"):
         probe = Probe(views.graph(x, y), Restless(), tmp_path / "a")
     assert probe.record.attrs["deterministic"] is False
     probe.close()

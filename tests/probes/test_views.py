@@ -12,7 +12,7 @@ from overtone.errors import InputError
 from overtone.probes import Observer, Probe, Values, views
 from overtone.probes._inputs import TensorInputs
 from overtone.probes._targets import Classes
-from overtone.spectra import Bands
+from overtone.spectra import Bands, BandTransform
 from overtone.spectra.sequence import TemporalEstimator
 
 EPS = np.finfo(np.float64).eps
@@ -129,25 +129,28 @@ def test_filters_applied_anew_equal_those_kept_as_matrices(monkeypatch):
         )
 
 
-class Halves:
-    """A transform without cross power: the means of the first and the second half."""
+class Halves(BandTransform):
+    """A transform of one's own: the means of the first and the second half."""
 
     bands = Bands((0.0, 1.0, 2.0))
 
     def coefficients(self, values):
         return torch.stack([values[: len(values) // 2].mean(0), values[len(values) // 2 :].mean(0)])
 
-    def power(self, coefficients):
-        return coefficients.square()
+    def cross(self, coefficients, other):
+        return coefficients * other
 
 
-def test_a_transform_without_cross_power_reads_nan_there(tmp_path):
+def test_a_transform_of_ones_own_has_power_and_cross_power(tmp_path):
     x, y = cloud()
     view = views.TransformView(x, Values(y), Halves(), name="halves", attrs={})
-    with Probe(view, nn.Linear(6, 2).double(), tmp_path) as probe:
+    network = nn.Linear(6, 2).double()
+    with Probe(view, network, tmp_path) as probe:
         probe(0)
-    assert np.isnan(probe.record.cross_power).all()
-    assert np.isfinite(probe.record.residual_power).all()
+    with torch.no_grad():
+        target, output = (Halves().coefficients(v) for v in (y, network(x)))
+    np.testing.assert_allclose(probe.record.cross_power[0], (target * output).numpy(), atol=1e-12)
+    np.testing.assert_allclose(probe.record.residual_power[0], (target - output).square().numpy(), atol=1e-12)
 
 
 def test_held_out_samples_have_an_error_of_their_own():
@@ -182,7 +185,7 @@ def test_what_suits_the_shapes():
     for name, (x, y) in names.items():
         assert views.choose(x, y).name == name
     view = views.choose(normal(3000, 5), normal(3000), samples=100, seed=3)
-    assert view.samples.count == 100
+    assert view.inputs.count == 100
     again = views.choose(normal(3000, 5), normal(3000), samples=100, seed=3)
     other = views.choose(normal(3000, 5), normal(3000), samples=100, seed=4)
     assert torch.equal(view.target.values, again.target.values)
@@ -190,7 +193,7 @@ def test_what_suits_the_shapes():
     tokens = views.choose(
         {"ids": torch.randint(9, (30, 7))}, normal(30, 1), features=normal(30, 4, seed=2), samples=25
     )
-    assert tokens.samples.count == 25
+    assert tokens.inputs.count == 25
 
 
 @pytest.mark.parametrize(

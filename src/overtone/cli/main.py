@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 import overtone
+from overtone._utils.memory_errors import is_out_of_memory
 from overtone.cli._compare import compare
 from overtone.cli._fit import fit
 from overtone.cli._options import examples
@@ -92,7 +93,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return _fail(f"expected to write what was found, got {refused.strerror or refused}.", FAILED)
     except (MemoryError, RuntimeError) as failure:
-        if not _is_shortage(failure):
+        if not is_out_of_memory(failure):
             raise
         return _fail(
             "expected enough memory, got less than this takes; make --width, --depth, --batch or SOURCE smaller.",
@@ -104,12 +105,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _fail(sentence: str, code: int) -> int:
     click.echo(f"overtone: {' '.join(sentence.splitlines())}", err=True)
     return code
-
-
-def _is_shortage(failure: Exception) -> bool:
-    """Whether memory ran out: PyTorch says so by a RuntimeError."""
-    text = str(failure)
-    return isinstance(failure, MemoryError) or "allocate memory" in text or "out of memory" in text
 
 
 def _drop_output() -> None:

@@ -138,7 +138,7 @@ class Controller:
         )
         size = batch or min(8192, signal.train_index.numel())
         self.looks = EvaluationSchedule(
-            max(FEWEST, math.ceil(LOOK * self._view.samples.count / (SHARE * size)))
+            max(FEWEST, math.ceil(LOOK * self._view.inputs.count / (SHARE * size)))
         )
         self._last, self._idle = -1, ControlStep(Decision.NOTHING, lever.reach)
 

@@ -39,6 +39,7 @@ from overtone.fitting.keeping import Keeping
 from overtone.nn import Activation
 from overtone.planning._plan import UNWORTHY, stop_sentence
 from overtone.probes import LogSchedule, Probe
+from overtone.probes._run_writer import ResumedRecord
 from overtone.signals import Geometry, Signal, validate
 
 _training: Any = TrainingConfig
@@ -228,11 +229,11 @@ def _resume(
         signal.geometry,
         signal,
         field,
-        directory.path,
+        ResumedRecord(
+            directory.path, checkpoint.step if ends_here else checkpoint.step - 1, checkpoint.seconds
+        ),
         plan,
         floor,
-        resume_after=checkpoint.step if ends_here else checkpoint.step - 1,
-        elapsed=checkpoint.seconds,
     )
     try:
         begun_with = probe.record.attrs.get("options") or {}

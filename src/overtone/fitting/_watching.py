@@ -16,9 +16,9 @@ from overtone.errors import InputError
 from overtone.fitting._monitor import WatchPlan
 from overtone.nn import Field
 from overtone.planning import measure_noise
-from overtone.probes import Probe, View, views
+from overtone.probes import Probe, Values, View, views
 from overtone.probes._evaluator import chunk_size, predict_at
-from overtone.probes._targets import Values
+from overtone.probes._run_writer import ResumedRecord
 from overtone.signals import Geometry, Grid, Points, Signal
 from overtone.spectra import NoiseFloor
 
@@ -52,7 +52,7 @@ def watch(
     _: Geometry,
     signal: Signal[Any],
     field: Field,
-    path: Path,
+    path: Path | ResumedRecord,
     _plan: WatchPlan,
     _noise: NoiseFloor | None,
     **options: Any,
@@ -76,13 +76,13 @@ def _(
     _: Grid,
     signal: Signal[Grid],
     field: Field,
-    path: Path,
+    path: Path | ResumedRecord,
     plan: WatchPlan,
     noise: NoiseFloor | None,
     **options: Any,
 ) -> Probe:
-    kept = plan.snapshots
-    return Probe(signal, field, path, window=plan.window, noise=noise, snapshots=kept, strict=True, **options)
+    view = views.GridView(signal, plan.window, noise=noise, snapshots=plan.snapshots)
+    return Probe(view, field, path, strict=True, **options)
 
 
 def first_band(probe: Probe) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from overtone._utils.memory_errors import is_out_of_memory
 from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
 from overtone.probes._inputs import Inputs
@@ -135,20 +136,13 @@ def no_new_parameters(network: nn.Module) -> Iterator[None]:
         )
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out."""
-    text = str(error)
-    told = "can't allocate memory" in text or "not enough memory" in text
-    return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
-
-
 @contextmanager
 def explained_call_errors() -> Iterator[None]:
     """Says in one sentence what a network answers to inputs that it cannot take."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, OvertoneError) or out_of_memory(error):
+        if isinstance(error, OvertoneError) or is_out_of_memory(error):
             raise
         if isinstance(error, RuntimeError) and "does not require grad" in str(error):
             raise InputError(

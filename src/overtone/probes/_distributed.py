@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 import torch.distributed as dist
@@ -15,12 +15,15 @@ from overtone.errors import RunError
 from overtone.probes._evaluator import Evaluator
 from overtone.probes._inputs import Inputs
 
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
 Form = tuple[tuple[int, ...], torch.dtype]
 """Shape of the outputs at one sample, and their precision."""
 
 
 class Processes(ABC):
-    """How outputs at all samples come about."""
+    """Evaluates a network at sets of inputs."""
 
     @property
     @abstractmethod
@@ -28,8 +31,8 @@ class Processes(ABC):
         """Whether this process writes the record."""
 
     @abstractmethod
-    def outputs(self, evaluate: Evaluator, asked: Sequence[Inputs]) -> list[Tensor | Exception]:
-        """Outputs (M, ..., C) of the network at several sets of samples, on the CPU, or why there are none."""
+    def outputs(self, evaluate: Evaluator, required: Sequence[Inputs]) -> list[Tensor | Exception]:
+        """Return the outputs (M, ..., C) at several sets of inputs, on the CPU, or the error of each set."""
 
 
 @final
@@ -38,67 +41,81 @@ class SingleProcess(Processes):
 
     @property
     def writes(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
-    def outputs(self, evaluate: Evaluator, asked: Sequence[Inputs]) -> list[Tensor | Exception]:
-        """The network's outputs."""
-        found: list[Tensor | Exception] = []
-        for samples in asked:
+    def outputs(self, evaluate: Evaluator, required: Sequence[Inputs]) -> list[Tensor | Exception]:
+        """Return the network's outputs, or the error of each set."""
+        results: list[Tensor | Exception] = []
+        for inputs in required:
             try:
-                found.append(evaluate(samples))
+                results.append(evaluate(inputs))
             except Exception as error:  # noqa: BLE001
-                found.append(error)
-        return found
+                results.append(error)
+        return results
 
 
 @final
 class DistributedGroup(Processes):
-    """Every process of a group evaluates an equal share of each set, and one `all_gather` makes all known to all.
+    """Every process of a group evaluates an equal share of each set; one `all_gather` gives all processes all outputs.
 
     A process that fails takes part in the exchange all the same, so that the others do not wait for it for ever; the
     row is then marked.
 
     Args:
         group: The group; None for all processes.
+
+    Example:
+        >>> group = DistributedGroup()  # Probe(watched, network, "run", processes=group) in every process
+        >>> isinstance(group, Processes)
+        True
     """
 
-    def __init__(self, group: dist.ProcessGroup | None = None) -> None:
+    def __init__(self, group: ProcessGroup | None = None) -> None:
         self._group = group
 
     @property
     def writes(self) -> bool:
-        """Whether it is the first of the group."""
+        """Whether this process is the first of the group."""
         return dist.get_rank(self._group) == 0
 
-    def outputs(self, evaluate: Evaluator, asked: Sequence[Inputs]) -> list[Tensor | Exception]:
-        """The outputs of all processes, in order; a `RunError` where another process failed."""
+    def outputs(self, evaluate: Evaluator, required: Sequence[Inputs]) -> list[Tensor | Exception]:
+        """Return the outputs of all processes, in order; a `RunError` where another process failed."""
         rank, size = dist.get_rank(self._group), dist.get_world_size(self._group)
-        shares = [math.ceil(samples.count / size) for samples in asked]
-        forms = [evaluate.form(samples) for samples in asked]
-        own = [_own(evaluate, *one, rank) for one in zip(asked, forms, shares, strict=True)]
-        failed = torch.tensor([isinstance(part, Exception) for part in own], dtype=torch.uint8, device="cpu")
-        empty = [
-            torch.zeros(_size(*one), dtype=torch.uint8, device="cpu")
-            for one in zip(forms, shares, strict=True)
+        shares = [math.ceil(inputs.count / size) for inputs in required]
+        # Shapes come before values: every process must know the length of every message, also where it fails.
+        forms = [evaluate.form(inputs) for inputs in required]
+        local = [
+            _local_bytes(evaluate, inputs, form, share, rank)
+            for inputs, form, share in zip(required, forms, shares, strict=True)
         ]
-        packed = [e if isinstance(o, Exception) else o for o, e in zip(own, empty, strict=True)]
+        failed = torch.tensor(
+            [isinstance(part, Exception) for part in local], dtype=torch.uint8, device="cpu"
+        )
+        empty = [
+            torch.zeros(_byte_count(form, share), dtype=torch.uint8, device="cpu")
+            for form, share in zip(forms, shares, strict=True)
+        ]
+        packed = [e if isinstance(part, Exception) else part for part, e in zip(local, empty, strict=True)]
+        # One message per row: a flag of failure per set of inputs, then the bytes of each share, padded to equal
+        # lengths. Latency, not bandwidth, dominates the exchange of a few hundred outputs.
         messages = self._gather(torch.cat([failed, *packed]), evaluate.device, size)
         cuts = [len(failed), *(len(part) for part in packed)]
         columns = list(zip(*(message.split(cuts) for message in messages), strict=True))
-        found: list[Tensor | Exception] = []
-        for place, (samples, form, parts) in enumerate(zip(asked, forms, columns[1:], strict=True)):
-            ailing = [r for r, flags in enumerate(columns[0]) if flags[place]]
-            mine = own[place]
+        results: list[Tensor | Exception] = []
+        for position, (inputs, form, parts) in enumerate(zip(required, forms, columns[1:], strict=True)):
+            failed_ranks = [r for r, flags in enumerate(columns[0]) if flags[position]]
+            mine = local[position]
             if isinstance(mine, Exception):
-                found.append(mine)
-            elif ailing:
-                found.append(_elsewhere(ailing[0]))
+                results.append(mine)
+            elif failed_ranks:
+                results.append(_remote_error(failed_ranks[0]))
             else:
-                found.append(_joined(parts, samples.count, form))
-        return found
+                results.append(_join(parts, inputs.count, form))
+        return results
 
     def _gather(self, message: Tensor, device: torch.device, size: int) -> list[Tensor]:
+        # NCCL moves memory of a GPU only; other backends take the CPU's.
         on_device = dist.get_backend(self._group) == "nccl"
         sent = message.to(device) if on_device else message
         parts = [torch.empty_like(sent) for _ in range(size)]
@@ -106,62 +123,68 @@ class DistributedGroup(Processes):
         return [part.cpu() for part in parts]
 
 
-def _size(form: Form, share: int) -> int:
+def _byte_count(form: Form, share: int) -> int:
     """Bytes of one process's share."""
     return share * math.prod(form[0]) * form[1].itemsize
 
 
-def _own(evaluate: Evaluator, samples: Inputs, form: Form, share: int, rank: int) -> Tensor | Exception:
-    """This process's share of the outputs as bytes, zeros behind; or why it has none."""
-    begin, end = (min(share * r, samples.count) for r in (rank, rank + 1))
+def _local_bytes(
+    evaluate: Evaluator, inputs: Inputs, form: Form, share: int, rank: int
+) -> Tensor | Exception:
+    """Return this process's share of the outputs as bytes, padded with zeros, or the error."""
+    begin, end = (min(share * r, inputs.count) for r in (rank, rank + 1))
     sent = torch.zeros(share, *form[0], dtype=form[1], device="cpu")
     try:
         if end > begin:
-            sent[: end - begin] = evaluate(samples, begin, end)
+            sent[: end - begin] = evaluate(inputs, begin, end)
     except Exception as error:  # noqa: BLE001
         return error
     return sent.reshape(-1).view(torch.uint8)
 
 
-def _joined(parts: Sequence[Tensor], count: int, form: Form) -> Tensor:
+def _join(parts: Sequence[Tensor], count: int, form: Form) -> Tensor:
     shape, dtype = form
+    # A slice of the message may begin at any byte; a copy is aligned, which a view as numbers requires.
     return torch.cat([part.clone().view(dtype).reshape(-1, *shape) for part in parts])[:count]
 
 
-def _elsewhere(process: int) -> RunError:
+def _remote_error(rank: int) -> RunError:
     return RunError(
-        "outputs of every process", f"a failure in process {process}", "look at the warning there", "probe"
+        "outputs of every process",
+        f"a failed evaluation on rank {rank}",
+        "see the warning of that process",
+        "probe",
     )
 
 
 @final
 class OutputCache:
-    """The network's outputs by samples; each set is evaluated once.
+    """Network outputs shared by all views of one recorded step; each set of inputs is evaluated once.
 
-    The first question brings the answers to all that is known to be asked, so that several processes exchange them in
-    one message.
+    The first request evaluates all sets that are known to be required, so that several processes exchange them in one
+    message.
 
     Args:
         evaluate: Evaluates the network.
-        processes: Who evaluates.
-        asked: Samples that will be asked for.
+        processes: The processes that share the evaluation.
+        required: Inputs that will be requested.
     """
 
-    def __init__(self, evaluate: Evaluator, processes: Processes, asked: Iterable[Inputs] = ()) -> None:
+    def __init__(self, evaluate: Evaluator, processes: Processes, required: Iterable[Inputs] = ()) -> None:
         self._evaluate, self._processes = evaluate, processes
-        self._asked = tuple(asked)
-        self._found: dict[Inputs, Tensor | Exception] = {}
+        self._required = tuple(required)
+        self._results: dict[Inputs, Tensor | Exception] = {}
 
-    def __call__(self, samples: Inputs) -> Tensor:
-        """Outputs (M, ..., C) at samples, on the CPU.
+    def __call__(self, inputs: Inputs) -> Tensor:
+        """Return the outputs (M, ..., C) at inputs, on the CPU.
 
         Raises:
-            Exception: Whatever went wrong when these were evaluated.
+            Exception: The error of evaluating these inputs.
         """
-        if samples not in self._found:
-            wanted = list(dict.fromkeys((samples, *(() if self._found else self._asked))))
-            self._found |= zip(wanted, self._processes.outputs(self._evaluate, wanted), strict=True)
-        found = self._found[samples]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if inputs not in self._results:
+            pending = list(dict.fromkeys((inputs, *(() if self._results else self._required))))
+            self._results |= zip(pending, self._processes.outputs(self._evaluate, pending), strict=True)
+        result = self._results[inputs]
+        if isinstance(result, Exception):
+            raise result
+        return result

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone._state import evaluation_mode
+from overtone._utils.memory_errors import is_out_of_memory
 from overtone._utils.tensors import ordinary
 from overtone.errors import InputError, OvertoneError
 from overtone.nn import Field
@@ -23,7 +24,6 @@ from overtone.probes._calling import (
     explained_call_errors,
     largest_output,
     no_new_parameters,
-    out_of_memory,
     output_function,
     outputs_agree,
     unwrapped_network,
@@ -256,7 +256,7 @@ class Evaluator:
             except OvertoneError:
                 raise
             except Exception as error:
-                if out_of_memory(error):
+                if is_out_of_memory(error):
                     raise
                 refused.append(error)
             else:
@@ -290,7 +290,7 @@ class Evaluator:
                     self._couple(samples)
                     return self._evaluated(samples, begin, last, self._chunk)
                 except (RuntimeError, MemoryError) as error:
-                    if self._whole or self._chunk == 1 or not out_of_memory(error):
+                    if self._whole or self._chunk == 1 or not is_out_of_memory(error):
                         raise
                 self._chunk = max(1, self._chunk // 4)
                 if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""The Observer: the same record from predictions that any library made."""
+"""Observer: the records of a probe, from predictions that any library made."""
 
 from __future__ import annotations
 
@@ -32,15 +32,22 @@ class Observer(RunRecorder):
     predictions over as NumPy arrays. The rows are those of a `Probe`.
 
     Args:
-        watched: A signal, or views of samples, see `overtone.probes.views`; one record is written for each.
+        watched: A signal, or views of outputs, see `overtone.probes.views`; one record is written for each.
         path: Run directory (or `.sqlite` file) to write to; a temporary one if None.
-        schedule: When to record; `LogSchedule()` unless said.
-        loggers: Who else gets every row, see `overtone.probes.loggers`.
-        strict: Raise what goes wrong at a row instead of marking it.
+        schedule: When to record; `LogSchedule()` by default.
+        loggers: Loggers that receive every row too, see `overtone.probes.loggers`.
+        strict: Raise errors at a row instead of marking the row.
         attrs: Attributes of the record, for instance `network="MLPRegressor"`.
 
     Raises:
         InputError: If `path` already holds a record.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(40, 5))
+        >>> with Observer.of(x, np.sin(x[:, :1])) as observer:
+        ...     observer.observe(0, np.zeros((40, 1)))
+        True
     """
 
     def __init__(
@@ -74,13 +81,13 @@ class Observer(RunRecorder):
         seed: int = 0,
         **options: Any,
     ) -> Observer:
-        """An observer with the view that suits the shapes of inputs and targets, see `views.choose`.
+        """Make an observer with the view that suits the shapes of inputs and targets, see `views.choose`.
 
         Args:
             inputs: Pictures, a table, sequences, places, or a dict or tuple of arrays.
             targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
             path: Run directory to write to; a temporary one if None.
-            samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) unless said.
+            samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) by default.
             features: (N, d) rows whose distances mean something, if the inputs' do not.
             classes: Number of classes.
             channel_axis: The axis of targets and predictions that holds the channels: 1 for (N, C, T).
@@ -101,13 +108,13 @@ class Observer(RunRecorder):
 
     @property
     def inputs(self) -> Any:
-        """What to predict at, as NumPy arrays in the nesting of the inputs given: the first view's samples."""
-        return self.views[0].samples.arrays()
+        """The first view's inputs, to predict at, as NumPy arrays in the nesting of the original inputs."""
+        return self.views[0].inputs.arrays()
 
     def due(self, step: int) -> bool:
-        """Whether predictions are wanted at this step."""
+        """Whether a row is due at this step."""
         number = step_number(step)
-        return self.schedule.due(number) and not self._log.recorded(number)
+        return self.schedule.due(number) and not self._writer.recorded(number)
 
     def observe(
         self,
@@ -119,7 +126,7 @@ class Observer(RunRecorder):
         """Record a row, whether or not the schedule asks for it.
 
         Args:
-            step: Optimizer steps (or whatever you count) so far; above every step recorded, or else at or before the
+            step: Optimizer steps (or any other count) so far; above every step recorded, or else at or before the
                 first one, where a training begins again, see `Probe`.
             predictions: (N, ..., C) at `inputs`, or a dict of such by the names of several views. For labels, logits
                 or the logarithm of probabilities.
@@ -130,7 +137,7 @@ class Observer(RunRecorder):
             Whether a row was recorded; not if the step was recorded already.
         """
         step = step_number(step)
-        if self._log.recorded(step):
+        if self._writer.recorded(step):
             return False
         rows = {view.name: functools.partial(_row, view, predictions) for view in self.views}
         self._append(step, loss, learning_rate, rows)
@@ -138,7 +145,6 @@ class Observer(RunRecorder):
 
 
 def _row(view: OutputView, predictions: Any) -> Row:
-    given = predictions
     if isinstance(predictions, Mapping):
         if view.name not in predictions:
             raise InputError(
@@ -147,14 +153,14 @@ def _row(view: OutputView, predictions: Any) -> Row:
                 "pass a dict with one array a view",
                 "predictions",
             )
-        given = predictions[view.name]
-    found = as_number_tensor(given, "predictions").cpu()
-    if found.is_complex() or found.ndim < 1 or len(found) != view.samples.count:
+        predictions = predictions[view.name]
+    values = as_number_tensor(predictions, "predictions").cpu()
+    if values.is_complex() or values.ndim < 1 or len(values) != view.inputs.count:
         raise InputError(
-            f"real predictions at {view.samples.count} samples",
-            f"{found.dtype} of shape {tuple(found.shape)}",
+            f"real predictions at {view.inputs.count} samples",
+            f"{values.dtype} of shape {tuple(values.shape)}",
             "predict at observer.inputs",
             "predictions",
         )
-    found = found if found.is_floating_point() else found.double()
-    return view.compare(found[:, None] if found.ndim == 1 else found)
+    values = values if values.is_floating_point() else values.double()
+    return view.compare(values[:, None] if values.ndim == 1 else values)

@@ -1,4 +1,4 @@
-"""The Probe: watches a network during training and writes what it saw into Records."""
+"""Probe: measures a network during training and writes one record per view."""
 
 from __future__ import annotations
 
@@ -14,29 +14,20 @@ from overtone.errors import InputError
 from overtone.probes._describe import describe_network
 from overtone.probes._distributed import OutputCache, Processes, SingleProcess
 from overtone.probes._evaluator import Evaluator, Forward, Outputs
-from overtone.probes._grid_measurement import Window
 from overtone.probes._inputs import CoordinateInputs, Inputs, RoundingCollisions, as_tensor_inputs
 from overtone.probes._recorder import RunRecorder, step_number
-from overtone.probes._run_writer import (
-    OpenRecord,
-    ProbeWarning,
-    RunWriter,
-    create_record,
-    discard_rows,
-    resume_record,
-)
+from overtone.probes._run_writer import ProbeWarning, ResumedRecord, RunWriter, discard_rows
 from overtone.probes._schedule import LogSchedule, Schedule
-from overtone.probes._spread_sampling import Spread
 from overtone.probes._target_reading import ShapeHints, position_axes
 from overtone.probes._view import OutputView, View, as_views
 from overtone.probes.loggers._loggers import Logger
-from overtone.probes.views import GridView
 from overtone.probes.views._choose import choose_view, sample_shapes
+from overtone.probes.views._grid import GridView
 from overtone.signals import Signal
-from overtone.spectra import Bands, NoiseFloor
+from overtone.spectra import Bands
 
-WHOLE = "all samples at once"
-"""The attribute `evaluated` of records whose network does not answer each sample by itself."""
+ALL_AT_ONCE = "all samples at once"
+"""The attribute `evaluated` of records whose network does not evaluate each sample independently of the others."""
 
 
 @final
@@ -48,94 +39,94 @@ class Probe(RunRecorder):
     the mean square errors on training, held-out and clean samples; everything in the target's own units.
 
     The network is left exactly as it was, with all that it holds: parameters, buffers, gradients, train/eval flags,
-    attributes, caches and hooks; so are gradient mode and random generators. What cannot be put back is refused.
-    Once made, a probe does not end a training run by its own trouble: a row that it cannot measure or write is NaN,
-    `faults` tells why, and a `ProbeWarning` is given once.
+    attributes, caches and hooks; so are gradient mode and random generators. A network that cannot be restored is
+    refused. Once made, a probe does not end a training run by an error of its own: a row that it cannot measure or
+    write is NaN, `faults` states the reason, and a `ProbeWarning` is given once.
 
     Args:
         watched: What is being learned: a signal, a view (`overtone.probes.views`), or several views; one record is
-            written for each.
+            written for each. Window, bands and snapshots of a signal are options of `views.GridView`.
         network: The network. For a signal it maps coordinates (N, d), in the signal's units, to values (N, C).
-        path: Run directory (or `.sqlite` file) to write to; a temporary one if None. Appended row by row.
-        schedule: When to record; `LogSchedule()` unless said.
-        window: Of a signal, the part of the grid that is measured: a `Window`, one block, or a `Spread` over all of it;
-            all of it unless said.
-        bands: Of a signal, the frequency bands; the default of `spectra.Bands.log` unless said.
-        noise: Of a signal, the noise floor, if it is already known; estimated from the signal if None.
+        path: Run directory (or `.sqlite` file) of a new record; a temporary one if None. Appended row by row.
+            `Probe.resume` continues an existing record.
+        schedule: When to record; `LogSchedule()` by default.
         forward: A function from inputs to outputs to call instead of the network, for instance
-            `lambda x: network(2 * x.float() - 1)`; one of two arguments is given the network too, without what wraps
-            it: `lambda network, x: network(x, edges)`.
-        outputs: A function from what the network returns to the one tensor that is meant, for instance
+            `lambda x: network(2 * x.float() - 1)`; one of two arguments is given the network too, without its
+            wrappers: `lambda network, x: network(x, edges)`.
+        outputs: A function from the network's return value to the one tensor to compare, for instance
             `lambda answer: answer["logits"]`.
-        snapshots: Of a signal, steps at which the whole prediction is kept, for reports.
         memory: Memory budget for evaluating the network, in GiB.
-        loggers: Who else gets every row, see `overtone.probes.loggers`.
-        strict: Raise what goes wrong at a row instead of marking it.
-        processes: `Group()` where every process of a distributed run makes the same probe and calls it at the same
-            steps; each then evaluates its share, and the first one writes. This process alone if None.
-        resume_after: Continue an existing record, dropping its rows after this step.
-        elapsed: Seconds that a resumed run had already taken.
+        loggers: Loggers that receive every row too, see `overtone.probes.loggers`.
+        strict: Raise errors at a row instead of marking the row.
+        processes: `DistributedGroup()` where every process of a distributed run makes the same probe and calls it at
+            the same steps; each then evaluates its share, and the first one writes. This process alone if None.
         attrs: Further attributes of the record.
 
     Raises:
-        InputError: If the network's output does not fit what is watched, or `path` already holds a record.
+        InputError: If the network's output does not fit the views, or `path` already holds a record.
+
+    Example:
+        >>> import torch
+        >>> from overtone import signals
+        >>> signal = signals.array(torch.linspace(0, 1, 32).sin(), spacing=1.0)
+        >>> network = torch.nn.Linear(1, 1)
+        >>> with Probe(signal, network) as probe:
+        ...     recorded = [probe(step) for step in range(4)]
+        >>> recorded, probe.record.residual_power.dims
+        ([True, True, True, True], ('step', 'band', 'channel'))
     """
 
     def __init__(
         self,
         watched: Signal | View | Sequence[View],
         network: nn.Module,
-        path: str | Path | None = None,
+        path: str | Path | ResumedRecord | None = None,
         *,
         schedule: Schedule | None = None,
-        window: Window | Spread | None = None,
-        bands: Bands | None = None,
-        noise: NoiseFloor | None = None,
         forward: Forward | None = None,
         outputs: Outputs | None = None,
-        snapshots: Sequence[int] = (),
         memory: float = 1.0,
         loggers: Sequence[Logger] = (),
         strict: bool = False,
         processes: Processes | None = None,
-        resume_after: int | None = None,
-        elapsed: float = 0.0,
         attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        self.views = _views(watched, window, bands, noise)
+        self.views = _as_views(watched)
         self.network, self.schedule = network, schedule or LogSchedule()
-        self._snapshots = frozenset(snapshots)
         self._evaluate = Evaluator(network, forward=forward, outputs=outputs, memory=memory)
         self._processes = processes or SingleProcess()
-        steady = self.check()
-        told = describe_network(self._evaluate.network) | ({} if steady else {"deterministic": False})
+        deterministic = self.check()
+        described = describe_network(self._evaluate.network)
+        if not deterministic:
+            described["deterministic"] = False
         if self._evaluate.whole:
-            told["evaluated"] = WHOLE
-        crowded = self._crowding()
-        if crowded is not None:
-            told["crowding"] = crowded.to_json()
+            described["evaluated"] = ALL_AT_ONCE
+        collisions = self._collisions()
+        if collisions is not None:
+            described["crowding"] = collisions.to_json()
+        # Only the first process of a group writes; the others keep headers, so that all take part in each exchange.
+        writes = self._processes.writes
         super().__init__(
             RunWriter(
                 self.views,
                 path,
-                told | dict(attrs or {}),
-                opened=self._opened(resume_after),
-                loggers=loggers if self._processes.writes else (),
+                described | dict(attrs or {}),
+                opened=None if writes else discard_rows,
+                loggers=loggers if writes else (),
                 strict=strict,
-                elapsed=elapsed,
             )
         )
-        if not steady:
-            self._log.warn(
-                "the network gives other outputs at a second evaluation in eval mode; rows hold that noise, and the "
-                "record's attribute `deterministic` is False."
+        if not deterministic:
+            self._writer.warn(
+                "the network gives different outputs at a second evaluation in eval mode; rows hold that noise, and "
+                "the record's attribute `deterministic` is False."
             )
-        if crowded is not None:
-            self._log.warn(f"{crowded.sentence}. The record's attribute `crowding` says so too.")
+        if collisions is not None:
+            self._writer.warn(f"{collisions.sentence}. The record's attribute `crowding` holds the counts.")
         self._coupled = False
-        self._tell_coupled()
-        for view in self._grids if resume_after is None else ():
-            self._log.snapshot(view.name, "target", -1, view.target_snapshot())
+        self._report_coupling()
+        for view in () if isinstance(path, ResumedRecord) else self._grid_views:
+            self._writer.snapshot(view.name, "target", -1, view.target_snapshot())
 
     @staticmethod
     def of(
@@ -151,19 +142,18 @@ class Probe(RunRecorder):
         seed: int = 0,
         **options: Any,
     ) -> Probe:
-        """A probe with the view that suits the shapes of inputs, targets and outputs, see `views.choose`.
+        """Make a probe with the view that suits the shapes of inputs, targets and outputs, see `views.choose`.
 
         What the targets leave open is settled by the network where it can be: whole numbers are labels if it has an
-        output for each class, and the channels lie in the one axis along which it takes no shorter inputs. What was
-        read is told in the record's `notes`, and in a `ProbeWarning` where another reading is as good.
+        output for each class, and the channels lie in the one axis along which it takes no shorter inputs. The
+        record's `notes` state how targets were read; a `ProbeWarning` does where another reading is as good.
 
         Args:
-            inputs: What the network is called with: pictures, a table, sequences, places, or a dict or tuple of
-                tensors.
+            inputs: Arguments of the network: pictures, a table, sequences, places, or a dict or tuple of tensors.
             targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
             network: The network.
             path: Run directory to write to; a temporary one if None.
-            samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) unless said.
+            samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) by default.
             features: (N, d) rows whose distances mean something, if the inputs' do not.
             classes: Number of classes.
             channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
@@ -172,33 +162,66 @@ class Probe(RunRecorder):
 
         Raises:
             InputError: If inputs, targets and network do not fit each other, or targets can be read in two ways.
+
+        Example:
+            >>> import torch
+            >>> x = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+            >>> probe = Probe.of(x, x[:, :1].sin(), torch.nn.Linear(6, 1))
+            >>> probe.views[0].name
+            'graph'
+            >>> probe.close()
         """
         batch = as_tensor_inputs(inputs)
-        arranged = {key: options.get(key) for key in ("forward", "outputs")}
-        evaluate = Evaluator(network, **arranged, memory=options.get("memory", 1.0))
-        form = evaluate.form(batch)[0]
-        shapes = ShapeHints(
-            outputs=form,
+        call = {key: options.get(key) for key in ("forward", "outputs")}
+        evaluate = Evaluator(network, **call, memory=options.get("memory", 1.0))
+        hints = ShapeHints(
+            outputs=evaluate.form(batch)[0],
             inputs=sample_shapes(batch),
-            arranged=any(value is not None for value in arranged.values()),
+            arranged=any(value is not None for value in call.values()),
             channel_axis=channel_axis,
-            following=functools.partial(position_axes, evaluate, batch),
+            position_axes=functools.partial(position_axes, evaluate, batch),
         )
         view, doubt = choose_view(
-            batch, targets, shapes, samples=samples, features=features, classes=classes, seed=seed
+            batch, targets, hints, samples=samples, features=features, classes=classes, seed=seed
         )
         if doubt:
             warnings.warn(doubt, ProbeWarning, stacklevel=2)
         return Probe(view, network, path, **options)
 
+    @staticmethod
+    def resume(
+        watched: Signal | View | Sequence[View],
+        network: nn.Module,
+        path: str | Path,
+        *,
+        after: int,
+        elapsed: float = 0.0,
+        **options: Any,
+    ) -> Probe:
+        """Make a probe that continues an existing record.
+
+        Args:
+            watched: As for `Probe`; the views of the record.
+            network: The network.
+            path: Run directory or `.sqlite` file of the record.
+            after: The last step to keep; rows after it are dropped.
+            elapsed: Seconds that the run had already taken.
+            **options: Passed on to `Probe`.
+
+        Raises:
+            InputError: If the network's output does not fit the views.
+            RunError: If there is no record at `path`.
+        """
+        return Probe(watched, network, ResumedRecord(Path(path), after, elapsed), **options)
+
     @property
     def last_step(self) -> int | None:
         """The step recorded last by this probe, None before the first."""
-        return self._log.last
+        return self._writer.last
 
     def begin_again(self, step: int, last: int) -> None:
         """Drop the rows from a step on, after copying them: a training that got to `last` begins again there."""
-        self._log.begin_again(step, last)
+        self._writer.begin_again(step, last)
 
     def check(self) -> bool:
         """Evaluate the network on a few samples of each view, twice.
@@ -209,18 +232,13 @@ class Probe(RunRecorder):
         Raises:
             InputError: If the shape of its outputs does not fit.
         """
-        steady = True
+        deterministic = True
         for view in self.views:
             if isinstance(view, OutputView):
-                outputs, same = self._evaluate.trial(view.samples)
+                outputs, same = self._evaluate.trial(view.inputs)
                 view.check(outputs)
-                steady &= same
-        return steady
-
-    def _crowding(self) -> RoundingCollisions | None:
-        """How the inputs of the first view of which some fall together do so."""
-        seen = (self._evaluate.crowding(view.samples) for view in self.views if isinstance(view, OutputView))
-        return next(filter(None, seen), None)
+                deterministic &= same
+        return deterministic
 
     def __call__(
         self,
@@ -233,7 +251,7 @@ class Probe(RunRecorder):
         """Record a row if `step` is due and not recorded yet.
 
         A step at or before the first one recorded is a training that begins again: the record begins again with it,
-        what it held is kept beside it, and a `ProbeWarning` says so once.
+        the earlier rows are kept in a copy beside it, and a `ProbeWarning` says so once.
 
         Args:
             step: Optimizer steps taken so far; 0 is the untrained network. Where several batches make one step, call it
@@ -249,114 +267,109 @@ class Probe(RunRecorder):
             InputError: If step, loss or learning rate is no single number.
         """
         step = step_number(step)
-        if not (force or self.schedule.due(step)) or self._log.recorded(step):
+        if not (force or self.schedule.due(step)) or self._writer.recorded(step):
             return False
-        outputs = self._answers(asked for view in self.views for asked in view.asks)
+        # All views share one cache: each set of inputs is evaluated once, and a group of processes exchanges the
+        # outputs of all of them in a single message.
+        outputs = self._outputs(inputs for view in self.views for inputs in view.required_inputs)
         rows = {view.name: functools.partial(view.row, outputs) for view in self.views}
         self._append(step, loss, learning_rate, rows)
-        self._tell_coupled()
-        if step in self._snapshots:
-            self._log.guard(step, self.views[0].name, lambda: self.snapshot(step))
+        self._report_coupling()
+        for view in self._grid_views:
+            if step in view.snapshot_steps:
+                self._writer.guard(step, view.name, functools.partial(self._snapshot, view, step))
         return True
 
     def predict(self, index: Tensor | None = None) -> Tensor:
-        """The network's present outputs at the first view's samples.
+        """Return the network's present outputs at the first view's samples.
 
         Args:
             index: Of a signal, flat sample indices (M,), or None for every sample of the signal.
         """
         first = self.views[0]
         if isinstance(first, GridView):
-            return self._answers()(CoordinateInputs(first.signal.geometry, index))
+            return self._outputs()(CoordinateInputs(first.signal.geometry, index))
         if not isinstance(first, OutputView) or index is not None:
             raise InputError("a probe that watches a signal", f"view {first.name!r}", "leave index out")
-        return self._answers()(first.samples)
+        return self._outputs()(first.inputs)
 
     def final_errors(self) -> dict[str, float]:
-        """Mean square errors of the network as it is over a signal, see `GridView.final_errors`."""
-        return self._grid.final_errors(self._answers())
+        """Return mean square errors of the present network over a signal, see `GridView.final_errors`."""
+        return self._grid_view.final_errors(self._outputs())
 
     def snapshot(self, step: int) -> None:
-        """Keep the network's prediction of a signal; of more than a million samples, that of a part of them."""
-        self._log.snapshot(self._grid.name, "prediction", step, self._grid.snapshot(self._answers()))
+        """Record the network's prediction of a signal; of more than a million samples, that of a part of them."""
+        self._snapshot(self._grid_view, step)
 
     def annotate(self, **attrs: Any) -> None:
-        """Add attributes that are known only later, to every record."""
-        self._log.annotate(**attrs)
+        """Add attributes to every record."""
+        self._writer.annotate(**attrs)
 
     @property
     def signal(self) -> Signal:
         """The signal watched."""
-        return self._grid.signal
+        return self._grid_view.signal
 
     @property
     def bands(self) -> Bands:
         """The frequency bands of a signal's record; the first one holds the mean."""
-        return self._grid.measurement.bands
+        return self._grid_view.measurement.bands
 
     @property
     def elapsed(self) -> float:
         """Seconds since the run began, over all its sessions."""
-        return self._log.elapsed
+        return self._writer.elapsed
 
     @property
     def highest_learned(self) -> float:
         """Upper edge of the first view's bands learned without a gap at the last row; NaN if there is none."""
-        return self._log.highest_learned
+        return self._writer.highest_learned
 
     @property
     def latest(self) -> Mapping[str, Any]:
         """The first view's last row, by variable of the record; empty before the first."""
-        return self._log.latest
+        return self._writer.latest
 
-    def _answers(self, asked: Iterable[Inputs] = ()) -> OutputCache:
-        return OutputCache(self._evaluate, self._processes, asked)
+    def _collisions(self) -> RoundingCollisions | None:
+        """Inputs that coincide in the network's precision, of the first view that has such."""
+        every = (self._evaluate.crowding(view.inputs) for view in self.views if isinstance(view, OutputView))
+        return next(filter(None, every), None)
 
-    def _tell_coupled(self) -> None:
+    def _outputs(self, required: Iterable[Inputs] = ()) -> OutputCache:
+        return OutputCache(self._evaluate, self._processes, required)
+
+    def _snapshot(self, view: GridView, step: int) -> None:
+        self._writer.snapshot(view.name, "prediction", step, view.snapshot(self._outputs()))
+
+    def _report_coupling(self) -> None:
+        """Warn once, and annotate the record, when outputs at a sample depend on other samples."""
         if self._evaluate.coupled and not self._coupled:
             self._coupled = True
-            self.annotate(evaluated=WHOLE)
-            self._log.warn(
-                "the network's answer at a sample depends on the samples beside it; rows evaluate it at all samples at "
-                "once, and the record's attribute `evaluated` says so. Pass forward= to give it other company."
+            self.annotate(evaluated=ALL_AT_ONCE)
+            self._writer.warn(
+                "the network's output at a sample depends on the samples beside it; rows evaluate it at all samples at "
+                "once, and the record's attribute `evaluated` says so. Pass forward= to choose the other samples."
             )
 
-    def _opened(self, resume_after: int | None) -> OpenRecord:
-        if not self._processes.writes:
-            return discard_rows
-        return create_record if resume_after is None else resume_record(resume_after)
-
     @property
-    def _grids(self) -> list[GridView]:
+    def _grid_views(self) -> list[GridView]:
         return [view for view in self.views if isinstance(view, GridView)]
 
     @property
-    def _grid(self) -> GridView:
-        if not self._grids:
+    def _grid_view(self) -> GridView:
+        if not self._grid_views:
             raise InputError(
                 "a probe that watches a signal on a grid",
                 ", ".join(view.name for view in self.views),
                 "make it with Probe(signal, network)",
                 "probe",
             )
-        return self._grids[0]
+        return self._grid_views[0]
 
 
-def _views(
-    watched: Signal | View | Sequence[View],
-    window: Window | Spread | None,
-    bands: Bands | None,
-    noise: NoiseFloor | None,
-) -> tuple[View, ...]:
+def _as_views(watched: Signal | View | Sequence[View]) -> tuple[View, ...]:
     if isinstance(watched, Signal):
-        return (GridView(watched, window, bands, noise),)
-    if window is not None or bands is not None or noise is not None:
-        raise InputError(
-            "window, bands and noise with a signal alone",
-            "them with a view",
-            "pass them where the view is made",
-            "probe",
-        )
+        return (GridView(watched),)
     return as_views(
         watched,
         View,

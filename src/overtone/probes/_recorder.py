@@ -23,41 +23,44 @@ from overtone.records import load
 if TYPE_CHECKING:
     import xarray
 
+_STEP_LIMIT = 1 << 63
+"""Steps are stored as signed integers of 64 bits."""
+
 
 class RunRecorder(ABC):
     """Records that grow row by row, one for each view; a context manager that closes them.
 
     Args:
-        log: Writes them.
+        writer: Writer of the records.
 
     Attributes:
-        schedule: When rows are due.
+        schedule: Steps at which rows are due.
     """
 
     schedule: Schedule
 
-    def __init__(self, log: RunWriter) -> None:
-        self._log = log
+    def __init__(self, writer: RunWriter) -> None:
+        self._writer = writer
 
     @property
     def path(self) -> Path:
         """File of the first view's record."""
-        return self._log.path
+        return self._writer.path
 
     @property
     def faults(self) -> list[dict[str, Any]]:
-        """What went wrong so far: `step`, `view` and `why`."""
-        return list(self._log.faults)
+        """Errors so far, each with `step`, `view` and `why`."""
+        return list(self._writer.faults)
 
     @property
     def record(self) -> xarray.Dataset:
-        """What has been recorded so far by the first view."""
+        """The first view's record so far."""
         return load(self.path)
 
     @property
     def records(self) -> dict[str, xarray.Dataset]:
-        """What has been recorded so far, by name of the view."""
-        return self._log.records
+        """The records so far, by name of the view."""
+        return self._writer.records
 
     def _append(
         self,
@@ -66,13 +69,13 @@ class RunRecorder(ABC):
         learning_rate: float | None,
         measure: Mapping[str, Callable[[], Row]],
     ) -> None:
-        """Write a row to every record: NaN for what is not known, infinity for a loss that is not a number."""
+        """Write a row to every record: NaN for unknown values, infinity for a loss that is not a number."""
         known = {"loss": loss, "learning_rate": learning_rate}
-        self._log.append(step, {name: _number(name, value) for name, value in known.items()}, measure)
+        self._writer.append(step, {name: _number(name, value) for name, value in known.items()}, measure)
 
     def close(self) -> None:
         """Close the records' files. They stay readable."""
-        self._log.close()
+        self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -86,43 +89,45 @@ class RunRecorder(ABC):
 def _number(name: str, value: float | Tensor | None) -> float:
     plain = value.detach() if isinstance(value, Tensor) else value
     try:
-        found = math.nan if plain is None else float(plain)
-    except (TypeError, ValueError, RuntimeError) as refused:
+        number = math.nan if plain is None else float(plain)
+    except (TypeError, ValueError, RuntimeError) as error:
         shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
         raise InputError(
             "one number", f"{type(value).__name__}{shape}", "pass its mean, or None", name
-        ) from refused
-    broken = name == "loss" and plain is not None and math.isnan(found)
-    return math.inf if broken else found
-
-
-_BEYOND = 1 << 63
+        ) from error
+    # NaN means "unknown" in a record, so a diverged loss is stored as infinity.
+    diverged = name == "loss" and plain is not None and math.isnan(number)
+    return math.inf if diverged else number
 
 
 def step_number(step: Any) -> int:
-    """A step as an int: from an integer of Python, NumPy or torch, or a floating-point number without a fraction.
+    """Return a step as an int, from an integer of Python, NumPy or torch or a float without a fraction.
 
     Args:
         step: Optimizer steps taken so far, 0 or more.
 
     Raises:
         InputError: If it is no such number.
+
+    Example:
+        >>> step_number(3.0), step_number(np.int32(4))
+        (3, 4)
     """
     number = _integer(step)
-    if number is None or not 0 <= number < _BEYOND:
-        shown = f"{type(step).__name__} of shape {tuple(step.shape)}" if _many(step) else repr(step)
+    if number is None or not 0 <= number < _STEP_LIMIT:
+        text = f"{type(step).__name__} of shape {tuple(step.shape)}" if _has_many(step) else repr(step)
         raise InputError(
-            "a whole number of steps, 0 or more", shown[:80], "count optimizer steps from 0", "step"
+            "a whole number of steps, 0 or more", text[:80], "count optimizer steps from 0", "step"
         )
     return number
 
 
 def _integer(step: Any) -> int | None:
-    if _many(step):
+    if _has_many(step):
         return None
     try:
         plain: Any = step.item() if isinstance(step, Tensor | np.ndarray) else step
-    except RuntimeError:  # a tensor without values, on the device "meta"
+    except RuntimeError:  # a tensor on the device "meta" has no values
         return None
     if isinstance(plain, bool | np.bool_):
         return None
@@ -133,8 +138,8 @@ def _integer(step: Any) -> int | None:
     return int(value) if math.isfinite(value) and value.is_integer() else None
 
 
-def _many(step: Any) -> bool:
-    return (
-        isinstance(step, Tensor | np.ndarray)
-        and (step.numel() if isinstance(step, Tensor) else step.size) != 1
-    )
+def _has_many(step: Any) -> bool:
+    """Whether a step is an array of other than one number."""
+    if isinstance(step, Tensor):
+        return step.numel() != 1
+    return isinstance(step, np.ndarray) and step.size != 1

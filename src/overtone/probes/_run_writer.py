@@ -11,6 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, final
 
@@ -18,49 +19,66 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from overtone.errors import InputError
-from overtone.probes._view import Row, View, learned_frequency
+from overtone.probes._view import Row, View
 from overtone.probes.loggers._loggers import Logger
 from overtone.records import Header, Writer, load
 from overtone.records._schema import NOT_FINITE
+from overtone.records.metrics._rows import highest_learned_of_row
 
 if TYPE_CHECKING:
     import xarray
 
 
-_MOST_KEPT = 9
+_MAX_COPIES = 9
 
 
 class RecordWriter(Protocol):
-    """What a record's writer can do."""
+    """Protocol of the writer of one record."""
 
     @property
     def header(self) -> Header:
-        """What the record was opened with."""
+        """Bands, channels and attributes of the record."""
 
     def append(self, step: int, row: Mapping[str, ArrayLike]) -> None:
         """Add the row of one step."""
 
     def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
-        """Keep an array."""
+        """Store an array."""
 
     def annotate(self, **attrs: Any) -> None:
         """Set attributes."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
+
+
+@final
+@dataclass(frozen=True)
+class ResumedRecord:
+    """An existing record to continue.
+
+    Attributes:
+        path: Run directory or `.sqlite` file.
+        after: The last step to keep; rows after it are dropped.
+        elapsed: Seconds that the run had already taken.
+    """
+
+    path: str | Path
+    after: int
+    elapsed: float = 0.0
 
 
 OpenRecord = Callable[[Path, Callable[[], Header]], RecordWriter]
-"""Opens a record's file; the header is made only where it is needed."""
+"""Opens a record's file; the header is made only where it is needed, since it may estimate the noise."""
 
 
 def create_record(path: Path, header: Callable[[], Header]) -> RecordWriter:
-    """A new record."""
+    """Create a new record."""
     return Writer.create(path, header())
 
 
 def check_no_records(paths: Iterable[Path]) -> None:
-    """Refuse to begin where records lie, before any is made.
+    """Refuse paths that hold records, before any is created.
 
     Raises:
         InputError: If there is one.
@@ -70,12 +88,12 @@ def check_no_records(paths: Iterable[Path]) -> None:
             raise InputError(
                 "a path without a record",
                 "an existing one",
-                "pass another path=, or remove it; a Probe goes on with it by resume_after=",
+                "pass another path=, or remove it; Probe.resume continues it",
                 str(path),
             )
 
 
-def keep(path: Path) -> Path | None:
+def _copy_record(path: Path) -> Path | None:
     """Copy a record to `NAME~1.sqlite` beside it, or `~2` and so on up to `~9`, a name that no view can have.
 
     Args:
@@ -84,7 +102,7 @@ def keep(path: Path) -> Path | None:
     Returns:
         The copy, or None if all names are taken.
     """
-    names = (path.with_name(f"{path.stem}~{number}{path.suffix}") for number in range(1, _MOST_KEPT + 1))
+    names = (path.with_name(f"{path.stem}~{number}{path.suffix}") for number in range(1, _MAX_COPIES + 1))
     free = next((name for name in names if not name.exists()), None)
     if free is not None:
         with (
@@ -95,26 +113,26 @@ def keep(path: Path) -> Path | None:
     return free
 
 
-def restart_record(path: Path, sink: RecordWriter, step: int) -> tuple[RecordWriter, Path | None]:
-    """A record whose training has begun again at a step: what it holds is kept, later rows are dropped.
+def restart_record(path: Path, writer: RecordWriter, step: int) -> tuple[RecordWriter, Path | None]:
+    """Restart a record at a step: copy it, then drop the rows from that step on.
 
     Args:
         path: Its file.
-        sink: Writes it; closed here.
-        step: The first step of what follows.
+        writer: Its writer; closed here.
+        step: The first step of the rows that follow.
 
     Returns:
-        Where rows go from now on, and the copy of what was there, if any.
+        The writer of the rows that follow, and the copy of the earlier record, if any.
     """
-    if not isinstance(sink, Writer):
-        return sink, None
-    sink.close()
-    kept = keep(path)
-    return Writer.resume(path, last_step=step - 1), kept
+    if not isinstance(writer, Writer):
+        return writer, None
+    writer.close()
+    copy = _copy_record(path)
+    return Writer.resume(path, last_step=step - 1), copy
 
 
 def resume_record(last_step: int) -> OpenRecord:
-    """Existing records, from which rows after `last_step` are dropped."""
+    """Return an opener of existing records that drops the rows after `last_step`."""
 
     def opened(path: Path, header: Callable[[], Header]) -> RecordWriter:
         del header
@@ -124,13 +142,13 @@ def resume_record(last_step: int) -> OpenRecord:
 
 
 def discard_rows(path: Path, header: Callable[[], Header]) -> RecordWriter:
-    """Nothing is written."""
+    """Return a writer that keeps the header and writes nothing."""
     del path
-    return _Nowhere(header())
+    return _DiscardingWriter(header())
 
 
 @final
-class _Nowhere:
+class _DiscardingWriter:
     def __init__(self, header: Header) -> None:
         self.header = header
 
@@ -148,31 +166,30 @@ class _Nowhere:
 
 
 class ProbeWarning(UserWarning):
-    """A probe had trouble of its own; training goes on and the row is marked."""
+    """A probe could not measure or record a row; training continues and the row is marked."""
 
 
 @final
 class RunWriter:
-    """The records of one run, one per view, with what went wrong.
+    """Writer of the records of one run, one per view, and of their faults.
 
     A row that cannot be measured, or for which the outputs are not finite, is written as NaN; its step and reason are
-    kept in `faults` and in the attribute `faults` of the record, and a `ProbeWarning` is given once.
+    stored in `faults` and in the attribute `faults` of the record, and a `ProbeWarning` is given once.
 
     Args:
         views: The views, with distinct names.
         path: Run directory or `.sqlite` file of the first view's record; the others lie beside it. A temporary
-            directory if None.
+            directory if None. A `ResumedRecord` continues existing records.
         attrs: Further attributes of every record.
-        opened: Opens a record.
-        loggers: Who else gets every row.
+        opened: Opens a record; by default records are created or, for a `ResumedRecord`, continued.
+        loggers: Further loggers that receive every row.
         strict: Raise instead of warning, except for outputs that are not finite.
-        elapsed: Seconds that a resumed run had already taken.
 
     Attributes:
         path: File of the first view's record.
         paths: File of every view's record, by name.
         faults: One dict a fault, with `step`, `view` and `why`.
-        highest_learned: Of the first view at the last row, see `view.reach`.
+        highest_learned: Of the first view at the last row, see `records.metrics.highest_learned`.
 
     Raises:
         InputError: If names clash or are no file names, or a record exists.
@@ -182,32 +199,34 @@ class RunWriter:
     def __init__(
         self,
         views: Sequence[View],
-        path: str | Path | None,
+        path: str | Path | ResumedRecord | None,
         attrs: Mapping[str, Any],
         *,
-        opened: OpenRecord = create_record,
+        opened: OpenRecord | None = None,
         loggers: Sequence[Logger] = (),
         strict: bool = False,
-        elapsed: float = 0.0,
     ) -> None:
+        resumed = path if isinstance(path, ResumedRecord) else None
         self.path = _record_path(path)
         self.paths = _paths(self.path, [view.name for view in views])
         self._loggers = tuple(loggers)
-        self._began = time.perf_counter() - elapsed
+        self._began = time.perf_counter() - (resumed.elapsed if resumed else 0.0)
         self._strict, self._warned = strict, False
         self._steps: tuple[int, int] | None = None
+        if opened is None:
+            opened = resume_record(resumed.after) if resumed else create_record
         self._writes, self._restarted = opened is not discard_rows, False
         self.faults: list[dict[str, Any]] = []
         self.highest_learned = math.nan
         self.latest: Row = {}
         self._margins: dict[str, dict[str, Any]] = {}
-        self._sinks: dict[str, RecordWriter] = {}
+        self._writers: dict[str, RecordWriter] = {}
         if opened is create_record:
             check_no_records(self.paths.values())
         try:
             for view in views:
                 header = functools.partial(view.header, attrs)
-                self._sinks[view.name] = opened(self.paths[view.name], header)
+                self._writers[view.name] = opened(self.paths[view.name], header)
         except BaseException:
             self.close()
             raise
@@ -219,7 +238,7 @@ class RunWriter:
 
     @property
     def records(self) -> dict[str, xarray.Dataset]:
-        """What has been recorded so far, by view."""
+        """The records so far, by view."""
         return {name: load(path) for name, path in self.paths.items()}
 
     def recorded(self, step: int) -> bool:
@@ -238,85 +257,84 @@ class RunWriter:
 
         Args:
             step: Above every step so far.
-            extra: What all records share: `loss`, `learning_rate`.
-            measure: Finds the measured part of the row, by view.
+            extra: Variables that all records share: `loss`, `learning_rate`.
+            measure: Functions that measure the rest of the row, by view.
 
         Raises:
-            Exception: Whatever goes wrong, if strict.
+            Exception: Any error of a row, if strict.
         """
         if self._steps is not None and self._steps[0] < self._steps[1] and step <= self._steps[0]:
             self.begin_again(step, self._steps[1])
         self._steps = (step if self._steps is None else min(step, self._steps[0]), step)
-        moment = self.elapsed
-        for place, (name, sink) in enumerate(self._sinks.items()):
+        seconds = self.elapsed
+        for position, (name, writer) in enumerate(self._writers.items()):
             row = self._measured(step, name, measure[name])
-            if place == 0:
-                self.highest_learned = learned_frequency(sink.header, row["residual_power"])
-            row |= {**extra, "time": moment}
-            if place == 0:
+            if position == 0:
+                self.highest_learned = highest_learned_of_row(writer.header, row["residual_power"])
+            row |= {**extra, "time": seconds}
+            if position == 0:
                 self.latest = row
-            self.guard(step, name, functools.partial(sink.append, step, row))
+            self.guard(step, name, functools.partial(writer.append, step, row))
             for logger in self._loggers:
-                self.guard(step, name, functools.partial(logger.row, name, sink.header, step, row))
+                self.guard(step, name, functools.partial(logger.row, name, writer.header, step, row))
 
     def begin_again(self, step: int, last: int) -> None:
-        """Drop the rows from a step on, after copying the records, and say so.
+        """Drop the rows from a step on, after copying the records, and warn once.
 
         The copies lie beside the records (`record~1.sqlite`); the attribute `restarts` lists them.
 
         Args:
-            step: The first step of what follows.
+            step: The first step of the rows that follow.
             last: The step recorded last.
         """
         copies: dict[str, str | None] = {}
-        for name, sink in self._sinks.items():
+        for name, writer in self._writers.items():
             try:
-                self._sinks[name], kept = restart_record(self.paths[name], sink, step)
+                self._writers[name], copy = restart_record(self.paths[name], writer, step)
             except Exception as error:  # noqa: BLE001
                 self._fault(step, name, error)
             else:
-                copies[name] = None if kept is None else kept.name
+                copies[name] = None if copy is None else copy.name
         self.faults = [fault for fault in self.faults if fault["step"] < step]
-        for name, copy in copies.items():
-            self._mark(name, step, last, copy)
+        for name, file in copies.items():
+            self._note_restart(name, step, last, file)
         for logger in self._loggers:
-            self.guard(step, next(iter(self._sinks)), functools.partial(logger.begin_again, step))
+            self.guard(step, next(iter(self._writers)), functools.partial(logger.begin_again, step))
         if step == 0:
             self._began = time.perf_counter()
-        held = ", ".join(copy for copy in copies.values() if copy) or "no copy: there are nine already"
+        files = ", ".join(file for file in copies.values() if file) or "no copy: there are nine already"
         if self._writes and not self._restarted:
             self._restarted = True
             self.warn(
-                f"step {step} came after step {last}: training began again, and the record with it; what it held is "
-                f"kept ({held}). If this is one training, count its steps without a break. This is said once."
+                f"step {step} came after step {last}: training began again, and the record with it; the earlier rows "
+                f"are copied ({files}). If this is one training, count its steps without a break. This is said once."
             )
 
-    def _mark(self, name: str, step: int, last: int, copy: str | None) -> None:
-        entry = {"step": step, "after": last, "kept": copy}
-        sink = self._sinks[name]
-        earlier = list(sink.header.attrs.get("restarts", ()))
+    def _note_restart(self, name: str, step: int, last: int, file: str | None) -> None:
+        entry = {"step": step, "after": last, "kept": file}
+        writer = self._writers[name]
+        earlier = list(writer.header.attrs.get("restarts", ()))
         with contextlib.suppress(Exception):
-            own = [fault for fault in self.faults if fault["view"] == name]
-            sink.annotate(restarts=[*earlier, entry], faults=own)
+            writer.annotate(restarts=[*earlier, entry], faults=self._faults_of(name))
 
-    def guard(self, step: int, name: str, act: Callable[[], object]) -> None:
-        """Do something; if it fails, raise if strict, else warn once and keep the reason."""
+    def guard(self, step: int, name: str, action: Callable[[], object]) -> None:
+        """Call a function; if it fails, raise if strict, else warn once and store the reason."""
         try:
-            act()
+            action()
         except Exception as error:  # noqa: BLE001
             self._fault(step, name, error)
 
     def annotate(self, **attrs: Any) -> None:
         """Add attributes to every record."""
-        for sink in self._sinks.values():
-            sink.annotate(**attrs)
+        for writer in self._writers.values():
+            writer.annotate(**attrs)
 
     def snapshot(self, name: str, kind: str, step: int, array: NDArray[np.generic]) -> None:
-        """Keep an array in the record of view `name`."""
-        self._sinks[name].snapshot(kind, step, array)
+        """Store an array in the record of view `name`."""
+        self._writers[name].snapshot(kind, step, array)
 
     def warn(self, text: str) -> None:
-        """A warning that points at the user's line."""
+        """Give a warning that points at the user's line."""
         warnings.warn(text, ProbeWarning, stacklevel=4)
 
     def close(self) -> None:
@@ -324,11 +342,11 @@ class RunWriter:
         for logger in self._loggers:
             with contextlib.suppress(Exception):
                 logger.close()
-        for sink in self._sinks.values():
-            sink.close()
+        for writer in self._writers.values():
+            writer.close()
 
     def _measured(self, step: int, name: str, measure: Callable[[], Row]) -> Row:
-        sizes = self._sinks[name].header.sizes
+        sizes = self._writers[name].header.sizes
         try:
             row = measure()
         except Exception as error:  # noqa: BLE001
@@ -336,18 +354,22 @@ class RunWriter:
             return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
         margins = row.pop("margins", None)
         if margins is not None:
-            self.guard(step, name, lambda: self._keep_margins(step, name, margins))
+            self.guard(step, name, lambda: self._store_margins(step, name, margins))
         if np.isnan(row["residual_power"]).all():
             self._note(step, name, NOT_FINITE)
         return row
 
-    def _keep_margins(self, step: int, name: str, margins: Mapping[str, Any]) -> None:
+    def _faults_of(self, name: str) -> list[dict[str, Any]]:
+        return [fault for fault in self.faults if fault["view"] == name]
+
+    def _store_margins(self, step: int, name: str, margins: Mapping[str, Any]) -> None:
         """Add a row's margins to those of the rows before it."""
-        sink = self._sinks[name]
-        known = self._margins.get(name) or sink.header.attrs.get("margins") or {}
+        writer = self._writers[name]
+        # The attribute is written whole each time; a resumed record brings the margins of its earlier rows.
+        known = self._margins.get(name) or writer.header.attrs.get("margins") or {}
         before = {key: value for key, value in known.items() if int(key) < step}
         self._margins[name] = before | {str(step): dict(margins)}
-        sink.annotate(margins=self._margins[name])
+        writer.annotate(margins=self._margins[name])
 
     def _fault(self, step: int, name: str, error: Exception) -> None:
         if self._strict:
@@ -362,14 +384,19 @@ class RunWriter:
                 f"the probe could not measure or record step {step} of {name!r} ({why}). Training goes on; such rows "
                 "read NaN or are missing, and `faults` lists them. This is said once."
             )
-        own = [fault for fault in self.faults if fault["view"] == name]
+        # The fault may be a record that cannot be written: to note it there is an attempt, not a duty.
         with contextlib.suppress(Exception):
-            self._sinks[name].annotate(faults=own)
+            self._writers[name].annotate(faults=self._faults_of(name))
 
 
-def _record_path(path: str | Path | None) -> Path:
+def _record_path(path: str | Path | ResumedRecord | None) -> Path:
     if path is None:
         return Path(tempfile.mkdtemp(prefix="overtone-")) / "record.sqlite"
+    return record_file(path.path if isinstance(path, ResumedRecord) else path)
+
+
+def record_file(path: str | Path) -> Path:
+    """Return the first view's record: the `.sqlite` file itself, or `record.sqlite` in a run directory."""
     path = Path(path)
     return path if path.suffix == ".sqlite" else path / "record.sqlite"
 

@@ -1,11 +1,12 @@
-"""When a probe records a row: a schedule answers for one step at a time and keeps no state."""
+"""Schedules: the optimizer steps at which a probe records a row. A schedule decides step by step and has no state."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import final
 
+from overtone._utils.steps import LOG_RATIO, check_ratio, is_power, next_power, powers
 from overtone.errors import InputError
 
 
@@ -17,16 +18,21 @@ class Schedule(ABC):
         """Whether the state after `step` optimizer steps is recorded."""
 
     def count(self, steps: int) -> int:
-        """Number of rows recorded over steps 0 to `steps`, both included."""
+        """Return the number of rows recorded over steps 0 to `steps`, both included."""
         return sum(self.due(step) for step in range(steps + 1))
 
 
+@final
 @dataclass(frozen=True)
 class EveryN(Schedule):
     """Every `interval`-th step.
 
     Attributes:
         interval: Steps between rows.
+
+    Example:
+        >>> [step for step in range(25) if EveryN(10).due(step)]
+        [0, 10, 20]
     """
 
     interval: int = 1
@@ -42,44 +48,36 @@ class EveryN(Schedule):
         return step % self.interval == 0
 
 
+@final
 @dataclass(frozen=True)
 class LogSchedule(Schedule):
     """Steps evenly spaced in log(step): 0, 1, 2, ..., then growing by `ratio`.
 
     Learning steps spread over orders of magnitude, so this gives each octave of training the same number of rows. The
-    n-th row beyond the first lies at round(ratio^n); which steps are due does not depend on how long a run will be.
+    n-th row after the first lies at round(ratio^n); which steps are due does not depend on how long a run will be.
 
     Attributes:
         ratio: Growth from one row to the next, above 1. The default 1.15 gives about 45 rows over 2,000 steps.
+
+    Example:
+        >>> schedule = LogSchedule(2)
+        >>> [step for step in range(20) if schedule.due(step)], schedule.next_due(20)
+        ([0, 1, 2, 4, 8, 16], 32)
     """
 
-    ratio: float = 1.15
+    ratio: float = LOG_RATIO
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.ratio) and self.ratio > 1):
-            raise InputError("a ratio above 1", f"{self.ratio}", "pass for instance 1.15", "ratio")
+        check_ratio(self.ratio)
 
     def due(self, step: int) -> bool:
         """Whether `step` is 0 or the nearest integer to a power of the ratio."""
-        if step < 1:
-            return step == 0
-        exponent = math.log(step) / math.log(self.ratio)
-        return any(round(self.ratio**n) == step for n in (math.floor(exponent), math.ceil(exponent)))
+        return is_power(step, self.ratio)
 
     def next_due(self, step: int) -> int:
-        """The first step from `step` on that is due, in O(1)."""
-        if step < 1:
-            return 0
-        n = max(0, math.floor(math.log(step) / math.log(self.ratio)) - 1)
-        while (due := round(self.ratio**n)) < step:
-            n += 1
-        return due
+        """Return the first step from `step` on that is due, in O(1)."""
+        return next_power(step, self.ratio)
 
     def count(self, steps: int) -> int:
-        """Number of rows over steps 0 to `steps`, in O(log steps)."""
-        rows = {0}
-        n = 0
-        while (step := round(self.ratio**n)) <= steps:
-            rows.add(step)
-            n += 1
-        return len(rows)
+        """Return the number of rows over steps 0 to `steps`, in O(log steps)."""
+        return len(set(powers(steps, self.ratio)))

@@ -36,18 +36,18 @@ class ShapeHints:
         inputs: Shapes of the tensors that one sample consists of.
         arranged: Whether the caller says how outputs come about (`forward=`, `outputs=`).
         channel_axis: The axis of outputs and targets that holds the channels, None if nobody said.
-        following: Finds the axes of the outputs that are time or place, see `following_axes`; called where that counts.
+        position_axes: Finds the axes of the outputs that are time or place, see `position_axes`; called only if needed.
     """
 
     outputs: tuple[int, ...] | None = None
     inputs: tuple[tuple[int, ...], ...] = ()
     arranged: bool = False
     channel_axis: int | None = None
-    following: Callable[[], frozenset[int] | None] = lambda: None
+    position_axes: Callable[[], frozenset[int] | None] = lambda: None
 
     def found_axis(self) -> int | None:
         """The one axis of the outputs that is neither time nor place, found out from the network; None if unknown."""
-        follows = None if self.outputs is None else self.following()
+        follows = None if self.outputs is None else self.position_axes()
         if follows is None or self.outputs is None or not follows:
             return None
         others = set(range(1, len(self.outputs) + 1)) - follows
@@ -307,7 +307,7 @@ def _without_channels(given: Tensor, shapes: ShapeHints, doubt: str) -> TargetRe
         return TargetReading(given, doubt=doubt)
     if shapes.outputs in ((length, 1), (1, length)):
         reason = "as the outputs have one channel"
-    elif shapes.outputs == (length,) and shapes.following() == {1}:
+    elif shapes.outputs == (length,) and shapes.position_axes() == {1}:
         reason = "since the network takes shorter inputs along axis 1 and answers in proportion"
     else:
         return TargetReading(given, doubt=doubt)

@@ -22,7 +22,7 @@ from overtone.records import Header
 from overtone.spectra import Bands, BandTransform
 
 Predict = Callable[[Inputs], Tensor]
-"""Evaluates the network, untouched and in chunks, and returns its outputs (M, ..., C) on the CPU."""
+"""Evaluates the network in chunks, leaves it unchanged, and returns its outputs (M, ..., C) on the CPU."""
 
 Row = dict[str, Any]
 """`residual_power` (band, channel) and any others of a record's per-step variables; `margins`, if there are any, go
@@ -30,24 +30,24 @@ into the record's attribute of that name: half the widths of 95 % intervals, by 
 
 
 class View(ABC):
-    """Built once from what is to be learned, then asked for a row at every recorded step.
+    """A measurement of a network, made once from the targets and evaluated at every recorded step.
 
     A probe holds any number of views and writes one record for each.
 
     Attributes:
-        name: Names its record; letters, digits, dots, dashes and underscores.
+        name: Name of its record; letters, digits, dots, dashes and underscores.
     """
 
     name: str
 
     @property
-    def asks(self) -> tuple[Inputs, ...]:
-        """Samples whose outputs every row needs; what several processes find of them travels in one message."""
+    def required_inputs(self) -> tuple[Inputs, ...]:
+        """Inputs whose outputs every row needs; several processes exchange those of all views in one message."""
         return ()
 
     @abstractmethod
     def header(self, attrs: Mapping[str, Any]) -> Header:
-        """What its record is opened with, with further attributes.
+        """Return the header of its record, with further attributes.
 
         Args:
             attrs: Attributes of the network and the run; they replace the view's own.
@@ -55,34 +55,34 @@ class View(ABC):
 
     @abstractmethod
     def row(self, predict: Predict) -> Row:
-        """The measured part of a row.
+        """Return the measured part of a row.
 
         Args:
-            predict: Evaluates the network. Called with the same samples at every row, so that several processes
+            predict: Evaluates the network. Called with the same inputs at every row, so that several processes
                 can share the work.
         """
 
 
 class OutputView(View):
-    """A view that compares the outputs at fixed samples with what they should be.
+    """A view of the network's outputs at fixed inputs.
 
     Attributes:
-        samples: What the network is evaluated on.
+        inputs: Inputs at which the network is evaluated.
     """
 
-    samples: Inputs
+    inputs: Inputs
 
     @property
-    def asks(self) -> tuple[Inputs, ...]:
-        """The samples."""
-        return (self.samples,)
+    def required_inputs(self) -> tuple[Inputs, ...]:
+        """Its inputs."""
+        return (self.inputs,)
 
     @abstractmethod
     def compare(self, outputs: Tensor) -> Row:
-        """The measured part of a row.
+        """Return the measured part of a row.
 
         Args:
-            outputs: (M, ..., C) outputs of the network at `samples`.
+            outputs: (M, ..., C) outputs of the network at `inputs`.
 
         Raises:
             InputError: If their shape does not fit the targets.
@@ -97,58 +97,36 @@ class OutputView(View):
         """
 
     def row(self, predict: Predict) -> Row:
-        """Evaluate the network at the samples and compare."""
-        return self.compare(predict(self.samples))
+        """Evaluate the network at the inputs and compare."""
+        return self.compare(predict(self.inputs))
 
 
 def as_views(watched: Any, kind: type, expected: str, do: str) -> tuple[Any, ...]:
-    """One view or several, as a tuple.
+    """Return one view or several as a tuple.
 
     Args:
-        watched: What was given.
-        kind: What the views have to be.
-        expected: The same in words.
-        do: What the user can do about it.
+        watched: A view or a list of views.
+        kind: Class of the views.
+        expected: What is accepted, for the error.
+        do: Advice for the error.
 
     Raises:
-        InputError: If something else was given.
+        InputError: If an entry is not of that class.
     """
-    given = tuple(watched) if isinstance(watched, list | tuple) else (watched,)
-    if not all(isinstance(view, kind) for view in given):
-        found = dict.fromkeys(type(view).__name__ for view in given)
-        raise InputError(expected, ", ".join(found), do, "watched")
-    return given
-
-
-def learned_frequency(
-    header: Header, residual_power: np.ndarray, *, learned: float = 0.5, content: float = 1e-10
-) -> float:
-    """Upper edge of the bands learned without a gap, as `records.metrics.highest_learned` defines it.
-
-    Args:
-        header: Bands and target power of the record.
-        residual_power: (band, channel) of the row.
-        learned: Relative error below which a band counts as learned.
-        content: Share of the power outside the mean below which a band holds nothing to learn.
-
-    Returns:
-        A frequency in the record's unit, NaN if not even the lowest band is learned.
-    """
-    target, residual = header.static["target_power"].sum(1), residual_power.sum(1)
-    held = target > content * target[1:].sum()
-    unlearned = held & ~(residual < learned**2 * target)
-    first = int(np.argmax(unlearned)) if unlearned.any() else len(held)
-    done = np.flatnonzero(held[:first])
-    return float(header.band_high[done[-1]]) if done.size else float("nan")
+    entries = tuple(watched) if isinstance(watched, list | tuple) else (watched,)
+    if not all(isinstance(view, kind) for view in entries):
+        names = dict.fromkeys(type(view).__name__ for view in entries)
+        raise InputError(expected, ", ".join(names), do, "watched")
+    return entries
 
 
 class Metric(ABC):
-    """From outputs at fixed samples to a row.
+    """Measure of a network's outputs at fixed inputs, for a `MetricView`.
 
     Attributes:
         bands: The bands.
         channels: C names.
-        target_power: (band, channel) what residual power is compared with; 0 where there is nothing to compare, and
+        target_power: (band, channel) power that residual power is compared with; 0 where there is no target, and
             rows then hold the power itself.
     """
 
@@ -166,72 +144,81 @@ class Metric(ABC):
 
     @abstractmethod
     def row(self, outputs: Tensor) -> Row:
-        """`residual_power` (band, channel) and any others of a record's variables.
+        """Return `residual_power` (band, channel) and any others of a record's variables.
 
         Args:
-            outputs: (M, ..., C) finite outputs at all samples.
+            outputs: (M, ..., C) finite outputs at all inputs.
         """
 
 
 @final
 class MetricView(OutputView):
-    """Outputs at samples, measured.
+    """View of any metric of a network's outputs at fixed inputs.
 
     Args:
-        samples: What the network is evaluated on, and what is read of it.
-        measure: Made for these samples.
-        name: Names the record.
+        inputs: Inputs of the network.
+        metric: Metric of the outputs there; its own `check`, `row`, `bands`, `channels` and `target_power`.
+        name: Name of the record.
         attrs: Attributes of the record: `frequency_unit`, `value_unit`, `estimator`, `kind` and others.
     """
 
-    def __init__(self, samples: Inputs, measure: Metric, *, name: str, attrs: Mapping[str, Any]) -> None:
-        self.name, self.samples, self.measure = name, samples, measure
+    def __init__(self, inputs: Inputs, metric: Metric, *, name: str, attrs: Mapping[str, Any]) -> None:
+        self.name, self.inputs, self.metric = name, inputs, metric
         self._attrs = dict(attrs)
 
     def header(self, attrs: Mapping[str, Any]) -> Header:
-        """What the measure compares with, and what the view was told about itself."""
+        """Return bands, channels and target power of the metric, and the view's attributes."""
         return Header(
-            band_low=self.measure.bands.low,
-            band_high=self.measure.bands.high,
-            channels=self.measure.channels,
-            static={"target_power": self.measure.target_power},
-            attrs=describe_samples(self.name, self.samples.count) | self._attrs | dict(attrs),
+            band_low=self.metric.bands.low,
+            band_high=self.metric.bands.high,
+            channels=self.metric.channels,
+            static={"target_power": self.metric.target_power},
+            attrs=describe_samples(self.name, self.inputs.count) | self._attrs | dict(attrs),
         )
 
     def check(self, outputs: Tensor) -> None:
-        """As the measure says."""
-        self.measure.check(outputs)
+        """Refuse outputs that the metric does not accept."""
+        self.metric.check(outputs)
 
     def compare(self, outputs: Tensor) -> Row:
-        """What is measured; NaN throughout where an output is not finite."""
-        self.measure.check(outputs)
+        """Return the metric's row; NaN throughout where an output is not finite."""
+        self.metric.check(outputs)
         if not bool(outputs.isfinite().all()):
-            return {"residual_power": np.full(self.measure.target_power.shape, math.nan)}
-        return self.measure.row(outputs)
+            return {"residual_power": np.full(self.metric.target_power.shape, math.nan)}
+        return self.metric.row(outputs)
 
 
 @final
 class TransformView(OutputView):
-    """Targets at samples, compared with a network's outputs there band by band.
+    """View that compares a network's outputs at fixed inputs with targets, band by band.
 
     With F the transform, y the targets and h the outputs, a row holds the power of F(y - h) and the cross power
     Re<F(h), F(y)>. Both come from the residual alone, because F is linear.
 
     Args:
-        samples: What the network is evaluated on.
-        target: What its outputs should be.
-        transform: Built for these samples.
-        name: Names the record.
+        inputs: Inputs of the network.
+        target: The targets there.
+        transform: Transform for these samples.
+        name: Name of the record.
         attrs: Attributes of the record: `frequency_unit`, `estimator`, `kind` and others.
         held_out: (N,) bool, the samples that the network is not trained on, or None.
 
     Raises:
-        InputError: If samples and targets do not fit.
+        InputError: If inputs and targets do not fit.
+
+    Example:
+        >>> import torch
+        >>> from overtone.probes import Values
+        >>> from overtone.spectra import PointsTransform
+        >>> x = torch.linspace(0, 1, 65)[:-1, None]
+        >>> view = TransformView(x, Values(x.sin()), PointsTransform(x, domain=[0, 1]), name="sine", attrs={})
+        >>> sorted(view.compare(torch.zeros(64, 1)))
+        ['cross_power', 'residual_power', 'train_error']
     """
 
     def __init__(
         self,
-        samples: Inputs | Any,
+        inputs: Inputs | Any,
         target: ProbeTarget,
         transform: BandTransform,
         *,
@@ -239,24 +226,24 @@ class TransformView(OutputView):
         attrs: Mapping[str, Any],
         held_out: Tensor | None = None,
     ) -> None:
-        self.samples = samples if isinstance(samples, Inputs) else TensorInputs(samples)
-        if len(target.values) != self.samples.count:
+        self.inputs = inputs if isinstance(inputs, Inputs) else TensorInputs(inputs)
+        if len(target.values) != self.inputs.count:
             raise InputError(
-                f"{self.samples.count} targets, one a sample",
+                f"{self.inputs.count} targets, one a sample",
                 f"{len(target.values)}",
                 "pass inputs and targets of the same samples",
                 "targets",
             )
         self.name, self.target, self.transform = name, target, transform
         self._attrs = dict(attrs)
-        self._held_out = _mask(held_out, self.samples.count)
+        self._held_out = _mask(held_out, self.inputs.count)
         self._coefficients = transform.coefficients(target.values)
         self.target_power = transform.power(self._coefficients).cpu().double()
 
     def header(self, attrs: Mapping[str, Any]) -> Header:
-        """Target power, and what the view was told about itself."""
+        """Return bands, channels and target power, and the view's attributes."""
         bands, values = self.transform.bands, self.target.values
-        described = describe_samples(self.name, self.samples.count) | {
+        described = describe_samples(self.name, self.inputs.count) | {
             "value_unit": self.target.unit,
             "peak": float(values.max() - values.min()),
         }
@@ -275,7 +262,7 @@ class TransformView(OutputView):
         self.target.read(outputs)
 
     def compare(self, outputs: Tensor) -> Row:
-        """Powers and mean square errors; NaN throughout where an output is not finite."""
+        """Return powers and mean square errors; the powers are NaN where an output is not finite."""
         values = self.target.values
         residual = values - self.target.read(outputs).to(values.dtype)
         square = residual.reshape(len(residual), -1).double().square().mean(1)
@@ -284,10 +271,11 @@ class TransformView(OutputView):
             row["held_out_error"] = float(square[self._held_out].mean())
         if not bool(residual.isfinite().all()):
             return row | {"residual_power": np.full(tuple(self.target_power.shape), math.nan)}
+        # F is linear: with r = y - h, Re<F(h), F(y)> = |F(y)|^2 - Re<F(r), F(y)>, so one transform serves both.
         coefficients = self.transform.coefficients(residual)
         row["residual_power"] = self.transform.power(coefficients).cpu().double().numpy()
-        both = self.transform.cross(coefficients, self._coefficients).cpu().double()
-        row["cross_power"] = (self.target_power - both).numpy()
+        shared = self.transform.cross(coefficients, self._coefficients).cpu().double()
+        row["cross_power"] = (self.target_power - shared).numpy()
         return row
 
 
@@ -299,7 +287,7 @@ def _mask(held_out: Tensor | None, count: int) -> Tensor:
         raise InputError(
             f"a bool mask of shape ({count},) that leaves samples to train on",
             f"{mask.dtype} of shape {tuple(mask.shape)}",
-            "mark the samples that are kept out of training",
+            "mark the samples that are not trained on",
             "held_out",
         )
     return mask

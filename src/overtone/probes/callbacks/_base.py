@@ -1,4 +1,4 @@
-"""What callbacks of all trainers share: a probe that lives from the start of a training to its end."""
+"""Base of the callbacks of all trainers: a probe from the start of a training to its end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.probes._distributed import DistributedGroup, SingleProcess
 from overtone.probes._probe import Probe
+from overtone.probes._run_writer import ResumedRecord, record_file
 from overtone.probes._view import View
 from overtone.signals import Signal
 
@@ -29,7 +30,7 @@ class TrainerProbe:
         options: Passed on to `Probe`.
 
     Raises:
-        InputError: If an option is among them that follows from the trainer.
+        InputError: If `processes` is among them or the path is to be resumed: both follow from the trainer.
 
     Attributes:
         probe: The probe, None before the first training.
@@ -41,12 +42,14 @@ class TrainerProbe:
         path: str | Path | None,
         options: Mapping[str, Any],
     ) -> None:
-        own = sorted({"resume_after", "processes"} & set(options))
-        if own:
+        fixed = "processes=" if "processes" in options else None
+        if isinstance(path, ResumedRecord):
+            fixed = "a record to resume"
+        if fixed:
             raise InputError(
-                "options of Probe that a trainer does not settle",
-                f"{own[0]}=",
-                "leave it out: the callback finds the step and the processes from the trainer",
+                "options of Probe that a trainer does not determine",
+                fixed,
+                "leave it out: the callback takes the step and the processes from the trainer",
                 "callback",
             )
         self._watched, self._path, self._options = watched, path, dict(options)
@@ -57,7 +60,7 @@ class TrainerProbe:
         """Make the probe and record the network as it is.
 
         Args:
-            network: What is trained.
+            network: The network in training.
             step: Optimizer steps taken before; above 0, the record at the path is continued if there is one.
             processes: How many processes train together.
         """
@@ -65,31 +68,28 @@ class TrainerProbe:
             raise InputError(
                 "a path that all processes write to", "none", "pass path= to the callback", "callback"
             )
-        together = DistributedGroup() if processes > 1 else SingleProcess()
+        group = DistributedGroup() if processes > 1 else SingleProcess()
         self._loss = self._rate = math.nan
         path, last, before = self._path, None, self.probe
         if before is not None:
             before.close()
             path, last = before.path, before.last_step
-        exists = path is not None and _file(path).exists()
-        if exists and step == 0 and before is None and together.writes:
+        exists = path is not None and record_file(path).exists()
+        if exists and step == 0 and before is None and group.writes:
             raise InputError(
                 "a path without a record, since training begins at step 0",
                 "an existing one",
                 "pass another path= to the callback, or remove it, or train on from a checkpoint of that run",
                 str(path),
             )
-        anew = last is not None and step < last
-        goes_on = exists and (step > 0 or before is not None)
-        self.probe = Probe(
-            self._watched,
-            network,
-            path,
-            processes=together,
-            resume_after=(last if anew else step - 1) if goes_on else None,
-            **self._options,
-        )
-        if anew and last is not None:
+        # A trainer that steps back (to find a batch size, or for a second fit) restarts the record; one that starts
+        # from a checkpoint continues it.
+        restarts = last is not None and step < last
+        target: str | Path | ResumedRecord | None = path
+        if path is not None and exists and (step > 0 or before is not None):
+            target = ResumedRecord(path, last if restarts and last is not None else step - 1)
+        self.probe = Probe(self._watched, network, target, processes=group, **self._options)
+        if restarts and last is not None:
             self.probe.begin_again(step, last)
         self.probe(step)
 
@@ -109,7 +109,3 @@ class TrainerProbe:
         """Close the record."""
         if self.probe is not None:
             self.probe.close()
-
-
-def _file(path: str | Path) -> Path:
-    return Path(path) if Path(path).suffix == ".sqlite" else Path(path) / "record.sqlite"

@@ -1,4 +1,4 @@
-"""A callback for Lightning's Trainer."""
+"""Callback for Lightning's Trainer."""
 
 from __future__ import annotations
 
@@ -32,40 +32,45 @@ class LightningProbe(Callback):
         **options: Passed on to `Probe`, for instance `forward`, `outputs`, `schedule` or `loggers`.
 
     Attributes:
-        probe: The probe of the present or last fit, None before.
+        probe: The `Probe` of the present or last fit, None before.
+
+    Example:
+        A classifier that Lightning trains, watched on its own data::
+
+            lightning.Trainer(callbacks=[LightningProbe(views.choose(x, y), "run")])
     """
 
     def __init__(
         self, watched: Signal | View | Sequence[View], path: str | Path | None = None, **options: Any
     ) -> None:
         super().__init__()
-        self._watching = TrainerProbe(watched, path, options)
+        self._trainer_probe = TrainerProbe(watched, path, options)
 
     @property
     def probe(self) -> Any:
         """The `Probe`."""
-        return self._watching.probe
+        return self._trainer_probe.probe
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Make the probe and record the untrained network."""
-        self._watching.begin(pl_module, trainer.global_step, trainer.world_size)
+        self._trainer_probe.begin(pl_module, trainer.global_step, trainer.world_size)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Record a row, if one is due."""
         del pl_module, batch, batch_idx
-        self._watching.step(trainer.global_step, _loss(outputs), _rate(trainer.optimizers))
+        self._trainer_probe.step(trainer.global_step, _loss(outputs), _rate(trainer.optimizers))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Record the last step."""
         del pl_module
-        self._watching.end(trainer.global_step)
+        self._trainer_probe.end(trainer.global_step)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Close the record."""
         del trainer, pl_module, exception
-        self._watching.close()
+        self._trainer_probe.close()
 
 
 def _loss(outputs: Any) -> float:

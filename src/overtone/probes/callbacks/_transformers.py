@@ -1,4 +1,4 @@
-"""A callback for the Trainer of Hugging Face Transformers, and so for Accelerate."""
+"""Callback for the Trainer of Hugging Face Transformers, and so for Accelerate."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TrainerCallback: Any = require("transformers", "transformers").TrainerCallback
 class TransformersProbe(TrainerCallback):
     """Watches the model that a Trainer trains; needs `pip install "overtone[transformers]"`.
 
-    Inputs are dicts such as `{"input_ids": ..., "attention_mask": ...}`; of the model's output `logits` is taken
-    unless `outputs=` says otherwise. Steps are the trainer's `global_step`, optimizer steps. The loss of a row is the
+    Inputs are dicts such as `{"input_ids": ..., "attention_mask": ...}`; of the model's output `logits` is compared
+    unless `outputs=` selects another. Steps are the trainer's `global_step`, optimizer steps. The loss of a row is the
     last one that the trainer logged.
 
     Args:
@@ -29,40 +29,47 @@ class TransformersProbe(TrainerCallback):
         **options: Passed on to `Probe`, for instance `outputs`, `schedule` or `loggers`.
 
     Attributes:
-        probe: The probe of the present or last training, None before.
+        probe: The `Probe` of the present or last training, None before.
+
+    Example:
+        A text classifier, watched at its tokens::
+
+            tokens = {"input_ids": ids, "attention_mask": mask}
+            probe = TransformersProbe(views.choose(tokens, labels, features=embeddings), "run")
+            transformers.Trainer(model=model, args=args, train_dataset=data, callbacks=[probe])
     """
 
     def __init__(
         self, watched: Signal | View | Sequence[View], path: str | Path | None = None, **options: Any
     ) -> None:
-        self._watching = TrainerProbe(watched, path, options)
+        self._trainer_probe = TrainerProbe(watched, path, options)
         self._loss = math.nan
 
     @property
     def probe(self) -> Any:
         """The `Probe`."""
-        return self._watching.probe
+        return self._trainer_probe.probe
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Make the probe and record the untrained network."""
         del control
         self._loss = math.nan
-        self._watching.begin(kwargs["model"], state.global_step, args.world_size)
+        self._trainer_probe.begin(kwargs["model"], state.global_step, args.world_size)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Remember the loss."""
+        """Store the loss for the next row."""
         del args, state, control
         self._loss = float((kwargs.get("logs") or {}).get("loss", self._loss))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record a row, if one is due."""
         del args, control
-        self._watching.step(state.global_step, self._loss, _rate(kwargs.get("optimizer")))
+        self._trainer_probe.step(state.global_step, self._loss, _rate(kwargs.get("optimizer")))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record the last step."""
         del args, control, kwargs
-        self._watching.end(state.global_step)
+        self._trainer_probe.end(state.global_step)
 
 
 def _rate(optimizer: Any) -> float:

@@ -1,9 +1,9 @@
-"""The view of a signal on a grid: its spectrum band by band, exact."""
+"""View of a signal on a grid: its spectrum band by band, exact or estimated from samples spread over it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -24,7 +24,7 @@ from overtone.signals import Signal, require_grid
 from overtone.spectra import Bands, NoiseFloor, noise_floor
 
 WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
-"""Signals up to the first size are kept whole in snapshots; of larger ones about as many samples as the second."""
+"""Signals up to the first size are stored whole in snapshots; of larger ones about as many samples as the second."""
 
 FINAL_SAMPLES = 1 << 21
 """Largest number of samples from which final errors are computed."""
@@ -32,15 +32,24 @@ FINAL_SAMPLES = 1 << 21
 
 @final
 class GridView(OutputView):
-    """A signal and a network from its coordinates to its values.
+    """View of a signal and of a network from its coordinates to its values.
 
     Args:
-        signal: What is being learned.
-        window: The part of the grid that is measured, a block or samples spread over all of it; all of it unless
-            said.
-        bands: Frequency bands; the default of `spectra.Bands.log` unless said.
+        signal: The signal to learn.
+        window: The part of the grid that is measured: a `Window`, one block, or a `Spread` over all of it; all of it by
+            default.
+        bands: Frequency bands; those of `spectra.Bands.log` by default.
         noise: The noise floor, if it is already known; estimated from the signal if None.
-        name: Names its record.
+        snapshots: Steps at which a probe stores the whole prediction, for reports.
+        name: Name of the record.
+
+    Example:
+        >>> import torch
+        >>> from overtone import signals
+        >>> from overtone.probes import Spread
+        >>> signal = signals.array(torch.rand(64, 64), spacing=1.0)
+        >>> GridView(signal).inputs.count, GridView(signal, Spread(1024)).inputs.count <= 1024 + 256
+        (4096, True)
     """
 
     def __init__(
@@ -49,28 +58,34 @@ class GridView(OutputView):
         window: Window | Spread | None = None,
         bands: Bands | None = None,
         noise: NoiseFloor | None = None,
+        *,
+        snapshots: Iterable[int] = (),
         name: str = "grid",
     ) -> None:
         advice = "watch it with probes.views.points(signal.coords, signal.values)"
         grid = require_grid(signal, "a view of the grid", advice).geometry
         self.name, self.signal, self._noise = name, signal, noise
         self.measurement = make_measurement(signal, window, bands)
-        self.samples = CoordinateInputs(grid, self.measurement.index)
-        self._shown = SnapshotSamples.of(signal)
+        self.inputs = CoordinateInputs(grid, self.measurement.index)
+        self.snapshot_steps = frozenset(snapshots)
+        self._stored = SnapshotSamples.of(signal)
 
     def header(self, attrs: Mapping[str, Any]) -> Header:
-        """Target and noise power, and a description of the signal and the measurement."""
-        seen, grid = self.measurement, self.signal.geometry
+        """Return target and noise power, and a description of the signal and the measurement."""
+        measured, grid = self.measurement, self.signal.geometry
         noise = self._noise or noise_floor(
             self.signal.grid_values, grid.spacing, periodic=grid.periodic, channel_axis=-1
         )
-        described = describe_measurement(self.signal, seen.geometry, noise, seen.estimator)
-        described["geometry"] |= self._shown.geometry
+        described = describe_measurement(self.signal, measured.geometry, noise, measured.estimator)
+        described["geometry"] |= self._stored.geometry
         return Header(
-            band_low=seen.bands.low,
-            band_high=seen.bands.high,
+            band_low=measured.bands.low,
+            band_high=measured.bands.high,
             channels=self.signal.channels,
-            static={"target_power": seen.target_power.numpy(), "noise_power": seen.noise_power(noise)},
+            static={
+                "target_power": measured.target_power.numpy(),
+                "noise_power": measured.noise_power(noise),
+            },
             attrs=described | dict(attrs),
         )
 
@@ -93,21 +108,21 @@ class GridView(OutputView):
             )
 
     def compare(self, outputs: Tensor) -> Row:
-        """Powers and errors of predictions (M, C) at the samples."""
+        """Return powers and errors of predictions (M, C) at the inputs."""
         self.check(outputs)
         return self.measurement.row(outputs)
 
     def target_snapshot(self) -> np.ndarray:
-        """The signal as it is kept for reports, see `Shown`."""
-        values, index = self.signal.values, self._shown.index
-        return self._pictured(values if index is None else values[index])
+        """Return the signal at the samples that snapshots store."""
+        values, index = self.signal.values, self._stored.index
+        return self._as_array(values if index is None else values[index])
 
     def snapshot(self, predict: Predict) -> np.ndarray:
-        """The network's prediction of the same samples."""
-        return self._pictured(predict(CoordinateInputs(self.signal.geometry, self._shown.index)))
+        """Return the network's prediction at the same samples."""
+        return self._as_array(predict(CoordinateInputs(self.signal.geometry, self._stored.index)))
 
     def final_errors(self, predict: Predict) -> dict[str, float]:
-        """Mean square errors of the network as it is: "train", "held_out" and "held_out_clean", those that exist.
+        """Return mean square errors of the present network: "train", "held_out" and "held_out_clean", those that exist.
 
         Over all samples of the signal, not only those that rows are measured on; of signals beyond 2 million samples,
         over as many drawn at random.
@@ -115,38 +130,38 @@ class GridView(OutputView):
         signal, samples = self.signal, self.signal.geometry.samples
         index = torch.arange(samples, device="cpu")
         if samples > FINAL_SAMPLES:
-            drawn = generator(0, "probe", "final").choice(
+            chosen = generator(0, "probe", "final").choice(
                 samples, FINAL_SAMPLES, replace=False, shuffle=False
             )
-            index = torch.from_numpy(drawn)
+            index = torch.from_numpy(chosen)
         prediction = predict(CoordinateInputs(signal.geometry, index))
         square = squared_errors(signal.values[index], prediction)
         out = {"train": float(square[trained_mask(signal)[index]].mean())}
-        held = None if signal.held_out is None else signal.held_out[index]
-        if held is not None:
-            out["held_out"] = float(square[held].mean())
+        held_out = None if signal.held_out is None else signal.held_out[index]
+        if held_out is not None:
+            out["held_out"] = float(square[held_out].mean())
         if signal.clean is not None:
             clean = squared_errors(signal.clean[index], prediction)
-            out["held_out_clean"] = float((clean if held is None else clean[held]).mean())
+            out["held_out_clean"] = float((clean if held_out is None else clean[held_out]).mean())
         return out
 
-    def _pictured(self, values: Tensor) -> np.ndarray:
-        return values.reshape(*self._shown.shape, -1).float().numpy()
+    def _as_array(self, values: Tensor) -> np.ndarray:
+        return values.reshape(*self._stored.shape, -1).float().numpy()
 
 
 @final
 @dataclass(frozen=True)
 class SnapshotSamples:
-    """What snapshots keep of a signal: all of it up to a million samples.
+    """Samples of a signal that snapshots store: all of them up to a million.
 
     Of larger pictures and volumes every n-th sample along each axis, from all over them; of longer signals of one axis,
-    which are heard and drawn at full resolution, one block where they vary.
+    which are played and drawn at full resolution, one block where they vary.
 
     Attributes:
-        start: The first sample kept, per axis.
-        shape: How many are kept, per axis.
-        step: Every how manieth, along each axis.
-        index: (M,) flat indices of those kept, or None if all are.
+        start: The first sample stored, per axis.
+        shape: How many are stored, per axis.
+        step: Stride along each axis.
+        index: (M,) flat indices of the stored samples, or None for all.
     """
 
     start: tuple[int, ...]
@@ -156,7 +171,7 @@ class SnapshotSamples:
 
     @staticmethod
     def of(signal: Signal) -> SnapshotSamples:
-        """What is kept of a signal."""
+        """Choose the samples of a signal."""
         grid = signal.geometry
         axes = sum(n > 1 for n in grid.shape)
         if grid.samples <= WHOLE_SNAPSHOT:
@@ -164,6 +179,7 @@ class SnapshotSamples:
         if axes == 1:
             block = Window.where_it_varies(signal.values, grid, PART_SNAPSHOT)
             return SnapshotSamples(block.start, block.shape, 1, block.index(grid))
+        # The stride that leaves about PART_SNAPSHOT samples, the same along each axis that is longer than 1.
         step = math.ceil((grid.samples / PART_SNAPSHOT) ** (1 / axes))
         index = torch.zeros((), dtype=torch.int64, device="cpu")
         for n in grid.shape:
@@ -172,17 +188,17 @@ class SnapshotSamples:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """The same as attributes of the record's geometry."""
+        """Attributes of the record's geometry."""
         return {"kept_start": list(self.start), "kept_shape": list(self.shape), "kept_step": self.step}
 
 
 def make_measurement(
     signal: Signal, window: Window | Spread | None, bands: Bands | None = None
 ) -> GridMeasurement | SpreadMeasurement:
-    """What rows are measured by.
+    """Make the measurement of a signal's rows.
 
     Args:
-        signal: What is being learned.
+        signal: The signal to learn.
         window: A block of the grid, or samples spread over it; all of it if None, or if it has no more samples.
         bands: Frequency bands; the default of `spectra.Bands.log` if None.
     """

@@ -191,7 +191,7 @@ def layers(
     reader = Reader(rows, transform, Full(), folds)
     kept = ("frequency_unit", "value_unit", "kind", "geometry", "nyquist")
     return MetricView(
-        LayerInputs(watched.samples, names, tuple(values.shape[1:-1]), width),
+        LayerInputs(watched.inputs, names, tuple(values.shape[1:-1]), width),
         ReadoutMetric(reader, transform.bands, names, width.features),
         name=name,
         attrs={key: attrs[key] for key in kept if key in attrs}
