@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from overtone._sweeps.call import call
 from overtone._sweeps.task import Task
-from overtone._sweeps.workers import Outcome, Workers
+from overtone._sweeps.workers import TaskOutcome, Workers, run_task
 from overtone._utils.optional import require
 from overtone.errors import InputError, RunError
 
@@ -38,7 +37,7 @@ class Ray(Workers):
                 "a task to take some core or GPU", f"{self.cpus} and {self.gpus}", "pass cpus=1", "ray"
             )
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[TaskOutcome]:
         """Run every task; see `Workers.run`.
 
         Raises:
@@ -59,7 +58,7 @@ class Ray(Workers):
         try:
             remote = ray.remote(
                 num_cpus=self.cpus, num_gpus=self.gpus, max_retries=self.tries, scheduling_strategy="SPREAD"
-            )(call)
+            )(run_task)
             running = {remote.remote(task): task for task in tasks}
             while running:
                 (ended, *_), _ = ray.wait(list(running), num_returns=1)
@@ -67,7 +66,9 @@ class Ray(Workers):
                 try:
                     yield ray.get(ended)
                 except ray.exceptions.RayError as lost:
-                    yield Outcome(task, None, f"its worker died: {str(lost).strip().splitlines()[0]}", 0.0)
+                    yield TaskOutcome(
+                        task, None, f"its worker died: {str(lost).strip().splitlines()[0]}", 0.0
+                    )
         finally:
             for pending in running:
                 ray.cancel(pending, force=True)

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from overtone._sweeps import Store, Task, Workers, sweep
-from overtone._sweeps.call import call
-from overtone._sweeps.workers import Outcome
+from overtone._sweeps.workers import TaskOutcome, run_task
 from overtone._utils.numbers import as_float, whole
 from overtone._utils.text import number, per_axis, plural
 from overtone._utils.torch_defaults import standard
@@ -42,10 +41,10 @@ from overtone.signals import Signal, require_grid
 class SerialWorkers(Workers):
     """This process, with all its cores: needs no guarded main module, and suits notebooks and GPUs."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[TaskOutcome]:
         """Run every task; see `Workers.run`."""
         for task in tasks:
-            yield call(task)
+            yield run_task(task)
 
 
 MOST_SEEDS = 10_000
