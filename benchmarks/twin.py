@@ -71,7 +71,7 @@ def fits() -> list[dict[str, object]]:
         vectors, n = found[0].vectors, size * size
         operator = model(signal, sigma).operator(signal.geometry.shape)
         weights = torch.ones(1, operator.size, dtype=torch.float64)
-        floor = seconds(lambda o=operator, w=weights: o.everywhere(w), 3)  # type: ignore[misc]
+        floor = seconds(lambda o=operator, w=weights: o.apply_everywhere(w), 3)  # type: ignore[misc]
         note = f"{vectors} vectors, held out {found[0].psnr(1.0):.2f} dB; "
         note += f"floor (its products alone) {vectors * floor:.1f} s"
         if before is not None:

@@ -19,7 +19,7 @@ def dense(signal: Signal, model: NTKModel, times: Tensor) -> Tensor:
     shape = signal.geometry.shape
     axes = [torch.arange(n, dtype=torch.float64) * s for n, s in zip(shape, model.spacing, strict=True)]
     x = torch.cartesian_prod(*axes).reshape(-1, len(shape))
-    kernel, train = model.wide(x).ntk, signal.train_index
+    kernel, train = model.network(x).ntk, signal.train_index
     y = signal.values.double()[train]
     values, vectors = torch.linalg.eigh(kernel[train][:, train])
     aligned = vectors.mT @ (y - y.mean(0))

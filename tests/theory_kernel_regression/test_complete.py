@@ -57,7 +57,7 @@ def test_each_mode_has_the_rate_that_the_kernel_gives_its_wave(encoding):
         else (5 * place).cos()
     )
     wave = along[:, None] * across
-    rate = float((operator.everywhere(wave.reshape(-1)) * wave).sum() / wave.square().sum())
+    rate = float((operator.apply_everywhere(wave.reshape(-1)) * wave).sum() / wave.square().sum())
     found = kernel_regression.fit_full_grid(
         array(wave + 1e-3 * torch.randn(8, 8, generator=seeded(1)).double()), model
     )
@@ -96,7 +96,7 @@ def test_a_kernel_of_low_rank_is_refused():
 def test_gaps_are_refused():
     signal = picture(8)
     with pytest.raises(
-        InputError, match=r"every sample of the grid to train on, got \d+ of 64; use kernel_regression.fit"
+        InputError, match=r"every sample of the grid to train on, got \d+ of 64; use fit, which"
     ):
         kernel_regression.fit_full_grid(
             signal, kernel_regression.NTKModel.from_encoding(Basic(2), signal.geometry)
@@ -107,8 +107,8 @@ def test_the_nearest_kernel_is_close():
     """In operator norm, beside the exact kernel: a border effect only."""
     signal = whole(16, 0.0)
     model = kernel_regression.NTKModel.from_encoding(gaussian(1.5), signal.geometry)
-    operator = ToeplitzOperator(stationary_kernel_lags(model.wide, (16, 16), model.spacing), (16, 16))
-    exact = operator.everywhere(torch.eye(256, dtype=torch.float64)).reshape(256, 256)
+    operator = ToeplitzOperator(stationary_kernel_lags(model.network, (16, 16), model.spacing), (16, 16))
+    exact = operator.apply_everywhere(torch.eye(256, dtype=torch.float64)).reshape(256, 256)
     place = math.pi * (torch.arange(16).double() + 0.5) / 16
     waves = (torch.arange(16)[:, None] * place).cos()
     waves = waves / waves.norm(dim=1, keepdim=True)

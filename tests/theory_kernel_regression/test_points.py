@@ -27,7 +27,7 @@ def test_on_a_grid_it_is_the_dense_fit():
     used = ~signal.ignored
     x = signal.coords
     found = kernel_regression.fit_scattered(
-        model.wide, x[used], signal.values[used], signal.held_out[used], x
+        model.network, x[used], signal.values[used], signal.held_out[used], x
     )
     assert found.exact
     exact = dense(signal, model, found.times[found.index : found.index + 1])[0].reshape(-1, 2)

@@ -15,7 +15,7 @@ from overtone.theory import ntk
 from overtone.theory.ntk import empirical_ntk
 from overtone.theory.ntk._empirical.inner_products import OutputLayout
 from overtone.theory.ntk._empirical.sources import JacobianMethod
-from overtone.theory.ntk._empirical.verification import groups
+from overtone.theory.ntk._empirical.verification import check_groups
 from overtone.theory.ntk._operators.network import FactoredOperator, JacobianOperator
 from tests.theory.ntk import uneven, zoo
 from tests.theory.ntk.slow import error, randomise, seeded
@@ -139,7 +139,7 @@ def test_layers_that_only_some_samples_use_otherwise_are_named():
     found = empirical_ntk(network, x)
     assert found.fallback == {"0.a": ("Linear", JacobianMethod.SAMPLES)}
     assert found.notes == (
-        "0.a (Linear) is used in a way that its rule does not cover: its gradients were taken one sample after the "
+        "0.a (Linear) is used in a way that its rule does not cover: its gradients were computed one sample after the "
         "other.",
     )
 
@@ -147,12 +147,12 @@ def test_layers_that_only_some_samples_use_otherwise_are_named():
 def test_parameters_without_gradients_are_named_and_cost_nothing():
     network = randomise(uneven.Unused().double())
     found = empirical_ntk(network, samples(9, 4), memory=1e-3)
-    assert found.idle == ("bare", "never.weight", "never.bias", "vain.weight", "vain.bias")
+    assert found.zero_gradient == ("bare", "never.weight", "never.bias", "vain.weight", "vain.bias")
     assert found.notes == ("bare and 4 more got no gradient from any of the samples.",)
     with torch.no_grad():
         network.never.weight.fill_(0.0)
     frozen = nn.Sequential(uneven.WithoutGradient(lambda h: h[:, 0] > 0).double())
-    assert empirical_ntk(frozen, samples(5, 4)).idle == ("0.a.weight", "0.a.bias")
+    assert empirical_ntk(frozen, samples(5, 4)).zero_gradient == ("0.a.weight", "0.a.bias")
 
 
 def everyone(h: Tensor) -> Tensor:
@@ -198,7 +198,7 @@ def test_networks_whose_samples_affect_each_other_are_refused(mix, n, form):
 def test_groups_cover_all_samples_and_are_never_the_whole():
     for total, count in ((1, 1), (2, 2), (20, 20), (20, 7), (40, 40), (5000, 33), (5000, 5000)):
         for dtype in (torch.float16, torch.float32, torch.float64):
-            found = groups(count, dtype, total)
+            found = check_groups(count, dtype, total)
             assert [i for each in found for i in range(each.start, each.stop)] == list(range(count))
             assert count == 1 or len(found) > 1
             assert total > 32 or len(found) == count

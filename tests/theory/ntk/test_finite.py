@@ -151,8 +151,8 @@ def test_every_network_agrees_with_explicit_gradients(case):
     j = jacobian(network, x)
     for outputs in OutputLayout:
         found = empirical_ntk(network, x, outputs=outputs)
-        assert set(found.routes) == routes
-        assert found.route is max(routes)
+        assert set(found.methods) == routes
+        assert found.slowest_method is max(routes)
         assert found.parameters == sum(p.numel() for p in network.parameters() if p.requires_grad)
         assert found.matrix.dtype == torch.float64
         assert error(found.matrix, contraction(j, j, outputs)) < 1e-12
@@ -245,7 +245,7 @@ def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups,
         mock.patch.dict(f"{empirical}.weight_sharing.NEAR", cpu=hot),
     ):
         found = empirical_ntk(network, x, outputs=OutputLayout.PER_OUTPUT, memory=memory)
-    assert set(found.routes) == {LAYERS}
+    assert set(found.methods) == {LAYERS}
     assert error(found.matrix, kernel(network, x, OutputLayout.PER_OUTPUT)) < 1e-12
 
 
@@ -429,7 +429,7 @@ def test_layers_without_a_rule_are_named_with_the_route_taken():
     found = empirical_ntk(Attends(), torch.randn(4, 5, 8, generator=seeded(0)))
     assert found.fallback["attention"] == ("MultiheadAttention", VECTORISED)
     assert found.notes[0] == (
-        "attention (MultiheadAttention) has no rule by layer: its gradients were taken by torch.func, many samples "
+        "attention (MultiheadAttention) has no rule by layer: its gradients were computed by torch.func, many samples "
         "at once."
     )
     assert not empirical_ntk(mlp(), torch.ones(3, 5)).notes

@@ -80,7 +80,7 @@ def test_products_are_those_of_the_dense_kernel(shape, borders, dual, depth, see
     )
     vectors = torch.randn(2, operator.size, generator=source, dtype=torch.float64)
     scale = float(exact.abs().sum(1).max() * vectors.abs().max())
-    everywhere = operator.everywhere(vectors)
+    everywhere = operator.apply_everywhere(vectors)
     assert everywhere.shape == (2, *shape)
     assert torch.allclose(everywhere.reshape(2, -1), vectors @ exact[rows], atol=TOLERANCE * scale, rtol=0)
     assert torch.allclose(
@@ -106,7 +106,11 @@ def test_frequencies_taken_in_several_parts_make_the_same_products(shape, precis
     vectors = torch.randn(2, len(places), generator=source, dtype=torch.float64)
     # Each product sums N terms, and the FFTs lose log2(N) eps of their root mean square.
     scale = float(exact.norm() * vectors.norm())
-    error = (operator.everywhere(vectors.to(precision)).reshape(2, -1).double() - vectors @ exact).abs().max()
+    error = (
+        (operator.apply_everywhere(vectors.to(precision)).reshape(2, -1).double() - vectors @ exact)
+        .abs()
+        .max()
+    )
     assert sizes[-1] // 2 + 1 > 64
     assert float(error) < 16 * torch.finfo(precision).eps * scale
 
@@ -118,7 +122,7 @@ def test_leaving_gaps_out_matters():
     present[3:5] = False
     found = ToeplitzOperator(stationary_kernel_lags(network, shape, spacing), shape, None, present)
     full = ToeplitzOperator(stationary_kernel_lags(network, shape, spacing), shape)
-    rows = full.restricted(full.everywhere(torch.ones(64)))[present.reshape(-1)]
+    rows = full.at_samples(full.apply_everywhere(torch.ones(64)))[present.reshape(-1)]
     assert not torch.allclose(found @ torch.ones(found.size), rows, rtol=0.05)
 
 
@@ -153,7 +157,7 @@ def test_many_gaussian_frequencies_are_stationary_too():
     )
     shape, spacing = (5, 4), (0.2, 0.25)
     exact = network(points(shape, spacing)).ntk
-    found = ToeplitzOperator(stationary_kernel_lags(network, shape, spacing), shape).everywhere(
+    found = ToeplitzOperator(stationary_kernel_lags(network, shape, spacing), shape).apply_everywhere(
         torch.eye(20, dtype=torch.float64)
     )
     assert torch.allclose(found.reshape(20, 20), exact, atol=TOLERANCE * float(exact.max()))
@@ -207,7 +211,7 @@ def test_embedding_doubles_only_what_does_not_wrap():
             "a bool mask of shape",
         ),
         (
-            lambda n: ToeplitzOperator(stationary_kernel_lags(n, (4,), (0.25,)), (4,)).everywhere(
+            lambda n: ToeplitzOperator(stationary_kernel_lags(n, (4,), (0.25,)), (4,)).apply_everywhere(
                 torch.ones(3)
             ),
             "4 weights",

@@ -12,6 +12,7 @@ from overtone.errors import InputError, RunError
 from overtone.theory.ntk import expm_multiply, top_eigenpairs
 from overtone.theory.ntk._empirical.inner_products import OutputLayout
 from overtone.theory.ntk._operators.base import MatrixOperator
+from overtone.theory.ntk._operators.lanczos import Lanczos
 from overtone.theory.ntk._operators.network import JacobianOperator
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import kernel, randomise, seeded
@@ -150,3 +151,26 @@ def test_decay_says_when_it_cannot():
 def test_wrong_input_is_named(build, message):
     with pytest.raises(InputError, match=message):
         build()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), n=st.integers(3, 25), vectors=st.integers(1, 3))
+def test_lanczos_tridiagonalises_with_and_without_reorthogonalisation(seed, n, vectors):
+    root = torch.randn(n, n, generator=seeded(seed), dtype=torch.float64) / math.sqrt(n)
+    matrix = root @ root.mT
+    start = torch.nn.functional.normalize(
+        torch.randn(vectors, n, generator=seeded(seed + 1), dtype=torch.float64), dim=1
+    )
+    spaces = [Lanczos(lambda v: v @ matrix, start, reorthogonalise=full) for full in (True, False)]
+    for space in spaces:
+        for _ in range(3):
+            space.step()
+    full, plain = spaces
+    basis = torch.stack(full.basis, 1)
+    identity = torch.eye(3, dtype=torch.float64).expand(vectors, 3, 3)
+    scale = float(matrix.norm())
+    assert torch.allclose(basis @ basis.mT, identity, atol=1e-12)
+    assert torch.allclose(basis @ matrix @ basis.mT, full.tridiagonal(), atol=1e-12 * scale)
+    # In the first steps the three-term recurrence is orthogonal by itself, up to rounding over the remainders.
+    smallest = float(torch.stack(plain.below[:2]).min()) / scale
+    assert torch.allclose(full.tridiagonal(), plain.tridiagonal(), atol=1e-10 * scale / smallest**2)

@@ -1,4 +1,4 @@
-"""Several encodings side by side: which of them generalises best from the same samples."""
+"""Comparison of encodings by the held-out error of their NTK regressions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIE_DB = 0.15
 SAMPLES = 4096
 """Samples of a tile. Signals up to twice as large are taken whole."""
 
-LEAST = 0.25
+MIN_VARIATION = 0.25
 """Share of the grid's mean variation that the tiles around the quarters have to hold to be taken for all of it."""
 
 QUICK = SolverOptions(tolerance=0.1, vectors=300, memory=1.0)
@@ -53,14 +53,14 @@ class ModelComparison:
 
     @property
     def loss_db(self) -> Tensor:
-        """(candidate,) how much worse than the best, in dB."""
+        """(candidate,) error above the best candidate's, in dB."""
         return 10 * (self.error / self.error[self.best]).log10()
 
 
 def compare(
-    signal: Signal, models: Sequence[NTKModel], *, samples: int = SAMPLES, effort: SolverOptions = QUICK
+    signal: Signal, models: Sequence[NTKModel], *, samples: int = SAMPLES, options: SolverOptions = QUICK
 ) -> ModelComparison:
-    """Compare the twins of several networks by the held-out error that each reaches at its best time.
+    """Compare several networks by the held-out error that the NTK regression of each reaches at its best time.
 
     Large signals are judged on tiles, two per axis where there is room, cut out at full resolution: bandwidths
     mean the same there, only what is wider than a tile is not seen. They lie where the values vary (`tiles`). One
@@ -70,7 +70,7 @@ def compare(
         signal: With held-out samples.
         models: Candidates, ordered by bandwidth.
         samples: Samples of a tile; signals up to twice as large are taken whole.
-        effort: How exactly.
+        options: Accuracy and limits of the solver.
 
     Returns:
         The errors and the choice.
@@ -83,7 +83,7 @@ def compare(
         raise InputError(
             "at least one candidate",
             "none",
-            "pass models from kernel_regression.NTKModel.from_encoding",
+            "pass models from NTKModel.from_encoding",
             "models",
         )
     grid = signal.geometry.shape
@@ -92,6 +92,7 @@ def compare(
     role = torch.zeros(len(values), dtype=torch.int8, device=values.device)
     role[signal.train_index], role[signal.held_out_index] = 1, 2
     parts = [flat[box] for box in comparison_tiles(grid, samples, signal.values)]
+    # A tile without held-out samples has no error, one without training samples no fit.
     parts = [p for p in parts if bool((role[p] == 1).any()) and bool((role[p] == 2).any())]
     if not parts:
         raise InputError(
@@ -101,10 +102,11 @@ def compare(
             "signal",
         )
     scale = signal.normalisation.scale.to(values).square()
-    error = torch.stack([_error(values, role, parts, model, effort, scale) for model in models])
+    error = torch.stack([_error(values, role, parts, model, options, scale) for model in models])
     if bool(error.isnan().all()):
-        raise RunError("a candidate that settles", "none", "allow more vectors", "race")
+        raise RunError("a candidate that settles", "none", "allow more vectors", "options")
     best = int(error.nan_to_num(nan=float("inf")).argmin())
+    # Held-out error is flat in the bandwidth near its minimum: the middle of the plateau is the safest choice.
     tied = (error <= error[best] * 10 ** (TIE_DB / 10)).nonzero().squeeze(1).tolist()
     middle = tied[(len(tied) - 1) // 2]
     return ModelComparison(error, best, middle, tuple(tied), sum(p.numel() for p in parts))
@@ -130,61 +132,61 @@ def comparison_tiles(
         return [tuple(slice(0, n) for n in shape)]
     side = max(1, round(samples ** (1 / len(shape))))
     widths = tuple(min(side, n) for n in shape)
-    halves = [
+    axis_parts = [
         [(0, n // 2), (n // 2, n)] if n >= 2 * w else [(0, n)] for n, w in zip(shape, widths, strict=True)
     ]
-    parts = list(itertools.product(*halves))
-    usual = [
+    parts = list(itertools.product(*axis_parts))
+    default = [
         tuple(
             min(max(0, round((2 * i + 1) * n / (2 * len(ends)) - w / 2)), n - w)
-            for n, w, ends, i in zip(shape, widths, halves, place, strict=True)
+            for n, w, ends, i in zip(shape, widths, axis_parts, place, strict=True)
         )
-        for place in itertools.product(*(range(len(ends)) for ends in halves))
+        for place in itertools.product(*(range(len(ends)) for ends in axis_parts))
     ]
-    starts = usual if values is None else _where_it_varies(values, shape, widths, parts, usual)
+    starts = default if values is None else _move_to_variation(values, shape, widths, parts, default)
     return [tuple(slice(s, s + w) for s, w in zip(start, widths, strict=True)) for start in starts]
 
 
-def _where_it_varies(
+def _move_to_variation(
     values: Tensor,
     shape: tuple[int, ...],
     widths: tuple[int, ...],
     parts: list[tuple[tuple[int, int], ...]],
-    usual: list[tuple[int, ...]],
+    default: list[tuple[int, ...]],
 ) -> list[tuple[int, ...]]:
-    """Where tiles begin, one in each part of the grid: as usual unless the values hardly vary there."""
+    """Where tiles begin, one in each part of the grid: as default unless the values hardly vary there."""
     counts = tuple(1 if w == n else math.ceil(2 * n / w) for n, w in zip(shape, widths, strict=True))
     blocks = Blocks.of(values, shape, counts)
     varies = blocks.variation.reshape(counts)
     centres = [(edges[:-1] + edges[1:]) / 2 for edges in blocks.edges]
     typical = float(varies.mean())
 
-    def seen(start: tuple[int, ...]) -> float:
+    def variation_at(start: tuple[int, ...]) -> float:
         return float(
             varies[tuple(abs(c - s - w / 2).argmin() for c, s, w in zip(centres, start, widths, strict=True))]
         )
 
-    if sum(map(seen, usual)) >= LEAST * typical * len(usual):
-        return usual
+    if sum(map(variation_at, default)) >= MIN_VARIATION * typical * len(default):
+        return default
     moved = []
-    for part, start in zip(parts, usual, strict=True):
+    for part, start in zip(parts, default, strict=True):
         inside = [
             ((c >= low) & (c < high)).nonzero()[0] for c, (low, high) in zip(centres, part, strict=True)
         ]
-        own = varies[np.ix_(*inside)]
-        if seen(start) < LEAST * typical and own.any():
-            best = np.unravel_index(int(own.argmax()), own.shape)
-            where = [c[i[b]] for c, i, b in zip(centres, inside, best, strict=True)]
+        part_variation = varies[np.ix_(*inside)]
+        if variation_at(start) < MIN_VARIATION * typical and part_variation.any():
+            best = np.unravel_index(int(part_variation.argmax()), part_variation.shape)
+            centre = [c[i[b]] for c, i, b in zip(centres, inside, best, strict=True)]
             start = tuple(
                 min(max(0, round(float(c) - w / 2)), n - w)
-                for c, w, n in zip(where, widths, shape, strict=True)
+                for c, w, n in zip(centre, widths, shape, strict=True)
             )
         moved.append(start)
     return moved
 
 
 def _error(
-    values: Tensor, role: Tensor, parts: list[Tensor], model: NTKModel, effort: SolverOptions, scale: Tensor
+    values: Tensor, role: Tensor, parts: list[Tensor], model: NTKModel, options: SolverOptions, scale: Tensor
 ) -> Tensor:
     """The least held-out error over times, averaged over tiles by their held-out samples; NaN if none settles."""
     total = torch.zeros((), dtype=torch.float64, device=values.device)
@@ -193,15 +195,16 @@ def _error(
         index = part.reshape(-1)
         train, held = ((role[index] == kind).nonzero().squeeze(1) for kind in (1, 2))
         known = values[index[train]]
+        # A constant tile has no Krylov space; its fit is the constant at all times.
         if bool((known == known[0]).all()):
             wrong = (values[index[held]] - known[0]).square()
             total, count = total + (wrong * scale).mean(1).sum(), count + len(held)
             continue
         try:
-            found = solve_error_path(tuple(part.shape), values[index], train, held, model, effort).found
+            path = solve_error_path(tuple(part.shape), values[index], train, held, model, options).path
         except RunError:
             return scale.new_full((), float("nan"))
-        total = total + (found.error * scale).mean(1) * len(held)
-        settled = settled & found.settled
+        total = total + (path.error * scale).mean(1) * len(held)
+        settled = settled & path.settled
         count += len(held)
     return torch.where(settled, total / count, float("inf")).min()

@@ -1,4 +1,4 @@
-"""The wide network whose fit is wanted, on a signal's grid."""
+"""NTK regression: fit of the infinitely wide network on a grid, stopped at the least held-out error."""
 
 from __future__ import annotations
 
@@ -28,14 +28,21 @@ from overtone.theory.risk import StopVerdict
 @final
 @dataclass(frozen=True)
 class NTKModel:
-    """A wide network after a Fourier encoding, and how far apart it sees a grid's samples.
+    """An infinitely wide network after a Fourier encoding, and the spacing of a grid's samples in its coordinates.
 
     Attributes:
-        wide: The network; its inputs are Fourier features.
+        network: The infinitely wide network; its inputs are Fourier features.
         spacing: Distance of neighbouring samples per axis, in the unit of the encoding's coordinates.
+
+    Example:
+        >>> from overtone.nn.encodings import Gaussian
+        >>> from overtone.signals import array
+        >>> signal = array([[0.0, 1.0], [1.0, 0.0]])
+        >>> NTKModel.from_encoding(Gaussian(2, 16, sigma=1.0), signal.geometry).spacing
+        (0.5, 0.5)
     """
 
-    wide: InfiniteNetwork
+    network: InfiniteNetwork
     spacing: tuple[float, ...]
 
     def operator(self, shape: tuple[int, ...], present: Tensor | None = None) -> ToeplitzOperator:
@@ -50,9 +57,9 @@ class NTKModel:
         Raises:
             InputError: If the axes do not fit or no sample is present.
         """
-        around = periodic_axes(self.wide, shape, self.spacing)
+        periodic = periodic_axes(self.network, shape, self.spacing)
         return ToeplitzOperator(
-            stationary_kernel_lags(self.wide, shape, self.spacing, around), shape, around, present
+            stationary_kernel_lags(self.network, shape, self.spacing, periodic), shape, periodic, present
         )
 
     @staticmethod
@@ -79,9 +86,9 @@ class NTKModel:
         if depth < 1:
             raise InputError("at least one hidden layer", f"{depth}", "raise it", "depth")
         layers = [DenseLayer.ntk(sigma_b=bias)] * (depth + 1)
-        wide = InfiniteNetwork.fully_connected(layers, dual or DualActivation.relu(), _features(encoding))
+        network = InfiniteNetwork.fully_connected(layers, dual or DualActivation.relu(), _features(encoding))
         frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
-        return NTKModel(wide, _spacing(frame, encoding, grid))
+        return NTKModel(network, _spacing(frame, encoding, grid))
 
     @staticmethod
     def from_field(field: Field, grid: Grid) -> NTKModel:
@@ -127,7 +134,7 @@ DECADES, PER_DECADE = 11, 8
 @final
 @dataclass(frozen=True)
 class NTKFit:
-    """What the infinitely wide network makes of a signal.
+    """The fit of the infinitely wide network to a signal.
 
     Attributes:
         prediction: (*shape, C) fit at the chosen time, physical values in the signal's precision.
@@ -135,10 +142,14 @@ class NTKFit:
             1 / kernel; the steps of gradient descent times the learning rate.
         error: (T, C) mean squared held-out error in value units squared, NaN for times that the computation
             did not settle; for a stop by cross-validation its estimate, summed into each channel alike.
-        index: The chosen time's place among the times.
+        index: Index of the chosen time.
         verdict: Whether the least error lies inside the times.
-        vectors: Krylov vectors that it took, of all channels together; 0 for a closed form.
-        notes: How the stop was chosen and how far to trust it, in sentences.
+        vectors: Krylov vectors of all channels together; 0 for a closed form.
+        held_out: Held-out samples that chose the time; 0 for a stop by cross-validation.
+        change: Change of the held-out predictions as the Krylov spaces last grew, relative to their error.
+        complete: Whether no later time promised less error when the search ended.
+        modes: Modes of the cross-validation; 0 for a stop by held-out samples.
+        mirrored_axes: Axes along which the kernel was replaced by the nearest one that cosines diagonalise.
     """
 
     prediction: Tensor
@@ -147,7 +158,11 @@ class NTKFit:
     index: int
     verdict: StopVerdict
     vectors: int
-    notes: tuple[str, ...]
+    held_out: int = 0
+    change: float = 0.0
+    complete: bool = True
+    modes: int = 0
+    mirrored_axes: tuple[int, ...] = ()
 
     @property
     def time(self) -> float:
@@ -159,32 +174,64 @@ class NTKFit:
         """Mean squared error at the chosen time over all channels, in value units squared."""
         return float(self.error[self.index].mean())
 
+    @property
+    def last_settled_time(self) -> float:
+        """The latest training time whose error the computation settled, in units of 1 / kernel."""
+        return float(self.times[int((~self.error.isnan().any(1)).sum()) - 1])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the stop was chosen and how far to trust it, in sentences made of the other attributes."""
+        if not self.held_out:
+            notes = [
+                f"Stopped at time {self.time:.3g} by generalised cross-validation on {self.modes} modes."
+            ]
+            if self.mirrored_axes:
+                axes = list(self.mirrored_axes)
+                notes.append(
+                    f"Axes {axes}: the kernel is the nearest one that cosines about the borders diagonalise."
+                )
+            return tuple(notes)
+        notes = [
+            f"Stopped at time {self.time:.3g} by {self.held_out} held-out samples.",
+            f"{self.vectors} Krylov vectors; growing the spaces last moved the held-out predictions by "
+            f"{self.change:.1g} of their error.",
+        ]
+        if not self.complete:
+            notes.append(
+                f"Times after {self.last_settled_time:.3g} are not settled, and the error there may be lower: allow "
+                "more vectors or memory."
+            )
+        elif self.verdict is StopVerdict.AT_START:
+            notes.append("No fit beats the mean on the held-out samples.")
+        return tuple(notes)
+
     def psnr(self, peak: float) -> float:
-        """That error as a peak signal-to-noise ratio in dB."""
+        """Return the held-out error as a peak signal-to-noise ratio in dB."""
         return 10 * math.log10(peak**2 / max(self.held_out_error, torch.finfo(torch.float64).tiny))
 
 
 def training_times(scale: float) -> Tensor:
-    """(T,) log-spaced times from 0.1 / scale to 10^10 / scale, eight per decade."""
+    """Return (T,) log-spaced times from 0.1 / scale to 10^10 / scale, eight per decade."""
     return (
         torch.logspace(-1, DECADES - 1, DECADES * PER_DECADE + 1, dtype=torch.float64, device="cpu") / scale
     )
 
 
-def fit(signal: Signal, model: NTKModel, effort: SolverOptions | None = None) -> NTKFit:
+def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -> NTKFit:
     """Fit the training samples by gradient flow of the wide network's kernel and stop at the least held-out error.
 
     The network starts from the mean of the training samples. All samples neither trained on nor held out are
-    filled in. Products go through FFTs on the grid and all times share one Krylov space per channel (`Krylov`),
+    filled in. Products go through FFTs on the grid and all times share one Krylov space per channel,
     so the cost is N log N per vector; how many vectors it takes depends on the kernel, the gaps and the time.
 
     Args:
         signal: With held-out samples; they choose the time and are not trained on.
         model: The wide network on this signal's grid.
-        effort: How exactly and how far.
+        options: Accuracy and limits of the solver.
 
     Returns:
-        The twin.
+        The fit.
 
     Raises:
         InputError: If nothing is held out, or the model's axes do not fit.
@@ -199,29 +246,36 @@ def fit(signal: Signal, model: NTKModel, effort: SolverOptions | None = None) ->
         raise InputError(
             "held-out samples, which choose the time to stop",
             "none",
-            "pass signal.with_held_out(masks.random(signal.geometry)), or use kernel_regression.fit_full_grid",
+            "pass signal.with_held_out(masks.random(signal.geometry)), or use fit_full_grid",
             "signal",
         )
     values = signal.normalisation.apply(signal.values.double())
-    solved = solve_error_path(
-        signal.geometry.shape, values, signal.train_index, held, model, effort or SolverOptions()
+    solution = solve_error_path(
+        signal.geometry.shape, values, signal.train_index, held, model, options or SolverOptions()
     )
-    found, time = solved.found, float(solved.times[solved.found.best])
-    fitted = signal.normalisation.restore(solved.channels.predict(time) + solved.mean)
+    path, time = solution.path, float(solution.times[solution.path.best])
+    fitted = signal.normalisation.restore(solution.channels.predict(time) + solution.mean)
     scale = signal.normalisation.scale.to(values).square()
-    error = torch.where(found.settled[:, None], found.error * scale, float("nan"))
-    verdict = _verdict(found)
-    notes = _notes(found, verdict, solved.times, len(held))
-    prediction = fitted.to(signal.values.dtype)
-    return NTKFit(prediction, solved.times, error, found.best, verdict, found.vectors, notes)
+    error = torch.where(path.settled[:, None], path.error * scale, float("nan"))
+    return NTKFit(
+        fitted.to(signal.values.dtype),
+        solution.times,
+        error,
+        path.best,
+        _verdict(path),
+        path.vectors,
+        held_out=len(held),
+        change=path.change,
+        complete=path.complete,
+    )
 
 
 class Solved(NamedTuple):
-    """A fit followed in time: its channels, the times, what was found, and the (C,) mean it starts from."""
+    """A fit followed in time: its channels, the times, the errors, and the (C,) mean it starts from."""
 
     channels: PrincipalChannels
     times: Tensor
-    found: ErrorPath
+    path: ErrorPath
     mean: Tensor
 
 
@@ -231,7 +285,7 @@ def solve_error_path(
     train: Tensor,
     held: Tensor,
     model: NTKModel,
-    effort: SolverOptions,
+    options: SolverOptions,
 ) -> Solved:
     """Follow the fit of some samples of a grid until the time of least error on others is settled.
 
@@ -241,7 +295,7 @@ def solve_error_path(
         train: Flat indices of the samples to fit.
         held: Flat indices of the samples that choose the time.
         model: The wide network.
-        effort: How exactly and how far.
+        options: Accuracy and limits of the solver.
 
     Raises:
         InputError: If the model's axes do not fit.
@@ -253,31 +307,14 @@ def solve_error_path(
     mean = values[train].mean(0)
     channels = PrincipalChannels(operator, values[train] - mean, held)
     times = training_times(float(operator.spectrum.max())).to(values.device)
-    most = effort.max_vectors(len(train) + len(held), values.shape[1])
-    return Solved(
-        channels, times, follow_error_path(channels, values[held] - mean, times, effort, most), mean
-    )
+    # A vector is held at the training samples, and its product at the held-out ones.
+    max_vectors = options.max_vectors(len(train) + len(held), values.shape[1])
+    path = follow_error_path(channels, values[held] - mean, times, options, max_vectors)
+    return Solved(channels, times, path, mean)
 
 
-def _verdict(found: ErrorPath) -> StopVerdict:
-    if found.best == 0:
+def _verdict(path: ErrorPath) -> StopVerdict:
+    if path.best == 0:
         return StopVerdict.AT_START
-    last = int(found.settled.sum()) - 1
-    return StopVerdict.AT_END if found.best == last and not found.complete else StopVerdict.INTERIOR
-
-
-def _notes(found: ErrorPath, verdict: StopVerdict, times: Tensor, held: int) -> tuple[str, ...]:
-    notes = [
-        f"Stopped at time {float(times[found.best]):.3g} by {held} held-out samples.",
-        f"{found.vectors} Krylov vectors; growing the spaces last moved the held-out predictions by "
-        f"{found.change:.1g} of their error.",
-    ]
-    if not found.complete:
-        last = float(times[int(found.settled.sum()) - 1])
-        notes.append(
-            f"Later than time {last:.3g} nothing is settled, and the error there may be less: allow more vectors "
-            "or memory."
-        )
-    elif verdict is StopVerdict.AT_START:
-        notes.append("Nothing beyond the mean helps on the held-out samples.")
-    return tuple(notes)
+    last = int(path.settled.sum()) - 1
+    return StopVerdict.AT_END if path.best == last and not path.complete else StopVerdict.INTERIOR

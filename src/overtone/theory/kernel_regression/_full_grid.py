@@ -1,4 +1,4 @@
-"""The twin of a grid without gaps, in closed form, stopped by cross-validation."""
+"""NTK regression of a grid without gaps, in closed form, stopped by cross-validation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
         model: The wide network on this signal's grid.
 
     Returns:
-        The twin; its `error` is the cross-validated estimate of the error on new observations.
+        The fit; its `error` is the cross-validated estimate of the error on new observations.
 
     Raises:
         InputError: If samples are held out or ignored, or the kernel has less than full rank, where
@@ -42,13 +42,14 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
         raise InputError(
             "every sample of the grid to train on",
             f"{len(signal.train_index)} of {len(signal.values)}",
-            "use kernel_regression.fit, which stops by the held-out samples",
+            "use fit, which stops by the held-out samples",
             "signal",
         )
     shape = signal.geometry.shape
-    even = [axis for axis, w in enumerate(periodic_axes(model.wide, shape, model.spacing)) if not w]
+    even = [axis for axis, w in enumerate(periodic_axes(model.network, shape, model.spacing)) if not w]
     values = signal.normalisation.apply(signal.values.double())
     mean = values.mean(0)
+    # Mirroring an axis makes the grid periodic there, so that FFTs apply the cosine transform.
     field = _mirrored((values - mean).reshape(*shape, -1), even)
     axes = tuple(range(len(shape)))
     rates = _rates(model, tuple(field.shape[:-1]), even)
@@ -56,17 +57,23 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
     inside = tuple(slice(0, n) for n in shape)
     modes, observed = rates[inside].reshape(-1), _sizes(coefficients[inside], field.shape[:-1].numel(), even)
     times = training_times(float(rates.max())).to(values.device)
-    found = path(modes, observed, GradientFlow(), times)
-    stop = gcv_stop(found)
+    stop = gcv_stop(path(modes, observed, GradientFlow(), times))
+    # Gradient flow learns each mode by its own factor, 1 - exp(-lambda t).
     learned = -torch.expm1(-rates * stop.step)
     fitted = torch.fft.ifftn(coefficients * learned[..., None], dim=axes).real
     fitted = fitted[inside] + mean
     estimate = stop.estimate[:, None] * signal.normalisation.scale.to(values).square()
-    notes = [f"Stopped at time {stop.step:.3g} by generalised cross-validation on {len(modes)} modes."]
-    if even:
-        notes.append(f"Axes {even}: the nearest kernel that cosines about the borders diagonalise.")
     prediction = signal.normalisation.restore(fitted).to(signal.values.dtype)
-    return NTKFit(prediction, times, estimate, stop.index, stop.verdict, 0, tuple(notes))
+    return NTKFit(
+        prediction,
+        times,
+        estimate,
+        stop.index,
+        stop.verdict,
+        vectors=0,
+        modes=len(modes),
+        mirrored_axes=tuple(even),
+    )
 
 
 def _mirrored(field: Tensor, even: list[int]) -> Tensor:
@@ -77,11 +84,11 @@ def _mirrored(field: Tensor, even: list[int]) -> Tensor:
 
 def _rates(model: NTKModel, sizes: tuple[int, ...], even: list[int]) -> Tensor:
     """Eigenvalues on the grid whose even axes are doubled, the same at k and -k along those."""
-    rates = kernel_at_lags(model.wide, sizes, model.spacing)
-    around = [axis for axis in range(len(sizes)) if axis not in even]
+    rates = kernel_at_lags(model.network, sizes, model.spacing)
+    periodic = [axis for axis in range(len(sizes)) if axis not in even]
     for axis in even:
         rates = _cosine_diagonal(rates.movedim(axis, -1)).movedim(-1, axis)
-    return (torch.fft.fftn(rates, dim=around).real if around else rates).clamp_min(0)
+    return (torch.fft.fftn(rates, dim=periodic).real if periodic else rates).clamp_min(0)
 
 
 def _cosine_diagonal(lags: Tensor) -> Tensor:
@@ -97,6 +104,7 @@ def _cosine_diagonal(lags: Tensor) -> Tensor:
         (..., 2 n), even in k; 0 at k = n, which no signal holds.
     """
     n = lags.shape[-1] // 2
+    # Rounding leaves an odd part in the lags, which the cosines would otherwise see as a sine.
     t = (lags + lags.flip(-1).roll(1, -1)) / 2
     index = torch.arange(2 * n, dtype=torch.float64, device=lags.device)
     inner = torch.fft.fft(t * (1 - torch.minimum(index, 2 * n - index) / n)).real
@@ -106,9 +114,9 @@ def _cosine_diagonal(lags: Tensor) -> Tensor:
         2 * torch.fft.fft(one_sided).imag / (n * torch.where(angle.sin().abs() > 1e-12, angle.sin(), 1.0))
     )
     border[..., 0] = 0
-    found = inner + border
-    found[..., n] = 0
-    return found
+    diagonal = inner + border
+    diagonal[..., n] = 0
+    return diagonal
 
 
 def _sizes(coefficients: Tensor, entries: int, even: list[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""One Krylov space per channel: the fit at all training times from the same products with the kernel."""
+"""Krylov solver of NTK regression: the fit at all training times, and the time of least held-out error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ from torch import Tensor
 
 from overtone._utils.special import decay_integral
 from overtone.errors import InputError, RunError
+from overtone.theory.ntk._operators.lanczos import Lanczos
 from overtone.theory.ntk._operators.stationary import ToeplitzOperator
+
+FIRST, GROWTH = 24, 1.3
+"""Vectors before the first evaluation of the fit, and the factor until the next."""
+
+CONFIRM = 1.1
+"""The same factor once no later time promises less error: one more evaluation settles it."""
+
+NEGLIGIBLE_SHARE = 0.1
+"""Share of the squared change allowed to all channels below which one of them is not grown further."""
+
+PLATEAU = 1.001
+"""Errors within this factor of the least are one plateau, of which the earliest time is taken."""
+
+BETTER = 0.995
+"""A later time counts as better only if its squared error is below this share of the best one."""
 
 
 @final
@@ -18,71 +34,61 @@ class GradientFlowKrylov:
     """Gradient flow of a kernel predictor on |f - y|^2 / 2, started from 0.
 
     After time t the prediction is f_t(x) = k(x, X) g_t(K) y with g_t(z) = (1 - exp(-z t)) / z. Lanczos builds
-    V and the tridiagonal H with K V = V H + rest, and g_t(K) y = |y| V g_t(H) e_1: one space holds all times.
+    V and the tridiagonal H with K V = V H + remainder, and g_t(K) y = |y| V g_t(H) e_1: one space holds all times.
     Without reorthogonalisation: rounding costs a few more vectors, not accuracy (Druskin and Knizhnerman 1992,
     "Error bounds in the simple Lanczos procedure"; Musco, Musco, Sidford 2018, arXiv 1708.07788).
 
     Args:
         operator: The kernel between the training samples, float64.
         values: (size, C) y.
-        probes: (P,) flat indices of grid samples at which the fit is wanted at every time.
-
-    Attributes:
-        dimension: Vectors per channel so far.
+        probes: (P,) flat indices of grid samples whose fit is evaluated at every time.
     """
 
     def __init__(self, operator: ToeplitzOperator, values: Tensor, probes: Tensor) -> None:
         self._operator, self._probes = operator, probes.to(operator.device)
-        self._least = torch.finfo(torch.float64).eps * float(operator.spectrum.abs().max())
+        self._at_probes: list[Tensor] = []
         start = values.to(operator.device, torch.float64).mT.contiguous()
         self._norm = start.norm(dim=1)
-        self._next = start / self._norm.clamp_min(torch.finfo(torch.float64).tiny)[:, None]
-        self._basis: list[Tensor] = []
-        self._seen: list[Tensor] = []
-        self._diagonal: list[Tensor] = []
-        self._below: list[Tensor] = []
+        self._lanczos = Lanczos(
+            self._multiply,
+            start / self._norm.clamp_min(torch.finfo(torch.float64).tiny)[:, None],
+            reorthogonalise=False,
+            negligible=torch.finfo(torch.float64).eps * float(operator.spectrum.abs().max()),
+        )
 
     @property
     def dimension(self) -> int:
         """Vectors per channel so far."""
-        return len(self._basis)
+        return len(self._lanczos.basis)
 
     def extend(self, dimension: int) -> None:
         """Grow every channel's space to `dimension` vectors; a space that is exhausted stays as it is."""
-        while len(self._basis) < dimension:
-            vector = self._next
-            field = self._operator.everywhere(vector)
-            self._seen.append(field.reshape(len(vector), -1)[:, self._probes])
-            product = self._operator.restricted(field)
-            if self._basis:
-                product = product - self._below[-1][:, None] * self._basis[-1]
-            along = (product * vector).sum(1)
-            product = product - along[:, None] * vector
-            size = product.norm(dim=1)
-            size = torch.where(size > self._least, size, 0.0)
-            self._basis.append(vector)
-            self._diagonal.append(along)
-            self._below.append(size)
-            self._next = torch.where(size[:, None] > 0, product / size[:, None].clamp_min(self._least), 0.0)
+        while self.dimension < dimension:
+            self._lanczos.step()
 
-    def probed(self, times: Tensor) -> Tensor:
-        """(T, P, C) the fit at the probes after each of T times."""
+    def predict_at_probes(self, times: Tensor) -> Tensor:
+        """Return (T, P, C), the fit at the probes after each of T times."""
         weights = self._weights(times)
-        return torch.stack([w @ s for w, s in zip(weights, torch.stack(self._seen, 1), strict=True)], 2)
+        columns = torch.stack(self._at_probes, 1)
+        return torch.stack([w @ column for w, column in zip(weights, columns, strict=True)], 2)
 
     def predict(self, time: float) -> Tensor:
-        """(*shape, C) the fit on the whole grid after one time."""
+        """Return (*shape, C), the fit on the whole grid after one time."""
         weights = self._weights(torch.tensor([time], dtype=torch.float64, device="cpu"))
-        total = torch.zeros_like(self._next)
-        for step, vector in enumerate(self._basis):
+        total = torch.zeros_like(self._lanczos.basis[0])
+        for step, vector in enumerate(self._lanczos.basis):
             total += weights[:, :, step] * vector
-        return self._operator.everywhere(total).movedim(0, -1)
+        return self._operator.apply_everywhere(total).movedim(0, -1)
+
+    def _multiply(self, vector: Tensor) -> Tensor:
+        # The product is computed on the whole grid anyway: its values at the probes come for free.
+        field = self._operator.apply_everywhere(vector)
+        self._at_probes.append(field.reshape(len(vector), -1)[:, self._probes])
+        return self._operator.at_samples(field)
 
     def _weights(self, times: Tensor) -> Tensor:
-        """(C, T, m) |y| g_t(H) e_1."""
-        diagonal, below = torch.stack(self._diagonal, 1), torch.stack(self._below, 1)[:, :-1]
-        matrix = diagonal.diag_embed() + below.diag_embed(1) + below.diag_embed(-1)
-        values, vectors = torch.linalg.eigh(matrix)
+        """Return (C, T, m), |y| g_t(H) e_1."""
+        values, vectors = torch.linalg.eigh(self._lanczos.tridiagonal())
         learned = decay_integral(values.clamp_min(0)[:, None], times.to(values)[:, None])
         return self._norm[:, None, None] * ((learned * vectors[:, :1]) @ vectors.mT)
 
@@ -98,7 +104,7 @@ class PrincipalChannels:
     Args:
         operator: The kernel between the training samples.
         values: (size, C) y.
-        probes: (P,) flat indices of grid samples at which the fit is wanted at every time.
+        probes: (P,) flat indices of grid samples whose fit is evaluated at every time.
 
     Attributes:
         rotation: (C, C) orthogonal, from principal axes (rows) to channels (columns).
@@ -109,7 +115,7 @@ class PrincipalChannels:
         _, axes = torch.linalg.eigh(exact.mT @ exact)
         self.rotation = axes.mT.to(operator.device)
         self._spaces = [
-            GradientFlowKrylov(operator, each[:, None], probes) for each in (exact @ axes).unbind(1)
+            GradientFlowKrylov(operator, column[:, None], probes) for column in (exact @ axes).unbind(1)
         ]
 
     def __len__(self) -> int:
@@ -120,42 +126,30 @@ class PrincipalChannels:
         """Krylov vectors of all axes together."""
         return sum(space.dimension for space in self._spaces)
 
-    def probed(self, axis: int, dimension: int, times: Tensor) -> Tensor:
-        """(T, P) fit of one principal axis at the probes, from `dimension` vectors or more."""
+    def predict_at_probes(self, axis: int, dimension: int, times: Tensor) -> Tensor:
+        """Return (T, P), the fit of one principal axis at the probes, from `dimension` vectors or more."""
         self._spaces[axis].extend(dimension)
-        return self._spaces[axis].probed(times)[..., 0]
+        return self._spaces[axis].predict_at_probes(times)[..., 0]
 
     def predict(self, time: float) -> Tensor:
-        """(*shape, C) the fit of the channels on the whole grid after one time."""
+        """Return (*shape, C), the fit of the channels on the whole grid after one time."""
         return torch.cat([space.predict(time) for space in self._spaces], -1) @ self.rotation
-
-
-FIRST, GROWTH = 24, 1.3
-"""Vectors before the first look at the fit, and the factor until the next."""
-
-CONFIRM = 1.1
-"""The same factor once no later time promises less: a second look settles it."""
-
-QUIET = 0.1
-"""Share of the squared change allowed to all channels below which one of them is left alone."""
-
-FLAT = 1.001
-"""Errors within this factor of the least are one plateau, of which the earliest time is taken."""
-
-PROMISE = 0.995
-"""A later time counts as better only if its squared error is below this share of the best one."""
 
 
 @final
 @dataclass(frozen=True)
 class SolverOptions:
-    """How far to go, and how exactly.
+    """Accuracy and limits of the Krylov solver.
 
     Attributes:
         tolerance: A time is settled when its held-out predictions move by less than this share of their own
             root mean square error as the Krylov space last grew.
-        vectors: Most Krylov vectors per channel.
-        memory: Most memory for them, in GiB.
+        vectors: Largest number of Krylov vectors per channel.
+        memory: Largest memory for them, in GiB.
+
+    Example:
+        >>> SolverOptions(vectors=100).max_vectors(samples=10_000, channels=3)
+        100
     """
 
     tolerance: float = 0.05
@@ -168,11 +162,11 @@ class SolverOptions:
                 "a tolerance between 0 and 1, 2 vectors or more and a positive memory",
                 f"{self.tolerance}, {self.vectors} and {self.memory}",
                 "leave them at 0.05, 600 and 4",
-                "effort",
+                "options",
             )
 
     def max_vectors(self, samples: int, channels: int) -> int:
-        """Vectors that fit, for `samples` values per channel."""
+        """Return the number of vectors that fit, for `samples` values per channel."""
         return max(2, min(self.vectors, int(self.memory * 2**30 / (8 * samples * channels))))
 
 
@@ -184,7 +178,7 @@ class ErrorPath:
     Attributes:
         error: (T, C) mean squared held-out error; of times not settled it is an estimate.
         settled: (T,) bool, True for a prefix of the times.
-        best: Index of the settled time with the least error, averaged over channels (`earliest`).
+        best: Index of the settled time with the least error, averaged over channels (`earliest_minimum`).
         change: Root mean square change of the held-out predictions at that time as the space last grew,
             relative to their root mean square error.
         vectors: Krylov vectors of all channels together.
@@ -200,12 +194,12 @@ class ErrorPath:
 
 
 def earliest_minimum(error: Tensor) -> int:
-    """Index of the first of the (T,) errors that is within a thousandth of the least."""
-    return int((error <= FLAT * error.min()).int().argmax())
+    """Return the index of the first of the (T,) errors that is within a thousandth of the least."""
+    return int((error <= PLATEAU * error.min()).int().argmax())
 
 
 def follow_error_path(
-    channels: PrincipalChannels, truth: Tensor, times: Tensor, effort: SolverOptions, most: int
+    channels: PrincipalChannels, truth: Tensor, times: Tensor, options: SolverOptions, max_vectors: int
 ) -> ErrorPath:
     """Grow the Krylov spaces of all channels until the time of least held-out error is settled.
 
@@ -215,46 +209,49 @@ def follow_error_path(
         channels: The spaces; they are extended in place.
         truth: (P, C) held-out values at the spaces' probes.
         times: (T,) training times, ascending.
-        effort: How exactly.
-        most: Most vectors per axis.
+        options: Accuracy.
+        max_vectors: Largest number of vectors per axis.
 
     Returns:
-        The errors and what is settled.
+        The errors and the times that are settled.
 
     Raises:
-        RunError: If `most` vectors settle not even the first time.
+        RunError: If `max_vectors` settle not even the first time.
     """
-    wanted, sure = min(FIRST, most), False
+    dimension, confirmed = min(FIRST, max_vectors), False
     count = len(channels)
     fits: list[Tensor] = [truth.new_zeros(0)] * count
     moved = truth.new_full((len(times), count), float("inf"))
     growing = list(range(count))
     floor = torch.finfo(torch.float64).eps * truth.square().mean()
     while True:
+        # Evaluate the fit of every axis that is still growing, and how far its last growth moved it.
         for axis in growing:
-            fit = channels.probed(axis, wanted, times)
+            fit = channels.predict_at_probes(axis, dimension, times)
             if fits[axis].numel():
                 moved[:, axis] = (fit - fits[axis]).square().mean(1)
             fits[axis] = fit
         error = (torch.stack(fits, -1) @ channels.rotation - truth).square().mean(1)
         mean = error.mean(1)
-        allowed = effort.tolerance**2 * mean.clamp_min(floor)
+        # Early times converge first (short Krylov spaces suffice), so the settled times are a prefix.
+        allowed = options.tolerance**2 * mean.clamp_min(floor)
         settled = (moved.mean(1) <= allowed).cumprod(0).bool()
         complete = False
         if bool(settled.any()):
             best = earliest_minimum(torch.where(settled, mean, float("inf")))
-            complete = not bool((mean[~settled] < PROMISE * mean[best]).any())
-            if bool(settled.all()) or (complete and sure) or wanted >= most:
+            # Stop once no unsettled time promises less error, twice in a row: estimates can still fall.
+            complete = not bool((mean[~settled] < BETTER * mean[best]).any())
+            if bool(settled.all()) or (complete and confirmed) or dimension >= max_vectors:
                 change = float((moved[best].mean() / mean[best].clamp_min(floor)).sqrt())
                 return ErrorPath(error, settled, best, change, channels.vectors, complete)
-        elif wanted >= most:
+        elif dimension >= max_vectors:
             change = float((moved.mean(1) / mean.clamp_min(floor)).min().sqrt())
             raise RunError(
-                f"held-out predictions that settle to {effort.tolerance:g} of their error",
-                f"changes of {change:.2g} after {wanted} vectors",
+                f"held-out predictions that settle to {options.tolerance:g} of their error",
+                f"changes of {change:.2g} after {dimension} vectors",
                 "allow more vectors or memory",
-                "twin",
+                "options",
             )
-        growing = [c for c in growing if bool((moved[:, c] > QUIET * allowed).any())]
-        wanted = min(most, int((CONFIRM if complete else GROWTH) * wanted) + 1)
-        sure = complete
+        growing = [c for c in growing if bool((moved[:, c] > NEGLIGIBLE_SHARE * allowed).any())]
+        dimension = min(max_vectors, int((CONFIRM if complete else GROWTH) * dimension) + 1)
+        confirmed = complete

@@ -1,4 +1,4 @@
-"""The twin of scattered samples."""
+"""NTK regression of scattered samples, through landmarks (Nystroem)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class ScatteredFit:
     """A fit of scattered samples, stopped where the held-out error is least.
 
     Attributes:
-        prediction: (M, C) fit at the points asked for, in value units.
+        prediction: (M, C) fit at the evaluation points, in value units.
         times: (T,) training times, in units of 1 / kernel.
         error: (T, C) mean squared held-out error, in value units squared.
-        index: The chosen time's place.
+        index: Index of the chosen time.
         rank: Features that the landmarks span.
         exact: Whether every training sample was a landmark.
     """
@@ -42,7 +42,7 @@ class ScatteredFit:
 
 
 def fit_scattered(
-    wide: InfiniteNetwork,
+    network: InfiniteNetwork,
     coords: Tensor,
     values: Tensor,
     held_out: Tensor,
@@ -51,19 +51,19 @@ def fit_scattered(
     landmarks: int = 1024,
     seed: int = 0,
 ) -> ScatteredFit:
-    """Fit scattered samples by gradient flow of a wide network's kernel.
+    """Fit scattered samples by gradient flow of an infinitely wide network's kernel.
 
     The kernel is taken through landmarks Z drawn from the training samples, k(x, Z) k(Z, Z)^-1 k(Z, x'), whose
     features diagonalise in one eigendecomposition; up to `landmarks` training samples it is the kernel itself.
     Cost N m^2 for m landmarks.
 
     Args:
-        wide: A wide network with any inputs.
-        coords: (N, d) samples, in the unit that its inputs want.
+        network: An infinitely wide network with any inputs.
+        coords: (N, d) samples, in the unit of the network's inputs.
         values: (N, C) their values.
         held_out: (N,) bool, the samples that choose the time.
-        at: (M, d) where the fit is wanted.
-        landmarks: Most landmarks.
+        at: (M, d) evaluation points.
+        landmarks: Largest number of landmarks.
         seed: Seed of their choice.
 
     Returns:
@@ -74,13 +74,23 @@ def fit_scattered(
 
     Source:
         Landmarks: Williams and Seeger 2000, "Using the Nystroem method to speed up kernel machines", NIPS 13.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import kernel_regression, ntk
+        >>> x = torch.linspace(0, 1, 20).double()[:, None]
+        >>> dense = [ntk.DenseLayer.ntk(sigma_b=1.0)] * 3
+        >>> network = ntk.InfiniteNetwork.fully_connected(dense, ntk.DualActivation.relu())
+        >>> fit = kernel_regression.fit_scattered(network, x, x.square(), torch.arange(20) % 5 == 2, at=x)
+        >>> fit.exact, fit.prediction.shape
+        (True, torch.Size([20, 1]))
     """
     if values.ndim != 2 or len(values) != len(coords) or held_out.shape != coords.shape[:1]:
         raise InputError(
             "values (N, C) and a mask (N,) for coords (N, d)",
             f"{tuple(values.shape)}, {tuple(held_out.shape)} and {tuple(coords.shape)}",
             "pass one row per sample",
-            "points",
+            "coords",
         )
     if not bool(held_out.any()) or bool(held_out.all()):
         raise InputError(
@@ -93,29 +103,31 @@ def fit_scattered(
     mean = y.mean(0)
     count = min(landmarks, len(x))
     chosen = torch.from_numpy(rng.generator(seed, "landmarks").permutation(len(x))[:count]).to(x.device)
-    root = _inverse_root(wide(x[chosen]).ntk)
-    features = _features(wide, x, x[chosen], root)
+    # k(x, Z) R with R R^T = k(Z, Z)^-1: features whose products are the kernel through the landmarks.
+    root = _inverse_root(network(x[chosen]).ntk)
+    features = _features(network, x, x[chosen], root)
+    # In the eigenbasis of the features every mode is learned on its own, at all times at once.
     rates, rotation = torch.linalg.eigh(features.mT @ features)
     rates = rates.clamp_min(0)
     aligned = rotation.mT @ (features.mT @ (y - mean))
     times = training_times(float(rates.max())).to(x.device)
-    probe = _features(wide, coords[held_out].double(), x[chosen], root) @ rotation
+    probe = _features(network, coords[held_out].double(), x[chosen], root) @ rotation
     truth = values[held_out].double() - mean
     error = torch.stack(
         [(probe @ (decay_integral(rates, t)[:, None] * aligned) - truth).square().mean(0) for t in times]
     )
     index = earliest_minimum(error.mean(1))
-    wanted = _features(wide, at.double(), x[chosen], root) @ rotation
-    fitted = wanted @ (decay_integral(rates, times[index])[:, None] * aligned) + mean
+    evaluation = _features(network, at.double(), x[chosen], root) @ rotation
+    fitted = evaluation @ (decay_integral(rates, times[index])[:, None] * aligned) + mean
     return ScatteredFit(fitted.to(values.dtype), times, error, index, len(rates), count == len(x))
 
 
 def _inverse_root(kernel: Tensor) -> Tensor:
-    """(m, r) R with R R^T the inverse of the kernel on the span that rounding leaves."""
+    """Return (m, r) R with R R^T the inverse of the kernel on the span that rounding leaves."""
     values, vectors = torch.linalg.eigh(kernel)
-    kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
-    return vectors[:, kept] / values[kept].sqrt()
+    positive = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
+    return vectors[:, positive] / values[positive].sqrt()
 
 
-def _features(wide: InfiniteNetwork, x: Tensor, landmarks: Tensor, root: Tensor) -> Tensor:
-    return torch.cat([wide(part, landmarks).ntk @ root for part in x.split(ROWS)])
+def _features(network: InfiniteNetwork, x: Tensor, landmarks: Tensor, root: Tensor) -> Tensor:
+    return torch.cat([network(part, landmarks).ntk @ root for part in x.split(ROWS)])

@@ -1,4 +1,4 @@
-"""How far a kernel is from positive semi-definite, and the nearest one that is."""
+"""Nearest positive semi-definite matrix of a kernel."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from overtone.errors import InputError, RunError
 @final
 @dataclass(frozen=True)
 class NearestPSD:
-    """A symmetric kernel without negative eigenvalues, and what was done to it.
+    """A symmetric kernel without negative eigenvalues, and its distance from the original.
 
     Attributes:
         matrix: (N, N) the nearest positive semi-definite matrix in the Frobenius norm, or the kernel itself.
         lowest: The kernel's lowest eigenvalue.
-        negative: How many eigenvalues were negative beyond rounding, and were set to zero.
+        negative: Number of eigenvalues that were negative beyond rounding, and were set to zero.
         changed: |matrix - kernel| / |kernel| in the Frobenius norm.
     """
 
@@ -30,7 +30,7 @@ class NearestPSD:
 
     @property
     def sentence(self) -> str:
-        """What was found and done."""
+        """The eigenvalues set to zero, and the change that it made."""
         if not self.negative:
             return f"positive semi-definite to rounding, the lowest eigenvalue is {self.lowest:.2e}"
         return (
@@ -40,7 +40,7 @@ class NearestPSD:
 
 
 def nearest_psd(kernel: Tensor) -> NearestPSD:
-    """Set the negative eigenvalues of a symmetric matrix to zero, and say how many and how large they were.
+    """Set the negative eigenvalues of a symmetric matrix to zero, and report their number and size.
 
     An eigenvalue counts as negative below -4 sqrt(N) eps times the largest: sums of rounded products move
     eigenvalues by about as much (eps of the kernel's precision; the decomposition is in double precision).
@@ -56,24 +56,33 @@ def nearest_psd(kernel: Tensor) -> NearestPSD:
         RunError: If it holds NaN or infinite entries.
 
     Source: Higham 1988, Linear Algebra Appl. 103, theorem 2.1.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> repaired = ntk.nearest_psd(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+        >>> repaired.negative, round(repaired.lowest, 4)
+        (1, -1.0)
     """
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or not len(kernel):
         raise InputError("a square matrix", f"shape {tuple(kernel.shape)}", "pass an (N, N) kernel", "kernel")
-    wide = kernel.detach().double()
-    if not bool(torch.isfinite(wide).all()):
+    exact = kernel.detach().double()
+    if not bool(torch.isfinite(exact).all()):
         raise RunError("a finite kernel", "NaN or infinite entries", "check how it was made", "kernel")
     rounding = 4 * len(kernel) ** 0.5 * torch.finfo(kernel.dtype).eps
-    skew = float((wide - wide.mT).abs().max())
-    if skew > rounding * float(wide.abs().max()):
+    skew = float((exact - exact.mT).abs().max())
+    if skew > rounding * float(exact.abs().max()):
         raise InputError(
             "a symmetric matrix", f"entries {skew:.1e} apart from their mirror", "pass K(x, x)", "kernel"
         )
-    values, vectors = torch.linalg.eigh((wide + wide.mT) / 2)
+    # In double precision, so that the decomposition adds no negative eigenvalues of its own.
+    values, vectors = torch.linalg.eigh((exact + exact.mT) / 2)
     negative = int((values < -rounding * values.abs().max()).sum())
     lowest = float(values[0])
     if not negative:
         return NearestPSD(kernel, lowest, 0, 0.0)
-    kept = values > 0
-    nearest = (vectors[:, kept] * values[kept]) @ vectors[:, kept].mT
-    changed = float(values[~kept].norm() / values.norm())
+    positive = values > 0
+    # Dropping the negative part is the Frobenius projection onto the cone (Higham).
+    nearest = (vectors[:, positive] * values[positive]) @ vectors[:, positive].mT
+    changed = float(values[~positive].norm() / values.norm())
     return NearestPSD(((nearest + nearest.mT) / 2).to(kernel.dtype), lowest, negative, changed)

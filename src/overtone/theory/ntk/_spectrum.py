@@ -1,4 +1,4 @@
-"""A kernel's eigenvalues by band of frequency, on any points."""
+"""Eigenvalues of a kernel by frequency: on any points by band, on periodic grids, on circles and spheres."""
 
 from __future__ import annotations
 
@@ -23,14 +23,21 @@ class BandBasis:
     frequency n_i / (2 L_i) along axis i) unless a period is given (waves of n_i / L_i). Bands are made
     orthogonal from the lowest up: what a low band already explains at these points is not counted again, so
     that shares add up to at most 1 and waves beyond the points' resolution alias into nothing. A wave is
-    dropped when less than `least` of its norm is new.
+    dropped when less than `min_new_norm` of its norm is new.
 
     Args:
         coords: (N, d) coordinates.
         edges: Ascending band edges in cycles per unit of the coordinate; a band holds low <= |frequency| <
             high.
         period: (d,) lengths after which the axes wrap around, or None if they do not.
-        least: Smallest new part of a wave's norm that counts.
+        min_new_norm: Smallest new part of a wave's norm that counts.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> x = torch.arange(8).double()[:, None] / 8
+        >>> ntk.BandBasis(x, edges=[0, 1, 3], period=[1.0]).modes
+        [1, 4]
 
     Raises:
         InputError: If the coordinates are not (N, d) and finite, the edges do not ascend, or the top edge
@@ -43,7 +50,7 @@ class BandBasis:
         edges: Sequence[float],
         *,
         period: Sequence[float] | None = None,
-        least: float = 0.05,
+        min_new_norm: float = 0.05,
     ) -> None:
         if coords.ndim != 2 or len(coords) < 2 or not bool(torch.isfinite(coords).all()):
             raise InputError(
@@ -59,9 +66,10 @@ class BandBasis:
         self.edges = tuple(float(edge) for edge in edges)
         waves, frequency = _waves(coords.double(), self.edges[-1], period)
         self.bases: list[Tensor] = []
+        # From the lowest band up: a wave that aliases into lower ones at these points adds no new direction.
         known = waves.new_zeros(len(coords), 0)
         for low, high in itertools.pairwise(self.edges):
-            new = _new_directions(waves[:, (frequency >= low) & (frequency < high)], known, least)
+            new = _new_directions(waves[:, (frequency >= low) & (frequency < high)], known, min_new_norm)
             self.bases.append(new)
             known = torch.cat([known, new], 1)
 
@@ -71,7 +79,7 @@ class BandBasis:
         return [basis.shape[1] for basis in self.bases]
 
     def share(self, vectors: Tensor) -> Tensor:
-        """The part of each vector's squared norm that lies in each band.
+        """Return the share of each vector's squared norm in each band.
 
         Args:
             vectors: (N, V), for instance a kernel's eigenvectors.
@@ -84,7 +92,7 @@ class BandBasis:
         return torch.stack([(basis.mT @ exact).square().sum(0) / power for basis in self.bases])
 
     def eigenvalues(self, matrix: Tensor) -> Tensor:
-        """The kernel's mean eigenvalue per band: the mean of q.K q over the band's orthonormal waves q.
+        """Return the kernel's mean eigenvalue per band: the mean of q.K q over the band's orthonormal waves q.
 
         For a kernel whose eigenvectors are the waves themselves it is the mean of the band's eigenvalues; in
         general it is the rate at which the band's residual begins to fall under gradient flow on |f - y|^2 /
@@ -132,19 +140,21 @@ def _waves(coords: Tensor, top: float, period: Sequence[float] | None) -> tuple[
     return torch.cat([phase.cos(), phase.sin()], 1), torch.cat([frequency, frequency])
 
 
-def _new_directions(waves: Tensor, known: Tensor, least: float) -> Tensor:
+def _new_directions(waves: Tensor, known: Tensor, min_new_norm: float) -> Tensor:
     norms = waves.norm(dim=0)
+    # Twice: one pass of Gram-Schmidt leaves errors of the size of the cancellation.
     for _ in range(2):
         waves = waves - known @ (known.mT @ waves)
-    kept = waves[:, waves.norm(dim=0) > least * norms.clamp_min(1e-6)]
-    if kept.shape[1] == 0:
-        return kept
-    left, values, _ = torch.linalg.svd(kept / kept.norm(dim=0), full_matrices=False)
-    return left[:, values > least]
+    independent = waves[:, waves.norm(dim=0) > min_new_norm * norms.clamp_min(1e-6)]
+    if independent.shape[1] == 0:
+        return independent
+    # The remaining waves of one band may still depend on each other; the SVD drops those directions.
+    left, values, _ = torch.linalg.svd(independent / independent.norm(dim=0), full_matrices=False)
+    return left[:, values > min_new_norm]
 
 
 def circulant_eigenvalues(row: Tensor) -> Tensor:
-    """All eigenvalues of the circulant matrix K[n, m] = row[n - m] by one FFT.
+    """Return all eigenvalues of the circulant matrix K[n, m] = row[n - m] by one FFT.
 
     The eigenvector of entry k is the wave exp(2 pi i k.n / shape): its frequency is k cycles per period
     (entries above n / 2 are the negative ones, as in `torch.fft.fftfreq`). Under gradient flow on |f - y|^2 /
@@ -159,8 +169,15 @@ def circulant_eigenvalues(row: Tensor) -> Tensor:
 
     Raises:
         InputError: If the row is not symmetric, row[n] = row[-n], to the precision of its type.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> ntk.circulant_eigenvalues(torch.tensor([2.0, 1.0, 0.0, 1.0]))
+        tensor([4., 2., 0., 2.])
     """
     values = torch.fft.fftn(row.to(torch.promote_types(row.dtype, torch.float32)))
+    # An asymmetric row has a complex spectrum: it belongs to no symmetric kernel.
     error = float(
         values.imag.abs().max() / values.real.abs().max().clamp_min(torch.finfo(values.real.dtype).tiny)
     )
@@ -177,7 +194,7 @@ def circulant_eigenvalues(row: Tensor) -> Tensor:
 def sphere_eigenvalues(
     kernel: Callable[[Tensor, Tensor], Tensor], dimension: int, degrees: int, *, nodes: int = 0
 ) -> Tensor:
-    """Eigenvalues of a kernel k(x.x') on the unit sphere S^(d-1) with uniform density, by degree.
+    """Return the eigenvalues of a kernel k(x.x') on the unit sphere S^(d-1) with uniform density, by degree.
 
     mu_k = int k(cos t) P_k(cos t) sin(t)^(d-2) dt / int sin(t)^(d-2) dt over [0, pi], with the Gegenbauer
     polynomial P_k(1) = 1 (Funk-Hecke). On the circle, d = 2, that is the k-th Fourier coefficient, k cycles
@@ -195,6 +212,11 @@ def sphere_eigenvalues(
 
     Raises:
         InputError: If `dimension` is below 2 or `degrees` below 1.
+
+    Example:
+        >>> from overtone.theory import ntk
+        >>> ntk.sphere_eigenvalues(lambda a, b: a @ b.mT, dimension=2, degrees=3).round(decimals=4).abs()
+        tensor([0.0000, 0.5000, 0.0000], dtype=torch.float64)
     """
     if dimension < 2:
         raise InputError("a dimension of at least 2", f"{dimension}", "pass 2 for the circle", "dimension")
@@ -202,11 +224,11 @@ def sphere_eigenvalues(
         raise InputError("at least one degree", f"{degrees}", "pass the number of degrees", "degrees")
     points, weights = np.polynomial.legendre.leggauss(nodes or max(256, 8 * degrees))
     angles = (points + 1) * np.pi / 2
-    places = np.zeros((len(angles), dimension))
-    places[:, 0], places[:, 1] = np.cos(angles), np.sin(angles)
+    points_on_circle = np.zeros((len(angles), dimension))
+    points_on_circle[:, 0], points_on_circle[:, 1] = np.cos(angles), np.sin(angles)
     pole = torch.zeros(1, dimension, dtype=torch.float64, device="cpu")
     pole[0, 0] = 1
-    row = kernel(pole, torch.from_numpy(places))[0].detach().cpu().double().numpy()
+    row = kernel(pole, torch.from_numpy(points_on_circle))[0].detach().cpu().double().numpy()
     density = weights * np.sin(angles) ** (dimension - 2)
     density = density / density.sum()
     return torch.tensor(

@@ -32,9 +32,9 @@ def check(build, wanted):
     x = torch.randn(5, 2, 6, 6, generator=seeded(1), dtype=torch.float64)
     (source,) = select_sources(network, x, 1 << 20)
     assert isinstance(source, LayerwiseSource)
-    assert source.last is wanted
+    assert source.channels_last is wanted
     found = empirical_ntk(network, x)
-    assert set(found.routes) == {JacobianMethod.LAYERS}
+    assert set(found.methods) == {JacobianMethod.LAYERS}
     # Sums of some hundred products in double precision.
     assert error(found.matrix, kernel(network, x)) < 1e-12
 

@@ -37,11 +37,11 @@ class ChunkPlan:
 
     Attributes:
         chunk: Samples per pass.
-        keep: Whether the features of all samples fit and are computed once.
+        cache: Whether the features of all samples fit and are computed once.
     """
 
     chunk: int
-    keep: bool
+    cache: bool
 
 
 def kernel_bytes(rows: int, columns: int, channels: int, outputs: OutputLayout, itemsize: int) -> int:
@@ -54,13 +54,13 @@ class MemoryPerSample:
     """What one sample takes, in bytes.
 
     Attributes:
-        held: Its gradients, in the form in which they are kept.
-        work: All that a pass over it holds for a while.
+        stored: Its gradients, in the form in which they are kept.
+        workspace: All that a pass over it holds for a while.
         channels: Outputs of the network.
     """
 
-    held: int
-    work: int
+    stored: int
+    workspace: int
     channels: int
 
 
@@ -75,20 +75,20 @@ def measure_memory(sources: Sequence[GradientSource], probe: Tensor) -> MemoryPe
         RevisionError: If a source cannot take them.
     """
     saved, channels = _saved_bytes(sources[0], probe)
-    held = scratch = 0
+    stored = scratch = 0
     for source in sources:
         try:
-            alike = source.alike(probe, channels)
+            zero_gradient_features = source.zero_gradient_features(probe, channels)
         except NETWORK_ERRORS as failure:
             if source.excluded is None:
                 raise
             raise ExcludedMethodError(source.excluded) from failure
-        for features in alike:
-            held += features.size * 4
+        for features in zero_gradient_features:
+            stored += features.size * 4
             scratch = max(scratch, features.scratch * 8)
-    abreast = max(source.abreast(channels) for source in sources)
-    work = 2 * held + saved * (2 + abreast) + scratch
-    return MemoryPerSample(max(1, held // len(probe)), work // len(probe) + 1, channels)
+    outputs_per_pass = max(source.outputs_per_pass(channels) for source in sources)
+    workspace = 2 * stored + saved * (2 + outputs_per_pass) + scratch
+    return MemoryPerSample(max(1, stored // len(probe)), workspace // len(probe) + 1, channels)
 
 
 def plan_chunks(
@@ -106,26 +106,26 @@ def plan_chunks(
     Raises:
         InputError: If not even two samples fit.
     """
-    held, work, channels = one.held, one.work, one.channels
+    stored, workspace, channels = one.stored, one.workspace, one.channels
     samples = rows + columns
-    single = max(rows, columns) * work + samples * held
+    one_pass = max(rows, columns) * workspace + samples * stored
     blocks = 2 * kernel_bytes(rows, columns or rows, channels, outputs, 4)
-    if single + blocks <= available:
-        few = max(FEW, NEAR // work)
+    if one_pass + blocks <= available:
+        few = max(FEW, NEAR // workspace)
         return ChunkPlan(max(rows, columns) if columns else min(rows, few), True)
     half = available / 2
-    keep = samples * held <= half
-    chunk = int(half // (work + (0 if keep else 2 * held)))
+    cache = samples * stored <= half
+    chunk = int(half // (workspace + (0 if cache else 2 * stored)))
     while chunk > 1 and 2 * kernel_bytes(chunk, chunk, channels, outputs, 4) > half:
         chunk //= 2
     if chunk < 1:
         raise InputError(
             "room for the gradients of at least one sample",
-            f"{available / GIB:.3g} GiB beside the kernel, {work / GIB:.3g} GiB a sample",
+            f"{available / GIB:.3g} GiB beside the kernel, {workspace / GIB:.3g} GiB a sample",
             "raise the budget",
             "memory",
         )
-    return ChunkPlan(min(chunk, max(rows, columns)), keep)
+    return ChunkPlan(min(chunk, max(rows, columns)), cache)
 
 
 def _saved_bytes(source: GradientSource, probe: Tensor) -> tuple[int, int]:
@@ -169,7 +169,7 @@ def assemble_kernel(
     other = x1 if x2 is None else x2
     columns = rows if x2 is None else _slices(len(other), plan.chunk)
     kernel: Tensor | None = None
-    for i, some in enumerate([rows] if plan.keep else [[row] for row in rows]):
+    for i, some in enumerate([rows] if plan.cache else [[row] for row in rows]):
         left = _layers(gradients, x1, some)
         if kernel is None:
             like = left[0][0][1].like
@@ -177,7 +177,7 @@ def assemble_kernel(
         if x2 is None:
             _fill(kernel, left, None, channels, outputs)
         apart = [[column] for column in (columns[:i] if x2 is None else columns)]
-        for chosen in [columns] if plan.keep and x2 is not None else apart:
+        for chosen in [columns] if plan.cache and x2 is not None else apart:
             _fill(kernel, left, _layers(gradients, other, chosen), channels, outputs)
     assert kernel is not None
     return kernel if x2 is not None else mirror_lower(kernel)
@@ -198,7 +198,7 @@ def _compact(gradients: VerifiedGradients, x: Tensor, rows: slice) -> list[Gradi
 
 def _joined(parts: list[slice], features: Sequence[GradientFeatures]) -> Layer:
     """All samples together where that takes little copying."""
-    together = features[0].joined(features[1:]) if len(features) > 1 else None
+    together = features[0].concatenated(features[1:]) if len(features) > 1 else None
     if together is None:
         return list(zip(parts, features, strict=True))
     return [(slice(parts[0].start, parts[-1].stop), together)]

@@ -25,7 +25,7 @@ from overtone.theory.ntk._empirical.inner_products import (
     lower_windows,
 )
 
-GLANCES = 2
+CHECK_DIRECTIONS = 2
 """Random directions along which a product of factors is compared with a matrix."""
 
 
@@ -52,7 +52,7 @@ class GradientFeatures(ABC):
     def jvp(self, direction: Tensor) -> Tensor:
         """J u: (C, N) inner products with a direction of this layer's `shape`."""
 
-    def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:  # noqa: ARG002
+    def distance(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:  # noqa: ARG002
         """How far J^T w is from a vector (P,), in the mean over `draws` if that takes less than J^T w itself.
 
         Args:
@@ -62,7 +62,7 @@ class GradientFeatures(ABC):
         """
         return float((self.vjp(weights).reshape(-1) - exact).norm())
 
-    def joined(self, others: Sequence[GradientFeatures]) -> GradientFeatures | None:  # noqa: ARG002
+    def concatenated(self, others: Sequence[GradientFeatures]) -> GradientFeatures | None:  # noqa: ARG002
         """The gradients of these and of further samples, or None if they are better kept apart."""
         return None
 
@@ -189,19 +189,23 @@ class OuterProductGradients(GradientFeatures):
         parts = [g.mT @ self.inputs] if self.weight else []
         return torch.cat([*parts, g.sum(0)[:, None]] if self.bias else parts, -1)
 
-    def apart(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:
-        """By `GLANCES` random directions b of the inputs.
+    def distance(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:
+        """By `CHECK_DIRECTIONS` random directions b of the inputs.
 
         (J^T w) b is the sum over the samples of w g (h, 1).b, and |D b| is |D| in the root mean square.
         """
-        along = torch.randn(self.shape[1], GLANCES, generator=draws, device="cpu").to(self.grads)
-        seen = self.grads.new_zeros(1, GLANCES)
+        directions = torch.randn(self.shape[1], CHECK_DIRECTIONS, generator=draws, device="cpu").to(
+            self.grads
+        )
+        projected = self.grads.new_zeros(1, CHECK_DIRECTIONS)
         if self.weight:
-            seen = self.inputs @ along[: self.inputs.shape[1]]
+            projected = self.inputs @ directions[: self.inputs.shape[1]]
         if self.bias:
-            seen = seen + along[-1]
-        pulled = torch.einsum("cn,cno->no", weights, self.grads).mT @ seen.expand(self.grads.shape[1], -1)
-        return float((pulled - exact.reshape(self.shape) @ along).norm()) / GLANCES**0.5
+            projected = projected + directions[-1]
+        pulled = torch.einsum("cn,cno->no", weights, self.grads).mT @ projected.expand(
+            self.grads.shape[1], -1
+        )
+        return float((pulled - exact.reshape(self.shape) @ directions).norm()) / CHECK_DIRECTIONS**0.5
 
     def jvp(self, direction: Tensor) -> Tensor:
         """Inner products g . (A h + b) for a direction (A, b)."""

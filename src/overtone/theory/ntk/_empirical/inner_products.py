@@ -84,9 +84,9 @@ class OutputLayout(enum.Enum):
         BLOCKS: (N C, M C), J[n, c] . J[m, d] in row n C + c and column m C + d: the complete kernel.
     """
 
-    SUM = enum.auto()
-    PER_OUTPUT = enum.auto()
-    BLOCKS = enum.auto()
+    SUM = "sum"
+    PER_OUTPUT = "per_output"
+    BLOCKS = "blocks"
 
 
 def inner_products(left: Tensor, right: Tensor, outputs: OutputLayout) -> Tensor:

@@ -16,20 +16,26 @@ from overtone._utils import seeding as rng
 from overtone.errors import InputError
 from overtone.theory.ntk._empirical.passes import (
     NETWORK_ERRORS,
+    as_real_pairs,
+    at_least_float32,
     check_independent,
     check_samples,
     detached_samples,
-    flat,
+    flatten_gradients,
     network_outputs,
-    real,
-    rows,
+    output_gradients,
     single_sample_outputs,
     trial_outputs,
     vector_jacobian_product,
-    wide,
 )
 from overtone.theory.ntk._empirical.selection import probe_samples, trained_parameters
-from overtone.theory.ntk._empirical.verification import close, floor, groups, lonely, weights
+from overtone.theory.ntk._empirical.verification import (
+    check_groups,
+    random_weights,
+    relative_tolerance,
+    single_sample_indices,
+    zero_tolerance,
+)
 
 Direction = dict[str, Tensor]
 """A vector in parameter space, by the parameters' names and in their shapes."""
@@ -68,7 +74,7 @@ class Jacobian:
         with evaluation_mode_with_gradients(network, x.device):
             first = trial_outputs(network, probe_samples(self.x))
             self.channels, self.dtype = first.shape[1], first.dtype
-            self._draws = torch.Generator("cpu").manual_seed(rng.derive(0, "Jacobian", "check"))
+            self._generator = torch.Generator("cpu").manual_seed(rng.derive(0, "Jacobian", "check"))
             with sdpa_kernel(SDPBackend.MATH):
                 self._check()
 
@@ -88,19 +94,19 @@ class Jacobian:
     def _vjp(self, weights: Tensor, parts: Sequence[Tensor]) -> tuple[Direction, Tensor]:
         """J^T w over these parts, and the outputs."""
         chosen = list(self.parameters.values())
-        total, seen = [torch.zeros_like(p) for p in chosen], []
+        total, outputs = [torch.zeros_like(p) for p in chosen], []
         for part, w in zip(parts, weights.split([len(each) for each in parts]), strict=True):
             call = functools.partial(self._call, part)
             if self.sample_by_sample:
-                y, each = rows(self.network, call, chosen)
+                y, each = output_gradients(self.network, call, chosen)
                 grads = [_combined(some, w) for some in zip(*each, strict=True)]
             else:
                 y, grads = vector_jacobian_product(self.network, call, chosen, w)
-            seen.append(y)
+            outputs.append(y)
             for sum_, grad in zip(total, grads, strict=True):
                 if grad is not None:
                     sum_ += grad
-        return dict(zip(self.parameters, total, strict=True)), torch.cat(seen)
+        return dict(zip(self.parameters, total, strict=True)), torch.cat(outputs)
 
     def _call(self, x: Tensor) -> Tensor:
         return (
@@ -114,10 +120,10 @@ class Jacobian:
         chosen = [self.parameters[name] for name in direction]
         along = [u.to(p) for u, p in zip(direction.values(), chosen, strict=True)]
         if self.sample_by_sample:
-            y, grads = rows(self.network, functools.partial(self._call, x), chosen)
-            straight = torch.cat(flat(along, along))
+            y, grads = output_gradients(self.network, functools.partial(self._call, x), chosen)
+            straight = torch.cat(flatten_gradients(along, along))
             return (
-                torch.stack([torch.cat(flat(chosen, each)) @ straight for each in grads])
+                torch.stack([torch.cat(flatten_gradients(chosen, each)) @ straight for each in grads])
                 .to(y)
                 .reshape(y.shape)
             )
@@ -126,8 +132,8 @@ class Jacobian:
         if not y.requires_grad:
             return nothing
         dummy = nothing.clone().requires_grad_()
-        found = torch.autograd.grad(y, chosen, dummy, create_graph=True, allow_unused=True)
-        pairs = [(g, u) for g, u in zip(found, along, strict=True) if g is not None and g.requires_grad]
+        gradients = torch.autograd.grad(y, chosen, dummy, create_graph=True, allow_unused=True)
+        pairs = [(g, u) for g, u in zip(gradients, along, strict=True) if g is not None and g.requires_grad]
         if not pairs:
             return nothing
         (moved,) = torch.autograd.grad([g for g, _ in pairs], dummy, [u for _, u in pairs], allow_unused=True)
@@ -149,18 +155,20 @@ class Jacobian:
     def _checked(self, part: Tensor) -> bool:
         """Whether products of a chunk are those of other groups of its samples, and of each other's transpose."""
         y = self._call(part).detach()
-        for i in lonely(len(part), len(self.x)):
+        for i in single_sample_indices(len(part), len(self.x)):
             check_independent(
                 single_sample_outputs(self.network, part[i : i + 1], y.shape[1]).detach(), y[i : i + 1], y
             )
-        order = torch.randperm(len(part), generator=self._draws, device="cpu").to(part.device)
-        apart = [order[each] for each in groups(len(part), self.dtype, len(self.x))]
+        order = torch.randperm(len(part), generator=self._generator, device="cpu").to(part.device)
+        groups = [order[each] for each in check_groups(len(part), self.dtype, len(self.x))]
         direction = {name: self._random(p) for name, p in self.parameters.items()}
-        return self._alike(part, [part[each] for each in apart], order, direction)
+        return self._alike(part, [part[each] for each in groups], order, direction)
 
     def _random(self, p: Tensor) -> Tensor:
-        drawn = torch.randn(real(p).shape, generator=self._draws, device="cpu").to(real(p))
-        return torch.view_as_complex(drawn) if p.is_complex() else drawn
+        normal = torch.randn(as_real_pairs(p).shape, generator=self._generator, device="cpu").to(
+            as_real_pairs(p)
+        )
+        return torch.view_as_complex(normal) if p.is_complex() else normal
 
     def _alike(
         self,
@@ -179,24 +187,27 @@ class Jacobian:
         """
         order = torch.arange(len(x), device=x.device) if order is None else order
         like = torch.empty(1, self.channels, dtype=self.dtype, device=x.device)
-        given = weights(len(x), like, self._draws)
-        one, together = self._vjp(given, [x])
-        two, divided = self._vjp(given[order], parts)
+        cotangents = random_weights(len(x), like, self._generator)
+        one, together = self._vjp(cotangents, [x])
+        two, divided = self._vjp(cotangents[order], parts)
         check_independent(divided, together[order])
-        sizes = {name: float(wide(real(g)).norm()) for name, g in two.items()}
+        sizes = {name: float(at_least_float32(as_real_pairs(g)).norm()) for name, g in two.items()}
         size = math.hypot(*sizes.values())
-        tolerance, least = close(self.dtype), floor(self.dtype) * size
-        far = {name: float(wide(real(one[name] - two[name])).norm()) for name in two}
-        if any(each > max(tolerance * sizes[name], least) for name, each in far.items()):
+        tolerance, floor = relative_tolerance(self.dtype), zero_tolerance(self.dtype) * size
+        far = {name: float(at_least_float32(as_real_pairs(one[name] - two[name])).norm()) for name in two}
+        if any(each > max(tolerance * sizes[name], floor) for name, each in far.items()):
             return False
         if direction is None:
             return True
-        forward = float((wide(given) * wide(self._jvp(x, direction))).sum())
-        back = sum(float(wide(real(one[name]) * real(u)).sum()) for name, u in direction.items())
+        forward = float((at_least_float32(cotangents) * at_least_float32(self._jvp(x, direction))).sum())
+        back = sum(
+            float(at_least_float32(as_real_pairs(one[name]) * as_real_pairs(u)).sum())
+            for name, u in direction.items()
+        )
         return not abs(forward - back) > tolerance * size
 
 
 def _combined(grads: Sequence[Tensor | None], weights: Tensor) -> Tensor | None:
     """The sum of the outputs' gradients with the outputs' weights."""
-    found = [w * g for g, w in zip(grads, weights.reshape(-1), strict=True) if g is not None]
-    return torch.stack(found).sum(0) if found else None
+    weighted = [w * g for g, w in zip(grads, weights.reshape(-1), strict=True) if g is not None]
+    return torch.stack(weighted).sum(0) if weighted else None

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
+from overtone._utils.enums import member
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk._empirical.assembly import (
     GIB,
@@ -27,6 +28,12 @@ from overtone.theory.ntk._empirical.selection import probe_samples
 from overtone.theory.ntk._empirical.sources import GradientSource, JacobianMethod, ZeroSource
 from overtone.theory.ntk._empirical.verification import VerifiedGradients
 
+_METHOD_TEXT = {
+    JacobianMethod.LAYERS: "by layer",
+    JacobianMethod.VECTORISED: "by torch.func, many samples at once",
+    JacobianMethod.SAMPLES: "one sample after the other",
+}
+
 
 @final
 @dataclass(frozen=True)
@@ -36,47 +43,47 @@ class EmpiricalKernel:
     Attributes:
         matrix: The kernel; its layout is that of `outputs`, (N, M) for one output. Units: output^2 /
             parameter^2.
-        outputs: What became of several outputs.
-        routes: How many parameters' gradients were taken on which route.
-        chunk: Samples that went through the network at once.
-        fallback: The layers that no rule covers, by name, with their kind and the route that was taken.
-        beyond: Those of them that have a rule, which is not right for what they do with some of the samples.
-        idle: Names of the parameters that no sample has a gradient for.
+        outputs: Layout of several outputs.
+        methods: Number of parameters by the method that computed their gradients.
+        chunk: Samples per pass through the network.
+        fallback: Layers that were not computed by a layer rule, by name, with their kind and method.
+        unsupported_use: Those of them whose rule exists but is not right for their use on some of the samples.
+        zero_gradient: Names of the parameters that no sample has a gradient for.
     """
 
     matrix: Tensor
     outputs: OutputLayout
-    routes: Mapping[JacobianMethod, int]
+    methods: Mapping[JacobianMethod, int]
     chunk: int
     fallback: Mapping[str, tuple[str, JacobianMethod]]
-    beyond: frozenset[str] = frozenset()
-    idle: tuple[str, ...] = ()
+    unsupported_use: frozenset[str] = frozenset()
+    zero_gradient: tuple[str, ...] = ()
 
     @property
-    def route(self) -> JacobianMethod:
-        """The slowest route taken."""
-        return max(self.routes)
+    def slowest_method(self) -> JacobianMethod:
+        """The slowest method used."""
+        return max(self.methods)
 
     @property
     def parameters(self) -> int:
         """Number of trained parameters; a complex one counts once."""
-        return sum(self.routes.values())
+        return sum(self.methods.values())
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each layer that no rule covers, and one for parameters without gradients."""
-        told = []
-        for name, (kind, route) in self.fallback.items():
+        """A sentence for each layer of `fallback`, and one for parameters without gradients."""
+        sentences = []
+        for name, (kind, method) in self.fallback.items():
             why = (
                 "is used in a way that its rule does not cover"
-                if name in self.beyond
+                if name in self.unsupported_use
                 else "has no rule by layer"
             )
-            told.append(f"{name} ({kind}) {why}: its gradients were taken {route.how}.")
-        if self.idle:
-            more = f" and {len(self.idle) - 1} more" if len(self.idle) > 1 else ""
-            told.append(f"{self.idle[0]}{more} got no gradient from any of the samples.")
-        return tuple(told)
+            sentences.append(f"{name} ({kind}) {why}: its gradients were computed {_METHOD_TEXT[method]}.")
+        if self.zero_gradient:
+            more = f" and {len(self.zero_gradient) - 1} more" if len(self.zero_gradient) > 1 else ""
+            sentences.append(f"{self.zero_gradient[0]}{more} got no gradient from any of the samples.")
+        return tuple(sentences)
 
     @property
     def shape(self) -> torch.Size:
@@ -95,10 +102,10 @@ class EmpiricalKernel:
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Let torch functions see the matrix."""
-        detached_samples = [a.matrix if isinstance(a, EmpiricalKernel) else a for a in args]
+        """Apply a torch function to the matrix."""
+        arguments = [a.matrix if isinstance(a, EmpiricalKernel) else a for a in args]
         named = {k: a.matrix if isinstance(a, EmpiricalKernel) else a for k, a in (kwargs or {}).items()}
-        return function(*detached_samples, **named)
+        return function(*arguments, **named)
 
 
 def empirical_ntk(
@@ -106,10 +113,10 @@ def empirical_ntk(
     x1: Tensor,
     x2: Tensor | None = None,
     *,
-    outputs: OutputLayout = OutputLayout.SUM,
+    outputs: OutputLayout | str = OutputLayout.SUM,
     memory: float = 2.0,
 ) -> EmpiricalKernel:
-    """The kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
+    """Compute the kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
 
     Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that
     sees h and whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one
@@ -123,7 +130,8 @@ def empirical_ntk(
             alone. Only parameters that require gradients count.
         x1: (N, ...) samples, on the network's device.
         x2: (M, ...) samples of the columns, or None for x1.
-        outputs: What to do with several outputs.
+        outputs: Layout of several outputs: "sum", (N, M) summed over the outputs; "per_output", (C, N, M), one kernel
+            per output; "blocks", (N C, M C), the complete kernel, row n C + c for output c of sample n.
         memory: Budget in GiB for the kernel and all that is needed on the way; it sets how many samples go
             through the network at once. Gradients are computed anew for every pair of chunks where they do
             not fit.
@@ -138,7 +146,15 @@ def empirical_ntk(
         RunError: If the kernel is not finite.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572), section 4.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> network = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        >>> ntk.empirical_ntk(network, torch.ones(4, 2), outputs="blocks").shape
+        torch.Size([12, 12])
     """
+    layout = member(OutputLayout, outputs, "outputs")
     _check(network, x1, x2)
     x1, x2 = detached_samples(x1), None if x2 is None else detached_samples(x2)
     columns = 0 if x2 is None else len(x2)
@@ -146,7 +162,7 @@ def empirical_ntk(
         probe = probe_samples(x1)
         y = trial_outputs(network, probe)
         itemsize = max(4, y.element_size())
-        size = kernel_bytes(len(x1), columns or len(x1), y.shape[1], outputs, itemsize)
+        size = kernel_bytes(len(x1), columns or len(x1), y.shape[1], layout, itemsize)
         available = memory * GIB - size
         if available <= 0:
             raise InputError(
@@ -158,17 +174,19 @@ def empirical_ntk(
         gradients = VerifiedGradients(network, x1, int(available) // (8 * itemsize))
 
         def attempt() -> tuple[Tensor, int]:
+            # A retry may have chosen other sources, whose gradients take other amounts of memory.
             one = measure_memory(gradients.sources, probe[:1])
-            plan = plan_chunks(one, len(x1), columns, outputs, available * 4 / itemsize)
-            return assemble_kernel(gradients, x1, x2, y.shape[1], outputs, plan).to(y.dtype), plan.chunk
+            plan = plan_chunks(one, len(x1), columns, layout, available * 4 / itemsize)
+            return assemble_kernel(gradients, x1, x2, y.shape[1], layout, plan).to(y.dtype), plan.chunk
 
         matrix, chunk = gradients.retry_until_verified(attempt)
         sources = gradients.sources
         sizes = {name: p.numel() for name, p in network.named_parameters()}
-        fallback, beyond = _fallback(network, sources)
-        idle = tuple(
+        fallback, unsupported_use = _fallback(network, sources)
+        zero_gradient = tuple(
             name for source in sources if isinstance(source, ZeroSource) for name in source.parameters
         )
+    # The sum is finite for nearly all finite kernels, and costs no second matrix of booleans.
     if not bool(torch.isfinite(matrix.sum())) and not bool(torch.isfinite(matrix).all()):
         raise RunError(
             "a finite kernel",
@@ -176,30 +194,34 @@ def empirical_ntk(
             "check the samples and the network's parameters",
             "network",
         )
-    return EmpiricalKernel(matrix, outputs, _routes(sources, sizes), chunk, fallback, beyond, idle)
+    return EmpiricalKernel(
+        matrix, layout, _methods(sources, sizes), chunk, fallback, unsupported_use, zero_gradient
+    )
 
 
-def _routes(sources: Sequence[GradientSource], sizes: Mapping[str, int]) -> dict[JacobianMethod, int]:
-    """Parameters by route."""
-    found: dict[JacobianMethod, int] = {}
+def _methods(sources: Sequence[GradientSource], sizes: Mapping[str, int]) -> dict[JacobianMethod, int]:
+    """Return the number of parameters by method."""
+    methods: dict[JacobianMethod, int] = {}
     for source in sources:
-        found[source.route] = found.get(source.route, 0) + sum(sizes[name] for name in source.parameters)
-    return found
+        methods[source.method] = methods.get(source.method, 0) + sum(
+            sizes[name] for name in source.parameters
+        )
+    return methods
 
 
 def _fallback(
     network: nn.Module, sources: Sequence[GradientSource]
 ) -> tuple[dict[str, tuple[str, JacobianMethod]], frozenset[str]]:
     """The layers that did not go by their rule, and those of them that have one."""
-    found, beyond, modules = {}, set(), dict(network.named_modules())
+    fallback, unsupported_use, modules = {}, set(), dict(network.named_modules())
     for source in sources:
-        for name in source.parameters if source.route is not JacobianMethod.LAYERS else ():
+        for name in source.parameters if source.method is not JacobianMethod.LAYERS else ():
             owner = name.rpartition(".")[0]
             layer = modules[owner]
-            found[owner or "network"] = (type(layer).__name__, source.route)
+            fallback[owner or "network"] = (type(layer).__name__, source.method)
             if rule_for(layer) is not None:
-                beyond.add(owner or "network")
-    return found, frozenset(beyond)
+                unsupported_use.add(owner or "network")
+    return fallback, frozenset(unsupported_use)
 
 
 def _check(network: nn.Module, x1: Tensor, x2: Tensor | None) -> None:

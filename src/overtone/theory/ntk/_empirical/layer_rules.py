@@ -81,17 +81,17 @@ class ExplicitAccumulator(GradientAccumulator):
     def __init__(self, channels: int, calls: Callable[[Tensor], MatmulCalls]) -> None:
         self._channels, self._calls = channels, calls
         self._count = 0
-        self._seen: Tensor | None = None
+        self._inputs: Tensor | None = None
         self._values: Tensor | None = None
 
     def take(self, grads: Sequence[Tensor]) -> None:
         """Form its gradients."""
         calls = self._calls(grads[0])
-        if self._values is None or self._seen is None:
-            self._seen = calls.seen(slice(None))
+        if self._values is None or self._inputs is None:
+            self._inputs = calls.with_ones(slice(None))
             n = calls.grads.shape[1]
             self._values = empty_huge_pages(n, self._channels, *calls.shape, like=calls.grads).transpose(0, 1)
-        calls.form(self._seen, self._values[self._count : self._count + 1])
+        calls.form(self._inputs, self._values[self._count : self._count + 1])
         self._count += 1
 
     def features(self) -> GradientFeatures:
@@ -105,18 +105,18 @@ class LayerRule(ABC):
 
     @abstractmethod
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
     ) -> GradientFeatures:
         """The layer's per-sample gradients.
 
         Args:
             inputs: (N, ...) input of each call.
             grads: (C, N, ...) gradient of every output at the result of each call.
-            room: What the features may take.
+            budget: What the features may take.
         """
 
     @abstractmethod
-    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+    def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
         """The layer's gradient in the order of its features.
 
         Args:
@@ -126,12 +126,12 @@ class LayerRule(ABC):
             (P,) as a flattened `Features.pull` has it.
         """
 
-    def gather(
+    def accumulator(
         self,
         inputs: Sequence[Tensor],
         results: Sequence[Tensor],  # noqa: ARG002
         channels: int,  # noqa: ARG002
-        room: FeatureBudget,
+        budget: FeatureBudget,
     ) -> GradientAccumulator:
         """What takes the gradients of one output after the other.
 
@@ -139,9 +139,9 @@ class LayerRule(ABC):
             inputs: (N, ...) input of each call.
             results: (N, ...) result of each call.
             channels: Outputs whose gradients will be taken.
-            room: What the features may take.
+            budget: What the features may take.
         """
-        return StackedAccumulator(lambda grads: self.features(inputs, grads, room))
+        return StackedAccumulator(lambda grads: self.features(inputs, grads, budget))
 
 
 def _join(calls: list[Tensor], axis: int) -> Tensor:
@@ -177,19 +177,19 @@ class LinearRule(LayerRule):
     weight: bool
     bias: bool
 
-    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+    def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
         """(out, in + 1)."""
         return _beside(grads)
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
     ) -> GradientFeatures:
         """Products for one vector a sample, whatever is cheapest for several."""
         h = _join([_stack(each) for each in inputs], 2)
         g = _join([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
         if h.shape[2] == 1:
             return OuterProductGradients(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
-        return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), room)
+        return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), budget)
 
 
 @final
@@ -201,29 +201,29 @@ class ConvolutionRule(LayerRule):
     weight: bool
     bias: bool
 
-    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+    def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
         """(out, kernel, in / G, + 1): the groups follow each other in `out`."""
         return _beside(_channels_last(grads))
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
     ) -> GradientFeatures:
         """Whatever is cheapest, over the patches of all calls."""
         if len(inputs) == 1:
-            return shared_weight_features(self._calls(inputs[0], grads[0]), room)
+            return shared_weight_features(self._calls(inputs[0], grads[0]), budget)
         g = _join([grads_by_position(each, self.layer.groups) for each in grads], 3)
         h = _join([ConvolutionPatches(self.layer).whole(each) for each in inputs], 2)
-        return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), room)
+        return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), budget)
 
-    def gather(
-        self, inputs: Sequence[Tensor], results: Sequence[Tensor], channels: int, room: FeatureBudget
+    def accumulator(
+        self, inputs: Sequence[Tensor], results: Sequence[Tensor], channels: int, budget: FeatureBudget
     ) -> GradientAccumulator:
         """Explicit gradients of several outputs are formed one output after the other."""
         if len(inputs) == 1 and channels > 1:
             like = self._calls(inputs[0], results[0].detach()[None])
-            if cheapest_form(like, channels, room) is GradientForm.EXPLICIT:
+            if cheapest_form(like, channels, budget) is GradientForm.EXPLICIT:
                 return ExplicitAccumulator(channels, lambda grads: self._calls(inputs[0], grads[None]))
-        return super().gather(inputs, results, channels, room)
+        return super().accumulator(inputs, results, channels, budget)
 
     def _calls(self, inputs: Tensor, grads: Tensor) -> MatmulCalls:
         g = grads_by_position(grads, self.layer.groups)
@@ -239,7 +239,7 @@ class TransposedConvolutionRule(LayerRule):
     weight: bool
     bias: bool
 
-    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+    def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
         """(in, kernel, out / G), then the bias."""
         return _one_after_the_other(_channels_last(grads))
 
@@ -247,21 +247,21 @@ class TransposedConvolutionRule(LayerRule):
         self,
         inputs: Sequence[Tensor],
         grads: Sequence[Tensor],
-        room: FeatureBudget,  # noqa: ARG002
+        budget: FeatureBudget,  # noqa: ARG002
     ) -> GradientFeatures:
         """Explicit gradients: the patches are those of the output gradients, other ones for each output."""
-        unfold = ConvolutionPatches(self.layer)
+        patches = ConvolutionPatches(self.layer)
         total = torch.stack(
-            [self._one(x, g, unfold) for x, g in zip(inputs, grads, strict=True)],
+            [self._one(x, g, patches) for x, g in zip(inputs, grads, strict=True)],
         ).sum(0)
         return ExplicitGradients(total)
 
-    def _one(self, x: Tensor, grads: Tensor, unfold: PatchExtractor) -> Tensor:
+    def _one(self, x: Tensor, grads: Tensor, patches: PatchExtractor) -> Tensor:
         parts = []
         if self.weight:
             side = grads_by_position(x[None], self.layer.groups)
             parts.append(
-                torch.cat([MatmulCalls(g, side, unfold, True, False).explicit().values for g in grads])
+                torch.cat([MatmulCalls(g, side, patches, True, False).explicit().values for g in grads])
             )
         if self.bias:
             parts.append(grads.flatten(3).sum(-1))
@@ -276,19 +276,19 @@ class EmbeddingRule(LayerRule):
     rows: int
     padding: int | None
 
-    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+    def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
         """(rows, D)."""
         return grads["weight"].flatten()
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], room: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
     ) -> GradientFeatures:
         """Indices and gradients, side by side over the calls."""
         indices = _join([each.reshape(len(each), -1) for each in inputs], 1)
         if self.padding is not None:
             indices = torch.where(indices == self.padding, -1, indices)
         g = _join([each.reshape(*each.shape[:2], -1, each.shape[-1]) for each in grads], 2)
-        return EmbeddingGradients(indices, g, self.rows, room.workspace)
+        return EmbeddingGradients(indices, g, self.rows, budget.workspace)
 
 
 @final
@@ -308,7 +308,7 @@ class NormalisationRule(LayerRule):
     weight: bool
     bias: bool
 
-    def arranged(self, grads: Mapping[str, Tensor]) -> Tensor:
+    def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
         """The scale, then the shift."""
         return _one_after_the_other(grads)
 
@@ -316,13 +316,13 @@ class NormalisationRule(LayerRule):
         self,
         inputs: Sequence[Tensor],
         grads: Sequence[Tensor],
-        room: FeatureBudget,  # noqa: ARG002
+        budget: FeatureBudget,  # noqa: ARG002
     ) -> GradientFeatures:
         """Explicit gradients: they are as small as the parameters."""
         totals = []
         for x, g in zip(inputs, grads, strict=True):
-            kept = range(x.ndim)[slice(*self.axes)]
-            summed = [axis + 1 for axis in range(1, x.ndim) if axis not in kept]
+            parameter_axes = range(x.ndim)[slice(*self.axes)]
+            summed = [axis + 1 for axis in range(1, x.ndim) if axis not in parameter_axes]
             parts = []
             if self.weight:
                 parts.append(_sum(g * self.normalised(x), summed).flatten(2))

@@ -99,8 +99,8 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
         network: The network.
         samples: (N, ...) tensors by the name of their argument.
     """
-    given = {name: x for name, x in samples.items() if x is not None}
-    for name, x in given.items():
+    tensors = {name: x for name, x in samples.items() if x is not None}
+    for name, x in tensors.items():
         if not isinstance(x, Tensor):
             raise InputError("a tensor of samples", type(x).__name__, "pass torch.as_tensor(...)", name)
         if x.ndim == 0 or len(x) == 0:
@@ -109,7 +109,7 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
     for name, value in state:
         _check_state(name, value)
     places = {str(value.device): name for name, value in reversed(state)}
-    places |= {str(x.device): "the samples" for x in given.values()}
+    places |= {str(x.device): "the samples" for x in tensors.values()}
     if len(places) > 1:
         raise InputError(
             "the network and all samples on one device",
@@ -191,7 +191,7 @@ def vector_jacobian_product(
     return y, grads
 
 
-def rows(
+def output_gradients(
     network: nn.Module, forward: Forward, parameters: Sequence[nn.Parameter]
 ) -> tuple[Tensor, list[ParameterGradients]]:
     """The gradient of every single output, one backward pass each.
@@ -214,7 +214,7 @@ def rows(
     return _passes(network, forward, parameters, units)
 
 
-def flat(parameters: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
+def flatten_gradients(parameters: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
     """Gradients as real vectors in at least single precision, zeros where there are none.
 
     Args:
@@ -222,15 +222,15 @@ def flat(parameters: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[T
         grads: Their gradients.
     """
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
-    return [wide(real(g).reshape(-1)) for g in filled]
+    return [at_least_float32(as_real_pairs(g).reshape(-1)) for g in filled]
 
 
-def wide(values: Tensor) -> Tensor:
+def at_least_float32(values: Tensor) -> Tensor:
     """At least single precision, as sums over many parameters need it."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def real(values: Tensor) -> Tensor:
+def as_real_pairs(values: Tensor) -> Tensor:
     """Complex numbers as pairs of real ones."""
     return torch.view_as_real(values) if values.is_complex() else values
 
@@ -245,16 +245,16 @@ def _passes(
     ws = weights(y.detach())
     if not y.requires_grad:
         return y.detach(), [[None] * len(parameters) for _ in ws]
-    found: list[ParameterGradients] = []
+    gradients: list[ParameterGradients] = []
     try:
         for i, w in enumerate(ws):
             grads = torch.autograd.grad(y, parameters, w, retain_graph=i + 1 < len(ws), allow_unused=True)
-            found.append([_dense(g) for g in grads])
+            gradients.append([_dense(g) for g in grads])
     except RuntimeError as failure:
         if "torch.utils.checkpoint" not in str(failure):
             raise
     else:
-        return y.detach(), found
+        return y.detach(), gradients
     # Reentrant checkpoints give gradients to `backward` alone. What the failed pass used is gone, so forward once more.
     y = forward()
     return y.detach(), [_accumulated(network, y, parameters, w) for w in ws]

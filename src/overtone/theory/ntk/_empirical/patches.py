@@ -79,8 +79,8 @@ class PatchExtractor(ABC):
         """All of h; (h, 1) if `ones`."""
 
     @abstractmethod
-    def parts(self, inputs: Tensor, most: int) -> Iterator[Tensor]:
-        """The columns of h, (N, G, T, w), about `most` at a time."""
+    def parts(self, inputs: Tensor, max_columns: int) -> Iterator[Tensor]:
+        """The columns of h, (N, G, T, w), about `max_columns` at a time."""
 
 
 @final
@@ -96,9 +96,9 @@ class IdentityPatches(PatchExtractor):
         """All of h; (h, 1) if `ones`."""
         return F.pad(inputs, (0, 1), value=1.0) if ones else inputs
 
-    def parts(self, inputs: Tensor, most: int) -> Iterator[Tensor]:
+    def parts(self, inputs: Tensor, max_columns: int) -> Iterator[Tensor]:
         """Views of the columns."""
-        yield from inputs.split(most, -1)
+        yield from inputs.split(max_columns, -1)
 
 
 @final
@@ -118,22 +118,22 @@ class ConvolutionPatches(PatchExtractor):
 
     def whole(self, inputs: Tensor, ones: bool = False) -> Tensor:
         """Patches copied in runs of kernel width times channels."""
-        seen = convolution_patches(self.layer, inputs)
-        n, groups, dims = *seen.shape[:2], len(self.layer.kernel_size)
-        places, width = seen.shape[2 : 2 + dims], math.prod(seen.shape[2 + dims :])
+        patches = convolution_patches(self.layer, inputs)
+        n, groups, dims = *patches.shape[:2], len(self.layer.kernel_size)
+        places, width = patches.shape[2 : 2 + dims], math.prod(patches.shape[2 + dims :])
         if not ones:
-            return seen.reshape(n, groups, math.prod(places), width)
+            return patches.reshape(n, groups, math.prod(places), width)
         made = inputs.new_empty(n, groups, *places, width + 1)
-        made[..., :width].unflatten(-1, seen.shape[2 + dims :]).copy_(seen)
+        made[..., :width].unflatten(-1, patches.shape[2 + dims :]).copy_(patches)
         made[..., width] = 1
         return made.flatten(2, -2)
 
-    def parts(self, inputs: Tensor, most: int) -> Iterator[Tensor]:
+    def parts(self, inputs: Tensor, max_columns: int) -> Iterator[Tensor]:
         """Some channels at one position of the kernel, copied when they are asked for."""
-        seen = convolution_patches(self.layer, inputs)
+        patches = convolution_patches(self.layer, inputs)
         for place in itertools.product(*map(range, self.layer.kernel_size)):
-            at = seen
+            at = patches
             for offset in reversed(place):
                 at = at.select(-2, offset)
-            for part in at.split(most, -1):
+            for part in at.split(max_columns, -1):
                 yield part.flatten(2, -2)

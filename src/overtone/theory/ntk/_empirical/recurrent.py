@@ -53,8 +53,8 @@ class UnrolledRecurrent(nn.Module):
         for k in range(0, len(self.inputs), directions):
             sides = []
             for d in range(directions):
-                given = y.flip(1) if d else y
-                out, state = self._scan(k + d, given, self._start(hx, k + d, y))
+                inputs = y.flip(1) if d else y
+                out, state = self._scan(k + d, inputs, self._start(hx, k + d, y))
                 sides.append(out.flip(1) if d else out)
                 last.append(state)
             y = torch.cat(sides, -1)
@@ -70,22 +70,22 @@ class UnrolledRecurrent(nn.Module):
 
     def _scan(self, k: int, x: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         made = []
-        for given in self.inputs[k](x).unbind(1):
-            state = self._step(given, self.states[k](state[0]), state)
+        for inputs in self.inputs[k](x).unbind(1):
+            state = self._step(inputs, self.states[k](state[0]), state)
             made.append(state[0])
         return torch.stack(made, 1), state
 
-    def _step(self, given: Tensor, fed: Tensor, state: RecurrentState) -> RecurrentState:
+    def _step(self, inputs: Tensor, recurrent: Tensor, state: RecurrentState) -> RecurrentState:
         if self.mode == "LSTM":
-            i, f, g, o = (given + fed).chunk(4, -1)
+            i, f, g, o = (inputs + recurrent).chunk(4, -1)
             cell = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
             return torch.sigmoid(o) * torch.tanh(cell), cell
         if self.mode == "GRU":
-            (r, z, n), (r2, z2, n2) = given.chunk(3, -1), fed.chunk(3, -1)
+            (r, z, n), (r2, z2, n2) = inputs.chunk(3, -1), recurrent.chunk(3, -1)
             update = torch.sigmoid(z + z2)
             new = torch.tanh(n + torch.sigmoid(r + r2) * n2)
             return ((1 - update) * new + update * state[0],)
-        total = given + fed
+        total = inputs + recurrent
         return (torch.relu(total) if self.mode == "RNN_RELU" else torch.tanh(total),)
 
 
@@ -112,12 +112,12 @@ def replaced_modules(network: nn.Module, modules: Mapping[str, nn.Module]) -> It
     """The network with `modules` in the places that their names tell; as before afterwards."""
     places: list[tuple[nn.Module, str, nn.Module | None]] = []
     for name, module in modules.items():
-        parent, _, own = name.rpartition(".")
+        parent, _, leaf = name.rpartition(".")
         owner = network.get_submodule(parent)
-        places.append((owner, own, owner._modules[own]))
-        owner._modules[own] = module
+        places.append((owner, leaf, owner._modules[leaf]))
+        owner._modules[leaf] = module
     try:
         yield
     finally:
-        for owner, own, before in places:
-            owner._modules[own] = before
+        for owner, leaf, before in places:
+            owner._modules[leaf] = before

@@ -18,7 +18,7 @@ from overtone.theory.ntk._empirical.layer_rules import LayerRule, rule_for
 from overtone.theory.ntk._empirical.passes import (
     NETWORK_ERRORS,
     check_independent,
-    flat,
+    flatten_gradients,
     network_outputs,
     single_sample_outputs,
     sqrt_eps_tolerance,
@@ -95,14 +95,14 @@ def select_sources(
     idle = [name for name in _idle(truth, trained) if name not in excluded.idle]
     active = {name: p for name, p in trained.items() if name not in idle}
     sources: list[GradientSource] = [ZeroSource(network, idle, first)] if idle else []
-    rest = list(active)
+    remaining = list(active)
     if not excluded.batches:
         by_layer = _layers(network, active, probe, cotangent, truth, workspace, len(x), excluded)
         if by_layer is not None:
             sources.append(by_layer)
-            rest = [name for name in rest if name not in by_layer.parameters]
-    if rest:
-        sources.append(_explicit(network, rest, probe, cotangent, truth, excluded))
+            remaining = [name for name in remaining if name not in by_layer.parameters]
+    if remaining:
+        sources.append(_explicit(network, remaining, probe, cotangent, truth, excluded))
     return sources
 
 
@@ -142,7 +142,7 @@ class _Truth:
             call = functools.partial(single_sample_outputs, network, sample[None], len(cotangent))
             y, grads = vector_jacobian_product(network, call, parameters, cotangent[None])
             rows.append(y)
-            taken.append(flat(parameters, grads))
+            taken.append(flatten_gradients(parameters, grads))
         self.outputs = torch.cat(rows)
         self.grams = {name: _gram(each) for name, each in zip(trained, zip(*taken, strict=True), strict=True)}
 
@@ -153,11 +153,11 @@ class _Truth:
     def agrees(self, features: GradientFeatures, names: list[str]) -> bool:
         """Whether the features' inner products are those of the parameters `names`, to half the digits."""
         exact = torch.stack([self.grams[name] for name in names]).sum(0)
-        found = torch.zeros_like(exact)
-        features.add(found, features, OutputLayout.SUM)
+        products = torch.zeros_like(exact)
+        features.add(products, features, OutputLayout.SUM)
         norms = exact.diagonal().clamp_min(0).sqrt()
         tolerance = sqrt_eps_tolerance(exact.dtype)
-        close = (found - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
+        close = (products - exact).abs() <= tolerance * norms[:, None] * norms + torch.finfo(exact.dtype).tiny
         return bool(close.all())
 
 
@@ -189,12 +189,12 @@ def _layers(
     samples: int,
     excluded: ExcludedMethods,
 ) -> LayerwiseSource | None:
-    def follow(stand_ins: Mapping[str, nn.Module], last: bool) -> LayerwiseSource | None:
-        rules = _rules(network, trained, stand_ins, excluded)
+    def follow(replacements: Mapping[str, nn.Module], last: bool) -> LayerwiseSource | None:
+        rules = _rules(network, trained, replacements, excluded)
         if not rules:
             return None
-        room = FeatureBudget(workspace, samples, SHARE * workspace // (samples * len(rules)))
-        trial = LayerwiseSource(network, [], rules, room, stand_ins, last)
+        budget = FeatureBudget(workspace, samples, SHARE * workspace // (samples * len(rules)))
+        trial = LayerwiseSource(network, [], rules, budget, replacements, last)
         parts = zip(rules, trial.take(probe, cotangent).parts, strict=True)
         good = {
             module: list(part.names.values())
@@ -203,14 +203,14 @@ def _layers(
         }
         names = list(itertools.chain(*good.values()))
         return (
-            LayerwiseSource(network, names, {m: rules[m] for m in good}, room, stand_ins, last)
+            LayerwiseSource(network, names, {m: rules[m] for m in good}, budget, replacements, last)
             if good
             else None
         )
 
-    stand_ins = {} if excluded.stand_ins else unrolled_layers(network)
-    replacements: list[Mapping[str, nn.Module]] = [stand_ins, {}] if stand_ins else [{}]
-    for attempt in itertools.product(replacements, (True, False) if _pictures(network, probe) else (False,)):
+    unrolled = {} if excluded.replacements else unrolled_layers(network)
+    candidates: list[Mapping[str, nn.Module]] = [unrolled, {}] if unrolled else [{}]
+    for attempt in itertools.product(candidates, (True, False) if _pictures(network, probe) else (False,)):
         with contextlib.suppress(*NETWORK_ERRORS):
             return follow(*attempt)
     return None
@@ -225,17 +225,17 @@ def _pictures(network: nn.Module, x: Tensor) -> bool:
 def _rules(
     network: nn.Module,
     trained: dict[str, nn.Parameter],
-    stand_ins: Mapping[str, nn.Module],
+    replacements: Mapping[str, nn.Module],
     excluded: ExcludedMethods,
 ) -> dict[nn.Module, LayerRule]:
     """The rule of each layer that may go by layer."""
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     name_of = {id(p): name for name, p in trained.items()}
     rules: dict[nn.Module, LayerRule] = {}
-    for module in (each for root in (network, *stand_ins.values()) for each in root.modules()):
-        own = [p for p in module.parameters(recurse=False) if p.requires_grad]
-        names = {name_of.get(id(p)) for p in own}
-        sole = own and None not in names and all(owners[id(p)] == 1 for p in own)
+    for module in (each for root in (network, *replacements.values()) for each in root.modules()):
+        parameters = [p for p in module.parameters(recurse=False) if p.requires_grad]
+        names = {name_of.get(id(p)) for p in parameters}
+        sole = parameters and None not in names and all(owners[id(p)] == 1 for p in parameters)
         if sole and not names & excluded.layers and (rule := rule_for(module)) is not None:
             rules[module] = rule
     return rules

@@ -19,12 +19,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from overtone.theory.ntk._empirical.features import ExplicitGradients, GradientFeatures
 from overtone.theory.ntk._empirical.layer_rules import GradientAccumulator, LayerRule
 from overtone.theory.ntk._empirical.passes import (
-    flat,
+    as_real_pairs,
+    at_least_float32,
+    flatten_gradients,
     network_outputs,
-    real,
-    rows,
+    output_gradients,
     single_sample_outputs,
-    wide,
 )
 from overtone.theory.ntk._empirical.recurrent import replaced_modules
 from overtone.theory.ntk._empirical.weight_sharing import FeatureBudget
@@ -46,9 +46,9 @@ class LayerRecorder:
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
     def _keep(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-        given = args[0] if args else next(iter(kwargs.values()))
-        self.calls[layer].append((given.detach(), result))
-        self._versions += [(each, each._version) for each in (given, result)]
+        tensor = args[0] if args else next(iter(kwargs.values()))
+        self.calls[layer].append((tensor.detach(), result))
+        self._versions += [(each, each._version) for each in (tensor, result)]
         return result.clone() if self._copies else None
 
     @property
@@ -81,13 +81,13 @@ class ExcludedMethods:
     Attributes:
         idle: Names of parameters that some samples do have a gradient for.
         layers: Names of parameters whose layer's rule does not cover what the layer does for some samples.
-        stand_ins: Whether modules must not be replaced by others.
+        replacements: Whether modules must not be replaced by others.
         batches: Whether gradients of several samples at once are not to be had, or are not those of each alone.
     """
 
     idle: frozenset[str] = frozenset()
     layers: frozenset[str] = frozenset()
-    stand_ins: bool = False
+    replacements: bool = False
     batches: bool = False
 
     def __or__(self, other: ExcludedMethods) -> ExcludedMethods:
@@ -95,7 +95,7 @@ class ExcludedMethods:
         return ExcludedMethods(
             self.idle | other.idle,
             self.layers | other.layers,
-            self.stand_ins or other.stand_ins,
+            self.replacements or other.replacements,
             self.batches or other.batches,
         )
 
@@ -122,15 +122,6 @@ class JacobianMethod(enum.IntEnum):
     VECTORISED = 2
     SAMPLES = 3
 
-    @property
-    def how(self) -> str:
-        """The route in words."""
-        return {
-            JacobianMethod.LAYERS: "by layer",
-            JacobianMethod.VECTORISED: "by torch.func, many samples at once",
-            JacobianMethod.SAMPLES: "one sample after the other",
-        }[self]
-
 
 NamedGradients = Mapping[str, Tensor]
 """Gradients by the full names of their parameters."""
@@ -143,13 +134,13 @@ class GradientPart:
     Attributes:
         names: The parameters' full names, by their names in the layer.
         features: The gradients; None where the layer did not see one row per sample.
-        arranged: From gradients in the parameters' shapes to vectors that, one after the other, are a pulled
+        flatten_gradient: From gradients in the parameters' shapes to vectors that, one after the other, are a pulled
             gradient of the features.
     """
 
     names: Mapping[str, str]
     features: GradientFeatures | None
-    arranged: Callable[[NamedGradients], list[Tensor]]
+    flatten_gradient: Callable[[NamedGradients], list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -178,7 +169,7 @@ class GradientSource(ABC):
         parameters: Names of the parameters in this group.
     """
 
-    route: JacobianMethod
+    method: JacobianMethod
 
     def __init__(self, network: nn.Module, parameters: Sequence[str]) -> None:
         self.network = network
@@ -193,11 +184,11 @@ class GradientSource(ABC):
     def excluded(self) -> ExcludedMethods | None:
         """What is ruled out if this source turns out to be wrong as a whole; None if it cannot be."""
 
-    def alike(self, x: Tensor, channels: int) -> list[GradientFeatures]:  # noqa: ARG002
+    def zero_gradient_features(self, x: Tensor, channels: int) -> list[GradientFeatures]:  # noqa: ARG002
         """Features of the form and size of those for the samples `x`; their values need not be right."""
         return self.take(x).features
 
-    def abreast(self, channels: int) -> int:
+    def outputs_per_pass(self, channels: int) -> int:
         """How many of the outputs go back through the network at once."""
         return channels
 
@@ -205,10 +196,12 @@ class GradientSource(ABC):
         named = dict(self.network.named_parameters())
         chosen = [named[name] for name in self.parameters]
 
-        def arranged(grads: NamedGradients) -> list[Tensor]:
-            return flat(chosen, [grads[name] for name in self.parameters])
+        def flatten_gradient(grads: NamedGradients) -> list[Tensor]:
+            return flatten_gradients(chosen, [grads[name] for name in self.parameters])
 
-        return GradientPart({name: name for name in self.parameters}, ExplicitGradients(values), arranged)
+        return GradientPart(
+            {name: name for name in self.parameters}, ExplicitGradients(values), flatten_gradient
+        )
 
 
 @final
@@ -221,11 +214,11 @@ class ZeroSource(GradientSource):
         like: (n, C) outputs of a few samples.
     """
 
-    route = JacobianMethod.LAYERS
+    method = JacobianMethod.LAYERS
 
     def __init__(self, network: nn.Module, parameters: Sequence[str], like: Tensor) -> None:
         super().__init__(network, parameters)
-        self._like = wide(like)
+        self._like = at_least_float32(like)
 
     def take(self, x: Tensor) -> SourceGradients:
         """One part without columns."""
@@ -249,25 +242,25 @@ class LayerwiseSource(GradientSource):
         network: The network.
         parameters: Names of the parameters in this group.
         rules: The rule of every layer that owns them.
-        room: What each layer's features may take.
-        stand_ins: Modules that take the place of others, by name.
-        last: Whether pictures (N, C, H, W) are handed to the network with their channels last in memory.
+        budget: What each layer's features may take.
+        replacements: Modules that take the place of others, by name.
+        channels_last: Whether pictures (N, C, H, W) are handed to the network with their channels last in memory.
     """
 
-    route = JacobianMethod.LAYERS
+    method = JacobianMethod.LAYERS
 
     def __init__(
         self,
         network: nn.Module,
         parameters: Sequence[str],
         rules: Mapping[nn.Module, LayerRule],
-        room: FeatureBudget,
-        stand_ins: Mapping[str, nn.Module],
-        last: bool,
+        budget: FeatureBudget,
+        replacements: Mapping[str, nn.Module],
+        channels_last: bool,
     ) -> None:
         super().__init__(network, parameters)
-        self.rules, self.room, self.stand_ins = rules, room, stand_ins
-        self.last = last
+        self.rules, self.budget, self.replacements = rules, budget, replacements
+        self.channels_last = channels_last
         self._copies = False
         self._names = {id(p): name for name, p in network.named_parameters()}
 
@@ -289,11 +282,11 @@ class LayerwiseSource(GradientSource):
     @property
     def excluded(self) -> ExcludedMethods:
         """The modules in the place of others first, if there are any; else all rules."""
-        if self.stand_ins:
-            return ExcludedMethods(stand_ins=True)
+        if self.replacements:
+            return ExcludedMethods(replacements=True)
         return ExcludedMethods(layers=frozenset(self.parameters))
 
-    def alike(self, x: Tensor, channels: int) -> list[GradientFeatures]:
+    def zero_gradient_features(self, x: Tensor, channels: int) -> list[GradientFeatures]:
         """Features for gradients of zero, which take no backward pass."""
         _, recorder = self._forward(x)
         gathering = self._gathering(recorder, len(x), channels)
@@ -303,42 +296,48 @@ class LayerwiseSource(GradientSource):
             )
         return [each.features() for each in gathering.values() if each is not None]
 
-    def abreast(self, channels: int) -> int:  # noqa: ARG002
+    def outputs_per_pass(self, channels: int) -> int:  # noqa: ARG002
         """One."""
         return 1
 
     def names(self, layer: nn.Module) -> dict[str, str]:
         """Full names of a layer's trained parameters, by their names in it."""
-        own = layer.named_parameters(recurse=False)
-        return {name: self._names[id(p)] for name, p in own if p.requires_grad}
+        parameters_of_layer = layer.named_parameters(recurse=False)
+        return {name: self._names[id(p)] for name, p in parameters_of_layer if p.requires_grad}
 
     def _part(self, layer: nn.Module, features: GradientFeatures | None) -> GradientPart:
         names, rule = self.names(layer), self.rules[layer]
 
-        def arranged(grads: NamedGradients) -> list[Tensor]:
-            return [wide(rule.arranged({name: grads[full] for name, full in names.items()}))]
+        def flatten_gradient(grads: NamedGradients) -> list[Tensor]:
+            return [
+                at_least_float32(rule.flatten_gradient({name: grads[full] for name, full in names.items()}))
+            ]
 
-        return GradientPart(names, features, arranged)
+        return GradientPart(names, features, flatten_gradient)
 
     def _gathering(
         self, recorder: LayerRecorder, samples: int, channels: int
     ) -> dict[nn.Module, GradientAccumulator | None]:
         """What takes the gradients of each layer; None where it was not called with one row per sample."""
-        found: dict[nn.Module, GradientAccumulator | None] = {}
+        accumulators: dict[nn.Module, GradientAccumulator | None] = {}
         for layer, calls in recorder.calls.items():
-            inputs = [wide(given) if given.is_floating_point() else given for given, _ in calls]
+            inputs = [
+                at_least_float32(tensor) if tensor.is_floating_point() else tensor for tensor, _ in calls
+            ]
             results = [result for _, result in calls]
-            alright = all(each.ndim > 0 and len(each) == samples for each in (*inputs, *results))
-            usable = bool(calls) and alright
-            found[layer] = self.rules[layer].gather(inputs, results, channels, self.room) if usable else None
-        return found
+            one_row_per_sample = all(each.ndim > 0 and len(each) == samples for each in (*inputs, *results))
+            usable = bool(calls) and one_row_per_sample
+            accumulators[layer] = (
+                self.rules[layer].accumulator(inputs, results, channels, self.budget) if usable else None
+            )
+        return accumulators
 
     def _forward(self, x: Tensor) -> tuple[Tensor, LayerRecorder]:
         """Outputs and what the layers saw; with copies only if something is overwritten in place."""
-        if self.last:
+        if self.channels_last:
             x = x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
         recorder = LayerRecorder(list(self.rules), copies=self._copies)
-        with replaced_modules(self.network, self.stand_ins), recorder:
+        with replaced_modules(self.network, self.replacements), recorder:
             y = network_outputs(self.network, x)
         if self._copies or not recorder.overwritten:
             return y, recorder
@@ -351,8 +350,8 @@ def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor 
     live = [result for result in results if result.requires_grad]
     if not live or not column.requires_grad:
         return [None] * len(results)
-    found = iter(torch.autograd.grad(column, live, retain_graph=keep, allow_unused=True))
-    return [next(found) if result.requires_grad else None for result in results]
+    gradients = iter(torch.autograd.grad(column, live, retain_graph=keep, allow_unused=True))
+    return [next(gradients) if result.requires_grad else None for result in results]
 
 
 def _hand_out(
@@ -367,14 +366,14 @@ def _hand_out(
             torch.zeros_like(result) if g is None else g for _, (result, g) in zip(calls, pairs, strict=False)
         ]
         if (each := gathering[layer]) is not None:
-            each.take([wide(g) for g in mine])
+            each.take([at_least_float32(g) for g in mine])
 
 
 @final
 class VectorisedSource(GradientSource):
     """Explicit gradients by `torch.func`, all samples of a chunk at once."""
 
-    route = JacobianMethod.VECTORISED
+    method = JacobianMethod.VECTORISED
 
     def take(self, x: Tensor) -> SourceGradients:
         """One part: (C, N, P)."""
@@ -388,8 +387,10 @@ class VectorisedSource(GradientSource):
         with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="There is a performance drop")
             jacobian, y = vmap(jacrev(outputs, has_aux=True), in_dims=(None, 0))(chosen, x)
-        parts = [real(jacobian[name]).flatten(2) for name in self.parameters]
-        return SourceGradients(y.detach(), [self._explicit(wide(torch.cat(parts, -1)).transpose(0, 1))])
+        parts = [as_real_pairs(jacobian[name]).flatten(2) for name in self.parameters]
+        return SourceGradients(
+            y.detach(), [self._explicit(at_least_float32(torch.cat(parts, -1)).transpose(0, 1))]
+        )
 
     @property
     def excluded(self) -> ExcludedMethods:
@@ -401,19 +402,19 @@ class VectorisedSource(GradientSource):
 class PerSampleSource(GradientSource):
     """Explicit gradients, one sample and one output after the other: what all others are measured by."""
 
-    route = JacobianMethod.SAMPLES
+    method = JacobianMethod.SAMPLES
 
     def take(self, x: Tensor) -> SourceGradients:
         """One part: (C, N, P)."""
         named = dict(self.network.named_parameters())
         chosen = [named[name] for name in self.parameters]
-        seen, made = [], []
+        outputs, made = [], []
         for sample in x:
             call = functools.partial(single_sample_outputs, self.network, sample[None])
-            y, grads = rows(self.network, call, chosen)
-            seen.append(y)
-            made.append(torch.stack([torch.cat(flat(chosen, each)) for each in grads]))
-        return SourceGradients(torch.cat(seen), [self._explicit(torch.stack(made).transpose(0, 1))])
+            y, grads = output_gradients(self.network, call, chosen)
+            outputs.append(y)
+            made.append(torch.stack([torch.cat(flatten_gradients(chosen, each)) for each in grads]))
+        return SourceGradients(torch.cat(outputs), [self._explicit(torch.stack(made).transpose(0, 1))])
 
     @property
     def excluded(self) -> None:

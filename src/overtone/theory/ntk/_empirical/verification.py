@@ -14,12 +14,12 @@ from overtone._utils import seeding as rng
 from overtone.theory.ntk._empirical.features import GradientFeatures
 from overtone.theory.ntk._empirical.passes import (
     NETWORK_ERRORS,
+    as_real_pairs,
+    at_least_float32,
     check_independent,
     network_outputs,
-    real,
     single_sample_outputs,
     vector_jacobian_product,
-    wide,
 )
 from overtone.theory.ntk._empirical.selection import select_sources, trained_parameters
 from overtone.theory.ntk._empirical.sources import (
@@ -53,7 +53,7 @@ ROUNDING = 64
 """Units in the last place of all gradients together, below which a parameter's gradient is not told from zero."""
 
 
-def groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
+def check_groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
     """Groups of some samples of many; small ones where there are few digits.
 
     Args:
@@ -61,33 +61,33 @@ def groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
         dtype: Precision of the outputs.
         total: How many samples there are altogether.
     """
-    most = 1 if total <= FEW else min(GROUP, -(-total // LEAST))
-    count = -(-samples // (most if torch.finfo(dtype).bits >= 32 else min(most, FEW_DIGITS)))
+    group_size = 1 if total <= FEW else min(GROUP, -(-total // LEAST))
+    count = -(-samples // (group_size if torch.finfo(dtype).bits >= 32 else min(group_size, FEW_DIGITS)))
     if samples > 1:
         count = max(count, 2)
     bounds = [samples * i // count for i in range(count + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
-def lonely(samples: int, total: int) -> list[int]:
+def single_sample_indices(samples: int, total: int) -> list[int]:
     """Samples to be called alone, spread over some samples of many; none where every group is a single one."""
     count = min(samples, -(-ALONE * samples // total)) if total > FEW else 0
     return [samples * (2 * i + 1) // (2 * count) for i in range(count)]
 
 
-def weights(samples: int, like: Tensor, draws: torch.Generator) -> Tensor:
+def random_weights(samples: int, like: Tensor, generator: torch.Generator) -> Tensor:
     """(n, C) numbers of random size and sign, none of them small, so that no sample is overlooked.
 
     Args:
         samples: n.
         like: (N, C) outputs.
-        draws: Where they come from.
+        generator: Where they come from.
     """
-    sizes, signs = torch.rand(2, samples, like.shape[1], generator=draws, device="cpu")
+    sizes, signs = torch.rand(2, samples, like.shape[1], generator=generator, device="cpu")
     return ((0.5 + sizes) * torch.where(signs < 0.5, -1.0, 1.0)).to(like)
 
 
-def close(dtype: torch.dtype) -> float:
+def relative_tolerance(dtype: torch.dtype) -> float:
     """The relative distance of two sums that counts as rounding.
 
     Half the digits, which leaves room for single samples that fall to the other side of a kink; of half precision,
@@ -97,7 +97,7 @@ def close(dtype: torch.dtype) -> float:
     return 4 * eps**0.5 if torch.finfo(dtype).bits >= 32 else 16 * eps
 
 
-def floor(dtype: torch.dtype) -> float:
+def zero_tolerance(dtype: torch.dtype) -> float:
     """The same for gradients that vanish beside others, relative to all of them together."""
     return ROUNDING * float(torch.finfo(dtype).eps)
 
@@ -127,7 +127,7 @@ class VerifiedGradients:
     def __init__(self, network: nn.Module, x: Tensor, workspace: int) -> None:
         self.network, self._x, self._workspace = network, x, workspace
         self._trained = trained_parameters(network)
-        self._draws = torch.Generator("cpu").manual_seed(rng.derive(0, "tangent kernel", "check"))
+        self._generator = torch.Generator("cpu").manual_seed(rng.derive(0, "tangent kernel", "check"))
         self.excluded = ExcludedMethods()
         self.sources: list[GradientSource] = select_sources(network, x, workspace)
         self._checked: set[tuple[int, int, int]] = set()
@@ -196,14 +196,16 @@ class VerifiedGradients:
         if absent:
             raise ExcludedMethodError(_without(absent))
         known = [each.outputs for each in taken if each.outputs is not None]
-        last = any(isinstance(source, LayerwiseSource) and source.last for source in self.sources)
+        last = any(isinstance(source, LayerwiseSource) and source.channels_last for source in self.sources)
         outputs = known[-1] if known else network_outputs(self.network, x).detach()
-        for i in lonely(len(x), total):
+        for i in single_sample_indices(len(x), total):
             y = single_sample_outputs(self.network, x[i : i + 1], outputs.shape[1]).detach()
             self._check_outputs(taken, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y)
-        for rows in groups(len(x), outputs.dtype, total):
-            order = torch.randperm(rows.stop - rows.start, generator=self._draws, device="cpu").to(x.device)
-            given = weights(len(order), outputs, self._draws)
+        for rows in check_groups(len(x), outputs.dtype, total):
+            order = torch.randperm(rows.stop - rows.start, generator=self._generator, device="cpu").to(
+                x.device
+            )
+            cotangents = random_weights(len(order), outputs, self._generator)
             try:
                 some = x[rows][order]
                 if last:
@@ -212,14 +214,14 @@ class VerifiedGradients:
                     self.network,
                     lambda some=some: network_outputs(self.network, some),  # type: ignore[misc]
                     list(self._trained.values()),
-                    given[order],
+                    cotangents[order],
                 )
             except NETWORK_ERRORS as failure:
                 if all(isinstance(source, PerSampleSource | ZeroSource) for source in self.sources):
                     return
                 raise ExcludedMethodError(ExcludedMethods(batches=True)) from failure
             self._check_outputs(taken, rows, order, y)
-            self._check_gradients(taken, rows, given, dict(zip(self._trained, grads, strict=True)))
+            self._check_gradients(taken, rows, cotangents, dict(zip(self._trained, grads, strict=True)))
 
     def _check_outputs(self, taken: Sequence[SourceGradients], rows: slice, order: Tensor, y: Tensor) -> None:
         for source, each in zip(self.sources, taken, strict=True):
@@ -230,31 +232,35 @@ class VerifiedGradients:
             except NETWORK_ERRORS:
                 # Modules in the place of others, or `torch.func`, may be what differs: the network itself is asked.
                 if not isinstance(source, PerSampleSource) and not (
-                    isinstance(source, LayerwiseSource) and not source.stand_ins
+                    isinstance(source, LayerwiseSource) and not source.replacements
                 ):
                     assert source.excluded is not None
                     raise ExcludedMethodError(source.excluded) from None
                 raise
 
     def _check_gradients(
-        self, taken: Sequence[SourceGradients], rows: slice, given: Tensor, grads: Mapping[str, Tensor | None]
+        self,
+        taken: Sequence[SourceGradients],
+        rows: slice,
+        cotangents: Tensor,
+        grads: Mapping[str, Tensor | None],
     ) -> None:
         filled = {
             name: torch.zeros_like(self._trained[name]) if g is None else g for name, g in grads.items()
         }
-        norms = {name: float(wide(real(g)).norm()) for name, g in filled.items()}
-        least = floor(given.dtype) * math.hypot(*norms.values())
+        norms = {name: float(at_least_float32(as_real_pairs(g)).norm()) for name, g in filled.items()}
+        floor = zero_tolerance(cotangents.dtype) * math.hypot(*norms.values())
         wrong = ExcludedMethods()
         for source, each in zip(self.sources, taken, strict=True):
             if isinstance(source, ZeroSource):
                 wrong |= ExcludedMethods(
-                    idle=frozenset(n for n in source.parameters if norms[n] and not norms[n] <= least)
+                    idle=frozenset(n for n in source.parameters if norms[n] and not norms[n] <= floor)
                 )
             elif not isinstance(source, PerSampleSource):
                 odd = [
                     part
                     for part in each.parts
-                    if not _agrees(part, rows, given, filled, norms, least, self._draws)
+                    if not _agrees(part, rows, cotangents, filled, norms, floor, self._generator)
                 ]
                 if odd:
                     wrong |= (
@@ -271,31 +277,34 @@ def _without(parts: Sequence[GradientPart]) -> ExcludedMethods:
 
 
 def _kind(features: GradientFeatures | None) -> object:
-    return type(features.way) if isinstance(features, SharedWeightGradients) else type(features)
+    return type(features.product) if isinstance(features, SharedWeightGradients) else type(features)
 
 
 def _agrees(
     part: GradientPart,
     rows: slice,
-    given: Tensor,
+    cotangents: Tensor,
     grads: Mapping[str, Tensor],
     norms: Mapping[str, float],
-    least: float,
-    draws: torch.Generator,
+    floor: float,
+    generator: torch.Generator,
 ) -> bool:
     """Whether a part's gradients, summed with the given weights (n, C), are those of the backward pass.
 
     Where both are not finite there is nothing to compare.
     """
     assert part.features is not None
-    features, exact = part.features.rows(rows), part.arranged(grads)
-    mine = given.mT.to(features.like)
+    features, exact = part.features.rows(rows), part.flatten_gradient(grads)
+    cotangents_t = cotangents.mT.to(features.like)
     sizes = [norms[name] for name in part.names.values()]
     if len(exact) == 1:
-        apart, sizes = [features.apart(mine, exact[0], draws)], [math.hypot(*sizes)]
+        distance, sizes = [features.distance(cotangents_t, exact[0], generator)], [math.hypot(*sizes)]
     else:
-        blocks = features.vjp(mine).reshape(-1).split([len(each) for each in exact])
-        apart = [float((one - two).norm()) for one, two in zip(blocks, exact, strict=True)]
-    if all(one <= max(close(given.dtype) * size, least) for one, size in zip(apart, sizes, strict=True)):
+        blocks = features.vjp(cotangents_t).reshape(-1).split([len(each) for each in exact])
+        distance = [float((one - two).norm()) for one, two in zip(blocks, exact, strict=True)]
+    if all(
+        one <= max(relative_tolerance(cotangents.dtype) * size, floor)
+        for one, size in zip(distance, sizes, strict=True)
+    ):
         return True
-    return not all(map(math.isfinite, sizes)) and not bool(features.vjp(mine).isfinite().all())
+    return not all(map(math.isfinite, sizes)) and not bool(features.vjp(cotangents_t).isfinite().all())

@@ -31,7 +31,7 @@ FAR = 1 << 25
 """The same on other devices, which want few large products."""
 
 
-def near(values: Tensor) -> int:
+def block_elements(values: Tensor) -> int:
     """Numbers that are best formed at once where `values` lie."""
     return NEAR.get(values.device.type, FAR)
 
@@ -43,14 +43,14 @@ class MatmulCalls:
     Attributes:
         inputs: (N, ...) the layer's input as it came.
         grads: (C, N, G, T, out) g.
-        unfold: From `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
+        patches: From `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
         weight: Whether the weight is trained.
         bias: Whether there is a bias and it is trained.
     """
 
     inputs: Tensor
     grads: Tensor
-    unfold: PatchExtractor
+    patches: PatchExtractor
     weight: bool
     bias: bool
 
@@ -67,14 +67,14 @@ class MatmulCalls:
     @property
     def width(self) -> int:
         """Length of h."""
-        return self.unfold.width(self.inputs)
+        return self.patches.width(self.inputs)
 
     def rows(self, part: slice) -> MatmulCalls:
         """What the matrix saw in some of the samples."""
         return replace(self, inputs=self.inputs[part], grads=self.grads[:, part])
 
     @staticmethod
-    def joined(calls: Sequence[MatmulCalls]) -> MatmulCalls:
+    def concatenated(calls: Sequence[MatmulCalls]) -> MatmulCalls:
         """What the matrix saw in all samples, one after the other."""
         inputs = torch.cat([each.inputs for each in calls])
         return replace(calls[0], inputs=inputs, grads=torch.cat([each.grads for each in calls], 1))
@@ -83,53 +83,53 @@ class MatmulCalls:
         """All gradients (C, N, G out (in + 1)), a few samples at a time."""
         channels, n = self.grads.shape[:2]
         values = empty_huge_pages(n, channels, *self.shape, like=self.grads).transpose(0, 1)
-        for rows in self._few():
-            self.rows(rows).form(self.seen(rows), values[:, rows])
+        for rows in self._row_blocks():
+            self.rows(rows).form(self.with_ones(rows), values[:, rows])
         return ExplicitGradients(values.flatten(2))
 
-    def seen(self, rows: slice) -> Tensor:
+    def with_ones(self, rows: slice) -> Tensor:
         """(h, 1) of some samples, as far as it is multiplied by what is trained: (n, G, T, in + 1)."""
         if self.weight:
-            return self.unfold.whole(self.inputs[rows], self.bias)
+            return self.patches.whole(self.inputs[rows], self.bias)
         n, groups, places = self.grads[0, rows].shape[:3]
         return self.grads.new_ones(1, 1, 1, 1).expand(n, groups, places, 1)
 
-    def form(self, seen: Tensor, values: Tensor) -> None:
-        """Write the gradients sum_t g_t s_t^T, for s = `seen` (N, G, T, w), to `values` (C, N, G, out, w)."""
+    def form(self, with_ones: Tensor, values: Tensor) -> None:
+        """Write the gradients sum_t g_t s_t^T, for s = `with_ones` (N, G, T, w), to `values` (C, N, G, out, w)."""
         for c, k in torch.cartesian_prod(*map(torch.arange, values.shape[::2][:2])).tolist():
-            torch.bmm(self.grads[c, :, k].mT, seen[:, k], out=values[c, :, k])
+            torch.bmm(self.grads[c, :, k].mT, with_ones[:, k], out=values[c, :, k])
 
-    def parts(self, most: int) -> Iterator[Tensor]:
-        """All gradients (C, N, P) in parts of at most about `most` columns of the matrix, one after the other."""
+    def parts(self, max_columns: int) -> Iterator[Tensor]:
+        """Yield all gradients (C, N, P) in parts of at most about `max_columns` columns of the matrix."""
         channels, n, groups, _, out = self.grads.shape
         if self.bias:
             yield self.grads.sum(-2).flatten(2)
-        for seen in self.unfold.parts(self.inputs, most) if self.weight else ():
-            values = self.grads.new_empty(channels, n, groups, out, seen.shape[-1])
-            self.form(seen, values)
+        for with_ones in self.patches.parts(self.inputs, max_columns) if self.weight else ():
+            values = self.grads.new_empty(channels, n, groups, out, with_ones.shape[-1])
+            self.form(with_ones, values)
             yield values.flatten(2)
 
     def vjp(self, weights: Tensor) -> Tensor:
         """J^T w for (C, N) weights, (G, out, in + 1)."""
         g = (self.grads * weights[..., None, None, None]).sum(0)
         total = g.new_zeros(self.shape)
-        for rows in self._few():
-            h = self.seen(rows)
+        for rows in self._row_blocks():
+            h = self.with_ones(rows)
             total += g[rows].movedim(0, 1).flatten(1, 2).mT @ h.movedim(0, 1).flatten(1, 2)
         return total
 
     def jvp(self, direction: Tensor) -> Tensor:
         """J u for (G, out, in + 1) u, (C, N)."""
         made = []
-        for rows in self._few():
-            moved = self.seen(rows) @ direction.mT
+        for rows in self._row_blocks():
+            moved = self.with_ones(rows) @ direction.mT
             made.append((self.grads[:, rows] * moved).sum((2, 3, 4)))
         return torch.cat(made, 1)
 
-    def _few(self) -> list[slice]:
+    def _row_blocks(self) -> list[slice]:
         _, n, groups, places, _ = self.grads.shape
-        few = max(1, near(self.grads) // (groups * places * (self.width + 1)))
-        return [slice(start, start + few) for start in range(0, n, few)]
+        step = max(1, block_elements(self.grads) // (groups * places * (self.width + 1)))
+        return [slice(start, start + step) for start in range(0, n, step)]
 
 
 ELEMENTWISE = 200
@@ -184,8 +184,8 @@ class ProductByColumns(SharedWeightProduct):
 
     def add(self, total: Tensor, one: MatmulCalls, two: MatmulCalls, outputs: OutputLayout) -> None:
         """J J^T, summed over parts."""
-        most = min(_columns(each.grads, self.workspace) for each in (one, two))
-        for left, right in zip(one.parts(most), two.parts(most), strict=True):
+        max_columns = min(_columns(each.grads, self.workspace) for each in (one, two))
+        for left, right in zip(one.parts(max_columns), two.parts(max_columns), strict=True):
             add_inner_products(total, left, right, outputs)
 
     def add_lower(self, total: Tensor, calls: MatmulCalls, outputs: OutputLayout) -> None:
@@ -201,7 +201,7 @@ class ProductByColumns(SharedWeightProduct):
 def _columns(grads: Tensor, workspace: int) -> int:
     """Columns of the matrix whose gradients are formed at once."""
     samples, groups, out = grads.shape[0] * grads.shape[1], grads.shape[2], grads.shape[4]
-    return max(1, min(near(grads), workspace // 2) // (samples * groups * out))
+    return max(1, min(block_elements(grads), workspace // 2) // (samples * groups * out))
 
 
 @final
@@ -220,12 +220,12 @@ class ProductByPairs(SharedWeightProduct):
         channels, n, groups, places, _ = one.grads.shape
         m = two.grads.shape[1]
         per_pair = total.numel() // (n * m)
-        room = min(self.workspace, 4 * near(total))
-        tile = max(1, int((room / (2 * places**2 * (per_pair + 1))) ** 0.5))
+        budget = min(self.workspace, 4 * block_elements(total))
+        tile = max(1, int((budget / (2 * places**2 * (per_pair + 1))) ** 0.5))
         for rows in _slices(n, tile):
-            h = one.unfold.whole(one.inputs[rows])
+            h = one.patches.whole(one.inputs[rows])
             for columns in _slices(m, tile):
-                h2 = two.unfold.whole(two.inputs[columns])
+                h2 = two.patches.whole(two.inputs[columns])
                 for k in range(groups):
                     inner = h[:, k].flatten(0, 1) @ h2[:, k].flatten(0, 1).mT
                     g, g2 = one.grads[:, rows, k], two.grads[:, columns, k]
@@ -244,31 +244,31 @@ class SharedWeightGradients(GradientFeatures):
 
     Attributes:
         calls: What the matrix saw.
-        way: How inner products are taken.
+        product: How inner products are taken.
     """
 
     calls: MatmulCalls
-    way: SharedWeightProduct
+    product: SharedWeightProduct
 
     def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
         """J J^T, on the way that is cheapest."""
         assert isinstance(other, SharedWeightGradients)
-        self.way.add(total, self.calls, other.calls, outputs)
+        self.product.add(total, self.calls, other.calls, outputs)
 
     def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
         """The same, at least to the lower half."""
-        self.way.add_lower(total, self.calls, outputs)
+        self.product.add_lower(total, self.calls, outputs)
 
     def rows(self, part: slice) -> SharedWeightGradients:
         """What the matrix saw in these samples."""
-        return SharedWeightGradients(self.calls.rows(part), self.way)
+        return SharedWeightGradients(self.calls.rows(part), self.product)
 
-    def joined(self, others: Sequence[GradientFeatures]) -> SharedWeightGradients | None:
+    def concatenated(self, others: Sequence[GradientFeatures]) -> SharedWeightGradients | None:
         """What the matrix saw in all of these samples, if it saw as much of each."""
         calls = [self.calls, *(each.calls for each in others if isinstance(each, SharedWeightGradients))]
         if len({each.inputs.shape[1:] for each in calls}) > 1:
             return None
-        return SharedWeightGradients(MatmulCalls.joined(calls), self.way)
+        return SharedWeightGradients(MatmulCalls.concatenated(calls), self.product)
 
     def vjp(self, weights: Tensor) -> Tensor:
         """J^T w, a few samples at a time."""
@@ -296,7 +296,7 @@ class SharedWeightGradients(GradientFeatures):
     @property
     def scratch(self) -> int:
         """What the way holds for a while."""
-        return self.way.scratch(self.calls)
+        return self.product.scratch(self.calls)
 
 
 def _slices(count: int, step: int) -> list[slice]:
@@ -320,41 +320,41 @@ class GradientForm(enum.Enum):
     EXPLICIT = enum.auto()
 
 
-def cheapest_form(calls: MatmulCalls, channels: int, room: FeatureBudget) -> GradientForm:
+def cheapest_form(calls: MatmulCalls, channels: int, budget: FeatureBudget) -> GradientForm:
     """The form that takes the fewest operations, or the least traffic to memory, in the room there is.
 
     Args:
         calls: What the matrix saw, for some of the outputs.
         channels: Outputs of the network.
-        room: What the features may take.
+        budget: What the features may take.
     """
     _, n, groups, places, out = calls.grads.shape
-    given, width = calls.inputs.numel() // n, calls.width
+    input_size, width = calls.inputs.numel() // n, calls.width
     gradients = channels * groups * out * width
-    operations = 2 * gradients * (1 + 2 * places / room.samples)
+    operations = 2 * gradients * (1 + 2 * places / budget.samples)
     pairs = groups * places**2 * (2 * (width + channels * out) + ELEMENTWISE)
     if calls.weight and pairs < operations:
         return GradientForm.PAIRS
-    if gradients > max(room.each, given + channels * groups * places * out):
+    if gradients > max(budget.each, input_size + channels * groups * places * out):
         return GradientForm.PARTS
     at_results = channels * groups * places * out
-    columns = max(1, near(calls.grads) // (room.samples * channels * groups * out))
+    columns = max(1, block_elements(calls.grads) // (budget.samples * channels * groups * out))
     repeats = math.ceil(width / columns)
-    parts = FRESH * (given + at_results) + repeats * at_results + groups * places * width
+    parts = FRESH * (input_size + at_results) + repeats * at_results + groups * places * width
     return GradientForm.PARTS if parts < (FRESH + 1) * gradients else GradientForm.EXPLICIT
 
 
-def shared_weight_features(calls: MatmulCalls, room: FeatureBudget) -> GradientFeatures:
+def shared_weight_features(calls: MatmulCalls, budget: FeatureBudget) -> GradientFeatures:
     """A layer's gradients in the cheapest form.
 
     Args:
         calls: What the matrix saw.
-        room: What the features may take.
+        budget: What the features may take.
     """
-    match cheapest_form(calls, len(calls.grads), room):
+    match cheapest_form(calls, len(calls.grads), budget):
         case GradientForm.PAIRS:
-            return SharedWeightGradients(calls, ProductByPairs(room.workspace))
+            return SharedWeightGradients(calls, ProductByPairs(budget.workspace))
         case GradientForm.PARTS:
-            return SharedWeightGradients(calls, ProductByColumns(room.workspace))
+            return SharedWeightGradients(calls, ProductByColumns(budget.workspace))
         case GradientForm.EXPLICIT:
             return calls.explicit()

@@ -56,8 +56,8 @@ class InfiniteNetwork:
         >>> network = ntk.InfiniteNetwork.fully_connected([ntk.DenseLayer.ntk()] * 3, ntk.DualActivation.relu())
         >>> kernels = network(torch.eye(2).double())
         >>> kernels.ntk.round(decimals=3)
-        tensor([[3.0000, 0.7120],
-                [0.7120, 3.0000]], dtype=torch.float64)
+        tensor([[3.0000, 0.6860],
+                [0.6860, 3.0000]], dtype=torch.float64)
     """
 
     layers: tuple[InfiniteLayer, ...]

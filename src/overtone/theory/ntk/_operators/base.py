@@ -1,4 +1,4 @@
-"""A kernel known by its products with vectors."""
+"""Kernels as operators, known by their products with vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class KernelOperator(ABC):
     Attributes:
         size: Number of rows.
         dtype: Precision of its products.
-        device: Where they are computed.
+        device: Device of its products.
     """
 
     size: int
@@ -25,7 +25,7 @@ class KernelOperator(ABC):
     device: torch.device
 
     def __matmul__(self, vector: Tensor) -> Tensor:
-        """The product with a vector (size,), in the operator's precision.
+        """Return the product with a vector (size,), in the operator's precision.
 
         Raises:
             InputError: If the vector has another length.
@@ -38,12 +38,12 @@ class KernelOperator(ABC):
 
     @abstractmethod
     def _apply(self, vector: Tensor) -> Tensor:
-        """The product, for a vector already checked and converted."""
+        """Return the product, for a vector already checked and converted."""
 
 
 @final
 class MatrixOperator(KernelOperator):
-    """A kernel that is at hand as a symmetric matrix.
+    """A kernel as a symmetric matrix in memory.
 
     Args:
         matrix: (N, N).
@@ -61,3 +61,8 @@ class MatrixOperator(KernelOperator):
 
     def _apply(self, vector: Tensor) -> Tensor:
         return self.matrix @ vector
+
+
+def as_operator(kernel: KernelOperator | Tensor) -> KernelOperator:
+    """Return a kernel as an operator; a symmetric matrix becomes a `MatrixOperator`."""
+    return kernel if isinstance(kernel, KernelOperator) else MatrixOperator(torch.as_tensor(kernel))

@@ -1,9 +1,9 @@
-"""The largest eigenvalues of a kernel and their eigenvectors, by Lanczos."""
+"""Lanczos iterations: leading eigenpairs of a kernel, and its exponential applied to a vector."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -13,7 +13,68 @@ from torch import Tensor
 from overtone._utils import seeding as rng
 from overtone._utils.special import decay_integral
 from overtone.errors import InputError, RunError
-from overtone.theory.ntk._operators.base import KernelOperator
+from overtone.theory.ntk._operators.base import KernelOperator, as_operator
+
+
+@final
+class Lanczos:
+    """Lanczos tridiagonalisation of a symmetric matrix, for several starting vectors side by side.
+
+    It builds V and the tridiagonal H with K V = V H + b v e^T, one column of V per `step`.
+
+    Args:
+        multiply: Products (C, n) of K with the rows of (C, n).
+        start: (C, n) unit vectors, float64.
+        reorthogonalise: Keep V orthogonal to rounding, which a bound on the remainder needs. Without, products with
+            functions of H lose no accuracy but take a few more vectors, and a step costs one pass over memory less
+            per vector held.
+        negligible: Norm below which a remainder is rounding and its space exhausted.
+
+    Attributes:
+        basis: The columns of V so far, (C, n) each.
+        diagonal: Diagonal of H, (C,) each.
+        below: Norm b of the remainder after each step, (C,) each; all but the last are H's off-diagonal.
+    """
+
+    def __init__(
+        self,
+        multiply: Callable[[Tensor], Tensor],
+        start: Tensor,
+        *,
+        reorthogonalise: bool,
+        negligible: float = torch.finfo(torch.float64).tiny,
+    ) -> None:
+        self._multiply, self._next = multiply, start
+        self._reorthogonalise, self._negligible = reorthogonalise, negligible
+        self.basis: list[Tensor] = []
+        self.diagonal: list[Tensor] = []
+        self.below: list[Tensor] = []
+
+    def step(self) -> None:
+        """Add one column; rows whose space is exhausted get zeros."""
+        vector = self._next
+        product = self._multiply(vector)
+        # Three-term recurrence: K is symmetric, so only the last two columns overlap with the product.
+        if self.basis:
+            product = product - self.below[-1][:, None] * self.basis[-1]
+        overlap = (product * vector).sum(1)
+        product = product - overlap[:, None] * vector
+        self.basis.append(vector)
+        if self._reorthogonalise:
+            columns = torch.stack(self.basis, 1)
+            # Twice is enough: one pass of Gram-Schmidt leaves errors of the size of the cancellation.
+            for _ in range(2):
+                product = product - ((product[:, None] @ columns.mT) @ columns)[:, 0]
+        size = product.norm(dim=1)
+        size = torch.where(size > self._negligible, size, 0.0)
+        self.diagonal.append(overlap)
+        self.below.append(size)
+        self._next = torch.where(size[:, None] > 0, product / size[:, None].clamp_min(self._negligible), 0.0)
+
+    def tridiagonal(self) -> Tensor:
+        """Return H, (C, m, m)."""
+        diagonal, below = torch.stack(self.diagonal, 1), torch.stack(self.below, 1)[:, :-1]
+        return diagonal.diag_embed() + below.diag_embed(1) + below.diag_embed(-1)
 
 
 class Eigenpairs(NamedTuple):
@@ -29,13 +90,13 @@ class Eigenpairs(NamedTuple):
 
 
 def top_eigenpairs(
-    operator: KernelOperator, count: int, *, tolerance: float = 0.0, seed: int = 0
+    kernel: KernelOperator | Tensor, count: int, *, tolerance: float = 0.0, seed: int = 0
 ) -> Eigenpairs:
-    """The `count` largest eigenpairs from products with vectors alone (implicitly restarted Lanczos, ARPACK).
+    """Return the `count` largest eigenpairs from products with vectors alone (restarted Lanczos, ARPACK).
 
     Args:
-        operator: The kernel.
-        count: How many, below the operator's size.
+        kernel: The kernel as an operator or a symmetric matrix.
+        count: Number of pairs, below the kernel's number of rows.
         tolerance: Relative accuracy of the eigenvalues; 0 for the precision of the operator.
         seed: Seed of the starting vector.
 
@@ -45,7 +106,14 @@ def top_eigenpairs(
     Raises:
         InputError: If `count` is not between 1 and size - 1.
         RunError: If the iteration does not converge.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> ntk.top_eigenpairs(torch.diag(torch.tensor([1.0, 5.0, 3.0])), 2).values.round(decimals=3)
+        tensor([5., 3.])
     """
+    operator = as_operator(kernel)
     if not 1 <= count < operator.size:
         raise InputError(f"a count between 1 and {operator.size - 1}", f"{count}", "ask for fewer", "count")
     single = operator.dtype != torch.float64
@@ -55,6 +123,7 @@ def top_eigenpairs(
         result = operator @ torch.from_numpy(np.array(vector, dtype=precision).reshape(-1))
         return result.detach().cpu().to(torch.float32 if single else torch.float64).numpy()
 
+    # ARPACK would draw its own starting vector; a seeded one makes the result repeatable.
     start = rng.generator(seed, "lanczos").standard_normal(operator.size).astype(precision)
     shape = (operator.size, operator.size)
     try:
@@ -70,22 +139,22 @@ def top_eigenpairs(
             f"{count} converged eigenpairs",
             f"{len(failure.eigenvalues)}",
             "raise the tolerance or ask for fewer",
-            "leading",
+            "top_eigenpairs",
         ) from failure
     order = np.argsort(values)[::-1].copy()
-    found = (torch.from_numpy(values[order]), torch.from_numpy(vectors[:, order].copy()))
-    return Eigenpairs(*(each.to(operator.device, operator.dtype) for each in found))
+    pairs = (torch.from_numpy(values[order]), torch.from_numpy(vectors[:, order].copy()))
+    return Eigenpairs(*(part.to(operator.device, operator.dtype) for part in pairs))
 
 
 def expm_multiply(
-    operator: KernelOperator,
+    kernel: KernelOperator | Tensor,
     vector: Tensor,
     times: Sequence[float] | Tensor,
     *,
     tolerance: float = 1e-6,
     steps: int = 300,
 ) -> Tensor:
-    """exp(-t K) v for several times, from products with vectors alone.
+    """Return exp(-t K) v for several times, from products with vectors alone.
 
     Gradient flow on the loss |f - y|^2 / 2, summed over the samples, takes the residual r to exp(-t K) r
     while the kernel stays what it is; for the mean over n samples take K / n, that is t / n. Lanczos with
@@ -95,7 +164,7 @@ def expm_multiply(
     subspace grows until this bound is below tolerance |v| (Saad 1992, SIAM J. Numer. Anal. 29, section 5).
 
     Args:
-        operator: The kernel K, positive semi-definite.
+        kernel: K, positive semi-definite, as an operator or a symmetric matrix.
         vector: (size,) v.
         times: T times, not negative, in reciprocal units of K's eigenvalues.
         tolerance: Largest error relative to |v|.
@@ -107,7 +176,15 @@ def expm_multiply(
     Raises:
         InputError: If a time is negative or not finite, or the vector does not fit.
         RunError: If `steps` do not reach the tolerance.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> ntk.expm_multiply(torch.eye(2), torch.ones(2), [0.0, 1.0]).round(decimals=4)
+        tensor([[1.0000, 1.0000],
+                [0.3679, 0.3679]], dtype=torch.float64)
     """
+    operator = as_operator(kernel)
     when = torch.as_tensor(times, dtype=torch.float64, device=operator.device).reshape(-1)
     if not bool((torch.isfinite(when) & (when >= 0)).all()):
         raise InputError(
@@ -115,42 +192,37 @@ def expm_multiply(
         )
     start = vector.to(operator.device, torch.float64)
     norm = start.norm()
-    first = operator @ start
     if norm == 0:
-        return start.expand(len(when), -1).clone()
-    basis, diagonal, below = [start / norm], [], []
-    product = first.double() / norm
+        return (operator @ start).double().expand(len(when), -1).clone()
+    lanczos = Lanczos(
+        lambda rows: (operator @ rows[0]).double()[None], (start / norm)[None], reorthogonalise=True
+    )
     limit = min(steps, operator.size)
     while True:
-        diagonal.append(torch.dot(basis[-1], product))
-        stacked = torch.stack(basis)
-        for _ in range(2):
-            product = product - stacked.mT @ (stacked @ product)
-        below.append(product.norm())
-        coefficients, error = _exponential(torch.stack(diagonal), torch.stack(below), when)
-        exhausted = (
-            below[-1] <= torch.finfo(torch.float64).eps * len(basis) * torch.stack(diagonal).abs().max()
-        )
-        if error <= tolerance or exhausted or len(basis) == operator.size:
-            return norm * coefficients @ stacked
-        if len(basis) == limit:
+        lanczos.step()
+        coefficients, error = _exponential(lanczos, when)
+        scale = torch.stack(lanczos.diagonal).abs().max()
+        # A remainder of rounding's size means that the space is invariant under K: the result is exact.
+        exhausted = lanczos.below[-1] <= torch.finfo(torch.float64).eps * len(lanczos.basis) * scale
+        if error <= tolerance or exhausted or len(lanczos.basis) == operator.size:
+            return norm * coefficients @ torch.cat(lanczos.basis)
+        if len(lanczos.basis) == limit:
             raise RunError(
                 f"an error below {tolerance:g}",
                 f"{float(error):.1e} after {limit} steps",
                 "allow more steps, a larger tolerance or shorter times",
-                "decay",
+                "expm_multiply",
             )
-        basis.append(product / below[-1])
-        product = (operator @ basis[-1]).double()
 
 
-def _exponential(diagonal: Tensor, below: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """(T, m) exp(-t H) e_1 and a bound on the relative error."""
-    values, vectors = torch.linalg.eigh(diagonal.diag() + below[:-1].diag(1) + below[:-1].diag(-1))
+def _exponential(lanczos: Lanczos, times: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (T, m) exp(-t H) e_1 and a bound on the relative error."""
+    values, vectors = torch.linalg.eigh(lanczos.tridiagonal()[0])
+    # K has no negative eigenvalues, and neither has H but for rounding.
     values = values.clamp_min(0)
     coefficients = (torch.exp(-times[:, None] * values) * vectors[0]) @ vectors.mT
-    elapsed = decay_integral(values, times[:, None])
-    error = (
-        below[-1] * ((elapsed * vectors[0]) @ vectors[-1]).abs().max() if len(times) else below.new_zeros(())
-    )
-    return coefficients, error
+    remainder = lanczos.below[-1][0]
+    if not len(times):
+        return coefficients, remainder.new_zeros(())
+    integral = decay_integral(values, times[:, None])
+    return coefficients, remainder * ((integral * vectors[0]) @ vectors[-1]).abs().max()

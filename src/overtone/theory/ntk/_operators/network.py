@@ -1,4 +1,4 @@
-"""A network's tangent kernel kept as the factors of its gradients: K v = J (J^T v)."""
+"""Operators of a network's kernel: factored, sketched, implicit, and the choice between them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone._utils import seeding as rng
+from overtone._utils.enums import member
 from overtone.errors import InputError
 from overtone.theory.ntk._empirical.assembly import GIB, MemoryPerSample, measure_memory
 from overtone.theory.ntk._empirical.features import GradientFeatures
@@ -29,6 +30,12 @@ T = TypeVar("T")
 
 PASS = 1 << 26
 """Bytes that one pass through the network may hold."""
+
+PILOT = 16
+"""Projections from which the number that a tolerance takes is estimated."""
+
+MAX_CHUNK = 1024
+"""Samples per pass of an implicit kernel: more gain nothing on any device."""
 
 
 class MemoryBudgetError(InputError):
@@ -55,32 +62,34 @@ class GradientFactors:
             self._gradients.retry_until_verified(self._measure)
 
     def _measure(self) -> None:
-        self.appetite: MemoryPerSample = measure_memory(self._gradients.sources, probe_samples(self.x)[:1])
-        self.chunk = max(1, min(len(self.x), PASS // (self.appetite.work * self.scale)))
+        self.sample_memory: MemoryPerSample = measure_memory(
+            self._gradients.sources, probe_samples(self.x)[:1]
+        )
+        self.chunk = max(1, min(len(self.x), PASS // (self.sample_memory.workspace * self.scale)))
 
     @property
-    def held(self) -> int:
+    def stored_bytes(self) -> int:
         """Bytes of the gradients of all samples."""
-        return self.appetite.held * self.scale * len(self.x)
+        return self.sample_memory.stored * self.scale * len(self.x)
 
-    def collect(self, make: Callable[[list[GradientFeatures]], T], most: float = math.inf) -> list[T]:
-        """What `make` makes of the features of chunk after chunk of the samples.
+    def collect(self, make: Callable[[list[GradientFeatures]], T], max_bytes: float = math.inf) -> list[T]:
+        """Return the results of `make` for the features of chunk after chunk of the samples.
 
         Args:
             make: Called with the features of `chunk` samples, of fewer at the end.
-            most: Bytes that the gradients of all samples may take.
+            max_bytes: Bytes that the gradients of all samples may take.
 
         Raises:
-            TooLargeError: If they take more.
+            MemoryBudgetError: If they take more.
             InputError: If a sample's output depends on the others.
         """
 
         def attempt() -> list[T]:
             self._measure()
-            if self.held > most:
+            if self.stored_bytes > max_bytes:
                 raise MemoryBudgetError(
-                    f"a budget above the {self.held / GIB:.3g} GiB of the gradients' factors",
-                    f"{most / GIB:g} GiB",
+                    f"a budget above the {self.stored_bytes / GIB:.3g} GiB of the gradients' factors",
+                    f"{max_bytes / GIB:g} GiB",
                     "raise it, or use an implicit representation, which keeps none",
                     "memory",
                 )
@@ -94,7 +103,7 @@ class GradientFactors:
 
 @final
 class FactoredOperator(KernelOperator):
-    """The complete kernel of a network as an operator that keeps what its gradients are made of.
+    """The complete kernel of a network as an operator that keeps the factors of its gradients.
 
     Element n C + c of an (N C,) vector belongs to output c of sample n. For a linear layer that sees h and whose
     result has gradient g, J^T v is one product of (v g)^T with (h, 1) and J u another: 4 N in out operations
@@ -106,7 +115,7 @@ class FactoredOperator(KernelOperator):
         memory: Budget in GiB.
 
     Raises:
-        InputError: If the factors do not fit, or as `finite` does.
+        InputError: If the factors do not fit, or as `empirical_ntk` does.
     """
 
     def __init__(self, network: nn.Module, x: Tensor, *, memory: float = 2.0) -> None:
@@ -118,6 +127,7 @@ class FactoredOperator(KernelOperator):
 
     @torch.no_grad()
     def _apply(self, vector: Tensor) -> Tensor:
+        # J^T v first, summed over all chunks; then J u chunk by chunk. The kernel itself is never formed.
         weights = vector.view(-1, self.channels).mT.split(self._chunk, 1)
         pulled: list[Tensor] = []
         for features, mine in zip(self._chunks, weights, strict=True):
@@ -187,7 +197,7 @@ class SketchedOperator(KernelOperator):
         seed: Seeds the directions.
 
     Raises:
-        InputError: If `probes` is below 2, or as `finite` does.
+        InputError: If `probes` is below 2, or as `empirical_ntk` does.
 
     Source: Johnson, Lindenstrauss 1984; the variance is Isserlis' theorem.
     """
@@ -226,7 +236,7 @@ def _project(features: list[GradientFeatures], probe: int, seed: int) -> Tensor:
 
 
 def _error(factor: Tensor) -> float:
-    """The expected relative Frobenius error; |S S^T|^2 is |K|^2 (1 + 1/k) + tr(K)^2 / k on average."""
+    """Return the expected relative Frobenius error; |S S^T|^2 is |K|^2 (1 + 1/k) + tr(K)^2 / k on average."""
     probes = factor.shape[1]
     trace = float(factor.square().sum())
     both = float((factor.mT @ factor).square().sum())
@@ -235,7 +245,7 @@ def _error(factor: Tensor) -> float:
 
 
 class KernelForm(enum.Enum):
-    """What a kernel is kept as, from the fastest in use to the smallest.
+    """Stored form of a kernel, from the fastest in use to the smallest.
 
     Attributes:
         DENSE: The matrix, exact; (N C)^2 numbers.
@@ -244,92 +254,133 @@ class KernelForm(enum.Enum):
         IMPLICIT: Nothing; every product differentiates the network anew, exact.
     """
 
-    DENSE = enum.auto()
-    FACTORED = enum.auto()
-    SKETCHED = enum.auto()
-    IMPLICIT = enum.auto()
+    DENSE = "dense"
+    FACTORED = "factored"
+    SKETCHED = "sketched"
+    IMPLICIT = "implicit"
 
 
+@final
 @dataclass(frozen=True)
 class Representation:
     """A kernel as an operator.
 
     Attributes:
         operator: The complete kernel; row n C + c belongs to output c of sample n.
-        form: What it is kept as.
+        form: Its stored form.
         error: Expected relative Frobenius error, 0 for the exact forms.
-        reason: Why this form, in a sentence.
+        matrix_bytes: Size of the matrix.
+        factor_bytes: Size of the gradients' factors.
     """
 
     operator: KernelOperator
     form: KernelForm
     error: float
-    reason: str
+    matrix_bytes: int
+    factor_bytes: int
+
+    @property
+    def reason(self) -> str:
+        """The sizes of the forms, and the one that was taken."""
+        matrix, factors = f"{self.matrix_bytes / GIB:.3g} GiB", f"{self.factor_bytes / GIB:.3g} GiB"
+        return f"{self.form.value}: the matrix takes {matrix}, the factors of the gradients take {factors}"
 
 
 def choose_representation(
-    network: nn.Module, x: Tensor, *, memory: float = 2.0, tolerance: float = 0.0, seed: int = 0
+    network: nn.Module,
+    x: Tensor,
+    *,
+    memory: float = 2.0,
+    tolerance: float = 0.0,
+    form: KernelForm | str | None = None,
+    probes: int | None = None,
+    seed: int = 0,
 ) -> Representation:
-    """The complete kernel of a network as an operator within a memory budget.
+    """Return the complete kernel of a network as an operator within a memory budget.
 
     The first of these that fits: the matrix; the gradients' factors; random projections, if an error is allowed and
-    as many of them fit as it asks for; nothing but the network.
+    the number that it takes fits; nothing but the network.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...); it must not change while in use.
         x: (N, ...) samples, on the network's device.
         memory: Budget in GiB.
         tolerance: Largest expected Frobenius error relative to the kernel's norm; 0 for exact forms only.
+        form: "dense", "factored", "sketched" or "implicit", whatever the budget; None to choose.
+        probes: Number of random projections of a sketch; None for as many as the tolerance takes.
         seed: Seeds random projections.
 
     Returns:
-        The operator, what it is, and the error that it costs.
+        The operator, its form, and the error that it costs.
 
     Raises:
-        InputError: If the tolerance is negative, or as `finite` does.
+        InputError: If the tolerance is negative, if a form that was asked for does not fit or cannot keep the
+            tolerance, or as `empirical_ntk` does.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import ntk
+        >>> network, x = torch.nn.Linear(2, 1), torch.ones(3, 2)
+        >>> kernel = ntk.choose_representation(network, x, form="implicit")
+        >>> kernel.operator @ torch.ones(3)
+        tensor([9., 9., 9.])
     """
     if not tolerance >= 0:
         raise InputError("a tolerance of at least 0", f"{tolerance}", "pass 0 for exact forms", "tolerance")
+    required = None if form is None else member(KernelForm, form, "form")
     factors = GradientFactors(network, x)
     rows = len(x) * factors.channels
     itemsize = 4 * factors.scale
-    room = memory * GIB
-    dense = 2 * rows**2 * itemsize
-    if dense + 2 * factors.appetite.work * factors.scale <= room:
+    memory_bytes = memory * GIB
+    workspace = factors.sample_memory.workspace * factors.scale
+
+    def represented(operator: KernelOperator, kind: KernelForm, error: float = 0.0) -> Representation:
+        return Representation(operator, kind, error, rows**2 * itemsize, factors.stored_bytes)
+
+    # Twice the matrix: its chunks are computed beside it before they are added.
+    fits = 2 * rows**2 * itemsize + 2 * workspace <= memory_bytes
+    if required is KernelForm.DENSE or (required is None and fits):
         matrix = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS, memory=memory).matrix
-        return Representation(
-            MatrixOperator(matrix),
-            KernelForm.DENSE,
-            0.0,
-            f"the matrix takes {rows**2 * itemsize / GIB:.3g} GiB",
-        )
-    if factors.held + PASS <= room:
-        reason = f"the matrix would take {rows**2 * itemsize / GIB:.3g} GiB, the factors take {factors.held / GIB:.3g}"
-        # Samples that were not looked at before may rule out the layers' own factors, and longer ones not fit.
+        return represented(MatrixOperator(matrix), KernelForm.DENSE)
+    if required is KernelForm.FACTORED:
+        return represented(FactoredOperator(network, x, memory=memory), KernelForm.FACTORED)
+    if required is None and factors.stored_bytes + PASS <= memory_bytes:
+        # Samples beyond the three that were probed may rule out the layer rules, and explicit gradients not fit.
         with contextlib.suppress(MemoryBudgetError):
-            return Representation(
-                FactoredOperator(network, x, memory=memory), KernelForm.FACTORED, 0.0, reason
+            return represented(FactoredOperator(network, x, memory=memory), KernelForm.FACTORED)
+    if required is KernelForm.SKETCHED or (required is None and tolerance):
+        sketch = _sketch(network, x, rows * itemsize, memory_bytes, tolerance, probes, seed)
+        if sketch is not None:
+            return represented(sketch, KernelForm.SKETCHED, sketch.error)
+        if required is not None:
+            raise InputError(
+                "a sketch that keeps the tolerance within the budget",
+                f"tolerance {tolerance:g} and {memory:g} GiB",
+                "raise either, or pass the number of probes",
+                "tolerance",
             )
-    neither = f"neither the matrix ({rows**2 * itemsize / GIB:.3g} GiB) nor its factors ({factors.held / GIB:.3g}) fit"
-    if tolerance and (sketch := _sketch(network, x, rows * itemsize, room, tolerance, seed)) is not None:
-        return Representation(
-            sketch, KernelForm.SKETCHED, sketch.error, f"{neither}, {sketch.factor.shape[1]} projections do"
-        )
-    chunk = max(1, min(1024, int(room / 4) // (factors.appetite.work * factors.scale)))
-    return Representation(JacobianOperator(network, x, chunk=chunk), KernelForm.IMPLICIT, 0.0, neither)
-
-
-PILOT = 16
-"""Projections from which the number that a tolerance takes is estimated."""
+    chunk = max(1, min(MAX_CHUNK, int(memory_bytes / 4) // workspace))
+    return represented(JacobianOperator(network, x, chunk=chunk), KernelForm.IMPLICIT)
 
 
 def _sketch(
-    network: nn.Module, x: Tensor, column: int, room: float, tolerance: float, seed: int
+    network: nn.Module,
+    x: Tensor,
+    column_bytes: int,
+    memory_bytes: float,
+    tolerance: float,
+    probes: int | None,
+    seed: int,
 ) -> SketchedOperator | None:
-    """The smallest sketch expected to keep the tolerance, or None if it does not fit or does not keep it."""
-    pilot = SketchedOperator(network, x, probes=PILOT, seed=seed)
-    probes = math.ceil(1.1 * PILOT * (pilot.error / tolerance) ** 2)
-    if 3 * probes * column > room:
+    """Return the smallest sketch expected to keep the tolerance, or None if it does not fit or does not keep it."""
+    if probes is not None:
+        return SketchedOperator(network, x, probes=probes, seed=seed)
+    if not tolerance:
         return None
-    sketch = SketchedOperator(network, x, probes=max(2, probes), seed=seed)
+    # The error falls as 1 / sqrt(k), so a few projections tell how many are needed; a tenth more for chance.
+    pilot = SketchedOperator(network, x, probes=PILOT, seed=seed)
+    count = math.ceil(1.1 * PILOT * (pilot.error / tolerance) ** 2)
+    if 3 * count * column_bytes > memory_bytes:
+        return None
+    sketch = SketchedOperator(network, x, probes=max(2, count), seed=seed)
     return sketch if sketch.error <= tolerance else None

@@ -1,4 +1,4 @@
-"""A stationary kernel at all lags of a grid, in the order of a circulant matrix."""
+"""Stationary kernels on grids: lags, tabulated profile, and products by FFT."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class StationaryProfile:
             wide.layers, LayerMoments(length, length, cosine, zero(cosine), zero(length), zero(length))
         )
         self.square = square
+        # Nodes equidistant in the angle resolve the kink of rectified activations at rho = 1.
         self._table = end.tangent[0]
 
     def __call__(self, product: Tensor) -> Tensor:
@@ -75,9 +76,9 @@ class StationaryProfile:
         left = place.floor().clamp_(1, NODES - 3)
         s = place - left
         index = left.long()
-        below, here, above, beyond = (table[index + k] for k in (-1, 0, 1, 2))
-        outer = (below * (s - 1) * (2 - s) + beyond * (s * s - 1)) / 6
-        return here * (1 - s * s) * (1 - s / 2) + s * (outer + above * (s + 1) * (2 - s) / 2)
+        value_minus_1, value_0, value_1, value_2 = (table[index + k] for k in (-1, 0, 1, 2))
+        outer = (value_minus_1 * (s - 1) * (2 - s) + value_2 * (s * s - 1)) / 6
+        return value_0 * (1 - s * s) * (1 - s / 2) + s * (outer + value_1 * (s + 1) * (2 - s) / 2)
 
 
 _ROWS = 1 << 18
@@ -93,8 +94,8 @@ def circulant_shape(shape: Sequence[int], periodic: Sequence[bool]) -> tuple[int
             2 n - 1 or more that an FFT likes.
     """
     return tuple(
-        n if around or n == 1 else int(next_fast_len(2 * n - 1, real=True))
-        for n, around in zip(shape, periodic, strict=True)
+        n if periodic_flags or n == 1 else int(next_fast_len(2 * n - 1, real=True))
+        for n, periodic_flags in zip(shape, periodic, strict=True)
     )
 
 
@@ -109,7 +110,7 @@ def stationary_kernel_lags(
     spacing: Sequence[float],
     periodic: Sequence[bool] | None = None,
 ) -> Tensor:
-    """The tangent kernel of a wide network at all lags of a grid.
+    """Return the tangent kernel of an infinitely wide network at all lags of a grid.
 
     With x - x' = lag * spacing, the product of the features is mean_j a_j^2 cos(2 pi b_j.(x - x')) / 2,
     which separates over the axes: one matrix product instead of a cosine per lag and frequency. It then goes
@@ -128,28 +129,28 @@ def stationary_kernel_lags(
         InputError: If the kernel is not stationary, the axes do not fit, or an axis is called periodic on
             which a frequency does not complete whole cycles.
     """
-    around = (False,) * len(shape) if periodic is None else tuple(periodic)
-    if not 1 <= len(shape) <= 3 or not len(shape) == len(spacing) == len(around):
+    periodic_flags = (False,) * len(shape) if periodic is None else tuple(periodic)
+    if not 1 <= len(shape) <= 3 or not len(shape) == len(spacing) == len(periodic_flags):
         raise InputError(
             "1 to 3 axes, each with a size, a spacing and a border",
-            f"{len(shape)}, {len(spacing)} and {len(around)}",
+            f"{len(shape)}, {len(spacing)} and {len(periodic_flags)}",
             "pass one of each per axis",
             "lags",
         )
     whole = periodic_axes(wide, shape, spacing)
-    for axis, (claimed, found) in enumerate(zip(around, whole, strict=True)):
-        if claimed and not found:
+    for axis, (claimed, periodic_axis) in enumerate(zip(periodic_flags, whole, strict=True)):
+        if claimed and not periodic_axis:
             raise InputError(
                 f"whole cycles of every frequency along periodic axis {axis}",
                 "others",
                 "call the axis not periodic",
                 "periodic",
             )
-    return kernel_at_lags(wide, circulant_shape(shape, around), spacing)
+    return kernel_at_lags(wide, circulant_shape(shape, periodic_flags), spacing)
 
 
 def kernel_at_lags(wide: InfiniteNetwork, sizes: Sequence[int], spacing: Sequence[float]) -> Tensor:
-    """The tangent kernel at the lags of a circulant matrix of given `sizes`, see `lags`.
+    """Return the tangent kernel at the lags of a circulant matrix, see `stationary_kernel_lags`.
 
     Args:
         wide: A wide network after a Fourier encoding.
@@ -165,6 +166,7 @@ def kernel_at_lags(wide: InfiniteNetwork, sizes: Sequence[int], spacing: Sequenc
     profile = StationaryProfile(wide)
     device = wide.inputs.frequencies.device if isinstance(wide.inputs, FourierMap) else None
     steps = [step * pitch for step, pitch in zip(lag_offsets(sizes, device), spacing, strict=True)]
+    # k(-lag) = k(lag): half of the first axis is enough, the rest is its mirror image.
     half = len(steps[0]) // 2 + 1
     return _mirrored(profile(_products(wide.inputs, [steps[0][:half], *steps[1:]])), len(steps[0]))
 
@@ -180,7 +182,7 @@ def _mirrored(half: Tensor, rows: int) -> Tensor:
 
 
 def periodic_axes(wide: InfiniteNetwork, shape: Sequence[int], spacing: Sequence[float]) -> tuple[bool, ...]:
-    """Whether every frequency completes whole cycles along each axis, which makes the kernel periodic there.
+    """Return whether every frequency completes whole cycles along each axis, which makes the kernel periodic there.
 
     Args:
         wide: A wide network.
@@ -230,6 +232,7 @@ def _separated(inputs: FourierMap, steps: list[Tensor]) -> Tensor:
     if len(steps) == 2:
         first = torch.cat([phases[0].cos() * weights, phases[0].sin() * weights], 1)
         return first @ last.mT
+    # A plane at a time: all phases of a volume at once would take one number per lag and frequency.
     planes = []
     for row in phases[0]:
         angle = row + phases[1]
@@ -237,10 +240,10 @@ def _separated(inputs: FourierMap, steps: list[Tensor]) -> Tensor:
     return torch.stack(planes)
 
 
-HOT = 1 << 22
+CACHE_BYTES = 1 << 22
 """Bytes that are transformed together on a CPU."""
 
-LEAST, MOST = 8, 64
+MIN_FREQUENCIES, MAX_FREQUENCIES = 8, 64
 """Frequencies of the last axis that are transformed together on a CPU: fewer waste cache lines, more gain nothing."""
 
 
@@ -275,9 +278,9 @@ class ToeplitzOperator(KernelOperator):
         periodic: Sequence[bool] | None = None,
         present: Tensor | None = None,
     ) -> None:
-        around = (False,) * len(shape) if periodic is None else tuple(periodic)
+        periodic_flags = (False,) * len(shape) if periodic is None else tuple(periodic)
         self.shape = tuple(shape)
-        self._sizes = circulant_shape(shape, around)
+        self._sizes = circulant_shape(shape, periodic_flags)
         if lags.shape != self._sizes:
             raise InputError(
                 f"lags of shape {self._sizes}", f"{tuple(lags.shape)}", "compute them with lags()", "lags"
@@ -286,8 +289,9 @@ class ToeplitzOperator(KernelOperator):
         self.index = self._indices(present)
         self.size = len(self.index)
         self.spectrum = torch.fft.fftn(lags).real
+        # Real transforms need half of the spectrum; the last axis comes first because products go through it in blocks.
         half = torch.fft.rfftn(lags).real
-        self._turned = half.permute(*range(1, half.ndim), 0).contiguous()
+        self._spectrum_last_first = half.permute(*range(1, half.ndim), 0).contiguous()
 
     def _indices(self, present: Tensor | None) -> Tensor:
         if present is None:
@@ -301,7 +305,7 @@ class ToeplitzOperator(KernelOperator):
             )
         return present.reshape(-1).nonzero().squeeze(1).to(self.device)
 
-    def everywhere(self, weights: Tensor) -> Tensor:
+    def apply_everywhere(self, weights: Tensor) -> Tensor:
         """Sum over present x' of k(x - x') w(x') at every x of the grid.
 
         Args:
@@ -322,36 +326,39 @@ class ToeplitzOperator(KernelOperator):
         flat[:, self.index] = rows
         return self._convolved(flat.reshape(-1, *self.shape)).reshape(*weights.shape[:-1], *self.shape)
 
-    def restricted(self, field: Tensor) -> Tensor:
+    def at_samples(self, field: Tensor) -> Tensor:
         """The values (..., size) at the present samples of a field (..., *shape)."""
         return field.reshape(*field.shape[: field.ndim - len(self.shape)], -1)[..., self.index]
 
     def _apply(self, vector: Tensor) -> Tensor:
-        return self.restricted(self.everywhere(vector))
+        return self.at_samples(self.apply_everywhere(vector))
 
     def _convolved(self, field: Tensor) -> Tensor:
         """Real transforms along the last axis; the others for a few of its frequencies at a time."""
+        # Padding all axes together would take 2^d times the grid: the last axis here, the others blockwise.
         wave = torch.fft.rfft(field, n=self._sizes[-1])
-        few = self._abreast(wave)
-        for start in range(0, wave.shape[-1], few):
-            part = slice(start, start + few)
+        block = self._frequencies_per_block(wave)
+        for start in range(0, wave.shape[-1], block):
+            part = slice(start, start + block)
             wave[..., part] = self._scaled(wave[..., part], part)
         return torch.fft.irfft(wave, n=self._sizes[-1])[..., : self.shape[-1]]
 
     def _scaled(self, wave: Tensor, part: slice) -> Tensor:
-        """One axis at a time, always the last one in memory, and no transform of rows that are zero."""
+        """Multiply by the spectrum, transforming one axis at a time, the last in memory, and no rows that are zero."""
         axes = len(self.shape)
         for axis in range(axes - 2, -1, -1):
             wave = torch.fft.fft(wave.movedim(-1, 1).contiguous(), n=self._sizes[axis])
-        wave = wave * (self._turned[part] if axes == 1 else self._turned[..., part, :])
+        wave = wave * (
+            self._spectrum_last_first[part] if axes == 1 else self._spectrum_last_first[..., part, :]
+        )
         for axis in range(axes - 1):
             wave = torch.fft.ifft(wave)[..., : self.shape[axis]].movedim(1, -1)
             wave = wave if axis == axes - 2 else wave.contiguous()
         return wave
 
-    def _abreast(self, wave: Tensor) -> int:
-        """How many frequencies of the last axis are transformed together, so that they stay in a CPU's cache."""
+    def _frequencies_per_block(self, wave: Tensor) -> int:
+        """Return the number of frequencies of the last axis that fit a CPU's cache together."""
         if wave.device.type != "cpu":
             return wave.shape[-1]
         each = len(wave) * math.prod(self._sizes[:-1]) * wave.element_size()
-        return min(max(HOT // each, LEAST), MOST)
+        return min(max(CACHE_BYTES // each, MIN_FREQUENCIES), MAX_FREQUENCIES)
