@@ -13,14 +13,14 @@ LARGEST = (1 << 53) - 1
 """The largest whole number that float64 holds with all smaller ones."""
 
 
-def whole(value: Any, name: str, least: int = 1, most: int = LARGEST) -> int:
+def whole(value: Any, name: str, minimum: int = 1, maximum: int = LARGEST) -> int:
     """`value` as a whole number.
 
     Args:
         value: An int, of Python or NumPy.
         name: The argument, for the error.
-        least: The smallest that makes sense.
-        most: The largest.
+        minimum: Smallest value allowed.
+        maximum: Largest value allowed.
 
     Returns:
         The number.
@@ -32,10 +32,12 @@ def whole(value: Any, name: str, least: int = 1, most: int = LARGEST) -> int:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or number < least:
-        raise InputError(f"a whole number of at least {least}", short(value), f"pass another {name}", name)
-    if number > most:
-        raise InputError(f"a whole number of at most {most}", short(number), f"pass a smaller {name}", name)
+    if number is None or number < minimum:
+        raise InputError(f"a whole number of at least {minimum}", short(value), f"pass another {name}", name)
+    if number > maximum:
+        raise InputError(
+            f"a whole number of at most {maximum}", short(number), f"pass a smaller {name}", name
+        )
     return number
 
 

@@ -27,12 +27,12 @@ def as_tensor(numbers: Any, dtype: torch.dtype | None = None) -> Tensor:
     return torch.as_tensor(array if array.flags.writeable else array.copy(), dtype=dtype, device="cpu")
 
 
-def ordinary(tensor: Tensor, where: str) -> Tensor:
+def ordinary(tensor: Tensor, source: str) -> Tensor:
     """The same numbers as a dense tensor with its own values, without their gradient.
 
     Args:
         tensor: Any tensor.
-        where: Name of the argument, for errors.
+        source: Name of the argument, for errors.
 
     Returns:
         The tensor itself where it is dense already; conjugate and negative views are written out.
@@ -40,31 +40,31 @@ def ordinary(tensor: Tensor, where: str) -> Tensor:
     Raises:
         InputError: If it holds no numbers (meta, fake), or holds them in another way (sparse, nested, quantised).
     """
-    return valued(dense(tensor, where), where).detach().resolve_conj().resolve_neg()
+    return valued(dense(tensor, source), source).detach().resolve_conj().resolve_neg()
 
 
-def dense(tensor: Tensor, where: str) -> Tensor:
+def dense(tensor: Tensor, source: str) -> Tensor:
     """The tensor itself, with its gradient.
 
     Raises:
         InputError: If its numbers are held in another way than one after the other.
     """
-    found = None
+    kind = None
     if tensor.is_nested:
-        found = (
+        kind = (
             "a nested one",
             "pass torch.nested.to_padded_tensor(tensor, 0.0), or one row after the other",
         )
     elif tensor.is_quantized:
-        found = (f"a quantised one ({tensor.dtype})", "pass tensor.dequantize()")
+        kind = (f"a quantised one ({tensor.dtype})", "pass tensor.dequantize()")
     elif tensor.layout is not torch.strided:
-        found = (f"one of layout {str(tensor.layout).removeprefix('torch.')}", "pass tensor.to_dense()")
-    if found is not None:
-        raise InputError("a dense tensor of numbers", *found, where)
+        kind = (f"one of layout {str(tensor.layout).removeprefix('torch.')}", "pass tensor.to_dense()")
+    if kind is not None:
+        raise InputError("a dense tensor of numbers", *kind, source)
     return tensor
 
 
-def valued(tensor: Tensor, where: str) -> Tensor:
+def valued(tensor: Tensor, source: str) -> Tensor:
     """The tensor itself.
 
     Raises:
@@ -73,6 +73,6 @@ def valued(tensor: Tensor, where: str) -> Tensor:
     name = "one on the meta device" if tensor.is_meta else f"a {type(tensor).__name__}"
     if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
         raise InputError(
-            "a dense tensor of numbers", f"{name}, which has no values", "pass one that has them", where
+            "a dense tensor of numbers", f"{name}, which has no values", "pass one that has them", source
         )
     return tensor

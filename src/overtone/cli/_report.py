@@ -44,7 +44,7 @@ def report(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     try:
         path = pages.report([Path(run) for run in runs], Path(out))
     except RunError as refused:
-        raise InputError(refused.expected, refused.got, refused.do, refused.where) from refused
+        raise InputError(refused.expected, refused.got, refused.do, refused.source) from refused
     if as_json:
         print_json({"report": str(path), "runs": verdicts})
     else:

@@ -129,9 +129,9 @@ def _training(fields: Fields) -> TrainingConfig:
             fields.whole("seed", 0),
         )
     except InputError as refused:
-        if refused.where == fields.where:
+        if refused.source == fields.where:
             raise
-        raise fields.wrong(refused.where or "steps", refused.expected) from refused
+        raise fields.wrong(refused.source or "steps", refused.expected) from refused
 
 
 @final

@@ -98,11 +98,11 @@ def locate(path: str | Path) -> Path:
     Raises:
         InputError: If there is none.
     """
-    given = Path(path)
-    file = given / RECORD if given.is_dir() else given
+    place = Path(path)
+    file = place / RECORD if place.is_dir() else place
     if not file.is_file():
-        got = f"a folder without {RECORD}" if given.is_dir() else "no such file"
-        raise InputError("a run directory, a .sqlite or a .nc file", got, "check the path", str(given))
+        got = f"a folder without {RECORD}" if place.is_dir() else "no such file"
+        raise InputError("a run directory, a .sqlite or a .nc file", got, "check the path", str(place))
     return file
 
 
@@ -226,7 +226,7 @@ class WriterLock:
         while True:
             connection = None
             try:
-                before = _own(self._file)
+                before = _lock_inode(self._file)
                 connection = sqlite3.connect(
                     self._file, timeout=0, isolation_level=None, check_same_thread=False
                 )
@@ -250,7 +250,7 @@ class WriterLock:
             connection.close()
 
 
-def _own(file: Path) -> int:
+def _lock_inode(file: Path) -> int:
     """Make the lock file, or take the one that is there, and return its inode.
 
     A link, or a file that holds something, is no lock; its name is taken away, and what it stood for is left alone.

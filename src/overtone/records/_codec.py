@@ -68,7 +68,7 @@ class Packed:
     crc: int
 
     @staticmethod
-    def of(array: ArrayLike, where: str) -> Packed:
+    def of(array: ArrayLike, source: str) -> Packed:
         """Pack an array of numbers of any shape, keeping its dtype.
 
         Raises:
@@ -78,18 +78,21 @@ class Packed:
             values = np.asarray(array)
         except (TypeError, ValueError, RuntimeError) as refused:
             raise InputError(
-                "an array of numbers", f"{type(array).__name__} ({refused})", "pass NumPy", where
+                "an array of numbers", f"{type(array).__name__} ({refused})", "pass NumPy", source
             ) from refused
         if values.dtype.kind not in "biufc" or values.dtype.itemsize not in (1, 2, 4, 8, 16):
             raise InputError(
-                "an array of numbers", f"dtype {values.dtype}", "convert it to a numeric dtype", where
+                "an array of numbers", f"dtype {values.dtype}", "convert it to a numeric dtype", source
             )
         little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
         grouped = np.frombuffer(little.tobytes(), np.uint8).reshape(-1, little.dtype.itemsize).T
         data = zlib.compress(grouped.tobytes(), level=1)
         if len(data) > LARGEST_SNAPSHOT:
             raise InputError(
-                f"a snapshot of at most {LARGEST_SNAPSHOT} bytes", f"{len(data)}", "keep fewer samples", where
+                f"a snapshot of at most {LARGEST_SNAPSHOT} bytes",
+                f"{len(data)}",
+                "keep fewer samples",
+                source,
             )
         dtype, shape = little.dtype.str, json.dumps(values.shape)
         return Packed(dtype, shape, data, checksum((dtype.encode(), shape.encode(), data)))

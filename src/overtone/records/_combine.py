@@ -73,15 +73,15 @@ def _labels(records: Sequence[xarray.Dataset], dim: str, labels: Sequence[Hashab
 
 
 def _check_same(first: xarray.Dataset, record: xarray.Dataset, number: int) -> None:
-    where = f"record {number}"
+    source = f"record {number}"
     if "residual_power" not in record or "schema" not in record.attrs:
-        raise InputError("a record from load or concat", f"{type(record).__name__}", "load it first", where)
+        raise InputError("a record from load or concat", f"{type(record).__name__}", "load it first", source)
     if first.channel.values.tolist() != record.channel.values.tolist():
         raise InputError(
             f"the channels {first.channel.values.tolist()}",
             f"{record.channel.values.tolist()}",
             "compare runs on signals with the same channels",
-            where,
+            source,
         )
     units = [r.attrs.get("frequency_unit") for r in (first, record)]
     same = (
@@ -94,14 +94,14 @@ def _check_same(first: xarray.Dataset, record: xarray.Dataset, number: int) -> N
     )
     if not same:
         raise InputError(
-            f"the bands of record 0 ({_span(first)})",
-            f"others ({_span(record)})",
+            f"the bands of record 0 ({_band_range(first)})",
+            f"others ({_band_range(record)})",
             "measure all runs with the same bands, passing bands=...",
-            where,
+            source,
         )
 
 
-def _span(record: xarray.Dataset) -> str:
+def _band_range(record: xarray.Dataset) -> str:
     top = float(record.band_high.values[-1])
     return f"{record.sizes['band']} up to {top:g} {record.attrs.get('frequency_unit') or ''}".rstrip()
 

@@ -97,9 +97,9 @@ def read_netcdf(file: Path) -> xarray.Dataset:
     record = stored.drop_vars(ATTRIBUTES)
     record.attrs = attrs
     for name in [name for name, coord in record.coords.items() if coord.dtype.kind in "OT"]:
-        kept = record[name].attrs
+        attributes = record[name].attrs
         record = record.assign_coords({name: record[name].astype(str)})
-        record[name].attrs = kept
+        record[name].attrs = attributes
     _check_variables(record, file)
     for variable in record.variables.values():
         variable.encoding.clear()
@@ -130,7 +130,7 @@ def _attributes(stored: xarray.Dataset, file: Path) -> dict[str, Any]:
     try:
         return {**plain_attrs(attrs), "schema": schema}
     except InputError as wrong:
-        raise damaged(file, f"its {wrong.where} should be {wrong.expected}") from wrong
+        raise damaged(file, f"its {wrong.source} should be {wrong.expected}") from wrong
 
 
 def _check_storage(file: Path) -> None:
@@ -161,10 +161,10 @@ def _check_variables(record: xarray.Dataset, file: Path) -> None:
         InputError: If one has not; says which.
     """
     extra = [name for name in record.target_power.dims if name not in ("band", "channel")]
-    wanted = {name: set(variable.dims) for name, variable in (STATIC | PER_STEP).items()}
-    for name, dims in wanted.items():
-        found = record[name]
-        if not dims <= set(found.dims) <= dims | set(extra) or found.dtype.kind not in "fiu":
+    expected = {name: set(variable.dims) for name, variable in (STATIC | PER_STEP).items()}
+    for name, dims in expected.items():
+        variable = record[name]
+        if not dims <= set(variable.dims) <= dims | set(extra) or variable.dtype.kind not in "fiu":
             raise damaged(file, f"{name} is not {' x '.join(map(str, dims)) or 'a number'}")
     for name, kind in {"step": "iuf", "band": "f", "band_low": "f", "band_high": "f", "channel": "U"}.items():
         if name not in record.coords or len(record[name].dims) != 1 or record[name].dtype.kind not in kind:
@@ -172,7 +172,7 @@ def _check_variables(record: xarray.Dataset, file: Path) -> None:
     try:
         check_bands(record.band_low.values, record.band_high.values)
     except InputError as wrong:
-        raise damaged(file, f"its {wrong.where} should be {wrong.expected}") from wrong
+        raise damaged(file, f"its {wrong.source} should be {wrong.expected}") from wrong
     steps = record.step.values
     if not np.isfinite(steps).all() or (steps < 0).any() or (np.diff(steps) <= 0).any():
         raise damaged(file, "steps that do not ascend")

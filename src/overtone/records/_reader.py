@@ -135,7 +135,7 @@ class Snapshots:
 
     def steps(self, name: str) -> tuple[int, ...]:
         """The steps at which `name` was kept, ascending; empty if it never was."""
-        return tuple(step for found, step in self.entries if found == name)
+        return tuple(step for entry, step in self.entries if entry == name)
 
     def get(self, name: str, step: int) -> NDArray[np.generic]:
         """One array, as it was given.
@@ -143,19 +143,19 @@ class Snapshots:
         Raises:
             InputError: If there is none, or it is damaged.
         """
-        found = None
+        entry = None
         if (name, step) in self.entries:
             query = "SELECT dtype, shape, data, crc FROM snapshots WHERE name = ? AND step = ?"
             with reading(self.path) as connection:
                 check_layout(connection, self.path)
-                found = connection.execute(query, (name, int(step))).fetchone()
-        if found is None:
-            kept = ", ".join(f"{n}@{s}" for n, s in self.entries) or "none"
+                entry = connection.execute(query, (name, int(step))).fetchone()
+        if entry is None:
+            names = ", ".join(f"{n}@{s}" for n, s in self.entries) or "none"
             raise InputError(
-                f"one of the snapshots {kept}", f"{name}@{step}", "choose one of them", str(self.path)
+                f"one of the snapshots {names}", f"{name}@{step}", "choose one of them", str(self.path)
             )
         try:
-            return Packed(*found).unpack()
+            return Packed(*entry).unpack()
         except (ChecksumError, ValueError, TypeError, AttributeError, RecursionError, zlib.error) as broken:
             raise damaged(self.path, f"the snapshot {name}@{step}") from broken
 

@@ -108,15 +108,15 @@ class Header:
 
 
 def complete(
-    given: Mapping[str, ArrayLike], schema: Mapping[str, Variable], sizes: Mapping[str, int], where: str
+    values: Mapping[str, ArrayLike], schema: Mapping[str, Variable], sizes: Mapping[str, int], source: str
 ) -> dict[str, NDArray[np.float64]]:
     """All variables of `schema` as float64 arrays, those not given as NaN.
 
     Args:
-        given: Values by variable name.
+        values: Values by variable name.
         schema: `STATIC` or `PER_STEP`.
         sizes: Length per dimension.
-        where: Named in errors.
+        source: Named in errors.
 
     Returns:
         One array per variable, in the schema's order.
@@ -124,30 +124,30 @@ def complete(
     Raises:
         InputError: If a variable is unknown, missing although required, or of the wrong shape.
     """
-    unknown = sorted(str(name) for name in set(given) - set(schema))
+    unknown = sorted(str(name) for name in set(values) - set(schema))
     if unknown:
         raise InputError(
-            f"variables among {', '.join(schema)}", ", ".join(unknown), "rename or drop them", where
+            f"variables among {', '.join(schema)}", ", ".join(unknown), "rename or drop them", source
         )
-    values = {}
+    completed = {}
     for name, variable in schema.items():
         shape = tuple(sizes[d] for d in variable.inner)
-        if name not in given:
+        if name not in values:
             if variable.required:
-                raise InputError(f"the variable {name}", "none", f"pass it with shape {shape}", where)
-            values[name] = np.full(shape, np.nan)
+                raise InputError(f"the variable {name}", "none", f"pass it with shape {shape}", source)
+            completed[name] = np.full(shape, np.nan)
             continue
-        array = numbers(given[name], name)
+        array = numbers(values[name], name)
         if array.shape != shape:
             dims = ", ".join(variable.inner) or "a single number"
             raise InputError(
-                f"{name} of shape {shape} ({dims})", f"shape {array.shape}", "check the axes", where
+                f"{name} of shape {shape} ({dims})", f"shape {array.shape}", "check the axes", source
             )
-        values[name] = array
-    return values
+        completed[name] = array
+    return completed
 
 
-def numbers(value: ArrayLike, where: str) -> NDArray[np.float64]:
+def numbers(value: ArrayLike, source: str) -> NDArray[np.float64]:
     """`value` as a float64 array of its own, whatever `numpy.asarray` makes of it.
 
     Raises:
@@ -157,10 +157,12 @@ def numbers(value: ArrayLike, where: str) -> NDArray[np.float64]:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as refused:
         raise InputError(
-            "an array of real numbers", f"{type(value).__name__} ({refused})", "pass a NumPy array", where
+            "an array of real numbers", f"{type(value).__name__} ({refused})", "pass a NumPy array", source
         ) from refused
     if array.dtype.kind not in "biuf":
-        raise InputError("an array of real numbers", f"dtype {array.dtype}", "pass floats or integers", where)
+        raise InputError(
+            "an array of real numbers", f"dtype {array.dtype}", "pass floats or integers", source
+        )
     return array.astype(np.float64)
 
 
@@ -175,27 +177,27 @@ def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _plain(value: Any, where: str, depth: int = 0) -> Any:
+def _plain(value: Any, source: str, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise InputError(
-            f"at most {DEEPEST} levels of lists and dicts", "more", "store it flatter", where[:200]
+            f"at most {DEEPEST} levels of lists and dicts", "more", "store it flatter", source[:200]
         )
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
         wrong = [key for key in value if not isinstance(key, str)]
         if wrong:
-            raise InputError("names that are strings", f"{wrong[0]!r}", "use string keys", where)
-        return {str(key): _plain(inner, f"{where}.{key}", depth + 1) for key, inner in value.items()}
+            raise InputError("names that are strings", f"{wrong[0]!r}", "use string keys", source)
+        return {str(key): _plain(inner, f"{source}.{key}", depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner, where, depth + 1) for inner in value]
+        return [_plain(inner, source, depth + 1) for inner in value]
     if value is None or isinstance(value, bool | int | float | str):
         return json.loads(json.dumps(value))
     raise InputError(
         "numbers, strings, lists, dicts or None",
         f"{type(value).__name__}",
         "convert it, for instance with str()",
-        where,
+        source,
     )
 
 

@@ -125,10 +125,10 @@ def be_cautious(connection: sqlite3.Connection, size: int) -> None:
     """
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
-    looks = (AT_LEAST + INSTRUCTIONS * size) // BETWEEN
+    checks = (AT_LEAST + INSTRUCTIONS * size) // BETWEEN
     # A function of C: one of Python would swallow Ctrl-C.
     connection.set_progress_handler(
-        itertools.chain(itertools.repeat(0, looks), itertools.repeat(1)).__next__, BETWEEN
+        itertools.chain(itertools.repeat(0, checks), itertools.repeat(1)).__next__, BETWEEN
     )
 
 
@@ -158,14 +158,14 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> None:
         if entries.pop(name, None) != ("table", statement):
             raise damaged(path, f"no table {name}")
     for other, (kind, made_by) in entries.items():
-        own = kind in ("table", "index") and str(other).startswith("sqlite_")
-        if not own or (kind == "index" and made_by is not None):
+        internal = kind in ("table", "index") and str(other).startswith("sqlite_")
+        if not internal or (kind == "index" and made_by is not None):
             raise damaged(path, f"a {kind} {str(other)[:40]!r}, which no record has")
 
 
 def _entries(connection: sqlite3.Connection) -> dict[object, tuple[object, object]]:
-    found = connection.execute(f"SELECT name, type, sql FROM sqlite_master LIMIT {MOST_ENTRIES}")
-    return {name: (kind, statement) for name, kind, statement in found}
+    entry = connection.execute(f"SELECT name, type, sql FROM sqlite_master LIMIT {MOST_ENTRIES}")
+    return {name: (kind, statement) for name, kind, statement in entry}
 
 
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * (2 + len(PER_STEP)))})"
@@ -252,7 +252,9 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
         return Header(low, high, tuple(channels), static, attrs)
     except (InputError, TypeError, ValueError) as wrong:
         why = (
-            f"its {wrong.where} should be {wrong.expected}" if isinstance(wrong, InputError) else "its header"
+            f"its {wrong.source} should be {wrong.expected}"
+            if isinstance(wrong, InputError)
+            else "its header"
         )
         raise damaged(path, why) from wrong
 
@@ -295,14 +297,14 @@ def read_rows(
     return dict(sorted(rows.items())), list(dict.fromkeys(faults))
 
 
-def _missing(connection: sqlite3.Connection, found: int) -> list[str]:
+def _missing(connection: sqlite3.Connection, present: int) -> list[str]:
     try:
         count = _meta(connection, "rows")
     except (ChecksumError, KeyError, TypeError, ValueError):
         return ["the number of rows"]
     if not is_whole(count):
         return ["the number of rows"]
-    return [] if count == found else [f"{found} rows of {count}"]
+    return [] if count == present else [f"{present} rows of {count}"]
 
 
 def _row(step: int, crc: int, blobs: list[bytes], sizes: Mapping[str, int]) -> Row:
@@ -322,10 +324,10 @@ def _row_checksum(step: int, blobs: list[bytes]) -> int:
 
 
 def _meta(connection: sqlite3.Connection, name: str) -> Any:
-    found = connection.execute("SELECT text, crc FROM meta WHERE name = ?", (name,)).fetchone()
-    if found is None:
+    entry = connection.execute("SELECT text, crc FROM meta WHERE name = ?", (name,)).fetchone()
+    if entry is None:
         raise KeyError(name)
-    text, crc = found
+    text, crc = entry
     if not isinstance(text, str) or checksum((name.encode(), text.encode())) != crc:
         raise ChecksumError
     try:

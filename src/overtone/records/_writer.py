@@ -114,7 +114,7 @@ class Writer:
         path = Path(path)
         if not path.is_file():
             raise InputError("an existing record", "no such file", "create it with Writer.create", str(path))
-        last_step = _step(last_step, least=-1)
+        last_step = _step(last_step, minimum=-1)
         with contextlib.ExitStack() as undo, explained(path):
             lock = WriterLock(path)
             undo.callback(lock.release)
@@ -152,7 +152,7 @@ class Writer:
             RunError: If the disk is full, read-only or locked. The record is then as it was before the call.
         """
         self._check_open()
-        step = _step(step, least=0)
+        step = _step(step, minimum=0)
         if self._last is not None and step <= self._last:
             raise InputError(
                 f"a step above {self._last}", f"{step}", "record each step once, in order", "step"
@@ -177,7 +177,7 @@ class Writer:
         self._check_open()
         if not isinstance(name, str) or not name or not name.isprintable():
             raise InputError("a printable name", f"{name!r}", "name the snapshot", "snapshot")
-        step = _step(step, least=-1)
+        step = _step(step, minimum=-1)
         packed = Packed.of(array, name)
         values = (name, step, packed.dtype, packed.shape, packed.data, packed.crc)
         with explained(self.path), transaction(self._connection):
@@ -246,11 +246,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
 
-def _step(step: int, least: int) -> int:
+def _step(step: int, minimum: int) -> int:
     try:
         number = operator.index(step)
     except TypeError as wrong:
         raise InputError("a whole number of steps", f"{step!r}", "pass an int", "step") from wrong
-    if not least <= number < 1 << 63:
-        raise InputError(f"a step of {least} or more", f"{number}", "count steps from 0", "step")
+    if not minimum <= number < 1 << 63:
+        raise InputError(f"a step of {minimum} or more", f"{number}", "count steps from 0", "step")
     return number

@@ -30,7 +30,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
         InputError: If a record has no rows, or frequencies are in different units.
     """
     records = [metrics.without_unmeasured(record) for record in records]
-    found = [gather(record) for record in records]
+    findings = [gather(record) for record in records]
     compared = Comparison(records, labels)
     steps, quality, power = compared.describe()
     lead = PlotBlock("compared-psnr", "PSNR", quality, compared.psnr_curves())
@@ -39,34 +39,36 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
         PlotBlock("compared-spectra", "What is left", power, compared.final_spectra()),
     ]
     sections = [
-        Section("runs", "Run by run", [_table(records, labels, found, compared)]),
+        Section("runs", "Run by run", [_table(records, labels, findings, compared)]),
         Section("frequencies", "Frequencies", figures, pair=True),
-        Section("verdicts", "Verdicts", _verdicts(records, labels, found), pair=True),
+        Section("verdicts", "Verdicts", _verdicts(records, labels, findings), pair=True),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     signals = sorted({str(r.attrs.get("signal") or "unnamed") for r in records})
     return Page(
         f"{len(records)} runs compared",
         ", ".join(signals),
-        _answers(labels, found, compared),
+        _answers(labels, findings, compared),
         _tiles(labels, compared),
         lead,
         sections,
     )
 
 
-def _answers(labels: Sequence[str], found: Sequence[Findings], compared: Comparison) -> list[tuple[str, str]]:
+def _answers(
+    labels: Sequence[str], findings: Sequence[Findings], compared: Comparison
+) -> list[tuple[str, str]]:
     return [
-        _best(labels, found, compared),
-        ("Which learned the highest frequencies without a gap?", _furthest(labels, found)),
-        ("Which learned noise?", _noisy(labels, found)),
+        _best(labels, findings, compared),
+        ("Which learned the highest frequencies without a gap?", _furthest(labels, findings)),
+        ("Which learned noise?", _noisy(labels, findings)),
     ]
 
 
-def _best(labels: Sequence[str], found: Sequence[Findings], compared: Comparison) -> tuple[str, str]:
+def _best(labels: Sequence[str], findings: Sequence[Findings], compared: Comparison) -> tuple[str, str]:
     name = compared.psnr_shown()
-    reached = [compared.final_psnr(d, name) for d in compared.data]
-    level = [-np.inf if np.isnan(psnr) else psnr for psnr in reached]
+    final = [compared.final_psnr(d, name) for d in compared.data]
+    level = [-np.inf if np.isnan(psnr) else psnr for psnr in final]
     held_out = name == "held_out"
     question = f"Which is best on {'held-out' if held_out else 'training'} samples?"
     first, second = sorted(range(len(labels)), key=lambda i: -level[i])[:2]
@@ -81,25 +83,31 @@ def _best(labels: Sequence[str], found: Sequence[Findings], compared: Comparison
     else:
         above = f"{gap:.1f} dB above" if np.isfinite(gap) else "above"
         answer = f"{labels[first]}: {decibels(level[first])}, {above} {labels[second]}."
-    stop = found[first].stop
-    if held_out and gap >= _TIE and stop.step < found[first].step and stop.last_error > _WORSE * stop.error:
+    stop = findings[first].stop
+    if (
+        held_out
+        and gap >= _TIE
+        and stop.step < findings[first].step
+        and stop.last_error > _WORSE * stop.error
+    ):
         answer += f" It was better before: stop it at step {count(stop.step)}."
     caution = " Not every run held samples out, so this says how well the noise is fitted, too."
     return question, answer if held_out else answer + caution
 
 
-def _furthest(labels: Sequence[str], found: Sequence[Findings]) -> str:
-    reach = max(f.reach for f in found)
-    if reach <= 0:
+def _furthest(labels: Sequence[str], findings: Sequence[Findings]) -> str:
+    highest = max(f.highest_learned for f in findings)
+    if highest <= 0:
         return "None: no run has learned its lowest band."
-    tied = [label for label, f in zip(labels, found, strict=True) if f.reach >= reach * 0.999]
-    return f"{'All of them' if len(tied) == len(labels) else ', '.join(tied)}, up to {number(reach)} {found[0].unit}."
+    tied = [label for label, f in zip(labels, findings, strict=True) if f.highest_learned >= highest * 0.999]
+    names = "All of them" if len(tied) == len(labels) else ", ".join(tied)
+    return f"{names}, up to {number(highest)} {findings[0].unit}."
 
 
-def _noisy(labels: Sequence[str], found: Sequence[Findings]) -> str:
+def _noisy(labels: Sequence[str], findings: Sequence[Findings]) -> str:
     noisy = [
         f"{label} from step {count(f.onset)}"
-        for label, f in zip(labels, found, strict=True)
+        for label, f in zip(labels, findings, strict=True)
         if f.onset is not None
     ]
     return f"{'; '.join(noisy)}." if noisy else "None of which it can be shown."
@@ -108,18 +116,18 @@ def _noisy(labels: Sequence[str], found: Sequence[Findings]) -> str:
 def _table(
     records: Sequence[xr.Dataset],
     labels: Sequence[str],
-    found: Sequence[Findings],
+    findings: Sequence[Findings],
     compared: Comparison,
 ) -> TableBlock:
     rows = []
-    for record, label, f, d in zip(records, labels, found, compared.data, strict=True):
+    for record, label, f, d in zip(records, labels, findings, compared.data, strict=True):
         seconds, size = metrics.training_seconds(record), record.attrs.get("parameters")
         rows.append(
             (
                 label,
                 *(_level(compared.final_psnr(d, name)) for name in ("train", "held_out")),
                 count(f.step),
-                number(f.reach) if f.reach > 0 else "–",
+                number(f.highest_learned) if f.highest_learned > 0 else "–",
                 f"{int(f.learned.sum())} of {f.error.size}",
                 count(f.stop.step) if np.isfinite(f.stop.error) else "–",
                 count(f.last),
@@ -146,10 +154,12 @@ def _level(psnr: float) -> str:
     return "–" if np.isnan(psnr) else decibels(psnr).removesuffix(" dB")
 
 
-def _verdicts(records: Sequence[xr.Dataset], labels: Sequence[str], found: Sequence[Findings]) -> list[Block]:
+def _verdicts(
+    records: Sequence[xr.Dataset], labels: Sequence[str], findings: Sequence[Findings]
+) -> list[Block]:
     return [
         AnswersBlock(label, list(zip(QUESTIONS, answers(f, record), strict=True)))
-        for record, label, f in zip(records, labels, found, strict=True)
+        for record, label, f in zip(records, labels, findings, strict=True)
     ]
 
 

@@ -22,16 +22,16 @@ def coverage_sentences(record: xr.Dataset) -> list[str]:
     Args:
         record: Of one run.
     """
-    where = snapshot_geometry(record)
-    if where.get("measured_whole", True):
+    geometry = snapshot_geometry(record)
+    if geometry.get("measured_whole", True):
         return []
-    whole = tuple(where.get("shape", ()))
-    spread = where.get("measured_spread")
+    whole = tuple(geometry.get("shape", ()))
+    spread = geometry.get("measured_spread")
     if not spread:
         return [f"Rows were measured on {block_only(record)} alone; they say nothing of the rest."]
     side = " × ".join(count(n) for n in spread["tile_shape"])
     samples = spread["tiles"] * math.prod(spread["tile_shape"]) + spread["samples"]
-    told = [
+    sentences = [
         f"Rows are measured on {count(samples)} of {count(math.prod(whole))} samples, spread over the whole: "
         f"{spread['tiles']} tiles of {side} and {count(spread['samples'])} single ones, half of them evenly, half "
         "where the target varies, weighted so that they stand for all.",
@@ -39,8 +39,8 @@ def coverage_sentences(record: xr.Dataset) -> list[str]:
     ]
     errors = _errors(record)
     if errors:
-        told.append(errors)
-    return told
+        sentences.append(errors)
+    return sentences
 
 
 def block_only(record: xr.Dataset) -> str:
@@ -52,12 +52,12 @@ def block_only(record: xr.Dataset) -> str:
     Returns:
         "" where the whole was measured, or samples spread over it.
     """
-    where = snapshot_geometry(record)
-    if where.get("measured_whole", True) or where.get("measured_spread"):
+    geometry = snapshot_geometry(record)
+    if geometry.get("measured_whole", True) or geometry.get("measured_spread"):
         return ""
-    shape, whole = tuple(where.get("measured_shape", ())), tuple(where.get("shape", ()))
+    shape, whole = tuple(geometry.get("measured_shape", ())), tuple(geometry.get("shape", ()))
     sizes = [" × ".join(count(n) for n in lengths) for lengths in (shape, whole)]
-    start = where.get("measured_start")
+    start = geometry.get("measured_start")
     if start is None or list(start) == [(n - m) // 2 for n, m in zip(whole, shape, strict=False)]:
         return f"a block of {sizes[0]} of the {sizes[1]} samples in the middle"
     return f"a block of {sizes[0]} of the {sizes[1]} samples that begins at ({', '.join(count(n) for n in start)})"
@@ -69,15 +69,15 @@ def row_margin(row: xr.Dataset) -> np.ndarray | None:
     Args:
         row: A record of one run whose last row is meant.
     """
-    found = _margins(row).get("relative_power")
-    fits = isinstance(found, list) and len(found) == row.sizes["band"]
-    return np.asarray(found, float) if fits else None
+    margin = _margins(row).get("relative_power")
+    fits = isinstance(margin, list) and len(margin) == row.sizes["band"]
+    return np.asarray(margin, float) if fits else None
 
 
 def _margins(record: xr.Dataset) -> dict[str, Any]:
     """Those of the last row, by variable."""
-    kept = (record.attrs.get("margins") or {}).get(str(int(record.step[-1])))
-    return kept if isinstance(kept, dict) else {}
+    margins = (record.attrs.get("margins") or {}).get(str(int(record.step[-1])))
+    return margins if isinstance(margins, dict) else {}
 
 
 def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
@@ -94,14 +94,14 @@ def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
 def _errors(record: xr.Dataset) -> str:
     """How sure the errors of the network handed back are, relative to themselves."""
     last = metrics.until_network(record)
-    margins, found = _margins(last), []
+    margins, parts = _margins(last), []
     for name, label in (("train_error", "training"), ("held_out_error", "held-out")):
         half, error = margins.get(name), float(last[name][-1])
         if isinstance(half, int | float) and math.isfinite(half) and error > 0:
-            found.append(f"{percent(half / error)} on {label} samples")
-    if not found:
+            parts.append(f"{percent(half / error)} on {label} samples")
+    if not parts:
         return ""
     return (
-        f"The mean square errors at step {count(float(last.step[-1]))} are known to within {' and '.join(found)}, "
+        f"The mean square errors at step {count(float(last.step[-1]))} are known to within {' and '.join(parts)}, "
         f"{_MARGIN}."
     )

@@ -1,4 +1,4 @@
-"""What a record says in numbers, gathered once for the sentences and the tiles of a report."""
+"""Numbers of a record, computed once for the sentences and the tiles of a report."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Findings:
         error: (B,) their relative errors.
         share: (B,) their shares of the target's power outside the mean.
         mean_error: Relative error of the band that holds the mean; NaN if there is none, or nothing in it.
-        lost: (B,) bands that had been learned at an earlier row and are not any more.
-        reach: Frequency up to which everything is learned, in `unit`; 0 if no band beyond the mean's is.
-        reached: The highest such frequency at any row up to `step`.
-        reached_at: The step at which it was.
+        lost: (B,) whether a band was learned at an earlier row and is not at `step`.
+        highest_learned: Frequency up to which every band is learned, in `unit`; 0 if only the mean is, or nothing.
+        max_highest_learned: Maximum of that frequency over the rows up to `step`.
+        step_of_max: Step of that maximum.
         nyquist: In `unit`, or None.
         noise_from: Frequency above which noise exceeds signal, or None.
         onset: Step from which on noise is fitted, or None.
@@ -43,7 +43,7 @@ class Findings:
         since: The step `trend` refers to; `last` itself if there is none earlier.
         rising: Of a network that was put back, the error on held-out samples at the last row over that at `step`,
             smoothed as the rule for stopping smooths it; NaN if unknown.
-        least: Whether that error was least at `step`.
+        is_minimum: Whether that error has its minimum at `step`.
         bandwidth: The largest of the network's bandwidths over the axes, in `unit`, or None.
         gap: Error on held-out samples over that on training samples, at `step`; NaN if either is unknown.
         carried: Share of the variance of held-out samples that is explained at `step`, roughly: the variance is that of
@@ -60,9 +60,9 @@ class Findings:
     share: np.ndarray
     mean_error: float
     lost: np.ndarray
-    reach: float
-    reached: float
-    reached_at: int
+    highest_learned: float
+    max_highest_learned: float
+    step_of_max: int
     nyquist: float | None
     noise_from: float | None
     onset: int | None
@@ -71,7 +71,7 @@ class Findings:
     trend: float
     since: int
     rising: float
-    least: bool
+    is_minimum: bool
     bandwidth: float | None
     gap: float
     carried: float
@@ -109,28 +109,28 @@ def gather(record: xr.Dataset) -> Findings:
     until = metrics.until_network(together)
     mean = np.asarray(metrics.mean_bands(together))
     content = np.asarray(metrics.has_content(together))
-    told = content & ~mean
-    target = np.asarray(together.target_power, float)[told]
+    chosen = content & ~mean
+    target = np.asarray(together.target_power, float)[chosen]
     whole = float(target.sum())
     errors = np.asarray(metrics.relative_error(until).transpose("step", "band"), float)
-    error = errors[-1, told]
-    reaches = _reaches(errors, content, np.asarray(record.band_high, float), mean)
+    error = errors[-1, chosen]
+    highest = _highest_learned(errors, content, np.asarray(record.band_high, float), mean)
     trend, since = _trend(together, stop.evidence)
-    rising, least = _rising(together, int(until.step[-1]))
+    rising, is_minimum = _rising(together, int(until.step[-1]))
     return Findings(
         step=int(until.step[-1]),
         last=int(record.step[-1]),
         rows=record.sizes["step"],
         unit=bands.unit(record),
-        low=np.asarray(record.band_low, float)[told],
-        high=np.asarray(record.band_high, float)[told],
+        low=np.asarray(record.band_low, float)[chosen],
+        high=np.asarray(record.band_high, float)[chosen],
         error=error,
         share=target / whole if whole > 0 else np.zeros_like(target),
         mean_error=float(errors[-1, mean & content][0]) if (mean & content).any() else float("nan"),
-        lost=(errors[:-1, told] < THRESHOLD).any(0) & ~(error < THRESHOLD),
-        reach=float(reaches[-1]),
-        reached=float(reaches.max()),
-        reached_at=int(until.step[int(reaches.argmax())]),
+        lost=(errors[:-1, chosen] < THRESHOLD).any(0) & ~(error < THRESHOLD),
+        highest_learned=float(highest[-1]),
+        max_highest_learned=float(highest.max()),
+        step_of_max=int(until.step[int(highest.argmax())]),
         nyquist=bands.radial_nyquist(record),
         noise_from=bands.noise_crossing(record),
         onset=metrics.noise_onset(record),
@@ -139,14 +139,16 @@ def gather(record: xr.Dataset) -> Findings:
         trend=trend,
         since=since,
         rising=rising,
-        least=least,
+        is_minimum=is_minimum,
         bandwidth=_bandwidth(record),
         gap=_gap(until),
         carried=_carried(until, whole, record.sizes["channel"]),
     )
 
 
-def _reaches(errors: np.ndarray, content: np.ndarray, high: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _highest_learned(
+    errors: np.ndarray, content: np.ndarray, high: np.ndarray, mean: np.ndarray
+) -> np.ndarray:
     """(step,) upper edge of the last band before the first unlearned one; 0 where that is the mean's or none."""
     unbroken = np.cumprod((errors < THRESHOLD) | ~content, axis=1).astype(bool)
     return np.asarray(np.where(unbroken & content & ~mean, high, 0.0).max(axis=1, initial=0.0))
@@ -163,10 +165,10 @@ def _diverged(together: xr.Dataset) -> bool:
 
 
 def _bandwidth(record: xr.Dataset) -> float | None:
-    reach = record.attrs.get("bandwidth")
-    if reach is None or bands.bandwidth_unit(record) != bands.unit(record):
+    bandwidth = record.attrs.get("bandwidth")
+    if bandwidth is None or bands.bandwidth_unit(record) != bands.unit(record):
         return None
-    return float(np.max(np.asarray(reach, float)))
+    return float(np.max(np.asarray(bandwidth, float)))
 
 
 def _gap(until: xr.Dataset) -> float:
@@ -179,7 +181,7 @@ def _carried(until: xr.Dataset, whole: float, channels: int) -> float:
 
 
 def _rising(together: xr.Dataset, step: int) -> tuple[float, bool]:
-    """`Findings.rising` and `Findings.least`."""
+    """Return `Findings.rising` and `Findings.is_minimum`."""
     error = np.asarray(together.held_out_error, float)
     known = np.isfinite(error)
     steps = together.step.values[known]

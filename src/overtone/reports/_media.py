@@ -106,5 +106,5 @@ def _players(named: Sequence[tuple[str, np.ndarray]], rate: int) -> list[SoundBl
 
 
 def _compressed(sentence: str) -> str:
-    kept = f"Embedded as compressed WebP, at most {encode.LARGEST} pixels a side: for looking at, not for measuring."
-    return f"{sentence} {kept}"
+    note = f"Embedded as compressed WebP, at most {encode.LARGEST} pixels a side: for looking at, not for measuring."
+    return f"{sentence} {note}"

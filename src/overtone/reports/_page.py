@@ -69,24 +69,24 @@ def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
         InputError: If there are no paths, a record is missing, damaged or without rows, or `out` is a folder.
         RunError: If the page cannot be written.
     """
-    given = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    if not given:
+    sources = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    if not sources:
         raise InputError("at least one record", "none", "pass the directory of a run", "report")
-    records = [load(path) for path in given]
-    if len(given) == 1:
-        page = run_page(records[0], snapshots(given[0]), title_of(given[0]))
+    records = [load(path) for path in sources]
+    if len(sources) == 1:
+        page = run_page(records[0], snapshots(sources[0]), title_of(sources[0]))
     else:
-        page = comparison_page(records, distinct([title_of(path) for path in given]))
+        page = comparison_page(records, distinct([title_of(path) for path in sources]))
     return write_html(Path(out), render(page))
 
 
 def distinct(names: Sequence[str]) -> list[str]:
     """The names, with a number after those that occur more than once."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     out: list[str] = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
+        counts[name] = counts.get(name, 0) + 1
+        out.append(f"{name} ({counts[name]})" if names.count(name) > 1 else name)
     return out if len(set(out)) == len(out) else [f"{i}: {name}" for i, name in enumerate(names, 1)]
 
 
@@ -99,10 +99,10 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    own = {name: Markup(_source(environment, f"page.{name}")) for name in ("css", "js")}
+    assets = {name: Markup(_source(environment, f"page.{name}")) for name in ("css", "js")}
     template = environment.get_template("page.html")
     return template.render(
-        page=page, plotly=plotly_script(), version=importlib.metadata.version("overtone"), **own
+        page=page, plotly=plotly_script(), version=importlib.metadata.version("overtone"), **assets
     )
 
 

@@ -95,8 +95,8 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
         InputError: If the record has no rows, or holds several runs.
     """
     record = metrics.without_unmeasured(record)
-    found = gather(record)
-    told = list(zip(QUESTIONS, answers(found, record), strict=True))
+    findings = gather(record)
+    verdict = list(zip(QUESTIONS, answers(findings, record), strict=True))
     order = LearningOrder(record)
     lead = PlotBlock("learning-order", "Learning order", order.describe(), order.figure())
     shown = media_blocks(record, snapshots)
@@ -105,11 +105,13 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
         Section("frequencies", "Frequencies", _frequencies(record), coverage_sentences(record), pair=True),
         Section("errors", "Errors over training", _errors(record), pair=True),
         Section("bands", "Band by band", [band_table(record)]),
-        *_how(record),
+        *_provenance_sections(record),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     title = str(record.attrs.get("signal") or name)
-    return Page(title, subtitle(record), told, _numbers(record, found), lead, sections, plan_reasons(record))
+    return Page(
+        title, subtitle(record), verdict, _numbers(record, findings), lead, sections, plan_reasons(record)
+    )
 
 
 def subtitle(record: xr.Dataset) -> str:
@@ -140,33 +142,37 @@ def _errors(record: xr.Dataset) -> list[Block]:
     return [*out, PlotBlock("loss", "Loss and mean square error", losses.describe(), losses.figure())]
 
 
-def _how(record: xr.Dataset) -> list[Section]:
+def _provenance_sections(record: xr.Dataset) -> list[Section]:
     notes = stored_sentences(record.attrs.get("notes"))
     faults = stored_sentences(record.attrs.get("salvaged"))
-    told = [*notes, *training_notes(record), *(f"Lost from a damaged record: {fault}" for fault in faults)]
+    sentences = [
+        *notes,
+        *training_notes(record),
+        *(f"Lost from a damaged record: {fault}" for fault in faults),
+    ]
     return [
-        Section("settings", "Settings", [settings_table(record)], told),
+        Section("settings", "Settings", [settings_table(record)], sentences),
         Section("provenance", "Provenance", [provenance_table(record)]),
     ]
 
 
-def _numbers(record: xr.Dataset, found: Findings) -> list[Tile]:
+def _numbers(record: xr.Dataset, findings: Findings) -> list[Tile]:
     out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in metrics.levels(record)]
     out += _of_labels(record)
-    if found.step < found.last:
-        out.append(Tile("Step of the network kept", count(found.step)))
-    out.append(Tile("Steps", count(found.last)))
+    if findings.step < findings.last:
+        out.append(Tile("Step of the network kept", count(findings.step)))
+    out.append(Tile("Steps", count(findings.last)))
     seconds, parameters = metrics.training_seconds(record), record.attrs.get("parameters")
     if np.isfinite(seconds):
         out.append(Tile("Training time", f"{number(seconds)} s"))
     if isinstance(parameters, int | float):
         out.append(Tile("Parameters", count(parameters)))
-    if found.error.size and not found.diverged:
-        out.append(Tile("Power in learned bands", percent(found.learned_share)))
-        out.append(_reach(found))
+    if findings.error.size and not findings.diverged:
+        out.append(Tile("Power in learned bands", percent(findings.learned_share)))
+        out.append(_highest_learned(findings))
     out += _noise(record)
-    if found.nyquist:
-        out.append(Tile("Nyquist", number(found.nyquist), found.unit))
+    if findings.nyquist:
+        out.append(Tile("Nyquist", number(findings.nyquist), findings.unit))
     return out
 
 
@@ -180,17 +186,17 @@ def _of_labels(record: xr.Dataset) -> list[Tile]:
     return [Tile(f"{name}, {samples}", number(e)) for samples, e in errors.items() if np.isfinite(e)]
 
 
-def _reach(found: Findings) -> Tile:
-    if found.learned.all() or not found.reach > 0:
-        return Tile("Bands learned", f"{int(found.learned.sum())} of {found.learned.size}")
-    return Tile("Learned up to", number(found.reach), found.unit)
+def _highest_learned(findings: Findings) -> Tile:
+    if findings.learned.all() or not findings.highest_learned > 0:
+        return Tile("Bands learned", f"{int(findings.learned.sum())} of {findings.learned.size}")
+    return Tile("Learned up to", number(findings.highest_learned), findings.unit)
 
 
 def _noise(record: xr.Dataset) -> list[Tile]:
-    told, level = record.attrs.get("noise_verdict"), noise_level(record)
-    if told == "noise" and level:
+    noise, level = record.attrs.get("noise_verdict"), noise_level(record)
+    if noise == "noise" and level:
         return [Tile("Noise (std)", level)]
-    return [Tile("Noise", "none found" if told == "clean" else "cannot tell")] if told else []
+    return [Tile("Noise", "none found" if noise == "clean" else "cannot tell")] if noise else []
 
 
 def band_table(record: xr.Dataset) -> TableBlock:

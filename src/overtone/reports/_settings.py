@@ -25,13 +25,17 @@ _ELSEWHERE = (
 def settings_table(record: xr.Dataset) -> TableBlock:
     """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
     hidden = (*_PROVENANCE, *_ELSEWHERE)
-    rows = [(_name(k), _with_unit(record, k)) for k, v in record.attrs.items() if k not in hidden and told(v)]
+    rows = [
+        (_name(k), _with_unit(record, k))
+        for k, v in record.attrs.items()
+        if k not in hidden and has_content(v)
+    ]
     return TableBlock("Settings", rows)
 
 
 def provenance_table(record: xr.Dataset) -> TableBlock:
     """Where the record comes from: estimator, seed, machine, versions, time."""
-    rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if told(record.attrs.get(k))]
+    rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if has_content(record.attrs.get(k))]
     return TableBlock("Provenance", rows)
 
 
@@ -44,16 +48,16 @@ def plan_reasons(record: xr.Dataset) -> list[str]:
 def _plan(record: xr.Dataset) -> str:
     """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
     attrs, parts = record.attrs, []
-    if told(attrs.get("bandwidth")):
-        ends = " in the end" if told(attrs.get("actions")) else ""
+    if has_content(attrs.get("bandwidth")):
+        ends = " in the end" if has_content(attrs.get("actions")) else ""
         parts.append(
             f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
         )
     options = attrs.get("options") or {}
-    if told(options.get("optimizer")) and told(options.get("lr")):
+    if has_content(options.get("optimizer")) and has_content(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")
-    limits = [plural(options["steps"], "step")] if told(options.get("steps")) else []
-    limits += [f"{options['seconds']:g} s"] if told(options.get("seconds")) else []
+    limits = [plural(options["steps"], "step")] if has_content(options.get("steps")) else []
+    limits += [f"{options['seconds']:g} s"] if has_content(options.get("seconds")) else []
     if limits:
         parts.append(f"at most {' or '.join(limits)}")
     return f"Plan: {', '.join(parts) or 'as below'}."
@@ -64,11 +68,13 @@ def training_notes(record: xr.Dataset) -> list[str]:
     out = []
     for restart in record.attrs.get("restarts") or ():
         if isinstance(restart, Mapping) and "step" in restart and "after" in restart:
-            kept = f"; the rows until then are in {restart['kept']}" if restart.get("kept") else ""
-            out.append(
-                f"Training began again at step {restart['step']}, after step {restart['after']}{kept}."
+            earlier_rows = (
+                f"; the rows until then are in {restart['earlier_rows']}" if restart.get("kept") else ""
             )
-    if told(record.attrs.get("evaluated")):
+            out.append(
+                f"Training began again at step {restart['step']}, after step {restart['after']}{earlier_rows}."
+            )
+    if has_content(record.attrs.get("evaluated")):
         out.append(
             f"The network was evaluated at {record.attrs['evaluated']}: it does not answer each of them by itself."
         )
@@ -90,14 +96,14 @@ def stored_sentences(value: Any) -> list[str]:
     """One sentence or a list of them, as a list."""
     return (
         []
-        if not told(value)
+        if not has_content(value)
         else [str(v) for v in value]
         if isinstance(value, list | tuple)
         else [str(value)]
     )
 
 
-def told(value: Any) -> bool:
+def has_content(value: Any) -> bool:
     """Whether an attribute says anything."""
     return value is not None and not (isinstance(value, str | list | tuple | dict) and not value)
 

@@ -52,25 +52,30 @@ def verdict(record: xr.Dataset) -> list[str]:
     return answers(gather(record), record)
 
 
-def answers(found: Findings, record: xr.Dataset) -> list[str]:
+def answers(findings: Findings, record: xr.Dataset) -> list[str]:
     """The sentences of `verdict`, from findings already gathered from the record."""
-    told = [_learned(found), _not_learned(found), _noise(found, record), _advice(found, record)]
+    replies = [
+        _learned(findings),
+        _not_learned(findings),
+        _noise(findings, record),
+        _advice(findings, record),
+    ]
     block = block_only(record)
-    if block and not found.diverged:
-        told = _of_a_block(found, told, block)
+    if block and not findings.diverged:
+        replies = _of_a_block(findings, replies, block)
     if record.attrs.get("origin") == "predicted":
-        told[0] = f"This is a prediction; nothing was trained. {told[0]}"
-    return told
+        replies[0] = f"This is a prediction; nothing was trained. {replies[0]}"
+    return replies
 
 
-def _of_a_block(f: Findings, told: list[str], block: str) -> list[str]:
+def _of_a_block(f: Findings, replies: list[str], block: str) -> list[str]:
     """The answers where rows were measured on one block, which says nothing of the rest."""
     if f.error.size:
-        return [f"{told[0]} Measured on {block} alone.", *told[1:]]
+        return [f"{replies[0]} Measured on {block} alone.", *replies[1:]]
     return [
         f"Cannot tell: rows were measured on {block} alone, where the target is constant.",
         "Cannot tell, for the same reason.",
-        told[2],
+        replies[2],
         "Train again and measure the whole, or samples spread over it (observe.Spread).",
     ]
 
@@ -93,9 +98,9 @@ def _learned(f: Findings) -> str:
         return "Nothing to learn: the target is constant."
     k, n = int(f.learned.sum()), f.error.size
     if k == 0:
-        least = number(float(f.error.min()), 2)
+        lowest = number(float(f.error.min()), 2)
         only = "only the mean" if f.mean_error < THRESHOLD else "nothing yet"
-        return f"{at}, {only}: no band has a relative error below {THRESHOLD:g} (the least is {least})."
+        return f"{at}, {only}: no band has a relative error below {THRESHOLD:g} (the least is {lowest})."
     hold = "holds" if k == 1 else "hold"
     held = f"which {hold} {percent(f.learned_share)} of the target's power outside the mean"
     limit = f", where Nyquist is {number(f.nyquist)}" if f.nyquist else ""
@@ -104,13 +109,13 @@ def _learned(f: Findings) -> str:
         if f.nyquist is None or f.high[-1] < 0.999 * f.nyquist:
             return f"{at}, all {plural(n, 'band')}, up to {number(f.high[-1])} {f.unit}{limit}{mean}."
         corner = ", and the corner beyond it, which only diagonal patterns reach"
-        beyond = corner if f.high[-1] > 1.001 * f.nyquist else ""
-        everything = f"everything up to Nyquist ({number(f.nyquist)} {f.unit}){beyond}{mean}"
+        corner_too = corner if f.high[-1] > 1.001 * f.nyquist else ""
+        everything = f"everything up to Nyquist ({number(f.nyquist)} {f.unit}){corner_too}{mean}"
         return f"{at}, all {plural(n, 'band')}: {everything}."
-    if f.reach > 0:
-        return f"{at}, every band up to {number(f.reach)} {f.unit}{limit}: {k} of {n} bands learned, {held}."
-    lowest = mean if mean and f.learned[0] else ", but not the lowest ones"
-    return f"{at}, {k} of {n} bands, {held}{lowest}."
+    if f.highest_learned > 0:
+        return f"{at}, every band up to {number(f.highest_learned)} {f.unit}{limit}: {k} of {n} bands learned, {held}."
+    exception = mean if mean and f.learned[0] else ", but not the lowest ones"
+    return f"{at}, {k} of {n} bands, {held}{exception}."
 
 
 def _not_learned(f: Findings) -> str:
@@ -143,8 +148,10 @@ def _lost(f: Findings) -> str:
     if n == 0:
         return ""
     text = f" {n:,} of them had been learned before and {'was' if n == 1 else 'were'} lost again"
-    if f.reached > f.reach:
-        text += f": every band up to {number(f.reached)} was learned at step {count(f.reached_at)}"
+    if f.max_highest_learned > f.highest_learned:
+        text += (
+            f": every band up to {number(f.max_highest_learned)} was learned at step {count(f.step_of_max)}"
+        )
     return f"{text}."
 
 
@@ -153,8 +160,10 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
     if stated == "clean":
         return "It did not: the target shows no noise to learn." + _overfitting(f)
     if stated != "noise":
-        told = str(record.attrs.get("noise_sentence") or "").strip().rstrip(".").removeprefix("Cannot tell: ")
-        reason = told or "whether the target carries noise could not be decided"
+        stored = (
+            str(record.attrs.get("noise_sentence") or "").strip().rstrip(".").removeprefix("Cannot tell: ")
+        )
+        reason = stored or "whether the target carries noise could not be decided"
         return f"Cannot tell: {reason}." + _overfitting(f)
     level = noise_level(record)
     size = f" (standard deviation {level})" if level else ""
@@ -210,12 +219,12 @@ def _overfitting(f: Findings) -> str:
 
 def _put_back(f: Findings) -> str:
     """What is to be said of a network that was put back."""
-    least = ", where the error on held-out samples was least, " if f.least else " "
-    text = f"Use it as it is: the network of step {count(f.step)}{least}was put back"
+    reason = ", where the error on held-out samples was least, " if f.is_minimum else " "
+    text = f"Use it as it is: the network of step {count(f.step)}{reason}was put back"
     if not f.rising > 1:
         return f"{text}, as its rule for stopping found best."
     rise = higher(f.rising)
-    what = "it" if f.least else "the error on held-out samples"
+    what = "it" if f.is_minimum else "the error on held-out samples"
     return f"{text}; at step {count(f.last)} {what} was {rise}."
 
 
@@ -263,15 +272,15 @@ def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
             f"Lower the bandwidth{f' (it is {now} now)' if now else ''} or gather more samples: {why} and is "
             f"{number(f.gap, 2)} times that on the others."
         )
-    wanted = _worth_learning(f)
-    if wanted is not None and (f.bandwidth is None or f.bandwidth < wanted):
+    target = _highest_missed(f)
+    if target is not None and (f.bandwidth is None or f.bandwidth < target):
         now = _bandwidth(record)
         has = f" (it is {now} now)" if now else ""
-        return f"Give the network more bandwidth{has}: {why}, and {_left(record)} up to {number(wanted)} {f.unit}."
-    if wanted is not None:
+        return f"Give the network more bandwidth{has}: {why}, and {_left(record)} up to {number(target)} {f.unit}."
+    if target is not None:
         return (
             f"Try a wider or deeper network: {why}, the bandwidth suffices, and {_left(record)} up to "
-            f"{number(wanted)} {f.unit}."
+            f"{number(target)} {f.unit}."
         )
     return f"Keep it: {why}, and what stands above the noise is learned."
 
@@ -282,7 +291,7 @@ def _left(record: xr.Dataset) -> str:
     return "not all is learned, be it signal or noise,"
 
 
-def _worth_learning(f: Findings) -> float | None:
+def _highest_missed(f: Findings) -> float | None:
     limit = np.inf if f.noise_from is None else f.noise_from
     missed = f.high[~f.learned & (f.low < limit * 0.999)]
     return float(missed.max()) if missed.size else None

@@ -17,11 +17,11 @@ BANDWIDTH_SHARE = 0.9
 """Share of the spectral power that lies below the bandwidth."""
 
 
-def _whole(value: float, name: str, least: int) -> int:
-    """`value` as a whole number of at least `least`, or an error that names it."""
+def _whole(value: float, name: str, minimum: int) -> int:
+    """`value` as a whole number of at least `minimum`, or an error that names it."""
     number = positive(value, name)
-    if number != int(number) or number < least:
-        raise InputError(f"a whole number of at least {least}", repr(value), f"pass another {name}", name)
+    if number != int(number) or number < minimum:
+        raise InputError(f"a whole number of at least {minimum}", repr(value), f"pass another {name}", name)
     return int(number)
 
 

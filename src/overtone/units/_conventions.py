@@ -173,11 +173,11 @@ def convention(name: str) -> Convention:
     Raises:
         InputError: If the name is not known; the message lists those that are.
     """
-    found = CONVENTIONS.get(_ALIASES.get(name, name))
-    if found is None:
+    convention = CONVENTIONS.get(_ALIASES.get(name, name))
+    if convention is None:
         known = ", ".join(sorted([*CONVENTIONS, *_ALIASES]))
         raise InputError(f"one of {known}", repr(name), "pass the library whose convention the value follows")
-    return found
+    return convention
 
 
 def convert(

@@ -115,17 +115,17 @@ def lattice_range(
     Raises:
         InputError: If a number is not positive and finite.
     """
-    wanted, first = positive(bandwidth, "bandwidth"), positive(coarsest, "coarsest")
+    target, first = positive(bandwidth, "bandwidth"), positive(coarsest, "coarsest")
     count = _whole(levels, "levels", 1)
-    alone = wanted / lattice_bandwidth([1.0], kernel)
+    alone = target / lattice_bandwidth([1.0], kernel)
     if count == 1 or alone <= first:
         return alone, alone
     low, high = first, first
-    while lattice_bandwidth(lattice_levels(first, high, count), kernel) < wanted:
+    while lattice_bandwidth(lattice_levels(first, high, count), kernel) < target:
         high *= 2
     for _ in range(60):
         middle = math.sqrt(low * high)
-        if lattice_bandwidth(lattice_levels(first, middle, count), kernel) < wanted:
+        if lattice_bandwidth(lattice_levels(first, middle, count), kernel) < target:
             low = middle
         else:
             high = middle

@@ -125,7 +125,7 @@ def learning_step(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarra
         (band, channel), in steps; NaN where the band never was learned, was not learned at the end, or holds nothing.
     """
     steps = record.step.where(_from_here_on(record, threshold))
-    return _least(steps).rename("learning_step").assign_attrs(units="steps")
+    return _minimum(steps).rename("learning_step").assign_attrs(units="steps")
 
 
 def time_to_threshold(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.DataArray:
@@ -139,7 +139,7 @@ def time_to_threshold(record: xarray.Dataset, threshold: float = THRESHOLD) -> x
         (band, channel), in seconds since the start of training; NaN where `learning_step` is.
     """
     times = record.time.where(_from_here_on(record, threshold))
-    return _least(times).rename("time_to_threshold").assign_attrs(units="s")
+    return _minimum(times).rename("time_to_threshold").assign_attrs(units="s")
 
 
 def stays(true: xarray.DataArray, rows: xarray.DataArray) -> xarray.DataArray:
@@ -157,7 +157,7 @@ def _from_here_on(record: xarray.Dataset, threshold: float) -> xarray.DataArray:
     return stays(relative_error(record) < threshold, recorded(record))
 
 
-def _least(values: xarray.DataArray) -> xarray.DataArray:
+def _minimum(values: xarray.DataArray) -> xarray.DataArray:
     if values.sizes["step"] == 0:
         return values.sum("step", min_count=1)
     return values.min("step")
@@ -203,13 +203,13 @@ def _learned(
     record: xarray.Dataset, step: int, threshold: float
 ) -> tuple[xarray.DataArray, xarray.DataArray]:
     together = combine_channels(record)
-    rows = _seen(record, step)
+    rows = _recorded_by(record, step)
     latest = rows & (rows.astype("int64").isel(step=slice(None, None, -1)).cumsum("step") == 1)
     error = relative_error(together)
     return ((error < threshold) & latest).any("step"), has_content(together)
 
 
-def _seen(record: xarray.Dataset, step: int) -> xarray.DataArray:
+def _recorded_by(record: xarray.Dataset, step: int) -> xarray.DataArray:
     rows = recorded(record)
     return rows if step == LAST else rows & (record.step <= step)
 
@@ -217,7 +217,7 @@ def _seen(record: xarray.Dataset, step: int) -> xarray.DataArray:
 def _upper(record: xarray.Dataset, chosen: xarray.DataArray, step: int) -> xarray.DataArray:
     edge = record.band_high.where(chosen).max("band").fillna(0.0)
     units = str(record.attrs.get("frequency_unit") or "")
-    return edge.where(_seen(record, step).any("step")).assign_attrs(units=units)
+    return edge.where(_recorded_by(record, step).any("step")).assign_attrs(units=units)
 
 
 DOMINATED = 0.5
@@ -316,11 +316,11 @@ def without_unmeasured(record: xarray.Dataset) -> xarray.Dataset:
     }
     empty = np.asarray(record.residual_power.isnull().all(axes)) & ~np.isinf(np.asarray(record.loss, float))
     silent = empty & np.array([int(step) in why for step in record.step.values], dtype=bool)
-    told = np.flatnonzero(~silent)
-    if not told.size or told[-1] == len(silent) - 1:
+    measured = np.flatnonzero(~silent)
+    if not measured.size or measured[-1] == len(silent) - 1:
         return record
-    kept = record.isel(step=slice(0, int(told[-1]) + 1))
-    first, last = int(kept.step[-1]), int(record.step[-1])
+    until = record.isel(step=slice(0, int(measured[-1]) + 1))
+    first, last = int(until.step[-1]), int(record.step[-1])
     note = f"The rows after step {first}, up to step {last}, could not be measured ({why[last].rstrip('.')})."
     notes = record.attrs.get("notes") or []
-    return kept.assign_attrs(notes=[*([notes] if isinstance(notes, str) else notes), note])
+    return until.assign_attrs(notes=[*([notes] if isinstance(notes, str) else notes), note])

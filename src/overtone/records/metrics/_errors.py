@@ -174,10 +174,12 @@ def network_step(record: xarray.Dataset) -> int:
         record: Of one run, with at least one row. What a run noted when it ended counts as long as no row has been
             added since.
     """
-    kept = record.attrs.get("kept")
+    restored = record.attrs.get("kept")
     steps = record.step.values
-    known = _ended(record) and isinstance(kept, int) and not isinstance(kept, bool) and kept in steps
-    return int(kept) if known and kept is not None else int(steps[-1])
+    known = (
+        _ended(record) and isinstance(restored, int) and not isinstance(restored, bool) and restored in steps
+    )
+    return int(restored) if known and restored is not None else int(steps[-1])
 
 
 def until_network(record: xarray.Dataset) -> xarray.Dataset:

@@ -83,11 +83,11 @@ def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: f
 
 def _slope(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
     """Least-squares slope and half width of its interval; None with fewer than two points."""
-    kept = np.isfinite(x) & np.isfinite(y)
-    n = int(kept.sum())
+    usable = np.isfinite(x) & np.isfinite(y)
+    n = int(usable.sum())
     if n < 2:
         return None
-    dx, dy = x[kept] - x[kept].mean(), y[kept] - y[kept].mean()
+    dx, dy = x[usable] - x[usable].mean(), y[usable] - y[usable].mean()
     slope = float(dx @ dy / (dx @ dx))
     if n < 3:
         return slope, math.nan
