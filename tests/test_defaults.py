@@ -108,7 +108,7 @@ WORK = {
     "kernel": lambda: ntk.empirical_ntk(NETWORKS[2], torch.from_numpy(PLACES[:9]).float()).matrix,
     **{
         name: lambda name=name: getattr(baselines, name)().predict(picture())
-        for name in ("Linear", "Cubic", "Mean", "BandLimited")
+        for name in ("Linear", "Cubic", "Mean", "BandLimitedFit")
     },
 }
 
