@@ -96,7 +96,7 @@ def test_conjugate_gradients_solve_several_systems_and_stop_when_told():
     start = rng.standard_normal((20, 3))
     found = conjugate_gradients(lambda x: matrix @ x, right, start, tolerance=TIGHT)
     assert np.abs(found - np.linalg.solve(matrix, right)).max() < 1e-10
-    short = conjugate_gradients(lambda x: matrix @ x, right, start, tolerance=TIGHT, most=2)
+    short = conjugate_gradients(lambda x: matrix @ x, right, start, tolerance=TIGHT, max_iterations=2)
     assert np.abs(short - np.linalg.solve(matrix, right)).max() > 1e-4
 
 

@@ -80,7 +80,7 @@ def test_normalisation_refuses_what_it_cannot_map() -> None:
 def test_values_whose_squares_float64_cannot_hold_are_refused(scale: float, unit: str) -> None:
     values = scale * torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
     assert "scan.npy: expected values that differ by more than 1e-140 and less than 1e+140" in refusal(
-        Normalisation.of, values, where="scan.npy"
+        Normalisation.of, values, location="scan.npy"
     )
     assert f"express them in a {unit} unit" in refusal(Normalisation.of, values)
     edge = Normalisation.of(values / scale * (1e139 if scale > 1 else 1e-139))

@@ -15,10 +15,10 @@ from overtone.signals import Signal
 
 
 class Baseline(ABC):
-    """Predicts a whole grid from its training samples; computes on the CPU in double precision."""
+    """Base class: predicts a whole grid from its training samples, on the CPU in double precision."""
 
     def predict(self, signal: Signal) -> Tensor:
-        """Values at every sample.
+        """Predict the values at every sample.
 
         Args:
             signal: Only the values of its training samples are looked at.
@@ -28,6 +28,13 @@ class Baseline(ABC):
 
         Raises:
             InputError: If there are fewer than two samples to train on.
+
+        Example:
+            >>> from overtone import baselines, signals
+            >>> signal = signals.synthetic.harmonics([1], samples=16)
+            >>> split = signal.with_held_out(signals.masks.lattice(signal.geometry, 1, 2))
+            >>> baselines.Mean().predict(split).shape
+            torch.Size([16, 1])
         """
         train = signal.train_index.cpu().numpy()
         if len(train) < 2:
@@ -36,13 +43,14 @@ class Baseline(ABC):
         present[train] = True
         shape = signal.geometry.shape
         values = signal.values.detach().cpu().double().numpy().reshape(*shape, -1)
+        # Hidden values are set to 0, so that no baseline can look at them by mistake.
         hidden = np.where(present.reshape(shape)[..., None], values, 0.0)
         field = self.fill(hidden, present.reshape(shape), signal.geometry.periodic)
         return torch.from_numpy(np.ascontiguousarray(field).reshape(len(present), -1)).to(signal.values)
 
     @abstractmethod
     def fill(self, values: np.ndarray, present: np.ndarray, periodic: tuple[bool, ...]) -> np.ndarray:
-        """The prediction on the whole grid.
+        """Predict the whole grid.
 
         Args:
             values: (*shape, C) float64, 0 where absent.
@@ -56,7 +64,14 @@ class Baseline(ABC):
 
 @final
 class Mean(Baseline):
-    """Predicts the mean of the training samples, per channel."""
+    """Prediction by the mean of the training samples, per channel.
+
+    Example:
+        >>> from overtone import baselines, signals
+        >>> signal = signals.array([0.0, 1.0, 5.0, 9.0]).with_held_out([False, False, True, True])
+        >>> baselines.Mean().predict(signal)[:, 0].tolist()
+        [0.5, 0.5, 0.5, 0.5]
+    """
 
     def fill(
         self,
@@ -69,11 +84,11 @@ class Mean(Baseline):
 
 
 SHARE = 0.1
-"""Part of the training samples."""
+"""Part of the training samples that validation takes."""
 
 
 def validation_split(present: np.ndarray, seed: int = 0) -> np.ndarray:
-    """A random tenth of the present samples, at least one, at most all but one.
+    """Draw a random tenth of the present samples for validation, at least one, at most all but one.
 
     Args:
         present: Bool array of any shape.

@@ -37,7 +37,7 @@ class SampleLattice:
 
 
 def find_sample_lattice(present: np.ndarray) -> SampleLattice | None:
-    """The lattice that the present samples form, if they form one with at least two samples along each axis.
+    """Return the lattice that the present samples form, None unless it has at least two samples along each axis.
 
     Args:
         present: (*shape) bool.
@@ -67,27 +67,29 @@ this share of the difference of neighbours."""
 
 
 class GridInterpolation(Baseline):
-    """Interpolates between training samples; beyond the outermost ones the nearest sample's value holds."""
+    """Interpolation between training samples; beyond the outermost ones the value of the nearest sample."""
 
     def fill(self, values: np.ndarray, present: np.ndarray, periodic: tuple[bool, ...]) -> np.ndarray:
         """See `Baseline.fill`."""
-        wanted = np.argwhere(~present)
-        if not len(wanted):
+        missing = np.argwhere(~present)
+        if not len(missing):
             return values
+        # Every n-th sample kept: a tensor-product spline is exact and fast, no triangulation is needed.
         lattice = find_sample_lattice(present)
         field = values.copy()
         if lattice is not None and not any(periodic):
             field[~present] = self._on_lattice(values, lattice)[~present]
             return field
-        where, known = _continued(np.argwhere(present), values[present], present.shape, periodic)
+        positions, known = _continued(np.argwhere(present), values[present], present.shape, periodic)
         if present.ndim == 1:
-            field[~present] = self._on_line(where[:, 0], known, wanted[:, 0])
+            field[~present] = self._on_line(positions[:, 0], known, missing[:, 0])
             return field
-        found = self._scattered(where, known, wanted)
-        outside = np.isnan(found).any(axis=1)
+        predicted = self._scattered(positions, known, missing)
+        # Outside the convex hull no simplex exists; the nearest sample is the constant continuation.
+        outside = np.isnan(predicted).any(axis=1)
         if outside.any():
-            found[outside] = known[cKDTree(where).query(wanted[outside])[1]]
-        field[~present] = found
+            predicted[outside] = known[cKDTree(positions).query(missing[outside])[1]]
+        field[~present] = predicted
         return field
 
     def _on_lattice(self, values: np.ndarray, lattice: SampleLattice) -> np.ndarray:
@@ -107,18 +109,22 @@ class GridInterpolation(Baseline):
         """Of the splines on a lattice."""
 
     @abstractmethod
-    def _on_line(self, where: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """(K, C) values at the (K,) `wanted`, from (M, C) `known` at the ascending (M,) `where`."""
+    def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """(K, C) values at the (K,) `targets`, from (M, C) `known` at the ascending (M,) `positions`."""
 
     @abstractmethod
-    def _scattered(self, where: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """(K, C) values at the (K, d) `wanted`, NaN outside, from (M, C) `known` at the (M, d) `where`."""
+    def _scattered(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """(K, C) values at the (K, d) `targets`, NaN outside, from (M, C) `known` at the (M, d) `positions`."""
 
 
-def triangulated(where: np.ndarray) -> Delaunay | None:
+def triangulated(positions: np.ndarray) -> Delaunay | None:
     """The Delaunay triangulation of (M, d) samples of a grid; None if they span no volume."""
-    moved = where + rng.generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, where.shape)
-    flat = len(where) <= where.shape[1] or np.linalg.matrix_rank(where - where[0]) < where.shape[1]
+    # Four samples of a square lie on one circle and have two triangulations; the shift decides, the same every time.
+    moved = positions + rng.generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, positions.shape)
+    flat = (
+        len(positions) <= positions.shape[1]
+        or np.linalg.matrix_rank(positions - positions[0]) < positions.shape[1]
+    )
     try:
         return None if flat else Delaunay(moved)
     except QhullError:
@@ -126,39 +132,47 @@ def triangulated(where: np.ndarray) -> Delaunay | None:
 
 
 def _continued(
-    where: np.ndarray, known: np.ndarray, shape: tuple[int, ...], periodic: tuple[bool, ...]
+    positions: np.ndarray, known: np.ndarray, shape: tuple[int, ...], periodic: tuple[bool, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Samples with copies beyond the borders of periodic axes, ascending along the first axis."""
     for axis, (n, around) in enumerate(zip(shape, periodic, strict=True)):
         if not around:
             continue
+        # A copy of a whole period on a line (splines are global), a margin in more dimensions (simplices are local).
         margin = n if len(shape) == 1 else MARGIN
-        low, high = where[:, axis] < margin, where[:, axis] >= n - margin
-        shift = np.eye(len(shape), dtype=where.dtype)[axis] * n
-        where, known = (
-            np.concatenate([where[high] - shift, where, where[low] + shift]),
+        low, high = positions[:, axis] < margin, positions[:, axis] >= n - margin
+        shift = np.eye(len(shape), dtype=positions.dtype)[axis] * n
+        positions, known = (
+            np.concatenate([positions[high] - shift, positions, positions[low] + shift]),
             np.concatenate([known[high], known, known[low]]),
         )
-    return where, known
+    return positions, known
 
 
 @final
 class Linear(GridInterpolation):
-    """Linear between neighbours on a line, multilinear on lattices, linear on Delaunay simplices of others."""
+    """Linear interpolation: between neighbours on a line, multilinear on lattices, else on Delaunay simplices.
+
+    Example:
+        >>> from overtone import baselines, signals
+        >>> signal = signals.array([0.0, 5.0, 4.0, 6.0]).with_held_out([False, True, False, False])
+        >>> baselines.Linear().predict(signal)[:, 0].tolist()
+        [0.0, 2.0, 4.0, 6.0]
+    """
 
     @property
     def degree(self) -> int:
         """Of the splines on a lattice."""
         return 1
 
-    def _on_line(self, where: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        return np.stack([np.interp(wanted, where, channel) for channel in known.T], axis=-1)
+    def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return np.stack([np.interp(targets, positions, channel) for channel in known.T], axis=-1)
 
-    def _scattered(self, where: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        mesh = triangulated(where)
+    def _scattered(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        mesh = triangulated(positions)
         if mesh is None:
-            return np.full((len(wanted), known.shape[1]), np.nan)
-        return LinearNDInterpolator(mesh, known)(wanted)
+            return np.full((len(targets), known.shape[1]), np.nan)
+        return LinearNDInterpolator(mesh, known)(targets)
 
 
 NEIGHBOURS = 32
@@ -167,14 +181,19 @@ NEIGHBOURS = 32
 
 @final
 class Cubic(GridInterpolation):
-    """Cubic splines on a line and on lattices; scattered samples by the piecewise cubic of Clough and Tocher.
+    """Cubic interpolation: splines on a line and on lattices, the Clough-Tocher scheme between scattered samples.
 
-    Scattered samples in three dimensions, for which there is no such piecewise cubic, by the radial function r^3 of the
-    32 nearest.
+    In three dimensions, where that scheme is not defined, by the radial function r^3 of the 32 nearest samples.
 
     Source:
         Alfeld 1984, "A trivariate Clough-Tocher scheme for tetrahedral data", section 2 (the scheme in two
         dimensions); de Boor 1978, "A Practical Guide to Splines", chapter 4.
+
+    Example:
+        >>> from overtone import baselines, signals
+        >>> signal = signals.array([0.0, 1.0, 8.0, 27.0, 64.0]).with_held_out([False, False, True, False, False])
+        >>> round(float(baselines.Cubic().predict(signal)[2, 0]), 4)
+        8.0
     """
 
     @property
@@ -182,17 +201,17 @@ class Cubic(GridInterpolation):
         """Of the splines on a lattice."""
         return 3
 
-    def _on_line(self, where: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        spline = make_interp_spline(where, known, k=3 if len(where) > 3 else 1)
-        return spline(np.clip(wanted, where[0], where[-1]))
+    def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        spline = make_interp_spline(positions, known, k=3 if len(positions) > 3 else 1)
+        return spline(np.clip(targets, positions[0], positions[-1]))
 
-    def _scattered(self, where: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        mesh = triangulated(where)
+    def _scattered(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        mesh = triangulated(positions)
         if mesh is None:
-            return np.full((len(wanted), known.shape[1]), np.nan)
-        if where.shape[1] == 2:
-            return CloughTocher2DInterpolator(mesh, known)(wanted)
-        near = min(NEIGHBOURS, len(where))
-        found = RBFInterpolator(where, known, neighbors=near, kernel="cubic", degree=1)(wanted)
-        found[mesh.find_simplex(wanted) < 0] = np.nan
-        return found
+            return np.full((len(targets), known.shape[1]), np.nan)
+        if positions.shape[1] == 2:
+            return CloughTocher2DInterpolator(mesh, known)(targets)
+        near = min(NEIGHBOURS, len(positions))
+        result = RBFInterpolator(positions, known, neighbors=near, kernel="cubic", degree=1)(targets)
+        result[mesh.find_simplex(targets) < 0] = np.nan
+        return result

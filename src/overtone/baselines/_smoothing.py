@@ -15,7 +15,7 @@ from overtone.baselines._baseline import Baseline, validation_split
 
 @final
 class CosineBasis:
-    """The real orthonormal basis of a grid, seen through filters alone.
+    """Real orthonormal basis of a grid: waves along periodic axes, cosines along open ones; used through filters.
 
     Args:
         shape: Samples per axis.
@@ -34,7 +34,7 @@ class CosineBasis:
             self.frequency.append(f.reshape([-1 if a == axis else 1 for a in range(len(shape))]))
 
     def filtered(self, field: np.ndarray, gain: np.ndarray) -> np.ndarray:
-        """A (*shape, C) field whose coefficients are multiplied by the (*shape) gain, even in frequency."""
+        """Multiply the coefficients of a (*shape, C) field by the (*shape) gain, which is even in frequency."""
         c = scipy.fft.dctn(field, axes=self._open, norm="ortho") if self._open else field
         c = scipy.fft.fftn(c, axes=self._around) if self._around else c
         c = c * gain[..., None]
@@ -52,7 +52,7 @@ def conjugate_gradients(
     precondition: Operator = np.asarray,
     *,
     tolerance: float,
-    most: int = 80,
+    max_iterations: int = 80,
 ) -> np.ndarray:
     """Solve A x = b for a symmetric positive semidefinite A, per channel (last axis).
 
@@ -64,7 +64,7 @@ def conjugate_gradients(
         start: First guess.
         precondition: r to P r, near A^-1.
         tolerance: Of the residual, see above.
-        most: Most products.
+        max_iterations: Upper bound on the number of products.
 
     Returns:
         x.
@@ -74,19 +74,24 @@ def conjugate_gradients(
     """
     axes = tuple(range(right.ndim - 1))
     x, residual = start.copy(), right - product(start)
-    searched = along = precondition(residual)
-    size = (residual * along).sum(axes)
-    wanted = tolerance**2 * (right * precondition(right)).sum(axes)
-    for _ in range(most):
-        if not (size > wanted).any():
+    direction = preconditioned = precondition(residual)
+    # One system per channel, solved side by side: all scalars of the method are vectors over the channels.
+    norm = (residual * preconditioned).sum(axes)
+    threshold = tolerance**2 * (right * precondition(right)).sum(axes)
+    for _ in range(max_iterations):
+        if not (norm > threshold).any():
             break
-        moved = product(searched)
-        curvature = (searched * moved).sum(axes)
-        step = np.where(curvature > 0, size / np.where(curvature > 0, curvature, 1.0), 0.0)
-        x, residual = x + step * searched, residual - step * moved
-        along = precondition(residual)
-        before, size = size, (residual * along).sum(axes)
-        searched = along + np.where(before > 0, size / np.where(before > 0, before, 1.0), 0.0) * searched
+        image = product(direction)
+        curvature = (direction * image).sum(axes)
+        # A solved channel has no curvature left; its step is 0 while the others go on.
+        step = np.where(curvature > 0, norm / np.where(curvature > 0, curvature, 1.0), 0.0)
+        x, residual = x + step * direction, residual - step * image
+        preconditioned = precondition(residual)
+        previous, norm = norm, (residual * preconditioned).sum(axes)
+        direction = (
+            preconditioned
+            + np.where(previous > 0, norm / np.where(previous > 0, previous, 1.0), 0.0) * direction
+        )
     return x
 
 
@@ -95,15 +100,15 @@ ROUGH, FINE = 1e-3, 1e-5
 
 
 class CutoffSearch(Baseline):
-    """Solves for every number of a ladder on nine tenths of the samples, then with the best one on all.
+    """Base of baselines with a cutoff: each is tried on nine tenths of the samples, the best is used on all.
 
-    Ladders go from the smoothest to the roughest; they are left when the error has risen twice in a row.
+    Cutoffs go from the smoothest to the roughest; the search ends when the error has risen twice in a row.
 
     Args:
         seed: Seeds which samples are set aside.
     """
 
-    LADDER: ClassVar[tuple[float, ...]]
+    CUTOFFS: ClassVar[tuple[float, ...]]
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
@@ -113,15 +118,16 @@ class CutoffSearch(Baseline):
         waves = CosineBasis(present.shape, periodic)
         mean = values[present].mean(0)
         target = np.where(present[..., None], values - mean, 0.0)
-        aside = validation_split(present, self._seed)
-        rest = present & ~aside
+        validation = validation_split(present, self._seed)
+        train = present & ~validation
+        # Each solution is the first guess for the next, rougher cutoff, which saves most of its iterations.
         field, errors = np.zeros_like(target), []
-        for cut in self.LADDER:
-            field = self.solve(waves, np.where(rest[..., None], target, 0.0), rest, cut, field, ROUGH)
-            errors.append(float(np.square(field[aside] - target[aside]).mean()))
+        for cut in self.CUTOFFS:
+            field = self.solve(waves, np.where(train[..., None], target, 0.0), train, cut, field, ROUGH)
+            errors.append(float(np.square(field[validation] - target[validation]).mean()))
             if len(errors) > 2 and errors[-1] > errors[-2] > errors[-3]:
                 break
-        best = self.LADDER[int(np.argmin(errors))]
+        best = self.CUTOFFS[int(np.argmin(errors))]
         return self.solve(waves, target, present, best, np.zeros_like(target), FINE) + mean
 
     @abstractmethod
@@ -134,13 +140,13 @@ class CutoffSearch(Baseline):
         start: np.ndarray,
         tolerance: float,
     ) -> np.ndarray:
-        """The prediction for one number.
+        """Predict with one cutoff.
 
         Args:
             waves: Of the grid.
             target: (*shape, C), 0 where absent.
             present: (*shape) bool.
-            cut: The number, a frequency in cycles per sample.
+            cut: The cutoff, a frequency in cycles per sample.
             start: First guess.
             tolerance: Of the solution, relative.
         """
@@ -148,17 +154,25 @@ class CutoffSearch(Baseline):
 
 @final
 class BandLimitedFit(CutoffSearch):
-    """Least squares over all waves (cosines on open axes) below a cut-off along each axis.
+    """Least squares over all waves (cosines on open axes) below a cutoff along each axis.
 
     min |M (f - y)|^2 over f = P f, with M the mask of training samples and P the projection on the band: conjugate
-    gradients on P M P f = P M y. The cut-off, from 1/32 to 3/8 cycles per sample, is chosen by samples set aside.
+    gradients on P M P f = P M y. The cutoff, from 1/32 to 3/8 cycles per sample, is chosen on a validation split.
 
     Source:
         Feichtinger, Groechenig, Strohmer 1995, "Efficient numerical methods in non-uniform sampling theory", Numer.
         Math. 69, section 4.
+
+    Example:
+        >>> from overtone import baselines, signals
+        >>> signal = signals.synthetic.harmonics([2], samples=64)
+        >>> split = signal.with_held_out(signals.masks.random(signal.geometry, 0.5))
+        >>> error = baselines.BandLimitedFit().predict(split) - signal.values
+        >>> bool(error.abs().max() < 0.01)
+        True
     """
 
-    LADDER: ClassVar[tuple[float, ...]] = (1 / 32, 1 / 20, 1 / 14, 1 / 10, 1 / 7, 1 / 5, 1 / 4, 3 / 8)
+    CUTOFFS: ClassVar[tuple[float, ...]] = (1 / 32, 1 / 20, 1 / 14, 1 / 10, 1 / 7, 1 / 5, 1 / 4, 3 / 8)
 
     def solve(
         self,
@@ -184,18 +198,26 @@ class BandLimitedFit(CutoffSearch):
 
 @final
 class Smoothing(CutoffSearch):
-    """The field of least |M (f - y)|^2 + |D f|^2 with D = (2 pi |k|)^2 / (2 pi cut)^2 in the basis of waves.
+    """Smoothing spline: minimises |M (f - y)|^2 + |D f|^2 with D = (2 pi |k|)^2 / (2 pi cut)^2 in the wave basis.
 
-    A thin-plate smoothing spline (cubic on a line). Smoothing begins at the cut-off, chosen by samples set aside from
+    A thin-plate smoothing spline (cubic on a line). Smoothing begins at the cutoff, chosen on a validation split from
     1/64 cycles per sample, which blurs, to 2, which interpolates. Conjugate gradients, preconditioned by the solution
     for a mask that is grey everywhere.
 
     Source:
         Garcia 2010, "Robust smoothing of gridded data in one and higher dimensions with missing values", Comput. Stat.
         Data Anal. 54, equations 6 and 13; the choice here is by hold-out.
+
+    Example:
+        >>> from overtone import baselines, signals
+        >>> clean = signals.synthetic.harmonics([2], samples=128)
+        >>> noisy = signals.synthetic.add_noise(clean, std=0.3)
+        >>> error = baselines.Smoothing().predict(noisy) - clean.values
+        >>> bool(error.square().mean() < 0.3**2 / 4)
+        True
     """
 
-    LADDER: ClassVar[tuple[float, ...]] = (
+    CUTOFFS: ClassVar[tuple[float, ...]] = (
         1 / 64,
         1 / 40,
         1 / 24,
@@ -222,6 +244,8 @@ class Smoothing(CutoffSearch):
         for f in waves.frequency:
             squared = squared + np.square(2 * math.pi * f)
         penalty = np.square(squared / (2 * math.pi * cut) ** 2)
+        # Under a mask of constant density p the operator is p + penalty, diagonal in the basis; its inverse
+        # is the preconditioner.
         mask, near = present[..., None], 1 / (present.mean() + penalty)
         return conjugate_gradients(
             lambda field: mask * field + waves.filtered(field, penalty),

@@ -1,4 +1,4 @@
-"""A grid divided into small blocks, and where among them the values vary: what is watched of large grids follows it."""
+"""Division of a grid into blocks and the variation of the values in each, for the choice of measured samples."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Blocks:
 
     @staticmethod
     def of(values: Tensor, shape: tuple[int, ...], counts: tuple[int, ...]) -> Blocks:
-        """Divide a grid.
+        """Divide a grid into blocks and measure the variation in each.
 
         The variation of a block is the variance of the values in it and halfway into its neighbours, so that a jump
         between two blocks counts for both.
@@ -91,16 +91,17 @@ def _sums(
     field: NDArray[np.floating], edges: tuple[NDArray[np.int64], ...]
 ) -> tuple[NDArray[np.float64], ...]:
     """Sums and sums of squares over the blocks, about the first sample; one slab of blocks in memory."""
+    # Sums about one sample's value instead of 0 keep the digits of small variations on a large offset.
     level = float(field[(0,) * field.ndim])
-    found: list[list[NDArray[np.float64]]] = [[], []]
+    collected: list[list[NDArray[np.float64]]] = [[], []]
     for begin, end in itertools.pairwise(edges[0]):
         slab = field[begin:end].astype(np.float64) - level
-        for part, made in zip((slab, np.square(slab)), found, strict=True):
+        for part, made in zip((slab, np.square(slab)), collected, strict=True):
             part = part.sum(0)
             for axis, edge in enumerate(edges[1:]):
                 part = np.add.reduceat(part, edge[:-1], axis=axis)
             made.append(part)
-    return np.stack(found[0]), np.stack(found[1])
+    return np.stack(collected[0]), np.stack(collected[1])
 
 
 def _around(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +114,7 @@ def _around(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _outer(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    found = np.ones(())
+    product = np.ones(())
     for part in parts:
-        found = np.multiply.outer(found, part)
-    return found
+        product = np.multiply.outer(product, part)
+    return product

@@ -37,7 +37,7 @@ _NEAR, _APART = 1e-6, 0.5
 
 
 def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[str, ...]) -> tuple[str, ...]:
-    """A sentence for each channel whose least or largest value looks like a mark of missing ones.
+    """Return a sentence for each channel whose smallest or largest value looks like a mark of gaps.
 
     It does if it is one of the numbers in use for that (-999, -9999, 1e20, the least 16-bit integer ...) and lies
     further from the nearest other value than half the range of the others.
@@ -48,7 +48,7 @@ def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[st
         high: (C,) largest value per channel.
         channels: Names for the sentence.
     """
-    told = []
+    notes = []
     for channel, name in enumerate(channels):
         for end in (float(low[channel]), float(high[channel])):
             if not any(abs(end - mark) <= _NEAR * abs(mark) for mark in _MARKS):
@@ -57,15 +57,16 @@ def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[st
             others = column[column != end]
             if not others.numel():
                 continue
-            least, most = (float(v) for v in torch.aminmax(others))
-            if min(abs(end - least), abs(end - most)) <= _APART * (most - least):
+            # A mark stands apart: real extremes have neighbours within half the range of the others.
+            low_other, high_other = (float(v) for v in torch.aminmax(others))
+            if min(abs(end - low_other), abs(end - high_other)) <= _APART * (high_other - low_other):
                 continue
             count = column.numel() - others.numel()
-            told.append(
+            notes.append(
                 f"{name} holds {end:g} in {count} of {column.numel()} samples, far from all others: if that marks "
                 "missing values, fill them or cut them out first"
             )
-    return tuple(told)
+    return tuple(notes)
 
 
 _FULL_RANGE = ("picture", "audio", "synthetic")
@@ -73,12 +74,12 @@ _FAR = "far from all others"
 Locate = Callable[[int, int], str]
 
 
-def check_shape(shape: tuple[int, ...], where: str) -> None:
-    """Refuse grids that have no spectrum to speak of.
+def check_shape(shape: tuple[int, ...], location: str) -> None:
+    """Refuse grids without a spectrum.
 
     Args:
         shape: Samples per axis, without the channels.
-        where: The file or argument, for the message.
+        location: The file or argument, for the message.
 
     Raises:
         InputError: If there are more than three axes, none, or an axis of fewer than two samples.
@@ -88,14 +89,14 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
             "1 to 3 grid axes",
             f"{len(shape)} axes, shape {shape}",
             "pick one picture, recording or volume",
-            where,
+            location,
         )
     if min(shape) < 2:
         raise InputError(
             "at least 2 samples along every axis",
             f"shape {shape}",
             "drop the axes of one sample or pass more",
-            where,
+            location,
         )
 
 
@@ -105,7 +106,7 @@ def make_signal(
     *,
     kind: str,
     name: str,
-    where: str,
+    location: str,
     channels: tuple[str, ...] | None = None,
     value_unit: str = "",
     peak: float | None = None,
@@ -120,7 +121,7 @@ def make_signal(
         geometry: Where they lie.
         kind: See `Signal`.
         name: See `Signal`.
-        where: The file or argument, for messages.
+        location: The file or argument, for messages.
         channels: One name per channel, by default "value" or "channel 1", "channel 2", ...
         value_unit: Unit of the values.
         peak: The range a PSNR refers to, by default the largest minus the smallest value.
@@ -134,24 +135,24 @@ def make_signal(
     Raises:
         InputError: If an axis is too short, a value is NaN or infinite, or every channel is constant.
     """
-    check_shape(geometry.shape, where)
+    check_shape(geometry.shape, location)
     count = values.shape[1]
     judged = kind in _FULL_RANGE or any(_FAR in note for note in notes)
     channels = channels or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
-    found = summarise(values)
-    if found.first_bad is not None:
-        sample, channel = found.first_bad
+    summary = summarise(values)
+    if summary.first_bad is not None:
+        sample, channel = summary.first_bad
         place = (locate or _index(geometry.shape, channels))(sample, channel)
         raise InputError(
             "finite values",
             f"{float(values[sample, channel])} at {place}",
             "fill the gap or cut it out",
-            where,
+            location,
         )
-    if found.constant:
-        level = ", ".join(f"{v:g}" for v in found.low.tolist()[:4])
+    if summary.constant:
+        level = ", ".join(f"{v:g}" for v in summary.low.tolist()[:4])
         raise InputError(
-            "values that vary", f"a constant signal of value {level}", "pass one with a spectrum", where
+            "values that vary", f"a constant signal of value {level}", "pass one with a spectrum", location
         )
     return Signal(
         values=values,
@@ -160,9 +161,9 @@ def make_signal(
         name=name,
         channels=channels,
         value_unit=value_unit,
-        peak=float(found.high.max() - found.low.min()) if peak is None else peak,
-        normalisation=Normalisation.of(values, per_channel, where),
-        notes=notes if judged else (*notes, *sentinel_notes(values, found.low, found.high, channels)),
+        peak=float(summary.high.max() - summary.low.min()) if peak is None else peak,
+        normalisation=Normalisation.of(values, per_channel, location),
+        notes=notes if judged else (*notes, *sentinel_notes(values, summary.low, summary.high, channels)),
     )
 
 

@@ -27,6 +27,12 @@ class Grid:
         units: Name of the coordinate's unit per axis ("picture height", "s", "mm").
         periodic: Whether the signal wraps around, per axis. A non-periodic axis is extended evenly about its
             half-sample borders when its spectrum is taken.
+
+    Example:
+        >>> from overtone.signals import Grid
+        >>> grid = Grid((4, 8), spacing=(0.5, 0.25), origin=(0.0, 0.0), units=("mm", "mm"), periodic=(False, False))
+        >>> grid.extent, grid.nyquist, grid.frequency_unit
+        ((2.0, 2.0), (1.0, 2.0), 'cycles per mm')
     """
 
     shape: tuple[int, ...]
@@ -67,7 +73,7 @@ class Grid:
 
     @staticmethod
     def unit_box(shape: tuple[int, ...], periodic: bool = False, unit: str = "array") -> Grid:
-        """The geometry of a bare array: coordinates in [0, 1) per axis, frequencies in cycles per array."""
+        """Make the grid of an array without units: coordinates in [0, 1) per axis, frequencies in cycles per array."""
         _check_shape(shape)
         n = len(shape)
         return Grid(tuple(shape), tuple(1.0 / s for s in shape), (0.0,) * n, (unit,) * n, (periodic,) * n)
@@ -99,7 +105,7 @@ class Grid:
         return "Hz" if names == ["s"] else "cycles per " + " / ".join(names)
 
     def coords(self, index: Tensor | None = None) -> Tensor:
-        """Coordinates of the samples with flat (row-major) `index`, or of all of them.
+        """Return the coordinates of the samples with flat (row-major) `index`, or of all of them.
 
         Args:
             index: (M,) int64 flat indices, or None for every sample in order.
@@ -108,6 +114,7 @@ class Grid:
             (M, d) float64 coordinates in `units`, on the index's device. Float64, because a recording of
             minutes times a frequency of kilohertz exhausts the 24 bits of a float32.
         """
+        # The flat index is split from the fastest axis to the slowest one, as in a number's digits.
         flat = torch.arange(self.samples, device="cpu") if index is None else index
         columns = []
         for n, spacing, origin in zip(
@@ -127,6 +134,13 @@ class Points:
         positions: (N, d) float64 coordinates.
         units: Name of each coordinate's unit; coordinates of one unit share a scale, those of a table have each their
             own.
+
+    Example:
+        >>> import torch
+        >>> from overtone.signals import Points
+        >>> points = Points(torch.tensor([[0.0], [0.3], [1.0]], dtype=torch.float64), ("s",))
+        >>> points.samples, points.extent, points.frequency_unit
+        (3, (1.0,), 'Hz')
     """
 
     positions: Tensor
@@ -172,7 +186,7 @@ class Points:
         return "Hz" if names == ["s"] else f"cycles per {names[0]}"
 
     def coords(self, index: Tensor | None = None) -> Tensor:
-        """(M, d) float64 coordinates of the samples with `index`, or of all of them, on the index's device."""
+        """Return (M, d) float64 coordinates of the samples with `index`, or of all of them, on the index's device."""
         return self.positions if index is None else self.positions.to(index.device)[index]
 
 

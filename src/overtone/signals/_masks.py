@@ -14,7 +14,7 @@ from overtone.signals._geometry import Geometry, Grid
 
 
 def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
-    """Single samples, each equally likely.
+    """Select single samples, each equally likely.
 
     Args:
         geometry: Where the samples lie.
@@ -26,6 +26,12 @@ def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
 
     Raises:
         InputError: If the fraction selects none or all.
+
+    Example:
+        >>> from overtone import signals
+        >>> grid = signals.Grid.unit_box((8, 8))
+        >>> int(signals.masks.random(grid, 0.25, seed=0).sum())
+        16
     """
     n = geometry.samples
     count = _count(fraction * n, n - 1, f"{n} samples")
@@ -35,7 +41,7 @@ def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
 
 
 def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: int = 0) -> Tensor:
-    """Contiguous boxes that do not overlap: a gap that cannot be bridged by the next neighbour.
+    """Select contiguous boxes that do not overlap: gaps that the next neighbour cannot bridge.
 
     The boxes lie on a lattice of pitch `size` whose offset is drawn within what the grid leaves over.
 
@@ -50,6 +56,12 @@ def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: i
 
     Raises:
         InputError: If a box is larger than the grid, or the fraction selects none or more than fit.
+
+    Example:
+        >>> from overtone import signals
+        >>> grid = signals.Grid.unit_box((8, 8))
+        >>> int(signals.masks.blocks(grid, 0.25, size=2).sum())
+        16
     """
     sides = _per_axis(size, geometry, "size")
     if not all(1 <= side <= n for side, n in zip(sides, geometry.shape, strict=True)):
@@ -57,8 +69,8 @@ def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: i
     draw = generator(seed, "masks", "blocks")
     cells = tuple(n // side for n, side in zip(geometry.shape, sides, strict=True))
     whole, box = math.prod(cells), math.prod(sides)
-    most = whole - 1 if whole * box == geometry.samples else whole
-    count = _count(fraction * geometry.samples / box, most, f"{whole} boxes of {sides} samples")
+    limit = whole - 1 if whole * box == geometry.samples else whole
+    count = _count(fraction * geometry.samples / box, limit, f"{whole} boxes of {sides} samples")
     taken = np.zeros(whole, dtype=bool)
     taken[draw.choice(whole, count, replace=False)] = True
     taken = taken.reshape(cells)
@@ -66,12 +78,13 @@ def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: i
         taken = taken.repeat(side, axis=axis)
     spare = tuple(n - covered for n, covered in zip(geometry.shape, taken.shape, strict=True))
     first = tuple(int(draw.integers(s + 1)) for s in spare)
+    # The lattice of boxes is shifted within the samples that no whole box covers.
     padded = np.pad(taken, [(f, s - f) for f, s in zip(first, spare, strict=True)])
     return torch.from_numpy(padded.reshape(-1))
 
 
 def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int, ...]) -> Tensor:
-    """Every `step`-th sample from `start` along each axis, `[start::step]`.
+    """Select every `step`-th sample from `start` along each axis, `[start::step]`.
 
     Args:
         geometry: Where the samples lie.
@@ -83,6 +96,12 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
 
     Raises:
         InputError: If an axis would have no selected sample.
+
+    Example:
+        >>> from overtone import signals
+        >>> grid = signals.Grid.unit_box((8, 8))
+        >>> int(signals.masks.lattice(grid, start=0, step=2).sum())
+        16
     """
     starts, steps = _per_axis(start, geometry, "start"), _per_axis(step, geometry, "step")
     for s, pitch, n in zip(starts, steps, geometry.shape, strict=True):
@@ -96,7 +115,7 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
 
 
 def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
-    """Train on `[::2, ::2]`, hold out `[1::2, 1::2]`, ignore the rest.
+    """Split samples: train on `[::2, ::2]`, hold out `[1::2, 1::2]`, ignore the rest.
 
     The split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low
     Dimensional Domains", image regression. Its training samples hold half the Nyquist frequency of the
@@ -107,26 +126,32 @@ def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
 
     Returns:
         The masks (train, held_out), each (N,) bool, for `Signal.with_split`.
+
+    Example:
+        >>> from overtone import signals
+        >>> train, held_out = signals.masks.alternating(signals.Grid.unit_box((8, 8)))
+        >>> int(train.sum()), int((train & held_out).sum())
+        (16, 0)
     """
     return lattice(geometry, 0, 2), lattice(geometry, 1, 2)
 
 
-def _per_axis(value: int | tuple[int, ...], geometry: Grid, where: str) -> tuple[int, ...]:
+def _per_axis(value: int | tuple[int, ...], geometry: Grid, location: str) -> tuple[int, ...]:
     """One integer for every axis, from one for all or one per axis."""
     axes = len(geometry.shape)
     values = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
     if len(values) != axes:
         raise InputError(
-            f"one {where}, or one per axis ({axes})", f"{len(values)}", f"pass {axes} values", where
+            f"one {location}, or one per axis ({axes})", f"{len(values)}", f"pass {axes} values", location
         )
     return values
 
 
-def _count(wanted: float, most: int, what: str) -> int:
-    count = round(wanted) if math.isfinite(wanted) else -1
-    if not 1 <= count <= most:
+def _count(requested: float, limit: int, what: str) -> int:
+    count = round(requested) if math.isfinite(requested) else -1
+    if not 1 <= count <= limit:
         raise InputError(
-            f"a fraction that selects 1 to {most} of {what}",
+            f"a fraction that selects 1 to {limit} of {what}",
             f"{count} selected",
             "change the fraction",
             "fraction",

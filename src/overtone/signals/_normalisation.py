@@ -1,4 +1,4 @@
-"""The reversible map between physical values and those that a network is trained on."""
+"""Reversible map between physical values and those that a network is trained on, and the summary it needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS = 1 << 18
 
 @dataclass(frozen=True)
 class Summary:
-    """What one pass over (N, C) values finds.
+    """Summary of (N, C) values from one pass.
 
     Attributes:
         low: (C,) float64, the smallest value per channel.
@@ -49,6 +49,7 @@ def summarise(values: Tensor) -> Summary:
     high, total = -low, torch.zeros_like(low)
     for start in range(0, values.shape[0], _ROWS):
         block = values[start : start + _ROWS]
+        # Blocks bound the temporary mask and the float64 sums to a few MiB.
         finite = torch.isfinite(block)
         if not bool(finite.all()):
             row, channel = (int(i) for i in (~finite).nonzero()[0])
@@ -71,6 +72,14 @@ class Normalisation:
         offset: (C,) float64, subtracted first.
         scale: (C,) float64, divided by afterwards; positive.
         per_channel: Whether each channel has a scale of its own.
+
+    Example:
+        >>> import torch
+        >>> from overtone.signals import Normalisation
+        >>> values = torch.tensor([[0.0], [2.0], [4.0]])
+        >>> normalisation = Normalisation.of(values)
+        >>> normalisation.apply(values)[:, 0].tolist()
+        [-1.0, 0.0, 1.0]
     """
 
     offset: Tensor
@@ -78,7 +87,7 @@ class Normalisation:
     per_channel: bool = False
 
     @staticmethod
-    def of(values: Tensor, per_channel: bool = False, where: str = "normalisation") -> Normalisation:
+    def of(values: Tensor, per_channel: bool = False, location: str = "normalisation") -> Normalisation:
         """Centre on the mean and bring the largest deviation to 1.
 
         offset_c = mean of channel c, scale_c = max |values_c - offset_c| (the largest of all channels unless
@@ -90,7 +99,7 @@ class Normalisation:
             values: (N, C) physical values.
             per_channel: One map per channel (columns of different units) instead of one scale for all, which
                 keeps the channels' relative weight in a loss (red, green, blue).
-            where: The file or argument, for messages.
+            location: The file or argument, for messages.
 
         Raises:
             InputError: If there are no values, one is not finite, their range exceeds that of the dtype, or their
@@ -101,42 +110,43 @@ class Normalisation:
                 "floating-point values of shape (samples, channels)",
                 f"{values.dtype} of shape {tuple(values.shape)}",
                 "pass at least one sample",
-                where,
+                location,
             )
-        found = summarise(values)
-        if found.first_bad is not None:
+        summary = summarise(values)
+        if summary.first_bad is not None:
             raise InputError(
                 "finite values",
-                f"NaN or infinity at sample {found.first_bad[0]}, channel {found.first_bad[1]}",
+                f"NaN or infinity at sample {summary.first_bad[0]}, channel {summary.first_bad[1]}",
                 "fill or cut the gaps",
-                where,
+                location,
             )
-        offset = found.mean.to(values.dtype).double()
-        scale = torch.maximum(found.high - offset, offset - found.low)
+        # Rounded to the values' precision first, so that apply() subtracts exactly this number.
+        offset = summary.mean.to(values.dtype).double()
+        scale = torch.maximum(summary.high - offset, offset - summary.low)
         if not per_channel:
             scale = scale.max().expand_as(scale).clone()
         scale = torch.where(scale > 0, scale, torch.ones_like(scale)).to(values.dtype).double()
         if not bool((torch.isfinite(offset) & torch.isfinite(scale)).all()):
             raise InputError(
                 f"values whose sum and range fit {values.dtype}",
-                f"values from {float(found.low.min()):.3g} to {float(found.high.max()):.3g}",
+                f"values from {float(summary.low.min()):.3g} to {float(summary.high.max()):.3g}",
                 "express them in a larger unit",
-                where,
+                location,
             )
-        largest = float((found.high - found.low).max())
+        largest = float((summary.high - summary.low).max())
         if largest and not LEAST < largest < MOST:
             raise InputError(
                 f"values that differ by more than {LEAST:g} and less than {MOST:g}, so that their squares can be held",
                 f"differences up to {largest:.3g}",
                 f"express them in a {'larger' if largest > 1 else 'smaller'} unit",
-                where,
+                location,
             )
         return Normalisation(offset, scale, per_channel)
 
     def apply(self, values: Tensor) -> Tensor:
-        """Physical values (..., C) to normalised values, in the input's precision."""
+        """Map physical values (..., C) to normalised values, in the input's precision."""
         return ((values - self.offset.to(values)) / self.scale.to(values)).to(values.dtype)
 
     def restore(self, normalised: Tensor) -> Tensor:
-        """Normalised values (..., C) back to physical values, in the input's precision."""
+        """Map normalised values (..., C) back to physical values, in the input's precision."""
         return (normalised * self.scale.to(normalised) + self.offset.to(normalised)).to(normalised.dtype)

@@ -45,6 +45,14 @@ class Signal(Generic[G]):
             `held_out`.
         clean: (N, C) noise-free reference, or None.
         notes: Sentences on how the file was read (alpha dropped, orientation applied), for reports.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> signal = signals.array(np.arange(12.0).reshape(3, 4))
+        >>> split = signal.with_held_out(np.arange(12) % 3 == 0)
+        >>> split.values.shape, split.grid_values.shape, len(split.train_index)
+        (torch.Size([12, 1]), torch.Size([3, 4, 1]), 8)
     """
 
     values: Tensor
@@ -86,7 +94,7 @@ class Signal(Generic[G]):
         return (~torch.stack(out).any(dim=0)).nonzero().squeeze(1)
 
     def with_held_out(self, mask: Any | None) -> Self:
-        """The same signal with another held-out mask, an (N,) bool tensor; all other samples are trained on.
+        """Return the signal with another held-out mask, an (N,) bool tensor; all other samples are trained on.
 
         Args:
             mask: True for the samples to hold out, or None to train on all.
@@ -103,7 +111,7 @@ class Signal(Generic[G]):
         return replace(self, held_out=mask, ignored=None)
 
     def with_split(self, train: Any, held_out: Any) -> Self:
-        """The same signal with samples to train on, samples held out, and the remainder ignored.
+        """Return the signal with samples to train on, samples to hold out, and all others ignored.
 
         Args:
             train: (N,) bool, True for the samples to train on.
@@ -125,20 +133,20 @@ class Signal(Generic[G]):
             )
         return replace(self, held_out=held_out, ignored=~(train | held_out))
 
-    def _mask(self, mask: Any, where: str) -> Tensor:
-        mask = entire(mask, where)
+    def _mask(self, mask: Any, location: str) -> Tensor:
+        mask = entire(mask, location)
         mask = mask if isinstance(mask, Tensor) else torch.from_numpy(np.array(mask))
         if mask.dtype != torch.bool or mask.shape != self.values.shape[:1]:
             raise InputError(
                 f"a bool mask of shape {tuple(self.values.shape[:1])}",
                 f"{mask.dtype} of shape {tuple(mask.shape)}",
                 "build it with overtone.signals.masks",
-                where,
+                location,
             )
         return mask
 
     def with_clean(self, clean: Any) -> Self:
-        """The same signal with a noise-free reference of the same shape as `values`.
+        """Return the signal with a noise-free reference of the same shape as `values`.
 
         Args:
             clean: (N, C) tensor or array.
@@ -162,6 +170,12 @@ def validate(signal: Any) -> Signal[Geometry]:
 
     Raises:
         InputError: If it is something else, such as a path or an array; says how to make a signal of it.
+
+    Example:
+        >>> from overtone import signals
+        >>> signal = signals.synthetic.harmonics([1], samples=8)
+        >>> signals.validate(signal) is signal
+        True
     """
     if isinstance(signal, Signal):
         return signal
@@ -177,7 +191,7 @@ def require_grid(
     signal: Any,
     purpose: str,
     do: str = "pass it to fit or planning.choose, or interpolate it to a grid",
-    where: str = "signal",
+    location: str = "signal",
 ) -> Signal[Grid]:
     """Return `signal` if it is a `Signal` on a grid.
 
@@ -185,12 +199,23 @@ def require_grid(
         signal: What the caller passed.
         purpose: What needs the grid, for the message.
         do: What a caller with scattered points should do.
-        where: The argument at fault.
+        location: The argument at fault.
 
     Raises:
         InputError: If its samples are scattered points, or it is no signal.
+
+    Example:
+        >>> from overtone import errors, signals
+        >>> wells = signals.points([0.0, 0.3, 1.0], [1.0, 2.0, 4.0], name="wells")
+        >>> try:
+        ...     signals.require_grid(wells, "a spectrum")
+        ... except errors.InputError as error:
+        ...     print(error.got)
+        scattered points (wells)
     """
     signal = validate(signal)
     if not isinstance(signal.geometry, Grid):
-        raise InputError(f"a signal on a grid for {purpose}", f"scattered points ({signal.name})", do, where)
+        raise InputError(
+            f"a signal on a grid for {purpose}", f"scattered points ({signal.name})", do, location
+        )
     return signal

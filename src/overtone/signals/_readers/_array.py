@@ -1,4 +1,4 @@
-"""Bare arrays: a lattice of values whose coordinates are fractions of the array unless a spacing is given."""
+"""Reader of arrays and of `.npy`, `.npz` and netCDF files; coordinates are fractions of the array without a spacing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from overtone.signals._signal import Signal
 
 
 def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
-    """The one array of a `.npy`, or one of a `.npz`.
+    """Load the array of a `.npy`, or one array of a `.npz`.
 
     Args:
         path: An existing file.
@@ -50,6 +50,7 @@ def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
     """
     if is_numpy(path):
         with path.open("rb") as stream:
+            # The header is checked first: it may announce objects (a pickle) or more than fits into memory.
             _judge_header(stream, path)
         with decoding(path, "a NumPy array"):
             return np.load(path, allow_pickle=False)
@@ -95,7 +96,7 @@ NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
 """Endings of the files read this way."""
 
 
-def read_netcdf(path: Path, key: str | None) -> Any:
+def _netcdf_variable(path: Path, key: str | None) -> Any:
     """The `xarray.DataArray` of one read_netcdf, its values loaded; times are decoded where their calendar is known.
 
     Args:
@@ -112,14 +113,15 @@ def read_netcdf(path: Path, key: str | None) -> Any:
     options: dict[str, Any] = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "sort"}
     with decoding(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Times of a calendar that xarray does not know stay numbers; their unit is read from the attributes.
         try:
             opened = xarray.open_dataset(path, **options)
         except ValueError:
             opened = xarray.open_dataset(path, decode_times=False, **options)
         with opened as dataset:
-            found = variable_of(dataset, key, str(path))
-            check_size(found.shape, max(found.dtype.itemsize, 4), str(path))
-            return found.load()
+            variable = variable_of(dataset, key, str(path))
+            check_size(variable.shape, max(variable.dtype.itemsize, 4), str(path))
+            return variable.load()
 
 
 _MOST_CHANNELS = 4
@@ -134,7 +136,7 @@ def array(
     unit: str | None = None,
     key: str | None = None,
 ) -> Signal:
-    """A signal from an array, a tensor, a `.npy`, `.npz` or `.nc` file, or a TIFF or other picture; values are kept.
+    """Make a signal from an array, a tensor, a `.npy`, `.npz` or `.nc` file, or a picture file; values are kept.
 
     Of a picture these are the stored numbers, scaled where a TIFF says so (GDAL), and not fractions of a full range;
     without `spacing` the distance of pixels is that of the file, else one pixel.
@@ -163,30 +165,37 @@ def array(
 
     Raises:
         InputError: If the array is not made of finite real numbers that vary, or has more than 3 grid axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> signal = signals.array(np.arange(12.0).reshape(3, 4), spacing=0.5, unit="mm")
+        >>> signal.geometry.shape, signal.geometry.frequency_unit
+        ((3, 4), 'cycles per mm')
     """
     lattice = ArrayLattice(spacing, periodic or False, unit)
     if isinstance(values, str | os.PathLike):
         path = existing(values)
-        name, where = path.name, str(values)
+        name, location = path.name, str(values)
         if _is_picture(path):
-            return _picture_values(path, lattice, channel_axis, where)
-        values = read_netcdf(path, key) if _is_netcdf(path) else load_numpy(path, key)
+            return _picture_values(path, lattice, channel_axis, location)
+        values = _netcdf_variable(path, key) if _is_netcdf(path) else load_numpy(path, key)
         key = None
     else:
-        name, where = "array", "array"
-    speaking = labelled(values, key, where)
+        name, location = "array", "array"
+    speaking = labelled(values, key, location)
     if speaking is not None:
-        grid = None if spacing is None else functools.partial(lattice.grid, where=where)
-        return from_labelled(speaking, GridOptions(grid, periodic, channel_axis, unit), name, where)
-    samples, lost = with_notes(values, where)
+        grid = None if spacing is None else functools.partial(lattice.grid, location=location)
+        return from_labelled(speaking, GridOptions(grid, periodic, channel_axis, unit), name, location)
+    samples, lost = with_notes(values, location)
     note = lost if channel_axis is not None else (*lost, *_reading(tuple(samples.shape)))
-    samples = _channels_last(samples, channel_axis, where)
-    return on_lattice(samples, lattice, name=name, where=where, notes=note)
+    samples = _channels_last(samples, channel_axis, location)
+    return on_lattice(samples, lattice, name=name, location=location, notes=note)
 
 
 @dataclass(frozen=True)
 class ArrayLattice:
-    """How a bare array lies in space.
+    """Grid options of an array without labels.
 
     Attributes:
         spacing: Distance of neighbours, for all axes or per axis; None for coordinates in [0, 1).
@@ -198,51 +207,51 @@ class ArrayLattice:
     periodic: bool | tuple[bool, ...] = False
     unit: str | None = None
 
-    def grid(self, shape: tuple[int, ...], where: str) -> Grid:
+    def grid(self, shape: tuple[int, ...], location: str) -> Grid:
         """The geometry of an array of `shape` samples.
 
         Raises:
             InputError: If there are not as many spacings as axes, or a unit without a spacing.
         """
         n = len(shape)
-        wraps = self._per_axis(self.periodic, n, "periodic", where)
+        wraps = self._per_axis(self.periodic, n, "periodic", location)
         if self.spacing is None:
             if self.unit is not None:
                 raise InputError(
-                    "a spacing with the unit", f"unit {self.unit!r} alone", "pass spacing= too", where
+                    "a spacing with the unit", f"unit {self.unit!r} alone", "pass spacing= too", location
                 )
             box = Grid.unit_box(shape)
             return Grid(shape, box.spacing, box.origin, box.units, tuple(bool(w) for w in wraps))
-        distances = tuple(float(s) for s in self._per_axis(self.spacing, n, "spacing", where))
+        distances = tuple(float(s) for s in self._per_axis(self.spacing, n, "spacing", location))
         units = (self.unit or "sample spacing",) * n
         return Grid(shape, distances, (0.0,) * n, units, tuple(bool(w) for w in wraps))
 
     @staticmethod
-    def _per_axis(value: float | tuple[float, ...], axes: int, name: str, where: str) -> tuple[float, ...]:
+    def _per_axis(value: float | tuple[float, ...], axes: int, name: str, location: str) -> tuple[float, ...]:
         values = (value,) * axes if isinstance(value, int | float) else tuple(value)
         if len(values) != axes:
             raise InputError(
-                f"one {name}, or one per axis ({axes})", f"{len(values)}", "pass as many as axes", where
+                f"one {name}, or one per axis ({axes})", f"{len(values)}", "pass as many as axes", location
             )
         return values
 
 
 def on_lattice(
-    samples: Tensor, lattice: ArrayLattice, *, name: str, where: str, notes: tuple[str, ...] = ()
+    samples: Tensor, lattice: ArrayLattice, *, name: str, location: str, notes: tuple[str, ...] = ()
 ) -> Signal:
-    """The signal of (*shape, C) samples on a lattice, with notes on how they were read.
+    """Make the signal of (*shape, C) samples on a lattice.
 
     Raises:
         InputError: As `array`.
     """
     shape = tuple(samples.shape[:-1])
-    check_shape(shape, where)
+    check_shape(shape, location)
     return make_signal(
         samples.reshape(-1, samples.shape[-1]),
-        lattice.grid(shape, where),
+        lattice.grid(shape, location),
         kind=_KINDS[len(shape)],
         name=name,
-        where=where,
+        location=location,
         notes=notes,
     )
 
@@ -269,28 +278,28 @@ def _is_netcdf(path: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    found, suffix = content(path), path.suffix.lower()
-    like = found.endswith((" picture", " TIFF file")) or is_netpbm(path)
-    return like or (suffix in PICTURES and found in ("text", "unknown binary data"))
+    kind, suffix = content(path), path.suffix.lower()
+    like = kind.endswith((" picture", " TIFF file")) or is_netpbm(path)
+    return like or (suffix in PICTURES and kind in ("text", "unknown binary data"))
 
 
-def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, where: str) -> Signal:
+def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, location: str) -> Signal:
     """The stored numbers of a picture file as an array."""
     stored = stored_values(path)
     if channel_axis is not None:
         stored = split_channels(stored, channel_axis)
     shape = stored.samples.shape[:-1]
     if lattice.spacing is not None or lattice.unit is not None:
-        return raster_signal(stored, grid=lattice.grid(shape, where), name=path.name, where=where)
-    read = raster_signal(stored, grid=None, name=path.name, where=where)
-    return replace(read, geometry=replace(read.geometry, periodic=lattice.grid(shape, where).periodic))
+        return raster_signal(stored, grid=lattice.grid(shape, location), name=path.name, location=location)
+    read = raster_signal(stored, grid=None, name=path.name, location=location)
+    return replace(read, geometry=replace(read.geometry, periodic=lattice.grid(shape, location).periodic))
 
 
-def _channels_last(samples: Tensor, channel_axis: int | None, where: str) -> Tensor:
+def _channels_last(samples: Tensor, channel_axis: int | None, location: str) -> Tensor:
     if channel_axis is not None:
         if not -samples.ndim <= channel_axis < samples.ndim:
             raise InputError(
-                f"a channel axis within the {samples.ndim} axes", f"{channel_axis}", "pass another", where
+                f"a channel axis within the {samples.ndim} axes", f"{channel_axis}", "pass another", location
             )
         return samples.movedim(channel_axis, -1).contiguous()
     return samples if _has_channels(tuple(samples.shape)) else samples.unsqueeze(-1)

@@ -1,4 +1,4 @@
-"""Recordings: amplitudes at full scale -1 to 1 over seconds, so that frequencies are in Hz."""
+"""Reader of recordings: amplitudes from -1 to 1 over seconds, so that frequencies are in Hz."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _WIDE = ("PCM_32", "DOUBLE", "ALAC_32")
 
 
 def audio(path: PathLike) -> Signal:
-    """A recording: .wav, .flac, .ogg, .opus, .mp3, .aiff, .caf, .au or whatever else libsndfile reads.
+    """Read a recording: .wav, .flac, .ogg, .opus, .mp3, .aiff, .caf, .au or whatever else libsndfile reads.
 
     Args:
         path: The file.
@@ -54,6 +54,16 @@ def audio(path: PathLike) -> Signal:
 
     Raises:
         InputError: If the file is missing, damaged, cut short, without samples, or constant (silent).
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import numpy as np, soundfile
+        >>> from overtone import signals
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "tone.wav")
+        >>> soundfile.write(path, np.sin(np.arange(800) / 10), samplerate=8000)
+        >>> tone = signals.audio(path)
+        >>> tone.geometry.nyquist, tone.channels
+        ((4000.0,), ('mono',))
     """
     file = existing(path)
     with decoding(file, "a recording"):
@@ -61,9 +71,9 @@ def audio(path: PathLike) -> Signal:
         read = [_decoded(stream, file) for stream in parts.opened()]
         kinds = {(samples.shape[1], rate) for samples, rate, _ in read}
         if len(kinds) > 1:
-            told = " and ".join(f"{tracks} at {rate} Hz" for tracks, rate in sorted(kinds))
+            listed = " and ".join(f"{tracks} at {rate} Hz" for tracks, rate in sorted(kinds))
             raise InputError(
-                "one recording", f"several in a row, of {told} tracks", "separate them", str(path)
+                "one recording", f"several in a row, of {listed} tracks", "separate them", str(path)
             )
         samples = read[0][0] if len(read) == 1 else np.concatenate([part for part, _, _ in read])
     rate, header = read[0][1:]
@@ -73,7 +83,7 @@ def audio(path: PathLike) -> Signal:
         Grid((len(samples),), (1.0 / rate,), (0.0,), ("s",), (False,)),
         kind="audio",
         name=file.name,
-        where=str(path),
+        location=str(path),
         channels=_NAMES.get(count),
         notes=(f"{header.subtype_info} at {rate} Hz", *parts.notes, *_contradiction(header)),
         locate=lambda sample, channel: f"sample {sample} ({sample / rate:g} s), track {channel + 1}",
@@ -82,14 +92,14 @@ def audio(path: PathLike) -> Signal:
 
 def _parts(file: Path) -> Parts:
     for reader in (wav_parts, flac_parts, ogg_parts, au_parts, caf_parts):
-        found = reader(file)
-        if found is not None:
-            return found
+        parts = reader(file)
+        if parts is not None:
+            return parts
     return (mpeg_parts(file) if _may_be_mpeg(file) else None) or Parts((file,))
 
 
 def _may_be_mpeg(file: Path) -> bool:
-    """Whether to look for frames; in samples of other formats bytes may look like some."""
+    """Whether to search for MPEG frames; samples of other formats may look like frames by chance."""
     with file.open("rb") as stream:
         head = stream.read(4)
     begins = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
@@ -101,6 +111,7 @@ def _decoded(stream: str | BinaryIO, file: Path) -> tuple[np.ndarray, int, sound
     _check_header(header, file)
     if not isinstance(stream, str):
         stream.seek(0)
+    # 32-bit integers and doubles have more digits than float32 holds.
     kind = "float64" if header.subtype in _WIDE else "float32"
     samples, rate = soundfile.read(stream, dtype=kind, always_2d=True)
     if len(samples) < header.frames:
@@ -109,19 +120,20 @@ def _decoded(stream: str | BinaryIO, file: Path) -> tuple[np.ndarray, int, sound
 
 
 def _check_header(header: soundfile._SoundFileInfo, file: Path) -> None:
+    # libsndfile silently shortens AIFF, W64 and NIST files that are cut; only its log tells.
     cut = _CUT.search(header.extra_info)
     if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
         raise cut_short(f"{cut[2]} of {cut[1]} bytes", file)
     if header.frames == 0:
         raise InputError("a recording with samples", "one of length 0", "record it again", str(file))
     check_size((header.frames, header.channels), 4, str(file))
-    told = _FRAMES.search(header.extra_info)
-    if told and header.frames < int(told[1]) < _UNKNOWN_LENGTH:
-        raise cut_short(f"{header.frames} of {told[1]} samples", file)
+    announced = _FRAMES.search(header.extra_info)
+    if announced and header.frames < int(announced[1]) < _UNKNOWN_LENGTH:
+        raise cut_short(f"{header.frames} of {announced[1]} samples", file)
 
 
 def _contradiction(header: soundfile._SoundFileInfo) -> tuple[str, ...]:
-    told = _FRAMES.search(header.extra_info)
-    if told is None or not 0 < int(told[1]) < header.frames:
+    announced = _FRAMES.search(header.extra_info)
+    if announced is None or not 0 < int(announced[1]) < header.frames:
         return ()
-    return (f"its header announces {told[1]} samples; it holds {header.frames}, and all were read",)
+    return (f"its header announces {announced[1]} samples; it holds {header.frames}, and all were read",)

@@ -25,7 +25,7 @@ from overtone.signals._signal import Signal
 def series(
     path: PathLike, time: str | None = None, columns: str | list[str] | None = None, unit: str | None = None
 ) -> Signal:
-    """One or more columns of numbers from a CSV over a column of evenly spaced times.
+    r"""Read one or more columns of numbers from a CSV over a column of evenly spaced times.
 
     Dates are counted from the first one in days (or in `unit`), or in months or years if they stand at one day of
     every month; Unix times in s. Each column is normalised by itself, since columns may have different units.
@@ -43,6 +43,15 @@ def series(
     Raises:
         InputError: If a column is missing, a cell is no number, or times are not strictly increasing and
             evenly spaced (each step within 1 % of the median step, or all even to their last digit); names the line.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from overtone import signals
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "tide.csv")
+        >>> _ = path.write_text("time [h],level [m]\n0,1.0\n1,1.5\n2,0.5\n")
+        >>> tide = signals.series(path)
+        >>> tide.geometry.frequency_unit, tide.value_unit
+        ('cycles per h', 'm')
     """
     table = read_table(existing(path))
     time_name = _chosen(table, time, table.names[0])
@@ -51,16 +60,17 @@ def series(
     step, evenness = step_of(times, table, time_name)
     read_columns = [table.spelled(name) for name in names]
     values = np.stack([numbers for numbers, _ in read_columns], axis=1)
-    spelling = tuple(note for _, told in read_columns for note in told)
+    spelling = tuple(note for _, cell_notes in read_columns for note in cell_notes)
     plain = [split_unit(name) for name in names]
     value_units = {u for _, u in plain}
+    # Brackets are taken off the names only if they hold one unit for all columns.
     shared = value_units.pop() if len(value_units) == 1 else None
     return make_signal(
         torch.from_numpy(values),
         Grid((len(values),), (step,), (float(times.values[0]),), (times.unit,), (False,)),
         kind="series",
         name=existing(path).name,
-        where=table.where,
+        location=table.location,
         channels=tuple(short for short, _ in plain) if shared else tuple(names),
         value_unit=shared or "",
         per_channel=True,
@@ -69,64 +79,67 @@ def series(
     )
 
 
-def _chosen(table: CSVTable, wanted: str | None, default: str) -> str:
-    name = default if wanted is None else wanted
+def _chosen(table: CSVTable, requested: str | None, default: str) -> str:
+    name = default if requested is None else requested
     if name in table.names:
         return name
     bare = [full for full in table.names if split_unit(full)[0] == name]
     if len(bare) != 1:
         raise InputError(
-            f"a column {name!r}", f"columns {', '.join(table.names[:12])}", "pass one", table.where
+            f"a column {name!r}", f"columns {', '.join(table.names[:12])}", "pass one", table.location
         )
     return bare[0]
 
 
 def _value_names(table: CSVTable, time_name: str, columns: str | list[str] | None) -> list[str]:
-    wanted = [columns] if isinstance(columns, str) else columns
+    requested = [columns] if isinstance(columns, str) else columns
     names = (
         [n for n in table.names if n != time_name]
-        if wanted is None
-        else [_chosen(table, n, n) for n in wanted]
+        if requested is None
+        else [_chosen(table, n, n) for n in requested]
     )
     if not names:
         raise InputError(
             "a time column and at least one value column",
             f"{len(table.names)} column",
             "add the times, or pass the values to signals.array",
-            table.where,
+            table.location,
         )
     return names
 
 
-MOST = 10
+_MAX_LABELS = 10
 """Different whole numbers up to which a column may be one of labels."""
 
-OFTEN = 10
+_ROWS_PER_LABEL = 10
 """Rows per value from which on it is."""
 
 
-def refuse_labels(values: np.ndarray, names: Sequence[str], where: str) -> None:
+def refuse_labels(values: np.ndarray, names: Sequence[str], location: str) -> None:
     """Refuse columns that look like labels: two values, or few whole numbers, each in many rows.
 
     Args:
         values: (N, C) numbers to be learned.
         names: Of the columns.
-        where: File name, for the message.
+        location: File name, for the message.
 
     Raises:
         InputError: If there is one; says how it can be learned as a number, and how as a label.
     """
     for column, name in zip(values.T, names, strict=True):
-        found = np.unique(column)
-        whole = bool((found == np.round(found)).all())
-        if (len(found) == 2 or (whole and 2 < len(found) <= MOST)) and len(column) >= OFTEN * len(found):
-            shown = ", ".join(f"{value:g}" for value in found)
+        # Few different values, each many times: square error would fit the codes of classes as numbers.
+        distinct = np.unique(column)
+        whole = bool((distinct == np.round(distinct)).all())
+        if (len(distinct) == 2 or (whole and 2 < len(distinct) <= _MAX_LABELS)) and len(
+            column
+        ) >= _ROWS_PER_LABEL * len(distinct):
+            shown = ", ".join(f"{value:g}" for value in distinct)
             raise InputError(
                 "quantities to learn",
-                f"{len(found)} values alone in column {name!r} ({shown}), which look like labels",
+                f"{len(distinct)} values alone in column {name!r} ({shown}), which look like labels",
                 "name the columns to learn without it, pass quantities=True to learn it as a number by square error, "
                 "or train a classifier in your own loop and watch it by Probe.of(inputs, labels, network)",
-                where,
+                location,
             )
 
 
@@ -154,19 +167,28 @@ def points(
         The samples, with nothing held out.
 
     Raises:
-        InputError: If shapes do not fit, a number is not finite, all places coincide or all values are the same.
+        InputError: If shapes do not fit, a number is not finite, all positions coincide or all values are the same.
+
+    Example:
+        >>> from overtone import signals
+        >>> wells = signals.points([[0.0, 0.0], [3.0, 1.0], [2.0, 4.0]], [1.0, 2.0, 3.0], units=("km", "km"))
+        >>> wells.geometry.samples, wells.geometry.extent
+        (3, (3.0, 4.0))
     """
-    (places, lost, named), (found, notes, columns) = _columns(coords, "coords"), _columns(values, "values")
+    (positions, lost, axis_names), (numbers, notes, columns) = (
+        _columns(coords, "coords"),
+        _columns(values, "values"),
+    )
     notes = tuple(dict.fromkeys((*lost, *notes)))
-    units, channels = named if units is None else units, columns if channels is None else channels
-    if len(places) != len(found) or len(places) < 2:
+    units, channels = axis_names if units is None else units, columns if channels is None else channels
+    if len(positions) != len(numbers) or len(positions) < 2:
         raise InputError(
             "two samples or more, with as many values as places",
-            f"{len(places)} places and {len(found)} values",
+            f"{len(positions)} places and {len(numbers)} values",
             "pass one row of each per sample",
             name,
         )
-    for part, what in ((places, "coordinates"), (found, "values")):
+    for part, what in ((positions, "coordinates"), (numbers, "values")):
         summary = summarise(part)
         if summary.first_bad is not None:
             row, column = summary.first_bad
@@ -178,48 +200,52 @@ def points(
             )
         if bool((summary.low == summary.high).all()):
             raise InputError(f"{what} that vary", "the same in every row", "pass others", name)
-    axes, count = places.shape[1], found.shape[1]
-    given = ("coordinate",) * axes if units is None else tuple(units)
-    if len(given) != axes:
-        raise InputError(f"one unit per coordinate ({axes})", f"{len(given)}", "pass that many", "units")
+    axes, count = positions.shape[1], numbers.shape[1]
+    axis_units = ("coordinate",) * axes if units is None else tuple(units)
+    if len(axis_units) != axes:
+        raise InputError(f"one unit per coordinate ({axes})", f"{len(axis_units)}", "pass that many", "units")
     names = ("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count))
     names = names if channels is None else tuple(channels)
     if len(names) != count:
         raise InputError(f"one name per value ({count})", f"{len(names)}", "pass that many", "channels")
-    labels = tuple(given) if len(set(given)) == axes else tuple(f"coordinate {a + 1}" for a in range(axes))
-    for part, said in ((places, labels), (found, names)):
+    labels = (
+        tuple(axis_units)
+        if len(set(axis_units)) == axes
+        else tuple(f"coordinate {a + 1}" for a in range(axes))
+    )
+    for part, said in ((positions, labels), (numbers, names)):
         summary = summarise(part)
         notes = (*notes, *sentinel_notes(part, summary.low, summary.high, said))
     return Signal(
-        values=found,
-        geometry=Points(places.double(), given),
+        values=numbers,
+        geometry=Points(positions.double(), axis_units),
         kind=kind,
         name=name,
         channels=names,
         value_unit="",
-        peak=float(found.max() - found.min()),
-        normalisation=Normalisation.of(found, per_channel=True, where=name),
+        peak=float(numbers.max() - numbers.min()),
+        normalisation=Normalisation.of(numbers, per_channel=True, location=name),
         notes=notes,
     )
 
 
-def _columns(numbers: Any, where: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...] | None]:
+def _columns(numbers: Any, location: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...] | None]:
     """The numbers as (N, columns), what was lost, and the columns' names where they have any."""
-    speaking = labelled(numbers, None, where)
+    array = labelled(numbers, None, location)
     names: tuple[str, ...] | None = None
-    told: tuple[str, ...] = ()
-    if speaking is not None:
-        numbers, told = speaking.values, speaking.notes
-        last = speaking.axes[-1] if speaking.axes else None
-        if last is not None and len(speaking.axes) == 2 and last.named and last.labels is not None:
+    notes: tuple[str, ...] = ()
+    if array is not None:
+        numbers, notes = array.values, array.notes
+        last = array.axes[-1] if array.axes else None
+        if last is not None and len(array.axes) == 2 and last.named and last.labels is not None:
             names = tuple(str(label) for label in last.labels)
-        elif len(speaking.axes) == 1 and speaking.name:
-            names = (speaking.name,)
-        if speaking.axes and speaking.axes[0].labels is not None:
-            told += (f"the {speaking.axes[0].name} of the {where} is not used",)
-        told += (f"the {where} are in {speaking.unit}",) if speaking.unit else ()
+        elif len(array.axes) == 1 and array.name:
+            names = (array.name,)
+        if array.axes and array.axes[0].labels is not None:
+            notes += (f"the {array.axes[0].name} of the {location} is not used",)
+        notes += (f"the {location} are in {array.unit}",) if array.unit else ()
     try:
-        tensor, notes = with_notes(numbers, where)
+        tensor, conversion_notes = with_notes(numbers, location)
     except InputError as error:
         if error.got.startswith("complex"):
             parts = (error.expected, error.got, "pass real and imaginary parts as two columns")
@@ -227,19 +253,19 @@ def _columns(numbers: Any, where: str) -> tuple[Tensor, tuple[str, ...], tuple[s
             parts = ("rows of numbers, all of one length", error.got, "pass an array of numbers")
         else:
             raise
-        raise InputError(*parts, where) from error
+        raise InputError(*parts, location) from error
     tensor = tensor[:, None] if tensor.ndim == 1 else tensor
     if tensor.ndim != 2 or not tensor.numel():
         raise InputError(
-            "one row per sample", f"shape {tuple(tensor.shape)}", "pass (N,) or (N, columns)", where
+            "one row per sample", f"shape {tuple(tensor.shape)}", "pass (N,) or (N, columns)", location
         )
-    return tensor, (*told, *notes), names
+    return tensor, (*notes, *conversion_notes), names
 
 
 def table(
     path: PathLike, inputs: list[str], columns: list[str] | None = None, *, quantities: bool = False
 ) -> Signal[Points]:
-    """Columns of numbers of a CSV, some to learn from and some to learn; rows may stand in any order.
+    r"""Read a table from a CSV: input columns and columns to learn; rows may stand in any order.
 
     Every input column has a scale of its own, and so has every value. A single input is a coordinate in the unit that
     its name has in brackets, as of measurements at uneven times. Dates to learn from count in days from the first one.
@@ -257,45 +283,54 @@ def table(
     Raises:
         InputError: If a column is missing or asked for as both, none is left, a cell is no number, or a column to
             learn holds labels.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from overtone import signals
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "houses.csv")
+        >>> _ = path.write_text("rooms,age,price\n2,30,1.5\n3,10,2.5\n4,20,3.0\n")
+        >>> houses = signals.table(path, inputs=["rooms", "age"])
+        >>> houses.channels, houses.geometry.units
+        (('price',), ('rooms', 'age'))
     """
     rows = read_table(existing(path))
     inputs = [_full(name, rows.names) for name in inputs]
-    wanted = [n for n in rows.names if n not in inputs] if columns is None else list(columns)
-    wanted = [_full(name, rows.names) for name in wanted]
-    for name in (*inputs, *wanted):
+    targets = [n for n in rows.names if n not in inputs] if columns is None else list(columns)
+    targets = [_full(name, rows.names) for name in targets]
+    for name in (*inputs, *targets):
         if name not in rows.names:
             raise InputError(
-                f"columns among {', '.join(rows.names)}", repr(name), "check the header", rows.where
+                f"columns among {', '.join(rows.names)}", repr(name), "check the header", rows.location
             )
-    both = sorted(set(inputs) & set(wanted))
-    if both or not inputs or not wanted:
+    repeated = sorted(set(inputs) & set(targets))
+    if repeated or not inputs or not targets:
         raise InputError(
             "columns to learn from and others to learn",
-            f"{', '.join(both)} as both" if both else "none of one kind",
+            f"{', '.join(repeated)} as both" if repeated else "none of one kind",
             "name each column once",
-            rows.where,
+            rows.location,
         )
-    places = [times_of(rows, name, calendar=False) for name in inputs]
-    features = np.stack([place.values for place in places], axis=1)
-    read_columns = [rows.spelled(name) for name in wanted]
+    coordinates = [times_of(rows, name, calendar=False) for name in inputs]
+    features = np.stack([place.values for place in coordinates], axis=1)
+    read_columns = [rows.spelled(name) for name in targets]
     values = np.stack([numbers for numbers, _ in read_columns], axis=1)
     if not quantities:
-        refuse_labels(values, wanted, rows.where)
-    found = points(
+        refuse_labels(values, targets, rows.location)
+    signal = points(
         features,
         values,
-        units=[places[0].unit] if len(inputs) == 1 else inputs,
-        channels=wanted,
+        units=[coordinates[0].unit] if len(inputs) == 1 else inputs,
+        channels=targets,
         kind="table",
         name=existing(path).name,
     )
-    told = [note for place in places for note in place.notes] + [
+    column_notes = [note for place in coordinates for note in place.notes] + [
         note for _, part in read_columns for note in part
     ]
-    return replace(found, notes=(*found.notes, *told, *rows.notes))
+    return replace(signal, notes=(*signal.notes, *column_notes, *rows.notes))
 
 
 def _full(name: str, names: list[str]) -> str:
     """The name of the one column that is called so but for its unit, or the name itself."""
-    found = [full for full in names if split_unit(full)[0] == name]
-    return found[0] if name not in names and len(found) == 1 else name
+    matches = [full for full in names if split_unit(full)[0] == name]
+    return matches[0] if name not in names and len(matches) == 1 else name

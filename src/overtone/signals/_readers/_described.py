@@ -1,4 +1,4 @@
-"""Arrays that say what their axes are: xarray, pandas, and quantities with a unit, taken apart into one form."""
+"""Labelled arrays of xarray and pandas and quantities with a unit, brought to one form."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class LabelledArray:
-    """Values and what their axes are.
+    """Values with the description of their axes.
 
     Attributes:
         values: The numbers, an array or tensor.
@@ -88,40 +88,40 @@ class LabelledArray:
     notes: tuple[str, ...] = field(default=())
 
 
-def labelled(values: Any, key: str | None, where: str) -> LabelledArray | None:
-    """What an array says of itself, or None of a bare one.
+def labelled(values: Any, key: str | None, location: str) -> LabelledArray | None:
+    """Extract the labels of an array; None if it has none.
 
     Args:
         values: Anything.
         key: Name of the variable in a Dataset of several.
-        where: The argument, for errors.
+        location: The argument, for errors.
 
     Raises:
         InputError: If a Dataset has several variables and no key names one, or values are marked as missing.
     """
     module = type(values).__module__.partition(".")[0]
     if module == "xarray":
-        return _xarray(variable_of(values, key, where), where)
+        return _xarray(variable_of(values, key, location), location)
     if module in ("pandas", "geopandas") and hasattr(values, "index") and hasattr(values, "to_numpy"):
         return _pandas(values)
     return _quantity(values)
 
 
-def refuse_described(values: Any, where: str) -> None:
+def refuse_described(values: Any, location: str) -> None:
     """Refuse an array whose coordinates or unit a reader of bare arrays would drop.
 
     Raises:
         InputError: If it has any; `signals.array` uses them.
     """
-    found = labelled(values, None, where)
-    if found is not None and (
-        found.unit or found.notes or any(axis.labels is not None for axis in found.axes)
+    array = labelled(values, None, location)
+    if array is not None and (
+        array.unit or array.notes or any(axis.labels is not None for axis in array.axes)
     ):
         raise InputError(
             "a bare array",
             f"a {type(values).__name__} with coordinates, attributes or a unit",
             "pass it to signals.array, which uses them, or pass its numbers alone (numpy.asarray)",
-            where,
+            location,
         )
 
 
@@ -135,21 +135,22 @@ def _quantity(values: Any) -> LabelledArray | None:
     return None
 
 
-def variable_of(values: Any, key: str | None, where: str) -> Any:
-    """The one variable of a Dataset, or the array itself.
+def variable_of(values: Any, key: str | None, location: str) -> Any:
+    """Select the one variable of a Dataset, or return the array itself.
 
     Raises:
         InputError: If there are several variables of numbers and no key names one.
     """
     if not hasattr(values, "data_vars"):
         if key is not None:
-            raise InputError("no key, as there is one array", f"key={key!r}", "leave it out", where)
+            raise InputError("no key, as there is one array", f"key={key!r}", "leave it out", location)
         return values
     names = {name: values[name] for name in values.data_vars}
     aside: set[Hashable] = set()
-    for found in [*names.values(), *(values[c] for c in values.coords)]:
+    # Variables that others refer to (cell bounds, projections) hold no data of their own.
+    for variable in [*names.values(), *(values[c] for c in values.coords)]:
         for attribute in ("bounds", "grid_mapping", "climatology"):
-            aside.add({**found.encoding, **found.attrs}.get(attribute))
+            aside.add({**variable.encoding, **variable.attrs}.get(attribute))
     usable = [n for n, v in names.items() if n not in aside and v.ndim and v.dtype.kind in "biufc"]
     if key is not None and key in names:
         return names[key]
@@ -159,14 +160,14 @@ def variable_of(values: Any, key: str | None, where: str) -> Any:
             "one variable of numbers" if key is None else f"a variable named {key!r}",
             f"{len(usable)} ({listed})" if key is None else listed,
             "name one with key=" if usable else "pass one with values",
-            where,
+            location,
         )
     return names[usable[0]]
 
 
-def _xarray(array: Any, where: str) -> LabelledArray:
+def _xarray(array: Any, location: str) -> LabelledArray:
     attributes = dict(array.attrs)
-    values, notes = _unpacked(array.values, attributes, where)
+    values, notes = _unpacked(array.values, attributes, location)
     axes = tuple(_axis(array, dim) for dim in array.dims)
     coords = getattr(array, "coords", {})
     others = [_described(name, coords[name]) for name in coords if name not in array.dims]
@@ -185,39 +186,45 @@ def _axis(array: Any, dim: Hashable) -> Axis:
     coords = getattr(array, "coords", {})
     if dim not in coords:
         return Axis(str(dim), None)
-    found = coords[dim]
+    coordinate = coords[dim]
     return Axis(
-        str(dim), found.values, str(found.attrs.get("units", "")), str(found.attrs.get("standard_name", ""))
+        str(dim),
+        coordinate.values,
+        str(coordinate.attrs.get("units", "")),
+        str(coordinate.attrs.get("standard_name", "")),
     )
 
 
-def _described(name: Hashable, found: Any) -> str:
-    if found.ndim:
-        return f"{name} ({', '.join(map(str, found.dims))})"
-    return f"{name} = {str(found.values)[:40]}"
+def _described(name: Hashable, coordinate: Any) -> str:
+    if coordinate.ndim:
+        return f"{name} ({', '.join(map(str, coordinate.dims))})"
+    return f"{name} = {str(coordinate.values)[:40]}"
 
 
-def _unpacked(values: Any, attributes: Mapping[Hashable, Any], where: str) -> tuple[Any, tuple[str, ...]]:
-    """The values as the attributes of a packed variable mean them; refused if some of them mean "missing"."""
-    array = np.asarray(entire(values, where))
+def _unpacked(values: Any, attributes: Mapping[Hashable, Any], location: str) -> tuple[Any, tuple[str, ...]]:
+    """Apply the scale and offset of a packed variable; refuse values that mark gaps."""
+    array = np.asarray(entire(values, location))
     if array.dtype.kind not in "biuf":
         return array, ()
+    # Fill values are compared before scaling, as the convention (CF 2.5.1) defines them.
     for name in _FILLS:
         for mark in np.atleast_1d(attributes.get(name, [])):
-            _refuse(array == mark, f"{name} = {mark}", where)
+            _refuse(array == mark, f"{name} = {mark}", location)
     low, high = np.atleast_1d(attributes.get("valid_range", (-np.inf, np.inf)))[:2]
     low, high = attributes.get("valid_min", low), attributes.get("valid_max", high)
     _refuse(
-        (array < low) | (array > high), f"the valid range {low} to {high}, which they lie outside of", where
+        (array < low) | (array > high),
+        f"the valid range {low} to {high}, which they lie outside of",
+        location,
     )
     slope, offset = attributes.get("scale_factor", 1), attributes.get("add_offset", 0)
     if slope == 1 and offset == 0:
         return array, ()
-    told = f"values multiplied by scale_factor = {slope} and shifted by add_offset = {offset}"
-    return array.astype(np.float64) * float(slope) + float(offset), (told,)
+    note = f"values multiplied by scale_factor = {slope} and shifted by add_offset = {offset}"
+    return array.astype(np.float64) * float(slope) + float(offset), (note,)
 
 
-def _refuse(bad: np.ndarray, words: str, where: str) -> None:
+def _refuse(bad: np.ndarray, words: str, location: str) -> None:
     if not bad.any():
         return
     place = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(bad)))
@@ -226,7 +233,7 @@ def _refuse(bad: np.ndarray, words: str, where: str) -> None:
         f"{int(bad.sum())} of {bad.size} marked as missing by {words}, the first at index "
         f"{place[0] if len(place) == 1 else place}",
         "fill them, cut them out, or pass the places and values that are there to signals.points",
-        where,
+        location,
     )
 
 
@@ -259,6 +266,7 @@ def _pandas(frame: Any) -> LabelledArray:
 
 def _pandas_axis(index: Any, fallback: str = "index") -> Axis:
     name = "" if index.name is None else str(index.name)
+    # Periods become their first moment, zoned times become UTC: both are then plain datetime64.
     if type(index).__name__ == "PeriodIndex":
         index = index.to_timestamp()
     if getattr(index, "tz", None) is not None:

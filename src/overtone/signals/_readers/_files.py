@@ -1,4 +1,4 @@
-"""Opening files: what is missing, locked, empty, damaged or too large is said in one sentence."""
+"""Access to files: missing, locked, empty, damaged and too large ones raise one-sentence errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _TIFF, _NUMPY, _ZIP = "a TIFF file", "a NumPy array", "a zip archive"
 
 
 def existing(path: PathLike) -> Path:
-    """The path of a file that is there, can be read and is not empty.
+    """Return the path of a file that exists, can be read and is not empty.
 
     Raises:
         InputError: If it is no path, missing, a directory, locked or empty.
@@ -87,7 +87,7 @@ def existing(path: PathLike) -> Path:
 
 
 def content(path: Path) -> str:
-    """What the first bytes of a file look like, in words: "a PNG picture", "text", "unknown binary data"."""
+    """Describe a file by its first bytes: "a PNG picture", "text", "unknown binary data"."""
     with path.open("rb") as stream:
         head = stream.read(512)
     for magic, words in _MAGIC:
@@ -101,6 +101,7 @@ def content(path: Path) -> str:
         return _RIFF.get(head[8:12], "unknown binary data")
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         return "an AIFF recording" if head[8:12] in (b"AIFF", b"AIFC") else "an IFF recording"
+    # Text has no control characters but tab, line feeds and form feeds.
     binary = any(byte < 9 or 13 < byte < 32 for byte in head)
     return "unknown binary data" if binary else "text"
 
@@ -122,7 +123,7 @@ def is_zip(path: Path) -> bool:
 
 @contextmanager
 def quiet(name: str) -> Iterator[None]:
-    """Keep a library's remarks on odd headers off the terminal; what matters of them becomes a note or an error.
+    """Silence a library's log messages about odd headers; readers turn the important ones into notes or errors.
 
     Args:
         name: Of the library's logger.
@@ -137,12 +138,12 @@ def quiet(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def decoding(path: Path, wanted: str) -> Iterator[None]:
-    """Turn whatever a decoding library raises into one sentence.
+def decoding(path: Path, expected: str) -> Iterator[None]:
+    """Turn any exception of a decoding library into an InputError.
 
     Args:
         path: The file.
-        wanted: What it should hold, with its article ("a picture").
+        expected: What it should hold, with its article ("a picture").
 
     Raises:
         InputError: In place of any exception that is not overtone's own.
@@ -153,25 +154,26 @@ def decoding(path: Path, wanted: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise InputError(
-            f"{wanted} that fits into memory", "too many samples", "cut a part out", str(path)
+            f"{expected} that fits into memory", "too many samples", "cut a part out", str(path)
         ) from error
     except Exception as error:
+        # Decoders raise anything on damaged files, so all exceptions are caught here and nowhere else.
         reason = " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__
         raise InputError(
-            f"a complete file that holds {wanted}",
+            f"a complete file that holds {expected}",
             f"{content(path)} that could not be read ({reason})",
             "check that it is whole and that its suffix fits its content",
             str(path),
         ) from error
 
 
-def check_size(shape: tuple[int, ...], itemsize: int, where: str) -> None:
+def check_size(shape: tuple[int, ...], itemsize: int, location: str) -> None:
     """Refuse a file whose header announces more than `LIMIT_GIB` GiB, before anything is decoded.
 
     Args:
         shape: Samples per axis according to the header.
         itemsize: Bytes per sample once decoded.
-        where: The file.
+        location: The file.
 
     Raises:
         InputError: If the decoded samples would exceed the limit.
@@ -182,5 +184,5 @@ def check_size(shape: tuple[int, ...], itemsize: int, where: str) -> None:
             f"at most {LIMIT_GIB} GiB of samples",
             f"a header that announces shape {tuple(shape)}, {size:.3g} GiB",
             "cut a part out or reduce it",
-            where,
+            location,
         )

@@ -1,4 +1,4 @@
-"""Pictures: fractions of the full range over coordinates in picture heights."""
+"""Reader of pictures: fractions of the full range over coordinates in picture heights."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def _array(source: object) -> np.ndarray:
 
 def _axis(shape: tuple[int, ...], torch_like: bool) -> int:
     """0 or 2: few channels beside two longer sides, last by NumPy's custom; tensors have none."""
+    # NumPy stores channels last by custom, PyTorch first: only few channels beside two longer sides are certain.
     first, last = shape[0], shape[2]
     if torch_like:
         if last <= _MOST_COLOURS < first:
@@ -94,7 +95,7 @@ def _ask(shape: tuple[int, ...]) -> InputError:
     )
 
 
-_BEYOND = (-1.0, 2.0)
+_PLAUSIBLE = (-1.0, 2.0)
 
 
 def image(
@@ -106,7 +107,7 @@ def image(
     full_range: tuple[float, float] | None = None,
     channel_axis: int | None = None,
 ) -> Signal:
-    """A picture from a file or an array; values are fractions of the full range, 0 black to 1 white, peak 1.
+    """Read a picture from a file or an array; values are fractions of the full range, 0 black to 1 white, peak 1.
 
     Coordinates are in picture heights on both axes (rows and columns are both 1/height apart, so pixels stay
     square), or in mm if `spacing` is given or a TIFF stores a physical pixel size (OME, ImageJ, or pixels per
@@ -116,7 +117,7 @@ def image(
     Args:
         source: Path of a picture, or an array (H, W), (H, W, C) or (C, H, W) of 8-bit, 16-bit, boolean or
             floating-point pixels; an array's last channel of 2 or 4 is alpha.
-        alpha: What becomes of transparency.
+        alpha: "composite" lays the picture over the background, "drop" keeps the colours as stored.
         background: Gray level laid under a transparent picture, 0 black to 1 white.
         spacing: Distance of pixels in mm, one or (row, column).
         full_range: The stored values that mean black and white, by default the range of the pixels' type, and
@@ -130,6 +131,13 @@ def image(
     Raises:
         InputError: If the source is missing, damaged, too large, no picture, less than 2 x 2 pixels or
             constant, or the shape of an array does not tell where its channels are.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> picture = signals.image(np.array([[0, 255], [51, 102]], dtype=np.uint8))
+        >>> [round(v, 2) for v in picture.values[:, 0].tolist()]
+        [0.0, 1.0, 0.2, 0.4]
     """
     if isinstance(source, str | os.PathLike):
         path = existing(source)
@@ -141,13 +149,13 @@ def image(
                 str(source),
             )
         pixels = read_picture(path)
-        name, where = path.name, str(source)
+        name, location = path.name, str(source)
     else:
-        pixels, name, where = picture_of(source, channel_axis), "array", "array"
+        pixels, name, location = picture_of(source, channel_axis), "array", "array"
     height, width = pixels.stored.shape[:2]
-    check_shape((height, width), where)
+    check_shape((height, width), location)
     known = (0.0, pixels.white) if pixels.white else None
-    black, white = full_range or known or full_range_of(pixels.stored.dtype, where)
+    black, white = full_range or known or full_range_of(pixels.stored.dtype, location)
     if not (math.isfinite(black) and math.isfinite(white) and white > black):
         raise InputError(
             "two finite numbers, white above black", f"({black}, {white})", "pass black first", "full_range"
@@ -159,7 +167,7 @@ def image(
         _geometry(height, width, spacing, pixels),
         kind="picture",
         name=name,
-        where=where,
+        location=location,
         channels=pixels.names,
         peak=1.0,
         notes=pixels.notes
@@ -170,15 +178,15 @@ def image(
         ),
     )
     if full_range is None and pixels.stored.dtype.kind == "f":
-        _check_range(signal, where)
+        _check_range(signal, location)
     return signal
 
 
 def _geometry(height: int, width: int, spacing: float | tuple[float, float] | None, pixels: Pixels) -> Grid:
     if spacing is None and pixels.pixel_size is None:
         return Grid((height, width), (1.0 / height,) * 2, (0.0, 0.0), ("picture height",) * 2, (False, False))
-    given = pixels.pixel_size if spacing is None else spacing
-    mm = (float(given),) * 2 if isinstance(given, int | float) else tuple(float(s) for s in given or ())
+    size = pixels.pixel_size if spacing is None else spacing
+    mm = (float(size),) * 2 if isinstance(size, int | float) else tuple(float(s) for s in size or ())
     unit = pixels.unit if spacing is None else "mm"
     return Grid((height, width), mm, (0.0, 0.0), (unit, unit), (False, False))
 
@@ -191,13 +199,13 @@ def _on_alpha(pixels: Pixels, alpha: Alpha, background: float) -> tuple[str, ...
     return (f"alpha composited over {'white' if background == 1.0 else f'gray level {background:g}'}",)
 
 
-def _check_range(signal: Signal, where: str) -> None:
+def _check_range(signal: Signal, location: str) -> None:
     low, high = (float(v) for v in signal.values.aminmax())
-    if low < _BEYOND[0] or high > _BEYOND[1]:
+    if low < _PLAUSIBLE[0] or high > _PLAUSIBLE[1]:
         raise InputError(
             "floating-point pixels between 0 and 1",
             f"values from {low:g} to {high:g}",
             "pass full_range=(black, white) (--full-range on the command line), or read other quantities "
             "with signals.array",
-            where,
+            location,
         )

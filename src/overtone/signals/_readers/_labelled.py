@@ -1,4 +1,4 @@
-"""A signal from an array that says what its axes are: coordinates become the grid, names the channels."""
+"""Reader of labelled arrays (xarray, pandas): coordinates become the grid, names become the channels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CIRCLE, _CLOSE = 360.0, 1e-3
 
 @dataclass(frozen=True)
 class GridOptions:
-    """What the caller says of the lattice, which goes before what the array says.
+    """Options of the caller, which override the labels of the array.
 
     Attributes:
         grid: The geometry of a shape by the caller's spacing, or None if there is none.
@@ -58,101 +58,104 @@ class _Line:
     notes: tuple[str, ...] = ()
 
 
-def from_labelled(found: LabelledArray, given: GridOptions, name: str, where: str) -> Signal:
-    """The signal of a labelled array.
+def from_labelled(array: LabelledArray, options: GridOptions, name: str, location: str) -> Signal:
+    """Make the signal of a labelled array.
 
-    Evenly spaced coordinates give the grid its origin, spacing and units; those that run downwards are turned round;
-    longitudes that go once around are periodic; dates count from the first one; named entries are channels. What is
-    not used is told in the notes.
+    Evenly spaced coordinates give the grid its origin, spacing and units; descending coordinates are reversed;
+    longitudes that cover the whole circle are periodic; dates count from the first one; named entries are channels.
+    Notes list the attributes that are not used.
 
     Args:
-        found: The array.
-        given: What the caller says.
+        array: The array.
+        options: What the caller says.
         name: For titles, if the array has no name.
-        where: For errors.
+        location: For errors.
 
     Raises:
         InputError: If coordinates are not evenly spaced, or the values are no grid of finite numbers that vary.
     """
-    axis = _channel_axis(found, given.channel_axis, where)
-    samples, lost = with_notes(found.values, where)
-    kept = [a for i, a in enumerate(found.axes) if i != axis]
+    axis = _channel_axis(array, options.channel_axis, location)
+    samples, conversion_notes = with_notes(array.values, location)
+    axes = [a for i, a in enumerate(array.axes) if i != axis]
     samples = samples.unsqueeze(-1) if axis is None else samples.movedim(axis, -1)
     shape = tuple(samples.shape[:-1])
-    check_shape(shape, where)
-    if given.grid is not None:
-        grid = given.grid(shape)
-        told = tuple(
+    check_shape(shape, location)
+    if options.grid is not None:
+        grid = options.grid(shape)
+        line_notes = tuple(
             f"the coordinates {a.name} are not used, as spacing= is given"
-            for a in kept
+            for a in axes
             if a.labels is not None
         )
         lines: list[_Line] = []
     else:
-        bare = all(a.labels is None for a in kept)
-        if bare and given.unit is not None:
+        bare = all(a.labels is None for a in axes)
+        if bare and options.unit is not None:
             raise InputError(
-                "a spacing with the unit", f"unit {given.unit!r} alone", "pass spacing= too", where
+                "a spacing with the unit", f"unit {options.unit!r} alone", "pass spacing= too", location
             )
-        lines = [_line(a, n, given.unit, bare, where) for a, n in zip(kept, shape, strict=True)]
-        turned = [i for i, line in enumerate(lines) if line.reversed]
-        samples = samples.flip(turned) if turned else samples
-        told = tuple(note for line in lines for note in line.notes)
-        grid = _grid(shape, lines, given.periodic, where)
-    channels, unit, split = _channel_names(found, axis, samples.shape[-1])
+        lines = [_line(a, n, options.unit, bare, location) for a, n in zip(axes, shape, strict=True)]
+        reversed_axes = [i for i, line in enumerate(lines) if line.reversed]
+        samples = samples.flip(reversed_axes) if reversed_axes else samples
+        line_notes = tuple(note for line in lines for note in line.notes)
+        grid = _grid(shape, lines, options.periodic, location)
+    channels, unit, split = _channel_names(array, axis, samples.shape[-1])
     return make_signal(
         samples.reshape(-1, samples.shape[-1]).contiguous(),
         grid,
         kind=_KINDS[len(shape)],
-        name=found.name or name,
-        where=where,
+        name=array.name or name,
+        location=location,
         channels=channels,
         value_unit=unit,
-        per_channel=found.table,
-        notes=(*lost, *found.notes, *split, *told, *_order(kept)),
-        locate=_place(kept, shape, lines, channels),
+        per_channel=array.table,
+        notes=(*conversion_notes, *array.notes, *split, *line_notes, *_order(axes)),
+        locate=_place(axes, shape, lines, channels),
     )
 
 
-def _channel_axis(found: LabelledArray, asked: int | None, where: str) -> int | None:
-    count = len(found.axes)
-    if asked is not None:
-        if not -count <= asked < count:
-            raise InputError(f"a channel axis within the {count} axes", f"{asked}", "pass another", where)
-        return asked % count
-    named = [i for i, axis in enumerate(found.axes) if axis.named]
+def _channel_axis(array: LabelledArray, requested: int | None, location: str) -> int | None:
+    count = len(array.axes)
+    if requested is not None:
+        if not -count <= requested < count:
+            raise InputError(
+                f"a channel axis within the {count} axes", f"{requested}", "pass another", location
+            )
+        return requested % count
+    named = [i for i, axis in enumerate(array.axes) if axis.named]
     if len(named) > 1:
         raise InputError(
             "one axis of names",
-            f"{len(named)} ({', '.join(found.axes[i].name for i in named)})",
+            f"{len(named)} ({', '.join(array.axes[i].name for i in named)})",
             "pick one entry of the others",
-            where,
+            location,
         )
     return named[0] if named else None
 
 
 def _channel_names(
-    found: LabelledArray, axis: int | None, count: int
+    array: LabelledArray, axis: int | None, count: int
 ) -> tuple[tuple[str, ...] | None, str, tuple[str, ...]]:
     if axis is None:
-        short, in_brackets = split_unit(found.name) if found.table else (found.name, None)
-        return ((short,) if short else None), found.unit or in_brackets or "", ()
-    labels = found.axes[axis].labels
-    prefix = f"{found.axes[axis].name} "
+        short, in_brackets = split_unit(array.name) if array.table else (array.name, None)
+        return ((short,) if short else None), array.unit or in_brackets or "", ()
+    labels = array.axes[axis].labels
+    prefix = f"{array.axes[axis].name} "
     names = None
     if labels is not None:
         words = labels.dtype.kind in "USO"
         names = tuple(str(label) if words else f"{prefix}{label}" for label in labels.tolist())
-    units = {split_unit(name)[1] for name in names} if names and found.table else set()
+    units = {split_unit(name)[1] for name in names} if names and array.table else set()
+    # A unit in brackets is the values' unit only if all columns share it.
     shared = units.pop() if len(units) == 1 else None
     if names and shared:
         names = tuple(split_unit(name)[0] for name in names)
     if names is not None and len(set(names)) < count:
         names = None
-    return names, found.unit or shared or "", (f"the axis {found.axes[axis].name} was read as the channels",)
+    return names, array.unit or shared or "", (f"the axis {array.axes[axis].name} was read as the channels",)
 
 
-def _line(axis: Axis, count: int, unit: str | None, bare: bool, where: str) -> _Line:
+def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -> _Line:
     if axis.labels is None:
         if bare:
             return _Line(1.0 / count, 0.0, "array")
@@ -161,25 +164,26 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, where: str) -> _
         )
     labels = axis.labels
     if labels.dtype.kind == "O":
-        labels = _moments(labels, axis, where)
+        labels = _moments(labels, axis, location)
     if labels.dtype.kind in "Mm":
-        return _dated(labels, axis, unit, where)
+        return _dated(labels, axis, unit, location)
     if labels.dtype.kind not in "iuf":
         raise InputError(
-            f"coordinates {axis.name} of numbers or dates", f"{labels.dtype}", _way_out(axis.name), where
+            f"coordinates {axis.name} of numbers or dates", f"{labels.dtype}", _way_out(axis.name), location
         )
     since = _SINCE.fullmatch(axis.unit)
     units = unit or axis.unit or axis.name
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if since is not None:
-        units, told = unit or _time_unit(since[1]), (f"{axis.name} counted from {since[2].strip()}",)
+        units, notes = unit or _time_unit(since[1]), (f"{axis.name} counted from {since[2].strip()}",)
     units = "s" if units.lower() in ("s", "sec", "second", "seconds") else units
-    places, east = labels.astype(np.float64), _is_longitude(axis)
-    if east and (np.abs(np.diff(places)) > _CIRCLE / 2).any():
-        places = np.unwrap(places, period=_CIRCLE)
-        told += (f"{axis.name} was counted on over the meridian where it begins again",)
-    line = _even(places, axis.name, units, where)
-    return _around(line, axis, count, told) if east else replace(line, notes=(*line.notes, *told))
+    coordinates, is_longitude = labels.astype(np.float64), _is_longitude(axis)
+    # Longitudes that jump from 359 to 0 (or 180 to -180) are continued past the jump.
+    if is_longitude and (np.abs(np.diff(coordinates)) > _CIRCLE / 2).any():
+        coordinates = np.unwrap(coordinates, period=_CIRCLE)
+        notes += (f"{axis.name} was counted on over the meridian where it begins again",)
+    line = _even(coordinates, axis.name, units, location)
+    return _around(line, axis, count, notes) if is_longitude else replace(line, notes=(*line.notes, *notes))
 
 
 def _time_unit(word: str) -> str:
@@ -189,8 +193,8 @@ def _time_unit(word: str) -> str:
     return {"s": "s", "m": "min", "h": "h", "d": "days", "y": "years"}[first[0]]
 
 
-def _moments(labels: np.ndarray, axis: Axis, where: str) -> np.ndarray:
-    """Times of any calendar (cftime, datetime) as what has passed since the first one."""
+def _moments(labels: np.ndarray, axis: Axis, location: str) -> np.ndarray:
+    """Convert times of any calendar (cftime, datetime) to durations since the first one."""
     try:
         return np.array(
             [np.timedelta64(round((label - labels[0]).total_seconds() * 1e6), "us") for label in labels]
@@ -200,17 +204,17 @@ def _moments(labels: np.ndarray, axis: Axis, where: str) -> np.ndarray:
             f"coordinates {axis.name} of numbers or dates",
             f"objects such as {labels[0]!r}",
             _way_out(axis.name),
-            where,
+            location,
         ) from error
 
 
-def _dated(labels: np.ndarray, axis: Axis, unit: str | None, where: str) -> _Line:
+def _dated(labels: np.ndarray, axis: Axis, unit: str | None, location: str) -> _Line:
     if np.isnat(labels).any():
         raise InputError(
             f"coordinates {axis.name} without gaps",
             f"none at index {int(np.flatnonzero(np.isnat(labels))[0])}",
             "drop these entries",
-            where,
+            location,
         )
     if unit is not None and unit not in DURATIONS:
         raise InputError(
@@ -218,16 +222,17 @@ def _dated(labels: np.ndarray, axis: Axis, unit: str | None, where: str) -> _Lin
         )
     dated = labels.dtype.kind == "M"
     first = f"{axis.name} counted from {_written(labels[0])}" if dated else f"{axis.name} as time passed"
+    # Equal months are uneven in days: such dates are counted on the calendar.
     months = months_of(labels) if labels.dtype.kind == "M" and unit is None else None
     if months is not None:
         named = "years" if (months % 12 == 0).all() else "months"
-        line = _even(months / (12 if named == "years" else 1), axis.name, named, where)
+        line = _even(months / (12 if named == "years" else 1), axis.name, named, location)
         return _Line(line.spacing, 0.0, named, notes=(first, f"{named} of the calendar, of unequal length"))
     named = unit or "days"
     size = 1e9 * DURATIONS[named]
     passed = (labels - labels[0]) / np.timedelta64(1, "ns") / size
     begin = 0.0 if labels.dtype.kind == "M" else float(labels[0] / np.timedelta64(1, "ns") / size)
-    line = _even(passed, axis.name, named, where)
+    line = _even(passed, axis.name, named, location)
     return _Line(line.spacing, begin, named, reversed=line.reversed, notes=(first, *line.notes))
 
 
@@ -236,33 +241,36 @@ def _written(moment: np.datetime64) -> str:
     return text.removesuffix(".000000").removesuffix("T00:00:00")
 
 
-def _even(places: np.ndarray, name: str, unit: str, where: str) -> _Line:
-    if not np.isfinite(places).all():
+def _even(coordinates: np.ndarray, name: str, unit: str, location: str) -> _Line:
+    if not np.isfinite(coordinates).all():
         raise InputError(
             f"finite coordinates {name}",
-            f"{places[~np.isfinite(places)][0]} at index {int(np.flatnonzero(~np.isfinite(places))[0])}",
+            f"{coordinates[~np.isfinite(coordinates)][0]} at index {int(np.flatnonzero(~np.isfinite(coordinates))[0])}",
             "drop these entries",
-            where,
+            location,
         )
-    steps = np.diff(places)
-    down = bool(len(steps)) and bool((steps < 0).all())
-    notes = (f"{name} runs downwards and was turned round, so that coordinates increase",) if down else ()
-    places = places[::-1] if down else places
-    steps = np.diff(places)
+    steps = np.diff(coordinates)
+    descending = bool(len(steps)) and bool((steps < 0).all())
+    notes = (
+        (f"{name} runs downwards and was turned round, so that coordinates increase",) if descending else ()
+    )
+    coordinates = coordinates[::-1] if descending else coordinates
+    steps = np.diff(coordinates)
     if not len(steps):
-        return _Line(1.0, float(places[0]), unit, notes=notes)
-    usual, mean = float(np.median(steps)), float(places[-1] - places[0]) / len(steps)
-    odd = np.abs(steps - usual) > _TOLERANCE * abs(usual)
-    off = np.abs(places - places[0] - mean * np.arange(len(places)))
-    if usual <= 0 or odd.any() or off.max() > _OFF_LINE * mean:
-        at = int(np.argmax(odd)) if odd.any() else int(np.argmax(off)) - 1
+        return _Line(1.0, float(coordinates[0]), unit, notes=notes)
+    # The median step is not moved by a single gap; the mean step spreads rounding over all samples.
+    median, mean = float(np.median(steps)), float(coordinates[-1] - coordinates[0]) / len(steps)
+    odd = np.abs(steps - median) > _TOLERANCE * abs(median)
+    deviation = np.abs(coordinates - coordinates[0] - mean * np.arange(len(coordinates)))
+    if median <= 0 or odd.any() or deviation.max() > _OFF_LINE * mean:
+        at = int(np.argmax(odd)) if odd.any() else int(np.argmax(deviation)) - 1
         raise InputError(
-            f"evenly spaced coordinates {name} (steps within 1 % of the median, {usual:.6g})",
-            f"a step of {steps[at]:.6g} from {places[at]:.6g}",
+            f"evenly spaced coordinates {name} (steps within 1 % of the median, {median:.6g})",
+            f"a step of {steps[at]:.6g} from {coordinates[at]:.6g}",
             _way_out(name),
-            where,
+            location,
         )
-    return _Line(mean, float(places[0]), unit, reversed=down, notes=notes)
+    return _Line(mean, float(coordinates[0]), unit, reversed=descending, notes=notes)
 
 
 def _way_out(name: str) -> str:
@@ -277,9 +285,10 @@ def _is_longitude(axis: Axis) -> bool:
     return named or bool(_EAST.fullmatch(axis.unit)) or axis.kind == "longitude"
 
 
-def _around(line: _Line, axis: Axis, count: int, told: tuple[str, ...]) -> _Line:
+def _around(line: _Line, axis: Axis, count: int, more_notes: tuple[str, ...]) -> _Line:
     """Longitudes that go once around the globe wrap."""
-    notes, wraps = (*line.notes, *told), False
+    notes, wraps = (*line.notes, *more_notes), False
+    # n samples of spacing 360 / n wrap around; n + 1 of them hold one meridian twice.
     if abs(count * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
         wraps = True
         notes += (f"{axis.name} goes once around and is periodic",)
@@ -291,7 +300,7 @@ def _around(line: _Line, axis: Axis, count: int, told: tuple[str, ...]) -> _Line
     return _Line(line.spacing, line.origin, line.unit, wraps, line.reversed, notes)
 
 
-def _grid(shape: tuple[int, ...], lines: list[_Line], periodic: Any, where: str) -> Grid:
+def _grid(shape: tuple[int, ...], lines: list[_Line], periodic: Any, location: str) -> Grid:
     wraps = tuple(line.periodic for line in lines)
     if periodic is not None:
         wraps = (periodic,) * len(shape) if isinstance(periodic, bool) else tuple(periodic)
@@ -300,7 +309,7 @@ def _grid(shape: tuple[int, ...], lines: list[_Line], periodic: Any, where: str)
                 f"one periodic, or one per axis ({len(shape)})",
                 f"{len(wraps)}",
                 "pass as many as axes",
-                where,
+                location,
             )
     return Grid(
         shape,

@@ -1,4 +1,4 @@
-"""MP3 and its elder layers: frames are counted, because without a frame of information the decoder only guesses."""
+"""MPEG audio (MP3 and layers I and II): frames are counted, because the decoder only estimates their number."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Header:
 
     @property
     def information(self) -> int:
-        """Where a frame of information says so, in bytes after the header's first."""
+        """Offset of the frame of information's mark from the first byte of the header."""
         if self.version == 3:
             return 21 if self.mono else 36
         return 13 if self.mono else 21
@@ -76,27 +76,27 @@ class _Header:
 
 @dataclass(frozen=True)
 class Frames:
-    """Where the frames of a stream lie.
+    """Positions of the frames of a stream.
 
     Attributes:
         spans: (start, end) of each whole frame that holds sound.
-        told: How many frames its first frame announces, or None.
-        more: Whether frames of information stand within the stream, as after joining files.
-        rest: Bytes of an incomplete last frame.
-        lacking: Whether the stream is shorter than its first frame announces (some encoders count that frame too).
+        announced: How many frames its first frame announces, or None.
+        joined: Whether frames of information stand within the stream, as after joining files.
+        incomplete: Bytes of an incomplete last frame.
+        truncated: Whether the stream is shorter than its first frame announces (some encoders count that frame too).
         first: Header of the first frame.
     """
 
     spans: list[tuple[int, int]]
-    told: int | None
-    more: bool
-    rest: int
-    lacking: bool
+    announced: int | None
+    joined: bool
+    incomplete: int
+    truncated: bool
     first: _Header
 
 
 def mpeg_parts(file: Path) -> Parts | None:
-    """The stream with a true count of its frames in front; None if the file is no MPEG audio.
+    """Return the stream with the correct number of its frames in front; None if the file is no MPEG audio.
 
     Args:
         file: An existing file.
@@ -105,25 +105,30 @@ def mpeg_parts(file: Path) -> Parts | None:
         InputError: If fewer frames are there than its first frame announces.
     """
     data = mapped(file)
-    found = frames(data)
-    if found is None:
+    stream = frames(data)
+    if stream is None:
         return None
-    count = len(found.spans)
-    if found.told is not None and (count < found.told - 1 or (count < found.told and found.lacking)):
-        raise cut_short(f"{count} of {found.told} frames", file)
-    if found.told == count and not found.more:
+    count = len(stream.spans)
+    # Some encoders count the frame of information itself, so that one frame less than announced is complete.
+    if stream.announced is not None and (
+        count < stream.announced - 1 or (count < stream.announced and stream.truncated)
+    ):
+        raise cut_short(f"{count} of {stream.announced} frames", file)
+    if stream.announced == count and not stream.joined:
         return Parts((file,))
     notes = []
-    if found.told is not None and found.told != count + 1:
-        notes.append(f"its first frame announces {found.told} frames; it holds {count}, and all were read")
-    if found.rest:
+    if stream.announced is not None and stream.announced != count + 1:
+        notes.append(
+            f"its first frame announces {stream.announced} frames; it holds {count}, and all were read"
+        )
+    if stream.incomplete:
         notes.append("its last frame is incomplete and was left out")
-    sound = b"".join(data[start:end] for start, end in found.spans)
-    return Parts((_counted(found.first, count, len(sound)) + sound,), tuple(notes))
+    sound = b"".join(data[start:end] for start, end in stream.spans)
+    return Parts((_counted(stream.first, count, len(sound)) + sound,), tuple(notes))
 
 
 def frames(data: bytes | mmap.mmap) -> Frames | None:
-    """The frames of an MPEG audio stream.
+    """Locate the frames of an MPEG audio stream.
 
     Args:
         data: The file.
@@ -137,28 +142,28 @@ def frames(data: bytes | mmap.mmap) -> Frames | None:
         return None
     first = _header(data, begin)
     assert first is not None
-    walk = _Walk(data, end, first)
-    spans, told, more, size = [], None, False, 0
-    for number, (start, stop) in enumerate(walk.frames(begin)):
+    reader = _FrameReader(data, end, first)
+    spans, announced, joined, size = [], None, False, 0
+    for number, (start, stop) in enumerate(reader.frames(begin)):
         count = _announced(data[start:stop])
         if count is None:
             spans.append((start, stop))
         elif number:
-            more = True
+            joined = True
         else:
-            told = count or None
+            announced = count or None
             size = _announced_bytes(data[start:stop])
-    lacking = bool(walk.rest) or (bool(spans) and begin + size > spans[-1][1])
-    return Frames(spans, told, more, walk.rest, lacking, first) if spans else None
+    truncated = bool(reader.incomplete) or (bool(spans) and begin + size > spans[-1][1])
+    return Frames(spans, announced, joined, reader.incomplete, truncated, first) if spans else None
 
 
-class _Walk:
-    """From frame to frame, over whatever stands between them."""
+class _FrameReader:
+    """Iterator over the frames of a stream that skips the bytes between them."""
 
     def __init__(self, data: bytes | mmap.mmap, end: int, first: _Header) -> None:
         self.data, self.end, self.first = data, end, first
         self.free = 0
-        self.rest = 0
+        self.incomplete = 0
 
     def frames(self, at: int) -> Iterator[tuple[int, int]]:
         while at + 4 <= self.end:
@@ -167,7 +172,7 @@ class _Walk:
             if not length:
                 at = self._next(at)
             elif at + length > self.end:
-                self.rest = self.end - at
+                self.incomplete = self.end - at
                 return
             else:
                 yield at, at + length
@@ -180,6 +185,7 @@ class _Walk:
     def _length(self, at: int, header: _Header) -> int:
         if header.index:
             return header.length
+        # Index 0 is a free bit rate: its frame length is constant but stored nowhere, so the next header is searched.
         pad = header.padded * (4 if header.layer == 3 else 1)
         if not self.free:
             after = at + 24
@@ -194,7 +200,7 @@ class _Walk:
         return self.free + pad if self.free else 0
 
     def _next(self, at: int) -> int:
-        """The next place where two frames of the stream follow each other."""
+        """Return the next position at which two frames of the stream follow each other."""
         if self.data[at : at + 3] == b"ID3":
             return _past_id3(self.data, at)
         while True:
@@ -205,6 +211,7 @@ class _Walk:
             if header is None:
                 continue
             length = self._length(at, header)
+            # Sound data contain false headers by chance; a true one is followed by another header or by the end.
             if length and (at + length == self.end or self._header(at + length) is not None):
                 return at
 
@@ -213,6 +220,7 @@ def _header(data: bytes | mmap.mmap, at: int) -> _Header | None:
     if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:
         return None
     second, third = data[at + 1], data[at + 2]
+    # Reserved values (version 1, layer 0, bit rate 15, sampling rate 3) never occur in a valid header.
     version, layer = second >> 3 & 3, second >> 1 & 3
     if version == 1 or layer == 0 or third >> 4 == 15 or third >> 2 & 3 == 3:
         return None
@@ -221,21 +229,27 @@ def _header(data: bytes | mmap.mmap, at: int) -> _Header | None:
 
 
 def _first(data: bytes | mmap.mmap, end: int) -> int | None:
-    """Where three frames of one stream follow each other, or as many as there are."""
+    """Return the first position at which three frames (or all there are) follow each other, None if there is none."""
     at = 0
     while data[at : at + 3] == b"ID3":
         at = _past_id3(data, at)
     while 0 <= at < end:
         header = _header(data, at)
         if header is not None:
-            walk = _Walk(data, end, header)
-            near = []
-            for span in walk.frames(at):
-                near.append(span)
-                if len(near) == 3:
+            reader = _FrameReader(data, end, header)
+            neighbours = []
+            # Three headers in a row make a chance match of 11 sync bits negligible.
+            for frame in reader.frames(at):
+                neighbours.append(frame)
+                if len(neighbours) == 3:
                     break
-            joined = all(a[1] == b[0] for a, b in itertools.pairwise(near))
-            if near and near[0][0] == at and joined and (len(near) == 3 or near[-1][1] + walk.rest == end):
+            joined = all(a[1] == b[0] for a, b in itertools.pairwise(neighbours))
+            if (
+                neighbours
+                and neighbours[0][0] == at
+                and joined
+                and (len(neighbours) == 3 or neighbours[-1][1] + reader.incomplete == end)
+            ):
                 return at
         at = data.find(b"\xff", at + 1, end)
     return None
@@ -243,6 +257,7 @@ def _first(data: bytes | mmap.mmap, end: int) -> int | None:
 
 def _past_id3(data: bytes | mmap.mmap, at: int) -> int:
     size = 0
+    # Sizes in ID3 have 7 bits a byte, so that no byte looks like a sync word.
     for byte in data[at + 6 : at + 10]:
         size = size << 7 | byte & 0x7F
     footer = 10 if len(data) > at + 5 and data[at + 5] & 0x10 else 0
@@ -250,7 +265,7 @@ def _past_id3(data: bytes | mmap.mmap, at: int) -> int:
 
 
 def _without_tags(data: bytes | mmap.mmap) -> int:
-    """The end of the sound, before the tags that players write behind it."""
+    """Return the end of the sound, before the tags that players append."""
     end = len(data)
     while True:
         if data[end - 128 : end - 125] == b"TAG" and end >= 128:
@@ -266,7 +281,7 @@ def _without_tags(data: bytes | mmap.mmap) -> int:
 
 
 def _announced(frame: bytes) -> int | None:
-    """How many frames a frame of information tells of (0 if it does not say), or None of a frame of sound."""
+    """Return the number of frames that a frame of information announces (0 if unstated), None for a frame of sound."""
     header = _header(frame, 0)
     if header is None or header.layer != _LAYER_3:
         return None
@@ -280,7 +295,7 @@ def _announced(frame: bytes) -> int | None:
 
 
 def _announced_bytes(frame: bytes) -> int:
-    """How many bytes a frame of information tells of, itself included; 0 if it does not say."""
+    """Return the number of bytes that a frame of information announces, itself included; 0 if unstated."""
     header = _header(frame, 0)
     assert header is not None
     for at in (header.information, header.information + 2):
@@ -292,14 +307,16 @@ def _announced_bytes(frame: bytes) -> int:
 
 
 def _counted(first: _Header, count: int, size: int) -> bytes:
-    """A silent frame that says how many frames and bytes follow; of layers I and II, which have none, nothing."""
+    """Make a silent frame that states how many frames and bytes follow; empty for layers I and II, which have none."""
     if first.layer != _LAYER_3:
         return b""
+    # The first frame's version, layer and sampling rate at a constant bit rate that has room for the Xing block.
     second = 0xE0 | first.version << 3 | first.layer << 1 | 1
     third = _PADDED_RATE[first.version == 3] << 4 | _RATES[first.version].index(first.rate) << 2
     head = bytes((0xFF, second, third, 0xC0 if first.mono else 0x00))
     header = _header(head, 0)
     assert header is not None
+    # Flags 3: the number of frames and the number of bytes follow.
     words = (
         b"Xing"
         + (3).to_bytes(4, "big")

@@ -1,4 +1,4 @@
-"""PBM, PGM, PPM, PAM and PFM pictures, whose headers are text and whose numbers have any depth."""
+"""Reader of PBM, PGM, PPM, PAM and PFM pictures: headers are text, numbers have any depth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_netpbm(path: Path) -> bool:
 
 
 def read_netpbm(path: Path) -> Pixels:
-    """The first picture of the file, exactly as stored.
+    """Read the first picture of the file, exactly as stored.
 
     Args:
         path: An existing file that `is_netpbm`.
@@ -61,10 +61,10 @@ def read_netpbm(path: Path) -> Pixels:
 
 def _header(data: bytes, count: int) -> tuple[tuple[int, ...], int]:
     """Whole numbers of a header and where the pixels begin."""
-    found = re.match(rb"P\d" + (_GAP + rb"(\d{1,9})") * count + rb"\s", data[:_HEADER])
-    if found is None:
+    match = re.match(rb"P\d" + (_GAP + rb"(\d{1,9})") * count + rb"\s", data[:_HEADER])
+    if match is None:
         raise ValueError("no width, height and greatest value")
-    return tuple(int(part) for part in found.groups()), found.end()
+    return tuple(int(part) for part in match.groups()), match.end()
 
 
 def _check(shape: tuple[int, ...], top: int, path: Path) -> None:
@@ -82,6 +82,7 @@ def _numbers(data: bytes, start: int, count: int, top: int) -> np.ndarray:
 
 def _text(data: bytes, count: int, bilevel: bool) -> np.ndarray:
     plain = re.sub(rb"#[^\n]*", b"", data)
+    # Plain bilevel pixels may stand without spaces between them: every character is one.
     words = [bytes([c]) for c in plain if not chr(c).isspace()] if bilevel else plain.split()
     if len(words) < count:
         raise ValueError("the file ends within its pixels")
@@ -107,11 +108,13 @@ def _pam(data: bytes, path: Path) -> Pixels:
     if end is None:
         raise ValueError("a header without its end")
     lines = [line.split(None, 1) for line in data[3 : end.start()].decode("ascii", "replace").splitlines()]
-    told = {parts[0]: parts[1].strip() for parts in lines if len(parts) == 2 and not parts[0].startswith("#")}
-    height, width, bands, top = (int(told.get(k, "0")) for k in ("HEIGHT", "WIDTH", "DEPTH", "MAXVAL"))
+    fields = {
+        parts[0]: parts[1].strip() for parts in lines if len(parts) == 2 and not parts[0].startswith("#")
+    }
+    height, width, bands, top = (int(fields.get(k, "0")) for k in ("HEIGHT", "WIDTH", "DEPTH", "MAXVAL"))
     _check((height, width, bands), top, path)
     stored = _numbers(data, end.end(), height * width * bands, top).reshape(height, width, bands)
-    covered = told.get("TUPLTYPE", "") in _ALPHA and bands > 1
+    covered = fields.get("TUPLTYPE", "") in _ALPHA and bands > 1
     return Pixels(
         stored,
         Coverage.STRAIGHT if covered else Coverage.NONE,
@@ -121,16 +124,17 @@ def _pam(data: bytes, path: Path) -> Pixels:
 
 
 def _pfm(data: bytes, path: Path) -> Pixels:
-    found = re.match(rb"P[Ff]\s+(\d{1,9})\s+(\d{1,9})\s+([-+0-9.eE]+)[ \t\r]*\n", data[:_HEADER])
-    if found is None:
+    match = re.match(rb"P[Ff]\s+(\d{1,9})\s+(\d{1,9})\s+([-+0-9.eE]+)[ \t\r]*\n", data[:_HEADER])
+    if match is None:
         raise ValueError("no width, height and scale")
-    width, height, scale = int(found[1]), int(found[2]), float(found[3])
+    width, height, scale = int(match[1]), int(match[2]), float(match[3])
     bands = 3 if data[:2] == b"PF" else 1
     _check((height, width, bands), 1, path)
-    if len(data) < found.end() + 4 * height * width * bands:
+    if len(data) < match.end() + 4 * height * width * bands:
         raise ValueError("the file ends within its pixels")
     order = "<f4" if scale < 0 else ">f4"
-    stored = np.frombuffer(data, order, height * width * bands, found.end()).astype(np.float32)
+    stored = np.frombuffer(data, order, height * width * bands, match.end()).astype(np.float32)
+    # PFM stores the lowest row first.
     upright = np.ascontiguousarray(stored.reshape(height, width, bands)[::-1])
-    told = (f"scale of {abs(scale):g} not applied",) * (abs(scale) != 1 and scale != 0)
-    return Pixels(upright, notes=told)
+    notes = (f"scale of {abs(scale):g} not applied",) * (abs(scale) != 1 and scale != 0)
+    return Pixels(upright, notes=notes)

@@ -1,4 +1,4 @@
-"""From any NumPy array or tensor to floating-point samples, without a needless copy or a loss of digits."""
+"""Conversion of arrays and tensors to floating-point samples, without needless copies or silent loss of digits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NARROW = (
 )
 
 
-def check_numeric(dtype: np.dtype, where: str) -> None:
+def check_numeric(dtype: np.dtype, location: str) -> None:
     """Refuse what has no order or no arithmetic: objects, complex numbers, text, dates and records.
 
     Raises:
@@ -27,29 +27,29 @@ def check_numeric(dtype: np.dtype, where: str) -> None:
     """
     if dtype.kind == "O":
         raise InputError(
-            "numbers", "an object array, which only a pickle can hold", "save it as plain numbers", where
+            "numbers", "an object array, which only a pickle can hold", "save it as plain numbers", location
         )
     if dtype.kind == "c":
         raise InputError(
             "real numbers",
             f"complex numbers ({dtype})",
             "pass the real and imaginary parts as two channels",
-            where,
+            location,
         )
     if dtype.names:
         raise InputError(
-            "numbers", f"an array of {dtype}", f"pass one of its fields ({', '.join(dtype.names)})", where
+            "numbers", f"an array of {dtype}", f"pass one of its fields ({', '.join(dtype.names)})", location
         )
     if dtype.kind not in "biuf":
-        raise InputError("numbers", f"an array of {dtype}", "convert it to a floating-point array", where)
+        raise InputError("numbers", f"an array of {dtype}", "convert it to a floating-point array", location)
 
 
-def require_real(values: np.ndarray, where: str) -> np.ndarray:
-    """The array as float64 if it is wider than 32-bit floats or 16-bit integers, else as float32.
+def require_real(values: np.ndarray, location: str) -> np.ndarray:
+    """Return the array as float64 if it is wider than 32-bit floats or 16-bit integers, else as float32.
 
     Args:
         values: Any array.
-        where: The file or argument, for messages.
+        location: The file or argument, for messages.
 
     Returns:
         A new or the same array.
@@ -57,72 +57,73 @@ def require_real(values: np.ndarray, where: str) -> np.ndarray:
     Raises:
         InputError: If the values are not real numbers, some are masked, or float64 cannot hold them.
     """
-    values = entire(values, where)
-    check_numeric(values.dtype, where)
+    values = entire(values, location)
+    check_numeric(values.dtype, location)
+    # float32 holds every 16-bit integer exactly; wider types need float64.
     wide = values.dtype.itemsize > (4 if values.dtype.kind == "f" else 2)
     with np.errstate(over="ignore"):
-        found = np.asarray(values, dtype=np.float64 if wide else np.float32, order="C")
+        converted = np.asarray(values, dtype=np.float64 if wide else np.float32, order="C")
     if (
         values.dtype.kind == "f"
-        and values.dtype.itemsize > 8
-        and (np.isinf(found) & np.isfinite(values)).any()
+        and values.dtype.itemsize > 8  # long doubles alone exceed the range of float64
+        and (np.isinf(converted) & np.isfinite(values)).any()
     ):
         raise InputError(
             "values within the range of float64",
             f"values up to {np.abs(values[np.isfinite(values)]).max():.3g}",
             "express them in a larger unit",
-            where,
+            location,
         )
-    return found
+    return converted
 
 
-def tensor(values: object, where: str) -> Tensor:
-    """A contiguous float32 or float64 tensor of its own memory from an array, nested lists or a tensor.
+def tensor(values: object, location: str) -> Tensor:
+    """Make a contiguous float32 or float64 tensor with its own memory from an array, nested lists or a tensor.
 
-    A tensor keeps its device. Precision follows `real`.
+    A tensor keeps its device. Precision follows `require_real`.
 
     Raises:
         InputError: If the values are not real numbers, or some are masked.
     """
-    return with_notes(values, where)[0]
+    return with_notes(values, location)[0]
 
 
-def with_notes(values: object, where: str) -> tuple[Tensor, tuple[str, ...]]:
-    """As `tensor`, and a note if digits were lost: float64 holds every integer up to 2^53.
+def with_notes(values: object, location: str) -> tuple[Tensor, tuple[str, ...]]:
+    """Convert as `tensor` does, and note if digits were lost: float64 holds every integer up to 2^53.
 
     Raises:
         InputError: As `tensor`; or if different integers become one.
     """
-    values = entire(values, where)
+    values = entire(values, location)
     if isinstance(values, Tensor):
-        return _from_tensor(values, where)
+        return _from_tensor(values, location)
     try:
-        given = np.asarray(values).squeeze() if isinstance(values, np.matrix) else np.asarray(values)
+        array = np.asarray(values).squeeze() if isinstance(values, np.matrix) else np.asarray(values)
     except (ValueError, TypeError) as error:
         raise InputError(
-            "an array of numbers", "rows of unequal length", "pass a regular array", where
+            "an array of numbers", "rows of unequal length", "pass a regular array", location
         ) from error
-    if given.dtype.kind == "O":
-        given = _from_objects(given, where)
-    converted = require_real(given, where)
-    notes = _lost(given, converted, where)
-    return torch.from_numpy(converted.copy() if np.shares_memory(converted, given) else converted), notes
+    if array.dtype.kind == "O":
+        array = _from_objects(array, location)
+    converted = require_real(array, location)
+    notes = _lost(array, converted, location)
+    return torch.from_numpy(converted.copy() if np.shares_memory(converted, array) else converted), notes
 
 
-def _from_tensor(values: Tensor, where: str) -> tuple[Tensor, tuple[str, ...]]:
+def _from_tensor(values: Tensor, location: str) -> tuple[Tensor, tuple[str, ...]]:
     if values.is_complex():
-        check_numeric(np.dtype("complex64"), where)
-    plain = ordinary(values, where)
+        check_numeric(np.dtype("complex64"), location)
+    plain = ordinary(values, location)
     narrow = plain.dtype in _NARROW or plain.dtype.itemsize == 1
-    found = plain.to(torch.float32 if narrow else torch.float64, copy=True).contiguous()
+    converted = plain.to(torch.float32 if narrow else torch.float64, copy=True).contiguous()
     if plain.dtype in (torch.int64, torch.uint64):
-        return found, _lost(plain.cpu().numpy(), found.cpu().numpy(), where)
-    return found, ()
+        return converted, _lost(plain.cpu().numpy(), converted.cpu().numpy(), location)
+    return converted, ()
 
 
-def _from_objects(given: np.ndarray, where: str) -> np.ndarray:
+def _from_objects(array: np.ndarray, location: str) -> np.ndarray:
     """Numbers of several kinds, as a data frame holds them, in float64."""
-    for place, entry in np.ndenumerate(given):
+    for place, entry in np.ndenumerate(array):
         if isinstance(entry, numbers.Real | np.bool_) or type(entry).__name__ == "Decimal":
             continue
         index = place[0] if len(place) == 1 else place
@@ -131,23 +132,24 @@ def _from_objects(given: np.ndarray, where: str) -> np.ndarray:
             "numbers",
             f"an object array with {'the gap ' if missing else ''}{str(entry)[:40]!r} at index {index}",
             "fill the gap or cut it out" if missing else "convert it to numbers",
-            where,
+            location,
         )
-    return given.astype(np.float64)
+    return array.astype(np.float64)
 
 
-def _lost(given: np.ndarray, found: np.ndarray, where: str) -> tuple[str, ...]:
+def _lost(exact: np.ndarray, converted: np.ndarray, location: str) -> tuple[str, ...]:
     """What rounding to float64 took from wide integers."""
-    if given.dtype.kind not in "iu" or given.dtype.itemsize < 8 or not given.size:
+    if exact.dtype.kind not in "iu" or exact.dtype.itemsize < 8 or not exact.size:
         return ()
-    low, high = int(given.min()), int(given.max())
+    low, high = int(exact.min()), int(exact.max())
     if max(high, -low) <= _EXACT:
         return ()
-    if low < high and float(found.min()) == float(found.max()):
+    # Different integers that round to one number would become a constant signal.
+    if low < high and float(converted.min()) == float(converted.max()):
         raise InputError(
             "numbers that float64 can tell apart",
             f"integers from {low} to {high}",
             "subtract the least of them first",
-            where,
+            location,
         )
     return ("integers beyond 2^53 were rounded to the nearest number of float64",)

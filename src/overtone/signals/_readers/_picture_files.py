@@ -23,7 +23,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
 
 
-def header(path: Path) -> tuple[int, int] | None:
+def _png_header(path: Path) -> tuple[int, int] | None:
     """Bits per sample and colour type of a PNG; None for other files."""
     with path.open("rb") as stream:
         head = stream.read(26)
@@ -42,16 +42,18 @@ def deep_colour(path: Path, high: Image.Image) -> tuple[np.ndarray, Coverage] | 
     Returns:
         (H, W, C) uint16 and whether the last channel is alpha.
     """
-    bits, kind = header(path) or (8, 0)
+    bits, kind = _png_header(path) or (8, 0)
     if bits != 16 or kind == _GRAY:
         return None
     if kind == _GRAY_ALPHA:
+        # Pillow drops the low bytes of gray with alpha; declared as 8-bit RGBA, all four bytes are kept.
         quarters = np.asarray(Image.open(io.BytesIO(_as_eight_bits(path.read_bytes()))), np.uint16)
         return quarters[..., 0::2] << 8 | quarters[..., 1::2], Coverage.STRAIGHT
     with Image.open(path) as low:
         layout = str(low.tile[0].args) if low.tile else ""
         if layout not in ("RGB;16B", "RGBA;16B"):
             return None
+        # Read with the bytes exchanged, Pillow keeps the low bytes instead of the high ones.
         low.tile = [part._replace(args=layout.replace("16B", "16L")) for part in low.tile]
         low.load()
         stored = np.asarray(high).astype(np.uint16)
@@ -67,25 +69,26 @@ def _as_eight_bits(data: bytes) -> bytes:
 
 
 def key_colour(path: Path, picture: Image.Image) -> tuple[int, ...] | None:
-    """The stored colour that means transparent, in the depth of the decoded pixels; None if there is none.
+    """Return the stored colour that means transparent, in the depth of the decoded pixels; None if there is none.
 
     Args:
         path: The file.
         picture: The decoded picture, gray or RGB.
     """
-    found = picture.info.get("transparency")
-    bits, kind = header(path) or (8, -1)
-    if found is None or isinstance(found, bytes) or kind not in (_GRAY, _RGB):
+    transparency = picture.info.get("transparency")
+    bits, kind = _png_header(path) or (8, -1)
+    if transparency is None or isinstance(transparency, bytes) or kind not in (_GRAY, _RGB):
         return None
-    key = tuple(int(part) for part in (found if isinstance(found, tuple) else (found,)))
+    # A key in fewer than 8 bits is scaled as Pillow scales the pixels.
+    key = tuple(int(part) for part in (transparency if isinstance(transparency, tuple) else (transparency,)))
     factor = 255 // (2**bits - 1) if bits < 8 else 1
     return tuple((part & (2**bits - 1)) * factor for part in key)
 
 
 def with_cover(stored: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
     """(H, W, C) unsigned pixels with a channel that is 0 where they have the key colour and full elsewhere."""
-    seen = np.any(stored != np.asarray(key, stored.dtype), axis=-1, keepdims=True)
-    return np.concatenate([stored, seen * np.iinfo(stored.dtype).max], -1).astype(stored.dtype)
+    opaque = np.any(stored != np.asarray(key, stored.dtype), axis=-1, keepdims=True)
+    return np.concatenate([stored, opaque * np.iinfo(stored.dtype).max], -1).astype(stored.dtype)
 
 
 _KEPT = {"L": Coverage.NONE, "LA": Coverage.STRAIGHT, "RGB": Coverage.NONE, "RGBA": Coverage.STRAIGHT}
@@ -114,17 +117,18 @@ def read_pillow(path: Path) -> Pixels:
             frames, notes = getattr(opened, "n_frames", 1), _beside(opened)
             opened.load()
             orientation = _orientation(opened)
-            stored, coverage, how = _pixels(path, opened)
+            stored, coverage, conversion_notes = _pixels(path, opened)
         notes += (f"first of {frames} frames",) * (frames > 1)
-        notes += ("orientation applied",) * (orientation in range(2, 9)) + how
-        stored, white, lost = _at_depth(stored, _depth(path), opened.format)
-        return Pixels(upright(stored, orientation), coverage, white=white, notes=notes + lost)
+        notes += ("orientation applied",) * (orientation in range(2, 9)) + conversion_notes
+        # The orientation is applied last, after the depth has been restored in stored order.
+        stored, white, depth_notes = _at_depth(stored, _depth(path), opened.format)
+        return Pixels(upright(stored, orientation), coverage, white=white, notes=notes + depth_notes)
 
 
 def _orientation(opened: Image.Image) -> int:
     """The number in EXIF or XMP, 1 where it is none of the eight."""
-    found = opened.getexif().get(_ORIENTATION, 1)
-    return int(found) if found in range(1, 9) else 1
+    number = opened.getexif().get(_ORIENTATION, 1)
+    return int(number) if number in range(1, 9) else 1
 
 
 def _formats() -> list[str]:
@@ -201,6 +205,7 @@ def _at_depth(
     """
     if bits <= 8:
         return stored, None, ()
+    # Pillow shifts gray JPEG 2000 up to 16 bits; shifting back restores the stored numbers.
     if form == "JPEG2000" and stored.dtype.itemsize == 2:
         return stored >> (16 - bits) if bits < 16 else stored, float(2**bits - 1), ()
     return stored, None, (f"read at 8 of {bits} bits",)
@@ -224,7 +229,7 @@ def _within_pixel_limit(path: Path) -> Iterator[None]:
 
 
 def read_picture(path: Path) -> Pixels:
-    """The pixels as stored, with their physical size where the file has one.
+    """Read the pixels of any picture file as stored, with their physical size if the file states one.
 
     Args:
         path: An existing file.
@@ -264,7 +269,7 @@ PICTURES = (
 )
 """Endings of the names of picture files."""
 
-_BEYOND = (-1.0, 2.0)
+_PLAUSIBLE = (-1.0, 2.0)
 _OF_PICTURES = {"alpha", "background", "full_range"}
 _OF_ARRAYS = {"unit", "channel_axis", "periodic"}
 
@@ -283,6 +288,7 @@ def picture_kind(path: Path, options: set[str]) -> str:
         floating = is_netpbm(path) and not options & _OF_PICTURES
         return _by_range(read_netpbm(path).stored) if floating else "picture"
     outline = tiff_outline(path)
+    # An option that only one reader has decides before the content does.
     if len(outline.axes) == 2 and options & _OF_PICTURES:
         return "picture"
     if options & _OF_ARRAYS:
@@ -298,5 +304,5 @@ def picture_kind(path: Path, options: set[str]) -> str:
 
 def _by_range(stored: np.ndarray) -> str:
     """A picture unless floating-point numbers leave the range of one."""
-    beyond = stored.dtype.kind == "f" and (stored.min() < _BEYOND[0] or stored.max() > _BEYOND[1])
-    return "array" if beyond else "picture"
+    out_of_range = stored.dtype.kind == "f" and (stored.min() < _PLAUSIBLE[0] or stored.max() > _PLAUSIBLE[1])
+    return "array" if out_of_range else "picture"

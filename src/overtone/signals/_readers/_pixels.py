@@ -1,4 +1,4 @@
-"""From stored pixels to fractions of the full range, in blocks of rows so that large pictures fit."""
+"""Stored pixels of a picture: orientation, and conversion to fractions of the full range in blocks of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES = {1: ("gray",), 3: ("red", "green", "blue")}
 
 
 class Alpha(Enum):
-    """What becomes of a picture's transparency."""
+    """Treatment of a picture's transparency."""
 
     COMPOSITE = "composite"
     """Lay the picture over a background."""
@@ -72,12 +72,12 @@ class Pixels:
         return _NAMES.get(self.colours) or tuple(f"channel {c + 1}" for c in range(self.colours))
 
 
-def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
-    """The stored values that mean black and white.
+def full_range_of(dtype: np.dtype, location: str) -> tuple[float, float]:
+    """Return the stored values that mean black and white.
 
     Args:
         dtype: Type of the stored pixels.
-        where: The file or argument, for messages.
+        location: The file or argument, for messages.
 
     Returns:
         (0, 255) for 8-bit, (0, 65535) for 16-bit, (0, 1) for boolean and floating-point pixels.
@@ -85,7 +85,7 @@ def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
     Raises:
         InputError: If the type has no conventional range.
     """
-    check_numeric(dtype, where)
+    check_numeric(dtype, location)
     if dtype.kind == "f":
         return 0.0, 1.0
     known = _FULL_RANGE.get(dtype.name)
@@ -94,7 +94,7 @@ def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
             "uint8, uint16 or floating-point pixels",
             dtype.name,
             "pass full_range=(black, white) (--full-range on the command line), or read it with signals.array",
-            where,
+            location,
         )
     return known
 
@@ -102,7 +102,7 @@ def full_range_of(dtype: np.dtype, where: str) -> tuple[float, float]:
 def fractions(
     pixels: Pixels, black: float, white: float, alpha: Alpha = Alpha.COMPOSITE, background: float = 1.0
 ) -> np.ndarray:
-    """The colours as fractions of the full range.
+    """Convert the colours to fractions of the full range.
 
     value = (stored - black) / (white - black); composited over the background, value * a + background * (1 -
     a), in the space of the stored values (no linearisation).
@@ -120,6 +120,7 @@ def fractions(
     height, width, channels = pixels.stored.shape
     opaque = _opaque(pixels)
     result = np.empty((height, width, pixels.colours), np.float32)
+    # Blocks bound the float64 copy to 8 MiB, whatever the size of the picture.
     rows = max(1, _BLOCK // (width * channels))
     for start in range(0, height, rows):
         stored = pixels.stored[start : start + rows]
@@ -128,9 +129,9 @@ def fractions(
         block /= white - black
         colour = block[..., : pixels.colours]
         if pixels.coverage is not Coverage.NONE and alpha is Alpha.COMPOSITE:
-            cover = block[..., -1:] if opaque is None else stored[..., -1:] / opaque
-            seen = colour if pixels.coverage is Coverage.PREMULTIPLIED else colour * cover
-            colour = seen + background * (1.0 - cover)
+            opacity = block[..., -1:] if opaque is None else stored[..., -1:] / opaque
+            premultiplied = colour if pixels.coverage is Coverage.PREMULTIPLIED else colour * opacity
+            colour = premultiplied + background * (1.0 - opacity)
         result[start : start + rows] = colour
     return result
 
@@ -142,7 +143,7 @@ def _opaque(pixels: Pixels) -> float | None:
 
 
 def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
-    """Rows and columns in the order in which they are looked at.
+    """Bring rows and columns to the order in which the picture is viewed.
 
     Args:
         stored: (H, W, ...) as stored.
@@ -153,6 +154,7 @@ def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
     """
     if not 2 <= orientation <= 8:
         return stored
+    # The EXIF numbers 5 to 8 transpose; then 3, 4, 7, 8 reverse rows and 2, 3, 6, 7 reverse columns.
     turned = stored.swapaxes(0, 1) if orientation >= 5 else stored
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
@@ -162,7 +164,7 @@ def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def stored_marks(stored: np.ndarray, names: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """As `sentinel_notes`, of the numbers in a file whose values differ from them.
+    """Apply `sentinel_notes` to stored numbers, before a scale or a full range hides the marks.
 
     Args:
         stored: (..., C) numbers; 8-bit ones have no marks in use.
@@ -175,7 +177,9 @@ def stored_marks(stored: np.ndarray, names: tuple[str, ...] | None = None) -> tu
     if flat.dtype.kind == "u" and flat.dtype.itemsize == 2 and high.max() < 999:
         return ()
     count = flat.shape[1]
-    called = names or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
+    channel_names = names or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
     with np.errstate(invalid="ignore"):
-        least, most, all_values = (torch.from_numpy(n.astype(np.float64)) for n in (low, high, flat))
-    return sentinel_notes(all_values, least, most, called)
+        low_values, high_values, all_values = (
+            torch.from_numpy(n.astype(np.float64)) for n in (low, high, flat)
+        )
+    return sentinel_notes(all_values, low_values, high_values, channel_names)

@@ -75,9 +75,9 @@ def _pages(axes: str, stated: bool) -> tuple[str, ...]:
 
 
 def grid_with_spacing(
-    axes: str, shape: tuple[int, ...], spacing: float | tuple[float, ...], where: str
+    axes: str, shape: tuple[int, ...], spacing: float | tuple[float, ...], location: str
 ) -> Grid:
-    """The grid for distances that the caller gives: mm in space, seconds in time.
+    """Make the grid of distances that the caller passed: mm in space, seconds in time.
 
     Raises:
         InputError: If there are not as many as axes, or one for lengths and time together.
@@ -89,12 +89,15 @@ def grid_with_spacing(
             f"a distance for each of the {len(axes)} axes, since axis {time} is time",
             f"{spacing:g} for all",
             f"pass {len(axes)} numbers, in s for axis {time} and in mm for the others",
-            where,
+            location,
         )
     distances = (float(spacing),) * len(axes) if isinstance(spacing, int | float) else tuple(spacing)
     if len(distances) != len(axes):
         raise InputError(
-            f"one spacing, or one per axis ({len(axes)})", f"{len(distances)}", "pass as many as axes", where
+            f"one spacing, or one per axis ({len(axes)})",
+            f"{len(distances)}",
+            "pass as many as axes",
+            location,
         )
     units = tuple("s" if axis == "T" else "mm" for axis in axes)
     return Grid(shape, tuple(map(float, distances)), (0.0,) * len(axes), units, (False,) * len(axes))
@@ -104,7 +107,7 @@ _KINDS = {1: "series", 2: "array", 3: "volume"}
 
 
 def stored_values(path: Path) -> Stored:
-    """A picture file's stored numbers, without making fractions of a full range of them.
+    """Read a picture file's stored numbers, without making fractions of a full range of them.
 
     Args:
         path: An existing file, a TIFF of at most three grid axes or any other picture.
@@ -113,12 +116,12 @@ def stored_values(path: Path) -> Stored:
         InputError: As the readers of these files, and if there are more than three axes.
     """
     if is_tiff(path):
-        check_axes(tiff_outline(path).axes, str(path))
+        _check_axes(tiff_outline(path).axes, str(path))
         return read_tiff(path)
     return Stored.of(read_picture(path))
 
 
-def check_axes(axes: str, where: str) -> None:
+def _check_axes(axes: str, location: str) -> None:
     """Refuse what has more than three grid axes.
 
     Raises:
@@ -127,35 +130,36 @@ def check_axes(axes: str, where: str) -> None:
     if len(axes) <= 3:
         return
     todo = "save one slice, or one moment, of it" if "T" in axes else "save a part of three axes"
-    raise InputError("at most three grid axes", f"{len(axes)} ({axes})", todo, where)
+    raise InputError("at most three grid axes", f"{len(axes)} ({axes})", todo, location)
 
 
-def raster_signal(stored: Stored, *, grid: Grid | None, name: str, where: str) -> Signal:
-    """The signal of stored numbers, scaled as GDAL's metadata say.
+def raster_signal(stored: Stored, *, grid: Grid | None, name: str, location: str) -> Signal:
+    """Make the signal of stored numbers, scaled by GDAL's metadata.
 
     Args:
         stored: From `stored_values`.
         grid: Where the samples lie, in place of what the file says.
         name: See `Signal`.
-        where: The file, for messages.
+        location: The file, for messages.
 
     Raises:
         InputError: As `make_signal`.
     """
     shape = stored.samples.shape[:-1]
-    check_shape(shape, where)
+    check_shape(shape, location)
     grid, notes = (grid, ()) if grid is not None else placed(stored.axes, shape, stored.distances)
-    values = require_real(stored.samples, where)
+    values = require_real(stored.samples, location)
     if stored.scaling.scales:
         with np.errstate(invalid="ignore", over="ignore"):
             values = values * stored.scaling.slope + stored.scaling.offset
+        # Marks of missing values are searched before scaling, which would hide them.
         notes = (*notes, "values scaled as the file says", *stored_marks(stored.samples))
     return make_signal(
         torch.from_numpy(np.ascontiguousarray(values)).reshape(-1, values.shape[-1]),
         grid,
         kind=_KINDS[len(shape)],
         name=name,
-        where=where,
+        location=location,
         channels=_names(stored),
         value_unit=stored.scaling.unit,
         notes=stored.notes + notes,
@@ -174,7 +178,7 @@ def _names(stored: Stored) -> tuple[str, ...] | None:
 
 
 def split_channels(stored: Stored, channel_axis: int) -> Stored:
-    """The same numbers with another axis as channels, such as the pages of a stack.
+    """Return the numbers with another axis as channels, such as the pages of a stack.
 
     Args:
         stored: Numbers of one band.

@@ -1,4 +1,4 @@
-"""One entry for every file: the suffix picks the reader, the content is checked by it."""
+"""Reader of any file: the suffix picks the reader, which checks the content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)
 
 
 _CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": audio, " NumPy array": array}
-"""How the words for a file's content end that tell its reader for certain."""
+"""Endings of the description of a content, and the reader that suits it."""
 
 
 def read(path: PathLike, **options: Any) -> Signal[Geometry]:
@@ -52,17 +52,26 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
     Raises:
         InputError: If the suffix is unknown, the reader has no such option, or the file is not what its
             suffix says.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "field.npy")
+        >>> np.save(path, np.arange(6.0).reshape(2, 3))
+        >>> signals.read(path).geometry.shape
+        (2, 3)
     """
     file = existing(path)
     name = file.name.lower()
     double = next((ending for ending in _DOUBLE if name.endswith(ending)), None)
     suffix = double or Path(name).suffix
     reader, words = _READERS.get(suffix), content(file)
-    by_content = next((found for ending, found in _CONTENTS.items() if words.endswith(ending)), None)
+    by_content = next((candidate for ending, candidate in _CONTENTS.items() if words.endswith(ending)), None)
     if by_content is not None and reader is not by_content and (reader is None or _foreign(reader, words)):
         note = f"read as {words}, which its content is, though its name ends in {suffix!r}"
-        found = by_content(path, **_known(by_content, options, path))
-        return replace(found, notes=(*found.notes, note))
+        signal = by_content(path, **_known(by_content, options, path))
+        return replace(signal, notes=(*signal.notes, note))
     if reader is None:
         raise InputError(
             f"a file of a known kind ({' '.join(_READERS)})",
@@ -72,6 +81,7 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
         )
     if reader is series and "inputs" in options:
         return table(path, **_known(table, options, path))
+    # A TIFF may hold a picture, a stack or a raster of other quantities: only its header tells.
     if reader is image:
         reader = _OF_PICTURES[picture_kind(file, set(options))]
     return reader(path, **_known(reader, options, path))

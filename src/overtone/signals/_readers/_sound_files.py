@@ -15,7 +15,7 @@ from overtone.errors import InputError
 
 @dataclass(frozen=True)
 class Parts:
-    """The encoded recording.
+    """An encoded recording, in one part or several.
 
     Attributes:
         streams: One file, or bytes, after the other; their samples follow each other.
@@ -26,17 +26,17 @@ class Parts:
     notes: tuple[str, ...] = field(default=())
 
     def opened(self) -> list[str | BinaryIO]:
-        """What `soundfile` takes."""
+        """Return the parts as `soundfile` accepts them."""
         return [str(part) if isinstance(part, Path) else io.BytesIO(part) for part in self.streams]
 
 
-def cut_short(found: str, file: Path) -> InputError:
-    """The refusal of a recording that lacks a part."""
-    return InputError("a whole recording", f"one cut short ({found})", "copy or export it again", str(file))
+def cut_short(detail: str, file: Path) -> InputError:
+    """Make the error for an incomplete recording."""
+    return InputError("a whole recording", f"one cut short ({detail})", "copy or export it again", str(file))
 
 
 def mapped(file: Path) -> mmap.mmap:
-    """The bytes of a file, read as they are looked at; slices of it are `bytes`."""
+    """Map the bytes of a file into memory; slices of it are `bytes`."""
     with file.open("rb") as stream:
         return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -64,7 +64,7 @@ class _Chunk:
 
 
 def wav_parts(file: Path) -> Parts | None:
-    """A WAV or RF64 with the size of its samples set right; None if the file is neither.
+    """Return a WAV or RF64 with the correct size of its samples; None if the file is neither.
 
     Args:
         file: An existing file.
@@ -77,34 +77,37 @@ def wav_parts(file: Path) -> Parts | None:
     if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE":
         return None
     data = mapped(file)
-    chunks, loose = _chunks(data, 12, "<")
+    chunks, unpadded = _chunks(data, 12, "<")
     by_name = {chunk.name: chunk for chunk in reversed(chunks)}
-    samples, form = by_name.get(b"data"), by_name.get(b"fmt ")
-    if samples is None or form is None:
+    samples, format_chunk = by_name.get(b"data"), by_name.get(b"fmt ")
+    if samples is None or format_chunk is None:
         return Parts((file,))
     size, wide = samples.size, by_name.get(b"ds64")
+    # RF64 and BW64 store sizes beyond 32 bits in the chunk ds64 and mark the 32-bit field as invalid.
     if size == 0xFFFF_FFFF and wide is not None and head[:4] != b"RIFF":
         size = struct.unpack("<Q", data[wide.start + 8 : wide.start + 16])[0]
-    there = len(data) - samples.start
-    streamed = size >= _UNKNOWN and size > there
-    if size == 0 and there:
+    available = len(data) - samples.start
+    # Writers to a pipe cannot go back and fill in the size: they leave 0 or a number near 2^31 or 2^32.
+    streamed = size >= _UNKNOWN and size > available
+    if size == 0 and available:
         streamed = not _chain(data, samples.start, "<")
-    if there < size and not streamed:
-        raise cut_short(f"{there} of {size} bytes", file)
+    if available < size and not streamed:
+        raise cut_short(f"{available} of {size} bytes", file)
     if streamed:
         body = data[samples.start : _before_trailer(data, samples.start)]
-        return Parts((_wav(data, form, by_name.get(b"fact"), body),), (_STREAMED,))
+        return Parts((_wav(data, format_chunk, by_name.get(b"fact"), body),), (_STREAMED,))
+    # Whatever follows the samples has to be a chain of chunks; anything else may be samples left out by the size.
     end = samples.start + size
     notes = (
         () if _chain(data, end + size % 2, "<") or _chain(data, end, "<") else (_left_over(len(data) - end),)
     )
-    if not loose:
+    if not unpadded:
         return Parts((file,), notes)
-    return Parts((_wav(data, form, by_name.get(b"fact"), data[samples.start : end]),), notes)
+    return Parts((_wav(data, format_chunk, by_name.get(b"fact"), data[samples.start : end]),), notes)
 
 
 def au_parts(file: Path) -> Parts | None:
-    """An AU (.au, .snd) whose size is known; None if the file is none.
+    """Return an AU (.au, .snd) with a stated size; None if the file is none.
 
     Args:
         file: An existing file.
@@ -118,18 +121,18 @@ def au_parts(file: Path) -> Parts | None:
     if order is None or len(head) < 12:
         return None
     start, size = struct.unpack(order + "II", head[4:12])
-    there = file.stat().st_size - start
-    if _UNKNOWN > size > there:
-        raise cut_short(f"{there} of {size} bytes", file)
-    if size == 0 and there > 0:
+    available = file.stat().st_size - start
+    if _UNKNOWN > size > available:
+        raise cut_short(f"{available} of {size} bytes", file)
+    if size == 0 and available > 0:
         data = bytearray(file.read_bytes())
         data[8:12] = b"\xff\xff\xff\xff"
         return Parts((bytes(data),), (_STREAMED,))
-    return Parts((file,), (_left_over(there - size),) if size < there else ())
+    return Parts((file,), (_left_over(available - size),) if size < available else ())
 
 
 def caf_parts(file: Path) -> Parts | None:
-    """A CAF whose size is known; None if the file is none.
+    """Return a CAF with a stated size; None if the file is none.
 
     Args:
         file: An existing file.
@@ -144,34 +147,35 @@ def caf_parts(file: Path) -> Parts | None:
     at = 8
     while at + 12 <= len(data):
         name, size = data[at : at + 4], struct.unpack(">q", data[at + 4 : at + 12])[0]
-        there = len(data) - at - 12
-        if name == b"data" and (size == -1 or (size == 0 and there)):
-            return Parts((data[: at + 4] + struct.pack(">q", there) + data[at + 12 :],), (_STREAMED,))
-        if size < 0 or size > there:
-            raise cut_short(f"{there} of {size} bytes", file)
+        available = len(data) - at - 12
+        if name == b"data" and (size == -1 or (size == 0 and available)):
+            return Parts((data[: at + 4] + struct.pack(">q", available) + data[at + 12 :],), (_STREAMED,))
+        if size < 0 or size > available:
+            raise cut_short(f"{available} of {size} bytes", file)
         at += 12 + size
     return Parts((file,))
 
 
 def _chunks(data: bytes | mmap.mmap, at: int, order: str) -> tuple[list[_Chunk], bool]:
-    """The chunks to the one with the samples, and whether one of odd length lacks its byte of padding."""
-    found, loose = [], False
+    """List the chunks up to the samples, and whether one of odd length lacks its byte of padding."""
+    chunks, unpadded = [], False
     while at + 8 <= len(data):
         chunk = _Chunk(data[at : at + 4], at + 8, struct.unpack(order + "I", data[at + 4 : at + 8])[0])
-        found.append(chunk)
+        chunks.append(chunk)
         if chunk.name == b"data":
             break
         at = chunk.start + chunk.size
         if chunk.size % 2:
+            # A chunk of odd length has a byte of padding, which some writers forget.
             if _NAME.fullmatch(data[at + 1 : at + 5]) or not _NAME.fullmatch(data[at : at + 4]):
                 at += 1
             else:
-                loose = True
-    return found, loose
+                unpadded = True
+    return chunks, unpadded
 
 
 def _chain(data: bytes | mmap.mmap, at: int, order: str) -> bool:
-    """Whether chunk follows chunk from here to the end."""
+    """Whether chunks follow each other from `at` to the end."""
     while at + 8 <= len(data):
         if not _NAME.fullmatch(data[at : at + 4]):
             return not data[at:].strip(b"\0")
@@ -181,7 +185,7 @@ def _chain(data: bytes | mmap.mmap, at: int, order: str) -> bool:
 
 
 def _before_trailer(data: bytes | mmap.mmap, start: int) -> int:
-    """Where samples of unknown number end: before chunks that follow each other to the end of the file."""
+    """Return the end of samples of unknown number: before chunks that follow each other to the end of the file."""
     end = len(data)
     for name in _TRAILERS:
         at = data.rfind(name, max(start, len(data) - _SEARCHED))
@@ -190,19 +194,20 @@ def _before_trailer(data: bytes | mmap.mmap, start: int) -> int:
     return end
 
 
-def _wav(data: bytes | mmap.mmap, form: _Chunk, fact: _Chunk | None, samples: bytes) -> bytes:
-    """A WAV of nothing but its form and samples."""
-    encoding = struct.unpack("<H", data[form.start : form.start + 2])[0]
+def _wav(data: bytes | mmap.mmap, format_chunk: _Chunk, fact: _Chunk | None, samples: bytes) -> bytes:
+    """Write a WAV of its format and its samples alone."""
+    encoding = struct.unpack("<H", data[format_chunk.start : format_chunk.start + 2])[0]
     parts = [
         b"fmt ",
-        struct.pack("<I", form.size),
-        data[form.start : form.start + form.size],
-        b"\0" * (form.size % 2),
+        struct.pack("<I", format_chunk.size),
+        data[format_chunk.start : format_chunk.start + format_chunk.size],
+        b"\0" * (format_chunk.size % 2),
     ]
+    # Compressed encodings need the number of samples, which does not follow from the number of bytes.
     if fact is not None and encoding not in (1, 3, 6, 7, 0xFFFE) and fact.size >= 4:
-        told = struct.unpack("<I", data[fact.start : fact.start + 4])[0]
-        if 0 < told < _UNKNOWN:
-            parts += [b"fact", struct.pack("<II", 4, told)]
+        sample_count = struct.unpack("<I", data[fact.start : fact.start + 4])[0]
+        if 0 < sample_count < _UNKNOWN:
+            parts += [b"fact", struct.pack("<II", 4, sample_count)]
     parts += [b"data", struct.pack("<I", len(samples)), samples, b"\0" * (len(samples) % 2)]
     body = b"WAVE" + b"".join(parts)
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -217,7 +222,7 @@ _OGG_FIRST, _OGG_LAST = 2, 4
 
 
 def ogg_parts(file: Path) -> Parts | None:
-    """Each recording of a chain by itself; None if the file is no Ogg.
+    """Split the recordings of a chained Ogg; None if the file is no Ogg.
 
     Args:
         file: An existing file.
@@ -231,6 +236,7 @@ def ogg_parts(file: Path) -> Parts | None:
     begins, at, before, kind = [0], 0, _OGG_FIRST, 0
     while data[at : at + 4] == _OGG_MARK and at + 27 <= len(data):
         kind, segments = data[at + 5], data[at + 26]
+        # The first pages of multiplexed streams stand together; one after other pages begins a new recording.
         if kind & _OGG_FIRST and not before & _OGG_FIRST:
             begins.append(at)
         before = kind
@@ -257,7 +263,7 @@ _FLAC_SEARCHED = 1 << 24
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame's place and samples.
+    """A frame's position and samples.
 
     Attributes:
         start: Its first byte.
@@ -276,7 +282,7 @@ class _Frame:
 
 
 def flac_parts(file: Path) -> Parts | None:
-    """The stream with its true number of samples; None if the file is no FLAC.
+    """Return a FLAC stream with its correct number of samples; None if the file is none.
 
     Args:
         file: An existing file.
@@ -288,21 +294,22 @@ def flac_parts(file: Path) -> Parts | None:
     at = data.find(_FLAC_MARK, 0, 1 << 20) if data[:3] == b"ID3" else 0
     if data[at : at + 4] != _FLAC_MARK or len(data) < at + 42 or data[at + 4] & 0x7F:
         return None
-    told = int.from_bytes(data[at + 21 : at + 26], "big") & 0xF_FFFF_FFFF
+    # STREAMINFO: 36 bits of total samples end at byte 26; block sizes stand in bytes 8 to 12.
+    announced = int.from_bytes(data[at + 21 : at + 26], "big") & 0xF_FFFF_FFFF
     fixed = int.from_bytes(data[at + 10 : at + 12], "big")
     tag = 128 if data[-128:-125] == b"TAG" else 0
     last, end = _last(data, _past_blocks(data, at + 4), len(data) - tag, fixed)
     if last is None:
         raise cut_short("no whole frame", file)
-    rest = len(data) - tag - end
-    if told > last.end:
-        raise cut_short(f"{last.end} of {told} samples", file)
-    if told == last.end and not rest:
+    trailing = len(data) - tag - end
+    if announced > last.end:
+        raise cut_short(f"{last.end} of {announced} samples", file)
+    if announced == last.end and not trailing:
         return Parts((file,))
     notes = []
-    if told and told != last.end:
-        notes.append(f"its header announces {told} samples; it holds {last.end}, and all were read")
-    if not told and rest:
+    if announced and announced != last.end:
+        notes.append(f"its header announces {announced} samples; it holds {last.end}, and all were read")
+    if not announced and trailing:
         notes.append("its last frame is incomplete and was left out")
     head = bytearray(data[at : at + 42])
     head[21] = head[21] & 0xF0 | last.end >> 32
@@ -311,7 +318,7 @@ def flac_parts(file: Path) -> Parts | None:
 
 
 def _past_blocks(data: bytes | mmap.mmap, at: int) -> int:
-    """The first byte after the blocks of metadata."""
+    """Return the position after the blocks of metadata."""
     final = False
     while not final and at + 4 <= len(data):
         final = bool(data[at] & 0x80)
@@ -320,7 +327,7 @@ def _past_blocks(data: bytes | mmap.mmap, at: int) -> int:
 
 
 def _last(data: bytes | mmap.mmap, first: int, stop: int, fixed: int) -> tuple[_Frame | None, int]:
-    """The last frame that is whole, by its checksum, and the place after it."""
+    """Return the last frame whose checksum is right, and the position after it."""
     ends = [stop]
     at = stop
     while at > max(first, stop - _FLAC_SEARCHED):
@@ -330,6 +337,7 @@ def _last(data: bytes | mmap.mmap, first: int, stop: int, fixed: int) -> tuple[_
         frame = _frame(data, at, fixed)
         if frame is None:
             continue
+        # A frame ends where its CRC-16 becomes 0; candidate ends are the starts of later sync codes and the file's end.
         for end in ends:
             if _sum16(data[at:end]) == 0:
                 return frame, end
@@ -344,6 +352,7 @@ def _frame(data: bytes | mmap.mmap, at: int, fixed: int) -> _Frame | None:
     number, position = _coded(head, 4)
     if number is None:
         return None
+    # Block sizes 6 and 7 are stored after the frame number, in 8 or 16 bits.
     size = head[2] >> 4
     if size in (6, 7):
         samples = int.from_bytes(head[position : position + size - 5], "big") + 1
@@ -351,13 +360,14 @@ def _frame(data: bytes | mmap.mmap, at: int, fixed: int) -> _Frame | None:
     else:
         samples = _BLOCKS[size]
     position += {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    # The CRC-8 of the header rejects sync codes that occur by chance within the samples.
     if position >= len(head) or _sum8(head[:position]) != head[position]:
         return None
     return _Frame(at, number if head[1] & 1 else number * fixed, samples)
 
 
 def _coded(head: bytes, at: int) -> tuple[int | None, int]:
-    """A number in the manner of UTF-8, and the place after it."""
+    """Decode a number stored like a UTF-8 character; return it and the position after it."""
     lead = head[at]
     if lead < 0x80:
         return lead, at + 1

@@ -1,4 +1,4 @@
-"""The cells of a CSV as text, with the numbers of their lines, and their conversion to numbers."""
+"""Reader of CSV files: cells as text with the numbers of their lines, and their conversion to numbers."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class CSVTable:
     Attributes:
         cells: One column of strings per column of the file, under its name, without the header.
         lines: Number of the line in the file of each row of `cells`.
-        where: The file, for messages.
+        location: The file, for messages.
         notes: What was left out, and how the text was read.
         comma: Whether a comma in numbers is the decimal mark, or None if nothing in the table tells.
     """
 
     cells: pd.DataFrame
     lines: list[int]
-    where: str
+    location: str
     notes: tuple[str, ...] = field(default=())
     comma: bool | None = None
 
@@ -75,24 +75,24 @@ class CSVTable:
             InputError: As `numbers`; or if a comma may be the decimal mark or a separator of thousands.
         """
         cells = self.cells[name]
-        found = parse_numbers(cells, self.comma)
-        if found.doubtful is not None:
+        parsed = parse_numbers(cells, self.comma)
+        if parsed.doubtful is not None:
             raise InputError(
                 "numbers whose comma or point can only be the decimal mark, or only stand between thousands",
-                f"{cells.iloc[found.doubtful]!r} on line {self.line(found.doubtful)}, column {name!r}",
+                f"{cells.iloc[parsed.doubtful]!r} on line {self.line(parsed.doubtful)}, column {name!r}",
                 "write the decimal mark as a point, and no separator of thousands",
-                self.where,
+                self.location,
             )
-        bad = np.flatnonzero(np.isnan(found.values))
+        bad = np.flatnonzero(np.isnan(parsed.values))
         if bad.size:
             row = int(bad[0])
             raise InputError(
                 f"a number in column {name!r}",
                 f"{_words(cells.iloc[row])} on line {self.line(row)}",
                 _advice(cells.iloc[row]),
-                self.where,
+                self.location,
             )
-        return found.values, tuple(f"column {name!r}: {note}" for note in found.notes)
+        return parsed.values, tuple(f"column {name!r}: {note}" for note in parsed.notes)
 
 
 def read_table(path: Path) -> CSVTable:
@@ -119,7 +119,7 @@ def read_table(path: Path) -> CSVTable:
         raise InputError("rows of numbers", "no data", "write the table again", str(path))
     numbers, notes = lines.numbers, lines.notes
     cells, dropped = _without_empty_end(cells)
-    names, first, told = _header(cells, lines, str(path))
+    names, first, header_notes = _header(cells, lines, str(path))
     if len(cells) <= first:
         raise InputError("rows of numbers", "a header alone", "add the data", str(path))
     rows = cells.iloc[first:]
@@ -130,15 +130,16 @@ def read_table(path: Path) -> CSVTable:
     rows, index = _without_index(rows)
     comma = decimal_comma(rows)
     return CSVTable(
-        rows, numbers[first : first + len(rows)], str(path), notes + dropped + told + index, comma
+        rows, numbers[first : first + len(rows)], str(path), notes + dropped + header_notes + index, comma
     )
 
 
-def _parse(lines: Lines, where: str) -> pd.DataFrame:
+def _parse(lines: Lines, location: str) -> pd.DataFrame:
     if not lines.text:
         return pd.DataFrame()
     separator = r"\s+" if lines.separator == " " else lines.separator
     text = list(lines.text)
+    # A header one cell short has no name for the index column; pandas would shift all names otherwise.
     first = len(cells_of(text[0], lines.separator))
     if 0 < first < lines.width and lines.separator != " ":
         text[0] += lines.separator * (lines.width - first)
@@ -148,6 +149,7 @@ def _parse(lines: Lines, where: str) -> pd.DataFrame:
             sep=separator,
             header=None,
             dtype=str,
+            # Gaps are recognised later by one list of spellings, with their lines.
             keep_default_na=False,
             skip_blank_lines=False,
             skipinitialspace=True,
@@ -162,7 +164,7 @@ def _parse(lines: Lines, where: str) -> pd.DataFrame:
             f"{ragged[1]} cells on every line",
             f"line {lines.numbers[int(ragged[2]) - 1]}, where the reader saw {ragged[3]}",
             "put cells that hold the separator into quotes, or cut the line",
-            where,
+            location,
         ) from error
 
 
@@ -173,7 +175,7 @@ def _without_empty_end(cells: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ..
     return cells, ()
 
 
-def _header(cells: pd.DataFrame, lines: Lines, where: str) -> tuple[list[str], int, tuple[str, ...]]:
+def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str], int, tuple[str, ...]]:
     """The names of the columns, the number of rows that they take, and what to tell."""
     top = [str(cell).strip() for cell in cells.iloc[0]]
     below = [[str(cell).strip() for cell in row] for row in cells.iloc[1:200].to_numpy().tolist()]
@@ -181,17 +183,19 @@ def _header(cells: pd.DataFrame, lines: Lines, where: str) -> tuple[list[str], i
     if not _is_header(top, below):
         if lines.commented is not None:
             return _names([cell.strip() for cell in cells_of(lines.commented, lines.separator)]), 0, ()
+        # "0, 1" above whole numbers may be names that pandas made up or the first row: both readings lose something.
         if _counts(top) and len(top) == 2 and below:
             raise InputError(
                 "a first line that can only be names, or only be numbers",
                 f"{', '.join(top)} above whole numbers",
                 "write a line of names above the numbers",
-                where,
+                location,
             )
         return numbered, 0, _doubt(top, below)
     names = _names([n.lstrip("# ") for n in top])
     if all(is_numeric_cell(name) for name in names if name):
         return names, 1, (f"the first line ({', '.join(top[:4])}) was read as names of columns",)
+    # A second line of text above numbers is a line of units if each of its cells can be one.
     text_again = bool(below) and not any(is_numeric_cell(c) or is_date(c) for c in below[0])
     if text_again and _is_header(below[0], below[1:]) and len(below) > 1:
         if not all(_is_unit(cell) for cell in below[0]):
@@ -199,7 +203,7 @@ def _header(cells: pd.DataFrame, lines: Lines, where: str) -> tuple[list[str], i
                 "one line of names above the numbers",
                 f"text on lines {lines.numbers[0]} and {lines.numbers[1]}",
                 "remove the line that holds no names",
-                where,
+                location,
             )
         units = [cell.strip("[]() ") for cell in below[0]]
         joined = [f"{n} [{u}]" if u and not _UNIT.search(n) else n for n, u in zip(names, units, strict=True)]
@@ -214,7 +218,7 @@ def _is_unit(cell: str) -> bool:
 
 
 def _counts(top: list[str]) -> bool:
-    """Whether a line counts 0, 1, 2 ... as names of columns do that pandas made up."""
+    """Whether the cells of a line are 0, 1, 2 ..., like column names made up by pandas."""
     return [cell for cell in top if cell] == [str(i) for i in range(sum(map(bool, top)))] and all(top[1:])
 
 
@@ -266,16 +270,16 @@ def _without_index(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def split_unit(name: str) -> tuple[str, str | None]:
-    """A column's name without the unit in brackets at its end, and that unit, or None."""
-    found = _UNIT.search(name)
-    return (name[: found.start()], found[1].strip()) if found else (name, None)
+    """Return a column's name without the unit in brackets at its end, and that unit, or None."""
+    match = _UNIT.search(name)
+    return (name[: match.start()], match[1].strip()) if match else (name, None)
 
 
-def column_unit(name: str, given: str | None = None) -> str:
-    """The unit that a column counts in: `given`, else what its name says in brackets, else the name."""
+def column_unit(name: str, unit: str | None = None) -> str:
+    """Return the unit that a column counts in: `unit`, else what its name says in brackets, else the name."""
     short, in_brackets = split_unit(name)
-    found = given or in_brackets or (f"column {short}" if is_numeric_cell(short) else short)
-    return "s" if found.lower() in _SECONDS else found
+    name_of_unit = unit or in_brackets or (f"column {short}" if is_numeric_cell(short) else short)
+    return "s" if name_of_unit.lower() in _SECONDS else name_of_unit
 
 
 def _words(cell: str) -> str:

@@ -65,15 +65,17 @@ class ParsedNumbers:
 
 
 def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> ParsedNumbers:
-    """The numbers in the cells of a column.
+    """Parse the numbers in the cells of a column.
 
     Args:
         cells: Strings.
         comma_is_decimal: What a comma means if the column itself does not tell; None if that is unknown.
     """
+    # Usual spellings are parsed in one vectorised pass; only the remaining cells are looked at one by one.
     plain = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, copy=True)
     odd = np.flatnonzero(np.isnan(plain))
     if comma_is_decimal and not odd.size:
+        # With a decimal comma elsewhere, 1.234 may be a thousand: without a clear cell the column is doubtful.
         pointed = cells.str.strip()[cells.str.contains(".", regex=False)]
         if len(pointed) and pointed.str.fullmatch(_EITHER).all():
             return ParsedNumbers(plain, int(np.flatnonzero(cells.str.contains(".", regex=False))[0]), ())
@@ -93,6 +95,7 @@ def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> Par
         doubtful = next((row for row, t in filled.items() if _EITHER.fullmatch(t) and "," in t), None)
         if doubtful is not None:
             return ParsedNumbers(plain, doubtful, ())
+    # A decimal comma makes points separators of thousands, so that cells parsed above are parsed again.
     if comma:
         everywhere = dict(enumerate(listed))
         filled = {row: text for row, text in everywhere.items() if not is_gap(text)}
@@ -103,21 +106,22 @@ def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> Par
 
 
 def decimal_comma(cells: pd.DataFrame) -> bool | None:
-    """What the comma in numbers means in the whole table: the decimal mark, thousands, or None if nothing tells."""
-    found = set()
+    """Whether a comma is the decimal mark in the table (True), separates thousands (False), or is unclear (None)."""
+    readings = set()
     for name in cells.columns:
         column = cells[name].tolist()
         texts = [c.strip() for c in column if "," in c]
         if not texts:
             continue
         spelled = [t for t in texts if _COMMA.fullmatch(t) or _GROUPED.fullmatch(t)]
-        found.add(_comma_is_decimal(spelled, [c for c in column if "." in c and "," not in c]))
-    found.discard(None)
-    return found.pop() if len(found) == 1 else None
+        readings.add(_comma_is_decimal(spelled, [c for c in column if "." in c and "," not in c]))
+    readings.discard(None)
+    return readings.pop() if len(readings) == 1 else None
 
 
 def _comma_is_decimal(spelled: list[str], pointed: list[str]) -> bool | None:
     """Whether numbers with commas can only be read as decimal ones, only as grouped ones, or either way (None)."""
+    # Of two marks in a number the last one is the decimal mark; a repeated mark separates thousands.
     certain = [t for t in spelled if "," in t and not _EITHER.fullmatch(t)]
     for text in certain:
         if "." in text:
@@ -179,7 +183,7 @@ class Lines:
 
 
 def lines_of(path: Path) -> Lines:
-    """The lines of a file of text, from the table's first on.
+    """Read the lines of a text file, from the first one of the table on.
 
     Args:
         path: An existing file.
@@ -193,8 +197,10 @@ def lines_of(path: Path) -> Lines:
         raise ValueError("control characters")
     text = whole.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     numbers = list(range(1, len(text) + 1))
-    given = text[0].strip().lower().removeprefix("sep=") if text[0].strip().lower().startswith("sep=") else ""
-    if given or text[0].strip().lower() == "sep=":
+    declared = (
+        text[0].strip().lower().removeprefix("sep=") if text[0].strip().lower().startswith("sep=") else ""
+    )
+    if declared or text[0].strip().lower() == "sep=":
         text, numbers = text[1:], numbers[1:]
     every = list(zip(text, numbers, strict=True))
     comments = [(t, n) for t, n in every if t.lstrip().startswith(_COMMENTS)]
@@ -202,7 +208,7 @@ def lines_of(path: Path) -> Lines:
     while body and not body[-1][0].strip():
         body.pop()
     judged = [t for t, _ in body if t.strip()][:_JUDGED]
-    separator, width = _separator(judged, (given or "\t") if text and given else "")
+    separator, width = _separator(judged, (declared or "\t") if text and declared else "")
     start = _start(body, separator, width)
     above = [t.strip() for t, _ in body[:start] if t.strip()]
     notes += (f"lines above the table were left out: {' / '.join(above)[:80]!r}",) if above else ()
@@ -210,8 +216,8 @@ def lines_of(path: Path) -> Lines:
     last = next((t for t, n in reversed(comments) if n < first_body), None)
     bare = None if last is None else last.strip().lstrip("".join(_COMMENTS)).strip()
     commented = bare if bare and width > 1 and len(cells_of(bare, separator)) == width else None
-    told = len(comments) - (commented is not None)
-    notes += (f"{told} lines of comments were left out",) if told > 0 else ()
+    dropped = len(comments) - (commented is not None)
+    notes += (f"{dropped} lines of comments were left out",) if dropped > 0 else ()
     return Lines(
         [t for t, _ in body[start:]], [n for _, n in body[start:]], separator, width, commented, notes
     )
@@ -227,6 +233,7 @@ def _start(body: list[tuple[str, int]], separator: str, width: int) -> int:
     start = full[0]
     if start and width > 2 and len(cells_of(body[start - 1][0], separator)) == width - 1:
         return start - 1
+    # A title with separators may look like a row; an empty line and text below it give it away.
     gap = start + 1 < len(body) and not body[start + 1][0].strip()
     if gap and len(full) > 2:
         second = cells_of(body[full[1]][0], separator)
@@ -241,6 +248,7 @@ def _decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
             text = raw[len(mark) :].decode(name)
             return text, () if name == "utf-8" else (f"read as {name.upper()[:6]}",)
     head = raw[:2000]
+    # Latin text in UTF-16 without a mark has a zero in every other byte.
     for name, odd in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
         if len(head) > 3 and odd.count(0) > 0.8 * len(odd):
             return raw.decode(name), ("read as UTF-16, which its bytes look like",)
@@ -255,27 +263,28 @@ def _decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def cells_of(line: str, separator: str) -> list[str]:
-    """The cells of a line, quotes taken off."""
+    """Split a line into its cells, without quotes."""
     if separator == " ":
         return line.split()
     return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
 
-def _separator(lines: list[str], given: str) -> tuple[str, int]:
-    """The separator by which most lines have one number of cells, and most cells are numbers; and that number."""
-    best, found = (-1.0, -1.0), (",", 1)
-    for separator in (given,) if given else _SEPARATORS:
+def _separator(lines: list[str], declared: str) -> tuple[str, int]:
+    """Return the separator by which most lines have one number of cells and most cells are numbers, and that number."""
+    best, separator_and_width = (-1.0, -1.0), (",", 1)
+    for separator in (declared,) if declared else _SEPARATORS:
         rows = [cells_of(line, separator) for line in lines]
         counts = Counter(len(row) for row in rows)
         width = max(counts, key=lambda n: (counts[n], n), default=1)
-        if width < 2 and not given:
+        if width < 2 and not declared:
             continue
         body = [cell for row in rows[1:] if len(row) == width for cell in row]
         good = sum(1 for cell in body if is_numeric_cell(cell) or is_gap(cell) or is_date(cell))
         if separator == " " and good < len(body):
             continue
+        # Regularity of the lines times the share of cells that are numbers, dates or gaps.
         score = (counts[width] / len(rows), good / max(1, len(body))) if rows else (0.0, 0.0)
         score = (round(score[0] * score[1], 9), score[0])
         if score > best:
-            best, found = score, (separator, width)
-    return found
+            best, separator_and_width = score, (separator, width)
+    return separator_and_width

@@ -1,4 +1,4 @@
-"""TIFF files: which of their pages are the picture, what its axes are, and its samples the right way up."""
+"""Reader of TIFF files: the pages of the picture or stack, its axes, its colours, and its orientation."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Colours:
     notes: tuple[str, ...]
 
 
-def colours(samples: np.ndarray, page: tifffile.TiffPage, where: str) -> Colours:
-    """Samples as gray, red, green and blue, or bands.
+def colours(samples: np.ndarray, page: tifffile.TiffPage, location: str) -> Colours:
+    """Convert samples to gray, to red, green and blue, or to bands.
 
     Args:
         samples: (..., bands) as stored.
         page: Their page.
-        where: The file, for messages.
+        location: The file, for messages.
 
     Raises:
         InputError: If the colour space is none of gray, RGB, palette, CMYK and YCbCr.
@@ -68,20 +68,20 @@ def colours(samples: np.ndarray, page: tifffile.TiffPage, where: str) -> Colours
     if kind == _INKS and int(page.tags.valueof(332, 1)) == 1 and samples.shape[-1] >= 4 and white:
         return _from_inks(samples, page, white)
     if kind == _YCBCR and samples.shape[-1] == 3 and not colours_are_converted(page):
-        return _from_differences(samples, page, white, where)
+        return _from_differences(samples, page, white, location)
     if kind in (_RGB, _YCBCR):
         return _with_extras(samples, page, white, 3, ())
     if kind in (_GRAY, _INKS, _PALETTE):
         return _with_extras(samples, page, white, 1, ())
-    raise _unknown_space(page, where)
+    raise _unknown_space(page, location)
 
 
-def _unknown_space(page: tifffile.TiffPage, where: str) -> InputError:
+def _unknown_space(page: tifffile.TiffPage, location: str) -> InputError:
     try:
         name = tifffile.PHOTOMETRIC(page.photometric).name
     except ValueError:
         name = f"PhotometricInterpretation {int(page.photometric)}"
-    return InputError("gray or RGB pixels", f"{name} pixels", "convert the picture to RGB", where)
+    return InputError("gray or RGB pixels", f"{name} pixels", "convert the picture to RGB", location)
 
 
 def _white(page: tifffile.TiffPage, dtype: np.dtype) -> float | None:
@@ -97,6 +97,7 @@ def _with_extras(
     """Put the alpha channel among the extra samples last and name the bands."""
     bands = samples.shape[-1]
     extras = [int(e) for e in page.extrasamples][-bands:]
+    # The first extra sample of alpha counts; any others stay bands.
     cover = [bands - len(extras) + i for i, e in enumerate(extras) if e in (_PREMULTIPLIED, _STRAIGHT)]
     coverage = Coverage.NONE
     if cover and bands > 1:
@@ -118,38 +119,41 @@ def _with_extras(
 
 def _looked_up(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
     table = np.asarray(page.colormap).T
+    # Colour maps have 16 bits; some writers store 8 of them, in the lower or in the upper byte.
     if table.max() <= 255:
         table = table * 257
     elif not (table & 255).any():
         table = (table >> 8) * 257
     table = table.astype(np.uint16)
-    found = table[np.minimum(samples[..., 0], len(table) - 1)]
-    rest = samples[..., 1:]
+    colours_of = table[np.minimum(samples[..., 0], len(table) - 1)]
+    extra_bands = samples[..., 1:]
     notes: tuple[str, ...] = ("palette looked up",)
-    if rest.shape[-1]:
+    if extra_bands.shape[-1]:
         notes = (*notes, "bands beside the palette's left out")
-    return Colours(found, Coverage.NONE, 65535.0, _COLOURS, notes)
+    return Colours(colours_of, Coverage.NONE, 65535.0, _COLOURS, notes)
 
 
 def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None) -> Colours:
-    found = _with_extras(samples, page, white, 1, ())
+    bands = _with_extras(samples, page, white, 1, ())
     if white is None:
-        kept = "stored numbers kept, although the least one means white"
-        return Colours(found.samples, found.coverage, None, None, (*found.notes, kept))
-    last = None if found.coverage is Coverage.NONE else -1
-    turned = found.samples.copy()
-    gray = turned[..., :last]
-    if found.coverage is Coverage.PREMULTIPLIED:
-        gray[...] = turned[..., -1:] - gray
+        note = "stored numbers kept, although the least one means white"
+        return Colours(bands.samples, bands.coverage, None, None, (*bands.notes, note))
+    last = None if bands.coverage is Coverage.NONE else -1
+    inverted = bands.samples.copy()
+    # Premultiplied gray is inverted within its own alpha: white is the stored alpha, not the full range.
+    gray = inverted[..., :last]
+    if bands.coverage is Coverage.PREMULTIPLIED:
+        gray[...] = inverted[..., -1:] - gray
     else:
         gray[...] = ~gray if gray.dtype.kind == "b" else gray.dtype.type(white) - gray
-    notes = (*found.notes, "inverted, since the least number means white")
-    return Colours(turned, found.coverage, white, found.names, notes)
+    notes = (*bands.notes, "inverted, since the least number means white")
+    return Colours(inverted, bands.coverage, white, bands.names, notes)
 
 
 def _from_inks(samples: np.ndarray, page: tifffile.TiffPage, white: float) -> Colours:
     """Red = (1 - cyan)(1 - black) of the full range, and so on, without a colour profile."""
     extras = [int(e) for e in page.extrasamples]
+    # Each ink removes its complement; black removes all three colours (no profile: a naive conversion).
     amount = samples[..., :4].astype(np.float64) / white
     rgb = (1.0 - amount[..., :3]) * (1.0 - amount[..., 3:])
     notes = ["converted from CMYK to RGB"]
@@ -161,13 +165,13 @@ def _from_inks(samples: np.ndarray, page: tifffile.TiffPage, white: float) -> Co
 
 
 def _from_differences(
-    samples: np.ndarray, page: tifffile.TiffPage, white: float | None, where: str
+    samples: np.ndarray, page: tifffile.TiffPage, white: float | None, location: str
 ) -> Colours:
     """Luminance and colour differences to red, green and blue, with the file's own weights of the colours."""
     weights = _rationals(page, 529, (0.299, 0.587, 0.114))
     levels = _rationals(page, 532, (0.0, 255.0, 128.0, 255.0, 128.0, 255.0))
     if samples.dtype != np.uint8 or white is None or not all(weights):
-        raise _unknown_space(page, where)
+        raise _unknown_space(page, location)
     red, green, blue = weights
     low, high = levels[0::2], levels[1::2]
     spans = (255.0, 127.0, 127.0)
@@ -197,7 +201,7 @@ _ORIENTATION = 274
 
 @dataclass(frozen=True)
 class Outline:
-    """What the header of a TIFF says about its picture or stack.
+    """Header of a TIFF: its picture or stack, before any sample is decoded.
 
     Attributes:
         axes: One letter for each grid axis, as in `Stored`.
@@ -217,14 +221,14 @@ class Outline:
 
 
 def tiff_outline(path: Path) -> Outline:
-    """What a TIFF holds, from its header.
+    """Read the header of a TIFF.
 
     Raises:
         InputError: If the file is damaged, or its axes are not known here.
     """
-    where = str(path)
+    location = str(path)
     with _opened(path) as (_, series):
-        page, axes = series.keyframe, _axes(series, where)
+        page, axes = series.keyframe, _axes(series, location)
         return Outline(
             "".join(a for a in axes if a not in _CHANNELS),
             tuple(int(n) for a, n in zip(axes, series.shape, strict=True) if a not in _CHANNELS),
@@ -245,37 +249,39 @@ def read_tiff(path: Path) -> Stored:
         InputError: If the file is damaged or too large, marks samples as missing, or is stored in a
             compression, a colour space or axes that are not known here.
     """
-    where = str(path)
+    location = str(path)
     with _opened(path) as (tif, series):
-        page, axes = series.keyframe, _axes(series, where)
-        notes = _beside(tif, series, where) + missing_notes(series)
+        page, axes = series.keyframe, _axes(series, location)
+        notes = _beside(tif, series, location) + missing_notes(series)
         samples = _turned(decode_tiff(series, path), axes, page)
         if not any(axis in "S" for axis in axes):
             samples, axes = samples[..., None], axes + "S"
         at = axes.index("S")
+        # TIFF stores samples of a pixel together or in planes; all later steps expect them last.
         samples = np.moveaxis(samples, at, -1)
         axes = axes.replace("S", "") + "S"
-        check_gaps(samples, page, where)
-        found = colours(samples, page, where)
-        white = _stated_white(tif, found, samples)
-        samples, axes, names = _bands_last(found, axes, tif, where)
-        turned = int(page.tags.valueof(_ORIENTATION, 1))
-        across = distances(tif, page)
-        if turned >= 5:
-            across = {{"X": "Y", "Y": "X"}.get(axis, axis): value for axis, value in across.items()}
-        notes += ("orientation applied",) * (2 <= turned <= 8)
+        check_gaps(samples, page, location)
+        bands = colours(samples, page, location)
+        white = _stated_white(tif, bands, samples)
+        samples, axes, names = _bands_last(bands, axes, tif, location)
+        orientation = int(page.tags.valueof(_ORIENTATION, 1))
+        spacing = distances(tif, page)
+        # Orientations 5 to 8 exchange rows and columns, so their distances are exchanged too.
+        if orientation >= 5:
+            spacing = {{"X": "Y", "Y": "X"}.get(axis, axis): value for axis, value in spacing.items()}
+        notes += ("orientation applied",) * (2 <= orientation <= 8)
         if unit_is_missing(page):
             notes += ("pixel size ignored, since its unit is not stored",)
         return Stored(
             samples,
             axes,
-            found.coverage,
+            bands.coverage,
             white,
             names,
-            across,
+            spacing,
             scaling(page, samples.shape[-1]),
             is_map(page),
-            notes + found.notes,
+            notes + bands.notes,
         )
 
 
@@ -285,19 +291,19 @@ def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSe
         yield tif, _main(tif, str(path))
 
 
-def _main(tif: tifffile.TiffFile, where: str) -> tifffile.TiffPageSeries:
+def _main(tif: tifffile.TiffFile, location: str) -> tifffile.TiffPageSeries:
     """The first series that is neither a reduced copy of another nor a mask."""
     for series in tif.series:
         if len(series.shape) >= 2 and not _is_aside(series.keyframe):
             return series
-    raise InputError("a TIFF with a picture", "none but thumbnails or masks", "export it again", where)
+    raise InputError("a TIFF with a picture", "none but thumbnails or masks", "export it again", location)
 
 
 def _is_aside(page: tifffile.TiffPage) -> bool:
     return bool(int(page.subfiletype) & 5) or int(page.tags.valueof(255, 1)) == 2
 
 
-def _beside(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, where: str) -> tuple[str, ...]:
+def _beside(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, location: str) -> tuple[str, ...]:
     """Notes on what else the file holds.
 
     Raises:
@@ -308,18 +314,18 @@ def _beside(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, where: str) -
     for series in others:
         page = series.keyframe
         if int(page.subfiletype) & 4 and not int(page.subfiletype) & 1:
-            seen = decode_tiff(series, Path(where)) != 0
-            if not seen.all():
+            valid = decode_tiff(series, Path(location)) != 0
+            if not valid.all():
                 raise InputError(
                     "a picture without gaps",
-                    f"a mask in the file that marks {int((~seen).sum())} of {seen.size} samples as missing",
+                    f"a mask in the file that marks {int((~valid).sum())} of {valid.size} samples as missing",
                     "fill them in and save it without the mask, or cut out a part without them",
-                    where,
+                    location,
                 )
     return (f"first of {pictures} pictures of different kinds in the file",) * (pictures > 1)
 
 
-def _axes(series: tifffile.TiffPageSeries, where: str) -> str:
+def _axes(series: tifffile.TiffPageSeries, location: str) -> str:
     axes = str(series.axes)
     known = _SPACE + _TIME + _PAGES + _CHANNELS
     odd = [axis for axis in axes if axis not in known]
@@ -329,7 +335,7 @@ def _axes(series: tifffile.TiffPageSeries, where: str) -> str:
             "a TIFF whose axes are slices, times, channels, rows and columns",
             f"the axes {axes} ({shape})",
             "save one picture, stack or time series of it",
-            where,
+            location,
         )
     return axes
 
@@ -343,32 +349,33 @@ def _turned(samples: np.ndarray, axes: str, page: tifffile.TiffPage) -> np.ndarr
 
 
 def _bands_last(
-    found: Colours, axes: str, tif: tifffile.TiffFile, where: str
+    bands: Colours, axes: str, tif: tifffile.TiffFile, location: str
 ) -> tuple[np.ndarray, str, tuple[str, ...] | None]:
-    """Every axis of channels merged into the last one."""
+    """Merge all axes of channels into the last one."""
     apart = [i for i, axis in enumerate(axes[:-1]) if axis in _CHANNELS]
     grid = "".join(axis for axis in axes[:-1] if axis not in _CHANNELS)
     if not apart:
-        return found.samples, grid, found.names
-    if found.coverage is not Coverage.NONE:
+        return bands.samples, grid, bands.names
+    if bands.coverage is not Coverage.NONE:
         raise InputError(
             "channels without transparency",
             f"channels that have alpha each (axes {axes})",
             "save them without alpha",
-            where,
+            location,
         )
-    samples = np.moveaxis(found.samples, apart, range(-1 - len(apart), -1))
+    samples = np.moveaxis(bands.samples, apart, range(-1 - len(apart), -1))
     samples = samples.reshape(*samples.shape[: len(grid)], -1)
     return samples, grid, _channel_names(tif, samples.shape[-1])
 
 
-def _stated_white(tif: tifffile.TiffFile, found: Colours, samples: np.ndarray) -> float | None:
-    """The number of white by OME's count of significant bits, if it is smaller and no sample exceeds it."""
-    if not tif.ome_metadata or found.white is None or samples.dtype.kind != "u":
-        return found.white
+def _stated_white(tif: tifffile.TiffFile, bands: Colours, samples: np.ndarray) -> float | None:
+    """Return the number of white by OME's count of significant bits, if it is smaller and no sample exceeds it."""
+    if not tif.ome_metadata or bands.white is None or samples.dtype.kind != "u":
+        return bands.white
     bits = str(ome_pixels(tifffile.xml2dict(tif.ome_metadata)).get("SignificantBits", ""))
-    white = float(2 ** int(bits) - 1) if bits.isdigit() and 1 < int(bits) < 16 else found.white
-    return white if white < found.white and samples.max() <= white else found.white
+    # Cameras of 12 or 14 bits store 16; OME states the bits that matter.
+    white = float(2 ** int(bits) - 1) if bits.isdigit() and 1 < int(bits) < 16 else bands.white
+    return white if white < bands.white and samples.max() <= white else bands.white
 
 
 def _channel_names(tif: tifffile.TiffFile, count: int) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""The samples of a TIFF's picture or stack, by tifffile, by the codecs of Pillow, or by imagecodecs."""
+"""Decoding of a TIFF's samples by tifffile, by the codecs of Pillow, or by imagecodecs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Codec = Callable[[bytes, int, int], Decoded]
 
 
 def codec(page: tifffile.TiffPage) -> Codec | None:
-    """What decompresses a page's strips or tiles, or None if nothing here does.
+    """Return the function that decompresses a page's strips or tiles, or None if nothing here does.
 
     Args:
         page: The page, for its compression and what its codec needs to know beside.
@@ -44,6 +44,7 @@ def codec(page: tifffile.TiffPage) -> Codec | None:
     if compression in _DEFLATE:
         return lambda data, _, __: zlib.decompress(data)
     if compression in _PLAIN_BYTES:
+        # libtiff is reached through Pillow: the bytes are wrapped as a gray picture, whatever they mean.
         return lambda data, width, rows: _through_libtiff(data, width, rows, compression)
     if compression in _ONE_BIT and page.bitspersample == 1 and page.samplesperpixel == 1:
         options = {
@@ -83,6 +84,7 @@ def _one_bit(data: bytes, columns: int, rows: int, compression: int, options: di
 def _opened(data: bytes, tags: dict[int, int]) -> Image.Image:
     """A little-endian TIFF of one strip around compressed data, decoded."""
     start = 8 + 2 + 12 * (len(tags) + 2) + 4
+    # A TIFF directory must be sorted by tag; 273 and 279 are the offset and the size of the only strip.
     entries = sorted({**tags, 273: start, 279: len(data)}.items())
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
     file = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0" * 4 + data
@@ -105,9 +107,10 @@ def _no_limit() -> Iterator[None]:
 
 def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
     """A JPEG stream whose tables may stand apart and whose colour space the TIFF tells, not the stream."""
-    told = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\1" if ycbcr else b"\0")
+    colour_marker = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\1" if ycbcr else b"\0")
+    # An Adobe marker states the colour transform, which the TIFF and not the stream decides.
     shared = tables[2:-2] if tables.endswith(b"\xff\xd9") else tables[2:]
-    pixels = _picture(JpegImagePlugin.JpegImageFile, data[:2] + told + shared + data[2:], None)
+    pixels = _picture(JpegImagePlugin.JpegImageFile, data[:2] + colour_marker + shared + data[2:], None)
     return 255 - pixels if pixels.shape[-1] == 4 else pixels  # Pillow takes four samples for inks, inverted
 
 
@@ -136,7 +139,7 @@ def can_assemble(page: Any) -> bool:
 
 
 def assemble_page(page: Any) -> np.ndarray:
-    """The samples of one page.
+    """Decode the samples of one page.
 
     Args:
         page: A page, or a frame that shares the layout of its key page.
@@ -151,6 +154,7 @@ def assemble_page(page: Any) -> np.ndarray:
     result = np.zeros(key.shaped, key.dtype.newbyteorder("="))
     decompress = codec(key)
     assert decompress is not None
+    # Strips of size 0 are missing and mean the value of no data.
     if key.nodata:
         result[...] = key.nodata
     for place, data in _segments(page, result.shape):
@@ -169,9 +173,9 @@ def _segments(page: Any, shaped: tuple[int, ...]) -> Iterator[tuple[Place, bytes
     rows, columns = (key.tilelength, key.tilewidth) if key.is_tiled else (key.rowsperstrip, width)
     down, across = math.ceil(height / rows), math.ceil(width / columns)
     for index, (offset, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        rest, column = divmod(index, across)
-        rest, row = divmod(rest, down)
-        plane, level = divmod(rest, slices)
+        index_above, column = divmod(index, across)
+        index_above, row = divmod(index_above, down)
+        plane, level = divmod(index_above, slices)
         stored = rows if key.is_tiled else min(rows, height - row * rows)
         stream.seek(offset)
         data = stream.read(size) if size else b""
@@ -185,27 +189,29 @@ def _segment(data: bytes, key: Any, decompress: Codec, place: Place) -> np.ndarr
     rows, columns = place[4:]
     samples = key.shaped[-1]
     bits = columns * samples * key.bitspersample
-    found = decompress(data, math.ceil(bits / 8), rows)
-    if isinstance(found, np.ndarray):
-        return found
-    need = rows * math.ceil(bits / 8)
-    if len(found) < need:
-        raise ValueError(f"a strip or tile of {len(found)} bytes instead of {need}")
-    lines = np.frombuffer(found, np.uint8, need).reshape(rows, -1)
+    decompressed = decompress(data, math.ceil(bits / 8), rows)
+    if isinstance(decompressed, np.ndarray):
+        return decompressed
+    required = rows * math.ceil(bits / 8)
+    if len(decompressed) < required:
+        raise ValueError(f"a strip or tile of {len(decompressed)} bytes instead of {required}")
+    lines = np.frombuffer(decompressed, np.uint8, required).reshape(rows, -1)
     if key.bitspersample not in _WHOLE_BYTES:
         return _unpacked(lines, key, columns * samples).reshape(rows, columns, samples)
     if key.predictor == _FLOATING:
         return _floating(lines, key.dtype, samples).reshape(rows, columns, samples)
     stored = key.dtype.newbyteorder(key.parent.byteorder)
-    values = np.frombuffer(found, stored, rows * columns * samples).reshape(rows, columns, samples)
+    values = np.frombuffer(decompressed, stored, rows * columns * samples).reshape(rows, columns, samples)
     if key.predictor != _DIFFERENCES:
         return values
+    # Horizontal differences wrap around in unsigned arithmetic, also those of floating-point bits.
     whole = values.astype(stored.newbyteorder("=")).view(f"u{stored.itemsize}")
     return np.cumsum(whole, axis=1, dtype=whole.dtype).view(stored.newbyteorder("="))
 
 
 def _unpacked(lines: np.ndarray, key: Any, count: int) -> np.ndarray:
     """Numbers of fewer or more bits than whole bytes hold, the highest bit first; rows begin at whole bytes."""
+    # Fill order 2 stores the lowest bit of each byte first.
     order: Literal["little", "big"] = "little" if key.fillorder == 2 else "big"
     bits = np.unpackbits(lines, axis=1, count=count * key.bitspersample, bitorder=order)
     bits = bits.reshape(len(lines), count, key.bitspersample)
@@ -216,6 +222,7 @@ def _unpacked(lines: np.ndarray, key: Any, count: int) -> np.ndarray:
 def _floating(lines: np.ndarray, dtype: np.dtype, samples: int) -> np.ndarray:
     """Undo the floating-point predictor: bytes ordered by significance, then differences along the row."""
     rows = len(lines)
+    # TIFF Technical Note 3: differences run over the bytes of a row, most significant bytes of all samples first.
     summed = np.cumsum(lines.reshape(rows, -1, samples), axis=1, dtype=np.uint8)
     by_significance = summed.reshape(rows, dtype.itemsize, -1).swapaxes(1, 2)
     return np.ascontiguousarray(by_significance).view(f">f{dtype.itemsize}")[..., 0]
@@ -224,6 +231,7 @@ def _floating(lines: np.ndarray, dtype: np.dtype, samples: int) -> np.ndarray:
 def _fill(result: np.ndarray, place: Place, values: np.ndarray) -> None:
     plane, level, row, column, *_ = place
     target = result[plane, level, row : row + values.shape[0], column : column + values.shape[1]]
+    # Tiles at the right and lower edge reach beyond the picture.
     target[...] = values[: target.shape[0], : target.shape[1]]
 
 
@@ -232,7 +240,7 @@ _NATIVE_BITS = (8, 16, 32, 64, 128)
 
 
 def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
-    """Every sample of a series of pages, in the shape and order of its axes.
+    """Decode all samples of a series of pages, in the shape and order of its axes.
 
     Args:
         series: From an open file.
@@ -241,26 +249,30 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
     Raises:
         InputError: If it is too large, pages are missing, or nothing installed decompresses it.
     """
-    where, page = str(path), series.keyframe
+    location, page = str(path), series.keyframe
     if series.dtype is None or page.dtype is None:
         raise InputError(
             "numbers of a known type",
             f"{page.bitspersample}-bit samples of SampleFormat {page.sampleformat}",
             "save it as integers or floating-point numbers",
-            where,
+            location,
         )
-    check_size(series.shape, max(series.dtype.itemsize, 4), where)
+    check_size(series.shape, max(series.dtype.itemsize, 4), location)
     pages = [one for one in series.pages if one is not None]
     if len(pages) < len(series.pages):
         missing = len(series.pages) - len(pages)
         raise InputError(
-            "all planes of the stack", f"{missing} of {len(series.pages)} missing", "export it again", where
+            "all planes of the stack",
+            f"{missing} of {len(series.pages)} missing",
+            "export it again",
+            location,
         )
     plain = (
         page.compression in _NATIVE_COMPRESSIONS
         and page.predictor == 1
         and page.bitspersample in _NATIVE_BITS
     )
+    # tifffile decodes these by itself and may map the file into memory.
     if plain and not page.is_subsampled:
         return np.asarray(series.asarray())
     if can_assemble(page):
@@ -270,7 +282,7 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
             "a colour for every pixel",
             "colour differences stored for blocks of pixels (subsampled YCbCr)",
             "convert the picture to RGB",
-            where,
+            location,
         )
     if further_codecs():
         return np.asarray(series.asarray())
@@ -278,12 +290,12 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
         "a TIFF that can be decompressed without further packages",
         _compression(page),
         'run: pip install "overtone[tiff]", or save it with deflate compression',
-        where,
+        location,
     )
 
 
 def further_codecs() -> bool:
-    """Whether the package is installed that decompresses everything else."""
+    """Whether imagecodecs is installed, which decompresses every other format."""
     return importlib.util.find_spec("imagecodecs") is not None
 
 

@@ -67,7 +67,7 @@ def is_map(page: tifffile.TiffPage) -> bool:
 
 
 def pixel_scale(page: tifffile.TiffPage) -> PixelScale | None:
-    """The size of pixels on the ground, where the coordinate system states its unit; None otherwise."""
+    """Return the size of pixels on the ground if the coordinate system states its unit, else None."""
     size = _pixel_size(page)
     unit = _unit(page)
     return None if size is None or unit is None else PixelScale(*size, unit)
@@ -83,6 +83,7 @@ def _pixel_size(page: tifffile.TiffPage) -> tuple[float, float] | None:
     if scale is not None and len(scale) >= 2:
         across, down = abs(float(scale[0])), abs(float(scale[1]))
     elif matrix is not None and len(matrix) == 16:
+        # The affine matrix may rotate the map: the columns' lengths are the distances of pixels.
         across, down = (math.hypot(float(matrix[i]), float(matrix[4 + i])) for i in (0, 1))
     else:
         return None
@@ -106,17 +107,18 @@ def _keys(page: tifffile.TiffPage) -> dict[int, int]:
     directory = page.tags.valueof(34735)
     if not isinstance(directory, tuple) or len(directory) < 8:
         return {}
+    # Entries are (key, tag that holds the value, count, value); tag 0 means that the value stands here.
     entries = [directory[i : i + 4] for i in range(4, len(directory) - 3, 4)]
     return {int(key): int(value) for key, tag, _, value in entries if tag == 0}
 
 
-def check_gaps(samples: np.ndarray, page: tifffile.TiffPage, where: str) -> None:
+def check_gaps(samples: np.ndarray, page: tifffile.TiffPage, location: str) -> None:
     """Refuse samples that the file declares as missing.
 
     Args:
         samples: (..., bands) as stored, before any scaling.
         page: Their page.
-        where: The file, for the message.
+        location: The file, for the message.
 
     Raises:
         InputError: If a sample has the value that means "no data".
@@ -135,7 +137,7 @@ def check_gaps(samples: np.ndarray, page: tifffile.TiffPage, where: str) -> None
                 f"{count} of {one.size} samples with the value {value:g}, which the file declares as no data "
                 f"(first at {place})",
                 "fill them in, or cut out a part without them",
-                where,
+                location,
             )
 
 
@@ -162,6 +164,7 @@ def _equal(samples: np.ndarray, value: float) -> np.ndarray:
         return np.isnan(samples)
     if samples.dtype.kind != "f":
         return np.asarray(samples == value)
+    # GDAL writes the value in decimal, often with fewer digits than the samples have.
     limits = np.finfo(samples.dtype)
     rounded = samples.dtype.type(np.clip(value, limits.min, limits.max) if math.isfinite(value) else value)
     if not _FEW_DIGITS <= abs(value) < math.inf:
@@ -172,7 +175,7 @@ def _equal(samples: np.ndarray, value: float) -> np.ndarray:
 
 
 def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:
-    """GDAL's scale, offset, unit and description of each band."""
+    """Read GDAL's scale, offset, unit and description of each band."""
     slope, offset = np.ones(bands), np.zeros(bands)
     units, names = [""] * bands, [""] * bands
     for item in _items(page):
@@ -187,6 +190,7 @@ def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:
             units[band] = text
         elif role == "description":
             names[band] = text
+    # Names that repeat or are missing would make channels that cannot be told apart.
     distinct = len(set(names)) == bands and all(names)
     unit = units[0] if len(set(units)) == 1 else ""
     return Scaling(slope, offset, unit, tuple(names) if distinct else None)
@@ -194,6 +198,7 @@ def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:
 
 def _items(page: tifffile.TiffPage) -> list[ElementTree.Element]:
     text = page.tags.valueof(_METADATA)
+    # Declarations of entities would let a small file expand to gigabytes.
     if not text or "<!" in str(text):
         return []
     try:
@@ -259,7 +264,7 @@ _CENTIMETRE = 3
 
 
 def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
-    """The distances stored as a map's grid, by OME or ImageJ, or as a resolution in pixels per centimetre.
+    """Return the distances stored as a map's grid, by OME or ImageJ, or as a resolution in pixels per centimetre.
 
     A resolution in pixels per inch is what scanners, cameras and editors fill in for printing; it is ignored.
 
@@ -279,6 +284,7 @@ def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
     down, across = _resolution(page)
     if tif.imagej_metadata:
         return _from_imagej(tif.imagej_metadata, down, across)
+    # Pixels per inch are a printer's default in most files and measure nothing.
     if page.resolutionunit != _CENTIMETRE:
         return {}
     return _known({"Y": (_over(10.0, down), "mm"), "X": (_over(10.0, across), "mm")})
@@ -323,19 +329,22 @@ def _from_ome(metadata: dict[str, Any]) -> Distances:
 
 
 def ome_pixels(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What OME says about the first picture's pixels.
+    """Return OME's description of the first picture's pixels.
 
     Args:
         metadata: OME's XML as nested dictionaries.
     """
-    found = metadata.get("OME", {}).get("Image", {})
-    pixels = (found[0] if isinstance(found, list) else found).get("Pixels", {})
+    image = metadata.get("OME", {}).get("Image", {})
+    pixels = (image[0] if isinstance(image, list) else image).get("Pixels", {})
     return pixels if isinstance(pixels, dict) else {}
 
 
-def _known(found: Distances) -> Distances:
+def _known(distances_stated: Distances) -> Distances:
     """The usable ones; rows and columns only together, since half a pixel's size is none."""
-    usable = {axis: value for axis, value in found.items() if math.isfinite(value[0]) and value[0] > 0}
+    usable = {
+        axis: value for axis, value in distances_stated.items() if math.isfinite(value[0]) and value[0] > 0
+    }
+    # One side of a pixel without the other is a fault of the file, not a measurement.
     half = ("X" in usable) != ("Y" in usable)
     return {axis: value for axis, value in usable.items() if not (half and axis in "XY")}
 
@@ -383,7 +392,7 @@ class Stored:
 
     @staticmethod
     def of(pixels: Pixels) -> Stored:
-        """The numbers of a picture of a format that has no more to say than its pixels."""
+        """Wrap the pixels of a format without distances and scales."""
         bands = pixels.stored.shape[-1]
         plain = Scaling(np.ones(bands), np.zeros(bands), "", None)
         return Stored(

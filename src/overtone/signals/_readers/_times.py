@@ -1,4 +1,4 @@
-"""A column of times in numbers: dates counted from the first one, clocks that count from 1970 or 1900 recognised."""
+"""Times of a column as numbers: dates counted from the first one, and Unix or spreadsheet times recognised."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Stamps:
     notes: tuple[str, ...]
 
 
-def stamps_of(cells: pd.Series, where: str) -> Stamps:
-    """The moments that the cells of a column name.
+def stamps_of(cells: pd.Series, location: str) -> Stamps:
+    """Parse the dates or time stamps of a column.
 
     Args:
         cells: Strings.
-        where: The file and column, for errors.
+        location: The file and column, for errors.
 
     Raises:
         InputError: If day and month could be exchanged throughout, or only some cells name a time zone.
@@ -61,32 +61,35 @@ def stamps_of(cells: pd.Series, where: str) -> Stamps:
                 "a time zone in every cell or in none",
                 f"{texts.iloc[0]!r} and {texts.iloc[row]!r}",
                 "write all of them in UTC",
-                where,
+                location,
             )
         return Stamps(_plain(iso), digit, ("times are in UTC",) if zoned.any() else ())
     quarters = texts.str.extract(_QUARTER)
     if not quarters.isna().any(axis=None):
         months = quarters[0] + "-" + (quarters[1].astype(int) * 3 - 2).astype(str).str.zfill(2)
         return Stamps(_plain(pd.to_datetime(months, format="%Y-%m", utc=True)), digit, ())
-    return _in_words(texts, digit, where)
+    return _in_words(texts, digit, location)
 
 
-def _in_words(texts: pd.Series, digit: float, where: str) -> Stamps:
+def _in_words(texts: pd.Series, digit: float, location: str) -> Stamps:
     readings: dict[str, np.ndarray] = {}
-    most, partly = 0, np.full(len(texts), np.datetime64("NaT", "ns"))
+    best_count, best_moments = 0, np.full(len(texts), np.datetime64("NaT", "ns"))
     for order, days in _DAYS.items():
         for day in days:
             for clock in _CLOCK_FORMATS:
+                # One cell is parsed first: most formats fail on it, and a whole column is slow to parse.
                 if pd.isna(pd.to_datetime(texts.iloc[0], errors="coerce", format=day + clock)):
                     continue
-                found = pd.to_datetime(texts, errors="coerce", format=day + clock, utc=True)
-                good = int(found.notna().sum())
-                if good == len(texts):
-                    readings.setdefault(order, _plain(found))
-                elif good > most:
-                    most, partly = good, _plain(found)
+                parsed = pd.to_datetime(texts, errors="coerce", format=day + clock, utc=True)
+                count = int(parsed.notna().sum())
+                if count == len(texts):
+                    readings.setdefault(order, _plain(parsed))
+                elif count > best_count:
+                    best_count, best_moments = count, _plain(parsed)
     if not readings:
-        return Stamps(partly, digit, ())
+        return Stamps(best_moments, digit, ())
+    # Several orders of day and month fit every cell: only order in time can decide between them. Rising rows beat
+    # rows that go back and forth, and even steps beat uneven ones; months of equal day are even steps in disguise.
     if len(readings) > 1 and len({tuple(moments.tolist()) for moments in readings.values()}) > 1:
         rising = {
             order: moments
@@ -102,7 +105,7 @@ def _in_words(texts: pd.Series, digit: float, where: str) -> Stamps:
                 "dates whose day and month can be told apart",
                 f"{texts.iloc[0]!r} to {texts.iloc[-1]!r}, which may be {' or '.join(readings)}",
                 "write them as YYYY-MM-DD",
-                where,
+                location,
             )
         readings = rising if len(rising) == 1 else even
     order, moments = next(iter(readings.items()))
@@ -114,13 +117,14 @@ def _whole_months(moments: np.ndarray) -> bool:
 
 
 def months_of(moments: np.ndarray) -> np.ndarray | None:
-    """Months passed since the first moment, if all lie at the same place of their months, else None.
+    """Return the months passed since the first moment, if all lie at the same place of their months, else None.
 
     Args:
         moments: (rows,) datetime64; the same day and time of each month, or each month's last day.
     """
     if len(moments) < 2 or np.isnat(moments).any():
         return None
+    # The last day of a month has no fixed number, so the distance to the month's end is compared as well.
     months = moments.astype("datetime64[M]")
     into = moments - months
     to_end = (months + np.timedelta64(1, "M")).astype(moments.dtype) - moments
@@ -153,13 +157,13 @@ _HINT = re.compile(
 _EXACT = 2**53
 _YEARS = (np.datetime64("1990-01-01"), np.datetime64("2100-01-01"))
 _DECIMALS = re.compile(r"[.,](\d+)$")
-_FEWEST_ROUNDED, _LEAST_STEP = 8, 2.5
+_FEWEST_ROUNDED, _MIN_STEP = 8, 2.5
 _TOLERANCE, _SAME, _OFF_LINE = 0.01, 1e-6, 0.25
 
 
 @dataclass(frozen=True)
 class Times:
-    """Where rows lie in time.
+    """Times of the rows of a table.
 
     Attributes:
         values: (rows,) float64, in `unit`.
@@ -175,7 +179,7 @@ class Times:
 
 
 def times_of(table: CSVTable, name: str, unit: str | None = None, calendar: bool = True) -> Times:
-    """The numbers or dates of a column.
+    """Parse the times of a column, which are numbers or dates.
 
     Args:
         table: The table.
@@ -194,11 +198,12 @@ def times_of(table: CSVTable, name: str, unit: str | None = None, calendar: bool
         clock = _since(values, cells)
         if clock is not None:
             return clock
+    # Time stamps in nanoseconds exceed 2^53: differences are taken in integers before the cast to float64.
     if np.abs(values).max() > _EXACT:
         whole = pd.to_numeric(cells, errors="coerce")
         values = (whole - whole.iloc[0]).to_numpy(np.float64)
         notes = (*notes, f"counted from {cells.iloc[0]}, so that float64 holds every digit")
-    decimals = max((len(found[1]) for found in map(_DECIMALS.search, cells.tolist()) if found), default=0)
+    decimals = max((len(match[1]) for match in map(_DECIMALS.search, cells.tolist()) if match), default=0)
     digit = 10.0**-decimals if not cells.str.contains("[eE]").any() else 0.0
     return Times(values, column_unit(name, unit), digit, notes)
 
@@ -212,7 +217,7 @@ def _packed(cells: pd.Series) -> bool:
 
 def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Times:
     cells = table.cells[name].str.strip()
-    stamps = stamps_of(cells, f"{table.where}, column {name!r}")
+    stamps = stamps_of(cells, f"{table.location}, column {name!r}")
     bad = np.flatnonzero(np.isnat(stamps.moments))
     if bad.size:
         row = int(bad[0])
@@ -220,7 +225,7 @@ def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Time
             f"a date in column {name!r}",
             f"{cells.iloc[row]!r} on line {table.line(row)}",
             "write it as YYYY-MM-DD",
-            table.where,
+            table.location,
         )
     if unit is not None and unit not in DURATIONS and unit not in _CALENDAR:
         raise InputError(
@@ -249,11 +254,12 @@ def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Time
 
 
 def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
-    """Times counted from 1970 in s, ms, us or ns, or in days from 1900, if they can be nothing else."""
+    """Return times counted from 1970 in s, ms, us or ns, or in days from 1900, if they can be nothing else."""
     if len(values) < 2 or not np.isfinite(values).all():
         return None
     for name, size in _CLOCK_SECONDS.items():
         seconds = values * size
+        # Only one of the four units puts the values between 1973 and 2103, so the unit needs no guess.
         if values.min() < 1e8 or seconds.max() > 4.2e9:
             continue
         begin = np.datetime64(int(seconds.min() * 1e3), "ms")
@@ -261,19 +267,20 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
             whole = pd.to_numeric(cells, errors="coerce")
             passed = (whole - whole.iloc[0]).to_numpy(np.float64) * size
             decimals = max(
-                (len(found[1]) for found in map(_DECIMALS.search, cells.tolist()) if found), default=0
+                (len(match[1]) for match in map(_DECIMALS.search, cells.tolist()) if match), default=0
             )
-            told = f"time taken as Unix time in {name}, counted from {begin.astype('datetime64[s]')} UTC"
-            return Times(passed, "s", size * 10.0**-decimals, (told,))
+            note = f"time taken as Unix time in {name}, counted from {begin.astype('datetime64[s]')} UTC"
+            return Times(passed, "s", size * 10.0**-decimals, (note,))
+    # Spreadsheets count days from 1899-12-30; 30,000 to 80,000 are the years 1982 to 2119.
     if values.min() >= 30_000 and values.max() <= 80_000:
         first = np.datetime64("1899-12-30") + np.timedelta64(int(values[0]), "D")
-        told = f"time taken as days of a spreadsheet, counted from {first}"
-        return Times(values - values[0], "days", 0.0, (told,))
+        note = f"time taken as days of a spreadsheet, counted from {first}"
+        return Times(values - values[0], "days", 0.0, (note,))
     return None
 
 
 def step_of(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[str, ...]]:
-    """The distance of evenly spaced times, and how even they are.
+    """Return the step of evenly spaced times, and a note on how even they are.
 
     Steps may differ by 1 % of the median one, or by what rounding to the last digit makes of even ones.
 
@@ -287,59 +294,62 @@ def step_of(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[str,
             "finite times",
             f"{clock[row]} on line {table.line(row)}",
             "correct it",
-            f"{table.where}, column {name!r}",
+            f"{table.location}, column {name!r}",
         )
     steps = np.diff(clock)
     if not steps.size:
         return 1.0, ()
-    where = f"{table.where}, column {name!r}"
-    back = np.flatnonzero(steps <= 0)
-    if back.size:
-        row = int(back[0]) + 1
+    location = f"{table.location}, column {name!r}"
+    not_increasing = np.flatnonzero(steps <= 0)
+    if not_increasing.size:
+        row = int(not_increasing[0]) + 1
         kind = "the same time again" if steps[row - 1] == 0 else "an earlier time"
         raise InputError(
             "times that increase",
             f"{kind} ({table.cells[name].iloc[row]}) on line {table.line(row)}",
             "sort the rows and drop duplicates, or fit them as a table: fit --inputs, or signals.table",
-            where,
+            location,
         )
+    # The mean step spreads rounding over all rows; the median one is not moved by a single gap.
     mean = float(clock[-1] - clock[0]) / steps.size
-    usual = float(np.median(steps))
+    median = float(np.median(steps))
     rounded = _rounded(clock, times.digit)
-    if rounded is not None and np.abs(steps - usual).max() > _SAME * usual:
+    if rounded is not None and np.abs(steps - median).max() > _SAME * median:
         return rounded, (
             f"times are even to their last digit; steps of {rounded:.6g} {times.unit} were taken",
         )
-    odd = np.flatnonzero(np.abs(steps - usual) > _TOLERANCE * usual)
-    if odd.size:
-        row = int(odd[0]) + 1
+    irregular = np.flatnonzero(np.abs(steps - median) > _TOLERANCE * median)
+    if irregular.size:
+        row = int(irregular[0]) + 1
         raise InputError(
-            f"evenly spaced times (steps within 1 % of the median, {usual:.6g})",
-            f"a step of {steps[row - 1]:.6g} to line {table.line(row)}, the first of {odd.size}",
+            f"evenly spaced times (steps within 1 % of the median, {median:.6g})",
+            f"a step of {steps[row - 1]:.6g} to line {table.line(row)}, the first of {irregular.size}",
             "interpolate to even steps, for instance with pandas resample, or fit it as it is, as a table: "
             "fit --inputs, or signals.table",
-            where,
+            location,
         )
-    off = np.abs(clock - clock[0] - mean * np.arange(len(clock)))
-    if off.max() > _OFF_LINE * mean:
-        row = int(np.argmax(off))
+    # Steps within 1 % of each other may still drift: positions are checked against the even grid as well.
+    deviation = np.abs(clock - clock[0] - mean * np.arange(len(clock)))
+    if deviation.max() > _OFF_LINE * mean:
+        row = int(np.argmax(deviation))
         raise InputError(
             "evenly spaced times (each within a quarter of a step of its place)",
-            f"{off[row] / mean:.3g} steps off on line {table.line(row)}, as steps change along the rows",
+            f"{deviation[row] / mean:.3g} steps off on line {table.line(row)}, as steps change along the rows",
             "interpolate to even steps, for instance with pandas resample, or fit it as it is, as a table: "
             "fit --inputs, or signals.table",
-            where,
+            location,
         )
-    worst = float(np.abs(steps - usual).max()) / usual
+    worst = float(np.abs(steps - median).max()) / median
     return mean, (f"steps differ by up to {worst:.2g} of one; even ones were taken",) if worst > 1e-4 else ()
 
 
 def _rounded(clock: np.ndarray, digit: float) -> float | None:
-    """The even step that rounding to the last digit hides, or None if rounding does not explain the times."""
+    """Return the even step that rounding to the last digit hides, or None if rounding does not explain the times."""
     count = len(clock)
     if digit <= 0 or count < _FEWEST_ROUNDED:
         return None
+    # Rounding moves every time by at most half a digit, so the residuals of a line span one digit at most.
     step, start = np.polyfit(np.arange(count), clock - clock[0], 1)
     off = clock - clock[0] - start - step * np.arange(count)
     fits = off.max() - off.min() <= 1.05 * digit
-    return float(step) if fits and step > _LEAST_STEP * digit else None
+    return float(step) if fits and step > _MIN_STEP * digit else None

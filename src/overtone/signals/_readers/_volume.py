@@ -1,4 +1,4 @@
-"""Volumes: three grid axes, in mm where the file says how large a voxel is."""
+"""Reader of volumes: three grid axes, in mm if the file states the size of a voxel."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from overtone.signals._readers._tiff import tiff_outline
 from overtone.signals._signal import Signal
 
 
-def opened(path: Path, where: str) -> tuple[Any, Any]:
-    """The image of the class that its header calls for, and the header as stored, without repairs.
+def _opened_nifti(path: Path, location: str) -> tuple[Any, Any]:
+    """Open an image with the class that its header calls for; also return the header as stored, without repairs.
 
     Args:
         path: An existing file, of a pair either of the two.
-        where: The file, for messages.
+        location: The file, for messages.
 
     Returns:
         nibabel's image, and its header (empty for FreeSurfer's).
@@ -44,17 +44,18 @@ def opened(path: Path, where: str) -> tuple[Any, Any]:
         return nibabel.MGHImage.from_filename(path), {}
     head_file = path
     if name.endswith((".img", ".img.gz")):
-        head_file = _partner(path, ".img", ".hdr", "header", where)
+        head_file = _partner(path, ".img", ".hdr", "header", location)
     elif name.endswith((".hdr", ".hdr.gz")):
-        _partner(path, ".hdr", ".img", "values", where)
-    kind = _kind(_head(head_file), where)
+        _partner(path, ".hdr", ".img", "values", location)
+    # nibabel repairs odd headers silently; the raw header shows what the file really says.
+    kind = _kind(_head(head_file), location)
     with nibabel.openers.ImageOpener(str(head_file)) as stream:
         raw = kind.header_class.from_fileobj(stream, check=False)
-    _check_numbers(raw, where)
+    _check_numbers(raw, location)
     return kind.from_filename(head_file), raw
 
 
-def _kind(head: bytes, where: str) -> Any:
+def _kind(head: bytes, location: str) -> Any:
     """The class for what a header's first bytes say it is."""
     if head[4:7] in (b"n+2", b"ni2"):
         return nibabel.Nifti2Image if head[4:7] == b"n+2" else nibabel.Nifti2Pair
@@ -65,25 +66,25 @@ def _kind(head: bytes, where: str) -> Any:
             "a NIfTI volume",
             "an Analyze 7.5 volume, which does not say how its values are scaled and its axes run",
             "convert it to NIfTI",
-            where,
+            location,
         )
     if head[:2] == b"#?":
-        raise InputError("a NIfTI volume", "a Radiance picture", "convert it to PFM or TIFF", where)
+        raise InputError("a NIfTI volume", "a Radiance picture", "convert it to PFM or TIFF", location)
     raise ValueError("no NIfTI header")
 
 
-def _partner(path: Path, mine: str, other: str, what: str, where: str) -> Path:
+def _partner(path: Path, mine: str, other: str, what: str, location: str) -> Path:
     at = path.name.lower().rindex(mine)
     for ending in (path.name[at + 4 :], "", ".gz"):
         for middle in (other, other.upper()):
-            found = path.with_name(path.name[:at] + middle + ending)
-            if found.exists():
-                return existing(found)
+            candidate = path.with_name(path.name[:at] + middle + ending)
+            if candidate.exists():
+                return existing(candidate)
     raise InputError(
         f"a pair of {mine} and {other} files",
         f"no {path.name[:at]}{other} beside it, which holds the {what}",
         "put both into one folder",
-        where,
+        location,
     )
 
 
@@ -111,14 +112,14 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _check_numbers(raw: Any, where: str) -> None:
+def _check_numbers(raw: Any, location: str) -> None:
     """Refuse headers whose type, scale or place of the values are none that can be used."""
     if not _reads_type(raw):
         raise InputError(
             "values of a type that nibabel reads",
             f"datatype {int(raw['datatype'])}",
             "convert it to float32",
-            where,
+            location,
         )
     slope, inter, start = (float(raw[name]) for name in ("scl_slope", "scl_inter", "vox_offset"))
     if math.isfinite(slope) and slope != 0 and not math.isfinite(inter):
@@ -126,26 +127,26 @@ def _check_numbers(raw: Any, where: str) -> None:
             "a finite scale of values",
             f"scl_slope {slope:g} with scl_inter {inter:g}",
             "set scl_inter to a number in the header",
-            where,
+            location,
         )
     if not (math.isfinite(start) and (start == 0 or start >= _first_byte(raw))):
         raise InputError(
             "a place in the file where the values begin",
             f"vox_offset {start:g}",
             "set it in the header, for a single file to 352 or more",
-            where,
+            location,
         )
 
 
 def _reads_type(raw: Any) -> bool:
     try:
-        found = raw.get_data_dtype()
+        dtype = raw.get_data_dtype()
     except (KeyError, nibabel.spatialimages.HeaderDataError):
         return False
-    return found.kind != "V" or bool(found.names)
+    return dtype.kind != "V" or bool(dtype.names)
 
 
-def check_length(picture: Any, raw: Any) -> None:
+def _check_length(picture: Any, raw: Any) -> None:
     """Refuse a file too short for what its header announces before memory for all of it is taken.
 
     Raises:
@@ -154,11 +155,11 @@ def check_length(picture: Any, raw: Any) -> None:
     file = Path(picture.file_map["image"].filename)
     if "vox_offset" not in raw or file.name.lower().endswith(".gz"):
         return
-    need = math.prod(picture.shape) * picture.get_data_dtype().itemsize + max(
+    required = math.prod(picture.shape) * picture.get_data_dtype().itemsize + max(
         int(raw["vox_offset"]), _first_byte(raw)
     )
-    if file.stat().st_size < need:
-        raise ValueError(f"{need} bytes announced, {file.stat().st_size} there")
+    if file.stat().st_size < required:
+        raise ValueError(f"{required} bytes announced, {file.stat().st_size} there")
 
 
 def _first_byte(raw: Any) -> int:
@@ -166,12 +167,12 @@ def _first_byte(raw: Any) -> int:
     return int(raw.single_vox_offset) if raw.is_single else 0
 
 
-def values_of(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The scaled values, and notes on what of the header could not be meant.
+def _scaled_values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the scaled values, and notes on header fields that are not plausible.
 
     Args:
-        picture: From `opened`.
-        raw: From `opened`.
+        picture: From `_opened_nifti`.
+        raw: From `_opened_nifti`.
     """
     if "vox_offset" not in raw:
         return np.asanyarray(picture.dataobj), ()
@@ -181,25 +182,26 @@ def values_of(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
         notes.append(f"values not scaled, since the file's slope is {slope:g}")
     elif (slope not in (0, 1) or offset != 0) and picture.get_data_dtype().names is None:
         notes += stored_marks(np.asanyarray(picture.dataobj.get_unscaled())[..., None])
-    start, least = float(raw["vox_offset"]), _first_byte(raw)
-    if not start < least:
+    start, first_byte = float(raw["vox_offset"]), _first_byte(raw)
+    # An offset within the header is a known fault of some writers: the values begin behind the header.
+    if not start < first_byte:
         return np.asanyarray(picture.dataobj), tuple(notes)
     notes.append(
-        f"values read from byte {least}, since the stored offset of {start:g} lies within the header"
+        f"values read from byte {first_byte}, since the stored offset of {start:g} lies within the header"
     )
     file = picture.file_map["image"].filename
     scale = picture.header.get_slope_inter()
     spec = (
         picture.shape,
         picture.get_data_dtype(),
-        least,
+        first_byte,
         *(1.0 if scale[0] is None else scale[0], scale[1] or 0.0),
     )
     return np.asanyarray(nibabel.arrayproxy.ArrayProxy(file, spec)), tuple(notes)
 
 
 VOLUMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgh", ".mgz")
-"""Endings of the names that `nifti` reads."""
+"""Suffixes of the files that `read_nifti` reads."""
 
 _MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
 _TIMES = {
@@ -221,53 +223,53 @@ def is_nifti_name(name: str) -> bool:
     return name.lower().endswith(VOLUMES)
 
 
-def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, where: str) -> Signal:
-    """The volume of a file, its values scaled as the header says and its axes those of the file.
+def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, location: str) -> Signal:
+    """Read a NIfTI or FreeSurfer file: values scaled as the header says, axes as in the file.
 
     Args:
         path: An existing file whose name `is_nifti_name`.
         spacing: Distances in mm (of time: s) in place of the file's.
-        where: The file, for messages.
+        location: The file, for messages.
 
     Raises:
         InputError: If it is damaged, announces too much, or holds other than 1 to 3 grid axes of real numbers.
     """
     with decoding(path, "a NIfTI volume"), quiet("nibabel.global"):
-        picture, raw = opened(path, where)
+        picture, raw = _opened_nifti(path, location)
         stored = picture.get_data_dtype()
         bands = tuple(stored.names or ())
         if not bands:
-            check_numeric(stored, where)
-        check_size(picture.shape, max(stored.itemsize, 4), where)
-        axes, shape = _layout(picture, where)
-        check_shape(shape, where)
-        check_length(picture, raw)
-        values, doubts = values_of(picture, raw)
+            check_numeric(stored, location)
+        check_size(picture.shape, max(stored.itemsize, 4), location)
+        axes, shape = _layout(picture, location)
+        check_shape(shape, location)
+        _check_length(picture, raw)
+        values, doubts = _scaled_values(picture, raw)
         if bands:
             values = np.stack([values[name] for name in bands], -1)
-        numbers = require_real(values, where).reshape(*shape, -1)
+        numbers = require_real(values, location).reshape(*shape, -1)
         distances, notes = _distances(picture, raw, axes)
     if spacing is not None:
         grid, notes = (
-            grid_with_spacing("".join(a if a == "T" else "Z" for a in axes), shape, spacing, where),
+            grid_with_spacing("".join(a if a == "T" else "Z" for a in axes), shape, spacing, location),
             (),
         )
     else:
-        grid = _grid(shape, distances, where)
+        grid = _grid(shape, distances, location)
     names = tuple(_COLOURS.get(name, name) for name in bands) or None
     return make_signal(
         torch.from_numpy(np.ascontiguousarray(numbers)).reshape(-1, numbers.shape[-1]),
         grid,
         kind=_KINDS[len(shape)],
         name=path.name,
-        where=where,
+        location=location,
         channels=names,
         notes=notes + doubts,
     )
 
 
-def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
-    """Letters and lengths of the grid axes; what is left over are channels."""
+def _layout(picture: Any, location: str) -> tuple[str, tuple[int, ...]]:
+    """Return letters and lengths of the grid axes; all other axes are channels."""
     shape, header = tuple(int(n) for n in picture.shape), picture.header
     intent = int(header["intent_code"]) if "intent_code" in header else 0
     if intent in _CIFTI:
@@ -275,8 +277,9 @@ def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
             "a volume",
             f"a CIFTI-2 matrix of shape {tuple(n for n in shape if n > 1)}, whose columns are places on the cortex",
             "load it with nibabel and pass its values to signals.array or signals.points",
-            where,
+            location,
         )
+    # Trailing axes of one sample carry nothing; an axis 4 of length 1 before vectors is time.
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) == 5 and shape[3] == 1:
@@ -287,7 +290,7 @@ def _layout(picture: Any, where: str) -> tuple[str, tuple[int, ...]]:
         axes, shape = "".join(axes[i] for i in left), tuple(shape[i] for i in left)
     if not 1 <= len(shape) <= 3 or not axes:
         many = f", a series of {shape[3]} volumes" if len(shape) == 4 else ""
-        raise InputError("three axes", f"shape {shape}{many}", "save one volume of the series", where)
+        raise InputError("three axes", f"shape {shape}{many}", "save one volume of the series", location)
     return axes, shape
 
 
@@ -295,6 +298,7 @@ def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str
     """(distance, unit) of each axis, and notes on what the file leaves open or says twice."""
     header = picture.header
     units = int(header["xyzt_units"]) if "xyzt_units" in header else 2
+    # xyzt_units: the lower 3 bits are the unit of space, the next 3 the unit of time.
     factor = _MM.get(units & 7)
     sizes = [abs(float(z)) for z in header.get_zooms()]
     notes = []
@@ -305,22 +309,22 @@ def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str
         sizes = [abs(float(z)) for z in raw["pixdim"][1 : len(sizes) + 1]]
     lengths, doubts = _lengths(header, sizes)
     doubts = doubts if set(axes) & set("ijk") else ()
-    found = []
+    distances = []
     for axis in axes:
         if axis != "T":
-            found.append((lengths["ijk".index(axis)] * factor, "mm"))
+            distances.append((lengths["ijk".index(axis)] * factor, "mm"))
             continue
         step, unit = _TIMES.get(units & 56, (0.0, "volume"))
         size = sizes[3] if len(sizes) > 3 else 0.0
         if step * size > 0:
-            found.append((step * size, unit))
+            distances.append((step * size, unit))
         else:
-            found.append((1.0, "volume"))
+            distances.append((1.0, "volume"))
             notes.append("the fourth axis is counted in volumes, since its step or its unit is not stored")
-    listed = " and ".join(dict.fromkeys(unit for _, unit in found))
+    listed = " and ".join(dict.fromkeys(unit for _, unit in distances))
     if " and " in listed:
         notes.append(f"axes in {listed}: a band's frequency mixes the two, so it depends on these units")
-    return found, (*notes, *doubts)
+    return distances, (*notes, *doubts)
 
 
 def _lengths(header: Any, sizes: list[float]) -> tuple[list[float], tuple[str, ...]]:
@@ -328,6 +332,7 @@ def _lengths(header: Any, sizes: list[float]) -> tuple[list[float], tuple[str, .
     plain = (sizes + [1.0] * 3)[:3]
     if "sform_code" not in header or int(header["sform_code"]) <= 0 or len(sizes) < 3:
         return plain, ()
+    # Columns of the sform are the steps between voxels: their lengths are the voxel sizes, whatever the rotation.
     matrix = np.asarray(header.get_sform(), np.float64)[:3, :3]
     norms = [float(n) for n in np.linalg.norm(matrix, axis=0)]
     if not all(math.isfinite(n) and n > 0 for n in norms):
@@ -336,19 +341,20 @@ def _lengths(header: Any, sizes: list[float]) -> tuple[list[float], tuple[str, .
     if any(abs(a - b) > _SAME * max(a, b) for a, b in zip(norms, plain, strict=True)):
         of_sform, of_header = (" x ".join(f"{s:g}" for s in each) for each in (norms, plain))
         notes.append(f"voxel size {of_sform} taken from the sform, which disagrees with pixdim's {of_header}")
+    # Orthogonal axes make the product of their directions the identity.
     directions = matrix / np.asarray(norms)
     if np.abs(directions.T @ directions - np.eye(3)).max() > _SAME:
         notes.append("the sform's axes are not at right angles; taken as if they were")
     return norms, tuple(notes)
 
 
-def _grid(shape: tuple[int, ...], distances: list[tuple[float, str]], where: str) -> Grid:
+def _grid(shape: tuple[int, ...], distances: list[tuple[float, str]], location: str) -> Grid:
     if not all(math.isfinite(distance) and distance > 0 for distance, _ in distances):
         raise InputError(
             "voxels of a positive size",
             f"{' x '.join(f'{d:g}' for d, _ in distances)}",
             "pass spacing= (--spacing on the command line)",
-            where,
+            location,
         )
     n = len(shape)
     spacing, units = zip(*distances, strict=True)
@@ -360,7 +366,7 @@ def volume(
     spacing: float | tuple[float, float, float] | None = None,
     key: str | None = None,
 ) -> Signal:
-    """A volume: NIfTI (.nii, .nii.gz, .hdr with .img), FreeSurfer's (.mgz), a TIFF stack, `.npy`, `.npz` or an array.
+    """Read a volume: NIfTI (.nii, .nii.gz, .hdr with .img), FreeSurfer (.mgz), a TIFF stack, `.npy`, `.npz` or array.
 
     NIfTI values are scaled as the header says; the axes are those of the file (i, j, k) and the coordinates
     are voxel sizes times indices, in mm (the rotation to scanner space is not applied). The size of a voxel is
@@ -380,31 +386,38 @@ def volume(
     Raises:
         InputError: If the source is missing, damaged, announces too much, or is no volume of finite values
             that vary.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> body = signals.volume(np.arange(24.0).reshape(2, 3, 4), spacing=(2.0, 1.0, 1.0))
+        >>> body.geometry.extent, body.geometry.units[0]
+        ((4.0, 3.0, 4.0), 'mm')
     """
     if not isinstance(source, str | os.PathLike):
         refuse_described(source, "array")
         return _bare(tensor(source, "array"), spacing, "array", "array")
-    path, where = existing(source), str(source)
+    path, location = existing(source), str(source)
     if is_nifti_name(path.name):
-        return read_nifti(path, spacing, where)
+        return read_nifti(path, spacing, location)
     if not is_tiff(path):
-        return _bare(tensor(load_numpy(path, key), where), spacing, path.name, where)
+        return _bare(tensor(load_numpy(path, key), location), spacing, path.name, location)
     axes = tiff_outline(path).axes
     if len(axes) == 2:
-        raise InputError("a stack of slices", "one picture", "read it with signals.read", where)
+        raise InputError("a stack of slices", "one picture", "read it with signals.read", location)
     stored = stored_values(path)
     shape = stored.samples.shape[:-1]
-    grid = None if spacing is None else grid_with_spacing(stored.axes, shape, spacing, where)
-    return raster_signal(stored, grid=grid, name=path.name, where=where)
+    grid = None if spacing is None else grid_with_spacing(stored.axes, shape, spacing, location)
+    return raster_signal(stored, grid=grid, name=path.name, location=location)
 
 
-def _bare(values: Tensor, spacing: float | tuple[float, ...] | None, name: str, where: str) -> Signal:
+def _bare(values: Tensor, spacing: float | tuple[float, ...] | None, name: str, location: str) -> Signal:
     if values.ndim != 3:
         raise InputError(
             "three axes",
             f"shape {tuple(values.shape)}",
             "pass one volume, or read it with signals.array",
-            where,
+            location,
         )
     lattice = ArrayLattice(spacing, unit=None if spacing is None else "mm")
-    return on_lattice(values.unsqueeze(-1), lattice, name=name, where=where)
+    return on_lattice(values.unsqueeze(-1), lattice, name=name, location=location)

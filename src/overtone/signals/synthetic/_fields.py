@@ -19,7 +19,7 @@ from overtone.signals.synthetic._waves import grid_shape, signal
 def power_law(
     shape: int | tuple[int, ...], exponent: float, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """A field of power |k|^-exponent per mode, up to a factor, k in cycles per array; mean 0, mean square 1.
+    """Make a field of power |k|^-exponent per mode, up to a factor, k in cycles per array; mean 0, mean square 1.
 
     Natural pictures have an exponent near 2 in two dimensions.
 
@@ -34,6 +34,12 @@ def power_law(
 
     Raises:
         InputError: If the shape is no grid.
+
+    Example:
+        >>> from overtone import signals
+        >>> signal = signals.synthetic.power_law((16, 16), exponent=2)
+        >>> round(float(signal.values.square().mean()), 4)
+        1.0
     """
     sizes = grid_shape(shape, "shape")
     radius = _radius(sizes)
@@ -51,7 +57,7 @@ def band_noise(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Signal:
-    """A field with equal power in every mode of low <= |k| < high and none elsewhere; mean 0, mean square 1.
+    """Make a field with equal power in every mode of low <= |k| < high and none elsewhere; mean 0, mean square 1.
 
     Args:
         shape: Samples per axis, 1 to 3 axes.
@@ -65,6 +71,12 @@ def band_noise(
 
     Raises:
         InputError: If no mode but the mean lies in the band.
+
+    Example:
+        >>> from overtone import signals
+        >>> signal = signals.synthetic.band_noise(64, low=4, high=8)
+        >>> signal.geometry.periodic
+        (True,)
     """
     sizes = grid_shape(shape, "shape")
     radius = _radius(sizes)
@@ -88,6 +100,7 @@ def _radius(shape: tuple[int, ...]) -> np.ndarray:
 def _field(modulus: np.ndarray, shape: tuple[int, ...], seed: int, name: str, dtype: torch.dtype) -> Signal:
     """Take the phases of white noise, which has the symmetry of a real field, and give them the modulus."""
     axes = tuple(range(len(shape)))
+    # White noise has a uniform phase in every mode and the symmetry of a real field; only its modulus is replaced.
     white = np.fft.rfftn(generator(seed, "synthetic", "phases").standard_normal(shape))
     samples = np.fft.irfftn(white / np.abs(white) * modulus, s=shape, axes=axes)
     samples /= np.sqrt(np.mean(samples**2))
@@ -111,7 +124,7 @@ def phantom(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Signal:
-    """Nested ellipsoids of constant density: a shell, a filling and five bodies of different size within.
+    """Make nested ellipsoids of constant density: a shell, a filling and five bodies of different size within.
 
     Args:
         shape: Voxels per axis.
@@ -123,6 +136,11 @@ def phantom(
 
     Raises:
         InputError: If the shape has not three axes.
+
+    Example:
+        >>> from overtone import signals
+        >>> signals.synthetic.phantom((8, 8, 8), spacing=2.0).geometry.extent
+        (16.0, 16.0, 16.0)
     """
     sizes = grid_shape(shape, "shape")
     if len(sizes) != 3:
@@ -140,7 +158,7 @@ def phantom(
 def add_noise(
     signal: Signal, std: float | None = None, *, fraction_of_range: float | None = None, seed: int = 0
 ) -> Signal:
-    """The signal plus white Gaussian noise, independent per sample and channel; nothing is clipped.
+    """Add white Gaussian noise to a signal, independent per sample and channel; nothing is clipped.
 
     Args:
         signal: The clean signal, or one whose `clean` is known already and is kept.
@@ -154,10 +172,17 @@ def add_noise(
 
     Raises:
         InputError: If not exactly one of the two strengths is given, or it is not positive.
+
+    Example:
+        >>> from overtone import signals
+        >>> clean = signals.synthetic.harmonics([1], samples=4096)
+        >>> noisy = signals.synthetic.add_noise(clean, std=0.5)
+        >>> round(float((noisy.values - noisy.clean).std()), 1)
+        0.5
     """
     if (std is None) == (fraction_of_range is None):
-        given = "neither" if std is None else "both"
-        raise InputError("either std or fraction_of_range", given, "pass one of them", "add_noise")
+        count = "neither" if std is None else "both"
+        raise InputError("either std or fraction_of_range", count, "pass one of them", "add_noise")
     strength = std if fraction_of_range is None else fraction_of_range
     if strength is None or not (math.isfinite(strength) and strength > 0):
         raise InputError("noise of positive finite strength", f"{strength}", "pass one above 0", "add_noise")
@@ -168,8 +193,8 @@ def add_noise(
         scale = strength * (values.amax(dim=0) - values.amin(dim=0))
     else:
         scale = torch.full(values.shape[1:], strength * signal.peak, dtype=values.dtype, device=values.device)
-    drawn = torch.from_numpy(generator(seed, "synthetic", "noise").standard_normal(tuple(values.shape)))
-    noisy = values + scale * drawn.to(values)
+    noise = torch.from_numpy(generator(seed, "synthetic", "noise").standard_normal(tuple(values.shape)))
+    noisy = values + scale * noise.to(values)
     return replace(
         signal,
         values=noisy,

@@ -17,27 +17,27 @@ from overtone.signals._signal import Signal
 def signal(
     samples: np.ndarray, geometry: Grid, name: str, dtype: torch.dtype, kind: str = "synthetic"
 ) -> Signal:
-    """A one-channel Signal of samples of the grid's shape.
+    """Make a one-channel Signal of samples of the grid's shape.
 
     Raises:
         InputError: As `make_signal`.
     """
     values = torch.from_numpy(samples).reshape(-1, 1).to(dtype)
-    return make_signal(values, geometry, kind=kind, name=name, where=name)
+    return make_signal(values, geometry, kind=kind, name=name, location=name)
 
 
-def grid_shape(shape: int | tuple[int, ...], where: str) -> tuple[int, ...]:
+def grid_shape(shape: int | tuple[int, ...], location: str) -> tuple[int, ...]:
     """The shape as a tuple of 1 to 3 axes of at least two samples.
 
     Raises:
         InputError: If it is not.
     """
     sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
-    check_shape(sizes, where)
+    check_shape(sizes, location)
     return sizes
 
 
-def positive(value: float, what: str) -> float:
+def _positive(value: float, what: str) -> float:
     """The value, if it is a positive finite number.
 
     Raises:
@@ -57,7 +57,7 @@ def harmonics(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Signal:
-    """A sum of sines, f(x) = sum_j a_j sin(2 pi k_j . x + p_j), on [0, 1) per axis.
+    """Make a sum of sines, f(x) = sum_j a_j sin(2 pi k_j . x + p_j), on [0, 1) per axis.
 
     With whole and distinct k_j below Nyquist, the mean square at |k_j| is a_j^2 / 2 exactly.
 
@@ -74,6 +74,12 @@ def harmonics(
 
     Raises:
         InputError: If the wave vectors do not fit the grid or reach its Nyquist frequency.
+
+    Example:
+        >>> from overtone import signals
+        >>> signal = signals.synthetic.harmonics([1, 5], amplitudes=[1.0, 2.0], samples=64)
+        >>> round(float(signal.values.square().mean()), 4)
+        2.5
     """
     shape = grid_shape(samples, "samples")
     waves = np.asarray(frequencies, dtype=np.float64)
@@ -95,8 +101,8 @@ def harmonics(
         )
     m = len(waves)
     heights = _one_each(amplitudes, m, "amplitudes")
-    drawn = generator(seed, "synthetic", "phases").uniform(0, 2 * np.pi, m)
-    shifts = drawn if phases is None else _one_each(phases, m, "phases")
+    random_phases = generator(seed, "synthetic", "phases").uniform(0, 2 * np.pi, m)
+    shifts = random_phases if phases is None else _one_each(phases, m, "phases")
     axes = np.meshgrid(*(np.arange(n) / n for n in shape), indexing="ij", sparse=True)
     total = np.zeros(shape)
     for wave, height, shift in zip(waves, heights, shifts, strict=True):
@@ -107,7 +113,7 @@ def harmonics(
 
 
 def step(samples: int = 256, position: float = 0.5, *, dtype: torch.dtype = torch.float32) -> Signal:
-    """A step from 0 to 1 at `position` on [0, 1): amplitudes fall as 1 / frequency.
+    """Make a step from 0 to 1 at `position` on [0, 1): amplitudes fall as 1 / frequency.
 
     Args:
         samples: Number of samples.
@@ -119,6 +125,11 @@ def step(samples: int = 256, position: float = 0.5, *, dtype: torch.dtype = torc
 
     Raises:
         InputError: If no sample lies before the step or none after.
+
+    Example:
+        >>> from overtone import signals
+        >>> signals.synthetic.step(samples=4).values[:, 0].tolist()
+        [0.0, 0.0, 1.0, 1.0]
     """
     shape = grid_shape(samples, "samples")
     return signal((np.arange(shape[0]) / shape[0] >= position) * 1.0, Grid.unit_box(shape), "step", dtype)
@@ -127,7 +138,7 @@ def step(samples: int = 256, position: float = 0.5, *, dtype: torch.dtype = torc
 def chirp(
     samples: int = 1024, low: float = 1.0, high: float = 64.0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """A linear sweep, sin(2 pi (low x + (high - low) x^2 / 2)), whose frequency at x is low + (high - low) x.
+    """Make a linear sweep, sin(2 pi (low x + (high - low) x^2 / 2)), whose frequency at x is low + (high - low) x.
 
     Args:
         samples: Number of samples on [0, 1).
@@ -140,6 +151,11 @@ def chirp(
 
     Raises:
         InputError: If a frequency is negative or reaches Nyquist.
+
+    Example:
+        >>> from overtone import signals
+        >>> signals.synthetic.chirp(samples=256, high=32.0).geometry.nyquist
+        (128.0,)
     """
     shape = grid_shape(samples, "samples")
     if not (0 <= low < shape[0] / 2 and 0 <= high < shape[0] / 2):
@@ -156,12 +172,12 @@ def chirp(
 
 
 def _one_each(value: float | Sequence[float] | np.ndarray, m: int, name: str) -> np.ndarray:
-    given = np.asarray(value, dtype=np.float64)
-    if given.ndim == 0:
-        return np.full(m, float(given))
-    if given.shape != (m,):
-        raise InputError(f"one of {name}, or {m}", f"shape {given.shape}", "pass one per frequency", name)
-    return given
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim == 0:
+        return np.full(m, float(array))
+    if array.shape != (m,):
+        raise InputError(f"one of {name}, or {m}", f"shape {array.shape}", "pass one per frequency", name)
+    return array
 
 
 _FORMANTS = ((700.0, 130.0, 1.0), (1220.0, 170.0, 0.5), (2600.0, 250.0, 0.25))
@@ -172,7 +188,7 @@ _PEAK = 0.9
 def voice(
     seconds: float = 1.0, rate: int = 8000, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """A vowel-like tone: harmonics of a gliding 120 Hz under formants at 700, 1220 and 2600 Hz.
+    """Make a vowel-like tone: harmonics of a gliding 120 Hz under formants at 700, 1220 and 2600 Hz.
 
     Args:
         seconds: Length.
@@ -185,14 +201,22 @@ def voice(
 
     Raises:
         InputError: If there would be fewer than two samples.
+
+    Example:
+        >>> from overtone import signals
+        >>> vowel = signals.synthetic.voice(seconds=0.1, rate=8000)
+        >>> vowel.kind, round(float(vowel.values.abs().max()), 3)
+        ('audio', 0.9)
     """
     time = _clock(seconds, rate)
     draw = generator(seed, "synthetic", "voice")
     glide, vibrato = draw.uniform(-15, 15), draw.uniform(4.5, 6.0)
     pitch = 120 + glide * time / seconds + 2.0 * np.sin(2 * np.pi * vibrato * time)
+    # The phase is the integral of a varying frequency, not their product.
     cycles = np.cumsum(pitch) / rate
     total = np.zeros_like(time)
     for n in range(1, int(0.45 * rate / pitch.max()) + 1):
+        # A formant is a resonance: a Lorentzian over the frequency of the harmonic.
         loudness = sum(gain / (1 + ((n * pitch - centre) / width) ** 2) for centre, width, gain in _FORMANTS)
         total += (loudness + 0.3 / n) * np.sin(2 * np.pi * n * cycles + draw.uniform(0, 2 * np.pi))
     syllables = 0.6 - 0.4 * np.cos(2 * np.pi * 3.0 * time)
@@ -202,7 +226,7 @@ def voice(
 def music(
     seconds: float = 2.0, rate: int = 16000, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """Plucked notes of a pentatonic scale on 220 Hz, four a second; high harmonics fade first.
+    """Make plucked notes of a pentatonic scale on 220 Hz, four a second; high harmonics fade first.
 
     Args:
         seconds: Length.
@@ -215,6 +239,12 @@ def music(
 
     Raises:
         InputError: If there would be fewer than two samples.
+
+    Example:
+        >>> from overtone import signals
+        >>> notes = signals.synthetic.music(seconds=0.1, rate=8000)
+        >>> notes.kind, round(float(notes.values.abs().max()), 3)
+        ('audio', 0.9)
     """
     time = _clock(seconds, rate)
     draw = generator(seed, "synthetic", "music")
@@ -230,7 +260,7 @@ def music(
 
 
 def _clock(seconds: float, rate: int) -> np.ndarray:
-    samples = round(positive(seconds, "seconds") * positive(rate, "rate"))
+    samples = round(_positive(seconds, "seconds") * _positive(rate, "rate"))
     return np.arange(grid_shape(samples, "seconds")[0]) / rate
 
 
