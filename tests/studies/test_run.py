@@ -33,7 +33,7 @@ def test_a_study_is_judged_kept_and_not_measured_again(tmp_path):
     assert result.control_failed
     assert result.intervals["second"].mean == 3.0
     again, same = finish(toy.STUDY, tmp_path)
-    assert all(step.finished.before for step in again)
+    assert all(step.finished.stored for step in again)
     assert same.intervals == result.intervals
     kept = Result.load(toy.STUDY, Size.SMOKE, tmp_path)
     assert kept is not None

@@ -119,7 +119,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_doubles_nothing(cluster, 
     assert max(after.values()) == 2, "the node that died was running nothing"
     assert all(after[n] == before[n] == 1 for n in kept)
     again = read(cluster.drive(marks, store.folder, 1))
-    assert [f["before"] for f in again] == [True] * driver.COUNT
+    assert [f["stored"] for f in again] == [True] * driver.COUNT
     assert begun(marks) == after
 
 
@@ -127,5 +127,5 @@ def test_absent_ray_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r'run: pip install "overtone\[ray\]"'):
         list(Ray().run(driver.wanted(str(tmp_path))))
-    with pytest.raises(InputError, match="expected a task to take some core or GPU"):
+    with pytest.raises(InputError, match="expected a task that takes a core or a GPU"):
         Ray(cpus=0)

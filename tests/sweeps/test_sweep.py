@@ -36,7 +36,7 @@ def test_results_come_once_each_and_are_not_computed_again(tmp_path):
     second = list(sweep([*wanted, wanted[0]], store, Local(2)))
     assert sorted(f.result["number"] for f in first) == [0, 1]
     assert sorted(f.result["number"] for f in second) == [0, 1, 2, 3]
-    assert [f.before for f in second] == [True, True, False, False]
+    assert [f.stored for f in second] == [True, True, False, False]
     assert [begun(marks, n) for n in range(4)] == [1, 1, 1, 1]
 
 
@@ -159,5 +159,5 @@ def test_wrong_arguments_get_one_sentence(tmp_path):
     file.touch()
     with pytest.raises(InputError, match="expected a folder for results, got a file"):
         Store(file)
-    with pytest.raises(RunError, match="expected room for a result"):
+    with pytest.raises(RunError, match="expected a folder with space for a result"):
         Store(file / "below").put(task("square", x=1), 1)

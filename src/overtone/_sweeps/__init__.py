@@ -1,4 +1,4 @@
-"""Many runs: on this machine's cores or on a Ray cluster, resumed where they were left."""
+"""Sweeps: many tasks on the cores of this machine or on a Ray cluster, resumed after an interruption."""
 
 from overtone._sweeps.ray import Ray
 from overtone._sweeps.store import Finished, Store, sweep

@@ -1,4 +1,4 @@
-"""A Ray cluster: an existing one by its address, or one of this machine."""
+"""Workers of a Ray cluster: an existing one by its address, or one of this machine."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from overtone.errors import InputError, RunError
 @final
 @dataclass(frozen=True)
 class Ray(Workers):
-    """The workers of a Ray cluster; tasks of a node that dies are begun again on others.
+    """Workers of a Ray cluster; tasks of a node that dies start again on other nodes.
 
     Needs the extra `ray`, with overtone installed on every node.
 
     Attributes:
         address: `"host:port"` of a cluster, or None for a cluster of this machine alone.
-        cpus: Cores that a task takes.
-        gpus: Share of a GPU that a task takes; 0 keeps tasks off GPUs.
-        tries: How often a task may be begun again.
+        cpus: Cores per task.
+        gpus: Share of a GPU per task; with 0 no task runs on a GPU.
+        retries: Number of times that a task may start again.
     """
 
     address: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
-    tries: int = 5
+    retries: int = 5
 
     def __post_init__(self) -> None:
         if not (self.cpus >= 0 and self.gpus >= 0 and self.cpus + self.gpus > 0):
             raise InputError(
-                "a task to take some core or GPU", f"{self.cpus} and {self.gpus}", "pass cpus=1", "ray"
+                "a task that takes a core or a GPU",
+                f"{self.cpus} and {self.gpus}",
+                "pass cpus=1",
+                "ray",
             )
 
     def run(self, tasks: Sequence[Task]) -> Iterator[TaskOutcome]:
@@ -45,8 +48,9 @@ class Ray(Workers):
             RunError: If there is no cluster at the address.
         """
         ray: Any = require("ray", "ray")
-        mine = not ray.is_initialized()
-        if mine:
+        # A cluster that the caller has joined stays joined after the sweep.
+        joined_here = not ray.is_initialized()
+        if joined_here:
             try:
                 ray.init(address=self.address, log_to_driver=False, configure_logging=False)
             except (ConnectionError, RuntimeError, ValueError) as refused:
@@ -57,9 +61,10 @@ class Ray(Workers):
         running: dict[Any, Task] = {}
         try:
             remote = ray.remote(
-                num_cpus=self.cpus, num_gpus=self.gpus, max_retries=self.tries, scheduling_strategy="SPREAD"
+                num_cpus=self.cpus, num_gpus=self.gpus, max_retries=self.retries, scheduling_strategy="SPREAD"
             )(run_task)
             running = {remote.remote(task): task for task in tasks}
+            # One at a time as they end: results go to disk at once, so a later failure costs none of them.
             while running:
                 (ended, *_), _ = ray.wait(list(running), num_returns=1)
                 task = running.pop(ended)
@@ -72,5 +77,5 @@ class Ray(Workers):
         finally:
             for pending in running:
                 ray.cancel(pending, force=True)
-            if mine:
+            if joined_here:
                 ray.shutdown()

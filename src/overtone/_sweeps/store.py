@@ -16,16 +16,16 @@ from overtone.errors import InputError, RunError
 
 @final
 class Store:
-    """A folder with one JSON file per finished task.
+    """Folder with one JSON file per finished task.
 
     A file appears in one move, so a sweep killed at any moment leaves whole results or none. Several sweeps may share a
     folder.
 
     Args:
-        folder: Where results lie; made when the first one comes.
+        folder: Folder of the results; made with the first one.
 
     Raises:
-        InputError: If there is a file in its place.
+        InputError: If `folder` is a file.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -34,25 +34,25 @@ class Store:
             raise InputError("a folder for results", "a file", "choose another path", str(folder))
 
     def path(self, task: Task) -> Path:
-        """Where the result of `task` lies or would lie."""
+        """Return the path of the result of `task`, whether it exists or not."""
         return self.folder / f"{task.key}.json"
 
     def has(self, task: Task) -> bool:
-        """Whether `task` has finished."""
+        """Return whether `task` has finished."""
         return self.path(task).is_file()
 
     def get(self, task: Task) -> Any:
-        """The result of a finished task.
+        """Return the result of a finished task.
 
         Raises:
             InputError: If it has not finished, or its file is damaged.
         """
         path = self.path(task)
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["key"] != task.key:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            if entry["key"] != task.key:
                 raise ValueError("it belongs to another task")
-            return kept["result"]
+            return entry["result"]
         except FileNotFoundError as missing:
             raise InputError("a finished task", "none", "run the sweep", task.name) from missing
         except (OSError, ValueError, KeyError, TypeError) as broken:
@@ -64,7 +64,7 @@ class Store:
             ) from broken
 
     def put(self, task: Task, result: Any) -> None:
-        """Keep a result.
+        """Store a result.
 
         Raises:
             RunError: If it cannot be written.
@@ -80,50 +80,53 @@ class Store:
             write_atomic(self.path(task), json.dumps(entry, indent=1))
         except OSError as refused:
             raise RunError(
-                "room for a result", f"{refused}", "free some space and run the sweep again", str(self.folder)
+                "a folder with space for a result",
+                f"{refused}",
+                "free some space and run the sweep again",
+                str(self.folder),
             ) from refused
 
 
 @final
 @dataclass(frozen=True)
 class Finished:
-    """A task that has ended.
+    """Task that has ended.
 
     Attributes:
         task: The task.
-        result: What its function returned; None if it failed.
-        error: Why it failed, in a sentence, or None.
-        seconds: How long it ran just now; 0 if its result was there before.
-        before: Whether its result was there before.
+        result: Return value of its function; None if it failed.
+        error: Reason of the failure, in a sentence, or None.
+        seconds: Time it ran now; 0 if its result came from the store.
+        stored: Whether its result came from the store.
     """
 
     task: Task
     result: Any
     error: str | None = None
     seconds: float = 0.0
-    before: bool = False
+    stored: bool = False
 
 
 def sweep(tasks: Iterable[Task], store: Store, workers: Workers | None = None) -> Iterator[Finished]:
-    """Run every task that has no result yet, and yield all of them, each exactly once.
+    """Run every task that has no stored result, and yield all tasks, each exactly once.
 
-    Results are kept as they come, so that a sweep that was interrupted, in whatever way, is called again and goes on.
-    Failures are yielded but not kept: the next sweep tries them again. Equal tasks (of one function and settings) are
+    Results are stored as they come, so that a sweep that was interrupted, in whatever way, continues when it is called
+    again. Failures are yielded but not stored: the next sweep repeats them. Equal tasks (of one function and settings)
     run once.
 
     Args:
-        tasks: What to run.
-        store: Where results are kept.
-        workers: Who does it; this machine's cores if None.
+        tasks: Tasks to run.
+        store: Store of the results.
+        workers: Workers that run them; this machine's cores if None.
 
     Yields:
-        First what had finished before, then the others as they end.
+        First the tasks with a stored result, then the others as they end.
     """
     distinct = {task.key: task for task in tasks}
     missing = []
     for task in distinct.values():
         if store.has(task):
-            yield Finished(task, store.get(task), before=True)
+            yield Finished(task, store.get(task), stored=True)
         else:
             missing.append(task)
     if not missing:

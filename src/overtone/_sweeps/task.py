@@ -1,4 +1,4 @@
-"""One run of many: a function named by where it lives, and settings that JSON can hold."""
+"""Task of a sweep: a function, by its dotted name, and settings that JSON can hold."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from overtone.errors import InputError
 @final
 @dataclass(frozen=True)
 class Task:
-    """A function call that any process can make and whose result any process can tell apart.
+    """Function call that any process can make, and whose stored result any process can find.
 
     Attributes:
-        name: What people call it.
-        function: `"package.module:function"`, called with the settings as keywords. It returns what JSON can hold.
+        name: Name in messages.
+        function: `"package.module:function"`, called with the settings as keywords. Its return value must be JSON-able.
         settings: The keywords: numbers, strings, booleans, None, lists and dicts of them.
-        stored_as: The function's name in the key of stored results; `function` if empty. A function that moves keeps
-            its results by it.
+        stored_as: Name of the function in the key of stored results; `function` if empty. A function that was moved
+            finds its earlier results by it.
     """
 
     name: str
@@ -45,18 +45,15 @@ class Task:
 
     @property
     def key(self) -> str:
-        """32 hexadecimal digits that stand for the function and its settings; the name does not matter."""
+        """Hash of the function and its settings, 32 hexadecimal digits; the task's name does not enter."""
         text = json.dumps([self.stored_as or self.function, dict(self.settings)], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def run(self) -> Any:
-        """Call the function.
-
-        Returns:
-            Its result, as JSON gives it back.
+        """Call the function and return its result, as JSON gives it back.
 
         Raises:
-            InputError: If there is no such function, or its result is nothing that JSON can hold.
+            InputError: If there is no such function, or JSON cannot hold its result.
         """
         module, _, name = self.function.partition(":")
         try:
@@ -66,6 +63,7 @@ class Task:
                 f"the function {self.function}", f"{missing}", "check its name", self.name
             ) from missing
         result = function(**self.settings)
+        # Through JSON now, so that a fresh result equals the stored one: tuples become lists, keys strings.
         try:
             return json.loads(json.dumps(result))
         except TypeError as wrong:

@@ -22,13 +22,13 @@ from overtone.errors import InputError, OvertoneError
 @final
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What came of one task.
+    """Result or failure of one task.
 
     Attributes:
         task: The task.
-        result: What its function returned; None if it failed.
-        error: Why it failed, in a sentence, or None.
-        seconds: How long it ran.
+        result: Return value of its function; None if it failed.
+        error: Reason of the failure, in a sentence, or None.
+        seconds: Time it ran.
     """
 
     task: Task
@@ -38,13 +38,13 @@ class TaskOutcome:
 
 
 class Workers(ABC):
-    """Runs tasks side by side."""
+    """Run tasks in parallel."""
 
     @abstractmethod
     def run(self, tasks: Sequence[Task]) -> Iterator[TaskOutcome]:
-        """Run every task; yields each once, as it ends.
+        """Run every task and yield each outcome once, when the task ends.
 
-        A task whose worker died is run again. Closing the iterator ends what is still running.
+        A task whose worker died is run again. Closing the iterator ends the tasks that still run.
 
         Args:
             tasks: Distinct tasks.
@@ -52,7 +52,7 @@ class Workers(ABC):
 
 
 def run_task(task: Task) -> TaskOutcome:
-    """Run a task here and now; failures of its function are outcomes, not exceptions."""
+    """Run a task in this process; a failure of its function is an outcome, not an exception."""
     began = time.perf_counter()
     result, error = None, None
     try:
@@ -64,21 +64,21 @@ def run_task(task: Task) -> TaskOutcome:
     return TaskOutcome(task, result, error, time.perf_counter() - began)
 
 
-TRIES = 3
-"""How often a task whose worker died is begun before it counts as failed."""
+_ATTEMPTS = 3
+"""Attempts at a task whose worker died, before the task counts as failed."""
 
 
 @final
 @dataclass(frozen=True)
 class Local(Workers):
-    """Processes of this machine, one task each at a time.
+    """Worker processes of this machine, each running one task at a time.
 
     Attributes:
-        processes: How many; one per core if None. Each computes with its share of the cores, or with
-            OMP_NUM_THREADS threads where that is set and less.
+        processes: Number of processes; one per core if None. Each computes with its share of the cores, or with
+            OMP_NUM_THREADS threads where that is set and smaller.
 
     Raises:
-        InputError: If there is none.
+        InputError: If `processes` is not positive.
     """
 
     processes: int | None = None
@@ -95,11 +95,12 @@ class Local(Workers):
         processes = min(self.processes or cores, max(1, len(tasks)))
         queue = deque((task, 1) for task in tasks)
         running: dict[Future[TaskOutcome], tuple[_Worker, Task, int]] = {}
-        with ExitStack() as ends:
+        with ExitStack() as stack:
             threads = _threads(max(1, cores // processes))
             idle = [_Worker(threads) for _ in range(processes)]
+            # Also when the caller closes the iterator early: a worker must not outlive the sweep.
             for worker in idle:
-                ends.callback(worker.end)
+                stack.callback(worker.end)
             while queue or running:
                 while queue and idle:
                     worker, (task, attempt) = idle.pop(), queue.popleft()
@@ -110,23 +111,24 @@ class Local(Workers):
                     try:
                         outcome = future.result()
                     except BrokenProcessPool:
+                        # The process was killed, often for memory: another attempt may find more of it free.
                         worker.renew()
-                        if attempt < TRIES:
+                        if attempt < _ATTEMPTS:
                             queue.append((task, attempt + 1))
                             continue
-                        reason = f"its worker died {TRIES} times (out of memory, or killed)"
+                        reason = f"its worker died {_ATTEMPTS} times (out of memory, or killed)"
                         outcome = TaskOutcome(task, None, reason, 0.0)
                     yield outcome
 
 
 def _threads(share: int) -> int:
-    """The share, or what the user limits threads to where that is less."""
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, int(wished)) if wished.isdecimal() and int(wished) > 0 else share
+    """Threads of one worker: its share of the cores, or the user's limit where that is smaller."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(limit)) if limit.isdecimal() and int(limit) > 0 else share
 
 
 class _Worker:
-    """One process, replaced when it has died; alone in its pool, so that its death costs no other task."""
+    """One process, replaced after its death; alone in its pool, so that its death costs no other task."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -145,12 +147,15 @@ class _Worker:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _new(self) -> ProcessPoolExecutor:
+        # A forked process would inherit torch's thread pools and locks in whatever state they are.
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self._threads,))
 
 
 def _begin(threads: int) -> None:
+    # A sweep that is killed cannot end its workers; each of them watches for that itself.
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Read by the numerical libraries when they are imported, which happens with the first task.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
 

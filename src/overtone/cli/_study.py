@@ -148,7 +148,7 @@ def run_studies(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         for progress in run(wanted, Size(size), Path(out), workers):
             ended = progress.finished
-            if not ended.before:
+            if not ended.stored:
                 click.echo(f"[{progress.done}/{progress.total}] {ended.task.name}", err=True)
             if ended.error is not None:
                 failed.append(f"{ended.task.name}: {ended.error}")

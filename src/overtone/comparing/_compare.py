@@ -207,7 +207,7 @@ def _run(
         else:
             failed[name] = level = ended.error
         if progress:
-            kept = ", kept from before" if ended.before else ""
+            kept = ", kept from before" if ended.stored else ""
             _told(f"[{done}/{len(every)}] {ended.task.name}: {level}{kept}")
     return results, failed
 
