@@ -19,9 +19,9 @@ from torch import Tensor
 
 import overtone as ot
 from overtone._training import TrainingConfig, train
-from overtone.fitting._monitor import plan_watching
-from overtone.fitting._prepare import build
-from overtone.nn import ModelConfig
+from overtone.fitting import FitConfig
+from overtone.fitting._monitor import plan_monitor, window_of
+from overtone.fitting._prepare import prepare
 from overtone.planning import measure_noise
 from overtone.probes import LogSchedule, Probe, views
 
@@ -63,8 +63,8 @@ def main() -> list[dict]:
     values, everywhere = signal.normalisation.apply(signal.values), signal.coords
     ours, theirs = [], []
     for turn in range(TURNS):
-        for_ours = build(signal, ModelConfig(), turn, lambda: noise).field
-        for_theirs = build(signal, ModelConfig(), turn, lambda: noise).field
+        for_ours = prepare(signal, FitConfig().replace(seed=turn, held_out=0.0)).field
+        for_theirs = prepare(signal, FitConfig().replace(seed=turn, held_out=0.0)).field
         ours.append(
             timed(lambda f=for_ours: train(f, signal, options, lambda *_: None, wants=lambda _: False))
         )
@@ -105,10 +105,10 @@ def main() -> list[dict]:
 
 def probe_row(signal: ot.Signal, noise: ot.spectra.NoiseFloor, batch: int) -> tuple[float, float]:
     """Wall-clock and processor seconds of one row, the median of several."""
-    field = build(signal, ModelConfig(), 0, lambda: noise).field
-    plan = plan_watching(signal, STEPS, batch)
+    field = prepare(signal, FitConfig().replace(held_out=0.0)).field
+    monitor = plan_monitor(signal.geometry, STEPS, batch)
     with tempfile.TemporaryDirectory() as folder:
-        view = views.GridView(signal, plan.window, noise=noise)
+        view = views.GridView(signal, window_of(monitor), noise=noise)
         probe = Probe(view, field, Path(folder) / "run")
         with probe:
             times = [timed(lambda s=step: probe(s, 1.0, 1.0, force=True)) for step in range(8)]

@@ -6,7 +6,8 @@ import torch
 from overtone._training import TrainingConfig, make_optimizer
 from overtone.cli._fit import ENCODINGS
 from overtone.errors import InputError
-from overtone.fitting._prepare import build
+from overtone.fitting import FitConfig
+from overtone.fitting._prepare import prepare
 from overtone.nn import Activation, EncodingKind, ModelConfig, build_encoding, encodings
 from overtone.nn.activations import Reaching, build_activation
 from overtone.signals import array
@@ -16,8 +17,8 @@ def volume():
     return array(torch.rand(6, 8, 10, generator=torch.Generator().manual_seed(0)).numpy())
 
 
-def nothing():
-    raise AssertionError("a given bandwidth needs no noise floor")
+def prepared(**options):
+    return prepare(volume(), FitConfig().replace(width=8, **options))
 
 
 def test_the_command_line_knows_every_encoding():
@@ -26,7 +27,7 @@ def test_the_command_line_knows_every_encoding():
 
 @pytest.mark.parametrize("kind", [e for e in EncodingKind if e.has_bandwidth], ids=lambda e: e.value)
 def test_the_field_reaches_what_is_asked(kind):
-    built = build(volume(), ModelConfig(kind, (2.0, 3.0, 4.0), width=8, features=30), 0, nothing)
+    built = prepared(encoding=kind, bandwidth=(2.0, 3.0, 4.0), features=30)
     assert built.bandwidth == pytest.approx((2.0, 3.0, 4.0), rel=1e-5)
     assert built.field(volume().coords[:5]).shape == (5, 1)
 
@@ -37,7 +38,7 @@ def test_the_field_reaches_what_is_asked(kind):
 def test_activations_with_frequencies_take_the_bandwidth(kind):
     settings = ModelConfig(bandwidth=(3.0,), activation=(kind,), width=8)
     assert settings.resolved_encoding is EncodingKind.NONE
-    built = build(volume(), settings, 0, nothing)
+    built = prepared(activation=kind, bandwidth=3.0)
     assert isinstance(built.field.encoding, encodings.Identity)
     assert built.bandwidth == pytest.approx((3.0,) * 3)
 
@@ -50,10 +51,22 @@ def test_planes_are_for_volumes():
 
 
 def test_grids_and_trained_frequencies_have_their_own_learning_rate():
-    field = build(volume(), ModelConfig(EncodingKind.HASH_GRID, (3.0,), width=8), 0, nothing).field
+    field = prepared(encoding="hash-grid", bandwidth=3.0).field
     groups = make_optimizer(field, TrainingConfig(lr=1e-3)).param_groups
     assert [(len(g["params"]), g["lr"]) for g in groups] == [(8, 1e-3), (1, pytest.approx(1e-2))]
     assert groups[1]["params"][0] is field.encoding.table
-    plain = build(volume(), ModelConfig(EncodingKind.GAUSSIAN, (3.0,), width=8), 0, nothing).field
+    plain = prepared(encoding=EncodingKind.GAUSSIAN, bandwidth=3.0).field
     (group,) = make_optimizer(plain, TrainingConfig(lr=1e-3)).param_groups
     assert [id(p) for p in group["params"]] == [id(p) for p in plain.parameters()]
+
+
+@pytest.mark.parametrize("kind", list(Activation), ids=lambda a: a.value)
+def test_an_activation_has_a_bandwidth_if_its_module_has(kind):
+    assert kind.has_bandwidth is isinstance(build_activation(kind), Reaching)
+
+
+@pytest.mark.parametrize(
+    "kind", [e for e in EncodingKind if e is not EncodingKind.AUTO], ids=lambda e: e.value
+)
+def test_an_encoding_is_built_for_its_domain(kind):
+    assert tuple(build_encoding(kind, 3, 12, (3.0, 3.0, 3.0), 0).domain) == kind.domain

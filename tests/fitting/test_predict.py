@@ -10,7 +10,7 @@ import torch
 
 from overtone._training import Optimizer
 from overtone.fitting import fit
-from overtone.fitting._predict import OUTPUTS, learning_steps, predict, window
+from overtone.fitting._predict import OUTPUTS, predict, window
 from overtone.signals import Signal, array
 
 
@@ -69,7 +69,7 @@ def test_a_window_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_band_has_its_learning_step_or_none() -> None:
-    rows = learning_steps(predict(wave(), **FLAGS))
+    rows = predict(wave(), **FLAGS).learning_steps
     assert rows[0]["low"] == 0
     assert all(a["high"] == b["low"] for a, b in itertools.pairwise(rows))
     known = [row for row in rows if row["earliest"] and row["latest"]]

@@ -1,16 +1,13 @@
 """The main job on signals whose middle says nothing of the rest: it chooses, stops and speaks for the whole."""
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
 
 import overtone as ot
 from overtone import planning, records, signals
+from overtone.fitting import MonitorConfig
 from overtone.fitting import _predict as predicting
-from overtone.fitting._monitor import WatchPlan
-from overtone.probes import Spread, Window
 
 N = 96
 Y, X = np.mgrid[:N, :N] / N
@@ -66,15 +63,11 @@ def test_what_hardly_varies_is_planned_scanned_and_fitted(name):
 
 def test_a_flat_middle_does_not_end_a_run():
     """Waves at the rim: the run ends where it would had the whole picture been watched, and speaks of the waves."""
-    fit = importlib.import_module("overtone.fitting._fit")
-    signal, usual = signals.array(FRAME), fit.plan_watching
-    psnr = {}
-    for name, window in (("spread", Spread(2048)), ("whole", Window.whole(signal.geometry))):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                fit, "plan_watching", lambda *given, w=window: WatchPlan(w, usual(*given).snapshots)
-            )
-            run = ot.fit(signal, bandwidth=8, **QUICK)
+    signal = signals.array(FRAME)
+    grid, psnr = signal.geometry, {}
+    whole = MonitorConfig(start=(0,) * grid.axes, shape=grid.shape)
+    for name, monitor in (("spread", MonitorConfig(2048)), ("whole", whole)):
+        run = ot.fit(signal, bandwidth=8, monitor=monitor, **QUICK)
         psnr[name] = run.psnr["held_out"]
         assert "constant" not in " ".join(run.verdict)
         assert run.outcome.step == QUICK["steps"]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import overtone as ot
 from overtone import reports, signals
 from overtone.errors import InputError
-from overtone.fitting._monitor import WatchPlan
+from overtone.fitting import MonitorConfig
+from overtone.fitting._monitor import window_of
 from overtone.probes import Probe, Spread, Window, views
 from overtone.probes._spread_sampling import Tiles, draw_single_samples, inclusion_probabilities
 from overtone.probes.views._grid import make_measurement
@@ -338,9 +339,12 @@ def test_a_record_of_one_block_is_shown_as_that(tmp_path):
 
 def test_plans_of_runs_begun_on_one_block_are_read():
     old = {"start": [10, 20], "shape": [30, 40], "snapshots": [0, 10]}
-    assert WatchPlan.from_json(old) == WatchPlan(Window((10, 20), (30, 40)), (0, 10))
-    new = WatchPlan(Spread(5000, 3), (0, 7))
-    assert WatchPlan.from_json(json.loads(json.dumps(new.to_json()))) == new
+    block = MonitorConfig.from_json(old)
+    assert window_of(block) == Window((10, 20), (30, 40))
+    assert block.snapshots == (0, 10)
+    new = MonitorConfig(5000, 3, snapshots=(0, 7))
+    assert window_of(new) == Spread(5000, 3)
+    assert MonitorConfig.from_json(json.loads(json.dumps(new.to_json()))) == new
 
 
 def test_layers_are_not_read_from_a_spread():

@@ -3,6 +3,10 @@
 Nothing here imports torch, so that `overtone fit --help` answers at once.
 """
 
+from overtone._config._fit import FitConfig as FitConfig
+from overtone._config._fit import FitOptions as FitOptions
+from overtone._config._fit import MonitorConfig as MonitorConfig
+from overtone._config._fit import StoppingConfig as StoppingConfig
 from overtone._config._model import Activation as Activation
 from overtone._config._model import EncodingKind as EncodingKind
 from overtone._config._model import ModelConfig as ModelConfig

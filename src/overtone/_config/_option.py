@@ -70,5 +70,10 @@ def documented(config: Config) -> Config:
         )
     # Under `python -OO` there is no docstring to append to.
     if config.__doc__ is not None:
-        config.__doc__ = f"{config.__doc__.rstrip()}\n\n    Attributes:\n" + "\n".join(lines) + "\n    "
+        text, heading = config.__doc__.rstrip(), "\n\n    Attributes:\n"
+        before, _, after = text.partition(heading)
+        # Attributes that are no options are documented in the docstring itself; the options follow them.
+        own, gap, more = after.partition("\n\n")
+        entries = "\n".join([own, *lines] if own else lines)
+        config.__doc__ = f"{before}{heading}{entries}{gap}{more}\n    "
     return config

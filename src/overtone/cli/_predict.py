@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray
     from plotly.graph_objects import Figure
 
-    from overtone.fitting._predict import Forecast
+    from overtone.fitting import Forecast
 
 WITHOUT_EFFECT = ("precision", "compile", "stop")
 """Flags of `fit` that change how fast or how long it trains, not what it learns when; taken so that command lines can
@@ -65,13 +65,13 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
     Takes the flags of fit. A copy of the network is trained for a twentieth of the steps; the rest is arithmetic. A
     large SOURCE is predicted on a window, in its middle unless hardly anything varies there.
     """
-    from overtone.fitting._predict import predict as foretell
+    from overtone.fitting import predict as predict_fit
 
     for name in WITHOUT_EFFECT:
         options.pop(name)
     signal = read_source(source, reading_arguments(options))
     options["activation"] = [name.strip() for name in options["activation"].split(",")]
-    found = foretell(signal, run=measured, tell=functools.partial(click.echo, err=True), **options)
+    found = predict_fit(signal, run=measured, callback=functools.partial(click.echo, err=True), **options)
     if out is not None:
         draw(found, out, measured)
     if as_json:
@@ -82,12 +82,10 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
 
 def document(found: Forecast) -> dict[str, Any]:
     """The JSON document of a prediction; frequencies in cycles per unit, per axis where a list."""
-    from overtone.fitting._predict import learning_steps
-
     limit = found.prediction.holds_until if found.agreement is None else found.agreement.limit
     scatter, cost = found.prediction.scatter, found.prediction.cost
     document: dict[str, Any] = {
-        "bands": learning_steps(found),
+        "bands": found.learning_steps,
         "unit": found.record.attrs["frequency_unit"],
         "stop": found.stop.step,
         "irreducible": found.irreducible,
@@ -128,13 +126,12 @@ def text(found: Forecast) -> str:
 
 def _learning(found: Forecast) -> str:
     """Learning steps of every band, in ascending order."""
-    from overtone.fitting._predict import learning_steps
     from overtone.records import metrics
 
     unit = found.record.attrs["frequency_unit"]
     held = metrics.has_content(metrics.combine_channels(found.record)).values
     lines = [f"{'band':>17}  {'learned at step':>15}  between"]
-    for row, content in zip(learning_steps(found), held, strict=True):
+    for row, content in zip(found.learning_steps, held, strict=True):
         edges = f"{row['low']:.4g} - {row['high']:.4g}"
         step = "?" if row["learning_step"] is None else str(row["learning_step"])
         span = _span(row, found.prediction.pilot)

@@ -76,8 +76,8 @@ def check_same(context: click.Context, settings: RunSettings, where: str) -> Non
         InputError: If a flag other than the budget asks for something else.
     """
     known = settings.source or {}
-    begun = {**settings.network.to_json(), **settings.training.to_json(), "held_out": settings.held_out}
-    begun["stop"], begun["controller"] = settings.stop, settings.controller
+    begun = {name: v for part in ("network", "training") for name, v in settings.to_json()[part].items()}
+    begun |= {name: settings.to_json()[name] for name in ("held_out", "stop", "controller")}
     reading = known.get("reading") or {}
     begun |= {name: reading.get(name) for name in READING} | {"clean": known.get("clean")}
     for parameter in context.command.params:

@@ -18,9 +18,8 @@ from overtone.baselines._baseline import validation_split
 from overtone.comparing._best import Best
 from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
 from overtone.errors import InputError
-from overtone.fitting._prepare import build
-from overtone.nn import Activation, EncodingKind, Field, ModelConfig
-from overtone.planning import Budget, measure_noise
+from overtone.nn import Activation, EncodingKind, Field, ModelConfig, build_field
+from overtone.planning import Budget
 from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
 from overtone.probes._evaluator import chunk_size, predict_at
@@ -107,7 +106,7 @@ class NetworkCandidate(Candidate):
         """The network before training, for the problem's signal."""
         reach = problem.bandwidth if self.settings.has_bandwidth else None
         settings = replace(self.settings, width=width, bandwidth=reach)
-        return build(problem.signal, settings, seed, lambda: measure_noise(problem.signal)).field
+        return build_field(problem.signal, settings, seed)
 
     def width(self, problem: ComparisonTask, budget: Budget) -> int:
         """The most units per hidden layer, up to 1,024, that keep to the budget's parameters.

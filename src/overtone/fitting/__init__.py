@@ -1,6 +1,17 @@
-"""The main job: fit a network to a signal, watch it, and report what it learned."""
+"""Fit a network to a signal, record what it learns, and predict that before training."""
 
+from overtone._config import FitConfig, MonitorConfig, StoppingConfig, TrainingConfig
 from overtone.fitting._fit import fit
+from overtone.fitting._predict import Forecast, predict
 from overtone.fitting._run import Run
 
-__all__ = ["Run", "fit"]
+__all__ = [
+    "FitConfig",
+    "Forecast",
+    "MonitorConfig",
+    "Run",
+    "StoppingConfig",
+    "TrainingConfig",
+    "fit",
+    "predict",
+]

@@ -1,182 +1,116 @@
-"""`fit`: choose, train, observe, hand back a Run."""
+"""`fit`: prepare, train, record, return a run; or resume one."""
 
 from __future__ import annotations
 
-import functools
 import math
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import torch
-
-from overtone._config import EncodingKind, ModelConfig
-from overtone._training import (
-    Checkpoint,
-    Decay,
-    Ending,
-    Optimizer,
-    Outcome,
-    Precision,
-    TrainingConfig,
-    make_optimizer,
-    train,
-)
+from overtone._config import Decay, FitConfig, FitOptions, TrainingConfig
+from overtone._training import Checkpoint, Ending, Outcome, train
 from overtone._utils.text import per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
-from overtone.fitting._monitor import expected_steps, plan_watching
-from overtone.fitting._prepare import Built, Wishes, build, extent, find_device, hold_out
+from overtone.fitting._monitor import (
+    check_monitor,
+    final_errors,
+    frequency_unit,
+    make_probe,
+    mean_band_edge,
+    plan_monitor,
+    record_snapshot,
+    window_of,
+)
+from overtone.fitting._prepare import PreparedFit, prepare
 from overtone.fitting._progress import FitProgress
-from overtone.fitting._run import Run, as_it_was, nothing_left
-from overtone.fitting._run_directory import RunDirectory, fingerprint, needed
+from overtone.fitting._run import Run, finished_run, reason_to_end
+from overtone.fitting._run_directory import RunDirectory, disk_space, fingerprint
 from overtone.fitting._settings import RunSettings
-from overtone.fitting._stopping import Control, follow
-from overtone.fitting._watching import first_band, last_errors, noise_estimator, snapshot, unit_of, watch
+from overtone.fitting._stopping import FitController, make_stopping
 from overtone.fitting.keeping import Keeping
-from overtone.nn import Activation
-from overtone.planning._plan import UNWORTHY, stop_sentence
 from overtone.probes import LogSchedule, Probe
 from overtone.probes._run_writer import ResumedRecord
 from overtone.signals import Geometry, Signal, validate
-
-_training: Any = TrainingConfig
 
 
 @standard()
 def fit(
     signal: Signal[Geometry],
     out: str | Path | None = None,
+    config: FitConfig | None = None,
     *,
-    encoding: EncodingKind | str = EncodingKind.AUTO,
-    bandwidth: float | Sequence[float] | None = None,
-    activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
-    width: int | None = None,
-    depth: int = 3,
-    features: int | None = None,
-    residual: bool = False,
-    optimizer: Optimizer | str = Optimizer.ADAM,
-    lr: float | None = None,
-    momentum: float = 0.0,
-    weight_decay: float = 0.0,
-    decay: Decay | str = Decay.CONSTANT,
-    steps: int | None = None,
-    seconds: float | None = None,
-    batch: int | None = None,
-    precision: Precision | str = Precision.AUTO,
-    compile: bool | None = None,
-    held_out: float = 0.1,
-    stop: bool = True,
-    controller: bool = False,
-    seed: int = 0,
-    device: str | torch.device = "auto",
-    overwrite: bool = False,
     resume: bool = False,
+    overwrite: bool = False,
     progress: bool = False,
     source: dict[str, Any] | None = None,
+    **overrides: Unpack[FitOptions],
 ) -> Run:
-    """Fit a coordinate network to a signal, record which frequencies it learns when, and hand back the run.
+    """Fit a coordinate network to a signal, record which frequencies it learns when, and return the run.
 
     Args:
         signal: What to learn; one of `overtone.signals`, on a grid or scattered.
         out: Run directory; a temporary one if None.
-        encoding: What coordinates are turned into: none, basic, positional, gaussian, power-law, learned, periodic,
-            hash-grid, dense-grid, triplane, or auto (gaussian; none before an activation that brings frequencies).
-        bandwidth: The encoding's reach in cycles per unit of the coordinate, one number or one per axis; chosen from
-            the signal's spectrum and noise floor if None.
-        activation: One activation, or one per hidden layer.
-        width: Units per hidden layer; 256, or as many as `seconds` allow, if None.
-        depth: Hidden layers.
-        features: Frequencies of the Gaussian encoding; 256, or as many as there are samples or units, if None.
-        residual: Hidden layers add to what they receive.
-        optimizer: adam or sgd.
-        lr: Learning rate; 1e-3, or more where `seconds` are short, if None.
-        momentum: SGD's momentum.
-        weight_decay: L2 penalty.
-        decay: Course of the learning rate: constant, cosine or exponential.
-        steps: Optimizer steps; 2,000 if neither steps nor seconds are given.
-        seconds: Wall-clock budget.
-        batch: Samples per step; all training samples up to 8,192, or what `seconds` allow, if None.
-        precision: auto, full or mixed.
-        compile: Whether to use `torch.compile`; None lets the device and the length of the run decide.
-        held_out: Fraction of the samples kept out of training, 0 for none; ignored if the signal has a mask.
-        stop: End the run when the smoothed error on held-out samples has been rising for as many steps again as the
-            best one took, and hand back the network that was best (`early_stopping.HeldOut`); off, or with nothing held
-            out, all steps are made and the last network is handed back.
-        controller: Steer the reach and the learning rate while training, from the bandwidth chosen or given, and stop
-            by the noise as well (`controller.Controller`); for encodings that can be rescaled or windowed.
-        seed: Seeds the mask, the network and the batches.
-        device: "auto" takes a GPU if there is one.
-        overwrite: Replace an earlier run in `out`.
+        config: All settings; the defaults of `FitConfig` if None.
         resume: Go on with the run in `out`, with the settings it began with; only a longer budget may be given. A run
-            that has nothing left to do is handed back as it ended, and none of its files is touched.
+            that has nothing left to do is returned as it ended, and none of its files is touched.
+        overwrite: Replace an earlier run in `out`.
         progress: Show progress on stderr.
-        source: Where the signal came from, kept with the settings.
+        source: Where the signal came from, stored with the settings.
+        **overrides: Single settings by name, as `width=64` or `steps=500`: the fields of `nn.ModelConfig`,
+            `TrainingConfig` and `StoppingConfig`, and `monitor` and `device` of `FitConfig`.
 
     Returns:
-        The run. After Ctrl-C it is what there was until then, and can be resumed.
+        The run. After Ctrl-C it is the run up to then, and can be resumed.
 
     Raises:
         InputError: If an argument is wrong, or `out` holds something else.
         RunError: If the loss stops being finite, or the disk is full.
+
+    Example:
+        >>> import overtone as ot
+        >>> signal = ot.signals.synthetic.harmonics([3.0], samples=64)
+        >>> run = ot.fit(signal, width=16, features=8, steps=20)
+        >>> run.outcome.step, run.predict().shape
+        (20, torch.Size([64, 1]))
     """
-    options = _training(
-        steps, seconds, batch, lr, optimizer, momentum, weight_decay, decay, precision, compile, seed
-    )
-    where = find_device(device)
+    config = (config or FitConfig()).replace(**overrides)
     directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
     if resume:
-        return _resume(signal, directory, (steps, seconds), where, progress)
+        return _resume(signal, directory, config, progress)
     directory.check_free(overwrite)
-    begun_with = fingerprint(validate(signal))
-    signal = hold_out(signal, held_out, seed)
-    noise = noise_estimator(signal.geometry, signal)
-    room = extent(signal, options, Wishes(width, depth, features, lr), where)
-    given = ModelConfig(encoding, bandwidth, activation, room.width, depth, room.features, residual)  # type: ignore[arg-type]
-    options = replace(options, steps=options.max_steps, batch=room.batch, lr=room.lr)
-    built = build(signal, given, seed, noise, room)
-    if controller or not (stop and len(signal.held_out_index)):
-        built = replace(built, reasons=tuple(r for r in built.reasons if r != stop_sentence()))
-    field = built.field.to(where)
-    plan = plan_watching(
-        signal.geometry, expected_steps(field, signal, options), options.batch_of(signal.train_index.numel())
-    )
-    rates = make_optimizer(field, options)
-    floor = noise() if noise else None
-    follower = follow(
-        signal, field, rates, plan.window, floor, directory.path, stop=stop, controller=controller
-    )
+    samples = fingerprint(validate(signal))
+    prepared = prepare(signal, config)
+    signal = prepared.signal
+    monitor = config.monitor or plan_monitor(signal.geometry, prepared.expected_steps(), prepared.batch)
     settings = RunSettings(
-        source,
-        begun_with,
-        built.settings,
-        options,
-        plan,
-        held_out,
-        stop,
-        controller,
-        built.bandwidth,
-        built.reasons,
+        source, samples, replace(prepared.config, monitor=monitor), prepared.bandwidth, prepared.reasons
     )
-    attrs = {"seed": seed, "options": options.to_json() | built.settings.to_json()}
-    attrs |= {"bandwidth": built.bandwidth, "bandwidth_unit": signal.geometry.frequency_unit}
-    attrs |= {"reasons": list(built.reasons), "signal": signal.name}
-    attrs |= {"kind": signal.kind, "peak": signal.peak, "worth": UNWORTHY not in built.warnings}
-    directory.begin(settings, overwrite, needed(signal, field, len(plan.snapshots) + 2))
-    probe = watch(signal.geometry, signal, field, directory.path, plan, floor, attrs=attrs)
-    built = replace(built, field=field)
-    return _train(signal, built, options, directory, probe, rates, follower, None, progress)
+    stopping = make_stopping(prepared, window_of(monitor), directory.path)
+    # Snapshots are also taken at the end of the run and of the network that is restored.
+    directory.begin(settings, overwrite, disk_space(signal, prepared.field, len(monitor.snapshots) + 2))
+    probe = make_probe(prepared, monitor, directory.path, attrs=_attributes(prepared))
+    return _train(prepared, directory, probe, stopping, None, progress)
 
 
-def _resume(
-    signal: Signal[Geometry],
-    directory: RunDirectory,
-    budget: tuple[int | None, float | None],
-    where: torch.device,
-    progress: bool,
-) -> Run:
+def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
+    """Return what the record says of the run from its beginning on."""
+    signal, config = prepared.signal, prepared.config
+    return {
+        "seed": config.training.seed,
+        "options": config.training.to_json() | config.model.to_json(),
+        "bandwidth": prepared.bandwidth,
+        "bandwidth_unit": signal.geometry.frequency_unit,
+        "reasons": list(prepared.reasons),
+        "signal": signal.name,
+        "kind": signal.kind,
+        "peak": signal.peak,
+        "worth": prepared.recommended,
+    }
+
+
+def _resume(signal: Signal[Geometry], directory: RunDirectory, config: FitConfig, progress: bool) -> Run:
     settings = directory.read_settings()
     directory.check_own()
     if settings.samples not in (None, fingerprint(signal)):
@@ -186,8 +120,47 @@ def _resume(
             "pass the same source, or begin a new run in another --out",
             str(directory.path),
         )
-    begun = settings.training
-    longer = replace(begun, steps=budget[0] or begun.steps, seconds=budget[1] or begun.seconds)
+    training = _longer(settings.config.training, config.training)
+    checkpoint = Checkpoint.load(directory.checkpoint)
+    record = directory.load_record()
+    ended = reason_to_end(settings.config.training, training, checkpoint, record, str(directory.path))
+    model = settings.config.model
+    if settings.bandwidth is not None:
+        model = replace(model, bandwidth=settings.bandwidth)
+    prepared = prepare(signal, replace(settings.config, model=model, training=training, device=config.device))
+    # The reasons are those of the beginning; warnings were shown then.
+    prepared = replace(prepared, reasons=settings.reasons, warnings=())
+    monitor = settings.monitor
+    check_monitor(monitor, prepared.signal, str(directory.path))
+    window = window_of(monitor)
+    if ended is not None:
+        with FitProgress(progress, "") as shown:
+            shown.say(f"fit {signal.name}: nothing left to do in {directory.path}: {ended}.")
+        stopping = make_stopping(prepared, window, directory.path, record)
+        return finished_run(directory, prepared, stopping, checkpoint, record)
+    # The row of the checkpoint's step is in the record only if the run went on after it, or ends there.
+    recorded = LogSchedule().due(checkpoint.step) or training.used_up(checkpoint.step, checkpoint.seconds)
+    probe = make_probe(
+        prepared,
+        monitor,
+        ResumedRecord(
+            directory.path, checkpoint.step if recorded else checkpoint.step - 1, checkpoint.seconds
+        ),
+    )
+    try:
+        options = probe.record.attrs.get("options") or {}
+        probe.annotate(complete=False, options=options | training.to_json())
+        directory.write_settings(replace(settings, config=replace(settings.config, training=training)))
+        stopping = make_stopping(prepared, window, directory.path, probe.record)
+    except BaseException:
+        probe.close()
+        raise
+    return _train(prepared, directory, probe, stopping, checkpoint, progress)
+
+
+def _longer(begun: TrainingConfig, asked: TrainingConfig) -> TrainingConfig:
+    """Return the training that a run began with, with the budget that is asked for now."""
+    longer = replace(begun, steps=asked.steps or begun.steps, seconds=asked.seconds or begun.seconds)
     if longer != begun and begun.decay is not Decay.CONSTANT:
         raise InputError(
             "the budget the run began with, because its learning rate follows it",
@@ -195,110 +168,61 @@ def _resume(
             "leave --steps and --time out",
             "resume",
         )
-    checkpoint = Checkpoint.load(directory.checkpoint)
-    record = directory.load_record()
-    done = nothing_left(begun, longer, checkpoint, record, str(directory.path))
-    given = settings.network
-    if settings.bandwidth is not None:
-        given = replace(given, bandwidth=settings.bandwidth)
-    signal = hold_out(signal, settings.held_out, begun.seed)
-    noise = noise_estimator(signal.geometry, signal)
-    built = build(signal, given, begun.seed, noise)
-    field = built.field.to(where)
-    plan = settings.watch
-    plan.check(signal, str(directory.path))
-    floor = noise() if noise else None
-    rates = make_optimizer(field, longer)
-    follow_on = functools.partial(
-        follow,
-        signal,
-        field,
-        rates,
-        plan.window,
-        floor,
-        directory.path,
-        stop=settings.stop,
-        controller=settings.controller,
-    )
-    if done is not None:
-        with FitProgress(progress, "") as shown:
-            shown.say(f"fit {signal.name}: nothing left to do in {directory.path}: {done}.")
-        return as_it_was(directory, signal, field, rates, follow_on(record=record), checkpoint, record)
-    ends_here = LogSchedule().due(checkpoint.step) or longer.used_up(checkpoint.step, checkpoint.seconds)
-    probe = watch(
-        signal.geometry,
-        signal,
-        field,
-        ResumedRecord(
-            directory.path, checkpoint.step if ends_here else checkpoint.step - 1, checkpoint.seconds
-        ),
-        plan,
-        floor,
-    )
-    try:
-        begun_with = probe.record.attrs.get("options") or {}
-        probe.annotate(complete=False, options=begun_with | longer.to_json())
-        directory.write_settings(replace(settings, training=longer))
-        follower = follow_on(record=probe.record)
-    except BaseException:
-        probe.close()
-        raise
-    built = replace(built, field=field, reasons=settings.reasons)
-    return _train(signal, built, longer, directory, probe, rates, follower, checkpoint, progress)
+    return longer
 
 
 def _train(
-    signal: Signal[Geometry],
-    built: Built,
-    options: TrainingConfig,
+    prepared: PreparedFit[Any],
     directory: RunDirectory,
     probe: Probe,
-    rates: torch.optim.Optimizer,
-    follower: Control | Keeping | None,
+    stopping: FitController | Keeping | None,
     checkpoint: Checkpoint | None,
     progress: bool,
 ) -> Run:
-    with probe, FitProgress(progress, unit_of(probe)) as shown:
-        shown.say(_announcement(signal, built, options, directory, checkpoint))
-        for warning in built.warnings:
+    signal, field, training = prepared.signal, prepared.field, prepared.config.training
+    with probe, FitProgress(progress, frequency_unit(probe)) as shown:
+        shown.say(_announcement(prepared, directory, checkpoint))
+        for warning in prepared.warnings:
             shown.say(f"warning: {warning}")
-        mean = first_band(probe)
+        mean_edge = mean_band_edge(probe)
 
         def observe(step: int, loss: float, rate: float, last: bool) -> bool:
             recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
-            learned = probe.highest_learned if probe.highest_learned > mean else math.nan
-            shown.update(options.share(step, probe.elapsed), step, loss, learned)
-            if not recorded or follower is None:
+            learned = probe.highest_learned if probe.highest_learned > mean_edge else math.nan
+            shown.update(training.share(step, probe.elapsed), step, loss, learned)
+            if not recorded or stopping is None:
                 return False
-            done = follower.update(step, probe.latest)
-            for line in follower.news():
+            done = stopping.update(step, probe.latest)
+            for line in stopping.news():
                 shown.say(line)
             return done
 
-        if checkpoint is not None and follower is not None and follower.ended:
-            checkpoint.restore(built.field, rates)
+        if checkpoint is not None and stopping is not None and stopping.ended:
+            # Killed between its last row and its end: nothing is left to train, only to finish.
+            checkpoint.restore(field, prepared.optimizer)
             outcome = Outcome(checkpoint.step, checkpoint.seconds, Ending.OBSERVER)
         else:
             outcome = train(
-                built.field,
+                field,
                 signal,
-                options,
+                training,
                 observe,
                 wants=probe.schedule.due,
                 checkpoint=directory.checkpoint,
                 resume=checkpoint,
-                optimizer=rates,
+                optimizer=prepared.optimizer,
             )
-        snapshot(signal.geometry, probe, outcome.step)
-        kept = outcome.step
-        if follower is not None and outcome.ending is not Ending.INTERRUPTED:
-            kept = follower.restore() or outcome.step
-            probe.annotate(**follower.attributes(built.reasons))
-            if kept != outcome.step:
-                snapshot(signal.geometry, probe, kept)
-        errors = last_errors(signal.geometry, probe, signal, built.field)
+        record_snapshot(signal.geometry, probe, outcome.step)
+        returned = outcome.step
+        # An interrupted run goes on from its last network, not from its best.
+        if stopping is not None and outcome.ending is not Ending.INTERRUPTED:
+            returned = stopping.restore() or outcome.step
+            probe.annotate(**stopping.attributes(prepared.reasons))
+            if returned != outcome.step:
+                record_snapshot(signal.geometry, probe, returned)
+        errors = final_errors(signal.geometry, probe, signal, field)
         probe.annotate(
-            kept=kept,
+            kept=returned,
             final_errors=errors,
             steps=outcome.step,
             seconds=outcome.seconds,
@@ -309,24 +233,19 @@ def _train(
         raise RunError(
             "finite predictions",
             f"NaN or infinity after step {outcome.step}",
-            f"lower the learning rate of {options.learning_rate:g}; the record up to there is kept",
+            f"lower the learning rate of {training.learning_rate:g}; the record up to there is kept",
             "training",
         )
-    return Run(directory, signal, built.field, outcome)
+    return Run(directory, signal, field, outcome)
 
 
-def _announcement(
-    signal: Signal[Geometry],
-    built: Built,
-    options: TrainingConfig,
-    directory: RunDirectory,
-    checkpoint: Checkpoint | None,
-) -> str:
-    """What is about to happen, in one line."""
-    budget = [plural(options.steps, "step")] if options.steps else []
-    budget += [f"{options.seconds:g} s"] if options.seconds else []
-    reach = "no bandwidth to set"
-    if built.bandwidth is not None:
-        reach = f"bandwidth {per_axis(built.bandwidth)} {signal.geometry.frequency_unit}"
+def _announcement(prepared: PreparedFit[Any], directory: RunDirectory, checkpoint: Checkpoint | None) -> str:
+    """Return one line on what is about to happen."""
+    training, signal = prepared.config.training, prepared.signal
+    budget = [plural(training.steps, "step")] if training.steps else []
+    budget += [f"{training.seconds:g} s"] if training.seconds else []
+    bandwidth = "no bandwidth to set"
+    if prepared.bandwidth is not None:
+        bandwidth = f"bandwidth {per_axis(prepared.bandwidth)} {signal.geometry.frequency_unit}"
     start = "" if checkpoint is None else f", from step {checkpoint.step}"
-    return f"fit {signal.name}: {reach}, {' or '.join(budget)}{start} -> {directory.path}"
+    return f"fit {signal.name}: {bandwidth}, {' or '.join(budget)}{start} -> {directory.path}"

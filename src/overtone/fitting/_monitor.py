@@ -1,92 +1,99 @@
-"""How closely a run is watched: rows, measured samples and snapshots that cost a small share of the training."""
+"""What a run records when: at a small share of the cost of training, on grids and at scattered points."""
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import functools
-import time
-from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from overtone._training import TrainingConfig, train
+from overtone._config import MonitorConfig
+from overtone._state import evaluation_mode
+from overtone._utils.seeding import generator
 from overtone.errors import InputError
+from overtone.fitting._prepare import PreparedFit
 from overtone.nn import Field
-from overtone.probes import LogSchedule, Spread, Window
-from overtone.signals import Geometry, Grid, Signal
+from overtone.probes import LogSchedule, Probe, Spread, View, Window, views
+from overtone.probes._evaluator import chunk_size, predict_at
+from overtone.probes._run_writer import ResumedRecord
+from overtone.probes._targets import Values
+from overtone.signals import Geometry, Grid, Points, Signal
+from overtone.spectra import NoiseFloor
 
-SHARE = 0.05
-"""Part of the training's arithmetic that measuring may cost."""
+COST_SHARE = 0.05
+"""Share of the training's arithmetic that measuring may cost."""
 
-FORWARD = 1 / 3
+FORWARD_COST = 1 / 3
 """Cost of evaluating a sample over that of training on it: one pass of three."""
 
-PICTURES = (0.005, 0.03, 0.15, 0.5)
-"""Shares of the run at which whole predictions are kept, besides the beginning and the end."""
+MIN_SAMPLES = 4096
+"""Samples of a grid that rows are measured on at least."""
+
+SNAPSHOT_SHARES = (0.005, 0.03, 0.15, 0.5)
+"""Shares of the run at which whole predictions are recorded, besides the beginning and the end."""
+
+MAX_POINTS, MAX_TABLE_ROWS = 4096, 512
+"""Scattered samples that are measured; rows of a table, whose neighbours have to be found."""
 
 
-@dataclass(frozen=True)
-class WatchPlan:
-    """What is recorded when.
+@functools.singledispatch
+def plan_monitor(_: Geometry, _steps: int, _batch: int) -> MonitorConfig:
+    """Decide what to measure so that it costs about a twentieth of the training.
 
-    Attributes:
-        window: What of the grid rows are measured on; None for scattered samples.
-        snapshots: Steps at which the whole prediction is kept.
+    Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
+    at least 4,096 samples, spread over all of a grid that has more. The result depends on nothing but the arguments, so
+    that a resumed run is recorded as it began.
+
+    Args:
+        _: Geometry of the signal.
+        _steps: Steps that the run will take.
+        _batch: Samples per step.
     """
-
-    window: Window | Spread | None
-    snapshots: tuple[int, ...]
-
-    def check(self, signal: Signal[Geometry], where: str) -> None:
-        """Whether this is a plan for a signal.
-
-        Args:
-            signal: What is learned.
-            where: The run directory, for the error.
-
-        Raises:
-            InputError: If it is one for others.
-        """
-        if not _fits(signal.geometry, self.window):
-            raise InputError(
-                "settings of a run whose watch is a part of the signal",
-                "another part",
-                "begin again with --overwrite",
-                where,
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """The plan as JSON-able values."""
-        window = self.window
-        if isinstance(window, Spread):
-            return {"spread": window.samples, "seed": window.seed, "snapshots": list(self.snapshots)}
-        return {
-            "start": None if window is None else list(window.start),
-            "shape": None if window is None else list(window.shape),
-            "snapshots": list(self.snapshots),
-        }
-
-    @staticmethod
-    def from_json(plain: dict[str, Any]) -> WatchPlan:
-        """The inverse of `to_json`, also of runs begun when one block was measured."""
-        if "spread" in plain:
-            samples, seed = _steps([plain["spread"], plain["seed"]])
-            return WatchPlan(Spread(samples, seed), _steps(plain["snapshots"]))
-        whole = plain["start"] is None
-        window = None if whole else Window(_steps(plain["start"]), _steps(plain["shape"]))
-        return WatchPlan(window, _steps(plain["snapshots"]))
+    return MonitorConfig()
 
 
-def _steps(plain: Any) -> tuple[int, ...]:
-    if not isinstance(plain, list) or not all(type(n) is int for n in plain):
-        raise TypeError("no list of whole numbers")
-    return tuple(plain)
+@plan_monitor.register(Grid)
+def _(_: Grid, steps: int, batch: int) -> MonitorConfig:
+    schedule = LogSchedule()
+    samples = int(COST_SHARE * steps * batch / (FORWARD_COST * schedule.count(steps)))
+    # A snapshot can only be taken with a row, so each share moves on to the next step that has one.
+    later = {schedule.next_due(max(1, round(share * steps))) for share in SNAPSHOT_SHARES}
+    return MonitorConfig(max(MIN_SAMPLES, samples), snapshots=tuple(sorted({0} | later)))
+
+
+def window_of(monitor: MonitorConfig) -> Window | Spread | None:
+    """Return the part of a grid that rows are measured on; None for scattered points."""
+    if monitor.samples is not None:
+        return Spread(monitor.samples, monitor.seed)
+    if monitor.start is None or monitor.shape is None:
+        return None
+    return Window(monitor.start, monitor.shape)
+
+
+def check_monitor(monitor: MonitorConfig, signal: Signal[Geometry], where: str) -> None:
+    """Check that recorded settings are settings for a signal.
+
+    Args:
+        monitor: The settings.
+        signal: The signal to learn.
+        where: The run directory, for the error.
+
+    Raises:
+        InputError: If they are those of another signal.
+    """
+    if not _fits(signal.geometry, window_of(monitor)):
+        raise InputError(
+            "settings of a run whose watch is a part of the signal",
+            "another part",
+            "begin again with --overwrite",
+            where,
+        )
 
 
 @functools.singledispatch
 def _fits(_: Geometry, window: Window | Spread | None) -> bool:
-    """Whether a window is a part of the geometry; scattered points have none."""
     return window is None
 
 
@@ -94,53 +101,113 @@ def _fits(_: Geometry, window: Window | Spread | None) -> bool:
 def _(geometry: Grid, window: Window | Spread | None) -> bool:
     if not isinstance(window, Window):
         return window is not None
-    blocks = list(zip(window.start, window.shape, strict=False))
-    return len(window.start) == len(window.shape) == geometry.axes and all(
-        s >= 0 and w >= 1 and s + w <= n for (s, w), n in zip(blocks, geometry.shape, strict=True)
-    )
+    if not len(window.start) == len(window.shape) == geometry.axes:
+        return False
+    axes = zip(window.start, window.shape, geometry.shape, strict=True)
+    return all(start >= 0 and length >= 1 and start + length <= n for start, length, n in axes)
+
+
+def make_probe(
+    prepared: PreparedFit[Any], monitor: MonitorConfig, path: Path | ResumedRecord, **options: Any
+) -> Probe:
+    """Return the strict probe of a run.
+
+    Args:
+        prepared: The fit.
+        monitor: What is measured and recorded, of a signal on a grid.
+        path: The run directory, or the record in it that goes on.
+        **options: Passed on to `Probe`.
+    """
+    view = _view(prepared.signal.geometry, prepared.signal, monitor, prepared.noise)
+    return Probe(view, prepared.field, path, strict=True, **options)
 
 
 @functools.singledispatch
-def plan_watching(_: Geometry, _steps: int, _batch: int) -> WatchPlan:
-    """Decide what to measure so that it costs about a twentieth of the training.
+def _view(_: Geometry, signal: Signal[Any], _monitor: MonitorConfig, _noise: NoiseFloor | None) -> View:
+    return _point_view(signal)
 
-    Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
-    at least 4,096 samples. A grid that has more is measured on as many spread over all of it. Depends on nothing but
-    its arguments, so a resumed run is watched as it began.
 
-    Args:
-        _: Geometry of the signal.
-        _steps: Steps that the run will take.
-        _batch: Samples per step.
+@_view.register(Grid)
+def _(_: Grid, signal: Signal[Grid], monitor: MonitorConfig, noise: NoiseFloor | None) -> View:
+    return views.GridView(signal, window_of(monitor), noise=noise, snapshots=monitor.snapshots)
 
-    Returns:
-        The plan.
+
+@functools.singledispatch
+def record_snapshot(_: Geometry, _probe: Probe, _step: int) -> None:
+    """Record the whole prediction of a run on a grid; nothing at scattered points."""
+
+
+@record_snapshot.register(Grid)
+def _(_: Grid, probe: Probe, step: int) -> None:
+    probe.snapshot(step)
+
+
+def mean_band_edge(probe: Probe) -> float:
+    """Return the upper edge of the band that holds the mean, in cycles per unit."""
+    return float(probe.views[0].header({}).band_high[0])
+
+
+def frequency_unit(probe: Probe) -> str:
+    """Return the unit of the recorded frequencies."""
+    return str(probe.views[0].header({}).attrs["frequency_unit"])
+
+
+@functools.singledispatch
+def final_errors(
+    geometry: Geometry, _probe: Probe, signal: Signal[Geometry], field: Field
+) -> dict[str, float]:
+    """Return mean square errors over all samples: `train`, and `held_out` where there are any."""
+    with evaluation_mode(field):
+        prediction = predict_at(field, geometry, None, chunk=chunk_size(field, 1.0))
+    error = (prediction.double() - signal.values.cpu().double()).square().mean(1)
+    parts = {"train": signal.train_index, "held_out": signal.held_out_index}
+    return {name: float(error[index.cpu()].mean()) for name, index in parts.items() if len(index)}
+
+
+@final_errors.register(Grid)
+def _(_: Grid, probe: Probe, _signal: Signal[Grid], _field: Field) -> dict[str, float]:
+    return probe.final_errors()
+
+
+def _point_view(signal: Signal[Points]) -> View:
+    """Return spectra at points in up to three coordinates of one unit, else on the graph of neighbours.
+
+    On the graph each coordinate counts in its extent, since coordinates of different units have no common distance.
     """
-    return WatchPlan(None, ())
+    units, geometry = signal.geometry.units, signal.geometry
+    if len(units) <= 3 and len(set(units)) == 1:
+        index = _sample_index(signal, MAX_POINTS)
+        unit = geometry.frequency_unit.removeprefix("cycles per ")
+        # Points on one line, or too few of them, have no spectrum of their own; the graph still has one.
+        with contextlib.suppress(InputError):
+            return views.points(
+                signal.coords[index],
+                Values(signal.values[index], signal.channels),
+                unit="s" if unit == "Hz" else unit,
+                held_out=_held_out(signal, index),
+            )
+    index = _sample_index(signal, MAX_TABLE_ROWS)
+    origin, extent = (
+        torch.tensor(values, dtype=torch.float64, device="cpu")
+        for values in (geometry.origin, geometry.extent)
+    )
+    return views.graph(
+        signal.coords[index],
+        Values(signal.values[index], signal.channels),
+        features=(signal.coords[index] - origin) / extent,
+        unit="extent",
+        held_out=_held_out(signal, index),
+    )
 
 
-@plan_watching.register(Grid)
-def _(_: Grid, steps: int, batch: int) -> WatchPlan:
-    schedule = LogSchedule()
-    rows = schedule.count(steps)
-    samples = max(4096, int(SHARE * steps * batch / (FORWARD * rows)))
-    pictures = {0} | {_due_near(schedule, share * steps) for share in PICTURES}
-    return WatchPlan(Spread(samples), tuple(sorted(pictures)))
+def _sample_index(signal: Signal[Points], largest: int) -> torch.Tensor:
+    used = torch.cat([signal.train_index, signal.held_out_index])
+    if len(used) <= largest:
+        return used.sort().values
+    # A seed of its own, not the run's: runs with other seeds are measured on the same samples.
+    chosen = generator(0, "watch").choice(len(used), largest, replace=False)
+    return used[torch.from_numpy(chosen)].sort().values
 
 
-def expected_steps(field: Field, signal: Signal[Geometry], options: TrainingConfig) -> int:
-    """How many steps the budget allows; timed on a copy of the network where only seconds are given."""
-    if options.steps is not None and options.seconds is None:
-        return options.steps
-    pilot = replace(options, steps=3, seconds=None, compile=False)
-    began = time.perf_counter()
-    train(copy.deepcopy(field), signal, pilot, lambda *_: None, wants=lambda _: False)
-    if next(field.parameters()).device.type == "cuda":
-        torch.cuda.synchronize()
-    possible = max(1, int((options.seconds or 0.0) * 3 / (time.perf_counter() - began)))
-    return min(possible, options.steps or possible)
-
-
-def _due_near(schedule: LogSchedule, step: float) -> int:
-    """The first step at or after `step` at which a row is due."""
-    return schedule.next_due(max(1, round(step)))
+def _held_out(signal: Signal[Points], index: torch.Tensor) -> torch.Tensor | None:
+    return None if signal.held_out is None else signal.held_out[index]

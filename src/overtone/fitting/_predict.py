@@ -1,34 +1,29 @@
-"""`predict`: what `fit` would find, before anything is trained."""
+"""`predict`: what `fit` would record, before training."""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Unpack, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from overtone import records
-from overtone._config import EncodingKind, ModelConfig
-from overtone._training import Decay, Optimizer, TrainingConfig, make_optimizer
+from overtone._config import FitConfig, FitOptions
 from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
-from overtone.fitting._monitor import expected_steps
-from overtone.fitting._prepare import Wishes, build, extent, find_device, hold_out
-from overtone.nn import Activation
-from overtone.planning import measure_noise
+from overtone.fitting._prepare import prepare
 from overtone.probes import Window
 from overtone.records import metrics
-from overtone.signals import Signal, require_grid
+from overtone.signals import Grid, Signal, require_grid
 from overtone.theory import barron, risk
 from overtone.theory.dynamics import Agreement, Prediction, agreement
-from overtone.theory.dynamics import predict as foretell
+from overtone.theory.dynamics import predict as predict_training
 from overtone.theory.dynamics._predict import silent
 
 if TYPE_CHECKING:
@@ -37,38 +32,38 @@ if TYPE_CHECKING:
 OUTPUTS = 1536
 """Samples times channels that are predicted; of a larger signal a window of about as many."""
 
-LONGEST = 10_000_000
+MAX_STEPS = 10_000_000
 """Steps that can be predicted."""
 
-PILOT = 0.05
+WARMUP_SHARE = 0.05
 """Length of the pilot as a share of the steps."""
 
-CLOSE = 0.1
+WIDTH_ERROR = 0.1
 """Root mean square error, as a share of the signal's standard deviation, that the advised width promises."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """What `predict` hands back.
+    """The result of `predict`.
 
     Attributes:
-        signal: What would be learned.
-        part: What was predicted of it: all, or a window at full resolution.
-        prediction: The predicted course of training.
+        signal: The signal, with its held-out samples.
+        part: The part of it that was predicted: all, or a window at full resolution.
+        prediction: The predicted training.
         stop: The step at which the expected error is least, as `records.metrics.stop` finds it.
         irreducible: Mean square error that no linear shrinkage per band avoids, because signal and noise share
             their frequencies; mean over channels, in squared value units. None if the noise is not known.
         width: Units of one hidden ReLU layer for which the Barron bound promises a tenth of the signal's standard
             deviation, or the noise's if that is larger. It bounds what exists, not what training finds, and may be
             astronomical for signals with edges. None for signals of fewer than four samples along an axis.
-        bandwidth: Reach of the network per axis in cycles per unit, or None.
-        reasons: Why that bandwidth.
-        agreement: How a measured run compares, if one was given.
+        bandwidth: Bandwidth of the network per axis in cycles per unit, or None.
+        reasons: Why these settings, in sentences.
+        agreement: Comparison with a measured run, if one was given.
     """
 
-    signal: Signal
-    part: Signal
+    signal: Signal[Grid]
+    part: Signal[Grid]
     prediction: Prediction
     stop: metrics.Stop
     irreducible: float | None
@@ -83,117 +78,119 @@ class Forecast:
         return self.prediction.record
 
     @property
+    def learning_steps(self) -> list[dict[str, Any]]:
+        """Per band: `low`, `high` in cycles per unit, `learning_step`, `earliest` and `latest`, None where unknown."""
+        record = metrics.combine_channels(self.record)
+        columns = zip(
+            record.band_low.values,
+            record.band_high.values,
+            metrics.learning_step(record).values,
+            self.prediction.earliest,
+            self.prediction.latest,
+            strict=True,
+        )
+        return [
+            {
+                "low": float(low),
+                "high": float(high),
+                "learning_step": _step(step),
+                # Without a known end of the interval (NaN) the other end bounds it alone.
+                "earliest": _step(np.fmin(first, last)),
+                "latest": _step(np.fmax(first, last) if np.isfinite(last) else last),
+            }
+            for low, high, step, first, last in columns
+        ]
+
+    @property
     def sentences(self) -> list[str]:
-        """What to know: the prediction's own sentences, then how a measured run compares."""
+        """Sentences on the prediction, then on how a measured run compares."""
         compared = [] if self.agreement is None else self.agreement.sentences
         return [*self.prediction.sentences, *compared]
 
 
 @standard()
 def predict(
-    signal: Signal,
+    signal: Signal[Grid],
+    config: FitConfig | None = None,
     *,
-    encoding: EncodingKind | str = EncodingKind.AUTO,
-    bandwidth: float | Sequence[float] | None = None,
-    activation: Activation | str | Sequence[Activation | str] = Activation.RELU,
-    width: int | None = None,
-    depth: int = 3,
-    features: int | None = None,
-    residual: bool = False,
-    optimizer: Optimizer | str = Optimizer.ADAM,
-    lr: float | None = None,
-    momentum: float = 0.0,
-    decay: Decay | str = Decay.CONSTANT,
-    steps: int | None = None,
-    seconds: float | None = None,
-    batch: int | None = None,
-    held_out: float = 0.1,
     pilot: int | None = None,
     run: str | Path | None = None,
-    seed: int = 0,
-    device: str | torch.device = "auto",
-    tell: Callable[[str], None] = silent,
+    callback: Callable[[str], None] = silent,
+    **overrides: Unpack[FitOptions],
 ) -> Forecast:
-    """Predict what `fit` with the same arguments would record.
+    """Predict what `fit` with the same settings would record.
 
-    Seeds mean what they mean to `fit`: the same one gives the same network, held-out samples and bandwidth.
+    Seeds mean what they mean to `fit`: the same one gives the same network, held-out samples and bandwidth. Precision,
+    compilation and early stopping do not change which frequencies are learned when, and are ignored.
 
     Args:
-        signal: What would be learned.
-        encoding: As `fit`.
-        bandwidth: As `fit`.
-        activation: As `fit`.
-        width: As `fit`.
-        depth: As `fit`.
-        features: As `fit`.
-        residual: As `fit`.
-        optimizer: As `fit`.
-        lr: As `fit`.
-        momentum: As `fit`.
-        decay: As `fit`.
-        steps: As `fit`.
-        seconds: As `fit`; the steps that they allow are found by timing three.
-        batch: As `fit`.
-        held_out: As `fit`.
+        signal: What would be learned, on a grid.
+        config: The settings of `fit`. Of a budget in seconds the steps are found by timing three.
         pilot: Steps that a copy of the network is trained before it is linearised; a twentieth of the steps if
             None, 0 for none.
         run: A run directory or record to compare with.
-        seed: As `fit`.
-        device: As `fit`.
-        tell: Called with a sentence on what predicting will cost, as soon as that can be estimated.
+        callback: Called with a sentence on the cost of the prediction, as soon as that can be estimated.
+        **overrides: Single settings by name, as for `fit`.
 
     Returns:
         The forecast.
 
     Raises:
-        InputError: If an argument is wrong, or there is no record at `run`.
+        InputError: If an argument is wrong, a controller or weight decay is asked for, or there is no record at `run`.
         RunError: If the network's output is not finite to begin with.
     """
+    config = (config or FitConfig()).replace(**overrides)
+    _check_predictable(config)
     measured = None if run is None else records.load(run)
-    options = TrainingConfig(steps, seconds, batch, lr, optimizer, momentum, decay=decay, seed=seed)  # type: ignore[arg-type]
-    where = find_device(device)
-    signal = hold_out(require_grid(signal, "a prediction"), held_out, seed)
-    noise = functools.cache(lambda: measure_noise(signal))
-    room = extent(signal, options, Wishes(width, depth, features, lr), where)
-    given = ModelConfig(encoding, bandwidth, activation, room.width, depth, room.features, residual)  # type: ignore[arg-type]
-    options = replace(options, steps=options.max_steps, batch=room.batch, lr=room.lr)
-    built = build(signal, given, seed, noise, room)
-    field = built.field.to(where)
-    last = expected_steps(field, signal, options)
-    if last > LONGEST:
+    prepared = prepare(require_grid(signal, "a prediction"), config)
+    signal, training = prepared.signal, prepared.config.training
+    steps = prepared.expected_steps()
+    if steps > MAX_STEPS:
         raise InputError(
-            f"at most {LONGEST:,} steps to predict", f"{last:,}", "pass fewer steps= or seconds=", "steps"
+            f"at most {MAX_STEPS:,} steps to predict", f"{steps:,}", "pass fewer steps= or seconds=", "steps"
         )
-    trained_first = max(1, round(PILOT * last)) if pilot is None else whole(pilot, "pilot", 0)
+    warmup = max(1, round(WARMUP_SHARE * steps)) if pilot is None else whole(pilot, "pilot", 0)
     part = window(signal, OUTPUTS)
-    found = foretell(
+    prediction = predict_training(
         signal,
-        field,
-        make_optimizer(field, options),
-        last,
-        pilot=trained_first,
+        prepared.field,
+        prepared.optimizer,
+        steps,
+        pilot=warmup,
         part=part if part is not signal else None,
-        batch=options.batch_of(signal.train_index.numel()),
-        schedule=lambda step: options.decay.factor(step / last),
-        noise=noise(),
-        seed=seed,
-        tell=tell,
+        batch=prepared.batch,
+        schedule=lambda step: training.decay.factor(step / steps),
+        noise=prepared.noise,
+        seed=training.seed,
+        tell=callback,
     )
+    assert prepared.noise is not None  # a grid always has one
+    record = prediction.record
     return Forecast(
         signal,
         part,
-        found,
-        metrics.stop(found.record),
-        _irreducible(found.record),
-        _width(signal, noise().std),
-        built.bandwidth,
-        built.reasons,
-        None if measured is None else agreement(found.record, measured),
+        prediction,
+        metrics.stop(record),
+        _irreducible(record),
+        _barron_width(signal, prepared.noise.std),
+        prepared.bandwidth,
+        prepared.reasons,
+        None if measured is None else agreement(record, measured),
     )
 
 
-def window(signal: Signal, outputs: int) -> Signal:
-    """A window of a signal, at its full resolution, of at most `outputs` samples times channels.
+def _check_predictable(config: FitConfig) -> None:
+    """Refuse settings that change the training in a way that is not predicted."""
+    for name, used in (
+        ("controller", config.stopping.controller),
+        ("weight_decay", config.training.weight_decay > 0),
+    ):
+        if used:
+            raise InputError("a training without it", f"{name}", "leave it out", name)
+
+
+def window(signal: Signal[Grid], outputs: int) -> Signal[Grid]:
+    """Return a window of a signal, at its full resolution, of at most `outputs` samples times channels.
 
     It lies in the middle, or, where the values hardly vary there, where they vary most.
 
@@ -231,46 +228,18 @@ def _irreducible(record: xarray.Dataset) -> float | None:
     return float(risk.irreducible(risk.excess_signal(target, noise), noise).total.mean())
 
 
-def _width(signal: Signal, noise: Tensor) -> int | None:
+def _barron_width(signal: Signal[Grid], noise: Tensor) -> int | None:
     grid = signal.geometry
     if min(grid.shape) < 4:
         return None
     widths = []
     for channel, floor in zip(signal.grid_values.double().unbind(-1), noise.tolist(), strict=True):
-        wanted = max(CLOSE * float(channel.std()), floor if math.isfinite(floor) else 0.0)
-        if wanted > 0:
-            found = barron.constant_on_grid(channel, grid.spacing, periodic=grid.periodic)
-            widths.append(found.relu_width(wanted))
+        target = max(WIDTH_ERROR * float(channel.std()), floor if math.isfinite(floor) else 0.0)
+        if target > 0:
+            constant = barron.constant_on_grid(channel, grid.spacing, periodic=grid.periodic)
+            widths.append(constant.relu_width(target))
     return max(widths, default=1)
 
 
-def learning_steps(forecast: Forecast) -> list[dict[str, Any]]:
-    """Per band: `low`, `high` in cycles per unit, `learning_step`, `earliest` and `latest`, None where unknown.
-
-    Args:
-        forecast: From `predict`.
-    """
-    record = metrics.combine_channels(forecast.record)
-    found = forecast.prediction
-    columns = zip(
-        record.band_low.values,
-        record.band_high.values,
-        metrics.learning_step(record).values,
-        found.earliest,
-        found.latest,
-        strict=True,
-    )
-
-    def whole(step: np.float64) -> int | None:
-        return int(step) if np.isfinite(step) else None
-
-    return [
-        {
-            "low": float(low),
-            "high": float(high),
-            "learning_step": whole(step),
-            "earliest": whole(np.fmin(first, last)),
-            "latest": whole(np.fmax(first, last) if np.isfinite(last) else last),
-        }
-        for low, high, step, first, last in columns
-    ]
+def _step(step: np.float64) -> int | None:
+    return int(step) if np.isfinite(step) else None

@@ -1,277 +1,255 @@
-"""From settings and a signal to the field that is trained."""
+"""Preparation of a fit up to its first step, the same for new runs, resumed runs and predictions."""
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, final
+from typing import Any, Generic, NamedTuple, TypeVar, final
 
 import torch
 
 from overtone import units
-from overtone._config import EncodingKind, ModelConfig
-from overtone._config._model import FEATURES, WIDTH
-from overtone._training import Optimizer, TrainingConfig
-from overtone._utils.numbers import as_float, short
-from overtone._utils.text import per_axis as told_per_axis
+from overtone._config import EncodingKind, FitConfig, ModelConfig, Optimizer, StoppingConfig
+from overtone._training import make_optimizer, train
+from overtone._utils.text import per_axis
 from overtone.errors import InputError
 from overtone.fitting._run_directory import check_memory
 from overtone.nn import Field, build_field
-from overtone.nn import _utils as checks
 from overtone.planning import Budget, choose, measure_noise, recommend_bandwidth
 from overtone.planning._bandwidth import aliasing_reason
-from overtone.planning._run_size import LEARNING_RATE, STEPS, RunSize, run_size
-from overtone.signals import Geometry, Grid, Signal, masks
+from overtone.planning._plan import stop_sentence
+from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
+from overtone.signals import Geometry, Grid, Signal, masks, require_grid
 from overtone.spectra import NoiseFloor
-
-_MOST_CYCLES = 1e30
-
-
-@dataclass(frozen=True)
-class Built:
-    """A field ready to train.
-
-    Attributes:
-        field: The network, from physical coordinates to physical values.
-        bandwidth: Its reach per axis in cycles per physical unit, or None if it has none.
-        reasons: Why, in sentences, warnings last.
-        warnings: What stands against it, in sentences.
-        settings: The settings, the encoding decided where the samples did that.
-    """
-
-    field: Field
-    bandwidth: tuple[float, ...] | None
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
-    settings: ModelConfig
-
-
-def build(
-    signal: Signal[Geometry],
-    settings: ModelConfig,
-    seed: int,
-    noise: Callable[[], NoiseFloor] | None,
-    room: RunSize | None = None,
-) -> Built:
-    """Build the field for a signal.
-
-    Args:
-        signal: What will be learned.
-        settings: The wishes.
-        seed: Seeds frequencies and weights.
-        noise: Gives the signal's noise floor, where it is known; called only where a bandwidth has to be chosen.
-        room: What the budget pays for, with reasons and warnings; that of 2,000 steps if None.
-
-    Returns:
-        The field with its bandwidth and reasons.
-
-    Raises:
-        InputError: If a bandwidth is given that does not fit the axes, or that the network cannot have.
-    """
-    width, features = settings.width or WIDTH, settings.features or FEATURES
-    if room is None:
-        room = RunSize(width, settings.depth, features, STEPS, None, LEARNING_RATE, (), ())
-    check_memory(width, settings.depth, features, signal.values.shape[1])
-    settings, reach, reasons, warnings = _reach(signal, settings, seed, noise, room)
-    field = build_field(signal, replace(settings, bandwidth=reach), seed)
-    return Built(field, field.bandwidth, tuple(dict.fromkeys((*reasons, *warnings))), warnings, settings)
-
-
-def _reach(
-    signal: Signal[Geometry],
-    settings: ModelConfig,
-    seed: int,
-    noise: Callable[[], NoiseFloor] | None,
-    room: RunSize,
-) -> tuple[ModelConfig, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]:
-    """Settings with the encoding decided, bandwidth, reasons and warnings."""
-    axes, given = len(signal.geometry.origin), settings.bandwidth
-    name, told = settings.resolved_encoding.value, room.reasons
-    if not settings.has_bandwidth:
-        if given is not None:
-            raise InputError(
-                "an encoding that has a bandwidth",
-                f"--encoding {name}",
-                "choose gaussian or another that has one, or leave it out",
-                "bandwidth",
-            )
-        why = f"The {name} encoding has no bandwidth to choose; the network alone decides what it reaches."
-        return settings, None, (why, *told), room.warnings
-    if given is None:
-        return _chosen(signal.geometry, signal, settings, seed, noise, room)
-    if len(given) not in (1, axes):
-        raise InputError(
-            f"one bandwidth or one per axis ({axes})", f"{len(given)}", "pass that many", "bandwidth"
-        )
-    reach = tuple(units.positive(b, "bandwidth") for b in (given * axes if len(given) == 1 else given))
-    _check_phases(reach, signal.geometry.extent)
-    why = f"The bandwidth was given: {told_per_axis(reach)} {signal.geometry.frequency_unit}."
-    beyond = aliasing_reason(reach, signal.geometry)
-    return settings, reach, (why, *told), (*((beyond,) if beyond else ()), *room.warnings)
-
-
-_Choice = tuple[ModelConfig, tuple[float, ...] | None, tuple[str, ...], tuple[str, ...]]
-
-
-@functools.singledispatch
-def _chosen(
-    _: Geometry,
-    signal: Signal[Any],
-    settings: ModelConfig,
-    seed: int,
-    noise: Callable[[], NoiseFloor] | None,
-    room: RunSize,
-) -> _Choice:
-    """Choose the bandwidth, and the encoding if that is open: at scattered points always by a plan."""
-    return _planned(signal, settings, seed, noise, room)
-
-
-@_chosen.register(Grid)
-def _(
-    _: Grid,
-    signal: Signal[Grid],
-    settings: ModelConfig,
-    seed: int,
-    noise: Callable[[], NoiseFloor] | None,
-    room: RunSize,
-) -> _Choice:
-    if settings.resolved_encoding is EncodingKind.GAUSSIAN:
-        return _planned(signal, settings, seed, noise, room)
-    recommended = recommend_bandwidth(signal, noise() if noise else measure_noise(signal))
-    return settings, recommended.bandwidth, (*recommended.reasons, *room.reasons), room.warnings
-
-
-def _planned(
-    signal: Signal[Any],
-    settings: ModelConfig,
-    seed: int,
-    noise: Callable[[], NoiseFloor] | None,
-    room: RunSize,
-) -> _Choice:
-    plan = choose(signal, noise=noise() if noise else None, extent=room, seed=seed)
-    if settings.encoding is EncodingKind.AUTO and plan.encoding is not EncodingKind.GAUSSIAN:
-        settings = replace(settings, encoding=plan.encoding)
-    reach = plan.bandwidth if settings.has_bandwidth else None
-    return settings, reach, plan.reasons, plan.warnings
-
-
-def _check_phases(bandwidth: Sequence[float], extent: Sequence[float]) -> None:
-    """Single precision, in which networks are trained, has to hold the phases; overflow would end training.
-
-    Raises:
-        InputError: If it does not.
-    """
-    cycles = max(b * length for b, length in zip(bandwidth, extent, strict=True))
-    if not cycles <= _MOST_CYCLES:
-        raise InputError(
-            f"a bandwidth of at most {_MOST_CYCLES:g} cycles over an axis",
-            f"{cycles:g}",
-            "pass a smaller one, or leave it out to have it chosen",
-            "bandwidth",
-        )
-
-
-@final
-@dataclass(frozen=True)
-class Wishes:
-    """Numbers that a user may fix; None leaves one open.
-
-    Attributes:
-        width: Units per hidden layer.
-        depth: Hidden layers.
-        features: Frequencies of the encoding.
-        lr: Learning rate.
-
-    Raises:
-        InputError: If a number is not a whole one of at least 1.
-    """
-
-    width: int | None
-    depth: int
-    features: int | None
-    lr: float | None
-
-    def __post_init__(self) -> None:
-        for name in ("width", "depth", "features"):
-            if getattr(self, name) is not None:
-                checks.size(getattr(self, name), name)
-
-
-def extent(
-    signal: Signal[Geometry],
-    options: TrainingConfig,
-    wishes: Wishes,
-    device: torch.device,
-) -> RunSize:
-    """The size of a run.
-
-    Where only seconds are given, steps are timed and units, samples per step and steps follow (`planning.size`);
-    else the network has 256 units after 256 frequencies, or as many as there are samples.
-
-    Args:
-        signal: What will be learned.
-        options: The training wished for; a batch that is given stays.
-        wishes: Numbers asked for.
-        device: Where it will be trained.
-
-    Returns:
-        The size, with reasons for what was left open and warnings.
-
-    Raises:
-        InputError: If the seconds do not suffice for a single step; says what would be enough.
-    """
-    width, features = wishes.width, wishes.features
-    samples = signal.train_index.numel()
-    timed = options.max_steps is None and width is None and options.batch is None
-    found = run_size(signal, Budget(options.max_steps, options.seconds if timed else None), device)
-    warnings = found.warnings if timed or options.max_steps is not None else ()
-    if features is not None and features > samples:
-        warnings += (
-            f"{features} frequencies are more than the {samples} samples to train on: many networks fit those exactly, "
-            "and which one is found is chance.",
-        )
-    return replace(
-        found,
-        width=found.width if width is None else width,
-        depth=wishes.depth,
-        features=found.features if features is None else features,
-        batch=options.batch if options.batch is not None else found.batch,
-        lr=wishes.lr or (found.lr if timed and options.optimizer is Optimizer.ADAM else LEARNING_RATE),
-        reasons=found.reasons if features is None else (),
-        warnings=warnings,
-    )
-
 
 G = TypeVar("G", bound=Geometry)
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
 """Kinds of devices that hold numbers and train."""
 
+MAX_CYCLES = 1e30
+"""Cycles over an axis whose phase single precision holds."""
 
-def find_device(device: str | torch.device) -> torch.device:
-    """The device called `device`; "auto" is a GPU if there is one.
+TIMED_STEPS = 3
+"""Steps that are timed to find how many the seconds allow."""
+
+
+@final
+@dataclass(frozen=True)
+class PreparedFit(Generic[G]):
+    """A fit before its first step.
+
+    Attributes:
+        signal: The signal, with its held-out samples.
+        config: The settings with everything decided that was open: sizes, encoding, batch and learning rate.
+        field: The untrained network on its device, from physical coordinates to physical values.
+        optimizer: Optimizer of its parameters.
+        noise: Noise floor of a signal on a grid; None at scattered points.
+        bandwidth: Bandwidth of the network per axis in cycles per physical unit; None if it has none.
+        reasons: Why these settings, in sentences, warnings last.
+        warnings: What stands against them, in sentences.
+        recommended: Whether fitting is recommended at all; False for signals without structure.
+    """
+
+    signal: Signal[G]
+    config: FitConfig
+    field: Field
+    optimizer: torch.optim.Optimizer
+    noise: NoiseFloor | None
+    bandwidth: tuple[float, ...] | None
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    recommended: bool
+
+    @property
+    def batch(self) -> int:
+        """Samples per step."""
+        return self.config.training.batch_of(self.signal.train_index.numel())
+
+    def expected_steps(self) -> int:
+        """Return the steps that the budget allows; with a budget in seconds three are timed on a copy."""
+        training = self.config.training
+        if training.max_steps is not None and training.seconds is None:
+            return training.max_steps
+        # The copy and its own optimizer keep the run itself untouched; compiling would be timed with the steps.
+        timed = replace(training, steps=TIMED_STEPS, seconds=None, compile=False)
+        began = time.perf_counter()
+        train(copy.deepcopy(self.field), self.signal, timed, lambda *_: None, wants=lambda _: False)
+        if next(self.field.parameters()).device.type == "cuda":
+            torch.cuda.synchronize()
+        possible = max(1, int((training.seconds or 0.0) * TIMED_STEPS / (time.perf_counter() - began)))
+        return min(possible, training.max_steps or possible)
+
+
+def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
+    """Return a fit before its first step.
+
+    Settings that were decided before, as those of a run that is resumed, stay as they are, and nothing is timed.
+
+    Args:
+        signal: The signal to learn.
+        config: The settings; what they leave open is decided from the signal and the budget.
 
     Raises:
-        InputError: If there is no such device.
+        InputError: If there is no such device, a bandwidth does not fit the axes or the encoding, or the seconds do not
+            suffice for a single step.
+        RunError: If there is not enough memory for the network.
     """
-    if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        if found.type in DEVICES:
-            torch.empty(1, device=found)
-            return found
-        reason = f"not one of {', '.join(DEVICES)}"
-    except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
-        known = str(device).partition(":")[0] in DEVICES
-        reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
-        reason = reason[:100] if known else f"not one of {', '.join(DEVICES)}"
-    raise InputError("a device that is there", f"{str(device)!r} ({reason})", "pass auto or cpu", "device")
+    device, seed = find_device(config.device), config.training.seed
+    signal = hold_out(signal, config.stopping.held_out, seed)
+    size = resolve_run_size(signal, config, device)
+    # Asked before anything is allocated: a system that promises more memory than it has ends the process instead.
+    check_memory(size.width, size.depth, size.features, signal.values.shape[1])
+    model = replace(config.model, width=size.width, features=size.features)
+    noise = _noise_floor(signal.geometry, signal)
+    choice = _choose_bandwidth(signal, model, size, noise, seed)
+    field = build_field(signal, choice.model, seed).to(device)
+    # The encoding is recorded as chosen, the bandwidth as asked for: the one chosen is recorded beside the settings.
+    config = replace(
+        config,
+        model=replace(choice.model, bandwidth=model.bandwidth),
+        training=replace(config.training, steps=config.training.max_steps, batch=size.batch, lr=size.lr),
+    )
+    reasons = tuple(dict.fromkeys((*choice.reasons, *choice.warnings)))
+    if not _stops(signal, config.stopping):
+        reasons = tuple(reason for reason in reasons if reason != stop_sentence())
+    return PreparedFit(
+        signal,
+        config,
+        field,
+        make_optimizer(field, config.training),
+        noise,
+        field.bandwidth,
+        reasons,
+        choice.warnings,
+        choice.recommended,
+    )
+
+
+def _stops(signal: Signal[Any], stopping: StoppingConfig) -> bool:
+    """Whether the rule of the held-out error alone ends the run."""
+    return stopping.stop and not stopping.controller and len(signal.held_out_index) > 0
+
+
+@functools.singledispatch
+def _noise_floor(_: Geometry, _signal: Signal[Any]) -> NoiseFloor | None:
+    return None
+
+
+@_noise_floor.register(Grid)
+def _(_: Grid, signal: Signal[Grid]) -> NoiseFloor | None:
+    return measure_noise(signal)
+
+
+class _Choice(NamedTuple):
+    """Settings of the network with encoding and bandwidth decided."""
+
+    model: ModelConfig
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    recommended: bool = True
+
+
+def _choose_bandwidth(
+    signal: Signal[Any], model: ModelConfig, size: RunSize, noise: NoiseFloor | None, seed: int
+) -> _Choice:
+    kind = model.resolved_encoding
+    if not model.has_bandwidth:
+        if model.bandwidth is not None:
+            raise InputError(
+                "an encoding that has a bandwidth",
+                f"--encoding {kind.value}",
+                "choose gaussian or another that has one, or leave it out",
+                "bandwidth",
+            )
+        reason = f"The {kind.value} encoding has no bandwidth to choose; the network alone decides what it reaches."
+        return _Choice(model, (reason, *size.reasons), size.warnings)
+    if model.bandwidth is not None:
+        return _given_bandwidth(signal.geometry, model, model.bandwidth, size)
+    if noise is None or kind is EncodingKind.GAUSSIAN:
+        # At scattered points the plan may also find that no encoding learns more than the Gaussian one.
+        plan = choose(signal, noise=noise, extent=size, seed=seed)
+        if model.encoding is EncodingKind.AUTO and plan.encoding is not EncodingKind.GAUSSIAN:
+            model = replace(model, encoding=plan.encoding)
+        bandwidth = plan.bandwidth if model.has_bandwidth else None
+        return _Choice(replace(model, bandwidth=bandwidth), plan.reasons, plan.warnings, plan.worth)
+    recommended = recommend_bandwidth(require_grid(signal, "a recommendation"), noise)
+    return _Choice(
+        replace(model, bandwidth=recommended.bandwidth), (*recommended.reasons, *size.reasons), size.warnings
+    )
+
+
+def _given_bandwidth(
+    geometry: Geometry, model: ModelConfig, bandwidth: Sequence[float], size: RunSize
+) -> _Choice:
+    axes = len(geometry.origin)
+    if len(bandwidth) not in (1, axes):
+        raise InputError(
+            f"one bandwidth or one per axis ({axes})", f"{len(bandwidth)}", "pass that many", "bandwidth"
+        )
+    each = bandwidth if len(bandwidth) == axes else tuple(bandwidth) * axes
+    checked = tuple(units.positive(b, "bandwidth") for b in each)
+    cycles = max(b * length for b, length in zip(checked, geometry.extent, strict=True))
+    # Networks are trained in single precision, which has to hold the phases; overflow would end training.
+    if not cycles <= MAX_CYCLES:
+        raise InputError(
+            f"a bandwidth of at most {MAX_CYCLES:g} cycles over an axis",
+            f"{cycles:g}",
+            "pass a smaller one, or leave it out to have it chosen",
+            "bandwidth",
+        )
+    reason = f"The bandwidth was given: {per_axis(checked)} {geometry.frequency_unit}."
+    aliased = aliasing_reason(checked, geometry)
+    warnings = (*((aliased,) if aliased else ()), *size.warnings)
+    return _Choice(replace(model, bandwidth=checked), (reason, *size.reasons), warnings)
+
+
+def resolve_run_size(signal: Signal[Any], config: FitConfig, device: torch.device) -> RunSize:
+    """Return the sizes of a run: as asked for, and otherwise as the budget and the samples allow.
+
+    Where only seconds are given, steps are timed and units, samples per step and steps follow from them; else the
+    network has 256 units after 256 frequencies, or as many as there are samples.
+
+    Args:
+        signal: The signal to learn.
+        config: The settings; sizes that they name stay.
+        device: Where the network will be trained.
+
+    Returns:
+        The size, with reasons for what was left open, and warnings.
+
+    Raises:
+        InputError: If the seconds do not suffice for a single step; says how many would.
+    """
+    model, training = config.model, config.training
+    samples = signal.train_index.numel()
+    timed = training.max_steps is None and model.width is None and training.batch is None
+    size = run_size(signal, Budget(training.max_steps, training.seconds if timed else None), device)
+    warnings = size.warnings if timed or training.max_steps is not None else ()
+    if model.features is not None and model.features > samples:
+        warnings += (
+            f"{model.features} frequencies are more than the {samples} samples to train on: many networks fit those "
+            "exactly, and which one is found is chance.",
+        )
+    # The learning rate of a short run is scaled for Adam alone.
+    scaled = timed and training.optimizer is Optimizer.ADAM
+    return replace(
+        size,
+        width=model.width or size.width,
+        depth=model.depth,
+        features=model.features or size.features,
+        batch=training.batch or size.batch,
+        lr=training.lr or (size.lr if scaled else LEARNING_RATE),
+        reasons=size.reasons if model.features is None else (),
+        warnings=warnings,
+    )
 
 
 def hold_out(signal: Signal[G], fraction: float, seed: int) -> Signal[G]:
-    """The signal with that fraction of its samples kept out of training, unless it has a mask of its own.
+    """Return the signal with a fraction of its samples kept out of training, unless it has a mask of its own.
 
     Args:
         signal: The signal.
@@ -279,10 +257,31 @@ def hold_out(signal: Signal[G], fraction: float, seed: int) -> Signal[G]:
         seed: Seeds the choice of samples.
 
     Raises:
-        InputError: If the fraction is none.
+        InputError: If the fraction is not in [0, 1).
     """
-    if not 0 <= as_float(fraction) < 1:
-        raise InputError("a fraction from 0 to below 1", short(fraction), "pass for instance 0.1", "held_out")
+    fraction = StoppingConfig(fraction).held_out
     if signal.held_out is not None or fraction == 0:
         return signal
     return signal.with_held_out(masks.random(signal.geometry, fraction, seed))
+
+
+def find_device(device: str | torch.device) -> torch.device:
+    """Return the device of a name; "auto" is a GPU if there is one.
+
+    Raises:
+        InputError: If there is no such device.
+    """
+    name = str(device)
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    reason = f"not one of {', '.join(DEVICES)}"
+    try:
+        result = torch.device(name)
+        if result.type in DEVICES:
+            # Naming a device does not reach for it; an empty tensor does.
+            torch.empty(1, device=result)
+            return result
+    except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
+        if name.partition(":")[0] in DEVICES:
+            reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")[:100]
+    raise InputError("a device that is there", f"{name!r} ({reason})", "pass auto or cpu", "device")

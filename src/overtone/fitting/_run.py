@@ -1,20 +1,21 @@
-"""A finished (or interrupted) run: its record, network, report and verdict."""
+"""A run that has ended or was interrupted: its record, network, report and verdict."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from overtone import records, reports
+from overtone._config import TrainingConfig
 from overtone._state import evaluation_mode
-from overtone._training import Checkpoint, Ending, Outcome, TrainingConfig
+from overtone._training import Checkpoint, Ending, Outcome
 from overtone.errors import InputError
+from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._run_directory import RunDirectory
-from overtone.fitting._stopping import Control
+from overtone.fitting._stopping import FitController
 from overtone.fitting.keeping import Keeping
 from overtone.nn import Field
 from overtone.probes._evaluator import chunk_size, predict_at
@@ -26,14 +27,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What `fit` hands back.
+    """The result of `fit`.
 
     Attributes:
-        directory: Where the run's files are.
-        signal: What was learned.
-        network: The trained field, physical coordinates to physical values; of a run that may stop, its best state.
-        outcome: Steps, seconds and why training ended.
+        directory: The run's files.
+        signal: The signal, with its held-out samples.
+        network: The trained field, from physical coordinates to physical values; the best one if the run may stop.
+        outcome: Steps, seconds and the reason why training ended.
         unchanged: Whether it was resumed with nothing left to do, so that its files are as they were.
+
+    Example:
+        >>> import overtone as ot
+        >>> signal = ot.signals.synthetic.harmonics([3.0], samples=64)
+        >>> run = ot.fit(signal, width=16, features=8, steps=20)
+        >>> sorted(run.psnr), run.interrupted
+        (['held_out', 'held_out_clean', 'train'], False)
     """
 
     directory: RunDirectory
@@ -49,12 +57,12 @@ class Run:
 
     @property
     def verdict(self) -> list[str]:
-        """Plain sentences: what was learned, what not, when noise began, what to do."""
+        """Sentences: what was learned, what was not, when noise began, what to do next."""
         return reports.verdict(self.record)
 
     @property
     def kept(self) -> int:
-        """The step whose network was handed back."""
+        """The step of the network that is returned."""
         return int(self.record.attrs["kept"])
 
     @property
@@ -72,7 +80,7 @@ class Run:
         return {name: known.get(name) for name in ("train", "held_out", "held_out_clean")}
 
     def predict(self) -> Tensor:
-        """The network's values (N, C) at every sample, in the signal's units."""
+        """Return the network's values (N, C) at every sample, in the signal's units."""
         with evaluation_mode(self.network):
             return predict_at(self.network, self.signal.geometry, None, chunk=chunk_size(self.network, 1.0))
 
@@ -88,10 +96,10 @@ class Run:
         return reports.report([self.directory.path], Path(path) if path else self.directory.report)
 
 
-def nothing_left(
+def reason_to_end(
     begun: TrainingConfig, longer: TrainingConfig, checkpoint: Checkpoint, record: xarray.Dataset, where: str
 ) -> str | None:
-    """Why a run has nothing left to do, in words; None if it has.
+    """Return why a run has nothing left to do, in words; None if it has something left.
 
     Args:
         begun: The training that the run has had.
@@ -119,37 +127,28 @@ def nothing_left(
     return None
 
 
-def as_it_was(
+def finished_run(
     directory: RunDirectory,
-    signal: Signal[Geometry],
-    field: Field,
-    optimizer: torch.optim.Optimizer,
-    follower: Control | Keeping | None,
+    prepared: PreparedFit[Any],
+    stopping: FitController | Keeping | None,
     checkpoint: Checkpoint,
     record: xarray.Dataset,
 ) -> Run:
-    """The run as it ended: no file of it is touched.
+    """Return a run as it ended, without touching its files.
 
     Args:
         directory: Where it is.
-        signal: What was learned.
-        field: The network, built anew; it gets the state that was handed back before.
-        optimizer: Of that network.
-        follower: Who chose the network to hand back; has seen all rows.
+        prepared: The fit, built anew; its network gets the state that was returned before.
+        stopping: What chose that state; it has seen all rows.
         checkpoint: The state at the end.
-        record: What was seen.
+        record: The record.
 
     Raises:
-        InputError: If the network that was handed back is missing or damaged.
+        InputError: If the best network is missing or damaged.
     """
-    checkpoint.restore(field, optimizer)
-    if follower is not None:
-        follower.restore()
+    checkpoint.restore(prepared.field, prepared.optimizer)
+    if stopping is not None:
+        stopping.restore()
     seconds = float(record.attrs.get("seconds") or checkpoint.seconds)
-    return Run(
-        directory,
-        signal,
-        field,
-        Outcome(checkpoint.step, seconds, Ending(record.attrs["ending"])),
-        unchanged=True,
-    )
+    outcome = Outcome(checkpoint.step, seconds, Ending(record.attrs["ending"]))
+    return Run(directory, prepared.signal, prepared.field, outcome, unchanged=True)

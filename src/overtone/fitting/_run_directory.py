@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from overtone import records
 from overtone.errors import InputError, RunError
-from overtone.fitting._settings import RunSettings, settings_of
+from overtone.fitting._settings import RunSettings, parse_settings
 from overtone.fitting.keeping import FOLDER, networks
 from overtone.nn import Field
 from overtone.planning._run_size import parameter_count
@@ -38,7 +38,7 @@ LARGEST_PICTURE = MIB
 """Samples of a signal that are kept of a prediction, at most."""
 
 
-def needed(signal: Signal[Geometry], network: Field, pictures: int) -> int:
+def disk_space(signal: Signal[Geometry], network: Field, pictures: int) -> int:
     """Bytes that a run writes, rounded up.
 
     Report and rows, whole predictions, two checkpoints while one is saved, and the networks kept to go back to.
@@ -325,7 +325,7 @@ class RunDirectory:
                 "begin again with --overwrite",
                 str(self.path),
             ) from problem
-        return settings_of(plain, str(file))
+        return parse_settings(plain, str(file))
 
 
 @contextlib.contextmanager

@@ -1,18 +1,24 @@
-"""What `run.json` holds: the settings a run began with, checked field by field where they are read."""
+"""The settings of a run in its `run.json`, written from and read into the same dataclasses, field by field."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, final
+from typing import Any, TypeVar, final, get_args, get_type_hints
 
-from overtone._config import EncodingKind, ModelConfig
-from overtone._training import Decay, Optimizer, Precision, TrainingConfig
+from overtone._config import (
+    Activation,
+    FitConfig,
+    ModelConfig,
+    MonitorConfig,
+    StoppingConfig,
+    TrainingConfig,
+)
+from overtone._config._model import to_json
 from overtone._utils.enums import member
 from overtone.errors import InputError
-from overtone.fitting._monitor import WatchPlan
-from overtone.nn import Activation
 
 LARGEST = (1 << 53) - 1
 """The largest whole number in settings."""
@@ -21,117 +27,107 @@ LONGEST_PATH = 4096
 """Characters of a path."""
 
 Some = TypeVar("Some")
+Part = TypeVar("Part", ModelConfig, TrainingConfig)
 
 
 @final
 @dataclass(frozen=True)
 class RunSettings:
-    """The settings of a run.
+    """The settings of a run, as `run.json` holds them.
 
     Attributes:
         source: Where the samples came from, if the run began on the command line: `path`, `clean` and `reading`.
         samples: Fingerprint of the samples; None in runs of old versions.
-        network: The network asked for.
-        training: The training; of a run that went on, with its longer budget.
-        watch: What is recorded when.
-        held_out: Fraction of the samples held out.
-        stop: Whether the run may go back and end early.
-        controller: Whether it is steered.
-        bandwidth: The bandwidth chosen or given, per axis, in cycles per unit.
-        reasons: Why, in sentences.
+        config: All settings, with everything decided; of a run that was resumed, with its longer budget.
+        bandwidth: Bandwidth of the network per axis, in cycles per unit.
+        reasons: Why these settings, in sentences.
     """
 
     source: dict[str, Any] | None
     samples: str | None
-    network: ModelConfig
-    training: TrainingConfig
-    watch: WatchPlan
-    held_out: float
-    stop: bool
-    controller: bool
+    config: FitConfig
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
 
+    @property
+    def monitor(self) -> MonitorConfig:
+        """What the run records, and when."""
+        return self.config.monitor or MonitorConfig()
+
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-able values."""
+        """Return the settings as JSON values."""
         return {
             "source": self.source,
             "samples": self.samples,
-            "network": self.network.to_json(),
-            "training": self.training.to_json(),
-            "watch": self.watch.to_json(),
-            "held_out": self.held_out,
-            "stop": self.stop,
-            "controller": self.controller,
+            "network": to_json(self.config.model),
+            "training": to_json(self.config.training),
+            "watch": self.monitor.to_json(),
+            **to_json(self.config.stopping),
             "bandwidth": None if self.bandwidth is None else list(self.bandwidth),
             "reasons": list(self.reasons),
         }
 
 
-def settings_of(plain: Any, where: str) -> RunSettings:
-    """The settings in the JSON of a `run.json`.
+def parse_settings(plain: Any, where: str) -> RunSettings:
+    """Return the settings in the JSON of a `run.json`.
 
     Args:
         plain: What JSON gave.
         where: The file, for errors.
 
     Raises:
-        InputError: If a field is missing or is not what it has to be; says which.
+        InputError: If a field is missing or has a wrong value; says which.
     """
     fields = Fields(plain, where)
     source = fields.maybe("source", fields.mapping)
     samples = fields.maybe("samples", fields.text)
-    network = _network(fields.within("network"))
-    training = _training(fields.within("training"))
+    model = _parse(fields.within("network"), ModelConfig)
+    training = _parse(fields.within("training"), TrainingConfig)
     fields.whole_leaves("watch")
-    watch = fields.made("watch", WatchPlan.from_json)
-    held_out = fields.number("held_out", 0.0, math.nextafter(1.0, 0.0))
-    stop = fields.switch("stop") if fields.has("stop") else False
-    controller = fields.switch("controller") if fields.has("controller") else False
+    monitor = fields.made("watch", MonitorConfig.from_json)
+    # Runs of old versions had neither of the two switches.
+    stopping = StoppingConfig(
+        fields.number("held_out", 0.0, math.nextafter(1.0, 0.0)),
+        fields.switch("stop") if fields.has("stop") else False,
+        fields.switch("controller") if fields.has("controller") else False,
+    )
     bandwidth = fields.maybe("bandwidth", fields.bandwidth)
     reasons = tuple(fields.texts("reasons"))
-    return RunSettings(
-        source, samples, network, training, watch, held_out, stop, controller, bandwidth, reasons
-    )
+    config = FitConfig(model, training, stopping, monitor)
+    return RunSettings(source, samples, config, bandwidth, reasons)
 
 
-def _network(fields: Fields) -> ModelConfig:
-    names = fields.texts("activation")
-    activations = fields.made(
-        "activation", lambda _: tuple(member(Activation, n, "activation") for n in names)
-    )
-    if not activations:
-        raise fields.wrong("activation", "names of activations")
-    return ModelConfig(
-        fields.made("encoding", EncodingKind),
-        fields.maybe("bandwidth", fields.bandwidth),
-        activations,
-        fields.whole("width", 1),
-        fields.whole("depth", 1),
-        fields.whole("features", 1),
-        fields.switch("residual"),
-    )
-
-
-def _training(fields: Fields) -> TrainingConfig:
+def _parse(fields: Fields, config: type[Part]) -> Part:
+    """Return a part of the settings, each field read as its type demands."""
+    types = get_type_hints(config)
+    values = {f.name: _value(fields, f.name, types[f.name]) for f in dataclasses.fields(config)}
     try:
-        return TrainingConfig(
-            fields.maybe("steps", lambda name: fields.whole(name, 1)),
-            fields.maybe("seconds", fields.number),
-            fields.maybe("batch", lambda name: fields.whole(name, 1)),
-            fields.number("lr"),
-            fields.made("optimizer", Optimizer),
-            fields.number("momentum"),
-            fields.number("weight_decay"),
-            fields.made("decay", Decay),
-            fields.made("precision", Precision),
-            fields.maybe("compile", fields.switch),
-            fields.whole("seed", 0),
-        )
+        return config(**values)
     except InputError as refused:
-        if refused.source == fields.where:
-            raise
         raise fields.wrong(refused.source or "steps", refused.expected) from refused
+
+
+def _value(fields: Fields, name: str, kind: Any) -> Any:
+    # A union with None is a field that may be null or missing.
+    if type(None) in get_args(kind):
+        (inner,) = set(get_args(kind)) - {type(None)}
+        return fields.maybe(name, lambda name: _value(fields, name, inner))
+    if kind == tuple[float, ...]:
+        return fields.bandwidth(name)
+    if kind == tuple[Activation, ...]:
+        return _activations(fields, name)
+    if kind is bool:
+        return fields.switch(name)
+    if kind is int:
+        return fields.whole(name, 0 if name == "seed" else 1)
+    return fields.number(name) if kind is float else fields.made(name, kind)
+
+
+def _activations(fields: Fields, name: str) -> tuple[Activation, ...]:
+    names = fields.texts(name)
+    if not names:
+        raise fields.wrong(name, "names of activations")
+    return fields.made(name, lambda _: tuple(member(Activation, n, name) for n in names))
 
 
 @final
@@ -165,11 +161,11 @@ class Fields:
         return list(self._plain)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a field."""
+        """Whether a field exists."""
         return name in self._plain
 
     def wrong(self, name: str, expected: str) -> InputError:
-        """The error of a field that is not what was expected."""
+        """Return the error of a field with a wrong value."""
         path = ".".join((*self._path, name))
         got = _short(self._plain[name]) if name in self._plain else "nothing"
         return InputError(
@@ -177,87 +173,89 @@ class Fields:
         )
 
     def within(self, name: str) -> Fields:
-        """The fields of an object."""
+        """Return the fields of an object."""
         return Fields(self._plain.get(name), self.where, (*self._path, name))
 
     def maybe(self, name: str, take: Callable[[str], Some]) -> Some | None:
-        """A field that may also be null or left out."""
+        """Return a field that may also be null or missing."""
         return None if self._plain.get(name) is None else take(name)
 
-    def whole(self, name: str, least: int) -> int:
-        """A whole number."""
+    def whole(self, name: str, smallest: int) -> int:
+        """Return a whole number."""
         value = self._plain.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
-            raise self.wrong(name, f"a whole number of at least {least}")
+        if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= LARGEST:
+            raise self.wrong(name, f"a whole number of at least {smallest}")
         return value
 
     def integer(self, name: str) -> int:
-        """A whole number of either sign."""
+        """Return a whole number of either sign."""
         value = self._plain.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST:
             raise self.wrong(name, "a whole number")
         return value
 
     def numbers(self, name: str) -> list[float]:
-        """A list of finite numbers."""
+        """Return a list of finite numbers."""
         value = self._plain.get(name)
-        found = [_finite(one) for one in value] if isinstance(value, list) else []
-        if not found or any(one is None for one in found):
+        numbers = [_finite(item) for item in value] if isinstance(value, list) else []
+        if not numbers or any(number is None for number in numbers):
             raise self.wrong(name, "a list of numbers")
-        return [one for one in found if one is not None]
+        return [number for number in numbers if number is not None]
 
-    def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float:
-        """A finite number."""
+    def number(self, name: str, smallest: float = -math.inf, largest: float = math.inf) -> float:
+        """Return a finite number."""
         value = self._plain.get(name)
         number = _finite(value)
-        if number is None or not least <= number <= most:
-            raise self.wrong(name, "a number" if math.isinf(least) else f"a number from {least:g} to below 1")
+        if number is None or not smallest <= number <= largest:
+            raise self.wrong(
+                name, "a number" if math.isinf(smallest) else f"a number from {smallest:g} to below 1"
+            )
         return value  # type: ignore[return-value]
 
     def switch(self, name: str) -> bool:
-        """True or false."""
+        """Return true or false."""
         value = self._plain.get(name)
         if not isinstance(value, bool):
             raise self.wrong(name, "true or false")
         return value
 
     def text(self, name: str) -> str:
-        """A text."""
+        """Return a text."""
         value = self._plain.get(name)
         if not isinstance(value, str):
             raise self.wrong(name, "a text")
         return value
 
     def path(self, name: str) -> str:
-        """The path of a file."""
+        """Return the path of a file."""
         value = self.text(name)
         if not value or "\0" in value or len(value) > LONGEST_PATH:
             raise self.wrong(name, "the path of a file")
         return value
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts."""
+        """Return a list of texts."""
         value = self._plain.get(name)
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.wrong(name, "a list of texts")
         return value
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """An object, as it is."""
+        """Return an object, as it is."""
         self.within(name)
         value: dict[str, Any] = self._plain[name]
         return value
 
     def bandwidth(self, name: str) -> tuple[float, ...]:
-        """Positive numbers, one per axis."""
+        """Return positive numbers, one per axis."""
         value = self._plain.get(name)
-        numbers = [_finite(one) for one in value] if isinstance(value, list) else []
-        if not numbers or not all(one is not None and one > 0 for one in numbers):
+        numbers = [_finite(item) for item in value] if isinstance(value, list) else []
+        if not numbers or not all(number is not None and number > 0 for number in numbers):
             raise self.wrong(name, "a list of positive numbers")
-        return tuple(one for one in numbers if one is not None)
+        return tuple(number for number in numbers if number is not None)
 
     def made(self, name: str, make: Callable[[Any], Some]) -> Some:
-        """What a field stands for, by a function that refuses whatever is wrong."""
+        """Return the value that a function makes of a field; whatever the function raises is a wrong field."""
         try:
             return make(self._plain[name])
         except (
@@ -272,15 +270,16 @@ class Fields:
             raise self.wrong(name, f"one that fits ({_one_line(wrong)})") from wrong
 
     def whole_leaves(self, name: str) -> None:
-        """Whether the numbers of a field are whole ones of at least 0, however deep it holds them."""
-        left, looked = [self._plain.get(name)], 0
-        while left:
-            value, looked = left.pop(), looked + 1
+        """Check that all numbers in a field, however deep, are whole and at least 0."""
+        # A stack, not recursion: a hostile file may nest deeper than Python's own stack goes.
+        stack, visited = [self._plain.get(name)], 0
+        while stack:
+            value, visited = stack.pop(), visited + 1
             if isinstance(value, dict | list):
-                left += value.values() if isinstance(value, dict) else value
+                stack += value.values() if isinstance(value, dict) else value
             elif isinstance(value, float) or (isinstance(value, int) and not 0 <= value <= LARGEST):
                 raise self.wrong(name, "whole numbers of at least 0")
-            if looked > 1_000_000:
+            if visited > 1_000_000:
                 raise self.wrong(name, "a few numbers")
 
 

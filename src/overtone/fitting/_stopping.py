@@ -1,4 +1,4 @@
-"""A fit under a controller: `controller` fed with the rows that the probe measures anyway."""
+"""Early stopping and control of a fit, from the rows that its probe records anyway."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
-
-import torch
 
 from overtone._utils.text import per_axis, plural
 from overtone.controller import ControlStep, Decision
@@ -18,156 +16,141 @@ from overtone.controller._target_spectrum import TargetSpectrum
 from overtone.early_stopping import HeldOut
 from overtone.early_stopping._monitor import Row, record_rows
 from overtone.errors import InputError
+from overtone.fitting._prepare import PreparedFit
 from overtone.fitting.keeping import Keeping
-from overtone.nn import Field
 from overtone.planning import recommend_bandwidth
 from overtone.probes import LogSchedule, Spread, Window
 from overtone.probes.views._grid import make_measurement
-from overtone.signals import Geometry, Signal, require_grid
-from overtone.spectra import NoiseFloor
+from overtone.signals import require_grid
 
 if TYPE_CHECKING:
     import xarray
 
 
 @final
-class Control:
-    """Steers a run from row to row; whatever it decides follows from the rows, so that a resumed run decides alike.
+class FitController:
+    """Controller of a run, from row to row; its decisions follow from the rows, so that a resumed run repeats them.
 
     Args:
-        signal: What is learned, on a grid.
-        field: The network in training; its encoding is set to the first reach.
-        optimizer: In training.
-        window: What of the grid rows are measured on.
-        noise: The noise floor.
-        folder: The run directory, for the networks to go back to.
-        stop: Whether it may go back and end the run.
+        prepared: The fit; the bandwidth of its encoding is set to the first one.
+        window: The part of the grid that rows are measured on.
+        folder: The run directory, for candidates of the best network.
 
     Attributes:
-        ended: Whether the last row that was recalled ended the run.
+        ended: Whether the last recalled row ended the run.
 
     Raises:
         InputError: If the signal is scattered, or the encoding can be neither rescaled nor windowed.
     """
 
-    def __init__(
-        self,
-        signal: Signal[Geometry],
-        field: Field,
-        optimizer: torch.optim.Optimizer,
-        window: Window | Spread | None,
-        noise: NoiseFloor | None,
-        folder: Path,
-        stop: bool,
-    ) -> None:
-        signal = require_grid(signal, "the controller", "leave the controller out", "controller")
+    def __init__(self, prepared: PreparedFit[Any], window: Window | Spread | None, folder: Path) -> None:
+        signal = require_grid(prepared.signal, "the controller", "leave the controller out", "controller")
+        noise, field, grid = prepared.noise, prepared.field, signal.geometry
         if noise is None or window is None:
             raise InputError("a noise floor and a window", "none", "leave the controller out", "controller")
-        self._unit = signal.geometry.frequency_unit
+        # The controller must not see the noise-free reference, even where a signal has one.
         spectrum = TargetSpectrum(make_measurement(replace(signal, clean=None), window), noise)
-        wanted = recommend_bandwidth(signal, noise).bandwidth
-        lever = EncodingBandwidth.of(field, spectrum.begin(wanted, field.bandwidth))
-        rule = stopping_rule_for(signal, spectrum) if stop else None
-        keeper = None if rule is None else (lambda: Keeping(folder, field, rule))
-        grid = signal.geometry
-        self._first = lever.reach
-        self._steering = ControllerPolicy(
-            spectrum, lever, spectrum.furthest(wanted, grid), grid.extent, optimizer, keeper
+        recommended = recommend_bandwidth(signal, noise).bandwidth
+        bandwidth = EncodingBandwidth.of(field, spectrum.begin(recommended, field.bandwidth))
+        rule = stopping_rule_for(signal, spectrum) if prepared.config.stopping.stop else None
+        best = None if rule is None else (lambda: Keeping(folder, field, rule))
+        self._unit = grid.frequency_unit
+        self._initial = bandwidth.reach
+        self._policy = ControllerPolicy(
+            spectrum,
+            bandwidth,
+            spectrum.furthest(recommended, grid),
+            grid.extent,
+            prepared.optimizer,
+            best,
         )
-        self._actions: list[tuple[int, ControlStep]] = []
-        self._said = 0
+        self._decisions: list[tuple[int, ControlStep]] = []
+        self._announced = 0
         self.ended = False
 
     def recall(self, record: xarray.Dataset) -> None:
-        """Take note of the rows of a run that goes on.
+        """Repeat the decisions of a run that is resumed.
 
         Args:
-            record: Up to where it goes on.
+            record: Its rows up to where it goes on.
         """
         for step, row in record_rows(record):
             if not LogSchedule().due(step):
-                self._steering.recall_last(step, row)
+                self._policy.recall_last(step, row)
                 continue
-            action = self._steering.recall(step, row)
-            self._note(step, action)
-            self.ended = action.stop
-        self._said = len(self._actions)
+            decision = self._policy.recall(step, row)
+            self._append(step, decision)
+            self.ended = decision.stop
+        self._announced = len(self._decisions)
 
     def update(self, step: int, row: Row) -> bool:
-        """Act on a row; whether to end the run.
+        """Act on a row and return whether to end the run.
 
-        The row that ends a session between two others is judged but not acted on: a run that goes on has not got it.
+        A row off the schedule, which ends a session, is scored but not acted on: a run that was never interrupted does
+        not have it.
         """
         if not LogSchedule().due(step):
-            self._steering.judge(step, row)
+            self._policy.judge(step, row)
             return False
-        action = self._steering.update(step, row)
-        self._note(step, action)
-        return action.stop
+        decision = self._policy.update(step, row)
+        self._append(step, decision)
+        return decision.stop
 
     def restore(self) -> int | None:
-        """Put the best network back; the step of the run that it was at, None where nothing could be judged."""
-        best = self._steering.finish()
-        return None if best is None else self._steering.at(best)
+        """Restore the best network and return its step; None, and nothing restored, if no row could be scored."""
+        best = self._policy.finish()
+        return None if best is None else self._policy.at(best)
 
     def news(self) -> list[str]:
-        """Sentences on what was done since the last call."""
-        fresh = [action.reason for _, action in self._actions[self._said :]]
-        self._said = len(self._actions)
-        return fresh
+        """Return sentences on the decisions since the last call."""
+        sentences = [decision.reason for _, decision in self._decisions[self._announced :]]
+        self._announced = len(self._decisions)
+        return sentences
 
     def attributes(self, reasons: Sequence[str]) -> dict[str, Any]:
-        """What goes into the record: where the reach ended, every action, and sentences after `reasons`."""
-        opened = sum(action.move is Decision.WIDEN for _, action in self._actions)
-        told = f"The controller began at {per_axis(self._first)} {self._unit}"
-        told += f" and reached further {plural(opened, 'time')}." if opened else " and stayed there."
-        turns = [action.reason for _, action in self._actions if action.move is not Decision.WIDEN]
-        listed = [
-            {"step": step, "move": a.move.value, "bandwidth": list(a.bandwidth), "reason": a.reason}
-            for step, a in self._actions
+        """Return the record's attributes: the final bandwidth, all decisions, and sentences after `reasons`."""
+        increases = sum(decision.move is Decision.WIDEN for _, decision in self._decisions)
+        summary = f"The controller began at {per_axis(self._initial)} {self._unit}"
+        summary += f" and reached further {plural(increases, 'time')}." if increases else " and stayed there."
+        others = [d.reason for _, d in self._decisions if d.move is not Decision.WIDEN]
+        actions = [
+            {"step": step, "move": d.move.value, "bandwidth": list(d.bandwidth), "reason": d.reason}
+            for step, d in self._decisions
         ]
         return {
-            "bandwidth": list(self._steering.reach),
-            "reasons": [*reasons, told, *turns],
-            "actions": listed,
+            "bandwidth": list(self._policy.reach),
+            "reasons": [*reasons, summary, *others],
+            "actions": actions,
         }
 
-    def _note(self, step: int, action: ControlStep) -> None:
-        if action.move is not Decision.NOTHING:
-            self._actions.append((step, action))
+    def _append(self, step: int, decision: ControlStep) -> None:
+        if decision.move is not Decision.NOTHING:
+            self._decisions.append((step, decision))
 
 
-def follow(
-    signal: Signal[Geometry],
-    field: Field,
-    optimizer: torch.optim.Optimizer,
+def make_stopping(
+    prepared: PreparedFit[Any],
     window: Window | Spread | None,
-    noise: NoiseFloor | None,
     folder: Path,
-    *,
-    stop: bool,
-    controller: bool,
     record: xarray.Dataset | None = None,
-) -> Control | Keeping | None:
-    """A controller, or the rule of the held-out error, or nobody.
+) -> FitController | Keeping | None:
+    """Return what ends a run and restores its best network: a controller, the rule of the held-out error, or None.
 
     Args:
-        signal: What is learned.
-        field: The network in training.
-        optimizer: In training.
-        window: What of a grid rows are measured on.
-        noise: The noise floor of a signal on a grid.
+        prepared: The fit.
+        window: The part of a grid that rows are measured on.
         folder: The run directory.
-        stop: Whether the run may go back and end.
-        controller: Whether it is steered.
-        record: Of a run that goes on: its rows up to where it goes on.
+        record: The rows of a run that is resumed, up to where it goes on.
 
     Raises:
-        InputError: If it cannot be steered.
+        InputError: If a controller is asked for and cannot control this encoding or signal.
     """
-    if controller:
-        control = Control(signal, field, optimizer, window, noise, folder, stop)
+    stopping = prepared.config.stopping
+    if stopping.controller:
+        controller = FitController(prepared, window, folder)
         if record is not None:
-            control.recall(record)
-        return control
-    return Keeping(folder, field, HeldOut(), record) if stop and len(signal.held_out_index) else None
+            controller.recall(record)
+        return controller
+    if not stopping.stop or not len(prepared.signal.held_out_index):
+        return None
+    return Keeping(folder, prepared.field, HeldOut(), record)

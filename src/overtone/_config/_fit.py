@@ -1,0 +1,186 @@
+"""All settings of a fit: the parts, and the keyword arguments that stand for them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
+
+from overtone._config._model import Activation, EncodingKind, ModelConfig
+from overtone._config._option import documented, option
+from overtone._config._training import Decay, Optimizer, Precision, TrainingConfig
+from overtone._utils.numbers import as_float, short
+from overtone.errors import InputError
+
+
+@documented
+@dataclass(frozen=True)
+class StoppingConfig:
+    """Which samples are held out, and what they decide.
+
+    Raises:
+        InputError: If the fraction is not in [0, 1).
+    """
+
+    held_out: float = option(
+        0.1,
+        "Fraction of the samples kept out of training; 0 for none. Ignored if the signal has a mask of its own.",
+        metavar="FRACTION",
+    )
+    stop: bool = option(
+        True, "Whether to end when the error on held-out samples rises, and restore the best network."
+    )
+    controller: bool = option(
+        False,
+        "Increase the bandwidth as bands are learned; when noise is being fitted, restore the best weights and lower "
+        "the learning rate.",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the fraction."""
+        if not 0 <= as_float(self.held_out) < 1:
+            raise InputError(
+                "a fraction from 0 to below 1", short(self.held_out), "pass for instance 0.1", "held_out"
+            )
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """What of a grid each row is measured on, and when the whole prediction is recorded.
+
+    Without `samples` and `start` rows are measured on the whole grid; at scattered points nothing of this applies.
+
+    Attributes:
+        samples: Number of samples spread over the grid.
+        seed: Seeds their choice.
+        start: First sample of a block per axis; used if `samples` is None.
+        shape: Samples of that block per axis.
+        snapshots: Steps at which the whole prediction is recorded.
+    """
+
+    samples: int | None = None
+    seed: int = 0
+    start: tuple[int, ...] | None = None
+    shape: tuple[int, ...] | None = None
+    snapshots: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        snapshots = list(self.snapshots)
+        if self.samples is not None:
+            return {"spread": self.samples, "seed": self.seed, "snapshots": snapshots}
+        start, shape = (None if axes is None else list(axes) for axes in (self.start, self.shape))
+        return {"start": start, "shape": shape, "snapshots": snapshots}
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> MonitorConfig:
+        """Return the settings that `to_json` gave, also those of old runs, which measured one block.
+
+        Raises:
+            TypeError: If something that has to be a list of whole numbers is none.
+            KeyError: If something is missing.
+        """
+        snapshots = _whole(plain["snapshots"])
+        if "spread" in plain:
+            samples, seed = _whole([plain["spread"], plain["seed"]])
+            return MonitorConfig(samples, seed, snapshots=snapshots)
+        if plain["start"] is None:
+            return MonitorConfig(snapshots=snapshots)
+        return MonitorConfig(start=_whole(plain["start"]), shape=_whole(plain["shape"]), snapshots=snapshots)
+
+
+def _whole(plain: Any) -> tuple[int, ...]:
+    if not isinstance(plain, list) or not all(type(n) is int for n in plain):
+        raise TypeError("no list of whole numbers")
+    return tuple(plain)
+
+
+class FitOptions(TypedDict, total=False):
+    """Keyword arguments of `fit` and `predict`: the fields of `ModelConfig`, `TrainingConfig` and `StoppingConfig`."""
+
+    encoding: EncodingKind | str
+    bandwidth: float | Sequence[float] | None
+    activation: Activation | str | Sequence[Activation | str]
+    width: int | None
+    depth: int
+    features: int | None
+    residual: bool
+    steps: int | None
+    seconds: float | None
+    batch: int | None
+    lr: float | None
+    optimizer: Optimizer | str
+    momentum: float
+    weight_decay: float
+    decay: Decay | str
+    precision: Precision | str
+    compile: bool | None
+    seed: int
+    held_out: float
+    stop: bool
+    controller: bool
+    monitor: MonitorConfig | None
+    device: Any
+
+
+@documented
+@dataclass(frozen=True)
+class FitConfig:
+    """All settings of a fit.
+
+    `fit(signal, width=64, steps=500)` and `fit(signal, config=FitConfig().replace(width=64, steps=500))` are the same.
+
+    Attributes:
+        model: Encoding, activations and sizes of the network.
+        training: Budget, optimizer, learning rate, batches and seed.
+        stopping: Held-out samples, early stopping and controller.
+        monitor: What is recorded; planned so that it takes a twentieth of the training if None.
+
+    Example:
+        >>> from overtone.fitting import FitConfig
+        >>> config = FitConfig().replace(width=64, steps=500, encoding="positional")
+        >>> config.model.width, config.training.steps, config.model.encoding.value
+        (64, 500, 'positional')
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
+    monitor: MonitorConfig | None = None
+    device: str = option(
+        "auto",
+        "Device to train on: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.",
+        metavar="NAME",
+    )
+
+    def __post_init__(self) -> None:
+        """Keep the name of a `torch.device`."""
+        object.__setattr__(self, "device", str(self.device))
+
+    def replace(self, **options: Unpack[FitOptions]) -> FitConfig:
+        """Return the settings with some options changed, each given by its own name.
+
+        Args:
+            **options: Fields of `model`, `training` and `stopping`, and `monitor` and `device`.
+
+        Raises:
+            InputError: If a value is wrong.
+            TypeError: If there is no option of a name.
+        """
+        by_part: dict[str, dict[str, Any]] = {}
+        for name, value in options.items():
+            if name not in PART_OF:
+                raise TypeError(f"there is no option {name!r} of a fit")
+            by_part.setdefault(PART_OF[name], {})[name] = value
+        changed = by_part.pop("", {})
+        changed |= {part: dataclasses.replace(getattr(self, part), **vs) for part, vs in by_part.items()}
+        return dataclasses.replace(self, **changed)
+
+
+PART_OF = {
+    f.name: part
+    for part, config in (("model", ModelConfig), ("training", TrainingConfig), ("stopping", StoppingConfig))
+    for f in dataclasses.fields(config)
+} | {"monitor": "", "device": ""}
+"""Name of the part of `FitConfig` that holds an option, "" for those it holds itself."""
