@@ -1,4 +1,4 @@
-"""Seconds that `planning.choose` takes for pictures of growing size: its cost must not grow faster than N log N."""
+"""Seconds that `planning.plan` takes for pictures of growing size: its cost must not grow faster than N log N."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import skimage.transform
 
 import overtone as ot
 from overtone.fitting._prepare import hold_out
-from overtone.planning import Budget, choose
+from overtone.planning import Budget, plan
 
 SIDES = {256: math.nan, 512: 30.0, 1024: math.nan, 2048: 120.0}
 """Sides of a square RGB picture, and seconds on two cores that are allowed."""
@@ -30,15 +30,15 @@ def main() -> list[dict[str, object]]:
     for side, target in SIDES.items():
         signal = picture(side)
         start = time.perf_counter()
-        plan = choose(signal, Budget(seconds=60))
+        chosen = plan(signal, Budget(seconds=60))
         found[side] = time.perf_counter() - start
-        reach = " x ".join(f"{b:.3g}" for b in plan.bandwidth)
-        table.append(row(f"choose, {side} x {side} RGB", found[side], target, "s", f"bandwidth {reach}"))
+        reach = " x ".join(f"{b:.3g}" for b in chosen.bandwidth)
+        table.append(row(f"plan, {side} x {side} RGB", found[side], target, "s", f"bandwidth {reach}"))
     small, large = min(SIDES), max(SIDES)
     grows = math.log(found[large] / found[small]) / math.log((large / small) ** 2)
     most = 1 + math.log(math.log(large) / math.log(small)) / math.log((large / small) ** 2)
     table.append(
-        row("choose, exponent of growth", grows, most, "", "seconds ~ pixels^exponent; target: N log N")
+        row("plan, exponent of growth", grows, most, "", "seconds ~ pixels^exponent; target: N log N")
     )
     return table
 

@@ -75,7 +75,7 @@ def main() -> list[dict[str, object]]:
         spent, target = theirs[-1][1:]
         first = next(row for row in theirs if row[2] >= target)
         began = time.process_time()
-        plan = planning.choose(signal, planning.Budget(seconds=SHARE * spent))
+        plan = planning.plan(signal, planning.Budget(seconds=SHARE * spent))
         chosen = time.process_time() - began
         options = TrainingConfig(steps=20 * plan.steps, batch=plan.batch, lr=plan.lr, compile=False)
         ours = curve(plan.field(signal), signal, options, until=target)[-1]

@@ -35,7 +35,7 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Train as `choose` plans for a network of this size."""
     signal = _begin(name, noise, seed)
     began = time.perf_counter()
-    plan = planning.choose(signal, _budget(signal), seed=seed)
+    plan = planning.plan(signal, _budget(signal), seed=seed)
     spent = time.perf_counter() - began
     return _run(signal, plan.encoding, plan.bandwidth, seed).train() | {
         "encoding": plan.encoding.value,
@@ -89,7 +89,7 @@ def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
 def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
     """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
     signal = require_grid(_begin(name, noise, seed), "this method")
-    plan = planning.choose(signal, _budget(signal), seed=seed)
+    plan = planning.plan(signal, _budget(signal), seed=seed)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
     control = controller.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
     run.steer, run.finish = lambda step: control(step).stop, control.finish

@@ -20,6 +20,7 @@ from .errors import RunError as RunError
 from .fitting import Run as Run
 from .fitting import fit as fit
 from .fitting import predict as predict
+from .planning import plan as plan
 from .planning import scan as scan
 from .probes import Observer as Observer
 from .probes import Probe as Probe

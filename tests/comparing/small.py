@@ -6,8 +6,9 @@ import numpy as np
 
 import overtone as ot
 from overtone._sweeps import Workers
+from overtone.planning import Budget
 
-QUICK = {"candidates": ["gaussian"], "steps": 50, "seeds": 2, "parameters": 6000}
+QUICK = {"candidates": ["gaussian"], "seeds": 2, "budget": Budget(steps=50, parameters=6000)}
 
 
 def waves(shape=(20, 24), noise=0.0):

@@ -10,22 +10,25 @@ import torch
 
 import overtone as ot
 from overtone._sweeps import Local
-from overtone.comparing._best import Best
 from overtone.comparing._candidates import (
     ALWAYS,
     Attempt,
     NetworkCandidate,
     all_candidates,
     network_candidates,
+    validation_observer,
 )
-from overtone.comparing._compare import with_steps
+from overtone.comparing._compare import mark_undertrained
 from overtone.comparing._directory import stored_size_limits
-from overtone.comparing._statistics import ComparisonVerdict
+from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
+from overtone.comparing._wording import verdict_sentences
 from overtone.comparing._worker import run_candidate
+from overtone.early_stopping import BestWeights
+from overtone.early_stopping._monitor import LowestError
 from overtone.errors import InputError, RunError
 from overtone.nn import EncodingKind, ModelConfig
-from overtone.planning import Budget
+from overtone.planning import Budget, ReasonCode
 from overtone.planning._run_size import step_seconds
 from overtone.signals import masks, synthetic
 from tests.comparing.small import QUICK, Nobody, waves, white
@@ -50,7 +53,7 @@ def test_everything_takes_part_and_is_ranked(once):
         assert (score.low < score.mean < score.high) == drawn
         assert score.trained == (score.name in ("mlp", "gaussian"))
         assert (score.parameters is not None) == score.trained
-        assert score.parameters is None or score.parameters <= QUICK["parameters"]
+        assert score.parameters is None or score.parameters <= QUICK["budget"].parameters
     assert once.winner in levels_of(once)
     assert once.scores[-1].name == "mean" or levels_of(once)["mean"] < 20
 
@@ -60,10 +63,10 @@ def levels_of(found):
 
 
 def test_scores_are_the_errors_of_the_predictions(once):
-    held = once.problem.signal.held_out_index
+    held = once.task.signal.held_out_index
     for score in once.scores:
-        wrong = once.predictions[score.name][held] - once.problem.reference[held].double().numpy()
-        level = 10 * np.log10(once.problem.signal.peak**2 / np.square(wrong).mean())
+        wrong = once.predictions[score.name][held] - once.task.reference[held].double().numpy()
+        level = 10 * np.log10(once.task.signal.peak**2 / np.square(wrong).mean())
         assert score.psnr[0] == pytest.approx(level, abs=0.01 if level < 80 else 3)
 
 
@@ -72,7 +75,9 @@ def test_it_goes_on_where_it_was(once, capsys):
     assert levels_of(again) == levels_of(once)
     assert capsys.readouterr().err.count("kept from before") == 11
     with pytest.raises(AssertionError, match="gaussian, seed 0"):
-        ot.compare(waves(), once.path, workers=Nobody(), **{**QUICK, "steps": 51})
+        ot.compare(
+            waves(), once.path, workers=Nobody(), **{**QUICK, "budget": Budget(steps=51, parameters=6000)}
+        )
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -126,7 +131,12 @@ def test_the_page_shows_all(once, tmp_path):
 def test_lines_and_volumes_are_compared_too(tmp_path, shape):
     signal = ot.signals.array(np.sin(sum(np.indices(shape)) / 4.0))
     found = ot.compare(
-        signal, tmp_path / "out", candidates=[], steps=50, seeds=1, parameters=2000, held_out=0.2
+        signal,
+        tmp_path / "out",
+        candidates=[],
+        budget=Budget(steps=50, parameters=2000),
+        seeds=1,
+        held_out=0.2,
     )
     assert {score.name for score in found.scores} == set(ALWAYS)
     assert found.report().stat().st_size > 10_000
@@ -134,8 +144,8 @@ def test_lines_and_volumes_are_compared_too(tmp_path, shape):
 
 def test_white_noise_is_not_to_be_fitted(tmp_path):
     found = ot.compare(white(), tmp_path / "out", **QUICK)
-    assert (found.winner, found.decision.worth_a_network) == ("mean", False)
-    assert found.verdict[0].startswith("Do not fit this")
+    assert (found.winner, found.decision.network_recommended) == ("mean", False)
+    assert found.verdict[0].startswith("Do not fit this signal")
 
 
 def test_noise_is_stopped_before_it_is_learned():
@@ -143,30 +153,27 @@ def test_noise_is_stopped_before_it_is_learned():
     noisy = noisy.with_held_out(masks.random(noisy.geometry, 0.1, 0))
     wild = NetworkCandidate(ModelConfig(EncodingKind.GAUSSIAN, features=64), lr=1e-2)
     found = wild.attempt(ComparisonTask.of(noisy), Budget(steps=300, parameters=20_000), 0, CPU)
-    assert "set aside" in found.note
-    step = int(found.note.split("step ")[1].split(" ")[0])
-    assert 0 < step < 300
+    assert found.reason.code is ReasonCode.BEST_STEP
+    assert 0 < found.reason.values["step"] < 300
+    assert found.reason.values["samples"] > 0
     clean = waves().with_held_out(masks.random(waves().geometry, 0.1, 0))
-    assert (
-        NetworkCandidate(ModelConfig())
-        .attempt(ComparisonTask.of(clean), Budget(steps=50, parameters=5000), 0, CPU)
-        .note
-        == "Trained for 50 steps."
-    )
+    assert NetworkCandidate(ModelConfig()).attempt(
+        ComparisonTask.of(clean), Budget(steps=50, parameters=5000), 0, CPU
+    ).reason.values == {"steps": 50}
 
 
 def test_the_best_weights_come_back():
     problem = ComparisonTask.of(waves().with_held_out(masks.random(waves().geometry, 0.1, 0)))
     field = NetworkCandidate(ModelConfig()).field(problem, 8, 0)
-    best = Best(field, problem.signal)
-    best(0)
+    best = BestWeights(LowestError(), field)
+    observe = validation_observer(field, problem.signal, best)
+    observe(0)
     before = {name: value.clone() for name, value in field.state_dict().items()}
     with torch.no_grad():
         for parameter in field.parameters():
             parameter += 10
-    best(1)
-    best.restore()
-    assert best.step == 0
+    observe(1)
+    assert best.restore() == 0
     assert all(torch.equal(value, before[name]) for name, value in field.state_dict().items())
 
 
@@ -180,15 +187,15 @@ def test_the_width_is_the_most_that_the_budget_allows():
 
 REFUSED = {
     "steps": (
-        {"steps": 10},
+        {"budget": Budget(steps=10)},
         "steps: expected at least 50 steps, in which a network can learn something, got 10",
     ),
     "seconds": (
-        {"seconds": 1e-5},
+        {"budget": Budget(seconds=1e-5)},
         r"seconds: expected at least \S+ s, what one step takes, got 1e-05 s; allow \S+ s for a first result",
     ),
     "parameters": (
-        {"parameters": 20},
+        {"budget": Budget(parameters=20)},
         r"parameters: expected a budget of at least \S+ parameters, got 20; raise it",
     ),
     "seeds": ({"seeds": 0}, "seeds: expected at least one seed, got 0"),
@@ -237,10 +244,10 @@ def test_an_interrupted_training_is_no_result(monkeypatch, tmp_path):
 
 
 def test_a_failure_is_told_and_the_others_go_on(monkeypatch, tmp_path):
-    def broken(self, problem, width, seed):
+    def broken(self, task, width, seed):
         if self.settings.encoding is EncodingKind.GAUSSIAN:
             raise RunError("a network", "none", "try again")
-        return field(self, problem, width, seed)
+        return field(self, task, width, seed)
 
     field = NetworkCandidate.field
     monkeypatch.setattr(NetworkCandidate, "width", lambda *_: 8)
@@ -285,7 +292,7 @@ def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
     signal = waves()
     problem = ComparisonTask.of(signal.with_held_out(masks.random(signal.geometry, 0.1, 0)))
     seconds = 20 * step_seconds(network_candidates()["gaussian"].field(problem, 256, 0), problem.signal, CPU)
-    few = {"candidates": ["gaussian"], "seconds": seconds, "seeds": 1}
+    few = {"candidates": ["gaussian"], "budget": Budget(seconds=seconds), "seeds": 1}
     found = ot.compare(signal, tmp_path / "c", **few, progress=True)
     first, second = capsys.readouterr().err.splitlines()[:2]
     assert first == f"compare {signal.name}: choosing the bandwidth by the samples to learn from"
@@ -305,14 +312,13 @@ def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
 
 
 def test_networks_without_time_to_learn_are_not_judged_in_silence():
-    decision = ComparisonVerdict(
-        "linear", False, ("linear wins with 3.0 dB.", "That is all.", "No network is worth it.")
-    )
+    decision = ComparisonVerdict("linear", False, "mlp", "mlp", "linear")
     results = {"linear": {0: {"steps": None}}, "mlp": {0: {"steps": 3}, 1: {"steps": 900}}}
-    told = with_steps(decision, results, all_candidates()).sentences
-    assert len(told) == 3
-    assert told[-1] == (
-        "No network is worth it. Too few to judge a network by had mlp 3 steps: allow more time."
-    )
+    marked = mark_undertrained(decision, results, all_candidates())
+    assert marked.undertrained == {"mlp": 3}
+    scores = [Score(name, name == "mlp", (3.0,), 3.0, 3.0, 1.0, None, "") for name in ("linear", "mlp")]
+    words = verdict_sentences(marked, scores, {("linear", "mlp"): Margin(0.5, 0.3, 0.7)})
+    assert len(words) == 3
+    assert words[-1].endswith("Too few steps to judge a network were taken by: mlp 3 steps. Allow more time.")
     plenty = {"mlp": {0: {"steps": 900}}}
-    assert with_steps(decision, plenty, all_candidates()) == decision
+    assert mark_undertrained(decision, plenty, all_candidates()) == decision

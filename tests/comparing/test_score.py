@@ -8,8 +8,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overtone._utils.statistics import student_half_width
 from overtone.comparing._page import label_sides
-from overtone.comparing._statistics import Margin, grid_cells, psnr_margin, student
+from overtone.comparing._statistics import Margin, grid_cells, psnr_margin
 
 BOX = np.repeat(np.arange(64), 8)
 """64 boxes of 8 samples."""
@@ -23,8 +24,8 @@ def errors(seed, scale=1.0, seeds=1):
 def test_the_half_width_is_students():
     values = np.array([1.0, 2.5, 2.0, 4.0])
     low, high = scipy.stats.t.interval(0.9, 3, values.mean(), scipy.stats.sem(values))
-    assert student(values) == pytest.approx((high - low) / 2, rel=1e-12)
-    assert student(values[:1]) == 0
+    assert student_half_width(values, 0.9) == pytest.approx((high - low) / 2, rel=1e-12)
+    assert student_half_width(values[:1], 0.9) == 0
 
 
 @settings(max_examples=30, deadline=None)

@@ -14,7 +14,7 @@ from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.errors import InputError
 from overtone.nn import EncodingKind, ModelConfig, build_field
 from overtone.nn.encodings import DenseGrid, Identity
-from overtone.planning import measure_noise, recommend_bandwidth
+from overtone.planning import ReasonCode, measure_noise, recommend_bandwidth
 from overtone.signals import masks
 from overtone.spectra import NoiseVerdict
 
@@ -101,9 +101,9 @@ def test_it_reaches_further_while_the_network_lacks_reach_and_never_beyond_its_l
     controller, optimizer = controlled(signal, built)
     first = max(controller.bandwidth)
     _, actions = train(signal, built, 150, controller, optimizer, lr=1e-3)
-    widened = [a for a in actions if a.move is Decision.WIDEN]
+    widened = [a for a in actions if a.decision is Decision.INCREASE_BANDWIDTH]
     assert len(widened) > 3
-    assert widened[0].reason.startswith("The bands within reach are learned at step")
+    assert widened[0].reason.code is ReasonCode.BANDS_LEARNED
     reaches = [max(a.bandwidth) for a in widened]
     assert all(x < y <= 1.1 * x * (1 + 1e-6) for x, y in itertools.pairwise([first, *reaches]))
     assert first * 1.05**3 < reaches[-1] <= signal.geometry.nyquist[0] / 8 * (1 + 1e-6)
@@ -115,7 +115,7 @@ def test_an_untrained_network_is_left_as_it_is():
     controller, _ = controlled(signal, built)
     before = [p.clone() for p in built.parameters()]
     for step in range(1, 60):
-        assert controller(step).move is Decision.NOTHING
+        assert controller(step).decision is Decision.NOTHING
     assert all(torch.equal(a, b) for a, b in zip(before, built.parameters(), strict=True))
 
 
@@ -124,8 +124,8 @@ def test_with_noise_it_slows_down_then_stops_and_goes_back():
     built = network(signal)
     controller, optimizer = controlled(signal, built)
     error, actions = train(signal, built, 1500, controller, optimizer)
-    moves = [a.move for a in actions if a.move is not Decision.NOTHING]
-    assert Decision.SLOW in moves
+    moves = [a.decision for a in actions if a.decision is not Decision.NOTHING]
+    assert Decision.REDUCE_LR in moves
     assert moves[-1] is Decision.STOP
     assert actions[-1].stop
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.3 * 3e-3)
@@ -152,7 +152,7 @@ def test_without_held_out_samples_band_errors_decide():
     built = network(signal)
     controller, optimizer = controlled(signal, built)
     _, actions = train(signal, built, 900, controller, optimizer)
-    assert Decision.SLOW in [a.move for a in actions]
+    assert Decision.REDUCE_LR in [a.decision for a in actions]
 
 
 def test_without_evidence_it_never_stops_and_never_goes_back():
@@ -160,7 +160,7 @@ def test_without_evidence_it_never_stops_and_never_goes_back():
     built = network(signal)
     controller, optimizer = controlled(signal, built)
     _, actions = train(signal, built, 200, controller, optimizer)
-    assert {a.move for a in actions} <= {Decision.NOTHING, Decision.WIDEN}
+    assert {a.decision for a in actions} <= {Decision.NOTHING, Decision.INCREASE_BANDWIDTH}
     assert controller.finish() is None
 
 
@@ -172,22 +172,22 @@ def test_a_clean_reference_is_not_looked_at():
         controller, optimizer = controlled(one, built)
         _, actions = train(one, built, 150, controller, optimizer)
         if one is signal:
-            wanted = [(a.move, a.bandwidth) for a in actions]
-    assert [(a.move, a.bandwidth) for a in actions] == wanted
+            wanted = [(a.decision, a.bandwidth) for a in actions]
+    assert [(a.decision, a.bandwidth) for a in actions] == wanted
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_the_best_network():
     signal = smooth()
     built = network(signal)
     controller, _ = controlled(signal, built)
-    first = controller.looks.interval
+    first = controller.schedule.interval
     controller(first, 1.0)
     kept = [p.clone() for p in built.parameters()]
     with torch.no_grad():
         next(built.parameters()).fill_(math.nan)
     action = controller(2 * first, math.nan)
     assert action.stop
-    assert "The loss is not finite at step" in action.reason
+    assert action.reason.code is ReasonCode.LOSS_NOT_FINITE
     assert all(torch.equal(a, b) for a, b in zip(kept, built.parameters(), strict=True))
 
 
@@ -195,8 +195,8 @@ def test_looks_are_spaced_by_their_cost():
     signal = smooth(shape=(48, 48))
     few, _ = controlled(signal, network(signal), batch=64)
     many, _ = controlled(signal, network(signal))
-    assert few.looks.interval > 10 * many.looks.interval / 2
-    assert many.looks.interval == max(10, math.ceil(0.7 * 2304 / (0.05 * len(signal.train_index))))
+    assert few.schedule.interval > 10 * many.schedule.interval / 2
+    assert many.schedule.interval == max(10, math.ceil(0.7 * 2304 / (0.05 * len(signal.train_index))))
 
 
 class TestLooks:
@@ -224,14 +224,14 @@ class TestLever:
         built = nn.Field(encoding, body, nn.Frame.of(grid.origin, grid.extent, grid.units, encoding.domain))
         state = {name: value.clone() for name, value in built.state_dict().items()}
         whole = built(signal.coords).detach()
-        lever = EncodingBandwidth.of(built, (2.0, 2.0))
+        encoding_bandwidth = EncodingBandwidth.of(built, (2.0, 2.0))
         masked = built(signal.coords).detach()
         assert not torch.equal(whole, masked)
-        lever.widen(1.5)
-        assert lever.reach == (3.0, 3.0)
+        encoding_bandwidth.scale(1.5)
+        assert encoding_bandwidth.value == (3.0, 3.0)
         wider = built(signal.coords).detach()
         built.load_state_dict(state)
-        lever.note()
+        encoding_bandwidth.sync()
         torch.testing.assert_close(built(signal.coords).detach(), wider)
 
     def test_plain_coordinates_are_refused(self):
@@ -252,7 +252,7 @@ def test_the_global_generators_stay():
     built = network(signal)
     before, numbers = torch.random.get_rng_state(), np.random.get_state()[1].copy()
     controller, _ = controlled(signal, built)
-    controller(controller.looks.interval)
+    controller(controller.schedule.interval)
     assert torch.equal(before, torch.random.get_rng_state())
     assert (numbers == np.random.get_state()[1]).all()
 

@@ -17,10 +17,10 @@ def log_steps(count, ratio=1.15):
     return sorted({round(ratio**k) for k in range(count)})
 
 
-def feed(watch, steps, errors):
-    """The step at which the watch ends the run, or None."""
+def feed(monitor, steps, errors):
+    """The step at which the monitor ends the run, or None."""
     for step, error in zip(steps, errors, strict=True):
-        if watch.update(step, {"held_out_error": error}):
+        if monitor.update(step, {"held_out_error": error}):
             return step
     return None
 
@@ -31,51 +31,51 @@ def valley(steps, at, rise=2.0):
     return 0.1 * np.where(x < 0, np.exp(np.abs(x)), 1 + (rise - 1) * (1 - np.exp(-(x**2))))
 
 
-class TestLeast:
+class TestSmoothedMinimum:
     @settings(max_examples=60)
     @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60), st.integers(1, 40), st.integers(0, 3))
     def test_its_best_step_is_that_of_the_whole_smoothed_curve(self, errors, stride, power):
         steps = [1 + stride * i * (i + 1) ** power for i in range(len(errors))]
-        watch = stop.HeldOut().watch()
+        monitor = stop.HeldOut().monitor()
         for n in range(1, len(errors) + 1):
-            watch.update(steps[n - 1], {"held_out_error": errors[n - 1]})
+            monitor.update(steps[n - 1], {"held_out_error": errors[n - 1]})
             curve = smooth(np.asarray(steps[:n]), np.asarray(errors[:n]))
-            chosen = curve[steps.index(watch.best_step)]
+            chosen = curve[steps.index(monitor.best_step)]
             # Sums over other windows round otherwise: n eps in the logarithm, whose size is at most 14.
             assert chosen <= curve.min() * (1 + 14 * 60 * 2**-52)
-            assert watch.best_step in watch.keep
+            assert monitor.best_step in monitor.candidates
 
     def test_it_keeps_few_networks(self):
-        watch = stop.HeldOut().watch()
+        monitor = stop.HeldOut().monitor()
         steps = log_steps(90)
-        feed(watch, steps, [1 / s for s in steps])
-        assert len(watch.keep) <= 10
+        feed(monitor, steps, [1 / s for s in steps])
+        assert len(monitor.candidates) <= 10
 
     def test_what_is_best_later_was_kept_before(self):
         generator = np.random.default_rng(0)
         steps = log_steps(80)
         errors = valley(steps, 500) * np.exp(0.3 * generator.standard_normal(len(steps)))
-        watch, kept = stop.HeldOut().watch(), set()
+        monitor, kept = stop.HeldOut().monitor(), set()
         for step, error in zip(steps, errors, strict=True):
-            watch.update(step, {"held_out_error": error})
-            kept = (kept | {step}) & watch.keep
-            assert watch.best_step in kept
+            monitor.update(step, {"held_out_error": error})
+            kept = (kept | {step}) & monitor.candidates
+            assert monitor.best_step in kept
 
 
 class TestHeldOut:
     def test_a_valley_ends_the_run_at_twice_its_bottom(self):
         steps = log_steps(60)
-        ended = feed(watch := stop.HeldOut().watch(), steps, valley(steps, 200))
-        assert watch.best_step == pytest.approx(200, rel=0.2)
-        assert 2 * watch.best_step <= ended < 3 * watch.best_step
+        ended = feed(monitor := stop.HeldOut().monitor(), steps, valley(steps, 200))
+        assert monitor.best_step == pytest.approx(200, rel=0.2)
+        assert 2 * monitor.best_step <= ended < 3 * monitor.best_step
 
     def test_an_error_that_falls_never_ends_it(self):
         steps = log_steps(60)
-        assert feed(stop.HeldOut().watch(), steps, [s**-0.1 for s in steps]) is None
+        assert feed(stop.HeldOut().monitor(), steps, [s**-0.1 for s in steps]) is None
 
     def test_a_plateau_never_ends_it(self):
         steps = log_steps(60)
-        assert feed(stop.HeldOut().watch(), steps, np.maximum(0.1, 1 / np.asarray(steps))) is None
+        assert feed(stop.HeldOut().monitor(), steps, np.maximum(0.1, 1 / np.asarray(steps))) is None
 
     def test_a_lucky_row_does_not_decide(self):
         steps = log_steps(60)
@@ -83,22 +83,22 @@ class TestHeldOut:
         lucky = next(i for i, step in enumerate(steps) if step > 1500)
         errors[lucky] *= 0.3
         assert errors.argmin() == lucky
-        feed(watch := stop.HeldOut(patience=1e9).watch(), steps, errors)
-        assert watch.best_step == pytest.approx(300, rel=0.25)
+        feed(monitor := stop.HeldOut(patience=1e9).monitor(), steps, errors)
+        assert monitor.best_step == pytest.approx(300, rel=0.25)
 
     def test_rows_that_are_not_finite_are_passed_over(self):
-        watch = stop.HeldOut().watch()
-        assert not watch.update(1, {"held_out_error": math.nan})
-        assert watch.best_step is None
-        watch.update(2, {"held_out_error": 1.0})
-        assert watch.best_step == 2
+        monitor = stop.HeldOut().monitor()
+        assert not monitor.update(1, {"held_out_error": math.nan})
+        assert monitor.best_step is None
+        monitor.update(2, {"held_out_error": 1.0})
+        assert monitor.best_step == 2
 
     @pytest.mark.parametrize(
         ("act", "message"),
         [
-            (lambda: stop.HeldOut(patience=1.0).watch(), "a patience above 1"),
-            (lambda: stop.HeldOut().watch().update(0, {"loss": 1.0}), "rows with held_out_error, got loss"),
-            (lambda: feed(stop.HeldOut().watch(), [5, 5], [1.0, 1.0]), "a step above 5, got 5"),
+            (lambda: stop.HeldOut(patience=1.0).monitor(), "a patience above 1"),
+            (lambda: stop.HeldOut().monitor().update(0, {"loss": 1.0}), "rows with held_out_error, got loss"),
+            (lambda: feed(stop.HeldOut().monitor(), [5, 5], [1.0, 1.0]), "a step above 5, got 5"),
         ],
     )
     def test_wrong_input_is_named(self, act, message):
@@ -140,14 +140,14 @@ class TestBandErrors:
     def test_its_stop_is_near_the_best_step(self):
         power, noise, row = filtered(0.3)
         steps = log_steps(80)
-        watch, clean = stop.BandErrors(power, noise).watch(), []
+        monitor, clean = stop.BandErrors(power, noise).monitor(), []
         ended = None
         for step in steps:
             measured, error = row(float(step))
             clean.append(error)
-            if watch.update(step, measured) and ended is None:
+            if monitor.update(step, measured) and ended is None:
                 ended = step
-        chosen = clean[steps.index(watch.best_step)]
+        chosen = clean[steps.index(monitor.best_step)]
         assert 10 * math.log10(chosen / min(clean)) < 0.2
         assert ended is not None
         assert 10 * math.log10(clean[-1] / min(clean)) > 1
@@ -163,43 +163,45 @@ class TestBandErrors:
         with pytest.raises(InputError, match="powers, finite and not negative"):
             stop.BandErrors(power, -power)
         with pytest.raises(InputError, match="rows with residual_power"):
-            stop.BandErrors(power, power).watch().update(1, {"loss": 1.0})
+            stop.BandErrors(power, power).monitor().update(1, {"loss": 1.0})
 
 
 class TestDiscrepancy:
     def test_it_stops_at_the_first_row_as_small_as_the_noise(self):
-        watch = stop.DiscrepancyPrinciple(0.04).watch()
-        ended = [watch.update(s, {"train_error": e}) for s, e in ((1, 1.0), (2, 0.05), (4, 0.03), (8, 0.01))]
+        monitor = stop.DiscrepancyPrinciple(0.04).monitor()
+        ended = [
+            monitor.update(s, {"train_error": e}) for s, e in ((1, 1.0), (2, 0.05), (4, 0.03), (8, 0.01))
+        ]
         assert ended == [False, False, True, True]
-        assert watch.best_step == 4
-        assert watch.keep == {4}
+        assert monitor.best_step == 4
+        assert monitor.candidates == {4}
 
     def test_wrong_input_is_named(self):
         with pytest.raises(InputError, match="a positive variance, got 0"):
             stop.DiscrepancyPrinciple(0.0)
         with pytest.raises(InputError, match="rows with train_error, got nothing"):
-            stop.DiscrepancyPrinciple(1.0).watch().update(1, {})
+            stop.DiscrepancyPrinciple(1.0).monitor().update(1, {})
 
 
 class TestWindowedVariance:
     def test_the_calm_between_signal_and_noise_is_found(self):
-        watch = stop.WindowedVariance(window=4, patience=6).watch()
+        monitor = stop.WindowedVariance(window=4, patience=6).monitor()
         ended, seen = None, []
         for step in range(60):
             seen.append(math.tanh(step / 10) + (0.3 * math.sin(1.7 * step) if step > 35 else 0.0))
-            if watch.update(step, {"prediction": torch.tensor([seen[-1]])}):
+            if monitor.update(step, {"prediction": torch.tensor([seen[-1]])}):
                 ended = step
                 break
         slow = [np.var(seen[i : i + 4]) for i in range(len(seen) - 3)]
-        assert watch.best_step == int(np.argmin(slow))
-        assert 30 <= watch.best_step <= 36
+        assert monitor.best_step == int(np.argmin(slow))
+        assert 30 <= monitor.best_step <= 36
         assert ended is not None
 
     def test_wrong_input_is_named(self):
         with pytest.raises(InputError, match="a window of 2 rows or more"):
             stop.WindowedVariance(window=1)
         with pytest.raises(InputError, match="rows with a prediction"):
-            stop.WindowedVariance().watch().update(1, {})
+            stop.WindowedVariance().monitor().update(1, {})
 
 
 def record(steps, errors, clean=None):
@@ -209,43 +211,63 @@ def record(steps, errors, clean=None):
     return xr.Dataset(columns, coords={"step": list(steps)})
 
 
-class TestJudge:
+class TestEvaluate:
     def test_a_record_tells_where_it_would_have_ended(self):
         steps = log_steps(60)
-        found = stop.HeldOut().judge(record(steps, valley(steps, 200)))
+        found = stop.HeldOut().evaluate(record(steps, valley(steps, 200)))
         assert found.step == found.kept == pytest.approx(200, rel=0.2)
         assert found.ended >= 2 * found.kept
 
     def test_a_run_that_was_too_short_is_not_ended(self):
         steps = log_steps(20)
-        found = stop.HeldOut().judge(record(steps, [1 / s for s in steps]))
+        found = stop.HeldOut().evaluate(record(steps, [1 / s for s in steps]))
         assert found == StopDecision(steps[-1], None, steps[-1])
 
     def test_two_runs_are_refused(self):
         both = xr.concat([record([1, 2], [1.0, 1.0])] * 2, "run")
         with pytest.raises(InputError, match="the record of one run, got several along run"):
-            stop.HeldOut().judge(both)
+            stop.HeldOut().evaluate(both)
 
 
-class TestKeeper:
+class TestBestWeights:
     def test_it_goes_back_to_the_best_network(self):
         network = torch.nn.Linear(1, 1)
-        keeper = stop.Keeper(stop.HeldOut().watch(), network)
+        weights = stop.BestWeights(stop.HeldOut().monitor(), network)
         steps = log_steps(60)
         ended = None
         for step, error in zip(steps, valley(steps, 100), strict=True):
             with torch.no_grad():
                 network.weight.fill_(float(step))
-            if keeper.update(step, {"held_out_error": error}):
+            if weights.update(step, {"held_out_error": error}):
                 ended = step
                 break
-        best = keeper.restore()
+        best = weights.restore()
         assert best < ended
         assert network.weight.item() == best
 
-    def test_without_a_row_there_is_nothing_to_go_back_to(self):
-        with pytest.raises(RunError, match="a step to go back to, got none"):
-            stop.Keeper(stop.HeldOut().watch(), torch.nn.Linear(1, 1)).restore()
+    def test_without_a_row_the_network_stays_as_it_is(self):
+        network = torch.nn.Linear(1, 1)
+        before = network.weight.item()
+        assert stop.BestWeights(stop.HeldOut().monitor(), network).restore() is None
+        assert network.weight.item() == before
+
+    def test_a_replayed_row_has_no_weights_in_memory(self):
+        weights = stop.BestWeights(stop.HeldOut().monitor(), torch.nn.Linear(1, 1))
+        weights.replay(1, {"held_out_error": 1.0})
+        with pytest.raises(RunError, match="weights to go back to, got none"):
+            weights.restore()
+
+    def test_files_outlive_the_store(self, tmp_path):
+        network, rule = torch.nn.Linear(1, 1), stop.HeldOut()
+        first = stop.BestWeights(rule.monitor(), network, tmp_path / "kept")
+        for step, error in ((1, 1.0), (100, 2.0)):
+            with torch.no_grad():
+                network.weight.fill_(float(step))
+            first.update(step, {"held_out_error": error})
+        second = stop.BestWeights(rule.monitor(), network, tmp_path / "kept")
+        second.replay(1, {"held_out_error": 1.0})
+        assert second.restore() == 1
+        assert network.weight.item() == 1.0
 
 
 class TestJoint:
@@ -267,18 +289,18 @@ class TestJoint:
             # Two standard deviations of chance that the steps do not share: of the noise learned, in 50 samples.
             held_out = 1 + clean + 2 * np.sqrt(clean / 50) * generator.standard_normal(len(steps))
             for name, rule in (("joint", stop.HeldOutAndNoise(1.0)), ("held-out", stop.HeldOut())):
-                watch = rule.watch()
+                monitor = rule.monitor()
                 for step, h, t in zip(steps.tolist(), held_out, train, strict=True):
-                    watch.update(step, {"held_out_error": h, "train_error": t})
-                losses[name].append(clean[steps.tolist().index(watch.best_step)] / clean.min())
+                    monitor.update(step, {"held_out_error": h, "train_error": t})
+                losses[name].append(clean[steps.tolist().index(monitor.best_step)] / clean.min())
         assert np.mean(losses["joint"]) < 0.9 * np.mean(losses["held-out"])
 
     def test_without_noise_the_held_out_error_decides(self):
         steps = log_steps(60)
-        watch = stop.HeldOutAndNoise(0.0).watch()
+        monitor = stop.HeldOutAndNoise(0.0).monitor()
         for step, error in zip(steps, valley(steps, 200), strict=True):
-            watch.update(step, {"held_out_error": error, "train_error": 1.0 / step})
-        assert watch.best_step == pytest.approx(200, rel=0.2)
+            monitor.update(step, {"held_out_error": error, "train_error": 1.0 / step})
+        assert monitor.best_step == pytest.approx(200, rel=0.2)
 
     @pytest.mark.parametrize("noise", [-1.0, math.nan, math.inf])
     def test_a_variance_that_is_none_is_refused(self, noise):
@@ -290,4 +312,4 @@ class TestJoint:
         row = {"held_out_error": 1.0, "train_error": 1.0}
         del row[missing]
         with pytest.raises(InputError, match=f"rows with {missing}"):
-            stop.HeldOutAndNoise(1.0).watch().update(1, row)
+            stop.HeldOutAndNoise(1.0).monitor().update(1, row)

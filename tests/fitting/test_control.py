@@ -72,7 +72,9 @@ def test_without_it_nothing_is_said(tmp_path):
 
 def test_a_given_bandwidth_is_where_it_begins(tmp_path):
     run = fit(noisy(), tmp_path / "run", steps=20, controller=True, bandwidth=0.7, **SMALL)
-    assert "The controller began at 0.7 cycles per array and stayed there." in run.record.attrs["reasons"]
+    assert (
+        "The controller began at 0.7 cycles per array and kept that bandwidth." in run.record.attrs["reasons"]
+    )
 
 
 def test_without_a_stop_it_never_goes_back(tmp_path):

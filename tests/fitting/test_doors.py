@@ -14,7 +14,7 @@ from tests.signals.refusals import refusal
 DOORS = {
     "fit": ot.fit,
     "scan": ot.scan,
-    "choose": planning.choose,
+    "choose": planning.plan,
     "predict": predict,
     "compare": comparing.compare,
 }
@@ -33,7 +33,7 @@ def test_scattered_samples_are_refused_where_a_grid_is_needed(name):
     wells = signals.points(np.random.default_rng(0).random((30, 2)), np.arange(30.0), name="wells")
     told = refusal(DOORS[name], wells)
     assert "expected a signal on a grid for " in told
-    assert "got scattered points (wells); pass it to fit or planning.choose" in told
+    assert "got scattered points (wells); pass it to fit or planning.plan" in told
 
 
 def test_signals_of_both_kinds_go_through():

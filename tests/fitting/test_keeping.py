@@ -8,9 +8,8 @@ import torch
 
 import overtone as ot
 from overtone._training import Ending
-from overtone.early_stopping import HeldOut
+from overtone.early_stopping import BestWeights, HeldOut
 from overtone.errors import InputError
-from overtone.fitting.keeping import Keeping
 
 SETTINGS = {"width": 16, "depth": 2, "features": 16, "lr": 2e-2, "bandwidth": 12.0, "held_out": 0.3}
 
@@ -59,12 +58,12 @@ def test_overwriting_drops_what_was_kept(tmp_path):
 
 def test_a_damaged_file_says_so(tmp_path):
     network = torch.nn.Linear(1, 1)
-    keeping = Keeping(tmp_path, network, HeldOut())
-    assert keeping.restore() is None
-    keeping.update(1, {"held_out_error": 1.0})
+    weights = BestWeights(HeldOut().monitor(), network, tmp_path / "kept")
+    assert weights.restore() is None
+    weights.update(1, {"held_out_error": 1.0})
     (file,) = (tmp_path / "kept").iterdir()
     file.write_bytes(file.read_bytes()[:20])
     with pytest.raises(
         InputError, match=r"expected the network that was best, got .*; fit again with --overwrite"
     ):
-        keeping.restore()
+        weights.restore()

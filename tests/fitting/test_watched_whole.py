@@ -51,7 +51,7 @@ FLAT = {
 @pytest.mark.parametrize("name", FLAT)
 def test_what_hardly_varies_is_planned_scanned_and_fitted(name):
     signal = signals.array(FLAT[name])
-    plan = planning.choose(signal)
+    plan = planning.plan(signal)
     assert all(np.isfinite(plan.bandwidth))
     assert all(0 < b <= n for b, n in zip(plan.bandwidth, signal.geometry.nyquist, strict=True))
     oscillation = ot.scan(signal).oscillation

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone import signals
-from overtone.planning import measure_noise, recommend_bandwidth, scan
+from overtone.planning import ReasonCode, measure_noise, recommend_bandwidth, scan
 from overtone.spectra import NoiseVerdict, bandwidth
 from overtone.spectra._noise_wording import noise_sentence
 
@@ -20,8 +20,8 @@ def test_a_clean_signal_gets_its_90_percent_frequency():
     assert noise.verdict is NoiseVerdict.CLEAN
     found = recommend_bandwidth(signal, noise)
     assert found.bandwidth[0] == pytest.approx(5, abs=0.5)
-    assert "90 % of the signal's power lies below" in found.reasons[-1]
-    assert "Nyquist 128" in found.reasons[-1]
+    assert found.reasons[-1].code is ReasonCode.SPECTRUM_BANDWIDTH
+    assert found.reasons[-1].values["nyquist"] == (128.0,)
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.2])
@@ -39,8 +39,7 @@ def test_the_meeting_point_is_where_a_low_pass_filter_errs_least():
     clean = falling((512,), exponent=3.0)
     noisy = signals.synthetic.add_noise(clean, fraction_of_range=0.1, seed=2)
     noise = measure_noise(noisy)
-    sentence = recommend_bandwidth(noisy, noise).reasons[-1]
-    meets = float(sentence.split("counted up to ")[1].split(" ")[0])
+    (meets,) = recommend_bandwidth(noisy, noise).reasons[-1].values["crossing"]
     target = np.abs(np.fft.rfft(clean.values[:, 0])) ** 2
     spoiled = np.abs(np.fft.rfft((noisy.values - clean.values)[:, 0])) ** 2
     error = np.cumsum(spoiled) + target.sum() - np.cumsum(target)
@@ -68,7 +67,9 @@ def test_an_encoding_never_reaches_beyond_what_the_sampling_ties_together():
     signal = signals.synthetic.harmonics([100], samples=256)
     found = scan(signal)
     assert found.bandwidth == (16.0,)
-    assert "the sampling supports an encoding up to 16 cycles per" in found.reasons[-1]
+    values = found.reasons[-1].values
+    assert values["limit"] == (16.0,)
+    assert values["measured"][0] > 16.0
 
 
 def test_scan_closes_and_names_its_parts():
@@ -77,4 +78,6 @@ def test_scan_closes_and_names_its_parts():
     exact = signal.values.double().square().mean(0)
     torch.testing.assert_close(found.spectrum.mean_square, exact, rtol=1e-6, atol=0)
     assert len(found.bandwidth) == 2
-    assert found.reasons[0] == noise_sentence(found.noise)
+    assert found.reasons[0].code is ReasonCode.NOISE_FLOOR
+    assert found.reasons[0].values["verdict"] == found.noise.verdict.value
+    assert str(found.reasons[0]) == noise_sentence(found.noise)

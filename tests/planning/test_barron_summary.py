@@ -22,7 +22,7 @@ def test_a_wave_that_is_known_to_wrap_around_has_its_own_constant():
     assert found.lower == pytest.approx(6 * math.pi, rel=1e-9) == found.upper
     assert found.settled
     assert found.jump == (None,)
-    assert found.border == "Wraps around."
+    assert found.border == "Periodic."
     assert found.sentence("m") == "19 to 19 values x radians per m."
 
 
@@ -30,12 +30,12 @@ def test_borders_that_fit_are_told_from_those_that_do_not():
     fits = BarronSummary.of(ot.signals.array(wave(64, 3)))
     apart = BarronSummary.of(ot.signals.array(np.linspace(0, 1, 64) ** 2))
     assert fits.jump[0] <= 1
-    assert fits.border.startswith("May wrap around: step 0.99 times the largest inside.")
+    assert fits.border.startswith("Possibly periodic: border step 0.99 times the largest inside.")
     assert apart.jump[0] > 10
-    assert apart.border.startswith("Does not wrap around: step 32 times the largest inside.")
+    assert apart.border.startswith("Not periodic: border step 32 times the largest inside.")
     sheet = BarronSummary.of(ot.signals.array(wave(32, 2)[:, None] + 5 * np.linspace(0, 1, 24)))
     assert sheet.jump[0] <= 1 < sheet.jump[1]
-    assert sheet.border.startswith("Does not wrap around: step 1 and 23 times")
+    assert sheet.border.startswith("Not periodic: border step 1 and 23 times")
 
 
 def test_noise_does_not_settle():
@@ -66,7 +66,7 @@ def test_too_few_samples_are_none():
 
 def test_a_scan_holds_it():
     found = ot.scan(ot.signals.array(wave(64, 3)))
-    assert found.oscillation == BarronSummary.of(found.signal)
+    assert found.barron_summary == BarronSummary.of(found.signal)
 
 
 def test_one_sample_that_every_second_misses_has_no_growth_to_tell():

@@ -36,7 +36,7 @@ def integrated(found):
     """Least error within the run's time, by matrix exponentials instead of an eigendecomposition."""
     signal, places = found.signal, found.signal.geometry
     encoding = build_encoding_on(
-        places, EncodingKind.GAUSSIAN, found.room.features, BANDWIDTH, derive(0, "encoding")
+        places, EncodingKind.GAUSSIAN, found.size.features, BANDWIDTH, derive(0, "encoding")
     )
     frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
     wide = ntk.InfiniteNetwork.fully_connected(
@@ -53,7 +53,7 @@ def integrated(found):
     rest = values[train] - values[train].mean(0)
     for k in range(100):
         time = 10 ** (k / 8 - 1)
-        if time > 2 * found.room.steps:
+        if time > 2 * found.size.steps:
             break
         # d/dt (a, 1) = (y - K a, 0): the coefficients a of the kernel functions after `time` / top.
         run_size = len(train)
@@ -99,7 +99,7 @@ def test_the_error_is_in_units_of_the_values():
     small = twins(30)
     held = small.signal.held_out
     signal = signals.points(small.signal.coords, 1000 * small.signal.values).with_held_out(held)
-    large = KernelRegressionScorer(signal, small.room, 0)
+    large = KernelRegressionScorer(signal, small.size, 0)
     assert large.error(EncodingKind.GAUSSIAN, BANDWIDTH) == pytest.approx(
         1e6 * small.error(EncodingKind.GAUSSIAN, BANDWIDTH), rel=1e-6
     )

@@ -136,13 +136,23 @@ def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None
     """
     from overtone._sweeps import Local
     from overtone.comparing import compare as run
+    from overtone.planning import Budget
 
     how = reading_arguments(options)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
     signal = prepared(source, how, options["held_out"], options["seed"], **split)
     names = [name.strip() for name in options.pop("candidates").split(",") if name.strip()]
     workers = Local(options.pop("processes"))
-    found = run(signal, out, candidates=names, workers=workers, progress=True, **options)
+    limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}
+    found = run(
+        signal,
+        out,
+        candidates=names,
+        budget=Budget(**limits),
+        workers=workers,
+        progress=True,
+        **options,
+    )
     page = found.report()
     if as_json:
         print_json(document(found, str(page)) | {"seed": options["seed"]})
@@ -180,7 +190,7 @@ def prepared(
 
 def document(found: Comparison, page: str) -> dict[str, Any]:
     """The JSON document of a comparison; levels in dB, best candidate first."""
-    signal = found.problem.signal
+    signal = found.task.signal
     return {
         "candidates": [
             {
@@ -197,15 +207,15 @@ def document(found: Comparison, page: str) -> dict[str, Any]:
         ],
         "winner": found.winner,
         "verdict": found.verdict,
-        "worth_a_network": found.decision.worth_a_network,
+        "worth_a_network": found.decision.network_recommended,
         "margins": [
             {"better": a, "worse": b, "decibels": m.mean, "interval": [m.low, m.high], "clear": m.clear}
             for (a, b), m in found.margins.items()
         ],
         "failed": dict(found.failed),
         "samples": {"train": len(signal.train_index), "held_out": len(signal.held_out_index)},
-        "noisy": found.problem.noisy,
-        "bandwidth": list(found.problem.bandwidth),
+        "noisy": found.task.noisy,
+        "bandwidth": list(found.task.bandwidth),
         "unit": signal.geometry.frequency_unit,
         "comparison": str(found.path),
         "report": page,
@@ -226,7 +236,7 @@ def text(found: Comparison, page: str) -> str:
         lines.append(
             f"{score.name:<18}{score.mean:>11.1f} dB  {ends:<16}{number(score.seconds):>7} s  {size}"
         )
-    signal = found.problem.signal
+    signal = found.task.signal
     rows = {
         "Samples": f"{count(len(signal.train_index), 'sample')} to learn from, {len(signal.held_out_index):,} held out"
     }

@@ -16,7 +16,8 @@ from overtone.cli._source import read_source
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from overtone.planning import Plan, Scan
+    from overtone.planning import Plan
+    from overtone.planning._scan import Scan
 
 
 ROWS, LENGTH, DECADES = 16, 36, 6
@@ -92,7 +93,8 @@ def scan(
     or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
     """
     from overtone.fitting._prepare import find_device, hold_out
-    from overtone.planning import Budget, choose
+    from overtone.planning import Budget
+    from overtone.planning import plan as make_plan
     from overtone.planning import scan as measure
 
     where = find_device(device)
@@ -101,7 +103,7 @@ def scan(
     plan = None
     if seconds is not None:
         signal = hold_out(found.signal, HELD_OUT, seed)
-        plan = choose(signal, Budget(seconds=seconds), seed=seed, device=where)
+        plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=where)
     if as_json:
         planned = {} if plan is None else {"plan": plan.to_json()}
         print_json(document(found) | planned | {"seed": seed})
@@ -119,6 +121,7 @@ COMPARES = "This is the spectrum's rule. --time SECONDS shows fit's."
 
 def document(found: Scan) -> dict[str, Any]:
     """The JSON document of a scan; powers and noise in the signal's value units, frequencies in cycles per unit."""
+    from overtone.planning._reasons import sentences
     from overtone.spectra._noise_wording import noise_sentence
 
     signal, noise, bands = found.signal, found.noise, found.spectrum.bands
@@ -146,9 +149,10 @@ def document(found: Scan) -> dict[str, Any]:
             "sentence": noise_sentence(noise),
         },
         "bandwidth": list(found.bandwidth),
-        "reasons": list(found.reasons),
-        "settings": found.needs.to_json(),
-        "oscillation": None if found.oscillation is None else found.oscillation.to_json(),
+        "reasons": sentences(found.reasons),
+        "reason_data": [reason.to_json() for reason in found.reasons],
+        "settings": found.encoding_settings.to_json(),
+        "oscillation": None if found.barron_summary is None else found.barron_summary.to_json(),
         "notes": list(signal.notes),
     }
 
@@ -163,22 +167,22 @@ def text(found: Scan, fit: str, plan: Plan | None = None) -> str:
     """
     signal, unit = found.signal, found.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
-    noise, *why = found.reasons
+    noise, *why = map(str, found.reasons)
     value = f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})."
     summary = {
         "Noise": noise,
         "Bandwidth": " ".join([value, *why, *([] if plan else [COMPARES])]),
     }
-    summary["Settings"] = f"{found.needs}."
-    if found.oscillation is not None:
-        summary["Border"] = found.oscillation.border
-        summary["Barron C"] = found.oscillation.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
+    summary["Settings"] = f"{found.encoding_settings}."
+    if found.barron_summary is not None:
+        summary["Border"] = found.barron_summary.border
+        summary["Barron C"] = found.barron_summary.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
     if plan is not None:
-        chosen = [r for r in plan.reasons if r not in found.reasons]
+        chosen = [str(r) for r in plan.reasons if r not in found.reasons]
         summary["Plan"] = (
             f"{plan.encoding.value} to {per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"
         )
-        summary[""] = " ".join([*chosen, *plan.warnings])
+        summary[""] = " ".join([*chosen, *map(str, plan.warnings)])
     head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
     lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
     return "\n".join([*lines, facts(summary), f"Next       {fit}"])

@@ -1,7 +1,6 @@
-"""Candidates side by side on one signal: networks, their kernel twin, and what can be had without any."""
+"""Candidates side by side on one signal: networks, kernel regression, and interpolation without training."""
 
 from overtone.comparing._compare import compare
 from overtone.comparing._comparison import Comparison
-from overtone.comparing._statistics import Margin, Score
 
-__all__ = ["Comparison", "Margin", "Score", "compare"]
+__all__ = ["Comparison", "compare"]

@@ -1,10 +1,11 @@
-"""What takes part in a comparison."""
+"""Candidates of a comparison: interpolation, kernel regression and trained networks."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -12,17 +13,20 @@ import torch
 from torch import Tensor
 
 from overtone._training import Decay, Ending, Outcome, TrainingConfig, train
-from overtone._utils.text import plural
 from overtone.baselines import BandLimitedFit, Baseline, Cubic, Linear, Mean, Smoothing
 from overtone.baselines._baseline import validation_split
-from overtone.comparing._best import Best
+from overtone.comparing._statistics import MEAN
 from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
+from overtone.early_stopping import BestWeights
+from overtone.early_stopping._monitor import LowestError
 from overtone.errors import InputError
 from overtone.nn import Activation, EncodingKind, Field, ModelConfig, build_field
-from overtone.planning import Budget
+from overtone.planning import Budget, ReasonCode
+from overtone.planning._reasons import Reason
 from overtone.planning._run_size import LEARNING_RATE
 from overtone.probes import LogSchedule
 from overtone.probes._evaluator import chunk_size, predict_at
+from overtone.signals import Grid, Signal
 from overtone.theory import kernel_regression
 from overtone.theory.kernel_regression._krylov import GradientFlowKrylov
 
@@ -30,23 +34,23 @@ from overtone.theory.kernel_regression._krylov import GradientFlowKrylov
 @final
 @dataclass(frozen=True)
 class Attempt:
-    """What a candidate came to.
+    """Result of a candidate.
 
     Attributes:
         prediction: (N, C) values at every sample, in the value unit.
-        parameters: Of the network; None for what has none.
-        note: How, in a sentence; may be empty.
-        steps: Optimizer steps taken; None for what takes none.
+        parameters: Trainable parameters; None for candidates that are no network.
+        reason: How the fit was ended, with its numbers; None for candidates that choose nothing.
+        steps: Optimizer steps taken; None for candidates that are not trained.
     """
 
     prediction: Tensor
     parameters: int | None = None
-    note: str = ""
+    reason: Reason | None = None
     steps: int | None = None
 
 
 class Candidate(ABC):
-    """Learns from the training samples of a problem and predicts all others."""
+    """Learns from the training samples of a task and predicts all others."""
 
     @property
     @abstractmethod
@@ -55,23 +59,26 @@ class Candidate(ABC):
 
     @property
     @abstractmethod
-    def drawn(self) -> bool:
-        """Whether a seed enters."""
+    def seeded(self) -> bool:
+        """Whether its result depends on a seed."""
 
-    def check(self, problem: ComparisonTask, budget: Budget, device: torch.device) -> None:  # noqa: B027 - most take any
-        """Whether the budget is enough.
+    def check(self, task: ComparisonTask, budget: Budget, device: torch.device) -> None:  # noqa: B027 - most take any
+        """Check that the budget is enough.
 
         Raises:
-            InputError: If not; says what would be.
+            InputError: If not; says what would be enough.
         """
 
     @abstractmethod
-    def attempt(self, problem: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
+    def attempt(self, task: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
         """Learn and predict."""
 
 
-NARROWEST = 8
-"""Units per hidden layer below which a network is not built to meet a budget."""
+MIN_WIDTH, MAX_WIDTH = 8, 1024
+"""Units per hidden layer between which a width is chosen for a budget of parameters."""
+
+MAX_EVALUATED = 8192
+"""Largest number of held-out samples that choose the best weights."""
 
 
 @final
@@ -79,18 +86,18 @@ NARROWEST = 8
 class NetworkCandidate(Candidate):
     """A network with the chosen bandwidth, trained with Adam and a learning rate that falls to 0 on a cosine.
 
-    On noisy samples a tenth of those to train on is set aside and the step of their least error kept; else all are
-    trained on to the end.
+    On noisy samples a tenth of the training samples is used for validation and the weights of its lowest error are
+    kept; on clean ones all are trained on to the end.
 
     Attributes:
         settings: EncodingKind, activation and depth; the width follows from the budget.
         lr: Learning rate.
-        extent: What a budget in seconds pays for.
+        limits: Limits of the network's size that a budget in seconds sets.
     """
 
     settings: ModelConfig
     lr: float = LEARNING_RATE
-    extent: SizeLimits = dataclasses.field(default_factory=SizeLimits)
+    limits: SizeLimits = dataclasses.field(default_factory=SizeLimits)
 
     @property
     def trained(self) -> bool:
@@ -98,81 +105,106 @@ class NetworkCandidate(Candidate):
         return True
 
     @property
-    def drawn(self) -> bool:
-        """Yes: weights, frequencies and batches are."""
+    def seeded(self) -> bool:
+        """Yes: weights, frequencies and batches are drawn."""
         return True
 
-    def field(self, problem: ComparisonTask, width: int, seed: int) -> Field:
-        """The network before training, for the problem's signal."""
-        reach = problem.bandwidth if self.settings.has_bandwidth else None
-        settings = replace(self.settings, width=width, bandwidth=reach)
-        return build_field(problem.signal, settings, seed)
+    def field(self, task: ComparisonTask, width: int, seed: int) -> Field:
+        """Build the untrained network for the task's signal."""
+        bandwidth = task.bandwidth if self.settings.has_bandwidth else None
+        settings = replace(self.settings, width=width, bandwidth=bandwidth)
+        return build_field(task.signal, settings, seed)
 
-    def width(self, problem: ComparisonTask, budget: Budget) -> int:
-        """The most units per hidden layer, up to 1,024, that keep to the budget's parameters.
+    def width(self, task: ComparisonTask, budget: Budget) -> int:
+        """Choose the largest width, up to 1,024, within the budget's parameters.
 
         Raises:
             InputError: If even 8 units are too many.
         """
-        most = self.extent.width
+        limit = self.limits.width
         if budget.parameters is None:
-            return most or WIDTH
-        low, high = NARROWEST, 1024
-        least = _count(self.field(problem, low, 0))
-        if least > budget.parameters:
+            return limit or WIDTH
+        low, high = MIN_WIDTH, MAX_WIDTH
+        smallest = _count(self.field(task, low, 0))
+        if smallest > budget.parameters:
             raise InputError(
-                f"a budget of at least {least:,} parameters",
+                f"a budget of at least {smallest:,} parameters",
                 f"{budget.parameters:,}",
                 "raise it",
                 "parameters",
             )
+        # The number of parameters grows with the width: bisection finds the last one within the budget.
         while low < high:
             middle = (low + high + 1) // 2
-            fits = _count(self.field(problem, middle, 0)) <= budget.parameters
+            fits = _count(self.field(task, middle, 0)) <= budget.parameters
             low, high = (middle, high) if fits else (low, middle - 1)
-        return low if most is None else min(low, most)
+        return low if limit is None else min(low, limit)
 
-    def check(self, problem: ComparisonTask, budget: Budget, device: torch.device) -> None:  # noqa: ARG002
+    def check(self, task: ComparisonTask, budget: Budget, device: torch.device) -> None:  # noqa: ARG002
         """See `Candidate.check`."""
-        self.width(problem, budget)
+        self.width(task, budget)
 
-    def attempt(self, problem: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
+    def attempt(self, task: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
         """See `Candidate.attempt`."""
-        field = self.field(problem, self.width(problem, budget), seed).to(device)
-        pace = self.extent.pace if self.lr >= LEARNING_RATE else 1.0
+        field = self.field(task, self.width(task, budget), seed).to(device)
+        pace = self.limits.pace if self.lr >= LEARNING_RATE else 1.0
         options = TrainingConfig(
             budget.steps,
             budget.seconds,
-            batch=self.extent.batch,
+            batch=self.limits.batch,
             lr=self.lr * pace,
             decay=Decay.COSINE,
             seed=seed,
         )
-        signal, due, note = problem.signal, LogSchedule().due, ""
-        if problem.noisy:
+        signal, due = task.signal, LogSchedule().due
+        if task.noisy:
             present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
             present[signal.train_index.cpu()] = True
-            aside = torch.from_numpy(validation_split(present.numpy(), seed))
-            signal = signal.with_split(present & ~aside, aside)
-            best = Best(field, signal)
-            ended = _finish(train(field, signal, options, best, wants=due))
-            best.restore()
-            note = f"Stopped at step {best.step} by {int(aside.sum()):,} samples set aside."
+            validation = torch.from_numpy(validation_split(present.numpy(), seed))
+            signal = signal.with_split(present & ~validation, validation)
+            weights = BestWeights(LowestError(), field)
+            observe = validation_observer(field, signal, weights)
+            outcome = _finish(train(field, signal, options, observe, wants=due))
+            values = {"step": weights.restore() or 0, "samples": int(validation.sum())}
+            reason = Reason(ReasonCode.BEST_STEP, values)
         else:
-            ended = _finish(train(field, signal, options, lambda *_: None, wants=lambda _: False))
-            note = f"Trained for {plural(ended.step, 'step')}."
-        return Attempt(_everywhere(field, problem), _count(field), note, ended.step)
+            outcome = _finish(train(field, signal, options, lambda *_: None, wants=lambda _: False))
+            reason = Reason(ReasonCode.LAST_STEP, {"steps": outcome.step})
+        return Attempt(_predict_everywhere(field, task), _count(field), reason, outcome.step)
 
 
-def _finish(ended: Outcome) -> Outcome:
-    if ended.ending is Ending.INTERRUPTED:
+def validation_observer(field: Field, signal: Signal[Grid], weights: BestWeights) -> Callable[..., None]:
+    """Return an observer of a training that feeds the error on held-out samples to a store of best weights.
+
+    Args:
+        field: The network in training.
+        signal: Its held-out samples are evaluated, at most 8,192 of them, evenly spaced.
+        weights: The store.
+    """
+    device = next(field.parameters()).device
+    index = signal.held_out_index
+    index = index[:: max(1, math.ceil(len(index) / MAX_EVALUATED))]
+    coords = signal.geometry.coords(index.cpu()).to(device)
+    truth = signal.normalisation.apply(signal.values[index]).to(device)
+
+    def observe(step: int, *_: object) -> None:
+        with torch.no_grad():
+            error = float((field.normalised(coords) - truth).square().mean())
+        weights.update(step, {"held_out_error": error})
+
+    return observe
+
+
+def _finish(outcome: Outcome) -> Outcome:
+    # An interrupted training is no result: the whole comparison is interrupted.
+    if outcome.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
-    return ended
+    return outcome
 
 
-def _everywhere(field: Field, problem: ComparisonTask) -> Tensor:
+def _predict_everywhere(field: Field, task: ComparisonTask) -> Tensor:
     with torch.no_grad():
-        return predict_at(field, problem.signal.geometry, None, chunk=chunk_size(field, 1.0))
+        return predict_at(field, task.signal.geometry, None, chunk=chunk_size(field, 1.0))
 
 
 def _count(field: Field) -> int:
@@ -203,26 +235,24 @@ class KernelRegressionCandidate(Candidate):
         return False
 
     @property
-    def drawn(self) -> bool:
-        """Yes: the frequencies are."""
+    def seeded(self) -> bool:
+        """Yes: the frequencies are drawn."""
         return True
 
     def attempt(
         self,
-        problem: ComparisonTask,
+        task: ComparisonTask,
         budget: Budget,  # noqa: ARG002 - it needs none
         seed: int,
         device: torch.device,  # noqa: ARG002 - on the CPU
     ) -> Attempt:
         """See `Candidate.attempt`."""
-        signal = problem.signal
-        model = kernel_regression.NTKModel.from_field(
-            self._network.field(problem, WIDTH, seed), signal.geometry
-        )
+        signal = task.signal
+        model = kernel_regression.NTKModel.from_field(self._network.field(task, WIDTH, seed), signal.geometry)
         present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
         present[signal.train_index] = True
-        aside = torch.from_numpy(validation_split(present.numpy(), seed))
-        chosen = kernel_regression.fit(signal.with_split(present & ~aside, aside), model, EFFORT)
+        validation = torch.from_numpy(validation_split(present.numpy(), seed))
+        chosen = kernel_regression.fit(signal.with_split(present & ~validation, validation), model, EFFORT)
         values = signal.normalisation.apply(signal.values.double())[present]
         mean = values.mean(0)
         space = GradientFlowKrylov(
@@ -232,7 +262,11 @@ class KernelRegressionCandidate(Candidate):
         )
         space.extend(min(chosen.vectors, EFFORT.max_vectors(len(values), values.shape[1])))
         fitted = signal.normalisation.restore(space.predict(chosen.time) + mean)
-        return Attempt(fitted.reshape(signal.values.shape).to(signal.values), None, " ".join(chosen.notes))
+        return Attempt(
+            fitted.reshape(signal.values.shape).to(signal.values),
+            None,
+            Reason.recorded(" ".join(chosen.notes)),
+        )
 
 
 @final
@@ -252,49 +286,47 @@ class BaselineCandidate(Candidate):
         return False
 
     @property
-    def drawn(self) -> bool:
+    def seeded(self) -> bool:
         """No."""
         return False
 
     def attempt(
         self,
-        problem: ComparisonTask,
+        task: ComparisonTask,
         budget: Budget,  # noqa: ARG002 - it needs none
         seed: int,  # noqa: ARG002 - nothing is drawn
         device: torch.device,  # noqa: ARG002 - on the CPU
     ) -> Attempt:
         """See `Candidate.attempt`."""
-        return Attempt(self._baseline.predict(problem.signal))
+        return Attempt(self._baseline.predict(task.signal))
 
-
-MEAN = "mean"
 
 ALWAYS = (MEAN, "linear", "cubic", "band-limited", "smoothing-spline", "kernel-twin", "mlp")
-"""Those that take part in every comparison."""
+"""Candidates of every comparison."""
 
-USUAL = ("gaussian", "siren")
-"""Those that take part where nothing else is asked for."""
+DEFAULT = ("gaussian", "siren")
+"""Further candidates by default."""
 
-GENTLE = 3e-4
-"""Learning rate of networks whose activations bring frequencies, which leap at larger ones."""
+LOW_LEARNING_RATE = 3e-4
+"""Learning rate of networks whose activations have frequencies of their own, which diverge at larger ones."""
 
 
 def network_candidates() -> dict[str, NetworkCandidate]:
-    """Every network that can be asked for: an encoding before ReLU, or an activation with frequencies alone."""
-    found = {"mlp": NetworkCandidate(ModelConfig(EncodingKind.NONE))}
+    """Return every available network by name: an encoding before ReLU, or an activation with frequencies alone."""
+    networks = {"mlp": NetworkCandidate(ModelConfig(EncodingKind.NONE))}
     for encoding in EncodingKind:
         if encoding not in (EncodingKind.AUTO, EncodingKind.NONE):
-            found[encoding.value] = NetworkCandidate(ModelConfig(encoding))
+            networks[encoding.value] = NetworkCandidate(ModelConfig(encoding))
     for activation in Activation:
         settings = ModelConfig(EncodingKind.NONE, activation=(activation,))
         if settings.activation[0].has_bandwidth:
             name = "siren" if activation is Activation.SINE else activation.value
-            found[name] = NetworkCandidate(settings, GENTLE)
-    return found
+            networks[name] = NetworkCandidate(settings, LOW_LEARNING_RATE)
+    return networks
 
 
 def all_candidates() -> dict[str, Candidate]:
-    """Every candidate by name."""
+    """Return every candidate by name."""
     trained = network_candidates()
     return {
         MEAN: BaselineCandidate(Mean()),
@@ -308,10 +340,10 @@ def all_candidates() -> dict[str, Candidate]:
 
 
 def select_candidates(names: Sequence[str]) -> dict[str, Candidate]:
-    """Those that always take part, and those named.
+    """Return the candidates of every comparison, and the named ones.
 
     Raises:
-        InputError: If there is none of a name; lists those there are.
+        InputError: If a name is unknown; lists the known ones.
     """
     known = all_candidates()
     for name in names:

@@ -1,4 +1,4 @@
-"""What a comparison hands back."""
+"""`Comparison`: the result of `compare`."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import numpy as np
 
 from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
+from overtone.comparing._wording import verdict_sentences
 from overtone.planning import Budget
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Candidates on one signal, judged by samples that none of them has seen.
+    """Candidates on one signal, judged on samples that none of them was trained on.
 
     Attributes:
-        path: Directory with the problem, results, predictions and page.
-        problem: What they were given.
-        budget: Of each network and seed.
-        scores: Best first.
-        margins: How much better the first of two is, for the pairs that the verdict needs.
-        decision: Who wins, and why.
-        predictions: (N, C) of each candidate's first seed.
-        failed: Why candidates have no score, by name.
+        path: Directory with task, results, predictions and page.
+        task: The task of the candidates.
+        budget: Budget of each network and seed.
+        scores: Scores, best first.
+        margins: Margin by which the first of two is better, for the pairs that the verdict needs.
+        decision: The winner and the facts behind it.
+        predictions: (N, C) prediction of each candidate's first seed.
+        failed: Errors of candidates that have no score, by name.
     """
 
     path: Path
-    problem: ComparisonTask
+    task: ComparisonTask
     budget: Budget
     scores: tuple[Score, ...]
     margins: Mapping[tuple[str, str], Margin]
@@ -46,18 +47,19 @@ class Comparison:
 
     @property
     def verdict(self) -> list[str]:
-        """Who wins, by how much, and whether a network is worth it, in sentences."""
-        return list(self.decision.sentences)
+        """The winner, its lead, and whether a network is recommended, in sentences."""
+        return verdict_sentences(self.decision, self.scores, self.margins)
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write one self-contained HTML page.
 
         Args:
-            path: Where to; `report.html` in the comparison's directory if None.
+            path: Path of the page; `report.html` in the comparison's directory if None.
 
         Returns:
             The page's path.
         """
+        # The page imports Plotly, which a comparison without a report does not need.
         from overtone.comparing._page import write_page
 
         return write_page(self, Path(path) if path else self.path / "report.html")

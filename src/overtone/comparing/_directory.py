@@ -1,4 +1,4 @@
-"""Where a comparison lies: its problem, results, predictions and page."""
+"""Directory of a comparison: task, results, predictions and page."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class ComparisonDirectory:
         """The page."""
         return self.path / REPORT
 
-    def begin(self, problem: ComparisonTask, overwrite: bool) -> str:
-        """Make the directory and keep the problem, or find the same one there.
+    def begin(self, task: ComparisonTask, overwrite: bool) -> str:
+        """Create the directory and store the task, or find the same task there.
 
         Args:
-            problem: What is compared on.
+            task: The task of the comparison.
             overwrite: Whether an earlier comparison on other samples may be replaced.
 
         Returns:
-            The fingerprint of the problem.
+            The fingerprint of the task's samples.
 
         Raises:
             InputError: If something else is there, something in it is a link, or it cannot be written to.
         """
-        mark = _fingerprint(problem)
+        mark = _fingerprint(task)
         if self.path.exists() and not self.path.is_dir():
             raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
         self._check_own()
@@ -82,11 +82,11 @@ class ComparisonDirectory:
                 )
             self.path.mkdir(parents=True, exist_ok=True)
             about.write_text(json.dumps({"samples": mark}), encoding="utf-8")
-            problem.save(self.path / PROBLEM)
+            task.save(self.path / PROBLEM)
         return mark
 
     def _check_own(self) -> None:
-        """Whether all that is written to or deleted lies in the directory itself.
+        """Check that every file to be written or deleted lies in the directory itself.
 
         Raises:
             InputError: If something in it is a link.
@@ -100,30 +100,30 @@ class ComparisonDirectory:
                     str(entry),
                 )
 
-    def keep(self, budget: Budget, extent: SizeLimits) -> None:
-        """Keep what a budget pays for, so that every part of the comparison and its continuation get the same.
+    def store_limits(self, budget: Budget, limits: SizeLimits) -> None:
+        """Store the limits that a budget sets, so that every part of the comparison and its continuation get the same.
 
         Args:
             budget: Of each network.
-            extent: What it pays for.
+            limits: The limits that it sets.
 
         Raises:
             InputError: If it cannot be written.
         """
         with _written_to(self.path):
             about = self.path / ABOUT
-            kept = json.loads(about.read_text(encoding="utf-8"))
-            kept.setdefault("extents", {})[_named(budget)] = extent.to_json()
+            stored = json.loads(about.read_text(encoding="utf-8"))
+            stored.setdefault("extents", {})[_named(budget)] = limits.to_json()
             partial = about.with_suffix(".part")
-            partial.write_text(json.dumps(kept), encoding="utf-8")
+            partial.write_text(json.dumps(stored), encoding="utf-8")
             partial.replace(about)
 
 
 def stored_size_limits(folder: str | Path, budget: Budget) -> SizeLimits | None:
-    """What `Folder.keep` kept for a budget; None if it kept nothing."""
+    """Return the limits stored by `ComparisonDirectory.store_limits` for a budget; None if there are none."""
     try:
-        kept = json.loads((Path(folder) / ABOUT).read_text(encoding="utf-8"))
-        return SizeLimits.from_json(kept["extents"][_named(budget)])
+        stored = json.loads((Path(folder) / ABOUT).read_text(encoding="utf-8"))
+        return SizeLimits.from_json(stored["extents"][_named(budget)])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -132,10 +132,10 @@ def _named(budget: Budget) -> str:
     return f"{budget.seconds}-{budget.parameters}"
 
 
-def _fingerprint(problem: ComparisonTask) -> str:
+def _fingerprint(task: ComparisonTask) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    signal = problem.signal
-    for tensor in (signal.values, problem.reference, signal.train_index, signal.held_out_index):
+    signal = task.signal
+    for tensor in (signal.values, task.reference, signal.train_index, signal.held_out_index):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(repr(signal.geometry).encode())
     return digest.hexdigest()
@@ -143,10 +143,10 @@ def _fingerprint(problem: ComparisonTask) -> str:
 
 def _read(about: Path) -> str | None:
     try:
-        found = json.loads(about.read_text(encoding="utf-8"))
+        content = json.loads(about.read_text(encoding="utf-8"))
     except ValueError:
         return None
-    return found.get("samples") if isinstance(found, dict) else None
+    return content.get("samples") if isinstance(content, dict) else None
 
 
 @contextlib.contextmanager

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 import xarray
 
 from overtone._utils.text import count, decibels, number
-from overtone.comparing._comparison import Comparison
 from overtone.comparing._statistics import Score
-from overtone.comparing._task import described
+from overtone.comparing._wording import budget_words
+from overtone.planning._reasons import sentences
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
 from overtone.reports._blocks import (
@@ -27,6 +28,9 @@ from overtone.reports._blocks import (
 )
 from overtone.reports._page import render, write_html
 
+if TYPE_CHECKING:
+    from overtone.comparing._comparison import Comparison
+
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""
 
@@ -34,15 +38,15 @@ LONGEST = 400
 """Samples of a line that are drawn."""
 
 
-def reconstructions(found: Comparison) -> Block:
+def reconstructions(comparison: Comparison) -> Block:
     """Reference, samples and reconstructions."""
-    axes = len(found.problem.signal.geometry.shape)
-    return _curves(found) if axes == 1 else _pictures(found, axes)
+    axes = len(comparison.task.signal.geometry.shape)
+    return _curves(comparison) if axes == 1 else _pictures(comparison, axes)
 
 
-def _names(found: Comparison) -> list[str]:
-    names = [score.name for score in found.scores]
-    return list(dict.fromkeys([found.winner, *names]))[:SHOWN]
+def _names(comparison: Comparison) -> list[str]:
+    names = [score.name for score in comparison.scores]
+    return list(dict.fromkeys([comparison.winner, *names]))[:SHOWN]
 
 
 def _quality(score: Score) -> str:
@@ -51,10 +55,10 @@ def _quality(score: Score) -> str:
     return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
 
 
-def _pictures(found: Comparison, axes: int) -> PicturesBlock:
-    signal = found.problem.signal
+def _pictures(comparison: Comparison, axes: int) -> PicturesBlock:
+    signal = comparison.task.signal
     shape = signal.geometry.shape
-    reference = found.problem.reference.cpu().double().numpy()
+    reference = comparison.task.reference.cpu().double().numpy()
     low, high = (0.0, 1.0) if signal.kind == "picture" else (float(reference.min()), float(reference.max()))
 
     def pixels(values: np.ndarray) -> np.ndarray:
@@ -64,34 +68,37 @@ def _pictures(found: Comparison, axes: int) -> PicturesBlock:
         return encode.grey(field, low, high)
 
     def one(title: str, note: str, values: np.ndarray) -> PictureBlock:
-        drawn = pixels(values)
+        image = pixels(values)
         return PictureBlock(
-            encode.picture_uri(drawn), drawn.shape[1], drawn.shape[0], title, note, f"{title}, {note}"
+            encode.picture_uri(image), image.shape[1], image.shape[0], title, note, f"{title}, {note}"
         )
 
-    seen = np.full_like(reference, low)
+    training = np.full_like(reference, low)
     train = signal.train_index.cpu().numpy()
-    seen[train] = signal.values.cpu().double().numpy()[train]
-    levels = {score.name: score for score in found.scores}
-    shown = [one("Reference", "what is compared with", reference), one("Samples", "gaps are black", seen)]
-    shown += [one(name, _quality(levels[name]), found.predictions[name]) for name in _names(found)]
+    training[train] = signal.values.cpu().double().numpy()[train]
+    levels = {score.name: score for score in comparison.scores}
+    shown = [
+        one("Reference", "target of the comparison", reference),
+        one("Samples", "gaps are black", training),
+    ]
+    shown += [one(name, _quality(levels[name]), comparison.predictions[name]) for name in _names(comparison)]
     part = "" if axes == 2 else " The middle slice of the first axis."
     return PicturesBlock("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
 
 
-def _curves(found: Comparison) -> PlotBlock:
-    signal = found.problem.signal
+def _curves(comparison: Comparison) -> PlotBlock:
+    signal = comparison.task.signal
     grid = signal.geometry
     held = signal.held_out_index.cpu().numpy()
     begin = int(np.clip(held[len(held) // 2] - LONGEST // 2, 0, max(0, grid.samples - LONGEST)))
     part = slice(begin, min(begin + LONGEST, grid.samples))
     x = grid.coords().numpy()[part, 0]
     fig = style.canvas(380)
-    reference = found.problem.reference.cpu().numpy()[part, 0]
+    reference = comparison.task.reference.cpu().numpy()[part, 0]
     fig.add_scatter(x=x, y=reference, name="reference", line={"color": style.TARGET, "width": 3})
-    for name, colour in zip(_names(found)[:3], style.RUNS, strict=False):
+    for name, colour in zip(_names(comparison)[:3], style.RUNS, strict=False):
         fig.add_scatter(
-            x=x, y=found.predictions[name][part, 0], name=name, line={"color": colour, "width": 1.5}
+            x=x, y=comparison.predictions[name][part, 0], name=name, line={"color": colour, "width": 1.5}
         )
     inside = held[(held >= part.start) & (held < part.stop)]
     fig.add_scatter(
@@ -223,14 +230,14 @@ def _parts(values: np.ndarray) -> np.ndarray:
     return (values - values.min()) / (width if width > 0 else 1.0)
 
 
-QUESTIONS = ("Which is best?", "By how much?", "Is a network worth it?")
+QUESTIONS = ("Which is best?", "By how much?", "Is a network recommended?")
 
 
-def write_page(found: Comparison, out: Path) -> Path:
+def write_page(comparison: Comparison, out: Path) -> Path:
     """Write one self-contained page.
 
     Args:
-        found: The comparison.
+        comparison: The comparison.
         out: The page's path.
 
     Returns:
@@ -240,26 +247,26 @@ def write_page(found: Comparison, out: Path) -> Path:
         InputError: If `out` is a folder.
         RunError: If it cannot be written.
     """
-    return write_html(out, render(comparison_page(found)))
+    return write_html(out, render(comparison_page(comparison)))
 
 
-def comparison_page(found: Comparison) -> Page:
+def comparison_page(comparison: Comparison) -> Page:
     """The page's content."""
-    signal, shown = found.problem.signal, scores_dataset(found.scores)
-    noisy = "noisy samples" if found.problem.noisy else "samples"
+    signal, shown = comparison.task.signal, scores_dataset(comparison.scores)
+    noisy = "noisy samples" if comparison.task.noisy else "samples"
     subtitle = (
         f"{count(len(signal.train_index))} {noisy} to learn from, {count(len(signal.held_out_index))} held out. "
-        f"Each network and seed has {described(found.budget)}."
+        f"Each network and seed has {budget_words(comparison.budget)}."
     )
-    if len(found.verdict) == len(QUESTIONS):
-        answers = list(zip(QUESTIONS, found.verdict, strict=True))
+    if len(comparison.verdict) == len(QUESTIONS):
+        answers = list(zip(QUESTIONS, comparison.verdict, strict=True))
     else:
-        answers = [("What to do?", " ".join(found.verdict))]
+        answers = [("What to do?", " ".join(comparison.verdict))]
     caption = "Intervals of 90 % over seeds; where no seed enters there is none."
     lead = PlotBlock("quality", "Held-out quality", caption, quality_figure(shown))
     table = TableBlock(
         "Candidates in numbers",
-        [_row(score) for score in found.scores],
+        [_row(score) for score in comparison.scores],
         (
             "Candidate",
             "PSNR on held-out samples, mean over seeds (dB)",
@@ -273,13 +280,13 @@ def comparison_page(found: Comparison) -> Page:
         "cost", "Quality and time", "Time to learn and predict, mean over seeds.", cost_figure(shown)
     )
     sections = [
-        Section("pictures", "What they make of it", [reconstructions(found)]),
+        Section("pictures", "Reconstructions", [reconstructions(comparison)]),
         Section("numbers", "In numbers", [table, price], pair=True),
-        Section("how", "How it was done", [TableBlock("Settings", _how(found), folded=True)]),
+        Section("how", "Settings of the comparison", [TableBlock("Settings", _how(comparison), folded=True)]),
     ]
-    best = next(score for score in found.scores if score.name == found.winner)
+    best = next(score for score in comparison.scores if score.name == comparison.winner)
     tiles = [
-        Tile("Winner", found.winner),
+        Tile("Winner", comparison.winner),
         Tile(
             "PSNR on held-out samples" + (", mean over seeds" if len(best.psnr) > 1 else ""),
             decibels(best.mean),
@@ -294,11 +301,11 @@ def _row(score: Score) -> tuple[str, str, str, str, str]:
     return score.name, f"{score.mean:.1f}", ends, number(score.seconds), size
 
 
-def _how(found: Comparison) -> list[tuple[str, str]]:
-    unit = found.problem.signal.geometry.frequency_unit
-    reach = " x ".join(number(b) for b in found.problem.bandwidth)
-    rows = [("Budget", described(found.budget)), ("Bandwidth", f"{reach} {unit}")]
-    rows += [("Because", " ".join(found.problem.reasons))]
-    rows += [(score.name, score.note) for score in found.scores if score.note]
-    rows += [(name, f"failed: {why}") for name, why in found.failed.items()]
+def _how(comparison: Comparison) -> list[tuple[str, str]]:
+    unit = comparison.task.signal.geometry.frequency_unit
+    bandwidth = " x ".join(number(b) for b in comparison.task.bandwidth)
+    rows = [("Budget", budget_words(comparison.budget)), ("Bandwidth", f"{bandwidth} {unit}")]
+    rows += [("Because", " ".join(sentences(comparison.task.reasons)))]
+    rows += [(score.name, score.note) for score in comparison.scores if score.note]
+    rows += [(name, f"failed: {why}") for name, why in comparison.failed.items()]
     return rows

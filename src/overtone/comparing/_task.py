@@ -1,4 +1,4 @@
-"""The task all candidates are given: samples to learn from, and nothing of those they are judged by."""
+"""The task and the budget that all candidates get: training samples, without the held-out values that judge them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from overtone.baselines import Linear
 from overtone.baselines._baseline import validation_split
 from overtone.baselines._interpolation import find_sample_lattice
 from overtone.errors import InputError
-from overtone.planning import Budget, choose, measure_noise
+from overtone.planning import Budget, measure_noise, plan
+from overtone.planning._reasons import Reason, read_reasons
 from overtone.planning._run_size import LEARNING_RATE, run_size
 from overtone.signals import Grid, Signal
 from overtone.signals._signal import Normalisation
@@ -26,22 +27,22 @@ from overtone.spectra import NoiseVerdict
 @final
 @dataclass(frozen=True)
 class ComparisonTask:
-    """A signal whose held-out values are hidden, and what they are.
+    """A signal whose held-out values are hidden, and those values.
 
     Attributes:
-        signal: What candidates see: held-out and ignored values are replaced by linear interpolation, there is no clean
-            reference, and the normalisation is that of the training samples.
-        reference: (N, C) what the held-out samples are compared with: the clean values where they are known.
+        signal: Input of the candidates: held-out and ignored values are replaced by linear interpolation, it has no
+            clean reference, and the normalisation is that of the training samples.
+        reference: (N, C) values that predictions are compared with: the clean ones where they are known.
         noisy: Whether the samples to learn from are noisy.
-        bandwidth: Chosen (`planning.choose`) by the samples to learn from, per axis in cycles per unit.
-        reasons: Why, in sentences.
+        bandwidth: Chosen (`planning.plan`) by the samples to learn from, per axis in cycles per unit.
+        reasons: The reasons for the bandwidth.
     """
 
     signal: Signal
     reference: Tensor
     noisy: bool
     bandwidth: tuple[float, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
     @staticmethod
     def of(signal: Signal) -> ComparisonTask:
@@ -62,18 +63,18 @@ class ComparisonTask:
             )
         train = _mask(signal, signal.train_index)
         values = torch.where(train[:, None], signal.values, Linear().predict(signal))
-        blind = replace(
+        hidden = replace(
             signal,
             values=values,
             clean=None,
             normalisation=Normalisation.of(values[train], signal.normalisation.per_channel),
         )
-        densest = _densest(blind, train)
+        densest = _densest(hidden, train)
         noise = measure_noise(densest)
-        found = choose(densest, noise=noise)
+        chosen = plan(densest, noise=noise)
         noisy = signal.clean is not None or noise.verdict is NoiseVerdict.NOISE
         reference = signal.values if signal.clean is None else signal.clean
-        return ComparisonTask(blind, reference, noisy, found.bandwidth, found.reasons)
+        return ComparisonTask(hidden, reference, noisy, chosen.bandwidth, chosen.reasons)
 
     def save(self, path: Path) -> None:
         """Write everything to one .npz file."""
@@ -88,7 +89,8 @@ class ComparisonTask:
             "per_channel": signal.normalisation.per_channel,
             "noisy": self.noisy,
             "bandwidth": self.bandwidth,
-            "reasons": self.reasons,
+            "reasons": [str(reason) for reason in self.reasons],
+            "reason_data": [reason.to_json() for reason in self.reasons],
         }
         arrays = {
             "values": signal.values,
@@ -108,9 +110,9 @@ class ComparisonTask:
             InputError: If it cannot be read.
         """
         try:
-            with path.open("rb") as stream, np.load(stream) as kept:
-                arrays = {name: torch.from_numpy(kept[name]) for name in kept.files if name != "about"}
-                about = json.loads(str(kept["about"]))
+            with path.open("rb") as stream, np.load(stream) as stored:
+                arrays = {name: torch.from_numpy(stored[name]) for name in stored.files if name != "about"}
+                about = json.loads(str(stored["about"]))
         except (OSError, ValueError, KeyError, BadZipFile) as broken:
             raise InputError(
                 "the samples of a comparison",
@@ -131,7 +133,11 @@ class ComparisonTask:
             Normalisation.of(values[train], about["per_channel"]),
         ).with_split(train, arrays["held_out"])
         return ComparisonTask(
-            signal, arrays["reference"], about["noisy"], tuple(about["bandwidth"]), tuple(about["reasons"])
+            signal,
+            arrays["reference"],
+            about["noisy"],
+            tuple(about["bandwidth"]),
+            read_reasons(about["reasons"], about.get("reason_data")),
         )
 
 
@@ -149,8 +155,8 @@ def _densest(signal: Signal, train: Tensor) -> Signal:
     grid = signal.geometry
     lattice = find_sample_lattice(train.cpu().numpy().reshape(grid.shape))
     if lattice is None:
-        aside = torch.from_numpy(validation_split(train.cpu().numpy())).to(train.device)
-        return signal.with_split(train & ~aside, aside)
+        validation = torch.from_numpy(validation_split(train.cpu().numpy())).to(train.device)
+        return signal.with_split(train & ~validation, validation)
     values = signal.grid_values[lattice.parts]
     coarse = Grid(
         tuple(values.shape[:-1]),
@@ -163,82 +169,87 @@ def _densest(signal: Signal, train: Tensor) -> Signal:
     return replace(signal, values=flat, geometry=coarse, held_out=None, ignored=None)
 
 
-LEAST_STEPS = 50
+MIN_STEPS = 50
 """Steps below which no network has learned anything worth comparing."""
 
 WIDTH = 256
 """Units per hidden layer where parameters are not limited."""
 
-USUAL_BUDGET = Budget(steps=1000)
-"""Where none is given."""
+DEFAULT_BUDGET = Budget(steps=1000)
+"""Budget where neither steps nor seconds are limited."""
 
 
-def within(steps: int | None, seconds: float | None, parameters: int | None) -> Budget:
-    """The budget of each network and seed, with 1,000 steps where neither steps nor seconds are given.
+def network_budget(budget: Budget) -> Budget:
+    """Return the budget of each network and seed, with 1,000 steps where neither steps nor seconds are limited.
+
+    Args:
+        budget: Its limits.
 
     Raises:
-        InputError: If a number is not positive, or the steps are too few to learn anything.
+        InputError: If the steps are too few to learn anything.
     """
-    if steps is None and seconds is None:
-        steps = USUAL_BUDGET.steps
-    budget = Budget(steps, seconds, parameters)
-    if steps is not None and steps < LEAST_STEPS:
+    if budget.steps is None and budget.seconds is None:
+        budget = replace(budget, steps=DEFAULT_BUDGET.steps)
+    if budget.steps is not None and budget.steps < MIN_STEPS:
         raise InputError(
-            f"at least {LEAST_STEPS} steps, in which a network can learn something",
-            f"{steps}",
-            f"pass for instance {USUAL_BUDGET.steps}",
+            f"at least {MIN_STEPS} steps, in which a network can learn something",
+            f"{budget.steps}",
+            f"pass for instance {DEFAULT_BUDGET.steps}",
             "steps",
         )
     return budget
 
 
-def described(budget: Budget) -> str:
-    """A budget in words, "1,000 steps or 60 s"."""
-    parts = [f"{budget.steps:,} steps"] if budget.steps else []
-    parts += [f"{budget.seconds:g} s"] if budget.seconds else []
-    text = " or ".join(parts)
-    return text if budget.parameters is None else f"{text}, at most {budget.parameters:,} parameters"
-
-
 @final
 @dataclass(frozen=True)
 class SizeLimits:
-    """How networks are cut down to a budget in seconds; None leaves them as they are.
+    """Limits that a budget in seconds sets to the networks; None leaves them unlimited.
 
     Attributes:
-        width: Most units per hidden layer.
+        width: Largest number of units per hidden layer.
         batch: Samples per step.
         pace: Factor of the learning rate.
-        warnings: What the budget is too small for, in sentences.
+        warnings: Consequences of a budget that is too small.
     """
 
     width: int | None = None
     batch: int | None = None
     pace: float = 1.0
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
 
     @staticmethod
-    def of(problem: ComparisonTask, budget: Budget, device: torch.device) -> SizeLimits:
+    def of(task: ComparisonTask, budget: Budget, device: torch.device) -> SizeLimits:
         """Time a few steps where the budget is one of seconds, see `planning.size`.
 
         Args:
-            problem: What is learned.
+            task: The task.
             budget: Of each network.
-            device: Where they are trained.
+            device: Device of the training.
 
         Raises:
             InputError: If the seconds do not suffice for a single step; says what would be enough.
         """
         if budget.seconds is None:
             return SizeLimits()
-        found = run_size(problem.signal, Budget(None, budget.seconds, budget.parameters), device)
-        return SizeLimits(found.width, found.batch, found.lr / LEARNING_RATE, found.warnings)
+        size = run_size(task.signal, Budget(None, budget.seconds, budget.parameters), device)
+        return SizeLimits(size.width, size.batch, size.lr / LEARNING_RATE, size.warnings)
 
     def to_json(self) -> dict[str, Any]:
-        """The extent as values that JSON can hold."""
-        return asdict(self)
+        """The limits as values that JSON can hold: warnings both as sentences and as data."""
+        return {
+            "width": self.width,
+            "batch": self.batch,
+            "pace": self.pace,
+            "warnings": [str(warning) for warning in self.warnings],
+            "warning_data": [warning.to_json() for warning in self.warnings],
+        }
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> SizeLimits:
         """The inverse of `to_json`."""
-        return SizeLimits(plain["width"], plain["batch"], plain["pace"], tuple(plain["warnings"]))
+        return SizeLimits(
+            plain["width"],
+            plain["batch"],
+            plain["pace"],
+            read_reasons(plain["warnings"], plain.get("warning_data")),
+        )

@@ -19,7 +19,7 @@ from overtone.planning import Budget
 
 
 def prediction_path(folder: str | Path, candidate: str, seed: int, budget: Budget) -> Path:
-    """Where the prediction of a candidate lies in the folder of a comparison."""
+    """Return the path of a candidate's prediction in the directory of a comparison."""
     limits = (budget.steps, budget.seconds, budget.parameters)
     spent = "-".join("any" if limit is None else f"{limit:g}" for limit in limits)
     return Path(folder) / PREDICTIONS / f"{candidate}-{seed}-{spent}.npy"
@@ -35,17 +35,17 @@ def run_candidate(
     parameters: int | None,
     device: str,
 ) -> dict[str, Any]:
-    """Let a candidate learn, keep its prediction, and judge it.
+    """Fit a candidate, store its prediction and return its error.
 
     Args:
-        folder: Of the comparison.
-        samples: Fingerprint of the problem, which tells tasks of different problems apart.
+        folder: Directory of the comparison.
+        samples: Fingerprint of the task's samples, which distinguishes results of different signals.
         candidate: Its name.
         seed: Its seed.
         steps: Budget.
         seconds: Budget.
         parameters: Budget.
-        device: Where to train.
+        device: Device of the training.
 
     Returns:
         `error` (mean square, held-out samples against the reference), `seconds`, `parameters`, `note` and `steps`.
@@ -53,16 +53,16 @@ def run_candidate(
     Raises:
         RunError: If the prediction is not finite, or cannot be kept.
     """
-    problem, budget = ComparisonTask.load(Path(folder) / PROBLEM), Budget(steps, seconds, parameters)
-    taking_part = all_candidates()[candidate]
-    if isinstance(taking_part, NetworkCandidate):
-        taking_part = replace(taking_part, extent=stored_size_limits(folder, budget) or SizeLimits())
+    task, budget = ComparisonTask.load(Path(folder) / PROBLEM), Budget(steps, seconds, parameters)
+    chosen = all_candidates()[candidate]
+    if isinstance(chosen, NetworkCandidate):
+        chosen = replace(chosen, limits=stored_size_limits(folder, budget) or SizeLimits())
     began = time.perf_counter()
-    found = taking_part.attempt(problem, budget, seed, find_device(device))
+    attempt = chosen.attempt(task, budget, seed, find_device(device))
     spent = time.perf_counter() - began
-    prediction = found.prediction.detach().cpu()
-    held = problem.signal.held_out_index
-    error = float((prediction[held].double() - problem.reference[held].double()).square().mean())
+    prediction = attempt.prediction.detach().cpu()
+    held = task.signal.held_out_index
+    error = float((prediction[held].double() - task.reference[held].double()).square().mean())
     if not math.isfinite(error):
         raise RunError("a finite prediction", "NaN or infinity", "leave this candidate out", candidate)
     path = prediction_path(folder, candidate, seed, budget)
@@ -73,11 +73,11 @@ def run_candidate(
             np.save(stream, prediction.float().numpy())
         partial.replace(path)
     except OSError as refused:
-        raise RunError("room for a prediction", f"{refused}", "free some space", str(path)) from refused
+        raise RunError("disk space for a prediction", f"{refused}", "free some space", str(path)) from refused
     return {
         "error": error,
         "seconds": spent,
-        "parameters": found.parameters,
-        "note": found.note,
-        "steps": found.steps,
+        "parameters": attempt.parameters,
+        "note": "" if attempt.reason is None else str(attempt.reason),
+        "steps": attempt.steps,
     }

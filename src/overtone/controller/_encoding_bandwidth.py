@@ -1,4 +1,4 @@
-"""How the reach of an encoding is moved while it is trained."""
+"""`EncodingBandwidth`: change the bandwidth of an encoding while it is trained."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from overtone.nn.encodings import Encoding, Rescalable, Windowed
 
 
 class EncodingBandwidth(ABC):
-    """Sets how far a field reaches, in place.
+    """Sets the bandwidth of a field's encoding, in place.
 
     Attributes:
-        reach: Per axis, in cycles per physical unit.
+        value: Per axis, in cycles per physical unit.
     """
 
     @property
     @abstractmethod
-    def reach(self) -> tuple[float, ...]:
-        """Per axis, in cycles per physical unit."""
+    def value(self) -> tuple[float, ...]:
+        """The bandwidth per axis, in cycles per physical unit."""
 
     @abstractmethod
-    def widen(self, factor: float) -> None:
-        """Multiply the reach.
+    def scale(self, factor: float) -> None:
+        """Multiply the bandwidth.
 
         Args:
             factor: Positive; the same on all axes.
         """
 
     @abstractmethod
-    def note(self) -> None:
-        """Take note of a state of the network that was put back."""
+    def sync(self) -> None:
+        """Follow the network after its earlier weights were restored."""
 
     @staticmethod
-    def of(field: Field, reach: tuple[float, ...]) -> EncodingBandwidth:
-        """The lever of a field, set to a reach. Frequencies are multiplied where they can be, else masked.
+    def of(field: Field, bandwidth: tuple[float, ...]) -> EncodingBandwidth:
+        """Set the bandwidth of a field: multiply the frequencies where that is possible, else mask the high ones.
 
         Args:
-            field: Its encoding must be one that can be rescaled or windowed.
-            reach: Per axis, in cycles per physical unit.
+            field: The network; its encoding must be one that can be rescaled or windowed.
+            bandwidth: Per axis, in cycles per physical unit.
 
         Raises:
-            InputError: If it can be neither.
+            InputError: If the encoding can be neither rescaled nor windowed.
         """
         encoding = field.encoding
         if isinstance(encoding, Rescalable) and field.bandwidth is not None:
-            encoding.rescale([r / b for r, b in zip(reach, field.bandwidth, strict=True)])
-            return _Frequencies(field, encoding)
+            encoding.rescale([b / now for b, now in zip(bandwidth, field.bandwidth, strict=True)])
+            return _ScaledFrequencies(field, encoding)
         if isinstance(encoding, Windowed):
-            return _Cutoff(field, encoding, reach)
+            return _Window(field, encoding, bandwidth)
         assert isinstance(encoding, Encoding)
         raise InputError(
             "an encoding that can be rescaled or windowed",
@@ -61,35 +61,39 @@ class EncodingBandwidth(ABC):
 
 
 @final
-class _Frequencies(EncodingBandwidth):
+class _ScaledFrequencies(EncodingBandwidth):
+    """Frequencies are part of the network's state: restored weights bring their bandwidth with them."""
+
     def __init__(self, field: Field, encoding: Rescalable) -> None:
         self._field, self._encoding = field, encoding
 
     @property
-    def reach(self) -> tuple[float, ...]:
+    def value(self) -> tuple[float, ...]:
         return self._field.bandwidth or ()
 
-    def widen(self, factor: float) -> None:
+    def scale(self, factor: float) -> None:
         self._encoding.rescale(factor)
 
-    def note(self) -> None:
-        """Frequencies are part of the network's state."""
+    def sync(self) -> None:
+        """Nothing to do."""
 
 
 @final
-class _Cutoff(EncodingBandwidth):
-    def __init__(self, field: Field, encoding: Windowed, reach: tuple[float, ...]) -> None:
-        self._field, self._encoding, self._reach = field, encoding, reach
-        self.widen(1.0)
+class _Window(EncodingBandwidth):
+    """The window is no parameter: its bandwidth is remembered here and set anew after weights were restored."""
+
+    def __init__(self, field: Field, encoding: Windowed, bandwidth: tuple[float, ...]) -> None:
+        self._field, self._encoding, self._value = field, encoding, bandwidth
+        self.sync()
 
     @property
-    def reach(self) -> tuple[float, ...]:
-        return self._reach
+    def value(self) -> tuple[float, ...]:
+        return self._value
 
-    def widen(self, factor: float) -> None:
-        self._reach = tuple(factor * r for r in self._reach)
-        self.note()
+    def scale(self, factor: float) -> None:
+        self._value = tuple(factor * b for b in self._value)
+        self.sync()
 
-    def note(self) -> None:
+    def sync(self) -> None:
         scale = self._field.frame.scale.tolist()
-        self._encoding.window([r / s for r, s in zip(self._reach, scale, strict=True)])
+        self._encoding.window([b / s for b, s in zip(self._value, scale, strict=True)])

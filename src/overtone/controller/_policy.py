@@ -1,4 +1,4 @@
-"""The decisions of a controller, from rows that somebody measures: when to reach further, to slow down, to stop."""
+"""Decisions of a controller, from rows measured during training: increase the bandwidth, go back, stop."""
 
 from __future__ import annotations
 
@@ -12,56 +12,65 @@ import torch
 
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.controller._target_spectrum import TargetSpectrum
-from overtone.early_stopping._best_weights import Keeps
+from overtone.early_stopping import BestWeights
 from overtone.early_stopping._monitor import Row
 from overtone.errors import RunError
+from overtone.planning._reasons import Reason, ReasonCode
+
+GROWTH = 1.1
+"""Largest factor of one increase of the bandwidth."""
+
+EARLIEST = 10
+"""Steps before which the bandwidth is not increased."""
+
+PHASE_SHIFT = 0.25
+"""Cycles by which an increase may move the waves at the far end of the extent: more, and learned content is lost."""
+
+GAP, ABOVE = 1.0, 2.0
+"""Increase the bandwidth only while held-out error <= GAP x training error and training error > ABOVE x noise variance;
+otherwise more bandwidth would fit single samples or noise."""
+
+LR_FACTOR, MAX_REDUCTIONS = 0.3, 1
+"""Factor on the learning rate when noise begins to be learned, and how often before the run ends."""
 
 
 class Decision(Enum):
-    """What a controller has just done, or asks for."""
+    """Decision of a controller at a step; the value is its name in records.
+
+    Example:
+        >>> Decision.STOP.value
+        'stop'
+    """
 
     NOTHING = "nothing"
-    WIDEN = "reach further"
-    SLOW = "lower the learning rate"
+    INCREASE_BANDWIDTH = "reach further"
+    REDUCE_LR = "lower the learning rate"
     STOP = "stop"
 
 
 @final
 @dataclass(frozen=True)
 class ControlStep:
-    """What a controller did at a step.
+    """Decision of a controller at a step, which it has carried out already.
 
     Attributes:
-        move: What.
-        bandwidth: The reach per axis from here on, in cycles per physical unit.
-        reason: Why, in a sentence; empty for nothing.
+        decision: The decision.
+        bandwidth: The bandwidth per axis from here on, in cycles per physical unit.
+        reason: The reason, with its numbers; None for NOTHING. `str` of it is a sentence.
+
+    Example:
+        >>> ControlStep(Decision.NOTHING, (4.0,)).stop
+        False
     """
 
-    move: Decision
+    decision: Decision
     bandwidth: tuple[float, ...]
-    reason: str = ""
+    reason: Reason | None = None
 
     @property
     def stop(self) -> bool:
-        """Whether to leave the loop; the network is then back at its best step."""
-        return self.move is Decision.STOP
-
-
-GROWTH = 1.1
-"""The largest opening."""
-
-EARLIEST = 10
-"""Steps before which nothing is opened."""
-
-SHIFT = 0.25
-"""Cycles by which an opening may move the waves at the far end of the extent: more, and what was learned is lost."""
-
-GAP, ABOVE = 1.0, 2.0
-"""Held-out error over training error up to which, and training error over the noise's variance from which on, the
-network lacks reach: beyond, reaching further would fit the samples, or their noise, and not what lies between."""
-
-SLOWER, LOWERINGS = 0.3, 1
-"""Factor on the learning rate when noise begins to be learned, and how often before the run ends."""
+        """Whether to leave the loop; the network then has its best weights."""
+        return self.decision is Decision.STOP
 
 
 @final
@@ -69,148 +78,158 @@ class ControllerPolicy:
     """Acts on a network and its optimizer, in place, by rows as a probe measures them.
 
     Args:
-        spectrum: Of the signal.
-        lever: Sets how far the network reaches; at its first reach now.
-        furthest: The largest reach per axis, in cycles per physical unit.
-        extent: Of the signal per axis, in physical units.
-        optimizer: Its learning rates are lowered, and `pace`, their factor in `training.train`.
-        keeper: Gives a fresh keeper; None if nothing can be judged, so that the run never goes back and never stops.
+        spectrum: Power of the target and of its noise.
+        encoding: Bandwidth of the network, at its initial value now.
+        max_bandwidth: The largest bandwidth per axis, in cycles per physical unit.
+        extent: Extent of the signal per axis, in physical units.
+        optimizer: Its learning rates are lowered, and `pace`, their factor in training.
+        new_weights: Builds an empty store of best weights with a new monitor; None if no rule applies, so that the run
+            never goes back and never stops.
     """
 
     def __init__(
         self,
         spectrum: TargetSpectrum,
-        lever: EncodingBandwidth,
-        furthest: tuple[float, ...],
+        encoding: EncodingBandwidth,
+        max_bandwidth: tuple[float, ...],
         extent: tuple[float, ...],
         optimizer: torch.optim.Optimizer,
-        keeper: Callable[[], Keeps] | None,
+        new_weights: Callable[[], BestWeights] | None,
     ) -> None:
-        self._spectrum, self._lever, self._most = spectrum, lever, furthest
-        self._extent, self._optimizer, self._fresh = extent, optimizer, keeper
-        self._keeper = None if keeper is None else keeper()
+        self._spectrum, self._encoding, self._max_bandwidth = spectrum, encoding, max_bandwidth
+        self._extent, self._optimizer, self._new_weights = extent, optimizer, new_weights
+        self._weights = None if new_weights is None else new_weights()
         self._rows: dict[int, Row] = {}
-        self._lowered, self._shift, self._turned = 0, 0, 0
+        # After a rollback the monitor counts steps from the restored one on, as if the discarded steps had not been.
+        self._reductions, self._rollback_offset, self._rollback_step = 0, 0, 0
 
     @property
-    def reach(self) -> tuple[float, ...]:
-        """The present reach per axis, in cycles per physical unit."""
-        return self._lever.reach
+    def bandwidth(self) -> tuple[float, ...]:
+        """The current bandwidth per axis, in cycles per physical unit."""
+        return self._encoding.value
 
     def update(self, step: int, row: Row) -> ControlStep:
         """Judge a row and act.
 
         Args:
             step: Optimizer steps so far, ascending.
-            row: With `residual_power` (band, channel) and what the keeper's rule looks at.
+            row: With `residual_power` (band, channel) and the columns that the stopping rule needs.
 
         Returns:
-            What was done, or asked for.
+            The decision.
         """
-        own = step - self._shift
-        self._rows[own] = row
-        if self._keeper is not None and self._keeper.update(own, row):
-            return self._turn(step)
-        return self._open(step, row)
+        local_step = self._note(step, row)
+        if self._weights is not None and self._weights.update(local_step, row):
+            return self._roll_back(step)
+        return self._increase(step, row)
 
-    def judge(self, step: int, row: Row) -> None:
-        """Take note of a row without acting on it, the last of a run."""
-        if self._keeper is not None:
-            self._rows[step - self._shift] = row
-            self._keeper.update(step - self._shift, row)
+    def observe(self, step: int, row: Row) -> None:
+        """Judge a row without acting on it: the last of a session."""
+        if self._weights is not None:
+            self._weights.update(self._note(step, row), row)
 
-    def recall_last(self, step: int, row: Row) -> None:
-        """Take note of a row that a run ended with, which was judged and not acted on."""
-        if self._keeper is not None:
-            self._rows[step - self._shift] = row
-            self._keeper.recall(step - self._shift, row)
+    def replay_observed(self, step: int, row: Row) -> None:
+        """Judge a row that an earlier session observed without acting on it."""
+        if self._weights is not None:
+            self._weights.replay(self._note(step, row), row)
 
-    def recall(self, step: int, row: Row) -> ControlStep:
-        """Take note of a row of a run that goes on: the network and the optimizer of then are restored elsewhere.
+    def replay(self, step: int, row: Row) -> ControlStep:
+        """Repeat the decision on a row of a resumed run, whose network and optimizer are restored elsewhere.
 
         Returns:
-            What was done then.
+            The decision made then.
         """
-        own = step - self._shift
-        self._rows[own] = row
-        if self._keeper is None or not self._keeper.recall(own, row):
-            return self._open(step, row)
-        best = self._keeper.best_step
-        if best is None or self._lowered >= LOWERINGS:
-            return ControlStep(Decision.STOP, self.reach, _ended(step))
-        self._begin_again(step, best)
-        self._keeper.recall(best, self._rows[best])
-        return ControlStep(Decision.SLOW, self.reach, _slowed(step, best))
+        local_step = self._note(step, row)
+        if self._weights is None or not self._weights.replay(local_step, row):
+            return self._increase(step, row)
+        best = self._weights.best_step
+        if best is None or self._reductions >= MAX_REDUCTIONS:
+            return ControlStep(Decision.STOP, self.bandwidth, _rises_again(step))
+        self._restart(step, best)
+        self._weights.replay(best, self._rows[best])
+        return ControlStep(Decision.REDUCE_LR, self.bandwidth, _rises(step, best))
 
-    def at(self, own: int) -> int:
-        """The step of the run at which the network was that `finish` counts as `own`."""
-        return own if own <= self._turned else own + self._shift
+    def to_global_step(self, local_step: int) -> int:
+        """Convert a step counted without the discarded ones to a step of the whole run."""
+        return local_step if local_step <= self._rollback_step else local_step + self._rollback_offset
 
     def finish(self) -> int | None:
-        """Put the best network back.
+        """Restore the best weights.
 
         Returns:
-            Its step, not counting what was trained in vain; None where nothing could be judged, and nothing is changed.
+            The restored step, not counting steps discarded by a rollback; None (weights unchanged) if no row could be
+            scored.
         """
-        if self._keeper is None:
-            return None
         try:
-            best = self._keeper.restore()
+            best = None if self._weights is None else self._weights.restore()
         except RunError:
+            # Weights in memory are lost with their process: a replayed run has none to go back to.
             return None
-        self._lever.note()
+        if best is not None:
+            self._encoding.sync()
         return best
 
-    def end(self, reason: str) -> ControlStep:
-        """Put the best network back and ask to stop."""
+    def end(self, reason: Reason) -> ControlStep:
+        """Restore the best weights and ask to stop."""
         self.finish()
-        return ControlStep(Decision.STOP, self.reach, reason)
+        return ControlStep(Decision.STOP, self.bandwidth, reason)
 
-    def _open(self, step: int, row: Row) -> ControlStep:
-        residual = np.asarray(row["residual_power"])
+    def _note(self, step: int, row: Row) -> int:
+        """Remember a row by its step without the discarded ones, and return that step."""
+        local_step = step - self._rollback_offset
+        self._rows[local_step] = row
+        return local_step
+
+    def _increase(self, step: int, row: Row) -> ControlStep:
+        # Once noise has begun to be learned, more bandwidth would only let more of it in.
         if (
             step < EARLIEST
-            or self._lowered
-            or not self._lacks(row)
-            or not self._spectrum.learned(residual, max(self.reach))
+            or self._reductions
+            or not self._lacks_bandwidth(row)
+            or not self._spectrum.learned(np.asarray(row["residual_power"]), max(self.bandwidth))
         ):
-            return ControlStep(Decision.NOTHING, self.reach)
-        room = min(m / b for m, b in zip(self._most, self.reach, strict=True))
-        waves = max(b * e for b, e in zip(self.reach, self._extent, strict=True))
-        factor = min(GROWTH, 1 + SHIFT / waves, room)
+            return ControlStep(Decision.NOTHING, self.bandwidth)
+        # Scaling a frequency by a factor shifts its wave by (factor - 1) cycles per cycle within the extent: the
+        # highest wave shifts most, and must keep its phase well enough for the layers above to use it.
+        limit = min(m / b for m, b in zip(self._max_bandwidth, self.bandwidth, strict=True))
+        waves = max(b * e for b, e in zip(self.bandwidth, self._extent, strict=True))
+        factor = min(GROWTH, 1 + PHASE_SHIFT / waves, limit)
         if factor <= 1 + 1e-6:
-            return ControlStep(Decision.NOTHING, self.reach)
-        self._lever.widen(factor)
-        return ControlStep(Decision.WIDEN, self.reach, f"The bands within reach are learned at step {step}.")
+            return ControlStep(Decision.NOTHING, self.bandwidth)
+        self._encoding.scale(factor)
+        reason = Reason(ReasonCode.BANDS_LEARNED, {"step": step})
+        return ControlStep(Decision.INCREASE_BANDWIDTH, self.bandwidth, reason)
 
-    def _lacks(self, row: Row) -> bool:
-        """Whether the network fits neither the samples nor their noise yet."""
+    def _lacks_bandwidth(self, row: Row) -> bool:
+        """Whether the network fits neither single samples nor their noise yet."""
         error, held_out = float(row["train_error"]), row.get("held_out_error")
         return error > ABOVE * self._spectrum.variance and (held_out is None or held_out <= GAP * error)
 
-    def _turn(self, step: int) -> ControlStep:
-        best = None if self._lowered >= LOWERINGS else self.finish()
+    def _roll_back(self, step: int) -> ControlStep:
+        """Restore the best weights at a lower learning rate; the second time, stop."""
+        best = None if self._reductions >= MAX_REDUCTIONS else self.finish()
         if best is None:
-            return self.end(_ended(step))
+            return self.end(_rises_again(step))
         for group in self._optimizer.param_groups:
-            group["lr"] *= SLOWER
-            group["pace"] = SLOWER * group.get("pace", 1.0)
-        self._begin_again(step, best)
-        assert self._keeper is not None
-        self._keeper.update(best, self._rows[best])
-        return ControlStep(Decision.SLOW, self.reach, _slowed(step, best))
+            group["lr"] *= LR_FACTOR
+            group["pace"] = LR_FACTOR * group.get("pace", 1.0)
+        self._restart(step, best)
+        assert self._weights is not None
+        self._weights.update(best, self._rows[best])
+        return ControlStep(Decision.REDUCE_LR, self.bandwidth, _rises(step, best))
 
-    def _begin_again(self, step: int, best: int) -> None:
-        """From a best network, with a watch that has seen nothing else."""
-        assert self._fresh is not None
-        self._lowered, self._shift, self._turned = self._lowered + 1, step - best, best
+    def _restart(self, step: int, best: int) -> None:
+        """Go on from the best weights with a new monitor: the old one would end the run at once."""
+        assert self._new_weights is not None
+        self._reductions += 1
+        self._rollback_offset, self._rollback_step = step - best, best
         self._rows = {best: self._rows[best]}
-        self._keeper = self._fresh()
+        self._weights = self._new_weights()
 
 
-def _slowed(step: int, best: int) -> str:
-    return f"At step {step} the estimated error rises: back to step {best}, {SLOWER:g} of the learning rate."
+def _rises(step: int, best: int) -> Reason:
+    return Reason(ReasonCode.ERROR_RISES, {"step": step, "best_step": best, "lr_factor": LR_FACTOR})
 
 
-def _ended(step: int) -> str:
-    return f"At step {step} the estimated error rises again: what is left is noise."
+def _rises_again(step: int) -> Reason:
+    return Reason(ReasonCode.ERROR_RISES_AGAIN, {"step": step})

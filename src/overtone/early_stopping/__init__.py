@@ -3,7 +3,7 @@
 Linear predictors have exact rules of their own: `theory.risk.sure_stop` and `theory.risk.gcv_stop`.
 """
 
-from overtone.early_stopping._best_weights import Keeper
+from overtone.early_stopping._best_weights import BestWeights
 from overtone.early_stopping._monitor import StoppingRule
 from overtone.early_stopping._rules import (
     BandErrors,
@@ -15,10 +15,10 @@ from overtone.early_stopping._rules import (
 
 __all__ = [
     "BandErrors",
+    "BestWeights",
     "DiscrepancyPrinciple",
     "HeldOut",
     "HeldOutAndNoise",
-    "Keeper",
     "StoppingRule",
     "WindowedVariance",
 ]

@@ -1,4 +1,4 @@
-"""What every rule for stopping offers."""
+"""Stopping rules and the monitors that apply them to one run, row by row."""
 
 from __future__ import annotations
 
@@ -16,55 +16,59 @@ from overtone.records.metrics._errors import SMOOTHING, smooth
 if TYPE_CHECKING:
     import xarray
 
+PER_ROW = ("residual_power", "cross_power", "loss", "train_error", "held_out_error")
+
+SUPPORT = 4 * SMOOTHING
+"""Distance in ln(1 + step) up to which rows influence each other; older ones no longer change."""
+
+MIN_BEST_STEP = 50
+"""Lower bound on the best step in the patience test, so that a run cannot end within its first steps."""
 
 Row = Mapping[str, Any]
 """A row as a probe measures it: `held_out_error`, `train_error`, `residual_power` (band, channel) and so on."""
 
 
 class StoppingMonitor(ABC):
-    """Follows one run.
+    """Follows one run and says when to end it.
 
     Attributes:
-        best_step: The step to go back to, of those seen; None before any could be judged.
-        keep: The steps whose networks may still turn out to be the ones to go back to.
+        best_step: The best step so far; None before any row could be judged.
+        candidates: The steps whose networks may still turn out to be the best.
     """
 
     @property
     @abstractmethod
     def best_step(self) -> int | None:
-        """The step to go back to, of those seen; None before any could be judged."""
+        """The best step so far; None before any row could be judged."""
 
     @property
     @abstractmethod
-    def keep(self) -> frozenset[int]:
-        """The steps whose networks may still turn out to be the ones to go back to."""
+    def candidates(self) -> frozenset[int]:
+        """The steps whose networks may still turn out to be the best."""
 
     @abstractmethod
     def update(self, step: int, row: Row) -> bool:
-        """Take note of a row.
+        """Judge a row.
 
         Args:
             step: Optimizer steps so far, above all steps before.
-            row: What was measured.
+            row: The row measured at this step.
 
         Returns:
             Whether to end the run.
 
         Raises:
-            InputError: If the steps do not ascend, or the row lacks what the rule looks at.
+            InputError: If the steps do not ascend, or the row lacks a value that the rule needs.
         """
-
-
-PER_ROW = ("residual_power", "cross_power", "loss", "train_error", "held_out_error")
 
 
 @final
 @dataclass(frozen=True)
 class StopDecision:
-    """What a rule makes of a finished run.
+    """Decision of a rule on a finished run.
 
     Attributes:
-        step: The step to take, knowing all rows; None if no row could be judged.
+        step: The best step, knowing all rows; None if no row could be judged.
         ended: The step at which the rule would have ended the run; None if it would not have.
         kept: The step that it would have gone back to then; `step` if it would not have ended the run.
     """
@@ -75,36 +79,43 @@ class StopDecision:
 
 
 class StoppingRule(ABC):
-    """A rule for stopping."""
+    """When to stop a run.
+
+    Example:
+        >>> from overtone.early_stopping import HeldOut, StoppingRule
+        >>> isinstance(HeldOut(), StoppingRule)
+        True
+    """
 
     @abstractmethod
-    def watch(self) -> StoppingMonitor:
-        """A fresh watch for one run."""
+    def monitor(self) -> StoppingMonitor:
+        """A new monitor for one run."""
 
-    def judge(self, record: xarray.Dataset) -> StopDecision:
-        """Look at a finished run.
+    def evaluate(self, record: xarray.Dataset) -> StopDecision:
+        """Apply the rule to a finished run.
 
         Args:
-            record: Of one run.
+            record: Record of one run.
 
         Returns:
-            The step to take, and what the rule would have done while the run went on.
+            The best step, and what the rule would have done during the run.
 
         Raises:
-            InputError: If the record is of several runs or lacks what the rule looks at.
+            InputError: If the record is of several runs or lacks a value that the rule needs.
         """
-        watch, ended, kept = self.watch(), None, None
+        monitor, ended, stopped_at_best = self.monitor(), None, None
         for step, row in record_rows(record):
-            if watch.update(step, row) and ended is None:
-                ended, kept = step, watch.best_step
-        return StopDecision(watch.best_step, ended, watch.best_step if ended is None else kept)
+            if monitor.update(step, row) and ended is None:
+                ended, stopped_at_best = step, monitor.best_step
+        best = monitor.best_step
+        return StopDecision(best, ended, best if ended is None else stopped_at_best)
 
 
 def record_rows(record: xarray.Dataset) -> list[tuple[int, Row]]:
-    """The rows of a record as a probe measured them.
+    """Return the rows of a record as a probe measured them.
 
     Args:
-        record: Of one run.
+        record: Record of one run.
 
     Raises:
         InputError: If it is of several runs.
@@ -119,23 +130,41 @@ def record_rows(record: xarray.Dataset) -> list[tuple[int, Row]]:
     ]
 
 
-REACH = 4 * SMOOTHING
-"""How far a row reaches in ln(1 + step); older rows no longer change."""
+@final
+class LowestError(StoppingMonitor):
+    """Remembers the step of the lowest held-out error and never ends a run."""
 
-MIN_BEST_STEP = 50
-"""Steps that count as the best at the least, because the first steps of an optimizer tell nothing."""
+    def __init__(self) -> None:
+        self._lowest, self._best = math.inf, -1
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the lowest error."""
+        return None if self._best < 0 else self._best
+
+    @property
+    def candidates(self) -> frozenset[int]:
+        """That step alone."""
+        return frozenset() if self._best < 0 else frozenset({self._best})
+
+    def update(self, step: int, row: Row) -> bool:
+        """Compare a row with the lowest error so far."""
+        error = float(row["held_out_error"])
+        if error < self._lowest:
+            self._lowest, self._best = error, step
+        return False
 
 
 @final
 class SmoothedMinimum(StoppingMonitor):
-    """Ends a run when the smoothed estimate has been above its least value for long enough.
+    """Ends a run when the smoothed estimate has been above its minimum for long enough.
 
     The logarithms of the estimates are averaged over steps some 25 % apart (a Gaussian kernel of width 0.25 in ln(1 +
-    step)), because with few held-out samples the raw least value is one of chance. The run ends at step s when s >=
-    patience * max(best, 50) and the estimate there exceeds the least one by `margin`.
+    step)), because with few held-out samples the raw minimum is one of chance. The run ends at step s when s >=
+    patience * max(best, 50) and the estimate there exceeds the minimum by `margin`.
 
     Args:
-        estimate: From a row to a positive estimate of the error; NaN where it cannot tell.
+        estimate: Function from a row to a positive estimate of the error; NaN where there is none.
         patience: Factor between the best step and the end, above 1.
         margin: Relative excess, 0 or more.
 
@@ -153,23 +182,24 @@ class SmoothedMinimum(StoppingMonitor):
         self._estimate, self._patience, self._margin = estimate, patience, margin
         self._steps: list[int] = []
         self._errors: list[float] = []
+        # Rows before this index no longer change: no later row lies within the kernel's support.
         self._open = 0
         self._settled: tuple[float, int] | None = None
         self._best: int | None = None
 
     @property
     def best_step(self) -> int | None:
-        """The step of the least smoothed estimate."""
+        """The step of the smallest smoothed estimate."""
         return self._best
 
     @property
-    def keep(self) -> frozenset[int]:
-        """The best of the steps that no later row reaches, and all others."""
+    def candidates(self) -> frozenset[int]:
+        """The best of the steps that no later row changes, and all others."""
         settled = () if self._settled is None else (self._settled[1],)
         return frozenset((*self._steps[self._open :], *settled))
 
     def update(self, step: int, row: Row) -> bool:
-        """Take note of a row; True once the least estimate lies well behind."""
+        """Judge a row; True once the minimum lies well behind."""
         if self._steps and step <= self._steps[-1]:
             raise InputError(f"a step above {self._steps[-1]}", f"{step}", "call it once a step", "stop")
         error = self._estimate(row)
@@ -177,6 +207,7 @@ class SmoothedMinimum(StoppingMonitor):
             return False
         self._steps.append(step)
         self._errors.append(error)
+        # The curve is smoothed anew with every row, over the few rows that can still change.
         curve = smooth(np.asarray(self._steps), np.asarray(self._errors)).tolist()
         pairs = list(zip(curve, self._steps, strict=True))[self._open :]
         lowest, self._best = min(pairs if self._settled is None else [self._settled, *pairs])
@@ -187,13 +218,14 @@ class SmoothedMinimum(StoppingMonitor):
         )
 
     def _settle(self, pairs: list[tuple[float, int]]) -> None:
-        """Close the rows that no later row reaches, and forget those that reach no open one."""
+        """Close the rows that no later row changes, and drop those that influence no open one."""
         now = math.log1p(self._steps[-1])
-        closed = [pair for pair in pairs if math.log1p(pair[1]) < now - REACH]
+        closed = [pair for pair in pairs if math.log1p(pair[1]) < now - SUPPORT]
         if closed:
             self._settled = min(closed if self._settled is None else [self._settled, *closed])
         self._open += len(closed)
-        oldest = math.log1p(self._steps[self._open]) - REACH
-        gone = sum(math.log1p(step) < oldest for step in self._steps)
-        del self._steps[:gone], self._errors[:gone]
-        self._open -= gone
+        # A closed row is still needed while an open one lies within its support; memory stays bounded either way.
+        oldest = math.log1p(self._steps[self._open]) - SUPPORT
+        dropped = sum(math.log1p(step) < oldest for step in self._steps)
+        del self._steps[:dropped], self._errors[:dropped]
+        self._open -= dropped

@@ -1,4 +1,4 @@
-"""Band errors and the noise floor decide."""
+"""Stopping rules: held-out error, band errors, noise level, both, and the variance of the prediction."""
 
 from __future__ import annotations
 
@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class BandErrors(StoppingRule):
-    """Stop where Stein's estimate of the error, summed over bands, is least. Needs no held-out samples.
+    """Stop at the minimum of Stein's estimate of the error, summed over bands. Needs no held-out samples.
 
     For a band with residual power r, noise power n and learned fraction h the expected error against the clean target
     is r - n + 2 n h: Stein's unbiased estimate for a predictor that multiplies each mode of the band by h, whose
-    degrees of freedom are h a mode. Exact for a filter that is even within bands; a network that tells signal and noise
-    apart within a band learns less noise than h says, so the estimate then errs towards an early stop.
+    degrees of freedom are h a mode. Exact for a filter that is constant within bands; a network that separates signal
+    and noise within a band learns less noise than h says, so the estimate then errs towards an early stop.
 
     Attributes:
         target_power: (band, channel) power of the noisy target, in squared value units.
-        noise_power: (band, channel) power of the noise, likewise.
+        noise_power: (band, channel) power of the noise, in squared value units.
         patience: A run ends at `patience` times its best step.
         margin: And when the estimate there is that much higher, relative to the noise's whole power.
+
+    Example:
+        >>> import numpy as np
+        >>> rule = BandErrors(np.array([[1.0], [0.5]]), np.array([[0.1], [0.1]]))
+        >>> rule.estimate({"residual_power": np.zeros((2, 1)), "cross_power": np.ones((2, 1))})
+        0.2
 
     Source:
         Stein 1981, "Estimation of the Mean of a Multivariate Normal Distribution", Annals of Statistics 9, section 3.
@@ -66,10 +72,10 @@ class BandErrors(StoppingRule):
 
     @staticmethod
     def of(record: xarray.Dataset) -> BandErrors:
-        """The rule for a record, which knows its target and noise power.
+        """Build the rule from a record that holds target and noise power.
 
         Raises:
-            InputError: If the record does not know its noise.
+            InputError: If the record has no noise power.
         """
         order = ("band", "channel")
         if "noise_power" not in record or not np.isfinite(record.noise_power.values).all():
@@ -84,20 +90,20 @@ class BandErrors(StoppingRule):
         Args:
             row: With `residual_power` and `cross_power` (band, channel).
         """
-        residual, cross = _needed(row, "residual_power"), _needed(row, "cross_power")
+        residual, cross = _column(row, "residual_power"), _column(row, "cross_power")
         target, noise = np.asarray(self.target_power), np.asarray(self.noise_power)
         learned = np.divide(cross, target, out=np.zeros_like(target), where=target > 0)
         return float((residual - noise + 2 * noise * learned.clip(0, 1)).sum())
 
-    def watch(self) -> StoppingMonitor:
-        """A fresh watch for one run, of the estimate plus the noise: the error on new noisy samples."""
+    def monitor(self) -> StoppingMonitor:
+        """A new monitor for one run, of the estimate plus the noise: the error on new noisy samples."""
         noise = float(np.sum(self.noise_power))
         return SmoothedMinimum(
             lambda row: max(self.estimate(row) + noise, 0.01 * noise), self.patience, self.margin
         )
 
 
-def _needed(row: Row, name: str) -> Any:
+def _column(row: Row, name: str) -> Any:
     if name not in row:
         raise InputError(
             f"rows with {name}", f"{', '.join(row) or 'nothing'}", "measure bands with a Probe", "stop"
@@ -108,10 +114,15 @@ def _needed(row: Row, name: str) -> Any:
 @final
 @dataclass(frozen=True)
 class DiscrepancyPrinciple(StoppingRule):
-    """Stop when the training error has fallen to the noise's variance: what is left is then as large as the noise.
+    """Stop when the training error has fallen to the noise's variance: the residual is then as large as the noise.
 
     Attributes:
         noise: Variance of the noise, in squared value units; positive.
+
+    Example:
+        >>> monitor = DiscrepancyPrinciple(0.04).monitor()
+        >>> [monitor.update(step, {"train_error": error}) for step, error in ((1, 1.0), (9, 0.03))]
+        [False, True]
 
     Source:
         Morozov 1966, "On the solution of functional equations by the method of regularization".
@@ -125,8 +136,8 @@ class DiscrepancyPrinciple(StoppingRule):
                 "a positive variance", f"{self.noise}", "estimate the noise floor first", "noise"
             )
 
-    def watch(self) -> StoppingMonitor:
-        """A fresh watch for one run."""
+    def monitor(self) -> StoppingMonitor:
+        """A new monitor for one run."""
         return _Crossing(self.noise)
 
 
@@ -140,7 +151,7 @@ class _Crossing(StoppingMonitor):
         return None if self._best < 0 else self._best
 
     @property
-    def keep(self) -> frozenset[int]:
+    def candidates(self) -> frozenset[int]:
         return frozenset() if self._best < 0 else frozenset({self._best})
 
     def update(self, step: int, row: Row) -> bool:
@@ -155,21 +166,28 @@ class _Crossing(StoppingMonitor):
 @final
 @dataclass(frozen=True)
 class HeldOut(StoppingRule):
-    """Stop where the smoothed error on held-out samples is least.
+    """Stop at the minimum of the smoothed error on held-out samples.
 
-    Noise in the held-out samples adds the same to every step, so the least error on them is the least error on clean
-    ones, up to chance.
+    Noise in the held-out samples adds the same to every step, so the minimum of their error is that on clean samples,
+    up to chance.
 
     Attributes:
         patience: A run ends at `patience` times its best step.
         margin: And when the error there is that much higher, relatively.
+
+    Example:
+        >>> monitor = HeldOut().monitor()
+        >>> [monitor.update(step, {"held_out_error": error}) for step, error in ((10, 1.0), (200, 2.0))]
+        [False, True]
+        >>> monitor.best_step
+        10
     """
 
     patience: float = 2.0
     margin: float = 0.02
 
-    def watch(self) -> StoppingMonitor:
-        """A fresh watch for one run."""
+    def monitor(self) -> StoppingMonitor:
+        """A new monitor for one run."""
         return SmoothedMinimum(_error, self.patience, self.margin)
 
 
@@ -187,11 +205,11 @@ def _error(row: Row) -> float:
 @final
 @dataclass(frozen=True)
 class HeldOutAndNoise(StoppingRule):
-    """Stop where the held-out error plus half the distance of the training error from the noise's variance is least.
+    """Stop at the minimum of held-out error plus half the distance of training error and noise variance.
 
     With few noisy held-out samples their error alone is a matter of chance: the mean of n of them errs by the learned
-    noise times 1 / sqrt(n). The training error knows better how much noise was learned. While it is above the noise's
-    variance v, train - v is the error of what is not learned yet; below, v - train is the noise learned already (a
+    noise times 1 / sqrt(n). The training error is a more precise measure of the noise learned. While it is above the
+    noise's variance v, train - v is the error not yet learned; below, v - train is the noise learned already (a
     predictor that fits a share p of the noise and all of the signal leaves (1 - p) v and errs by p v). Hence
     |train - v| is a second estimate of the error against the clean target. It rests on v, which is known to some tenths
     of itself, and gets half the weight.
@@ -200,6 +218,10 @@ class HeldOutAndNoise(StoppingRule):
         noise: Variance of the noise, in squared value units; 0 leaves the held-out error alone to decide.
         patience: A run ends at `patience` times its best step.
         margin: And when the estimate there is that much higher, relatively.
+
+    Example:
+        >>> HeldOutAndNoise(0.1).estimate({"held_out_error": 0.5, "train_error": 0.3})
+        0.6
     """
 
     noise: float
@@ -230,15 +252,15 @@ class HeldOutAndNoise(StoppingRule):
         held_out, train = float(row["held_out_error"]), float(row["train_error"])
         return held_out + (abs(train - self.noise) / 2 if self.noise else 0.0)
 
-    def watch(self) -> StoppingMonitor:
-        """A fresh watch for one run."""
+    def monitor(self) -> StoppingMonitor:
+        """A new monitor for one run."""
         return SmoothedMinimum(self.estimate, self.patience, self.margin)
 
 
 @final
 @dataclass(frozen=True)
 class WindowedVariance(StoppingRule):
-    """Stop where the variance of the last predictions is least: they move least between learning signal and noise.
+    """Stop at the minimum of the variance of recent predictions: they move least between learning signal and noise.
 
     Over a window of W rows, VAR = mean over the window of |x_w - mean of the window|^2, per value. The run ends when it
     has not fallen below its least value for `patience` rows; the step to go back to is the first of the window with the
@@ -247,6 +269,11 @@ class WindowedVariance(StoppingRule):
     Attributes:
         window: Rows of a window, at least 2.
         patience: Rows without a lower variance.
+
+    Example:
+        >>> monitor = WindowedVariance(window=2, patience=1).monitor()
+        >>> [monitor.update(step, {"prediction": [value]}) for step, value in enumerate((0.0, 1.0, 1.1, 3.0))]
+        [False, False, False, True]
 
     Source:
         Wang et al. 2021, "Early Stopping for Deep Image Prior", arXiv 2112.06074, algorithm 1.
@@ -264,16 +291,16 @@ class WindowedVariance(StoppingRule):
                 "stop",
             )
 
-    def watch(self) -> StoppingMonitor:
-        """A fresh watch for one run."""
+    def monitor(self) -> StoppingMonitor:
+        """A new monitor for one run."""
         return _Variance(self.window, self.patience)
 
 
 @final
 class _Variance(StoppingMonitor):
     def __init__(self, window: int, patience: int) -> None:
-        self._patience, self._waited, self._least = patience, 0, np.inf
-        self._seen: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=window)
+        self._patience, self._waited, self._smallest = patience, 0, np.inf
+        self._window: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=window)
         self._best: int | None = None
 
     @property
@@ -281,21 +308,21 @@ class _Variance(StoppingMonitor):
         return self._best
 
     @property
-    def keep(self) -> frozenset[int]:
+    def candidates(self) -> frozenset[int]:
         best = () if self._best is None else (self._best,)
-        return frozenset((*(step for step, _ in self._seen), *best))
+        return frozenset((*(step for step, _ in self._window), *best))
 
     def update(self, step: int, row: Row) -> bool:
         if "prediction" not in row:
             raise InputError(
                 "rows with a prediction", f"{', '.join(row) or 'nothing'}", "pass it in the row", "stop"
             )
-        self._seen.append((step, np.asarray(row["prediction"], dtype=np.float64).reshape(-1)))
-        if len(self._seen) < (self._seen.maxlen or 0):
+        self._window.append((step, np.asarray(row["prediction"], dtype=np.float64).reshape(-1)))
+        if len(self._window) < (self._window.maxlen or 0):
             return False
-        variance = float(np.stack([x for _, x in self._seen]).var(axis=0).mean())
-        if variance < self._least:
-            self._least, self._best, self._waited = variance, self._seen[0][0], 0
+        variance = float(np.stack([x for _, x in self._window]).var(axis=0).mean())
+        if variance < self._smallest:
+            self._smallest, self._best, self._waited = variance, self._window[0][0], 0
         else:
             self._waited += 1
         return self._waited >= self._patience

@@ -28,8 +28,8 @@ from overtone.fitting._progress import FitProgress
 from overtone.fitting._run import Run, finished_run, reason_to_end
 from overtone.fitting._run_directory import RunDirectory, disk_space, fingerprint
 from overtone.fitting._settings import RunSettings
-from overtone.fitting._stopping import FitController, make_stopping
-from overtone.fitting.keeping import Keeping
+from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
+from overtone.planning._reasons import Reason, sentences
 from overtone.probes import LogSchedule, Probe
 from overtone.probes._run_writer import ResumedRecord
 from overtone.signals import Geometry, Signal, validate
@@ -85,7 +85,11 @@ def fit(
     signal = prepared.signal
     monitor = config.monitor or plan_monitor(signal.geometry, prepared.expected_steps(), prepared.batch)
     settings = RunSettings(
-        source, samples, replace(prepared.config, monitor=monitor), prepared.bandwidth, prepared.reasons
+        source,
+        samples,
+        replace(prepared.config, monitor=monitor),
+        prepared.bandwidth,
+        tuple(sentences(prepared.reasons)),
     )
     stopping = make_stopping(prepared, window_of(monitor), directory.path)
     # Snapshots are also taken at the end of the run and of the network that is restored.
@@ -102,7 +106,7 @@ def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
         "options": config.training.to_json() | config.model.to_json(),
         "bandwidth": prepared.bandwidth,
         "bandwidth_unit": signal.geometry.frequency_unit,
-        "reasons": list(prepared.reasons),
+        "reasons": sentences(prepared.reasons),
         "signal": signal.name,
         "kind": signal.kind,
         "peak": signal.peak,
@@ -129,7 +133,8 @@ def _resume(signal: Signal[Geometry], directory: RunDirectory, config: FitConfig
         model = replace(model, bandwidth=settings.bandwidth)
     prepared = prepare(signal, replace(settings.config, model=model, training=training, device=config.device))
     # The reasons are those of the beginning; warnings were shown then.
-    prepared = replace(prepared, reasons=settings.reasons, warnings=())
+    reasons = tuple(map(Reason.recorded, settings.reasons))
+    prepared = replace(prepared, reasons=reasons, warnings=())
     monitor = settings.monitor
     check_monitor(monitor, prepared.signal, str(directory.path))
     window = window_of(monitor)
@@ -175,7 +180,7 @@ def _train(
     prepared: PreparedFit[Any],
     directory: RunDirectory,
     probe: Probe,
-    stopping: FitController | Keeping | None,
+    stopping: FitController | RuleMonitor | None,
     checkpoint: Checkpoint | None,
     progress: bool,
 ) -> Run:

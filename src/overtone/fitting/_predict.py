@@ -18,6 +18,7 @@ from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
 from overtone.fitting._prepare import prepare
+from overtone.planning._reasons import sentences
 from overtone.probes import Window
 from overtone.records import metrics
 from overtone.signals import Grid, Signal, require_grid
@@ -174,7 +175,7 @@ def predict(
         _irreducible(record),
         _barron_width(signal, prepared.noise.std),
         prepared.bandwidth,
-        prepared.reasons,
+        tuple(sentences(prepared.reasons)),
         None if measured is None else agreement(record, measured),
     )
 

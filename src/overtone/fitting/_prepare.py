@@ -14,13 +14,13 @@ import torch
 from overtone import units
 from overtone._config import EncodingKind, FitConfig, ModelConfig, Optimizer, StoppingConfig
 from overtone._training import make_optimizer, train
-from overtone._utils.text import per_axis
 from overtone.errors import InputError
 from overtone.fitting._run_directory import check_memory
 from overtone.nn import Field, build_field
-from overtone.planning import Budget, choose, measure_noise, recommend_bandwidth
+from overtone.planning import Budget, ReasonCode, measure_noise, recommend_bandwidth
+from overtone.planning import plan as make_plan
 from overtone.planning._bandwidth import aliasing_reason
-from overtone.planning._plan import stop_sentence
+from overtone.planning._reasons import Reason
 from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
 from overtone.signals import Geometry, Grid, Signal, masks, require_grid
 from overtone.spectra import NoiseFloor
@@ -49,8 +49,8 @@ class PreparedFit(Generic[G]):
         optimizer: Optimizer of its parameters.
         noise: Noise floor of a signal on a grid; None at scattered points.
         bandwidth: Bandwidth of the network per axis in cycles per physical unit; None if it has none.
-        reasons: Why these settings, in sentences, warnings last.
-        warnings: What stands against them, in sentences.
+        reasons: The reasons for these settings, warnings last.
+        warnings: Reasons against them.
         recommended: Whether fitting is recommended at all; False for signals without structure.
     """
 
@@ -60,8 +60,8 @@ class PreparedFit(Generic[G]):
     optimizer: torch.optim.Optimizer
     noise: NoiseFloor | None
     bandwidth: tuple[float, ...] | None
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    warnings: tuple[Reason, ...]
     recommended: bool
 
     @property
@@ -113,9 +113,9 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
         model=replace(choice.model, bandwidth=model.bandwidth),
         training=replace(config.training, steps=config.training.max_steps, batch=size.batch, lr=size.lr),
     )
-    reasons = tuple(dict.fromkeys((*choice.reasons, *choice.warnings)))
+    reasons = (*choice.reasons, *(w for w in choice.warnings if w not in choice.reasons))
     if not _stops(signal, config.stopping):
-        reasons = tuple(reason for reason in reasons if reason != stop_sentence())
+        reasons = tuple(reason for reason in reasons if reason.code is not ReasonCode.STOPPING_RULE)
     return PreparedFit(
         signal,
         config,
@@ -148,8 +148,8 @@ class _Choice(NamedTuple):
     """Settings of the network with encoding and bandwidth decided."""
 
     model: ModelConfig
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    warnings: tuple[Reason, ...]
     recommended: bool = True
 
 
@@ -165,17 +165,17 @@ def _choose_bandwidth(
                 "choose gaussian or another that has one, or leave it out",
                 "bandwidth",
             )
-        reason = f"The {kind.value} encoding has no bandwidth to choose; the network alone decides what it reaches."
+        reason = Reason(ReasonCode.NO_BANDWIDTH, {"encoding": kind.value})
         return _Choice(model, (reason, *size.reasons), size.warnings)
     if model.bandwidth is not None:
         return _given_bandwidth(signal.geometry, model, model.bandwidth, size)
     if noise is None or kind is EncodingKind.GAUSSIAN:
         # At scattered points the plan may also find that no encoding learns more than the Gaussian one.
-        plan = choose(signal, noise=noise, extent=size, seed=seed)
+        plan = make_plan(signal, noise=noise, size=size, seed=seed)
         if model.encoding is EncodingKind.AUTO and plan.encoding is not EncodingKind.GAUSSIAN:
             model = replace(model, encoding=plan.encoding)
         bandwidth = plan.bandwidth if model.has_bandwidth else None
-        return _Choice(replace(model, bandwidth=bandwidth), plan.reasons, plan.warnings, plan.worth)
+        return _Choice(replace(model, bandwidth=bandwidth), plan.reasons, plan.warnings, plan.recommended)
     recommended = recommend_bandwidth(require_grid(signal, "a recommendation"), noise)
     return _Choice(
         replace(model, bandwidth=recommended.bandwidth), (*recommended.reasons, *size.reasons), size.warnings
@@ -201,7 +201,7 @@ def _given_bandwidth(
             "pass a smaller one, or leave it out to have it chosen",
             "bandwidth",
         )
-    reason = f"The bandwidth was given: {per_axis(checked)} {geometry.frequency_unit}."
+    reason = Reason(ReasonCode.GIVEN_BANDWIDTH, {"bandwidth": checked}, geometry.frequency_unit)
     aliased = aliasing_reason(checked, geometry)
     warnings = (*((aliased,) if aliased else ()), *size.warnings)
     return _Choice(replace(model, bandwidth=checked), (reason, *size.reasons), warnings)
@@ -230,10 +230,8 @@ def resolve_run_size(signal: Signal[Any], config: FitConfig, device: torch.devic
     size = run_size(signal, Budget(training.max_steps, training.seconds if timed else None), device)
     warnings = size.warnings if timed or training.max_steps is not None else ()
     if model.features is not None and model.features > samples:
-        warnings += (
-            f"{model.features} frequencies are more than the {samples} samples to train on: many networks fit those "
-            "exactly, and which one is found is chance.",
-        )
+        values = {"features": model.features, "samples": samples}
+        warnings = (*warnings, Reason(ReasonCode.MANY_FEATURES, values))
     # The learning rate of a short run is scaled for Adam alone.
     scaled = timed and training.optimizer is Optimizer.ADAM
     return replace(

@@ -15,8 +15,7 @@ from overtone._training import Checkpoint, Ending, Outcome
 from overtone.errors import InputError
 from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._run_directory import RunDirectory
-from overtone.fitting._stopping import FitController
-from overtone.fitting.keeping import Keeping
+from overtone.fitting._stopping import FitController, RuleMonitor
 from overtone.nn import Field
 from overtone.probes._evaluator import chunk_size, predict_at
 from overtone.signals import Geometry, Signal
@@ -130,7 +129,7 @@ def reason_to_end(
 def finished_run(
     directory: RunDirectory,
     prepared: PreparedFit[Any],
-    stopping: FitController | Keeping | None,
+    stopping: FitController | RuleMonitor | None,
     checkpoint: Checkpoint,
     record: xarray.Dataset,
 ) -> Run:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overtone import records
+from overtone.early_stopping._best_weights import weight_files
 from overtone.errors import InputError, RunError
 from overtone.fitting._settings import RunSettings, parse_settings
-from overtone.fitting.keeping import FOLDER, networks
 from overtone.nn import Field
 from overtone.planning._run_size import parameter_count
 from overtone.records._access import WriterLock, check_own
@@ -124,6 +124,9 @@ FILES = (
 )
 BEGINNING = {f"{RECORD}.lock", PARTIAL}
 """All that is there of a run that was killed while it began."""
+
+BEST_WEIGHTS = "kept"
+"""Folder of the weights that a run may go back to."""
 
 ATTRIBUTES = ("parameters", "frequency_unit", "bandwidth", "reasons")
 """What the record of any run says from its beginning on."""
@@ -238,11 +241,11 @@ class RunDirectory:
 
     def _drop_networks(self) -> None:
         """Remove the networks that an earlier run kept; of a link only itself, and nothing that no run has written."""
-        folder = self.path / FOLDER
+        folder = self.path / BEST_WEIGHTS
         if folder.is_symlink() or not folder.is_dir():
             folder.unlink(missing_ok=True)
             return
-        for file in networks(folder):
+        for file in weight_files(folder):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -271,7 +274,7 @@ class RunDirectory:
             InputError: If it is a link to something else.
         """
         check_own(self.record)
-        folder = self.path / FOLDER
+        folder = self.path / BEST_WEIGHTS
         if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
             raise InputError(
                 "a folder of the run's own",

@@ -7,18 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from overtone._utils.text import per_axis, plural
 from overtone.controller import ControlStep, Decision
 from overtone.controller._controller import stopping_rule_for
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.controller._policy import ControllerPolicy
 from overtone.controller._target_spectrum import TargetSpectrum
-from overtone.early_stopping import HeldOut
+from overtone.early_stopping import BestWeights, HeldOut, StoppingRule
 from overtone.early_stopping._monitor import Row, record_rows
 from overtone.errors import InputError
 from overtone.fitting._prepare import PreparedFit
-from overtone.fitting.keeping import Keeping
-from overtone.planning import recommend_bandwidth
+from overtone.fitting._run_directory import BEST_WEIGHTS
+from overtone.nn import Field
+from overtone.planning import ReasonCode, recommend_bandwidth
+from overtone.planning._reasons import Reason, sentences
 from overtone.probes import LogSchedule, Spread, Window
 from overtone.probes.views._grid import make_measurement
 from overtone.signals import require_grid
@@ -51,18 +52,20 @@ class FitController:
         # The controller must not see the noise-free reference, even where a signal has one.
         spectrum = TargetSpectrum(make_measurement(replace(signal, clean=None), window), noise)
         recommended = recommend_bandwidth(signal, noise).bandwidth
-        bandwidth = EncodingBandwidth.of(field, spectrum.begin(recommended, field.bandwidth))
+        bandwidth = EncodingBandwidth.of(field, spectrum.initial_bandwidth(recommended, field.bandwidth))
         rule = stopping_rule_for(signal, spectrum) if prepared.config.stopping.stop else None
-        best = None if rule is None else (lambda: Keeping(folder, field, rule))
+        weights = (
+            None if rule is None else (lambda: BestWeights(rule.monitor(), field, folder / BEST_WEIGHTS))
+        )
         self._unit = grid.frequency_unit
-        self._initial = bandwidth.reach
+        self._initial = bandwidth.value
         self._policy = ControllerPolicy(
             spectrum,
             bandwidth,
-            spectrum.furthest(recommended, grid),
+            spectrum.max_bandwidth(recommended, grid),
             grid.extent,
             prepared.optimizer,
-            best,
+            weights,
         )
         self._decisions: list[tuple[int, ControlStep]] = []
         self._announced = 0
@@ -76,9 +79,9 @@ class FitController:
         """
         for step, row in record_rows(record):
             if not LogSchedule().due(step):
-                self._policy.recall_last(step, row)
+                self._policy.replay_observed(step, row)
                 continue
-            decision = self._policy.recall(step, row)
+            decision = self._policy.replay(step, row)
             self._append(step, decision)
             self.ended = decision.stop
         self._announced = len(self._decisions)
@@ -90,7 +93,7 @@ class FitController:
         not have it.
         """
         if not LogSchedule().due(step):
-            self._policy.judge(step, row)
+            self._policy.observe(step, row)
             return False
         decision = self._policy.update(step, row)
         self._append(step, decision)
@@ -99,33 +102,78 @@ class FitController:
     def restore(self) -> int | None:
         """Restore the best network and return its step; None, and nothing restored, if no row could be scored."""
         best = self._policy.finish()
-        return None if best is None else self._policy.at(best)
+        return None if best is None else self._policy.to_global_step(best)
 
     def news(self) -> list[str]:
         """Return sentences on the decisions since the last call."""
-        sentences = [decision.reason for _, decision in self._decisions[self._announced :]]
+        news = [str(decision.reason) for _, decision in self._decisions[self._announced :]]
         self._announced = len(self._decisions)
-        return sentences
+        return news
 
-    def attributes(self, reasons: Sequence[str]) -> dict[str, Any]:
-        """Return the record's attributes: the final bandwidth, all decisions, and sentences after `reasons`."""
-        increases = sum(decision.move is Decision.WIDEN for _, decision in self._decisions)
-        summary = f"The controller began at {per_axis(self._initial)} {self._unit}"
-        summary += f" and reached further {plural(increases, 'time')}." if increases else " and stayed there."
-        others = [d.reason for _, d in self._decisions if d.move is not Decision.WIDEN]
+    def attributes(self, reasons: Sequence[Reason]) -> dict[str, Any]:
+        """Return the record's attributes: the final bandwidth, all decisions, and their reasons after `reasons`."""
+        increase = Decision.INCREASE_BANDWIDTH
+        increases = sum(step.decision is increase for _, step in self._decisions)
+        values = {"bandwidth": self._initial, "increases": increases}
+        summary = Reason(ReasonCode.CONTROLLER_SUMMARY, values, self._unit)
+        others = [d.reason for _, d in self._decisions if d.reason and d.decision is not increase]
         actions = [
-            {"step": step, "move": d.move.value, "bandwidth": list(d.bandwidth), "reason": d.reason}
+            {
+                "step": step,
+                "move": d.decision.value,
+                "bandwidth": list(d.bandwidth),
+                "reason": str(d.reason),
+            }
             for step, d in self._decisions
         ]
         return {
-            "bandwidth": list(self._policy.reach),
-            "reasons": [*reasons, summary, *others],
+            "bandwidth": list(self._policy.bandwidth),
+            "reasons": [*sentences(reasons), *map(str, (summary, *others))],
             "actions": actions,
         }
 
     def _append(self, step: int, decision: ControlStep) -> None:
-        if decision.move is not Decision.NOTHING:
+        if decision.decision is not Decision.NOTHING:
             self._decisions.append((step, decision))
+
+
+@final
+class RuleMonitor:
+    """Follows a run with a rule and stores the weights that it may go back to: a dozen at most.
+
+    Args:
+        folder: The run directory.
+        network: The network in training; it is only read, until `restore`.
+        rule: When to end the run, and which step was best.
+        record: Rows of a resumed run, up to where it goes on.
+
+    Attributes:
+        ended: Whether the last row of `record` ended the run.
+    """
+
+    def __init__(
+        self, folder: Path, network: Field, rule: StoppingRule, record: xarray.Dataset | None = None
+    ) -> None:
+        self._weights = BestWeights(rule.monitor(), network, folder / BEST_WEIGHTS)
+        self.ended = False
+        for step, row in [] if record is None else record_rows(record):
+            self.ended = self._weights.replay(step, row)
+
+    def update(self, step: int, row: Row) -> bool:
+        """Judge a row and store the network, if it may turn out to be the best; whether to end the run."""
+        return self._weights.update(step, row)
+
+    def news(self) -> list[str]:
+        """Nothing to report before the end."""
+        return []
+
+    def attributes(self, _: Sequence[Reason]) -> dict[str, Any]:
+        """Nothing that the record does not hold already."""
+        return {}
+
+    def restore(self) -> int | None:
+        """Put the best weights back; their step, None if no row could be judged."""
+        return self._weights.restore()
 
 
 def make_stopping(
@@ -133,7 +181,7 @@ def make_stopping(
     window: Window | Spread | None,
     folder: Path,
     record: xarray.Dataset | None = None,
-) -> FitController | Keeping | None:
+) -> FitController | RuleMonitor | None:
     """Return what ends a run and restores its best network: a controller, the rule of the held-out error, or None.
 
     Args:
@@ -153,4 +201,4 @@ def make_stopping(
         return controller
     if not stopping.stop or not len(prepared.signal.held_out_index):
         return None
-    return Keeping(folder, prepared.field, HeldOut(), record)
+    return RuleMonitor(folder, prepared.field, HeldOut(), record)

@@ -1,4 +1,4 @@
-"""The first simple rule for a bandwidth: as far as nine tenths of the signal's power reach, noise left out."""
+"""Bandwidths from the spectrum: the recommended one, candidates around it, encoding settings and aliasing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from overtone import units
 from overtone._utils.text import number, per_axis
 from overtone.errors import InputError
+from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid
 from overtone.spectra._noise_wording import noise_sentence
@@ -24,24 +25,37 @@ SAMPLING = 1 / 8
 """Part of the Nyquist frequency up to which an encoding still ties neighbouring samples together."""
 
 RESOLUTION = 96
-"""Bands per axis in which the rule looks."""
+"""Bands per axis on which the rule is evaluated."""
+
+OCTAVES, PER_OCTAVE = 2, 1.5
+"""Range of the candidates to either side of the recommended bandwidth, and candidates per octave."""
+
+EQUAL_RATIO = 1.05
+"""Candidates closer than this factor on every axis are merged into the higher one."""
+
+EXTENDED_SHARES = (1 / 4, 1 / 2)
+"""Parts of the Nyquist frequency that are tried although an encoding there hardly ties neighbours together."""
+
+LEVELS, COARSEST = 16, 16.0
+"""Levels of the hash grid, and cells of its coarsest (Mueller et al. 2022, table 1)."""
 
 
+@final
 @dataclass(frozen=True)
 class Recommendation:
-    """A bandwidth and why.
+    """A recommended bandwidth with its reasons.
 
     Attributes:
         bandwidth: Per axis, in cycles per unit of that axis.
-        reasons: Sentences with figures.
+        reasons: The noise floor and the measured spectrum.
     """
 
     bandwidth: tuple[float, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
-def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
-    """How high a network's frequencies should reach, per axis, from the signal alone.
+def recommend_bandwidth(signal: Signal[Grid], noise: NoiseFloor) -> Recommendation:
+    """Recommend how far a network's frequencies should extend, per axis, from the signal alone.
 
     Per axis: the power per band of |f_axis| minus the noise floor's share of it is the signal's own. The bandwidth is
     the frequency below which 90 % of that power lies, counted no further than where the spectrum meets the noise
@@ -49,8 +63,8 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
     Without a noise floor it is the 90 % power frequency of the signal as it is. Power at frequency 0 of an axis needs
     no bandwidth along it and is left out.
 
-    Never below half the axis' fundamental, and never above an eighth of its Nyquist frequency: an encoding that reaches
-    further fits each sample by itself and is free between them, whatever the signal; the network makes the higher
+    Never below half the axis' fundamental, and never above an eighth of its Nyquist frequency: a wider encoding fits
+    each sample by itself and is unconstrained between them, whatever the signal; the network makes the higher
     frequencies from the lower ones.
 
     Args:
@@ -59,115 +73,121 @@ def recommend_bandwidth(signal: Signal, noise: NoiseFloor) -> Recommendation:
 
     Returns:
         The bandwidth and the reasons.
+
+    Example:
+        >>> from overtone import planning, signals
+        >>> signal = signals.synthetic.harmonics([2, 5], samples=256)
+        >>> round(planning.recommend_bandwidth(signal, planning.measure_noise(signal)).bandwidth[0])
+        5
     """
-    floor = (
+    variance = (
         noise.std.double().square()
         if noise.verdict is NoiseVerdict.NOISE
         else torch.zeros_like(noise.std).double()
     )
     grid = signal.geometry
-    bandwidth, found = list(grid.nyquist), []
-    for axis, n in enumerate(grid.shape):
-        if n < 2:
-            continue
-        reach, meets = _axis(signal.grid_values, grid, axis, floor)
-        most = SAMPLING * grid.nyquist[axis]
-        bandwidth[axis] = min(reach, most)
-        found.append((reach, meets, most))
-    reasons = (_reason(grid, found),) if found else ()
-    return Recommendation(tuple(bandwidth), (noise_sentence(noise), *reasons))
+    # Axes of a single sample have no spectrum; they keep their Nyquist frequency.
+    bandwidth, axes = list(grid.nyquist), [axis for axis, n in enumerate(grid.shape) if n > 1]
+    measured, crossings = [], []
+    for axis in axes:
+        frequency, crossing = _axis_bandwidth(signal.grid_values, grid, axis, variance)
+        bandwidth[axis] = min(frequency, SAMPLING * grid.nyquist[axis])
+        measured.append(frequency)
+        crossings.append(crossing)
+    noise_values = {
+        "verdict": noise.verdict.value,
+        "std": tuple(noise.std.tolist()),
+        "description": noise_sentence(noise),
+    }
+    reasons = [Reason(ReasonCode.NOISE_FLOOR, noise_values)]
+    if axes:
+        values = {
+            "measured": tuple(measured),
+            "crossing": tuple(frequency for frequency in crossings if frequency is not None),
+            "limit": tuple(SAMPLING * grid.nyquist[axis] for axis in axes),
+            "nyquist": tuple(grid.nyquist[axis] for axis in axes),
+        }
+        reasons.append(Reason(ReasonCode.SPECTRUM_BANDWIDTH, values, grid.frequency_unit))
+    return Recommendation(tuple(bandwidth), tuple(reasons))
 
 
-def _axis(values: Tensor, grid: Grid, axis: int, floor: Tensor) -> tuple[float, float | None]:
-    """Bandwidth along one axis, and where the spectrum meets the noise floor, if it does."""
+def _axis_bandwidth(values: Tensor, grid: Grid, axis: int, variance: Tensor) -> tuple[float, float | None]:
+    """Bandwidth along one axis, and the frequency at which the spectrum meets the noise floor, if it does."""
     n, spacing, periodic = grid.shape[axis], grid.spacing[axis], grid.periodic[axis]
     bands = Bands.log((n,), spacing, periodic=periodic, count=RESOLUTION)
     modes = GridTransform((n,), (spacing,), periodic, bands).modes.double()
     spectrum = axis_grid(values, axis, grid.spacing, periodic=grid.periodic, channel_axis=-1, bands=bands)
     power = spectrum.power[1:].cpu()
-    noise = (modes[1:] / modes.sum())[:, None].cpu() * floor.cpu()
-    own, noise = (power - noise).sum(1), noise.sum(1)
-    gain = (own - noise).cumsum(0)
+    # White noise spreads its variance evenly over all modes, so a band's share is its share of the modes.
+    noise = (modes[1:] / modes.sum())[:, None].cpu() * variance.cpu()
+    signal, noise = (power - noise).sum(1), noise.sum(1)
+    # A low-pass filter at band k saves the signal power up to k and costs the noise power up to k: its expected
+    # error is least where the cumulative difference is largest.
+    gain = (signal - noise).cumsum(0)
     end = int(gain.argmax()) + 1 if float(gain.max()) > 0 else 0
     low, high = torch.from_numpy(bands.low[1:]), torch.from_numpy(bands.high[1:])
-    meets = float(low[end]) if end < len(own) else None
+    crossing = float(low[end]) if end < len(signal) else None
     if end == 0:
-        return float(low[0]), meets
-    reached = own[:end].cumsum(0)
-    wanted = SHARE * reached[-1]
-    band = int((reached < wanted).sum())
-    part = 1 - (reached[band] - wanted) / own[band] if own[band] > 0 else torch.zeros((), device="cpu")
-    reach = float(low[band] + part * (high[band] - low[band]))
-    return reach, meets
-
-
-def _reason(grid: Grid, found: Sequence[tuple[float, float | None, float]]) -> str:
-    """One sentence for all axes: how far nine tenths reach, where the floor is met, what the sampling supports."""
-    unit = grid.frequency_unit
-    reaches, meets, tops = zip(*found, strict=True)
-    nyquist = per_axis(nyquist for nyquist, n in zip(grid.nyquist, grid.shape, strict=True) if n > 1)
-    text = f"90 % of the signal's power lies below {per_axis(reaches)} {unit} (Nyquist {nyquist})"
-    floors = [floor for floor in meets if floor is not None]
-    if floors:
-        text += f", counted up to {per_axis(floors)} {unit}, where the spectrum meets the noise floor"
-    if any(reach > top for reach, top in zip(reaches, tops, strict=True)):
-        text += f"; the sampling supports an encoding up to {per_axis(tops)} {unit}, an eighth of Nyquist"
-    return text + "."
-
-
-OCTAVES, PER_OCTAVE = 2, 1.5
-"""How far the ladder goes to either side of where it begins, and its rungs per octave."""
-
-SAME = 1.05
-"""Rungs closer than this factor on every axis are one, the higher."""
-
-DARING = (1 / 4, 1 / 2)
-"""Parts of the Nyquist frequency that are tried although an encoding there hardly ties neighbours together."""
+        return float(low[0]), crossing
+    cumulative = signal[:end].cumsum(0)
+    target = SHARE * cumulative[-1]
+    band = int((cumulative < target).sum())
+    # Within the band, power is taken as spread evenly, so that the bandwidth moves continuously with the signal.
+    part = (
+        1 - (cumulative[band] - target) / signal[band] if signal[band] > 0 else torch.zeros((), device="cpu")
+    )
+    return float(low[band] + part * (high[band] - low[band])), crossing
 
 
 @final
 @dataclass(frozen=True)
 class BandwidthGrid:
-    """Bandwidths in ascending order, all of the same shape.
+    """Candidate bandwidths in ascending order, all of the same shape.
 
     Attributes:
-        usual: Rungs within four times of the one that the spectrum recommends and within an eighth of Nyquist.
-        daring: Rungs beyond, which have to be much better to be believed.
+        regular: Candidates within four times of the recommended one and within an eighth of Nyquist.
+        extended: Candidates above, which have to be much better to be trusted.
     """
 
-    usual: tuple[tuple[float, ...], ...]
-    daring: tuple[tuple[float, ...], ...]
+    regular: tuple[tuple[float, ...], ...]
+    extended: tuple[tuple[float, ...], ...]
 
     @property
-    def rungs(self) -> tuple[tuple[float, ...], ...]:
+    def candidates(self) -> tuple[tuple[float, ...], ...]:
         """All of them, ascending."""
-        return self.usual + self.daring
+        return self.regular + self.extended
 
 
-def bandwidth_grid(begin: tuple[float, ...], grid: Grid) -> BandwidthGrid:
-    """Multiples of a bandwidth, each axis kept between half its fundamental and an eighth of its Nyquist frequency.
+def bandwidth_grid(center: tuple[float, ...], grid: Grid) -> BandwidthGrid:
+    """Multiples of a bandwidth, each axis between half its fundamental and an eighth of its Nyquist frequency.
 
     Args:
-        begin: The bandwidth that the spectrum recommends, per axis, in cycles per unit.
-        grid: Where the samples lie.
+        center: The bandwidth that the spectrum recommends, per axis, in cycles per unit.
+        grid: Positions of the samples.
 
     Returns:
-        The ladder; rungs that the limits make nearly equal appear once.
+        The candidates; those that the limits make nearly equal appear once.
     """
     count = round(OCTAVES * PER_OCTAVE)
-    least = [0.5 / e for e in grid.extent]
-    most = [max(SAMPLING * n, low) for n, low in zip(grid.nyquist, least, strict=True)]
-    usual: list[tuple[float, ...]] = []
+    lowest = [0.5 / e for e in grid.extent]
+    highest = [max(SAMPLING * n, low) for n, low in zip(grid.nyquist, lowest, strict=True)]
+    regular: list[tuple[float, ...]] = []
     for k in range(-count, count + 1):
         factor = 2 ** (k / PER_OCTAVE)
-        rung = tuple(min(max(b * factor, low), high) for b, low, high in zip(begin, least, most, strict=True))
-        if usual and all(r <= SAME * last for r, last in zip(rung, usual[-1], strict=True)):
-            usual.pop()
-        usual.append(rung)
-    filled = max(b / n for b, n in zip(begin, grid.nyquist, strict=True))
-    top = usual[-1]
-    daring = [tuple(max(b * share / filled, x) for b, x in zip(begin, top, strict=True)) for share in DARING]
-    return BandwidthGrid(tuple(usual), tuple(d for d in daring if d != top))
+        candidate = tuple(
+            min(max(b * factor, low), high) for b, low, high in zip(center, lowest, highest, strict=True)
+        )
+        # Where the limits clip several candidates to nearly the same bandwidth, one evaluation is enough.
+        if regular and all(b <= EQUAL_RATIO * last for b, last in zip(candidate, regular[-1], strict=True)):
+            regular.pop()
+        regular.append(candidate)
+    filled = max(b / n for b, n in zip(center, grid.nyquist, strict=True))
+    top = regular[-1]
+    extended = [
+        tuple(max(b * share / filled, x) for b, x in zip(center, top, strict=True))
+        for share in EXTENDED_SHARES
+    ]
+    return BandwidthGrid(tuple(regular), tuple(b for b in extended if b != top))
 
 
 def geometric_mean(first: tuple[float, ...], last: tuple[float, ...]) -> tuple[float, ...]:
@@ -183,18 +203,18 @@ def isotropic(bandwidth: tuple[float, ...], grid: Grid) -> tuple[float, ...]:
     return tuple(share * n for n in grid.nyquist)
 
 
-def aliasing_reason(bandwidth: Sequence[float], geometry: Geometry) -> str | None:
-    """What happens between the samples if an encoding reaches beyond what they can hold.
+def aliasing_reason(bandwidth: Sequence[float], geometry: Geometry) -> Reason | None:
+    """Say what happens between the samples if an encoding extends beyond their Nyquist frequency.
 
     A wave of frequency f passes through the same samples as one of |f - 2 n N| for any whole n and the Nyquist
     frequency N, so beyond N training cannot tell the two apart.
 
     Args:
         bandwidth: Per axis, in cycles per unit.
-        geometry: Where the samples lie; scattered points have no Nyquist frequency.
+        geometry: Positions of the samples.
 
     Returns:
-        A sentence with the frequencies concerned, or None where every axis stays within its Nyquist frequency.
+        A reason with the frequencies concerned, or None where every axis stays within its Nyquist frequency.
 
     Raises:
         InputError: If there is not one bandwidth per axis.
@@ -203,39 +223,34 @@ def aliasing_reason(bandwidth: Sequence[float], geometry: Geometry) -> str | Non
         raise InputError(
             f"one bandwidth per axis ({geometry.axes})", f"{len(bandwidth)}", "pass that many", "bandwidth"
         )
-    beyond = [
-        f"{b:.3g} on axis {axis} passes through the samples as {folded(b, n):.3g} does (Nyquist {n:.3g})"
-        for axis, (b, n) in enumerate(zip(bandwidth, geometry.nyquist, strict=True))
-        if b > n
-    ]
-    if not beyond:
+    axes = [axis for axis, (b, n) in enumerate(zip(bandwidth, geometry.nyquist, strict=True)) if b > n]
+    if not axes:
         return None
-    return (
-        f"Beyond Nyquist, in {geometry.frequency_unit}: {'; '.join(beyond)}: the network is free between the samples, "
-        "and what it puts there is noise."
-    )
+    values = {
+        "axes": tuple(axes),
+        "bandwidth": tuple(bandwidth[axis] for axis in axes),
+        "alias": tuple(alias_frequency(bandwidth[axis], geometry.nyquist[axis]) for axis in axes),
+        "nyquist": tuple(geometry.nyquist[axis] for axis in axes),
+    }
+    return Reason(ReasonCode.ALIASING, values, geometry.frequency_unit)
 
 
-def folded(frequency: float, nyquist: float) -> float:
+def alias_frequency(frequency: float, nyquist: float) -> float:
     """The frequency in [0, nyquist] that passes through the same samples."""
-    rest = frequency % (2 * nyquist)
-    return min(rest, 2 * nyquist - rest)
-
-
-LEVELS, COARSEST = 16, 16.0
-"""Levels of the hash grid, and cells of its coarsest (Mueller et al. 2022, table 1)."""
+    remainder = frequency % (2 * nyquist)
+    return min(remainder, 2 * nyquist - remainder)
 
 
 @final
 @dataclass(frozen=True)
 class EncodingSettings:
-    """Settings with which each encoding reaches a bandwidth, by the bandwidth laws of `overtone.units`.
+    """Settings with which each encoding has a bandwidth, by the bandwidth laws of `overtone.units`.
 
     Attributes:
         sigma: Standard deviation of Gaussian Fourier features per axis, in cycles per extent (coordinates in [0, 1)).
         octaves: L of the positional encoding 2^0, ..., 2^(L-1) per axis, in cycles per extent (coordinates in [0, 1)).
         omega: omega_0 of the first layer of a sine network, in radians per unit of coordinates in [-1, 1]; for the axis
-            that needs most, since it has one for all.
+            of the largest bandwidth, since all axes share it.
         cells: Cells of the finest of 16 levels of a hash grid per axis, per extent.
     """
 
@@ -250,7 +265,7 @@ class EncodingSettings:
 
         Args:
             bandwidth: Per axis, in cycles per unit of that axis.
-            grid: Where the samples lie.
+            grid: Positions of the samples.
 
         Raises:
             InputError: If a bandwidth is not positive and finite.

@@ -1,4 +1,4 @@
-"""The rule of FreSh, for comparison: let the untrained network's spectrum look like the signal's."""
+"""FreSh: choose the network whose untrained spectrum is nearest to the signal's; for comparison with `plan`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from overtone.errors import InputError
 from overtone.signals import Grid, Signal
 
 ENTRIES = 64
-"""Entries of a spectrum that are compared."""
+"""Number of entries of a spectrum that are compared."""
 
-FINEST = 128
-"""Most samples per axis at which untrained networks are evaluated: twice the entries, in periods of the domain."""
+MAX_SAMPLES = 128
+"""Largest number of samples per axis at which untrained networks are evaluated: twice the entries."""
 
 
 @final
 @dataclass(frozen=True)
 class Fresh:
-    """How far each candidate's untrained spectrum is from the signal's.
+    """Distances of the candidates' untrained spectra from the signal's.
 
     Attributes:
         distance: (candidate,) mean Wasserstein distance over seeds, in entries of the spectrum.
         spread: (candidate,) standard deviation over seeds.
-        best: The candidate of least distance.
+        best: Index of the candidate of smallest distance.
     """
 
     distance: NDArray[np.float64]
@@ -50,11 +50,11 @@ def fresh(
     The spectrum of values on a grid is |FFT|, added over channels and over all frequencies with the same k_1 + ... +
     k_d, k_i >= 0 in cycles per extent; the constant is dropped and the first `entries` are kept. Its Wasserstein-1
     distance to the signal's, both scaled to sum 1, is averaged over seeds. Networks are evaluated at no more than 128
-    samples an axis. Neither noise nor the fit after training enters: `choose` looks at both.
+    samples an axis. Neither noise nor the fit after training enters; `plan` uses both.
 
     Args:
         signal: On a grid; of samples that are held out or ignored the values are used as well.
-        candidates: Each gives an untrained network for a seed, from physical coordinates to values.
+        candidates: Functions that build an untrained network for a seed, from physical coordinates to values.
         seeds: Networks per candidate.
         entries: Entries compared.
 
@@ -64,6 +64,13 @@ def fresh(
     Raises:
         InputError: If there is no candidate or no seed.
 
+    Example:
+        >>> from overtone import planning, signals
+        >>> signal = signals.synthetic.harmonics([2], samples=64)
+        >>> build = planning.plan(signal, planning.Budget(parameters=2000)).field
+        >>> planning.fresh(signal, [lambda seed: build(signal, seed)], seeds=2).best
+        0
+
     Source:
         Kania et al. 2025, "FreSh: Frequency Shifting for Accelerated Neural Representation Learning", ICLR, arXiv
         2410.05050, section 3.
@@ -72,33 +79,34 @@ def fresh(
         raise InputError(
             "at least one candidate and one seed", f"{len(candidates)} and {seeds}", "pass some", "fresh"
         )
-    wanted = summed_spectrum(signal.grid_values, entries)
+    target = summed_spectrum(signal.grid_values, entries)
     grid = _coarse(signal.geometry)
-    found = np.array(
+    distances = np.array(
         [
             [
-                _distance(wanted, summed_spectrum(_outputs(build(seed), grid), entries))
+                _distance(target, summed_spectrum(_outputs(build(seed), grid), entries))
                 for seed in range(seeds)
             ]
             for build in candidates
         ]
     )
-    distance = found.mean(axis=1)
-    return Fresh(distance, found.std(axis=1), int(distance.argmin()))
+    distance = distances.mean(axis=1)
+    return Fresh(distance, distances.std(axis=1), int(distance.argmin()))
 
 
 def summed_spectrum(values: Tensor, entries: int = ENTRIES) -> NDArray[np.float64]:
-    """|FFT| added over channels and over frequencies of the same sum, without the constant.
+    """Return |FFT| added over channels and over frequencies of the same sum, without the constant.
 
     Args:
         values: (*shape, C).
-        entries: Most entries kept.
+        entries: Largest number of entries returned.
 
     Returns:
         (entries or fewer,) float64, of k_1 + ... + k_d = 1, 2, ...
     """
     axes = tuple(range(values.ndim - 1))
     size = torch.fft.fftn(values.double().cpu(), dim=axes).abs().sum(-1)
+    # Half of each axis is enough: frequencies k and -k of real values have the same magnitude along it.
     for axis in axes:
         size = size.narrow(axis, 0, size.shape[axis] // 2 + 1)
     sums = torch.zeros(1, dtype=torch.int64, device="cpu")
@@ -108,15 +116,16 @@ def summed_spectrum(values: Tensor, entries: int = ENTRIES) -> NDArray[np.float6
     return np.asarray(total.numpy()[1 : entries + 1])
 
 
-def _distance(wanted: NDArray[np.float64], got: NDArray[np.float64]) -> float:
-    count = min(len(wanted), len(got))
-    places = np.arange(count)
+def _distance(target: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    count = min(len(target), len(other))
+    positions = np.arange(count)
+    # Weights of a constant signal are all 0, which no distribution has; the smallest number makes them uniform.
     tiny = np.finfo(float).tiny
-    return float(wasserstein_distance(places, places, wanted[:count] + tiny, got[:count] + tiny))
+    return float(wasserstein_distance(positions, positions, target[:count] + tiny, other[:count] + tiny))
 
 
 def _coarse(grid: Grid) -> Grid:
-    shape = tuple(min(n, FINEST) for n in grid.shape)
+    shape = tuple(min(n, MAX_SAMPLES) for n in grid.shape)
     spacing = tuple(e / n for e, n in zip(grid.extent, shape, strict=True))
     return Grid(shape, spacing, grid.origin, grid.units, grid.periodic)
 

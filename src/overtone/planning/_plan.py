@@ -1,40 +1,37 @@
-"""How to fit a signal, and why."""
+"""Plan: how to fit a signal, with the reasons as data."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
 from overtone._training import TrainingConfig
-from overtone._utils.text import decibels, percent, plural
 from overtone.early_stopping import HeldOut, StoppingRule
 from overtone.early_stopping._monitor import MIN_BEST_STEP
 from overtone.nn import EncodingKind, Field, ModelConfig, build_field
 from overtone.planning._held_out import ExpectedPSNR
+from overtone.planning._reasons import Reason, ReasonCode, read_reasons
 from overtone.planning._run_size import RunSize
 from overtone.signals import Geometry, Signal
-
-UNWORTHY = (
-    "Nothing found that carries over (squared error, held-out samples): fitting a network is not recommended."
-)
-"""Warning where a plan is not worth it."""
 
 PATIENCE = 2.0
 """A run ends at this multiple of its best step."""
 
-ENOUGH_STEPS, ENOUGH_UNITS = 500, 128
-"""Steps and units of a layer from which on the quality to expect has been seen to hold."""
+MIN_EXPLAINED = 0.01
+"""Explained part of the held-out power below which fitting is not recommended."""
 
 
 @final
 @dataclass(frozen=True)
 class Alternative:
-    """Another encoding that was compared.
+    """Another encoding or bandwidth that was compared.
 
     Attributes:
         encoding: The encoding.
         bandwidth: Per axis, in cycles per unit.
-        psnr: What its kernel twin reaches on the held-out samples, in dB.
+        psnr: Held-out quality of its kernel regression, in dB.
     """
 
     encoding: EncodingKind
@@ -48,24 +45,24 @@ class Plan:
     """How to fit a signal.
 
     Attributes:
-        worth: Whether fitting is worth it at all; False for signals without structure.
+        recommended: Whether fitting is recommended at all; False for signals without structure.
         encoding: The encoding.
-        bandwidth: Its reach per axis, in cycles per unit.
+        bandwidth: Its bandwidth per axis, in cycles per unit.
         features: Its frequencies.
         width: Units of a hidden layer.
         depth: Hidden layers.
-        loss: What is minimised.
+        loss: The quantity that is minimised.
         lr: Learning rate of Adam.
-        steps: Optimizer steps; the stop may come earlier.
+        steps: Optimizer steps; the run may be stopped earlier.
         batch: Samples per step; None for all up to 8,192.
-        patience: The run ends at this multiple of the best step so far, see `stop.HeldOut`.
+        patience: The run ends at this multiple of the best step so far, see `early_stopping.HeldOut`.
         expected: Quality to expect on the held-out samples; None where nothing could be held out.
-        alternatives: Other encodings, best first.
-        reasons: Why, in sentences with figures.
-        warnings: What stands against it, in sentences.
+        alternatives: Other encodings and bandwidths, best first.
+        reasons: The reasons for every choice; `str` of one is its sentence.
+        warnings: Reasons against the fit.
     """
 
-    worth: bool
+    recommended: bool
     encoding: EncodingKind
     bandwidth: tuple[float, ...]
     features: int
@@ -78,8 +75,8 @@ class Plan:
     patience: float
     expected: ExpectedPSNR | None
     alternatives: tuple[Alternative, ...]
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    warnings: tuple[Reason, ...]
 
     @property
     def stop(self) -> StoppingRule:
@@ -88,18 +85,26 @@ class Plan:
 
     @property
     def options(self) -> TrainingConfig:
-        """The plan's training options, for `training.train`."""
+        """The plan's training options."""
         return TrainingConfig(steps=self.steps, batch=self.batch, lr=self.lr)
 
     @property
     def model(self) -> ModelConfig:
-        """The network that is planned."""
+        """The planned network."""
         return ModelConfig(
             self.encoding, self.bandwidth, width=self.width, depth=self.depth, features=self.features
         )
 
+    def reason(self, code: ReasonCode) -> Reason | None:
+        """The first reason or warning with a code, or None.
+
+        Args:
+            code: The code.
+        """
+        return next((r for r in (*self.reasons, *self.warnings) if r.code is code), None)
+
     def field(self, signal: Signal[Geometry], seed: int = 0) -> Field:
-        """The untrained network for the signal that was planned for, from physical coordinates to physical values.
+        """Build the untrained network for the planned signal, from physical coordinates to physical values.
 
         Args:
             signal: The signal.
@@ -108,58 +113,114 @@ class Plan:
         return build_field(signal, self.model, seed)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as values that JSON can hold."""
-        plain = asdict(self)
-        plain["encoding"] = self.encoding.value
-        for one in plain["alternatives"]:
-            one["encoding"] = one["encoding"].value
-        return plain
+        """The plan as values that JSON can hold: reasons both as sentences and as data."""
+        return {
+            "worth": self.recommended,
+            "encoding": self.encoding.value,
+            "bandwidth": self.bandwidth,
+            "features": self.features,
+            "width": self.width,
+            "depth": self.depth,
+            "loss": self.loss,
+            "lr": self.lr,
+            "steps": self.steps,
+            "batch": self.batch,
+            "patience": self.patience,
+            "expected": None if self.expected is None else asdict(self.expected),
+            "alternatives": [
+                {"encoding": a.encoding.value, "bandwidth": a.bandwidth, "psnr": a.psnr}
+                for a in self.alternatives
+            ],
+            "reasons": [str(reason) for reason in self.reasons],
+            "warnings": [str(reason) for reason in self.warnings],
+            "reason_data": [reason.to_json() for reason in self.reasons],
+            "warning_data": [reason.to_json() for reason in self.warnings],
+        }
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> Plan:
         """The inverse of `to_json`, also after a passage through JSON, which turns tuples into lists."""
-        others = tuple(
-            Alternative(EncodingKind(a["encoding"]), tuple(a["bandwidth"]), a["psnr"])
-            for a in plain["alternatives"]
+        same = ("features", "width", "depth", "loss", "lr", "steps", "batch", "patience")
+        return Plan(
+            recommended=plain["worth"],
+            encoding=EncodingKind(plain["encoding"]),
+            bandwidth=tuple(plain["bandwidth"]),
+            expected=None if plain["expected"] is None else ExpectedPSNR(**plain["expected"]),
+            alternatives=tuple(
+                Alternative(EncodingKind(a["encoding"]), tuple(a["bandwidth"]), a["psnr"])
+                for a in plain["alternatives"]
+            ),
+            reasons=read_reasons(plain["reasons"], plain.get("reason_data")),
+            warnings=read_reasons(plain["warnings"], plain.get("warning_data")),
+            **{name: plain[name] for name in same},
         )
-        typed = {
-            "encoding": EncodingKind(plain["encoding"]),
-            "bandwidth": tuple(plain["bandwidth"]),
-            "expected": None if plain["expected"] is None else ExpectedPSNR(**plain["expected"]),
-            "alternatives": others,
-            "reasons": tuple(plain["reasons"]),
-            "warnings": tuple(plain["warnings"]),
-        }
-        return Plan(**{**plain, **typed})
 
 
-def worth_sentence(gain: float, worth: bool) -> str:
-    """How much of the held-out samples' power is explained."""
-    if worth:
-        return f"A wide network explains {percent(gain)} of the power of samples it has not seen."
-    return (
-        "On samples it has not seen, a wide network is no better than their mean "
-        f"({percent(max(gain, 0.0))} of their power explained)."
-    )
-
-
-def hope_sentence(hope: ExpectedPSNR, extent: RunSize) -> str:
-    """The quality to expect, and whether the run is what that was learned from.
+def make_plan(
+    encoding: EncodingKind,
+    bandwidth: tuple[float, ...],
+    size: RunSize,
+    reasons: Sequence[Reason],
+    *,
+    recommended: bool = True,
+    expected: ExpectedPSNR | None = None,
+    alternatives: tuple[Alternative, ...] = (),
+) -> Plan:
+    """Assemble a plan from what was chosen.
 
     Args:
-        hope: The expectation.
-        extent: The network and the run.
+        encoding: The encoding.
+        bandwidth: Per axis, in cycles per unit.
+        size: Network and run; its reasons follow the others.
+        reasons: Reasons of encoding and bandwidth.
+        recommended: Whether fitting is recommended.
+        expected: Quality to expect, where it could be measured.
+        alternatives: Other choices, best first.
     """
-    text = f"To expect on held-out samples: {decibels(hope.psnr)} ({hope.low:.1f} to {hope.high:.1f})"
-    if extent.steps >= ENOUGH_STEPS and extent.width >= ENOUGH_UNITS:
-        return f"{text}."
-    units = f"{extent.width} units a layer in {plural(extent.steps, 'step')}"
-    return f"{text} of a network of 256 units at its best step; {units} may stay below."
-
-
-def stop_sentence() -> str:
-    """When the run ends."""
-    return (
-        f"Stop: the run ends at {PATIENCE:g} times the step of its least smoothed held-out error, at step "
-        f"{PATIENCE * MIN_BEST_STEP:g} at the earliest, and goes back to it."
+    warnings = size.warnings if recommended else (*size.warnings, Reason(ReasonCode.NOT_RECOMMENDED))
+    return Plan(
+        recommended=recommended,
+        encoding=encoding,
+        bandwidth=bandwidth,
+        features=size.features,
+        width=size.width,
+        depth=size.depth,
+        loss="mean square",
+        lr=size.lr,
+        steps=size.steps,
+        batch=size.batch,
+        patience=PATIENCE,
+        expected=expected,
+        alternatives=alternatives,
+        reasons=(*reasons, *size.reasons),
+        warnings=warnings,
     )
+
+
+def is_recommended(explained: float, held_out: int) -> bool:
+    """Whether more of the held-out power is explained than chance explains: max(0.01, 2 / sqrt(n)).
+
+    Args:
+        explained: Explained fraction of the held-out power.
+        held_out: n, the number of held-out values.
+    """
+    return explained > max(MIN_EXPLAINED, 2 / math.sqrt(held_out))
+
+
+def outcome_reasons(
+    explained: float, recommended: bool, expected: ExpectedPSNR, size: RunSize
+) -> list[Reason]:
+    """Reasons that close every plan with held-out samples: explained power, expected quality, stopping rule.
+
+    Args:
+        explained: Explained fraction of the held-out power.
+        recommended: Whether that is more than chance.
+        expected: Quality to expect.
+        size: Network and run, which decide whether the expectation has been confirmed for them.
+    """
+    quality = {**asdict(expected), "steps": size.steps, "width": size.width}
+    return [
+        Reason(ReasonCode.EXPLAINED_POWER, {"fraction": explained, "recommended": recommended}),
+        Reason(ReasonCode.EXPECTED_PSNR, quality),
+        Reason(ReasonCode.STOPPING_RULE, {"patience": PATIENCE, "earliest": PATIENCE * MIN_BEST_STEP}),
+    ]

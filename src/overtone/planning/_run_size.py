@@ -1,4 +1,4 @@
-"""How large a network a budget pays for."""
+"""Run size: the network and the training that a budget pays for."""
 
 from __future__ import annotations
 
@@ -13,24 +13,48 @@ import torch
 from overtone._config._training import LONGEST
 from overtone._training import TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
-from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.nn import EncodingKind, Field, ModelConfig, build_field
+from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Signal
+
+WIDTH, DEPTH, STEPS = 256, 3, 2000
+"""Units of a hidden layer (and frequencies), hidden layers and steps where the budget allows them."""
+
+MIN_WIDTH = 8
+"""Units below which a network is of no use."""
+
+MAX_BATCH, MIN_BATCH = 8192, 1024
+"""Samples per step: with steps to spare, and where seconds are short."""
+
+NARROW_WIDTH = 128
+"""Units to which a network is narrowed where seconds are short: a quarter of the time, at little loss early on."""
+
+ENOUGH, FEW, FIRST_RESULT = 2000, 500, 100
+"""Steps above which a larger batch pays more than more steps, below which a narrower network pays, and steps of a first
+result."""
+
+LEARNING_RATE, SHORT_RUN_FACTOR = 1e-3, 2.0
+"""Learning rate of Adam for 2,000 steps of 256 units, and its factor for fewer; it goes as 1 / width where seconds are
+short."""
 
 
 @final
 @dataclass(frozen=True)
 class Budget:
-    """What a fit may cost; None leaves it open.
+    """Budget of a fit; None leaves a limit open.
 
     Attributes:
-        steps: Most optimizer steps.
-        seconds: Most wall-clock seconds of training, on the device given.
-        parameters: Most trainable parameters.
+        steps: Largest number of optimizer steps.
+        seconds: Largest number of wall-clock seconds of training, on the device of the fit.
+        parameters: Largest number of trainable parameters.
 
     Raises:
         InputError: If a number is not positive and finite.
+
+    Example:
+        >>> Budget(seconds=60.0).steps is None
+        True
     """
 
     steps: int | None = None
@@ -52,30 +76,10 @@ class Budget:
             )
 
 
-WIDTH, DEPTH, STEPS = 256, 3, 2000
-"""Units of a hidden layer (and frequencies), hidden layers and steps where the budget allows them."""
-
-NARROWEST = 8
-"""Units below which a network is of no use."""
-
-LARGEST, SMALLEST = 8192, 1024
-"""Samples per step: with steps to spare, and where seconds are short."""
-
-NARROW = 128
-"""Units to which a network is narrowed where seconds are short: a quarter of the time, and little is lost early on."""
-
-ENOUGH, FEW, FIRST_RESULT = 2000, 500, 100
-"""Steps from which more samples per step pay more than more steps, below which a narrower network pays, and those of
-a first result."""
-
-LEARNING_RATE, SHORT = 1e-3, 2.0
-"""Of Adam, for 2,000 steps of 256 units, and the factor for fewer; goes as 1 / width where seconds are short."""
-
-
 @final
 @dataclass(frozen=True)
 class RunSize:
-    """The network and the run that a budget pays for.
+    """Network and run that a budget pays for.
 
     Attributes:
         width: Units of a hidden layer.
@@ -84,8 +88,8 @@ class RunSize:
         steps: Optimizer steps.
         batch: Samples per step; None for all up to 8,192.
         lr: Learning rate of Adam.
-        reasons: Why, in sentences.
-        warnings: What the budget is too small for, in sentences.
+        reasons: Limits that decided the size.
+        warnings: Consequences of a budget that is too small.
     """
 
     width: int
@@ -94,26 +98,26 @@ class RunSize:
     steps: int
     batch: int | None
     lr: float
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
 
 
 def parameter_count(width: int, depth: int, features: int, channels: int) -> int:
-    """Trainable parameters of an MLP after `features` cosines and as many sines."""
+    """Number of trainable parameters of an MLP after `features` cosines and as many sines."""
     return 2 * features * width + width + (depth - 1) * (width + 1) * width + (width + 1) * channels
 
 
 def run_size(signal: Signal[Geometry], budget: Budget, device: torch.device | str = "cpu") -> RunSize:
-    """The widest network, up to 256 units, and the most samples per step, up to 8,192, that the budget pays for.
+    """Choose the widest network, up to 256 units, and the largest batch, up to 8,192, that the budget pays for.
 
     Seconds buy steps first: samples per step are halved down to 1,024 until 2,000 steps are possible, then units to 128
     if not even 500 are. On a clean picture an eighth of the samples per step, at twice the learning rate, reached the
     same error in an eighth of the time.
 
     Args:
-        signal: What will be learned.
-        budget: What it may cost. Seconds are turned into steps by timing a few on the device.
-        device: Where it will be trained.
+        signal: The signal to learn.
+        budget: Its limits. Seconds are turned into steps by timing a few on the device.
+        device: Device of the training.
 
     Returns:
         The size.
@@ -123,46 +127,42 @@ def run_size(signal: Signal[Geometry], budget: Budget, device: torch.device | st
     """
     channels, samples = signal.values.shape[1], signal.train_index.numel()
     features = min(WIDTH, samples)
-    width, batch, rate, reasons, warnings = WIDTH, None, LEARNING_RATE, [], []
+    width, batch, lr = WIDTH, None, LEARNING_RATE
+    reasons, warnings = [], []
     if features < WIDTH:
-        reasons.append(f"{features} frequencies, as many as there are samples to train on.")
+        reasons.append(Reason(ReasonCode.FEATURE_LIMIT, {"features": features}))
     if budget.parameters is not None:
         width = _widest(budget.parameters, features, channels)
         features = min(features, width)
         count = parameter_count(width, DEPTH, features, channels)
-        reasons.append(f"{DEPTH} x {width} units after {features} frequencies are {count} parameters.")
+        shape = {"depth": DEPTH, "width": width, "features": features, "parameters": count}
+        reasons.append(Reason(ReasonCode.PARAMETER_BUDGET, shape))
     steps = budget.steps or STEPS
     if budget.seconds is not None:
         width, batch, possible = _affordable(signal, budget.seconds, width, features, torch.device(device))
         features, steps = min(features, width), min(possible, budget.steps or possible)
-        rate *= WIDTH / width * (1 if steps >= ENOUGH else SHORT)
-        reasons.append(
-            f"{budget.seconds:g} s are about {plural(steps, 'step')} with {width} units a layer and {batch:,} samples "
-            "a step."
-        )
+        lr *= WIDTH / width * (1 if steps >= ENOUGH else SHORT_RUN_FACTOR)
+        values = {"seconds": budget.seconds, "steps": steps, "width": width, "batch": batch}
+        reasons.append(Reason(ReasonCode.TIME_BUDGET, values))
     if steps < FIRST_RESULT:
-        enough = f"{FIRST_RESULT} steps"
-        if budget.seconds is not None:
-            enough = f"{budget.seconds * FIRST_RESULT / steps:.2g} s"
-        warnings.append(
-            f"{plural(steps, 'step')} {'learns' if steps == 1 else 'learn'} little but the mean; {enough} would be "
-            "enough for a first result."
-        )
-    return RunSize(width, DEPTH, features, steps, batch, rate, tuple(reasons), tuple(warnings))
+        seconds = None if budget.seconds is None else budget.seconds * FIRST_RESULT / steps
+        enough = {"enough_steps": FIRST_RESULT, "enough_seconds": seconds}
+        warnings.append(Reason(ReasonCode.FEW_STEPS, {"steps": steps, **enough}))
+    return RunSize(width, DEPTH, features, steps, batch, lr, tuple(reasons), tuple(warnings))
 
 
 def _widest(budget: int, features: int, channels: int) -> int:
-    def needs(width: int) -> int:
+    def count(width: int) -> int:
         return parameter_count(width, DEPTH, min(features, width), channels)
 
-    if needs(NARROWEST) > budget:
+    if count(MIN_WIDTH) > budget:
         raise InputError(
-            f"at least {needs(NARROWEST)} parameters, those of {DEPTH} layers of {NARROWEST} units",
+            f"at least {count(MIN_WIDTH)} parameters, those of {DEPTH} layers of {MIN_WIDTH} units",
             f"{budget}",
             "allow more",
             "parameters",
         )
-    return max(width for width in range(NARROWEST, WIDTH + 1) if needs(width) <= budget)
+    return max(width for width in range(MIN_WIDTH, WIDTH + 1) if count(width) <= budget)
 
 
 def _affordable(
@@ -170,25 +170,26 @@ def _affordable(
 ) -> tuple[int, int, int]:
     """Units, samples per step, and the steps that fit into the seconds."""
     samples = signal.train_index.numel()
-    batch, least = min(LARGEST, samples), min(SMALLEST, samples)
-    far = tuple(8 / length for length in signal.geometry.extent)
+    batch, min_batch = min(MAX_BATCH, samples), min(MIN_BATCH, samples)
+    # The bandwidth does not change the cost of a step; any positive one serves for timing.
+    bandwidth = tuple(8 / length for length in signal.geometry.extent)
     while True:
-        network = build_field(
-            signal, ModelConfig(EncodingKind.GAUSSIAN, far, width=width, features=min(features, width))
-        )
-        each = step_seconds(network, signal, device, batch)
-        steps = int(seconds / each)
-        if batch > least and steps < ENOUGH:
-            batch = max(least, batch // 2)
-        elif width > NARROW and steps < FEW:
-            width = max(NARROW, width // 2)
+        config = ModelConfig(EncodingKind.GAUSSIAN, bandwidth, width=width, features=min(features, width))
+        network = build_field(signal, config)
+        cost = step_seconds(network, signal, device, batch)
+        steps = int(seconds / cost)
+        # Fewer samples first: they cost accuracy only late in a run, which a short budget does not come to.
+        if batch > min_batch and steps < ENOUGH:
+            batch = max(min_batch, batch // 2)
+        elif width > NARROW_WIDTH and steps < FEW:
+            width = max(NARROW_WIDTH, width // 2)
         else:
             break
     if steps < 1:
         raise InputError(
-            f"at least {math.ceil(1000 * each) / 1000:g} s, what one step takes",
+            f"at least {math.ceil(1000 * cost) / 1000:g} s, what one step takes",
             f"{seconds:g} s",
-            f"allow {FIRST_RESULT * each:.2g} s for a first result",
+            f"allow {FIRST_RESULT * cost:.2g} s for a first result",
             "seconds",
         )
     return width, batch, steps
@@ -197,14 +198,16 @@ def _affordable(
 def step_seconds(
     network: Field, signal: Signal[Geometry], device: torch.device, batch: int | None = None, steps: int = 3
 ) -> float:
-    """Seconds that an optimizer step takes, the fastest of a few after the first."""
-    moments: list[float] = []
+    """Time an optimizer step in seconds: the fastest of a few after the first."""
+    times: list[float] = []
 
-    def note(*_: object) -> None:
+    def record_time(*_: object) -> None:
+        # Kernels run asynchronously: without the barrier only their launch would be timed.
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        moments.append(time.perf_counter())
+        times.append(time.perf_counter())
 
     options = TrainingConfig(steps=steps + 1, batch=batch, compile=False)
-    train(network.to(device), signal, options, note, wants=lambda _: True)
-    return min(after - before for before, after in itertools.pairwise(moments[1:]))
+    train(network.to(device), signal, options, record_time, wants=lambda _: True)
+    # The first step also allocates memory and picks algorithms; the fastest of the others is least disturbed.
+    return min(after - before for before, after in itertools.pairwise(times[1:]))

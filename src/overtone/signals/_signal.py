@@ -190,7 +190,7 @@ def validate(signal: Any) -> Signal[Geometry]:
 def require_grid(
     signal: Any,
     purpose: str,
-    do: str = "pass it to fit or planning.choose, or interpolate it to a grid",
+    do: str = "pass it to fit or planning.plan, or interpolate it to a grid",
     location: str = "signal",
 ) -> Signal[Grid]:
     """Return `signal` if it is a `Signal` on a grid.

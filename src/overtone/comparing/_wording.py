@@ -1,0 +1,79 @@
+"""Wording of budgets and verdicts, for the page and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from overtone._utils.text import number, plural
+from overtone.comparing._statistics import MEAN, ComparisonVerdict, Margin, Score
+from overtone.planning import Budget
+
+
+def budget_words(budget: Budget) -> str:
+    """A budget in words, "1,000 steps or 60 s"."""
+    parts = [f"{budget.steps:,} steps"] if budget.steps else []
+    parts += [f"{budget.seconds:g} s"] if budget.seconds else []
+    text = " or ".join(parts)
+    return text if budget.parameters is None else f"{text}, at most {budget.parameters:,} parameters"
+
+
+def verdict_sentences(
+    verdict: ComparisonVerdict, scores: Sequence[Score], margins: Mapping[tuple[str, str], Margin]
+) -> list[str]:
+    """Who wins, by how much, and whether a network is recommended: a sentence for each that applies.
+
+    Args:
+        verdict: The verdict.
+        scores: Scores of all candidates.
+        margins: Margins of (better, worse) pairs.
+    """
+    by_name = {score.name: score for score in scores}
+    if verdict.runner_up is None:
+        texts = [
+            "Do not fit this signal: no candidate predicts the held-out samples better than their mean with confidence "
+            f"({by_name[MEAN].mean:.1f} dB). The signal is noise, or finer than its samples."
+        ]
+    else:
+        winner = by_name[verdict.winner]
+        texts = [f"{winner.name} wins with {_level(winner)}.", _lead(verdict, margins)]
+        if verdict.network is not None:
+            texts.append(_network(verdict, by_name, margins))
+    if verdict.undertrained:
+        few = ", ".join(f"{name} {plural(steps, 'step')}" for name, steps in verdict.undertrained.items())
+        texts[-1] += f" Too few steps to judge a network were taken by: {few}. Allow more time."
+    return texts
+
+
+def _lead(verdict: ComparisonVerdict, margins: Mapping[tuple[str, str], Margin]) -> str:
+    winner, other = verdict.winner, verdict.runner_up or ""
+    if (winner, other) not in margins:
+        return f"{other} is {margins[other, winner]} above it, too uncertain to rely on."
+    margin = margins[winner, other]
+    if margin.clear:
+        return f"That is {margin} above {other}."
+    return f"It cannot be distinguished from {other}, which is {margin} below."
+
+
+def _network(
+    verdict: ComparisonVerdict, by_name: Mapping[str, Score], margins: Mapping[tuple[str, str], Margin]
+) -> str:
+    network, simple = by_name[verdict.network or ""], by_name[verdict.simple or ""]
+    cost = f"{number(network.seconds)} s against {number(simple.seconds)} s"
+    if verdict.network_recommended:
+        gain = margins[network.name, simple.name]
+        return f"A network is recommended: {gain} above {simple.name}, the best candidate without one, for {cost}."
+    if verdict.network_recommended is None:
+        return (
+            f"Whether a network is recommended is undecided: {network.name} has {_level(network)}, in {cost}. Try more "
+            "seeds or a larger budget."
+        )
+    return (
+        f"No network is recommended: the best one, {network.name}, has {_level(network)} and {simple.name} "
+        f"{_level(simple)}, in {cost}."
+    )
+
+
+def _level(score: Score) -> str:
+    if score.high > score.low:
+        return f"{score.mean:.1f} dB ({score.low:.1f} to {score.high:.1f} over {len(score.psnr)} seeds)"
+    return f"{score.mean:.1f} dB"

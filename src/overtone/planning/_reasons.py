@@ -1,0 +1,323 @@
+"""Reasons of plans, sizes and controller steps: a code and its numbers, and the one place that words them.
+
+Programs read `code` and `values`; `str(reason)` is the sentence for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, final
+
+from overtone._utils.text import decibels, difference, per_axis, percent, plural
+
+EXTENSION_DB = 1.0
+"""How much better a bandwidth beyond an eighth of Nyquist has to be, in dB."""
+
+ENOUGH_STEPS, ENOUGH_UNITS = 500, 128
+"""Steps and units of a layer from which on the expected quality has been confirmed."""
+
+
+class ReasonCode(Enum):
+    """What a reason states; the value is its name in JSON."""
+
+    NOISE_FLOOR = "noise floor"
+    SPECTRUM_BANDWIDTH = "spectrum bandwidth"
+    GIVEN_BANDWIDTH = "given bandwidth"
+    NO_BANDWIDTH = "no bandwidth"
+    ALIASING = "aliasing"
+    CONSTANT_AXIS = "constant axis"
+    TOO_FEW_SAMPLES = "too few samples"
+    NOT_SETTLED = "not settled"
+    CONSTANT_HELD_OUT = "constant held-out samples"
+    BANDWIDTH_COMPARISON = "bandwidth comparison"
+    EXTENDED_BANDWIDTH = "extended bandwidth"
+    AXIS_BANDWIDTHS = "axis bandwidths"
+    TOO_MANY_AXES = "too many axes"
+    ENCODING_COMPARISON = "encoding comparison"
+    EXPLAINED_POWER = "explained power"
+    EXPECTED_PSNR = "expected PSNR"
+    STOPPING_RULE = "stopping rule"
+    FEATURE_LIMIT = "feature limit"
+    PARAMETER_BUDGET = "parameter budget"
+    TIME_BUDGET = "time budget"
+    FEW_STEPS = "few steps"
+    MANY_FEATURES = "many features"
+    NOT_RECOMMENDED = "not recommended"
+    BANDS_LEARNED = "bands learned"
+    ERROR_RISES = "error rises"
+    ERROR_RISES_AGAIN = "error rises again"
+    LOSS_NOT_FINITE = "loss not finite"
+    CONTROLLER_SUMMARY = "controller summary"
+    BEST_STEP = "best step"
+    LAST_STEP = "last step"
+    RECORDED = "recorded"
+
+
+class BandwidthChoice(Enum):
+    """Which of the bandwidths that are as good as the best is used."""
+
+    SINGLE = "single"
+    GEOMETRIC_MEAN = "geometric mean"
+    HIGHEST = "highest"
+
+
+@final
+@dataclass(frozen=True)
+class Reason:
+    """A statement with its numbers.
+
+    Attributes:
+        code: What is stated.
+        values: The numbers and names behind it.
+        unit: Unit of the bandwidths among them, where there are any.
+
+    Example:
+        >>> reason = Reason(ReasonCode.CONSTANT_AXIS, {"axis": 1})
+        >>> reason.values["axis"]
+        1
+        >>> str(reason)
+        'The signal is constant along axis 1: that axis gets the smallest bandwidth.'
+    """
+
+    code: ReasonCode
+    values: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """The sentence for people."""
+        return _WORDING[self.code](self.values, self.unit)
+
+    def to_json(self) -> dict[str, Any]:
+        """Code, values and unit as values that JSON can hold."""
+        return {"code": self.code.value, "values": dict(self.values), "unit": self.unit}
+
+    @staticmethod
+    def from_json(plain: Mapping[str, Any]) -> Reason:
+        """The inverse of `to_json`, also after a passage through JSON, which turns tuples into lists."""
+        values = {name: _tuples(value) for name, value in plain["values"].items()}
+        return Reason(ReasonCode(plain["code"]), values, plain["unit"])
+
+    @staticmethod
+    def recorded(text: str) -> Reason:
+        """A reason of which an older file kept the sentence alone."""
+        return Reason(ReasonCode.RECORDED, {"text": text})
+
+
+def read_reasons(
+    sentences: Iterable[str], data: Iterable[Mapping[str, Any]] | None = None
+) -> tuple[Reason, ...]:
+    """Reasons from a file.
+
+    Args:
+        sentences: Their wording.
+        data: Their codes and values; None in files that hold the wording alone.
+    """
+    if data is None:
+        return tuple(Reason.recorded(text) for text in sentences)
+    return tuple(Reason.from_json(plain) for plain in data)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+# One function per code below. Each gets the reason's values `v` and the unit `unit`.
+
+
+def _spectrum_bandwidth(v: Mapping[str, Any], unit: str) -> str:
+    text = f"90 % of the signal's power lies below {per_axis(v['measured'])} {unit}"
+    text += f" (Nyquist {per_axis(v['nyquist'])})"
+    if v["crossing"]:
+        text += f", counted up to {per_axis(v['crossing'])} {unit}, where the spectrum meets the noise floor"
+    if any(measured > limit for measured, limit in zip(v["measured"], v["limit"], strict=True)):
+        text += (
+            f"; the sampling supports an encoding up to {per_axis(v['limit'])} {unit}, an eighth of Nyquist"
+        )
+    return text + "."
+
+
+def _aliasing(v: Mapping[str, Any], unit: str) -> str:
+    axes = "; ".join(
+        f"{bandwidth:.3g} on axis {axis} has the same samples as {alias:.3g} (Nyquist {nyquist:.3g})"
+        for axis, bandwidth, alias, nyquist in zip(
+            v["axes"], v["bandwidth"], v["alias"], v["nyquist"], strict=True
+        )
+    )
+    return (
+        f"Bandwidth above Nyquist, in {unit}: {axes}. Nothing constrains the network between the samples there, so it "
+        "produces noise between them."
+    )
+
+
+def _too_few_samples(v: Mapping[str, Any], _: str) -> str:
+    text = f"{v['samples']} samples are too few to hold any out: "
+    if v["fallback"] == "spectrum":
+        return text + "the bandwidth is that of the spectrum alone."
+    return text + "the bandwidth is one cycle per extent, untested."
+
+
+def _bandwidth_comparison(v: Mapping[str, Any], unit: str) -> str:
+    first, last, low, high = (per_axis(v[name]) for name in ("first", "last", "tied_low", "tied_high"))
+    count, tolerance = v["candidates"], v["tolerance_db"]
+    single = tuple(v["tied_low"]) == tuple(v["tied_high"])
+    equal = v["worst_db"] <= tolerance
+    best = "the best"
+    if v["rejected_gain_db"] > 0:
+        gain = difference(v["rejected_gain_db"])
+        best = (
+            f"the best up to an eighth of Nyquist (the {gain} gained above it are too little to be trusted)"
+        )
+    tied = f"those from {low} to {high} are"
+    if equal:
+        tied = "all are" if count > 1 else "it is"
+    elif single:
+        tied = f"{low} alone is"
+    choice = BandwidthChoice(v["choice"])
+    used = "it is used"
+    if choice is BandwidthChoice.GEOMETRIC_MEAN:
+        # Where all are equal, "all" includes candidates beyond the range whose mean is taken.
+        used = (
+            f"the geometric mean of those up to {high} is used" if equal else "their geometric mean is used"
+        )
+    elif choice is BandwidthChoice.HIGHEST:
+        used = f"the highest is used, which a run of {plural(v['steps'], 'step')} learns fastest"
+    limit = f", {plural(v['time_limit_steps'], 'step')} at most" if v["time_limit_steps"] else ""
+    text = (
+        f"Of {plural(count, 'bandwidth')} from {first} to {last} {unit}, {tied} within {tolerance:.2g} dB of {best} "
+        f"on held-out samples (kernel regression, {v['samples']} samples{limit}); {used}."
+    )
+    if not equal:
+        text += f" The worst, {per_axis(v['worst'])}, is {difference(v['worst_db'])} worse."
+    if v["plain_db"] is not None:
+        relation = "worse" if v["plain_db"] > 0 else "better"
+        text += f" Plain coordinates are {difference(v['plain_db'])} {relation}."
+    return text
+
+
+def _extended_bandwidth(_v: Mapping[str, Any], _: str) -> str:
+    return (
+        f"A bandwidth above an eighth of Nyquist gains more than {EXTENSION_DB:g} dB, which is taken as real."
+    )
+
+
+def _axis_bandwidths(v: Mapping[str, Any], _: str) -> str:
+    if not v["axes"]:
+        return "Per-axis bandwidths were tried at 1/4x and 4x; none lowered the held-out error by more than chance."
+    changes = ", ".join(f"{name} to {b:.3g}" for name, b in zip(v["axes"], v["bandwidth"], strict=True))
+    return f"Per-axis bandwidths, each better by more than {v['tolerance_db']:.2g} dB: {changes}."
+
+
+def _encoding_comparison(v: Mapping[str, Any], _: str) -> str:
+    figures = ", ".join(f"{name} {psnr:.1f} dB" for name, psnr in v["psnr"].items())
+    return f"Trained for {v['steps']} steps and judged on held-out samples: {figures}; {v['chosen']} is used."
+
+
+def _explained_power(v: Mapping[str, Any], _: str) -> str:
+    if v["recommended"]:
+        return f"A wide network explains {percent(v['fraction'])} of the power of the held-out samples."
+    return (
+        "On the held-out samples a wide network is no better than their mean "
+        f"({percent(max(v['fraction'], 0.0))} of their power explained)."
+    )
+
+
+def _expected_psnr(v: Mapping[str, Any], _: str) -> str:
+    text = f"Expected on held-out samples: {decibels(v['psnr'])} ({v['low']:.1f} to {v['high']:.1f})"
+    if v["steps"] >= ENOUGH_STEPS and v["width"] >= ENOUGH_UNITS:
+        return f"{text}."
+    units = f"{v['width']} units a layer in {plural(v['steps'], 'step')}"
+    return f"{text} for a network of 256 units at its best step; {units} may stay below."
+
+
+def _stopping_rule(v: Mapping[str, Any], _: str) -> str:
+    return (
+        f"The run ends at {v['patience']:g} times the step of its smallest smoothed held-out error, at step "
+        f"{v['earliest']:g} at the earliest, and restores the weights of that step."
+    )
+
+
+def _few_steps(v: Mapping[str, Any], _: str) -> str:
+    enough = f"{v['enough_steps']} steps" if v["enough_seconds"] is None else f"{v['enough_seconds']:.2g} s"
+    learn = "learns" if v["steps"] == 1 else "learn"
+    return f"{plural(v['steps'], 'step')} {learn} little but the mean; {enough} would be enough for a first result."
+
+
+def _controller_summary(v: Mapping[str, Any], unit: str) -> str:
+    text = f"The controller began at {per_axis(v['bandwidth'])} {unit}"
+    if not v["increases"]:
+        return f"{text} and kept that bandwidth."
+    return f"{text} and increased the bandwidth {plural(v['increases'], 'time')}."
+
+
+_WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
+    ReasonCode.NOISE_FLOOR: lambda v, _: str(v["description"]),
+    ReasonCode.SPECTRUM_BANDWIDTH: _spectrum_bandwidth,
+    ReasonCode.GIVEN_BANDWIDTH: lambda v, unit: (
+        f"The bandwidth was given: {per_axis(v['bandwidth'])} {unit}."
+    ),
+    ReasonCode.NO_BANDWIDTH: lambda v, _: (
+        f"The {v['encoding']} encoding has no bandwidth to choose; the network alone decides which frequencies it "
+        "learns."
+    ),
+    ReasonCode.ALIASING: _aliasing,
+    ReasonCode.CONSTANT_AXIS: lambda v, _: (
+        f"The signal is constant along axis {v['axis']}: that axis gets the smallest bandwidth."
+    ),
+    ReasonCode.TOO_FEW_SAMPLES: _too_few_samples,
+    ReasonCode.NOT_SETTLED: lambda v, _: (
+        f"No kernel regression settled ({v['detail']}): the bandwidth is that of the spectrum alone."
+    ),
+    ReasonCode.CONSTANT_HELD_OUT: lambda _v, _: (
+        "The held-out samples in the evaluated tiles all have the same value: the bandwidth is that of the spectrum "
+        "alone."
+    ),
+    ReasonCode.BANDWIDTH_COMPARISON: _bandwidth_comparison,
+    ReasonCode.EXTENDED_BANDWIDTH: _extended_bandwidth,
+    ReasonCode.AXIS_BANDWIDTHS: _axis_bandwidths,
+    ReasonCode.TOO_MANY_AXES: lambda v, _: (
+        f"{v['axes']} features are too many for a bandwidth per feature; all have the same."
+    ),
+    ReasonCode.ENCODING_COMPARISON: _encoding_comparison,
+    ReasonCode.EXPLAINED_POWER: _explained_power,
+    ReasonCode.EXPECTED_PSNR: _expected_psnr,
+    ReasonCode.STOPPING_RULE: _stopping_rule,
+    ReasonCode.FEATURE_LIMIT: lambda v, _: (
+        f"{v['features']} frequencies, as many as there are samples to train on."
+    ),
+    ReasonCode.PARAMETER_BUDGET: lambda v, _: (
+        f"{v['depth']} x {v['width']} units after {v['features']} frequencies are {v['parameters']} parameters."
+    ),
+    ReasonCode.TIME_BUDGET: lambda v, _: (
+        f"{v['seconds']:g} s are about {plural(v['steps'], 'step')} with {v['width']} units a layer and "
+        f"{v['batch']:,} samples a step."
+    ),
+    ReasonCode.FEW_STEPS: _few_steps,
+    ReasonCode.MANY_FEATURES: lambda v, _: (
+        f"{v['features']} frequencies are more than the {v['samples']} samples to train on: many networks fit those "
+        "exactly, and which of them training ends at is chance."
+    ),
+    ReasonCode.NOT_RECOMMENDED: lambda _v, _: (
+        "Nothing was learned that carries over to held-out samples (squared error): fitting a network is not "
+        "recommended."
+    ),
+    ReasonCode.BANDS_LEARNED: lambda v, _: f"At step {v['step']} the bands within the bandwidth are learned.",
+    ReasonCode.ERROR_RISES: lambda v, _: (
+        f"At step {v['step']} the estimated error rises: back to step {v['best_step']}, learning rate times "
+        f"{v['lr_factor']:g}."
+    ),
+    ReasonCode.ERROR_RISES_AGAIN: lambda v, _: (
+        f"At step {v['step']} the estimated error rises again: only noise is left to learn."
+    ),
+    ReasonCode.LOSS_NOT_FINITE: lambda v, _: f"The loss is not finite at step {v['step']}.",
+    ReasonCode.CONTROLLER_SUMMARY: _controller_summary,
+    ReasonCode.BEST_STEP: lambda v, _: f"Stopped at step {v['step']} by {v['samples']:,} validation samples.",
+    ReasonCode.LAST_STEP: lambda v, _: f"Trained for {plural(v['steps'], 'step')}.",
+    ReasonCode.RECORDED: lambda v, _: str(v["text"]),
+}
+
+
+def sentences(reasons: Sequence[Reason]) -> list[str]:
+    """The wording of several reasons, each once, in their order."""
+    return list(dict.fromkeys(map(str, reasons)))
