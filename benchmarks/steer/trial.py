@@ -40,7 +40,7 @@ def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
     return _run(signal, plan.encoding, plan.bandwidth, seed).train() | {
         "encoding": plan.encoding.value,
         "choosing": spent,
-        "worth": plan.worth,
+        "worth": plan.recommended,
         "expected": None if plan.expected is None else vars(plan.expected),
     }
 
