@@ -22,7 +22,7 @@ from overtone.errors import RunError
 from overtone.nn import MLP, Activation, Field, Frame, Restore, Sine, encodings
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
-from overtone.theory.dynamics import Agreement, PilotRun, Prediction, agreement, predict
+from overtone.theory.dynamics import Agreement, PilotRun, Prediction, PredictionOptions, predict
 from overtone.theory.dynamics._pilot_run import NormalisedOutputs
 
 TONES = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32)
@@ -171,7 +171,9 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
     began = time.process_time()
     optimizer = made(field.parameters(), lr)
     pilot = round(case.pilot * case.steps)
-    prediction = predict(signal, field, optimizer, case.steps, pilot=pilot, ratio=RATIO)
+    prediction = predict(
+        signal, field, optimizer, case.steps, pilot=pilot, options=PredictionOptions(ratio=RATIO)
+    )
     predicted = time.process_time()
     options = TrainingConfig(case.steps, lr=lr, optimizer=case.optimizer)
     with Probe(signal, field, schedule=LogSchedule(RATIO)) as probe:
@@ -185,7 +187,7 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
         raise RunError(
             f"{case.steps} measured steps", f"{outcome.step}", "run again: a part says nothing", case.name
         )
-    found = beyond(agreement(prediction.record, measured), prediction)
+    found = beyond(Agreement.between(prediction.record, measured), prediction)
     return Outcome(found, predicted - began, time.process_time() - predicted)
 
 
@@ -215,7 +217,7 @@ def summary(
         return float(np.nanmedian([o.agreement.median_factor for o in outcomes]))
 
     medians = [factor(held_out), factor(other)]
-    complete = all(o.agreement.told == 1 for o in judged if o.agreement.counted.any())
+    complete = all(o.agreement.predicted_share == 1 for o in judged if o.agreement.counted.any())
     good = max(medians) <= case.target
     return {
         "network": case.name,

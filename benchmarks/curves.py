@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import Descent
-from overtone.theory.dynamics import Linearised, PilotRun, propagate
+from overtone.theory._mode_dynamics import GradientDescent
+from overtone.theory.dynamics import Linearised, PilotRun
 
 CURVES_SEEDS = range(24)
 
@@ -80,7 +80,7 @@ def loss_curve_error(width: int, power: float, seed: int = 0) -> float:
     pilot.optimizer.param_groups[0]["lr"] = rate
     pilot = PilotRun(body, torch.optim.SGD(body.parameters(), rate), features, y)
     error, start = 0.0, None
-    for moment in propagate(linear, Descent(), lambda _: rate, range(2000)):
+    for moment in linear.propagate(GradientDescent(), lambda _: rate, range(2000)):
         pilot.advance(moment.step - pilot.step)
         loss = float((pilot.outputs(features) - y).square().mean())
         start = loss if start is None else start

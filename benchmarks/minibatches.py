@@ -15,7 +15,7 @@ from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, bey
 from overtone._training import TrainingConfig, train
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Signal
-from overtone.theory.dynamics import agreement, predict
+from overtone.theory.dynamics import Agreement, PredictionOptions, predict
 
 BATCH = 32
 NAMES = ("Fourier, ReLU", "Fourier, tanh", "Fourier, GELU", "plain, ReLU")
@@ -48,9 +48,18 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
     began = time.process_time()
     adam = torch.optim.Adam(field.parameters(), case.rate)
     pilot = round(case.pilot * case.steps)
-    found = predict(signal, field, adam, case.steps, pilot=pilot, batch=BATCH, ratio=RATIO, seed=seed)
+    found = predict(
+        signal,
+        field,
+        adam,
+        case.steps,
+        pilot=pilot,
+        batch=BATCH,
+        seed=seed,
+        options=PredictionOptions(ratio=RATIO),
+    )
     spent = time.process_time() - began
-    return Outcome(beyond(agreement(found.record, measured), found), spent, taken)
+    return Outcome(beyond(Agreement.between(found.record, measured), found), spent, taken)
 
 
 def main() -> list[dict[str, object]]:
@@ -65,7 +74,7 @@ def main() -> list[dict[str, object]]:
                     "optimizer": f"{case.optimizer.value} {case.rate:g}",
                     "seed": seed,
                     "median factor": found.agreement.median_factor,
-                    "bands told": found.agreement.told,
+                    "bands told": found.agreement.predicted_share,
                     "predict s": found.predict,
                     "train s": found.train,
                     "k: predicted/measured": found.pairs,

@@ -21,7 +21,7 @@ from overtone.nn import Field, Restore, encodings
 from overtone.plots import PredictedSteps
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
-from overtone.theory.dynamics import Prediction, predict
+from overtone.theory.dynamics import Prediction, PredictionOptions, predict
 
 SEED = 3
 
@@ -85,7 +85,14 @@ def compared(case: Case, signal: Signal) -> tuple[Prediction, xarray.Dataset]:
     lr = rate_of(case, signal, field)
     made = {ADAM: torch.optim.Adam, SGD: torch.optim.SGD}[case.optimizer]
     optimizer = made(field.parameters(), lr)
-    found = predict(signal, field, optimizer, case.steps, pilot=round(case.pilot * case.steps), ratio=RATIO)
+    found = predict(
+        signal,
+        field,
+        optimizer,
+        case.steps,
+        pilot=round(case.pilot * case.steps),
+        options=PredictionOptions(ratio=RATIO),
+    )
     with Probe(signal, field, schedule=LogSchedule(RATIO)) as probe:
 
         def observe(step: int, loss: float, rate: float, last: bool) -> None:

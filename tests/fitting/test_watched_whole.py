@@ -101,7 +101,7 @@ def test_a_prediction_looks_where_the_signal_varies_and_says_where():
     where = next(
         s for s in told if s.startswith("Predicted on a window of 8 x 8 of the 96 x 96 samples, numbers")
     )
-    assert where.endswith("at full resolution; of what lies elsewhere it says nothing.")
+    assert where.endswith("at full resolution; the other samples are not predicted.")
 
 
 @pytest.mark.parametrize("name", ["a frame", "one bright sample"])

@@ -45,7 +45,7 @@ def test_a_pilot_whose_last_step_overflows_is_a_result() -> None:
         found = predict(signal, network, torch.optim.SGD(network.parameters(), 1e30), 40, pilot=pilot)
         assert found.diverges_at == found.record.attrs["diverges_at"] == 0
         assert found.sentences[0].endswith(
-            "that the kernel bears: training diverges after step 0, as the pilot did."
+            "the largest stable rate of the kernel: training diverges after step 0, as the pilot did."
         )
         assert bool(np.isfinite(found.record.residual_power).all())
 

@@ -9,6 +9,7 @@ import torch
 from overtone._training import Optimizer, TrainingConfig, train
 from overtone.records import metrics
 from overtone.theory.dynamics import Prediction, predict
+from overtone.theory.dynamics._findings import FindingCode
 from tests.theory_dynamics.models import field, tones
 
 STEPS, RATE, BATCH = 300, 0.008, 4
@@ -26,16 +27,18 @@ def found(
 
 
 def test_minibatches_leap_under_any_optimizer() -> None:
-    for told in (found(torch.optim.SGD, RATE), found(torch.optim.Adam, 1e-3)):
-        assert told.record.attrs["continued"] == "leaps"
-        assert any(each.startswith("Linearised again and again") for each in told.sentences)
-        assert not any(each.startswith("Without leaps") for each in told.sentences)
+    for prediction in (found(torch.optim.SGD, RATE), found(torch.optim.Adam, 1e-3)):
+        assert prediction.record.attrs["continued"] == "leaps"
+        codes = [finding.code for finding in prediction.findings]
+        assert FindingCode.RELINEARISED in codes
+        assert FindingCode.WINDOW_NOT_RELINEARISED not in codes
 
 
 def test_windows_say_why_they_do_not_leap() -> None:
     told = found(torch.optim.SGD, RATE, window=True)
     assert told.record.attrs["continued"] == "growth, for a window"
-    assert any("what lies outside the window moves the network too" in each for each in told.sentences)
+    assert FindingCode.WINDOW_NOT_RELINEARISED in [finding.code for finding in told.findings]
+    assert any("samples outside the window move it too" in sentence for sentence in told.sentences)
     assert found(torch.optim.SGD, RATE, pilot=0).record.attrs["continued"] == "kernel"
 
 
@@ -54,6 +57,8 @@ def test_scatter_is_that_of_trained_networks() -> None:
     # The variance of twelve runs in the few modes that scatter, of some ten degrees of freedom each, is off by a third
     # (one standard deviation of one mode); the kernel moves, too.
     assert float(told.scatter.sum()) == pytest.approx(actual, rel=0.6)
+    (finding,) = [each for each in told.findings if each.code is FindingCode.MINIBATCH_SCATTER]
+    assert finding.values["error"] > 0
     assert any(each.startswith("Minibatches scatter a run about this mean") for each in told.sentences)
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import Descent
-from overtone.theory.dynamics import Linearised, PilotRun, propagate
+from overtone.theory._mode_dynamics import GradientDescent
+from overtone.theory.dynamics import Linearised, PilotRun
 
 
 class Scaled(nn.Linear):
@@ -51,8 +51,8 @@ def error(width: int, power: float, seed: int) -> float:
     linear = Linearised.of(start, y, limit(x).ntk)
     rate = 0.5 / (linear.gain * float(linear.eigenvalues[-1]))
     pilot = PilotRun(body, torch.optim.SGD(body.parameters(), rate), features, y)
-    worst, first = 0.0, linear.loss(linear.begin())
-    for moment in propagate(linear, Descent(), lambda _: rate, range(600)):
+    worst, first = 0.0, linear.loss(linear.initial_state())
+    for moment in linear.propagate(GradientDescent(), lambda _: rate, range(600)):
         pilot.advance(moment.step - pilot.step)
         loss = float((pilot.outputs(features) - y).square().mean())
         worst = max(worst, abs(math.log10(moment.loss / loss)))

@@ -15,9 +15,10 @@ from overtone._training import Optimizer, TrainingConfig
 from overtone.errors import InputError
 from overtone.nn import Activation, Field
 from overtone.records import metrics
-from overtone.theory.dynamics import Prediction, predict
-from overtone.theory.dynamics._agreement import Agreement, agreement, departure
-from overtone.theory.dynamics._predict import LARGEST
+from overtone.theory.dynamics import Agreement, Prediction, PredictionOptions, predict
+from overtone.theory.dynamics._agreement import departure
+from overtone.theory.dynamics._findings import FindingCode
+from overtone.theory.dynamics._predict import MAX_OUTPUTS
 from tests.theory_dynamics.models import field, tones, trained
 
 STEPS, RATE, WIDTH = 1000, 0.008, 1024
@@ -44,7 +45,7 @@ def predicted(rate: float = RATE) -> Prediction:
 
 
 def test_a_wide_network_is_predicted_from_its_initial_output() -> None:
-    found = agreement(predicted().record, measured())
+    found = Agreement.between(predicted().record, measured())
     assert found.counted.sum() >= 3
     assert found.agrees(1.2, 0.99)
     assert found.limit is None
@@ -52,7 +53,7 @@ def test_a_wide_network_is_predicted_from_its_initial_output() -> None:
 
 
 def test_a_wrong_learning_rate_fails_the_verdict() -> None:
-    found = agreement(predicted(RATE / 3).record, measured())
+    found = Agreement.between(predicted(RATE / 3).record, measured())
     assert not found.agrees()
     assert found.limit is not None
 
@@ -75,6 +76,24 @@ def test_a_record_of_a_prediction_is_stored_like_any_other(tmp_path: object) -> 
     path = f"{tmp_path}/predicted.nc"
     records.to_netcdf(predicted().record, path)
     assert records.load(path).attrs["origin"] == "predicted"
+
+
+def test_records_of_earlier_versions_with_sentences_open_and_compare(tmp_path: object) -> None:
+    """They held `sentences` in place of `findings`."""
+    attrs = {name: value for name, value in predicted().record.attrs.items() if name != "findings"}
+    old = predicted().record.copy()
+    old.attrs = attrs | {"sentences": ["From the initial network alone, without a pilot."]}
+    path = f"{tmp_path}/old.nc"
+    records.to_netcdf(old, path)
+    stored = records.load(path)
+    assert stored.attrs["sentences"] == old.attrs["sentences"]
+    assert Agreement.between(stored, measured()).limit is None
+
+
+def test_findings_are_stored_with_the_record(tmp_path: object) -> None:
+    path = f"{tmp_path}/predicted.nc"
+    records.to_netcdf(predicted().record, path)
+    assert records.load(path).attrs["findings"] == [f.to_json() for f in predicted().findings]
 
 
 def test_held_out_samples_are_predicted_too() -> None:
@@ -115,21 +134,28 @@ def test_adam_needs_a_pilot_or_a_state_and_then_works() -> None:
     assert metrics.relative_error(metrics.combine_channels(found.record)).isel(step=-1).min() < 0.5
 
 
-def test_divergence_is_a_result_with_a_sentence() -> None:
+def test_divergence_is_a_result_and_the_first_finding() -> None:
     signal = tones()
     network = field(signal, 64)
     found = predict(signal, network, sgd(network, 500.0), 200)
     assert found.diverges_at is not None
     assert found.diverges_at == found.record.step[-1] < 200
-    assert "The learning rate 500 is beyond the" in found.sentences[0]
+    first = found.findings[0]
+    assert first.code is FindingCode.DIVERGENCE_PREDICTED
+    assert first.values["rate"] == 500
+    assert (first.values["largest"], first.values["step"]) == (found.largest_rate, found.diverges_at)
     assert f"predicted to diverge after step {found.diverges_at}" in found.sentences[0]
+    assert found.record.attrs["findings"][0] == first.to_json()
     assert np.isfinite(found.record.residual_power).all()
 
 
 def test_flow_and_small_steps_are_the_same() -> None:
     signal = tones()
     network = field(signal, 64)
-    pair = [predict(signal, network, sgd(network, 1e-4), 10**5, flow=flow).record for flow in (True, False)]
+    pair = [
+        predict(signal, network, sgd(network, 1e-4), 10**5, options=PredictionOptions(flow=flow)).record
+        for flow in (True, False)
+    ]
     np.testing.assert_allclose(pair[0].train_error, pair[1].train_error, rtol=1e-2)
 
 
@@ -143,6 +169,8 @@ def test_what_cannot_be_told_is_nan_and_never_never() -> None:
     content = metrics.has_content(metrics.combine_channels(found.record)).values
     assert np.isnan(steps[content][-1])
     assert found.holds_until is not None
+    codes = [finding.code for finding in found.findings]
+    assert FindingCode.BANDS_UNDETERMINED in codes
     text = " ".join(found.sentences)
     assert "Cannot tell when" in text
     assert "never" not in text
@@ -157,9 +185,11 @@ def test_steps_that_underflow_are_calm() -> None:
 
 
 def test_signals_and_pilots_that_do_not_fit_are_refused() -> None:
-    large = tones((1,), LARGEST + 1)
+    large = tones((1,), MAX_OUTPUTS + 1)
     network = field(large, 4)
-    with pytest.raises(InputError, match=f"expected at most {LARGEST} outputs .*; pass a part of the signal"):
+    with pytest.raises(
+        InputError, match=f"expected at most {MAX_OUTPUTS} outputs .*; pass a part of the signal"
+    ):
         predict(large, network, sgd(network), 10)
     signal = tones()
     network = field(signal, 4)
@@ -175,13 +205,13 @@ def shifted(record: xarray.Dataset, factor: float) -> xarray.Dataset:
 
 def test_a_delay_is_found_as_the_factor_that_it_is() -> None:
     record = measured()
-    found = agreement(shifted(record, 2.0), record)
+    found = Agreement.between(shifted(record, 2.0), record)
     np.testing.assert_allclose(found.factor[found.counted], 2.0)
     assert found.median_factor == pytest.approx(2)
     assert found.rank_correlation == pytest.approx(1)
     assert not found.agrees(1.5)
     assert found.agrees(2.1)
-    same = agreement(record, record)
+    same = Agreement.between(record, record)
     assert same.median_factor == 1
     assert same.limit is None
     parted, last = departure(shifted(record, 2.0), record)
@@ -191,11 +221,11 @@ def test_a_delay_is_found_as_the_factor_that_it_is() -> None:
 
 def test_the_limit_names_the_step_before_the_first_band_that_departs() -> None:
     record = measured()
-    band = int(np.flatnonzero(agreement(record, record).counted)[1])
+    band = int(np.flatnonzero(Agreement.between(record, record).counted)[1])
     residual = record.residual_power.copy()
     late = record.step.values >= 20
     residual[late, band] = 4 * record.target_power[band]
-    found = agreement(record.assign(residual_power=residual), record).limit
+    found = Agreement.between(record.assign(residual_power=residual), record).limit
     assert found is not None
     assert found.step == record.step.values[~late][-1]
     assert found.low == record.band_low[band]
@@ -204,18 +234,18 @@ def test_the_limit_names_the_step_before_the_first_band_that_departs() -> None:
 def test_without_bands_to_compare_nothing_agrees() -> None:
     record = measured()
     piloted = record.assign_attrs(pilot=STEPS)
-    found = agreement(piloted, record)
+    found = Agreement.between(piloted, record)
     assert not found.agrees()
     assert math.isnan(found.median_factor)
     assert "nothing to compare" in found.sentences[0]
     with pytest.raises(InputError, match="a measured record in cycles per array, got Hz"):
-        agreement(record, record.assign_attrs(frequency_unit="Hz"))
+        Agreement.between(record, record.assign_attrs(frequency_unit="Hz"))
 
 
 def test_bands_are_matched_by_their_centres() -> None:
     record = measured()
     merged = record.isel(band=slice(1, None))
-    found = agreement(record, merged)
+    found = Agreement.between(record, merged)
     assert isinstance(found, Agreement)
     assert not found.counted[0]
     np.testing.assert_allclose(found.factor[found.counted], 1)

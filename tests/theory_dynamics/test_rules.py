@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.theory._mode_dynamics import Descent, Flow, ModeState, OptimizerDynamics
+from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, ModeState, OptimizerDynamics
 from overtone.theory.dynamics import log_steps
 
 GAIN = 0.2
-RULES = [Descent(), Descent(0.9), Descent(0.9, 0.9), Flow()]
+RULES = [
+    GradientDescent(),
+    GradientDescent(momentum=0.9),
+    GradientDescent(momentum=0.9, dampening=0.9),
+    GradientFlow(),
+]
 
 
 def iterate(
-    rule: Descent, state: ModeState, values: Tensor, rate: float, steps: int
+    rule: GradientDescent, state: ModeState, values: Tensor, rate: float, steps: int
 ) -> tuple[Tensor, Tensor]:
     """Residual and dual by one update after the other."""
     r, a, b, p = state.residual, state.dual, state.velocity, state.inherited
@@ -38,7 +43,9 @@ def iterate(
     st.lists(st.floats(0, 4), min_size=1, max_size=5),
 )
 @settings(max_examples=40, deadline=None)
-def test_powers_are_iterated_updates(rule: Descent, rate: float, steps: int, values: list[float]) -> None:
+def test_powers_are_iterated_updates(
+    rule: GradientDescent, rate: float, steps: int, values: list[float]
+) -> None:
     eigenvalues = torch.tensor(values, dtype=torch.float64)
     start = ModeState.at_rest(torch.ones_like(eigenvalues), 0.3 * torch.ones_like(eigenvalues))
     after = rule.advance(start, eigenvalues, GAIN, rate, steps)
@@ -75,8 +82,8 @@ def test_flow_is_the_limit_of_small_steps() -> None:
     start = ModeState.at_rest(torch.ones(4, dtype=torch.float64))
     errors = []
     for steps in (100, 1000):
-        fine = Descent().advance(start, values, GAIN, 1 / steps, steps)
-        flow = Flow().advance(start, values, GAIN, 1 / steps, steps)
+        fine = GradientDescent().advance(start, values, GAIN, 1 / steps, steps)
+        flow = GradientFlow().advance(start, values, GAIN, 1 / steps, steps)
         errors.append(float((fine.residual - flow.residual).abs().max()))
         assert float((fine.dual - flow.dual).abs().max()) < 1 / steps
     assert 8 < errors[0] / errors[1] < 12
@@ -85,14 +92,14 @@ def test_flow_is_the_limit_of_small_steps() -> None:
 @pytest.mark.parametrize("rule", RULES[:3], ids=str)
 @pytest.mark.parametrize(("share", "grows"), [(0.99, False), (1.01, True)])
 def test_the_stable_limit_is_where_growth_begins(rule: OptimizerDynamics, share: float, grows: bool) -> None:
-    value = torch.tensor([share * rule.limit(0.1) / GAIN], dtype=torch.float64)
+    value = torch.tensor([share * rule.stable_limit(0.1) / GAIN], dtype=torch.float64)
     start = ModeState.at_rest(torch.ones(1, dtype=torch.float64))
     sizes = [float(rule.advance(start, value, GAIN, 0.1, n).residual.abs()) for n in (2000, 2001)]
     assert (max(sizes) > 1) == grows
 
 
 def test_a_flow_is_always_stable() -> None:
-    assert Flow().limit(10.0) == math.inf
+    assert GradientFlow().stable_limit(10.0) == math.inf
 
 
 def test_log_steps_hold_both_ends_and_ascend() -> None:
@@ -109,4 +116,16 @@ def test_log_steps_hold_both_ends_and_ascend() -> None:
 
 def test_momentum_outside_its_range_is_refused() -> None:
     with pytest.raises(InputError, match=r"expected a number in \[0, 1\), got 1.0; pass for instance 0.9"):
-        Descent(1.0)
+        GradientDescent(momentum=1.0)
+
+
+@pytest.mark.parametrize("rule", [GradientDescent(0.3, 0.9), GradientDescent(0.3, 0.5, 0.2)], ids=str)
+def test_the_filter_of_momentum_is_its_recursion_from_rest(rule: GradientDescent) -> None:
+    eigenvalues = torch.tensor([0.0, 1e-6, 0.5, 3.0], dtype=torch.float64)
+    r, b = torch.ones_like(eigenvalues), torch.zeros_like(eigenvalues)
+    for _ in range(40):
+        b = rule.momentum * b + (1 - rule.dampening) * r
+        r = r - rule.rate * eigenvalues * b
+    torch.testing.assert_close(rule.remaining(eigenvalues, 40), r, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(rule.learned(eigenvalues, 40), 1 - r, rtol=1e-9, atol=1e-12)
+    assert float(rule.remaining(eigenvalues, float(rule.steps(eigenvalues)[-1]))[1].abs()) < 1e-3

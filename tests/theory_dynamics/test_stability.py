@@ -10,8 +10,9 @@ import torch
 
 from overtone.nn import Field
 from overtone.signals import Signal
-from overtone.theory._mode_dynamics import Descent, Flow, OptimizerDynamics
+from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, OptimizerDynamics
 from overtone.theory.dynamics import Linearised, PilotRun, predict
+from overtone.theory.dynamics._findings import FindingCode
 from overtone.theory.dynamics._linearised import DIVERGENCE_FACTOR, last_true
 from overtone.theory.dynamics._minibatch import largest_bounded_rate, last_bounded_step
 from overtone.theory.dynamics._pilot_run import NormalisedOutputs
@@ -69,14 +70,17 @@ def test_the_step_is_that_of_a_training_that_diverges(momentum: float, beyond: f
     assert actual is not None
     # The loss that the bound is a multiple of may differ by the share of the targets in it, and the fastest mode
     # grows by g a step, the loss by g^2: at most log(ratio) / log(g^2) steps.
-    drive = beyond * Descent(momentum).limit(1.0)
+    drive = beyond * GradientDescent(momentum=momentum).stable_limit(1.0)
     start = float(found.record.loss[0])
-    slack = math.log(max(1.0, 1.0 / start)) / (2 * math.log(Descent(momentum).factor(drive)))
+    slack = math.log(max(1.0, 1.0 / start)) / (
+        2 * math.log(GradientDescent(momentum=momentum).growth_factor(drive))
+    )
     assert abs(found.diverges_at - actual) <= math.ceil(slack)
     assert found.record.attrs["diverges_at"] == int(found.record.step[-1]) == found.diverges_at
     assert found.record.attrs["largest_stable_rate"] == largest
     assert bool(np.isfinite(found.record.residual_power).all())
     assert bool(np.isnan(found.latest).all())
+    assert found.findings[0].code is FindingCode.DIVERGENCE_PREDICTED
     assert f"predicted to diverge after step {found.diverges_at}." in found.sentences[0]
 
 
@@ -124,6 +128,8 @@ def test_a_pilot_that_diverges_is_a_result(
         assert found.largest_rate == pytest.approx(low.largest_rate, rel=1e-3)
     assert int(found.record.step[-1]) == found.diverges_at
     assert bool(np.isfinite(found.record.residual_power).all())
+    assert found.findings[0].code is FindingCode.PILOT_DIVERGED
+    assert found.findings[0].values["step"] == found.diverges_at
     assert found.sentences[0].endswith(f"training diverges after step {found.diverges_at}, as the pilot did.")
     assert found.cost.training is None
     calm = predict(
@@ -139,34 +145,43 @@ def test_a_pilot_too_short_to_tell_goes_on_until_it_can() -> None:
     sgd = optimizer(SGD, network, 1.5 * largest)
     found = predict(signal, network, sgd, STEPS, pilot=1)
     assert found.diverges_at == last_good(signal, network, sgd)
-    assert 1 < found.pilot <= steps_to_diverge(Descent(), 1.5, 1.0) + 2
+    assert 1 < found.pilot <= steps_to_diverge(GradientDescent(), 1.5, 1.0) + 2
     assert predict(signal, network, optimizer(SGD, network, 0.9 * largest), STEPS, pilot=1).pilot == 1
 
 
-@pytest.mark.parametrize("rule", [Descent(), Descent(0.9), Descent(0.9, 0.9), Descent(0.5, 0.2)], ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        GradientDescent(),
+        GradientDescent(momentum=0.9),
+        GradientDescent(momentum=0.9, dampening=0.9),
+        GradientDescent(momentum=0.5, dampening=0.2),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("share", [0.3, 0.9, 1.1, 2.0])
-def test_the_growth_of_a_mode_is_that_of_its_recursion(rule: Descent, share: float) -> None:
-    drive = share * rule.limit(1.0)
+def test_the_growth_of_a_mode_is_that_of_its_recursion(rule: GradientDescent, share: float) -> None:
+    drive = share * rule.stable_limit(1.0)
     c = (1 - rule.dampening) * drive
     once = torch.tensor([[1 - c, -rule.momentum], [c, rule.momentum]], dtype=torch.float64)
     # r <- r - (c r + m b'), b' <- c r + m b', with b' the step that the velocity makes.
     wanted = float(torch.linalg.eigvals(once).abs().max())
-    assert rule.factor(drive) == pytest.approx(wanted, rel=1e-9)
-    assert (rule.factor(drive) > 1) == (share > 1)
+    assert rule.growth_factor(drive) == pytest.approx(wanted, rel=1e-9)
+    assert (rule.growth_factor(drive) > 1) == (share > 1)
 
 
 def test_a_flow_bears_any_rate() -> None:
     network = waves()
-    rule: OptimizerDynamics = Flow()
+    rule: OptimizerDynamics = GradientFlow()
     assert largest_rate(network, rule) == math.inf
     assert steps_to_diverge(rule, 1e9, math.inf) == 0
-    assert rule.factor(2.0) == math.exp(-2.0)
+    assert rule.growth_factor(2.0) == math.exp(-2.0)
 
 
 def test_minibatches_bear_what_the_recursion_of_the_squares_bears() -> None:
     """Against the eigenvalues of that recursion, and against drawn runs on either side."""
     network = waves()
-    top = largest_rate(network, Descent())
+    top = largest_rate(network, GradientDescent())
     found = largest_bounded_rate(network, BATCH, top)
     assert 0 < found < 0.9 * top
     for share, stable in ((0.999, True), (1.001, False)):
@@ -175,7 +190,7 @@ def test_minibatches_bear_what_the_recursion_of_the_squares_bears() -> None:
         once = torch.diag((1 - drive).square() - drive.square() / BATCH)
         once = once + drive[:, None].square().expand(-1, len(drive)) / BATCH
         assert (float(torch.linalg.eigvals(once).abs().max()) < 1) == stable
-    assert largest_rate(network, Descent(), BATCH) == found
+    assert largest_rate(network, GradientDescent(), BATCH) == found
 
 
 def drawn_squares(network: Linearised, rate: float, steps: int, runs: int) -> torch.Tensor:
@@ -193,7 +208,7 @@ def drawn_squares(network: Linearised, rate: float, steps: int, runs: int) -> to
 
 def test_minibatches_diverge_at_the_step_of_drawn_runs() -> None:
     network = waves()
-    rate = 2 * largest_bounded_rate(network, BATCH, largest_rate(network, Descent()))
+    rate = 2 * largest_bounded_rate(network, BATCH, largest_rate(network, GradientDescent()))
     found = last_bounded_step(network, lambda _: rate, BATCH, range(0, 200, 10))
     assert found is not None
     squares = drawn_squares(network, rate, 2 * found, 4000)
@@ -203,7 +218,7 @@ def test_minibatches_diverge_at_the_step_of_drawn_runs() -> None:
     # is that of one in 4,000, a factor of e^(8.3) below at the most, and the loss grows by its own share a step.
     growth = math.log(float(squares[found // 2] / squares[0])) / (found // 2)
     assert abs(actual - found) <= math.log(4000) / growth
-    calm = largest_bounded_rate(network, BATCH, largest_rate(network, Descent())) / 2
+    calm = largest_bounded_rate(network, BATCH, largest_rate(network, GradientDescent())) / 2
     assert last_bounded_step(network, lambda _: calm, BATCH, range(0, 200, 10)) is None
     assert float(drawn_squares(network, calm, 200, 400)[-1]) < start
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from overtone.errors import InputError, RunError
-from overtone.theory._mode_dynamics import Descent
-from overtone.theory.dynamics import Linearised, PilotRun, log_steps, propagate
+from overtone.theory._mode_dynamics import GradientDescent
+from overtone.theory.dynamics import Linearised, PilotRun, log_steps
 from overtone.theory.dynamics._optimizers import (
     effective_rate,
     optimizer_dynamics,
@@ -44,8 +44,8 @@ def test_a_linear_model_is_predicted_exactly_on_all_samples(make: Maker, before:
     pilot.advance(before)
     linear = pilot.linearise(x, y, train)
     steps = [step for step in log_steps(500) if step >= before]
-    for moment in propagate(
-        linear, optimizer_dynamics(pilot.optimizer), effective_rate(pilot.optimizer), steps, before
+    for moment in linear.propagate(
+        optimizer_dynamics(pilot.optimizer), effective_rate(pilot.optimizer), steps, before
     ):
         pilot.advance(moment.step - pilot.step)
         torch.testing.assert_close(moment.outputs, pilot.outputs(x), rtol=0, atol=EXACT)
@@ -58,7 +58,7 @@ def test_a_wrong_learning_rate_is_not_exact() -> None:
     network = Linear(30, 2)
     pilot = PilotRun(network, plain(network.parameters()), x, y)
     linear = pilot.linearise(x, y)
-    moment = next(iter(propagate(linear, Descent(), lambda _: 0.21, [20])))
+    moment = next(iter(linear.propagate(GradientDescent(), lambda _: 0.21, [20])))
     pilot.advance(20)
     assert float((moment.outputs - pilot.outputs(x)).abs().max()) > 1e-3
 
@@ -73,7 +73,7 @@ def test_a_falling_learning_rate_is_exact_where_every_step_is_recorded() -> None
 
     pilot = PilotRun(network, optimizer, x, y, schedule=schedule)
     linear = pilot.linearise(x, y)
-    moments = list(propagate(linear, Descent(), effective_rate(optimizer, schedule), range(21)))
+    moments = list(linear.propagate(GradientDescent(), effective_rate(optimizer, schedule), range(21)))
     pilot.advance(20)
     torch.testing.assert_close(moments[-1].outputs, pilot.outputs(x), rtol=0, atol=EXACT)
 
@@ -84,7 +84,7 @@ def test_the_mean_over_all_minibatches_is_the_prediction() -> None:
     network = Linear(12, 1)
     optimizer = heavy_ball(network.parameters())
     linear = PilotRun(network, optimizer, x, y).linearise(x, y)
-    moment = next(iter(propagate(linear, optimizer_dynamics(optimizer), effective_rate(optimizer), [4])))
+    moment = next(iter(linear.propagate(optimizer_dynamics(optimizer), effective_rate(optimizer), [4])))
     total = torch.zeros(4, 1, dtype=torch.float64)
     for sequence in itertools.product(range(4), repeat=4):
         trained, steps = copy.deepcopy((network, optimizer))
@@ -105,7 +105,7 @@ def test_adam_with_its_second_moments_frozen_is_predicted_exactly(layer: bool) -
     pilot.advance(7)
     linear = pilot.linearise(x, y)
     steps = range(7, 60)
-    moments = list(propagate(linear, optimizer_dynamics(optimizer), effective_rate(optimizer), steps, 7))
+    moments = list(linear.propagate(optimizer_dynamics(optimizer), effective_rate(optimizer), steps, 7))
     scale = second_moments(pilot.optimizer, pilot.network)
     assert scale is not None
     named = dict(pilot.network.named_parameters())
@@ -155,10 +155,10 @@ def test_a_learning_rate_beyond_stability_is_a_result_that_ends_early() -> None:
     network = Linear(30, 2)
     linear = PilotRun(network, plain(network.parameters()), x, y).linearise(x, y)
     steps = log_steps(10**6)
-    bearable = Descent().limit(1.0) / (linear.gain * float(linear.eigenvalues[-1]))
-    calm = list(propagate(linear, Descent(), lambda _: 0.98 * bearable, steps))
-    wild = list(propagate(linear, Descent(), lambda _: 1.05 * bearable, steps))
-    held = list(propagate(linear, Descent(), lambda _: 1.05 * bearable, steps, ceiling=0.5))
+    bearable = GradientDescent().stable_limit(1.0) / (linear.gain * float(linear.eigenvalues[-1]))
+    calm = list(linear.propagate(GradientDescent(), lambda _: 0.98 * bearable, steps))
+    wild = list(linear.propagate(GradientDescent(), lambda _: 1.05 * bearable, steps))
+    held = list(linear.propagate(GradientDescent(), lambda _: 1.05 * bearable, steps, ceiling=0.5))
     assert calm[-1].step == held[-1].step == steps[-1]
     assert wild[-1].step < 2000
     assert all(m.outputs.isfinite().all() for m in wild)

@@ -80,7 +80,7 @@ def test_stein_risk_of_a_trained_network_is_near_its_actual_risk():
         g = torch.Generator().manual_seed(100 + seed)
         y = clean + math.sqrt(noise) * torch.randn(clean.shape, generator=g, dtype=torch.float64)
         gaps.append(
-            risk.stein_risk(train, y, noise, probes=4, seed=seed).value
+            risk.degrees_of_freedom(train, y, probes=4, seed=seed).stein_risk(noise).value
             - float((train(y) - clean).square().mean())
         )
     gaps = torch.tensor(gaps)

@@ -106,7 +106,7 @@ def document(found: Forecast) -> dict[str, Any]:
         document["agreement"] = {
             "median_factor": found.agreement.median_factor,
             "rank_correlation": found.agreement.rank_correlation,
-            "told": found.agreement.told,
+            "told": found.agreement.predicted_share,
             "factors": found.agreement.factor.tolist(),
         }
     return document

@@ -1,6 +1,7 @@
 """When to stop, without an oracle: rules that judge a finished record, or watch a run and end it.
 
-Linear predictors have exact rules of their own: `theory.risk.sure_stop` and `theory.risk.gcv_stop`.
+Linear predictors have exact rules of their own: `sure_stop` and `gcv_stop` of
+`theory.risk.SmoothingPath`.
 """
 
 from overtone.early_stopping._best_weights import BestWeights

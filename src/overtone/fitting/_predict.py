@@ -23,9 +23,9 @@ from overtone.probes import Window
 from overtone.records import metrics
 from overtone.signals import Grid, Signal, require_grid
 from overtone.theory import barron, risk
-from overtone.theory.dynamics import Agreement, Prediction, agreement
+from overtone.theory.dynamics import Agreement, Prediction
 from overtone.theory.dynamics import predict as predict_training
-from overtone.theory.dynamics._predict import silent
+from overtone.theory.dynamics._wording import outlook
 
 if TYPE_CHECKING:
     import xarray
@@ -116,7 +116,7 @@ def predict(
     *,
     pilot: int | None = None,
     run: str | Path | None = None,
-    callback: Callable[[str], None] = silent,
+    callback: Callable[[str], None] | None = None,
     **overrides: Unpack[FitOptions],
 ) -> Forecast:
     """Predict what `fit` with the same settings would record.
@@ -163,7 +163,7 @@ def predict(
         schedule=lambda step: training.decay.factor(step / steps),
         noise=prepared.noise,
         seed=training.seed,
-        tell=callback,
+        callback=None if callback is None else lambda cost: callback(outlook(cost)),
     )
     assert prepared.noise is not None  # a grid always has one
     record = prediction.record
@@ -176,7 +176,7 @@ def predict(
         _barron_width(signal, prepared.noise.std),
         prepared.bandwidth,
         tuple(sentences(prepared.reasons)),
-        None if measured is None else agreement(record, measured),
+        None if measured is None else Agreement.between(record, measured),
     )
 
 
@@ -226,7 +226,7 @@ def _irreducible(record: xarray.Dataset) -> float | None:
     target, noise = (torch.from_numpy(record[name].values) for name in ("target_power", "noise_power"))
     if not bool(torch.isfinite(noise).all()):
         return None
-    return float(risk.irreducible(risk.excess_signal(target, noise), noise).total.mean())
+    return float(risk.WienerBound.from_observed(target, noise).total.mean())
 
 
 def _barron_width(signal: Signal[Grid], noise: Tensor) -> int | None:

@@ -1,4 +1,4 @@
-"""What every function of this folder asks of its tensors."""
+"""Checks of the tensors that the theory takes: eigenvalues, powers and variances."""
 
 from __future__ import annotations
 
@@ -7,54 +7,55 @@ from torch import Tensor
 
 from overtone.errors import InputError
 
-_NEGATIVE = 1e-8
+NEGATIVE_SHARE = 1e-8
+"""Size of a negative eigenvalue, relative to the largest one, that rounding explains."""
 
 
-def finite(values: Tensor, where: str) -> Tensor:
-    """The values as float64.
+def finite(values: Tensor, name: str) -> Tensor:
+    """Return real, finite values as float64.
 
     Args:
         values: Any real tensor.
-        where: Name of the argument, for the error.
+        name: Name of the argument, for the error.
 
     Raises:
         InputError: If there are no values or one is not finite.
     """
     if values.is_complex():
-        raise InputError("real numbers", f"{values.dtype}", "pass the real part or the power", where)
+        raise InputError("real numbers", f"{values.dtype}", "pass the real part or the power", name)
     exact = values.double()
     if not exact.numel() or not bool(torch.isfinite(exact).all()):
-        raise InputError("finite numbers, at least one", "none, or NaN or infinity", "check the input", where)
+        raise InputError("finite numbers, at least one", "none, or NaN or infinity", "check the input", name)
     return exact
 
 
-def non_negative(values: Tensor, where: str) -> Tensor:
-    """The values as float64, none of them below zero.
+def non_negative(values: Tensor, name: str) -> Tensor:
+    """Return values as float64, none of them below zero.
 
     Args:
         values: Any real tensor.
-        where: Name of the argument, for the error.
+        name: Name of the argument, for the error.
 
     Raises:
         InputError: If a value is not finite or negative.
     """
-    exact = finite(values, where)
+    exact = finite(values, name)
     if bool((exact < 0).any()):
         raise InputError(
-            "no negative number", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", where
+            "no negative number", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", name
         )
     return exact
 
 
-def spectrum(eigenvalues: Tensor) -> Tensor:
-    """Kernel eigenvalues (mode,) as float64, with rounding below zero set to zero.
+def kernel_spectrum(eigenvalues: Tensor) -> Tensor:
+    """Return kernel eigenvalues (mode,) as float64, with rounding below zero set to zero.
 
     Args:
         eigenvalues: (mode,) eigenvalues in any order.
 
     Raises:
-        InputError: If one is below -1e-8 of the largest: then the kernel is not positive, and rounding is not
-            why.
+        InputError: If one is below -1e-8 of the largest: the kernel is then not positive, and rounding is not the
+            reason.
     """
     exact = finite(eigenvalues, "eigenvalues")
     if exact.ndim != 1:
@@ -62,7 +63,7 @@ def spectrum(eigenvalues: Tensor) -> Tensor:
             "one eigenvalue per mode", f"shape {tuple(exact.shape)}", "flatten them", "eigenvalues"
         )
     low, high = float(exact.min()), float(exact.abs().max())
-    if low < -_NEGATIVE * high:
+    if low < -NEGATIVE_SHARE * high:
         raise InputError(
             "a positive kernel",
             f"an eigenvalue of {low:.3g} beside the largest of {high:.3g}",
@@ -72,18 +73,18 @@ def spectrum(eigenvalues: Tensor) -> Tensor:
     return exact.clamp(min=0)
 
 
-def variance(noise: float, where: str = "noise") -> float:
-    """A noise variance, checked.
+def noise_variance(noise: float, name: str = "noise") -> float:
+    """Return a noise variance after checking it.
 
     Args:
         noise: Variance in value units squared.
-        where: Name of the argument, for the error.
+        name: Name of the argument, for the error.
 
     Raises:
         InputError: If it is negative or not finite.
     """
     if not 0 <= noise < float("inf"):
         raise InputError(
-            "a variance of 0 or more", f"{noise}", "pass the square of the noise's deviation", where
+            "a variance of 0 or more", f"{noise}", "pass the square of the noise's deviation", name
         )
     return float(noise)

@@ -11,8 +11,8 @@ from overtone.nn import MLP, encodings
 from overtone.signals import synthetic
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import Descent
-from overtone.theory.dynamics import Linearised, log_steps, propagate
+from overtone.theory._mode_dynamics import GradientDescent
+from overtone.theory.dynamics import Linearised, log_steps
 
 END = 0.05
 """Share of the first loss down to which prediction and training are compared."""
@@ -31,7 +31,7 @@ def measure(
     trained, other = network(power, gain, width, seed), network(assumed, gain, width, seed)
     linear = Linearised.of(trained(x).detach(), y, ntk.empirical_ntk(other, x).matrix)
     rate = 0.5 / (linear.gain * float(linear.eigenvalues[-1]))
-    moments = list(propagate(linear, Descent(), lambda _: rate, log_steps(steps)))
+    moments = list(linear.propagate(GradientDescent(), lambda _: rate, log_steps(steps)))
     found = train(trained, x, y, rate, [moment.step for moment in moments])
     counted = found >= END * found[0]
     predicted = np.array([moment.loss for moment in moments])

@@ -11,7 +11,8 @@ from scipy.special import comb
 from overtone._utils.seeding import generator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory.ntk import sphere_eigenvalues
-from overtone.theory.risk import SampleCurve, learning_curve
+from overtone.theory.risk import learning_curve
+from overtone.theory.risk._learning_curve import SampleCurve
 
 RIDGE = 1e-3
 DIMENSION = 10

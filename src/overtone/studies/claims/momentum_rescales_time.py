@@ -9,7 +9,7 @@ import torch
 
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import Descent, ModeState
+from overtone.theory._mode_dynamics import GradientDescent, ModeState
 
 SAMPLES = 256
 
@@ -21,8 +21,8 @@ def measure(seed: int, share: float, momentum: float, second_order: bool, high: 
     eigenvalues = circle(depth)
     used = torch.ones_like(eigenvalues) * eigenvalues.max() if second_order else eigenvalues
     steps = {
-        "without": halving(eigenvalues[frequencies], Descent(), share / float(eigenvalues.max())),
-        "with": halving(used[frequencies], Descent(momentum), share / float(used.max())),
+        "without": halving(eigenvalues[frequencies], GradientDescent(), share / float(eigenvalues.max())),
+        "with": halving(used[frequencies], GradientDescent(momentum=momentum), share / float(used.max())),
     }
     octaves = {name: math.log2(found[-1] / found[0]) for name, found in steps.items()}
     return Measured(octaves["with"] - octaves["without"], {n: (frequencies, s) for n, s in steps.items()})
@@ -38,7 +38,7 @@ def circle(depth: int) -> torch.Tensor:
     return ntk.circulant_eigenvalues(wide(points[:1], points).ntk[0])[: SAMPLES // 2]
 
 
-def halving(eigenvalues: torch.Tensor, rule: Descent, rate: float) -> list[int]:
+def halving(eigenvalues: torch.Tensor, rule: GradientDescent, rate: float) -> list[int]:
     """Steps from which on the residual of each mode stays below a half, to 4 %; each mode begins at 1, at rest."""
     start, last = (
         ModeState.at_rest(torch.ones_like(eigenvalues)),

@@ -26,7 +26,7 @@ def measure(seed: int, method: str, shared: bool, samples: int, draws: int, step
         at, left = trained(signal, seed, steps) if method == "network" else flow(signal)
         least.append(float(np.min(left)))
     band = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0] if shared else [0.0, 1.0])
-    bound = float(risk.irreducible(*band).total)
+    bound = float(risk.WienerBound.of(*band).total)
     return Measured(
         float(np.mean(least)), {"error": (at, left), "irreducible": (at, np.full(len(at), bound))}
     )

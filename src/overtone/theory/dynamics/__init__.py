@@ -1,18 +1,17 @@
 """Learning curves in time: the course of a training run, predicted from the tangent kernel of the network."""
 
 from overtone._utils.steps import log_steps
-from overtone.theory.dynamics._agreement import Agreement, agreement
-from overtone.theory.dynamics._linearised import Linearised, propagate
+from overtone.theory.dynamics._agreement import Agreement
+from overtone.theory.dynamics._linearised import Linearised
 from overtone.theory.dynamics._pilot_run import PilotRun
-from overtone.theory.dynamics._predict import Prediction, predict
+from overtone.theory.dynamics._predict import Prediction, PredictionOptions, predict
 
 __all__ = [
     "Agreement",
     "Linearised",
     "PilotRun",
     "Prediction",
-    "agreement",
+    "PredictionOptions",
     "log_steps",
     "predict",
-    "propagate",
 ]

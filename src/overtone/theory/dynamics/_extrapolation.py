@@ -1,4 +1,4 @@
-"""How far apart a kernel that stays and one that goes on growing lead, and what can be told in between."""
+"""Extrapolation beyond pilot and relinearisation: the interval between a fixed kernel and one that keeps growing."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from overtone._utils.steps import log_steps
 from overtone.records import metrics
 from overtone.theory._mode_dynamics import OptimizerDynamics
 from overtone.theory.dynamics._agreement import ValidityLimit, departure
-from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelGrowth, Linearised, Rate, propagate
+from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelGrowth, Linearised, Rate
 from overtone.theory.dynamics._problem import PredictionProblem
 
 if TYPE_CHECKING:
     import xarray
 
-
 MAX_RATIO = 4.0
-"""Largest ratio of the latest to the earliest learning step at which a band is still told."""
+"""Largest ratio of the latest to the earliest learning step at which a band counts as determined."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class PredictionInterval:
-    """Three predictions of the same run, beyond the last step asked for.
+    """Interval of predictions of one run, beyond the last step asked for.
 
     Attributes:
-        growing: With the kernel growing on as it did before.
-        between: With a part of that growth; the prediction.
-        frozen: With the kernel as it is where it was linearised last.
+        growing: With the kernel growing on as it did before: the earliest learning steps.
+        between: With a part of that growth: the prediction.
+        frozen: With the kernel fixed at the last linearisation: the latest learning steps.
         since: The step from which the three differ.
     """
 
@@ -43,57 +42,58 @@ class PredictionInterval:
 
     @property
     def earliest(self) -> NDArray[np.float64]:
-        """(band,) learning steps of `growing`; NaN where not learned."""
-        return _learning(self.growing)
+        """(band,) learning steps of `growing`; NaN for bands not learned."""
+        return _learning_steps(self.growing)
 
     @property
     def latest(self) -> NDArray[np.float64]:
-        """(band,) learning steps of `frozen`; NaN where not learned."""
-        return _learning(self.frozen)
+        """(band,) learning steps of `frozen`; NaN for bands not learned."""
+        return _learning_steps(self.frozen)
 
     @property
     def content(self) -> NDArray[np.bool_]:
         """(band,) bands that hold something to learn."""
-        found: NDArray[np.bool_] = metrics.has_content(metrics.combine_channels(self.between)).values
-        return found
+        content: NDArray[np.bool_] = metrics.has_content(metrics.combine_channels(self.between)).values
+        return content
 
     @property
-    def parted(self) -> NDArray[np.float64]:
-        """(band,) first step at which the two extremes differ; NaN where they do not."""
+    def departure_step(self) -> NDArray[np.float64]:
+        """(band,) first step at which the two extremes differ; NaN for bands in which they do not."""
         return np.where(self.content, departure(self.frozen, self.growing, self.since)[0], np.nan)
 
     @property
-    def untold(self) -> NDArray[np.bool_]:
-        """(band,) bands whose learning step the extremes disagree on by more than `TRUST`."""
-        late = np.where(np.isfinite(self.latest), self.latest, np.inf)
+    def undetermined(self) -> NDArray[np.bool_]:
+        """(band,) bands on whose learning step the extremes disagree by more than `MAX_RATIO`."""
+        latest = np.where(np.isfinite(self.latest), self.latest, np.inf)
         with np.errstate(invalid="ignore"):
-            close = late / self.earliest <= MAX_RATIO
-        return self.content & ~close & (np.isfinite(self.parted) | np.isfinite(self.earliest))
+            close = latest / self.earliest <= MAX_RATIO
+        # Bands that neither extreme learns and in which both agree are determined: they are not learned.
+        return self.content & ~close & (np.isfinite(self.departure_step) | np.isfinite(self.earliest))
 
     @property
     def limit(self) -> ValidityLimit | None:
-        """Where the extremes begin to differ; None if they do not."""
-        parted = self.parted
-        if not np.isfinite(parted).any():
+        """Step and band at which the extremes begin to differ; None if they do not."""
+        departs = self.departure_step
+        if not np.isfinite(departs).any():
             return None
-        band = int(np.nanargmin(parted))
+        band = int(np.nanargmin(departs))
         steps = self.between.step.values
         low, high = self.between.band_low.values, self.between.band_high.values
-        return ValidityLimit(int(steps[steps < parted[band]][-1]), float(low[band]), float(high[band]))
+        return ValidityLimit(int(steps[steps < departs[band]][-1]), float(low[band]), float(high[band]))
 
-    def told(self, last: int) -> xarray.Dataset:
-        """The prediction up to step `last`, NaN where it cannot be told."""
+    def determined(self, last: int) -> xarray.Dataset:
+        """Return the prediction up to step `last`, NaN where the theory cannot tell."""
         record = self.between.sel(step=slice(None, last))
-        since = np.where(self.untold, np.fmin(self.parted, self.earliest), np.inf)
-        gone = record.step.values[:, None, None] >= since[None, :, None]
-        hidden = {
-            name: record[name].where(~np.broadcast_to(gone, record[name].shape))
+        since = np.where(self.undetermined, np.fmin(self.departure_step, self.earliest), np.inf)
+        unknown = record.step.values[:, None, None] >= since[None, :, None]
+        masked = {
+            name: record[name].where(~np.broadcast_to(unknown, record[name].shape))
             for name in ("residual_power", "cross_power")
         }
-        return record.assign(hidden)
+        return record.assign(masked)
 
 
-def _learning(record: xarray.Dataset) -> NDArray[np.float64]:
+def _learning_steps(record: xarray.Dataset) -> NDArray[np.float64]:
     steps: NDArray[np.float64] = metrics.learning_step(metrics.combine_channels(record)).values
     return steps
 
@@ -101,38 +101,39 @@ def _learning(record: xarray.Dataset) -> NDArray[np.float64]:
 @final
 @dataclass(frozen=True)
 class Extrapolation:
-    """What follows the pilot and its leaps, beyond the last step so that late bands are seen too.
+    """Continuation of a linearised network, beyond the last step so that late bands are included.
 
     Attributes:
-        scene: What is predicted.
-        linear: The network where pilot and leaps ended.
+        problem: The prediction problem.
+        linear: The network where pilot and relinearisation ended.
         rule: The optimizer.
         rate: Learning rate per step.
-        held: Whether modes beyond stability are taken to be held there, as in networks that did not diverge.
+        at_edge: Whether unstable modes are assumed to stay at the edge of stability, as in networks that did not
+            diverge.
         since: Step of `linear`.
         steps: Last step asked for.
-        until: Where it diverges, or None.
+        until: Step at which training diverges, or None.
         ratio: Growth from one recorded step to the next.
         share: Part of the exponents of a growth that the prediction takes; the extremes take none and all.
     """
 
-    scene: PredictionProblem
+    problem: PredictionProblem
     linear: Linearised
     rule: OptimizerDynamics
     rate: Rate
-    held: bool
+    at_edge: bool
     since: int
     steps: int
     until: int | None
     ratio: float
     share: float
 
-    def span(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> PredictionInterval:
-        """The prediction between its extremes; without a growth they are one.
+    def interval(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> PredictionInterval:
+        """Return the prediction between its extremes; without a growth they are one.
 
         Args:
-            growth: How the kernel would go on growing, if that is known.
-            attrs: Of the records.
+            growth: Further growth of the kernel, if it is known.
+            attrs: Attributes of the records.
         """
         frozen = self._record(None, attrs)
         if growth is None:
@@ -142,10 +143,11 @@ class Extrapolation:
         )
 
     def _record(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> xarray.Dataset:
-        wanted = {self.since, self.steps, *log_steps(round(MAX_RATIO * self.steps), self.ratio)}
+        # Four times the steps asked for, since the latest step of a determined band may lie there (MAX_RATIO).
+        recorded = {self.since, self.steps, *log_steps(round(MAX_RATIO * self.steps), self.ratio)}
         if self.until is not None:
-            wanted = {step for step in (*wanted, self.until) if step <= self.until}
-        steps = sorted(step for step in wanted if step >= self.since)
-        ceiling = EDGE_FRACTION if self.held else math.inf
-        moments = list(propagate(self.linear, self.rule, self.rate, steps, self.since, growth, ceiling))
-        return self.scene.record(moments, attrs)
+            recorded = {step for step in (*recorded, self.until) if step <= self.until}
+        steps = sorted(step for step in recorded if step >= self.since)
+        ceiling = EDGE_FRACTION if self.at_edge else math.inf
+        snapshots = list(self.linear.propagate(self.rule, self.rate, steps, self.since, growth, ceiling))
+        return self.problem.record(snapshots, attrs)

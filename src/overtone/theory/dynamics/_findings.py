@@ -1,4 +1,4 @@
-"""How a prediction goes on where its pilot ends, and why not otherwise."""
+"""Facts about a prediction beside its record: how it was made, its limits, and its cost. `_wording` makes sentences."""
 
 from __future__ import annotations
 
@@ -6,144 +6,17 @@ import enum
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overtone.records import metrics
-from overtone.theory.dynamics._stability import Stability
+from overtone.theory.dynamics._stability import EDGE, RECOVERS, Stability
 
 if TYPE_CHECKING:
     import xarray
-
-
-class Continuation(enum.Enum):
-    """What follows the pilot; the value goes into the record's `continued`.
-
-    Attributes:
-        KERNEL: The initial network's kernel, without a pilot.
-        LEAPS: Leaps, and growth where they end.
-        WINDOW: Growth alone. What lies outside a window moves the features too, so that leaps on the window's own
-            gradient would go elsewhere.
-    """
-
-    KERNEL = "kernel"
-    LEAPS = "leaps"
-    WINDOW = "growth, for a window"
-
-    @staticmethod
-    def of(pilot: int, window: bool) -> Continuation:
-        """What follows.
-
-        Args:
-            pilot: Its steps.
-            window: Whether a part of the signal is predicted.
-        """
-        if not pilot:
-            return Continuation.KERNEL
-        return Continuation.WINDOW if window else Continuation.LEAPS
-
-    @property
-    def reason(self) -> str | None:
-        """Why there are no leaps, in a sentence."""
-        if self is not Continuation.WINDOW:
-            return None
-        return (
-            "Without leaps, since what lies outside the window moves the network too: from the pilot's end the growth "
-            "of its kernel is extrapolated."
-        )
-
-
-AGAIN = 2.0
-"""Growth of an estimate from which it is told again."""
-
-
-@final
-@dataclass(frozen=True)
-class Cost:
-    """Wall-clock times.
-
-    Attributes:
-        predicting: Seconds that the prediction took, or will take.
-        training: Seconds that all steps would take, by the pilot's; None without a pilot.
-    """
-
-    predicting: float
-    training: float | None
-
-    @property
-    def warning(self) -> str | None:
-        """A sentence if training was the cheaper answer."""
-        if self.training is None or self.predicting <= self.training:
-            return None
-        return (
-            f"Predicting took {_rounded(self.predicting)} s; training itself would take about "
-            f"{_rounded(self.training)} s, and is the surer answer."
-        )
-
-    @property
-    def outlook(self) -> str:
-        """The same in advance, whichever is cheaper."""
-        sentence = f"Predicting will take about {_rounded(self.predicting)} s"
-        if self.training is None:
-            return f"{sentence}."
-        surer = ", and is the surer answer" if self.predicting > self.training else ""
-        return f"{sentence}; training itself would take about {_rounded(self.training)} s{surer}."
-
-
-@final
-class CostMeter:
-    """Tells what a prediction will cost as soon as that can be estimated, and again if it turns out to be twice that.
-
-    Args:
-        tell: Takes a sentence.
-        pilot: Steps of the pilot.
-        steps: Steps that are predicted.
-    """
-
-    def __init__(self, tell: Callable[[str], None], pilot: int, steps: int) -> None:
-        self._tell, self._pilot, self._steps = tell, pilot, steps
-        self._began, self._told = time.perf_counter(), 0.0
-
-    def at_look(self, step: float, view: float, share: float) -> None:
-        """Half way of the pilot, after the first kernel.
-
-        Args:
-            step: Seconds of a step.
-            view: Seconds of the kernel and its eigenvectors.
-            share: Length of the leaps to come, as a share of the steps taken; infinite if one kernel follows alone.
-        """
-        kernels = 1 + _leaps(self._pilot, self._steps, share)
-        self._say(step * self._pilot / 2 + view * kernels, step)
-
-    def at_leap(self, step: float, seconds: float, start: int, stop: int) -> None:
-        """After a leap.
-
-        Args:
-            step: Seconds of a step of training.
-            seconds: Those of the leap.
-            start: Where it began, at least 1.
-            stop: Where it ended.
-        """
-        self._say(seconds * _leaps(stop, self._steps, stop / start - 1), step)
-
-    def _say(self, ahead: float, step: float) -> None:
-        cost = Cost(time.perf_counter() - self._began + ahead, step * self._steps)
-        if cost.predicting > AGAIN * self._told:
-            self._told = cost.predicting
-            self._tell(cost.outlook)
-
-
-def _leaps(start: int, stop: int, share: float) -> int:
-    """How many leaps lead from one step to another if each is a share of the steps taken."""
-    return 0 if math.isinf(share) else math.ceil(math.log(max(stop / start, 1.0)) / math.log1p(share))
-
-
-def _rounded(seconds: float) -> str:
-    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
-
 
 SHARE = 0.05
 """Largest pilot, as a share of the steps predicted, for which accuracy is stated."""
@@ -151,115 +24,220 @@ SHARE = 0.05
 VISIBLE = 1e-9
 """Relative size of negative eigenvalues from which they are mentioned."""
 
+REVISION = 2.0
+"""Growth of a cost estimate from which it is reported again."""
+
+
+class Continuation(enum.Enum):
+    """Method that follows the pilot; the value goes into the record's `continued`.
+
+    Attributes:
+        KERNEL: The initial network's kernel, without a pilot.
+        RELINEARISED: Relinearisation, and growth of the kernel after its end.
+        WINDOW: Growth alone. Samples outside a window move the features too, so that relinearisation along the
+            window's gradient would go elsewhere.
+    """
+
+    KERNEL = "kernel"
+    RELINEARISED = "leaps"
+    WINDOW = "growth, for a window"
+
+    @staticmethod
+    def of(pilot: int, window: bool) -> Continuation:
+        """Return the method for a pilot of some steps, on a window of the signal or all of it."""
+        if not pilot:
+            return Continuation.KERNEL
+        return Continuation.WINDOW if window else Continuation.RELINEARISED
+
 
 @final
 @dataclass(frozen=True)
-class Findings:
-    """What was found while predicting.
+class Cost:
+    """Wall-clock times of a prediction and of the training that it predicts.
 
     Attributes:
-        steps: Last step asked for.
-        pilot: Steps of the pilot.
-        since: Step up to which the network was linearised again and again.
-        stability: Whether training bears its learning rate.
-        clipped: Largest negative eigenvalue that was set to 0, relative to the largest.
-        beyond: What follows the pilot.
-        scatter: Largest root of a band's scatter by minibatches, relative to its target; None if it is not known.
-        cost: What it took.
-        part: First sample and shape of the part predicted, or None for the whole.
-        whole: Shape of the signal.
+        predicting: Seconds that the prediction took, or will take.
+        training: Seconds that all steps would take at the pilot's pace; None without a pilot.
     """
 
-    steps: int
-    pilot: int
-    since: int
-    stability: Stability
-    clipped: float
-    beyond: Continuation
-    scatter: float | None
-    cost: Cost
-    part: tuple[tuple[int, ...], tuple[int, ...]] | None
-    whole: tuple[int, ...]
+    predicting: float
+    training: float | None
 
-    def sentences(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
-        """The sentences, most important first.
+    @property
+    def training_is_cheaper(self) -> bool:
+        """Whether training itself takes less time than predicting it."""
+        return self.training is not None and self.predicting > self.training
+
+
+@final
+class CostMeter:
+    """Reports the cost of a prediction as soon as it can be estimated, and again if the estimate doubles.
+
+    Args:
+        callback: Takes the estimated cost.
+        pilot: Steps of the pilot.
+        steps: Steps that are predicted.
+    """
+
+    def __init__(self, callback: Callable[[Cost], None], pilot: int, steps: int) -> None:
+        self._callback, self._pilot, self._steps = callback, pilot, steps
+        self._start, self._reported = time.perf_counter(), 0.0
+
+    def after_half_pilot(self, step: float, expansion: float, share: float) -> None:
+        """Estimate half way through the pilot, after the first kernel.
 
         Args:
-            record: The predicted record.
-            untold: (band,) bands that the theory cannot tell.
+            step: Seconds of a step.
+            expansion: Seconds of the kernel and its eigenvectors.
+            share: Length of each expansion, as a share of the steps taken; infinite if one kernel follows alone.
         """
-        first = self.stability.sentence
-        bands = [] if self.stability.diverges_at is not None else self._bands(record, untold)
-        return [*([] if first is None else [first]), *bands, *self._basis()]
+        kernels = 1 + _expansions(self._pilot, self._steps, share)
+        self._report(step * self._pilot / 2 + expansion * kernels, step)
 
-    def _bands(self, record: xarray.Dataset, untold: NDArray[np.bool_]) -> list[str]:
-        together = metrics.combine_channels(record)
-        content = metrics.has_content(together).values
-        learned = np.isfinite(metrics.learning_step(together).values)
-        unit = record.attrs["frequency_unit"]
-        found = []
-        never = content & ~learned & ~untold
-        if untold.any():
-            from_here = float(record.band_low.values[untold].min())
-            above = record.band_low.values >= from_here
-            count = int((untold | (never & above)).sum())
-            found.append(
-                f"Cannot tell when {_bands(count)} from {from_here:.4g} {unit} up {_are(count)} learned: the network's "
-                "features still change too fast."
-            )
-            never &= ~above
-        if never.any():
-            lowest = float(record.band_low.values[never].min())
-            found.append(
-                f"{_bands(int(never.sum()))} from {lowest:.4g} {unit} up {_are(int(never.sum()))} not learned within "
-                f"{self.steps} steps, if nothing unforeseen speeds features up."
-            )
-        return found
+    def after_expansion(self, step: float, seconds: float, start: int, stop: int) -> None:
+        """Estimate after the network was moved along an expansion.
 
-    def _basis(self) -> list[str]:
-        found = []
-        if self.part is not None:
-            start, shape = self.part
-            size, whole = (" x ".join(map(str, s)) for s in (shape, self.whole))
-            inside = ", ".join(f"{a} to {a + n - 1}" for a, n in zip(start, shape, strict=True))
-            found.append(
-                f"Predicted on a window of {size} of the {whole} samples, numbers {inside} per axis, at full "
-                "resolution; of what lies elsewhere it says nothing."
-            )
-        if self.pilot == 0:
-            found.append(
-                "From the initial network alone, without a pilot: features that are learned on the way are not "
-                "foreseen."
-            )
-        elif self.pilot > SHARE * self.steps:
-            found.append(
-                f"The pilot of {self.pilot} steps is more than 5 % of the {self.steps} predicted; accuracy is stated "
-                "for shorter ones."
-            )
-        if self.since > self.pilot:
-            found.append(
-                f"Linearised again and again up to step {self.since}"
-                + ("." if self.since == self.steps else ", where it began to change too fast for that.")
-            )
-        if self.beyond.reason is not None:
-            found.append(self.beyond.reason)
-        if self.scatter is not None:
-            found.append(
-                f"Minibatches scatter a run about this mean: at the last step by a relative error of up to "
-                f"{self.scatter:.2g} in a band."
-            )
-        if self.clipped > VISIBLE:
-            found.append(
-                f"The kernel had negative eigenvalues of up to {self.clipped:.0e} of the largest; they were set to 0."
-            )
-        if self.cost.warning is not None:
-            found.append(self.cost.warning)
-        return found
+        Args:
+            step: Seconds of a step of training.
+            seconds: Seconds of the expansion.
+            start: Step at which it began, at least 1.
+            stop: Step at which it ended.
+        """
+        self._report(seconds * _expansions(stop, self._steps, stop / start - 1), step)
+
+    def _report(self, ahead: float, step: float) -> None:
+        cost = Cost(time.perf_counter() - self._start + ahead, step * self._steps)
+        if cost.predicting > REVISION * self._reported:
+            self._reported = cost.predicting
+            self._callback(cost)
 
 
-def _bands(count: int) -> str:
-    return "1 band" if count == 1 else f"{count} bands"
+def _expansions(start: int, stop: int, share: float) -> int:
+    """Number of expansions from one step to another if each is a share of the steps taken."""
+    # t grows by the factor 1 + share with each, so that their number is logarithmic in stop / start.
+    return 0 if math.isinf(share) else math.ceil(math.log(max(stop / start, 1.0)) / math.log1p(share))
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+class FindingCode(enum.Enum):
+    """Kind of a finding; the values beside it are named in each line.
+
+    Attributes:
+        RATE_ABOVE_LIMIT: `rate`, `largest`: unstable by the kernel, yet the pilot did not diverge.
+        PILOT_DIVERGED: `rate`, `largest`, `step`.
+        DIVERGENCE_PREDICTED: `rate`, `largest`, `step`, `may_recover`: by the initial kernel, not by a pilot.
+        BANDS_UNDETERMINED: `count`, `low`, `unit`: bands for which the theory gives no learning step.
+        BANDS_NOT_LEARNED: `count`, `low`, `unit`, `steps`: bands predicted not to be learned within the steps.
+        WINDOW: `start`, `shape`, `whole`: first sample and shape of the window, shape of the signal.
+        NO_PILOT: No values.
+        LONG_PILOT: `pilot`, `steps`: accuracy is stated for shorter pilots.
+        RELINEARISED: `until`, `steps`.
+        WINDOW_NOT_RELINEARISED: No values.
+        MINIBATCH_SCATTER: `error`: largest relative error of a band by minibatches.
+        NEGATIVE_EIGENVALUES: `share`: size relative to the largest.
+        TRAINING_CHEAPER: `predicting`, `training`: seconds.
+    """
+
+    RATE_ABOVE_LIMIT = "rate above limit"
+    PILOT_DIVERGED = "pilot diverged"
+    DIVERGENCE_PREDICTED = "divergence predicted"
+    BANDS_UNDETERMINED = "bands undetermined"
+    BANDS_NOT_LEARNED = "bands not learned"
+    WINDOW = "window"
+    NO_PILOT = "no pilot"
+    LONG_PILOT = "long pilot"
+    RELINEARISED = "relinearised"
+    WINDOW_NOT_RELINEARISED = "window not relinearised"
+    MINIBATCH_SCATTER = "minibatch scatter"
+    NEGATIVE_EIGENVALUES = "negative eigenvalues"
+    TRAINING_CHEAPER = "training cheaper"
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """One fact about a prediction.
+
+    Attributes:
+        code: Its kind.
+        values: Numbers and texts by name, as `FindingCode` lists them.
+    """
+
+    code: FindingCode
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as an entry of a record's attribute `findings`."""
+        return {"code": self.code.value, **self.values}
+
+
+def stability_findings(stability: Stability) -> list[Finding]:
+    """Return the finding on the learning rate, if there is one.
+
+    Args:
+        stability: Stability of the training.
+    """
+    rates = {"rate": stability.rate, "largest": stability.largest}
+    if stability.diverges_at is None:
+        above = stability.rate > EDGE * stability.largest
+        return [Finding(FindingCode.RATE_ABOVE_LIMIT, rates)] if above else []
+    values: dict[str, Any] = rates | {"step": stability.diverges_at}
+    if stability.measured:
+        return [Finding(FindingCode.PILOT_DIVERGED, values)]
+    may_recover = stability.rate <= RECOVERS * stability.largest
+    return [Finding(FindingCode.DIVERGENCE_PREDICTED, values | {"may_recover": may_recover})]
+
+
+def band_findings(record: xarray.Dataset, undetermined: NDArray[np.bool_], steps: int) -> list[Finding]:
+    """Return the findings on bands that are not learned, or of which the theory cannot tell.
+
+    Args:
+        record: The predicted record.
+        undetermined: (band,) bands without a predicted learning step.
+        steps: Last step predicted.
+    """
+    together = metrics.combine_channels(record)
+    content = metrics.has_content(together).values
+    learned = np.isfinite(metrics.learning_step(together).values)
+    unit = record.attrs["frequency_unit"]
+    findings = []
+    never = content & ~learned & ~undetermined
+    if undetermined.any():
+        lowest = float(record.band_low.values[undetermined].min())
+        above = record.band_low.values >= lowest
+        # Bands above the first undetermined one that are not learned either are counted with it: features that
+        # still change may reach them as well.
+        count = int((undetermined | (never & above)).sum())
+        findings.append(
+            Finding(FindingCode.BANDS_UNDETERMINED, {"count": count, "low": lowest, "unit": unit})
+        )
+        never &= ~above
+    if never.any():
+        values = {
+            "count": int(never.sum()),
+            "low": float(record.band_low.values[never].min()),
+            "unit": unit,
+            "steps": steps,
+        }
+        findings.append(Finding(FindingCode.BANDS_NOT_LEARNED, values))
+    return findings
+
+
+def method_findings(pilot: int, until: int, steps: int, continuation: Continuation) -> list[Finding]:
+    """Return the findings on how a prediction was made.
+
+    Args:
+        pilot: Steps of the pilot.
+        until: Step up to which the network was relinearised.
+        steps: Last step predicted.
+        continuation: Method that followed the pilot.
+    """
+    findings = []
+    if pilot == 0:
+        findings.append(Finding(FindingCode.NO_PILOT))
+    elif pilot > SHARE * steps:
+        findings.append(Finding(FindingCode.LONG_PILOT, {"pilot": pilot, "steps": steps}))
+    if until > pilot:
+        findings.append(Finding(FindingCode.RELINEARISED, {"until": until, "steps": steps}))
+    if continuation is Continuation.WINDOW:
+        findings.append(Finding(FindingCode.WINDOW_NOT_RELINEARISED))
+    return findings

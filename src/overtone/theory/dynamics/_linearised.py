@@ -1,4 +1,4 @@
-"""What counts as divergence, and the last step before it."""
+"""First-order expansion of a network: modes of its kernel, its outputs along training, and the growth of the kernel."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ DIVERGENCE_FACTOR = 1e6
 
 
 def loss_bound(*losses: float) -> float:
-    """The largest loss that is no divergence.
+    """Return the largest loss that does not count as divergence.
 
     Args:
-        losses: Of the start, and others that are no divergence, in squared units.
+        losses: Loss at the start, and others that are no divergence, in squared units.
     """
     return DIVERGENCE_FACTOR * max(*losses, torch.finfo(torch.float64).tiny)
 
 
-def last_true(holds: Callable[[int], bool], beyond: int) -> int:
-    """The last n below `beyond` that holds, by bisection.
+def last_true(holds: Callable[[int], bool], stop: int) -> int:
+    """Return the last n below `stop` for which a condition holds, by bisection.
 
     Args:
         holds: True up to some n and false from there; true at 0.
-        beyond: An n that does not hold.
+        stop: An n for which it does not hold.
     """
-    low, high = 0, beyond
+    low, high = 0, stop
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
 
 
-APART = 1.5
-"""Ratio of the steps of two kernels from which a growth is read, where there are such."""
+MIN_STEP_RATIO = 1.5
+"""Smallest ratio of the steps of two kernels for a growth, as long as there are such kernels."""
 
-STEEPEST = 4.0
-"""Largest exponent that is believed: twice the steps then multiply an eigenvalue by 16."""
+MAX_EXPONENT = 4.0
+"""Largest exponent of a growth: twice the steps then multiply an eigenvalue by 16."""
 
 
 @final
 @dataclass(frozen=True)
 class KernelGrowth:
-    """Eigenvalues that go on as k(t) = k(s) (t / s)^g for t >= s.
+    """Growth of eigenvalues as a power of the step: k(t) = k(s) (t / s)^g for t >= s.
 
     Attributes:
-        exponents: (mode,) g, between 0 and `STEEPEST`.
+        exponents: (mode,) g, between 0 and `MAX_EXPONENT`.
         since: s, the step of the kernel whose eigenvalues are continued.
     """
 
@@ -63,14 +63,14 @@ class KernelGrowth:
 
     @staticmethod
     def between(earlier: Tensor, eigenvalues: Tensor, modes: Tensor, first: int, second: int) -> KernelGrowth:
-        """Exponents from the kernel at two steps: g = log(k / u^T K' u) / log(s / s') for each mode u.
+        """Return the exponents from the kernel at two steps: g = log(k / u^T K' u) / log(s / s') for each mode u.
 
         Args:
             earlier: (M, M) the kernel K' at step `first`.
             eigenvalues: (M,) k of the kernel at step `second`.
             modes: (M, M) its eigenvectors u, in columns.
             first: s', at least 1.
-            second: s, after it.
+            second: s, larger than `first`.
 
         Raises:
             InputError: If the steps are not 1 <= first < second.
@@ -79,18 +79,19 @@ class KernelGrowth:
             raise InputError(
                 "1 <= first < second", f"{first} and {second}", "linearise twice along the pilot", "growth"
             )
+        # Below the rounding of the diagonalisation an eigenvalue has no digits, and its growth would be noise.
         floor = torch.finfo(torch.float64).eps * len(modes) * eigenvalues.max()
         before = ((earlier.double() @ modes) * modes).sum(0).clamp_min(floor)
         ratio = torch.log(eigenvalues.clamp_min(floor) / before)
         per_octave = torch.log(torch.tensor(second / first, dtype=torch.float64, device="cpu"))
-        return KernelGrowth((ratio / per_octave).clamp(0, STEEPEST), second)
+        return KernelGrowth((ratio / per_octave).clamp(0, MAX_EXPONENT), second)
 
     def slowed(self, share: float) -> KernelGrowth:
-        """The same with `share` of the exponents."""
+        """Return the growth with a share of the exponents."""
         return KernelGrowth(share * self.exponents, self.since)
 
     def factor(self, start: int, stop: int) -> Tensor:
-        """(mode,) mean of (t / s)^g over start <= t <= stop."""
+        """Return the (mode,) mean of (t / s)^g over start <= t <= stop."""
         power = self.exponents + 1
         a, b = start / self.since, stop / self.since
         return (b**power - a**power) / (power * (b - a))
@@ -98,34 +99,35 @@ class KernelGrowth:
 
 @final
 class KernelHistory:
-    """A few kernels of the same samples on the way, to read a growth from."""
+    """Kernels of the same samples at a few steps, from which a growth is read. At most three are stored."""
 
     def __init__(self) -> None:
-        self._noted: list[tuple[int, Tensor]] = []
+        self._kernels: list[tuple[int, Tensor]] = []
 
     def branch(self) -> KernelHistory:
-        """Another one that begins with the same kernels."""
+        """Return another history that begins with the same kernels."""
         other = KernelHistory()
-        other._noted = list(self._noted)
+        other._kernels = list(self._kernels)
         return other
 
-    def note(self, step: int, kernel: Tensor) -> None:
-        """Keep the kernel at a step, unless one shortly before is kept; steps ascend from 1."""
-        if self._noted and step < self._noted[-1][0] * math.sqrt(APART):
+    def add(self, step: int, kernel: Tensor) -> None:
+        """Store the kernel of a step, unless one of shortly before is stored; steps ascend from 1."""
+        if self._kernels and step < self._kernels[-1][0] * math.sqrt(MIN_STEP_RATIO):
             return
-        known = [each for each in self._noted if each[0] * APART <= step]
-        self._noted = [*known[-1:], *self._noted[len(known) :], (step, kernel)]
+        # Of the kernels far enough back for a growth only the latest is needed: the memory stays bounded.
+        far = [kernel for kernel in self._kernels if kernel[0] * MIN_STEP_RATIO <= step]
+        self._kernels = [*far[-1:], *self._kernels[len(far) :], (step, kernel)]
 
     def growth(self, eigenvalues: Tensor, modes: Tensor, step: int) -> KernelGrowth | None:
-        """The growth from the last kernel `APART` before `step`, or else the first one; None if there is none earlier.
+        """Return the growth from the last kernel far enough before `step`, or else the first; None if there is none.
 
         Args:
-            eigenvalues: (M,) of the kernel at `step`.
+            eigenvalues: (M,) eigenvalues of the kernel at `step`.
             modes: (M, M) its eigenvectors, in columns.
             step: Step of that kernel.
         """
-        earlier = [each for each in self._noted if each[0] < step]
-        far = [each for each in earlier if each[0] * APART <= step]
+        earlier = [kernel for kernel in self._kernels if kernel[0] < step]
+        far = [kernel for kernel in earlier if kernel[0] * MIN_STEP_RATIO <= step]
         if not earlier:
             return None
         first, kernel = far[-1] if far else earlier[0]
@@ -135,33 +137,61 @@ class KernelHistory:
 Rate = Callable[[int], float]
 """The learning rate of step number t, counted from 0."""
 
-SAMPLED = 256
-"""Steps between two recorded ones of which the learning rate is averaged; with fewer in between, all of them."""
+AVERAGED_RATES = 256
+"""Number of steps, at most, of which the learning rate between two recorded steps is averaged."""
 
 EDGE_FRACTION = 0.5
-"""Share of the stable limit at which modes beyond it are taken to be held by networks that did not diverge."""
+"""Share of the stable limit at which unstable modes are assumed to stay in networks that did not diverge."""
+
+
+@final
+@dataclass(frozen=True)
+class Snapshot:
+    """Outputs of a linearised network at one step.
+
+    Attributes:
+        step: Optimizer steps since training began.
+        outputs: (N, C) float64 outputs as the loss sees them.
+        loss: Mean square error over trained samples and channels.
+    """
+
+    step: int
+    outputs: Tensor
+    loss: float
 
 
 @final
 @dataclass(frozen=True)
 class Linearised:
-    """A network's outputs and kernel at one moment, ready to be propagated. All tensors float64.
+    """Outputs and kernel of a network at one step, ready to be propagated. All tensors are float64.
 
     Outputs are those that the loss sees (normalised values), of N samples and C channels, of which n are
     trained on.
 
     Attributes:
-        outputs: (N, C) f at this moment.
-        targets: (N, C) what training aims at.
+        outputs: (N, C) f at this step.
+        targets: (N, C) targets of the training.
         train: (n,) int64 rows that are trained on.
-        eigenvalues: (n C,) of the kernel among trained outputs, ascending, none negative.
+        eigenvalues: (n C,) eigenvalues of the kernel among trained outputs, ascending, none negative.
         modes: (n C, n C) its unit eigenvectors, in columns.
         cross: (N C, n C) kernel between all outputs and the modes.
         velocity: (N, C) change of the outputs per unit of learning rate by the velocity that the optimizer
             already has; None at rest.
         clipped: Largest negative eigenvalue that was set to zero, relative to the largest eigenvalue.
-        gain: 2 / M with M the outputs that the loss is the mean of: n C, or more where only a part of what is
-            trained on is looked at.
+        gain: 2 / M with M the outputs that the loss is the mean of: n C, or more if the n samples are only a part of
+            those that are trained on.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory.dynamics import Linearised
+        >>> from overtone.theory.risk import GradientDescent
+        >>> outputs, targets = torch.zeros(2, 1), torch.tensor([[1.0], [-1.0]])
+        >>> linear = Linearised.of(outputs, targets, kernel=torch.eye(2))
+        >>> [
+        ...     round(snapshot.loss, 4)
+        ...     for snapshot in linear.propagate(GradientDescent(), lambda step: 0.1, [0, 1, 10])
+        ... ]
+        [1.0, 0.81, 0.1216]
     """
 
     outputs: Tensor
@@ -183,14 +213,14 @@ class Linearised:
         velocity: Tensor | None = None,
         mean_over: int | None = None,
     ) -> Linearised:
-        """Diagonalise a kernel.
+        """Return the expansion of a network, with its kernel diagonalised.
 
         Args:
             outputs: (N, C) the network's outputs.
             targets: (N, C) targets; those of samples not trained on are not used.
             kernel: (N C, n C) kernel between all outputs and the trained ones, channel fastest.
             train: (n,) int64 rows that are trained on, or None for all.
-            velocity: (N, C) as the attribute.
+            velocity: (N, C) change of the outputs by the optimizer's velocity, as the attribute; None at rest.
             mean_over: Samples that the loss is the mean over; n if None.
 
         Raises:
@@ -207,12 +237,13 @@ class Linearised:
                 "pass the complete kernel, channels fastest",
                 "Linearised.of",
             )
-        for name, given in (("outputs", outputs), ("targets", targets), ("kernel", kernel)):
-            if not bool(torch.isfinite(given).all()):
+        for name, values in (("outputs", outputs), ("targets", targets), ("kernel", kernel)):
+            if not bool(torch.isfinite(values).all()):
                 raise InputError("finite numbers", "NaN or infinity", "check the network", name)
-        wide = kernel.double()
-        own = wide.reshape(len(outputs), channels, -1)[rows].reshape(shape[1], shape[1])
-        values, vectors = torch.linalg.eigh((own + own.mT) / 2)
+        exact = kernel.double()
+        among_trained = exact.reshape(len(outputs), channels, -1)[rows].reshape(shape[1], shape[1])
+        # Symmetrised, since eigh reads one triangle only and the two differ by the rounding of their products.
+        values, vectors = torch.linalg.eigh((among_trained + among_trained.mT) / 2)
         top = float(values[-1].clamp_min(torch.finfo(torch.float64).tiny))
         clipped = max(0.0, -float(values[0])) / top
         if clipped > 1e-3:
@@ -222,26 +253,25 @@ class Linearised:
                 "compute the kernel in float64",
                 "kernel",
             )
-        moving = None if velocity is None else velocity.double()
         return Linearised(
             outputs.double(),
             targets.double(),
             rows,
             values.clamp_min(0),
             vectors,
-            wide @ vectors,
-            moving,
+            exact @ vectors,
+            None if velocity is None else velocity.double(),
             clipped,
             2 / ((mean_over or rows.numel()) * channels),
         )
 
     @property
     def kernel(self) -> Tensor:
-        """(n C, n C) among trained outputs."""
+        """(n C, n C) kernel among trained outputs."""
         return (self.modes * self.eigenvalues) @ self.modes.mT
 
-    def begin(self) -> ModeState:
-        """The state of the modes at this moment."""
+    def initial_state(self) -> ModeState:
+        """Return the state of the modes at the step of the expansion."""
 
         def project(field: Tensor) -> Tensor:
             return self.modes.mT @ field[self.train].reshape(-1)
@@ -259,104 +289,89 @@ class Linearised:
         growth: Tensor | float = 1.0,
         ceiling: float = math.inf,
     ) -> ModeState:
-        """The state after `steps` more steps at a constant learning rate.
+        """Return the state after `steps` more steps at a constant learning rate.
 
         Args:
-            state: Where training is.
+            state: Present state.
             rule: The optimizer.
             rate: Learning rate.
             steps: Number of steps.
-            growth: What the eigenvalues are multiplied by, per mode or for all.
-            ceiling: As in `propagate`.
+            growth: Factor of the eigenvalues, per mode or for all.
+            ceiling: Share of the stable limit at which faster modes are held; see `propagate`.
         """
         values = self.eigenvalues * growth
         if ceiling < math.inf:
-            values = values.clamp_max(ceiling * rule.limit(rate) / self.gain)
+            values = values.clamp_max(ceiling * rule.stable_limit(rate) / self.gain)
         after = rule.advance(state, values, self.gain, rate, steps)
-        known = self.eigenvalues > 0
-        ratio = torch.where(known, values / torch.where(known, self.eigenvalues, 1.0), 1.0)
+        # `outputs_at` multiplies the dual by the kernel of the expansion, while the residual moved by the changed
+        # eigenvalues: their ratio is put into the dual, so that both agree on the outputs.
+        positive = self.eigenvalues > 0
+        ratio = torch.where(positive, values / torch.where(positive, self.eigenvalues, 1.0), 1.0)
         return replace(after, dual=state.dual + (after.dual - state.dual) * ratio)
 
     def loss(self, state: ModeState) -> float:
-        """Mean square of the residual over trained samples and channels."""
+        """Return the mean square of the residual over trained samples and channels."""
         return float(state.residual.square().mean())
 
-    def at(self, state: ModeState) -> Tensor:
-        """(N, C) outputs of the linearised network in a state."""
+    def outputs_at(self, state: ModeState) -> Tensor:
+        """Return the (N, C) outputs of the linearised network in a state."""
         moved = (self.cross @ state.dual).reshape(self.outputs.shape)
         if self.velocity is not None:
             moved = moved + state.carried * self.velocity
         return self.outputs - moved
 
+    def propagate(
+        self,
+        rule: OptimizerDynamics,
+        rate: Rate,
+        steps: Sequence[int],
+        since: int = 0,
+        growth: KernelGrowth | None = None,
+        ceiling: float = math.inf,
+    ) -> Iterator[Snapshot]:
+        """Yield the outputs at each of `steps`; if training diverges, up to the last step within bounds.
 
-@final
-@dataclass(frozen=True)
-class Snapshot:
-    """The linearised network at one step.
+        Between two recorded steps the learning rate and a growing kernel are held at their means, which is exact for
+        constant ones.
 
-    Attributes:
-        step: Optimizer steps since training began.
-        outputs: (N, C) float64, as the loss sees them.
-        loss: Mean square error over trained samples and channels.
-    """
+        Args:
+            rule: The optimizer.
+            rate: Learning rate per step.
+            steps: Ascending steps, none before `since`.
+            since: Step of this expansion.
+            growth: Growth of the eigenvalues, or None if they stay.
+            ceiling: Share of the stable limit at which faster modes are held. Networks that have been trained sit at
+                the edge of stability without diverging (Cohen et al. 2021, arXiv 2103.00065), which a fixed kernel
+                does not reproduce.
 
-    step: int
-    outputs: Tensor
-    loss: float
+        Raises:
+            InputError: If the steps do not ascend from `since`.
+        """
+        state, now = self.initial_state(), since
+        largest = loss_bound(self.loss(state))
+        for step in steps:
+            if step < now:
+                raise InputError(f"a step of {now} or more", f"{step}", "pass ascending steps", "steps")
+            if step > now:
+                mean = mean_rate(rate, now, step)
+                factor = 1.0 if growth is None else growth.factor(now, step)
+                move = functools.partial(self.advance, state, rule, mean, growth=factor, ceiling=ceiling)
+                after = move(step - now)
+                if not self.loss(after) <= largest:
+                    # The bound was crossed between two recorded steps. Any number of steps costs the same, so that
+                    # the last step within bounds is found by bisection.
+                    last = last_true(self._within(move, largest), step - now)
+                    if last:
+                        yield Snapshot(now + last, self.outputs_at(move(last)), self.loss(move(last)))
+                    return
+                state, now = after, step
+            yield Snapshot(step, self.outputs_at(state), self.loss(state))
 
-
-def propagate(
-    network: Linearised,
-    rule: OptimizerDynamics,
-    rate: Rate,
-    steps: Sequence[int],
-    since: int = 0,
-    growth: KernelGrowth | None = None,
-    ceiling: float = math.inf,
-) -> Iterator[Snapshot]:
-    """The linearised network at each of `steps`; where it diverges it ends with the last step within bounds.
-
-    Between two recorded steps the learning rate and a growing kernel are held at their means, which is exact for
-    constant ones.
-
-    Args:
-        network: Outputs and kernel after `since` steps.
-        rule: The optimizer.
-        rate: Learning rate per step.
-        steps: Ascending steps, none before `since`.
-        since: Step at which `network` was taken.
-        growth: How its eigenvalues go on, or None if they stay.
-        ceiling: Where faster modes are taken to be held, as a share of what is stable. Networks that have been
-            trained sit at the edge of stability without diverging (Cohen et al. 2021, arXiv 2103.00065), which
-            a fixed kernel does not know.
-
-    Raises:
-        InputError: If the steps do not ascend from `since`.
-    """
-    state, now = network.begin(), since
-    largest = loss_bound(network.loss(state))
-    for step in steps:
-        if step < now:
-            raise InputError(f"a step of {now} or more", f"{step}", "pass ascending steps", "steps")
-        if step > now:
-            held = mean_rate(rate, now, step)
-            factor = 1.0 if growth is None else growth.factor(now, step)
-            move = functools.partial(network.advance, state, rule, held, growth=factor, ceiling=ceiling)
-            after = move(step - now)
-            if not network.loss(after) <= largest:
-                last = last_true(_inside(network, move, largest), step - now)
-                if last:
-                    yield Snapshot(now + last, network.at(move(last)), network.loss(move(last)))
-                return
-            state, now = after, step
-        yield Snapshot(step, network.at(state), network.loss(state))
-
-
-def _inside(network: Linearised, move: Callable[[int], ModeState], largest: float) -> Callable[[int], bool]:
-    return lambda steps: network.loss(move(steps)) <= largest
+    def _within(self, move: Callable[[int], ModeState], largest: float) -> Callable[[int], bool]:
+        return lambda steps: self.loss(move(steps)) <= largest
 
 
 def mean_rate(rate: Rate, start: int, stop: int) -> float:
-    """Mean learning rate of the steps from `start` to before `stop`, from at most about `SAMPLED` of them."""
-    steps = range(start, stop, max(1, (stop - start) // SAMPLED))
+    """Return the mean learning rate of the steps from `start` to before `stop`, from about `AVERAGED_RATES` of them."""
+    steps = range(start, stop, max(1, (stop - start) // AVERAGED_RATES))
     return sum(rate(t) for t in steps) / len(steps)

@@ -1,4 +1,4 @@
-"""What a PyTorch optimizer in its present state does to a linearised network."""
+"""State of a PyTorch optimizer as the dynamics of a linearised network need it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.theory._mode_dynamics import Descent
+from overtone.theory._mode_dynamics import GradientDescent
 
 Schedule = Callable[[int], float]
-"""What the learning rate is multiplied by at step number t, counted from 0."""
+"""Factor of the learning rate at step number t, counted from 0."""
 
 
 def constant(step: int) -> float:  # noqa: ARG001
-    """The schedule that leaves the learning rate as it is."""
+    """Return 1 at every step: the schedule of a constant learning rate."""
     return 1.0
 
 
-def optimizer_dynamics(optimizer: torch.optim.Optimizer) -> Descent:
-    """The recursion of SGD with or without momentum, or of Adam with its second moments held fixed.
+def optimizer_dynamics(optimizer: torch.optim.Optimizer) -> GradientDescent:
+    """Return the recursion of SGD with or without momentum, or of Adam with its second moments held fixed.
 
     Args:
         optimizer: SGD, Adam or AdamW.
@@ -38,32 +38,34 @@ def optimizer_dynamics(optimizer: torch.optim.Optimizer) -> Descent:
             "optimizer",
         )
     group = optimizer.param_groups[0]
-    odd = [n for n in ("nesterov", "amsgrad", "maximize", "dampening", "weight_decay") if group.get(n)]
-    if odd:
-        raise InputError(f"no {odd[0]}", f"{group[odd[0]]}", "predict without it", "optimizer")
+    variants = [n for n in ("nesterov", "amsgrad", "maximize", "dampening", "weight_decay") if group.get(n)]
+    if variants:
+        raise InputError(f"no {variants[0]}", f"{group[variants[0]]}", "predict without it", "optimizer")
     if isinstance(optimizer, torch.optim.SGD):
-        return Descent(float(group["momentum"]))
+        return GradientDescent(momentum=float(group["momentum"]))
     if isinstance(optimizer, torch.optim.Adam):
-        return Descent(float(group["betas"][0]), float(group["betas"][0]))
+        # The first moment is m <- beta m + (1 - beta) g: heavy ball with the dampening equal to the momentum.
+        beta = float(group["betas"][0])
+        return GradientDescent(momentum=beta, dampening=beta)
     raise InputError(
         "SGD, Adam or AdamW", type(optimizer).__name__, "train with one of them, or pass a rule", "optimizer"
     )
 
 
 def steps_taken(optimizer: torch.optim.Optimizer) -> int:
-    """Steps that Adam has counted so far; 0 for optimizers that do not count."""
+    """Return the number of steps that Adam has counted; 0 for optimizers that do not count."""
     return max((int(state.get("step", 0)) for state in optimizer.state.values()), default=0)
 
 
 def effective_rate(
     optimizer: torch.optim.Optimizer, schedule: Schedule = constant, since: int = 0
 ) -> Callable[[int], float]:
-    """The effective learning rate of step t: the base rate, its schedule, and Adam's first bias correction.
+    """Return the effective learning rate per step: base rate, schedule, and Adam's first bias correction.
 
     Args:
         optimizer: SGD, Adam or AdamW, at its base learning rate.
         schedule: Factor per step.
-        since: The t at which the optimizer is in its present state.
+        since: Step at which the optimizer is in its present state.
     """
     group = optimizer.param_groups[0]
     lr = float(group["lr"])
@@ -75,7 +77,7 @@ def effective_rate(
 
 
 def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:
-    """D = 1 / (sqrt(v / (1 - beta_2^t)) + eps) by parameter name, or None for optimizers without such.
+    """Return D = 1 / (sqrt(v / (1 - beta_2^t)) + eps) by parameter name; None for optimizers without second moments.
 
     Zero for parameters that have had no gradient so far: Adam leaves them where they are.
 
@@ -90,27 +92,27 @@ def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict
         unbiased = state["exp_avg_sq"] / (1 - float(group["betas"][1]) ** float(state["step"]))
         return 1 / (unbiased.sqrt() + float(group["eps"]))
 
-    found = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
-    if not found:
+    states = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
+    if not states:
         raise InputError(
             "Adam's second moments", "an optimizer that took no step", "pass a pilot of a few steps", "pilot"
         )
-    return {name: scale(state) for name, state in found.items()} | {
+    return {name: scale(state) for name, state in states.items()} | {
         name: torch.zeros_like(p)
         for name, p in network.named_parameters()
-        if p.requires_grad and name not in found
+        if p.requires_grad and name not in states
     }
 
 
 def velocities(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:
-    """The direction that the optimizer's momentum still moves the parameters in, by name; None at rest.
+    """Return the direction in which the optimizer's momentum moves the parameters, by name; None at rest.
 
     Adam's first moment is multiplied by its `second_moments`.
     """
-    kept = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
-    scale = second_moments(optimizer, network) if kept else None
+    states = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
+    scale = second_moments(optimizer, network) if states else None
     moving = {}
-    for name, state in kept.items():
+    for name, state in states.items():
         velocity = state.get("exp_avg", state.get("momentum_buffer"))
         if velocity is not None:
             moving[name] = velocity * scale[name] if scale else velocity

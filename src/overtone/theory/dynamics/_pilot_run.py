@@ -30,26 +30,27 @@ from overtone.theory.ntk._empirical.selection import trained_parameters
 
 
 def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """A copy of a network together with its optimizer.
+    """Return a copy of a network together with its optimizer.
 
     Raises:
         InputError: If the network cannot be copied.
     """
     try:
-        made: tuple[nn.Module, torch.optim.Optimizer] = copy.deepcopy((network, optimizer))
+        # In one call, so that the copied optimizer refers to the copied parameters.
+        pair: tuple[nn.Module, torch.optim.Optimizer] = copy.deepcopy((network, optimizer))
     except NETWORK_ERRORS as failure:
         raise InputError(
             "a network that copy.deepcopy can copy, since a copy of it is trained",
             f"the failure: {str(failure).splitlines()[0].rstrip('.')}",
-            "take out what it keeps besides parameters and buffers, or pass another module of the same parameters",
+            "remove attributes besides parameters and buffers, or pass another module of the same parameters",
             "network",
         ) from failure
-    return made
+    return pair
 
 
 @final
 class PilotRun:
-    """Trains a copy; the network and optimizer passed are left as they are.
+    """Training run of a copy; the network and optimizer passed are not changed.
 
     Args:
         network: Maps (N, ...) samples to (N, C) outputs as the loss sees them.
@@ -63,8 +64,18 @@ class PilotRun:
     Attributes:
         step: Steps taken.
         batch: Samples per step; None for all of them.
-        seed: Of the draws.
-        seconds: Wall-clock time that they took.
+        seed: Seed of the draws.
+        seconds: Wall-clock time of the steps.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory.dynamics import PilotRun
+        >>> network = torch.nn.Linear(1, 1).double()
+        >>> x = torch.linspace(0, 1, 8, dtype=torch.float64)[:, None]
+        >>> pilot = PilotRun(network, torch.optim.SGD(network.parameters(), 0.1), x, 2 * x)
+        >>> pilot.advance(5)
+        >>> pilot.step, pilot.linearise(x, 2 * x).eigenvalues.shape
+        (5, torch.Size([8]))
     """
 
     def __init__(
@@ -88,7 +99,7 @@ class PilotRun:
 
     @property
     def samples(self) -> int:
-        """Samples that are trained on."""
+        """Number of samples that are trained on."""
         return len(self._x)
 
     @property
@@ -96,8 +107,8 @@ class PilotRun:
         """Values per sample."""
         return self._y[0].numel()
 
-    def some(self, count: int) -> tuple[Tensor, Tensor]:
-        """Samples that are trained on and their targets: `count` random ones, or all if there are no more."""
+    def random_part(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return trained samples and their targets: `count` random ones, or all if there are no more."""
         if count >= len(self._x):
             return self._x, self._y
         source = torch.Generator("cpu").manual_seed(rng.derive(count, "some"))
@@ -110,34 +121,34 @@ class PilotRun:
         Raises:
             RunError: If the loss stops being finite; names the step.
         """
-        loss = self._walk(steps, math.inf)
+        loss = self._train(steps, math.inf)
         if loss is not None:
             raise self.diverged(loss)
 
     def survives(self, steps: int, largest: float) -> bool:
-        """Take optimizer steps as long as the loss before each is no larger than a bound; whether it always was."""
-        return self._walk(steps, largest) is None
+        """Take optimizer steps while the loss before each is within a bound; return whether it always was."""
+        return self._train(steps, largest) is None
 
-    def _walk(self, steps: int, largest: float) -> float | None:
-        """Take steps up to the first loss beyond a bound, and return it."""
+    def _train(self, steps: int, largest: float) -> float | None:
+        """Take steps up to the first loss beyond a bound, and return that loss."""
         self.network.train()
-        began, wrong = time.perf_counter(), None
+        start, unbounded = time.perf_counter(), None
         for _ in range(steps):
             x, y = self._draw()
             self.optimizer.param_groups[0]["lr"] = self._base * self._schedule(self.step)
             self.optimizer.zero_grad(set_to_none=True)
             loss = (self.network(x).reshape(y.shape) - y).square().mean()
             if not bool(torch.isfinite(loss)) or loss.item() > largest:
-                wrong = loss.item()
+                unbounded = loss.item()
                 break
             loss.backward()
             self.optimizer.step()
             self.step += 1
-        self.seconds += time.perf_counter() - began
-        return wrong
+        self.seconds += time.perf_counter() - start
+        return unbounded
 
     def diverged(self, loss: float) -> RunError:
-        """The error of a loss beyond bounds."""
+        """Return the error for a loss beyond bounds."""
         return RunError(
             "a pilot that does not diverge",
             f"a loss of {loss:.3g} by step {self.step + 1}",
@@ -146,12 +157,12 @@ class PilotRun:
         )
 
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
-        """(N, C) present outputs."""
+        """Return the (N, C) outputs at the present step."""
         with evaluation_mode_with_gradients(self.network, x.device):
             return torch.cat([network_outputs(self.network, part).detach() for part in x.split(chunk)])
 
     def kernel(self, x: Tensor, *, memory: float = 2.0) -> Tensor:
-        """(N C, N C) float64 kernel of the network as it now is, as its optimizer sees it: J D J^T.
+        """Return the (N C, N C) float64 kernel J D J^T of the network at its present step, as its optimizer sees it.
 
         In double precision, because the eigenvalues of smooth networks span more than single precision holds.
 
@@ -163,10 +174,10 @@ class PilotRun:
             InputError: If Adam has not taken a step yet.
         """
         scale = second_moments(self.optimizer, self.network)
-        wide = copy.deepcopy(self.network).double()
+        double = copy.deepcopy(self.network).double()
         samples = x.double() if x.is_floating_point() else x
-        exact = None if scale is None else {name: each.double() for name, each in scale.items()}
-        return tangent_kernel(wide, samples, exact, memory=memory)
+        exact = None if scale is None else {name: weight.double() for name, weight in scale.items()}
+        return tangent_kernel(double, samples, exact, memory=memory)
 
     def linearise(
         self,
@@ -177,7 +188,7 @@ class PilotRun:
         mean_over: int | None = None,
         memory: float = 2.0,
     ) -> Linearised:
-        """The network as it now is, expanded to first order, with what the optimizer's state adds to it.
+        """Return the first-order expansion of the network at its present step, with the state of its optimizer.
 
         Args:
             x: (N, ...) samples to predict.
@@ -209,42 +220,42 @@ MODE_SAMPLES = 64
 
 @final
 class NormalisedOutputs(nn.Module):
-    """A field's outputs as the training loss sees them."""
+    """Normalised outputs of a field, as the training loss sees them."""
 
     def __init__(self, field: Field) -> None:
         super().__init__()
         self.field = field
 
     def forward(self, coords: Tensor) -> Tensor:
-        """(N, C) normalised values at (N, d) physical coordinates."""
+        """Return (N, C) normalised values at (N, d) physical coordinates."""
         return self.field.normalised(coords)
 
 
 @final
 class RawOutputs(nn.Module):
-    """Any module that maps coordinates in its parameters' precision to values as they are."""
+    """Outputs of any module at coordinates in its parameters' precision, not normalised."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, coords: Tensor) -> Tensor:
-        """(N, C) values at (N, d) physical coordinates."""
+        """Return (N, C) values at (N, d) physical coordinates."""
         return network_outputs(self.network, coords.to(parameter_dtype(self.network)))
 
 
 def parameter_dtype(network: nn.Module) -> torch.dtype:
-    """Precision of a network's parameters."""
+    """Return the precision of a network's parameters."""
     return next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
 
 
 def as_loss_sees_it(network: nn.Module) -> nn.Module:
-    """The network whose outputs the loss compares with targets: a field's before they are restored, else its own."""
+    """Return the network whose outputs the loss compares with targets: of a field the normalised ones."""
     return NormalisedOutputs(network) if isinstance(network, Field) else RawOutputs(network)
 
 
 def in_network_values(signal: Signal, network: nn.Module) -> Signal:
-    """The signal normalised as the network's outputs are: not at all unless the network is a field."""
+    """Return the signal normalised as the network's outputs are: not at all unless the network is a field."""
     if isinstance(network, Field):
         return signal
     channels = signal.values.shape[1]
@@ -259,16 +270,16 @@ def check_network(network: nn.Module, signal: Signal) -> None:
 
     Args:
         network: Any module.
-        signal: What is predicted.
+        signal: Signal to predict.
     """
     trained = list(trained_parameters(network).values())
-    seen, coords = as_loss_sees_it(network), signal.coords.to(trained[0].device)
+    viewed, coords = as_loss_sees_it(network), signal.coords.to(trained[0].device)
     if not isinstance(network, Field):
         _check_distinct(coords, parameter_dtype(network))
-    check_samples(seen, coords=coords)
+    check_samples(viewed, coords=coords)
     step = -(-len(coords) // MODE_SAMPLES)
-    with evaluation_mode_with_gradients(seen, coords.device):
-        usual = trial_outputs(seen, coords[::step])
+    with evaluation_mode_with_gradients(viewed, coords.device):
+        usual = trial_outputs(viewed, coords[::step])
         if usual.shape[1] != signal.values.shape[1]:
             raise InputError(
                 f"a network of {signal.values.shape[1]} outputs, one for each channel of the signal",
@@ -276,15 +287,15 @@ def check_network(network: nn.Module, signal: Signal) -> None:
                 "predict a network of as many outputs as the signal has channels",
                 "network",
             )
-        if not network_outputs(seen, coords[::step]).requires_grad:
+        if not network_outputs(viewed, coords[::step]).requires_grad:
             raise InputError(
                 "a network whose outputs have gradients",
                 "outputs that no parameter has a gradient from, as under torch.no_grad() or after detach()",
                 "let it compute its outputs with gradients on",
                 "network",
             )
-        seen.train()
-        training = trial_outputs(seen, coords[::step])
+        viewed.train()
+        training = trial_outputs(viewed, coords[::step])
     difference = (training - usual).nan_to_num().abs().max()
     if difference > sqrt_eps_tolerance(usual.dtype) * usual.nan_to_num().abs().max():
         raise InputError(
@@ -297,11 +308,11 @@ def check_network(network: nn.Module, signal: Signal) -> None:
 
 def _check_distinct(coords: Tensor, dtype: torch.dtype) -> None:
     """Samples at different places must not coincide in the network's precision."""
-    apart, left = (len(torch.unique(each, dim=0)) for each in (coords, coords.to(dtype)))
-    if left < apart:
+    before, after = (len(torch.unique(places, dim=0)) for places in (coords, coords.to(dtype)))
+    if after < before:
         raise InputError(
             f"coordinates that {str(dtype).removeprefix('torch.')} tells apart",
-            f"{apart} places of which it makes {left}",
+            f"{before} places of which it makes {after}",
             "convert the network to float64 with .double(), or shift and scale the coordinates of the signal",
             "network",
         )

@@ -1,4 +1,4 @@
-"""The kernel that an optimizer with a learning rate of its own for every parameter sees: J D J^T."""
+"""Tangent kernel J D J^T of optimizers with a learning rate per parameter, exact and with separable D."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from overtone.theory.ntk._empirical.sources import PerSampleSource
 from overtone.theory.ntk._empirical.verification import VerifiedGradients
 
 BLOCK = 1 << 26
-"""Numbers of the explicit Jacobian that are held at once."""
+"""Largest count of numbers of the explicit Jacobian in memory."""
 
 
 def tangent_kernel(
     network: nn.Module, x: Tensor, weights: Mapping[str, Tensor] | None = None, *, memory: float = 2.0
 ) -> Tensor:
-    """J D J^T over all outputs, row and column n C + c for output c of sample n.
+    """Return J D J^T over all outputs, row and column n C + c for output c of sample n.
 
-    Without weights it is `ntk.empirical_ntk` in full blocks. With them, a linear layer that sees h and whose unit o has
-    gradient g_o contributes sum_o (g_o g_o^T) * (H D_o H^T + d_o), a block of units at a time; all other layers
+    Without weights it is `ntk.empirical_ntk` in full blocks. With them, a linear layer with input h whose unit o has
+    the gradient g_o contributes sum_o (g_o g_o^T) * (H D_o H^T + d_o), a block of units at a time; all other layers
     go by explicit gradients.
 
     Args:
@@ -43,44 +43,44 @@ def tangent_kernel(
     if weights is None:
         return ntk.empirical_ntk(network, x, outputs=OutputLayout.BLOCKS, memory=memory).matrix
     with evaluation_mode_with_gradients(network, x.device):
-        layers, rest = split_layers(network, x)
+        layers, others = split_layers(network, x)
         parts = [
             _outer(features, {local: weights[name] for local, name in names.items()})
             for features, names in layers
         ]
-        return _add([*parts, *_explicit_part(network, x, rest, weights)])
+        return _add([*parts, *_explicit_part(network, x, others, weights)])
 
 
 def split_layers(
     network: nn.Module, x: Tensor
 ) -> tuple[list[tuple[OuterProductGradients, dict[str, str]]], list[str]]:
-    """Linear layers that see a sample once, and the names of all other trained parameters.
+    """Return the linear layers that are applied to a sample once, and the names of all other trained parameters.
 
     Args:
         network: The network, in evaluation mode.
         x: (N, ...) samples.
 
     Returns:
-        Features of each such layer with the full names of its "weight" and "bias"; names of the rest, but for those
-        that no sample has a gradient for.
+        Features of each such layer with the full names of its "weight" and "bias"; names of the other parameters,
+        except those that no sample has a gradient for.
     """
     gradients = VerifiedGradients(network, x, BLOCK)
 
     def attempt() -> tuple[list[tuple[OuterProductGradients, dict[str, str]]], list[str]]:
         layers: list[tuple[OuterProductGradients, dict[str, str]]] = []
-        rest: list[str] = []
+        others: list[str] = []
         for part in gradients.take(x, slice(0, len(x))):
             if isinstance(part.features, OuterProductGradients):
                 layers.append((part.features, dict(part.names)))
             elif part.features is None or part.features.size:
-                rest += part.names.values()
-        return layers, rest
+                others += part.names.values()
+        return layers, others
 
     return gradients.retry_until_verified(attempt)
 
 
 def _add(parts: list[Tensor]) -> Tensor:
-    """Their sum, in the first one's storage."""
+    """Return the sum of some tensors, in the storage of the first."""
     total = parts[0]
     for part in parts[1:]:
         total.add_(part)
@@ -92,18 +92,20 @@ def _outer(features: OuterProductGradients, weights: Mapping[str, Tensor]) -> Te
     g, h = features.grads, features.inputs
     channels, samples, units = g.shape
     total = g.new_zeros(samples, channels, samples, channels)
-    for some in torch.arange(units, device=g.device).split(
+    # Every unit has its own D and with it an N x N product: as many units at once as fit the block.
+    for block in torch.arange(units, device=g.device).split(
         max(1, BLOCK // (samples * (samples + h.shape[1])))
     ):
-        inner = g.new_zeros(len(some), samples, samples)
+        inner = g.new_zeros(len(block), samples, samples)
         if features.weight:
-            inner = (h * weights["weight"][some, None].to(g)) @ h.mT
+            inner = (h * weights["weight"][block, None].to(g)) @ h.mT
         if features.bias:
-            inner = inner + weights["bias"][some, None, None].to(g)
-        chosen = g[:, :, some].movedim(2, 0)
+            inner = inner + weights["bias"][block, None, None].to(g)
+        gradients = g[:, :, block].movedim(2, 0)
+        # The kernel is symmetric in (sample, channel): one triangle of channel pairs is enough.
         for c in range(channels):
             for d in range(c, channels):
-                part = (chosen[:, c, :, None] * inner * chosen[:, d, None, :]).sum(0)
+                part = (gradients[:, c, :, None] * inner * gradients[:, d, None, :]).sum(0)
                 total[:, c, :, d] += part
                 if d != c:
                     total[:, d, :, c] += part.mT
@@ -113,7 +115,7 @@ def _outer(features: OuterProductGradients, weights: Mapping[str, Tensor]) -> Te
 def _explicit_part(
     network: nn.Module, x: Tensor, names: list[str], weights: Mapping[str, Tensor]
 ) -> list[Tensor]:
-    """The part of J D J^T of the named parameters by explicit gradients; nothing if there are none."""
+    """Part of J D J^T of the named parameters by explicit gradients; an empty list if there are none."""
     if not names:
         return []
     source = PerSampleSource(network, names)
@@ -127,7 +129,7 @@ def _explicit_part(
 def output_change(
     network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = 4096
 ) -> Tensor:
-    """J u: how the outputs change as the parameters move along u.
+    """Return J u, the change of the outputs as the parameters move along u.
 
     Args:
         network: Maps (N, ...) to (N, C).
@@ -145,22 +147,22 @@ def output_change(
 
 
 ROUNDS = 20
-"""Rounds of fitting rows and columns in turn; each shrinks what is left by about a half or more."""
+"""Rounds of fitting rows and columns in turn; each halves the remaining error or better."""
 
 
 def separable_kernel(
     network: nn.Module, x: Tensor, weights: Mapping[str, Tensor] | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """J D' J^T with D' = a b^T in every weight matrix, where D' stands for D.
+    """Return J D' J^T with D' = a b^T in every weight matrix, a separable approximation of D.
 
     With a gradient g h^T per sample, J D' J^T is (g a g^T) * (h b h^T), two products, where a full D takes one
     product per unit. The factors a and b are such that the trace of the kernel that each row and each column of
-    the weight accounts for is that of D. Biases and all layers that are not plainly linear keep their D.
+    the weight accounts for is that of D. Biases and all layers that are not linear keep their D.
 
     Args:
         network: Maps (N, ...) to (N, C).
         x: (N, ...) samples.
-        weights: D by parameter name, not negative; None for ones, where nothing needs to be replaced.
+        weights: D by parameter name, not negative; None for ones, which need no approximation.
 
     Returns:
         (N C, N C) kernel, channel fastest, in the network's precision; and D' by parameter name.
@@ -176,7 +178,7 @@ def separable_kernel(
     replaced = dict(weights)
     parts: list[Tensor] = []
     with evaluation_mode_with_gradients(network, x.device):
-        layers, rest = split_layers(network, x)
+        layers, others = split_layers(network, x)
         for features, names in layers:
             rows = columns = None
             if features.weight:
@@ -184,7 +186,7 @@ def separable_kernel(
                 replaced[names["weight"]] = torch.outer(rows, columns)
             bias = weights[names["bias"]].to(features.grads) if features.bias else None
             parts.append(_part(features, rows, columns, bias))
-        return _add([*parts, *_explicit_part(network, x, rest, weights)]), replaced
+        return _add([*parts, *_explicit_part(network, x, others, weights)]), replaced
 
 
 def _factors(features: OuterProductGradients, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,12 +195,13 @@ def _factors(features: OuterProductGradients, weight: Tensor) -> tuple[Tensor, T
     E_oi is the sum over samples and outputs of (g_o h_i)^2.
     """
     energy = features.grads.square().sum(0).mT @ features.inputs.square()
-    wanted = energy * weight.to(energy)
+    # Alternating scaling of rows and columns (Sinkhorn), which keeps every factor positive.
+    trace = energy * weight.to(energy)
     tiny = torch.finfo(energy.dtype).tiny
     columns = energy.new_ones(energy.shape[1])
     for _ in range(ROUNDS):
-        rows = wanted.sum(1) / (energy @ columns).clamp_min(tiny)
-        columns = wanted.sum(0) / (energy.mT @ rows).clamp_min(tiny)
+        rows = trace.sum(1) / (energy @ columns).clamp_min(tiny)
+        columns = trace.sum(0) / (energy.mT @ rows).clamp_min(tiny)
     return rows, columns
 
 

@@ -1,4 +1,4 @@
-"""Which frequencies a network will have learned at which step, predicted as the record that a probe would measure."""
+"""Prediction of a training run as the record that a probe would take: which frequencies are learned at which step."""
 
 from __future__ import annotations
 
@@ -17,40 +17,70 @@ from overtone.nn import Field
 from overtone.records import metrics
 from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
-from overtone.theory._mode_dynamics import Flow
+from overtone.theory._mode_dynamics import GradientFlow
 from overtone.theory.dynamics._agreement import ValidityLimit
-from overtone.theory.dynamics._findings import Continuation, Cost, Findings
+from overtone.theory.dynamics._findings import (
+    VISIBLE,
+    Continuation,
+    Cost,
+    Finding,
+    FindingCode,
+    band_findings,
+    method_findings,
+    stability_findings,
+)
 from overtone.theory.dynamics._optimizers import Schedule, constant, optimizer_dynamics
 from overtone.theory.dynamics._pilot_run import check_network, in_network_values
 from overtone.theory.dynamics._prediction_run import PredictionOutcome, PredictionRun
 from overtone.theory.dynamics._problem import PredictionProblem
+from overtone.theory.dynamics._wording import finding_sentence
 
 if TYPE_CHECKING:
     import xarray
 
-LARGEST = 4096
+MAX_OUTPUTS = 4096
 """Outputs (samples times channels) up to which a kernel is diagonalised: 128 MiB a matrix, some minutes."""
 
 
-def silent(sentence: str) -> None:
-    """Tell nobody."""
+@final
+@dataclass(frozen=True)
+class PredictionOptions:
+    """TrainingConfig of `predict` that seldom change.
+
+    Attributes:
+        flow: Predict gradient flow instead of the optimizer's discrete steps.
+        bands: Bands of the record; the default ones if None.
+        memory: Memory budget in GiB.
+        ratio: Growth from one recorded step to the next.
+
+    Example:
+        >>> from overtone.theory.dynamics import PredictionOptions
+        >>> PredictionOptions(ratio=1.05).memory
+        2.0
+    """
+
+    flow: bool = False
+    bands: Bands | None = None
+    memory: float = 2.0
+    ratio: float = 1.15
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A predicted course of training.
+    """Predicted course of a training run.
 
     Attributes:
-        record: As a measured one, with `origin` "predicted", `pilot`, `diverges_at`, `largest_stable_rate` and
-            `sentences` among its attributes. Rows up to the pilot's end are measured on the pilot. NaN where the
+        record: Like a measured record, with `origin` "predicted", `pilot`, `diverges_at`, `largest_stable_rate` and
+            `findings` among its attributes. Rows up to the pilot's end are measured on the pilot. NaN where the
             theory cannot tell.
         pilot: Steps that a copy of the network was trained before it was linearised: as many as asked for, or more
-            where a learning rate beyond stability needs more to show whether training diverges.
+            if a learning rate beyond stability needs more to show whether training diverges.
         earliest: (band,) learning step if the kernel goes on growing as before; NaN if not learned within four
-            times the steps asked for. Bands learned by the end of pilot and leaps have but one step.
-        latest: (band,) learning step if the kernel stays what it is after pilot and leaps; NaN likewise.
-        holds_until: Where these two begin to differ; None if they do not, or without a pilot of two steps to tell.
+            times the steps asked for. Bands learned by the end of pilot and relinearisation have but one step.
+        latest: (band,) learning step if the kernel stays as it is after pilot and relinearisation; NaN likewise.
+        holds_until: Step and band at which these two begin to differ; None if they do not, or without a pilot of two
+            steps.
         largest_rate: The largest learning rate that is stable, by the kernel at the pilot's end, or by the initial one
             if the pilot diverges; infinite for a flow.
         diverges_at: The last step at which the loss is within bounds, a million times that of the start, if training
@@ -58,8 +88,8 @@ class Prediction:
         scatter: (band, channel) power that minibatches add to the residual at the last step on average, in squared
             physical units, if the kernel stays as it is at the pilot's end; None if all samples make a step, or for
             momentum and Adam, whose scatter is not known.
-        cost: What it took, and what training would take.
-        sentences: What to know about it.
+        cost: Seconds of the prediction, and of the training itself.
+        findings: Facts to consider, most important first.
     """
 
     record: xarray.Dataset
@@ -71,7 +101,12 @@ class Prediction:
     diverges_at: int | None
     scatter: NDArray[np.float64] | None
     cost: Cost
-    sentences: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The findings in words."""
+        return tuple(finding_sentence(finding) for finding in self.findings)
 
 
 def predict(
@@ -81,127 +116,144 @@ def predict(
     steps: int,
     *,
     pilot: int = 0,
-    flow: bool = False,
     part: Signal | None = None,
     batch: int | None = None,
     schedule: Schedule = constant,
-    bands: Bands | None = None,
     noise: NoiseFloor | None = None,
-    memory: float = 2.0,
-    ratio: float = 1.15,
     seed: int = 0,
-    tell: Callable[[str], None] = silent,
+    options: PredictionOptions | None = None,
+    callback: Callable[[Cost], None] | None = None,
 ) -> Prediction:
-    """Predict the record of a training run from the network's own initial output and its tangent kernel.
+    """Predict the record of a training run from the network's initial output and its tangent kernel.
 
     The loss is the mean over samples and channels of (f - y)^2: of a `Field` both normalised, as in
     `overtone._training`, of any other module both as they are. With a pilot, a copy is trained that many steps, and
-    goes on by `Leaps` as far as these pay, but not on a part of the signal (`Beyond` says why). From there the
-    kernel is continued: if it stays, bands are learned at the latest; if its eigenvalues go on as the power of the
-    step at which they grew before, at the earliest; the prediction takes half that power, and a quarter on a part
-    of the signal. A band whose earliest and latest steps differ by more than a factor of 4 is not told: its rows
-    are NaN from where the two part. Training that diverges is predicted as such, up to the last step within bounds.
-    Neither network nor optimizer is changed.
+    then relinearised repeatedly as long as this pays, but not on a part of the signal, since the other samples move
+    the network too. From there the kernel is continued: if it stays, bands are learned at the latest step; if its
+    eigenvalues go on as the power of the step at which they grew before, at the earliest; the prediction takes half
+    that power, and a quarter on a part of the signal. A band whose earliest and latest steps differ by more than a
+    factor of 4 is undetermined: its rows are NaN from the step at which the two depart from each other. Training that
+    diverges is predicted as such, up to the last step within bounds. Neither network nor optimizer is changed.
 
     Args:
-        signal: What will be learned.
-        network: As training will begin with it. A `Field`, or any module that maps physical coordinates (N, d), in its
-            parameters' precision, to the signal's values (N, C), and does the same in training and evaluation mode.
+        signal: Signal that will be learned.
+        network: The network at the start of training. A `Field`, or any module that maps physical coordinates (N, d),
+            in its parameters' precision, to the signal's values (N, C), and does the same in training and evaluation
+            mode.
         optimizer: SGD (with momentum), Adam or AdamW of the network's parameters, without weight decay.
         steps: Last step to predict.
-        pilot: Steps to train a copy; 5 % of `steps` at most is what the accuracy table is about. Adam without
-            second moments needs at least 1.
-        flow: Gradient flow instead of the optimizer's own steps.
-        part: The part of the signal to predict, if it is too large as a whole; the signal itself if None. Other
-            samples count in the loss's mean, and are taken not to matter for the part's residual.
-        batch: Samples per step; all if None. Leaps follow a run on minibatches that are drawn, of which other draws
-            differ; without leaps minibatches are predicted by their mean.
+        pilot: Steps to train a copy; the accuracy table holds for at most 5 % of `steps`. Adam without second moments
+            needs at least 1.
+        part: The part of the signal to predict, if the whole is too large; the signal itself if None. Other samples
+            count in the loss's mean, and are assumed not to matter for the part's residual.
+        batch: Samples per step; all if None. Relinearisation follows a run on minibatches that are drawn, and other
+            draws give other runs; without relinearisation minibatches are predicted by their mean.
         schedule: Factor of the learning rate per step.
-        bands: Bands of the record; the default ones if None.
-        noise: The signal's noise floor, if known.
-        memory: Budget in GiB.
-        ratio: Growth from one recorded step to the next.
-        seed: Seeds the batches of pilot and leaps.
-        tell: Called with a sentence on what predicting will cost and training would, half way of the pilot, and again
-            if it turns out to be twice as much.
+        noise: The signal's noise floor, if it is known.
+        seed: Seeds the batches of pilot and relinearisation.
+        options: Further options.
+        callback: Called with the estimated cost of the prediction and of the training half way through the pilot, and
+            again if the estimate doubles.
 
     Returns:
         The prediction.
 
     Raises:
         InputError: If the signal is too large, the pilot not within the steps, the optimizer unknown, or the network
-            none that can be predicted.
+            cannot be predicted.
         RunError: If the network's output is not finite to begin with.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572); Lee et al. 2019 (arXiv 1902.06720), section 2.
+
+    Example:
+        >>> import torch
+        >>> from overtone.signals import synthetic
+        >>> from overtone.theory.dynamics import predict
+        >>> signal = synthetic.harmonics([1, 2], samples=16)
+        >>> network = torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+        >>> prediction = predict(signal, network, torch.optim.SGD(network.parameters(), 0.05), steps=50)
+        >>> prediction.record.attrs["origin"], int(prediction.record.step[-1]), prediction.diverges_at
+        ('predicted', 50, None)
     """
-    began, seen = time.perf_counter(), signal if part is None else part
-    _check(seen, network, optimizer, steps, pilot, batch)
-    check_network(network, seen)
-    signal, seen = (in_network_values(each, network) for each in (signal, seen))
+    options = options or PredictionOptions()
+    start, visible = time.perf_counter(), signal if part is None else part
+    _check(visible, network, optimizer, steps, pilot, batch)
+    check_network(network, visible)
+    signal, visible = (in_network_values(values, network) for values in (signal, visible))
     base = float(optimizer.param_groups[0]["lr"])
-    beyond = Continuation.of(pilot, part is not None)
-    found = PredictionRun(
+    continuation = Continuation.of(pilot, part is not None)
+    problem = PredictionProblem.of(
+        signal, visible, network, lambda step: base * schedule(step), options.bands, noise
+    )
+    outcome = PredictionRun(
         signal,
         network,
         optimizer,
-        PredictionProblem.of(signal, seen, network, lambda step: base * schedule(step), bands, noise),
+        problem,
         part is None,
-        Flow() if flow else optimizer_dynamics(optimizer),
+        GradientFlow() if options.flow else optimizer_dynamics(optimizer),
         batch,
         schedule,
         steps,
-        ratio,
-        memory,
+        options.ratio,
+        options.memory,
         seed,
-        _attrs(network, optimizer, seed) | {"continued": beyond.value},
-        tell,
-    ).run(pilot, beyond)
-    ending = found.stability.diverges_at
-    training = None if ending is not None or found.seconds is None else found.seconds * steps
-    return _told(found, beyond, steps, Cost(time.perf_counter() - began, training), part, signal)
+        _attrs(network, optimizer, seed) | {"continued": continuation.value},
+        callback or (lambda _: None),
+    ).run(pilot, continuation)
+    ending = outcome.stability.diverges_at
+    training = None if ending is not None or outcome.seconds is None else outcome.seconds * steps
+    cost = Cost(time.perf_counter() - start, training)
+    return _prediction(outcome, continuation, steps, cost, part, signal)
 
 
-def _told(
-    found: PredictionOutcome,
-    beyond: Continuation,
+def _prediction(
+    outcome: PredictionOutcome,
+    continuation: Continuation,
     steps: int,
     cost: Cost,
     part: Signal | None,
     signal: Signal,
 ) -> Prediction:
-    """The record up to the last step, with what to know about it."""
-    span, ending = found.span, found.stability.diverges_at
-    record = span.told(steps)
-    sentences = Findings(
-        steps=steps,
-        pilot=found.pilot,
-        since=found.since,
-        stability=found.stability,
-        clipped=found.clipped,
-        beyond=beyond,
-        scatter=None if found.scatter is None else _relative(found.scatter, record),
-        cost=cost,
-        part=None if part is None else (_start(part.geometry, signal.geometry), part.geometry.shape),
-        whole=signal.geometry.shape,
-    ).sentences(record, span.untold)
+    """The record up to the last step, with its findings."""
+    interval, ending = outcome.interval, outcome.stability.diverges_at
+    record = interval.determined(steps)
+    findings = stability_findings(outcome.stability)
+    if ending is None:
+        findings += band_findings(record, interval.undetermined, steps)
+    if part is not None:
+        window = {
+            "start": _first_sample(part.geometry, signal.geometry),
+            "shape": part.geometry.shape,
+            "whole": signal.geometry.shape,
+        }
+        findings.append(Finding(FindingCode.WINDOW, window))
+    findings += method_findings(outcome.pilot, outcome.since, steps, continuation)
+    if outcome.scatter is not None:
+        error = _relative_scatter(outcome.scatter, record)
+        findings.append(Finding(FindingCode.MINIBATCH_SCATTER, {"error": error}))
+    if outcome.clipped > VISIBLE:
+        findings.append(Finding(FindingCode.NEGATIVE_EIGENVALUES, {"share": outcome.clipped}))
+    if cost.training_is_cheaper:
+        values = {"predicting": cost.predicting, "training": cost.training}
+        findings.append(Finding(FindingCode.TRAINING_CHEAPER, values))
     never = np.full(record.sizes["band"], np.nan)
     return Prediction(
-        record.assign_attrs(sentences=sentences),
-        found.pilot,
-        span.earliest if ending is None else never,
-        span.latest if ending is None else never,
-        span.limit,
-        found.stability.largest,
+        record.assign_attrs(findings=[finding.to_json() for finding in findings]),
+        outcome.pilot,
+        interval.earliest if ending is None else never,
+        interval.latest if ending is None else never,
+        interval.limit,
+        outcome.stability.largest,
         ending,
-        found.scatter,
+        outcome.scatter,
         cost,
-        tuple(sentences),
+        tuple(findings),
     )
 
 
-def _relative(scatter: NDArray[np.float64], record: xarray.Dataset) -> float:
-    """The largest root of the scatter over the target power of a band that holds something."""
+def _relative_scatter(scatter: NDArray[np.float64], record: xarray.Dataset) -> float:
+    """Largest root of the scatter over the target power of a band that holds something."""
     together = metrics.combine_channels(record)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.sqrt(scatter.sum(1) / together.target_power.values)
@@ -228,9 +280,9 @@ def _check(
     if not isinstance(network, nn.Module):
         raise InputError("a torch.nn.Module", type(network).__name__, "pass the network itself", "network")
     outputs = signal.values.numel()
-    if outputs > LARGEST:
+    if outputs > MAX_OUTPUTS:
         raise InputError(
-            f"at most {LARGEST} outputs (samples times channels)",
+            f"at most {MAX_OUTPUTS} outputs (samples times channels)",
             f"{outputs}",
             "pass a part of the signal to predict",
             "signal",
@@ -241,17 +293,17 @@ def _check(
         raise InputError(f"a pilot of 0 to {steps - 1} steps", f"{pilot}", "predict more steps", "pilot")
     if batch is not None and batch < 1:
         raise InputError("at least one sample per batch", f"{batch}", "pass for instance 64", "batch")
-    moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    left = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in moved]
-    if left:
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    missing = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in trained]
+    if missing:
         raise InputError(
             "an optimizer of all parameters that require gradients",
-            f"one without {left[0]}" + (f" and {len(left) - 1} more" if left[1:] else ""),
-            "pass the network's own optimizer, or call requires_grad_(False) on what it leaves alone",
+            f"one without {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
+            "pass the network's own optimizer, or call requires_grad_(False) on the parameters that it leaves out",
             "optimizer",
         )
 
 
-def _start(part: Grid, whole: Grid) -> tuple[int, ...]:
-    """The number per axis of the sample at which a part of a grid begins."""
+def _first_sample(part: Grid, whole: Grid) -> tuple[int, ...]:
+    """Number per axis of the sample at which a part of a grid begins."""
     return tuple(round((p - o) / s) for p, o, s in zip(part.origin, whole.origin, whole.spacing, strict=True))

@@ -1,4 +1,4 @@
-"""How a prediction is made: pilot, stability, leaps, and the course beyond them."""
+"""Steps of a prediction: pilot, stability, relinearisation, and the extrapolation beyond them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import nn
 
 from overtone._utils.steps import log_steps
 from overtone.signals import Signal
-from overtone.theory._mode_dynamics import Descent, OptimizerDynamics
+from overtone.theory._mode_dynamics import OptimizerDynamics
 from overtone.theory.dynamics._extrapolation import Extrapolation, PredictionInterval
-from overtone.theory.dynamics._findings import Continuation, CostMeter
+from overtone.theory.dynamics._findings import Continuation, Cost, CostMeter
 from overtone.theory.dynamics._linearised import KernelHistory, Linearised, Rate, loss_bound
 from overtone.theory.dynamics._optimizers import Schedule, effective_rate
 from overtone.theory.dynamics._pilot_run import PilotRun, as_loss_sees_it
@@ -32,76 +32,79 @@ from overtone.theory.dynamics._stability import (
     steps_to_diverge,
 )
 
+HALF, QUARTER = 0.5, 0.25
+"""Share of the growth so far that continues, for a whole signal and for a window."""
+
 
 @final
 class RecordedPilot:
-    """Trains a pilot and notes rows.
+    """A pilot whose rows are added to the record of a problem.
 
     Args:
-        scene: What is predicted.
+        problem: The prediction problem.
         pilot: At its first step.
         rows: Steps that are recorded.
+
+    Raises:
+        RunError: If the loss is not finite at the start.
     """
 
-    def __init__(self, scene: PredictionProblem, pilot: PilotRun, rows: Sequence[int]) -> None:
-        self.scene, self.pilot, self.rows = scene, pilot, rows
-        loss = self._note()
+    def __init__(self, problem: PredictionProblem, pilot: PilotRun, rows: Sequence[int]) -> None:
+        self.problem, self.pilot, self.rows = problem, pilot, rows
+        loss = self._record()
         if not math.isfinite(loss):
             raise pilot.diverged(loss)
-        self._largest = loss_bound(loss, float(scene.y[scene.train].square().mean()))
+        self._largest = loss_bound(loss, float(problem.y[problem.train].square().mean()))
 
-    def to(self, step: int, look: Callable[[], None] | None = None) -> int | None:
-        """Train up to a step, whose row is noted too, and look at the network half way, if there is a half way.
+    def train_and_record(self, step: int, at_half: Callable[[], None] | None = None) -> int | None:
+        """Train up to a step, and record that step too.
 
         Args:
-            step: Where to.
-            look: Called half way from the beginning.
+            step: Last step.
+            at_half: Called half way from the beginning, if there is a half way.
 
         Returns:
             The last step at which the loss was within bounds if it leaves them, or else None.
         """
-        middle = step // 2 if look else 0
+        middle = step // 2 if at_half else 0
         now = self.pilot.step
         for stop in sorted({s for s in (*self.rows, middle, step) if now < s <= step}):
             if not self.pilot.survives(stop - self.pilot.step, self._largest):
                 return self.pilot.step - 1
-            if (stop in self.rows or stop == step) and not self._note() <= self._largest:
+            # The loss of a minibatch may stay small when that of all samples does not: rows tell both.
+            if (stop in self.rows or stop == step) and not self._record() <= self._largest:
                 return stop - 1
-            if look and 1 <= stop == middle < step:
-                look()
+            if at_half and 1 <= stop == middle < step:
+                at_half()
         return None
 
-    def _note(self) -> float:
-        """The loss now, noted with its row if it is finite."""
-        scene, step = self.scene, self.pilot.step
-        outputs = self.pilot.outputs(scene.x)
-        loss = float((outputs - scene.y)[scene.train].square().mean())
+    def _record(self) -> float:
+        """Add the present row if it is finite; return the loss."""
+        problem, step = self.problem, self.pilot.step
+        outputs = self.pilot.outputs(problem.x)
+        loss = float((outputs - problem.y)[problem.train].square().mean())
         if not bool(outputs.isfinite().all()):
             return math.nan
-        scene.ledger.add(step, outputs.cpu(), loss, scene.rate(step))
+        problem.builder.add(step, outputs.cpu(), loss, problem.rate(step))
         return loss
-
-
-HALF, QUARTER = 0.5, 0.25
-"""Share of the growth seen so far that goes on, for a whole signal and for a window."""
 
 
 @final
 @dataclass(frozen=True)
 class PredictionOutcome:
-    """What was found out.
+    """Outcome of a prediction.
 
     Attributes:
-        span: The predicted records.
-        stability: Whether training bears its learning rate.
+        interval: The predicted records.
+        stability: Stability of the training.
         pilot: Steps that the pilot took.
-        since: Step up to which the network was linearised again and again.
+        since: Step up to which the network was relinearised.
         clipped: Largest negative eigenvalue of the last kernel, relative to the largest.
         scatter: (band, channel) power that minibatches add at the last step, or None if it is not known.
-        seconds: What a step of the pilot took; None without one.
+        seconds: Seconds of a step of the pilot; None without one.
     """
 
-    span: PredictionInterval
+    interval: PredictionInterval
     stability: Stability
     pilot: int
     since: int
@@ -113,14 +116,14 @@ class PredictionOutcome:
 @final
 @dataclass(frozen=True, eq=False)
 class PredictionRun:
-    """One prediction in the making.
+    """One prediction in progress.
 
     Attributes:
-        signal: What will be learned.
-        network: The network, left as it is.
-        optimizer: Its optimizer, left as it is.
-        scene: What is predicted of the signal.
-        whole: Whether that is all of it.
+        signal: Signal that is trained on.
+        network: The network, not changed.
+        optimizer: Its optimizer, not changed.
+        problem: The prediction problem.
+        whole: Whether the problem covers the whole signal.
         rule: The optimizer's recursion.
         batch: Samples per step; all if None.
         schedule: Factor of the learning rate per step.
@@ -128,14 +131,14 @@ class PredictionRun:
         ratio: Growth from one recorded step to the next.
         memory: Budget in GiB.
         seed: Seeds the pilot's batches.
-        attrs: Of the record.
-        tell: Takes a sentence on what it will cost, as soon as that is known.
+        attrs: Attributes of the record.
+        callback: Takes the estimated cost as soon as it is known.
     """
 
     signal: Signal
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    scene: PredictionProblem
+    problem: PredictionProblem
     whole: bool
     rule: OptimizerDynamics
     batch: int | None
@@ -145,113 +148,138 @@ class PredictionRun:
     memory: float
     seed: int
     attrs: dict[str, Any]
-    tell: Callable[[str], None]
+    callback: Callable[[Cost], None]
 
-    def run(self, pilot: int, beyond: Continuation) -> PredictionOutcome:
-        """The prediction.
+    def run(self, pilot: int, continuation: Continuation) -> PredictionOutcome:
+        """Make the prediction.
 
         Args:
             pilot: Steps to train a copy.
-            beyond: What follows them.
+            continuation: Method that follows them.
         """
-        return self._after(pilot, beyond) if pilot else self._at_once()
+        return self._from_pilot(pilot, continuation) if pilot else self._from_start()
 
-    def _at_once(self) -> PredictionOutcome:
-        """From the network as it is."""
-        taken = self._pilot(self.schedule)
-        linear = taken.linearise(
-            self.scene.x, self.scene.y, self.scene.train, mean_over=taken.samples, memory=self.memory
+    def _from_start(self) -> PredictionOutcome:
+        """Predict from the initial network alone."""
+        pilot = self._pilot_run(self.schedule)
+        linear = pilot.linearise(
+            self.problem.x,
+            self.problem.y,
+            self.problem.train,
+            mean_over=pilot.samples,
+            memory=self.memory,
         )
-        stability = self._foresight(taken, linear)
-        scatter = self._scatter(linear, taken, stability)
-        span = self._course(linear, 0, False, stability.diverges_at).span(None, self._told(stability, 0))
-        return PredictionOutcome(span, stability, 0, 0, linear.clipped, scatter, None)
+        stability = self._stability_at_start(pilot, linear)
+        until = stability.diverges_at
+        interval = self._extrapolation(linear, 0, False, until).interval(
+            None, self._record_attrs(stability, 0)
+        )
+        scatter = self._scatter(linear, pilot, stability)
+        return PredictionOutcome(interval, stability, 0, 0, linear.clipped, scatter, None)
 
-    def _after(self, pilot: int, beyond: Continuation) -> PredictionOutcome:
-        """From where a pilot ends."""
-        scene, taken, kernels = self.scene, self._pilot(self.schedule), KernelHistory()
-        leaps = Relinearisation(taken, scene.x, scene.y, scene.train, self.rule, self._rate)
+    def _from_pilot(self, steps: int, continuation: Continuation) -> PredictionOutcome:
+        """Predict from the end of a pilot."""
+        problem, pilot, history = self.problem, self._pilot_run(self.schedule), KernelHistory()
+        relinearisation = Relinearisation(
+            pilot, problem.x, problem.y, problem.train, self.rule, self._effective_rate
+        )
+        meter = CostMeter(self.callback, steps, self.steps)
 
-        meter = CostMeter(self.tell, pilot, self.steps)
+        def at_half() -> None:
+            # The kernel half way is needed for its growth, and its time makes the first estimate of the cost.
+            start, pace = time.perf_counter(), pilot.seconds / pilot.step
+            history.add(pilot.step, relinearisation.expand().linear.kernel)
+            share = MAX_STEP_SHARE if continuation is Continuation.RELINEARISED else math.inf
+            meter.after_half_pilot(pace, time.perf_counter() - start, share)
 
-        def look() -> None:
-            began, pace = time.perf_counter(), taken.seconds / taken.step
-            kernels.note(taken.step, leaps.view().linear.kernel)
-            share = MAX_STEP_SHARE if beyond is Continuation.LEAPS else math.inf
-            meter.at_look(pace, time.perf_counter() - began, share)
-
-        stability = self._survival(RecordedPilot(scene, taken, self._rows), pilot, look)
-        trained, pace = taken.step, taken.seconds / max(1, taken.step)
-        attrs = self._told(stability, trained)
+        stability = self._train_pilot(RecordedPilot(problem, pilot, self._rows), steps, at_half)
+        trained, pace = pilot.step, pilot.seconds / max(1, pilot.step)
+        attrs = self._record_attrs(stability, trained)
         if stability.diverges_at is not None:
-            record = scene.ledger.record(attrs).sel(step=slice(None, stability.diverges_at))
-            span = PredictionInterval(record, record, record, trained)
-            return PredictionOutcome(span, stability, trained, trained, 0.0, None, pace)
+            record = problem.builder.record(attrs).sel(step=slice(None, stability.diverges_at))
+            interval = PredictionInterval(record, record, record, trained)
+            return PredictionOutcome(interval, stability, trained, trained, 0.0, None, pace)
         scatter = (
-            self._scatter(leaps.view(taken.samples).linear, taken, stability)
-            if self._scatters(taken)
+            self._scatter(relinearisation.expand(pilot.samples).linear, pilot, stability)
+            if self._has_scatter(pilot)
             else None
         )
-        if beyond is Continuation.LEAPS:
-            linear, kernels = scene.leap(leaps, self._rows, self.steps, kernels, meter.at_leap)
+        if continuation is Continuation.RELINEARISED:
+            linear, history = problem.relinearise(
+                relinearisation, self._rows, self.steps, history, meter.after_expansion
+            )
         else:
-            linear = leaps.view(taken.samples).linear
-        growth = kernels.growth(linear.eigenvalues, linear.modes, taken.step)
-        span = self._course(linear, taken.step, True, None).span(growth, attrs)
-        return PredictionOutcome(span, stability, trained, taken.step, linear.clipped, scatter, pace)
+            linear = relinearisation.expand(pilot.samples).linear
+        growth = history.growth(linear.eigenvalues, linear.modes, pilot.step)
+        interval = self._extrapolation(linear, pilot.step, True, None).interval(growth, attrs)
+        return PredictionOutcome(interval, stability, trained, pilot.step, linear.clipped, scatter, pace)
 
-    def _survival(self, walk: RecordedPilot, pilot: int, look: Callable[[], None]) -> Stability:
-        """Train the pilot, and a rate beyond stability so long that a divergence would have been seen."""
-        taken, last = walk.pilot, walk.to(pilot, look)
+    def _train_pilot(self, recorded: RecordedPilot, steps: int, at_half: Callable[[], None]) -> Stability:
+        """Train the pilot; go on at an unstable rate until a divergence would have been seen."""
+        pilot, last = recorded.pilot, recorded.train_and_record(steps, at_half)
         if last is None:
-            now = self.scene.rate(taken.step)
-            largest = largest_rate(linearise_sample(taken), self.rule, taken.batch)
-            last = walk.to(max(pilot, min(steps_to_diverge(self.rule, now, largest), self.steps - 1)))
+            rate = self.problem.rate(pilot.step)
+            largest = largest_rate(linearise_sample(pilot), self.rule, pilot.batch)
+            enough = min(steps_to_diverge(self.rule, rate, largest), self.steps - 1)
+            last = recorded.train_and_record(max(steps, enough))
             if last is None:
-                return Stability(now, largest)
-        again = self._pilot(self.schedule)
-        RecordedPilot(self.scene, again, ()).to(last)
-        largest = largest_rate(linearise_at_start(self._pilot(self.schedule)), self.rule, taken.batch)
-        return Stability(self.scene.rate(last), largest, last, measured=True)
+                return Stability(rate, largest)
+        # The divergence may have been noticed steps after the last row: train once more to add the row of `last`.
+        again = self._pilot_run(self.schedule)
+        RecordedPilot(self.problem, again, ()).train_and_record(last)
+        largest = largest_rate(linearise_at_start(self._pilot_run(self.schedule)), self.rule, pilot.batch)
+        return Stability(self.problem.rate(last), largest, last, measured=True)
 
-    def _foresight(self, taken: PilotRun, linear: Linearised) -> Stability:
-        """By the initial kernel alone."""
-        seen = linear if self.whole else linearise_sample(taken)
-        last = divergence_step(seen, self.rule, self._rate, taken.batch, self._rows)
-        return Stability(self.scene.rate(last or 0), largest_rate(seen, self.rule, taken.batch), last)
+    def _stability_at_start(self, pilot: PilotRun, linear: Linearised) -> Stability:
+        """Stability by the initial kernel alone."""
+        representative = linear if self.whole else linearise_sample(pilot)
+        last = divergence_step(representative, self.rule, self._effective_rate, pilot.batch, self._rows)
+        largest = largest_rate(representative, self.rule, pilot.batch)
+        return Stability(self.problem.rate(last or 0), largest, last)
 
-    def _course(self, linear: Linearised, since: int, held: bool, until: int | None) -> Extrapolation:
+    def _extrapolation(
+        self, linear: Linearised, since: int, at_edge: bool, until: int | None
+    ) -> Extrapolation:
         share = HALF if self.whole else QUARTER
         return Extrapolation(
-            self.scene, linear, self.rule, self._rate, held, since, self.steps, until, self.ratio, share
+            self.problem,
+            linear,
+            self.rule,
+            self._effective_rate,
+            at_edge,
+            since,
+            self.steps,
+            until,
+            self.ratio,
+            share,
         )
 
-    def _scatters(self, taken: PilotRun) -> bool:
-        return taken.batch is not None and self.rule == Descent()
+    def _has_scatter(self, pilot: PilotRun) -> bool:
+        return pilot.batch is not None and self.rule.plain_descent
 
     def _scatter(
-        self, linear: Linearised, taken: PilotRun, stability: Stability
+        self, linear: Linearised, pilot: PilotRun, stability: Stability
     ) -> NDArray[np.float64] | None:
-        if taken.batch is None or not self._scatters(taken):
+        if pilot.batch is None or not self._has_scatter(pilot):
             return None
         last = self.steps if stability.diverges_at is None else stability.diverges_at
-        return self.scene.scatter(linear, self._rate, taken.batch, last, taken.step)
+        return self.problem.scatter(linear, self._effective_rate, pilot.batch, last, pilot.step)
 
-    def _told(self, stability: Stability, pilot: int) -> dict[str, Any]:
+    def _record_attrs(self, stability: Stability, pilot: int) -> dict[str, Any]:
         return self.attrs | {"pilot": pilot} | stability.attrs
 
     @property
-    def _rate(self) -> Rate:
+    def _effective_rate(self) -> Rate:
         return effective_rate(self.optimizer, self.schedule)
 
     @property
     def _rows(self) -> tuple[int, ...]:
         return log_steps(self.steps, self.ratio)
 
-    def _pilot(self, schedule: Schedule) -> PilotRun:
-        """A pilot on all samples that are trained on, where and in what precision the scene is."""
+    def _pilot_run(self, schedule: Schedule) -> PilotRun:
+        """Return a pilot on all trained samples, on the device and in the precision of the problem."""
         index = self.signal.train_index
-        x = self.signal.geometry.coords(index).to(self.scene.x.device)
-        y = self.signal.normalisation.apply(self.signal.values[index]).to(self.scene.y)
+        x = self.signal.geometry.coords(index).to(self.problem.x.device)
+        y = self.signal.normalisation.apply(self.signal.values[index]).to(self.problem.y)
         network = as_loss_sees_it(self.network)
         return PilotRun(network, self.optimizer, x, y, batch=self.batch, schedule=schedule, seed=self.seed)

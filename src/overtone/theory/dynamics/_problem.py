@@ -1,4 +1,4 @@
-"""From predicted outputs to a record: the rows that a probe would have measured."""
+"""Prediction problem: samples, targets and the record that predicted outputs are added to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, complete
 from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
-from overtone.theory._mode_dynamics import Descent
+from overtone.theory._mode_dynamics import GradientDescent
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelHistory, Linearised, Rate, Snapshot
 from overtone.theory.dynamics._minibatch import MinibatchScatter, minibatch_scatter
 from overtone.theory.dynamics._pilot_run import parameter_dtype
@@ -35,12 +35,12 @@ Row = dict[str, Any]
 
 @final
 class RecordBuilder:
-    """Turns predictions of a signal into the rows of a record, all in physical units.
+    """Builder of the record of a prediction: rows in physical units, as a probe would take them.
 
     Args:
-        signal: What is learned; every sample is predicted.
+        signal: Signal of the record; every sample is predicted.
         bands: Frequency bands; those of `spectra.Bands.log` if None.
-        noise: Its noise floor, if known.
+        noise: Noise floor of the signal, if it is known.
     """
 
     def __init__(self, signal: Signal, bands: Bands | None = None, noise: NoiseFloor | None = None) -> None:
@@ -54,7 +54,7 @@ class RecordBuilder:
         self._rows: dict[int, Row] = {}
 
     def add(self, step: int, outputs: Tensor, loss: float, rate: float) -> None:
-        """Note the prediction at a step; a later note of the same step replaces it.
+        """Add the row of a step; a later row of the same step replaces it.
 
         Args:
             step: Optimizer steps taken.
@@ -63,11 +63,12 @@ class RecordBuilder:
             rate: Learning rate.
         """
         residual = self._target - self.signal.normalisation.restore(outputs.double())
-        found = self._transform.coefficients(self._on_grid(residual))
+        coefficients = self._transform.coefficients(self._on_grid(residual))
         square = residual.square().mean(1)
         row: Row = {
-            "residual_power": self._transform.power(found).numpy(),
-            "cross_power": (self._power - self._transform.cross(found, self._coefficients)).numpy(),
+            "residual_power": self._transform.power(coefficients).numpy(),
+            # The cross power of target and prediction, which is the target less the residual.
+            "cross_power": (self._power - self._transform.cross(coefficients, self._coefficients)).numpy(),
             "loss": loss,
             "learning_rate": rate,
             "train_error": float(square[self.signal.train_index].mean()),
@@ -75,18 +76,18 @@ class RecordBuilder:
         if self.signal.held_out_index.numel():
             row["held_out_error"] = float(square[self.signal.held_out_index].mean())
         if self.signal.clean is not None:
-            error = residual - self._target + self.signal.clean.double()
-            row["clean_error"] = float(error.square().mean())
+            clean_residual = residual - self._target + self.signal.clean.double()
+            row["clean_error"] = float(clean_residual.square().mean())
         self._rows[step] = row
 
-    def power(self, spread: MinibatchScatter) -> NDArray[np.float64]:
-        """(band, channel) power of a scatter of the outputs, in squared physical units."""
-        found = spread.bands(self._transform, self.signal.geometry.shape).cpu()
-        scaled: NDArray[np.float64] = (found * self.signal.normalisation.scale.square()).numpy()
+    def power(self, scatter: MinibatchScatter) -> NDArray[np.float64]:
+        """Return the (band, channel) power of a scatter of the outputs, in squared physical units."""
+        power = scatter.bands(self._transform, self.signal.geometry.shape).cpu()
+        scaled: NDArray[np.float64] = (power * self.signal.normalisation.scale.square()).numpy()
         return scaled
 
     def record(self, attrs: dict[str, Any]) -> xarray.Dataset:
-        """The record of everything noted, with `origin` "predicted".
+        """Return the record of all rows, with `origin` "predicted".
 
         Args:
             attrs: Further attributes.
@@ -110,13 +111,14 @@ class RecordBuilder:
     def _noise_power(self) -> np.ndarray:
         share = (self._transform.modes.double() / self._transform.modes.sum()).numpy()[:, None]
         if self.signal.clean is not None:
-            apart = self._on_grid(self._target - self.signal.clean.double())
-            return self._transform.power(self._transform.coefficients(apart)).numpy()
+            noise = self._on_grid(self._target - self.signal.clean.double())
+            return self._transform.power(self._transform.coefficients(noise)).numpy()
         if self._noise is None or self._noise.verdict is NoiseVerdict.CANNOT_TELL:
             return np.full(tuple(self._power.shape), math.nan)
         std = np.asarray(self._noise.std, dtype=np.float64)
-        known = self._noise.verdict is NoiseVerdict.NOISE
-        return np.asarray(share * (np.square(std) if known else np.zeros_like(std)))
+        noisy = self._noise.verdict is NoiseVerdict.NOISE
+        # White noise spreads over bands in proportion to the number of modes in each.
+        return np.asarray(share * (np.square(std) if noisy else np.zeros_like(std)))
 
     def _attrs(self) -> dict[str, Any]:
         grid = self.signal.geometry
@@ -143,23 +145,23 @@ class RecordBuilder:
 
 
 MIN_EXTENSION = 2
-"""Multiple of the pilot's steps that leaps have to reach to be believed."""
+"""Multiple of the pilot's steps that relinearisation has to reach to be used."""
 
 
 @final
 @dataclass(frozen=True)
 class PredictionProblem:
-    """Samples to predict.
+    """Samples to predict, with the builder of their record.
 
     Attributes:
-        ledger: Turns outputs into rows.
+        builder: Builder of the record.
         x: (N, d) coordinates.
         y: (N, C) targets as the loss sees them.
         train: (n,) rows that are trained on.
         rate: Learning rate per step.
     """
 
-    ledger: RecordBuilder
+    builder: RecordBuilder
     x: Tensor
     y: Tensor
     train: Tensor
@@ -174,15 +176,15 @@ class PredictionProblem:
         bands: Bands | None,
         noise: NoiseFloor | None,
     ) -> PredictionProblem:
-        """The scene of a part of a signal, in the normalisation of the whole.
+        """Return the problem of a part of a signal, in the normalisation of the whole.
 
         Args:
-            signal: What is trained on.
-            part: What is predicted.
+            signal: Signal that is trained on.
+            part: The part that is predicted.
             network: The network; its device and precision are used.
             rate: Learning rate per step.
             bands: Bands of the record, or None for the default ones.
-            noise: The noise floor, if known.
+            noise: The noise floor, if it is known.
         """
         device = next(network.parameters()).device
         return PredictionProblem(
@@ -193,70 +195,76 @@ class PredictionProblem:
             rate,
         )
 
-    def leap(
+    def relinearise(
         self,
-        leaps: Relinearisation,
+        relinearisation: Relinearisation,
         rows: Sequence[int],
         last: int,
-        kernels: KernelHistory,
-        passed: Callable[[float, float, int, int], None],
+        history: KernelHistory,
+        report: Callable[[float, float, int, int], None],
     ) -> tuple[Linearised, KernelHistory]:
-        """Leap towards step `last` and note rows and kernels on the way.
+        """Relinearise towards step `last`; add rows and kernels on the way.
 
-        Leaps that end before `WORTH` times the pilot are undone: a network that so resists being linearised is
-        better continued from where it was trained.
+        If it ends before `MIN_EXTENSION` times the pilot it is undone: a network whose linear expansions hold for so
+        few steps is better continued from the end of its training.
 
         Args:
-            leaps: At the end of the pilot.
+            relinearisation: At the end of the pilot.
             rows: Steps that are recorded.
-            last: Where to.
-            kernels: Noted before; left as they are.
-            passed: Called after each leap with the seconds of a step of training, those of the leap, and the steps
-                where it began and ended.
+            last: Target step.
+            history: Kernels of earlier steps; not changed.
+            report: Called after each expansion with the seconds of a step of training, those of the expansion, and
+                the steps at which it began and ended.
 
         Returns:
-            The network where the leaps ended, or where they began, and the kernels up to there.
+            The network where relinearisation ended, or where it began, and the kernels up to there.
         """
-        pilot = leaps.pilot
-        began, kept = pilot.step, copy.deepcopy((pilot.network, pilot.optimizer))
-        noted, found = kernels.branch(), []
-        pace, clock = pilot.seconds / began, time.perf_counter()
-        for step, moments, linear in leaps.run(rows, last):
-            noted.note(step, linear.kernel)
-            found += moments
+        pilot = relinearisation.pilot
+        start, saved = pilot.step, copy.deepcopy((pilot.network, pilot.optimizer))
+        extended, snapshots = history.branch(), []
+        pace, clock = pilot.seconds / start, time.perf_counter()
+        for step, passed, linear in relinearisation.run(rows, last):
+            extended.add(step, linear.kernel)
+            snapshots += passed
             clock, before = time.perf_counter(), clock
-            passed(pace, clock - before, step, pilot.step)
-        if pilot.step < min(last, MIN_EXTENSION * began):
-            pilot.step, (pilot.network, pilot.optimizer) = began, kept
-            return leaps.view().linear, kernels
-        for moment in found:
-            self.ledger.add(moment.step, moment.outputs.cpu(), moment.loss, self.rate(moment.step))
-        return leaps.view().linear, noted
+            report(pace, clock - before, step, pilot.step)
+        if pilot.step < min(last, MIN_EXTENSION * start):
+            pilot.step, (pilot.network, pilot.optimizer) = start, saved
+            return relinearisation.expand().linear, history
+        self._add(snapshots)
+        return relinearisation.expand().linear, extended
 
     def scatter(
         self, linear: Linearised, rate: Rate, batch: int, last: int, since: int
     ) -> NDArray[np.float64]:
-        """(band, channel) power that batches add to the residual at step `last` on average, physical units squared.
+        """Return the (band, channel) power that batches add to the residual at step `last` on average.
 
         Args:
-            linear: The network at step `since`; its kernel is taken to stay.
+            linear: The network at step `since`; its kernel is assumed to stay.
             rate: Learning rate per step, of gradient descent.
             batch: Samples per step.
             last: The step.
-            since: Where `linear` was taken.
-        """
-        (found,) = minibatch_scatter(
-            linear, Descent(), rate, batch, [last], since, EDGE_FRACTION if since else math.inf
-        )
-        return self.ledger.power(found)
+            since: Step of `linear`.
 
-    def record(self, moments: Sequence[Snapshot], attrs: dict[str, Any]) -> xarray.Dataset:
-        """The record of what was noted on the way and of these moments.
+        Returns:
+            Power in squared physical units.
+        """
+        # After a pilot that did not diverge, unstable modes are held at the edge, where their scatter is finite.
+        ceiling = EDGE_FRACTION if since else math.inf
+        (scatter,) = minibatch_scatter(linear, GradientDescent(), rate, batch, [last], since, ceiling)
+        return self.builder.power(scatter)
+
+    def record(self, snapshots: Sequence[Snapshot], attrs: dict[str, Any]) -> xarray.Dataset:
+        """Return the record of all earlier rows and of these snapshots.
 
         Args:
-            moments: Of the same steps at every call, or of the first of them.
+            snapshots: Of the same steps at every call, or of the first of them.
             attrs: Attributes of the record.
         """
-        for moment in moments:
-            self.ledger.add(moment.step, moment.outputs.cpu(), moment.loss, self.rate(moment.step))
-        return self.ledger.record(attrs).sel(step=slice(None, moments[-1].step))
+        self._add(snapshots)
+        return self.builder.record(attrs).sel(step=slice(None, snapshots[-1].step))
+
+    def _add(self, snapshots: Sequence[Snapshot]) -> None:
+        for snapshot in snapshots:
+            rate = self.rate(snapshot.step)
+            self.builder.add(snapshot.step, snapshot.outputs.cpu(), snapshot.loss, rate)

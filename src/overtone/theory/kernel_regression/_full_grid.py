@@ -11,7 +11,7 @@ from overtone.errors import InputError
 from overtone.signals import Signal
 from overtone.theory.kernel_regression._fit import NTKFit, NTKModel, training_times
 from overtone.theory.ntk._operators.stationary import kernel_at_lags, periodic_axes
-from overtone.theory.risk import GradientFlow, gcv_stop, path
+from overtone.theory.risk import GradientFlow, SmoothingPath
 
 
 def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
@@ -57,7 +57,7 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
     inside = tuple(slice(0, n) for n in shape)
     modes, observed = rates[inside].reshape(-1), _sizes(coefficients[inside], field.shape[:-1].numel(), even)
     times = training_times(float(rates.max())).to(values.device)
-    stop = gcv_stop(path(modes, observed, GradientFlow(), times))
+    stop = SmoothingPath.of(modes, observed, GradientFlow(), times).gcv_stop()
     # Gradient flow learns each mode by its own factor, 1 - exp(-lambda t).
     learned = -torch.expm1(-rates * stop.step)
     fitted = torch.fft.ifftn(coefficients * learned[..., None], dim=axes).real

@@ -1,4 +1,4 @@
-"""Degrees of freedom of any predictor by Monte Carlo: refit after a small random change of the data."""
+"""Degrees of freedom and risk of any predictor by Monte Carlo: refits after small random changes of the data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from overtone._utils.seeding import derive
+from overtone._utils.statistics import student_quantile
 from overtone.errors import InputError, RunError
-from overtone.theory._checks import finite, variance
+from overtone.theory._checks import finite, noise_variance
 
 
 @final
 @dataclass(frozen=True)
-class Estimate:
-    """A Monte-Carlo mean with its interval.
+class MonteCarloEstimate:
+    """Monte-Carlo mean with its interval.
 
     Attributes:
         value: Mean of the draws.
@@ -34,6 +34,47 @@ class Estimate:
     draws: Tensor
 
 
+@final
+@dataclass(frozen=True)
+class DegreesOfFreedom:
+    """Degrees of freedom of a predictor on its training data, and the risk that follows from them.
+
+    Attributes:
+        value: Mean of the draws, between 0 and N for ordinary smoothers.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        draws: (draw,) the single draws, float64.
+        residual: Mean squared difference of prediction and observations, in value units squared.
+        samples: Number N of observations.
+        confidence: Probability of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+    draws: Tensor
+    residual: float
+    samples: int
+    confidence: float
+
+    def stein_risk(self, noise: float) -> MonteCarloEstimate:
+        """Return the expected squared error per sample on clean data, by Stein's unbiased estimate.
+
+        Args:
+            noise: Variance of the noise per observation, in value units squared.
+
+        Returns:
+            The risk in value units squared; its interval covers the random probes only.
+
+        Raises:
+            InputError: If the variance is negative or not finite.
+        """
+        variance = noise_variance(noise)
+        # E |f - clean|^2 / N = residual - s^2 + 2 s^2 div f / N; every draw of the divergence gives one of the risk.
+        draws = self.residual - variance + 2 * variance * self.draws / self.samples
+        return _estimate(draws, self.confidence)
+
+
 def degrees_of_freedom(
     predict: Callable[[Tensor], Tensor],
     observed: Tensor,
@@ -42,8 +83,8 @@ def degrees_of_freedom(
     change: float | None = None,
     seed: int = 0,
     confidence: float = 0.95,
-) -> Estimate:
-    """Divergence sum_i d f_i / d y_i of a predictor in its own training data: its degrees of freedom.
+) -> DegreesOfFreedom:
+    """Estimate the degrees of freedom sum_i d f_i / d y_i of a predictor on its own training data.
 
     The mean over random signs b of b . (f(y + eps b) - f(y)) / eps. For f = H y one draw has the mean tr H
     and the variance 2 sum_{i != j} of the squared symmetric part of H. The interval (Student's t over the
@@ -52,7 +93,7 @@ def degrees_of_freedom(
     Args:
         predict: Trains on data of the shape of `observed` and returns predictions of that shape. It must be
             deterministic: same initialisation, same batches. It is called `probes` + 2 times, twice on
-                `observed`.
+            `observed`.
         observed: Noisy observations y, any shape, float32 or float64.
         probes: Number of random directions, at least 2.
         change: eps, in value units; None for sqrt(machine epsilon) times the root mean square of y, which
@@ -61,7 +102,7 @@ def degrees_of_freedom(
         confidence: Probability of the interval.
 
     Returns:
-        The divergence, between 0 and N for ordinary smoothers.
+        The degrees of freedom; `stein_risk` gives the expected error on clean data.
 
     Raises:
         InputError: If an argument does not fit or the predictor changes from call to call.
@@ -69,43 +110,18 @@ def degrees_of_freedom(
 
     Source:
         Ramani, Blu, Unser 2008, "Monte-Carlo SURE", IEEE Transactions on Image Processing 17, section III.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import risk
+        >>> estimate = risk.degrees_of_freedom(lambda y: 0.5 * y, torch.ones(10, dtype=torch.float64))
+        >>> round(estimate.value, 3), round(estimate.stein_risk(noise=0.1).value, 3)
+        (5.0, 0.25)
     """
-    _, draws = _probe(predict, observed, probes, change, seed, confidence)
-    return _interval(draws, confidence)
-
-
-def stein_risk(
-    predict: Callable[[Tensor], Tensor],
-    observed: Tensor,
-    noise: float,
-    *,
-    probes: int = 8,
-    change: float | None = None,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> Estimate:
-    """Expected squared error per sample of any predictor on clean data, by SURE with random probes.
-
-    Args:
-        predict: Trains on data and returns predictions; see `divergence`.
-        observed: Noisy observations, any shape.
-        noise: Variance of the noise per observation, in value units squared.
-        probes: Number of random directions.
-        change: Size of the change of the data, in value units; None to choose it.
-        seed: Seed of the random signs.
-        confidence: Probability of the interval, which covers the random probes only.
-
-    Returns:
-        The risk in value units squared.
-
-    Raises:
-        InputError: If an argument does not fit or the predictor changes from call to call.
-        RunError: If a prediction is not finite.
-    """
-    spread = variance(noise)
-    base, draws = _probe(predict, observed, probes, change, seed, confidence)
-    residual = float((base - observed.double()).square().mean())
-    return _interval(residual - spread + 2 * spread * draws / observed.numel(), confidence)
+    prediction, draws = _probe(predict, observed, probes, change, seed, confidence)
+    residual = float((prediction - observed.double()).square().mean())
+    mean = _estimate(draws, confidence)
+    return DegreesOfFreedom(mean.value, mean.low, mean.high, draws, residual, observed.numel(), confidence)
 
 
 def _probe(
@@ -116,7 +132,7 @@ def _probe(
     seed: int,
     confidence: float,
 ) -> tuple[Tensor, Tensor]:
-    """The prediction on the data as they are, and one draw of the divergence per probe."""
+    """Prediction on the data as they are, and one draw of the divergence per probe."""
     if not observed.is_floating_point():
         raise InputError("floating-point observations", f"{observed.dtype}", "convert them", "observed")
     level = float(finite(observed, "observed").square().mean().sqrt())
@@ -127,11 +143,14 @@ def _probe(
             "pass 8 and 0.95",
             "probes",
         )
+    # The difference quotient errs by eps |f''| / 2 from curvature and by rounding / eps: the sum is least near the
+    # square root of the machine epsilon, on the scale of the data.
     step = math.sqrt(torch.finfo(observed.dtype).eps) * (level or 1.0) if change is None else change
     if not (math.isfinite(step) and step > 0):
         raise InputError("a positive change of the data", f"{step}", "pass a fraction of the noise", "change")
-    base = _predicted(predict, observed)
-    if not torch.equal(base, _predicted(predict, observed)):
+    prediction = _predicted(predict, observed)
+    # Two fits on the same data must agree: otherwise the quotient measures the predictor's own randomness over eps.
+    if not torch.equal(prediction, _predicted(predict, observed)):
         raise InputError(
             "a predictor that returns the same for the same data",
             "two different predictions",
@@ -143,32 +162,34 @@ def _probe(
     for _ in range(probes):
         signs = (torch.randint(0, 2, observed.shape, generator=random, device="cpu") * 2 - 1).to(observed)
         moved = observed + step * signs
+        # In float32 the change that is really made differs from step * signs by rounding.
         actual = (moved - observed).double()
-        slope = (_predicted(predict, moved) - base) / step
+        slope = (_predicted(predict, moved) - prediction) / step
         draws.append(float((slope * (actual / step)).sum()))
-    return base, torch.tensor(draws, dtype=torch.float64, device="cpu")
+    return prediction, torch.tensor(draws, dtype=torch.float64, device="cpu")
 
 
 def _predicted(predict: Callable[[Tensor], Tensor], data: Tensor) -> Tensor:
-    out = predict(data).detach()
-    if out.shape != data.shape:
+    prediction = predict(data).detach()
+    if prediction.shape != data.shape:
         raise InputError(
             f"predictions of shape {tuple(data.shape)}",
-            f"{tuple(out.shape)}",
+            f"{tuple(prediction.shape)}",
             "predict at the observations",
             "predict",
         )
-    if not bool(torch.isfinite(out).all()):
+    if not bool(torch.isfinite(prediction).all()):
         raise RunError(
             "finite predictions",
             "NaN or infinity",
             "lower the learning rate or pass a smaller change",
             "predict",
         )
-    return out.double()
+    return prediction.double()
 
 
-def _interval(draws: Tensor, confidence: float) -> Estimate:
+def _estimate(draws: Tensor, confidence: float) -> MonteCarloEstimate:
     value = float(draws.mean())
-    half = float(stats.t.ppf(0.5 + confidence / 2, len(draws) - 1) * draws.std() / math.sqrt(len(draws)))
-    return Estimate(value, value - half, value + half, draws)
+    quantile = float(student_quantile(confidence, len(draws) - 1))
+    half_width = float(quantile * draws.std() / math.sqrt(len(draws)))
+    return MonteCarloEstimate(value, value - half_width, value + half_width, draws)

@@ -15,36 +15,44 @@ from torch import Tensor
 
 from overtone.errors import InputError
 
-_RELIABLE_DIMENSION = 10
-_RELIABLE_SHARE = 0.75
+RELIABLE_DIMENSION = 10
+"""Dimension of the inputs from which on the theory holds to 10 %."""
+
+RELIABLE_RIDGE_SHARE = 0.75
+"""Share of the explicit ridge in the effective one from which on the theory holds in any dimension."""
 
 
 class Validity(Enum):
-    """Whether the theory's one assumption, that features are as good as Gaussian, is met."""
+    """Whether the theory's one assumption, that features are as good as Gaussian, is met.
 
-    HOLDS = "features are close enough to Gaussian"
-    ASSUMED = "Gaussian features are assumed"
-    DOUBTFUL = "in low dimension at small ridge, features are far from Gaussian"
+    Attributes:
+        HOLDS: Features are close enough to Gaussian.
+        ASSUMED: Gaussian features are assumed, since the dimension of the inputs is not known.
+        DOUBTFUL: In low dimension at small ridge, features are far from Gaussian.
+    """
+
+    HOLDS = "holds"
+    ASSUMED = "assumed"
+    DOUBTFUL = "doubtful"
 
 
 @final
 @dataclass(frozen=True)
 class SampleCurve:
-    """Expected errors against the number of samples; mode axes follow the eigenvalues given.
+    """Expected errors against the number of samples; mode axes follow the eigenvalues.
 
     Attributes:
         samples: (P,) numbers of training samples.
         bias: (P, mode) squared error per mode of the mean prediction, in value units squared.
-        variance: (P, mode) what the draw of samples and noise adds to it, where the error of each mode is
-            found.
+        variance: (P, mode) error that the draw of samples and noise adds, attributed to the mode in which it lies.
         noise_error: (P,) the part of the error that the label noise causes.
         train_error: (P,) expected mean squared residual on the noisy training labels.
         learnability: (P, mode) share of each mode that is learned, in [0, 1].
-        overfitting: (P,) E_0 = 1 / (1 - gamma): how much worse than at infinitely many samples a residual
-            weighs.
-        kappa: (P,) effective ridge: the explicit one plus what the unlearned modes add.
-        validity: Whether to believe it.
-        reason: Why, in one sentence.
+        overfitting: (P,) E_0 = 1 / (1 - gamma), the weight of a residual relative to infinitely many samples.
+        kappa: (P,) effective ridge: the explicit one plus the contribution of the unlearned modes.
+        validity: Whether the theory's assumption is met.
+        dimension: Dimension of the inputs; None if it is not known.
+        ridge_share: Smallest share of the explicit ridge in the effective one.
     """
 
     samples: Tensor
@@ -56,7 +64,8 @@ class SampleCurve:
     overfitting: Tensor
     kappa: Tensor
     validity: Validity
-    reason: str
+    dimension: int | None
+    ridge_share: float
 
     @property
     def error(self) -> Tensor:
@@ -65,12 +74,12 @@ class SampleCurve:
 
     @property
     def mode_error(self) -> Tensor:
-        """(P, mode) expected squared error found in each mode (or level), in value units squared."""
+        """(P, mode) expected squared error in each mode (or level), in value units squared."""
         return self.bias + self.variance
 
     @property
     def caused(self) -> Tensor:
-        """(P, mode) error that the power of each mode causes, wherever it is found: E_0 times the bias.
+        """(P, mode) error that the power of each mode causes in all modes: E_0 times the bias.
 
         Together with `noise_error` it sums to `error`.
         """
@@ -78,8 +87,23 @@ class SampleCurve:
 
     @property
     def peak(self) -> float:
-        """The number of samples at which label noise does most harm."""
+        """Number of samples at which label noise does most harm."""
         return float(self.samples[int(self.noise_error.argmax())])
+
+    @property
+    def reason(self) -> str:
+        """Reason of the validity, in one sentence."""
+        if self.dimension is None:
+            return "Gaussian features are assumed; pass dimension for inputs on a sphere or in a box"
+        if self.dimension >= RELIABLE_DIMENSION:
+            return f"inputs have {self.dimension} dimensions, and from {RELIABLE_DIMENSION} on the theory holds to 10 %"
+        if self.validity is Validity.HOLDS:
+            return f"the explicit ridge makes up {self.ridge_share:.0%} or more of the effective one"
+        return (
+            f"inputs have {self.dimension} dimensions and the explicit ridge makes up only {self.ridge_share:.2g} of "
+            "the effective one: features of a sample are far from independent, and the error can be several times "
+            "larger"
+        )
 
 
 def learning_curve(
@@ -92,7 +116,7 @@ def learning_curve(
     degeneracies: Tensor | None = None,
     dimension: int | None = None,
 ) -> SampleCurve:
-    """Expected generalisation error of kernel ridge regression with K + ridge I on P random samples.
+    """Return the expected generalisation error of kernel ridge regression with K + ridge I on P random samples.
 
     With eigenvalues lambda_i of the kernel's integral operator under the density of the inputs, kappa solves
     kappa = ridge + sum_i kappa lambda_i / (kappa + P lambda_i), and with L_i = P lambda_i / (kappa + P
@@ -130,70 +154,84 @@ def learning_curve(
         kernel regression and infinitely wide neural networks", Nature Communications 12, equations 4 and 5;
         where errors are
         found: Simon, Dickens, Karkada, DeWeese 2023, "The eigenlearning framework", TMLR, section 4.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import risk
+        >>> k = torch.arange(1, 101)
+        >>> curve = risk.learning_curve(1 / k**2, k**-3.0, torch.tensor([10.0, 40.0]), ridge=1e-3, dimension=20)
+        >>> bool(curve.error[1] < curve.error[0]), curve.validity
+        (True, <Validity.HOLDS: 'holds'>)
     """
-    lam, power = _checked(eigenvalues, "eigenvalues"), _checked(target_power, "target_power")
-    many = np.ones_like(lam) if degeneracies is None else _checked(degeneracies, "degeneracies")
-    for name, value in (("target_power", power), ("degeneracies", many)):
+    lam, power = _checked_row(eigenvalues, "eigenvalues"), _checked_row(target_power, "target_power")
+    multiplicity = np.ones_like(lam) if degeneracies is None else _checked_row(degeneracies, "degeneracies")
+    for name, value in (("target_power", power), ("degeneracies", multiplicity)):
         if value.shape != lam.shape:
             raise InputError(f"one number per mode ({len(lam)})", f"{len(value)}", "align them", name)
     for name, number in (("ridge", ridge), ("noise", noise)):
         if not (math.isfinite(number) and number >= 0):
             raise InputError("a number of 0 or more", f"{number}", "pass 0 for none", name)
-    counts = _checked(samples, "samples")
+    counts = _checked_row(samples, "samples")
     if not (counts > 0).all() or not lam.any():
         raise InputError(
             "numbers of samples and an eigenvalue above zero", "0", "pass positive numbers", "samples"
         )
-    rows = [_at(p, lam, power, many, ridge, noise) for p in counts.tolist()]
+    rows = [_errors(p, lam, power, multiplicity, ridge, noise) for p in counts.tolist()]
     kappa = np.array([row[0] for row in rows])
-    verdict, reason = _believe(dimension, float((ridge / np.maximum(kappa, np.finfo(float).tiny)).min()))
+    ridge_share = float((ridge / np.maximum(kappa, np.finfo(float).tiny)).min())
 
     device = eigenvalues.device
-    bias, variance, from_noise, train, learned, factor = (
+    bias, variance, noise_error, train, learned, factor = (
         torch.from_numpy(np.array([row[column] for row in rows])).to(device) for column in range(1, 7)
     )
     return SampleCurve(
         samples=torch.from_numpy(counts).to(device),
         bias=bias,
         variance=variance,
-        noise_error=from_noise,
+        noise_error=noise_error,
         train_error=train,
         learnability=learned,
         overfitting=factor,
         kappa=torch.from_numpy(kappa).to(device),
-        validity=verdict,
-        reason=reason,
+        validity=_validity(dimension, ridge_share),
+        dimension=dimension,
+        ridge_share=ridge_share,
     )
 
 
-def _at(
+def _errors(
     p: float,
     lam: NDArray[np.float64],
     power: NDArray[np.float64],
-    many: NDArray[np.float64],
+    multiplicity: NDArray[np.float64],
     ridge: float,
     noise: float,
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float, float, NDArray[np.float64], float]:
     """Kappa, then bias to overfitting in the order of `SampleCurve`, at `p` samples."""
-    kappa = effective_ridge(p, lam, many, ridge)
-    left = np.where(lam > 0, kappa / (kappa + p * np.where(lam > 0, lam, 1.0)), 1.0)
-    learned = 1 - left
-    gamma = float((many * learned**2).sum() / p)
+    kappa = effective_ridge(p, lam, multiplicity, ridge)
+    # L_i = P lambda_i / (kappa + P lambda_i) as 1 minus its complement, which stays exact at kappa = 0.
+    unlearned = np.where(lam > 0, kappa / (kappa + p * np.where(lam > 0, lam, 1.0)), 1.0)
+    learned = 1 - unlearned
+    gamma = float((multiplicity * learned**2).sum() / p)
+    # gamma = 1 is the interpolation threshold, at which the error of double descent is infinite.
     factor = 1 / (1 - gamma) if gamma < 1 else math.inf
-    bias = left**2 * power
+    bias = unlearned**2 * power
     residual = float(bias.sum()) + noise
-    seen = factor * residual if residual else 0.0
-    variance = np.where(learned > 0, many * learned**2 / p, 0.0) * np.where(learned > 0, seen, 0.0)
-    from_noise = gamma * factor * noise if noise else 0.0
+    # Error on noisy labels. Zero times an infinite factor is zero here: nothing is left to be amplified.
+    test_error = factor * residual if residual else 0.0
+    variance = np.where(learned > 0, multiplicity * learned**2 / p, 0.0) * np.where(
+        learned > 0, test_error, 0.0
+    )
+    noise_error = gamma * factor * noise if noise else 0.0
     explicit = ridge / kappa if kappa > 0 else 0.0
-    train = explicit**2 * seen if explicit else 0.0
-    return kappa, bias, variance, from_noise, train, learned, factor
+    train = explicit**2 * test_error if explicit else 0.0
+    return kappa, bias, variance, noise_error, train, learned, factor
 
 
 def effective_ridge(
     samples: float, eigenvalues: NDArray[np.float64], degeneracies: NDArray[np.float64], ridge: float
 ) -> float:
-    """The kappa that solves kappa = ridge + sum_i g_i kappa lambda_i / (kappa + P lambda_i).
+    """Return the kappa that solves kappa = ridge + sum_i g_i kappa lambda_i / (kappa + P lambda_i).
 
     In log kappa the relative mismatch 1 - ridge / kappa - sum_i g_i lambda_i / (kappa + P lambda_i) rises
     strictly, from below 0 at the lower end of the bracket to at least 0 at ridge + sum_i g_i lambda_i, so
@@ -209,49 +247,38 @@ def effective_ridge(
         The positive root; 0 without a ridge and with at least as many samples as modes, when all is
         interpolated.
     """
-    seen = eigenvalues > 0
-    lam, many = eigenvalues[seen], degeneracies[seen]
-    count, trace = float(many.sum()), float((many * lam).sum())
+    positive = eigenvalues > 0
+    lam, multiplicity = eigenvalues[positive], degeneracies[positive]
+    count, trace = float(multiplicity.sum()), float((multiplicity * lam).sum())
     if ridge == 0 and samples >= count:
         return 0.0
+    # Bracket in log kappa: kappa <= ridge + trace always; from below by the ridge, or, without one, by
+    # (count - P) lambda_min, since every term of the sum grows with lambda_i.
     high = math.log(ridge + trace)
     low = math.log(ridge) if ridge > 0 else math.log(count - samples) + math.log(float(lam.min()))
 
     def mismatch(log_kappa: float) -> float:
         kappa = math.exp(log_kappa)
-        return float(1 - ridge / kappa - (many * lam / (kappa + samples * lam)).sum())
+        return float(1 - ridge / kappa - (multiplicity * lam / (kappa + samples * lam)).sum())
 
     low = min(low, high) - 1.0
     return math.exp(brentq(mismatch, low, high + 1.0, xtol=1e-13, rtol=1e-14, maxiter=300))
 
 
-def _believe(dimension: int | None, share: float) -> tuple[Validity, str]:
+def _validity(dimension: int | None, ridge_share: float) -> Validity:
     if dimension is None:
-        return (
-            Validity.ASSUMED,
-            "Gaussian features are assumed; pass dimension for inputs on a sphere or in a box",
-        )
-    if dimension >= _RELIABLE_DIMENSION:
-        return (
-            Validity.HOLDS,
-            f"inputs have {dimension} dimensions, and from {_RELIABLE_DIMENSION} on it holds to 10 %",
-        )
-    if share >= _RELIABLE_SHARE:
-        return Validity.HOLDS, f"the explicit ridge makes up {share:.0%} or more of the effective one"
-    return (
-        Validity.DOUBTFUL,
-        f"inputs have {dimension} dimensions and the explicit ridge makes up only {share:.2g} of the"
-        " effective one: features of a sample are far from independent, and the error can be several times larger",
-    )
+        return Validity.ASSUMED
+    reliable = dimension >= RELIABLE_DIMENSION or ridge_share >= RELIABLE_RIDGE_SHARE
+    return Validity.HOLDS if reliable else Validity.DOUBTFUL
 
 
-def _checked(values: Tensor, where: str) -> NDArray[np.float64]:
+def _checked_row(values: Tensor, name: str) -> NDArray[np.float64]:
     array = values.detach().double().cpu().numpy()
     if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (array < 0).any():
         raise InputError(
             "a row of finite numbers, none negative",
             f"shape {array.shape} or such a number",
             "check the input",
-            where,
+            name,
         )
     return array
