@@ -284,8 +284,17 @@ def _observed(signals: Path) -> Any:
     rows, columns = np.meshgrid(np.arange(13) / 13, np.arange(37) / 37, indexing="ij")
     inputs = torch.tensor(np.stack([rows.ravel(), columns.ravel()], -1), dtype=torch.float32)
     targets = torch.tensor(np.load(signals / "odd.npy").reshape(-1, 1), dtype=torch.float32)
-    watching = ot.Probe(signal, network, "run", forward=lambda x: network(x.float()), snapshots=(0, 39))
-    return _train(watching, network, inputs, targets, mse_loss)
+
+    def forward(x: Any) -> Any:
+        return network(x.float())
+
+    try:
+        views = importlib.import_module("overtone.probes.views")
+    except ModuleNotFoundError:  # options of a grid were arguments of the probe once
+        probe = ot.Probe(signal, network, "run", forward=forward, snapshots=(0, 39))
+    else:
+        probe = ot.Probe(views.GridView(signal, snapshots=(0, 39)), network, "run", forward=forward)
+    return _train(probe, network, inputs, targets, mse_loss)
 
 
 JOBS = (
