@@ -90,7 +90,7 @@ def test_copies_of_a_row_are_its_neighbours(features):
 def test_least_entries_are_those_of_sorting(count, columns, seed):
     table = torch.from_numpy(np.random.default_rng(seed).normal(size=(5, columns)))
     count = min(count, columns)
-    least, where = neighbours._least(table, count)
+    least, where = neighbours._smallest(table, count)
     torch.testing.assert_close(least, table.sort(1).values[:, :count], rtol=0, atol=0)
     torch.testing.assert_close(table.gather(1, where), least, rtol=0, atol=0)
 

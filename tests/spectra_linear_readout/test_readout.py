@@ -46,7 +46,7 @@ def test_each_layer_of_squares_reaches_one_octave_more():
     held = torch.tensor([[d >= band for band in range(5)] for d in range(4)])
     assert float(error[held].max()) < 0.23
     assert float(error[~held].min()) > 0.9
-    assert found.reach()[:, 0].tolist() == [1.5, 2.5, 4.5, 8.5]
+    assert found.highest_held()[:, 0].tolist() == [1.5, 2.5, 4.5, 8.5]
     assert found.features == (1, 2, 4, 8)
 
 
@@ -217,7 +217,7 @@ def test_bands_without_target_have_no_error():
     assert torch.isnan(found.relative_error[0, :, 0]).tolist() == empty
     assert found.target_power[[0, -1], 0].min() > 0.2
     with_both = read_out({"itself": on_off}, on_off, half, width=FeatureBudget.full())
-    assert with_both.reach()[0, 0] == half.bands.edges[-1]
+    assert with_both.highest_held()[0, 0] == half.bands.edges[-1]
 
 
 LAYER, Y = normal(N, 3), normal(N, 1, seed=1)

@@ -52,6 +52,7 @@ class RadialSums:
         self._across = torch.zeros(1, dtype=torch.float64, device=device or "cpu")
         for axis in range(last):
             squares = lattice.frequencies(axis, device).square()
+            # Squares of the other axes, flattened in the storage order of the rows.
             self._across = (self._across[:, None] + squares).flatten()
             self._row_weight = (self._row_weight[:, None] * lattice.weights(axis, device)).flatten()
 
@@ -63,10 +64,12 @@ class RadialSums:
     def _ends(self, rows: slice) -> Tensor:
         """(rows, B + 1) int64: where along the row each shell begins, and where the last ends."""
         along = (self._cuts.square() - self._across[rows, None]).clamp_(min=0).sqrt_().div_(self._step)
+        # The first column at or beyond the cut; rows that lie outside a shell altogether get an empty run.
         inner = along.ceil_().clamp_(max=self._columns).long()
         return torch.nn.functional.pad(torch.nn.functional.pad(inner, (1, 0)), (0, 1), value=self._columns)
 
     def _blocks(self) -> Iterator[_Block]:
+        # One block holds at most `size` coefficients and `size` run ends: neither grows with the data.
         size = _CACHED if self._across.device.type == "cpu" else _STREAMED
         wide = min(self._columns, size)
         tall = max(1, size // max(wide, self.shells))
@@ -77,11 +80,13 @@ class RadialSums:
                 rows = slice(first + row, first + row + tall)
                 for column in range(0, self._columns, wide):
                     columns = slice(column, min(column + wide, self._columns))
+                    # Runs are cut at the block; a run that crosses its border is summed in two parts.
                     inside = ends[row : row + tall].clamp(columns.start, columns.stop)
                     yield _Block(rows, columns, inside.diff(dim=1))
 
     def modes(self) -> Tensor:
         """(B,) int64 number of real modes per shell; they sum to the number of samples."""
+        # Prefix sums turn the count in a run into a difference of two entries.
         before = torch.nn.functional.pad(self._column_weight.cumsum(0), (1, 0))
         total = self._row_weight.new_zeros(self.shells)
         tall = max(1, _CACHED // self.shells)
@@ -105,8 +110,10 @@ class RadialSums:
             window = (block.rows, block.columns)
             part = _real_product(first[window], None if second is None else second[window])
             if self._halved:
+                # Coefficients with k > 0 also stand for their complex conjugates, which are not stored.
                 part = part.mul_(self._column_weight[block.columns])
             sums = _run_sums(part.flatten(), block.runs.flatten())
+            # Not in place: gradients pass through `total`.
             total = total + self._row_weight[block.rows] @ sums.view_as(block.runs)
         return total
 
@@ -126,6 +133,7 @@ def _parts(modes: Tensor) -> Tensor:
 def _run_sums(values: Tensor, runs: Tensor) -> Tensor:
     """Sums over consecutive runs of the given lengths; without a gradient by the faster of two equal ways."""
     if values.requires_grad:
+        # index_add can be differentiated again and again; segment_reduce is faster where nothing is.
         owner = torch.repeat_interleave(runs, output_size=values.numel())
         return values.new_zeros(runs.numel()).index_add(0, owner, values)
     ends = torch.nn.functional.pad(runs.cumsum(0), (1, 0))
@@ -149,6 +157,13 @@ class Bands:
 
     Raises:
         InputError: If the edges are not ascending, finite and starting at 0, or too few.
+
+    Example:
+        >>> from overtone.spectra import Bands
+        >>> Bands((0, 0.5, 4, 16)).centre.round(3).tolist()
+        [0.0, 1.414, 8.0]
+        >>> Bands.linear((16,), periodic=True).edges[:4]
+        (0.0, 0.5, 1.5, 2.5)
     """
 
     edges: tuple[float, ...]
@@ -193,11 +208,14 @@ class Bands:
         """
         lattice = GridModes.of(shape, spacing, periodic)
         _check_count(count)
+        # In units of the fundamental: edges at half-odd multiples leave every harmonic inside a band.
         end = lattice.nyquist / lattice.fundamental
         edges = [0.5]
         for left in range(count - 1, 1, -1):
-            wanted = round(edges[-1] * (end / edges[-1]) ** (1 / left) - 0.5) + 0.5
-            edges.append(max(edges[-1] + 1, wanted))
+            # The ratio is taken anew at every edge, so that low bands widened to one fundamental do not
+            # shorten the rest.
+            multiple = round(edges[-1] * (end / edges[-1]) ** (1 / left) - 0.5) + 0.5
+            edges.append(max(edges[-1] + 1, multiple))
         return _on(lattice, [e for e in edges if e < end * (1 - _TOLERANCE)])
 
     @staticmethod
@@ -228,6 +246,7 @@ class Bands:
         width = 1
         if count is not None:
             _check_count(count)
+            # Without the tolerance, rounding of an exact quotient would add one fundamental to every band.
             width = max(1, int(np.ceil((end - 0.5) / (count - 1) - _TOLERANCE)))
         return _on(lattice, list(np.arange(0.5, end * (1 - _TOLERANCE), width)))
 
@@ -256,6 +275,7 @@ class Bands:
         """(count - 1,) float64: band b + 1 starts at cuts[b], an edge with the tolerance of its rounding."""
         cuts = np.array(self.edges[1:-1]) * (1 - _TOLERANCE)
         if self.corner:
+            # A mode at exactly the radial Nyquist frequency belongs to the band below the corner.
             cuts[-1] = self.edges[-2] * (1 + _TOLERANCE)
         return torch.from_numpy(cuts)
 
@@ -291,6 +311,7 @@ def _on(lattice: GridModes, multiples: list[float]) -> Bands:
     """Bands with inner edges at `multiples` of the fundamental, without those that would hold no mode."""
     inner = [float(m) * lattice.fundamental for m in multiples]
     full = Bands((0.0, *inner, lattice.nyquist)).reaching(lattice.nyquist, lattice.top)
+    # A band without modes has power 0 whatever the signal; it is merged into the one below.
     filled = RadialSums(lattice, full.cuts).modes().numpy() > 0
     starts = [low for low, used in zip(full.edges[:-1], filled, strict=True) if used]
     return Bands((*starts, full.edges[-1]), full.corner)

@@ -42,6 +42,15 @@ class GridTransform(BandTransform):
 
     Raises:
         InputError: If the grid or the bands are impossible.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra import GridTransform
+        >>> transform = GridTransform((4, 4), bands=[0, 0.6, 2])
+        >>> field = torch.arange(16.0).reshape(4, 4, 1)
+        >>> power = transform.power(transform.coefficients(field))
+        >>> bool(torch.isclose(power.sum(), field.double().square().mean()))
+        True
     """
 
     def __init__(
@@ -123,21 +132,22 @@ class GridTransform(BandTransform):
         modes = [self._channel(fields[..., c], c) for c in range(fields.shape[-1])]
         return torch.stack(modes).movedim(0, -1) if len(modes) > 1 else modes[0].unsqueeze(-1)
 
-    def _fields(self, values: Tensor, where: str) -> Tensor:
-        fields = channels_last(values, -1, where)
+    def _fields(self, values: Tensor, argument: str) -> Tensor:
+        fields = channels_last(values, -1, argument)
         if tuple(fields.shape[:-1]) != self.lattice.shape:
             raise InputError(
                 f"values of shape {self.lattice.shape} and channels last",
                 f"{tuple(fields.shape)}",
                 "build the transform for this grid, or reshape the values",
-                where,
+                argument,
             )
         return fields
 
     def _channel(self, field: Tensor, channel: int, scratch: Tensor | None = None) -> Tensor:
         """Coefficients of one channel; they may lie in `scratch`."""
-        rest, mean = centred(field, channel, scratch)
-        modes = forward(rest, self.lattice.even, self.lattice.around)
+        centred_field, mean = centred(field, channel, scratch)
+        modes = forward(centred_field, self.lattice.even, self.lattice.around)
+        # The orthonormal coefficient of a constant m over N samples is m sqrt(N).
         modes[(0,) * modes.ndim] += mean * math.sqrt(self.lattice.samples)
         return modes
 
@@ -148,7 +158,9 @@ class GridTransform(BandTransform):
             coefficients: (*stored, C) from `coefficients`, or a linear combination of such.
         """
         self._check(coefficients, coefficients)
-        return self._per_channel([self._sums.products(own) for own in coefficients.unbind(-1)])
+        return self._per_channel(
+            [self._sums.products(coefficient) for coefficient in coefficients.unbind(-1)]
+        )
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, channel) float64 Re<f, g> of two fields; it sums to the mean of their product.
@@ -162,17 +174,17 @@ class GridTransform(BandTransform):
         """
         self._check(coefficients, other)
         pairs = zip(coefficients.unbind(-1), other.unbind(-1), strict=True)
-        return self._per_channel([self._sums.products(own, theirs) for own, theirs in pairs])
+        return self._per_channel([self._sums.products(first, second) for first, second in pairs])
 
     def _per_channel(self, sums: list[Tensor]) -> Tensor:
         return torch.stack(sums, dim=-1) / self.lattice.samples
 
     def _check(self, coefficients: Tensor, other: Tensor) -> None:
-        for given in (coefficients, other):
-            if tuple(given.shape[:-1]) != self.lattice.stored or given.shape != coefficients.shape:
+        for field in (coefficients, other):
+            if tuple(field.shape[:-1]) != self.lattice.stored or field.shape != coefficients.shape:
                 raise InputError(
                     f"coefficients of shape {self.lattice.stored} with equal channels last",
-                    f"{tuple(given.shape)}",
+                    f"{tuple(field.shape)}",
                     "pass what coefficients() returned",
                     "coefficients",
                 )
@@ -196,15 +208,16 @@ class GridTransform(BandTransform):
                 "pass the same samples of both",
                 "reference",
             )
+        # One channel at a time in one buffer: memory does not grow with the channels.
         scratch = torch.empty(self.lattice.shape, dtype=fields.dtype, device=fields.device)
         power, cross, reference_power = [], [], []
         for c, field in enumerate(fields.unbind(-1)):
-            own = self._channel(field, c, scratch)
-            power.append(self._sums.products(own))
+            modes = self._channel(field, c, scratch)
+            power.append(self._sums.products(modes))
             if target is not None:
-                theirs = self._channel(target[..., c], c)
-                cross.append(self._sums.products(own, theirs))
-                reference_power.append(self._sums.products(theirs))
+                reference_modes = self._channel(target[..., c], c)
+                cross.append(self._sums.products(modes, reference_modes))
+                reference_power.append(self._sums.products(reference_modes))
         return Spectrum(
             self.bands,
             self._per_channel(power),
@@ -245,6 +258,14 @@ def grid(
 
     Raises:
         InputError: If the values are not real and finite, or an argument does not fit them.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import spectra
+        >>> x = np.arange(32) / 32
+        >>> spectrum = spectra.grid(1 + np.cos(2 * np.pi * 3 * x), periodic=True, bands=[0, 0.5, 2.5, 3.5, 16])
+        >>> spectrum.power[:, 0].abs().round(decimals=6).tolist()
+        [1.0, 0.0, 0.5, 0.0]
     """
     fields = channels_last(values, channel_axis)
     target = (
@@ -257,8 +278,8 @@ def covering(bands: Bands | Sequence[float] | None, lattice: GridModes) -> Bands
     """The bands asked for, completed so that they hold every mode of `lattice`; `Bands.log` for None."""
     if bands is None:
         return Bands.log(lattice.shape, lattice.spacing, periodic=lattice.periodic)
-    given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    return given.reaching(lattice.nyquist, lattice.top)
+    requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
+    return requested.reaching(lattice.nyquist, lattice.top)
 
 
 def describe(lattice: GridModes) -> str:
@@ -297,6 +318,14 @@ def axis_grid(
     Raises:
         InputError: If the values are not real and finite, the axis has one sample, or an argument does not
             fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import spectra
+        >>> wave = np.cos(2 * np.pi * 2 * np.arange(16) / 16)[:, None].repeat(4, 1)
+        >>> spectrum = spectra.axis_grid(wave, 0, periodic=True, bands=[0, 1.5, 2.5, 8])
+        >>> spectrum.power[:, 0].abs().round(decimals=6).tolist()
+        [0.0, 0.5, 0.0]
     """
     fields = channels_last(values, channel_axis)
     lattice = GridModes.of(fields.shape[:-1], spacing, periodic)
@@ -340,6 +369,13 @@ def bandwidth(
 
     Raises:
         InputError: If the values are not real and finite, or an argument does not fit them.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import spectra
+        >>> wave = np.cos(2 * np.pi * 5 * np.arange(32) / 32)
+        >>> spectra.bandwidth(wave, periodic=True).round(decimals=6).tolist()
+        [[5.0]]
     """
     check_share(share)
     fields = channels_last(values, channel_axis)
@@ -351,6 +387,7 @@ def bandwidth(
             continue
         line = _along(lattice, axis)
         mean, power = _centred_power(fields, line, axis)
+        # The first mode at which the cumulative power reaches the share; ties go to the lower frequency.
         reached = power.cumsum(0)
         first = (reached < share * reached[-1]).sum(0)
         varies = reached[-1] > ROUNDING * mean.square()
@@ -368,10 +405,12 @@ def _centred_power(fields: Tensor, line: GridModes, axis: int) -> tuple[Tensor, 
     """Mean (C,) and power (mode, C) along `axis` of the fields without their mean, both float64."""
     n = line.shape[0]
     weights = line.weights(0, fields.device)
+    # Lines go through the transform in chunks; the whole field is never copied.
     tall = max(1, _CHUNK // n)
     even, around = ((), (1,)) if line.periodic[0] else ((1,), ())
     means, powers = [], []
     for c in range(fields.shape[-1]):
+        # The mean is taken off first, so that its rounding does not show at other frequencies.
         shift = finite_mean(fields[..., c], c)
         lines = fields[..., c].movedim(axis, -1).reshape(-1, n)
         power = weights.new_zeros(line.stored[0])
@@ -381,6 +420,7 @@ def _centred_power(fields: Tensor, line: GridModes, axis: int) -> tuple[Tensor, 
             exact = torch.view_as_real(modes).double() if modes.is_complex() else modes.double()[..., None]
             power = power + exact.square().sum(dim=(0, 2))
             level = level + exact[:, 0, 0].sum()
+        # What rounding left of the mean after the shift; it belongs to frequency 0 of all axes.
         offset = level / (len(lines) * math.sqrt(n))
         power = power * weights / (len(lines) * n)
         means.append(shift.double() + offset)

@@ -67,10 +67,13 @@ class GridModes:
         wraps = (
             tuple(bool(p) for p in periodic) if isinstance(periodic, Iterable) else (bool(periodic),) * axes
         )
-        for name, given in (("spacing", distances), ("periodic", wraps)):
-            if len(given) != axes:
+        for name, per_axis in (("spacing", distances), ("periodic", wraps)):
+            if len(per_axis) != axes:
                 raise InputError(
-                    f"one {name} per axis ({axes})", f"{len(given)}", "pass one value, or one per axis", name
+                    f"one {name} per axis ({axes})",
+                    f"{len(per_axis)}",
+                    "pass one value, or one per axis",
+                    name,
                 )
         if not all(math.isfinite(s) and s > 0 for s in distances):
             raise InputError(
@@ -111,6 +114,7 @@ class GridModes:
         """(stored[axis],) float64 frequency, unsigned, of each stored coefficient along `axis`."""
         k = torch.arange(self.stored[axis], device=device or "cpu")
         if self.periodic[axis]:
+            # Beyond n / 2 a periodic axis goes through the negative frequencies, of which the size counts.
             k = torch.minimum(k, self.shape[axis] - k)
         return k.double() * self.step(axis)
 
@@ -118,6 +122,7 @@ class GridModes:
         """(stored[axis],) float64 number of modes, 1 or 2, per stored coefficient along `axis`."""
         ones = torch.ones(self.stored[axis], dtype=torch.float64, device=device or "cpu")
         if axis == self.halved:
+            # Neither k = 0 nor, for even n, k = n / 2 has a conjugate partner.
             ones[1 : (self.shape[axis] + 1) // 2] = 2
         return ones
 
@@ -214,11 +219,15 @@ def cosine_by_fft(field: Tensor, axes: Sequence[int]) -> Tensor:
 
 def _cosine_last(field: Tensor) -> Tensor:
     n = field.shape[-1]
+    # 0, 2, 4, ..., 5, 3, 1: even samples forwards, odd ones backwards (Makhoul 1980).
     j = torch.arange(n, device=field.device)
     order = torch.where(j < (n + 1) // 2, 2 * j, 2 * (n - j) - 1)
     half = torch.fft.rfft(field[..., order], norm="ortho")
     k = torch.arange(n // 2 + 1, device=field.device, dtype=torch.float64)
+    # The quarter-sample shift exp(-i pi k / 2n), and the factor that makes all rows but the first
+    # orthonormal.
     size = torch.full_like(k, math.sqrt(2.0))
     size[0] = 1.0
     half = half * torch.polar(size, -math.pi * k / (2 * n)).to(half.dtype)
+    # X_{n-k} is minus the imaginary part of X_k: the half spectrum holds all n real coefficients.
     return torch.cat([half.real, -half.imag[..., 1 : (n + 1) // 2].flip(-1)], dim=-1)

@@ -14,7 +14,7 @@ from overtone.errors import InputError
 _EXACT_IN_FLOAT32 = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.float16, torch.bfloat16)
 
 
-def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: str = "values") -> Tensor:
+def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, argument: str = "values") -> Tensor:
     """A real array as a float32 or float64 tensor (*shape, C), on its own device.
 
     Integers become float64, or float32 if that holds them exactly; half precision becomes float32.
@@ -22,26 +22,28 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: s
     Args:
         values: Tensor, NumPy array or nested numbers.
         channel_axis: The axis of the channels, or None if there is only one channel and no axis for it.
-        where: Name of the argument, for errors.
+        argument: Name of the argument, for errors.
 
     Raises:
         InputError: If the values are complex, not numbers, empty, or have no such axis.
     """
-    values = entire(values, where)
-    tensor = dense(values, where) if isinstance(values, Tensor) else _from_array(np.asarray(values), where)
+    values = entire(values, argument)
+    tensor = (
+        dense(values, argument) if isinstance(values, Tensor) else _from_array(np.asarray(values), argument)
+    )
     if tensor.is_complex():
         raise InputError(
-            "real values", f"{tensor.dtype}", "pass real and imaginary parts as two channels", where
+            "real values", f"{tensor.dtype}", "pass real and imaginary parts as two channels", argument
         )
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.to(torch.float32 if tensor.dtype in _EXACT_IN_FLOAT32 else torch.float64)
     if tensor.numel() == 0:
         raise InputError(
-            "values to analyse", f"an empty array of shape {tuple(tensor.shape)}", "pass samples", where
+            "values to analyse", f"an empty array of shape {tuple(tensor.shape)}", "pass samples", argument
         )
     if tensor.ndim == 0:
         raise InputError(
-            "an array of 1 to 3 axes", "a single number", "pass one picture, recording or volume", where
+            "an array of 1 to 3 axes", "a single number", "pass one picture, recording or volume", argument
         )
     if channel_axis is None:
         return tensor.unsqueeze(-1)
@@ -55,10 +57,14 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, where: s
     return tensor.movedim(channel_axis, -1)
 
 
-def _from_array(array: np.ndarray, where: str) -> Tensor:
+def _from_array(array: np.ndarray, argument: str) -> Tensor:
     if array.dtype.kind not in "biufc":
-        raise InputError("an array of numbers", f"dtype {array.dtype}", "convert it to a float array", where)
+        raise InputError(
+            "an array of numbers", f"dtype {array.dtype}", "convert it to a float array", argument
+        )
+    # Torch takes neither foreign byte order nor memory it may not write to.
     native = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
+    # float32 holds integers exactly up to 2^24: 16 bits fit, 32 do not.
     if native.dtype.kind in "iu" and native.itemsize > 2:
         native = native.astype(np.float64)
     elif native.dtype.kind == "u" and native.itemsize == 2:
@@ -103,6 +109,7 @@ def finite_mean(field: Tensor, channel: int) -> Tensor:
     mean = valued(field, "values").mean()
     if bool(mean.isfinite()):
         return mean
+    # Only now, since a mask of the whole field costs more than its mean.
     bad = ~field.isfinite()
     if not bool(bad.any()):
         raise InputError(
@@ -120,17 +127,17 @@ def finite_mean(field: Tensor, channel: int) -> Tensor:
     )
 
 
-def rows(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
+def rows(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
     """A table as `table` reads it, in float64."""
-    return table(given, where, count).double()
+    return table(values, argument, count).double()
 
 
-def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Tensor:
+def table(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
     """A table (N, columns), or a single column (N,), as a tensor (N, columns) on its own device.
 
     Args:
-        given: Tensor, array, data frame or nested numbers.
-        where: Name of the argument, for errors.
+        values: Tensor, array, data frame or nested numbers.
+        argument: Name of the argument, for errors.
         count: How many rows there have to be, or None for any.
 
     Returns:
@@ -139,36 +146,38 @@ def table(given: Tensor | ArrayLike, where: str, count: int | None = None) -> Te
     Raises:
         InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
     """
-    given = entire(given, where)
-    entries = ordinary(given, where) if isinstance(given, Tensor) else numeric(np.asarray(given), where)
+    values = entire(values, argument)
+    entries = (
+        ordinary(values, argument) if isinstance(values, Tensor) else numeric(np.asarray(values), argument)
+    )
     if entries.ndim not in (1, 2):
         raise InputError(
             "one row a sample and one column a quantity",
             f"an array of shape {tuple(entries.shape)}",
             "reshape it to (samples, columns)",
-            where,
+            argument,
         )
-    found = channels_last(entries, None if entries.ndim == 1 else -1, where).detach()
-    if count is not None and len(found) != count:
-        raise InputError(f"{count} rows, one a sample", f"{len(found)}", "pass the same samples", where)
-    if not bool(found.isfinite().all()):
-        broken = (~found.isfinite()).any(1)
+    numbers = channels_last(entries, None if entries.ndim == 1 else -1, argument).detach()
+    if count is not None and len(numbers) != count:
+        raise InputError(f"{count} rows, one a sample", f"{len(numbers)}", "pass the same samples", argument)
+    if not bool(numbers.isfinite().all()):
+        broken = (~numbers.isfinite()).any(1)
         first = int(broken.byte().argmax())
         raise InputError(
             "finite numbers in every row",
-            f"NaN or infinity in {int(broken.sum())} of {len(found)} rows, first in row {first}",
+            f"NaN or infinity in {int(broken.sum())} of {len(numbers)} rows, first in row {first}",
             "drop or fill these rows",
-            where,
+            argument,
         )
-    return found
+    return numbers
 
 
-def numeric(array: np.ndarray, where: str) -> np.ndarray:
+def numeric(array: np.ndarray, argument: str) -> np.ndarray:
     """The array itself, or in float64 if it holds objects that are numbers, as a data frame of several kinds does.
 
     Args:
         array: With the samples along the first axis.
-        where: Name of the argument, for errors.
+        argument: Name of the argument, for errors.
 
     Raises:
         InputError: If there is text, with its column, or an object that is no number.
@@ -182,11 +191,11 @@ def numeric(array: np.ndarray, where: str) -> np.ndarray:
                 "columns of numbers",
                 f"text in column {number} ({str(column[0])!r} in its first row)",
                 "encode it, for instance as one column of zeros and ones for each category",
-                where,
+                argument,
             )
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as wrong:
         raise InputError(
-            "columns of numbers", f"objects that are none ({wrong})", "convert them to floats", where
+            "columns of numbers", f"objects that are none ({wrong})", "convert them to floats", argument
         ) from wrong

@@ -32,8 +32,8 @@ class Curve:
 
     def above(self, frequency: float) -> Curve:
         """The part of the curve at `frequency` and above."""
-        kept = self.frequency >= frequency
-        return Curve(self.frequency[kept], self.power[kept], self.degrees[kept])
+        above = self.frequency >= frequency
+        return Curve(self.frequency[above], self.power[above], self.degrees[above])
 
     def raised(self, floor: float) -> Curve:
         """The same curve with no power below `floor`, the power of rounding."""
@@ -54,6 +54,7 @@ def median_scale(n: int) -> tuple[float, float]:
     Returns:
         (ratio, efficiency); (0.455, 0.368) for n = 1, towards (1, 2 / pi) for large n.
     """
+    # Variance of a sample median is 1 / (4 m p^2): the ratio to that of the mean is the efficiency.
     q = float(stats.chi2.median(n))
     p = float(stats.chi2.pdf(q, n))
     return q / n, 8 * p * p * q * q / n
@@ -130,6 +131,7 @@ def noise_plateau(curve: Curve) -> Plateau:
     Args:
         curve: Powers above 0.
     """
+    # From the lowest point upwards: noise is the floor that signal is added to, never below it.
     order = np.argsort(curve.power)
     level = Plateau(float(curve.power[order[0]]), float(curve.degrees[order[0]]))
     for k in order[1:]:
@@ -142,16 +144,16 @@ def noise_plateau(curve: Curve) -> Plateau:
 
 def falling(curve: Curve) -> Curve:
     """The points of a curve that do not rise, beyond chance, above a point of lower frequency: tones stand out."""
-    least: Plateau | None = None
-    kept: list[int] = []
+    lowest: Plateau | None = None
+    retained: list[int] = []
     for k in np.argsort(curve.frequency, kind="stable"):
         point = Plateau(float(curve.power[k]), float(curve.degrees[k]))
-        if least is None or point.variance <= least.variance:
-            least = point
-        elif not point.agrees(least):
+        if lowest is None or point.variance <= lowest.variance:
+            lowest = point
+        elif not point.agrees(lowest):
             continue
-        kept.append(int(k))
-    return Curve(curve.frequency[kept], curve.power[kept], curve.degrees[kept])
+        retained.append(int(k))
+    return Curve(curve.frequency[retained], curve.power[retained], curve.degrees[retained])
 
 
 def white_part(curve: Curve) -> float:
@@ -168,15 +170,18 @@ def white_part(curve: Curve) -> float:
     Returns:
         A variance; 0 if no noise is needed, if the curve has fewer than five points, or if no power law fits.
     """
+    # Tones and lines rise above the trend; a power law is fitted to the rest.
     points = len(curve.power)
     curve = falling(curve)
     if len(curve.power) < max(_FEWEST_POINTS, points / 2):
         return 0.0
     lowest = float(curve.power.min())
+    # In units of the lowest point, which chance may put well below the level of the noise.
     levels = np.linspace(0.0, 1.6, 65)
     deviance = _profile(levels, curve.frequency / curve.frequency.max(), curve.power / lowest, curve.degrees)
     best = int(deviance.argmin())
     exact = float((curve.degrees * (1 + np.log(curve.power / lowest))).sum())
+    # As in quasi-likelihood: a poor fit widens the interval by its misfit per degree of freedom.
     misfit = max(1.0, (deviance[best] - exact) / max(len(curve.power) - 3, 1))
     if misfit > _POOR:
         return 0.0
@@ -185,6 +190,7 @@ def white_part(curve: Curve) -> float:
     first = int(np.flatnonzero(excess <= limit)[0])
     if first == 0:
         return 0.0
+    # The deviance is interpolated linearly between the two levels that enclose the limit.
     inside = (excess[first - 1] - limit) / (excess[first - 1] - excess[first])
     return lowest * float(levels[first - 1] + inside * (levels[first] - levels[first - 1]))
 
@@ -197,6 +203,7 @@ def _profile(levels: np.ndarray, frequency: np.ndarray, power: np.ndarray, degre
     def deviance(spectrum: np.ndarray) -> np.ndarray:
         return (degrees * (power / spectrum + np.log(spectrum))).sum(-1)
 
+    # Eight amplitudes over three decades: the deviance in A has one minimum, and one of them is near it.
     starts = np.concatenate([[0.0], np.geomspace(3e-3, 3.0, 8)])
     tried = deviance(np.maximum(white[..., None] + starts[:, None] * law[:, None], 1e-9))
     amplitude, best = starts[tried.argmin(-1)], tried.min(-1)
@@ -204,6 +211,7 @@ def _profile(levels: np.ndarray, frequency: np.ndarray, power: np.ndarray, degre
         spectrum = np.maximum(white + amplitude[..., None] * law, 1e-9)
         gradient = (degrees * law * (power - spectrum) / spectrum**2).sum(-1)
         curvature = (degrees * law**2 / spectrum**2).sum(-1)
+        # Fisher scoring, kept within a factor of 3 of the last amplitude so that it stays positive.
         step = amplitude + gradient / curvature
         amplitude = np.clip(step, amplitude / 3, 3 * amplitude + 1e-6)
         best = np.minimum(best, deviance(np.maximum(white + amplitude[..., None] * law, 1e-9)))
@@ -246,12 +254,15 @@ def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1
         return []
     index = np.indices(sides).reshape(values.ndim, -1)
     radius = np.sqrt(np.square(index / np.array(sides)[:, None]).sum(0))
+    # Two halves of the coefficients, independent for white noise: one ranks blocks, the other measures
+    # them.
     white = index.sum(0) % 2 == 0
-    halves = [(white & (radius > 0), ~white), (~white, white)]
+    half_pairs = [(white & (radius > 0), ~white), (~white, white)]
     shares = [s for s in _SHARES if s * len(energies) >= _FEWEST_BLOCKS]
     points: dict[float, list[tuple[float, float, float]]] = {share: [] for share in shares}
     edges = np.linspace(_LOWEST_BLOCK_FREQUENCY, radius.max() * (1 + 1e-9), _BLOCK_RINGS + 1)
-    for rank_by, measure in halves:
+    for rank_by, measure in half_pairs:
+        # Stable, so that blocks of equal energy keep their order on every platform.
         order = np.argsort(energies[:, rank_by].sum(1), kind="stable")
         for low, high in itertools.pairwise(edges):
             ring = measure & (radius >= low) & (radius < high)
@@ -261,11 +272,12 @@ def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1
             for share in shares:
                 power = robust_power(means[: int(share * len(means))], int(ring.sum()))
                 points[share].append((float(radius[ring].mean()), *power))
-    return [Curve(*np.array(found).T) for found in points.values() if found]
+    return [Curve(*np.array(curve_points).T) for curve_points in points.values() if curve_points]
 
 
 def _energies(values: np.ndarray, sides: list[int], offset: float, scale: float) -> np.ndarray:
     """(block, coefficient) squared DCT coefficients of blocks that tile the signal."""
+    # A view: only the blocks that are drawn are copied.
     windows = np.lib.stride_tricks.sliding_window_view(values, sides)
     tiles = windows[tuple(slice(None, None, side) for side in sides)]
     count = int(np.prod(tiles.shape[: values.ndim]))
@@ -295,6 +307,7 @@ def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> Curve:
         values: Real float64 values of 1 to 3 axes, at least two samples.
         periodic: Whether the axes wrap around.
     """
+    # A short periodic axis has too few frequencies between 0.3 of Nyquist and Nyquist.
     wraps = tuple(p and n >= _SHORT for p, n in zip(periodic, values.shape, strict=True))
     lattice = GridModes.of(values.shape, 0.5, wraps)
     modes = forward(torch.from_numpy(values - values.mean()), lattice.even, lattice.around).numpy()
@@ -303,11 +316,13 @@ def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> Curve:
         along = lattice.frequencies(axis).numpy() ** 2
         square = np.add.outer(square, along)
     if lattice.halved is not None:
+        # Without k = 0 and Nyquist along the halved axis, every coefficient is complex with two free parts.
         inner = np.arange(1, (lattice.shape[lattice.halved] + 1) // 2)
         modes, square = (np.take(a, inner, lattice.halved) for a in (modes, square))
-    kept = square >= _LOWEST**2
-    frequency, chosen = np.sqrt(square[kept]), modes[kept]
+    high = square >= _LOWEST**2
+    frequency, chosen = np.sqrt(square[high]), modes[high]
     if np.iscomplexobj(chosen):
+        # Real and imaginary parts of white noise have half the variance each and are independent.
         energies = np.concatenate([2 * chosen.real**2, 2 * chosen.imag**2])
         frequency = np.concatenate([frequency, frequency])
     else:
@@ -341,6 +356,7 @@ def wavelet_curve(values: np.ndarray) -> Curve | None:
     if scales < 1:
         return None
     even = values[tuple(slice(n - n % 2**scales) for n in values.shape)]
+    # Details from the finest scale on; the last entry, the approximation, holds the signal.
     details = pywt.wavedecn(even, _WAVELET, mode="periodization", level=scales)[:0:-1]
     points = [robust_power(np.square(level["d" * values.ndim]).ravel()) for level in details]
     power, degrees = np.array(points).T

@@ -30,7 +30,13 @@ from overtone.spectra._noise_curves import (
 
 @final
 class NoiseVerdict(Enum):
-    """What the signal alone tells about white noise in it."""
+    """What the signal alone tells about white noise in it.
+
+    Example:
+        >>> from overtone.spectra import NoiseVerdict
+        >>> NoiseVerdict("cannot tell").name
+        'CANNOT_TELL'
+    """
 
     NOISE = "noise"
     """There is white noise of the strength given."""
@@ -105,35 +111,41 @@ def channel_noise(
         periodic: Whether the axes of `sample` wrap around.
         precision: Relative spacing of the numbers that hold the values, such as 1.2e-7 for float32.
     """
-    least, most = float(values.min()), float(values.max())
-    extent = most - least
+    minimum, maximum = float(values.min()), float(values.max())
+    extent = maximum - minimum
     if extent == 0:
         return ChannelNoise(0.0, 0.0, 0.0, NoiseVerdict.CLEAN, {}, 0.0)
-    rounding = _ROUNDING * max(abs(least), abs(most)) / extent
+    # Values are scaled to [0, 1], so that all thresholds are shares of the range.
+    rounding = _ROUNDING * max(abs(minimum), abs(maximum)) / extent
     families = {
         name: [(curve, noise_plateau(curve)) for curve in curves]
-        for name, curves in _curves(values, sample, periodic, least, extent, rounding**2).items()
+        for name, curves in _curves(values, sample, periodic, minimum, extent, rounding**2).items()
     }
     every = [pair for pairs in families.values() for pair in pairs]
     quiet = families.get("quiet blocks", [])
+    # Step 1: the curve with the smallest upper bound points to the level.
     lowest = _lowest(every)
     chosen = max(
         (level for _, level in every if level.agrees(lowest, _SAME)), key=lambda level: level.degrees
     )
+    # Step 2: how much of that level must be white, if everything else falls like a power law.
     white = _white(every, chosen)
+    # Step 3: the interval, its lower end no more than the curves vouch for.
     low, high = (min(1.0, math.sqrt(bound)) for bound in chosen.interval)
     level, settled = min(1.0, math.sqrt(chosen.variance)), _settled(quiet, chosen)
     vouched = min(level, math.sqrt(white), math.sqrt(lowest.variance)) * settled
     low = min(low, math.sqrt(white), math.sqrt(lowest.variance)) * settled
     verdict = _verdict(level, low, high)
     std = level
-    smallest = _ROUNDED * precision * max(abs(least), abs(most)) / extent
+    # Step 4: a level of a few units in the last place is the rounding of the values.
+    smallest = _ROUNDED * precision * max(abs(minimum), abs(maximum)) / extent
     if verdict is NoiseVerdict.CLEAN and high <= smallest:
         std, low, high = 0.0, 0.0, smallest
     if verdict is NoiseVerdict.NOISE and chosen.degrees < _THIN * sample.size:
+        # Little data behind the level: the geometric mean halves the error, in decibels, of either end.
         std = math.sqrt(level * max(vouched, _LEAST_PART * level))
-    found = {name: min(1.0, math.sqrt(_lowest(pairs).variance)) for name, pairs in families.items()}
-    estimates = {name: extent * (0.0 if one <= smallest else one) for name, one in found.items()}
+    levels = {name: min(1.0, math.sqrt(_lowest(pairs).variance)) for name, pairs in families.items()}
+    estimates = {name: extent * (0.0 if one <= smallest else one) for name, one in levels.items()}
     rising = std > _NEGLIGIBLE and _rises(quiet)
     return ChannelNoise(extent * std, extent * low, extent * high, verdict, estimates, extent, rising)
 
@@ -176,6 +188,7 @@ def _settled(quiet: Measured, chosen: Plateau) -> float:
     reached = next((k for k, level in enumerate(levels) if level.variance <= chosen.variance), None)
     if reached is None:
         return 1.0
+    # Two halvings of the share of blocks: one alone may by chance change nothing.
     now, before = levels[reached], levels[max(reached - 2, 0)]
     return 1.0 if now.agrees(before, _SAME) else min(1.0, math.sqrt(now.variance / before.variance))
 
@@ -281,27 +294,34 @@ def noise_floor(
 
     Raises:
         InputError: If the values are not real and finite, or an argument does not fit them.
+
+    Example:
+        >>> import torch
+        >>> from overtone import spectra
+        >>> spectra.noise_floor(torch.linspace(0, 1, 1024).cos()).verdict.name
+        'CLEAN'
     """
     fields = channels_last(values, channel_axis).detach()
     transform = GridTransform(fields.shape[:-1], spacing, periodic, bands, fields.device)
-    found = [_channel(fields[..., c], c, transform.lattice.periodic) for c in range(fields.shape[-1])]
+    channels = [_channel(fields[..., c], c, transform.lattice.periodic) for c in range(fields.shape[-1])]
     share = transform.modes.double() / transform.lattice.samples
-    std = _tensor([noise.std for noise in found], fields)
-    names = dict.fromkeys(name for noise in found for name in noise.estimates)
-    verdicts = tuple(noise.verdict for noise in found)
+    std = _tensor([noise.std for noise in channels], fields)
+    names = dict.fromkeys(name for noise in channels for name in noise.estimates)
+    verdicts = tuple(noise.verdict for noise in channels)
     return NoiseFloor(
         std=std,
-        low=_tensor([noise.low for noise in found], fields),
-        high=_tensor([noise.high for noise in found], fields),
+        low=_tensor([noise.low for noise in channels], fields),
+        high=_tensor([noise.high for noise in channels], fields),
         verdict=_overall(verdicts),
         verdicts=verdicts,
         estimates={
-            name: _tensor([noise.estimates.get(name, math.nan) for noise in found], fields) for name in names
+            name: _tensor([noise.estimates.get(name, math.nan) for noise in channels], fields)
+            for name in names
         },
         bands=transform.bands,
         power=share[:, None] * std.square(),
-        extent=_tensor([noise.extent for noise in found], fields),
-        rising=tuple(noise.rising for noise in found),
+        extent=_tensor([noise.extent for noise in channels], fields),
+        rising=tuple(noise.rising for noise in channels),
     )
 
 
@@ -327,6 +347,7 @@ def _piece(values: np.ndarray) -> np.ndarray:
         return values
     ratio = (_SAMPLE / values.size) ** (1 / values.ndim)
     sides = [max(1, int(n * ratio)) for n in values.shape]
+    # The middle first, then all corners and edges.
     starts = ([(n - m) // 2, 0, n - m] for n, m in zip(values.shape, sides, strict=True))
     boxes = [
         values[tuple(slice(s, s + m) for s, m in zip(start, sides, strict=True))]

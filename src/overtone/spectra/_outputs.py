@@ -20,36 +20,37 @@ _SAME = 1e-3
 another number of rows, below what dropout and statistics of the batch do."""
 
 
-def samples(given: Tensor | ArrayLike, where: str, axes: int) -> Tensor:
+def samples(values: Tensor | ArrayLike, argument: str, axes: int) -> Tensor:
     """Samples as a finite floating tensor (N, ...) on their own device, without a gradient.
 
     Args:
-        given: Tensor or array of numbers.
-        where: Name of the argument, for errors.
+        values: Tensor or array of numbers.
+        argument: Name of the argument, for errors.
         axes: Fewest axes, that of the samples included.
 
     Raises:
         InputError: If the samples are not real numbers, not finite, none, or have too few axes.
     """
-    given = entire(given, where)
-    numbers = given if isinstance(given, Tensor) else numeric(np.asarray(given), where)
-    found = channels_last(numbers, None, where).squeeze(-1).detach()
-    if found.ndim < axes:
+    values = entire(values, argument)
+    numbers = values if isinstance(values, Tensor) else numeric(np.asarray(values), argument)
+    tensor = channels_last(numbers, None, argument).squeeze(-1).detach()
+    if tensor.ndim < axes:
         raise InputError(
             f"samples with {axes} or more axes, the samples' first",
-            f"shape {tuple(found.shape)}",
+            f"shape {tuple(tensor.shape)}",
             "add the missing axes",
-            where,
+            argument,
         )
-    finite = found.isfinite().flatten(1).all(1)
+    finite = tensor.isfinite().flatten(1).all(1)
     if not bool(finite.all()):
         raise InputError(
             "finite samples",
-            f"NaN or infinity in {int((~finite).sum())} of {len(found)}, first in sample {int(finite.byte().argmin())}",
+            f"NaN or infinity in {int((~finite).sum())} of {len(tensor)}, first in sample "
+            f"{int(finite.byte().argmin())}",
             "drop or fill them",
-            where,
+            argument,
         )
-    return found
+    return tensor
 
 
 @final
@@ -83,18 +84,18 @@ class Outputs:
             InputError: If the outputs are no single array of finite numbers with one row a sample, or change where
                 the same samples are asked for again among fewer others.
         """
-        found = self._call(inputs)
+        result = self._call(inputs)
         if self._columns is None:
-            self._columns = found.shape[1]
-            self._check_alone(inputs, found)
-        if found.shape[1] != self._columns:
+            self._columns = result.shape[1]
+            self._check_alone(inputs, result)
+        if result.shape[1] != self._columns:
             raise InputError(
                 f"{self._columns} outputs a row, as in the call before",
-                f"{found.shape[1]}",
+                f"{result.shape[1]}",
                 "pass a function with a fixed number of outputs",
                 "function",
             )
-        return found
+        return result
 
     def chunks(self, rows: int) -> Iterator[slice]:
         """Slices of at most `batch` rows that together are `rows`."""
@@ -106,11 +107,12 @@ class Outputs:
             answer = self._function(inputs.cpu().numpy() if self._arrays else inputs)
         return outputs(answer, len(inputs))
 
-    def _check_alone(self, inputs: Tensor, found: Tensor) -> None:
+    def _check_alone(self, inputs: Tensor, numbers: Tensor) -> None:
+        # A function that mixes the rows of a batch, or draws at random, answers fewer rows differently.
         few = max(1, min(_ASKED_TWICE, len(inputs) // 2))
         again = self._call(inputs[:few])
-        change = float((again - found[:few]).abs().max())
-        if change > _SAME * float(found.abs().max()):
+        change = float((again - numbers[:few]).abs().max())
+        if change > _SAME * float(numbers.abs().max()):
             raise InputError(
                 "the same output for the same input",
                 f"outputs that differ by {change:.3g} when {few} rows are asked for again",
@@ -144,8 +146,8 @@ def outputs(answer: object, rows: int) -> Tensor:
             "flatten each input's outputs into one row",
             "function",
         )
-    found = channels_last(answer, None if answer.ndim == 1 else -1, "function").detach()
-    finite = found.isfinite().all(1)
+    table = channels_last(answer, None if answer.ndim == 1 else -1, "function").detach()
+    finite = table.isfinite().all(1)
     if not bool(finite.all()):
         raise InputError(
             "finite outputs",
@@ -153,7 +155,7 @@ def outputs(answer: object, rows: int) -> Tensor:
             "check the network and the scale of its inputs",
             "function",
         )
-    return found
+    return table
 
 
 def class_numbers(labels: Tensor | ArrayLike, classes: int, count: int | None = None) -> Tensor:
@@ -187,9 +189,9 @@ def class_numbers(labels: Tensor | ArrayLike, classes: int, count: int | None = 
             "pass a flat list of class numbers",
             "labels",
         )
-    found = labels.detach().long()
-    whole = found == labels
-    outside = ~whole | (found < 0) | (found >= classes)
+    numbers = labels.detach().long()
+    whole = numbers == labels
+    outside = ~whole | (numbers < 0) | (numbers >= classes)
     if bool(outside.any()):
         first = int(outside.byte().argmax())
         raise InputError(
@@ -198,4 +200,4 @@ def class_numbers(labels: Tensor | ArrayLike, classes: int, count: int | None = 
             "renumber the classes or pass their true number",
             "labels",
         )
-    return found
+    return numbers

@@ -88,6 +88,15 @@ class PointsTransform(BandTransform):
 
     Raises:
         InputError: If places coincide, lie on a line or outside the domain, or are too few for the bands.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.spectra import PointsTransform
+        >>> x = np.random.default_rng(0).random(60)
+        >>> transform = PointsTransform(x, [0, 0.5, 2.5, 4.5], domain=(0, 1))
+        >>> power = transform.power(transform.coefficients(np.cos(2 * np.pi * 2 * x)))
+        >>> power[:, 0].round(decimals=4).abs().tolist()
+        [0.0, 0.5, 0.0]
     """
 
     def __init__(
@@ -100,31 +109,33 @@ class PointsTransform(BandTransform):
         method: PointsMethod | None = None,
         density: Density | None = None,
     ) -> None:
-        found = places(coords)
-        axes = found.shape[1]
+        locations = places(coords)
+        axes = locations.shape[1]
         wraps = (periodic,) * axes if isinstance(periodic, bool) else tuple(bool(p) for p in periodic)
         if len(wraps) != axes:
             raise InputError(f"periodic for {axes} axes", f"{len(wraps)}", "pass one per axis", "periodic")
-        self.domain = Box.around(found) if domain is None else Box.of(domain, axes)
-        check_inside(found, self.domain)
-        check_distinct(found, self.domain, wraps)
-        self.supported = supported(found, self.domain, wraps)
+        self.domain = Box.around(locations) if domain is None else Box.of(domain, axes)
+        check_inside(locations, self.domain)
+        check_distinct(locations, self.domain, wraps)
+        self.supported = supported(locations, self.domain, wraps)
         self.bands = _chosen(bands, self.domain, wraps, self.supported)
         asked = Modes(self.domain, wraps, self.bands.edges[-1])
-        if asked.unknowns > len(found):
+        if asked.unknowns > len(locations):
             raise InputError(
                 f"at least {asked.unknowns} samples for frequencies up to {self.bands.edges[-1]:g}",
-                f"{len(found)}",
+                f"{len(locations)}",
                 f"ask for bands that end by {self.supported:.4g}, which the samples support",
                 "bands",
             )
         self._method = method or LeastSquares()
-        modes = Modes(self.domain, wraps, self._method.reach(self.bands.edges[-1], self.supported))
-        weights = (density or Voronoi()).weights(found, self.domain, wraps)
-        self._sampling = Sampling(modes, modes.angles(found), torch.from_numpy(weights))
+        # Modes beyond the bands are fitted too: otherwise their power would be taken for that of lower
+        # ones.
+        modes = Modes(self.domain, wraps, self._method.top_frequency(self.bands.edges[-1], self.supported))
+        weights = (density or Voronoi()).weights(locations, self.domain, wraps)
+        self._sampling = Sampling(modes, modes.angles(locations), torch.from_numpy(weights))
         index = self.bands.index(modes.frequency)
-        beyond = modes.frequency > self.bands.edges[-1] * (1 + 1e-9)
-        self._band = torch.where(beyond, self.bands.count, index)
+        above_bands = modes.frequency > self.bands.edges[-1] * (1 + 1e-9)
+        self._band = torch.where(above_bands, self.bands.count, index)
 
     @property
     def closes(self) -> bool:
@@ -157,10 +168,11 @@ class PointsTransform(BandTransform):
             InputError: If the values are not numbers, not finite, or not one row a sample.
         """
         table = rows(values, "values", len(self._sampling.weights))
+        # The weights sum to 1, so this is the mean over the domain.
         level = self._sampling.weights @ table.cpu()
-        found = self._method.coefficients(self._sampling, table.cpu() - level)
-        found[self.frequency == 0] += level
-        return found.to(table.device)
+        coefficients = self._method.coefficients(self._sampling, table.cpu() - level)
+        coefficients[self.frequency == 0] += level
+        return coefficients.to(table.device)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, channel) float64 Re<f, g>, the mean over the domain of the product of two fields' parts.
@@ -185,8 +197,8 @@ class PointsTransform(BandTransform):
             draws: How much noise; the relative error is about sqrt(2 / (draws * unknowns of the band)).
         """
         noise = generator(seed, "points", "noise").normal(size=(len(self._sampling.weights), draws))
-        found = self.coefficients(noise)
-        return self.power(found).mean(1)
+        coefficients = self.coefficients(noise)
+        return self.power(coefficients).mean(1)
 
     def reconstruct(self, coefficients: Tensor) -> Tensor:
         """(N, C) float64 values at the samples of the function with these coefficients."""
@@ -207,11 +219,11 @@ class PointsTransform(BandTransform):
             InputError: If a table is not numbers, not finite, or not one row a sample.
         """
         table = rows(values, "values", len(self._sampling.weights))
-        own = self.coefficients(table)
-        sums = self._sums(own, own)
-        rest = table - self.reconstruct(own)
-        left = self._sampling.weights.to(table.device) @ rest.square()
-        theirs = None
+        coefficients = self.coefficients(table)
+        sums = self._sums(coefficients, coefficients)
+        remainder = table - self.reconstruct(coefficients)
+        left = self._sampling.weights.to(table.device) @ remainder.square()
+        reference_coefficients = None
         if reference is not None:
             target = rows(reference, "reference", len(table))
             if target.shape != table.shape:
@@ -221,15 +233,15 @@ class PointsTransform(BandTransform):
                     "pass the same samples of both",
                     "reference",
                 )
-            theirs = self.coefficients(target.to(table.device))
+            reference_coefficients = self.coefficients(target.to(table.device))
         axes = ("periodic" if wraps else "even" for wraps in self._sampling.modes.periodic)
         return PointsSpectrum(
             self.bands,
             sums[:-1],
             sums[-1] + left,
             f"points, {self._method.name}: {' x '.join(axes)}",
-            None if theirs is None else self.cross(own, theirs),
-            None if theirs is None else self.power(theirs),
+            None if reference_coefficients is None else self.cross(coefficients, reference_coefficients),
+            None if reference_coefficients is None else self.power(reference_coefficients),
             supported=self.supported,
             domain=self.domain,
         )
@@ -283,6 +295,14 @@ def points(
     Raises:
         InputError: If a table is not numbers or not finite, or places coincide, lie on a line or outside the
             domain, or are too few for the bands.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import spectra
+        >>> x = np.random.default_rng(0).random(80)
+        >>> spectrum = spectra.points(x, 2 + np.cos(2 * np.pi * 3 * x), edges=[0, 0.5, 5], domain=(0, 1))
+        >>> spectrum.power[:, 0].round(decimals=4).tolist()
+        [4.0, 0.5]
     """
     if edges is not None and bands is not None:
         raise InputError("edges or bands", "both", "pass one of them", "bands")

@@ -85,12 +85,14 @@ class Voronoi(Density):
         if coords.shape[1] == 1:
             return _intervals(coords[:, 0], box, periodic[0])
         inside = wrapped(coords, box, periodic)
-        wanted = (self.resolution * len(coords) / box.volume) ** (1 / coords.shape[1])
-        sides = [max(1, round(wanted * length)) for length in box.extent]
+        per_length = (self.resolution * len(coords) / box.volume) ** (1 / coords.shape[1])
+        sides = [max(1, round(per_length * length)) for length in box.extent]
         axes = [(np.arange(n) + 0.5) / n * length for n, length in zip(sides, box.extent, strict=True)]
         places = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(sides))
         turns = [length if wraps else 0.0 for length, wraps in zip(box.extent, periodic, strict=True)]
+        # A volume is the count of grid places nearest to the sample: cells of any shape, on a torus too.
         owner = cKDTree(inside, boxsize=turns).query(places)[1]
+        # A cell that holds no grid place still has a volume: half a place.
         cells = np.maximum(np.bincount(owner, minlength=len(coords)), 0.5)
         return cells / cells.sum()
 
@@ -133,15 +135,15 @@ class KnownVolumes(Density):
             InputError: If they are not one positive finite number a sample.
         """
         del box, periodic
-        given = np.asarray(self.volumes, dtype=np.float64)
-        if given.shape != (len(coords),) or not (np.isfinite(given) & (given > 0)).all():
+        volumes = np.asarray(self.volumes, dtype=np.float64)
+        if volumes.shape != (len(coords),) or not (np.isfinite(volumes) & (volumes > 0)).all():
             raise InputError(
                 f"one positive weight a sample ({len(coords)})",
-                f"weights of shape {given.shape}, least {given.min() if given.size else None}",
+                f"weights of shape {volumes.shape}, least {volumes.min() if volumes.size else None}",
                 "pass the volume that each sample stands for",
                 "density",
             )
-        return given / given.sum()
+        return volumes / volumes.sum()
 
 
 def wrapped(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
@@ -210,11 +212,13 @@ def supported(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> float
         periodic: Whether it wraps around, per axis.
     """
     axes = coords.shape[1]
+    # Multiples of irrational steps fill the box evenly without lining up with the samples.
     steps = np.sqrt(np.array([2.0, 3.0, 5.0])[:axes])
     spots = (np.arange(1, _PLACES + 1)[:, None] * steps) % 1 * np.array(box.extent)
     density = local_density(coords, box, periodic, min(_NEAREST, len(coords)), spots)
     dense = (_SUPPORT_MARGIN * np.quantile(density, _SPARSEST) / ball_volume(axes)) ** (1 / axes)
     nearest = local_density(coords, box, periodic, 1, spots)
+    # The largest empty ball; local_density with one neighbour is its inverse volume.
     hole = 2 * (1 / (ball_volume(axes) * nearest.min())) ** (1 / axes)
     return float(min(dense, _hidden(len(coords)) / (np.pi * hole)))
 
@@ -259,26 +263,26 @@ def places(coords: Tensor | ArrayLike) -> np.ndarray:
     Raises:
         InputError: If they are not 1 to 3 finite numbers a sample, too few, or do not vary along every axis.
     """
-    found = rows(coords, "coords").cpu().numpy()
-    axes = found.shape[1]
+    array = rows(coords, "coords").cpu().numpy()
+    axes = array.shape[1]
     if not 1 <= axes <= 3:
         raise InputError(
             "1 to 3 coordinates a sample", f"{axes}", "use overtone.spectra.clouds for more", "coords"
         )
-    if len(found) < _FEWEST:
-        raise InputError(f"at least {_FEWEST} samples", f"{len(found)}", "pass more samples", "coords")
-    spread = np.ptp(found, axis=0)
+    if len(array) < _FEWEST:
+        raise InputError(f"at least {_FEWEST} samples", f"{len(array)}", "pass more samples", "coords")
+    spread = np.ptp(array, axis=0)
     if not (spread > 0).all():
         axis = int(np.argmin(spread > 0))
         raise InputError(
             "coordinates that vary along every axis",
-            f"{found[0, axis]:g} throughout axis {axis}",
+            f"{array[0, axis]:g} throughout axis {axis}",
             "leave that axis out",
             "coords",
         )
     if axes > 1:
-        _check_spanning((found - found.mean(0)) / spread)
-    return found
+        _check_spanning((array - array.mean(0)) / spread)
+    return array
 
 
 def check_inside(coords: np.ndarray, box: Box) -> None:

@@ -34,7 +34,7 @@ class Sampling:
         """sum_j w_j values_j conj(mode(x_j)): (N, C) real values to (C, *block), zero beside the modes."""
         strengths = (self.weights * values.T).to(torch.complex128)
         block = self.modes.even(adjoint(self.angles, strengths, self.modes.sides))
-        return block * self.modes.kept
+        return block * self.modes.mask
 
 
 class PointsMethod(ABC):
@@ -42,8 +42,9 @@ class PointsMethod(ABC):
 
     Example:
         >>> from overtone import spectra
-        >>> spectrum = spectra.points([0.125, 0.375, 0.625, 0.875], [1.0, -1, 1, -1], bands=[0, 0.5, 2], domain=(0, 1),
-        ...     method=spectra.PointsMethod.quadrature())
+        >>> places, values = [0.125, 0.375, 0.625, 0.875], [1.0, -1, 1, -1]
+        >>> method = spectra.PointsMethod.quadrature()
+        >>> spectrum = spectra.points(places, values, bands=[0, 0.5, 1.5], domain=(0, 1), method=method)
         >>> spectrum.estimator
         'points, quadrature: periodic'
     """
@@ -76,8 +77,8 @@ class PointsMethod(ABC):
         """
 
     @abstractmethod
-    def reach(self, asked: float, supported: float) -> float:
-        """The highest frequency to seek when bands up to `asked` are wanted, in cycles per unit."""
+    def top_frequency(self, requested: float, supported: float) -> float:
+        """The highest frequency to seek when bands up to `requested` are asked for, in cycles per unit."""
 
     @property
     @abstractmethod
@@ -97,12 +98,12 @@ class Quadrature(PointsMethod):
 
     def coefficients(self, sampling: Sampling, values: Tensor) -> Tensor:
         """The weighted sums, in one transform of type 1."""
-        return sampling.project(values)[:, sampling.modes.kept].T
+        return sampling.project(values)[:, sampling.modes.mask].T
 
-    def reach(self, asked: float, supported: float) -> float:
+    def top_frequency(self, requested: float, supported: float) -> float:
         """What is asked: each sum stands for itself."""
         del supported
-        return asked
+        return requested
 
     @property
     def name(self) -> str:
@@ -142,30 +143,34 @@ class LeastSquares(PointsMethod):
         """The minimiser, one conjugate-gradient iteration for all channels at once."""
         modes = sampling.modes
         normal = _Normal(sampling)
+        # Scaled to 1, so that squared residuals of tiny values do not underflow.
         largest = values.abs().amax(0)
         scale = torch.where(largest > 0, largest, 1.0)
         residual = sampling.project(values / scale)
-        found, direction = torch.zeros_like(residual), residual.clone()
+        solution, direction = torch.zeros_like(residual), residual.clone()
         size = _square(residual)
         enough = self.tolerance**2 * size
         for _ in range(self.iterations):
+            # All channels share the transforms; those that have converged take steps of 0.
             active = size > enough
             if not bool(active.any()):
                 break
+            # Standard conjugate gradients on the normal equations (Hestenes, Stiefel 1952).
             moved = normal(direction)
             curvature = (direction.conj() * moved).real.flatten(1).sum(1)
+            # A direction of no curvature is beyond what the samples determine, and is left.
             step = _column(torch.where(active & (curvature > 0), size / curvature, 0.0), residual)
-            found += step * direction
+            solution += step * direction
             residual -= step * moved
             smaller = _square(residual)
             ratio = _column(torch.where(active, smaller / size, 0.0), residual)
             direction = residual + ratio * direction
             size = torch.where(active, smaller, size)
-        return found[:, modes.kept].T * scale
+        return solution[:, modes.mask].T * scale
 
-    def reach(self, asked: float, supported: float) -> float:
+    def top_frequency(self, requested: float, supported: float) -> float:
         """All that is supported at least, so that what lies beyond the bands is not taken for part of them."""
-        return max(asked, supported)
+        return max(requested, supported)
 
     @property
     def name(self) -> str:
@@ -179,9 +184,12 @@ class _Normal:
     def __init__(self, sampling: Sampling) -> None:
         self._modes = sampling.modes
         sides = self._modes.sides
+        # The normal matrix depends on differences k - l only: its entries are the weights transformed at 2
+        # sides.
         lags = adjoint(
             sampling.angles, sampling.weights[None].to(torch.complex128), tuple(2 * m for m in sides)
         )
+        # Padded to 4 m + 1, so that the circular convolution does not wrap into the window.
         self._shape = tuple(scipy.fft.next_fast_len(4 * m + 1) for m in sides)
         self._axes = tuple(range(1, 1 + len(sides)))
         padded = lags.new_zeros(1, *self._shape)
@@ -193,7 +201,7 @@ class _Normal:
     def __call__(self, block: Tensor) -> Tensor:
         spectrum = torch.fft.fftn(block, s=self._shape, dim=self._axes)
         around = torch.fft.ifftn(spectrum * self._symbol, dim=self._axes)[self._window]
-        return self._modes.even(around) * self._modes.kept
+        return self._modes.even(around) * self._modes.mask
 
 
 def _square(block: Tensor) -> Tensor:

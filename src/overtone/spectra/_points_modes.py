@@ -45,12 +45,12 @@ class Box:
         if isinstance(domain, Box):
             low, high = domain.low, domain.high
         else:
-            given = np.atleast_2d(np.asarray(domain, dtype=np.float64))
-            if given.ndim != 2 or given.shape[1] != 2:
+            bounds_array = np.atleast_2d(np.asarray(domain, dtype=np.float64))
+            if bounds_array.ndim != 2 or bounds_array.shape[1] != 2:
                 raise InputError(
-                    "(low, high) per axis", f"bounds of shape {given.shape}", "pass pairs", "domain"
+                    "(low, high) per axis", f"bounds of shape {bounds_array.shape}", "pass pairs", "domain"
                 )
-            pairs = np.broadcast_to(given, (axes, 2)) if len(given) == 1 else given
+            pairs = np.broadcast_to(bounds_array, (axes, 2)) if len(bounds_array) == 1 else bounds_array
             low, high = tuple(pairs[:, 0].tolist()), tuple(pairs[:, 1].tolist())
         if len(low) != axes:
             raise InputError(f"bounds of {axes} axes", f"{len(low)}", "pass (low, high) per axis", "domain")
@@ -70,9 +70,9 @@ class Box:
         low, high = [], []
         for column in coords.T:
             places = np.unique(column)
-            reach = _PLAUSIBLE_GAPS * (places[-1] - places[0]) / (len(places) - 1)
-            low.append(_roundest(places[0] - reach, places[0], places[0]))
-            high.append(_roundest(places[-1], places[-1] + reach, places[-1]))
+            margin = _PLAUSIBLE_GAPS * (places[-1] - places[0]) / (len(places) - 1)
+            low.append(_roundest(places[0] - margin, places[0], places[0]))
+            high.append(_roundest(places[-1], places[-1] + margin, places[-1]))
         return Box(tuple(low), tuple(high))
 
     @property
@@ -90,15 +90,16 @@ def _roundest(first: float, last: float, near: float) -> float:
     """The number of fewest significant decimal digits in [first, last]; of several the one closest to `near`."""
     if first <= 0 <= last:
         return 0.0
+    # From one digit to seventeen: the first power of ten with a multiple in the interval is the roundest.
     largest = math.floor(math.log10(max(abs(first), abs(last)))) + 1
     for power in range(largest, largest - 17, -1):
         unit = 10.0**power
         lowest, highest = math.ceil(first / unit), math.floor(last / unit)
         if lowest <= highest:
             steps = lowest if abs(first - near) < abs(last - near) else highest
-            found = float(f"{steps}e{power}")
-            if first <= found <= last:
-                return found
+            candidate = float(f"{steps}e{power}")
+            if first <= candidate <= last:
+                return candidate
     return near
 
 
@@ -123,7 +124,7 @@ class Modes:
     Attributes:
         frequency: (mode,) float64 radial frequency.
         sides: Largest k per axis.
-        kept: (2 sides + 1 per axis) bool, which k of the enclosing block are modes.
+        mask: (2 sides + 1 per axis) bool, which k of the enclosing block are modes.
     """
 
     def __init__(self, box: Box, periodic: tuple[bool, ...], top: float) -> None:
@@ -131,28 +132,30 @@ class Modes:
         self.period = tuple(
             length if wraps else 2 * length for length, wraps in zip(box.extent, periodic, strict=True)
         )
+        # The smallest block of integer k that holds the ball of radius `top`.
         self.sides = tuple(int(top * _EDGE * p) for p in self.period)
         axes = [np.arange(-m, m + 1) / p for m, p in zip(self.sides, self.period, strict=True)]
         square = sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij", sparse=True))
         radius = torch.from_numpy(np.sqrt(square))
-        self.kept = radius <= top * _EDGE
-        self.frequency = radius[self.kept]
+        self.mask = radius <= top * _EDGE
+        self.frequency = radius[self.mask]
 
     @property
     def unknowns(self) -> int:
         """Number of real numbers that a real function of these modes is given by."""
         shares = [
-            torch.ones(2 * m + 1, dtype=torch.float64, device="cpu") if wraps else _halves(m)
+            torch.ones(2 * m + 1, dtype=torch.float64, device="cpu") if wraps else _half_shares(m)
             for m, wraps in zip(self.sides, self.periodic, strict=True)
         ]
         weight = shares[0]
         for share in shares[1:]:
             weight = weight[..., None] * share
-        return round(float(weight[self.kept].sum()))
+        return round(float(weight[self.mask].sum()))
 
     def angles(self, coords: np.ndarray) -> list[np.ndarray]:
         """Coordinates (N, d) as one contiguous angle per axis, in [-pi, pi)."""
         turns = (coords - np.array(self.box.low)) / np.array(self.period)
+        # FINUFFT takes angles in [-pi, pi): larger ones cost precision.
         folded = 2 * np.pi * (turns - np.floor(turns + 0.5))
         return [np.ascontiguousarray(column) for column in folded.T]
 
@@ -165,8 +168,8 @@ class Modes:
 
     def spread(self, coefficients: Tensor) -> Tensor:
         """Coefficients (mode, C) in the enclosing block (C, *block), zero beside the modes."""
-        block = coefficients.new_zeros(coefficients.shape[1], *self.kept.shape)
-        block[:, self.kept] = coefficients.T
+        block = coefficients.new_zeros(coefficients.shape[1], *self.mask.shape)
+        block[:, self.mask] = coefficients.T
         return block
 
 
@@ -185,8 +188,8 @@ def adjoint(angles: list[np.ndarray], strengths: Tensor, sides: tuple[int, ...])
 
     shape = tuple(2 * m + 1 for m in sides)
     call = getattr(finufft, f"nufft{len(angles)}d1")
-    found = call(*angles, _batch(strengths), shape, eps=_ACCURACY, isign=-1, nthreads=_threads(strengths))
-    return torch.from_numpy(np.ascontiguousarray(found).reshape(len(strengths), *shape))
+    sums = call(*angles, _batch(strengths), shape, eps=_ACCURACY, isign=-1, nthreads=_threads(strengths))
+    return torch.from_numpy(np.ascontiguousarray(sums).reshape(len(strengths), *shape))
 
 
 def evaluate(angles: list[np.ndarray], block: Tensor) -> Tensor:
@@ -202,8 +205,8 @@ def evaluate(angles: list[np.ndarray], block: Tensor) -> Tensor:
     import finufft
 
     call = getattr(finufft, f"nufft{len(angles)}d2")
-    found = call(*angles, _batch(block), eps=_ACCURACY, isign=1, nthreads=_threads(block))
-    return torch.from_numpy(np.ascontiguousarray(found).reshape(len(block), -1))
+    sums = call(*angles, _batch(block), eps=_ACCURACY, isign=1, nthreads=_threads(block))
+    return torch.from_numpy(np.ascontiguousarray(sums).reshape(len(block), -1))
 
 
 def sign_flips(periodic: tuple[bool, ...]) -> list[np.ndarray]:
@@ -217,7 +220,7 @@ def ball_volume(axes: int) -> float:
     return math.pi ** (axes / 2) / math.gamma(axes / 2 + 1)
 
 
-def _halves(side: int) -> Tensor:
+def _half_shares(side: int) -> Tensor:
     share = torch.full((2 * side + 1,), 0.5, dtype=torch.float64, device="cpu")
     share[side] = 1.0
     return share

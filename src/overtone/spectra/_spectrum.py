@@ -30,6 +30,13 @@ class Spectrum:
         estimator: How the power was found, for records.
         cross: (band, channel) float64 Re<signal, reference>, the mean of their product per band, or None.
         reference_power: (band, channel) float64 power of the reference, or None.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import spectra
+        >>> spectrum = spectra.grid(3 * np.cos(2 * np.pi * np.arange(8) / 8), periodic=True, bands=[0, 0.5, 1.5, 4])
+        >>> round(float(spectrum.amplitude[1, 0]), 6), round(float(spectrum.mean_square[0]), 6)
+        (3.0, 4.5)
     """
 
     bands: Bands
@@ -73,10 +80,11 @@ class Spectrum:
         low = torch.from_numpy(self.bands.low[1:]).to(power.device)
         high = torch.from_numpy(self.bands.high[1:]).to(power.device)
         reached = power.cumsum(0)
-        wanted = share * reached[-1]
-        band = (reached < wanted).sum(0).clamp(max=len(low) - 1)
+        threshold = share * reached[-1]
+        band = (reached < threshold).sum(0).clamp(max=len(low) - 1)
         inside = power.gather(0, band[None])[0]
-        excess = reached.gather(0, band[None])[0] - wanted
+        excess = reached.gather(0, band[None])[0] - threshold
+        # Linear within the band: the power of a band is taken as evenly spread over its frequencies.
         part = 1 - torch.where(inside > 0, excess / inside, 0.0)
         varies = reached[-1] > ROUNDING * self.power[0]
         return torch.where(varies, low[band] + part * (high - low)[band], 0.0)
@@ -138,9 +146,11 @@ def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int 
     if draws < 2:
         raise InputError("at least two draws", f"{draws}", "pass for instance 1000", "draws")
     flat = values.double().reshape(len(values), -1)
+    # Drawing N rows with replacement is drawing their counts: one matrix product gives all redrawn means.
     counts = generator(seed, "bootstrap").multinomial(len(flat), [1 / len(flat)] * len(flat), size=draws)
     weights = torch.from_numpy(counts).to(flat) / len(flat)
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device="cpu").to(flat)
+    # In columns, so that the draws times entries never lie in memory at once.
     low, high = torch.cat([(weights @ some).quantile(ends, dim=0) for some in flat.split(_COLUMNS, 1)], 1)
     shape = values.shape[1:]
     return Interval(flat.mean(0).reshape(shape), low.reshape(shape), high.reshape(shape))
@@ -167,9 +177,10 @@ def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> Interval:
     p, n = rate.double(), trials.double()
     z = float(stats.norm.ppf(0.5 + level / 2))
     middle = p + z * z / (2 * n)
-    reach = z * (p * (1 - p) / n + (z / (2 * n)).square()).sqrt()
+    half_width = z * (p * (1 - p) / n + (z / (2 * n)).square()).sqrt()
     scale = 1 + z * z / n
-    low, high = (middle - reach) / scale, (middle + reach) / scale
+    low, high = (middle - half_width) / scale, (middle + half_width) / scale
+    # Without trials the rate is NaN, and all of [0, 1] is possible.
     known = n > 0
     return Interval(
         p,

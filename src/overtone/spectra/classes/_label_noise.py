@@ -22,6 +22,11 @@ class Wave(ABC):
 
     Attributes:
         frequency: In cycles per unit of distance between inputs; not negative.
+
+    Example:
+        >>> from overtone.spectra.classes import Wave
+        >>> Wave.plane(0.5, [1.0, 0.0]).values([[0.0, 3.0], [1.0, 5.0]]).round(decimals=6).tolist()
+        [1.0, -1.0]
     """
 
     @staticmethod
@@ -39,7 +44,7 @@ class Wave(ABC):
 
     @staticmethod
     def plane(frequency: float, direction: Tensor | ArrayLike, phase: float = 0.0) -> Wave:
-        """cos(2 pi (f x . u + phase)) along a unit vector u.
+        """cos(2 pi (f x . u + phase)) along a unit axis u.
 
         Args:
             frequency: f, in cycles per unit of distance along u.
@@ -101,15 +106,15 @@ class RadialWave(Wave):
 
     def turns(self, coords: Tensor | ArrayLike) -> Tensor:
         """(N,) float64 f |x - centre|."""
-        found = rows(coords, "coords")
+        inputs = rows(coords, "coords")
         if self._centre is not None:
-            found = found - _fitting(self._centre, found, "centre")
-        return self.frequency * found.norm(dim=1)
+            inputs = inputs - _fitting(self._centre, inputs, "centre")
+        return self.frequency * inputs.norm(dim=1)
 
 
 @final
 class PlaneWave(Wave):
-    """cos(2 pi (f x . u + phase)) along a unit vector u (Fridovich-Keil et al. 2022, arXiv 2110.02424).
+    """cos(2 pi (f x . u + phase)) along a unit axis u (Fridovich-Keil et al. 2022, arXiv 2110.02424).
 
     Args:
         frequency: f, in cycles per unit of distance along u.
@@ -123,26 +128,26 @@ class PlaneWave(Wave):
 
     def __init__(self, frequency: float, direction: Tensor | ArrayLike, phase: float = 0.0) -> None:
         super().__init__(frequency)
-        found = rows(direction, "direction")[:, 0]
-        if not bool((found != 0).any()):
+        axis = rows(direction, "direction")[:, 0]
+        if not bool((axis != 0).any()):
             raise InputError(
                 "a direction that is not all 0", "zeros", "pass where the wave goes", "direction"
             )
-        self.direction = found / found.norm()
+        self.direction = axis / axis.norm()
         self.phase = phase
 
     def turns(self, coords: Tensor | ArrayLike) -> Tensor:
         """(N,) float64 f x . u + phase."""
-        found = rows(coords, "coords")
-        return self.frequency * (found @ _fitting(self.direction, found, "direction")) + self.phase
+        inputs = rows(coords, "coords")
+        return self.frequency * (inputs @ _fitting(self.direction, inputs, "direction")) + self.phase
 
 
-def _fitting(given: Tensor, coords: Tensor, where: str) -> Tensor:
-    if len(given) != coords.shape[1]:
+def _fitting(values: Tensor, coords: Tensor, argument: str) -> Tensor:
+    if len(values) != coords.shape[1]:
         raise InputError(
-            f"{coords.shape[1]} numbers, one a feature", f"{len(given)}", "pass one for each", where
+            f"{coords.shape[1]} numbers, one a feature", f"{len(values)}", "pass one for each", argument
         )
-    return given.to(coords.device)
+    return values.to(coords.device)
 
 
 @final
@@ -154,6 +159,11 @@ class NoisyLabels:
         labels: (N,) int64 noisy labels.
         clean: (N,) int64 what they were.
         classes: Number of classes.
+
+    Example:
+        >>> from overtone.spectra.classes import NoisyLabels
+        >>> NoisyLabels.at_random([0, 1, 2, 0], 3, rate=0.5).rate
+        0.5
     """
 
     labels: Tensor
@@ -174,7 +184,7 @@ class NoisyLabels:
     def noise(self) -> Tensor:
         """(N, K) float64 one-hot noisy labels less one-hot clean ones: what the noise adds to the target."""
         noisy, clean = (
-            torch.nn.functional.one_hot(given, self.classes) for given in (self.labels, self.clean)
+            torch.nn.functional.one_hot(numbers, self.classes) for numbers in (self.labels, self.clean)
         )
         return (noisy - clean).double()
 
@@ -205,6 +215,7 @@ class NoisyLabels:
             raise InputError(
                 f"{len(clean)} inputs, one a label", f"{len(heights)}", "pass the same samples", "coords"
             )
+        # cos < -cos(pi rate) holds for a share `rate` of each cycle, around the trough.
         valley = heights < -math.cos(math.pi * rate)
         return NoisyLabels(torch.where(valley, (clean + 1) % classes, clean), clean, classes)
 

@@ -28,6 +28,11 @@ class ClassWeights:
 
     Raises:
         InputError: If a weight is not positive and finite, or there are fewer than two.
+
+    Example:
+        >>> from overtone.spectra.classes import ClassWeights
+        >>> ClassWeights.balanced([0, 0, 0, 1], 2).values.round(decimals=3).tolist()
+        [0.667, 2.0]
     """
 
     values: Tensor
@@ -67,15 +72,15 @@ class ClassWeights:
             InputError: If labels are not such numbers, or a class has none.
         """
         numbers = class_numbers(labels, classes)
-        found = torch.bincount(numbers, minlength=classes).double().cpu()
-        if not bool(found.all()):
+        counts = torch.bincount(numbers, minlength=classes).double().cpu()
+        if not bool(counts.all()):
             raise InputError(
                 "samples of every class",
-                f"none of class {int(found.argmin())}",
+                f"none of class {int(counts.argmin())}",
                 "leave the class out, or give the weights yourself",
                 "labels",
             )
-        return ClassWeights(len(numbers) / (classes * found))
+        return ClassWeights(len(numbers) / (classes * counts))
 
 
 _SUM = 1e-3
@@ -94,56 +99,60 @@ def distribution(labels: Tensor | ArrayLike, classes: int) -> Tensor:
     """
     if (labels.ndim if isinstance(labels, Tensor) else np.ndim(labels)) != 2:
         return torch.nn.functional.one_hot(class_numbers(labels, classes), classes).double()
-    found = class_probabilities(labels, "labels")
-    if found.shape[1] != classes:
+    probabilities = class_probabilities(labels, "labels")
+    if probabilities.shape[1] != classes:
         raise InputError(
-            f"probabilities of {classes} classes", f"{found.shape[1]}", "pass one column a class", "labels"
+            f"probabilities of {classes} classes",
+            f"{probabilities.shape[1]}",
+            "pass one column a class",
+            "labels",
         )
-    return found
+    return probabilities
 
 
-def class_probabilities(given: Tensor | ArrayLike, where: str) -> Tensor:
+def class_probabilities(values: Tensor | ArrayLike, argument: str) -> Tensor:
     """(N, K) float64 rows of non-negative numbers that sum to 1.
 
     Args:
-        given: (N, K) numbers.
-        where: Name of the argument, for errors.
+        values: (N, K) numbers.
+        argument: Name of the argument, for errors.
 
     Raises:
         InputError: If rows are something else.
     """
-    found = columns(given, where)
-    wrong = (found < 0).any(1) | ((found.sum(1) - 1).abs() > _SUM)
+    probabilities = columns(values, argument)
+    wrong = (probabilities < 0).any(1) | ((probabilities.sum(1) - 1).abs() > _SUM)
     if bool(wrong.any()):
         first = int(wrong.byte().argmax())
         raise InputError(
             "probabilities that sum to 1 in each row",
-            f"row {first} with the sum {float(found[first].sum()):.4g} and least {float(found[first].min()):.4g}",
+            f"row {first} with the sum {float(probabilities[first].sum()):.4g} "
+            f"and least {float(probabilities[first].min()):.4g}",
             "take the softmax of logits",
-            where,
+            argument,
         )
-    return found
+    return probabilities
 
 
-def columns(given: Tensor | ArrayLike, where: str) -> Tensor:
+def columns(values: Tensor | ArrayLike, argument: str) -> Tensor:
     """(N, K) float64 finite numbers in two or more columns.
 
     Args:
-        given: (N, K) numbers.
-        where: Name of the argument, for errors.
+        values: (N, K) numbers.
+        argument: Name of the argument, for errors.
 
     Raises:
         InputError: If they are something else.
     """
-    found = rows(given, where)
-    if found.shape[1] < 2:
+    table = rows(values, argument)
+    if table.shape[1] < 2:
         raise InputError(
             "one column a class, two or more",
-            f"{found.shape[1]}",
+            f"{table.shape[1]}",
             "for a single logit z pass two columns, 0 and z",
-            where,
+            argument,
         )
-    return found
+    return table
 
 
 class ClassTarget(ABC):
@@ -151,6 +160,12 @@ class ClassTarget(ABC):
 
     residual = prediction - target, both (N, K) float64: the spectrum of each class's column, taken over the samples by
     any estimator, says at which frequencies the network still differs from what its loss asks for.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.classes import ClassTarget
+        >>> ClassTarget.probabilities(smoothing=0.3).values([0, 2], 3).round(decimals=3).tolist()
+        [[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]
     """
 
     @staticmethod
@@ -244,16 +259,16 @@ class ClassTarget(ABC):
         """
         return self._less_target(self.predictions_from_probabilities(probabilities), labels)
 
-    def _less_target(self, found: Tensor, labels: Tensor | ArrayLike) -> Tensor:
-        target = self.values(labels, found.shape[1]).to(found.device)
-        if len(target) != len(found):
+    def _less_target(self, predictions: Tensor, labels: Tensor | ArrayLike) -> Tensor:
+        target = self.values(labels, predictions.shape[1]).to(predictions.device)
+        if len(target) != len(predictions):
             raise InputError(
-                f"{len(found)} labels, one a row of the outputs",
+                f"{len(predictions)} labels, one a row of the outputs",
                 f"{len(target)}",
                 "pass the same samples",
                 "labels",
             )
-        return found - target
+        return predictions - target
 
 
 @final
@@ -361,22 +376,23 @@ class CentredLogits(ClassTarget):
 
     def predictions(self, outputs: Tensor | ArrayLike) -> Tensor:
         """(N, K) float64 logits without their mean over the classes."""
-        found = columns(outputs, "outputs")
-        return found - found.mean(1, keepdim=True)
+        logits = columns(outputs, "outputs")
+        return logits - logits.mean(1, keepdim=True)
 
     def predictions_from_probabilities(self, probabilities: Tensor | ArrayLike) -> Tensor:
         """(N, K) float64 log q less its mean over the classes."""
         return _log_odds(class_probabilities(probabilities, "probabilities"), "probabilities")
 
 
-def _log_odds(found: Tensor, where: str) -> Tensor:
-    certain = (found <= 0).any(1)
+def _log_odds(probabilities: Tensor, argument: str) -> Tensor:
+    certain = (probabilities <= 0).any(1)
     if bool(certain.any()):
         raise InputError(
             "some probability for every class, so that logits have a limit",
-            f"a probability of 0 in {int(certain.sum())} of {len(found)} rows",
+            f"a probability of 0 in {int(certain.sum())} of {len(probabilities)} rows",
             "pass the label smoothing of the loss, or compare with Probabilities",
-            where,
+            argument,
         )
-    logs = found.log()
+    # Softmax does not see a shift of all logits: the mean over the classes is taken off.
+    logs = probabilities.log()
     return logs - logs.mean(1, keepdim=True)

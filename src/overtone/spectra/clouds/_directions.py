@@ -20,8 +20,8 @@ from overtone.spectra.clouds._neighbours import features
 
 def principal_directions(coords: Tensor | ArrayLike, count: int = 1) -> Tensor:
     """Principal directions, see `DirectionTransform.principal`."""
-    found = features(coords).double()
-    square, vectors = torch.linalg.eigh(found.T @ found)
+    centred_coords = features(coords).double()
+    square, vectors = torch.linalg.eigh(centred_coords.T @ centred_coords)
     spread = int((square > 1e-12 * square[-1]).sum())
     if not 1 <= count <= spread:
         raise InputError(
@@ -53,6 +53,13 @@ class DirectionTransform:
     Raises:
         InputError: If the features or directions are not finite numbers, do not fit, or the samples are constant
             along a direction.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.clouds import DirectionTransform
+        >>> rows = torch.stack([torch.arange(50.0), torch.zeros(50), torch.zeros(50)], 1)
+        >>> DirectionTransform(rows, count=4).frequency.shape
+        torch.Size([1, 5])
     """
 
     @staticmethod
@@ -81,33 +88,33 @@ class DirectionTransform:
     def __init__(
         self, coords: Tensor | ArrayLike, directions: Tensor | ArrayLike | None = None, count: int = 32
     ) -> None:
-        found = features(coords).double()
+        centred_coords = features(coords).double()
         if count < 1:
             raise InputError("at least one frequency", f"{count}", "pass a positive count", "count")
-        given = (
-            principal_directions(found)
+        vectors = (
+            principal_directions(centred_coords)
             if directions is None
-            else rows(directions, "directions").to(found.device)
+            else rows(directions, "directions").to(centred_coords.device)
         )
-        if given.shape[1] != found.shape[1] or not bool((given != 0).any(1).all()):
+        if vectors.shape[1] != centred_coords.shape[1] or not bool((vectors != 0).any(1).all()):
             raise InputError(
-                f"directions of {found.shape[1]} numbers that are not all 0",
-                f"shape {tuple(given.shape)}",
+                f"directions of {centred_coords.shape[1]} numbers that are not all 0",
+                f"shape {tuple(vectors.shape)}",
                 "pass one row a direction",
                 "directions",
             )
-        self.directions = given / given.norm(dim=1, keepdim=True)
-        along = found @ self.directions.T
+        self.directions = vectors / vectors.norm(dim=1, keepdim=True)
+        along = centred_coords @ self.directions.T
         extent = along.amax(0) - along.amin(0)
-        if not bool((extent > 1e-12 * found.abs().max()).all()):
+        if not bool((extent > 1e-12 * centred_coords.abs().max()).all()):
             raise InputError(
                 "samples that spread along each direction",
                 f"constant features along direction {int(extent.argmin())}",
                 "leave it out",
                 "directions",
             )
-        self.frequency = torch.arange(count + 1, device=found.device) / extent[:, None]
-        self.explained = along.square().mean(0) / found.square().sum(1).mean()
+        self.frequency = torch.arange(count + 1, device=centred_coords.device) / extent[:, None]
+        self.explained = along.square().mean(0) / centred_coords.square().sum(1).mean()
         self._count = count
         self._turns = (along / extent).cpu().numpy()
 
@@ -122,13 +129,14 @@ class DirectionTransform:
         """
         field = rows(values, "values", len(self._turns))
         strengths = (field.T / len(field)).cpu().to(torch.complex128)
-        found = []
+        harmonics = []
         for turns in self._turns.T:
+            # Projections as fractions of their extent, folded into [-pi, pi) for the transform.
             angle = 2 * math.pi * (turns - np.floor(turns + 0.5))
-            found.append(
+            harmonics.append(
                 adjoint([np.ascontiguousarray(angle)], strengths, (self._count,))[:, self._count :].T
             )
-        return torch.stack(found).to(field.device)
+        return torch.stack(harmonics).to(field.device)
 
     def power(self, coefficients: Tensor) -> Tensor:
         """(direction, count + 1, C) float64 |F_0|^2 and 2 |F_k|^2, A^2 / 2 for the harmonic above."""

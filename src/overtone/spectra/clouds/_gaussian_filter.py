@@ -119,6 +119,14 @@ class GaussianFilter:
 
     Raises:
         InputError: If the features are not finite numbers or all the same, or a width is not positive.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.clouds import GaussianFilter
+        >>> rows = torch.arange(30.0).reshape(10, 3)
+        >>> parts = GaussianFilter(rows, [2.0, 8.0]).split(rows[:, :1])
+        >>> bool(torch.allclose(parts.low + parts.high, rows[:, :1].double()))
+        True
     """
 
     def __init__(
@@ -197,6 +205,8 @@ class GaussianFilter:
         """
         field = rows(values, "values", len(self._coords)).to(self._coords.device)
         mean = field.mean(0)
+        # The mean passes every filter, so it is taken off before and put back after: no rounding of a large
+        # mean.
         low = self._sums.average(self._coords, field - mean, self.widths) + mean
         return Split(low, field - low, self._approximation(field, low))
 
@@ -210,23 +220,24 @@ class GaussianFilter:
         Raises:
             InputError: If the two do not fit each other or the samples.
         """
-        wanted = rows(target, "target", len(self._coords))
-        given = rows(prediction, "prediction", len(self._coords)).to(wanted.device)
-        if wanted.shape != given.shape:
+        target_rows = rows(target, "target", len(self._coords))
+        prediction_rows = rows(prediction, "prediction", len(self._coords)).to(target_rows.device)
+        if target_rows.shape != prediction_rows.shape:
             raise InputError(
-                f"a prediction of the target's shape {tuple(wanted.shape)}",
-                f"{tuple(given.shape)}",
+                f"a prediction of the target's shape {tuple(target_rows.shape)}",
+                f"{tuple(prediction_rows.shape)}",
                 "pass one column a channel",
                 "prediction",
             )
-        channels = wanted.shape[1]
-        both = torch.cat([wanted, given - wanted], 1)
+        channels = target_rows.shape[1]
+        # Target and residual as channels of one field: the filter is applied once.
+        both = torch.cat([target_rows, prediction_rows - target_rows], 1)
         mean = both.mean(0)
         parts = self.split(both - mean)
         low, high = parts.low.square().mean(1), parts.high.square().mean(1)
         return FilterErrors(
             self.widths,
-            (wanted - mean[:channels]).square().mean(0),
+            (target_rows - mean[:channels]).square().mean(0),
             low[:, :channels],
             high[:, :channels],
             low[:, channels:],
@@ -258,38 +269,46 @@ def filter_widths(
     coords: Tensor | ArrayLike, values: Tensor | ArrayLike, shares: Sequence[float], at_most: int, seed: int
 ) -> Tensor:
     """Solve for the widths of `GaussianFilter.widths_for`."""
-    found = features(coords)
-    field = rows(values, "values", len(found)).to(found.device)
-    if len(found) > at_most:
+    centred_coords = features(coords)
+    field = rows(values, "values", len(centred_coords)).to(centred_coords.device)
+    if len(centred_coords) > at_most:
         chosen = torch.from_numpy(
-            generator(seed, "cloud", "widths").choice(len(found), at_most, replace=False)
+            generator(seed, "cloud", "widths").choice(len(centred_coords), at_most, replace=False)
         )
-        found, field = found[chosen.to(found.device)], field[chosen.to(found.device)]
+        centred_coords, field = (
+            centred_coords[chosen.to(centred_coords.device)],
+            field[chosen.to(centred_coords.device)],
+        )
     field = field - field.mean(0)
     energy = float(field.square().mean())
     if energy == 0:
         raise InputError("values that vary", "constant values", "pass the target", "values")
-    extent = math.log(float(torch.cdist(found, found).max()))
+    # The share is monotone in the width: a root is bracketed six decades on either side of the diameter.
+    extent = math.log(float(torch.cdist(centred_coords, centred_coords).max()))
     every = torch.ones_like(field[:, 0])
 
-    def kept(logarithm: float) -> float:
+    def low_share(logarithm: float) -> float:
         low = gaussian_average(
-            found, found, field, every, torch.tensor([math.exp(logarithm)], dtype=torch.float64, device="cpu")
+            centred_coords,
+            centred_coords,
+            field,
+            every,
+            torch.tensor([math.exp(logarithm)], dtype=torch.float64, device="cpu"),
         )
         return float(low.square().mean()) / energy
 
-    most = kept(extent - _DECADES)
+    largest = low_share(extent - _DECADES)
     answers = []
     for share in shares:
-        if not 0 < share < most:
+        if not 0 < share < largest:
             raise InputError(
-                f"shares between 0 and {most:.3g}, which the narrowest filter keeps",
+                f"shares between 0 and {largest:.3g}, which the narrowest filter keeps",
                 f"{share}",
                 "pass for instance 0.5",
                 "shares",
             )
         level = brentq(
-            lambda at, share=share: kept(at) - share, extent - _DECADES, extent + _DECADES, xtol=1e-9
+            lambda at, share=share: low_share(at) - share, extent - _DECADES, extent + _DECADES, xtol=1e-9
         )
         answers.append(math.exp(level))
     return torch.tensor(answers, dtype=torch.float64, device="cpu")
@@ -325,6 +344,7 @@ class GaussianPyramid(BandTransform):
         spread = 2 * filters.radius
         self.bands = Bands((0.0, min(1 / spread, cuts[0] / 2), *cuts, 2 * cuts[-1]))
         self._matrices = None
+        # N^2 numbers a width: up to some thousand rows a matrix is faster than new sums at every step.
         if filters.samples <= _KEPT_ROWS:
             self._matrices = filters.split(torch.eye(filters.samples, dtype=torch.float64, device="cpu")).low[
                 descending
@@ -339,9 +359,13 @@ class GaussianPyramid(BandTransform):
         """(band, N, C) float64 parts, linear in (N, C) values; their sum is the field."""
         field = values.double().reshape(len(values), -1)
         mean = field.mean(0)
-        rest = field - mean
-        low = self._filters.split(rest).low[self._order] if self._matrices is None else self._matrices @ rest
-        steps = torch.cat([low[:1], low.diff(dim=0), (rest - low[-1])[None]])
+        centred_field = field - mean
+        low = (
+            self._filters.split(centred_field).low[self._order]
+            if self._matrices is None
+            else self._matrices @ centred_field
+        )
+        steps = torch.cat([low[:1], low.diff(dim=0), (centred_field - low[-1])[None]])
         return torch.cat([mean.expand_as(field)[None], steps])
 
     def power(self, coefficients: Tensor) -> Tensor:

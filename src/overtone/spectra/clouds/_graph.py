@@ -26,7 +26,7 @@ _CHECKED = 8
 _STEPS = 20_000
 
 
-def slowest(walk: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def slowest(matrix: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues 1 - p ascending and orthonormal eigenvectors for the largest eigenvalues p of the walk.
 
     A Lanczos iteration finds one vector of each eigenvalue, so that of the two waves around a circle it may find
@@ -34,7 +34,7 @@ def slowest(walk: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.nda
     until none of these belongs among the modes.
 
     Args:
-        walk: (N, N) symmetric, with unit row sums.
+        matrix: (N, N) symmetric, with unit row sums.
         modes: How many, fewer than N - 1.
         seed: Seed of the starting vectors.
 
@@ -42,27 +42,29 @@ def slowest(walk: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.nda
         RunError: If an iteration does not converge.
     """
     source = generator(seed, "cloud", "graph")
-    values, vectors = _largest(walk, modes, source.normal(size=walk.shape[0]))
+    values, vectors = _largest(matrix, modes, source.normal(size=matrix.shape[0]))
     for _ in range(modes):
-        moved = _without(walk, vectors)
-        more, beside = _largest(moved, min(_CHECKED, modes), source.normal(size=walk.shape[0]))
+        # Deflation: known eigenvalues go below all others, so that missed copies of them come out on top.
+        moved = _without(matrix, vectors)
+        more, beside = _largest(moved, min(_CHECKED, modes), source.normal(size=matrix.shape[0]))
         missed = more > values.min() + 10 * _PRECISION
         if not missed.any():
             break
+        # Rayleigh-Ritz in the span of both sets, from which the largest `modes` are taken again.
         basis = np.linalg.qr(np.concatenate([vectors, beside[:, missed]], 1))[0]
-        values, turn = np.linalg.eigh(basis.T @ (walk @ basis))
+        values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
         values, vectors = values[-modes:], basis @ turn[:, -modes:]
     order = np.argsort(-values)
     return 1 - values[order], np.ascontiguousarray(vectors[:, order])
 
 
-def _without(walk: scipy.sparse.csr_array, vectors: np.ndarray) -> LinearOperator:
+def _without(matrix: scipy.sparse.csr_array, vectors: np.ndarray) -> LinearOperator:
     """The walk with these eigenvectors' eigenvalues lowered by 3, below all others."""
 
     def apply(vector: np.ndarray) -> np.ndarray:
-        return walk @ vector - 3 * (vectors @ (vectors.T @ vector))
+        return matrix @ vector - 3 * (vectors @ (vectors.T @ vector))
 
-    return LinearOperator(walk.shape, matvec=apply, dtype=np.float64)
+    return LinearOperator(matrix.shape, matvec=apply, dtype=np.float64)
 
 
 def _largest(
@@ -121,6 +123,14 @@ class GraphTransform(BandTransform):
         InputError: If the features are not finite numbers, rows have too many duplicates, there are too few, or the
             budget does not hold the distances from one row.
         RunError: If the eigen-solver does not converge.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.clouds import GraphTransform
+        >>> angle = 2 * torch.pi * torch.arange(100) / 100
+        >>> ring = torch.stack([angle.cos(), angle.sin()], 1) / (2 * torch.pi)
+        >>> GraphTransform(ring, 5, neighbours=4).frequency.round(decimals=1).tolist()
+        [0.0, 1.0, 1.0, 2.0, 2.0]
     """
 
     def __init__(
@@ -136,19 +146,20 @@ class GraphTransform(BandTransform):
     ) -> None:
         if min(modes, neighbours) < 1:
             raise InputError("at least 1 mode and neighbour", f"{modes} and {neighbours}", "pass more")
-        found = features(coords, max(modes, neighbours) + 2)
-        distance, index = nearest(found, neighbours, memory)
-        walk, step = _walk(distance.astype(np.float64), index)
-        self.components = int(scipy.sparse.csgraph.connected_components(walk, directed=False)[0])
-        values, vectors = slowest(walk, modes, seed)
+        centred_coords = features(coords, max(modes, neighbours) + 2)
+        distance, index = nearest(centred_coords, neighbours, memory)
+        matrix, step = _random_walk(distance.astype(np.float64), index)
+        self.components = int(scipy.sparse.csgraph.connected_components(matrix, directed=False)[0])
+        values, vectors = slowest(matrix, modes, seed)
+        # Eigenvalues within the solver's error of 0 belong to parts of the graph that nothing joins.
         rate = np.where(values > _STILL, values, 0.0)
         frequency = np.sqrt(2 * dimension * rate) / (2 * math.pi * step)
-        self.frequency = torch.from_numpy(frequency).to(found.device)
-        self.vectors = torch.from_numpy(vectors).to(found.device)
-        self.bands = _bands(frequency) if bands is None else _given(bands)
+        self.frequency = torch.from_numpy(frequency).to(centred_coords.device)
+        self.vectors = torch.from_numpy(vectors).to(centred_coords.device)
+        self.bands = _bands(frequency) if bands is None else _as_bands(bands)
         index_of = self.bands.index(self.frequency)
-        beyond = self.frequency > self.bands.edges[-1] * (1 + 1e-9)
-        self._band = torch.where(beyond, self.bands.count, index_of)
+        above_bands = self.frequency > self.bands.edges[-1] * (1 + 1e-9)
+        self._band = torch.where(above_bands, self.bands.count, index_of)
         self._name = f"graph: {modes} modes, {neighbours} neighbours"
 
     @property
@@ -189,25 +200,32 @@ class GraphTransform(BandTransform):
             InputError: If a table is not numbers, not finite, or not one row a sample.
         """
         field = rows(values, "values", len(self.vectors)).to(self.vectors.device)
-        own = self.coefficients(field)
-        power = self.power(own)
-        rest = field - math.sqrt(len(field)) * (self.vectors @ own)
-        outside = own.square().sum(0) - power.sum(0)
-        missing = rest.square().mean(0) + outside.clamp(min=0)
+        coefficients = self.coefficients(field)
+        power = self.power(coefficients)
+        remainder = field - math.sqrt(len(field)) * (self.vectors @ coefficients)
+        outside = coefficients.square().sum(0) - power.sum(0)
+        missing = remainder.square().mean(0) + outside.clamp(min=0)
         if reference is None:
             return Spectrum(self.bands, power, missing, self._name)
-        theirs = self.coefficients(reference)
-        if theirs.shape != own.shape:
+        reference_coefficients = self.coefficients(reference)
+        if reference_coefficients.shape != coefficients.shape:
             raise InputError(
-                f"a reference of {own.shape[1]} channels",
-                f"{theirs.shape[1]}",
+                f"a reference of {coefficients.shape[1]} channels",
+                f"{reference_coefficients.shape[1]}",
                 "pass the same of both",
                 "reference",
             )
-        return Spectrum(self.bands, power, missing, self._name, self.cross(own, theirs), self.power(theirs))
+        return Spectrum(
+            self.bands,
+            power,
+            missing,
+            self._name,
+            self.cross(coefficients, reference_coefficients),
+            self.power(reference_coefficients),
+        )
 
 
-def _walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.csr_array, float]:
+def _random_walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.csr_array, float]:
     """The symmetric random walk with unit row sums, and the root mean square length of its steps."""
     count, neighbours = index.shape
     scale = distance[:, -1]
@@ -224,20 +242,24 @@ def _walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.csr_arr
     weight = np.exp(-(length**2) / (scale[start] * scale[end]))
     edges = scipy.sparse.csr_array((weight, (start, end)), shape=(count, count))
     lengths = scipy.sparse.csr_array((length, (start, end)), shape=(count, count))
+    # Symmetric: an edge exists if either row has the other among its neighbours; loops keep the scaling
+    # stable.
     joined = (edges.maximum(edges.T) + scipy.sparse.eye_array(count)).tocsr()
     factor = np.ones(count)
+    # Sinkhorn's iteration for a symmetric matrix: the square root shares the correction between both sides.
     for _ in range(_SCALINGS):
         sums = factor * (joined @ factor)
         if np.abs(sums - 1).max() < _BALANCED:
             break
         factor = factor / np.sqrt(sums)
     diagonal = scipy.sparse.diags_array(factor)
-    walk = (diagonal @ joined @ diagonal).tocsr()
+    matrix = (diagonal @ joined @ diagonal).tocsr()
+    # Both triangles hold the same length where both rows name each other.
     squares = lengths.maximum(lengths.T).power(2)
-    return walk, math.sqrt(float(walk.multiply(squares).sum()) / count)
+    return matrix, math.sqrt(float(matrix.multiply(squares).sum()) / count)
 
 
-def _given(bands: Bands | Sequence[float]) -> Bands:
+def _as_bands(bands: Bands | Sequence[float]) -> Bands:
     return bands if isinstance(bands, Bands) else Bands(tuple(bands))
 
 
@@ -276,9 +298,9 @@ class GraphBandsWithResidual(BandTransform):
     def coefficients(self, values: Tensor | Any) -> Tensor:
         """(mode + N, C) float64 coefficients, then the rest of (N, C) values over sqrt(N); linear in them."""
         field = values.double()
-        own = self._modes.coefficients(field)
-        rest = field.to(own.device) / math.sqrt(len(field)) - self._modes.vectors @ own
-        return torch.cat([own, rest])
+        inside = self._modes.coefficients(field)
+        remainder = field.to(inside.device) / math.sqrt(len(field)) - self._modes.vectors @ inside
+        return torch.cat([inside, remainder])
 
     def power(self, coefficients: Tensor) -> Tensor:
         """(band, C) float64 power; summed over the bands, the mean square."""
@@ -287,5 +309,5 @@ class GraphBandsWithResidual(BandTransform):
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
         """(band, C) float64 mean product of two fields' parts in each band."""
         inside = self._modes.cross(*(c[: len(self._modes.frequency)] for c in (coefficients, other)))
-        rest = (coefficients * other).sum(0, keepdim=True) - inside.sum(0, keepdim=True)
-        return torch.cat([inside, rest])
+        remainder = (coefficients * other).sum(0, keepdim=True) - inside.sum(0, keepdim=True)
+        return torch.cat([inside, remainder])

@@ -34,6 +34,7 @@ def leaves(coords: Tensor, largest: int, seed: int) -> list[Tensor]:
     """
     source = generator(seed, "cloud", "tree")
     if coords.shape[1] > _SKETCH:
+        # Random projections keep distances to a third (Johnson, Lindenstrauss 1984), enough to group rows.
         coords = coords @ torch.from_numpy(source.normal(size=(coords.shape[1], _SKETCH))).to(coords)
     waiting = [torch.arange(len(coords), device=coords.device)]
     done = []
@@ -43,6 +44,7 @@ def leaves(coords: Tensor, largest: int, seed: int) -> list[Tensor]:
             done.append(group)
             continue
         rows = coords[group]
+        # Two passes to the far ends of the group: a cheap estimate of its longest axis.
         start = rows[int(source.integers(len(group)))]
         one = rows[(rows - start).square().sum(1).argmax()]
         two = rows[(rows - one).square().sum(1).argmax()]
@@ -165,18 +167,19 @@ class TreeSums(KernelSums):
         parts = leaves(coords, max(2, self.near // 2), self.seed)
         centres = torch.stack([coords[part].mean(0) for part in parts])
         draws = generator(self.seed, "cloud", "far")
-        found = values.new_empty(len(widths), len(coords), values.shape[1])
-        for number, own in enumerate(parts):
+        averages = values.new_empty(len(widths), len(coords), values.shape[1])
+        for number, leaf in enumerate(parts):
             distance = (centres - centres[number]).square().sum(1)
+            # The leaf itself first, whatever its centre.
             distance[number] = -1.0
             ordered = torch.cat([parts[i] for i in distance.argsort().tolist()])
             place, weight = self._sources(len(coords), draws)
             sources = ordered[place.to(ordered.device)]
             stands_for = weight.to(values)
-            found[:, own] = gaussian_average(
-                coords[own], coords[sources], values[sources], stands_for, widths, self.memory
+            averages[:, leaf] = gaussian_average(
+                coords[leaf], coords[sources], values[sources], stands_for, widths, self.memory
             )
-        return found
+        return averages
 
     @property
     def complete(self) -> bool:
@@ -190,6 +193,7 @@ class TreeSums(KernelSums):
         size = self.near
         while start < count:
             end = min(start + size, count)
+            # A ring of no more rows than would be drawn is taken whole: exact, with weight 1.
             if end - start <= self.far:
                 ring, stands_for = np.arange(start, end), 1.0
             else:
@@ -222,13 +226,15 @@ def gaussian_average(
     """
     rows_held = tall(memory, len(sources), _COPIES, sources.dtype)
     weighted = torch.cat([weights[:, None] * values, weights[:, None]], 1).to(sources.dtype)
-    found = values.new_empty(len(widths), len(places), values.shape[1])
+    averages = values.new_empty(len(widths), len(places), values.shape[1])
     size = sources.square().sum(1)
     for start in range(0, len(places), rows_held):
         rows = places[start : start + rows_held]
         square = torch.addmm(size[None], rows, sources.T, alpha=-2).add_(rows.square().sum(1)[:, None])
+        # Numerator and denominator share the factor exp(min / 2 width^2), which would underflow.
         square -= square.amin(1, keepdim=True)
         for index, width in enumerate(widths.tolist()):
+            # The last column holds the weights alone: one product gives numerator and denominator.
             sums = ((square * (-0.5 / width**2)).exp_() @ weighted).double()
-            found[index, start : start + rows_held] = sums[:, :-1] / sums[:, -1:]
-    return found
+            averages[index, start : start + rows_held] = sums[:, :-1] / sums[:, -1:]
+    return averages

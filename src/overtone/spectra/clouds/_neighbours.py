@@ -25,17 +25,17 @@ def features(coords: Tensor | ArrayLike, fewest: int = 2) -> Tensor:
     Raises:
         InputError: If an entry is text or not finite, there are too few rows, or all are the same.
     """
-    found = table(coords, "coords")
-    if len(found) < fewest:
-        raise InputError(f"at least {fewest} rows", f"{len(found)}", "pass more samples", "coords")
-    if not bool((found != found[:1]).any()):
+    numbers = table(coords, "coords")
+    if len(numbers) < fewest:
+        raise InputError(f"at least {fewest} rows", f"{len(numbers)}", "pass more samples", "coords")
+    if not bool((numbers != numbers[:1]).any()):
         raise InputError(
             "features that vary",
             "constant features: all rows are the same",
             "pass what distinguishes the samples",
             "coords",
         )
-    return found - found.mean(0)
+    return numbers - numbers.mean(0)
 
 
 MEMORY = 0.125
@@ -102,6 +102,7 @@ def _spread(coords: Tensor) -> Tensor:
     """(d, _SCREEN or N) orthonormal directions of the widest spread; of more features than rows by way of the rows."""
     if coords.shape[1] <= len(coords):
         return torch.linalg.eigh(coords.T @ coords).eigenvectors[:, -_SCREEN:]
+    # With more features than rows the smaller Gram matrix has the same nonzero spectrum.
     among = torch.linalg.eigh(coords @ coords.T).eigenvectors[:, -_SCREEN:]
     return torch.linalg.qr(coords.T @ among).Q
 
@@ -121,14 +122,16 @@ class _Pairs:
 
     def __init__(self, coords: Tensor, count: int, memory: float) -> None:
         self._coords, self._count = coords, count
-        self._kept = min(_SPARE * count, len(coords))
+        self._candidates = min(_SPARE * count, len(coords))
         self._square = coords.square().sum(1)
-        self._seen = coords
+        self._projected = coords
         if coords.shape[1] > _SCREEN:
-            self._seen = coords @ _spread(coords)
-        self._seen_square = self._seen.square().sum(1)
+            self._projected = coords @ _spread(coords)
+        self._projected_square = self._projected.square().sum(1)
         self._tall = tall(memory, len(coords), _COPIES, coords.dtype)
+        # One buffer for all parts, see the class: fresh ones would not be returned to the system.
         self._product = coords.new_empty(min(self._tall, len(coords)), len(coords))
+        # |x|^2 + |y|^2 - 2 x y loses this much to cancellation, whatever the distance.
         self._rounding = 16 * torch.finfo(coords.dtype).eps * float(self._square.max())
 
     def all_rows(self) -> tuple[Tensor, Tensor]:
@@ -138,19 +141,21 @@ class _Pairs:
         distance = self._coords.new_empty(len(every), self._count)
         index = every.new_empty(len(every), self._count)
         for part in every.split(self._tall):
-            rest = part
+            unsettled = part
             if screen:
                 distance[part], index[part], settled = self._screened(part)
-                rest = part[~settled]
-                screen = 2 * len(rest) <= len(part)
-            if len(rest):
-                distance[rest], index[rest] = self._compared(rest)
+                unsettled = part[~settled]
+                # A projection that settles less than half of the rows costs more than it saves.
+                screen = 2 * len(unsettled) <= len(part)
+            if len(unsettled):
+                distance[unsettled], index[unsettled] = self._compared(unsettled)
         return distance, index
 
     def _screened(self, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Nearest of those closest in projection, and which rows have no others."""
-        square, candidates = self._closest(self._seen, self._seen_square, part)
+        square, candidates = self._closest(self._projected, self._projected_square, part)
         distance, index = self._refined(part, candidates)
+        # No row outside the candidates can be closer than the last of them is in projection.
         bound = square[:, -1] - self._rounding
         return distance, index, distance[:, -1].square() <= bound
 
@@ -161,8 +166,8 @@ class _Pairs:
         """Square distances, to rounding, and indices of the closest rows of a table, ascending."""
         product = self._product[: len(part)]
         torch.addmm(square[None], table[part], table.T, alpha=-2, out=product)
-        least, index = _least(product, self._kept)
-        return least + square[part, None], index
+        smallest, index = _smallest(product, self._candidates)
+        return smallest + square[part, None], index
 
     def _refined(self, part: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """Distances by differences, free of the cancellation of products, and the nearest of the candidates."""
@@ -173,16 +178,17 @@ class _Pairs:
             ],
             1,
         )
-        least, order = distance.topk(self._count, largest=False)
-        return least, candidates.gather(1, order)
+        nearest_distances, order = distance.topk(self._count, largest=False)
+        return nearest_distances, candidates.gather(1, order)
 
 
-def _least(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` least entries of each row, ascending, and their columns.
 
     They lie in the `count` groups of columns with the least minima, so that all but these are read once only.
     """
     rows, columns = table.shape
+    # The count smallest entries lie in the count groups of the smallest minima.
     groups = columns // _GROUP
     if groups <= count:
         return table.topk(count, largest=False)
@@ -191,13 +197,14 @@ def _least(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
     within = torch.arange(_GROUP, device=table.device)
     behind = torch.arange(groups * _GROUP, columns, device=table.device).expand(rows, -1)
     candidates = torch.cat([(chosen[:, :, None] * _GROUP + within).flatten(1), behind], 1)
-    least, order = table.gather(1, candidates).topk(count, largest=False)
-    return least, candidates.gather(1, order)
+    smallest, order = table.gather(1, candidates).topk(count, largest=False)
+    return smallest, candidates.gather(1, order)
 
 
 def _without_self(distance: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each row without itself, or without its last neighbour where more copies of it crowd it out."""
-    own = index == np.arange(len(index))[:, None]
-    own[~own.any(1), -1] = True
+    itself = index == np.arange(len(index))[:, None]
+    # Among many copies of a row, itself may be missing from its own list.
+    itself[~itself.any(1), -1] = True
     shape = (len(index), index.shape[1] - 1)
-    return distance[~own].reshape(shape), index[~own].reshape(shape)
+    return distance[~itself].reshape(shape), index[~itself].reshape(shape)

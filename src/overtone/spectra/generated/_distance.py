@@ -78,19 +78,29 @@ def distance(
     Raises:
         InputError: If the profiles are not comparable, there are fewer than 2 pictures of a kind, or an argument is
             impossible.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.generated import distance, profiles
+        >>> pictures = torch.randn(8, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> same = distance(profiles(pictures), profiles(pictures), draws=20)
+        >>> float(same.decibels.abs().max())
+        0.0
     """
     _check(samples, data)
     if draws < 20 or not 0 < level < 1:
         raise InputError("at least 20 draws and a level in (0, 1)", f"{draws} and {level}", "pass others")
     rng = generator(seed, "samples", "bootstrap")
     known = _decibels(samples.mean, data.mean, samples, data)
-    drawn = _decibels(_redrawn(samples, rng, draws), _redrawn(data, rng, draws), samples, data)
-    variance = drawn[:, 1:].var(0).mean()
-    low, high = _ends(drawn, level)
-    square = drawn[:, 1:].square().mean((1, 2)) - 2 * variance
+    redrawn = _decibels(_redrawn(samples, rng, draws), _redrawn(data, rng, draws), samples, data)
+    # What two finite sets of one distribution differ by; the first band, the mean, does not count.
+    variance = redrawn[:, 1:].var(0).mean()
+    low, high = _ends(redrawn, level)
+    # Redrawing adds the sampling variance once more to a distance that already has it.
+    square = redrawn[:, 1:].square().mean((1, 2)) - 2 * variance
     total_low, total_high = _ends(square.clamp(min=0).sqrt(), level)
     total = (known[1:].square().mean() - variance).clamp(min=0).sqrt()
-    centred = (drawn - drawn.mean(0))[:, 1:].square().mean((1, 2)) - variance
+    centred = (redrawn - redrawn.mean(0))[:, 1:].square().mean((1, 2)) - variance
     chance = centred.clamp(min=0).sqrt().quantile(level)
     return Distance(
         data.bands, known, low, high, float(total), float(total_low), float(total_high), float(chance), level
@@ -104,11 +114,11 @@ def _decibels(ours: Tensor, theirs: Tensor, samples: Profiles, data: Profiles) -
     return 10 * (above / below).log10()
 
 
-def _redrawn(given: Profiles, rng: np.random.Generator, draws: int) -> Tensor:
+def _redrawn(profile: Profiles, rng: np.random.Generator, draws: int) -> Tensor:
     """(draws, band, channel) mean powers of sets of as many pictures, drawn with replacement."""
-    count = len(given.power)
+    count = len(profile.power)
     share = torch.from_numpy(rng.multinomial(count, np.full(count, 1 / count), size=draws) / count)
-    return torch.tensordot(share.to(given.power), given.power, dims=1)
+    return torch.tensordot(share.to(profile.power), profile.power, dims=1)
 
 
 def _ends(values: Tensor, level: float) -> tuple[Tensor, Tensor]:
@@ -133,9 +143,11 @@ def _check(samples: Profiles, data: Profiles) -> None:
         )
     if data.bands.count < 2:
         raise InputError("at least 2 bands", "1", "pass more edges to profiles", "bands")
-    for name, given in (("samples", samples), ("data", data)):
-        if len(given.power) < 2:
-            raise InputError("at least 2 pictures, better hundreds", f"{len(given.power)}", "draw more", name)
+    for name, profile in (("samples", samples), ("data", data)):
+        if len(profile.power) < 2:
+            raise InputError(
+                "at least 2 pictures, better hundreds", f"{len(profile.power)}", "draw more", name
+            )
 
 
 _NO_RESIZE = NoResize()
@@ -183,16 +195,23 @@ def by_step(
 
     Raises:
         InputError: If there are no steps, or pictures cannot be compared.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.generated import by_step
+        >>> pictures = torch.randn(8, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> by_step({0: 2 * pictures, 1: pictures}, pictures, draws=20).at
+        (0, 1)
     """
-    wanted = profiles(data, resize=resize, periodic=periodic)
+    data_profiles = profiles(data, resize=resize, periodic=periodic)
     pairs = steps.items() if isinstance(steps, Mapping) else steps
-    found = {}
+    distances = {}
     for step, pictures in pairs:
         ours = profiles(pictures, resize=resize, periodic=periodic)
-        found[int(step)] = distance(ours, wanted, draws=draws, seed=seed)
-    if not found:
+        distances[int(step)] = distance(ours, data_profiles, draws=draws, seed=seed)
+    if not distances:
         raise InputError("at least one step", "none", "pass pairs of a step and its pictures", "steps")
-    return DistanceTrend(tuple(found), tuple(found.values()))
+    return DistanceTrend(tuple(distances), tuple(distances.values()))
 
 
 def by_size(
@@ -218,11 +237,18 @@ def by_size(
 
     Raises:
         InputError: If there are no sizes, or pictures cannot be shrunk so or compared.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.generated import by_size
+        >>> pictures = torch.randn(8, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> by_size(pictures, pictures, [(8, 8), (4, 4)], draws=20).total.shape
+        torch.Size([2, 3])
     """
-    found = {}
+    distances = {}
     for height, width in sizes:
         ours, theirs = (profiles(p, resize=rule(height, width), periodic=periodic) for p in (samples, data))
-        found[height, width] = distance(ours, theirs, draws=draws, seed=seed)
-    if not found:
+        distances[height, width] = distance(ours, theirs, draws=draws, seed=seed)
+    if not distances:
         raise InputError("at least one size", "none", "pass pairs of height and width", "sizes")
-    return DistanceTrend(tuple(height for height, _ in found), tuple(found.values()))
+    return DistanceTrend(tuple(height for height, _ in distances), tuple(distances.values()))

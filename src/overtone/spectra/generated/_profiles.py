@@ -23,6 +23,12 @@ class Resize(ABC):
 
     Every rule damps frequencies below the new Nyquist frequency in its own way, so that profiles are comparable under
     one rule only. None enlarges: an enlarged picture carries the spectrum of the enlarging.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.generated import Resize
+        >>> Resize.area(1 + 1, 2).apply(torch.ones(1, 1, 4, 6)).shape
+        torch.Size([1, 1, 2, 2])
     """
 
     @staticmethod
@@ -101,12 +107,12 @@ class Area(Resize):
         Raises:
             InputError: If the factor is not whole, or would enlarge.
         """
-        found = pictures.shape[2:]
-        _shrinking(found, self.height, self.width)
-        if found[0] % self.height or found[1] % self.width:
+        size = pictures.shape[2:]
+        _shrinking(size, self.height, self.width)
+        if size[0] % self.height or size[1] % self.width:
             raise InputError(
                 f"pictures of a whole multiple of {self.height} x {self.width}",
-                f"{found[0]} x {found[1]}",
+                f"{size[0]} x {size[1]}",
                 "crop them, or resize with Bicubic",
                 "resize",
             )
@@ -141,10 +147,10 @@ class Bicubic(Resize):
         return interpolate(pictures, (self.height, self.width), mode="bicubic", antialias=True)
 
 
-def _shrinking(found: tuple[int, ...], height: int, width: int) -> None:
-    if not (2 <= height <= found[0] and 2 <= width <= found[1]):
+def _shrinking(size: tuple[int, ...], height: int, width: int) -> None:
+    if not (2 <= height <= size[0] and 2 <= width <= size[1]):
         raise InputError(
-            f"a size of 2 x 2 to {found[0]} x {found[1]}, that of the pictures",
+            f"a size of 2 x 2 to {size[0]} x {size[1]}, that of the pictures",
             f"{height} x {width}",
             "shrink the larger pictures instead of enlarging the smaller ones",
             "resize",
@@ -208,19 +214,27 @@ def profiles(
 
     Raises:
         InputError: If they are not pictures of finite numbers, do not vary, or cannot be resized so.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.generated import profiles
+        >>> pictures = torch.randn(5, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = profiles(pictures)
+        >>> bool(torch.allclose(found.power.sum(1)[:, 0], pictures.double().square().mean((1, 2))))
+        True
     """
-    found = channels_last(pictures, None, "pictures").squeeze(-1).detach()
-    if found.ndim == 3:
-        found = found.unsqueeze(-1)
-    if found.ndim != 4 or min(found.shape[1:3]) < 2:
+    stack = channels_last(pictures, None, "pictures").squeeze(-1).detach()
+    if stack.ndim == 3:
+        stack = stack.unsqueeze(-1)
+    if stack.ndim != 4 or min(stack.shape[1:3]) < 2:
         raise InputError(
             "pictures of shape (N, height, width) or (N, height, width, channels)",
-            f"shape {tuple(found.shape)}",
+            f"shape {tuple(stack.shape)}",
             "stack them along a first axis, channels last",
             "pictures",
         )
-    _refuse_broken(found)
-    small = resize.apply(found.movedim(-1, 1))
+    _refuse_broken(stack)
+    small = resize.apply(stack.movedim(-1, 1))
     channels, height, width = small.shape[1:]
     spacing = 1 / height
     if bands is None:

@@ -59,18 +59,19 @@ class Reader:
             (band, channel) power, the features used, and a penalty per fold.
         """
         layer, targets = layer.to(self._targets.device), self._targets
-        found = torch.empty_like(targets)
+        predictions = torch.empty_like(targets)
         used, chosen = 0, []
         for number in range(int(self._fold.max()) + 1):
             inside = self._fold != number
+            # Centred by the fitted rows alone, so that held-out rows leave no trace in the fit.
             centred = layer - layer[inside].mean(0)
             reduced = self._width.reduce(centred[inside], centred)
             fit = ridge(reduced[inside], targets[inside])
-            found[~inside] = fit.predict(reduced[~inside])
+            predictions[~inside] = fit.predict(reduced[~inside])
             used = reduced.shape[1]
             chosen.append(fit.penalty)
         transform = self._transform
-        power = transform.power(transform.coefficients(transform.field(targets - found)))
+        power = transform.power(transform.coefficients(transform.field(targets - predictions)))
         return power, used, chosen
 
 
@@ -101,16 +102,16 @@ class LinearReadout:
         share = self.residual_power / self.target_power
         return torch.where(self.target_power > 0, share, float("nan")).sqrt()
 
-    def reach(self, threshold: float = 0.5, least: float = 1e-3) -> Tensor:
+    def highest_held(self, threshold: float = 0.5, negligible: float = 1e-3) -> Tensor:
         """(layer, channel) float64 frequency up to which every band that counts has an error below `threshold`.
 
         The upper edge of the last such band, in the transform's unit; 0 if the first one fails.
 
         Args:
             threshold: Relative error below which a band is held.
-            least: Share of the target's power below which a band does not count.
+            negligible: Share of the target's power below which a band does not count.
         """
-        idle = self.target_power <= least * self.target_power.sum(0)
+        idle = self.target_power <= negligible * self.target_power.sum(0)
         held = (self.residual_power < threshold**2 * self.target_power) | idle
         count = held.long().cumprod(1).sum(1)
         return torch.tensor(self.bands.edges, dtype=torch.float64, device=count.device)[count]
@@ -142,13 +143,22 @@ def read_out(
     Raises:
         InputError: If there is no layer, a table is not finite numbers with a row a sample, a layer or the targets do
             not vary, or the samples are not those of the transform.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra import GridTransform
+        >>> from overtone.spectra.linear_readout import read_out
+        >>> wave = torch.cos(2 * torch.pi * torch.arange(32) / 32)[:, None].double()
+        >>> found = read_out({"layer": torch.cat([wave, wave**2], 1)}, wave, GridTransform((32,), periodic=True))
+        >>> found.features, bool((found.residual_power < 1e-6).all())
+        ((2,), True)
     """
     if not activations:
         raise InputError("at least one layer", "none", "pass a name and its activations", "activations")
     reader = Reader(targets, transform, width, folds)
     powers, features, penalties = [], [], []
-    for name, given in activations.items():
-        layer = rows(given, name, reader.count)
+    for name, values in activations.items():
+        layer = rows(values, name, reader.count)
         if not bool((layer != layer[:1]).any()):
             raise InputError(
                 "activations that vary",

@@ -85,13 +85,13 @@ class Projected(FeatureBudget):
 
     def reduce(self, fitted: Tensor, every: Tensor) -> Tensor:  # noqa: ARG002
         """By one matrix for a given number of features."""
-        given = every.shape[1]
-        return every if given <= self.features else every @ self.matrix(given).to(every)
+        width = every.shape[1]
+        return every if width <= self.features else every @ self.matrix(width).to(every)
 
-    def matrix(self, given: int) -> Tensor:
-        """(given, features) float64 weights of the combinations, the same for every layer of `given` features."""
-        draw = generator(self.seed, "layers", "projection", str(given)).normal(
-            size=(given, _at_least_one(self.features))
+    def matrix(self, width: int) -> Tensor:
+        """(given, features) float64 weights of the combinations, the same for every layer of `width` features."""
+        draw = generator(self.seed, "layers", "projection", str(width)).normal(
+            size=(width, _at_least_one(self.features))
         )
         return torch.from_numpy(draw) / math.sqrt(self.features)
 
@@ -130,6 +130,11 @@ class BlockFolds:
         block: Rows that stay together: 1 asks for values between known neighbours, the length of a sequence or of a
             picture's row for values farther off.
         seed: Seed of the deal.
+
+    Example:
+        >>> from overtone.spectra.linear_readout import BlockFolds
+        >>> sorted(BlockFolds(count=2, block=2).members(8).tolist())
+        [0, 0, 0, 0, 1, 1, 1, 1]
     """
 
     count: int = 5
@@ -205,21 +210,24 @@ def ridge(features: Tensor, targets: Tensor) -> Fit:
     """
     centre, offset = features.mean(0), targets.mean(0)
     left, values, right = torch.linalg.svd(features - centre, full_matrices=False)
-    seen = values > values.max() * max(features.shape) * torch.finfo(values.dtype).eps
-    left, values, right = left[:, seen], values[seen], right[seen]
-    rest = targets - offset
-    along, square = left.T @ rest, values.square()
+    # Directions below rounding carry no information, and would be amplified by small penalties.
+    significant = values > values.max() * max(features.shape) * torch.finfo(values.dtype).eps
+    left, values, right = left[:, significant], values[significant], right[significant]
+    centred_targets = targets - offset
+    along, square = left.T @ centred_targets, values.square()
     unit = float(square.mean()) if len(values) else 1.0
-    spread = rest.square().mean(0)
+    spread = centred_targets.square().mean(0)
     spread = torch.where(spread > 0, spread, 1.0)
     # With as many directions as samples have about their mean, nothing is outside the span.
     complete = len(values) == len(features) - 1
-    outside = torch.zeros_like(rest) if complete else rest - left @ along
+    outside = torch.zeros_like(centred_targets) if complete else centred_targets - left @ along
     free_outside = torch.zeros_like(left[:, 0]) if complete else 1 - 1 / len(features) - left.square().sum(1)
     best, chosen = float("inf"), PENALTIES[-1]
     for penalty in PENALTIES:
+        # a / (s^2 + a): the share of each direction that the penalty removes.
         shrunk = penalty * unit / (square + penalty * unit)
         residual = outside + left @ (shrunk[:, None] * along)
+        # 1 - h_i, summed from shares that stay positive.
         free = free_outside + left.square() @ shrunk
         out = residual / free.clamp(min=torch.finfo(values.dtype).tiny)[:, None]
         error = float((out.square().mean(0) / spread).sum())

@@ -28,6 +28,13 @@ class Paths:
         vertices: (path, vertex, *shape) float32 or float64 inputs; of a closed path the first stands at the end again.
         closed: Whether the paths return to where they begin.
         arrays: Whether they were given as NumPy arrays, as which they are then handed to functions.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.paths import Paths
+        >>> paths = Paths.straight(torch.zeros(2, 3), torch.ones(2, 3))
+        >>> len(paths), paths.lengths.round(decimals=3).tolist()
+        (2, [1.732, 1.732])
     """
 
     vertices: Tensor
@@ -54,8 +61,8 @@ class Paths:
                 "ends",
             )
         dtype = torch.promote_types(first.dtype, last.dtype)
-        found = torch.stack([first.to(dtype), last.to(first.device, dtype)], 1)
-        return Paths._checked(found, False, not isinstance(starts, Tensor))
+        vertices = torch.stack([first.to(dtype), last.to(first.device, dtype)], 1)
+        return Paths._checked(vertices, False, not isinstance(starts, Tensor))
 
     @staticmethod
     def through(vertices: Tensor | ArrayLike, closed: bool = False) -> Paths:
@@ -68,17 +75,17 @@ class Paths:
         Raises:
             InputError: If they are not finite numbers, fewer than two, or a path has no length.
         """
-        found = samples(vertices, "vertices", 3)
-        if found.shape[1] < 2:
-            raise InputError("at least two vertices a path", f"{found.shape[1]}", "pass more", "vertices")
+        points = samples(vertices, "vertices", 3)
+        if points.shape[1] < 2:
+            raise InputError("at least two vertices a path", f"{points.shape[1]}", "pass more", "vertices")
         if closed:
-            found = torch.cat([found, found[:, :1]], 1)
-        return Paths._checked(found, closed, not isinstance(vertices, Tensor))
+            points = torch.cat([points, points[:, :1]], 1)
+        return Paths._checked(points, closed, not isinstance(vertices, Tensor))
 
     @staticmethod
     def _checked(vertices: Tensor, closed: bool, arrays: bool) -> Paths:
-        found = Paths(vertices, closed, arrays)
-        length = found.lengths
+        points = Paths(vertices, closed, arrays)
+        length = points.lengths
         if not bool((length > 0).all()):
             raise InputError(
                 "paths that lead somewhere",
@@ -86,7 +93,7 @@ class Paths:
                 "pass different ends",
                 "paths",
             )
-        return found
+        return points
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -137,15 +144,15 @@ class Paths:
         Raises:
             InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
         """
-        found = checked(samples, "samples", 2)
-        groups = _groups(labels, len(found))
+        inputs = checked(samples, "samples", 2)
+        groups = _groups(labels, len(inputs))
         sizes = [math.comb(len(group), 2) for group in groups]
         starts, ends = [], []
         for block, rank in _draw(sizes, count, seed, "within", "of one class"):
             second = (1 + math.isqrt(8 * rank + 1)) // 2
             starts.append(groups[block][second])
             ends.append(groups[block][rank - math.comb(second, 2)])
-        return _as_given(samples, found[starts], found[ends])
+        return _as_given(samples, inputs[starts], inputs[ends])
 
     @staticmethod
     def between_classes(
@@ -162,8 +169,8 @@ class Paths:
         Raises:
             InputError: If the samples are not finite numbers, labels do not fit, or there are fewer such pairs.
         """
-        found = checked(samples, "samples", 2)
-        groups = _groups(labels, len(found))
+        inputs = checked(samples, "samples", 2)
+        groups = _groups(labels, len(inputs))
         pairs = [(one, other) for one in range(len(groups)) for other in range(one)]
         sizes = [len(groups[one]) * len(groups[other]) for one, other in pairs]
         starts, ends = [], []
@@ -171,7 +178,7 @@ class Paths:
             one, other = (groups[i] for i in pairs[block])
             starts.append(one[rank // len(other)])
             ends.append(other[rank % len(other)])
-        return _as_given(samples, found[starts], found[ends])
+        return _as_given(samples, inputs[starts], inputs[ends])
 
     @staticmethod
     def to_noise(samples: Tensor | ArrayLike, count: int, seed: int = 0) -> Paths:
@@ -188,16 +195,16 @@ class Paths:
         Raises:
             InputError: If the samples are not finite numbers, or fewer.
         """
-        found = checked(samples, "samples", 2)
+        inputs = checked(samples, "samples", 2)
         source = generator(seed, "paths", "noise")
-        if not 1 <= count <= len(found):
+        if not 1 <= count <= len(inputs):
             raise InputError(
-                f"1 to {len(found)} paths", f"{count}", "pass another count or more samples", "count"
+                f"1 to {len(inputs)} paths", f"{count}", "pass another count or more samples", "count"
             )
-        rows = torch.from_numpy(source.choice(len(found), count, replace=False)).to(found.device)
-        white = torch.from_numpy(source.normal(size=(count, *found.shape[1:]))).to(found)
-        noise = found.mean(0) + found.std(0, correction=0) * white
-        return _as_given(samples, found[rows], noise)
+        rows = torch.from_numpy(source.choice(len(inputs), count, replace=False)).to(inputs.device)
+        white = torch.from_numpy(source.normal(size=(count, *inputs.shape[1:]))).to(inputs)
+        noise = inputs.mean(0) + inputs.std(0, correction=0) * white
+        return _as_given(samples, inputs[rows], noise)
 
 
 def _walked(vertices: Tensor) -> Tensor:
@@ -227,9 +234,9 @@ def _draw(sizes: list[int], count: int, seed: int, name: str, kind: str) -> list
             "pass another count or more samples",
             "count",
         )
-    drawn = generator(seed, "paths", name).choice(int(ends[-1]), count, replace=False)
-    blocks = np.searchsorted(ends, drawn, side="right") - 1
-    return [(int(block), int(rank)) for block, rank in zip(blocks, drawn - ends[blocks], strict=True)]
+    pairs = generator(seed, "paths", name).choice(int(ends[-1]), count, replace=False)
+    blocks = np.searchsorted(ends, pairs, side="right") - 1
+    return [(int(block), int(rank)) for block, rank in zip(blocks, pairs - ends[blocks], strict=True)]
 
 
 def _as_given(samples: Tensor | ArrayLike, starts: Tensor, ends: Tensor) -> Paths:

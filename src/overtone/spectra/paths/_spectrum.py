@@ -90,6 +90,7 @@ class PathTransform(BandTransform):
         scale = (self._line.weights(0, field.device) / n).sqrt()[:, None]
         even, around = ((), (1,)) if self.paths.closed else ((1,), ())
         parts = []
+        # In parts of about a million entries: the transform copies what it is given.
         for some in field.split(max(1, _ENTRIES // field[0].numel())):
             mean = some.mean(1, keepdim=True)
             modes = forward(some - mean, even, around)
@@ -117,8 +118,8 @@ def _covering(bands: Bands | Sequence[float] | None, line: GridModes, extents: T
     if bands is None:
         count = max(2, round(line.samples * longest / shortest))
         bands = Bands.log((count,), longest / count, periodic=line.periodic)
-    given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    return given.reaching(line.nyquist / shortest, line.top / shortest)
+    requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
+    return requested.reaching(line.nyquist / shortest, line.top / shortest)
 
 
 _PER_PATH = PerPath()
@@ -176,8 +177,8 @@ class PathSpectrum(SampleSpectra):
         Raises:
             InputError: If the outputs vary along fewer than two paths.
         """
-        found = self.pooled.mean_frequency[:, 0]
-        return bootstrap(found[found.isfinite()], level, draws, seed)
+        frequencies = self.pooled.mean_frequency[:, 0]
+        return bootstrap(frequencies[frequencies.isfinite()], level, draws, seed)
 
 
 def path_spectrum(
@@ -216,11 +217,20 @@ def path_spectrum(
 
     Raises:
         InputError: If there are fewer than two samples, or the function's outputs are not as described.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.paths import Paths, path_spectrum
+        >>> paths = Paths.straight(torch.zeros(1, 2), torch.ones(1, 2))
+        >>> found = path_spectrum(lambda x: torch.cos(2 * torch.pi * 4 * x[:, 0]), paths, 64)
+        >>> round(float(found.mean_frequency), 3)
+        4.0
     """
     transform = PathTransform(paths, samples, unit=unit, bands=bands)
     coefficients = transform.coefficients(_along(function, paths, samples, batch))
     power = (coefficients * coefficients.conj()).real
     varying = power[:, 1:].sum(1)
+    # Outputs that do not vary have rounding noise at all frequencies, and no mean frequency.
     constant = varying <= ROUNDING * power[:, 0]
     moment = (power * transform.frequency.to(power.device)[..., None]).sum(1)
     return PathSpectrum(

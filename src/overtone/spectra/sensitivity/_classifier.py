@@ -107,31 +107,31 @@ class Standardise(Normalisation):
 _COLOURS = (1, 3, 4)
 
 
-def pictures_of(given: Tensor | ArrayLike) -> Tensor:
+def pictures_of(values: Tensor | ArrayLike) -> Tensor:
     """Pictures (N, C, H, W) as finite numbers in float32 or float64.
 
     Args:
-        given: Tensor or array.
+        values: Tensor or array.
 
     Raises:
         InputError: If the pictures are not such numbers, or their channels seem to come last.
     """
-    found = samples(given, "pictures", 1)
-    if found.ndim == 4 and found.shape[3] in _COLOURS and min(found.shape[1:3]) > max(_COLOURS):
+    pixels = samples(values, "pictures", 1)
+    if pixels.ndim == 4 and pixels.shape[3] in _COLOURS and min(pixels.shape[1:3]) > max(_COLOURS):
         raise InputError(
             "pictures of shape (pictures, channels, height, width)",
-            f"shape {tuple(found.shape)}, whose last axis seems to hold the channels",
+            f"shape {tuple(pixels.shape)}, whose last axis seems to hold the channels",
             "move them by torch.as_tensor(pictures).movedim(-1, 1)",
             "pictures",
         )
-    if found.ndim != 4 or min(found.shape[2:]) < 2:
+    if pixels.ndim != 4 or min(pixels.shape[2:]) < 2:
         raise InputError(
             "pictures of shape (pictures, channels, height, width), two pixels or more a side",
-            f"shape {tuple(found.shape)}",
+            f"shape {tuple(pixels.shape)}",
             "reshape them; grey pictures have one channel",
             "pictures",
         )
-    return found
+    return pixels
 
 
 @final

@@ -52,9 +52,16 @@ def low_pass(pictures: Tensor | ArrayLike, cutoff: float) -> Tensor:
 
     Raises:
         InputError: If the pictures are not numbers of that shape or the cut-off is negative.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sensitivity import low_pass
+        >>> picture = torch.arange(16.0).reshape(1, 1, 4, 4)
+        >>> low_pass(picture, 0)[0, 0, 0].round(decimals=4).tolist()
+        [7.5, 7.5, 7.5, 7.5]
     """
-    found = pictures_of(pictures)
-    return _inverse(cosine_by_fft(found, (2, 3)) * _kept(found, [cutoff])[0])
+    pixels = pictures_of(pictures)
+    return _inverse(cosine_by_fft(pixels, (2, 3)) * _pass_masks(pixels, [cutoff])[0])
 
 
 def filtered_accuracy(
@@ -85,33 +92,42 @@ def filtered_accuracy(
 
     Raises:
         InputError: If pictures, labels, scores or cut-offs are not as described.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sensitivity import Normalisation, filtered_accuracy
+        >>> pictures = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
+        >>> def bright(x):
+        ...     return torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], 1)
+        >>> filtered_accuracy(bright, pictures, [0, 1], [0.1], normalise=Normalisation.none()).low.mean.tolist()
+        [1.0]
     """
     asked = Classifier(classify, pictures, labels, normalise, batch)
     pixels = asked.pictures
-    kept = _kept(pixels, cutoffs)
-    right = torch.zeros(2, len(kept), dtype=torch.float64, device="cpu")
-    power = torch.zeros(2, len(kept), dtype=torch.float64, device="cpu")
+    passed = _pass_masks(pixels, cutoffs)
+    right = torch.zeros(2, len(passed), dtype=torch.float64, device="cpu")
+    power = torch.zeros(2, len(passed), dtype=torch.float64, device="cpu")
     for rows in asked.chunks(len(pixels)):
         which, some = torch.arange(len(pixels), device="cpu")[rows], pixels[rows]
         modes = cosine_by_fft(some, (2, 3))
         varying = modes.double().square().sum((0, 1))
         varying[0, 0] = 0
-        for at, mask in enumerate(kept):
+        for at, mask in enumerate(passed):
             low = _inverse(modes * mask)
             right[0, at] += float((~asked.wrong(low, which)).sum())
             right[1, at] += float((~asked.wrong(some - low, which)).sum())
             power[:, at] += torch.stack([(varying * mask).sum(), varying.sum()]).cpu()
     count = torch.tensor(float(len(pixels)), device="cpu")
-    low_rate, high_rate = (wilson(part / count, count.expand(len(kept)), level) for part in right)
+    low_rate, high_rate = (wilson(part / count, count.expand(len(passed)), level) for part in right)
     clean = wilson(1 - asked.clean.double().mean().cpu(), count, level)
     cut = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
     return FilteredAccuracy(cut, low_rate, high_rate, clean, power[0] / power[1])
 
 
-def _kept(pixels: Tensor, cutoffs: Sequence[float]) -> Tensor:
+def _pass_masks(pixels: Tensor, cutoffs: Sequence[float]) -> Tensor:
     """(cutoff, H, W) ones where a mode is kept, else zeros, in the pixels' precision."""
-    found = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
-    if found.ndim != 1 or not len(found) or not bool((found >= 0).all()):
+    cuts = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
+    if cuts.ndim != 1 or not len(cuts) or not bool((cuts >= 0).all()):
         raise InputError(
             "cut-off frequencies of 0 or more",
             f"{list(cutoffs)}",
@@ -121,7 +137,7 @@ def _kept(pixels: Tensor, cutoffs: Sequence[float]) -> Tensor:
     lattice = GridModes.of(pixels.shape[2:], 1.0)
     row, column = (lattice.frequencies(axis) for axis in range(2))
     radius = torch.hypot(row[:, None], column)
-    return (radius <= found[:, None, None] * (1 + 1e-9)).to(pixels)
+    return (radius <= cuts[:, None, None] * (1 + 1e-9)).to(pixels)
 
 
 def _inverse(modes: Tensor) -> Tensor:

@@ -192,6 +192,14 @@ def gradient_spectrum(
 
     Raises:
         InputError: If pictures, labels or gradients are not as described.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sensitivity import gradient_spectrum
+        >>> pictures = torch.zeros(2, 1, 4, 4)
+        >>> found = gradient_spectrum(lambda x, labels: torch.ones_like(x), pictures, [0, 1], bands=[0, 0.1, 0.5])
+        >>> found.power[0, :2, 0].round(decimals=6).tolist()
+        [1.0, 0.0]
     """
     pixels = pictures_of(pictures)
     arrays = not isinstance(pictures, Tensor)
@@ -201,22 +209,22 @@ def gradient_spectrum(
     radial = RadialPower((pixels.shape[2], pixels.shape[3]), bands)
     parts = []
     for some, theirs in zip(pixels.split(batch), numbers.split(batch), strict=True):
-        found = gradient(some.cpu().numpy(), theirs.cpu().numpy()) if arrays else gradient(some, theirs)
-        parts.append(radial.each(_checked(found, some)))
+        gradients = gradient(some.cpu().numpy(), theirs.cpu().numpy()) if arrays else gradient(some, theirs)
+        parts.append(radial.each(_checked(gradients, some)))
     return GradientSpectrum(
         radial.bands, torch.cat(parts), radial.modes, f"input gradient, {radial.estimator}"
     )
 
 
-def _checked(found: Any, pixels: Tensor) -> Tensor:
+def _checked(gradients: Any, pixels: Tensor) -> Tensor:
     """(B, C, H, W) float64 gradients."""
-    shape = getattr(found, "shape", None)
+    shape = getattr(gradients, "shape", None)
     if shape is None or tuple(shape) != tuple(pixels.shape):
         raise InputError(
             f"gradients of the pictures' shape {tuple(pixels.shape)}",
-            f"a {type(found).__name__}" if shape is None else f"{tuple(shape)}",
+            f"a {type(gradients).__name__}" if shape is None else f"{tuple(shape)}",
             "return one number a pixel",
             "gradient",
         )
-    tensor = found if isinstance(found, Tensor) else torch.from_numpy(found)
+    tensor = gradients if isinstance(gradients, Tensor) else torch.from_numpy(gradients)
     return outputs(tensor.reshape(len(pixels), -1), len(pixels)).double().reshape(pixels.shape)

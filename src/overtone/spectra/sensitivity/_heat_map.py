@@ -81,14 +81,15 @@ def half_plane(size: tuple[int, int], highest: float | None = None) -> Tensor:
     column = torch.arange(width, device="cpu") - width // 2
     turns = torch.cartesian_prod(row, column)
     mirrored = torch.stack([_wrapped(-turns[:, axis], n) for axis, n in enumerate(size)], 1)
+    # Of f and -f the one with the larger key stands; a mode that is its own mirror image stands once.
     key, other = (t[:, 0] * width + t[:, 1] for t in (turns, mirrored))
-    kept = turns[key >= other]
+    half = turns[key >= other]
     if highest is None:
-        return kept
-    inside = (kept.double().abs() / torch.tensor(size, device="cpu")).amax(1) <= highest * (1 + 1e-9)
+        return half
+    inside = (half.double().abs() / torch.tensor(size, device="cpu")).amax(1) <= highest * (1 + 1e-9)
     if not bool(inside.any()):
         raise InputError("a highest frequency of 0 or more", f"{highest}", "pass up to 0.5", "highest")
-    return kept[inside]
+    return half[inside]
 
 
 def drawn_from(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Tensor:
@@ -179,12 +180,12 @@ class HeatMap:
     def error(self) -> Tensor:
         """(height, width) float64 error rate over the plane of frequencies, 0 in the middle; NaN where not asked."""
         size = torch.tensor(self.size, device="cpu")
-        found = torch.full(self.size, torch.nan, dtype=torch.float64, device="cpu")
+        plane = torch.full(self.size, torch.nan, dtype=torch.float64, device="cpu")
         rate = self.wrong.double().mean(1)
         for sign in (1, -1):
             row, column = ((sign * self.turns + size // 2) % size).T
-            found[row, column] = rate
-        return found
+            plane[row, column] = rate
+        return plane
 
     @property
     def clean_error(self) -> float:
@@ -209,17 +210,18 @@ class HeatMap:
         lattice = GridModes.of(self.size, 1.0, True)
         if bands is None:
             bands = Bands.linear(self.size, 1.0, periodic=True, count=9)
-        given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-        chosen = given.reaching(lattice.nyquist, lattice.top)
+        requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
+        chosen = requested.reaching(lattice.nyquist, lattice.top)
         index = chosen.index(self.frequency.norm(dim=1))
         modes = torch.bincount(index, minlength=chosen.count)
         pictures = self.wrong.shape[1]
         members = torch.nn.functional.one_hot(index, chosen.count).double()
         each = members.T @ self.wrong.double() / modes[:, None]
         rate = each.mean(1)
+        # Variance of the mean over pictures, which are independent where modes are not (Kish 1965).
         error = (each - rate[:, None]).square().sum(1) / max(1, pictures - 1) / pictures
-        worth = torch.where(error > 0, rate * (1 - rate) / error, float(pictures))
-        trials = torch.where(modes > 0, worth.clamp(min=pictures).minimum(modes * float(pictures)), 0.0)
+        effective = torch.where(error > 0, rate * (1 - rate) / error, float(pictures))
+        trials = torch.where(modes > 0, effective.clamp(min=pictures).minimum(modes * float(pictures)), 0.0)
         return RadialError(chosen, wilson(rate, trials, level), modes, trials)
 
 
@@ -264,6 +266,15 @@ def heat_map(
 
     Raises:
         InputError: If pictures, labels, scores or the norm are not as described.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sensitivity import Normalisation, heat_map
+        >>> pictures = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
+        >>> def bright(x):
+        ...     return torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], 1)
+        >>> heat_map(bright, pictures, [0, 1], norm=0.1, normalise=Normalisation.none()).error.shape
+        torch.Size([4, 4])
     """
     asked = Classifier(classify, pictures, labels, normalise, batch)
     pixels, count = asked.pictures, len(asked.pictures)

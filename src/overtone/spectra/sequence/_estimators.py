@@ -203,8 +203,9 @@ class Multitaper(TemporalEstimator):
     def coefficients(self, centred: Tensor) -> Tensor:
         """Complex, one set per taper."""
         steps = centred.shape[1]
-        found = scipy.signal.windows.dpss(steps, self.time_bandwidth, self.used)
-        tapers = torch.from_numpy(found.copy()).to(centred)
+        windows = scipy.signal.windows.dpss(steps, self.time_bandwidth, self.used)
+        tapers = torch.from_numpy(windows.copy()).to(centred)
+        # Each taper gives one spectrum; divided by sqrt(tapers), their powers add up to the mean.
         modes = _one_sided(tapers[:, :, None] * centred[:, None], 2)
         return modes.flatten(1, 2) / math.sqrt(steps * self.used)
 
@@ -263,6 +264,7 @@ class Welch(TemporalEstimator):
     def coefficients(self, centred: Tensor) -> Tensor:
         """Complex, one set per segment."""
         window = torch.from_numpy(scipy.signal.windows.hann(self.segment, sym=False)).to(centred)
+        # Unit energy, so that white noise keeps its variance whatever the window.
         window = window / window.square().sum().sqrt()
         parts = centred.unfold(1, self.segment, self._hop).movedim(-1, 2)
         modes = _one_sided(window[:, None] * parts, 2)
@@ -279,6 +281,7 @@ def _one_sided(field: Tensor, axis: int) -> Tensor:
     steps = field.shape[axis]
     modes = torch.fft.rfft(field, dim=axis)
     grown = torch.ones(modes.shape[axis], dtype=field.dtype, device=field.device)
+    # k and -k carry the same power; sqrt(2) on the one that is stored holds both.
     grown[1 : (steps + 1) // 2] = math.sqrt(2)
     return modes * grown.reshape([-1 if i == axis else 1 for i in range(field.ndim)])
 

@@ -90,11 +90,13 @@ class Differences(Derivative):
     def along(self, function: SequenceMap, operating: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """By 4 evaluations; without gradients."""
         eps = torch.finfo(operating.dtype).eps
+        # Truncation grows with h^4, rounding falls with 1 / h: equal at eps^(1/5).
         size = self.size or eps**0.2 * (float(operating.abs().max()) or 1.0)
         sides = torch.stack([directions * (size * part) for part in (1.0, -1.0, 0.5, -0.5)])
         with torch.no_grad():
             out = function(operating + sides.flatten(0, 1)).unflatten(0, (4, len(directions))).double()
         wide, narrow = (out[0] - out[1]) / (2 * size), (out[2] - out[3]) / size
+        # Richardson: the h^2 error of D(h/2) is a third of its difference to D(h).
         apart = (narrow - wide) / 3
         return narrow + apart, apart.abs() + 4 * eps * float(out.abs().max()) / size
 
@@ -126,8 +128,9 @@ class DoubleBackward(Derivative):
             with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), plain:
                 out = function(inputs)
                 weights = torch.zeros_like(out, requires_grad=True)
+                # J^T w is linear in w, so its own derivative with respect to w, along v, is J v.
                 (back,) = torch.autograd.grad(out, inputs, weights, create_graph=True)
-                (found,) = torch.autograd.grad(back, weights, directions)
+                (derivative,) = torch.autograd.grad(back, weights, directions)
         except RuntimeError as refused:
             raise InputError(
                 "a function that can be differentiated twice",
@@ -135,8 +138,8 @@ class DoubleBackward(Derivative):
                 "pass derivative=Derivative.differences(), which needs no gradient",
                 "function",
             ) from refused
-        size = torch.finfo(out.dtype).eps * float(found.abs().max()) * found.shape[1] ** 0.5
-        return found.double(), torch.full_like(found, size, dtype=torch.float64)
+        size = torch.finfo(out.dtype).eps * float(derivative.abs().max()) * derivative.shape[1] ** 0.5
+        return derivative.double(), torch.full_like(derivative, size, dtype=torch.float64)
 
 
 _ROUNDING = 1e3
@@ -179,27 +182,27 @@ def checked_channels(function: SequenceMap, operating: Tensor) -> int:
     return first.shape[-1]
 
 
-def _output(found: object, given: Tensor) -> Tensor:
-    if not isinstance(found, Tensor):
+def _output(result: object, inputs: Tensor) -> Tensor:
+    if not isinstance(result, Tensor):
         raise InputError(
             "a tensor of shape (batch, steps, channels)",
-            f"a {type(found).__name__}",
+            f"a {type(result).__name__}",
             "wrap the network so that it returns one, for instance lambda x: network(x)[0]",
             "function",
         )
-    if found.ndim != 3 or found.shape[:2] != given.shape[:2] or not found.is_floating_point():
+    if result.ndim != 3 or result.shape[:2] != inputs.shape[:2] or not result.is_floating_point():
         raise InputError(
-            f"real outputs of shape ({given.shape[0]}, {given.shape[1]}, channels)",
-            f"{found.dtype} of shape {tuple(found.shape)}",
+            f"real outputs of shape ({inputs.shape[0]}, {inputs.shape[1]}, channels)",
+            f"{result.dtype} of shape {tuple(result.shape)}",
             "return one output a step, batch first",
             "function",
         )
-    if not bool(found.isfinite().all()):
-        step = int((~found.isfinite()).any(2).any(0).byte().argmax())
+    if not bool(result.isfinite().all()):
+        step = int((~result.isfinite()).any(2).any(0).byte().argmax())
         raise InputError(
             "finite outputs", f"NaN or infinity at step {step}", "check the network and its input", "function"
         )
-    return found
+    return result
 
 
 _DIFFERENCES = Differences()
@@ -276,9 +279,18 @@ def response(
     Raises:
         InputError: If an argument is impossible, or the function returns no tensor of the right shape, no finite
             numbers, other numbers at a second call, or lets batch entries act on each other.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sequence import response
+        >>> found = response(lambda u: 3 * u, torch.zeros(32, 1), [0.125, 0.25])
+        >>> found.gain[:, 0, 0].round(decimals=3).tolist()
+        [3.0, 3.0]
     """
-    given = as_tensor(operating)
-    start = sequences(given[None] if given.ndim == 2 else given, "operating").detach()
+    operating_input = as_tensor(operating)
+    start = sequences(
+        operating_input[None] if operating_input.ndim == 2 else operating_input, "operating"
+    ).detach()
     if len(start) != 1:
         raise InputError(
             "one operating input", f"{len(start)}", "pass operating[:1], or one after the other", "operating"
@@ -292,16 +304,17 @@ def response(
     per_step = _frequencies(frequencies, steps - left, positive_rate(rate))
     channels = checked_channels(function, start)
     angle = 2 * math.pi * per_step[:, None] * torch.arange(steps, dtype=torch.float64, device="cpu")
+    # Complex harmonics: a response at one frequency without leakage, at any frequency.
     waves = torch.polar(torch.ones_like(angle), angle).to(start.device)
-    found = start.new_empty(3, len(waves), channels, features, dtype=torch.complex128)
+    measured = start.new_empty(3, len(waves), channels, features, dtype=torch.complex128)
     pairs = torch.cartesian_prod(
         torch.arange(len(waves), device="cpu"), torch.arange(features, device="cpu")
     ).to(start.device)
     for part in pairs.split(max(1, batch // (2 * derivative.calls))):
         which, feature = part.unbind(1)
         shaken, error = _shaken(function, start[0], waves[which], feature, derivative)
-        found[:, which, :, feature] = _harmonic(shaken[:, left:], error[:, left:], waves[which, left:])
-    transfer, error, unsteady = found[0], found[1].real.clone(), found[2].real.clone()
+        measured[:, which, :, feature] = _harmonic(shaken[:, left:], error[:, left:], waves[which, left:])
+    transfer, error, unsteady = measured[0], measured[1].real.clone(), measured[2].real.clone()
     return Response((per_step * rate).to(start.device), transfer, error, unsteady, left)
 
 
@@ -312,6 +325,7 @@ def _shaken(
     steps, features = operating.shape
     directions = operating.new_zeros(2, len(waves), steps, features)
     rows = torch.arange(len(waves), device=operating.device)
+    # The map is real: real and imaginary part go through it as two directions.
     directions[0, rows, :, feature] = waves.real.to(operating.dtype)
     directions[1, rows, :, feature] = waves.imag.to(operating.dtype)
     out, error = derivative.along(function, operating, directions.flatten(0, 1))
@@ -324,23 +338,23 @@ def _harmonic(shaken: Tensor, error: Tensor, waves: Tensor) -> Tensor:
     wave = waves[..., None]
     transfer = (shaken * wave.conj()).mean(1)
     square = shaken.abs().square().mean(1)
-    rest = (shaken - transfer[:, None] * wave).abs().square().mean(1)
-    unsteady = torch.where(square > 0, rest / square, 0.0).sqrt()
+    remainder = (shaken - transfer[:, None] * wave).abs().square().mean(1)
+    unsteady = torch.where(square > 0, remainder / square, 0.0).sqrt()
     return torch.stack([transfer, error.mean(1).to(transfer), unsteady.to(transfer)], dim=1)
 
 
-def _frequencies(given: Tensor | Sequence[float] | None, used: int, rate: float) -> Tensor:
+def _frequencies(frequencies: Tensor | Sequence[float] | None, used: int, rate: float) -> Tensor:
     """(F,) float64 frequencies in cycles per step."""
-    if given is None:
+    if frequencies is None:
         return torch.logspace(
             math.log10(1 / used), math.log10(0.5), 16, dtype=torch.float64, device="cpu"
         ).clamp(max=0.5)
-    found = as_tensor(given, torch.float64).cpu().flatten() / rate
-    if not len(found) or not bool(((found >= 0) & (found <= 0.5 * (1 + 1e-9))).all()):
+    per_step = as_tensor(frequencies, torch.float64).cpu().flatten() / rate
+    if not len(per_step) or not bool(((per_step >= 0) & (per_step <= 0.5 * (1 + 1e-9))).all()):
         raise InputError(
             f"frequencies of 0 to {rate / 2:g}, half the sampling rate",
-            f"{(found * rate).tolist()[:8]}",
+            f"{(per_step * rate).tolist()[:8]}",
             "pass others, or the rate",
             "frequencies",
         )
-    return found
+    return per_step

@@ -19,44 +19,44 @@ from overtone.spectra._spectrum import Spectrum
 from overtone.spectra.sequence._estimators import EvenExtension, TemporalEstimator
 
 
-def sequences(given: Tensor | ArrayLike, where: str, steps: int | None = None) -> Tensor:
+def sequences(values: Tensor | ArrayLike, argument: str, steps: int | None = None) -> Tensor:
     """Sequences (N, T, C) as a float32 or float64 tensor on their own device.
 
     Args:
-        given: Tensor, array or nested numbers.
-        where: Name of the argument, for errors.
+        values: Tensor, array or nested numbers.
+        argument: Name of the argument, for errors.
         steps: How many steps there have to be, or None for any.
 
     Raises:
         InputError: If the shape is wrong, or an entry is complex, no number, NaN or infinite.
     """
-    found = channels_last(given, -1, where)
-    if found.ndim != 3:
+    fields = channels_last(values, -1, argument)
+    if fields.ndim != 3:
         raise InputError(
             "an array of shape (sequences, steps, channels)",
-            f"shape {tuple(found.shape)}",
+            f"shape {tuple(fields.shape)}",
             "add the missing axes, of length 1 if there is one sequence or channel",
-            where,
+            argument,
         )
-    if steps is not None and found.shape[1] != steps:
+    if steps is not None and fields.shape[1] != steps:
         raise InputError(
             f"sequences of {steps} steps",
-            f"{found.shape[1]}",
+            f"{fields.shape[1]}",
             "cut all to one length, or build the transform for this one",
-            where,
+            argument,
         )
-    finite = found.detach().isfinite()
+    finite = fields.detach().isfinite()
     if not bool(finite.all()):
         broken = (~finite).any(2)
-        number, step = divmod(int(broken.flatten().byte().argmax()), found.shape[1])
+        number, step = divmod(int(broken.flatten().byte().argmax()), fields.shape[1])
         raise InputError(
             "finite numbers at every step",
-            f"NaN or infinity in {int(broken.any(1).sum())} of {len(found)} sequences, first in sequence "
+            f"NaN or infinity in {int(broken.any(1).sum())} of {len(fields)} sequences, first in sequence "
             f"{number} at step {step}",
             "drop these sequences or fill the gaps",
-            where,
+            argument,
         )
-    return found
+    return fields
 
 
 def positive_rate(rate: float) -> float:
@@ -102,6 +102,13 @@ class SequenceTransform(BandTransform):
 
     Raises:
         InputError: If the sequences are too short for the estimator, or the bands or the rate impossible.
+
+    Example:
+        >>> import torch
+        >>> from overtone.spectra.sequence import SequenceTransform
+        >>> transform = SequenceTransform(50, rate=100.0, bands=[0, 5, 20, 50])
+        >>> transform.power(transform.coefficients(torch.ones(3, 50, 2))).round(decimals=6).tolist()
+        [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
     """
 
     def __init__(
@@ -179,11 +186,11 @@ class SequenceTransform(BandTransform):
         Raises:
             InputError: If the coefficients are not those of this transform, or differ in shape.
         """
-        for given in (coefficients, other):
-            if given.ndim != 3 or given.shape[1] != len(self._band) or given.shape != coefficients.shape:
+        for modes in (coefficients, other):
+            if modes.ndim != 3 or modes.shape[1] != len(self._band) or modes.shape != coefficients.shape:
                 raise InputError(
                     f"coefficients of shape (sequences, {len(self._band)}, channels), equal for both",
-                    f"{tuple(given.shape)}",
+                    f"{tuple(modes.shape)}",
                     "pass what coefficients() returned",
                     "coefficients",
                 )
@@ -205,8 +212,8 @@ class SequenceTransform(BandTransform):
             InputError: If a shape is wrong, or a value is complex, no number or not finite.
         """
         field = sequences(values, "values", self.steps)
-        own = self.coefficients(field)
-        power = self.power(own)
+        coefficients = self.coefficients(field)
+        power = self.power(coefficients)
         missing = field.double().square().mean((0, 1)) - power.sum(0)
         name = f"sequence: {self.estimator.name}"
         if reference is None:
@@ -219,8 +226,15 @@ class SequenceTransform(BandTransform):
                 "pass the same sequences of both",
                 "reference",
             )
-        theirs = self.coefficients(target)
-        return Spectrum(self.bands, power, missing, name, self.cross(own, theirs), self.power(theirs))
+        reference_coefficients = self.coefficients(target)
+        return Spectrum(
+            self.bands,
+            power,
+            missing,
+            name,
+            self.cross(coefficients, reference_coefficients),
+            self.power(reference_coefficients),
+        )
 
 
 def _parts(modes: Tensor) -> Tensor:

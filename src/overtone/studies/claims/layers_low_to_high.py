@@ -67,7 +67,7 @@ def held(network: MLP, inputs: Tensor, target: Tensor, transform: GridTransform)
 
 def reach(found: LinearReadout) -> list[float]:
     """Per layer, the frequency up to which it holds every band; the lowest edge where it holds none."""
-    return found.reach(HELD)[:, 0].clamp(min=found.bands.edges[1]).tolist()
+    return found.highest_held(HELD)[:, 0].clamp(min=found.bands.edges[1]).tolist()
 
 
 STUDY = Study(
