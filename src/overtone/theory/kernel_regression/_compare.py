@@ -19,7 +19,7 @@ from overtone.theory.kernel_regression._fit import NTKModel, solve_error_path
 from overtone.theory.kernel_regression._krylov import SolverOptions
 
 TIE_DB = 0.15
-"""Candidates within this of the best are not told apart: held-out error is flat around its minimum."""
+"""Candidates within this of the best are tied: held-out error is flat around its minimum."""
 
 SAMPLES = 4096
 """Samples of a tile. Signals up to twice as large are taken whole."""
@@ -28,7 +28,7 @@ MIN_VARIATION = 0.25
 """Share of the grid's mean variation that the tiles around the quarters have to hold to be taken for all of it."""
 
 QUICK = SolverOptions(tolerance=0.1, vectors=300, memory=1.0)
-"""Enough to tell candidates apart by a tenth of a decibel."""
+"""Enough to distinguish candidates by a tenth of a decibel."""
 
 
 @final
@@ -62,9 +62,9 @@ def compare(
 ) -> ModelComparison:
     """Compare several networks by the held-out error that the NTK regression of each reaches at its best time.
 
-    Large signals are judged on tiles, two per axis where there is room, cut out at full resolution: bandwidths
-    mean the same there, only what is wider than a tile is not seen. They lie where the values vary (`tiles`). One
-    time is chosen per candidate for all tiles.
+    Large signals are compared on tiles, two per axis where they fit, cut out at full resolution: bandwidths
+    mean the same there, and only structures wider than a tile are missing. They lie where the values vary
+    (`comparison_tiles`). One time is chosen per candidate for all tiles.
 
     Args:
         signal: With held-out samples.
@@ -78,6 +78,19 @@ def compare(
     Raises:
         InputError: If there is no candidate, or no tile has samples both held out and to train on.
         RunError: If no candidate settles.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.encodings import Gaussian
+        >>> from overtone.signals import array, masks
+        >>> from overtone.theory import kernel_regression
+        >>> axis = torch.arange(16) / 16
+        >>> signal = array((6.28 * axis).sin()[:, None] + (6.28 * axis).cos())
+        >>> signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=0))
+        >>> build = kernel_regression.NTKModel.from_encoding
+        >>> models = [build(Gaussian(2, 32, sigma), signal.geometry) for sigma in (2.0, 20.0)]
+        >>> kernel_regression.compare(signal, models).best
+        0
     """
     if not models:
         raise InputError(

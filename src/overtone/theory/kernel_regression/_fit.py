@@ -219,7 +219,7 @@ def training_times(scale: float) -> Tensor:
 
 
 def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -> NTKFit:
-    """Fit the training samples by gradient flow of the wide network's kernel and stop at the least held-out error.
+    """Fit the training samples by gradient flow of the network's kernel and stop at the least held-out error.
 
     The network starts from the mean of the training samples. All samples neither trained on nor held out are
     filled in. Products go through FFTs on the grid and all times share one Krylov space per channel,
@@ -227,7 +227,7 @@ def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -
 
     Args:
         signal: With held-out samples; they choose the time and are not trained on.
-        model: The wide network on this signal's grid.
+        model: The infinitely wide network on this signal's grid.
         options: Accuracy and limits of the solver.
 
     Returns:
@@ -240,6 +240,19 @@ def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -
     Source:
         Lee et al. 2019, "Wide neural networks of any depth evolve as linear models under gradient descent",
         arXiv 1902.06720, equation 10, with an initial output of 0.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.encodings import Gaussian
+        >>> from overtone.signals import array, masks
+        >>> from overtone.theory import kernel_regression
+        >>> axis = torch.arange(16) / 16
+        >>> signal = array((6.28 * axis).sin()[:, None] + (6.28 * axis).cos())
+        >>> signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=0))
+        >>> model = kernel_regression.NTKModel.from_encoding(Gaussian(2, 32, sigma=1.0), signal.geometry)
+        >>> fit = kernel_regression.fit(signal, model)
+        >>> fit.prediction.shape, fit.verdict.name
+        (torch.Size([16, 16, 1]), 'INTERIOR')
     """
     held = signal.held_out_index
     if not len(held):
@@ -294,7 +307,7 @@ def solve_error_path(
         values: (N, C) float64 values on the grid.
         train: Flat indices of the samples to fit.
         held: Flat indices of the samples that choose the time.
-        model: The wide network.
+        model: The infinitely wide network.
         options: Accuracy and limits of the solver.
 
     Raises:

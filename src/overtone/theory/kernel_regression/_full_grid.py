@@ -15,7 +15,7 @@ from overtone.theory.risk import GradientFlow, SmoothingPath
 
 
 def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
-    """Smooth a whole grid by gradient flow of the wide network's kernel, stopped by cross-validation.
+    """Smooth a whole grid by gradient flow of the infinitely wide network's kernel, stopped by cross-validation.
 
     Along axes where all frequencies complete whole cycles the kernel is circulant and the fit exact. Along the
     others the kernel is replaced by the nearest one that cosines about the half-sample borders diagonalise
@@ -24,7 +24,7 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
 
     Args:
         signal: Without held-out or ignored samples.
-        model: The wide network on this signal's grid.
+        model: The infinitely wide network on this signal's grid.
 
     Returns:
         The fit; its `error` is the cross-validated estimate of the error on new observations.
@@ -37,6 +37,16 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
         Filter: Lee et al. 2019, arXiv 1902.06720, equation 10; stop: Golub, Heath, Wahba 1979, section 1;
         nearest matrix: Chan 1988, "An optimal circulant preconditioner for Toeplitz systems", SIAM J. Sci.
         Stat. Comput. 9, section 2, here for cosines.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.encodings import Gaussian
+        >>> from overtone.signals import array
+        >>> from overtone.theory import kernel_regression
+        >>> signal = array(torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
+        >>> model = kernel_regression.NTKModel.from_encoding(Gaussian(2, 64, sigma=2.0), signal.geometry)
+        >>> kernel_regression.fit_full_grid(signal, model).prediction.shape
+        torch.Size([16, 16, 1])
     """
     if len(signal.train_index) != len(signal.values):
         raise InputError(

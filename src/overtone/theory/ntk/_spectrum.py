@@ -202,7 +202,7 @@ def sphere_eigenvalues(
     networks are smooth.
 
     Args:
-        kernel: From (N, d) and (M, d) points to (N, M); for instance `lambda a, b: wide(a, b).ntk`.
+        kernel: From (N, d) and (M, d) points to (N, M); for instance `lambda a, b: network(a, b).ntk`.
         dimension: d, at least 2.
         degrees: The number of degrees, 0 to degrees - 1.
         nodes: Quadrature nodes; 0 for 8 per degree and at least 256.

@@ -1,4 +1,4 @@
-"""Put a kernel together from chunks of samples under a memory budget."""
+"""Assembly of a kernel from chunks of samples under a memory budget."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from overtone.theory.ntk._empirical.verification import VerifiedGradients
 GIB = 1 << 30
 
 NEAR = 1 << 26
-"""Bytes per pass beyond which it brings nothing to take more samples at once, but for `FEW`."""
+"""Bytes per pass above which more samples at once gain no speed, except below `FEW` samples."""
 
 FEW = 32
-"""Samples below which products of explicit gradients are far from a processor's rate."""
+"""Samples below which products of explicit gradients are far from a processor's peak rate."""
 
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """How many samples go through the network at once.
+    """Samples per pass through the network.
 
     Attributes:
         chunk: Samples per pass.
@@ -45,17 +45,17 @@ class ChunkPlan:
 
 
 def kernel_bytes(rows: int, columns: int, channels: int, outputs: OutputLayout, itemsize: int) -> int:
-    """Bytes of the finished kernel."""
+    """Return the bytes of the finished kernel."""
     return rows * columns * entries_per_pair(channels, outputs) * itemsize
 
 
 @dataclass(frozen=True)
 class MemoryPerSample:
-    """What one sample takes, in bytes.
+    """Memory that one sample takes, in bytes.
 
     Attributes:
-        stored: Its gradients, in the form in which they are kept.
-        workspace: All that a pass over it holds for a while.
+        stored: Its gradients, in their stored form.
+        workspace: Temporary storage of a pass.
         channels: Outputs of the network.
     """
 
@@ -65,10 +65,10 @@ class MemoryPerSample:
 
 
 def measure_memory(sources: Sequence[GradientSource], probe: Tensor) -> MemoryPerSample:
-    """Measure the bytes that a sample takes.
+    """Measure the memory that a sample takes.
 
     Args:
-        sources: Where the gradients come from.
+        sources: The sources of gradients.
         probe: One sample or a few.
 
     Raises:
@@ -86,6 +86,7 @@ def measure_memory(sources: Sequence[GradientSource], probe: Tensor) -> MemoryPe
         for features in zero_gradient_features:
             stored += features.size * 4
             scratch = max(scratch, features.scratch * 8)
+    # Stored twice while chunks are joined; activations once forward, once backward, and once per output at a time.
     outputs_per_pass = max(source.outputs_per_pass(channels) for source in sources)
     workspace = 2 * stored + saved * (2 + outputs_per_pass) + scratch
     return MemoryPerSample(max(1, stored // len(probe)), workspace // len(probe) + 1, channels)
@@ -94,10 +95,10 @@ def measure_memory(sources: Sequence[GradientSource], probe: Tensor) -> MemoryPe
 def plan_chunks(
     one: MemoryPerSample, rows: int, columns: int, outputs: OutputLayout, available: float
 ) -> ChunkPlan:
-    """How many samples fit at once.
+    """Return the chunk size that fits the budget.
 
     Args:
-        one: What a sample takes.
+        one: Memory per sample.
         rows: Samples of the first argument.
         columns: Samples of the second argument, 0 if it is the first.
         outputs: Layout of the kernel.
@@ -113,6 +114,7 @@ def plan_chunks(
     if one_pass + blocks <= available:
         few = max(FEW, NEAR // workspace)
         return ChunkPlan(max(rows, columns) if columns else min(rows, few), True)
+    # Not everything fits: half of the memory for stored features, half for passes and the kernel's blocks.
     half = available / 2
     cache = samples * stored <= half
     chunk = int(half // (workspace + (0 if cache else 2 * stored)))
@@ -139,6 +141,7 @@ def _saved_bytes(source: GradientSource, probe: Tensor) -> tuple[int, int]:
             total += tensor.numel() * tensor.element_size()
         return tensor
 
+    # Autograd reports every tensor that it saves for the backward pass; parameters and buffers are there anyway.
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         channels = network_outputs(source.network, probe).shape[1]
     return total, channels
@@ -169,6 +172,7 @@ def assemble_kernel(
     other = x1 if x2 is None else x2
     columns = rows if x2 is None else _slices(len(other), plan.chunk)
     kernel: Tensor | None = None
+    # With cached features one pass over all rows; without, features are computed anew for every pair of chunks.
     for i, some in enumerate([rows] if plan.cache else [[row] for row in rows]):
         left = _layers(gradients, x1, some)
         if kernel is None:
@@ -176,6 +180,7 @@ def assemble_kernel(
             kernel = allocate_kernel(len(x1), len(other), channels, outputs, like).zero_()
         if x2 is None:
             _fill(kernel, left, None, channels, outputs)
+        # A symmetric kernel needs the chunks before this one only; its upper half is a copy.
         apart = [[column] for column in (columns[:i] if x2 is None else columns)]
         for chosen in [columns] if plan.cache and x2 is not None else apart:
             _fill(kernel, left, _layers(gradients, other, chosen), channels, outputs)
@@ -197,7 +202,7 @@ def _compact(gradients: VerifiedGradients, x: Tensor, rows: slice) -> list[Gradi
 
 
 def _joined(parts: list[slice], features: Sequence[GradientFeatures]) -> Layer:
-    """All samples together where that takes little copying."""
+    """Concatenate all samples where that takes little copying."""
     together = features[0].concatenated(features[1:]) if len(features) > 1 else None
     if together is None:
         return list(zip(parts, features, strict=True))
@@ -207,7 +212,7 @@ def _joined(parts: list[slice], features: Sequence[GradientFeatures]) -> Layer:
 def _fill(
     kernel: Tensor, left: list[Layer], right: list[Layer] | None, channels: int, outputs: OutputLayout
 ) -> None:
-    """Add the inner products of all pairs; those of `left` with itself at least in the lower half."""
+    """Add the inner products of all pairs; for `left` with itself at least the lower half."""
     for k, layer in enumerate(left):
         for i, (rows, one) in enumerate(layer):
             for columns, two in layer[:i] if right is None else right[k]:
@@ -217,7 +222,7 @@ def _fill(
 
 
 def _slices(samples: int, chunk: int) -> list[slice]:
-    """Chunks of at most `chunk` samples, of nearly one size."""
+    """Return chunks of at most `chunk` samples, of nearly equal size."""
     count = -(-samples // chunk)
     bounds = [samples * i // count for i in range(count + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]

@@ -1,6 +1,6 @@
 """Per-sample gradients of one layer, explicit or factored, and their inner products.
 
-A `Features` holds what one layer contributes for some samples: the gradients J[c, n, :] of every output c and
+A `Features` holds one layer's contribution for some samples: the gradients J[c, n, :] of every output c and
 sample n with respect to the layer's parameters, in whatever form is smallest.
 """
 
@@ -42,32 +42,32 @@ class GradientFeatures(ABC):
 
     @abstractmethod
     def rows(self, part: slice) -> GradientFeatures:
-        """The gradients of some of the samples, a view."""
+        """Return the gradients of some of the samples, a view."""
 
     @abstractmethod
     def vjp(self, weights: Tensor) -> Tensor:
-        """J^T w: the gradients summed with (C, N) weights, in this layer's `shape`."""
+        """Return J^T w: the gradients summed with (C, N) weights, in this layer's `shape`."""
 
     @abstractmethod
     def jvp(self, direction: Tensor) -> Tensor:
-        """J u: (C, N) inner products with a direction of this layer's `shape`."""
+        """Return J u: (C, N) inner products with a direction of this layer's `shape`."""
 
     def distance(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:  # noqa: ARG002
-        """How far J^T w is from a vector (P,), in the mean over `draws` if that takes less than J^T w itself.
+        """Return the distance of J^T w from a vector (P,), estimated from random directions where that is cheaper.
 
         Args:
             weights: (C, N) w.
-            exact: (P,) what it is compared with, flat.
-            draws: Where random directions come from.
+            exact: (P,) the vector.
+            draws: Generator of random directions.
         """
         return float((self.vjp(weights).reshape(-1) - exact).norm())
 
     def concatenated(self, others: Sequence[GradientFeatures]) -> GradientFeatures | None:  # noqa: ARG002
-        """The gradients of these and of further samples, or None if they are better kept apart."""
+        """Return the gradients of these and of further samples, or None if they are better kept separate."""
         return None
 
     def compact(self) -> GradientFeatures:
-        """The same gradients in the form whose inner products are cheapest."""
+        """Return the same gradients in the form whose inner products are cheapest."""
         return self
 
     @property
@@ -83,11 +83,11 @@ class GradientFeatures(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Numbers held."""
+        """Numbers stored."""
 
     @property
     def scratch(self) -> int:
-        """Numbers that a product holds for a while, beside its workspace."""
+        """Numbers of temporary storage of a product, beside its workspace."""
         return 0
 
 
@@ -160,12 +160,13 @@ class OuterProductGradients(GradientFeatures):
         if not self.weight:
             add_inner_products(total, self.grads, other.grads, outputs)
             return
+        # <g1 (h1, 1), g2 (h2, 1)> = <g1, g2> (<h1, h2> + 1): two small products instead of one over all weights.
         block = inner_products(self.grads, other.grads, outputs)
         inner = self.inputs @ other.inputs.mT
         add_weighted(total, block, inner.add_(1) if self.bias else inner, outputs)
 
     def compact(self) -> GradientFeatures:
-        """For one output of the layer and the network the gradients g (h, 1), no larger than their factors."""
+        """Return the gradients g (h, 1) where they are no larger than their factors, for one output."""
         if self.grads.shape[0] * self.grads.shape[2] > 1 or not self.weight:
             return self
         g = self.grads[0]
@@ -180,7 +181,7 @@ class OuterProductGradients(GradientFeatures):
             self.rows(rows).add(part, self.rows(columns), outputs)
 
     def rows(self, part: slice) -> OuterProductGradients:
-        """What the layer saw for these samples."""
+        """Return the factors of these samples."""
         return OuterProductGradients(self.inputs[part], self.grads[:, part], self.weight, self.bias)
 
     def vjp(self, weights: Tensor) -> Tensor:
@@ -194,6 +195,7 @@ class OuterProductGradients(GradientFeatures):
 
         (J^T w) b is the sum over the samples of w g (h, 1).b, and |D b| is |D| in the root mean square.
         """
+        # J^T w itself would be an (out, in + 1) matrix: two projections of it cost a fraction and catch any error.
         directions = torch.randn(self.shape[1], CHECK_DIRECTIONS, generator=draws, device="cpu").to(
             self.grads
         )
@@ -252,6 +254,7 @@ class EmbeddingGradients(GradientFeatures):
     def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
         """Sum over equal indices of g g^T, by gathering g per index that occurs in both."""
         assert isinstance(other, EmbeddingGradients)
+        # Rows that only one side looked up contribute nothing.
         shared = torch.unique(self.indices[torch.isin(self.indices, other.indices)])
         shared = shared[shared >= 0]
         samples = max(self.grads.shape[1], other.grads.shape[1]) * self.grads.shape[0]
@@ -260,10 +263,11 @@ class EmbeddingGradients(GradientFeatures):
             add_inner_products(total, self._gather(rows), other._gather(rows), outputs)
 
     def rows(self, part: slice) -> EmbeddingGradients:
-        """What was looked up for these samples."""
+        """Return the indices and gradients of these samples."""
         return EmbeddingGradients(self.indices[part], self.grads[:, part], self.table, self.workspace)
 
     def _gather(self, rows: Tensor) -> Tensor:
+        # Every index is placed among the sorted rows; those that are not there are multiplied by zero.
         slots = torch.searchsorted(rows, self.indices).clamp_(max=len(rows) - 1)
         hit = (rows[slots] == self.indices).to(self.grads.dtype)
         table = self.grads.new_zeros(*self.grads.shape[:2], len(rows), self.grads.shape[-1])

@@ -1,4 +1,4 @@
-"""What becomes of a network's several outputs in its kernel."""
+"""Inner products of gradients in the layout of the kernel, computed in blocks that stay in the cache."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SQUARE = 128
 
 
 def lower_windows(samples: int, smallest: int, strip: int) -> list[tuple[slice, slice]]:
-    """Rows and columns of windows that cover the lower half of a symmetric matrix, each pair at least once.
+    """Return rows and columns of windows that cover the lower half of a symmetric matrix, each pair at least once.
 
     Quarters keep products large; in small blocks strips that begin at the diagonal leave out most of the rest.
 
     Args:
         samples: Rows of the matrix.
-        smallest: Rows up to which a block is not cut into quarters, of which one is left out.
+        smallest: Rows up to which a block is not cut into quarters, the upper right of which is left out.
         strip: Columns of the strips that such blocks are cut into.
     """
     return list(_windows(0, samples, smallest, strip))
@@ -31,6 +31,7 @@ def _windows(start: int, stop: int, smallest: int, strip: int) -> Iterator[tuple
         for first in range(start, stop, strip):
             yield slice(first, stop), slice(first, min(first + strip, stop))
         return
+    # The lower left quarter is one large product; the two on the diagonal are symmetric again.
     half = (start + stop) // 2
     yield slice(half, stop), slice(start, half)
     yield from _windows(start, half, smallest, strip)
@@ -38,9 +39,10 @@ def _windows(start: int, stop: int, smallest: int, strip: int) -> Iterator[tuple
 
 
 def mirror_lower(kernel: Tensor) -> Tensor:
-    """The kernel (..., n, n) with its upper half taken from the lower, in place."""
+    """Copy the lower half of a kernel (..., n, n) to the upper half, in place, and return it."""
     for start in range(0, kernel.shape[-1], SQUARE):
         stop = start + SQUARE
+        # Blockwise: a transposed copy of the whole would read memory in strides of a row and take as much again.
         square = kernel[..., start:stop, start:stop]
         square.copy_(square.tril() + square.tril(-1).mT)
         kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].contiguous().mT.contiguous())
@@ -48,7 +50,7 @@ def mirror_lower(kernel: Tensor) -> Tensor:
 
 
 def empty_huge_pages(*shape: int, like: Tensor) -> Tensor:
-    """An uninitialised tensor of `like`'s precision on its device.
+    """Return an uninitialised tensor of `like`'s precision on its device.
 
     On CPUs it comes from NumPy, which asks the system for large pages: writing to small ones for the first time
     takes longer than the arithmetic that fills them.
@@ -63,10 +65,10 @@ def empty_huge_pages(*shape: int, like: Tensor) -> Tensor:
 
 
 HOT = 1 << 18
-"""Numbers of a matrix that stay in the cache while it is multiplied with its own rows."""
+"""Numbers of a matrix that stay in the cache while it is multiplied by its own rows."""
 
 BLOCK = 256
-"""Samples up to which the lower half of their products is taken in strips."""
+"""Samples up to which the lower half of their products is computed in strips."""
 
 STRIP = 32
 """Samples in the columns of such a strip."""
@@ -90,7 +92,7 @@ class OutputLayout(enum.Enum):
 
 
 def inner_products(left: Tensor, right: Tensor, outputs: OutputLayout) -> Tensor:
-    """Inner products over the last axis of (C, N, P) and (C, M, P), in the layout of `outputs`."""
+    """Return the inner products over the last axis of (C, N, P) and (C, M, P), in the layout of `outputs`."""
     if outputs is OutputLayout.PER_OUTPUT:
         return torch.bmm(left, right.transpose(1, 2))
     return _matrix(left, outputs) @ _matrix(right, outputs).mT
@@ -102,6 +104,7 @@ def add_inner_products(total: Tensor, left: Tensor, right: Tensor, outputs: Outp
         total.baddbmm_(left, right.transpose(1, 2))
         return
     one, two = _matrix(left, outputs), _matrix(right, outputs)
+    # BLAS splits long inner dimensions worse than this: each block of columns is read once from memory.
     for part in _columns(one):
         total.addmm_(one[:, part], two[:, part].mT)
 
@@ -122,13 +125,13 @@ def add_lower_inner_products(total: Tensor, values: Tensor, outputs: OutputLayou
 
 
 def _columns(matrix: Tensor) -> list[slice]:
-    """Columns of a matrix that stay in a CPU's cache while each of its rows meets all others."""
+    """Return blocks of columns that stay in a CPU's cache while each row is multiplied by all others."""
     step = matrix.shape[1] if matrix.device.type != "cpu" else max(LEAST, HOT // max(1, len(matrix)))
     return [slice(start, start + step) for start in range(0, matrix.shape[1], step)]
 
 
 def _matrix(values: Tensor, outputs: OutputLayout) -> Tensor:
-    """(C, N, P) with a row per sample, or per sample and output."""
+    """Return (C, N, P) with a row per sample, or per sample and output."""
     by_sample = values.transpose(0, 1)
     return by_sample.flatten(1) if outputs is OutputLayout.SUM else by_sample.flatten(0, 1)
 
@@ -152,7 +155,7 @@ def scale_pairs(block: Tensor, gram: Tensor, outputs: OutputLayout) -> Tensor:
 
 
 def allocate_kernel(rows: int, columns: int, channels: int, outputs: OutputLayout, like: Tensor) -> Tensor:
-    """An uninitialised kernel for `rows` and `columns` samples of `channels` outputs."""
+    """Return an uninitialised kernel for `rows` and `columns` samples of `channels` outputs."""
     shapes = {
         OutputLayout.SUM: (rows, columns),
         OutputLayout.PER_OUTPUT: (channels, rows, columns),
@@ -162,14 +165,14 @@ def allocate_kernel(rows: int, columns: int, channels: int, outputs: OutputLayou
 
 
 def entries_per_pair(channels: int, outputs: OutputLayout) -> int:
-    """Numbers the kernel holds per pair of samples."""
+    """Return the numbers that the kernel holds per pair of samples."""
     return {OutputLayout.SUM: 1, OutputLayout.PER_OUTPUT: channels, OutputLayout.BLOCKS: channels**2}[outputs]
 
 
 def kernel_window(
     kernel: Tensor, rows: slice, columns: slice, channels: int, outputs: OutputLayout
 ) -> Tensor:
-    """The view of `kernel` that belongs to the samples in `rows` and `columns`."""
+    """Return the view of `kernel` that belongs to the samples in `rows` and `columns`."""
     if outputs is OutputLayout.BLOCKS:
         rows = slice(rows.start * channels, rows.stop * channels)
         columns = slice(columns.start * channels, columns.stop * channels)

@@ -1,4 +1,4 @@
-"""A network's Jacobian as products with vectors, checked for all samples."""
+"""Products of a network's Jacobian with vectors, verified for all samples."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ class Jacobian:
                 self._check()
 
     def vjp(self, weights: Tensor) -> Direction:
-        """J^T w for (N, C) weights."""
+        """Return J^T w for (N, C) weights."""
         with evaluation_mode_with_gradients(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
             return self._vjp(weights, self._parts())[0]
 
     def jvp(self, direction: Mapping[str, Tensor]) -> Tensor:
-        """J u, (N, C), for a direction in some of the parameters."""
+        """Return J u, (N, C), for a direction in some of the parameters."""
         with evaluation_mode_with_gradients(self.network, self.x.device), sdpa_kernel(SDPBackend.MATH):
             return torch.cat([self._jvp(part, direction) for part in self._parts()])
 
@@ -92,7 +92,7 @@ class Jacobian:
         return self.x.split(1 if self.sample_by_sample else self.chunk)
 
     def _vjp(self, weights: Tensor, parts: Sequence[Tensor]) -> tuple[Direction, Tensor]:
-        """J^T w over these parts, and the outputs."""
+        """Return J^T w over these parts, and the outputs."""
         chosen = list(self.parameters.values())
         total, outputs = [torch.zeros_like(p) for p in chosen], []
         for part, w in zip(parts, weights.split([len(each) for each in parts]), strict=True):
@@ -116,7 +116,7 @@ class Jacobian:
         )
 
     def _jvp(self, x: Tensor, direction: Mapping[str, Tensor]) -> Tensor:
-        """J u for some samples."""
+        """Return J u for some samples."""
         chosen = [self.parameters[name] for name in direction]
         along = [u.to(p) for u, p in zip(direction.values(), chosen, strict=True)]
         if self.sample_by_sample:
@@ -131,6 +131,7 @@ class Jacobian:
         nothing = torch.zeros_like(y)
         if not y.requires_grad:
             return nothing
+        # J u by two reverse passes: J^T w is linear in w, and its derivative along u is J u.
         dummy = nothing.clone().requires_grad_()
         gradients = torch.autograd.grad(y, chosen, dummy, create_graph=True, allow_unused=True)
         pairs = [(g, u) for g, u in zip(gradients, along, strict=True) if g is not None and g.requires_grad]
@@ -140,7 +141,7 @@ class Jacobian:
         return nothing if moved is None else moved
 
     def _check(self) -> None:
-        """Find out whether products may take many samples at once."""
+        """Decide whether products may take many samples at once."""
         probe = probe_samples(self.x)
         try:
             parts = self._parts()
@@ -153,7 +154,7 @@ class Jacobian:
             self.sample_by_sample = True
 
     def _checked(self, part: Tensor) -> bool:
-        """Whether products of a chunk are those of other groups of its samples, and of each other's transpose."""
+        """Return whether products of a chunk equal those of other groups of its samples, and J that of (J^T)^T."""
         y = self._call(part).detach()
         for i in single_sample_indices(len(part), len(self.x)):
             check_independent(
@@ -177,13 +178,13 @@ class Jacobian:
         order: Tensor | None = None,
         direction: Direction | None = None,
     ) -> bool:
-        """Whether samples together have the gradients that they have in parts, and J is the transpose of J^T.
+        """Return whether samples together have the gradients that they have in parts, and J is the transpose of J^T.
 
         Args:
             x: The samples.
             parts: The same samples in parts.
-            order: Which they are, part after part; as in `x` if None.
-            direction: u to compare J and J^T by, if wanted.
+            order: Their indices, part after part; as in `x` if None.
+            direction: u that J and J^T are compared by, or None.
         """
         order = torch.arange(len(x), device=x.device) if order is None else order
         like = torch.empty(1, self.channels, dtype=self.dtype, device=x.device)
@@ -199,6 +200,7 @@ class Jacobian:
             return False
         if direction is None:
             return True
+        # w.(J u) = u.(J^T w) for any w and u if and only if the two products belong to one Jacobian.
         forward = float((at_least_float32(cotangents) * at_least_float32(self._jvp(x, direction))).sum())
         back = sum(
             float(at_least_float32(as_real_pairs(one[name]) * as_real_pairs(u)).sum())
@@ -208,6 +210,6 @@ class Jacobian:
 
 
 def _combined(grads: Sequence[Tensor | None], weights: Tensor) -> Tensor | None:
-    """The sum of the outputs' gradients with the outputs' weights."""
+    """Return the sum of the outputs' gradients with the outputs' weights."""
     weighted = [w * g for g, w in zip(grads, weights.reshape(-1), strict=True) if g is not None]
     return torch.stack(weighted).sum(0) if weighted else None

@@ -26,8 +26,8 @@ from overtone.theory.ntk._empirical.patches import (
     grads_by_position,
 )
 from overtone.theory.ntk._empirical.weight_sharing import (
-    FeatureBudget,
     GradientForm,
+    LayerMemoryBudget,
     MatmulCalls,
     cheapest_form,
     shared_weight_features,
@@ -35,7 +35,7 @@ from overtone.theory.ntk._empirical.weight_sharing import (
 
 
 class GradientAccumulator(ABC):
-    """Takes the gradients of one output after the other, and makes features of them."""
+    """Collects the gradients of one output after the other, and makes features of them."""
 
     @abstractmethod
     def take(self, grads: Sequence[Tensor]) -> None:
@@ -43,12 +43,12 @@ class GradientAccumulator(ABC):
 
     @abstractmethod
     def features(self) -> GradientFeatures:
-        """The features of all outputs taken."""
+        """Return the features of all outputs so far."""
 
 
 @final
 class StackedAccumulator(GradientAccumulator):
-    """Keeps all gradients.
+    """Stores the gradients of all outputs.
 
     Args:
         finish: From the gradients (C, N, ...) of each call to features.
@@ -59,11 +59,11 @@ class StackedAccumulator(GradientAccumulator):
         self._taken: list[Sequence[Tensor]] = []
 
     def take(self, grads: Sequence[Tensor]) -> None:
-        """Keep them."""
+        """Store them."""
         self._taken.append(grads)
 
     def features(self) -> GradientFeatures:
-        """What `finish` makes of them; the outputs of a sample lie side by side in memory."""
+        """Return the features; the outputs of a sample lie side by side in memory."""
         if len(self._taken) == 1:
             return self._finish([each[None] for each in self._taken[0]])
         return self._finish([torch.stack(each, 1).transpose(0, 1) for each in zip(*self._taken, strict=True)])
@@ -71,11 +71,11 @@ class StackedAccumulator(GradientAccumulator):
 
 @final
 class ExplicitAccumulator(GradientAccumulator):
-    """Forms explicit gradients at once, while those at the layer's results are in the cache; keeps only the former.
+    """Forms explicit gradients immediately, while those at the layer's results are in the cache.
 
     Args:
-        channels: Outputs that will be taken.
-        calls: From the gradients (N, ...) of one output to what the matrix saw.
+        channels: Number of outputs.
+        calls: Map from the gradients (N, ...) of one output to the matrix's calls.
     """
 
     def __init__(self, channels: int, calls: Callable[[Tensor], MatmulCalls]) -> None:
@@ -85,7 +85,7 @@ class ExplicitAccumulator(GradientAccumulator):
         self._values: Tensor | None = None
 
     def take(self, grads: Sequence[Tensor]) -> None:
-        """Form its gradients."""
+        """Form the gradients of the next output."""
         calls = self._calls(grads[0])
         if self._values is None or self._inputs is None:
             self._inputs = calls.with_ones(slice(None))
@@ -95,29 +95,29 @@ class ExplicitAccumulator(GradientAccumulator):
         self._count += 1
 
     def features(self) -> GradientFeatures:
-        """The gradients themselves."""
+        """Return the gradients themselves."""
         assert self._values is not None
         return ExplicitGradients(self._values.flatten(2))
 
 
 class LayerRule(ABC):
-    """How one layer's calls become its `Features`."""
+    """Map from one layer's calls to its `GradientFeatures`."""
 
     @abstractmethod
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
     ) -> GradientFeatures:
-        """The layer's per-sample gradients.
+        """Return the layer's per-sample gradients.
 
         Args:
             inputs: (N, ...) input of each call.
             grads: (C, N, ...) gradient of every output at the result of each call.
-            budget: What the features may take.
+            budget: Memory budget of the features.
         """
 
     @abstractmethod
     def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
-        """The layer's gradient in the order of its features.
+        """Return the layer's gradient in the order of its features.
 
         Args:
             grads: The gradient by the parameter's name in the layer, in the parameter's shape.
@@ -131,15 +131,15 @@ class LayerRule(ABC):
         inputs: Sequence[Tensor],
         results: Sequence[Tensor],  # noqa: ARG002
         channels: int,  # noqa: ARG002
-        budget: FeatureBudget,
+        budget: LayerMemoryBudget,
     ) -> GradientAccumulator:
-        """What takes the gradients of one output after the other.
+        """Return an accumulator of the gradients of one output after the other.
 
         Args:
             inputs: (N, ...) input of each call.
             results: (N, ...) result of each call.
-            channels: Outputs whose gradients will be taken.
-            budget: What the features may take.
+            channels: Number of outputs.
+            budget: Memory budget of the features.
         """
         return StackedAccumulator(lambda grads: self.features(inputs, grads, budget))
 
@@ -153,7 +153,7 @@ def _stack(inputs: Tensor) -> Tensor:
 
 
 def _beside(grads: Mapping[str, Tensor]) -> Tensor:
-    """(out, ..., in) of a weight and (out,) of a bias as the rows (in, 1) of a matrix, one after the other."""
+    """Return (out, ..., in) of a weight and (out,) of a bias as the rows (in, 1) of a matrix, one after the other."""
     rows = [grads["weight"].flatten(1)] if "weight" in grads else []
     if "bias" in grads:
         rows.append(grads["bias"][:, None])
@@ -161,7 +161,7 @@ def _beside(grads: Mapping[str, Tensor]) -> Tensor:
 
 
 def _channels_last(grads: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A convolution's weight with the channels behind the kernel's axes, as its patches have them."""
+    """Return a convolution's weight with the channels behind the kernel's axes, in the order of its patches."""
     return {name: g.movedim(1, -1) if name == "weight" else g for name, g in grads.items()}
 
 
@@ -182,11 +182,12 @@ class LinearRule(LayerRule):
         return _beside(grads)
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
     ) -> GradientFeatures:
-        """Products for one vector a sample, whatever is cheapest for several."""
+        """Return outer products for one vector a sample, the cheapest form for several."""
         h = _join([_stack(each) for each in inputs], 2)
         g = _join([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
+        # Calls of one layer add up: their vectors are positions of one matrix.
         if h.shape[2] == 1:
             return OuterProductGradients(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
         return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), budget)
@@ -206,9 +207,9 @@ class ConvolutionRule(LayerRule):
         return _beside(_channels_last(grads))
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
     ) -> GradientFeatures:
-        """Whatever is cheapest, over the patches of all calls."""
+        """Return the cheapest form, over the patches of all calls."""
         if len(inputs) == 1:
             return shared_weight_features(self._calls(inputs[0], grads[0]), budget)
         g = _join([grads_by_position(each, self.layer.groups) for each in grads], 3)
@@ -216,9 +217,9 @@ class ConvolutionRule(LayerRule):
         return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), budget)
 
     def accumulator(
-        self, inputs: Sequence[Tensor], results: Sequence[Tensor], channels: int, budget: FeatureBudget
+        self, inputs: Sequence[Tensor], results: Sequence[Tensor], channels: int, budget: LayerMemoryBudget
     ) -> GradientAccumulator:
-        """Explicit gradients of several outputs are formed one output after the other."""
+        """Form explicit gradients of several outputs one output after the other."""
         if len(inputs) == 1 and channels > 1:
             like = self._calls(inputs[0], results[0].detach()[None])
             if cheapest_form(like, channels, budget) is GradientForm.EXPLICIT:
@@ -247,9 +248,9 @@ class TransposedConvolutionRule(LayerRule):
         self,
         inputs: Sequence[Tensor],
         grads: Sequence[Tensor],
-        budget: FeatureBudget,  # noqa: ARG002
+        budget: LayerMemoryBudget,  # noqa: ARG002
     ) -> GradientFeatures:
-        """Explicit gradients: the patches are those of the output gradients, other ones for each output."""
+        """Return explicit gradients: the patches are those of the output gradients, which differ per output."""
         patches = ConvolutionPatches(self.layer)
         total = torch.stack(
             [self._one(x, g, patches) for x, g in zip(inputs, grads, strict=True)],
@@ -259,6 +260,7 @@ class TransposedConvolutionRule(LayerRule):
     def _one(self, x: Tensor, grads: Tensor, patches: PatchExtractor) -> Tensor:
         parts = []
         if self.weight:
+            # In a transposed convolution input and output gradient change places: the input is what slides.
             side = grads_by_position(x[None], self.layer.groups)
             parts.append(
                 torch.cat([MatmulCalls(g, side, patches, True, False).explicit().values for g in grads])
@@ -281,9 +283,9 @@ class EmbeddingRule(LayerRule):
         return grads["weight"].flatten()
 
     def features(
-        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: FeatureBudget
+        self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
     ) -> GradientFeatures:
-        """Indices and gradients, side by side over the calls."""
+        """Return indices and gradients, side by side over the calls."""
         indices = _join([each.reshape(len(each), -1) for each in inputs], 1)
         if self.padding is not None:
             indices = torch.where(indices == self.padding, -1, indices)
@@ -316,12 +318,13 @@ class NormalisationRule(LayerRule):
         self,
         inputs: Sequence[Tensor],
         grads: Sequence[Tensor],
-        budget: FeatureBudget,  # noqa: ARG002
+        budget: LayerMemoryBudget,  # noqa: ARG002
     ) -> GradientFeatures:
-        """Explicit gradients: they are as small as the parameters."""
+        """Return explicit gradients: they are as small as the parameters."""
         totals = []
         for x, g in zip(inputs, grads, strict=True):
             parameter_axes = range(x.ndim)[slice(*self.axes)]
+            # The gradient sums over all axes that the parameters do not have, but for outputs and samples.
             summed = [axis + 1 for axis in range(1, x.ndim) if axis not in parameter_axes]
             parts = []
             if self.weight:
@@ -341,17 +344,18 @@ def _batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, x: Tens
 
 
 def _plain(layer: nn.Module) -> bool:
-    """Whether a transposed convolution's output is no larger than a stride beyond what its input reaches."""
+    """Return whether the output padding of a transposed convolution is below its stride."""
     extra, stride = layer.output_padding, layer.stride
     return all(int(more) < int(step) for more, step in zip(extra, stride, strict=True))  # type: ignore[arg-type]
 
 
 def rule_for(layer: nn.Module) -> LayerRule | None:
-    """The rule of a layer, or None if it has none; subclasses and changed layers have none.
+    """Return the rule of a layer, or None if it has none; subclasses and changed layers have none.
 
     Args:
         layer: A module with parameters of its own.
     """
+    # A subclass may compute something else in its forward pass, so the exact type decides.
     kind = type(layer)
     trained = {name for name, p in layer.named_parameters(recurse=False) if p.requires_grad}
     if not trained <= {"weight", "bias"} or any(p.is_complex() for p in layer.parameters(recurse=False)):

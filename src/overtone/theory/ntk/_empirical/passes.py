@@ -1,4 +1,4 @@
-"""How a network is called, and what it may answer."""
+"""Forward and backward passes through any network, and checks of its samples and outputs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 
 NETWORK_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
-"""What a network may raise on samples that it does not take, or in a form in which it cannot be followed."""
+"""Errors of a network on samples that it does not accept, or that `torch.func` cannot trace."""
 
 
 def network_outputs(network: nn.Module, x: Tensor) -> Tensor:
-    """The network's outputs as (N, C); those of a single sample may lack its axis.
+    """Return the network's outputs as (N, C); those of a single sample may lack its axis.
 
     Raises:
         InputError: If the output is not one floating-point tensor with a row per sample.
@@ -35,7 +35,7 @@ def network_outputs(network: nn.Module, x: Tensor) -> Tensor:
 
 
 def single_sample_outputs(network: nn.Module, sample: Tensor, channels: int | None = None) -> Tensor:
-    """The outputs (1, C) for one sample (1, ...).
+    """Return the outputs (1, C) for one sample (1, ...).
 
     Args:
         network: The network.
@@ -67,14 +67,14 @@ def single_sample_outputs(network: nn.Module, sample: Tensor, channels: int | No
 
 
 def sqrt_eps_tolerance(dtype: torch.dtype) -> float:
-    """A relative difference that rounding does not reach, and all that is wrong in kind does."""
+    """Return a relative difference that rounding does not reach, and errors in kind exceed."""
     return 4 * math.sqrt(torch.finfo(dtype).eps)
 
 
 def check_independent(one: Tensor, other: Tensor, among: Tensor | None = None) -> None:
     """Raise InputError unless a network gave the same samples (N, C) the same outputs in different company.
 
-    Outputs that are not finite in both are left to whoever uses them.
+    Outputs that are not finite in both are left to the caller.
 
     Args:
         one: (N, C) outputs.
@@ -120,7 +120,7 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
 
 
 def detached_samples(x: Tensor) -> Tensor:
-    """Samples without a history, that can be part of one: those made in inference mode are copied."""
+    """Return samples detached from any graph; those made in inference mode are copied, so that graphs may use them."""
     with torch.inference_mode(False):
         return x.clone() if x.is_inference() else x.detach()
 
@@ -143,12 +143,12 @@ def _check_state(name: str, value: Tensor) -> None:
 
 
 def trial_outputs(network: nn.Module, x: Tensor) -> Tensor:
-    """The outputs (N, C) for a few samples, without a graph.
+    """Return the outputs (N, C) for a few samples, without a graph.
 
-    Gradients are on meanwhile, because some networks differentiate themselves to answer.
+    Gradients are enabled, because some networks differentiate themselves in the forward pass.
 
     Raises:
-        InputError: If the network does not take such samples; says what it says.
+        InputError: If the network does not accept such samples, with its message.
     """
     try:
         return network_outputs(network, x).detach()
@@ -167,13 +167,13 @@ def trial_outputs(network: nn.Module, x: Tensor) -> Tensor:
 Forward = Callable[[], Tensor]
 
 ParameterGradients = list[Tensor | None]
-"""Of the parameters in their order; None where there is none."""
+"""Gradients of the parameters in their order; None where there is none."""
 
 
 def vector_jacobian_product(
     network: nn.Module, forward: Forward, parameters: Sequence[nn.Parameter], weights: Tensor
 ) -> tuple[Tensor, ParameterGradients]:
-    """J^T w: the gradient of the outputs' sum with `weights`, in one backward pass.
+    """Return J^T w: the gradient of the outputs' sum with `weights`, in one backward pass.
 
     Args:
         network: The network.
@@ -194,7 +194,7 @@ def vector_jacobian_product(
 def output_gradients(
     network: nn.Module, forward: Forward, parameters: Sequence[nn.Parameter]
 ) -> tuple[Tensor, list[ParameterGradients]]:
-    """The gradient of every single output, one backward pass each.
+    """Return the gradient of every single output, one backward pass each.
 
     Args:
         network: The network.
@@ -205,7 +205,7 @@ def output_gradients(
         The outputs, and the gradients of each in flat order.
 
     Raises:
-        InputError: As `pulled`.
+        InputError: As `vector_jacobian_product`.
     """
 
     def units(y: Tensor) -> list[Tensor]:
@@ -215,7 +215,7 @@ def output_gradients(
 
 
 def flatten_gradients(parameters: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
-    """Gradients as real vectors in at least single precision, zeros where there are none.
+    """Return gradients as real vectors in at least single precision, zeros where there are none.
 
     Args:
         parameters: The parameters; of complex ones the real and imaginary parts count.
@@ -226,12 +226,12 @@ def flatten_gradients(parameters: Sequence[Tensor], grads: Sequence[Tensor | Non
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """At least single precision, as sums over many parameters need it."""
+    """Convert to at least single precision, as sums over many parameters need it."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def as_real_pairs(values: Tensor) -> Tensor:
-    """Complex numbers as pairs of real ones."""
+    """View complex numbers as pairs of real ones."""
     return torch.view_as_real(values) if values.is_complex() else values
 
 
@@ -255,7 +255,7 @@ def _passes(
             raise
     else:
         return y.detach(), gradients
-    # Reentrant checkpoints give gradients to `backward` alone. What the failed pass used is gone, so forward once more.
+    # Reentrant checkpoints support `backward` alone, and the failed pass has freed the graph: forward once more.
     y = forward()
     return y.detach(), [_accumulated(network, y, parameters, w) for w in ws]
 
@@ -263,7 +263,7 @@ def _passes(
 def _accumulated(
     network: nn.Module, y: Tensor, parameters: Sequence[nn.Parameter], weights: Tensor
 ) -> ParameterGradients:
-    """Gradients as `backward` leaves them in `.grad`, which is as before afterwards."""
+    """Return gradients as `backward` leaves them in `.grad`, and restore `.grad` afterwards."""
     everything = list(network.parameters())
     if any(getattr(p, "_post_accumulate_grad_hooks", None) for p in everything):
         raise InputError(

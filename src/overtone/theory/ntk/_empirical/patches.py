@@ -33,7 +33,7 @@ def _padded(layer: Convolutional, inputs: Tensor) -> Tensor:
 
 
 def convolution_patches(layer: Convolutional, inputs: Tensor) -> Tensor:
-    """The patches that a convolution's matrix multiplies, as a view of the padded inputs.
+    """Return the patches that a convolution's matrix multiplies, as a view of the padded inputs.
 
     Channels are brought to the last axis first, so that a patch is read in runs of kernel width times channels.
 
@@ -50,6 +50,7 @@ def convolution_patches(layer: Convolutional, inputs: Tensor) -> Tensor:
     places = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes]
     steps = last.stride()[1:-1]
     groups, each = layer.groups, channels // layer.groups
+    # Overlapping windows as a view: neighbouring patches share memory, so nothing is copied here.
     return last.as_strided(
         (n, groups, *places, *layer.kernel_size, each),
         (
@@ -63,24 +64,24 @@ def convolution_patches(layer: Convolutional, inputs: Tensor) -> Tensor:
 
 
 def grads_by_position(grads: Tensor, groups: int) -> Tensor:
-    """Gradients (C, N, channels, *space) at a convolution's result as (C, N, G, T, channels / G)."""
+    """Return gradients (C, N, channels, *space) at a convolution's result as (C, N, G, T, channels / G)."""
     return grads.reshape(*grads.shape[:2], groups, grads.shape[2] // groups, -1).mT
 
 
 class PatchExtractor(ABC):
-    """From a layer's inputs to the (N, G, T, in) vectors h that its matrix multiplies at T positions in G groups."""
+    """Map of a layer's inputs to the (N, G, T, in) vectors h of its matrix, T positions in G groups."""
 
     @abstractmethod
     def width(self, inputs: Tensor) -> int:
-        """Length of h."""
+        """Return the length of h."""
 
     @abstractmethod
     def whole(self, inputs: Tensor, ones: bool = False) -> Tensor:
-        """All of h; (h, 1) if `ones`."""
+        """Return all of h; (h, 1) if `ones`."""
 
     @abstractmethod
     def parts(self, inputs: Tensor, max_columns: int) -> Iterator[Tensor]:
-        """The columns of h, (N, G, T, w), about `max_columns` at a time."""
+        """Yield the columns of h, (N, G, T, w), about `max_columns` at a time."""
 
 
 @final
@@ -89,15 +90,15 @@ class IdentityPatches(PatchExtractor):
     """The inputs are the vectors."""
 
     def width(self, inputs: Tensor) -> int:
-        """Length of h."""
+        """Return the length of h."""
         return inputs.shape[-1]
 
     def whole(self, inputs: Tensor, ones: bool = False) -> Tensor:
-        """All of h; (h, 1) if `ones`."""
+        """Return all of h; (h, 1) if `ones`."""
         return F.pad(inputs, (0, 1), value=1.0) if ones else inputs
 
     def parts(self, inputs: Tensor, max_columns: int) -> Iterator[Tensor]:
-        """Views of the columns."""
+        """Yield views of the columns."""
         yield from inputs.split(max_columns, -1)
 
 
@@ -113,23 +114,24 @@ class ConvolutionPatches(PatchExtractor):
     layer: Convolutional
 
     def width(self, inputs: Tensor) -> int:
-        """Channels of a group times the kernel's size."""
+        """Return the channels of a group times the kernel's size."""
         return inputs.shape[1] // self.layer.groups * math.prod(self.layer.kernel_size)
 
     def whole(self, inputs: Tensor, ones: bool = False) -> Tensor:
-        """Patches copied in runs of kernel width times channels."""
+        """Return the patches, copied in runs of kernel width times channels."""
         patches = convolution_patches(self.layer, inputs)
         n, groups, dims = *patches.shape[:2], len(self.layer.kernel_size)
         places, width = patches.shape[2 : 2 + dims], math.prod(patches.shape[2 + dims :])
         if not ones:
             return patches.reshape(n, groups, math.prod(places), width)
+        # The patches are copied once, straight to their place beside the ones.
         made = inputs.new_empty(n, groups, *places, width + 1)
         made[..., :width].unflatten(-1, patches.shape[2 + dims :]).copy_(patches)
         made[..., width] = 1
         return made.flatten(2, -2)
 
     def parts(self, inputs: Tensor, max_columns: int) -> Iterator[Tensor]:
-        """Some channels at one position of the kernel, copied when they are asked for."""
+        """Yield some channels at one position of the kernel, copied on demand."""
         patches = convolution_patches(self.layer, inputs)
         for place in itertools.product(*map(range, self.layer.kernel_size)):
             at = patches

@@ -1,4 +1,4 @@
-"""Recurrent layers as the linear maps that they are made of, one call a step."""
+"""Recurrent layers unrolled into linear layers, one call per step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class UnrolledRecurrent(nn.Module):
         self.states = nn.ModuleList(_linear(layer, f"hh_{name}") for name in names)
 
     def flatten_parameters(self) -> None:
-        """Nothing is to be flattened."""
+        """Do nothing: there are no flat weights."""
 
     def forward(
         self, x: Tensor, hx: Tensor | RecurrentState | None = None
@@ -82,6 +82,7 @@ class UnrolledRecurrent(nn.Module):
             return torch.sigmoid(o) * torch.tanh(cell), cell
         if self.mode == "GRU":
             (r, z, n), (r2, z2, n2) = inputs.chunk(3, -1), recurrent.chunk(3, -1)
+            # PyTorch's variant: the reset gate multiplies the recurrent part after its bias is added.
             update = torch.sigmoid(z + z2)
             new = torch.tanh(n + torch.sigmoid(r + r2) * n2)
             return ((1 - update) * new + update * state[0],)
@@ -91,6 +92,7 @@ class UnrolledRecurrent(nn.Module):
 
 def _linear(layer: nn.RNNBase, name: str) -> nn.Linear:
     weight = getattr(layer, f"weight_{name}")
+    # On the meta device: the layer is only a container for the recurrent layer's own parameters.
     made = nn.Linear(weight.shape[1], weight.shape[0], bias=layer.bias, device="meta")
     made.weight = weight
     if layer.bias:
@@ -99,7 +101,7 @@ def _linear(layer: nn.RNNBase, name: str) -> nn.Linear:
 
 
 def unrolled_layers(network: nn.Module) -> dict[str, UnrolledRecurrent]:
-    """An unrolled form of each recurrent layer inside the network, by the layer's name."""
+    """Return an unrolled form of each recurrent layer inside the network, by the layer's name."""
     return {
         name: UnrolledRecurrent(module)
         for name, module in network.named_modules()
@@ -109,7 +111,7 @@ def unrolled_layers(network: nn.Module) -> dict[str, UnrolledRecurrent]:
 
 @contextmanager
 def replaced_modules(network: nn.Module, modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """The network with `modules` in the places that their names tell; as before afterwards."""
+    """Put `modules` in place of the network's modules of the same names, and restore those afterwards."""
     places: list[tuple[nn.Module, str, nn.Module | None]] = []
     for name, module in modules.items():
         parent, _, leaf = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""Choose how the gradients of each parameter are taken, by what a few samples show."""
+"""Selection of the method for each parameter's gradients, tried on a few samples."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from overtone.theory.ntk._empirical.sources import (
     VectorisedSource,
     ZeroSource,
 )
-from overtone.theory.ntk._empirical.weight_sharing import FeatureBudget
+from overtone.theory.ntk._empirical.weight_sharing import LayerMemoryBudget
 
 SHARE = 3
-"""Workspaces that the gradients of all samples together may take, of the eight that make up the budget."""
+"""Workspaces that the gradients of all samples together may take, of the eight in the budget."""
 
 
 def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that require gradients, by name, shared ones once.
+    """Return the parameters that require gradients, by name, shared ones once.
 
     Raises:
         InputError: If there are none.
@@ -57,7 +57,7 @@ def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def probe_samples(x: Tensor) -> Tensor:
-    """The first, the middle and the last sample, or as many as there are."""
+    """Return the first, the middle and the last sample, or as many as there are."""
     index = sorted({0, len(x) // 2, len(x) - 1})
     return x[index]
 
@@ -65,21 +65,21 @@ def probe_samples(x: Tensor) -> Tensor:
 def select_sources(
     network: nn.Module, x: Tensor, workspace: int, excluded: ExcludedMethods | None = None
 ) -> list[GradientSource]:
-    """The sources whose kernels add up to the network's kernel, as far as three of the samples can tell.
+    """Return sources whose kernels add up to the network's kernel, on three of the samples.
 
-    A layer goes by its rule if the rule's inner products agree with plain backward passes, one sample at a
+    A layer is computed by its rule if the rule's inner products agree with plain backward passes, one sample at a
     time, on three of the samples. All other parameters get explicit gradients: vectorised if `torch.func` can follow
     the network and agrees too, one sample after the other if not. Parameters without a gradient on any of the three
-    are taken to have none. `checked.Gradients` holds all this against all samples.
+    are assumed to have none. `VerifiedGradients` checks all this for all samples.
 
     Args:
         network: The network, in evaluation mode.
         x: (N, ...) samples.
-        workspace: Numbers that one product may hold at once.
-        excluded: What other samples have ruled out.
+        workspace: Numbers of temporary storage per product.
+        excluded: Methods that other samples have ruled out.
 
     Returns:
-        Sources that share out the trained parameters.
+        Sources that divide the trained parameters among them.
 
     Raises:
         InputError: If nothing is trained, if the network gives different outputs for the same samples, or if
@@ -89,12 +89,13 @@ def select_sources(
     probe = probe_samples(x)
     trained = trained_parameters(network)
     first = _outputs(network, probe)
+    # Outputs are combined by weights that no symmetry of the network cancels.
     cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
-    truth = _Truth(network, trained, probe, cotangent)
+    truth = _ReferenceGradients(network, trained, probe, cotangent)
     check_independent(truth.outputs, first)
-    idle = [name for name in _idle(truth, trained) if name not in excluded.idle]
-    active = {name: p for name, p in trained.items() if name not in idle}
-    sources: list[GradientSource] = [ZeroSource(network, idle, first)] if idle else []
+    zero = [name for name in _zero_gradient(truth, trained) if name not in excluded.nonzero]
+    active = {name: p for name, p in trained.items() if name not in zero}
+    sources: list[GradientSource] = [ZeroSource(network, zero, first)] if zero else []
     remaining = list(active)
     if not excluded.batches:
         by_layer = _layers(network, active, probe, cotangent, truth, workspace, len(x), excluded)
@@ -106,12 +107,12 @@ def select_sources(
     return sources
 
 
-def _idle(truth: _Truth, trained: Iterable[str]) -> list[str]:
-    """The parameters of modules none of whose parameters has a gradient."""
+def _zero_gradient(truth: _ReferenceGradients, trained: Iterable[str]) -> list[str]:
+    """Return the parameters of modules none of whose parameters has a gradient."""
     owners: dict[str, list[str]] = {}
     for name in trained:
         owners.setdefault(name.rpartition(".")[0], []).append(name)
-    return [name for names in owners.values() if all(map(truth.idle, names)) for name in names]
+    return [name for names in owners.values() if all(map(truth.zero_gradient, names)) for name in names]
 
 
 def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
     return together
 
 
-class _Truth:
+class _ReferenceGradients:
     """Gradients of sum_c v_c f_c by plain backward passes, one sample at a time.
 
     Attributes:
@@ -146,12 +147,12 @@ class _Truth:
         self.outputs = torch.cat(rows)
         self.grams = {name: _gram(each) for name, each in zip(trained, zip(*taken, strict=True), strict=True)}
 
-    def idle(self, name: str) -> bool:
-        """Whether no sample has a gradient for a parameter."""
+    def zero_gradient(self, name: str) -> bool:
+        """Return whether no sample has a gradient for a parameter."""
         return not bool(self.grams[name].diagonal().any())
 
     def agrees(self, features: GradientFeatures, names: list[str]) -> bool:
-        """Whether the features' inner products are those of the parameters `names`, to half the digits."""
+        """Return whether the features' inner products are those of the parameters `names`, to half the digits."""
         exact = torch.stack([self.grams[name] for name in names]).sum(0)
         products = torch.zeros_like(exact)
         features.add(products, features, OutputLayout.SUM)
@@ -162,7 +163,7 @@ class _Truth:
 
 
 def _gram(rows: tuple[Tensor, ...]) -> Tensor:
-    """Inner products of a few vectors, which are not copied side by side."""
+    """Return the inner products of a few vectors, which are not copied side by side."""
     gram = rows[0].new_empty(len(rows), len(rows))
     for i, one in enumerate(rows):
         for j, two in enumerate(rows[: i + 1]):
@@ -184,7 +185,7 @@ def _layers(
     trained: dict[str, nn.Parameter],
     probe: Tensor,
     cotangent: Tensor,
-    truth: _Truth,
+    truth: _ReferenceGradients,
     workspace: int,
     samples: int,
     excluded: ExcludedMethods,
@@ -193,7 +194,7 @@ def _layers(
         rules = _rules(network, trained, replacements, excluded)
         if not rules:
             return None
-        budget = FeatureBudget(workspace, samples, SHARE * workspace // (samples * len(rules)))
+        budget = LayerMemoryBudget(workspace, samples, SHARE * workspace // (samples * len(rules)))
         trial = LayerwiseSource(network, [], rules, budget, replacements, last)
         parts = zip(rules, trial.take(probe, cotangent).parts, strict=True)
         good = {
@@ -210,14 +211,15 @@ def _layers(
 
     unrolled = {} if excluded.replacements else unrolled_layers(network)
     candidates: list[Mapping[str, nn.Module]] = [unrolled, {}] if unrolled else [{}]
-    for attempt in itertools.product(candidates, (True, False) if _pictures(network, probe) else (False,)):
+    # From the fastest to the most general: unrolled recurrent layers, channels-last memory, then neither.
+    for attempt in itertools.product(candidates, (True, False) if _has_images(network, probe) else (False,)):
         with contextlib.suppress(*NETWORK_ERRORS):
             return follow(*attempt)
     return None
 
 
-def _pictures(network: nn.Module, x: Tensor) -> bool:
-    """Whether a CPU's convolutions and poolings are faster with the channels of the samples last in memory."""
+def _has_images(network: nn.Module, x: Tensor) -> bool:
+    """Return whether a CPU's convolutions and poolings are faster with the samples' channels last in memory."""
     convolved = any(isinstance(module, nn.Conv2d) for module in network.modules())
     return convolved and x.ndim == 4 and x.device.type == "cpu"
 
@@ -228,7 +230,8 @@ def _rules(
     replacements: Mapping[str, nn.Module],
     excluded: ExcludedMethods,
 ) -> dict[nn.Module, LayerRule]:
-    """The rule of each layer that may go by layer."""
+    """Return the rule of each layer that may be computed by layer."""
+    # A parameter of several modules has a gradient through each of them, which a rule for one would miss.
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     name_of = {id(p): name for name, p in trained.items()}
     rules: dict[nn.Module, LayerRule] = {}
@@ -246,7 +249,7 @@ def _explicit(
     names: list[str],
     probe: Tensor,
     cotangent: Tensor,
-    truth: _Truth,
+    truth: _ReferenceGradients,
     excluded: ExcludedMethods,
 ) -> PerSampleSource | VectorisedSource:
     if excluded.batches:

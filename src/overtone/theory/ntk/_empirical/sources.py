@@ -27,16 +27,16 @@ from overtone.theory.ntk._empirical.passes import (
     single_sample_outputs,
 )
 from overtone.theory.ntk._empirical.recurrent import replaced_modules
-from overtone.theory.ntk._empirical.weight_sharing import FeatureBudget
+from overtone.theory.ntk._empirical.weight_sharing import LayerMemoryBudget
 
 
 class LayerRecorder:
-    """While entered, keeps (input, result) of every call of `layers`.
+    """Records (input, result) of every call of `layers` inside a `with` block.
 
     Args:
-        layers: The layers to watch.
-        copies: Whether the network goes on with a copy of each result, so that a later in-place operation does
-            not change what was kept.
+        layers: The layers to record.
+        copies: Whether the network continues with a copy of each result, so that a later in-place operation does
+            not change the record.
     """
 
     def __init__(self, layers: Sequence[nn.Module], *, copies: bool) -> None:
@@ -45,9 +45,10 @@ class LayerRecorder:
         self._versions: list[tuple[Tensor, int]] = []
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
-    def _keep(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+    def _record(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
         tensor = args[0] if args else next(iter(kwargs.values()))
         self.calls[layer].append((tensor.detach(), result))
+        # PyTorch counts in-place changes of a tensor; a later mismatch tells that the record was overwritten.
         self._versions += [(each, each._version) for each in (tensor, result)]
         return result.clone() if self._copies else None
 
@@ -58,12 +59,12 @@ class LayerRecorder:
 
     @property
     def overwritten(self) -> bool:
-        """Whether an in-place operation has changed an input or a result since it was kept."""
+        """Whether an in-place operation has changed an input or a result since it was recorded."""
         return any(each._version != version for each, version in self._versions)
 
     def __enter__(self) -> LayerRecorder:
         for layer in self.calls:
-            self._handles.append(layer.register_forward_hook(self._keep, with_kwargs=True))
+            self._handles.append(layer.register_forward_hook(self._record, with_kwargs=True))
         return self
 
     def __exit__(
@@ -76,24 +77,24 @@ class LayerRecorder:
 
 @dataclass(frozen=True)
 class ExcludedMethods:
-    """Ways of taking gradients that some samples have ruled out.
+    """Methods of computing gradients that some samples have ruled out.
 
     Attributes:
-        idle: Names of parameters that some samples do have a gradient for.
+        nonzero: Names of parameters that some samples do have a gradient for.
         layers: Names of parameters whose layer's rule does not cover what the layer does for some samples.
         replacements: Whether modules must not be replaced by others.
-        batches: Whether gradients of several samples at once are not to be had, or are not those of each alone.
+        batches: Whether gradients of several samples at once cannot be computed, or are not those of each sample alone.
     """
 
-    idle: frozenset[str] = frozenset()
+    nonzero: frozenset[str] = frozenset()
     layers: frozenset[str] = frozenset()
     replacements: bool = False
     batches: bool = False
 
     def __or__(self, other: ExcludedMethods) -> ExcludedMethods:
-        """What either rules out."""
+        """Return the union of both."""
         return ExcludedMethods(
-            self.idle | other.idle,
+            self.nonzero | other.nonzero,
             self.layers | other.layers,
             self.replacements or other.replacements,
             self.batches or other.batches,
@@ -101,7 +102,7 @@ class ExcludedMethods:
 
 
 class ExcludedMethodError(Exception):
-    """Some samples rule out the way in which gradients are being taken."""
+    """Some samples rule out the method by which gradients are being computed."""
 
     def __init__(self, excluded: ExcludedMethods) -> None:
         super().__init__(excluded)
@@ -109,13 +110,13 @@ class ExcludedMethodError(Exception):
 
 
 class JacobianMethod(enum.IntEnum):
-    """How gradients were taken, from the fastest to the slowest.
+    """Method by which gradients are computed, from the fastest to the slowest.
 
     Attributes:
         LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear
             layers. Parameters that no sample has a gradient for count here too.
         VECTORISED: Explicit gradients by `torch.func`, many samples at once.
-        SAMPLES: Explicit gradients, one backward pass a sample. Every network can go this way.
+        SAMPLES: Explicit gradients, one backward pass a sample, for every network.
     """
 
     LAYERS = 1
@@ -129,13 +130,13 @@ NamedGradients = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class GradientPart:
-    """The gradients of one layer's parameters, or of all that take one route.
+    """The gradients of one layer's parameters, or of all that share a method.
 
     Attributes:
         names: The parameters' full names, by their names in the layer.
-        features: The gradients; None where the layer did not see one row per sample.
-        flatten_gradient: From gradients in the parameters' shapes to vectors that, one after the other, are a pulled
-            gradient of the features.
+        features: The gradients; None where the layer's input did not have one row per sample.
+        flatten_gradient: Map from gradients in the parameters' shapes to vectors that, one after the other, have the
+            order of the features' `vjp`.
     """
 
     names: Mapping[str, str]
@@ -145,7 +146,7 @@ class GradientPart:
 
 @dataclass(frozen=True)
 class SourceGradients:
-    """What a source took for some samples.
+    """Outputs and gradients of one source for some samples.
 
     Attributes:
         outputs: (N, C) the network's outputs, or None if it was not called.
@@ -157,7 +158,7 @@ class SourceGradients:
 
     @property
     def features(self) -> list[GradientFeatures]:
-        """Of the parts that have any."""
+        """The features of the parts that have any."""
         return [part.features for part in self.parts if part.features is not None]
 
 
@@ -177,19 +178,19 @@ class GradientSource(ABC):
 
     @abstractmethod
     def take(self, x: Tensor) -> SourceGradients:
-        """The gradients for the samples `x`."""
+        """Return the gradients for the samples `x`."""
 
     @property
     @abstractmethod
     def excluded(self) -> ExcludedMethods | None:
-        """What is ruled out if this source turns out to be wrong as a whole; None if it cannot be."""
+        """The methods to exclude if this source proves wrong as a whole; None if it cannot be."""
 
     def zero_gradient_features(self, x: Tensor, channels: int) -> list[GradientFeatures]:  # noqa: ARG002
-        """Features of the form and size of those for the samples `x`; their values need not be right."""
+        """Return features of the form and size of those for the samples `x`, with arbitrary values."""
         return self.take(x).features
 
     def outputs_per_pass(self, channels: int) -> int:
-        """How many of the outputs go back through the network at once."""
+        """Return the number of outputs per backward pass."""
         return channels
 
     def _explicit(self, values: Tensor) -> GradientPart:
@@ -206,7 +207,7 @@ class GradientSource(ABC):
 
 @final
 class ZeroSource(GradientSource):
-    """Nothing, for parameters that the samples have no gradient for.
+    """Zero gradients, for parameters that the samples have no gradient for.
 
     Args:
         network: The network.
@@ -221,7 +222,7 @@ class ZeroSource(GradientSource):
         self._like = at_least_float32(like)
 
     def take(self, x: Tensor) -> SourceGradients:
-        """One part without columns."""
+        """Return one part without columns."""
         values = self._like.new_zeros(self._like.shape[1], len(x), 0)
         return SourceGradients(
             None,
@@ -230,8 +231,8 @@ class ZeroSource(GradientSource):
 
     @property
     def excluded(self) -> ExcludedMethods:
-        """These parameters are not idle."""
-        return ExcludedMethods(idle=frozenset(self.parameters))
+        """These parameters do have gradients."""
+        return ExcludedMethods(nonzero=frozenset(self.parameters))
 
 
 @final
@@ -242,9 +243,9 @@ class LayerwiseSource(GradientSource):
         network: The network.
         parameters: Names of the parameters in this group.
         rules: The rule of every layer that owns them.
-        budget: What each layer's features may take.
+        budget: Memory budget of each layer's features.
         replacements: Modules that take the place of others, by name.
-        channels_last: Whether pictures (N, C, H, W) are handed to the network with their channels last in memory.
+        channels_last: Whether images (N, C, H, W) are passed to the network with their channels last in memory.
     """
 
     method = JacobianMethod.LAYERS
@@ -254,7 +255,7 @@ class LayerwiseSource(GradientSource):
         network: nn.Module,
         parameters: Sequence[str],
         rules: Mapping[nn.Module, LayerRule],
-        budget: FeatureBudget,
+        budget: LayerMemoryBudget,
         replacements: Mapping[str, nn.Module],
         channels_last: bool,
     ) -> None:
@@ -265,18 +266,19 @@ class LayerwiseSource(GradientSource):
         self._names = {id(p): name for name, p in network.named_parameters()}
 
     def take(self, x: Tensor, cotangent: Tensor | None = None) -> SourceGradients:
-        """One part a layer.
+        """Return one part per layer.
 
         Args:
             x: (N, ...) samples.
             cotangent: (C,) weights that combine the outputs into one, or None to keep them apart.
         """
         y, recorder = self._forward(x)
+        # Samples do not affect each other, so the sum over samples has every sample's own gradient at the layers.
         columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
-        gathering = self._gathering(recorder, len(x), len(columns))
+        accumulators = self._accumulators(recorder, len(x), len(columns))
         for i, column in enumerate(columns):
-            _hand_out(recorder, gathering, _back(column, recorder.results, i + 1 < len(columns)))
-        made = {layer: None if each is None else each.features() for layer, each in gathering.items()}
+            _hand_out(recorder, accumulators, _back(column, recorder.results, i + 1 < len(columns)))
+        made = {layer: None if each is None else each.features() for layer, each in accumulators.items()}
         return SourceGradients(y.detach(), [self._part(layer, features) for layer, features in made.items()])
 
     @property
@@ -287,21 +289,21 @@ class LayerwiseSource(GradientSource):
         return ExcludedMethods(layers=frozenset(self.parameters))
 
     def zero_gradient_features(self, x: Tensor, channels: int) -> list[GradientFeatures]:
-        """Features for gradients of zero, which take no backward pass."""
+        """Return features for gradients of zero, which take no backward pass."""
         _, recorder = self._forward(x)
-        gathering = self._gathering(recorder, len(x), channels)
+        accumulators = self._accumulators(recorder, len(x), channels)
         for _ in range(channels):
             _hand_out(
-                recorder, gathering, [each.new_zeros(()).expand(each.shape) for each in recorder.results]
+                recorder, accumulators, [each.new_zeros(()).expand(each.shape) for each in recorder.results]
             )
-        return [each.features() for each in gathering.values() if each is not None]
+        return [each.features() for each in accumulators.values() if each is not None]
 
     def outputs_per_pass(self, channels: int) -> int:  # noqa: ARG002
-        """One."""
+        """Return one."""
         return 1
 
     def names(self, layer: nn.Module) -> dict[str, str]:
-        """Full names of a layer's trained parameters, by their names in it."""
+        """Return the full names of a layer's trained parameters, by their names in it."""
         parameters_of_layer = layer.named_parameters(recurse=False)
         return {name: self._names[id(p)] for name, p in parameters_of_layer if p.requires_grad}
 
@@ -315,10 +317,10 @@ class LayerwiseSource(GradientSource):
 
         return GradientPart(names, features, flatten_gradient)
 
-    def _gathering(
+    def _accumulators(
         self, recorder: LayerRecorder, samples: int, channels: int
     ) -> dict[nn.Module, GradientAccumulator | None]:
-        """What takes the gradients of each layer; None where it was not called with one row per sample."""
+        """Return an accumulator per layer; None where it was not called with one row per sample."""
         accumulators: dict[nn.Module, GradientAccumulator | None] = {}
         for layer, calls in recorder.calls.items():
             inputs = [
@@ -333,12 +335,13 @@ class LayerwiseSource(GradientSource):
         return accumulators
 
     def _forward(self, x: Tensor) -> tuple[Tensor, LayerRecorder]:
-        """Outputs and what the layers saw; with copies only if something is overwritten in place."""
+        """Return the outputs and the recorded calls; with copies only if something is overwritten in place."""
         if self.channels_last:
             x = x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
         recorder = LayerRecorder(list(self.rules), copies=self._copies)
         with replaced_modules(self.network, self.replacements), recorder:
             y = network_outputs(self.network, x)
+        # Copies cost memory, so the first pass goes without; networks that overwrite results are run once more.
         if self._copies or not recorder.overwritten:
             return y, recorder
         self._copies = True
@@ -346,7 +349,7 @@ class LayerwiseSource(GradientSource):
 
 
 def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
-    """The gradient at each result; None where there is none."""
+    """Return the gradient at each result; None where there is none."""
     live = [result for result in results if result.requires_grad]
     if not live or not column.requires_grad:
         return [None] * len(results)
@@ -356,17 +359,17 @@ def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor 
 
 def _hand_out(
     recorder: LayerRecorder,
-    gathering: Mapping[nn.Module, GradientAccumulator | None],
+    accumulators: Mapping[nn.Module, GradientAccumulator | None],
     grads: Sequence[Tensor | None],
 ) -> None:
-    """Give each layer the gradients at its results; zeros where there are none."""
+    """Pass each layer the gradients at its results; zeros where there are none."""
     pairs = iter(zip(recorder.results, grads, strict=True))
     for layer, calls in recorder.calls.items():
-        mine = [
+        layer_grads = [
             torch.zeros_like(result) if g is None else g for _, (result, g) in zip(calls, pairs, strict=False)
         ]
-        if (each := gathering[layer]) is not None:
-            each.take([at_least_float32(g) for g in mine])
+        if (each := accumulators[layer]) is not None:
+            each.take([at_least_float32(g) for g in layer_grads])
 
 
 @final
@@ -376,7 +379,7 @@ class VectorisedSource(GradientSource):
     method = JacobianMethod.VECTORISED
 
     def take(self, x: Tensor) -> SourceGradients:
-        """One part: (C, N, P)."""
+        """Return one part: (C, N, P)."""
         fixed = {name: p.detach() for name, p in self.network.named_parameters()}
         chosen = {name: fixed.pop(name) for name in self.parameters}
 
@@ -384,6 +387,7 @@ class VectorisedSource(GradientSource):
             y = functional_call(self.network, fixed | parameters, (sample[None],)).reshape(-1)
             return y, y
 
+        # Fused attention kernels have no rule for `vmap` over the backward pass.
         with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="There is a performance drop")
             jacobian, y = vmap(jacrev(outputs, has_aux=True), in_dims=(None, 0))(chosen, x)
@@ -394,18 +398,18 @@ class VectorisedSource(GradientSource):
 
     @property
     def excluded(self) -> ExcludedMethods:
-        """Many samples at once."""
+        """Gradients of many samples at once."""
         return ExcludedMethods(batches=True)
 
 
 @final
 class PerSampleSource(GradientSource):
-    """Explicit gradients, one sample and one output after the other: what all others are measured by."""
+    """Explicit gradients, one sample and one output after the other: the reference of all other sources."""
 
     method = JacobianMethod.SAMPLES
 
     def take(self, x: Tensor) -> SourceGradients:
-        """One part: (C, N, P)."""
+        """Return one part: (C, N, P)."""
         named = dict(self.network.named_parameters())
         chosen = [named[name] for name in self.parameters]
         outputs, made = [], []
@@ -418,5 +422,5 @@ class PerSampleSource(GradientSource):
 
     @property
     def excluded(self) -> None:
-        """Nothing."""
+        """None: it is the reference."""
         return None

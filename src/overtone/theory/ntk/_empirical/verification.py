@@ -1,4 +1,4 @@
-"""Per-sample gradients of all trained parameters, every sample's checked against plain backward passes."""
+"""Per-sample gradients of all trained parameters, verified for every sample against plain backward passes."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ from overtone.theory.ntk._empirical.sources import (
 from overtone.theory.ntk._empirical.weight_sharing import SharedWeightGradients
 
 FEW = 32
-"""Samples up to which each is a group of its own, so that nothing is left to chance."""
+"""Samples up to which each is a group of its own, so that the check is complete."""
 
-LEAST = 4
-"""Groups of more samples at least: two samples that affect each other are seldom in the same one."""
+MIN_GROUPS = 4
+"""Smallest number of groups of more samples: two samples that affect each other are seldom in the same one."""
 
 GROUP = 256
-"""Samples of a group at most: few enough that one wrong sample stands out from rounding."""
+"""Largest group: few enough samples that one wrong sample stands out from rounding."""
 
 FEW_DIGITS = 8
-"""The same of outputs in half precision."""
+"""Largest group for outputs in half precision."""
 
 ALONE = 8
-"""Of more than `FEW` samples, those whose outputs are also compared with what each gives alone."""
+"""Samples, of more than `FEW`, whose outputs are also compared with a call of each alone."""
 
 ROUNDING = 64
-"""Units in the last place of all gradients together, below which a parameter's gradient is not told from zero."""
+"""Units in the last place of all gradients together below which a parameter's gradient counts as zero."""
 
 
 def check_groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
-    """Groups of some samples of many; small ones where there are few digits.
+    """Return groups of some samples of many; small ones in half precision.
 
     Args:
-        samples: How many are grouped.
+        samples: Number of samples to group.
         dtype: Precision of the outputs.
-        total: How many samples there are altogether.
+        total: Number of all samples.
     """
-    group_size = 1 if total <= FEW else min(GROUP, -(-total // LEAST))
+    group_size = 1 if total <= FEW else min(GROUP, -(-total // MIN_GROUPS))
     count = -(-samples // (group_size if torch.finfo(dtype).bits >= 32 else min(group_size, FEW_DIGITS)))
     if samples > 1:
         count = max(count, 2)
@@ -70,25 +70,25 @@ def check_groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
 
 
 def single_sample_indices(samples: int, total: int) -> list[int]:
-    """Samples to be called alone, spread over some samples of many; none where every group is a single one."""
+    """Return samples to call alone, spread over some samples of many; none where every group is a single one."""
     count = min(samples, -(-ALONE * samples // total)) if total > FEW else 0
     return [samples * (2 * i + 1) // (2 * count) for i in range(count)]
 
 
 def random_weights(samples: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    """(n, C) numbers of random size and sign, none of them small, so that no sample is overlooked.
+    """Return (n, C) numbers of random size and sign, none of them small, so that no sample is overlooked.
 
     Args:
         samples: n.
         like: (N, C) outputs.
-        generator: Where they come from.
+        generator: Source of the random numbers.
     """
     sizes, signs = torch.rand(2, samples, like.shape[1], generator=generator, device="cpu")
     return ((0.5 + sizes) * torch.where(signs < 0.5, -1.0, 1.0)).to(like)
 
 
 def relative_tolerance(dtype: torch.dtype) -> float:
-    """The relative distance of two sums that counts as rounding.
+    """Return the relative distance of two sums that counts as rounding.
 
     Half the digits, which leaves room for single samples that fall to the other side of a kink; of half precision,
     which has too few for that, 16 units in the last place.
@@ -98,7 +98,7 @@ def relative_tolerance(dtype: torch.dtype) -> float:
 
 
 def zero_tolerance(dtype: torch.dtype) -> float:
-    """The same for gradients that vanish beside others, relative to all of them together."""
+    """Return the tolerance for gradients that vanish beside others, relative to all of them together."""
     return ROUNDING * float(torch.finfo(dtype).eps)
 
 
@@ -107,21 +107,21 @@ T = TypeVar("T")
 
 @final
 class VerifiedGradients:
-    """The gradients of a network's parameters, taken in the fastest way that is right for every sample.
+    """The gradients of a network's parameters, computed by the fastest method that is right for every sample.
 
-    Three samples choose the way (`plan.choose`). Then, for all samples that are taken, the sum of the per-sample
+    Three samples choose the method (`select_sources`). Then, for all samples, the sum of the per-sample
     gradients with random weights, one for each sample and output, is compared with the backward pass of the outputs'
     sum with these weights. That pass sees the samples in groups of another order and size than the gradients were
-    taken in, so that it also tells whether outputs depend on the company of other samples. A layer that does not
-    agree, wherever in the samples that is, goes another way from then on, and all samples are taken anew.
+    computed in, so that it also detects outputs that depend on other samples. A layer that does not agree for some
+    sample is computed by another method from then on, and all samples anew.
 
     Args:
-        network: The network, in evaluation mode for as long as gradients are taken.
+        network: The network, in evaluation mode for as long as gradients are computed.
         x: (N, ...) samples.
-        workspace: Numbers that one product may hold at once.
+        workspace: Numbers of temporary storage per product.
 
     Raises:
-        InputError: As `plan.choose`.
+        InputError: As `select_sources`.
     """
 
     def __init__(self, network: nn.Module, x: Tensor, workspace: int) -> None:
@@ -134,7 +134,7 @@ class VerifiedGradients:
         self._kinds: list[object] = []
 
     def retry_until_verified(self, attempt: Callable[[], T]) -> T:
-        """The result of `attempt`, begun anew whenever it meets samples that rule out the present sources.
+        """Return the result of `attempt`, begun anew whenever samples rule out the present sources.
 
         Args:
             attempt: Calls `take` and uses `sources`.
@@ -145,8 +145,9 @@ class VerifiedGradients:
         while True:
             try:
                 return attempt()
-            except ExcludedMethodError as found:
-                before, self.excluded = self.excluded, self.excluded | found.excluded
+            except ExcludedMethodError as revision:
+                before, self.excluded = self.excluded, self.excluded | revision.excluded
+                # No progress would be an endless loop: the last resort is one sample after the other.
                 if self.excluded == before:
                     self.excluded = before | ExcludedMethods(batches=True)
                 self.sources = select_sources(self.network, self._x, self._workspace, self.excluded)
@@ -154,18 +155,19 @@ class VerifiedGradients:
                 self._kinds.clear()
 
     def take(self, x: Tensor, rows: slice) -> list[GradientPart]:
-        """The gradients of some of the samples; the same parts in the same order for all.
+        """Return the gradients of some of the samples; the same parts in the same order for all.
 
         Args:
             x: (N, ...) samples, the same tensor for all of its rows.
-            rows: Which of them.
+            rows: Their indices.
 
         Raises:
-            RevisionError: If these samples rule out the present sources; `retry_until_verified` takes it.
+            ExcludedMethodError: If these samples rule out the present sources; `retry_until_verified` handles it.
             InputError: If a sample's output depends on the others.
         """
         some = x[rows]
         taken = [self._from(source, some) for source in self.sources]
+        # Chunks come again for every pair of chunks; each is checked once.
         key = (id(x), rows.start, rows.stop)
         if key not in self._checked:
             self._check(some, taken, len(x))
@@ -183,7 +185,7 @@ class VerifiedGradients:
             raise ExcludedMethodError(source.excluded) from failure
 
     def _check_kinds(self, parts: Sequence[GradientPart]) -> None:
-        """Features of one layer can be multiplied only if they are of one kind."""
+        """Require features of one kind per layer, which inner products need."""
         kinds = [_kind(part.features) for part in parts]
         self._kinds = self._kinds or list(kinds)
         odd = [part for part, one, two in zip(parts, kinds, self._kinds, strict=True) if one != two]
@@ -201,6 +203,7 @@ class VerifiedGradients:
         for i in single_sample_indices(len(x), total):
             y = single_sample_outputs(self.network, x[i : i + 1], outputs.shape[1]).detach()
             self._check_outputs(taken, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y)
+        # Other groups in another order than the gradients were computed in: dependence on other samples shows up.
         for rows in check_groups(len(x), outputs.dtype, total):
             order = torch.randperm(rows.stop - rows.start, generator=self._generator, device="cpu").to(
                 x.device
@@ -230,7 +233,7 @@ class VerifiedGradients:
             try:
                 check_independent(y, each.outputs[rows][order], each.outputs)
             except NETWORK_ERRORS:
-                # Modules in the place of others, or `torch.func`, may be what differs: the network itself is asked.
+                # Replaced modules or `torch.func` may cause the difference; then the network itself is not to blame.
                 if not isinstance(source, PerSampleSource) and not (
                     isinstance(source, LayerwiseSource) and not source.replacements
                 ):
@@ -249,12 +252,13 @@ class VerifiedGradients:
             name: torch.zeros_like(self._trained[name]) if g is None else g for name, g in grads.items()
         }
         norms = {name: float(at_least_float32(as_real_pairs(g)).norm()) for name, g in filled.items()}
+        # A gradient that is rounding beside all others has no relative accuracy of its own.
         floor = zero_tolerance(cotangents.dtype) * math.hypot(*norms.values())
         wrong = ExcludedMethods()
         for source, each in zip(self.sources, taken, strict=True):
             if isinstance(source, ZeroSource):
                 wrong |= ExcludedMethods(
-                    idle=frozenset(n for n in source.parameters if norms[n] and not norms[n] <= floor)
+                    nonzero=frozenset(n for n in source.parameters if norms[n] and not norms[n] <= floor)
                 )
             elif not isinstance(source, PerSampleSource):
                 odd = [
@@ -289,22 +293,22 @@ def _agrees(
     floor: float,
     generator: torch.Generator,
 ) -> bool:
-    """Whether a part's gradients, summed with the given weights (n, C), are those of the backward pass.
+    """Return whether a part's gradients, summed with the weights (n, C), are those of the backward pass.
 
     Where both are not finite there is nothing to compare.
     """
     assert part.features is not None
     features, exact = part.features.rows(rows), part.flatten_gradient(grads)
-    cotangents_t = cotangents.mT.to(features.like)
+    weights = cotangents.mT.to(features.like)
     sizes = [norms[name] for name in part.names.values()]
     if len(exact) == 1:
-        distance, sizes = [features.distance(cotangents_t, exact[0], generator)], [math.hypot(*sizes)]
+        distance, sizes = [features.distance(weights, exact[0], generator)], [math.hypot(*sizes)]
     else:
-        blocks = features.vjp(cotangents_t).reshape(-1).split([len(each) for each in exact])
+        blocks = features.vjp(weights).reshape(-1).split([len(each) for each in exact])
         distance = [float((one - two).norm()) for one, two in zip(blocks, exact, strict=True)]
     if all(
         one <= max(relative_tolerance(cotangents.dtype) * size, floor)
         for one, size in zip(distance, sizes, strict=True)
     ):
         return True
-    return not all(map(math.isfinite, sizes)) and not bool(features.vjp(cotangents_t).isfinite().all())
+    return not all(map(math.isfinite, sizes)) and not bool(features.vjp(weights).isfinite().all())

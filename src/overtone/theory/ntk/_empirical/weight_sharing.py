@@ -25,14 +25,14 @@ from overtone.theory.ntk._empirical.inner_products import (
 from overtone.theory.ntk._empirical.patches import PatchExtractor
 
 NEAR = {"cpu": 1 << 19}
-"""Numbers that are formed at once, so that they are used while they are in the cache."""
+"""Numbers per block on a CPU, so that a block is used while it is in the cache."""
 
 FAR = 1 << 25
-"""The same on other devices, which want few large products."""
+"""Numbers per block on other devices, which are fastest at few large products."""
 
 
 def block_elements(values: Tensor) -> int:
-    """Numbers that are best formed at once where `values` lie."""
+    """Return the numbers per block for the device of `values`."""
     return NEAR.get(values.device.type, FAR)
 
 
@@ -41,7 +41,7 @@ class MatmulCalls:
     """One matrix at T positions in each of G groups: its gradient is sum_t g_t (h_t, 1)^T.
 
     Attributes:
-        inputs: (N, ...) the layer's input as it came.
+        inputs: (N, ...) the layer's input.
         grads: (C, N, G, T, out) g.
         patches: From `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
         weight: Whether the weight is trained.
@@ -56,7 +56,7 @@ class MatmulCalls:
 
     @property
     def size(self) -> int:
-        """Numbers held."""
+        """Numbers stored."""
         return self.inputs.numel() + self.grads.numel()
 
     @property
@@ -70,25 +70,26 @@ class MatmulCalls:
         return self.patches.width(self.inputs)
 
     def rows(self, part: slice) -> MatmulCalls:
-        """What the matrix saw in some of the samples."""
+        """Return the calls of some of the samples."""
         return replace(self, inputs=self.inputs[part], grads=self.grads[:, part])
 
     @staticmethod
     def concatenated(calls: Sequence[MatmulCalls]) -> MatmulCalls:
-        """What the matrix saw in all samples, one after the other."""
+        """Return the calls of all samples, one after the other."""
         inputs = torch.cat([each.inputs for each in calls])
         return replace(calls[0], inputs=inputs, grads=torch.cat([each.grads for each in calls], 1))
 
     def explicit(self) -> ExplicitGradients:
-        """All gradients (C, N, G out (in + 1)), a few samples at a time."""
+        """Return all gradients (C, N, G out (in + 1)), formed a few samples at a time."""
         channels, n = self.grads.shape[:2]
+        # The outputs of a sample lie side by side in memory, as products of all outputs read them.
         values = empty_huge_pages(n, channels, *self.shape, like=self.grads).transpose(0, 1)
         for rows in self._row_blocks():
             self.rows(rows).form(self.with_ones(rows), values[:, rows])
         return ExplicitGradients(values.flatten(2))
 
     def with_ones(self, rows: slice) -> Tensor:
-        """(h, 1) of some samples, as far as it is multiplied by what is trained: (n, G, T, in + 1)."""
+        """Return (h, 1) of some samples, without the part that no trained parameter multiplies: (n, G, T, in + 1)."""
         if self.weight:
             return self.patches.whole(self.inputs[rows], self.bias)
         n, groups, places = self.grads[0, rows].shape[:3]
@@ -96,12 +97,14 @@ class MatmulCalls:
 
     def form(self, with_ones: Tensor, values: Tensor) -> None:
         """Write the gradients sum_t g_t s_t^T, for s = `with_ones` (N, G, T, w), to `values` (C, N, G, out, w)."""
+        # One batched product per output and group: a single einsum would copy both operands to align them.
         for c, k in torch.cartesian_prod(*map(torch.arange, values.shape[::2][:2])).tolist():
             torch.bmm(self.grads[c, :, k].mT, with_ones[:, k], out=values[c, :, k])
 
     def parts(self, max_columns: int) -> Iterator[Tensor]:
         """Yield all gradients (C, N, P) in parts of at most about `max_columns` columns of the matrix."""
         channels, n, groups, _, out = self.grads.shape
+        # The bias sees a constant 1 at every position, so its gradient is the sum over positions.
         if self.bias:
             yield self.grads.sum(-2).flatten(2)
         for with_ones in self.patches.parts(self.inputs, max_columns) if self.weight else ():
@@ -110,7 +113,8 @@ class MatmulCalls:
             yield values.flatten(2)
 
     def vjp(self, weights: Tensor) -> Tensor:
-        """J^T w for (C, N) weights, (G, out, in + 1)."""
+        """Return J^T w for (C, N) weights, (G, out, in + 1)."""
+        # The weights are linear in g: outputs are combined before the only large product.
         g = (self.grads * weights[..., None, None, None]).sum(0)
         total = g.new_zeros(self.shape)
         for rows in self._row_blocks():
@@ -119,7 +123,7 @@ class MatmulCalls:
         return total
 
     def jvp(self, direction: Tensor) -> Tensor:
-        """J u for (G, out, in + 1) u, (C, N)."""
+        """Return J u for (G, out, in + 1) u, (C, N)."""
         made = []
         for rows in self._row_blocks():
             moved = self.with_ones(rows) @ direction.mT
@@ -133,21 +137,21 @@ class MatmulCalls:
 
 
 ELEMENTWISE = 200
-"""Multiplications and additions of a matrix product in the time of one pass over an entry of its result."""
+"""Operations of a matrix product in the time of one elementwise pass over an entry of its result (measured)."""
 
 
 FRESH = 5
-"""Reads of a number from memory in the time in which one is written for the first time and kept."""
+"""Reads of a number from memory in the time of one first write to new memory (measured)."""
 
 
 @dataclass(frozen=True)
-class FeatureBudget:
-    """What a layer's features may take.
+class LayerMemoryBudget:
+    """Memory budget of a layer's features.
 
     Attributes:
-        workspace: Numbers that one product may hold for a while.
+        workspace: Numbers of temporary storage per product.
         samples: Samples of the whole kernel.
-        each: Numbers that one sample's gradients may hold in one layer.
+        each: Numbers stored per sample and layer.
     """
 
     workspace: int
@@ -156,7 +160,7 @@ class FeatureBudget:
 
 
 class SharedWeightProduct(ABC):
-    """How inner products of the gradients of one matrix at many positions are taken."""
+    """Strategy for inner products of the gradients of one matrix at many positions."""
 
     @abstractmethod
     def add(self, total: Tensor, one: MatmulCalls, two: MatmulCalls, outputs: OutputLayout) -> None:
@@ -168,38 +172,39 @@ class SharedWeightProduct(ABC):
 
     @abstractmethod
     def scratch(self, calls: MatmulCalls) -> int:
-        """Numbers that a product holds for a while, beside its workspace."""
+        """Return the numbers of temporary storage of a product, beside its workspace."""
 
 
 @final
 @dataclass(frozen=True)
 class ProductByColumns(SharedWeightProduct):
-    """Gradients are formed for a few columns of the matrix at a time, few enough to be multiplied in the cache.
+    """Form gradients for a few columns of the matrix at a time, few enough to be multiplied in the cache.
 
     Attributes:
-        workspace: Numbers that may be held while multiplying.
+        workspace: Numbers of temporary storage.
     """
 
     workspace: int
 
     def add(self, total: Tensor, one: MatmulCalls, two: MatmulCalls, outputs: OutputLayout) -> None:
-        """J J^T, summed over parts."""
+        """Add J J^T, summed over blocks of columns."""
+        # Both sides need the same blocks, so the side with more samples decides.
         max_columns = min(_columns(each.grads, self.workspace) for each in (one, two))
         for left, right in zip(one.parts(max_columns), two.parts(max_columns), strict=True):
             add_inner_products(total, left, right, outputs)
 
     def add_lower(self, total: Tensor, calls: MatmulCalls, outputs: OutputLayout) -> None:
-        """Half of it; each part is formed once."""
+        """Add half of it; each block is formed once."""
         for part in calls.parts(_columns(calls.grads, self.workspace)):
             add_lower_inner_products(total, part, outputs)
 
     def scratch(self, calls: MatmulCalls) -> int:
-        """The padded inputs."""
+        """Return the size of the padded inputs."""
         return 2 * calls.inputs.numel()
 
 
 def _columns(grads: Tensor, workspace: int) -> int:
-    """Columns of the matrix whose gradients are formed at once."""
+    """Return the columns of the matrix per block."""
     samples, groups, out = grads.shape[0] * grads.shape[1], grads.shape[2], grads.shape[4]
     return max(1, min(block_elements(grads), workspace // 2) // (samples * groups * out))
 
@@ -207,20 +212,21 @@ def _columns(grads: Tensor, workspace: int) -> int:
 @final
 @dataclass(frozen=True)
 class ProductByPairs(SharedWeightProduct):
-    """Where the weight is trained and positions are few: sum over pairs of positions of (g g^T) * (h h^T + 1).
+    """Sum over pairs of positions of (g g^T) * (h h^T + 1), for few positions and a trained weight.
 
     Attributes:
-        workspace: Numbers that may be held while multiplying.
+        workspace: Numbers of temporary storage.
     """
 
     workspace: int
 
     def add(self, total: Tensor, one: MatmulCalls, two: MatmulCalls, outputs: OutputLayout) -> None:
-        """The sum, for some pairs of samples at a time."""
+        """Add the sum, for some pairs of samples at a time."""
         channels, n, groups, places, _ = one.grads.shape
         m = two.grads.shape[1]
         per_pair = total.numel() // (n * m)
         budget = min(self.workspace, 4 * block_elements(total))
+        # A tile of tile^2 sample pairs holds h h^T and, per output pair, g g^T: places^2 numbers each, and a copy.
         tile = max(1, int((budget / (2 * places**2 * (per_pair + 1))) ** 0.5))
         for rows in _slices(n, tile):
             h = one.patches.whole(one.inputs[rows])
@@ -240,42 +246,42 @@ class ProductByPairs(SharedWeightProduct):
 @final
 @dataclass(frozen=True)
 class SharedWeightGradients(GradientFeatures):
-    """Gradients of a matrix applied at many positions, as what it saw.
+    """Gradients of a matrix applied at many positions, stored as its inputs and output gradients.
 
     Attributes:
-        calls: What the matrix saw.
-        product: How inner products are taken.
+        calls: Inputs and output gradients of the matrix.
+        product: Strategy for inner products.
     """
 
     calls: MatmulCalls
     product: SharedWeightProduct
 
     def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
-        """J J^T, on the way that is cheapest."""
+        """Add J J^T."""
         assert isinstance(other, SharedWeightGradients)
         self.product.add(total, self.calls, other.calls, outputs)
 
     def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
-        """The same, at least to the lower half."""
+        """Add J J^T, at least to the lower half."""
         self.product.add_lower(total, self.calls, outputs)
 
     def rows(self, part: slice) -> SharedWeightGradients:
-        """What the matrix saw in these samples."""
+        """Return the gradients of these samples."""
         return SharedWeightGradients(self.calls.rows(part), self.product)
 
     def concatenated(self, others: Sequence[GradientFeatures]) -> SharedWeightGradients | None:
-        """What the matrix saw in all of these samples, if it saw as much of each."""
+        """Return the gradients of all of these samples, or None if their inputs differ in shape."""
         calls = [self.calls, *(each.calls for each in others if isinstance(each, SharedWeightGradients))]
         if len({each.inputs.shape[1:] for each in calls}) > 1:
             return None
         return SharedWeightGradients(MatmulCalls.concatenated(calls), self.product)
 
     def vjp(self, weights: Tensor) -> Tensor:
-        """J^T w, a few samples at a time."""
+        """Return J^T w, a few samples at a time."""
         return self.calls.vjp(weights)
 
     def jvp(self, direction: Tensor) -> Tensor:
-        """J u, a few samples at a time."""
+        """Return J u, a few samples at a time."""
         return self.calls.jvp(direction)
 
     @property
@@ -295,7 +301,7 @@ class SharedWeightGradients(GradientFeatures):
 
     @property
     def scratch(self) -> int:
-        """What the way holds for a while."""
+        """Numbers of temporary storage of the strategy."""
         return self.product.scratch(self.calls)
 
 
@@ -304,7 +310,7 @@ def _slices(count: int, step: int) -> list[slice]:
 
 
 def _over_positions(inner: Tensor, g: Tensor, g2: Tensor, outputs: OutputLayout) -> Tensor:
-    """Sum of `inner` * (g g^T) over the positions, for g (C, n, T, out)."""
+    """Return the sum of `inner` * (g g^T) over the positions, for g (C, n, T, out)."""
     (c, n, t), (m, u) = g.shape[:3], g2.shape[1:3]
     pairs = scale_pairs(inner_products(g.flatten(1, 2), g2.flatten(1, 2), outputs), inner, outputs)
     if outputs is OutputLayout.BLOCKS:
@@ -313,43 +319,47 @@ def _over_positions(inner: Tensor, g: Tensor, g2: Tensor, outputs: OutputLayout)
 
 
 class GradientForm(enum.Enum):
-    """In which form the gradients of a matrix at many positions are kept."""
+    """Stored form of the gradients of a matrix at many positions."""
 
     PAIRS = enum.auto()
     PARTS = enum.auto()
     EXPLICIT = enum.auto()
 
 
-def cheapest_form(calls: MatmulCalls, channels: int, budget: FeatureBudget) -> GradientForm:
-    """The form that takes the fewest operations, or the least traffic to memory, in the room there is.
+def cheapest_form(calls: MatmulCalls, channels: int, budget: LayerMemoryBudget) -> GradientForm:
+    """Return the form of fewest operations, or of least memory traffic, within the budget.
 
     Args:
-        calls: What the matrix saw, for some of the outputs.
+        calls: Inputs and output gradients of the matrix, for some of the outputs.
         channels: Outputs of the network.
-        budget: What the features may take.
+        budget: Memory budget.
     """
     _, n, groups, places, out = calls.grads.shape
     input_size, width = calls.inputs.numel() // n, calls.width
     gradients = channels * groups * out * width
+    # Per pair of samples: forming the gradients is shared by all pairs of a sample, multiplying them is not.
     operations = 2 * gradients * (1 + 2 * places / budget.samples)
+    # Per pair of samples and positions: h h^T, g g^T, and a pass over both to multiply and sum them.
     pairs = groups * places**2 * (2 * (width + channels * out) + ELEMENTWISE)
     if calls.weight and pairs < operations:
         return GradientForm.PAIRS
+    # Explicit gradients that are larger than their factors may not fit; then they are formed anew each time.
     if gradients > max(budget.each, input_size + channels * groups * places * out):
         return GradientForm.PARTS
     at_results = channels * groups * places * out
+    # Otherwise both fit, and memory traffic decides: gradients written once, or factors read once per block.
     columns = max(1, block_elements(calls.grads) // (budget.samples * channels * groups * out))
     repeats = math.ceil(width / columns)
     parts = FRESH * (input_size + at_results) + repeats * at_results + groups * places * width
     return GradientForm.PARTS if parts < (FRESH + 1) * gradients else GradientForm.EXPLICIT
 
 
-def shared_weight_features(calls: MatmulCalls, budget: FeatureBudget) -> GradientFeatures:
-    """A layer's gradients in the cheapest form.
+def shared_weight_features(calls: MatmulCalls, budget: LayerMemoryBudget) -> GradientFeatures:
+    """Return a layer's gradients in the cheapest form.
 
     Args:
-        calls: What the matrix saw.
-        budget: What the features may take.
+        calls: Inputs and output gradients of the matrix.
+        budget: Memory budget.
     """
     match cheapest_form(calls, len(calls.grads), budget):
         case GradientForm.PAIRS:

@@ -25,33 +25,33 @@ CHUNK = 1 << 15
 
 @final
 class StationaryProfile:
-    """The tangent kernel of a wide network after Fourier features, h(rho).
+    """The tangent kernel of an infinitely wide network after Fourier features, h(rho).
 
     Every sample's features have the same length, so the layers see of a pair of samples only the cosine
     rho = gamma(x).gamma(x') / |gamma|^2. In the angle arccos(rho) the kernel is smooth, also for activations
     with a kink: it is tabulated there once and interpolated by cubics, whatever the network costs.
 
     Args:
-        wide: A wide network whose inputs are Fourier features.
+        network: An infinitely wide network whose inputs are Fourier features.
 
     Raises:
         InputError: If its inputs are plain coordinates: that kernel is not stationary.
     """
 
-    def __init__(self, wide: InfiniteNetwork) -> None:
-        if not isinstance(wide.inputs, FourierMap | GaussianFourierMap):
+    def __init__(self, network: InfiniteNetwork) -> None:
+        if not isinstance(network.inputs, FourierMap | GaussianFourierMap):
             raise InputError(
                 "a network after a Fourier encoding, whose kernel depends on x - x' alone",
-                type(wide.inputs).__name__,
+                type(network.inputs).__name__,
                 "put ntk.FeatureMap.fourier in front, or use the kernel matrix",
-                "wide",
+                "network",
             )
-        square = float(wide.inputs.square(torch.zeros(1, 1, dtype=torch.float64, device="cpu")))
+        square = float(network.inputs.square(torch.zeros(1, 1, dtype=torch.float64, device="cpu")))
         length = torch.full((1, 1), square, dtype=torch.float64, device="cpu")
         cosine = torch.linspace(0, math.pi, NODES, dtype=torch.float64, device="cpu").cos()[None] * square
         zero = torch.zeros_like
         end = compose(
-            wide.layers, LayerMoments(length, length, cosine, zero(cosine), zero(length), zero(length))
+            network.layers, LayerMoments(length, length, cosine, zero(cosine), zero(length), zero(length))
         )
         self.square = square
         # Nodes equidistant in the angle resolve the kink of rectified activations at rho = 1.
@@ -105,7 +105,7 @@ def lag_offsets(shape: Sequence[int], device: torch.device | None = None) -> lis
 
 
 def stationary_kernel_lags(
-    wide: InfiniteNetwork,
+    network: InfiniteNetwork,
     shape: Sequence[int],
     spacing: Sequence[float],
     periodic: Sequence[bool] | None = None,
@@ -117,7 +117,7 @@ def stationary_kernel_lags(
     through the network's layers by `Profile`.
 
     Args:
-        wide: A wide network after a Fourier encoding, with the frequencies it has.
+        network: An infinitely wide network after a Fourier encoding, with the frequencies it has.
         shape: Samples per axis, 1 to 3 axes.
         spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
         periodic: Whether the kernel has the grid's period, per axis; None for no axis.
@@ -137,7 +137,7 @@ def stationary_kernel_lags(
             "pass one of each per axis",
             "lags",
         )
-    whole = periodic_axes(wide, shape, spacing)
+    whole = periodic_axes(network, shape, spacing)
     for axis, (claimed, periodic_axis) in enumerate(zip(periodic_flags, whole, strict=True)):
         if claimed and not periodic_axis:
             raise InputError(
@@ -146,14 +146,14 @@ def stationary_kernel_lags(
                 "call the axis not periodic",
                 "periodic",
             )
-    return kernel_at_lags(wide, circulant_shape(shape, periodic_flags), spacing)
+    return kernel_at_lags(network, circulant_shape(shape, periodic_flags), spacing)
 
 
-def kernel_at_lags(wide: InfiniteNetwork, sizes: Sequence[int], spacing: Sequence[float]) -> Tensor:
+def kernel_at_lags(network: InfiniteNetwork, sizes: Sequence[int], spacing: Sequence[float]) -> Tensor:
     """Return the tangent kernel at the lags of a circulant matrix, see `stationary_kernel_lags`.
 
     Args:
-        wide: A wide network after a Fourier encoding.
+        network: An infinitely wide network after a Fourier encoding.
         sizes: Entries per axis.
         spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
 
@@ -163,12 +163,12 @@ def kernel_at_lags(wide: InfiniteNetwork, sizes: Sequence[int], spacing: Sequenc
     Raises:
         InputError: If the kernel is not stationary.
     """
-    profile = StationaryProfile(wide)
-    device = wide.inputs.frequencies.device if isinstance(wide.inputs, FourierMap) else None
+    profile = StationaryProfile(network)
+    device = network.inputs.frequencies.device if isinstance(network.inputs, FourierMap) else None
     steps = [step * pitch for step, pitch in zip(lag_offsets(sizes, device), spacing, strict=True)]
     # k(-lag) = k(lag): half of the first axis is enough, the rest is its mirror image.
     half = len(steps[0]) // 2 + 1
-    return _mirrored(profile(_products(wide.inputs, [steps[0][:half], *steps[1:]])), len(steps[0]))
+    return _mirrored(profile(_products(network.inputs, [steps[0][:half], *steps[1:]])), len(steps[0]))
 
 
 def _mirrored(half: Tensor, rows: int) -> Tensor:
@@ -181,26 +181,28 @@ def _mirrored(half: Tensor, rows: int) -> Tensor:
     return torch.cat([half, other.flip(0)])
 
 
-def periodic_axes(wide: InfiniteNetwork, shape: Sequence[int], spacing: Sequence[float]) -> tuple[bool, ...]:
+def periodic_axes(
+    network: InfiniteNetwork, shape: Sequence[int], spacing: Sequence[float]
+) -> tuple[bool, ...]:
     """Return whether every frequency completes whole cycles along each axis, which makes the kernel periodic there.
 
     Args:
-        wide: A wide network.
+        network: An infinitely wide network.
         shape: Samples per axis.
         spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
 
     Returns:
         One answer per axis, to 1e-9 cycles.
     """
-    if not isinstance(wide.inputs, FourierMap):
+    if not isinstance(network.inputs, FourierMap):
         return (False,) * len(shape)
-    frequencies = wide.inputs.frequencies
+    frequencies = network.inputs.frequencies
     if frequencies.shape[1] != len(shape):
         raise InputError(
             f"a grid of {frequencies.shape[1]} axes",
             f"{len(shape)}",
             "use an encoding of as many coordinates",
-            "wide",
+            "network",
         )
     extent = torch.tensor(
         [n * s for n, s in zip(shape, spacing, strict=True)], dtype=torch.float64, device=frequencies.device
