@@ -70,7 +70,6 @@ def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[st
 
 
 _FULL_RANGE = ("picture", "audio", "synthetic")
-_FAR = "far from all others"
 Locate = Callable[[int, int], str]
 
 
@@ -113,6 +112,7 @@ def make_signal(
     per_channel: bool = False,
     notes: tuple[str, ...] = (),
     locate: Locate | None = None,
+    find_sentinels: bool = True,
 ) -> Signal:
     """Check the samples and make the Signal.
 
@@ -128,6 +128,7 @@ def make_signal(
         per_channel: Whether each channel is normalised by itself.
         notes: How the file was read.
         locate: Words for (sample, channel), such as "line 7", for the message on a value that is not finite.
+        find_sentinels: Whether to note values that look like marks of gaps; no if the stored numbers had some.
 
     Returns:
         The Signal, with no held-out samples.
@@ -136,8 +137,9 @@ def make_signal(
         InputError: If an axis is too short, a value is NaN or infinite, or every channel is constant.
     """
     check_shape(geometry.shape, location)
+    # Numbers of a known full range hold no marks of gaps; other stored numbers may have been searched already.
+    search = find_sentinels and kind not in _FULL_RANGE
     count = values.shape[1]
-    judged = kind in _FULL_RANGE or any(_FAR in note for note in notes)
     channels = channels or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
     summary = summarise(values)
     if summary.first_bad is not None:
@@ -163,7 +165,7 @@ def make_signal(
         value_unit=value_unit,
         peak=float(summary.high.max() - summary.low.min()) if peak is None else peak,
         normalisation=Normalisation.of(values, per_channel, location),
-        notes=notes if judged else (*notes, *sentinel_notes(values, summary.low, summary.high, channels)),
+        notes=notes + (sentinel_notes(values, summary.low, summary.high, channels) if search else ()),
     )
 
 

@@ -16,19 +16,20 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
-from overtone.signals._readers._described import labelled, variable_of
+from overtone.signals._readers._described import extract_labels, select_variable
 from overtone.signals._readers._files import (
+    Family,
     PathLike,
     check_size,
     content,
-    decoding,
-    existing,
+    decoding_errors,
+    existing_file,
     is_numpy,
     is_zip,
 )
 from overtone.signals._readers._labelled import GridOptions, from_labelled
 from overtone.signals._readers._netpbm import is_netpbm
-from overtone.signals._readers._numbers import check_numeric, with_notes
+from overtone.signals._readers._numbers import check_numeric, to_tensor_with_notes
 from overtone.signals._readers._picture_files import PICTURES
 from overtone.signals._readers._raster import raster_signal, split_channels, stored_values
 from overtone.signals._signal import Signal
@@ -52,7 +53,7 @@ def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
         with path.open("rb") as stream:
             # The header is checked first: it may announce objects (a pickle) or more than fits into memory.
             _judge_header(stream, path)
-        with decoding(path, "a NumPy array"):
+        with decoding_errors(path, "a NumPy array"):
             return np.load(path, allow_pickle=False)
     if is_zip(path):
         return _load_member(path, key)
@@ -65,7 +66,7 @@ def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
 
 
 def _load_member(path: Path, key: str | None) -> np.ndarray:
-    with decoding(path, "NumPy arrays"), zipfile.ZipFile(path) as archive:
+    with decoding_errors(path, "NumPy arrays"), zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         listed = ", ".join(names[:8]) or "no array"
         if key is None and len(names) != 1:
@@ -80,7 +81,7 @@ def _load_member(path: Path, key: str | None) -> np.ndarray:
 
 
 def _judge_header(stream: IO[bytes], path: Path) -> None:
-    with decoding(path, "a NumPy array"):
+    with decoding_errors(path, "a NumPy array"):
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
@@ -111,7 +112,7 @@ def _netcdf_variable(path: Path, key: str | None) -> Any:
     with path.open("rb") as stream:
         classic = stream.read(3) == b"CDF"
     options: dict[str, Any] = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "sort"}
-    with decoding(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
+    with decoding_errors(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Times of a calendar that xarray does not know stay numbers; their unit is read from the attributes.
         try:
@@ -119,7 +120,7 @@ def _netcdf_variable(path: Path, key: str | None) -> Any:
         except ValueError:
             opened = xarray.open_dataset(path, decode_times=False, **options)
         with opened as dataset:
-            variable = variable_of(dataset, key, str(path))
+            variable = select_variable(dataset, key, str(path))
             check_size(variable.shape, max(variable.dtype.itemsize, 4), str(path))
             return variable.load()
 
@@ -175,7 +176,7 @@ def array(
     """
     lattice = ArrayLattice(spacing, periodic or False, unit)
     if isinstance(values, str | os.PathLike):
-        path = existing(values)
+        path = existing_file(values)
         name, location = path.name, str(values)
         if _is_picture(path):
             return _picture_values(path, lattice, channel_axis, location)
@@ -183,11 +184,11 @@ def array(
         key = None
     else:
         name, location = "array", "array"
-    speaking = labelled(values, key, location)
+    speaking = extract_labels(values, key, location)
     if speaking is not None:
         grid = None if spacing is None else functools.partial(lattice.grid, location=location)
         return from_labelled(speaking, GridOptions(grid, periodic, channel_axis, unit), name, location)
-    samples, lost = with_notes(values, location)
+    samples, lost = to_tensor_with_notes(values, location)
     note = lost if channel_axis is not None else (*lost, *_reading(tuple(samples.shape)))
     samples = _channels_last(samples, channel_axis, location)
     return on_lattice(samples, lattice, name=name, location=location, notes=note)
@@ -278,9 +279,10 @@ def _is_netcdf(path: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    kind, suffix = content(path), path.suffix.lower()
-    like = kind.endswith((" picture", " TIFF file")) or is_netpbm(path)
-    return like or (suffix in PICTURES and kind in ("text", "unknown binary data"))
+    family, suffix = content(path).family, path.suffix.lower()
+    if family in (Family.PICTURE, Family.TIFF) or is_netpbm(path):
+        return True
+    return suffix in PICTURES and family in (Family.TEXT, Family.UNKNOWN)
 
 
 def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, location: str) -> Signal:

@@ -13,7 +13,7 @@ import torch
 from overtone.errors import InputError
 from overtone.signals._construction import make_signal
 from overtone.signals._geometry import Grid
-from overtone.signals._readers._files import PathLike, check_size, decoding, existing
+from overtone.signals._readers._files import PathLike, check_size, decoding_errors, existing_file
 from overtone.signals._readers._mpeg import mpeg_parts
 from overtone.signals._readers._sound_files import (
     Parts,
@@ -65,8 +65,8 @@ def audio(path: PathLike) -> Signal:
         >>> tone.geometry.nyquist, tone.channels
         ((4000.0,), ('mono',))
     """
-    file = existing(path)
-    with decoding(file, "a recording"):
+    file = existing_file(path)
+    with decoding_errors(file, "a recording"):
         parts = _parts(file)
         read = [_decoded(stream, file) for stream in parts.opened()]
         kinds = {(samples.shape[1], rate) for samples, rate, _ in read}

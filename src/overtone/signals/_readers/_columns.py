@@ -14,11 +14,11 @@ from overtone.errors import InputError
 from overtone.signals._construction import make_signal, sentinel_notes
 from overtone.signals._geometry import Grid, Points
 from overtone.signals._normalisation import Normalisation, summarise
-from overtone.signals._readers._described import labelled
-from overtone.signals._readers._files import PathLike, existing
-from overtone.signals._readers._numbers import with_notes
+from overtone.signals._readers._described import extract_labels
+from overtone.signals._readers._files import PathLike, existing_file
+from overtone.signals._readers._numbers import ConversionError, ConversionFault, to_tensor_with_notes
 from overtone.signals._readers._table import CSVTable, read_table, split_unit
-from overtone.signals._readers._times import step_of, times_of
+from overtone.signals._readers._times import even_step, parse_times
 from overtone.signals._signal import Signal
 
 
@@ -53,12 +53,12 @@ def series(
         >>> tide.geometry.frequency_unit, tide.value_unit
         ('cycles per h', 'm')
     """
-    table = read_table(existing(path))
+    table = read_table(existing_file(path))
     time_name = _chosen(table, time, table.names[0])
     names = _value_names(table, time_name, columns)
-    times = times_of(table, time_name, unit)
-    step, evenness = step_of(times, table, time_name)
-    read_columns = [table.spelled(name) for name in names]
+    times = parse_times(table, time_name, unit)
+    step, evenness = even_step(times, table, time_name)
+    read_columns = [table.parse_column(name) for name in names]
     values = np.stack([numbers for numbers, _ in read_columns], axis=1)
     spelling = tuple(note for _, cell_notes in read_columns for note in cell_notes)
     plain = [split_unit(name) for name in names]
@@ -69,7 +69,7 @@ def series(
         torch.from_numpy(values),
         Grid((len(values),), (step,), (float(times.values[0]),), (times.unit,), (False,)),
         kind="series",
-        name=existing(path).name,
+        name=existing_file(path).name,
         location=table.location,
         channels=tuple(short for short, _ in plain) if shared else tuple(names),
         value_unit=shared or "",
@@ -231,7 +231,7 @@ def points(
 
 def _columns(numbers: Any, location: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...] | None]:
     """The numbers as (N, columns), what was lost, and the columns' names where they have any."""
-    array = labelled(numbers, None, location)
+    array = extract_labels(numbers, None, location)
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     if array is not None:
@@ -245,14 +245,12 @@ def _columns(numbers: Any, location: str) -> tuple[Tensor, tuple[str, ...], tupl
             notes += (f"the {array.axes[0].name} of the {location} is not used",)
         notes += (f"the {location} are in {array.unit}",) if array.unit else ()
     try:
-        tensor, conversion_notes = with_notes(numbers, location)
-    except InputError as error:
-        if error.got.startswith("complex"):
+        tensor, conversion_notes = to_tensor_with_notes(numbers, location)
+    except ConversionError as error:
+        if error.fault is ConversionFault.COMPLEX:
             parts = (error.expected, error.got, "pass real and imaginary parts as two columns")
-        elif error.got.startswith(("rows of", "an array of")):
-            parts = ("rows of numbers, all of one length", error.got, "pass an array of numbers")
         else:
-            raise
+            parts = ("rows of numbers, all of one length", error.got, "pass an array of numbers")
         raise InputError(*parts, location) from error
     tensor = tensor[:, None] if tensor.ndim == 1 else tensor
     if tensor.ndim != 2 or not tensor.numel():
@@ -293,10 +291,10 @@ def table(
         >>> houses.channels, houses.geometry.units
         (('price',), ('rooms', 'age'))
     """
-    rows = read_table(existing(path))
-    inputs = [_full(name, rows.names) for name in inputs]
+    rows = read_table(existing_file(path))
+    inputs = [_full_name(name, rows.names) for name in inputs]
     targets = [n for n in rows.names if n not in inputs] if columns is None else list(columns)
-    targets = [_full(name, rows.names) for name in targets]
+    targets = [_full_name(name, rows.names) for name in targets]
     for name in (*inputs, *targets):
         if name not in rows.names:
             raise InputError(
@@ -310,9 +308,9 @@ def table(
             "name each column once",
             rows.location,
         )
-    coordinates = [times_of(rows, name, calendar=False) for name in inputs]
+    coordinates = [parse_times(rows, name, calendar=False) for name in inputs]
     features = np.stack([place.values for place in coordinates], axis=1)
-    read_columns = [rows.spelled(name) for name in targets]
+    read_columns = [rows.parse_column(name) for name in targets]
     values = np.stack([numbers for numbers, _ in read_columns], axis=1)
     if not quantities:
         refuse_labels(values, targets, rows.location)
@@ -322,7 +320,7 @@ def table(
         units=[coordinates[0].unit] if len(inputs) == 1 else inputs,
         channels=targets,
         kind="table",
-        name=existing(path).name,
+        name=existing_file(path).name,
     )
     column_notes = [note for place in coordinates for note in place.notes] + [
         note for _, part in read_columns for note in part
@@ -330,7 +328,7 @@ def table(
     return replace(signal, notes=(*signal.notes, *column_notes, *rows.notes))
 
 
-def _full(name: str, names: list[str]) -> str:
+def _full_name(name: str, names: list[str]) -> str:
     """The name of the one column that is called so but for its unit, or the name itself."""
     matches = [full for full in names if split_unit(full)[0] == name]
     return matches[0] if name not in names and len(matches) == 1 else name

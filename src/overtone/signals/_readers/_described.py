@@ -88,7 +88,7 @@ class LabelledArray:
     notes: tuple[str, ...] = field(default=())
 
 
-def labelled(values: Any, key: str | None, location: str) -> LabelledArray | None:
+def extract_labels(values: Any, key: str | None, location: str) -> LabelledArray | None:
     """Extract the labels of an array; None if it has none.
 
     Args:
@@ -101,7 +101,7 @@ def labelled(values: Any, key: str | None, location: str) -> LabelledArray | Non
     """
     module = type(values).__module__.partition(".")[0]
     if module == "xarray":
-        return _xarray(variable_of(values, key, location), location)
+        return _xarray(select_variable(values, key, location), location)
     if module in ("pandas", "geopandas") and hasattr(values, "index") and hasattr(values, "to_numpy"):
         return _pandas(values)
     return _quantity(values)
@@ -113,7 +113,7 @@ def refuse_described(values: Any, location: str) -> None:
     Raises:
         InputError: If it has any; `signals.array` uses them.
     """
-    array = labelled(values, None, location)
+    array = extract_labels(values, None, location)
     if array is not None and (
         array.unit or array.notes or any(axis.labels is not None for axis in array.axes)
     ):
@@ -135,7 +135,7 @@ def _quantity(values: Any) -> LabelledArray | None:
     return None
 
 
-def variable_of(values: Any, key: str | None, location: str) -> Any:
+def select_variable(values: Any, key: str | None, location: str) -> Any:
     """Select the one variable of a Dataset, or return the array itself.
 
     Raises:

@@ -7,6 +7,8 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from overtone.errors import InputError, OvertoneError
@@ -14,50 +16,84 @@ from overtone.errors import InputError, OvertoneError
 PathLike = str | os.PathLike[str]
 LIMIT_GIB = 4
 
+
+class Family(Enum):
+    """Family of a file's content, which decides the reader."""
+
+    PICTURE = "picture"
+    RECORDING = "recording"
+    TIFF = "TIFF"
+    NUMPY = "NumPy"
+    ZIP = "zip"
+    TEXT = "text"
+    UNKNOWN = "unknown"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Content:
+    """Content of a file by its first bytes.
+
+    Attributes:
+        words: The format with its article, for messages.
+        family: The family of formats.
+    """
+
+    words: str
+    family: Family
+
+    def __str__(self) -> str:
+        return self.words
+
+
+_UNKNOWN = Content("unknown binary data", Family.UNKNOWN)
 _MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
-    (b"BM", "a BMP picture"),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (b"qoif", "a QOI picture"),
-    (b"8BPS", "a Photoshop picture"),
-    (b"\x00\x00\x01\x00", "an icon picture"),
-    (b"II*\x00", "a TIFF file"),
-    (b"MM\x00*", "a TIFF file"),
-    (b"II+\x00", "a TIFF file"),
-    (b"MM\x00+", "a TIFF file"),
-    (b"fLaC", "a FLAC recording"),
-    (b"OggS", "an Ogg recording"),
-    (b"ID3", "an MP3 recording"),
-    (b"\xff\xfb", "an MP3 recording"),
-    (b"\xff\xfa", "an MP3 recording"),
-    (b"\xff\xf3", "an MP3 recording"),
-    (b"\xff\xf2", "an MP3 recording"),
-    (b"RF64", "a WAV recording"),
-    (b"BW64", "a WAV recording"),
-    (b"riff\x2e\x91\xcf\x11", "a W64 recording"),
-    (b".snd", "an AU recording"),
-    (b"caff", "a CAF recording"),
-    (b"Creative Voice File", "a VOC recording"),
-    (b"NIST_1A", "a NIST recording"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "a zip archive"),
-    (b"\x1f\x8b", "gzip data"),
-    (b"\x89HDF\r\n", "an HDF5 file"),
-    (b"%PDF", "a PDF document"),
-    (b"\x80\x02", "a Python pickle"),
-    (b"\x80\x03", "a Python pickle"),
-    (b"\x80\x04", "a Python pickle"),
-    (b"\x80\x05", "a Python pickle"),
+    (b"\x89PNG\r\n\x1a\n", Content("a PNG picture", Family.PICTURE)),
+    (b"\xff\xd8\xff", Content("a JPEG picture", Family.PICTURE)),
+    (b"GIF8", Content("a GIF picture", Family.PICTURE)),
+    (b"BM", Content("a BMP picture", Family.PICTURE)),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", Content("a JPEG 2000 picture", Family.PICTURE)),
+    (b"\xff\x4f\xff\x51", Content("a JPEG 2000 picture", Family.PICTURE)),
+    (b"qoif", Content("a QOI picture", Family.PICTURE)),
+    (b"8BPS", Content("a Photoshop picture", Family.PICTURE)),
+    (b"\x00\x00\x01\x00", Content("an icon picture", Family.PICTURE)),
+    (b"II*\x00", Content("a TIFF file", Family.TIFF)),
+    (b"MM\x00*", Content("a TIFF file", Family.TIFF)),
+    (b"II+\x00", Content("a TIFF file", Family.TIFF)),
+    (b"MM\x00+", Content("a TIFF file", Family.TIFF)),
+    (b"fLaC", Content("a FLAC recording", Family.RECORDING)),
+    (b"OggS", Content("an Ogg recording", Family.RECORDING)),
+    (b"ID3", Content("an MP3 recording", Family.RECORDING)),
+    (b"\xff\xfb", Content("an MP3 recording", Family.RECORDING)),
+    (b"\xff\xfa", Content("an MP3 recording", Family.RECORDING)),
+    (b"\xff\xf3", Content("an MP3 recording", Family.RECORDING)),
+    (b"\xff\xf2", Content("an MP3 recording", Family.RECORDING)),
+    (b"RF64", Content("a WAV recording", Family.RECORDING)),
+    (b"BW64", Content("a WAV recording", Family.RECORDING)),
+    (b"riff\x2e\x91\xcf\x11", Content("a W64 recording", Family.RECORDING)),
+    (b".snd", Content("an AU recording", Family.RECORDING)),
+    (b"caff", Content("a CAF recording", Family.RECORDING)),
+    (b"Creative Voice File", Content("a VOC recording", Family.RECORDING)),
+    (b"NIST_1A", Content("a NIST recording", Family.RECORDING)),
+    (b"\x93NUMPY", Content("a NumPy array", Family.NUMPY)),
+    (b"PK\x03\x04", Content("a zip archive", Family.ZIP)),
+    (b"PK\x05\x06", Content("a zip archive", Family.ZIP)),
+    (b"\x1f\x8b", Content("gzip data", Family.OTHER)),
+    (b"\x89HDF\r\n", Content("an HDF5 file", Family.OTHER)),
+    (b"%PDF", Content("a PDF document", Family.OTHER)),
+    (b"\x80\x02", Content("a Python pickle", Family.OTHER)),
+    (b"\x80\x03", Content("a Python pickle", Family.OTHER)),
+    (b"\x80\x04", Content("a Python pickle", Family.OTHER)),
+    (b"\x80\x05", Content("a Python pickle", Family.OTHER)),
 )
-_RIFF = {b"WEBP": "a WebP picture", b"WAVE": "a WAV recording", b"AVI ": "an AVI film"}
-_TIFF, _NUMPY, _ZIP = "a TIFF file", "a NumPy array", "a zip archive"
+_RIFF = {
+    b"WEBP": Content("a WebP picture", Family.PICTURE),
+    b"WAVE": Content("a WAV recording", Family.RECORDING),
+    b"AVI ": Content("an AVI film", Family.OTHER),
+}
 
 
-def existing(path: PathLike) -> Path:
+def existing_file(path: PathLike) -> Path:
     """Return the path of a file that exists, can be read and is not empty.
 
     Raises:
@@ -86,43 +122,44 @@ def existing(path: PathLike) -> Path:
     return file
 
 
-def content(path: Path) -> str:
+def content(path: Path) -> Content:
     """Describe a file by its first bytes: "a PNG picture", "text", "unknown binary data"."""
     with path.open("rb") as stream:
         head = stream.read(512)
-    for magic, words in _MAGIC:
+    for magic, known in _MAGIC:
         if head.startswith(magic):
-            return words
+            return known
     if head[:1] == b"P" and head[1:2] in b"1234567Ff" and head[2:3].isspace():
-        return "a Netpbm picture"
+        return Content("a Netpbm picture", Family.PICTURE)
     if head[4:12] in (b"ftypavif", b"ftypavis"):
-        return "an AVIF picture"
+        return Content("an AVIF picture", Family.PICTURE)
     if head[:4] == b"RIFF":
-        return _RIFF.get(head[8:12], "unknown binary data")
+        return _RIFF.get(head[8:12], _UNKNOWN)
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
-        return "an AIFF recording" if head[8:12] in (b"AIFF", b"AIFC") else "an IFF recording"
+        aiff = head[8:12] in (b"AIFF", b"AIFC")
+        return Content("an AIFF recording" if aiff else "an IFF recording", Family.RECORDING)
     # Text has no control characters but tab, line feeds and form feeds.
     binary = any(byte < 9 or 13 < byte < 32 for byte in head)
-    return "unknown binary data" if binary else "text"
+    return _UNKNOWN if binary else Content("text", Family.TEXT)
 
 
 def is_tiff(path: Path) -> bool:
     """Whether the file starts like a TIFF."""
-    return content(path) == _TIFF
+    return content(path).family is Family.TIFF
 
 
 def is_numpy(path: Path) -> bool:
     """Whether the file starts like a `.npy`."""
-    return content(path) == _NUMPY
+    return content(path).family is Family.NUMPY
 
 
 def is_zip(path: Path) -> bool:
     """Whether the file starts like a zip archive, which a `.npz` is."""
-    return content(path) == _ZIP
+    return content(path).family is Family.ZIP
 
 
 @contextmanager
-def quiet(name: str) -> Iterator[None]:
+def silenced_logger(name: str) -> Iterator[None]:
     """Silence a library's log messages about odd headers; readers turn the important ones into notes or errors.
 
     Args:
@@ -138,7 +175,7 @@ def quiet(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def decoding(path: Path, expected: str) -> Iterator[None]:
+def decoding_errors(path: Path, expected: str) -> Iterator[None]:
     """Turn any exception of a decoding library into an InputError.
 
     Args:

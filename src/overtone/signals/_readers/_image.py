@@ -15,7 +15,7 @@ from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
 from overtone.signals._readers._described import refuse_described
-from overtone.signals._readers._files import PathLike, existing
+from overtone.signals._readers._files import PathLike, existing_file
 from overtone.signals._readers._numbers import tensor
 from overtone.signals._readers._picture_files import read_picture
 from overtone.signals._readers._pixels import Alpha, Coverage, Pixels, fractions, full_range_of, stored_marks
@@ -25,7 +25,7 @@ _COLOURS = (1, 3, 4)
 _MOST_COLOURS, _LEAST_SIDE = 4, 8
 
 
-def picture_of(source: object, channel_axis: int | None) -> Pixels:
+def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
     """The pixels of an array (H, W), (H, W, C) or (C, H, W).
 
     Args:
@@ -76,17 +76,17 @@ def _axis(shape: tuple[int, ...], torch_like: bool) -> int:
             return 2
         if first in _COLOURS and last > _MOST_COLOURS:
             return 0
-        raise _ask(shape)
+        raise _ambiguous_shape(shape)
     if last <= _MOST_COLOURS:
         return 2
     if first in _COLOURS and min(shape[1:]) >= _LEAST_SIDE:
         return 0
     if last < min(shape[:2]) or last < _LEAST_SIDE:
         return 2
-    raise _ask(shape)
+    raise _ambiguous_shape(shape)
 
 
-def _ask(shape: tuple[int, ...]) -> InputError:
+def _ambiguous_shape(shape: tuple[int, ...]) -> InputError:
     return InputError(
         "a picture whose shape tells where its channels are",
         f"{tuple(shape)}, which may be (channels, rows, columns) or (rows, columns, channels)",
@@ -140,7 +140,7 @@ def image(
         [0.0, 1.0, 0.2, 0.4]
     """
     if isinstance(source, str | os.PathLike):
-        path = existing(source)
+        path = existing_file(source)
         if channel_axis is not None:
             raise InputError(
                 "a channel axis for arrays alone",
@@ -151,7 +151,7 @@ def image(
         pixels = read_picture(path)
         name, location = path.name, str(source)
     else:
-        pixels, name, location = picture_of(source, channel_axis), "array", "array"
+        pixels, name, location = pixels_of_array(source, channel_axis), "array", "array"
     height, width = pixels.stored.shape[:2]
     check_shape((height, width), location)
     known = (0.0, pixels.white) if pixels.white else None

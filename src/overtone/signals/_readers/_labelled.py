@@ -13,9 +13,9 @@ from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
 from overtone.signals._readers._described import Axis, LabelledArray
-from overtone.signals._readers._numbers import with_notes
+from overtone.signals._readers._numbers import to_tensor_with_notes
 from overtone.signals._readers._table import split_unit
-from overtone.signals._readers._times import DURATIONS, months_of
+from overtone.signals._readers._times import DURATIONS, calendar_months
 from overtone.signals._signal import Signal
 
 _KINDS = {1: "series", 2: "array", 3: "volume"}
@@ -75,7 +75,7 @@ def from_labelled(array: LabelledArray, options: GridOptions, name: str, locatio
         InputError: If coordinates are not evenly spaced, or the values are no grid of finite numbers that vary.
     """
     axis = _channel_axis(array, options.channel_axis, location)
-    samples, conversion_notes = with_notes(array.values, location)
+    samples, conversion_notes = to_tensor_with_notes(array.values, location)
     axes = [a for i, a in enumerate(array.axes) if i != axis]
     samples = samples.unsqueeze(-1) if axis is None else samples.movedim(axis, -1)
     shape = tuple(samples.shape[:-1])
@@ -169,7 +169,10 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -
         return _dated(labels, axis, unit, location)
     if labels.dtype.kind not in "iuf":
         raise InputError(
-            f"coordinates {axis.name} of numbers or dates", f"{labels.dtype}", _way_out(axis.name), location
+            f"coordinates {axis.name} of numbers or dates",
+            f"{labels.dtype}",
+            _uneven_advice(axis.name),
+            location,
         )
     since = _SINCE.fullmatch(axis.unit)
     units = unit or axis.unit or axis.name
@@ -203,7 +206,7 @@ def _moments(labels: np.ndarray, axis: Axis, location: str) -> np.ndarray:
         raise InputError(
             f"coordinates {axis.name} of numbers or dates",
             f"objects such as {labels[0]!r}",
-            _way_out(axis.name),
+            _uneven_advice(axis.name),
             location,
         ) from error
 
@@ -223,7 +226,7 @@ def _dated(labels: np.ndarray, axis: Axis, unit: str | None, location: str) -> _
     dated = labels.dtype.kind == "M"
     first = f"{axis.name} counted from {_written(labels[0])}" if dated else f"{axis.name} as time passed"
     # Equal months are uneven in days: such dates are counted on the calendar.
-    months = months_of(labels) if labels.dtype.kind == "M" and unit is None else None
+    months = calendar_months(labels) if labels.dtype.kind == "M" and unit is None else None
     if months is not None:
         named = "years" if (months % 12 == 0).all() else "months"
         line = _even(months / (12 if named == "years" else 1), axis.name, named, location)
@@ -267,13 +270,13 @@ def _even(coordinates: np.ndarray, name: str, unit: str, location: str) -> _Line
         raise InputError(
             f"evenly spaced coordinates {name} (steps within 1 % of the median, {median:.6g})",
             f"a step of {steps[at]:.6g} from {coordinates[at]:.6g}",
-            _way_out(name),
+            _uneven_advice(name),
             location,
         )
     return _Line(mean, float(coordinates[0]), unit, reversed=descending, notes=notes)
 
 
-def _way_out(name: str) -> str:
+def _uneven_advice(name: str) -> str:
     return (
         f"bring {name} to even steps (xarray: values.interp), pass spacing= to count samples instead, or pass "
         "places and values to signals.points"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from overtone.signals._readers._files import check_size, decoding
+from overtone.signals._readers._files import check_size, decoding_errors
 from overtone.signals._readers._pixels import Coverage, Pixels
 
 _KINDS = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7", b"PF", b"Pf")
@@ -32,7 +32,7 @@ def read_netpbm(path: Path) -> Pixels:
     Raises:
         InputError: If it is damaged, cut short or too large.
     """
-    with decoding(path, "a picture"):
+    with decoding_errors(path, "a picture"):
         data = path.read_bytes()
         kind = data[:2]
         if kind == b"P7":
@@ -55,7 +55,9 @@ def read_netpbm(path: Path) -> Pixels:
         stored = stored.reshape(height, width, bands).astype(np.uint8 if top < 256 else np.uint16)
         if bilevel:
             return Pixels(stored == 0)
-        beside = _more(data, start, stored.size * stored.itemsize) if kind in (b"P5", b"P6") else ()
+        beside = (
+            _further_pictures(data, start, stored.size * stored.itemsize) if kind in (b"P5", b"P6") else ()
+        )
         return Pixels(stored, white=float(top), notes=beside)
 
 
@@ -95,10 +97,10 @@ def _packed(data: bytes, start: int, height: int, width: int) -> Pixels:
         raise ValueError("the file ends within its pixels")
     rows = np.frombuffer(data, np.uint8, height * line, start).reshape(height, line)
     bits = np.unpackbits(rows, axis=1, count=width)
-    return Pixels((bits == 0)[..., None], notes=_more(data, start, height * line))
+    return Pixels((bits == 0)[..., None], notes=_further_pictures(data, start, height * line))
 
 
-def _more(data: bytes, start: int, size: int) -> tuple[str, ...]:
+def _further_pictures(data: bytes, start: int, size: int) -> tuple[str, ...]:
     """A note on further pictures in the same file."""
     return ("first of several pictures in the file",) * (data[start + size :].lstrip()[:2] in _KINDS)
 
@@ -119,7 +121,7 @@ def _pam(data: bytes, path: Path) -> Pixels:
         stored,
         Coverage.STRAIGHT if covered else Coverage.NONE,
         white=float(top),
-        notes=_more(data, end.end(), stored.size * (1 if top < 256 else 2)),
+        notes=_further_pictures(data, end.end(), stored.size * (1 if top < 256 else 2)),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numbers
+from enum import Enum
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,26 @@ _NARROW = (
 )
 
 
+class ConversionFault(Enum):
+    """Reason why values cannot become floating-point samples."""
+
+    COMPLEX = "complex"
+    RAGGED = "ragged"
+    NOT_NUMERIC = "not numeric"
+
+
+class ConversionError(InputError):
+    """Values that cannot become samples; readers of columns give other advice by the `fault`."""
+
+    def __init__(self, fault: ConversionFault, expected: str, got: str, do: str, location: str) -> None:
+        self.fault = fault
+        super().__init__(expected, got, do, location)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        """Rebuild from all parts, so that errors cross process borders."""
+        return type(self), (self.fault, self.expected, self.got, self.do, self.source)
+
+
 def check_numeric(dtype: np.dtype, location: str) -> None:
     """Refuse what has no order or no arithmetic: objects, complex numbers, text, dates and records.
 
@@ -30,18 +52,26 @@ def check_numeric(dtype: np.dtype, location: str) -> None:
             "numbers", "an object array, which only a pickle can hold", "save it as plain numbers", location
         )
     if dtype.kind == "c":
-        raise InputError(
+        raise ConversionError(
+            ConversionFault.COMPLEX,
             "real numbers",
             f"complex numbers ({dtype})",
             "pass the real and imaginary parts as two channels",
             location,
         )
     if dtype.names:
-        raise InputError(
-            "numbers", f"an array of {dtype}", f"pass one of its fields ({', '.join(dtype.names)})", location
+        raise ConversionError(
+            ConversionFault.NOT_NUMERIC,
+            "numbers",
+            f"an array of {dtype}",
+            f"pass one of its fields ({', '.join(dtype.names)})",
+            location,
         )
     if dtype.kind not in "biuf":
-        raise InputError("numbers", f"an array of {dtype}", "convert it to a floating-point array", location)
+        fault = ConversionFault.NOT_NUMERIC
+        raise ConversionError(
+            fault, "numbers", f"an array of {dtype}", "convert it to a floating-point array", location
+        )
 
 
 def require_real(values: np.ndarray, location: str) -> np.ndarray:
@@ -85,10 +115,10 @@ def tensor(values: object, location: str) -> Tensor:
     Raises:
         InputError: If the values are not real numbers, or some are masked.
     """
-    return with_notes(values, location)[0]
+    return to_tensor_with_notes(values, location)[0]
 
 
-def with_notes(values: object, location: str) -> tuple[Tensor, tuple[str, ...]]:
+def to_tensor_with_notes(values: object, location: str) -> tuple[Tensor, tuple[str, ...]]:
     """Convert as `tensor` does, and note if digits were lost: float64 holds every integer up to 2^53.
 
     Raises:
@@ -100,8 +130,12 @@ def with_notes(values: object, location: str) -> tuple[Tensor, tuple[str, ...]]:
     try:
         array = np.asarray(values).squeeze() if isinstance(values, np.matrix) else np.asarray(values)
     except (ValueError, TypeError) as error:
-        raise InputError(
-            "an array of numbers", "rows of unequal length", "pass a regular array", location
+        raise ConversionError(
+            ConversionFault.RAGGED,
+            "an array of numbers",
+            "rows of unequal length",
+            "pass a regular array",
+            location,
         ) from error
     if array.dtype.kind == "O":
         array = _from_objects(array, location)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from overtone.errors import InputError
-from overtone.signals._readers._files import decoding, is_tiff
+from overtone.signals._readers._files import decoding_errors, is_tiff
 from overtone.signals._readers._netpbm import is_netpbm, read_netpbm
 from overtone.signals._readers._pixels import Coverage, Pixels, upright
 from overtone.signals._readers._tiff import Outline, read_tiff, tiff_outline
@@ -112,7 +112,7 @@ def read_pillow(path: Path) -> Pixels:
     Raises:
         InputError: If the file is no picture Pillow knows, is damaged, or exceeds Pillow's limit on pixels.
     """
-    with decoding(path, "a picture"), _within_pixel_limit(path):
+    with decoding_errors(path, "a picture"), _within_pixel_limit(path):
         with Image.open(path, formats=_formats()) as opened:
             frames, notes = getattr(opened, "n_frames", 1), _beside(opened)
             opened.load()

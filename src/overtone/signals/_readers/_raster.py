@@ -22,7 +22,7 @@ from overtone.signals._signal import Signal
 _NAMES = {"T": "frame", "Z": "slice"}
 
 
-def placed(axes: str, shape: tuple[int, ...], known: Distances) -> tuple[Grid, tuple[str, ...]]:
+def grid_from_file(axes: str, shape: tuple[int, ...], known: Distances) -> tuple[Grid, tuple[str, ...]]:
     """The grid of a stored picture or stack.
 
     A picture without a size is counted in pixels, a stack without one in fractions of the array. Where only some
@@ -147,13 +147,15 @@ def raster_signal(stored: Stored, *, grid: Grid | None, name: str, location: str
     """
     shape = stored.samples.shape[:-1]
     check_shape(shape, location)
-    grid, notes = (grid, ()) if grid is not None else placed(stored.axes, shape, stored.distances)
+    grid, notes = (grid, ()) if grid is not None else grid_from_file(stored.axes, shape, stored.distances)
     values = require_real(stored.samples, location)
+    marks: tuple[str, ...] = ()
     if stored.scaling.scales:
         with np.errstate(invalid="ignore", over="ignore"):
             values = values * stored.scaling.slope + stored.scaling.offset
         # Marks of missing values are searched before scaling, which would hide them.
-        notes = (*notes, "values scaled as the file says", *stored_marks(stored.samples))
+        marks = stored_marks(stored.samples)
+        notes = (*notes, "values scaled as the file says", *marks)
     return make_signal(
         torch.from_numpy(np.ascontiguousarray(values)).reshape(-1, values.shape[-1]),
         grid,
@@ -163,6 +165,7 @@ def raster_signal(stored: Stored, *, grid: Grid | None, name: str, location: str
         channels=_names(stored),
         value_unit=stored.scaling.unit,
         notes=stored.notes + notes,
+        find_sentinels=not marks,
     )
 
 

@@ -13,7 +13,7 @@ from overtone.signals._geometry import Geometry
 from overtone.signals._readers._array import NETCDF_SUFFIXES, array
 from overtone.signals._readers._audio import AUDIO_SUFFIXES, audio
 from overtone.signals._readers._columns import series, table
-from overtone.signals._readers._files import PathLike, content, existing
+from overtone.signals._readers._files import Family, PathLike, content, existing_file
 from overtone.signals._readers._image import image
 from overtone.signals._readers._picture_files import PICTURES, picture_kind
 from overtone.signals._readers._volume import VOLUMES, volume
@@ -30,8 +30,12 @@ _OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": vo
 _DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)
 
 
-_CONTENTS: dict[str, Callable[..., Signal]] = {" picture": image, " recording": audio, " NumPy array": array}
-"""Endings of the description of a content, and the reader that suits it."""
+_OF_FAMILIES: dict[Family, Callable[..., Signal]] = {
+    Family.PICTURE: image,
+    Family.RECORDING: audio,
+    Family.NUMPY: array,
+}
+"""Families of contents that need no suffix to be recognised."""
 
 
 def read(path: PathLike, **options: Any) -> Signal[Geometry]:
@@ -62,15 +66,19 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
         >>> signals.read(path).geometry.shape
         (2, 3)
     """
-    file = existing(path)
+    file = existing_file(path)
     name = file.name.lower()
     double = next((ending for ending in _DOUBLE if name.endswith(ending)), None)
     suffix = double or Path(name).suffix
-    reader, words = _READERS.get(suffix), content(file)
-    by_content = next((candidate for ending, candidate in _CONTENTS.items() if words.endswith(ending)), None)
-    if by_content is not None and reader is not by_content and (reader is None or _foreign(reader, words)):
-        note = f"read as {words}, which its content is, though its name ends in {suffix!r}"
-        signal = by_content(path, **_known(by_content, options, path))
+    reader, kind = _READERS.get(suffix), content(file)
+    by_content = _OF_FAMILIES.get(kind.family)
+    if (
+        by_content is not None
+        and reader is not by_content
+        and (reader is None or _foreign(reader, kind.family))
+    ):
+        note = f"read as {kind}, which its content is, though its name ends in {suffix!r}"
+        signal = by_content(path, **_checked_options(by_content, options, path))
         return replace(signal, notes=(*signal.notes, note))
     if reader is None:
         raise InputError(
@@ -80,19 +88,19 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
             str(path),
         )
     if reader is series and "inputs" in options:
-        return table(path, **_known(table, options, path))
+        return table(path, **_checked_options(table, options, path))
     # A TIFF may hold a picture, a stack or a raster of other quantities: only its header tells.
     if reader is image:
         reader = _OF_PICTURES[picture_kind(file, set(options))]
-    return reader(path, **_known(reader, options, path))
+    return reader(path, **_checked_options(reader, options, path))
 
 
-def _foreign(reader: Callable[..., Signal], words: str) -> bool:
+def _foreign(reader: Callable[..., Signal], family: Family) -> bool:
     """Whether the reader cannot read such content itself (a volume may be a NumPy file, text starts as it likes)."""
-    return not (reader is series or (reader is volume and words.endswith(" array")))
+    return not (reader is series or (reader is volume and family is Family.NUMPY))
 
 
-def _known(
+def _checked_options(
     reader: Callable[..., Signal[Geometry]], options: dict[str, Any], path: PathLike
 ) -> dict[str, Any]:
     """The options, all of which the reader has to know."""

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from overtone.errors import InputError
-from overtone.signals._readers._files import decoding
+from overtone.signals._readers._files import decoding_errors
 from overtone.signals._readers._text import (
     Lines,
-    cells_of,
     decimal_comma,
     is_date,
     is_gap,
     is_numeric_cell,
-    lines_of,
     parse_numbers,
+    read_lines,
+    split_cells,
 )
 
 _UNIT = re.compile(r"\s*[\[(]([^\])]+)[\])]\s*$")
@@ -66,9 +66,9 @@ class CSVTable:
         Raises:
             InputError: If a cell is empty or holds no number; names the column and the line.
         """
-        return self.spelled(name)[0]
+        return self.parse_column(name)[0]
 
-    def spelled(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    def parse_column(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """As `numbers`, and how they are spelled where it is not the usual way.
 
         Raises:
@@ -112,8 +112,8 @@ def read_table(path: Path) -> CSVTable:
     Raises:
         InputError: If it is no text, has lines of different length, or holds no row of data.
     """
-    with decoding(path, "comma-separated text"):
-        lines = lines_of(path)
+    with decoding_errors(path, "comma-separated text"):
+        lines = read_lines(path)
         cells = _parse(lines, str(path))
     if not len(cells):
         raise InputError("rows of numbers", "no data", "write the table again", str(path))
@@ -140,7 +140,7 @@ def _parse(lines: Lines, location: str) -> pd.DataFrame:
     separator = r"\s+" if lines.separator == " " else lines.separator
     text = list(lines.text)
     # A header one cell short has no name for the index column; pandas would shift all names otherwise.
-    first = len(cells_of(text[0], lines.separator))
+    first = len(split_cells(text[0], lines.separator))
     if 0 < first < lines.width and lines.separator != " ":
         text[0] += lines.separator * (lines.width - first)
     try:
@@ -182,7 +182,7 @@ def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str]
     numbered = [f"column {i + 1}" for i in range(len(top))]
     if not _is_header(top, below):
         if lines.commented is not None:
-            return _names([cell.strip() for cell in cells_of(lines.commented, lines.separator)]), 0, ()
+            return _names([cell.strip() for cell in split_cells(lines.commented, lines.separator)]), 0, ()
         # "0, 1" above whole numbers may be names that pandas made up or the first row: both readings lose something.
         if _counts(top) and len(top) == 2 and below:
             raise InputError(
@@ -191,7 +191,7 @@ def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str]
                 "write a line of names above the numbers",
                 location,
             )
-        return numbered, 0, _doubt(top, below)
+        return numbered, 0, _header_doubt(top, below)
     names = _names([n.lstrip("# ") for n in top])
     if all(is_numeric_cell(name) for name in names if name):
         return names, 1, (f"the first line ({', '.join(top[:4])}) was read as names of columns",)
@@ -242,7 +242,7 @@ def _is_header(top: list[str], below: list[list[str]]) -> bool:
     return _counts(top) and len(top) > 2
 
 
-def _doubt(top: list[str], below: list[list[str]]) -> tuple[str, ...]:
+def _header_doubt(top: list[str], below: list[list[str]]) -> tuple[str, ...]:
     """That a first line of numbers might be names, where it counts 0, 1, 2 ... or rises evenly."""
     values = [float(cell) for cell in top if re.fullmatch(r"-?\d+\.?\d*", cell)]
     steps = set(np.diff(values).round(9).tolist())

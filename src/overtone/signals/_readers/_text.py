@@ -182,7 +182,7 @@ class Lines:
     notes: tuple[str, ...]
 
 
-def lines_of(path: Path) -> Lines:
+def read_lines(path: Path) -> Lines:
     """Read the lines of a text file, from the first one of the table on.
 
     Args:
@@ -215,7 +215,7 @@ def lines_of(path: Path) -> Lines:
     first_body = body[start][1] if body else 0
     last = next((t for t, n in reversed(comments) if n < first_body), None)
     bare = None if last is None else last.strip().lstrip("".join(_COMMENTS)).strip()
-    commented = bare if bare and width > 1 and len(cells_of(bare, separator)) == width else None
+    commented = bare if bare and width > 1 and len(split_cells(bare, separator)) == width else None
     dropped = len(comments) - (commented is not None)
     notes += (f"{dropped} lines of comments were left out",) if dropped > 0 else ()
     return Lines(
@@ -226,17 +226,17 @@ def lines_of(path: Path) -> Lines:
 def _start(body: list[tuple[str, int]], separator: str, width: int) -> int:
     """The first line of the table: it has as many cells as most, and no empty line and other text below it."""
     full = [
-        i for i, (t, _) in enumerate(body[:_JUDGED]) if t.strip() and len(cells_of(t, separator)) >= width
+        i for i, (t, _) in enumerate(body[:_JUDGED]) if t.strip() and len(split_cells(t, separator)) >= width
     ]
     if not full:
         return 0
     start = full[0]
-    if start and width > 2 and len(cells_of(body[start - 1][0], separator)) == width - 1:
+    if start and width > 2 and len(split_cells(body[start - 1][0], separator)) == width - 1:
         return start - 1
     # A title with separators may look like a row; an empty line and text below it give it away.
     gap = start + 1 < len(body) and not body[start + 1][0].strip()
     if gap and len(full) > 2:
-        second = cells_of(body[full[1]][0], separator)
+        second = split_cells(body[full[1]][0], separator)
         if not any(is_numeric_cell(cell) or is_date(cell) for cell in second):
             return full[1]
     return start
@@ -262,7 +262,7 @@ def _decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
         return raw.decode("latin-1"), ("read as Latin-1, since it is not UTF-8",)
 
 
-def cells_of(line: str, separator: str) -> list[str]:
+def split_cells(line: str, separator: str) -> list[str]:
     """Split a line into its cells, without quotes."""
     if separator == " ":
         return line.split()
@@ -273,7 +273,7 @@ def _separator(lines: list[str], declared: str) -> tuple[str, int]:
     """Return the separator by which most lines have one number of cells and most cells are numbers, and that number."""
     best, separator_and_width = (-1.0, -1.0), (",", 1)
     for separator in (declared,) if declared else _SEPARATORS:
-        rows = [cells_of(line, separator) for line in lines]
+        rows = [split_cells(line, separator) for line in lines]
         counts = Counter(len(row) for row in rows)
         width = max(counts, key=lambda n: (counts[n], n), default=1)
         if width < 2 and not declared:

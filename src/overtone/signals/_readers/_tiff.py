@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from overtone.errors import InputError
-from overtone.signals._readers._files import decoding, quiet
+from overtone.signals._readers._files import decoding_errors, silenced_logger
 from overtone.signals._readers._pixels import Coverage, upright
 from overtone.signals._readers._tiff_decoding import colours_are_converted, decode_tiff, missing_notes
 from overtone.signals._readers._tiff_metadata import (
@@ -287,7 +287,7 @@ def read_tiff(path: Path) -> Stored:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
-    with decoding(path, "a TIFF picture"), quiet("tifffile"), tifffile.TiffFile(path) as tif:
+    with decoding_errors(path, "a TIFF picture"), silenced_logger("tifffile"), tifffile.TiffFile(path) as tif:
         yield tif, _main(tif, str(path))
 
 

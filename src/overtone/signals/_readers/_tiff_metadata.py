@@ -287,7 +287,7 @@ def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
     # Pixels per inch are a printer's default in most files and measure nothing.
     if page.resolutionunit != _CENTIMETRE:
         return {}
-    return _known({"Y": (_over(10.0, down), "mm"), "X": (_over(10.0, across), "mm")})
+    return _known({"Y": (_ratio(10.0, down), "mm"), "X": (_ratio(10.0, across), "mm")})
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[float, float]:
@@ -301,14 +301,14 @@ def _resolution(page: tifffile.TiffPage) -> tuple[float, float]:
 def _from_imagej(metadata: dict[str, Any], down: float, across: float) -> Distances:
     unit = _MM.get(_plain(metadata.get("unit", "")), 0.0)
     second = _SECONDS.get(_plain(metadata.get("tunit", "sec")), 0.0)
-    interval = _measured_number(metadata.get("finterval")) or _over(
+    interval = _measured_number(metadata.get("finterval")) or _ratio(
         1.0, _measured_number(metadata.get("fps"))
     )
     return _known(
         {
             "Z": (abs(_measured_number(metadata.get("spacing"))) * unit, "mm"),
-            "Y": (_over(unit, down), "mm"),
-            "X": (_over(unit, across), "mm"),
+            "Y": (_ratio(unit, down), "mm"),
+            "X": (_ratio(unit, across), "mm"),
             "T": (interval * second, "s"),
         }
     )
@@ -356,7 +356,7 @@ def _measured_number(value: object) -> float:
         return 0.0
 
 
-def _over(value: float, divisor: float) -> float:
+def _ratio(value: float, divisor: float) -> float:
     return value / divisor if divisor > 0 else 0.0
 
 

@@ -40,7 +40,7 @@ class Stamps:
     notes: tuple[str, ...]
 
 
-def stamps_of(cells: pd.Series, location: str) -> Stamps:
+def parse_dates(cells: pd.Series, location: str) -> Stamps:
     """Parse the dates or time stamps of a column.
 
     Args:
@@ -68,10 +68,10 @@ def stamps_of(cells: pd.Series, location: str) -> Stamps:
     if not quarters.isna().any(axis=None):
         months = quarters[0] + "-" + (quarters[1].astype(int) * 3 - 2).astype(str).str.zfill(2)
         return Stamps(_plain(pd.to_datetime(months, format="%Y-%m", utc=True)), digit, ())
-    return _in_words(texts, digit, location)
+    return _parse_formats(texts, digit, location)
 
 
-def _in_words(texts: pd.Series, digit: float, location: str) -> Stamps:
+def _parse_formats(texts: pd.Series, digit: float, location: str) -> Stamps:
     readings: dict[str, np.ndarray] = {}
     best_count, best_moments = 0, np.full(len(texts), np.datetime64("NaT", "ns"))
     for order, days in _DAYS.items():
@@ -113,10 +113,10 @@ def _in_words(texts: pd.Series, digit: float, location: str) -> Stamps:
 
 
 def _whole_months(moments: np.ndarray) -> bool:
-    return months_of(moments) is not None
+    return calendar_months(moments) is not None
 
 
-def months_of(moments: np.ndarray) -> np.ndarray | None:
+def calendar_months(moments: np.ndarray) -> np.ndarray | None:
     """Return the months passed since the first moment, if all lie at the same place of their months, else None.
 
     Args:
@@ -178,7 +178,7 @@ class Times:
     notes: tuple[str, ...]
 
 
-def times_of(table: CSVTable, name: str, unit: str | None = None, calendar: bool = True) -> Times:
+def parse_times(table: CSVTable, name: str, unit: str | None = None, calendar: bool = True) -> Times:
     """Parse the times of a column, which are numbers or dates.
 
     Args:
@@ -193,7 +193,7 @@ def times_of(table: CSVTable, name: str, unit: str | None = None, calendar: bool
     cells = table.cells[name].str.strip()
     if is_date(cells.iloc[0]) or _packed(cells):
         return _dates(table, name, unit, calendar)
-    values, notes = table.spelled(name)
+    values, notes = table.parse_column(name)
     if unit is None and split_unit(name)[1] is None and _HINT.search(name):
         clock = _since(values, cells)
         if clock is not None:
@@ -217,7 +217,7 @@ def _packed(cells: pd.Series) -> bool:
 
 def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Times:
     cells = table.cells[name].str.strip()
-    stamps = stamps_of(cells, f"{table.location}, column {name!r}")
+    stamps = parse_dates(cells, f"{table.location}, column {name!r}")
     bad = np.flatnonzero(np.isnat(stamps.moments))
     if bad.size:
         row = int(bad[0])
@@ -235,7 +235,7 @@ def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Time
             "unit",
         )
     since = (f"time counted from {cells.iloc[0]}", *stamps.notes)
-    months = months_of(stamps.moments) if calendar and (unit is None or unit in _CALENDAR) else None
+    months = calendar_months(stamps.moments) if calendar and (unit is None or unit in _CALENDAR) else None
     if months is not None:
         named = unit or ("years" if (months % 12 == 0).all() else "months")
         return Times(
@@ -279,7 +279,7 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
     return None
 
 
-def step_of(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[str, ...]]:
+def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[str, ...]]:
     """Return the step of evenly spaced times, and a note on how even they are.
 
     Steps may differ by 1 % of the median one, or by what rounding to the last digit makes of even ones.

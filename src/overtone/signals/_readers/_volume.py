@@ -18,7 +18,14 @@ from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
 from overtone.signals._readers._array import ArrayLattice, load_numpy, on_lattice
 from overtone.signals._readers._described import refuse_described
-from overtone.signals._readers._files import PathLike, check_size, decoding, existing, is_tiff, quiet
+from overtone.signals._readers._files import (
+    PathLike,
+    check_size,
+    decoding_errors,
+    existing_file,
+    is_tiff,
+    silenced_logger,
+)
 from overtone.signals._readers._numbers import check_numeric, require_real, tensor
 from overtone.signals._readers._pixels import stored_marks
 from overtone.signals._readers._raster import grid_with_spacing, raster_signal, stored_values
@@ -79,7 +86,7 @@ def _partner(path: Path, mine: str, other: str, what: str, location: str) -> Pat
         for middle in (other, other.upper()):
             candidate = path.with_name(path.name[:at] + middle + ending)
             if candidate.exists():
-                return existing(candidate)
+                return existing_file(candidate)
     raise InputError(
         f"a pair of {mine} and {other} files",
         f"no {path.name[:at]}{other} beside it, which holds the {what}",
@@ -167,25 +174,27 @@ def _first_byte(raw: Any) -> int:
     return int(raw.single_vox_offset) if raw.is_single else 0
 
 
-def _scaled_values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the scaled values, and notes on header fields that are not plausible.
+def _scaled_values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...], bool]:
+    """Return the scaled values, notes on implausible header fields, and whether stored numbers look like marks of gaps.
 
     Args:
         picture: From `_opened_nifti`.
         raw: From `_opened_nifti`.
     """
     if "vox_offset" not in raw:
-        return np.asanyarray(picture.dataobj), ()
-    notes = []
+        return np.asanyarray(picture.dataobj), (), False
+    notes: list[str] = []
+    marks: tuple[str, ...] = ()
     slope, offset = float(raw["scl_slope"]), float(raw["scl_inter"])
     if not math.isfinite(slope) or (slope == 0 and offset != 0):
         notes.append(f"values not scaled, since the file's slope is {slope:g}")
     elif (slope not in (0, 1) or offset != 0) and picture.get_data_dtype().names is None:
-        notes += stored_marks(np.asanyarray(picture.dataobj.get_unscaled())[..., None])
+        marks = stored_marks(np.asanyarray(picture.dataobj.get_unscaled())[..., None])
+        notes += marks
     start, first_byte = float(raw["vox_offset"]), _first_byte(raw)
     # An offset within the header is a known fault of some writers: the values begin behind the header.
     if not start < first_byte:
-        return np.asanyarray(picture.dataobj), tuple(notes)
+        return np.asanyarray(picture.dataobj), tuple(notes), bool(marks)
     notes.append(
         f"values read from byte {first_byte}, since the stored offset of {start:g} lies within the header"
     )
@@ -197,7 +206,7 @@ def _scaled_values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...]]
         first_byte,
         *(1.0 if scale[0] is None else scale[0], scale[1] or 0.0),
     )
-    return np.asanyarray(nibabel.arrayproxy.ArrayProxy(file, spec)), tuple(notes)
+    return np.asanyarray(nibabel.arrayproxy.ArrayProxy(file, spec)), tuple(notes), bool(marks)
 
 
 VOLUMES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgh", ".mgz")
@@ -234,7 +243,7 @@ def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, location: 
     Raises:
         InputError: If it is damaged, announces too much, or holds other than 1 to 3 grid axes of real numbers.
     """
-    with decoding(path, "a NIfTI volume"), quiet("nibabel.global"):
+    with decoding_errors(path, "a NIfTI volume"), silenced_logger("nibabel.global"):
         picture, raw = _opened_nifti(path, location)
         stored = picture.get_data_dtype()
         bands = tuple(stored.names or ())
@@ -244,7 +253,7 @@ def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, location: 
         axes, shape = _layout(picture, location)
         check_shape(shape, location)
         _check_length(picture, raw)
-        values, doubts = _scaled_values(picture, raw)
+        values, doubts, marks = _scaled_values(picture, raw)
         if bands:
             values = np.stack([values[name] for name in bands], -1)
         numbers = require_real(values, location).reshape(*shape, -1)
@@ -265,6 +274,7 @@ def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, location: 
         location=location,
         channels=names,
         notes=notes + doubts,
+        find_sentinels=not marks,
     )
 
 
@@ -397,7 +407,7 @@ def volume(
     if not isinstance(source, str | os.PathLike):
         refuse_described(source, "array")
         return _bare(tensor(source, "array"), spacing, "array", "array")
-    path, location = existing(source), str(source)
+    path, location = existing_file(source), str(source)
     if is_nifti_name(path.name):
         return read_nifti(path, spacing, location)
     if not is_tiff(path):
