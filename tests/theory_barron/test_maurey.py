@@ -11,6 +11,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.theory import barron
+from overtone.theory.barron._bounds import required_relu_width, required_width
 
 WIDTHS = (16, 32, 64, 128, 256, 512)
 
@@ -40,7 +41,7 @@ def test_steps_reach_one_over_n_in_every_dimension(d):
     x = ball(d, 500) + centre
     errors = []
     for width in WIDTHS:
-        draws = [barron.draw_steps(f, centre, 1.0, width, seed) for seed in range(30)]
+        draws = [f.draw_steps(centre, 1.0, width, seed) for seed in range(30)]
         errors.append(np.mean([float((net(x) - f(x)).square().mean()) for net in draws]))
         assert errors[-1] <= barron.error_bound(f.constant, 1.0, width)
         assert float(draws[0].outer.abs().sum()) <= 2 * f.constant * (1 + 1e-12)
@@ -54,7 +55,7 @@ def test_relu_networks_reach_one_over_n_in_every_dimension(d):
     x = centre + torch.rand(500, d, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 0.5
     errors = []
     for width in WIDTHS:
-        draws = [barron.draw_relu(f, centre, half, width, seed) for seed in range(30)]
+        draws = [f.draw_relu(centre, half, width, seed) for seed in range(30)]
         errors.append(np.mean([float((net(x) - f(x)).square().mean()) for net in draws]))
         assert errors[-1] <= barron.relu_error_bound(f.second(half), width)
     assert -1.15 <= slope(errors) <= -0.85
@@ -66,9 +67,9 @@ def test_many_drawn_units_converge_to_the_target_itself(draw):
     x = centre + (torch.rand(100, 2, generator=torch.Generator().manual_seed(0)) - 0.5) * 1.4
     width = 200_000
     if draw == "steps":
-        net, limit = barron.draw_steps(f, centre, 1.0, width), barron.error_bound(f.constant, 1.0, width)
+        net, limit = f.draw_steps(centre, 1.0, width), barron.error_bound(f.constant, 1.0, width)
     else:
-        net, limit = barron.draw_relu(f, centre, half, width), barron.relu_error_bound(f.second(half), width)
+        net, limit = f.draw_relu(centre, half, width), barron.relu_error_bound(f.second(half), width)
     assert float((net(x) - f(x)).square().mean()) < 4 * limit
     assert float(f(x).square().mean()) > 100 * limit
 
@@ -101,17 +102,17 @@ def test_fixed_cosines_do_worse_the_more_dimensions():
 
 def test_widths_and_bounds_are_inverse():
     assert barron.error_bound(3.0, 0.5, 9) == pytest.approx(1.0)
-    assert barron.required_width(3.0, 0.5, 1.0) == 9
-    assert barron.required_width(3.0, 0.5, 0.99) == 10
-    assert barron.required_width(0.0, 0.5, 0.1) == 1
+    assert required_width(3.0, 0.5, 1.0) == 9
+    assert required_width(3.0, 0.5, 0.99) == 10
+    assert required_width(0.0, 0.5, 0.1) == 1
     assert barron.relu_error_bound(3.0, 6) == pytest.approx(1.0)
-    assert barron.required_relu_width(3.0, 1.0) == 6
+    assert required_relu_width(3.0, 1.0) == 6
 
 
 def test_draws_follow_their_seed_only():
     f, centre = target(2), torch.zeros(2)
     before = torch.get_rng_state()
-    one, same, other = (barron.draw_steps(f, centre, 1.0, 8, seed) for seed in (1, 1, 2))
+    one, same, other = (f.draw_steps(centre, 1.0, 8, seed) for seed in (1, 1, 2))
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(one.weights, same.weights)
     assert not torch.equal(one.weights, other.weights)
@@ -120,19 +121,19 @@ def test_draws_follow_their_seed_only():
 def test_bad_input_is_named():
     f, centre = target(2), torch.zeros(2)
     with pytest.raises(InputError, match="width: expected at least one hidden unit, got 0"):
-        barron.draw_steps(f, centre, 1.0, 0)
+        f.draw_steps(centre, 1.0, 0)
     with pytest.raises(InputError, match="radius: expected a positive radius, got 0"):
-        barron.draw_steps(f, centre, 0.0, 3)
+        f.draw_steps(centre, 0.0, 3)
     with pytest.raises(InputError, match=r"centre: expected one number per axis \(2\)"):
-        barron.draw_relu(f, torch.zeros(3), torch.ones(2), 3)
+        f.draw_relu(torch.zeros(3), torch.ones(2), 3)
     with pytest.raises(InputError, match="expected a signal that is not constant"):
-        barron.draw_steps(barron.CosineSum(torch.zeros(1, 2), torch.ones(1), torch.zeros(1)), centre, 1.0, 3)
+        barron.CosineSum(torch.zeros(1, 2), torch.ones(1), torch.zeros(1)).draw_steps(centre, 1.0, 3)
     with pytest.raises(InputError, match="frequencies: expected frequencies of shape"):
         barron.CosineSum(torch.ones(3), torch.ones(3), torch.ones(3))
     with pytest.raises(InputError, match="amplitudes: expected one per cosine, 3"):
         barron.CosineSum(torch.ones(3, 1), torch.ones(2), torch.ones(3))
     with pytest.raises(InputError, match="error: expected an error above zero"):
-        barron.required_width(1.0, 1.0, 0.0)
+        required_width(1.0, 1.0, 0.0)
     with pytest.raises(InputError, match="constant: expected a finite number of 0 or more"):
         barron.error_bound(math.inf, 1.0, 1)
     with pytest.raises(InputError, match="width: expected at least one hidden unit"):

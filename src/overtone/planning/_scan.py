@@ -16,6 +16,7 @@ from overtone.probes import Window
 from overtone.signals import Grid, Signal, require_grid
 from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
 from overtone.theory import barron
+from overtone.theory.barron._grid import border_jump
 
 SAMPLES = 1 << 18
 """Largest number of samples that the Barron constant is measured on."""
@@ -56,7 +57,7 @@ class BarronSummary:
         if not long:
             return None
         jumps = [
-            None if wraps or axis not in long else barron.border_jump(values, axis)
+            None if wraps or axis not in long else border_jump(values, axis)
             for axis, wraps in enumerate(grid.periodic)
         ]
         # One block bounds the cost; the constant of a block is a lower bound of the whole signal's.

@@ -55,7 +55,7 @@ def problem(seed: int, dimension: int, points: int) -> tuple[barron.CosineSum, T
 def network(target: barron.CosineSum, x: Tensor, width: int, seed: int) -> Tensor:
     """A network of step units drawn from the Barron measure of the target."""
     centre = torch.zeros(x.shape[1], dtype=torch.float64)
-    return barron.draw_steps(target, centre, 1.0, width, derive(seed, f"width {width}"))(x)
+    return target.draw_steps(centre, 1.0, width, derive(seed, f"width {width}"))(x)
 
 
 def best_fixed(wanted: Tensor, x: Tensor, width: int, seed: int) -> Tensor:

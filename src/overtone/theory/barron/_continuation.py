@@ -1,4 +1,4 @@
-"""How a signal on a box is continued beyond it, and the spectral moments of what results."""
+"""Continuations of a signal outside its box, their spectral moments, and lower bounds that hold for all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Extension(ABC):
 
     @abstractmethod
     def along(self, values: Tensor, axis: int) -> Tensor:
-        """Continue the samples along one axis to a whole period.
+        """Return the samples continued along one axis to a whole period.
 
         Args:
             values: Samples on a grid, float64.
@@ -26,10 +26,10 @@ class Extension(ABC):
 
 @final
 class Repeat(Extension):
-    """The box itself as the period; jumps unless opposite borders agree."""
+    """Repetition with the box as the period, which jumps unless opposite borders agree."""
 
     def along(self, values: Tensor, axis: int) -> Tensor:
-        """The samples as they are."""
+        """Return the samples unchanged."""
         del axis
         return values
 
@@ -61,7 +61,7 @@ class Bridge(Extension):
 
 
 def extend(values: Tensor, by: Extension, axes: Sequence[int]) -> Tensor:
-    """The samples continued along several axes.
+    """Return the samples continued along several axes.
 
     Args:
         values: Samples on a grid, float64.
@@ -74,7 +74,7 @@ def extend(values: Tensor, by: Extension, axes: Sequence[int]) -> Tensor:
 
 
 def affine_trend(values: Tensor, spacing: Sequence[float], axes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Split off the best affine function of the coordinates along some axes.
+    """Subtract the best affine function of the coordinates along some axes.
 
     Args:
         values: Samples on a grid, float64.
@@ -82,9 +82,9 @@ def affine_trend(values: Tensor, spacing: Sequence[float], axes: Sequence[int]) 
         axes: The axes along which to fit.
 
     Returns:
-        The rest, and the slope (d,) in value units per coordinate unit, 0 along the other axes.
+        The remainder, and the slope (d,) in value units per coordinate unit, 0 along the other axes.
     """
-    rest, slope = values, values.new_zeros(values.ndim)
+    residual, slope = values, values.new_zeros(values.ndim)
     for axis in axes:
         n = values.shape[axis]
         shape = [1] * values.ndim
@@ -93,12 +93,12 @@ def affine_trend(values: Tensor, spacing: Sequence[float], axes: Sequence[int]) 
             (torch.arange(n, dtype=values.dtype, device=values.device) - (n - 1) / 2) * spacing[axis]
         ).reshape(shape)
         slope[axis] = (x * values).mean() / x.square().mean()
-        rest = rest - slope[axis] * x
-    return rest, slope
+        residual = residual - slope[axis] * x
+    return residual, slope
 
 
 def moment(values: Tensor, spacing: Sequence[float]) -> float:
-    """First spectral moment of a periodic signal: sum_k |w_k| |c_k|, w in radians per unit.
+    """Return the first spectral moment of a periodic signal: sum_k |w_k| |c_k|, w in radians per unit.
 
     Args:
         values: One period on a grid, float64.
@@ -114,7 +114,7 @@ def moment(values: Tensor, spacing: Sequence[float]) -> float:
 
 
 def second_moment(values: Tensor, spacing: Sequence[float], half: Sequence[float]) -> float:
-    """Second spectral moment over a box: sum_k (sum_i |w_ki| h_i)^2 |c_k|.
+    """Return the second spectral moment over a box: sum_k (sum_i |w_ki| h_i)^2 |c_k|.
 
     Args:
         values: One period on a grid, float64.
@@ -124,10 +124,10 @@ def second_moment(values: Tensor, spacing: Sequence[float], half: Sequence[float
     Returns:
         The moment, in value units.
     """
-    reach = torch.zeros((), dtype=torch.float64, device=values.device)
+    phase_range = torch.zeros((), dtype=torch.float64, device=values.device)
     for w, h in zip(_angular(values, spacing), half, strict=True):
-        reach = reach + w.abs() * h
-    return float((reach.square() * torch.fft.fftn(values).abs()).sum() / values.numel())
+        phase_range = phase_range + w.abs() * h
+    return float((phase_range.square() * torch.fft.fftn(values).abs()).sum() / values.numel())
 
 
 def _angular(values: Tensor, spacing: Sequence[float]) -> list[Tensor]:
@@ -142,11 +142,14 @@ def _angular(values: Tensor, spacing: Sequence[float]) -> list[Tensor]:
 
 
 _FINE = 64
+"""Frequencies between two modes at which the spectrum of a window is summed."""
+
 _BETWEEN = 1.002
+"""Margin for frequencies between those."""
 
 
 def gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
-    """Gradient of samples on a grid at the centres of the cells.
+    """Return the gradient of samples on a grid at the centres of the cells.
 
     Differences along one axis, averaged over the neighbours along the others: of a wave with angular
     frequency w, its length is at most |w| times the amplitude.
@@ -170,12 +173,12 @@ def gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
 
 
 def lower_bound(values: Tensor, spacing: Sequence[float]) -> float:
-    """A lower bound of the Barron constant of every signal on the whole space that has these values on the grid.
+    """Return a lower bound of the Barron constant of every signal with these values on the grid.
 
     The gradient of f = int exp(i w.x) f~(w) dw has the spectral mass int |w| |f~| dw = C. So C is at least
     (1) the longest gradient, and (2) the spectral mass sum_k |(h g)^_k| of the gradient g under a window h,
-    divided by the most that the window can add to the mass of a single wave, sup_w sum_k |h^(w - k)| (5 % per
-    axis for a Hann window).
+    divided by the largest factor by which the window can raise the mass of a single wave, sup_w sum_k |h^(w - k)|
+    (5 % per axis for a Hann window).
 
     Args:
         values: Samples on a grid, float64, at least two per axis.
@@ -184,8 +187,11 @@ def lower_bound(values: Tensor, spacing: Sequence[float]) -> float:
     Returns:
         The larger of both, in value units per coordinate unit.
     """
+    # The gradient has the spectral mass C, so that its largest length is a bound already: a sum of waves is at most
+    # the sum of their amplitudes.
     slope = gradient(values, spacing)
     steepest = float(slope.square().sum(0).sqrt().max())
+    # The window, since the box cuts waves off: without it their leakage would add mass that no continuation has.
     spread = 1.0
     for axis, cells in enumerate(slope.shape[1:]):
         window = torch.sin(

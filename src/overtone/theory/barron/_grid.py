@@ -1,4 +1,4 @@
-"""The Barron constant of a signal on a grid, as a lower and an upper estimate."""
+"""Barron constant of a signal on a grid, as a lower and an upper estimate."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ from overtone.theory.barron._continuation import (
     second_moment,
 )
 
-_JUMP = 2.0
-_GROWING = 1.1
-_LEAST = 4
+MAX_JUMP = 2.0
+"""Step across a border over the largest step inside from which the repeated estimate is said to diverge."""
+
+MAX_GROWTH = 1.1
+"""Growth of the estimate at half the spacing from which it counts as not settled."""
+
+MIN_SAMPLES = 4
+"""Smallest number of samples along an axis."""
 
 
 @final
@@ -34,20 +39,19 @@ class BarronConstant:
     """Estimates of C = int |w| |f~(w)| dw of a signal on a box, w in radians per coordinate unit.
 
     Attributes:
-        lower: No continuation of the samples beyond the box has a smaller constant.
+        lower: Lower bound of the constant over all continuations of the samples outside the box.
         upper: The least of the continuations tried; in value units per coordinate unit, like `lower`.
         repeated: Estimate with the box as period.
         mirrored: Estimate with even reflection at the borders.
         bridged: Estimate with a bridge of continuous slope between the borders.
-        detrended: The same of what is left of the best affine function, plus the length of its slope, which is an
-            affine function's own constant (that of slow waves).
+        detrended: The same without the best affine function, plus the length of its slope, which is the constant of
+            an affine function (as a limit of slow waves).
         jump: Per axis, the step from border to border over the largest step inside; 0 on periodic axes.
         growth: `upper` over its value from every second sample: 1 if settled, 2 where the signal jumps; NaN
             if there are too few samples to tell.
-        second: Upper estimate of the second moment over the box that `relu_bound` takes, in value units, up to an
-            affine function. It still grows with the logarithm of the resolution where borders curve.
+        second: Upper estimate of the second moment over the box for `relu_error_bound`, in value units, up to an
+            affine function. It grows with the logarithm of the resolution if the signal curves at a border.
         radius: Radius of the ball about the box, in coordinate units.
-        notes: Sentences on what diverges and why.
     """
 
     lower: float
@@ -60,34 +64,38 @@ class BarronConstant:
     growth: float
     second: float
     radius: float
-    notes: tuple[str, ...]
 
     @property
     def settled(self) -> bool:
         """Whether halving the spacing hardly changes the upper estimate."""
-        return self.growth < _GROWING
+        return self.growth < MAX_GROWTH
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on estimates that diverge, and why."""
+        return _notes(self.jump, self.growth)
 
     def bound(self, width: int) -> float:
-        """Squared error that some sigmoidal network of this width does not exceed, in value units squared."""
+        """Return the squared error that some sigmoidal network of this width does not exceed."""
         return error_bound(self.upper, self.radius, width)
 
     def width(self, error: float) -> int:
-        """Width that suffices for a root mean square error of `error` (value units) with sigmoidal units."""
+        """Return the width for a root mean square error of `error` (value units) with sigmoidal units."""
         return required_width(self.upper, self.radius, error)
 
     def relu_bound(self, width: int) -> float:
-        """Squared error that some ReLU network of this width does not exceed, in value units squared."""
+        """Return the squared error that some ReLU network of this width does not exceed."""
         return relu_error_bound(self.second, width)
 
     def relu_width(self, error: float) -> int:
-        """Width that suffices for a root mean square error of `error` (value units) with ReLU units."""
+        """Return the width for a root mean square error of `error` (value units) with ReLU units."""
         return required_relu_width(self.second, error)
 
 
 def constant_on_grid(
     values: Tensor, spacing: float | Iterable[float] | None = None, *, periodic: bool | Iterable[bool] = False
 ) -> BarronConstant:
-    """Barron constant of one channel on a grid.
+    """Estimate the Barron constant of one channel on a grid.
 
     C depends on how the signal continues beyond its box; the theorem allows any continuation, so the least
     counts. Upper estimates are sums 2 pi |k| |c_k| over the Fourier series of continuations. The
@@ -109,6 +117,14 @@ def constant_on_grid(
 
     Source:
         Barron 1993, IEEE Transactions on Information Theory 39, sections II and IX.
+
+    Example:
+        >>> import math, torch
+        >>> from overtone.theory import barron
+        >>> x = torch.arange(32, dtype=torch.float64) / 32
+        >>> constant = barron.constant_on_grid(torch.cos(2 * math.pi * 3 * x), periodic=True)
+        >>> round(constant.upper / (2 * math.pi), 6), constant.settled
+        (3.0, True)
     """
     exact, steps, wraps = _checked_grid(values, spacing, periodic)
     open_axes = [axis for axis, wrap in enumerate(wraps) if not wrap]
@@ -116,8 +132,10 @@ def constant_on_grid(
     half = [extent / 2 for extent in extents]
     ways = [extend(exact, by, open_axes) for by in (Repeat(), Mirror(), Bridge())]
     repeated, mirrored, bridged = (moment(way, steps) for way in ways)
-    rest, slope = affine_trend(exact, steps, open_axes)
-    level = extend(rest, Bridge(), open_axes)
+    # An affine function has the constant of its slope, as the limit of ever slower waves; without it the borders of
+    # the remainder meet more closely.
+    residual, slope = affine_trend(exact, steps, open_axes)
+    level = extend(residual, Bridge(), open_axes)
     steep = float(slope.norm())
     detrended = moment(level, steps) + steep
     upper = min(repeated, mirrored, bridged, detrended)
@@ -135,7 +153,6 @@ def constant_on_grid(
         growth=growth,
         second=min(second_moment(way, steps, half) for way in (*ways, level)),
         radius=math.hypot(*half),
-        notes=_notes(jump, growth),
     )
 
 
@@ -149,9 +166,9 @@ def _checked_grid(
             "pass one channel at a time",
             "values",
         )
-    if min(values.shape) < _LEAST:
+    if min(values.shape) < MIN_SAMPLES:
         raise InputError(
-            f"at least {_LEAST} samples per axis",
+            f"at least {MIN_SAMPLES} samples per axis",
             f"shape {tuple(values.shape)}",
             "pass more samples",
             "values",
@@ -165,10 +182,10 @@ def _checked_grid(
     else:
         steps = [float(s) for s in spacing] if isinstance(spacing, Iterable) else [float(spacing)] * axes
     wraps = [bool(p) for p in periodic] if isinstance(periodic, Iterable) else [bool(periodic)] * axes
-    for name, given in (("spacing", steps), ("periodic", wraps)):
-        if len(given) != axes:
+    for name, entries in (("spacing", steps), ("periodic", wraps)):
+        if len(entries) != axes:
             raise InputError(
-                f"one {name} per axis ({axes})", f"{len(given)}", "pass one, or one per axis", name
+                f"one {name} per axis ({axes})", f"{len(entries)}", "pass one, or one per axis", name
             )
     if not all(math.isfinite(s) and s > 0 for s in steps):
         raise InputError("positive finite distances", f"{tuple(steps)}", "check the resolution", "spacing")
@@ -176,11 +193,11 @@ def _checked_grid(
 
 
 def border_jump(values: Tensor, axis: int) -> float:
-    """Root mean square step from last to first sample along an axis, over the largest such step between neighbours.
+    """Return the root mean square step from last to first sample along an axis, over the largest between neighbours.
 
     Args:
         values: Real samples of one channel.
-        axis: Which.
+        axis: The axis.
 
     Returns:
         Up to 1 where the signal may wrap around; 0 if it is constant along the axis.
@@ -197,13 +214,14 @@ def border_jump(values: Tensor, axis: int) -> float:
 
 
 def _growth(ways: Sequence[Tensor], added: Sequence[float], steps: Sequence[float]) -> float:
-    """The least estimate over that of every second sample of the same continuation, which must have even lengths."""
+    """Least estimate over that of every second sample of the same continuation, which must have even lengths."""
     whole = [
         (moment(way, steps) + more, more, way) for way, more in zip(ways, added, strict=True) if _even(way)
     ]
     if not whole:
         return float("nan")
     fine, more, best = min(whole, key=lambda one: one[0])
+    # Every second sample of the same continuation, so that nothing but the resolution differs.
     coarse = moment(best[tuple(slice(None, None, 2) for _ in steps)], [2 * s for s in steps]) + more
     if fine == 0:
         return 1.0
@@ -219,9 +237,9 @@ def _notes(jump: Sequence[float], growth: float) -> tuple[str, ...]:
         f"opposite borders of axis {axis} differ by {ratio:.1f} times the largest step inside: the repeated estimate"
         " diverges, in proportion to the number of samples"
         for axis, ratio in enumerate(jump)
-        if ratio > _JUMP
+        if ratio > MAX_JUMP
     ]
-    if growth >= _GROWING:
+    if growth >= MAX_GROWTH:
         notes.append(
             f"the estimate grows by a factor of {growth:.2f} when the spacing is halved: the signal jumps, is noisy or"
             " is not resolved, and the constant is that of these samples only"

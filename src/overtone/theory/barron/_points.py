@@ -8,20 +8,27 @@ from enum import Enum
 from typing import final
 
 import torch
-from scipy import special, stats
+from scipy import special
 from torch import Tensor
 
 from overtone._utils.seeding import derive
+from overtone._utils.statistics import normal_quantile
 from overtone.errors import InputError
 
 _CHUNK = 1 << 22
+"""Largest number of phases in memory."""
 
 
 class BorderWindow(Enum):
-    """What the samples are multiplied by before they are transformed."""
+    """Window by which the samples are multiplied before they are transformed.
 
-    NONE = "nothing: for signals that vanish at the borders of the box"
-    HANN = "a Hann window over the bounding box, 1 in its middle"
+    Attributes:
+        NONE: No window, for signals that vanish at the borders of the box.
+        HANN: A Hann window over the bounding box, 1 in its middle.
+    """
+
+    NONE = "none"
+    HANN = "hann"
 
 
 @final
@@ -30,12 +37,12 @@ class PointsConstant:
     """Barron constant below a highest frequency, from scattered samples, in value units per coordinate unit.
 
     Attributes:
-        lower: Estimate from the frequencies that stand out of the samples' own scatter, with that taken out.
-        upper: Estimate from all frequencies, with the scatter left in.
+        lower: Estimate from the frequencies that stand out of the scatter of the samples, with the scatter subtracted.
+        upper: Estimate from all frequencies, with the scatter included.
         low: Lower end of the interval around `lower`, for the random choice of frequencies.
         high: Upper end of the interval around `upper`.
-        highest: Highest frequency looked at, in cycles per coordinate unit.
-        notes: Sentences on what cannot be told.
+        highest: Highest frequency included, in cycles per coordinate unit.
+        samples: Number of samples.
     """
 
     lower: float
@@ -43,7 +50,17 @@ class PointsConstant:
     low: float
     high: float
     highest: float
-    notes: tuple[str, ...]
+    samples: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the limits of the estimate."""
+        if self.lower >= 0.5 * self.upper:
+            return ()
+        return (
+            f"the scatter of {self.samples} samples makes up more than half of the estimate below {self.highest:.3g} "
+            "cycles per unit: pass more samples or a lower `highest`",
+        )
 
 
 def constant_at_points(
@@ -57,7 +74,7 @@ def constant_at_points(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> PointsConstant:
-    """Barron constant int |w| |f~(w)| dw over |w| <= 2 pi highest, from samples at random points.
+    """Estimate the Barron constant int |w| |f~(w)| dw over |w| <= 2 pi highest, from samples at random points.
 
     f~(w) = (2 pi)^-d int f(x) exp(-i w.x) dx is the mean over samples of f exp(-i w.x) / p(x), p their
     density. The integral over w is the importance-weighted mean of |w| |f~(w)| / q(w) over frequencies drawn
@@ -73,7 +90,7 @@ def constant_at_points(
             N^(1/d) / extent.
         density: (N,) probability density of the points, per unit of volume; None for uniform in the bounding
             box.
-        window: What to multiply by at the borders.
+        window: Window at the borders.
         draws: Number of random frequencies.
         seed: Seed of the frequencies.
         confidence: Probability of the interval.
@@ -87,6 +104,15 @@ def constant_at_points(
     Source:
         Barron 1993, IEEE Transactions on Information Theory 39, section IX, for the constant; the estimator
         is plain importance sampling.
+
+    Example:
+        >>> import torch
+        >>> from overtone.theory import barron
+        >>> x = torch.linspace(-6, 6, 401, dtype=torch.float64)[:, None]
+        >>> bump = torch.exp(-0.5 * x[:, 0].square())
+        >>> constant = barron.constant_at_points(x, bump, highest=0.8, window=barron.BorderWindow.NONE)
+        >>> constant.low < (2 / torch.pi) ** 0.5 < constant.high
+        True
     """
     x, f, weight = _checked(coords, values, density)
     if draws < 2 or not 0 < confidence < 1:
@@ -106,26 +132,25 @@ def constant_at_points(
     size, wave = _frequencies(draws, d, 2 * math.pi * limit, seed)
     real, imaginary = _transform(x - start, term, wave.to(x.device))
     power = real.square() + imaginary.square()
+    # A mean of N terms scatters by their variance over N - 1, at every frequency alike.
     floor = (term.square().mean() - power).clamp(min=0) / (n - 1)
     shell = 2 * math.pi ** (d / 2) / special.gamma(d / 2)
     share = (size**d * shell * 2 * math.pi * limit).to(x.device)
-    seen = power > (1 + math.log(draws)) * floor
-    raw, clear = share * power.sqrt(), share * torch.where(seen, (power - floor).clamp(min=0), 0.0).sqrt()
-    factor = float(stats.norm.ppf(0.5 + confidence / 2)) / math.sqrt(draws)
+    # The squared modulus of noise is exponential: the largest of `draws` of them is about log(draws) times the mean.
+    significant = power > (1 + math.log(draws)) * floor
+    raw, clear = (
+        share * power.sqrt(),
+        share * torch.where(significant, (power - floor).clamp(min=0), 0.0).sqrt(),
+    )
+    factor = normal_quantile(confidence) / math.sqrt(draws)
     upper, lower = float(raw.mean()), float(clear.mean())
-    notes: tuple[str, ...] = ()
-    if lower < 0.5 * upper:
-        notes = (
-            f"the scatter of {n} samples makes up more than half of the estimate below {limit:.3g} cycles per unit:"
-            " pass more samples or a lower `highest`",
-        )
     return PointsConstant(
         lower=lower,
         upper=upper,
         low=max(0.0, lower - factor * float(clear.std())),
         high=upper + factor * float(raw.std()),
         highest=limit,
-        notes=notes,
+        samples=n,
     )
 
 
