@@ -47,8 +47,8 @@ def bandwidth(module: nn.Module) -> tuple[float, ...] | None:
         raise InputError(
             "an encoding, a network or a field", type(module).__name__, "pass one of overtone.nn", "bandwidth"
         )
-    found: tuple[float, ...] | None = module.bandwidth  # type: ignore[assignment]
-    return found
+    value: tuple[float, ...] | None = module.bandwidth  # type: ignore[assignment]
+    return value
 
 
 def with_bandwidth(module: Module, cycles: Numbers) -> Module:
@@ -101,19 +101,19 @@ def _set_field(field: Field, cycles: Numbers) -> None:
         field.body = with_bandwidth(field.body, inner)
 
 
-def _set_parts(network: MultiScale, reach: tuple[float, ...]) -> None:
+def _set_parts(network: MultiScale, bandwidths: tuple[float, ...]) -> None:
     """Every part's own bandwidth, before its scale, is multiplied alike."""
     now = network.bandwidth
     for position, part in enumerate(network.parts):
-        own = bandwidth(part)
-        if own is None or now is None:
-            network.parts[position] = with_bandwidth(part, reach)
+        local = bandwidth(part)
+        if local is None or now is None:
+            network.parts[position] = with_bandwidth(part, bandwidths)
         else:
-            wanted = [o * r / n for o, r, n in zip(own, reach, now, strict=True)]
-            network.parts[position] = with_bandwidth(part, wanted)
+            scaled = [o * r / n for o, r, n in zip(local, bandwidths, now, strict=True)]
+            network.parts[position] = with_bandwidth(part, scaled)
 
 
-def _set_network(network: Network, reach: tuple[float, ...]) -> None:
+def _set_network(network: Network, bandwidths: tuple[float, ...]) -> None:
     first = network.activations[0]
     if not isinstance(first, Reaching):
         raise InputError(
@@ -122,11 +122,11 @@ def _set_network(network: Network, reach: tuple[float, ...]) -> None:
             "take Sine or another of nn.activations, or put an encoding before the network",
             "bandwidth",
         )
-    if max(reach) > min(reach) * (1 + 1e-9):
+    if max(bandwidths) > min(bandwidths) * (1 + 1e-9):
         raise InputError(
             "one bandwidth for all inputs of a network",
-            ", ".join(f"{b:g}" for b in reach),
+            ", ".join(f"{b:g}" for b in bandwidths),
             "pass one number, or put an encoding before the network",
             "bandwidth",
         )
-    network.activations[0] = first.with_bandwidth(reach[0], network.in_features)
+    network.activations[0] = first.with_bandwidth(bandwidths[0], network.in_features)

@@ -36,11 +36,11 @@ def parameter_groups(module: nn.Module, lr: float) -> list[dict[str, Any]]:
     """
     rate = positive(lr, "lr")
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
-    seen: set[int] = set()
+    visited: set[int] = set()
     for part in module.modules():
-        own = part.pace if isinstance(part, Paced) else {}
+        local_rates = part.pace if isinstance(part, Paced) else {}
         for name, parameter in part.named_parameters(recurse=False):
-            if parameter.requires_grad and id(parameter) not in seen:
-                seen.add(id(parameter))
-                groups.setdefault(own.get(name, 1.0), []).append(parameter)
+            if parameter.requires_grad and id(parameter) not in visited:
+                visited.add(id(parameter))
+                groups.setdefault(local_rates.get(name, 1.0), []).append(parameter)
     return [{"params": ps, "lr": rate * pace, "pace": pace} for pace, ps in groups.items() if ps]

@@ -24,13 +24,13 @@ DEEPEST = 4096
 """The most layers."""
 
 
-def size(value: int, name: str, least: int = 1) -> int:
-    """`value` as a whole number of at least `least`.
+def size(value: int, name: str, minimum: int = 1) -> int:
+    """`value` as a whole number of at least `minimum`.
 
     Args:
         value: A width, a depth, a number of features.
         name: The argument's name, for the error.
-        least: The smallest that makes sense.
+        minimum: Smallest value allowed.
 
     Returns:
         The number.
@@ -38,7 +38,7 @@ def size(value: int, name: str, least: int = 1) -> int:
     Raises:
         InputError: If it is anything else.
     """
-    return amounts.whole(value, name, least, DEEPEST if name == "depth" else LARGEST)
+    return amounts.whole(value, name, minimum, DEEPEST if name == "depth" else LARGEST)
 
 
 def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
@@ -56,16 +56,16 @@ def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
         InputError: If the count is wrong or a number is not positive and finite.
     """
     try:
-        given = torch.as_tensor(value, dtype=torch.float64, device="cpu")
+        array = torch.as_tensor(value, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         raise InputError(
             f"a number or one per axis ({axes})", repr(value), f"pass {name} as numbers", name
         ) from None
-    values = tuple(given.tolist()) if given.ndim == 1 else (float(given),) * axes if given.ndim == 0 else ()
+    values = tuple(array.tolist()) if array.ndim == 1 else (float(array),) * axes if array.ndim == 0 else ()
     if len(values) != axes:
         raise InputError(
             f"one number or one per axis ({axes})",
-            f"shape {tuple(given.shape)}",
+            f"shape {tuple(array.shape)}",
             f"pass {axes} numbers",
             name,
         )
@@ -148,6 +148,6 @@ def fill_uniform(tensor: Tensor, bound: float, source: torch.Generator) -> None:
         bound: Half the width of the distribution.
         source: Where the numbers come from; may be on another device than the tensor.
     """
-    drawn = torch.empty(tensor.shape, dtype=tensor.dtype, device=source.device)
+    numbers = torch.empty(tensor.shape, dtype=tensor.dtype, device=source.device)
     with torch.no_grad():
-        tensor.copy_(drawn.uniform_(-bound, bound, generator=source))
+        tensor.copy_(numbers.uniform_(-bound, bound, generator=source))

@@ -132,9 +132,9 @@ class BandLimited(Body):
             InputError: If the number of bandwidths is wrong, one is not positive and finite, or so low that limits
                 would coincide.
         """
-        wanted = per_axis(cycles, self.in_features, "bandwidth")
+        target = per_axis(cycles, self.in_features, "bandwidth")
         factors = torch.tensor(
-            [w / b for w, b in zip(wanted, self.bandwidth, strict=True)], dtype=torch.float64, device="cpu"
+            [w / b for w, b in zip(target, self.bandwidth, strict=True)], dtype=torch.float64, device="cpu"
         )
         steps = torch.tensor(
             [(0,) * self.in_features, *self._multiples], dtype=torch.float64, device="cpu"
@@ -143,16 +143,16 @@ class BandLimited(Body):
         if float(moved.min()) < 1:
             raise InputError(
                 f"a bandwidth that leaves a multiple of 1/period = {1 / self.period:.4g} between the limits",
-                ", ".join(f"{w:g}" for w in wanted),
+                ", ".join(f"{w:g}" for w in target),
                 "raise it, or build the network with a longer period",
                 "bandwidth",
             )
-        found = copy.deepcopy(self)
-        for wave in found.filters:
+        new = copy.deepcopy(self)
+        for wave in new.filters:
             assert isinstance(wave, LatticeFilter)
             wave.index.copy_((wave.index.double() * factors.to(wave.index.device)).round())
-        found._multiples = [tuple(int(k) for k in row) for row in moved.cumsum(0).tolist()]
-        return found
+        new._multiples = [tuple(int(k) for k in row) for row in moved.cumsum(0).tolist()]
+        return new
 
     def describe(self) -> str:
         """One line for titles and records, "BandLimited 3 x 256 to 64"."""

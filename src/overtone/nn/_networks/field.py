@@ -176,10 +176,10 @@ class Field(nn.Module):
 
         The encoding's, or that of the waves which a network brings to plain coordinates; None if there is neither.
         """
-        seen = self.encoding.bandwidth
-        if seen is None and self.encoding.frequencies is None and isinstance(self.body, Body):
-            seen = self.body.bandwidth
-        return None if seen is None else self.frame.to_physical(seen)
+        inner = self.encoding.bandwidth
+        if inner is None and self.encoding.frequencies is None and isinstance(self.body, Body):
+            inner = self.body.bandwidth
+        return None if inner is None else self.frame.to_physical(inner)
 
     @property
     def parameter_count(self) -> int:

@@ -82,11 +82,11 @@ class Multiplicative(Body, ABC):
         Raises:
             InputError: If a number is not positive and finite, or envelopes alone reach further.
         """
-        wanted = per_axis(cycles, self.in_features, "bandwidth")
+        target = per_axis(cycles, self.in_features, "bandwidth")
         new = copy.deepcopy(self)
         for _ in range(ROUNDS):
             ratio = torch.tensor(
-                [w / max(b, 1e-300) for w, b in zip(wanted, new.bandwidth, strict=True)], device="cpu"
+                [w / max(b, 1e-300) for w, b in zip(target, new.bandwidth, strict=True)], device="cpu"
             )
             if bool(((ratio - 1).abs() < TOLERANCE).all()):
                 return new
@@ -95,7 +95,7 @@ class Multiplicative(Body, ABC):
                 wave.stretch(ratio)
         raise InputError(
             f"a bandwidth above that of the envelopes, {max(new.bandwidth):.3g} cycles per unit",
-            ", ".join(f"{w:g}" for w in wanted),
+            ", ".join(f"{w:g}" for w in target),
             "take FourierMFN, or a larger bandwidth",
             "bandwidth",
         )
@@ -180,14 +180,14 @@ class FourierMFN(Multiplicative):
         `product_power`), so it is the law of an untrained network and a guide after training. Frequencies are
         counted in 4096 bins of their sum.
         """
-        found = []
+        bandwidths = []
         filters = [wave.frequencies.cpu() for wave in self.filters if isinstance(wave, SineFilter)]
         for axis in range(self.in_features):
             columns = [frequency[:, axis] for frequency in filters]
             quantum = max(float(sum(column.abs().max() for column in columns)) / BINS, 1e-300)
             indices = [(column / quantum).round().long() for column in columns]
-            found.append(power_bandwidth(product_power(indices, self.linears), quantum))
-        return tuple(found)
+            bandwidths.append(power_bandwidth(product_power(indices, self.linears), quantum))
+        return tuple(bandwidths)
 
 
 PATHS = 16384
@@ -220,8 +220,8 @@ class GaborFilter(TrainedFilter):
         fill_uniform(self.centre, 1.0, source)
         # PyTorch draws gammas from the global generator only.
         seed = torch.randint(2**62, (), generator=source, device=source.device).item()
-        drawn = torch.from_numpy(np.random.default_rng(int(seed)).gamma(shape, size=width))
-        self.gamma = nn.Parameter(drawn.to(self.omega.dtype))
+        gamma = torch.from_numpy(np.random.default_rng(int(seed)).gamma(shape, size=width))
+        self.gamma = nn.Parameter(gamma.to(self.omega.dtype))
         with torch.no_grad():
             self.omega.mul_(self.gamma.sqrt().unsqueeze(-1))
 
@@ -293,13 +293,13 @@ class GaborMFN(Multiplicative):
             lines, power = _paths(list(self.filters)[start:], source)
             samples.append(lines)
             powers.append(gain * power / 2.0 ** (self.depth + 1 - start))
-        drawn, power = torch.cat(samples).abs(), torch.cat(powers)
-        found = []
+        frequency, power = torch.cat(samples).abs(), torch.cat(powers)
+        bandwidths = []
         for axis in range(self.in_features):
-            order = drawn[:, axis].argsort()
+            order = frequency[:, axis].argsort()
             total = power[order].cumsum(0)
-            found.append(float(drawn[order[torch.searchsorted(total, SHARE * total[-1])], axis]))
-        return tuple(found)
+            bandwidths.append(float(frequency[order[torch.searchsorted(total, SHARE * total[-1])], axis]))
+        return tuple(bandwidths)
 
 
 def _mean_square(weight: Tensor) -> float:

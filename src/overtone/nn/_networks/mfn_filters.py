@@ -107,11 +107,12 @@ class LatticeFilter(Filter):
 
     index: Tensor
 
-    def __init__(self, quantum: float, reach: tuple[int, ...], width: int, source: torch.Generator) -> None:
+    def __init__(self, quantum: float, highest: tuple[int, ...], width: int, source: torch.Generator) -> None:
         super().__init__()
         self.quantum = quantum
         columns = [
-            torch.randint(-most, most + 1, (width,), generator=source, device=source.device) for most in reach
+            torch.randint(-limit, limit + 1, (width,), generator=source, device=source.device)
+            for limit in highest
         ]
         self.register_buffer("index", torch.stack(columns, dim=-1).cpu())
         self.phase = nn.Parameter(torch.empty(width, device="cpu"))
@@ -150,9 +151,9 @@ def product_power(indices: Sequence[Tensor], linears: nn.ModuleList) -> Tensor:
     Returns:
         (top + 1,) float64 power at |index| = 0 .. top, the sum of the layers' largest.
     """
-    reach = sum(int(index.abs().max()) for index in indices)
-    size = 2 * reach + 1
-    waves = [torch.fft.rfft(_lines(index, reach)) for index in indices]
+    highest = sum(int(index.abs().max()) for index in indices)
+    size = 2 * highest + 1
+    waves = [torch.fft.rfft(_lines(index, highest)) for index in indices]
     spectrum = waves[0]
     for linear, wave in zip(linears, waves[1:], strict=True):
         assert isinstance(linear, nn.Linear)
@@ -160,8 +161,8 @@ def product_power(indices: Sequence[Tensor], linears: nn.ModuleList) -> Tensor:
         floor = linear.bias.detach().double().square().mean()
         spectrum = wave * (gain * spectrum + floor)
     power = torch.fft.irfft(spectrum, n=size).clamp(min=0)
-    folded = power[: reach + 1].clone()
-    folded[1:] += power[reach + 1 :].flip(0)
+    folded = power[: highest + 1].clone()
+    folded[1:] += power[highest + 1 :].flip(0)
     return folded
 
 
@@ -181,11 +182,11 @@ def power_bandwidth(power: Tensor, quantum: float) -> float:
     return quantum * (1 + int(torch.searchsorted(moving, SHARE * moving[-1])))
 
 
-def _lines(index: Tensor, reach: int) -> Tensor:
+def _lines(index: Tensor, highest: int) -> Tensor:
     """(2 reach + 1,) power 1/4 at +index and at -index per wave, averaged over the waves; negative ones last."""
-    lines = torch.zeros(2 * reach + 1, dtype=torch.float64, device="cpu")
+    lines = torch.zeros(2 * highest + 1, dtype=torch.float64, device="cpu")
     share = torch.full((len(index),), 0.25 / len(index), dtype=torch.float64, device="cpu")
-    own = index.long().cpu()
-    for signed in (own, -own):
-        lines.index_add_(0, signed % (2 * reach + 1), share)
+    whole = index.long().cpu()
+    for signed in (whole, -whole):
+        lines.index_add_(0, signed % (2 * highest + 1), share)
     return lines

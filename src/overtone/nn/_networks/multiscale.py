@@ -66,8 +66,8 @@ class MultiScale(Body):
         first = part.activations[0]
         if not isinstance(first, Sine):
             return None
-        reaches = sorted(a * first.bandwidth(self.in_features) / 0.9 for a in self.scales)
-        return (_share_of_uniforms(reaches),) * self.in_features
+        limits = sorted(a * first.bandwidth(self.in_features) / 0.9 for a in self.scales)
+        return (_share_of_uniforms(limits),) * self.in_features
 
     def describe(self) -> str:
         """One line for titles and records, "MultiScale 1, 2, 4 of MLP 3 x 64 ReLU"."""
@@ -82,15 +82,15 @@ class MultiScale(Body):
         return torch.stack(values).sum(0)
 
 
-def _share_of_uniforms(reaches: list[float], share: float = 0.9) -> float:
+def _share_of_uniforms(limits: list[float], share: float = 0.9) -> float:
     """The `share` quantile of an even mixture of uniform laws on [0, reach], reaches ascending."""
-    full, slope = 0.0, sum(1 / r for r in reaches)
-    for reach in reaches:
-        crossing = (share * len(reaches) - full) / slope
-        if crossing <= reach:
+    full, slope = 0.0, sum(1 / r for r in limits)
+    for limit in limits:
+        crossing = (share * len(limits) - full) / slope
+        if crossing <= limit:
             return crossing
-        full, slope = full + 1, slope - 1 / reach
-    return reaches[-1]
+        full, slope = full + 1, slope - 1 / limit
+    return limits[-1]
 
 
 @final

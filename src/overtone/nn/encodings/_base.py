@@ -83,10 +83,10 @@ def precisions(coords: Tensor, dtype: torch.dtype | None, coarse: bool) -> tuple
     Returns:
         (of the phases, of the features).
     """
-    least = torch.promote_types(coords.dtype, torch.float32)
-    out = dtype or (coords.dtype if coords.is_floating_point() else least)
+    minimum = torch.promote_types(coords.dtype, torch.float32)
+    out = dtype or (coords.dtype if coords.is_floating_point() else minimum)
     single = dtype is not None and coarse and torch.promote_types(out, torch.float32) == torch.float32
-    return (torch.float32 if single else torch.promote_types(least, out)), out
+    return (torch.float32 if single else torch.promote_types(minimum, out)), out
 
 
 @runtime_checkable
@@ -129,17 +129,17 @@ def cosine_window(frequencies: Tensor, cutoff: Numbers) -> Tensor:
     return ((1 - torch.cos(math.pi * octaves)) / 2).float()
 
 
-def factors(wanted: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
-    """Per axis, what takes the present bandwidth to the wanted one.
+def factors(target: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the factor per axis from the present bandwidth to the target.
 
     Args:
-        wanted: In cycles per unit, one or one per axis.
+        target: In cycles per unit, one or one per axis.
         present: In cycles per unit.
 
     Raises:
         InputError: If the number of bandwidths is wrong, one is not positive, or nothing varies along an axis.
     """
-    reach = per_axis(wanted, len(present), "bandwidth")
+    targets = per_axis(target, len(present), "bandwidth")
     if not all(b > 0 for b in present):
         raise InputError(
             "frequencies along every axis",
@@ -147,7 +147,7 @@ def factors(wanted: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
             "open the window, or build the encoding anew",
             "bandwidth",
         )
-    return tuple(w / b for w, b in zip(reach, present, strict=True))
+    return tuple(w / b for w, b in zip(targets, present, strict=True))
 
 
 @final

@@ -79,7 +79,7 @@ class Fourier(Encoding, ABC):
 
     def _note(self) -> None:
         """Take down what decides the way of computing, so that nothing waits for a device in `forward`."""
-        self._reach = self._highest()
+        self._highest_sum = self._highest()
         self._plain = bool((self.gain == 1).all())
 
     def _highest(self) -> float:
@@ -121,9 +121,9 @@ class Fourier(Encoding, ABC):
 
     def with_bandwidth(self, bandwidth: Numbers) -> Self:
         """A copy, its frequencies multiplied so that it reaches `bandwidth`. See `Encoding.with_bandwidth`."""
-        found = copy.deepcopy(self)
-        found.rescale(factors(bandwidth, self.bandwidth))
-        return found
+        new = copy.deepcopy(self)
+        new.rescale(factors(bandwidth, self.bandwidth))
+        return new
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
@@ -136,12 +136,12 @@ class Fourier(Encoding, ABC):
     def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Encode coordinates (..., d) as (..., 2 m): all cosines, then all sines. See `Encoding.forward`."""
         last_axis(coords, self.in_features, "coordinates")
-        exact, out = precisions(coords, dtype, self._reach <= SINGLE)
-        wanted = torch.promote_types(out, torch.float32)
-        angle = 2 * math.pi * cycles(coords.to(exact), self.frequencies.to(exact)).to(wanted)
+        exact, out = precisions(coords, dtype, self._highest_sum <= SINGLE)
+        working = torch.promote_types(out, torch.float32)
+        angle = 2 * math.pi * cycles(coords.to(exact), self.frequencies.to(exact)).to(working)
         if self._plain:
             return torch.cat([angle.cos(), angle.sin()], dim=-1).to(out)
-        gain = self.gain.to(wanted)
+        gain = self.gain.to(working)
         return torch.cat([gain * angle.cos(), gain * angle.sin()], dim=-1).to(out)
 
 
@@ -160,11 +160,11 @@ def share_bandwidth(frequencies: Tensor) -> tuple[float, ...]:
         Per axis, the least of the nonzero |frequencies| that, with those below, holds 90 % of them; 0 for an
         axis along which nothing varies.
     """
-    found = []
+    bandwidths = []
     for axis in frequencies.detach().double().abs().T:
         moving = axis[axis > 0].sort().values
-        found.append(moving[-(-9 * len(moving) // 10) - 1].item() if len(moving) else 0.0)
-    return tuple(found)
+        bandwidths.append(moving[-(-9 * len(moving) // 10) - 1].item() if len(moving) else 0.0)
+    return tuple(bandwidths)
 
 
 @final
@@ -190,8 +190,8 @@ class Gaussian(Fourier):
         axes, rows = size(in_features, "in_features"), size(features, "features")
         spread = torch.tensor(per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")
         source = generator(seed, "frequencies")
-        drawn = torch.randn(rows, axes, generator=source, dtype=torch.float64, device=source.device)
-        super().__init__(drawn.cpu() * spread)
+        frequencies = torch.randn(rows, axes, generator=source, dtype=torch.float64, device=source.device)
+        super().__init__(frequencies.cpu() * spread)
         self.register_buffer("sigma", spread)
 
     @staticmethod
@@ -211,8 +211,8 @@ class Gaussian(Fourier):
             InputError: If a size is below 1, the number of bandwidths is wrong, or one is not positive and
                 finite.
         """
-        reach = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
-        return Gaussian(in_features, features, [units.gaussian_sigma(b) for b in reach], seed)
+        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
+        return Gaussian(in_features, features, [units.gaussian_sigma(b) for b in bandwidths], seed)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
@@ -250,8 +250,12 @@ class Basic(Fourier):
 
     def describe(self) -> str:
         """One line for titles and records."""
-        found = share_bandwidth(self.frequencies)
-        return "Basic" if set(found) == {1.0} else f"Basic({', '.join(f'{b:.4g}' for b in found)} cycles)"
+        bandwidths = share_bandwidth(self.frequencies)
+        return (
+            "Basic"
+            if set(bandwidths) == {1.0}
+            else f"Basic({', '.join(f'{b:.4g}' for b in bandwidths)} cycles)"
+        )
 
 
 @final
@@ -298,7 +302,7 @@ class Positional(Fourier):
             InputError: If a size is too small, the number of scales is wrong, or one is not positive and
                 finite.
         """
-        size(count, "count", least=2)
+        size(count, "count", minimum=2)
         exponents = [s / (count - 1) for s in per_axis(scale, size(in_features, "in_features"), "scale")]
         return Positional([[2 ** (step * j) - 1 for j in range(count)] for step in exponents])
 
@@ -345,9 +349,11 @@ class Positional(Fourier):
         Raises:
             InputError: As for `log_linear`.
         """
-        size(count, "count", least=2)
-        reach = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
-        return Positional.log_linear(in_features, count, [units.log_linear_scale(b, count) for b in reach])
+        size(count, "count", minimum=2)
+        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
+        return Positional.log_linear(
+            in_features, count, [units.log_linear_scale(b, count) for b in bandwidths]
+        )
 
     def describe(self) -> str:
         """One line for titles and records."""
@@ -404,9 +410,9 @@ class PowerLaw(Fourier):
         Raises:
             InputError: As for the class.
         """
-        reach = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
+        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
         rank = units.power_law_bandwidth(size(count, "count"), power)
-        return PowerLaw(in_features, count, power, [b / rank for b in reach])
+        return PowerLaw(in_features, count, power, [b / rank for b in bandwidths])
 
     def describe(self) -> str:
         """One line for titles and records."""

@@ -140,10 +140,10 @@ class MultiResolution(Encoding, ABC):
         if cutoff is None:
             self.gain.fill_(1)
         else:
-            reach = (
+            bandwidths = (
                 self.resolution * units.lattice_bandwidth([1.0], self.kernel) / math.sqrt(self.in_features)
             )
-            self.gain.copy_(cosine_window(reach, cutoff))
+            self.gain.copy_(cosine_window(bandwidths, cutoff))
         self._note()
 
     @property
@@ -187,18 +187,18 @@ class MultiResolution(Encoding, ABC):
         exact, out = precisions(coords, dtype, self._coarse)
         table = self.table.to(torch.promote_types(self.table.dtype, torch.float32))
         rows, weights = self._places(coords.to(exact))
-        found = lookup(table, rows, weights.to(table.dtype))
+        encoded = lookup(table, rows, weights.to(table.dtype))
         if not self._plain:
-            found = found * self.gain.to(found.dtype)[:, None]
-        return found.flatten(-2).to(out)
+            encoded = encoded * self.gain.to(encoded.dtype)[:, None]
+        return encoded.flatten(-2).to(out)
 
 
 def ranges(
     bandwidth: Numbers, coarsest: Sequence[float], levels: int, kernel: Interpolation
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Coarsest and finest resolution per axis with a wanted bandwidth; see `units.lattice_range`."""
-    reach = per_axis(bandwidth, len(coarsest), "bandwidth")
-    pairs = [units.lattice_range(b, c, levels, kernel) for b, c in zip(reach, coarsest, strict=True)]
+    bandwidths = per_axis(bandwidth, len(coarsest), "bandwidth")
+    pairs = [units.lattice_range(b, c, levels, kernel) for b, c in zip(bandwidths, coarsest, strict=True)]
     return tuple(low for low, _ in pairs), tuple(high for _, high in pairs)
 
 

@@ -78,9 +78,9 @@ class Learned(Fourier):
         axes, rows = size(in_features, "in_features"), size(features, "features")
         spread = torch.tensor(per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")
         source = generator(seed, "frequencies")
-        drawn = torch.randn(rows, axes, generator=source, dtype=torch.float64, device=source.device)
+        sampled = torch.randn(rows, axes, generator=source, dtype=torch.float64, device=source.device)
         self._spread = spread
-        super().__init__(drawn.cpu() * spread)
+        super().__init__(sampled.cpu() * spread)
         self.pace = {"free": positive(pace, "pace")}
 
     def _hold(self, frequencies: Tensor) -> None:
@@ -109,9 +109,9 @@ class Learned(Fourier):
         Raises:
             InputError: As for the class.
         """
-        reach = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
-        drawn = Learned(in_features, features, [units.gaussian_sigma(b) for b in reach], seed)
-        return drawn.with_bandwidth(reach)
+        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
+        encoding = Learned(in_features, features, [units.gaussian_sigma(b) for b in bandwidths], seed)
+        return encoding.with_bandwidth(bandwidths)
 
     def _highest(self) -> float:
         return float(self.limit.sum())
@@ -124,8 +124,8 @@ class Learned(Fourier):
 
     def describe(self) -> str:
         """One line for titles and records."""
-        reach = ", ".join(f"{b:.4g}" for b in self.limit.tolist())
-        return f"Learned({len(self.free)} features, limit {reach})"
+        bandwidths = ", ".join(f"{b:.4g}" for b in self.limit.tolist())
+        return f"Learned({len(self.free)} features, limit {bandwidths})"
 
 
 CUT = 3.0
@@ -171,14 +171,14 @@ class Periodic(Encoding):
         axes, waves, out = size(in_features, "in_features"), size(count, "count"), size(outputs, "outputs")
         spread = torch.tensor(per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")[:, None]
         source = generator(seed, "frequencies")
-        drawn = torch.empty(axes, waves, dtype=torch.float64, device=source.device)
-        nn.init.trunc_normal_(drawn, std=1.0, a=-CUT, b=CUT, generator=source)
+        sampled = torch.empty(axes, waves, dtype=torch.float64, device=source.device)
+        nn.init.trunc_normal_(sampled, std=1.0, a=-CUT, b=CUT, generator=source)
         self.in_features, self.out_features, self.domain = axes, axes * out, (-1.0, 1.0)
         self.pace = {"free": 0.1}
         self.register_buffer("frequencies", None)
         self.register_buffer("limit", (PERIODIC_HEADROOM * CUT * spread).float())
         self.register_buffer("gain", torch.ones(axes, waves, device="cpu"))
-        self.free = nn.Parameter(unbounded((drawn.cpu() * spread).float(), self.limit))
+        self.free = nn.Parameter(unbounded((sampled.cpu() * spread).float(), self.limit))
         self.weight = nn.Parameter(torch.empty(axes, out, 2 * waves, device="cpu"))
         self.bias = nn.Parameter(torch.empty(axes, out, device="cpu"))
         mixing = generator(seed, "weights")
@@ -259,9 +259,9 @@ class Periodic(Encoding):
 
     def with_bandwidth(self, bandwidth: Numbers) -> Periodic:
         """A copy, its frequencies multiplied so that it reaches `bandwidth`. See `Encoding.with_bandwidth`."""
-        found = copy.deepcopy(self)
-        found.rescale(factors(bandwidth, self.bandwidth))
-        return found
+        new = copy.deepcopy(self)
+        new.rescale(factors(bandwidth, self.bandwidth))
+        return new
 
     def describe(self) -> str:
         """One line for titles and records."""
@@ -273,10 +273,10 @@ class Periodic(Encoding):
         last_axis(coords, self.in_features, "coordinates")
         exact, out = precisions(coords, dtype, self._coarse)
         phase = coords.to(exact)[..., None] * self.waves.to(exact)
-        wanted = torch.promote_types(self.weight.dtype, torch.float32)
-        angle = 2 * math.pi * (phase - phase.round()).to(wanted)
+        working = torch.promote_types(self.weight.dtype, torch.float32)
+        angle = 2 * math.pi * (phase - phase.round()).to(working)
         pair = torch.cat([angle.cos(), angle.sin()], dim=-1)
         if not self._plain:
-            pair = pair * self.gain.to(wanted).repeat(1, 2)
-        mixed = torch.einsum("...ik,iok->...io", pair, self.weight.to(wanted)) + self.bias.to(wanted)
+            pair = pair * self.gain.to(working).repeat(1, 2)
+        mixed = torch.einsum("...ik,iok->...io", pair, self.weight.to(working)) + self.bias.to(working)
         return mixed.relu().flatten(-2).to(out)

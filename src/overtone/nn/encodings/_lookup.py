@@ -18,13 +18,13 @@ class _Lookup(torch.autograd.Function):
     @staticmethod
     def forward(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
         """(entries, F), (..., K) and (..., K) to (..., F)."""
-        found = torch.nn.functional.embedding_bag(
+        products = torch.nn.functional.embedding_bag(
             index.reshape(-1, index.shape[-1]),
             table,
             mode="sum",
             per_sample_weights=weight.reshape(-1, weight.shape[-1]),
         )
-        return found.view(*index.shape[:-1], table.shape[1])
+        return products.view(*index.shape[:-1], table.shape[1])
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG004
@@ -133,7 +133,7 @@ def combined(terms: Sequence[Sequence[Tensor]], together: Callable[[Tensor, Tens
     Returns:
         (..., t^d), those of the last axis varying fastest.
     """
-    found = list(terms[0])
+    products = list(terms[0])
     for axis in terms[1:]:
-        found = [together(one, other) for one in found for other in axis]
-    return torch.stack(found, dim=-1)
+        products = [together(one, other) for one in products for other in axis]
+    return torch.stack(products, dim=-1)

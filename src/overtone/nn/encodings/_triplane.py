@@ -104,9 +104,9 @@ class Triplane(Encoding):
         Raises:
             InputError: As for the class.
         """
-        reach = per_axis(bandwidth, 3, "bandwidth")
+        bandwidths = per_axis(bandwidth, 3, "bandwidth")
         share = units.lattice_bandwidth([1.0], kernel)
-        return Triplane([b / share for b in reach], features, kernel, seed)
+        return Triplane([b / share for b in bandwidths], features, kernel, seed)
 
     def with_bandwidth(self, bandwidth: Numbers, seed: Seed = 0) -> Triplane:
         """New planes that reach `bandwidth`, their values drawn anew from `seed`."""

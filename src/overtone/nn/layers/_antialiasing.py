@@ -169,8 +169,8 @@ class IdealPool(nn.Module):
         check_grid(values, self.axes)
         smooth = filtered(values, self.axes, self.periodic, self._product)
         for axis in range(-self.axes, 0):
-            kept = torch.arange(0, values.shape[axis], self.stride, device=values.device)
-            smooth = smooth.index_select(axis, kept)
+            index = torch.arange(0, values.shape[axis], self.stride, device=values.device)
+            smooth = smooth.index_select(axis, index)
         return smooth
 
     def _product(self, frequencies: list[Tensor]) -> Tensor:

@@ -50,12 +50,12 @@ def filtered(values: Tensor, axes: int, periodic: bool, response: Response) -> T
 
 def frequencies(shape: Sequence[int], like: Tensor) -> list[Tensor]:
     """Unsigned frequencies of the real FFT's modes per axis, in cycles per sample, broadcastable."""
-    found = []
+    grids = []
     for axis, n in enumerate(shape):
         make = torch.fft.rfftfreq if axis == len(shape) - 1 else torch.fft.fftfreq
-        own = make(n, dtype=like.dtype, device=like.device).abs()
-        found.append(own.reshape(-1, *[1] * (len(shape) - 1 - axis)))
-    return found
+        axis_frequencies = make(n, dtype=like.dtype, device=like.device).abs()
+        grids.append(axis_frequencies.reshape(-1, *[1] * (len(shape) - 1 - axis)))
+    return grids
 
 
 class Border(Enum):
@@ -77,9 +77,9 @@ def check_grid(values: Tensor, axes: int, channels: int | None = None) -> None:
     """Check that `values` are (batch, channels, *shape) with `axes` axes of shape."""
     fits = values.ndim == axes + 2 and channels in (None, values.shape[1] if values.ndim > 1 else None)
     if not fits:
-        wanted = ("batch", "channels" if channels is None else channels, *["n"] * axes)
+        target = ("batch", "channels" if channels is None else channels, *["n"] * axes)
         raise InputError(
-            f"values of shape ({', '.join(str(w) for w in wanted)})",
+            f"values of shape ({', '.join(str(w) for w in target)})",
             f"shape {tuple(values.shape)}",
             "pass what the layer was built for",
         )
@@ -94,11 +94,11 @@ def check_odd(value: int, name: str) -> int:
 
 def check_length(values: Tensor, axes: int, margin: int, border: Border) -> None:
     """Check that a grid can be continued by `margin` samples on each side."""
-    least = {Border.WRAP: margin, Border.MIRROR: margin + 1, Border.REPEAT: 1}[border]
+    minimum = {Border.WRAP: margin, Border.MIRROR: margin + 1, Border.REPEAT: 1}[border]
     shortest = min(values.shape[-axes:])
-    if shortest < least:
+    if shortest < minimum:
         raise InputError(
-            f"at least {least} samples along each axis",
+            f"at least {minimum} samples along each axis",
             f"shape {tuple(values.shape)}",
             "pass a larger grid, or Border.REPEAT",
         )
@@ -179,9 +179,9 @@ class AdaptiveFilter(nn.Module):
         Raises:
             InputError: If a number is not positive and finite.
         """
-        wanted = torch.tensor(per_axis(cutoff, self.axes, "cutoff"), dtype=torch.float32, device="cpu").log()
+        target = torch.tensor(per_axis(cutoff, self.axes, "cutoff"), dtype=torch.float32, device="cpu").log()
         with torch.no_grad():
-            self.log_cutoff.copy_(wanted)
+            self.log_cutoff.copy_(target)
 
     def _along(self, axis: int, frequency: Tensor) -> Tensor:
         return self.response(

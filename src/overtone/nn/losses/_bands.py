@@ -32,11 +32,11 @@ class BandWeighted(SpectralLoss):
 
     def __init__(self, basis: GridBasis, weights: Tensor | Sequence[float]) -> None:
         super().__init__(basis)
-        given = per_band(weights, basis, "weights")
-        if not bool((given.sum(0) > 0).all()):
+        table = per_band(weights, basis, "weights")
+        if not bool((table.sum(0) > 0).all()):
             raise InputError("a weight above zero", "zeros alone", "weigh at least one band", "weights")
-        own = given[basis.mode_band]
-        self.register_buffer("weight", white(own, self.modes), persistent=False)
+        mode_weights = table[basis.mode_band]
+        self.register_buffer("weight", white(mode_weights, self.modes), persistent=False)
 
     def weights(self, power: Tensor) -> Tensor:
         """(*stored, 1 or C), always the same."""
@@ -49,17 +49,17 @@ def per_band(values: Tensor | Sequence[float], basis: GridBasis, name: str) -> T
     Raises:
         InputError: If they are not one per band, finite and at least zero.
     """
-    given = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()
-    if given.ndim not in (1, 2) or given.shape[0] != len(basis.modes):
+    table = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()
+    if table.ndim not in (1, 2) or table.shape[0] != len(basis.modes):
         raise InputError(
             f"one of the {name} per band ({len(basis.modes)}), and per channel if they differ",
-            f"shape {tuple(given.shape)}",
+            f"shape {tuple(table.shape)}",
             "pass (band,) or (band, channel) numbers",
             name,
         )
-    if not bool((given.isfinite() & (given >= 0)).all()):
-        raise InputError(f"finite {name} of at least zero", f"{given.tolist()}", "check them", name)
-    return given.unsqueeze(-1) if given.ndim == 1 else given
+    if not bool((table.isfinite() & (table >= 0)).all()):
+        raise InputError(f"finite {name} of at least zero", f"{table.tolist()}", "check them", name)
+    return table.unsqueeze(-1) if table.ndim == 1 else table
 
 
 @final
@@ -129,24 +129,24 @@ class BandFollowing(SpectralLoss):
         shown = power.new_zeros(len(self.basis.modes), channels)
         shown.index_add_(0, self.band, power.reshape(-1, channels) * channels)
         smooth = self._average(shown)
-        least = torch.maximum(self.target_power, self.floor * self.target_power.sum(0))
-        relative = (smooth - self.noise_power).clamp(min=0) / least.clamp(min=1e-300)
+        minimum = torch.maximum(self.target_power, self.floor * self.target_power.sum(0))
+        relative = (smooth - self.noise_power).clamp(min=0) / minimum.clamp(min=1e-300)
         scaled = relative / relative.amax().clamp(min=1e-300)
-        own = torch.where(relative > 0, scaled**self.exponent, torch.zeros_like(scaled))
-        return present(own[self.band].reshape(*power.shape[:-1], -1).expand(power.shape), power)
+        mode_weights = torch.where(relative > 0, scaled**self.exponent, torch.zeros_like(scaled))
+        return present(mode_weights[self.band].reshape(*power.shape[:-1], -1).expand(power.shape), power)
 
     def _average(self, now: Tensor) -> Tensor:
         """(band, 1 or C) residual power with the past in it; one for all channels if the target's is."""
-        own = now if self.error.shape[1] == now.shape[1] else now.mean(1, keepdim=True)
-        if self.error.shape[1] != own.shape[1]:
+        mode_weights = now if self.error.shape[1] == now.shape[1] else now.mean(1, keepdim=True)
+        if self.error.shape[1] != mode_weights.shape[1]:
             raise InputError(
                 f"values of {self.error.shape[1]} channels",
                 f"{now.shape[1]}",
                 "pass the power of the target per channel",
                 "BandFollowing",
             )
-        past = torch.where(self.error.isnan(), own, self.error)
-        smooth = self.memory * past + (1 - self.memory) * own
+        past = torch.where(self.error.isnan(), mode_weights, self.error)
+        smooth = self.memory * past + (1 - self.memory) * mode_weights
         if self.training:
             self.error.copy_(smooth)
         return smooth
