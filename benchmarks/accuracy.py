@@ -19,7 +19,7 @@ from benchmarks.curves import CURVES, curves, ntk_mlp
 from overtone._training import Ending, Optimizer, TrainingConfig, train
 from overtone._utils import seeding as rng
 from overtone.errors import RunError
-from overtone.nn import MLP, Activation, Field, Frame, Restore, Sine, encodings
+from overtone.nn import MLP, Activation, CoordinateScaling, Field, OutputScaling, Sine, encodings
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
 from overtone.theory.dynamics import Agreement, PilotRun, Prediction, PredictionOptions, predict
@@ -96,7 +96,7 @@ def network(
 def siren(signal: Signal, seed: int) -> Field:
     """Sine activations with omega 30 on the plain coordinate in [-1, 1)."""
     body = MLP(1, 1, 256, 3, [Sine(30.0), Sine(30.0), Sine(30.0)], seed=seed)
-    return Field(encodings.Identity(1), body, Frame((0.0,), (2.0,), (-1.0,)), _restore(signal))
+    return Field(encodings.Identity(1), body, CoordinateScaling((0.0,), (2.0,), (-1.0,)), _restore(signal))
 
 
 def wide(signal: Signal, seed: int) -> Field:
@@ -105,8 +105,8 @@ def wide(signal: Signal, seed: int) -> Field:
     return Field(encoding, ntk_mlp(encoding.out_features, 1024, seed), restore=_restore(signal))
 
 
-def _restore(signal: Signal) -> Restore:
-    return Restore(signal.normalisation.offset, signal.normalisation.scale)
+def _restore(signal: Signal) -> OutputScaling:
+    return OutputScaling(signal.normalisation.offset, signal.normalisation.scale)
 
 
 ADAM, SGD = Optimizer.ADAM, Optimizer.SGD

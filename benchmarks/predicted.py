@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.accuracy import ADAM, CASES, RATIO, RELU, SGD, Case, network, rate_of, siren, tones
 from overtone._training import TrainingConfig, train
-from overtone.nn import Field, Restore, encodings
+from overtone.nn import Field, OutputScaling, encodings
 from overtone.plots import PredictedSteps
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
@@ -53,7 +53,7 @@ def convolutional(signal: Signal, seed: int) -> Field:
             nn.Flatten(),
             nn.Linear(16 * 36, 1),
         )
-    restore = Restore(signal.normalisation.offset, signal.normalisation.scale)
+    restore = OutputScaling(signal.normalisation.offset, signal.normalisation.scale)
     return Field(encodings.Identity(1), body, restore=restore)
 
 

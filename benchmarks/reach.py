@@ -19,7 +19,7 @@ import torch
 import overtone as ot
 from overtone import planning
 from overtone._training import TrainingConfig, train
-from overtone.nn import MLP, Field, Frame, Restore, encodings
+from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, encodings
 from overtone.probes import LogSchedule
 from overtone.signals import masks
 
@@ -44,8 +44,8 @@ def plain(signal: ot.Signal) -> Field:
     return Field(
         encoding,
         MLP(encoding.out_features, signal.values.shape[1], 256, 4, seed=0),
-        Frame.of(grid.origin, grid.extent, grid.units, encoding.domain),
-        Restore(signal.normalisation.offset, signal.normalisation.scale),
+        CoordinateScaling.of(grid.origin, grid.extent, grid.units, encoding.domain),
+        OutputScaling(signal.normalisation.offset, signal.normalisation.scale),
     )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from benchmarks import two_tones
 from overtone import spectra
 from overtone._utils import seeding as rng
-from overtone.nn import MLP, Activation, Field, Frame, encodings
+from overtone.nn import MLP, Activation, CoordinateScaling, Field, encodings
 from overtone.probes import LogSchedule, Probe, View, views
 from overtone.records import metrics
 from overtone.spectra import clouds as cloud
@@ -221,7 +221,7 @@ def fit_scattered(
         A record for each, the power that white noise of variance 1 adds to their bands, and the network.
     """
     body = MLP(encoding.out_features, 1, 128, 2, Activation.RELU, seed=0)
-    frame = Frame.of((0.0, 0.0), (1.0, 1.0), ("picture height",) * 2, encoding.domain)
+    frame = CoordinateScaling.of((0.0, 0.0), (1.0, 1.0), ("picture height",) * 2, encoding.domain)
     field, target = Field(encoding, body, frame), data.at(data.places)
     watched = [
         views.points(where, data.at(where), domain=(0, 1), unit="picture height", name=name)

@@ -70,8 +70,8 @@ def own_loop(folder: Path) -> go.Figure:
         field = ot.nn.Field(
             encoding,
             ot.nn.MLP(encoding.out_features, 1, width=64, depth=2),
-            ot.nn.Frame.of(grid.origin, grid.extent, grid.units, encoding.domain),
-            ot.nn.Restore(signal.normalisation.offset, signal.normalisation.scale),
+            ot.nn.CoordinateScaling.of(grid.origin, grid.extent, grid.units, encoding.domain),
+            ot.nn.OutputScaling(signal.normalisation.offset, signal.normalisation.scale),
         )
         optimizer = torch.optim.Adam(field.parameters(), lr=1e-2)
         with ot.Probe(signal, field, folder / type(encoding).__name__) as probe:

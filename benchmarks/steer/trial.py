@@ -160,7 +160,7 @@ def _field(
     signal: Signal[Geometry], encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
 ) -> nn.Field:
     places = signal.geometry
-    frame = nn.Frame.of(places.origin, places.extent, places.units, domain)
+    frame = nn.CoordinateScaling.of(places.origin, places.extent, places.units, domain)
     return nn.Field(
-        encoding, body, frame, nn.Restore(signal.normalisation.offset, signal.normalisation.scale)
+        encoding, body, frame, nn.OutputScaling(signal.normalisation.offset, signal.normalisation.scale)
     )

@@ -221,7 +221,9 @@ class TestLever:
         grid = signal.geometry
         encoding = DenseGrid.from_bandwidth(2, [8.0, 8.0], seed=0)
         body = nn.MLP(encoding.out_features, 1, 16, 2)
-        built = nn.Field(encoding, body, nn.Frame.of(grid.origin, grid.extent, grid.units, encoding.domain))
+        built = nn.Field(
+            encoding, body, nn.CoordinateScaling.of(grid.origin, grid.extent, grid.units, encoding.domain)
+        )
         state = {name: value.clone() for name, value in built.state_dict().items()}
         whole = built(signal.coords).detach()
         encoding_bandwidth = EncodingBandwidth.of(built, (2.0, 2.0))

@@ -9,7 +9,7 @@ from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._prepare import prepare
 from overtone.nn import Activation, EncodingKind, ModelConfig, build_encoding, encodings
-from overtone.nn.activations import Reaching, build_activation
+from overtone.nn.activations import SpectralActivation, build_activation
 from overtone.signals import array
 
 
@@ -33,7 +33,9 @@ def test_the_field_reaches_what_is_asked(kind):
 
 
 @pytest.mark.parametrize(
-    "kind", [a for a in Activation if isinstance(build_activation(a), Reaching)], ids=lambda a: a.value
+    "kind",
+    [a for a in Activation if isinstance(build_activation(a), SpectralActivation)],
+    ids=lambda a: a.value,
 )
 def test_activations_with_frequencies_take_the_bandwidth(kind):
     settings = ModelConfig(bandwidth=(3.0,), activation=(kind,), width=8)
@@ -62,7 +64,7 @@ def test_grids_and_trained_frequencies_have_their_own_learning_rate():
 
 @pytest.mark.parametrize("kind", list(Activation), ids=lambda a: a.value)
 def test_an_activation_has_a_bandwidth_if_its_module_has(kind):
-    assert kind.has_bandwidth is isinstance(build_activation(kind), Reaching)
+    assert kind.has_bandwidth is isinstance(build_activation(kind), SpectralActivation)
 
 
 @pytest.mark.parametrize(

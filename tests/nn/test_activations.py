@@ -9,7 +9,7 @@ from torch import nn
 
 from overtone.errors import InputError
 from overtone.nn import MLP, Activation, Sine
-from overtone.nn.activations import Initialises, build_activation, default_initialise
+from overtone.nn.activations import HasInit, build_activation, default_initialise
 from tests.nn.measured import bandwidth, power
 
 
@@ -159,8 +159,8 @@ class Marked(nn.Module):
 
 
 def test_own_activations_can_initialise():
-    assert isinstance(Marked(), Initialises)
-    assert not isinstance(nn.ReLU(), Initialises)
+    assert isinstance(Marked(), HasInit)
+    assert not isinstance(nn.ReLU(), HasInit)
     network = MLP(1, 1, width=1, depth=2, activation=Marked())
     assert network(torch.ones(1, 1)).item() == 4.0
 

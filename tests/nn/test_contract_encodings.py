@@ -43,7 +43,7 @@ ROUGH = {"hash", "dense", "triplane", "periodic"}
 """Piecewise linear: no second derivatives promised."""
 
 RANDOM = set(BUILD) - {"identity", "basic", "positional", "octaves", "power"}
-REACHING = [a for a in Activation if isinstance(build_activation(a), activations.Reaching)]
+REACHING = [a for a in Activation if isinstance(build_activation(a), activations.SpectralActivation)]
 
 EVERY = pytest.mark.parametrize("name", BUILD)
 WITH_BANDWIDTH = pytest.mark.parametrize("name", [n for n in BUILD if n != "identity"])
@@ -336,7 +336,7 @@ def test_activations_keep_shape_and_precision(kind):
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         assert activation(z.to(dtype)).dtype == dtype
     assert activation(z.to("meta")).shape == z.shape
-    if isinstance(activation, activations.Reaching):
+    if isinstance(activation, activations.SpectralActivation):
         rounded = z.bfloat16()
         # the argument is what was rounded; the function of it is right to the 8 bits of the result
         error = (activation(rounded).double() - activation(rounded.double())).abs().max()
@@ -407,7 +407,7 @@ def test_networks_and_fields_are_set(kind):
     assert nn.bandwidth(new) == pytest.approx((7.0, 7.0))
     assert nn.bandwidth(network) == network.bandwidth != new.bandwidth
     assert same(new.linears[0].weight, network.linears[0].weight)
-    frame = nn.Frame.of((0.0, 0.0), (4.0, 4.0), ("m", "m"), (-1.0, 1.0))
+    frame = nn.CoordinateScaling.of((0.0, 0.0), (4.0, 4.0), ("m", "m"), (-1.0, 1.0))
     field = nn.with_bandwidth(nn.Field(encodings.Identity(2), network, frame), 3.0)
     assert nn.bandwidth(field) == pytest.approx((3.0, 3.0))
     with pytest.raises(InputError, match="bandwidth: expected one bandwidth for all inputs of a network"):
@@ -420,7 +420,7 @@ def test_what_sets_itself_is_asked():
 
 
 def test_a_field_sets_its_encoding():
-    frame = nn.Frame.of((0.0, 0.0), (4.0, 2.0), ("m", "s"), (0.0, 1.0))
+    frame = nn.CoordinateScaling.of((0.0, 0.0), (4.0, 2.0), ("m", "s"), (0.0, 1.0))
     encoding = encodings.HashGrid(2, 64.0, log2_rows=8)
     field = nn.Field(encoding, nn.MLP(encoding.out_features, 1, 8, 1), frame)
     new = nn.with_bandwidth(field, [5.0, 12.0])

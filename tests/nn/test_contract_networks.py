@@ -14,7 +14,7 @@ from torch import nn as torch_nn
 from overtone import nn
 from overtone.errors import InputError
 from overtone.nn import layers
-from overtone.nn._networks import Body
+from overtone.nn._networks import NetworkBase
 
 Build = Callable[[int], torch_nn.Module]
 
@@ -187,8 +187,8 @@ def test_wrong_features_are_named(case):
 @pytest.mark.parametrize("case", BODIES, ids=lambda case: case.name)
 def test_bodies_fit_into_a_field(case):
     network = case.build(0)
-    assert isinstance(network, Body)
-    frame = nn.Frame.of((0.0, 0.0), (4.0, 4.0), ("s", "s"), (-1.0, 1.0))
+    assert isinstance(network, NetworkBase)
+    frame = nn.CoordinateScaling.of((0.0, 0.0), (4.0, 4.0), ("s", "s"), (-1.0, 1.0))
     field = nn.Field(nn.encodings.Identity(2), network, frame)
     assert field(torch.rand(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).shape == (
         6,

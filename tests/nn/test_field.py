@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.nn import MLP, Field, Frame, Restore, Sine
+from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, Sine
 from overtone.nn.encodings import Basic, Gaussian, Identity, Positional
 from tests.nn.measured import bandwidth
 
@@ -22,8 +22,8 @@ SECONDS, RATE = 600.0, 44_100
 
 def picture(seed: int = 0, **sizes: int) -> Field:
     body = MLP(32, 3, **{"width": 16, "depth": 2, **sizes}, seed=seed)
-    frame = Frame.of((0.0, 0.0), (1.0, 1.5), ("height", "height"), (0.0, 1.0))
-    restore = Restore(torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.5, 0.5, 0.5]))
+    frame = CoordinateScaling.of((0.0, 0.0), (1.0, 1.5), ("height", "height"), (0.0, 1.0))
+    restore = OutputScaling(torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.5, 0.5, 0.5]))
     return Field(Gaussian(2, 16, 10.0, seed), body, frame, restore)
 
 
@@ -47,7 +47,9 @@ def test_is_the_composition_of_its_parts():
 def test_long_recordings_keep_their_phase():
     """At 600 s and 8 kHz a float32 coordinate is wrong by a third of a cycle; the field is not."""
     encoding = Gaussian.from_bandwidth(1, 16, 8000 * SECONDS)
-    field = Field(encoding, nn.Linear(32, 1), Frame.of((0.0,), (SECONDS,), ("s",), encoding.domain))
+    field = Field(
+        encoding, nn.Linear(32, 1), CoordinateScaling.of((0.0,), (SECONDS,), ("s",), encoding.domain)
+    )
     index = int(SECONDS * RATE) - np.arange(1, 40)
     coords = torch.from_numpy(index / RATE)[:, None]
     features = field.encoding(field.frame(coords), torch.float32)
@@ -75,7 +77,7 @@ def test_long_recordings_keep_their_phase():
 )
 def test_frames_fit_the_box_into_the_domain(axes, domain):
     origin, extent, names = (tuple(column) for column in zip(*axes, strict=True))
-    frame = Frame.of(origin, extent, names, domain)
+    frame = CoordinateScaling.of(origin, extent, names, domain)
     corners = torch.tensor(
         [origin, [o + e for o, e in zip(origin, extent, strict=True)]], dtype=torch.float64
     )
@@ -92,7 +94,7 @@ def test_frames_fit_the_box_into_the_domain(axes, domain):
 
 
 def test_axes_of_different_units_each_fill_the_domain():
-    frame = Frame.of((0, 5), (10, 0.2), ("mm", "s"), (-1, 1))
+    frame = CoordinateScaling.of((0, 5), (10, 0.2), ("mm", "s"), (-1, 1))
     assert frame.scale.tolist() == pytest.approx([0.2, 10])
     assert frame.to_physical((4.0, 4.0)) == pytest.approx((0.8, 40.0))
 
@@ -100,7 +102,7 @@ def test_axes_of_different_units_each_fill_the_domain():
 def test_bandwidth_is_physical():
     field = picture()
     assert field.bandwidth == pytest.approx([1.6449 * 10 / 1.5] * 2, rel=1e-4)
-    frame = Frame.of((0.0,), (4.0,), ("s",), (-1.0, 1.0))
+    frame = CoordinateScaling.of((0.0,), (4.0,), ("s",), (-1.0, 1.0))
     assert Field(Identity(1), MLP(1, 1, 8, 1), frame).bandwidth is None
     assert Field(Identity(1), nn.Linear(1, 1), frame).bandwidth is None
     sine = Field(Identity(1), MLP(1, 1, 8, 1, Sine(30.0)), frame)
@@ -110,7 +112,7 @@ def test_bandwidth_is_physical():
 def test_a_field_draws_the_frequencies_it_states():
     """Along each physical axis the features of an anisotropic field have the stated bandwidth."""
     encoding = Gaussian.from_bandwidth(2, 2048, (20.0, 60.0))
-    frame = Frame.of((10.0, -3.0), (4.0, 0.5), ("m", "s"), encoding.domain)
+    frame = CoordinateScaling.of((10.0, -3.0), (4.0, 0.5), ("m", "s"), encoding.domain)
     field = Field(encoding, nn.Linear(4096, 1), frame)
     for axis, (low, extent) in enumerate(((10.0, 4.0), (-3.0, 0.5))):
 
@@ -174,7 +176,9 @@ def test_is_transformed_copied_and_stored_as_any_module():
 
 def test_compiles_in_one_graph():
     for encoding in (Gaussian(2, 8, 3.0), Positional.log_linear(2, 4, 3.0), Identity(2)):
-        field = Field(encoding, MLP(encoding.out_features, 1, 8, 2, Sine()), restore=Restore([1.0], [2.0]))
+        field = Field(
+            encoding, MLP(encoding.out_features, 1, 8, 2, Sine()), restore=OutputScaling([1.0], [2.0])
+        )
         compiled = torch.compile(field, backend="eager", fullgraph=True)
         torch.testing.assert_close(compiled(points()), field(points()))
     torch.compiler.reset()
@@ -196,8 +200,8 @@ def test_the_body_may_be_anyones():
 
 def test_restore_is_exact_in_float64():
     normalised = torch.tensor([[0.25], [-1.0]])
-    assert Restore([273.15], [10.0])(normalised)[0].item() == np.float32(275.65)
-    assert torch.equal(Restore.identity(1)(normalised), normalised)
+    assert OutputScaling([273.15], [10.0])(normalised)[0].item() == np.float32(275.65)
+    assert torch.equal(OutputScaling.identity(1)(normalised), normalised)
 
 
 @pytest.mark.parametrize(
@@ -205,31 +209,46 @@ def test_restore_is_exact_in_float64():
     [
         (lambda: Field(Basic(2), MLP(5, 1)), "Field: expected 4 inputs of the body, got 5"),
         (
-            lambda: Field(Basic(2), MLP(4, 1), Frame.identity(3)),
+            lambda: Field(Basic(2), MLP(4, 1), CoordinateScaling.identity(3)),
             "Field: expected 2 coordinates of the frame, got 3",
         ),
         (
-            lambda: Field(Basic(2), MLP(4, 1), restore=Restore.identity(2)),
+            lambda: Field(Basic(2), MLP(4, 1), restore=OutputScaling.identity(2)),
             "Field: expected 1 channels of the restoring map, got 2",
         ),
         (
             lambda: picture()(torch.zeros(4, 3)),
             r"expected coordinates of shape \(..., 2\), got shape \(4, 3\)",
         ),
-        (lambda: Frame.of((0,), (0.0,), ("s",), (0, 1)), "extent: expected positive finite numbers"),
         (
-            lambda: Frame.of((0, 0), (1.0,), ("s",), (0, 1)),
+            lambda: CoordinateScaling.of((0,), (0.0,), ("s",), (0, 1)),
+            "extent: expected positive finite numbers",
+        ),
+        (
+            lambda: CoordinateScaling.of((0, 0), (1.0,), ("s",), (0, 1)),
             r"extent: expected one number or one per axis \(2\), got shape \(1,\)",
         ),
         (
-            lambda: Frame.of((0,), (1.0,), ("s", "s"), (0, 1)),
+            lambda: CoordinateScaling.of((0,), (1.0,), ("s", "s"), (0, 1)),
             r"units: expected one unit per axis \(1\), got 2",
         ),
-        (lambda: Frame((math.nan,), (1.0,), (0.0,)), "expected finite origin and low, one per axis"),
-        (lambda: Frame((0.0,), (-1.0,), (0.0,)), "scale: expected positive finite numbers"),
-        (lambda: Restore([0.0], [0.0]), "expected one finite offset and one positive scale per channel"),
-        (lambda: Restore([0.0], [1.0, 1.0]), "expected one finite offset and one positive scale per channel"),
-        (lambda: Restore([math.nan], [1.0]), "expected one finite offset and one positive scale per channel"),
+        (
+            lambda: CoordinateScaling((math.nan,), (1.0,), (0.0,)),
+            "expected finite origin and low, one per axis",
+        ),
+        (lambda: CoordinateScaling((0.0,), (-1.0,), (0.0,)), "scale: expected positive finite numbers"),
+        (
+            lambda: OutputScaling([0.0], [0.0]),
+            "expected one finite offset and one positive scale per channel",
+        ),
+        (
+            lambda: OutputScaling([0.0], [1.0, 1.0]),
+            "expected one finite offset and one positive scale per channel",
+        ),
+        (
+            lambda: OutputScaling([math.nan], [1.0]),
+            "expected one finite offset and one positive scale per channel",
+        ),
     ],
 )
 def test_bad_input_is_named(build, message):

@@ -8,7 +8,7 @@ import torch
 
 from overtone import signals
 from overtone._utils.seeding import derive
-from overtone.nn import EncodingKind, Frame
+from overtone.nn import CoordinateScaling, EncodingKind
 from overtone.nn._build import build_encoding_on
 from overtone.planning import Budget
 from overtone.planning._held_out import ensure_held_out
@@ -38,7 +38,7 @@ def integrated(found):
     encoding = build_encoding_on(
         places, EncodingKind.GAUSSIAN, found.size.features, BANDWIDTH, derive(0, "encoding")
     )
-    frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
+    frame = CoordinateScaling.of(places.origin, places.extent, places.units, encoding.domain)
     wide = ntk.InfiniteNetwork.fully_connected(
         [ntk.DenseLayer.ntk(sigma_b=0.0)] * 4,
         ntk.DualActivation.relu(),

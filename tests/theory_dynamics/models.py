@@ -9,7 +9,7 @@ import xarray
 from torch import Tensor, nn
 
 from overtone._training import TrainingConfig, train
-from overtone.nn import MLP, Activation, Field, Restore, encodings
+from overtone.nn import MLP, Activation, Field, OutputScaling, encodings
 from overtone.probes import Probe
 from overtone.signals import Grid, Normalisation, Signal
 
@@ -61,7 +61,7 @@ def field(
     """A small field on [cos, sin] of the coordinate, in float64."""
     encoding = encodings.Basic(1)
     body = MLP(encoding.out_features, 1, width, depth, activation, seed=seed)
-    restore = Restore(signal.normalisation.offset, signal.normalisation.scale)
+    restore = OutputScaling(signal.normalisation.offset, signal.normalisation.scale)
     return Field(encoding, body, restore=restore).double()
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.errors import InputError, RunError
-from overtone.nn import MLP, Activation, Field, Frame
+from overtone.nn import MLP, Activation, CoordinateScaling, Field
 from overtone.nn.encodings import Basic, Gaussian, Identity
 from overtone.signals import array, masks
 from overtone.theory import kernel_regression, ntk
@@ -164,7 +164,7 @@ def test_the_model_of_a_field_sees_what_the_field_sees():
     signal = picture(12)
     encoding = gaussian(1.0)
     grid = signal.geometry
-    frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
+    frame = CoordinateScaling.of(grid.origin, grid.extent, grid.units, encoding.domain)
     body = MLP(encoding.out_features, 1, width=64, depth=2, activation=Activation.GELU)
     model = kernel_regression.NTKModel.from_field(Field(encoding, body, frame), grid)
     limit = ntk.InfiniteNetwork.from_torch(body, ntk.FeatureMap.fourier(encoding.frequencies))

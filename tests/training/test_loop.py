@@ -20,7 +20,7 @@ def tones(held_out=0.0):
 def field(signal, seed=0, activation=nn.Activation.TANH):
     encoding = nn.encodings.Gaussian(1, 8, 2.0, seed=1)
     body = nn.MLP(16, 1, width=16, depth=2, activation=activation, seed=seed)
-    restore = nn.Restore(signal.normalisation.offset, signal.normalisation.scale)
+    restore = nn.OutputScaling(signal.normalisation.offset, signal.normalisation.scale)
     return nn.Field(encoding, body, None, restore)
 
 

@@ -191,7 +191,7 @@ class Controller:
         return action
 
     def finish(self) -> int | None:
-        """Restore the best weights.
+        """OutputScaling the best weights.
 
         Returns:
             The restored step, not counting steps discarded by a rollback; None (weights unchanged) if no row could be

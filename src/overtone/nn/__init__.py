@@ -12,15 +12,15 @@ from overtone.nn._build import build_encoding as build_encoding
 from overtone.nn._build import build_field as build_field
 from overtone.nn._networks import MLP as MLP
 from overtone.nn._networks import BandLimited as BandLimited
+from overtone.nn._networks import CoordinateScaling as CoordinateScaling
 from overtone.nn._networks import Field as Field
 from overtone.nn._networks import FourierMFN as FourierMFN
-from overtone.nn._networks import Frame as Frame
 from overtone.nn._networks import GaborMFN as GaborMFN
 from overtone.nn._networks import MultiGrade as MultiGrade
 from overtone.nn._networks import MultiScale as MultiScale
 from overtone.nn._networks import Network as Network
+from overtone.nn._networks import OutputScaling as OutputScaling
 from overtone.nn._networks import ResidualMLP as ResidualMLP
-from overtone.nn._networks import Restore as Restore
 from overtone.nn._parameter_groups import parameter_groups as parameter_groups
 from overtone.nn.activations import Activation as Activation
 from overtone.nn.activations import Sine as Sine

@@ -10,7 +10,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.nn._networks import Field, MultiGrade, MultiScale, Network
 from overtone.nn._utils import Numbers, per_axis
-from overtone.nn.activations import Reaching
+from overtone.nn.activations import SpectralActivation
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -43,7 +43,7 @@ def bandwidth(module: nn.Module) -> tuple[float, ...] | None:
     Raises:
         InputError: If the module is of another kind.
     """
-    if not hasattr(type(module), "bandwidth") or isinstance(module, Reaching):
+    if not hasattr(type(module), "bandwidth") or isinstance(module, SpectralActivation):
         raise InputError(
             "an encoding, a network or a field", type(module).__name__, "pass one of overtone.nn", "bandwidth"
         )
@@ -115,7 +115,7 @@ def _set_parts(network: MultiScale, bandwidths: tuple[float, ...]) -> None:
 
 def _set_network(network: Network, bandwidths: tuple[float, ...]) -> None:
     first = network.activations[0]
-    if not isinstance(first, Reaching):
+    if not isinstance(first, SpectralActivation):
         raise InputError(
             "a first activation that brings frequencies",
             type(first).__name__,

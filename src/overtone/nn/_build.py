@@ -13,8 +13,8 @@ from overtone._config._model import FEATURES, WIDTH
 from overtone._utils.seeding import derive
 from overtone.errors import InputError
 from overtone.nn import encodings
-from overtone.nn._networks import MLP, Field, Frame, ResidualMLP, Restore
-from overtone.nn.activations import Reaching, build_activation
+from overtone.nn._networks import MLP, CoordinateScaling, Field, OutputScaling, ResidualMLP
+from overtone.nn.activations import SpectralActivation, build_activation
 
 POSITIONAL_COUNT = 16
 """Frequencies per axis of the positional encoding."""
@@ -156,14 +156,14 @@ def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
         _activations(axes, config, inner),
         seed=derive(seed, "weights"),
     )
-    return Field(encoding, body, frame, Restore(normalisation.offset, normalisation.scale))
+    return Field(encoding, body, frame, OutputScaling(normalisation.offset, normalisation.scale))
 
 
-def _frame(geometry: Geometry, kind: EncodingKind) -> Frame:
-    return Frame.of(geometry.origin, geometry.extent, geometry.units, kind.domain)
+def _frame(geometry: Geometry, kind: EncodingKind) -> CoordinateScaling:
+    return CoordinateScaling.of(geometry.origin, geometry.extent, geometry.units, kind.domain)
 
 
-def _in_domain(bandwidth: Sequence[float], frame: Frame) -> tuple[float, ...]:
+def _in_domain(bandwidth: Sequence[float], frame: CoordinateScaling) -> tuple[float, ...]:
     return tuple(b / s for b, s in zip(bandwidth, frame.scale.tolist(), strict=True))
 
 
@@ -174,6 +174,10 @@ def _activations(
     names = config.activation if len(config.activation) > 1 else config.activation * config.depth
     first = build_activation(config.activation[0])
     # The activation has one frequency for all axes: it has to serve the axis that needs most.
-    if config.resolved_encoding is EncodingKind.NONE and inner is not None and isinstance(first, Reaching):
+    if (
+        config.resolved_encoding is EncodingKind.NONE
+        and inner is not None
+        and isinstance(first, SpectralActivation)
+    ):
         return [first.with_bandwidth(max(inner), axes), *names[1:]]
     return names

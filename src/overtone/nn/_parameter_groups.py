@@ -10,7 +10,7 @@ from overtone.units import positive
 
 
 @runtime_checkable
-class Paced(Protocol):
+class HasRateMultipliers(Protocol):
     """A module some of whose own parameters want a learning rate of their own."""
 
     pace: dict[str, float]
@@ -38,7 +38,7 @@ def parameter_groups(module: nn.Module, lr: float) -> list[dict[str, Any]]:
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
     visited: set[int] = set()
     for part in module.modules():
-        local_rates = part.pace if isinstance(part, Paced) else {}
+        local_rates = part.pace if isinstance(part, HasRateMultipliers) else {}
         for name, parameter in part.named_parameters(recurse=False):
             if parameter.requires_grad and id(parameter) not in visited:
                 visited.add(id(parameter))

@@ -95,7 +95,7 @@ def last_axis(tensor: Tensor, features: int, name: str) -> None:
         )
 
 
-class ExactBuffers(nn.Module, ABC):
+class HighPrecisionBuffers(nn.Module, ABC):
     """Buffers move between devices but keep their dtype under `.half()`, `.float()` and `.to(dtype)`.
 
     Frequencies and coordinate maps in half precision would be wrong by whole cycles: with 11 bits, a phase of
@@ -104,7 +104,7 @@ class ExactBuffers(nn.Module, ABC):
 
     exact: tuple[str, ...] = ()
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExactBuffers:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> HighPrecisionBuffers:
         before = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
         trained = {name: self._parameters[name] for name in self.exact}
         values = {name: p.data for name, p in trained.items() if p is not None}

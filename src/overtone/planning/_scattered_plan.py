@@ -13,7 +13,7 @@ from torch import Tensor
 from overtone._training import TrainingConfig, train
 from overtone._utils.seeding import derive, generator
 from overtone._utils.statistics import psnr
-from overtone.nn import EncodingKind, Frame, ModelConfig, build_field
+from overtone.nn import CoordinateScaling, EncodingKind, ModelConfig, build_field
 from overtone.nn._build import build_encoding_on
 from overtone.nn.encodings import Fourier
 from overtone.planning._bandwidth import geometric_mean
@@ -126,7 +126,7 @@ class KernelRegressionScorer:
         encoding = build_encoding_on(
             places, kind, self.size.features, bandwidth, derive(self.seed, "encoding")
         )
-        frame = Frame.of(places.origin, places.extent, places.units, encoding.domain)
+        frame = CoordinateScaling.of(places.origin, places.extent, places.units, encoding.domain)
         used = torch.cat([signal.train_index, signal.held_out_index])
         held = torch.arange(len(used), device="cpu") >= len(signal.train_index)
         inputs = (

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from overtone import units
 from overtone.errors import InputError
 from overtone.nn._networks.mfn_filters import LatticeFilter, power_bandwidth, product_power
-from overtone.nn._networks.mlp import Body
+from overtone.nn._networks.mlp import NetworkBase
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.activations import default_initialise
 
 
 @final
-class BandLimited(Body):
+class BandLimited(NetworkBase):
     """z_0 = g_0, z_i = g_i * (W_i z_(i-1) + b_i), and after each layer an output y_i = V_i z_i + c_i.
 
     The filters g_i are sines of fixed frequencies within limits_i - limits_(i-1), so nothing that training does

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
-from overtone.nn._networks.mlp import Body
-from overtone.nn._utils import ExactBuffers, last_axis, per_axis
+from overtone.nn._networks.mlp import NetworkBase
+from overtone.nn._utils import HighPrecisionBuffers, last_axis, per_axis
 from overtone.nn.encodings import Encoding
 
 
 @final
-class Frame(ExactBuffers):
+class CoordinateScaling(HighPrecisionBuffers):
     """The map v = low + scale (x - origin) per axis, computed and returned in float64.
 
     Args:
@@ -45,9 +45,9 @@ class Frame(ExactBuffers):
             self.register_buffer(name, torch.tensor(tuple(values), dtype=torch.float64, device="cpu"))
 
     @staticmethod
-    def identity(axes: int) -> Frame:
+    def identity(axes: int) -> CoordinateScaling:
         """The map that leaves `axes` coordinates as they are."""
-        return Frame((0.0,) * axes, (1.0,) * axes, (0.0,) * axes)
+        return CoordinateScaling((0.0,) * axes, (1.0,) * axes, (0.0,) * axes)
 
     @staticmethod
     def of(
@@ -55,7 +55,7 @@ class Frame(ExactBuffers):
         extent: Sequence[float],
         units: Sequence[str],
         domain: tuple[float, float],
-    ) -> Frame:
+    ) -> CoordinateScaling:
         """Fit the box [origin, origin + extent) into a domain, with one scale for the axes that share a unit.
 
         Of the axes of one unit the longest fills the domain and the others are centred in it, so that a
@@ -80,7 +80,7 @@ class Frame(ExactBuffers):
             )
         low, high = domain
         longest = [max(e for e, u in zip(lengths, units, strict=True) if u == unit) for unit in units]
-        return Frame(
+        return CoordinateScaling(
             origin,
             [(high - low) / top for top in longest],
             [low + (high - low) * (top - e) / (2 * top) for e, top in zip(lengths, longest, strict=True)],
@@ -97,7 +97,7 @@ class Frame(ExactBuffers):
 
 
 @final
-class Restore(ExactBuffers):
+class OutputScaling(HighPrecisionBuffers):
     """The map y = offset + scale z per channel, computed in float64 and returned in the precision of z.
 
     Args:
@@ -125,9 +125,9 @@ class Restore(ExactBuffers):
         self.register_buffer("scale", pair[1])
 
     @staticmethod
-    def identity(channels: int) -> Restore:
+    def identity(channels: int) -> OutputScaling:
         """The map that leaves `channels` values as they are."""
-        return Restore((0.0,) * channels, (1.0,) * channels)
+        return OutputScaling((0.0,) * channels, (1.0,) * channels)
 
     def forward(self, normalised: Tensor) -> Tensor:
         """Network outputs (..., C) to physical values (..., C)."""
@@ -153,14 +153,18 @@ class Field(nn.Module):
     """
 
     def __init__(
-        self, encoding: Encoding, body: nn.Module, frame: Frame | None = None, restore: Restore | None = None
+        self,
+        encoding: Encoding,
+        body: nn.Module,
+        frame: CoordinateScaling | None = None,
+        restore: OutputScaling | None = None,
     ) -> None:
         super().__init__()
         self.encoding, self.body = encoding, body
-        self.frame = frame or Frame.identity(encoding.in_features)
+        self.frame = frame or CoordinateScaling.identity(encoding.in_features)
         self.restore = restore or nn.Identity()
         _fits("coordinates of the frame", len(self.frame.scale), encoding.in_features)
-        if isinstance(body, Body):
+        if isinstance(body, NetworkBase):
             _fits("inputs of the body", body.in_features, encoding.out_features)
             if restore is not None:
                 _fits("channels of the restoring map", len(restore.scale), body.out_features)
@@ -177,7 +181,7 @@ class Field(nn.Module):
         The encoding's, or that of the waves which a network brings to plain coordinates; None if there is neither.
         """
         inner = self.encoding.bandwidth
-        if inner is None and self.encoding.frequencies is None and isinstance(self.body, Body):
+        if inner is None and self.encoding.frequencies is None and isinstance(self.body, NetworkBase):
             inner = self.body.bandwidth
         return None if inner is None else self.frame.to_physical(inner)
 
@@ -188,7 +192,7 @@ class Field(nn.Module):
 
     def describe(self) -> str:
         """One line for titles and records, "Gaussian(256 features, sigma 10) + MLP 3 x 256 ReLU"."""
-        body = self.body.describe() if isinstance(self.body, Body) else type(self.body).__name__
+        body = self.body.describe() if isinstance(self.body, NetworkBase) else type(self.body).__name__
         return f"{self.encoding.describe()} + {body}"
 
     def normalised(self, coords: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from overtone.nn._networks.mfn_filters import (
     power_bandwidth,
     product_power,
 )
-from overtone.nn._networks.mlp import Body
+from overtone.nn._networks.mlp import NetworkBase
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.activations import default_initialise
 
@@ -31,7 +31,7 @@ ROUNDS = 40
 TOLERANCE = 0.01
 
 
-class Multiplicative(Body, ABC):
+class Multiplicative(NetworkBase, ABC):
     """z_0 = g_0(x), z_i = g_i(x) * (W_i z_(i-1) + b_i), then a linear output of z_depth.
 
     A product of waves is a sum of waves at the sums and differences of their frequencies, so the network is a

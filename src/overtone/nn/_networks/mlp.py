@@ -13,10 +13,16 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._utils import Seed, generator, last_axis, size
-from overtone.nn.activations import Activation, Initialises, Reaching, build_activation, default_initialise
+from overtone.nn.activations import (
+    Activation,
+    HasInit,
+    SpectralActivation,
+    build_activation,
+    default_initialise,
+)
 
 
-class Body(nn.Module, ABC):
+class NetworkBase(nn.Module, ABC):
     """A map from features (..., in_features) to values (..., out_features).
 
     Attributes:
@@ -52,7 +58,7 @@ Choice = Activation | nn.Module
 """An activation by name or as a module, of which every layer gets a copy."""
 
 
-class Network(Body, ABC):
+class Network(NetworkBase, ABC):
     """`depth` hidden layers of `width` units with an activation each, and a linear output.
 
     Building one neither reads nor moves PyTorch's global random state.
@@ -96,7 +102,7 @@ class Network(Body, ABC):
         askers = [*self.activations, self.activations[-1]]
         for position, (linear, asker) in enumerate(zip(self.linears, askers, strict=True)):
             assert isinstance(linear, nn.Linear)
-            if not isinstance(asker, Initialises):
+            if not isinstance(asker, HasInit):
                 default_initialise(linear, source)
             elif position == 0:
                 asker.initialise_first(linear, source)
@@ -108,7 +114,9 @@ class Network(Body, ABC):
         """Bandwidth of the first layer per input, in cycles per unit of it; None unless it brings any."""
         first = self.activations[0]
         return (
-            (first.bandwidth(self.in_features),) * self.in_features if isinstance(first, Reaching) else None
+            (first.bandwidth(self.in_features),) * self.in_features
+            if isinstance(first, SpectralActivation)
+            else None
         )
 
     def describe(self) -> str:

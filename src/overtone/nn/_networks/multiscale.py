@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.nn._networks.mlp import MLP, Body, Choice
+from overtone.nn._networks.mlp import MLP, Choice, NetworkBase
 from overtone.nn._utils import Seed, generator, last_axis, per_axis, size
-from overtone.nn.activations import Activation, Initialises, Sine, default_initialise
+from overtone.nn.activations import Activation, HasInit, Sine, default_initialise
 
 
 @final
-class MultiScale(Body):
+class MultiScale(NetworkBase):
     """f(x) = sum_i f_i(alpha_i x), an `MLP` per scale alpha_i.
 
     A function of frequency alpha k of x is one of frequency k of alpha x, so that each sub-network has low
@@ -94,7 +94,7 @@ def _share_of_uniforms(limits: list[float], share: float = 0.9) -> float:
 
 
 @final
-class MultiGrade(Body):
+class MultiGrade(NetworkBase):
     """f = sum of the heads of the grades learned so far, grade k a shallow network on top of grade k - 1.
 
     h_k = trunk_k(h_(k-1)), h_0 = x, f = sum_k V_k h_k + c_k. A grade has `depth` hidden layers and a linear
@@ -205,7 +205,7 @@ def _begin_later(grade: nn.Module, source: torch.Generator) -> None:
     first, head, asker = grade.linears[0], grade.linears[-1], grade.activations[0]
     assert isinstance(first, nn.Linear)
     assert isinstance(head, nn.Linear)
-    if isinstance(asker, Initialises):
+    if isinstance(asker, HasInit):
         asker.initialise_later(first, source)
     else:
         default_initialise(first, source)

@@ -1,8 +1,8 @@
 """Activations: PyTorch's own under one name list, and those that bring frequencies and their own beginning."""
 
 from overtone._config import Activation as Activation
-from overtone.nn.activations._base import Initialises as Initialises
-from overtone.nn.activations._base import Reaching as Reaching
+from overtone.nn.activations._base import HasInit as HasInit
+from overtone.nn.activations._base import SpectralActivation as SpectralActivation
 from overtone.nn.activations._base import default_initialise as default_initialise
 from overtone.nn.activations._localised import ComplexGabor as ComplexGabor
 from overtone.nn.activations._localised import Gabor as Gabor

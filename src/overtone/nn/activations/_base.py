@@ -13,7 +13,7 @@ from overtone.nn._utils import fill_uniform
 from overtone.units import positive
 
 
-class Reaching(nn.Module, ABC):
+class SpectralActivation(nn.Module, ABC):
     """phi(z) elementwise or pairwise, whose frequencies its settings decide.
 
     Its argument is taken in float32 at least, since a factor of 30 costs five bits.
@@ -55,7 +55,7 @@ def widened(z: Tensor) -> Tensor:
 
 
 @runtime_checkable
-class Initialises(Protocol):
+class HasInit(Protocol):
     """An activation that says how the linear layers before it begin; all others leave PyTorch's default."""
 
     def initialise_first(self, linear: nn.Linear, source: torch.Generator) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from overtone import units
 from overtone.errors import InputError
 from overtone.nn._utils import fill_uniform
-from overtone.nn.activations._base import Reaching, default_initialise, widened
+from overtone.nn.activations._base import SpectralActivation, default_initialise, widened
 
 
 @final
-class Gabor(Reaching):
+class Gabor(SpectralActivation):
     """cos(omega z) exp(-(s z)^2), a wave in a bump: local in the coordinate and in frequency.
 
     The real variant of WIRE (Saragadam et al. 2023, section 3 and the reference code, which has omega = s = 10 for
@@ -52,7 +52,7 @@ class Gabor(Reaching):
 
 
 @final
-class ComplexGabor(Reaching):
+class ComplexGabor(SpectralActivation):
     """psi(z) = exp(i omega z - |s z|^2) with z = a + i b, neighbours (2 k, 2 k + 1) being a and b.
 
     WIRE (Saragadam et al. 2023, equation 6), which represents pictures with omega = 20, s = 30, denoises with 4 to 5
@@ -138,7 +138,7 @@ def _even(width: int) -> None:
 
 
 @final
-class Gauss(Reaching):
+class Gauss(SpectralActivation):
     """exp(-(s z)^2).
 
     Layers begin as PyTorch leaves them, weight and bias ~ U(-1/sqrt(n), 1/sqrt(n)), as in the reference code of FINER
@@ -173,7 +173,7 @@ class Gauss(Reaching):
 
 
 @final
-class Hat(Reaching):
+class Hat(SpectralActivation):
     """max(0, min(s z, 2 - s z)), the linear B-spline on [0, 2/s].
 
     Piecewise linear as ReLU, but of finite support, which takes the bias towards low frequencies out of the training
@@ -210,7 +210,7 @@ class Hat(Reaching):
 
 
 @final
-class Quadratic(Reaching):
+class Quadratic(SpectralActivation):
     """1 / (1 + (s z)^2), whose spectrum falls exponentially.
 
     Layers begin as PyTorch leaves them (Ramasinghe & Lucey 2022, section 3, where s is tuned per signal).
@@ -244,7 +244,7 @@ class Quadratic(Reaching):
 
 
 @final
-class MultiQuadratic(Reaching):
+class MultiQuadratic(SpectralActivation):
     """1 / sqrt(1 + (s z)^2), whose tails reach far: most of its power lies at the lowest frequencies.
 
     Layers begin as PyTorch leaves them (Ramasinghe & Lucey 2022, section 3, where s is tuned per signal).

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from overtone import units
-from overtone.nn.activations._base import Reaching, fill, widened
+from overtone.nn.activations._base import SpectralActivation, fill, widened
 
 
 @final
-class Sine(Reaching):
+class Sine(SpectralActivation):
     """sin(omega z), with the initialisation that keeps activations alike at every depth.
 
     First layer W ~ U(-1/n, 1/n), later ones and the output W ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), biases
@@ -74,7 +74,7 @@ class Sine(Reaching):
 
 
 @final
-class Finer(Reaching):
+class Finer(SpectralActivation):
     """sin(omega (|z| + 1) z): the further from zero, the higher the frequency, so first biases choose the band.
 
     Weights begin as in SIREN, first biases ~ U(-k, k), later ones as PyTorch leaves them (Liu et al. 2024, FINER,
@@ -123,7 +123,7 @@ class Finer(Reaching):
 
 
 @final
-class Sinc(Reaching):
+class Sinc(SpectralActivation):
     """sin(omega z) / (omega z), 1 at z = 0; all its frequencies up to omega / (2 pi) have one amplitude.
 
     Layers begin as PyTorch leaves them (Ramasinghe & Lucey 2022; Saratchandran et al. 2024, who show that its shifts

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.nn._utils import ExactBuffers, Numbers, last_axis, per_axis, size
+from overtone.nn._utils import HighPrecisionBuffers, Numbers, last_axis, per_axis, size
 
 
-class Encoding(ExactBuffers, ABC):
+class Encoding(HighPrecisionBuffers, ABC):
     """A map from coordinates (..., d) to features (..., out_features).
 
     Attributes:

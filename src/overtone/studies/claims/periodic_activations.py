@@ -8,7 +8,7 @@ import skimage.data
 import overtone as ot
 from overtone._utils.enums import member
 from overtone._utils.seeding import generator
-from overtone.nn.activations import Activation, Reaching, build_activation
+from overtone.nn.activations import Activation, SpectralActivation, build_activation
 from overtone.records import metrics
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -38,7 +38,7 @@ def course(
 ) -> tuple[Numbers, np.ndarray, float]:
     """Recorded steps, PSNR of trained pixels there, and the last PSNR of held-out ones."""
     first = build_activation(member(Activation, activation, "activation"))
-    reach = 2 * first.bandwidth(2) if isinstance(first, Reaching) else None
+    reach = 2 * first.bandwidth(2) if isinstance(first, SpectralActivation) else None
     record = ot.fit(
         picture,
         encoding=encoding,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.nn import Field, Frame
+from overtone.nn import CoordinateScaling, Field
 from overtone.nn.encodings import Encoding, Fourier
 from overtone.signals import Grid, Signal
 from overtone.theory.kernel_regression._krylov import (
@@ -87,7 +87,7 @@ class NTKModel:
             raise InputError("at least one hidden layer", f"{depth}", "raise it", "depth")
         layers = [DenseLayer.ntk(sigma_b=bias)] * (depth + 1)
         network = InfiniteNetwork.fully_connected(layers, dual or DualActivation.relu(), _features(encoding))
-        frame = Frame.of(grid.origin, grid.extent, grid.units, encoding.domain)
+        frame = CoordinateScaling.of(grid.origin, grid.extent, grid.units, encoding.domain)
         return NTKModel(network, _spacing(frame, encoding, grid))
 
     @staticmethod
@@ -118,7 +118,7 @@ def _features(encoding: Encoding) -> FourierMap:
     return FourierMap(encoding.frequencies, encoding.gain)
 
 
-def _spacing(frame: Frame, encoding: Encoding, grid: Grid) -> tuple[float, ...]:
+def _spacing(frame: CoordinateScaling, encoding: Encoding, grid: Grid) -> tuple[float, ...]:
     axes = len(grid.shape)
     if encoding.in_features != axes or len(frame.scale) != axes:
         raise InputError(
