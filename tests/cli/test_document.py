@@ -33,7 +33,15 @@ def flags(title):
 SHARED = flags("Flags of every verb")
 BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
-FIT_ONLY = ("--clean", "--controller", "--inputs", "--quantities", "--resume", "--overwrite")
+FIT_ONLY = (
+    "--clean",
+    "--controller",
+    "--weight-decay",
+    "--inputs",
+    "--quantities",
+    "--resume",
+    "--overwrite",
+)
 KEPT = SHARED | flags("Flags of study list and show")
 LISTED = {
     "scan": SHARED | BOTH | flags("Flags of scan"),

@@ -129,7 +129,7 @@ def test_a_stdout_that_takes_nothing_is_no_traceback():
         )
     if full.name == "/dev/full":
         assert child.returncode == 1
-        assert child.stderr == "overtone: expected to write what was found, got No space left on device.\n"
+        assert child.stderr == "overtone: could not write the output: No space left on device.\n"
 
 
 def test_diverging_is_a_failed_run_with_a_record(call, source):

@@ -115,9 +115,7 @@ class ModelConfig:
         "(sine,relu,relu).",
         metavar="NAME",
     )
-    width: int | None = option(
-        None, "Units per hidden layer.", default="256, or fewer where seconds are short"
-    )
+    width: int | None = option(None, "Units per hidden layer.", default="256, or fewer for short {seconds}")
     depth: int = option(3, "Hidden layers.")
     features: int | None = option(
         None,

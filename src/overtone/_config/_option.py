@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import textwrap
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 _KEY = "overtone.option"
@@ -19,8 +21,8 @@ class Option:
     """What a command line and a page of documentation have to know of a field, besides its type and default.
 
     Attributes:
-        help: One or two sentences.
-        flag: The flag, `--width`; `--name` with dashes if None.
+        help: One or two sentences; `{name}` in them stands for another option.
+        flag: The flag, if it is not the field's name with dashes.
         metavar: Name of the value in the help; that of its type if None.
         default: Words for a default that depends on other things; the default itself if None.
     """
@@ -29,6 +31,15 @@ class Option:
     flag: str | None = None
     metavar: str | None = None
     default: str | None = None
+
+    def text(self, name_of: Callable[[str], str]) -> str:
+        """Return the help with its default, other options called as the reader writes them.
+
+        Args:
+            name_of: From the name of an option to how the reader writes it.
+        """
+        default = "" if self.default is None else f" [default: {self.default}]"
+        return re.sub(r"\{(\w+)\}", lambda match: name_of(match[1]), f"{self.help}{default}")
 
 
 def option(
@@ -58,10 +69,9 @@ def documented(config: Config) -> Config:
     """
     lines = []
     for name, known in options_of(config).items():
-        default = "" if known.default is None else f" Default: {known.default}."
         lines.append(
             textwrap.fill(
-                f"{name}: {known.help}{default}",
+                f"{name}: {known.text(lambda other: f'`{other}`')}",
                 _WIDTH,
                 initial_indent=" " * 8,
                 subsequent_indent=" " * 12,

@@ -80,14 +80,14 @@ class TrainingConfig:
         InputError: If a name is unknown, or a number is not what its option says.
     """
 
-    steps: int | None = option(None, "Optimizer steps.", default="2000, if no seconds")
+    steps: int | None = option(None, "Optimizer steps.", default="2000, if no {seconds}")
     seconds: float | None = option(None, "Wall-clock budget in seconds.", flag="--time", metavar="SECONDS")
     batch: int | None = option(
-        None, "Samples per step.", default="all, up to 8192; fewer where seconds are short"
+        None, "Samples per step.", default="all, up to 8192; fewer for short {seconds}"
     )
-    lr: float | None = option(None, "Learning rate.", default="0.001, or more where seconds are short")
+    lr: float | None = option(None, "Learning rate.", default="0.001, or more for short {seconds}")
     optimizer: Optimizer = option(Optimizer.ADAM, "Optimizer: adam or sgd.", metavar="NAME")
-    momentum: float = option(0.0, "Momentum, for sgd.")
+    momentum: float = option(0.0, "Momentum, for {optimizer} sgd.")
     weight_decay: float = option(0.0, "L2 penalty of the optimizer.")
     decay: Decay = option(
         Decay.CONSTANT,

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._config import StoppingConfig, TrainingConfig
 from overtone._utils.text import number
-from overtone.cli._options import Verb, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._options import (
+    Verb,
+    chain,
+    common,
+    examples,
+    flag,
+    flags_of,
+    reading,
+    reading_arguments,
+    words,
+)
 from overtone.cli._output import count, facts, paragraph, print_json
 from overtone.cli._source import read_source
 from overtone.errors import InputError
@@ -31,14 +42,12 @@ def budget(command: Any) -> Any:
             "with frequencies (siren, finer, gabor, ...). Interpolation, a smoothing spline and the kernel twin always "
             "take part.",
         ),
-        flag("--steps", type=int, section=section, help="Of each network. [default: 1000, if no --time]"),
-        flag(
-            "--time",
-            "seconds",
-            type=float,
-            metavar="SECONDS",
-            section=section,
-            help="Wall-clock budget of each network and seed.",
+        flags_of(
+            TrainingConfig,
+            section,
+            ["steps", "seconds"],
+            steps="Optimizer steps of each network. [default: 1000, if no --time]",
+            seconds="Wall-clock budget of each network and seed.",
         ),
         flag(
             "--parameters",
@@ -67,14 +76,11 @@ def judging(command: Any) -> Any:
     """Flags of what candidates are judged by."""
     section = "Judging"
     return chain(
-        flag(
-            "--held-out",
-            type=float,
-            metavar="FRACTION",
-            default=0.1,
-            show_default=True,
-            section=section,
-            help="Part of the samples by which candidates are judged.",
+        flags_of(
+            StoppingConfig,
+            section,
+            ["held_out"],
+            held_out="Fraction of the samples by which candidates are judged.",
         ),
         flag(
             "--blocks",
@@ -141,7 +147,7 @@ def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None
     how = reading_arguments(options)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
     signal = prepared(source, how, options["held_out"], options["seed"], **split)
-    names = [name.strip() for name in options.pop("candidates").split(",") if name.strip()]
+    names = [name for name in words(options.pop("candidates")) if name]
     workers = Local(options.pop("processes"))
     limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}
     found = run(

@@ -7,181 +7,52 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from overtone._utils.text import decibels, number, per_axis
-from overtone.cli import _resume as resuming
-from overtone.cli._options import Numbers, Verb, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._options import (
+    NETWORK,
+    READING,
+    Numbers,
+    Verb,
+    chain,
+    common,
+    examples,
+    flag,
+    reading,
+    reading_arguments,
+    training,
+    words,
+)
 from overtone.cli._output import count, facts, paragraph, print_json
 from overtone.cli._source import read_samples
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
+    from overtone.fitting._settings import Fields, RunSettings
 
 INTERRUPTED = 130
 
-ENCODINGS = (
-    "auto",
-    "none",
-    "basic",
-    "positional",
-    "gaussian",
-    "power-law",
-    "learned",
-    "periodic",
-    "hash-grid",
-    "dense-grid",
-    "triplane",
+OUTPUT = chain(
+    flag(
+        "--out",
+        type=click.Path(),
+        metavar="DIR",
+        default="run",
+        show_default=True,
+        section="Output",
+        help="Directory for record, checkpoint, settings and report.",
+    ),
+    flag(
+        "--resume",
+        is_flag=True,
+        section="Output",
+        help="Go on with the run in --out; needs no SOURCE. --steps and --time may be raised.",
+    ),
+    flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier run in --out."),
 )
-
-
-def network(command: Any) -> Any:
-    """Flags of the network."""
-    section = "Network"
-    return chain(
-        flag(
-            "--encoding",
-            type=click.Choice(ENCODINGS),
-            metavar="NAME",
-            default="auto",
-            show_default=True,
-            section=section,
-            help="What coordinates become first: none, basic, positional, gaussian, power-law, learned, periodic, "
-            "hash-grid, dense-grid, triplane; auto is gaussian, or none before an activation with frequencies.",
-        ),
-        flag(
-            "--bandwidth",
-            type=Numbers(),
-            metavar="CYCLES",
-            section=section,
-            help="How high the network's frequencies reach, in cycles per unit: one number, or one per axis (10,20). "
-            "[default: chosen from SOURCE]",
-        ),
-        flag(
-            "--activation",
-            metavar="NAME",
-            default="relu",
-            show_default=True,
-            section=section,
-            help="relu, leaky-relu, tanh, sigmoid, silu, gelu, softplus, or with frequencies of its own: sine, finer, "
-            "gabor, complex-gabor, gauss, sinc, hat, quadratic, multiquadratic; one, or one per hidden layer "
-            "(sine,relu,relu).",
-        ),
-        flag(
-            "--width",
-            type=int,
-            section=section,
-            help="Units per hidden layer. [default: 256, or fewer for a short --time]",
-        ),
-        flag("--depth", type=int, default=3, show_default=True, section=section, help="Hidden layers."),
-        flag(
-            "--features",
-            type=int,
-            section=section,
-            help="Frequencies of the gaussian, power-law and learned encodings. [default: 256, or as many as samples]",
-        ),
-        flag("--residual", is_flag=True, section=section, help="Hidden layers add to what they receive."),
-    )(command)
-
-
-def training(command: Any) -> Any:
-    """Flags of the training."""
-    section = "Training"
-    return chain(
-        flag("--steps", type=int, section=section, help="Optimizer steps. [default: 2000, if no --time]"),
-        flag("--time", "seconds", type=float, metavar="SECONDS", section=section, help="Wall-clock budget."),
-        flag(
-            "--optimizer",
-            type=click.Choice(["adam", "sgd"]),
-            default="adam",
-            show_default=True,
-            section=section,
-            help="How weights are updated.",
-        ),
-        flag(
-            "--lr",
-            type=float,
-            section=section,
-            help="Learning rate. [default: 0.001, or more for a short --time]",
-        ),
-        flag(
-            "--momentum",
-            type=float,
-            default=0.0,
-            show_default=True,
-            section=section,
-            help="Of --optimizer sgd.",
-        ),
-        flag(
-            "--decay",
-            type=click.Choice(["constant", "cosine", "exponential"]),
-            metavar="NAME",
-            default="constant",
-            show_default=True,
-            section=section,
-            help="How the learning rate falls: constant, cosine (to 0), exponential (to a tenth).",
-        ),
-        flag(
-            "--batch",
-            type=int,
-            section=section,
-            help="Samples per step. [default: all, up to 8192; fewer for a short --time]",
-        ),
-        flag(
-            "--held-out",
-            type=float,
-            metavar="FRACTION",
-            default=0.1,
-            show_default=True,
-            section=section,
-            help="Part of the samples that is not trained on; 0 for none.",
-        ),
-        flag(
-            "--stop/--no-stop",
-            default=True,
-            show_default=True,
-            section=section,
-            help="Whether to end when the error on held-out samples rises, and keep the best network.",
-        ),
-        flag(
-            "--precision",
-            type=click.Choice(["auto", "full", "mixed"]),
-            metavar="NAME",
-            default="auto",
-            show_default=True,
-            section=section,
-            help="full, mixed (bfloat16); auto is mixed on a GPU.",
-        ),
-        flag(
-            "--compile/--no-compile",
-            default=None,
-            section=section,
-            help="Whether to use torch.compile. [default: where it pays]",
-        ),
-    )(command)
-
-
-def keeping(command: Any) -> Any:
-    """Flags of the run directory and the output."""
-    section = "Output"
-    return chain(
-        flag(
-            "--out",
-            type=click.Path(),
-            metavar="DIR",
-            default="run",
-            show_default=True,
-            section=section,
-            help="Directory for record, checkpoint, settings and report.",
-        ),
-        flag(
-            "--resume",
-            is_flag=True,
-            section=section,
-            help="Go on with the run in --out; needs no SOURCE. --steps and --time may be raised.",
-        ),
-        flag("--overwrite", is_flag=True, section=section, help="Replace an earlier run in --out."),
-    )(command)
+"""Flags of the run directory."""
 
 
 @click.command(
@@ -196,7 +67,7 @@ def keeping(command: Any) -> Any:
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(network, training)
+@chain(NETWORK, training())
 @flag(
     "--clean",
     type=click.Path(),
@@ -216,13 +87,7 @@ def keeping(command: Any) -> Any:
     section="Reading SOURCE",
     help="Tables: learn columns that look like labels (two values, or few whole numbers) as numbers.",
 )
-@flag(
-    "--controller",
-    is_flag=True,
-    section="Training",
-    help="Widen the reach while bands are learned, go back and slow down when noise is.",
-)
-@chain(reading, keeping, common)
+@chain(reading, OUTPUT, common)
 @click.pass_context
 def fit(
     context: click.Context,
@@ -245,26 +110,27 @@ def fit(
     from overtone.fitting import fit as run_fit
     from overtone.fitting._run_directory import RunDirectory
 
-    how = reading_arguments(options)
+    read_with = reading_arguments(options)
     if inputs is not None:
-        how["inputs"] = [name.strip() for name in inputs.split(",")]
+        read_with["inputs"] = words(inputs)
     if quantities:
-        how["quantities"] = True
+        read_with["quantities"] = True
     if resume and options["overwrite"]:
         raise InputError("--resume or --overwrite", "both", "choose one")
     if resume:
         settings = RunDirectory.of(out).read_settings()
-        known = resuming.origin(context, settings, source, out)
-        resuming.check_same(context, settings, out)
-        source, clean = source or known.get("path"), clean or known.get("clean")
-        how = {**known.get("reading", {}), **how}
-        how |= {"quantities": True} if "inputs" in how else {}
-    signal = read_samples(source, how, clean)
-    options["activation"] = [name.strip() for name in options["activation"].split(",")]
+        begun = _source_of_run(context, settings, source, out)
+        _check_same_flags(context, settings, out)
+        source, clean = source or begun.get("path"), clean or begun.get("clean")
+        read_with = {**begun.get("reading", {}), **read_with}
+        # The flag is not part of old runs; their samples are read as they were then.
+        read_with |= {"quantities": True} if "inputs" in read_with else {}
+    signal = read_samples(source, read_with, clean)
+    options["activation"] = words(options["activation"])
     origin = {
         "path": source and os.path.abspath(source),
         "clean": clean and os.path.abspath(clean),
-        "reading": how,
+        "reading": read_with,
     }
     run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
     page = run.directory.report if run.unchanged and run.directory.report.is_file() else run.report()
@@ -339,3 +205,101 @@ def document(run: Run, page: str) -> dict[str, Any]:
         "interrupted": run.interrupted,
         "verdict": run.verdict,
     }
+
+
+BUDGET = ("steps", "seconds", "time")
+"""What may differ from the run that is resumed."""
+
+
+def _source_of_run(
+    context: click.Context, settings: RunSettings, source: str | None, where: str
+) -> dict[str, Any]:
+    """Where the run's samples came from: `path`, `clean` and `reading`.
+
+    Args:
+        context: The parsed command line.
+        settings: The run's settings.
+        source: SOURCE, if it was given.
+        where: The run directory, for the message.
+
+    Raises:
+        InputError: If the run began in Python, where samples have no file, and no SOURCE is given; or if what is noted
+            of the file is damaged.
+    """
+    from overtone.fitting._settings import Fields
+
+    if settings.source is not None:
+        known = Fields(settings.source, where, ("source",))
+        for name in ("path", "clean"):
+            known.maybe(name, known.path)
+        reading = known.within("reading") if known.has("reading") else Fields({}, where)
+        return settings.source | {"reading": _reading_flags(context, reading)}
+    if source is None:
+        raise InputError("SOURCE, since the run began in Python", "none", "name the file", where)
+    return {}
+
+
+def _reading_flags(context: click.Context, fields: Fields) -> dict[str, Any]:
+    """The reading flags of a run, each of the type that the command line gives it."""
+    known = {p.name: p for p in context.command.params if p.name in (*READING, "inputs", "quantities")}
+    found: dict[str, Any] = {}
+    for name in fields.names:
+        flag = known.get(name)
+        if flag is None:
+            raise fields.wrong(name, "left out")
+        if name == "inputs":
+            found[name] = fields.texts(name)
+        elif isinstance(flag.type, Numbers):
+            found[name] = tuple(fields.numbers(name))
+        elif isinstance(flag.type, type(click.INT)):
+            found[name] = fields.integer(name)
+        elif isinstance(flag, click.Option) and flag.is_flag:
+            found[name] = fields.switch(name)
+        else:
+            found[name] = fields.text(name)
+    return found
+
+
+def _check_same_flags(context: click.Context, settings: RunSettings, where: str) -> None:
+    """Whether the flags on the command line are those that the run began with; flags left out are.
+
+    Args:
+        context: The parsed command line.
+        settings: The run's settings.
+        where: The run directory, for the message.
+
+    Raises:
+        InputError: If a flag other than the budget asks for something else.
+    """
+    source, stored = settings.source or {}, settings.to_json()
+    begun = {name: v for part in ("network", "training") for name, v in stored[part].items()}
+    begun |= {name: stored[name] for name in ("held_out", "stop", "controller")}
+    reading = source.get("reading") or {}
+    begun |= {name: reading.get(name) for name in READING} | {"clean": source.get("clean")}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in BUDGET or name not in begun:
+            continue
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        asked = _plain(name, context.params[name])
+        if asked != begun[name]:
+            raise InputError(
+                f"the {parameter.opts[0]} that the run began with ({_listed(begun[name])})",
+                _listed(asked),
+                "leave it out, or begin a new run in another --out",
+                where,
+            )
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A flag's value as it stands in `run.json`."""
+    if name == "activation":
+        return words(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _listed(value: Any) -> str:
+    if value is None:
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any, TypeVar, final
+from collections.abc import Callable, Sequence
+from enum import Enum
+from types import UnionType
+from typing import Any, TypeVar, final, get_args, get_type_hints
 
 import click
+
+from overtone._config import Activation, FitConfig, ModelConfig, StoppingConfig, TrainingConfig
+from overtone._config._option import options_of
 
 OTHER = "Other"
 
@@ -99,7 +105,7 @@ def chain(*decorators: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 def as_json(command: Command) -> Command:
-    """`--json`."""
+    """Add `--json`."""
     return flag(
         "--json",
         "as_json",
@@ -109,30 +115,95 @@ def as_json(command: Command) -> Command:
     )(command)
 
 
+def flags_of(
+    config: type[Any], section: str, names: Sequence[str] | None = None, **help: str
+) -> Callable[[Any], Any]:
+    """Return a decorator that adds the flags of a dataclass's options.
+
+    Args:
+        config: A class of `overtone._config`.
+        section: Section of the help in which they are listed.
+        names: Options to add; all if None.
+        **help: Other words for the help of single options.
+    """
+    options, types = options_of(config), get_type_hints(config)
+    fields = {f.name: f for f in dataclasses.fields(config)}
+    added = [
+        flag(
+            _declaration(name, types[name], fields[name].default),
+            name,
+            help=help.get(name) or options[name].text(_called),
+            metavar=options[name].metavar,
+            section=section,
+            **_kind(types[name], fields[name].default, name),
+        )
+        for name in names or options
+    ]
+    return chain(*added)
+
+
+def _called(name: str) -> str:
+    """Return the flag of an option."""
+    flags = {n: o.flag for part in CONFIGS for n, o in options_of(part).items()}
+    return flags.get(name) or "--" + name.replace("_", "-")
+
+
+def _declaration(name: str, kind: Any, default: Any) -> str:
+    """Return the declaration of a flag; a switch that is not off by default can be turned on and off."""
+    called = _called(name)
+    return (
+        f"{called}/--no-{called[2:]}" if bool in (kind, *get_args(kind)) and default is not False else called
+    )
+
+
+def _kind(kind: Any, default: Any, name: str) -> dict[str, Any]:
+    """Return the arguments of `click.option` that follow from a field's type and default."""
+    (inner,) = {kind} if not isinstance(kind, UnionType) else set(get_args(kind)) - {type(None)}
+    shown = {"default": default, "show_default": default is not None}
+    if inner is bool:
+        return {"is_flag": True} if default is False else shown
+    if inner == tuple[float, ...]:
+        return {"type": Numbers()}
+    if inner == tuple[Activation, ...]:
+        return {"default": ",".join(one.value for one in default), "show_default": True}
+    if issubclass(inner, Enum):
+        choice = click.Choice([member.value for member in inner])
+        return {"type": choice, "default": default.value, "show_default": True}
+    # A seed is checked here already, since every verb takes one.
+    return shown | {"type": click.IntRange(min=0) if name == "seed" else inner}
+
+
+CONFIGS = (ModelConfig, TrainingConfig, StoppingConfig, FitConfig)
+
+NETWORK = flags_of(ModelConfig, "Network")
+"""Flags of the network."""
+
+
+def training(without: Sequence[str] = ()) -> Callable[[Any], Any]:
+    """Return a decorator that adds the flags of the training and of stopping, but for the seed of every verb.
+
+    Args:
+        without: Options that a verb does not have.
+    """
+    names = [name for name in options_of(TrainingConfig) if name not in ("seed", *without)]
+    stopping = [name for name in options_of(StoppingConfig) if name not in without]
+    return chain(flags_of(TrainingConfig, "Training", names), flags_of(StoppingConfig, "Training", stopping))
+
+
 def common(command: Command) -> Command:
-    """`--json`, `--seed` and `--device`."""
-    return chain(
-        as_json,
-        flag(
-            "--seed",
-            type=click.IntRange(min=0),
-            metavar="INTEGER",
-            default=0,
-            show_default=True,
-            help="Seed of every random draw; the same seed gives the same result.",
-        ),
-        flag(
-            "--device",
-            metavar="NAME",
-            default="auto",
-            show_default=True,
-            help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.",
-        ),
-    )(command)
+    """Add `--json`, `--seed` and `--device`."""
+    return chain(as_json, flags_of(TrainingConfig, OTHER, ["seed"]), flags_of(FitConfig, OTHER, ["device"]))(
+        command
+    )
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a list separated by commas."""
+    return [word.strip() for word in text.split(",")]
 
 
 def reading(command: Command) -> Command:
-    """How a source file is read; every flag fits some kinds of files only."""
+    """Add the flags of reading a source file; every flag fits some kinds of files only."""
     section = "Reading SOURCE"
     return chain(
         flag(

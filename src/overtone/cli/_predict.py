@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import per_axis
-from overtone.cli._fit import network, training
-from overtone.cli._options import Verb, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._options import (
+    NETWORK,
+    Verb,
+    chain,
+    common,
+    examples,
+    flag,
+    reading,
+    reading_arguments,
+    training,
+    words,
+)
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._source import read_source
 
@@ -20,10 +30,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from overtone.fitting import Forecast
-
-WITHOUT_EFFECT = ("precision", "compile", "stop")
-"""Flags of `fit` that change how fast or how long it trains, not what it learns when; taken so that command lines can
-be reused."""
 
 MEANINGFUL = 10**6
 """Width beyond which a bound on it is no advice."""
@@ -39,7 +45,7 @@ MEANINGFUL = 10**6
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(network, training)
+@chain(NETWORK, training(without=("weight_decay", "controller")))
 @flag(
     "--pilot",
     type=click.IntRange(min=0),
@@ -67,10 +73,8 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
     """
     from overtone.fitting import predict as predict_fit
 
-    for name in WITHOUT_EFFECT:
-        options.pop(name)
     signal = read_source(source, reading_arguments(options))
-    options["activation"] = [name.strip() for name in options["activation"].split(",")]
+    options["activation"] = words(options["activation"])
     found = predict_fit(signal, run=measured, callback=functools.partial(click.echo, err=True), **options)
     if out is not None:
         draw(found, out, measured)

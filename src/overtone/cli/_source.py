@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from overtone.cli._options import words
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,24 +57,24 @@ def default_picture() -> Signal:
 
 def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:
     from overtone import signals
+    from overtone.signals._readers._read import UnknownOptionError
 
-    given = dict(options)
-    if len(given.get("spacing", ())) == 1:
-        given["spacing"] = given["spacing"][0]
-    if len(given.get("full_range", (0, 1))) != 2:
-        numbers = ",".join(f"{v:g}" for v in given["full_range"])
+    arguments = dict(options)
+    if len(arguments.get("spacing", ())) == 1:
+        arguments["spacing"] = arguments["spacing"][0]
+    if len(arguments.get("full_range", (0, 1))) != 2:
+        numbers = ",".join(f"{v:g}" for v in arguments["full_range"])
         raise InputError("two numbers, of black and of white", numbers, "write 0,4095", "--full-range")
-    if "columns" in given:
-        given["columns"] = [name.strip() for name in given["columns"].split(",")]
-    if "time_column" in given:
-        given["time"] = given.pop("time_column")
+    if "columns" in arguments:
+        arguments["columns"] = words(arguments["columns"])
+    if "time_column" in arguments:
+        arguments["time"] = arguments.pop("time_column")
     try:
-        return signals.read(path, **given)
-    except InputError as wrong:
-        unknown = wrong.got.strip("'")
-        if unknown not in given or not wrong.expected.startswith("an option of"):
-            raise
-        raise InputError("flags that fit this kind of file", _flag(unknown), "leave it out", path) from wrong
+        return signals.read(path, **arguments)
+    except UnknownOptionError as unknown:
+        raise InputError(
+            "flags that fit this kind of file", _flag(unknown.option), "leave it out", path
+        ) from unknown
 
 
 def _flag(name: str) -> str:

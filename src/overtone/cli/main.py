@@ -91,7 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(in_flags(error, cli), WRONG if isinstance(error, InputError) else FAILED)
     except OSError as refused:
         _drop_output()
-        return _fail(f"expected to write what was found, got {refused.strerror or refused}.", FAILED)
+        return _fail(f"could not write the output: {refused.strerror or refused}.", FAILED)
     except (MemoryError, RuntimeError) as failure:
         if not is_out_of_memory(failure):
             raise

@@ -100,6 +100,26 @@ def _foreign(reader: Callable[..., Signal], family: Family) -> bool:
     return not (reader is series or (reader is volume and family is Family.NUMPY))
 
 
+class UnknownOptionError(InputError):
+    """An option that the reader of a file does not have.
+
+    Args:
+        expected: See `OvertoneError`.
+        got: See `OvertoneError`.
+        do: See `OvertoneError`.
+        source: See `OvertoneError`.
+        option: Name of the option.
+    """
+
+    def __init__(self, expected: str, got: str, do: str, source: str | None, option: str) -> None:
+        super().__init__(expected, got, do, source)
+        self.option = option
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        """Rebuild from all parts, so that errors cross process borders."""
+        return type(self), (self.expected, self.got, self.do, self.source, self.option)
+
+
 def _checked_options(
     reader: Callable[..., Signal[Geometry]], options: dict[str, Any], path: PathLike
 ) -> dict[str, Any]:
@@ -107,10 +127,6 @@ def _checked_options(
     known = list(inspect.signature(reader).parameters)[1:]
     for option in options:
         if option not in known:
-            raise InputError(
-                f"an option of signals.{reader.__name__} ({', '.join(known) or 'none'})",
-                repr(option),
-                "leave it out",
-                str(path),
-            )
+            expected = f"an option of signals.{reader.__name__} ({', '.join(known) or 'none'})"
+            raise UnknownOptionError(expected, repr(option), "leave it out", str(path), option)
     return options
