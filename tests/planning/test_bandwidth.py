@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from overtone import signals
 from overtone.planning import ReasonCode, measure_noise, recommend_bandwidth, scan
-from overtone.spectra import NoiseVerdict, bandwidth
-from overtone.spectra._noise_wording import noise_sentence
+from overtone.spectra import NoiseVerdict, bandwidth, noise_sentence
 
 
 def falling(shape=(96, 96), seed=0, exponent=3.0):

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.errors import InputError
-from overtone.spectra import Bands, GridTransform, NoiseVerdict, noise_floor
-from overtone.spectra._noise_wording import noise_sentence
+from overtone.spectra import Bands, GridTransform, NoiseVerdict, noise_floor, noise_sentence
 
 
 def noise(shape: tuple[int, ...], std: float, seed: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from overtone._utils.text import per_axis
 from overtone.cli._options import Verb, as_flags, chain, common, examples, flag, reading, reading_arguments
 from overtone.cli._output import count, facts, print_json
 from overtone.cli._source import read_source
+from overtone.spectra import noise_sentence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,7 +123,6 @@ COMPARES = "This is the spectrum's rule. --time SECONDS shows fit's."
 def document(found: Scan) -> dict[str, Any]:
     """The JSON document of a scan; powers and noise in the signal's value units, frequencies in cycles per unit."""
     from overtone.planning._reasons import sentences
-    from overtone.spectra._noise_wording import noise_sentence
 
     signal, noise, bands = found.signal, found.noise, found.spectrum.bands
     return {

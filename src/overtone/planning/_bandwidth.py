@@ -15,8 +15,7 @@ from overtone._utils.text import number, per_axis
 from overtone.errors import InputError
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Grid, Signal
-from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid
-from overtone.spectra._noise_wording import noise_sentence
+from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid, noise_sentence
 
 SHARE = 0.9
 """Share of the power that the bandwidth covers, the definition of a bandwidth throughout."""

@@ -14,8 +14,7 @@ from torch import nn
 
 from overtone.nn import Field
 from overtone.signals import Signal
-from overtone.spectra import NoiseFloor, NoiseVerdict
-from overtone.spectra._noise_wording import noise_sentence
+from overtone.spectra import NoiseFloor, NoiseVerdict, noise_sentence
 
 
 def describe_measurement(

@@ -9,6 +9,7 @@ from overtone.spectra._grid import grid as grid
 from overtone.spectra._noise_floor import NoiseFloor as NoiseFloor
 from overtone.spectra._noise_floor import NoiseVerdict as NoiseVerdict
 from overtone.spectra._noise_floor import noise_floor as noise_floor
+from overtone.spectra._noise_wording import noise_sentence as noise_sentence
 from overtone.spectra._points import PointsTransform as PointsTransform
 from overtone.spectra._points import points as points
 from overtone.spectra._points_density import Density as Density

@@ -17,6 +17,12 @@ def noise_sentence(noise: NoiseFloor) -> str:
 
     Args:
         noise: The noise floor.
+
+    Example:
+        >>> import torch
+        >>> from overtone import spectra
+        >>> spectra.noise_sentence(spectra.noise_floor(torch.full((32, 32), 7.0)))
+        'There is no white noise: parts of the signal are smooth to within 0.01% of its range.'
     """
     carrying = [channel for channel, verdict in enumerate(noise.verdicts) if verdict is noise.verdict]
     stds, lows, highs, extents = (
