@@ -72,8 +72,9 @@ def in_flags(error: OvertoneError, group: click.Group) -> str:
     names = dict(INDIRECT)
     for verb in group.commands.values():
         names |= {p.name: p.opts[0] for p in verb.params if isinstance(p, click.Option) and p.name}
-    do = ARGUMENT.sub(lambda found: names.get(found[1], found[0]), error.do)
-    return str(type(error)(error.expected, error.got, do, names.get(error.source or "", error.source)))
+    do = ARGUMENT.sub(lambda match: names.get(match[1], match[0]), error.do)
+    # Subclasses may take other arguments; the sentence is that of the four parts.
+    return str(OvertoneError(error.expected, error.got, do, names.get(error.source or "", error.source)))
 
 
 def _bad_value(message: str, kind: click.ParamType) -> str:
