@@ -139,7 +139,7 @@ ITERATORS = {
 
 @pytest.mark.parametrize("name", ITERATORS)
 def test_what_cannot_be_put_back_is_refused(name, view):
-    with pytest.raises(InputError, match="expected a network that can be put back as it was"):
+    with pytest.raises(InputError, match="expected a network whose state can be restored"):
         Probe(view, Reads(ITERATORS[name]()))
 
 

@@ -229,7 +229,7 @@ def test_a_network_that_begins_to_look_beside_while_it_learns_is_noticed(tmp_pat
 def test_more_than_the_memory_holds_is_refused_with_advice_that_works(tmp_path):
     x, y = data(20_000)
     with pytest.raises(
-        InputError, match=r"all samples at once within the memory, .* 20000 samples beyond 0.0001 GiB"
+        InputError, match=r"all samples at once within the memory, .* 20000 samples that exceed 0.0001 GiB"
     ):
         Probe.of(x, y, Centred(), tmp_path / "a", memory=1e-4)
     with pytest.warns(ProbeWarning, match="depends on the samples"):

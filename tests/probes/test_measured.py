@@ -331,7 +331,7 @@ def test_an_observer_sees_paths_and_perturbed_pictures_and_no_layers(tmp_path):
     graph = views.graph(pixels, labels, modes=6)
     with (
         Observer(views.layers(graph, ["0"]), tmp_path / "c") as blind,
-        pytest.raises(InputError, match="a network whose layers can be seen, got predictions alone"),
+        pytest.raises(InputError, match="a network whose layers are accessible, got predictions alone"),
     ):
         blind.observe(0, blind.inputs)
 

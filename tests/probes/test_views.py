@@ -258,8 +258,8 @@ def test_what_suits_the_shapes():
         ),
         (
             lambda: Probe.of(*cloud(), nn.Linear(5, 2)),
-            r"a network that can be called with what is watched, got RuntimeError: mat1 and mat2 shapes cannot be "
-            r"multiplied .2x6 and 5x2.; watch inputs that it takes, or pass forward=",
+            r"a network that can be called on the watched inputs, got RuntimeError: mat1 and mat2 shapes cannot be "
+            r"multiplied .2x6 and 5x2.; watch inputs that it accepts, or pass forward=",
         ),
     ],
 )

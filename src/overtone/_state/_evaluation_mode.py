@@ -31,46 +31,46 @@ def evaluation_mode(
     Args:
         network: The network to be evaluated inside the `with` block.
         others: Networks that are called along with it.
-        memory: GiB that copies of tensors may take; larger tensors are watched, not copied.
+        memory: GiB that copies of tensors may take; larger tensors are checked by a sum, not copied.
 
     Yields:
         Nothing.
 
     Raises:
-        InputError: If something has changed that cannot be put back.
+        InputError: If a change cannot be undone.
     """
     networks = (network, *others)
     modules = [module for root in networks for module in root.modules()]
     tensors = [t for root in networks for t in (*root.parameters(), *root.buffers())]
     with ExitStack() as stack:
+        # Entered first, so left last: the state is restored after all modes are off again.
         stack.callback(StateSnapshot((*networks, *_HOOKS), memory).restore)
+        # Tensors made in inference mode can only be used inside it.
         stack.enter_context(torch.inference_mode(any(t.is_inference() for t in tensors)))
         stack.enter_context(torch.no_grad())
         stack.enter_context(_interpreted(modules))
-        stack.enter_context(_nothing_cached())
+        stack.enter_context(_without_weight_caches())
         for kind in sorted({t.device.type for t in tensors} | {"cpu"}):
             if torch.amp.is_autocast_available(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         for root in networks:
-            with contextlib.suppress(NotImplementedError):
-                root.eval()
+            _set_eval(root)
         yield
 
 
 @contextmanager
 def _interpreted(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Neither torch.compile nor TorchScript compiles anything for shapes that training never has."""
+    """Keep torch.compile and TorchScript from compiling for shapes that training never has."""
     with ExitStack() as stack:
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        _enter_eager(stack)
         if any(isinstance(module, torch.jit.ScriptModule) for module in modules):
             stack.enter_context(torch.jit.optimized_execution(False))
         yield
 
 
 @contextmanager
-def _nothing_cached() -> Iterator[None]:
-    """Neither autocast nor `parametrize.cached` keeps weights that were found without gradients."""
+def _without_weight_caches() -> Iterator[None]:
+    """Keep autocast and `parametrize.cached` from storing weights that were computed without gradients."""
     enabled = torch.is_autocast_cache_enabled()
     counted, cache = parametrize._cache_enabled, parametrize._cache
     torch.set_autocast_cache_enabled(False)
@@ -84,30 +84,39 @@ def _nothing_cached() -> Iterator[None]:
 
 @contextmanager
 def evaluation_mode_with_gradients(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode and gradients on inside; all that the network holds, and random streams, as before afterwards.
+    """Put a network in eval mode with gradients on, and restore all its state and the random streams afterwards.
 
     Gradients are to be taken with `torch.autograd.grad`, which leaves `.grad` alone. Autocast is off inside:
     a kernel is a sum of many products and needs the parameters' full precision. The fused recurrent kernels
     of CUDA have no backward pass in evaluation mode, so they are off too where the network is recurrent. Compiled
-    networks are run as they were written.
+    networks are run eagerly.
 
     Args:
         network: The network, in any mode.
-        device: Where its inputs lie; the device's random stream is kept too.
+        device: Device of its inputs; its random stream is restored too.
 
     Raises:
-        InputError: If something has changed that cannot be put back, see `state.Snapshot`.
+        InputError: If a change cannot be undone, see `StateSnapshot`.
     """
     with ExitStack() as stack:
         stack.callback(StateSnapshot((network, device)).restore)
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(torch.autocast(device.type, enabled=False))
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        _enter_eager(stack)
         if any(isinstance(module, nn.RNNBase) for module in network.modules()):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-        # Exported programs have but the one mode that they were exported in, and refuse.
-        with contextlib.suppress(NotImplementedError):
-            network.eval()
+        _set_eval(network)
         yield
+
+
+def _enter_eager(stack: ExitStack) -> None:
+    # Importing torch._dynamo takes seconds; where it is not loaded, nothing is compiled.
+    if "torch._dynamo" in sys.modules:
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+
+
+def _set_eval(network: nn.Module) -> None:
+    # Exported programs have only the mode in which they were exported, and refuse.
+    with contextlib.suppress(NotImplementedError):
+        network.eval()

@@ -21,13 +21,13 @@ from overtone.errors import InputError
 
 
 class StatePart(Protocol):
-    """Remembers one thing as it is when the part is made."""
+    """One part of the state, remembered when the object is made."""
 
     def restore(self) -> None:
-        """Put it back.
+        """OutputScaling it.
 
         Raises:
-            InputError: If it has changed and cannot be put back.
+            InputError: If a change cannot be undone.
         """
 
 
@@ -36,13 +36,13 @@ _MISSING = object()
 
 @final
 class DictItems(StatePart):
-    """A dict and its subclasses: which values its keys have, in their order."""
+    """Keys and values of a dict, in their order."""
 
     def __init__(self, live: dict[Any, Any]) -> None:
         self._live, self._before = live, list(live.items())
 
     def restore(self) -> None:
-        """Only where something is another object than before."""
+        """OutputScaling the dict if an entry is a different object."""
         now, before = list(self._live.items()), self._before
         if len(now) == len(before) and all(
             a is c and b is d for (a, b), (c, d) in zip(now, before, strict=True)
@@ -56,13 +56,13 @@ class DictItems(StatePart):
 
 @final
 class SequenceItems(StatePart):
-    """A list or deque."""
+    """Entries of a list or deque."""
 
     def __init__(self, live: list[Any] | deque[Any]) -> None:
         self._live, self._before = live, list(live)
 
     def restore(self) -> None:
-        """Only where an element is another object than before."""
+        """OutputScaling the entries if one is a different object."""
         if not same_objects(self._live, self._before):
             self._live.clear()
             self._live.extend(self._before)
@@ -70,26 +70,26 @@ class SequenceItems(StatePart):
 
 @final
 class WritableBuffer(StatePart):
-    """A bytearray or an `array.array`."""
+    """Contents of a bytearray or an `array.array`."""
 
     def __init__(self, live: bytearray | array[Any]) -> None:
         self._live, self._before = live, live[:]
 
     def restore(self) -> None:
-        """As it was."""
+        """OutputScaling the contents."""
         if bytes(self._live) != bytes(self._before):
             self._live[:] = self._before  # type: ignore[assignment]
 
 
 @final
 class SetItems(StatePart):
-    """A set."""
+    """Entries of a set."""
 
     def __init__(self, live: set[Any]) -> None:
         self._live, self._before = live, set(live)
 
     def restore(self) -> None:
-        """Only where it holds others than before."""
+        """OutputScaling the entries if they differ."""
         if self._live != self._before:
             self._live.clear()
             self._live.update(self._before)
@@ -97,11 +97,11 @@ class SetItems(StatePart):
 
 @final
 class WritableArray(StatePart):
-    """A NumPy array that can be written to.
+    """Contents of a writable NumPy array.
 
     Args:
         live: The array.
-        copied: Whether a copy is kept; else a sum tells that it has changed, and nothing can be put back.
+        copied: Whether a copy is stored; else a checksum detects changes, which cannot be undone.
     """
 
     def __init__(self, live: np.ndarray, copied: bool = True) -> None:
@@ -109,15 +109,15 @@ class WritableArray(StatePart):
         self._before = live.copy() if copied else np.array(_check(live))
 
     def restore(self) -> None:
-        """Bit by bit, so that NaN is not taken for a change.
+        """OutputScaling the contents if a bit differs; NaN is not a change.
 
         Raises:
-            InputError: If one that was not copied has changed.
+            InputError: If an array without a copy has changed.
         """
         if not self._copied:
             if _check(self._live) != int(self._before):
                 raise InputError(
-                    "a network that can be put back as it was after it is asked for its outputs",
+                    "a network whose state can be restored after an evaluation",
                     f"one that writes to an array of shape {self._live.shape}, which is too large to be copied",
                     "pass a larger memory=, in GiB, or forward=, a function that does not write to it",
                     "network",
@@ -132,12 +132,12 @@ class WritableArray(StatePart):
 
 @final
 class NamedAttributes(StatePart):
-    """Some names of a namespace: a module's globals, or the attributes of an object or a class.
+    """Values of some names: a module's globals, or the attributes of an object or a class.
 
     Args:
-        owner: Whose attributes they are; None where `namespace` itself can be written to.
-        namespace: Where they are looked up.
-        names: Which ones.
+        owner: The object with the attributes; None where `namespace` itself is writable.
+        namespace: Mapping of the names to values.
+        names: The names.
     """
 
     def __init__(self, owner: Any, namespace: MutableMapping[str, Any] | Any, names: Iterable[str]) -> None:
@@ -146,11 +146,11 @@ class NamedAttributes(StatePart):
 
     @property
     def values(self) -> list[Any]:
-        """What they stood for."""
+        """Their values."""
         return [value for value in self.before.values() if value is not _MISSING]
 
     def restore(self) -> None:
-        """Only those that stand for something else than before."""
+        """OutputScaling names that refer to a different object."""
         for name, value in self.before.items():
             if self._value(name) is not value:
                 self._set(name, value)
@@ -171,13 +171,13 @@ class NamedAttributes(StatePart):
 
 @final
 class ClassAttributes(StatePart):
-    """The attributes of a class, those that it gets later among them."""
+    """Attributes of a class; attributes added later are removed."""
 
     def __init__(self, cls: type) -> None:
         self._cls, self._before = cls, dict(vars(cls))
 
     def restore(self) -> None:
-        """Only those that stand for something else than before."""
+        """OutputScaling attributes that refer to a different object."""
         for name, value in list(vars(self._cls).items()):
             if name not in self._before and not name.startswith("__"):
                 delattr(self._cls, name)
@@ -189,13 +189,13 @@ class ClassAttributes(StatePart):
 
 @final
 class MemoryFile(StatePart):
-    """A file in memory: its contents, and where it is read next."""
+    """Contents and position of a file in memory."""
 
     def __init__(self, live: io.BytesIO | io.StringIO) -> None:
         self._live, self._before, self._place = live, live.getvalue(), live.tell()
 
     def restore(self) -> None:
-        """As it was."""
+        """OutputScaling the contents."""
         if self._live.getvalue() != self._before:
             self._live.seek(0)
             self._live.truncate()
@@ -205,13 +205,13 @@ class MemoryFile(StatePart):
 
 @final
 class ContextVariables(StatePart):
-    """The variables of `contextvars`."""
+    """Variables of `contextvars`."""
 
     def __init__(self) -> None:
         self._before = contextvars.copy_context()
 
     def restore(self) -> None:
-        """Only those that stand for something else than before; one that was not set gets its default."""
+        """OutputScaling variables that refer to a different object; one that was not set gets its default."""
         for variable, value in contextvars.copy_context().items():
             before = self._before.get(variable, _MISSING)
             if before is _MISSING:
@@ -222,12 +222,12 @@ class ContextVariables(StatePart):
 
 
 def _check(array: np.ndarray) -> int:
-    """A sum of the bytes of an array."""
+    """Return a checksum of the bytes of an array."""
     return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)
 
 
 def same_objects(now: Iterable[Any], before: Iterable[Any]) -> bool:
-    """Whether both hold the same objects in the same order."""
+    """Whether both contain the same objects in the same order."""
     first, second = list(now), list(before)
     return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
 
@@ -237,11 +237,11 @@ _LIBRARIES = frozenset(
     | {"accelerate", "pandas", "xarray", "matplotlib", "plotly", "tqdm", "wandb", "tensorboard", "pytest"}
     | {"_pytest", "ignite", "jax", "sklearn"}
 )
-"""Packages whose functions and classes keep nothing that belongs to a network."""
+"""Packages whose functions and classes store no state of a network."""
 
 _GLOBAL = frozenset({"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "STORE_NAME"})
 
-_APART = (
+_TRAINING_MODULES = (
     *(
         "torch.optim",
         "torch.utils",
@@ -255,56 +255,56 @@ _APART = (
 )
 """Parts of torch whose objects belong to training, not to a network."""
 
-_PLAIN = frozenset({"types", "collections", "argparse", "queue", "scipy"})
-"""Packages whose objects hold what others put into them."""
+_CONTAINER_PACKAGES = frozenset({"types", "collections", "argparse", "queue", "scipy"})
+"""Packages whose objects are containers of the caller's objects."""
 
 
 def is_user_code(module: str | None) -> bool:
-    """Whether code of a module may be the caller's or a library's of networks."""
+    """Whether a module may be the caller's or a library of networks."""
     top = (module or "builtins").partition(".")[0]
     return top not in _LIBRARIES and (top == "__main__" or top not in sys.stdlib_module_names)
 
 
 def holds_network_state(kind: type) -> bool:
-    """Whether objects of a class may hold what belongs to a network."""
+    """Whether objects of a class may hold state of a network."""
     module = kind.__module__ or "builtins"
     if module.partition(".")[0] == "torch":
-        return not module.startswith(_APART)
-    return is_user_code(module) or module.partition(".")[0] in _PLAIN
+        return not module.startswith(_TRAINING_MODULES)
+    return is_user_code(module) or module.partition(".")[0] in _CONTAINER_PACKAGES
 
 
 @final
 class ClosureCell(StatePart):
-    """An enclosed variable."""
+    """Value of an enclosed variable."""
 
     def __init__(self, live: CellType) -> None:
         self._live, self._before = live, _cell_contents(live)
 
     def restore(self) -> None:
-        """What it stood for."""
+        """OutputScaling the value."""
         if self._before and _cell_contents(self._live) != self._before:
             self._live.cell_contents = self._before[0].thing
 
 
 @final
 class CachedResults(StatePart):
-    """What `functools.lru_cache` keeps: an empty cache is emptied again.
+    """Results of `functools.lru_cache`: an empty cache is emptied again.
 
-    What others hold cannot be seen; more entries change nothing there, unless the function itself draws.
+    The entries of other caches are not accessible; further entries change no result, unless the function draws.
     """
 
     def __init__(self, live: Any) -> None:
         self._live, self._size = live, live.cache_info().currsize
 
     def restore(self) -> None:
-        """Only where it was empty."""
+        """Empty the cache if it was empty."""
         if not self._size and self._live.cache_info().currsize:
             self._live.cache_clear()
 
 
 @final
 class _Same:
-    """An object, equal to itself alone."""
+    """An object compared by identity."""
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
@@ -316,7 +316,7 @@ class _Same:
 
 
 def _cell_contents(cell: CellType) -> list[_Same]:
-    """What a variable stands for, if it was set."""
+    """Return the value of a variable, if it is set."""
     try:
         return [_Same(cell.cell_contents)]
     except ValueError:
@@ -324,7 +324,7 @@ def _cell_contents(cell: CellType) -> list[_Same]:
 
 
 def function_parts(function: FunctionType) -> Iterator[tuple[StatePart | None, list[Any]]]:
-    """The parts of one function, each with what lies within."""
+    """Yield the parts of one function, each with the objects it refers to."""
     yield None, [function.__defaults__, function.__kwdefaults__, function.__dict__]
     for cell in function.__closure__ or ():
         yield ClosureCell(cell), [entry.thing for entry in _cell_contents(cell)]
@@ -332,12 +332,13 @@ def function_parts(function: FunctionType) -> Iterator[tuple[StatePart | None, l
     yield used, used.values
     for module in used.values:
         if isinstance(module, ModuleType) and is_user_code(module.__name__):
-            there = NamedAttributes(None, vars(module), _names(function.__code__))
-            yield there, there.values
+            # Attributes of the caller's modules: only names that the function looks up, not the whole module.
+            attributes = NamedAttributes(None, vars(module), _names(function.__code__))
+            yield attributes, attributes.values
 
 
 def class_parts(cls: type) -> Iterator[tuple[StatePart | None, list[Any]]]:
-    """The parts of one class: its attributes, and what its functions hold."""
+    """Yield the parts of one class: its attributes and their values."""
     yield ClassAttributes(cls), list(vars(cls).values())
 
 

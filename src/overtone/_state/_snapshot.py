@@ -1,4 +1,4 @@
-"""All that can be reached from a network, remembered so that it can be put back."""
+"""Snapshot of everything that can be reached from a network, so that it can be restored."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ from overtone._state._torch import (
     storage_bytes,
 )
 
-Found = Iterator[tuple[StatePart | None, Iterable[Any]]]
-"""Parts, each with what lies within it."""
+Parts = Iterator[tuple[StatePart | None, Iterable[Any]]]
+"""Parts of the state, each with the objects it refers to."""
 
 _ATOMS = frozenset(
     (
@@ -55,53 +55,56 @@ _ATOMS = frozenset(
 
 _DICTS = frozenset((dict, OrderedDict))
 
-_WITHOUT = (torch.optim.Optimizer, torch.utils.data.Dataset, torch.utils.data.DataLoader)
+_TRAINING_OBJECTS = (torch.optim.Optimizer, torch.utils.data.Dataset, torch.utils.data.DataLoader)
 
 
 @final
 class StateSnapshot:
-    """What a call of networks may change: tensors, attributes, caches, counters, hooks and random generators.
+    """State that a call of networks may change: tensors, attributes, caches, counters, hooks and random generators.
 
-    Walked are modules, containers, the attributes of other objects, and what the caller's own functions enclose or
-    name. Objects of training itself (optimizers, data loaders, trainers, loggers) are left out.
+    It covers modules, containers, attributes of other objects, and the variables that the caller's functions enclose or
+    refer to. Objects of training itself (optimizers, data loaders, trainers, loggers) are left out.
 
     Args:
-        roots: Networks and what else may change; of a device, its random numbers.
-        memory: GiB that may be copied; larger tensors are only watched.
+        roots: Networks and other objects; of a device, its random generator.
+        memory: GiB that may be copied; larger tensors are only checked.
     """
 
     def __init__(self, roots: Iterable[Any], memory: float = 1.0) -> None:
-        self._room = int(memory * 2**30)
-        self._seen: dict[int, Any] = {}
+        self._budget = int(memory * 2**30)
+        self._visited: dict[int, Any] = {}
         self._pieces: set[tuple[Any, ...]] = set()
         self._devices: set[torch.device] = set()
         self._parts: list[StatePart] = []
         self._empty: list[dict[Any, Any]] = []
+        # Depth first over references. Visited objects are held, so that ids stay unique while the walk makes new ones.
         waiting = list(roots)
         with torch._C.DisableTorchFunctionSubclass():
             while waiting:
                 thing = waiting.pop()
                 if type(thing) is torch.device and thing.type not in ("cpu", "meta"):
                     self._devices.add(thing)
-                if type(thing) in _ATOMS or id(thing) in self._seen:
+                if type(thing) in _ATOMS or id(thing) in self._visited:
                     continue
-                self._seen[id(thing)] = thing
+                self._visited[id(thing)] = thing
                 if type(thing) in _DICTS and not thing:
+                    # Most dicts of a network are empty hooks: clearing them needs no part of their own.
                     self._empty.append(thing)
                     continue
-                for part, within in self._look(thing):
+                for part, within in self._parts_of(thing):
                     if part is not None:
                         self._parts.append(part)
                     waiting.extend(within)
         self._parts += [GlobalGenerators(self._devices), ContextVariables()]
 
     def restore(self) -> None:
-        """Put everything back.
+        """OutputScaling everything.
 
         Raises:
-            InputError: If something has changed that cannot be put back; all else is put back all the same.
+            InputError: If a change cannot be undone; everything else is restored nevertheless.
         """
         refused: list[Exception] = []
+        # Tensor subclasses may override any operation; restoring must not run their code.
         with torch._C.DisableTorchFunctionSubclass():
             for empty in self._empty:
                 if empty:
@@ -114,7 +117,7 @@ class StateSnapshot:
         if refused:
             raise refused[0]
 
-    def _look(self, thing: Any) -> Found:
+    def _parts_of(self, thing: Any) -> Parts:
         if isinstance(thing, Tensor):
             yield from self._tensor(thing)
         elif isinstance(thing, np.ndarray):
@@ -146,7 +149,7 @@ class StateSnapshot:
         elif not isinstance(thing, ModuleType):
             yield from _object(thing)
 
-    def _tensor(self, live: Tensor) -> Found:
+    def _tensor(self, live: Tensor) -> Parts:
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor(live) or type(live).__name__ == "FakeTensor"
         if wrapped or nn.parameter.is_lazy(live):
             return
@@ -158,19 +161,19 @@ class StateSnapshot:
         elif live.layout is torch.sparse_coo:
             inner += [live._indices(), live._values()]
         elif live.layout is torch.strided and not live.is_nested:
-            part = storage_bytes(live, self._room, self._pieces)
+            part = storage_bytes(live, self._budget, self._pieces)
             if part is not None:
-                self._room -= part.copied
+                self._budget -= part.copied
                 yield part, ()
         yield TensorIdentity(live), inner
 
-    def _array(self, live: np.ndarray) -> Found:
+    def _array(self, live: np.ndarray) -> Parts:
         if live.flags.writeable and not isinstance(live, np.memmap):
-            copied = live.nbytes <= self._room or live.dtype.hasobject
-            self._room -= live.nbytes * copied
+            copied = live.nbytes <= self._budget or live.dtype.hasobject
+            self._budget -= live.nbytes * copied
             yield WritableArray(live, copied), live.flat if live.dtype.hasobject else ()
 
-    def _module(self, live: nn.Module) -> Found:
+    def _module(self, live: nn.Module) -> Parts:
         yield None, [live.__dict__, *(c for c in type(live).__mro__ if is_user_code(c.__module__))]
         if isinstance(live, torch.jit.ScriptModule):
             part = Scripted(live)
@@ -185,7 +188,7 @@ class StateSnapshot:
             )
 
 
-def _container(live: Any) -> Found:
+def _container(live: Any) -> Parts:
     if isinstance(live, dict):
         yield DictItems(live), list(live.values())
     elif isinstance(live, set):
@@ -200,7 +203,7 @@ def _container(live: Any) -> Found:
         yield from _object(live)
 
 
-def _function(live: Any) -> Found:
+def _function(live: Any) -> Parts:
     if isinstance(live, MethodType):
         yield None, (live.__self__, live.__func__)
     elif isinstance(live, functools.partial):
@@ -213,10 +216,10 @@ def _function(live: Any) -> Found:
         yield from function_parts(live)
 
 
-def _object(live: Any) -> Found:
-    """An instance of any other class: its attributes, and the class if it is the caller's own."""
+def _object(live: Any) -> Parts:
+    """Yield the attributes of an instance of any other class, and the class if it is the caller's."""
     kind = type(live)
-    if not holds_network_state(kind) or isinstance(live, _WITHOUT):
+    if not holds_network_state(kind) or isinstance(live, _TRAINING_OBJECTS):
         return
     slots = [name for base in kind.__mro__ for name in _slots(base)]
     part = NamedAttributes(live, None, slots)

@@ -19,12 +19,12 @@ from overtone._state._python import StatePart, same_objects
 from overtone.errors import InputError
 
 _SUM_CHUNK = 1 << 20
-"""Words of 8 bytes that a sum is taken over at once."""
+"""Words of 8 bytes in one chunk of a checksum."""
 
 
 @final
 class TensorIdentity(StatePart):
-    """Which memory a tensor shows, its gradient and its version, not the numbers themselves."""
+    """Memory that a tensor refers to, its gradient and its version; the numbers are `StorageBytes`."""
 
     def __init__(self, live: Tensor) -> None:
         self._live, self._alias = live, live.data
@@ -36,7 +36,7 @@ class TensorIdentity(StatePart):
             self._version = torch.autograd._unsafe_preserve_version_counter(live)
 
     def restore(self) -> None:
-        """Where it shows other memory, is another kind or counts more writes than before."""
+        """OutputScaling memory, gradient and version counter."""
         live, alias = self._live, self._alias
         if _address(live) != _address(alias):
             live.data = alias
@@ -51,15 +51,15 @@ class TensorIdentity(StatePart):
 
 @final
 class StorageBytes(StatePart):
-    """The bytes of a piece of memory.
+    """Bytes of a piece of memory.
 
-    What other processes write to memory that they share is left.
+    Writes of other processes to shared memory are left.
 
     Args:
         live: The same memory as a contiguous tensor of whole numbers.
-        name: What it is, for the error.
-        copied: Whether a copy is kept; else a sum tells that it has changed, and nothing can be put back.
-        owner: The tensor whose memory it is.
+        name: Description for the error.
+        copied: Whether a copy is stored; else a checksum detects changes, which cannot be undone.
+        owner: The tensor with this memory.
 
     Attributes:
         copied: Bytes of the copy.
@@ -74,7 +74,8 @@ class StorageBytes(StatePart):
         self._written = owner._version if shared else None
 
     def restore(self) -> None:
-        """Bit by bit; a large one that was not copied is refused if it has changed."""
+        """OutputScaling the bytes; a change of memory without a copy is an error."""
+        # The version counter of shared memory counts writes of this process alone.
         if self._written is not None and self._owner._version == self._written:
             return
         if self._copy is not None:
@@ -82,7 +83,7 @@ class StorageBytes(StatePart):
                 self._live.copy_(self._copy)
         elif _sum(self._live) != self._sum:
             raise InputError(
-                "a network that can be put back as it was after it is asked for its outputs",
+                "a network whose state can be restored after an evaluation",
                 f"one that writes to {self._name}, which is too large to be copied",
                 "pass a larger memory=, in GiB, or forward=, a function that does not write to it",
                 "network",
@@ -90,12 +91,12 @@ class StorageBytes(StatePart):
 
 
 def storage_bytes(live: Tensor, budget: int, known: set[tuple[Any, ...]]) -> StorageBytes | None:
-    """The memory that a tensor shows, unless it has none or that is among those `known`.
+    """Return the memory of a tensor as a part, unless it has none or it is already known.
 
     Args:
         live: A dense tensor.
         budget: Bytes that may be copied.
-        known: Pieces of memory that are remembered already; gets this one.
+        known: Pieces of memory that are parts already; gets this one.
     """
     if not live.numel() or live.is_meta:
         return None
@@ -107,6 +108,7 @@ def storage_bytes(live: Tensor, budget: int, known: set[tuple[Any, ...]]) -> Sto
     if key in known or not storage.data_ptr():
         return None
     known.add(key)
+    # As words of 8 bytes where alignment allows: comparing and summing is several times faster than bytes.
     word = 8 if begin % 8 == count % 8 == 0 else 1
     whole = torch.empty(0, dtype=torch.int64 if word == 8 else torch.uint8, device=live.device)
     whole.set_(storage, begin // word, (count // word,), (1,))
@@ -122,7 +124,7 @@ def _address(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _sum(words: Tensor) -> int:
-    """A sum of products with random odd numbers, which a change of any one word changes."""
+    """Return a sum of products with random odd numbers: a change of any one word changes it, modulo 2^64."""
     weights, total = _weights(words.device), 0
     for part in words.split(_SUM_CHUNK):
         part_sum = int((part * weights[: len(part)]).sum())
@@ -133,10 +135,10 @@ def _sum(words: Tensor) -> int:
 @functools.cache
 def _weights(device: torch.device) -> Tensor:
     source = torch.Generator("cpu").manual_seed(0)
-    drawn = torch.randint(
+    numbers = torch.randint(
         -(1 << 62), 1 << 62, (_SUM_CHUNK,), generator=source, dtype=torch.int64, device="cpu"
     )
-    return (2 * drawn + 1).to(device)
+    return (2 * numbers + 1).to(device)
 
 
 GENERATOR_TYPES = (
@@ -146,19 +148,19 @@ GENERATOR_TYPES = (
     np.random.BitGenerator,
     random.Random,
 )
-"""Kinds of generators that a network may hold."""
+"""Types of generators that a network may hold."""
 
 
 @final
 class GeneratorState(StatePart):
-    """One generator."""
+    """State of one random generator."""
 
     def __init__(self, generator: Any) -> None:
         self._generator = generator
         self._before = self._read()
 
     def restore(self) -> None:
-        """Where it was."""
+        """OutputScaling the state."""
         live, before = self._generator, self._before
         if isinstance(live, torch.Generator):
             live.set_state(before)
@@ -186,10 +188,10 @@ class GeneratorState(StatePart):
 
 @final
 class GlobalGenerators(StatePart):
-    """The generators that all share: of Python, of NumPy, and of PyTorch on the CPU and other devices.
+    """State of the global generators: of Python, of NumPy, and of PyTorch on the CPU and other devices.
 
     Args:
-        devices: Devices other than the CPU that may be drawn on.
+        devices: Devices other than the CPU with generators.
     """
 
     def __init__(self, devices: Iterable[torch.device]) -> None:
@@ -202,7 +204,7 @@ class GlobalGenerators(StatePart):
         ]
 
     def restore(self) -> None:
-        """Where they were."""
+        """OutputScaling the states."""
         random.setstate(self._python)
         np.random.set_state(self._numpy)
         torch.set_rng_state(self._cpu)
@@ -211,7 +213,7 @@ class GlobalGenerators(StatePart):
 
 
 def _stream(device: torch.device) -> tuple[Any, tuple[torch.device, ...]]:
-    """The module of a device's generator, and how it is told which one."""
+    """Return the module of a device's generator, and its argument for the device."""
     return getattr(torch, device.type, None), () if device.type == "mps" else (device,)
 
 
@@ -219,12 +221,12 @@ ITERATOR_TYPES: tuple[type, ...] = (
     *(GeneratorType, itertools.count, type(iter([])), type(iter(())), type(iter(range(0)))),
     *(type(iter("")), type(iter({})), type(iter({}.values())), type(iter({}.items())), type(reversed([]))),
 )
-"""Iterators of which it can be seen how far they are."""
+"""Types of iterators whose position can be read."""
 
 
 @final
 class IteratorPosition(StatePart):
-    """An iterator: it can be watched, not put back."""
+    """Position of an iterator: it can be read, not restored."""
 
     def __init__(self, live: Any) -> None:
         self._live = live
@@ -232,17 +234,17 @@ class IteratorPosition(StatePart):
 
     @property
     def values(self) -> list[Any]:
-        """What the variables of a function that yields stand for."""
+        """Values of the local variables of a generator function."""
         return self._before if isinstance(self._live, GeneratorType) else []
 
     def restore(self) -> None:
-        """Refuse one that was advanced."""
+        """Refuse an iterator that was advanced."""
         now = _progress(self._live)
         if not same_objects(now, self._before) and (
             isinstance(self._live, GeneratorType) or now != self._before
         ):
             raise InputError(
-                "a network that can be put back as it was after it is asked for its outputs",
+                "a network whose state can be restored after an evaluation",
                 f"one that advances an iterator ({type(self._live).__name__})",
                 "draw from a torch.Generator, or hold a position in an attribute",
                 "network",
@@ -259,7 +261,7 @@ def _progress(live: Any) -> list[Any]:
 
 @final
 class Scripted(StatePart):
-    """The attributes that a scripted module's code names."""
+    """Attributes that a scripted module's code refers to; they live outside of Python."""
 
     def __init__(self, live: torch.jit.ScriptModule) -> None:
         self._live = live._c
@@ -269,11 +271,11 @@ class Scripted(StatePart):
 
     @property
     def values(self) -> list[Any]:
-        """What they stand for."""
+        """Their values."""
         return list(self._before.values())
 
     def restore(self) -> None:
-        """Only those that stand for something else than before."""
+        """OutputScaling attributes with a different value."""
         for name, value in self._before.items():
             if not _same(self._live.getattr(name), value):
                 self._live.setattr(name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def derive(seed: int, *names: str) -> int:
@@ -32,3 +33,21 @@ def generator(seed: int, *names: str) -> np.random.Generator:
         An independent `numpy.random.Generator`.
     """
     return np.random.default_rng(derive(seed, *names))
+
+
+def draw_subset(total: int, count: int, seed: int, *names: str) -> NDArray[np.int64]:
+    """Return ascending positions of `count` of `total` entries, drawn without repetition; all if there are no more.
+
+    Args:
+        total: Number of entries.
+        count: How many to draw, at least 1.
+        seed: The user's seed.
+        names: The stream.
+
+    Example:
+        >>> draw_subset(3, 5, 0, "samples").tolist(), len(draw_subset(100, 5, 0, "samples"))
+        ([0, 1, 2], 5)
+    """
+    if count >= total:
+        return np.arange(total, dtype=np.int64)
+    return np.sort(generator(seed, *names).choice(total, count, replace=False))

@@ -204,7 +204,7 @@ def window(signal: Signal[Grid], outputs: int) -> Signal[Grid]:
         no larger.
     """
     grid = signal.geometry
-    block = Window.where_it_varies(signal.values, grid, max(2, outputs // signal.values.shape[1]))
+    block = Window.of_variation(signal.values, grid, max(2, outputs // signal.values.shape[1]))
     if block.covers(grid):
         return signal
     index = block.index(grid)

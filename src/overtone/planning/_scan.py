@@ -61,7 +61,7 @@ class BarronSummary:
             for axis, wraps in enumerate(grid.periodic)
         ]
         # One block bounds the cost; the constant of a block is a lower bound of the whole signal's.
-        window = Window.where_it_varies(signal.values, grid, SAMPLES)
+        window = Window.of_variation(signal.values, grid, SAMPLES)
         for axis, (start, count) in enumerate(zip(window.start, window.shape, strict=True)):
             values = values.narrow(axis, start, count)
             # An axis too short for an estimate is averaged out, not dropped: its mean is part of the signal.

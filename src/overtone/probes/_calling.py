@@ -26,41 +26,41 @@ Outputs = Callable[[Any], Tensor]
 
 
 def output_function(network: nn.Module, forward: Forward | None, outputs: Outputs | None) -> Forward:
-    """One function from a chunk of samples to the tensor that is meant."""
-    ask: Forward = functools.partial(_ask, network)
+    """Return one function from a chunk of inputs to the tensor to compare."""
+    call: Forward = functools.partial(_call, network)
     if forward is not None:
-        ask = functools.partial(forward, network) if _takes_network(forward) else forward
-    return lambda given: (outputs or _only_tensor)(ask(given))
+        call = functools.partial(forward, network) if _takes_network(forward) else forward
+    return lambda arguments: (outputs or _only_tensor)(call(arguments))
 
 
 def _takes_network(forward: Forward) -> bool:
-    """Whether a function cannot do without two positional arguments."""
+    """Whether a function requires two positional arguments."""
     try:
-        known = inspect.signature(forward).parameters.values()
+        parameters = inspect.signature(forward).parameters.values()
     except (TypeError, ValueError):
         return False
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in positional and p.default is p.empty for p in known) == 2
+    return sum(p.kind in positional and p.default is p.empty for p in parameters) == 2
 
 
-def _ask(network: nn.Module, given: Any) -> Any:
-    """Its answer: dicts become named arguments where `forward` knows the names, tuples positional ones."""
-    if isinstance(given, tuple):
-        return network(*given)
-    if isinstance(given, Mapping) and _knows(network, given):
-        return network(**given)
-    return network(given)
+def _call(network: nn.Module, arguments: Any) -> Any:
+    """Call the network: dicts become named arguments where `forward` has these names, tuples positional ones."""
+    if isinstance(arguments, tuple):
+        return network(*arguments)
+    if isinstance(arguments, Mapping) and _has_parameters(network, arguments):
+        return network(**arguments)
+    return network(arguments)
 
 
-def _knows(network: nn.Module, given: Mapping[str, Any]) -> bool:
-    known = inspect.signature(network.forward).parameters.values()
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known):
+def _has_parameters(network: nn.Module, arguments: Mapping[str, Any]) -> bool:
+    parameters = inspect.signature(network.forward).parameters.values()
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return True
-    return set(given) <= {p.name for p in known if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
+    return set(arguments) <= {p.name for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
 
 
 def _only_tensor(answer: Any) -> Any:
-    """The tensor itself, the entry "logits", or the only tensor in an answer of several entries."""
+    """Return the tensor itself, the entry "logits", or the only tensor among several entries."""
     entries: dict[Any, Any]
     if dataclasses.is_dataclass(answer) and not isinstance(answer, Mapping):
         entries = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
@@ -72,12 +72,12 @@ def _only_tensor(answer: Any) -> Any:
     else:
         return answer
     tensors = [entry for entry in entries.values() if entry is not None]
-    alone = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else answer
-    return entries.get("logits", alone)
+    single = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else answer
+    return entries.get("logits", single)
 
 
 def enclosed_modules(*functions: Any) -> Iterator[nn.Module]:
-    """The networks that functions enclose, are bound to or name, apart from themselves."""
+    """Yield the networks that functions enclose, are bound to or refer to by name."""
     for function in functions:
         if isinstance(function, nn.Module):
             yield function
@@ -85,16 +85,16 @@ def enclosed_modules(*functions: Any) -> Iterator[nn.Module]:
             yield from enclosed_modules(function.func, *function.args, *function.keywords.values())
         elif isinstance(function, MethodType):
             owner = function.__self__
-            held = (owner, *getattr(owner, "__dict__", {}).values())
-            yield from (value for value in held if isinstance(value, nn.Module))
+            referenced = (owner, *getattr(owner, "__dict__", {}).values())
+            yield from (value for value in referenced if isinstance(value, nn.Module))
         elif isinstance(function, FunctionType):
             used = inspect.getclosurevars(function)
-            held = (*used.nonlocals.values(), *used.globals.values(), *(function.__defaults__ or ()))
-            yield from (value for value in held if isinstance(value, nn.Module))
+            referenced = (*used.nonlocals.values(), *used.globals.values(), *(function.__defaults__ or ()))
+            yield from (value for value in referenced if isinstance(value, nn.Module))
 
 
 def unwrapped_network(network: nn.Module) -> nn.Module:
-    """The network itself, out of what compiles it or spreads it over devices."""
+    """Return the network itself, without wrappers that compile it or spread it over devices."""
     while isinstance(network, nn.parallel.DistributedDataParallel | nn.DataParallel):
         network = network.module
     inner = getattr(network, "_orig_mod", None)
@@ -102,10 +102,10 @@ def unwrapped_network(network: nn.Module) -> nn.Module:
 
 
 def check_initialised(network: nn.Module) -> None:
-    """Refuse a network of layers whose sizes its first call finds.
+    """Refuse a network with lazy layers, whose sizes the first call determines.
 
     Raises:
-        InputError: If there is one.
+        InputError: If a parameter or buffer is lazy.
     """
     lazy = [
         name
@@ -123,14 +123,14 @@ def check_initialised(network: nn.Module) -> None:
 
 @contextmanager
 def no_new_parameters(network: nn.Module) -> Iterator[None]:
-    """Refuses a network that makes parameters when it is called."""
+    """Refuse a network that creates parameters when it is called."""
     before = {name for name, _ in network.named_parameters()}
     yield
     new = [name for name, _ in network.named_parameters() if name not in before]
     if new:
         raise InputError(
             "a network whose layers exist",
-            f"one that makes {new[0]!r} when it is called",
+            f"one that creates {new[0]!r} when it is called",
             "call it once on a batch before it is watched: the first call draws its weights",
             "network",
         )
@@ -138,7 +138,7 @@ def no_new_parameters(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def explained_call_errors() -> Iterator[None]:
-    """Says in one sentence what a network answers to inputs that it cannot take."""
+    """Turn errors of a network at inputs that it does not accept into an `InputError`."""
     try:
         yield
     except Exception as error:
@@ -146,15 +146,15 @@ def explained_call_errors() -> Iterator[None]:
             raise
         if isinstance(error, RuntimeError) and "does not require grad" in str(error):
             raise InputError(
-                "a network that answers without gradients, which are off while it is watched",
+                "a network that can be evaluated without gradients, which are off while it is watched",
                 "one that differentiates inside",
                 "pass forward=, a function of the network and its inputs that calls it under torch.enable_grad()",
                 "network",
             ) from error
         raise InputError(
-            "a network that can be called with what is watched",
+            "a network that can be called on the watched inputs",
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            "watch inputs that it takes, or pass forward=, a function from these (or from the network and these) to "
+            "watch inputs that it accepts, or pass forward=, a function from these (or from the network and these) to "
             "its outputs",
             "network",
         ) from error
@@ -162,25 +162,25 @@ def explained_call_errors() -> Iterator[None]:
 
 @contextmanager
 def largest_output(network: nn.Module) -> Iterator[list[int]]:
-    """Yields a list whose one entry becomes the number of elements in the largest output of any module.
+    """Yield a list whose one entry becomes the number of elements in the largest output of any module.
 
-    Where gradients are wanted all outputs are kept: then it is their sum.
+    With gradients on, autograd keeps all outputs, so it becomes their sum.
     """
     largest = [0]
 
-    def look(module: nn.Module, given: Any, answer: Any) -> None:
-        del module, given
+    def note_size(module: nn.Module, arguments: Any, answer: Any) -> None:
+        del module, arguments
         if isinstance(answer, Tensor):
-            kept = largest[0] if torch.is_grad_enabled() else 0
-            largest[0] = max(largest[0], kept + answer.numel())
+            earlier = largest[0] if torch.is_grad_enabled() else 0
+            largest[0] = max(largest[0], earlier + answer.numel())
         elif isinstance(answer, list | tuple):
             for part in answer:
-                look(network, None, part)
+                note_size(network, None, part)
         elif isinstance(answer, Mapping):
-            look(network, None, list(answer.values()))
+            note_size(network, None, list(answer.values()))
 
-    seen = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
-    handles = [module.register_forward_hook(look) for module in seen]
+    modules = [module for module in network.modules() if not isinstance(module, torch.jit.ScriptModule)]
+    handles = [module.register_forward_hook(note_size) for module in modules]
     try:
         yield largest
     finally:
@@ -189,59 +189,59 @@ def largest_output(network: nn.Module) -> Iterator[list[int]]:
 
 
 InputDtype = torch.dtype | None
-"""That of the floating-point inputs; None for as they are."""
+"""Precision of floating-point inputs; None to leave them as they are."""
 
-_ORDINARY = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+_INPUT_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 def candidate_dtypes(network: nn.Module, samples: Inputs, prepared: bool = False) -> list[InputDtype]:
-    """What to try, best first: the first that the network takes is what it gets.
+    """Return the precisions of inputs to try, best first; the first that the network accepts is used.
 
-    What the caller hands over is tried as it is. Coordinates are made by overtone: of real floating-point precisions
-    the widest among the network's parameters comes first, unless places coincide in it or the caller prepares them.
-    Whole numbers, packed weights and counters among the parameters say nothing of inputs.
+    Inputs of the caller are tried as they are. Coordinates are computed by overtone: the widest real floating-point
+    precision among the network's parameters comes first, unless places coincide in it or the caller prepares them.
+    Whole numbers, packed weights and counters among the parameters do not indicate a precision of inputs.
 
     Args:
         network: The network. A `Field` takes float64.
-        samples: What it is to be given.
+        samples: The inputs.
         prepared: Whether a function of the caller comes before the network.
     """
     if isinstance(network, Field):
         return [torch.float64]
-    own = [*_widest(network.parameters()), *_widest(network.buffers())]
-    real = [kind.to_real() for kind in own]
+    floating = [*_widest(network.parameters()), *_widest(network.buffers())]
+    real = [kind.to_real() for kind in floating]
     first: list[InputDtype] = []
-    if not samples.made:
+    if not samples.generated:
         first = [None]
     elif prepared or samples.crowding(real[0] if real else torch.float32):
         first = [torch.float64]
-    unreal: list[InputDtype] = [kind for kind in own if kind.is_complex]
+    unreal: list[InputDtype] = [kind for kind in floating if kind.is_complex]
     return list(dict.fromkeys([*first, *real, torch.float32, torch.float64, *unreal]))
 
 
 def _widest(tensors: Iterable[Tensor]) -> list[torch.dtype]:
-    """Floating-point types that inputs may have, widest first."""
+    """Return floating-point types that inputs may have, widest first."""
     kinds = dict.fromkeys(tensor.dtype for tensor in tensors)
-    known = [kind for kind in kinds if kind.to_real() in _ORDINARY]
-    return sorted(known, key=lambda kind: kind.to_real().itemsize, reverse=True)
+    parameters = [kind for kind in kinds if kind.to_real() in _INPUT_DTYPES]
+    return sorted(parameters, key=lambda kind: kind.to_real().itemsize, reverse=True)
 
 
 _TENSOR_FLOAT_32 = 2.0**-11
-"""Relative rounding of the multiplications of float32 numbers that a GPU may carry out."""
+"""Relative rounding of a GPU's multiplications of float32 numbers in TensorFloat-32."""
 
 
 def outputs_agree(network: nn.Module, first: Tensor, second: Tensor, among: Tensor | None = None) -> bool:
-    """Whether all entries are the same up to the square root of the precision, relative to the largest.
+    """Whether two evaluations agree: all entries equal up to the square root of the precision, relative to the largest.
 
     The precision is the coarsest of the outputs and of the network's floating-point parameters. Outputs that are not
-    finite agree with all.
+    finite agree with all outputs.
 
     Args:
         network: The network.
         first: (M, ...) outputs at some samples.
         second: (M, ...) outputs at the same samples.
-        among: (N, ...) outputs whose largest entry counts; the first ones if None. Those of a few samples alone may
-            all be small, while the numbers that they are differences of are not.
+        among: (N, ...) outputs whose largest entry sets the scale; the first ones if None. Outputs at a few samples may
+            all be small differences of large numbers.
     """
     if not bool(first.isfinite().all() and second.isfinite().all()):
         return True

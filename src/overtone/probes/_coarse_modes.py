@@ -1,4 +1,4 @@
-"""The low frequencies of a whole grid: exact for known values, estimated from drawn samples for others."""
+"""Low-frequency modes of a whole grid: exact for known values, estimated from random samples for others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import fft
 from torch import Tensor
 
 from overtone._utils.seeding import generator
@@ -17,7 +16,7 @@ from overtone.probes._spread_sampling import SingleSamples
 from overtone.spectra._grid_modes import GridModes
 
 WORK, MEMORY = 1 << 30, 1 << 25
-"""Products of a drawn sample and a mode that one row may take, and numbers that may be kept for them."""
+"""Limits of a row: products of a sample and a mode, and numbers stored for them."""
 
 _CELLS, _CHUNK, _ROWS = 64, 1 << 22, 512
 
@@ -25,11 +24,11 @@ _CELLS, _CHUNK, _ROWS = 64, 1 << 22, 512
 @final
 @dataclass(frozen=True)
 class PowerEstimate:
-    """Power per band and channel of what is known at drawn samples only.
+    """Power per band and channel of values that are known at random samples only.
 
     Attributes:
-        power: (band, channel) float64, unbiased, but never below its own standard error: what is too little to be seen
-            is not called nothing.
+        power: (band, channel) float64, unbiased, but at least its own standard error: power too small to be detected
+            is not reported as zero.
         error: (band, channel) its standard error.
         cross: (band, channel) product with the known values' modes.
     """
@@ -41,19 +40,19 @@ class PowerEstimate:
 
 @final
 class CoarseModes:
-    """The modes of a whole grid below a frequency.
+    """Modes of a whole grid below a frequency.
 
     With orthonormal real modes phi_k, coefficients of known values t are sums over the whole grid; those of a residual
     r known at samples i, drawn independently with probability p_i, are m_k = sum_i u_i r_i phi_k(i) with u_i in
     proportion to 1 / p_i. E m_k^2 = c_k^2 + Var m_k, and sum_i (1 - p_i) (u_i r_i phi_k(i))^2 estimates Var m_k: the
-    difference estimates the power c_k^2 without bias. Of the residual only what a straight line through the known
-    values does not explain is left to chance: at the start, where nothing is learned, that is nothing.
+    difference estimates the power c_k^2 without bias. Only the part of the residual that a straight line
+    through the known values does not explain is estimated by sampling: before training, that part is zero.
 
     Args:
         lattice: Of the whole grid.
         cuts: (B,) ascending frequencies: band b holds the modes from cuts[b - 1], or 0, to below cuts[b].
-        roles: The drawn samples; together their roles make the grid.
-        seed: Seeds which of them are left out where all would be too much work.
+        roles: The random samples; together their roles make the grid.
+        seed: Seeds the subset of them that is used where all would exceed the limits.
     """
 
     def __init__(self, lattice: GridModes, cuts: Tensor, roles: list[SingleSamples], seed: int) -> None:
@@ -62,8 +61,8 @@ class CoarseModes:
         chance = np.concatenate([role.chance for role in roles])
         waves = [_waves(lattice, axis, float(cuts[-1])) for axis in range(len(lattice.shape))]
         modes = math.prod(len(frequency) for _, _, frequency in waves)
-        kept = sum(len(frequency) for _, _, frequency in waves)
-        part = min(1.0, min(WORK / modes, MEMORY / kept) / max(1, len(index)))
+        stored = sum(len(frequency) for _, _, frequency in waves)
+        part = min(1.0, min(WORK / modes, MEMORY / stored) / max(1, len(index)))
         used = generator(seed, "watch", "coarse").random(len(index)) < part
         self._used = torch.from_numpy(np.flatnonzero(used))
         weight = (
@@ -71,18 +70,18 @@ class CoarseModes:
         )
         self._weight = torch.from_numpy(weight)
         self._open = torch.from_numpy(1 - chance[used] * part)
-        places = np.unravel_index(index[used], lattice.shape)
+        positions = np.unravel_index(index[used], lattice.shape)
         self._values = [
             torch.cat(
                 [
                     _table(lattice, axis, part, *wave[:2]).float()
-                    for part in torch.from_numpy(place).split(_ROWS)
+                    for part in torch.from_numpy(position).split(_ROWS)
                 ]
             )
-            for axis, (place, wave) in enumerate(zip(places, waves, strict=True))
+            for axis, (position, wave) in enumerate(zip(positions, waves, strict=True))
         ]
         self._waves = waves
-        self._cells = torch.from_numpy(_cells(places, lattice.shape))
+        self._cells = torch.from_numpy(_cells(positions, lattice.shape))
         square = torch.zeros((), dtype=torch.float64, device="cpu")
         for _, _, frequency in waves:
             square = square[..., None] + frequency.square()
@@ -104,15 +103,17 @@ class CoarseModes:
 
     @property
     def modes(self) -> Tensor:
-        """(band,) how many modes each band has."""
+        """(band,) number of modes in each band."""
         return torch.bincount(self._owner, minlength=self._bands + 1)[: self._bands].double()
 
     def exact(self, values: Tensor) -> Tensor:
-        """Coefficients (mode, C) of values known everywhere, (N, C)."""
+        """Return coefficients (mode, C) of values known everywhere, (N, C)."""
         shape, channels = self._lattice.shape, values.shape[1]
         whole = values.detach().cpu().numpy().reshape(*shape, channels)
         rows = max(1, _CHUNK // max(1, whole[0].size)) if len(shape) > 1 else shape[0]
         parts = []
+        # Transforms are separable: slabs of rows are reduced along all axes but the first, which comes last, so that
+        # the whole grid never exists in float64.
         for begin in range(0, shape[0], rows):
             part = whole[begin : begin + rows].astype(np.float64)
             for axis in range(len(shape) - 1, 0, -1):
@@ -121,7 +122,9 @@ class CoarseModes:
         return torch.from_numpy(self._along(np.concatenate(parts), 0).reshape(-1, channels).copy())
 
     def _along(self, field: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        """The modes along one axis in place of its samples."""
+        """Replace the samples along one axis by its modes."""
+        from scipy import fft  # heavy to import, and used for large grids alone
+
         n, (k, sine, _) = field.shape[axis], self._waves[axis]
         if not self._lattice.periodic[axis]:
             return np.take(fft.dct(field, norm="forward", axis=axis), k, axis) * _size(
@@ -134,91 +137,99 @@ class CoarseModes:
     def power(self, coefficients: Tensor, other: Tensor | None = None) -> Tensor:
         """(band, channel) power of coefficients (mode, C), or their product with others."""
         product = coefficients * (coefficients if other is None else other)
-        found = torch.zeros(self._bands + 1, product.shape[1], dtype=torch.float64, device="cpu")
-        return found.index_add_(0, self._owner, product.double())[:-1]
+        sums = torch.zeros(self._bands + 1, product.shape[1], dtype=torch.float64, device="cpu")
+        return sums.index_add_(0, self._owner, product.double())[:-1]
 
-    def doubt(self, values: Tensor) -> float:
-        """Variance of a mode's coefficient where values (M, C) at the drawn samples are all that is known.
+    def mode_variance(self, values: Tensor) -> float:
+        """Return the variance of a mode's coefficient that is estimated from values (M, C) at the samples.
 
-        Modes that err together, because the doubt comes from one place, count for more.
+        Errors of the modes are correlated where the variance comes from one place, which increases it.
         """
-        seen = values[self._used].double()
-        noise = (self._open[:, None] * (self._weight[:, None] * (seen - self._mean(seen))).square()).sum(1)
+        sampled = values[self._used].double()
+        noise = (
+            self._open[:, None] * (self._weight[:, None] * (sampled - self._mean(sampled))).square()
+        ).sum(1)
         return float(noise.sum()) * math.sqrt(_clumping(noise, self._cells))
 
     def estimate(self, residual: Tensor, values: Tensor, known: Tensor) -> PowerEstimate:
-        """Power of a residual.
+        """Estimate the power of a residual.
 
         Args:
-            residual: (M, C) at the drawn samples, role by role.
+            residual: (M, C) at the samples, role by role.
             values: (M, C) the known values there.
             known: (mode, C) their coefficients.
         """
         if not self._bands:
             none = torch.zeros(0, residual.shape[1], dtype=torch.float64, device="cpu")
             return PowerEstimate(none, none, none)
-        seen, beside = residual[self._used].double(), values[self._used].double()
-        scale = float(seen.abs().max()) or 1.0
-        seen, beside = seen / scale, beside - self._mean(beside)
-        level, weight = self._mean(seen), self._weight[:, None]
-        spread = (weight * beside.square()).sum(0)
-        slope = (weight * beside * (seen - level)).sum(0) / torch.where(spread > 0, spread, 1.0)
-        rest = seen - level - slope * beside
-        load = weight * rest
+        sampled, reference = residual[self._used].double(), values[self._used].double()
+        # Residuals late in training may be tiny: squares of them would underflow in float32 products.
+        scale = float(sampled.abs().max()) or 1.0
+        sampled, reference = sampled / scale, reference - self._mean(reference)
+        # Regression estimator: r = level + slope t + remainder. The first two are known exactly on the grid, so that
+        # only the remainder contributes sampling variance.
+        level, weight = self._mean(sampled), self._weight[:, None]
+        spread = (weight * reference.square()).sum(0)
+        slope = (weight * reference * (sampled - level)).sum(0) / torch.where(spread > 0, spread, 1.0)
+        remainder = sampled - level - slope * reference
+        load = weight * remainder
+        # Horvitz-Thompson: (1 - p_i) (u_i r_i phi_k(i))^2 summed over samples is an unbiased estimate of Var m_k.
         noise = self._open[:, None] * load.square()
-        found = self._project(load) + slope * known
-        found[0] = found[0] + level - slope * known[0]
+        coefficients = self._project(load) + slope * known
+        coefficients[0] = coefficients[0] + level - slope * known[0]
+        # Squares of modes at the samples are the same for every row: computed at the first one.
         if self._sizes is None:
             self._sizes = torch.cat([self._squares(part) for part in self._parts()])
-        doubt, left = self._sizes.T @ noise, self.power(found)
+        variance, raw = self._sizes.T @ noise, self.power(coefficients)
         clump = _clumping(noise.sum(1), self._cells)
-        each = doubt / self.modes.clamp_min(1)[:, None]
-        error = (clump * each * (2 * doubt + 4 * left)).sqrt()
-        power = left - doubt
+        per_mode = variance / self.modes.clamp_min(1)[:, None]
+        # Var(m_k^2) = 2 v^2 + 4 v c_k^2 for a Gaussian m_k of variance v; `clump` widens it where errors correlate.
+        error = (clump * per_mode * (2 * variance + 4 * raw)).sqrt()
+        power = raw - variance
         return PowerEstimate(
-            torch.maximum(power, error) * scale**2, error * scale**2, self.power(found, known) * scale
+            torch.maximum(power, error) * scale**2, error * scale**2, self.power(coefficients, known) * scale
         )
 
     def _mean(self, values: Tensor) -> Tensor:
         return (self._weight[:, None] * values).sum(0) / self._weight.sum()
 
     def _parts(self) -> list[slice]:
-        """Drawn samples, as many at a time as fit into a small memory."""
-        rest = math.prod(t.shape[1] for t in self._values[1:])
-        rows = max(1, _CHUNK // max(rest, self._values[0].shape[1]))
+        """Slices of the samples, as many at a time as fit into a small memory."""
+        others = math.prod(t.shape[1] for t in self._values[1:])
+        rows = max(1, _CHUNK // max(others, self._values[0].shape[1]))
         return [slice(begin, begin + rows) for begin in range(0, len(self._used), rows)]
 
     def _across(self, part: slice) -> Tensor:
-        """(M, modes of all axes but the first) values of the modes along these at some samples."""
-        found = torch.ones(len(self._used[part]), 1, dtype=torch.float32, device="cpu")
+        """Return (M, modes of all axes but the first) values of the modes along these axes at some samples."""
+        products = torch.ones(len(self._used[part]), 1, dtype=torch.float32, device="cpu")
         for table in self._values[1:]:
-            found = (found[:, :, None] * table[part][:, None, :]).flatten(1)
-        return found
+            products = (products[:, :, None] * table[part][:, None, :]).flatten(1)
+        return products
 
     def _project(self, load: Tensor) -> Tensor:
-        """(mode, C) sums over samples of the load (M, C) times each mode."""
+        """Return (mode, C) sums over samples of the load (M, C) times each mode."""
         first, load = self._values[0], load.float()
-        rest = math.prod(t.shape[1] for t in self._values[1:])
-        found = torch.zeros(load.shape[1], first.shape[1], rest, dtype=torch.float64, device="cpu")
+        others = math.prod(t.shape[1] for t in self._values[1:])
+        sums = torch.zeros(load.shape[1], first.shape[1], others, dtype=torch.float64, device="cpu")
         for part in self._parts():
             across = self._across(part)
             for channel in range(load.shape[1]):
-                found[channel] += (first[part] * load[part, channel, None]).T @ across
-        return found.flatten(1).T
+                sums[channel] += (first[part] * load[part, channel, None]).T @ across
+        return sums.flatten(1).T
 
     def _squares(self, part: slice) -> Tensor:
-        """(M, band) float64 sum of the squares of a band's modes at some samples."""
+        """Return (M, band) float64 sums of the squares of a band's modes at some samples."""
         inside = self._owner.reshape(self._values[0].shape[1], -1)
         across, first = self._across(part).square(), self._values[0][part].square()
-        found = torch.zeros(len(across), self._bands + 1, dtype=torch.float64, device="cpu")
+        squares = torch.zeros(len(across), self._bands + 1, dtype=torch.float64, device="cpu")
         for mode, owner in enumerate(inside):
             sums = torch.zeros(len(across), self._bands + 1, dtype=torch.float32, device="cpu")
-            found += first[:, mode, None] * sums.index_add_(1, owner, across)
-        return found[:, :-1]
+            squares += first[:, mode, None] * sums.index_add_(1, owner, across)
+        return squares[:, :-1]
 
 
 def _waves(lattice: GridModes, axis: int, limit: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Numbers k, whether each is a sine, and frequencies of the modes along an axis below a limit."""
+    """Return numbers k, whether each is a sine, and frequencies of the modes along an axis below a limit."""
     n, step = lattice.shape[axis], lattice.step(axis)
     top = n // 2 if lattice.periodic[axis] else n - 1
     k = torch.arange(min(top, math.ceil(limit / step)) + 1, device="cpu")
@@ -231,39 +242,40 @@ def _waves(lattice: GridModes, axis: int, limit: float) -> tuple[Tensor, Tensor,
 
 
 def _size(n: int, k: Tensor, wraps: bool, axis: int, axes: int) -> NDArray[np.float64]:
-    """What makes SciPy's coefficients along an axis those of modes of mean square 1."""
+    """Return the factors from SciPy's coefficients along an axis to those of modes of mean square 1."""
     alone = (k == 0) | (2 * k == n) if wraps else k == 0
     size = np.where(alone.numpy(), 1.0, math.sqrt(2.0))
     return np.asarray(size.reshape([-1 if a == axis else 1 for a in range(axes)]))
 
 
-def _table(lattice: GridModes, axis: int, place: Tensor, k: Tensor, sine: Tensor) -> Tensor:
-    """(M, modes) float64 values of an axis' modes at places, of mean square 1 over the axis."""
+def _table(lattice: GridModes, axis: int, position: Tensor, k: Tensor, sine: Tensor) -> Tensor:
+    """Return (M, modes) float64 values of an axis' modes at positions, of mean square 1 over the axis."""
     n = lattice.shape[axis]
+    # The product of integers is reduced before the conversion: angles stay exact for large grids.
     if lattice.periodic[axis]:
-        angle = (2 * math.pi / n) * ((place[:, None] * k) % n).double()
+        angle = (2 * math.pi / n) * ((position[:, None] * k) % n).double()
         alone = (k == 0) | (2 * k == n)
     else:
-        angle = (math.pi / (2 * n)) * (((2 * place[:, None] + 1) * k) % (4 * n)).double()
+        angle = (math.pi / (2 * n)) * (((2 * position[:, None] + 1) * k) % (4 * n)).double()
         alone = k == 0
     return torch.where(sine, angle.sin(), angle.cos()) * torch.where(alone, 1.0, math.sqrt(2.0)).double()
 
 
-def _cells(places: tuple[NDArray[np.int64], ...], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Which of 64 equal cells of the grid each sample lies in."""
-    each = round(_CELLS ** (1 / sum(n > 1 for n in shape)))
-    cell = np.zeros(len(places[0]), dtype=np.int64)
-    for place, n in zip(places, shape, strict=True):
+def _cells(positions: tuple[NDArray[np.int64], ...], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Which of 64 equal cells of the grid per_axis sample lies in."""
+    per_axis = round(_CELLS ** (1 / sum(n > 1 for n in shape)))
+    cell = np.zeros(len(positions[0]), dtype=np.int64)
+    for position, n in zip(positions, shape, strict=True):
         if n > 1:
-            cell = cell * each + place * each // n
+            cell = cell * per_axis + position * per_axis // n
     return cell
 
 
 def _clumping(noise: Tensor, cells: Tensor) -> float:
-    """How many times less of the grid the doubt comes from than all of it: 1 if evenly from everywhere, 64 at most.
+    """Return the concentration of the variance on the grid: 1 if it comes evenly from everywhere, at most 64.
 
-    Modes are independent of each other only where their doubt comes from everywhere; what comes from one place makes
-    them all err together.
+    Errors of the modes are independent only where the variance comes from everywhere; variance from one place makes
+    all errors equal.
     """
     parts = torch.zeros(_CELLS, dtype=torch.float64, device="cpu")
     parts.index_add_(0, cells.clamp(max=_CELLS - 1), noise.double())

@@ -1,4 +1,4 @@
-"""Where a record comes from: attributes that describe the signal, the measurement, the network and the versions."""
+"""Attributes of a record that describe the signal, the measurement, the network and the versions."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from overtone.spectra import NoiseFloor, NoiseVerdict, noise_sentence
 def describe_measurement(
     signal: Signal, measured: Mapping[str, Any], noise: NoiseFloor, estimator: str
 ) -> dict[str, Any]:
-    """Attributes of what is measured and how.
+    """Return attributes of the signal and its measurement.
 
     Args:
         signal: The signal.
-        measured: What of the grid rows are measured on, of the record's geometry.
+        measured: Attributes of the measured part of the grid, for the record's geometry.
         noise: The noise floor in use.
         estimator: The spectral estimator's description.
 
@@ -56,7 +56,7 @@ def describe_measurement(
 
 
 def describe_samples(name: str, count: int) -> dict[str, Any]:
-    """Attributes of a view of samples that lie on no grid.
+    """Return attributes of a view of samples that lie on no grid.
 
     Args:
         name: Name of the view.
@@ -72,7 +72,7 @@ def describe_samples(name: str, count: int) -> dict[str, Any]:
 
 
 def describe_run() -> dict[str, Any]:
-    """Attributes of the moment: versions of the packages that matter, and when."""
+    """Return the versions of the packages that determine the numbers, and the time."""
     return {
         "versions": {
             name: importlib.metadata.version(name)
@@ -84,7 +84,7 @@ def describe_run() -> dict[str, Any]:
 
 
 def describe_network(network: nn.Module) -> dict[str, Any]:
-    """Attributes of the network: a one-line description, its parameter count, device and precision."""
+    """Return attributes of the network: a one-line description, its parameter count, device and precision."""
     parameters = list(network.parameters())
     first = next(iter(parameters), torch.zeros((), device="cpu"))
     device = first.device
@@ -102,15 +102,15 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
 
 
 def _noise(signal: Signal, noise: NoiseFloor) -> dict[str, Any]:
-    """Strength of the noise over all channels: as it is where a clean reference is known, else as estimated."""
+    """Return the noise level over all channels: exact with a clean reference, else as estimated."""
     if signal.clean is not None:
-        apart = float((signal.values - signal.clean).square().mean(dtype=torch.float64).sqrt())
+        level = float((signal.values - signal.clean).square().mean(dtype=torch.float64).sqrt())
         return {
-            "noise_std": apart,
-            "noise_low": apart,
-            "noise_high": apart,
-            "noise_verdict": (NoiseVerdict.NOISE if apart > 0 else NoiseVerdict.CLEAN).value,
-            "noise_sentence": f"The clean reference is known: the noise has a standard deviation of {apart:.3g}.",
+            "noise_std": level,
+            "noise_low": level,
+            "noise_high": level,
+            "noise_verdict": (NoiseVerdict.NOISE if level > 0 else NoiseVerdict.CLEAN).value,
+            "noise_sentence": f"The clean reference is known: the noise has a standard deviation of {level:.3g}.",
         }
     return {
         "noise_std": None if noise.verdict is NoiseVerdict.CANNOT_TELL else _rms(noise.std),

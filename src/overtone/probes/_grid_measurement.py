@@ -16,25 +16,34 @@ from overtone.signals._blocks import Blocks
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
 from overtone.spectra._grid import describe
 
-LEAST = 0.25
-"""Share of the mean variation over the grid that the central block has to hold to be taken."""
+MIN_VARIATION = 0.25
+"""Variation of the central block, relative to the mean over the grid, below which another block is taken."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A contiguous block of a grid: `shape` samples beginning at `start`, per axis."""
+    """A contiguous block of a grid: `shape` samples beginning at `start`, per axis.
+
+    A block represents itself alone, not the remainder of the grid; a `Spread` estimates the whole grid.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> Window.central(signals.array(np.eye(64), spacing=1.0).geometry, 1024)
+        Window(start=(16, 16), shape=(32, 32))
+    """
 
     start: tuple[int, ...]
     shape: tuple[int, ...]
 
     @staticmethod
     def whole(grid: Grid) -> Window:
-        """The window that is the grid itself."""
+        """Return the window that is the grid itself."""
         return Window((0,) * len(grid.shape), grid.shape)
 
     @staticmethod
     def central(grid: Grid, samples: int) -> Window:
-        """The central block of at most `samples` samples with the grid's proportions.
+        """Return the central block of at most `samples` samples with the grid's proportions.
 
         Args:
             grid: The grid.
@@ -52,14 +61,15 @@ class Window:
         long = sum(n > 1 for n in grid.shape)
         factor = (samples / grid.samples) ** (1 / long)
         shape = [min(n, max(2, math.floor(n * factor))) for n in grid.shape]
+        # Rounding down leaves samples to spare: the longest axes get them first.
         for axis in sorted(range(len(shape)), key=shape.__getitem__, reverse=True):
             others = math.prod(shape) // shape[axis]
             shape[axis] = min(shape[axis], max(2, samples // others))
         return Window(tuple((n - w) // 2 for n, w in zip(grid.shape, shape, strict=True)), tuple(shape))
 
     @staticmethod
-    def where_it_varies(values: Tensor, grid: Grid, samples: int) -> Window:
-        """The central block, or, where the values hardly vary in it, that in which they vary most.
+    def of_variation(values: Tensor, grid: Grid, samples: int) -> Window:
+        """Return the central block or, if the values hardly vary in it, the block of the largest variation.
 
         Args:
             values: (N, C) values on the grid.
@@ -74,7 +84,7 @@ class Window:
         )
         blocks = Blocks.of(values, grid.shape, counts)
         varies = blocks.variation.reshape(counts)
-        if varies[tuple(m // 2 for m in counts)] >= LEAST * varies.mean():
+        if varies[tuple(m // 2 for m in counts)] >= MIN_VARIATION * varies.mean():
             return central
         best = np.unravel_index(int(varies.argmax()), counts)
         start = tuple(
@@ -88,7 +98,7 @@ class Window:
         return self.shape == grid.shape
 
     def restrict(self, grid: Grid) -> Grid:
-        """The geometry of the block. An axis that is cut is no longer periodic."""
+        """Return the geometry of the block. An axis that is cut is no longer periodic."""
         return Grid(
             self.shape,
             grid.spacing,
@@ -98,7 +108,7 @@ class Window:
         )
 
     def index(self, grid: Grid) -> Tensor:
-        """Flat row-major indices, in the full grid, of the block's samples: (M,) int64."""
+        """Return flat row-major indices, in the full grid, of the block's samples: (M,) int64."""
         flat = torch.zeros((), dtype=torch.int64, device="cpu")
         for n, start, width in zip(grid.shape, self.start, self.shape, strict=True):
             flat = flat[..., None] * n + torch.arange(start, start + width, device="cpu")
@@ -106,10 +116,10 @@ class Window:
 
 
 class GridMeasurement:
-    """Compares predictions with a signal; built once, used for every row.
+    """Comparison of predictions with a signal on a window of its grid; made once, used for every row.
 
     Args:
-        signal: What is being learned.
+        signal: The signal to learn.
         window: The part of the grid that is measured.
         bands: Frequency bands; the default of `spectra.Bands.log` if None.
 
@@ -117,11 +127,11 @@ class GridMeasurement:
         index: Flat indices of the measured samples, or None if they are all.
         grid: Geometry of the window.
         bands: The bands.
-        transform: From the window's values to their power.
+        transform: Transform from the window's values to their power.
         target: (M, C) the signal's values on the window.
         target_power: (band, channel) float64 power of the signal.
-        estimator: How the power is found.
-        geometry: Attributes of what is measured.
+        estimator: Description of the spectral estimator.
+        geometry: Attributes of the measured part.
     """
 
     def __init__(self, signal: Signal, window: Window, bands: Bands | None = None) -> None:
@@ -142,7 +152,7 @@ class GridMeasurement:
         }
 
     def row(self, prediction: Tensor) -> dict[str, Any]:
-        """The measured part of a row.
+        """Return the measured part of a row.
 
         Args:
             prediction: (M, C) values at the window's samples, in the signal's units. If any is not finite, every
@@ -170,11 +180,12 @@ class GridMeasurement:
         return row
 
     def noise_power(self, noise: NoiseFloor) -> np.ndarray:
-        """The noise per band and channel: exact where the clean signal is known, NaN where nobody can tell."""
+        """Return the noise power per band and channel: exact with a clean signal, NaN where it is unknown."""
         if self._clean is not None:
             return self.transform.power(
                 self.transform.coefficients(self._on_grid(self.target - self._clean))
             ).numpy()
+        # White noise has the same expected power in each mode, so a band holds its share of the modes.
         share = (self.transform.modes.double() / self.transform.modes.sum()).numpy()[:, None]
         return np.asarray(share * noise_variance(noise))
 
@@ -185,7 +196,7 @@ class GridMeasurement:
         return values.reshape(*self.grid.shape, -1)
 
     def _error_parts(self) -> dict[str, Tensor]:
-        """Positions within the window of the samples that each error is taken over."""
+        """Return the positions within the window of the samples of each error."""
         masks = {"train_error": trained_mask(self._signal), "held_out_error": self._signal.held_out}
         parts = {
             name: self._take(mask).nonzero().squeeze(-1) for name, mask in masks.items() if mask is not None
@@ -194,7 +205,7 @@ class GridMeasurement:
 
 
 def noise_variance(noise: NoiseFloor) -> np.ndarray:
-    """(channel,) variance of the noise: 0 where there certainly is none, NaN where nobody can tell."""
+    """Return the variance of the noise per channel: 0 where the signal is clean, NaN where it is unknown."""
     variance = np.square(np.asarray(noise.std, dtype=np.float64))
     if noise.verdict is NoiseVerdict.NOISE:
         return variance
@@ -202,12 +213,12 @@ def noise_variance(noise: NoiseFloor) -> np.ndarray:
 
 
 def squared_errors(values: Tensor, prediction: Tensor) -> Tensor:
-    """(M,) float64 square errors, averaged over channels."""
+    """Return (M,) float64 squared errors, averaged over channels."""
     return (values - prediction.to(values.dtype)).double().square().mean(dim=1)
 
 
 def trained_mask(signal: Signal) -> Tensor:
-    """(N,) bool: samples that are neither held out nor ignored."""
+    """Return (N,) bool: samples that are neither held out nor ignored."""
     mask = torch.ones(signal.geometry.samples, dtype=torch.bool, device="cpu")
     for out in (signal.held_out, signal.ignored):
         if out is not None:

@@ -19,50 +19,50 @@ from overtone.errors import InputError
 from overtone.signals import Geometry, Grid
 from overtone.spectra._inputs import numeric
 
-MOVED = 0.1
-"""Largest rounding of a coordinate that counts for nothing, in distances of neighbouring samples."""
+_MAX_SHIFT = 0.1
+"""Largest rounding of a coordinate that is harmless, in distances of neighbouring samples."""
 
-_LOST = 0.01
-"""Share of scattered inputs that may fall together: even well spread ones meet now and then."""
+_MAX_COLLISIONS = 0.01
+"""Share of scattered inputs that may coincide: a few do so by chance even if they are well spread."""
 
 
 @final
 @dataclass(frozen=True)
 class RoundingCollisions:
-    """What rounding does to inputs.
+    """Inputs that coincide when they are rounded to a precision.
 
     Attributes:
         dtype: The precision.
-        samples: How many different inputs there are.
-        distinct: How many remain.
-        where: Of what, in words.
-        moved: Largest rounding, in distances of neighbouring samples; None where that is not known.
+        samples: Number of different inputs.
+        distinct: Number of different inputs after rounding.
+        subject: What the inputs are, in words.
+        shift: Largest rounding, in distances of neighbouring samples; None where it is unknown.
     """
 
     dtype: torch.dtype
     samples: int
     distinct: int
-    where: str
-    moved: float | None = None
+    subject: str
+    shift: float | None = None
 
     @property
     def sentence(self) -> str:
-        """What it means and what can be done."""
+        """Description of the effect, with advice."""
         name = str(self.dtype).removeprefix("torch.")
         if self.distinct < self.samples:
-            what = f"{self.samples:,} {self.where} coincide in {self.distinct:,}"
+            effect = f"{self.samples:,} {self.subject} coincide in {self.distinct:,}"
         else:
-            what = f"{self.where} are moved by up to {self.moved:.2g} of their distance"
+            effect = f"{self.subject} are moved by up to {self.shift:.2g} of their distance"
         return (
-            f"the network gets {name} inputs, in which {what}, so that it cannot tell samples apart that differ; "
+            f"the network gets {name} inputs, in which {effect}, so that it cannot tell samples apart that differ; "
             "pass forward=, a function that subtracts an offset and divides before it calls the network, and train so"
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For the record."""
+        """Return the record's attribute."""
         return {"dtype": str(self.dtype).removeprefix("torch."), "samples": self.samples} | {
             "distinct": self.distinct,
-            "moved": self.moved,
+            "moved": self.shift,
         }
 
 
@@ -84,31 +84,37 @@ def _(places: Grid, dtype: torch.dtype) -> RoundingCollisions | None:
         exact = begin + step * torch.arange(n, dtype=torch.float64, device="cpu")
         rounded = exact.to(dtype).double()
         distinct = len(rounded.unique())
-        moved = float((rounded - exact).abs().max()) / step
-        if distinct < n or moved > MOVED:
+        shift = float((rounded - exact).abs().max()) / step
+        if distinct < n or shift > _MAX_SHIFT:
             return RoundingCollisions(
-                dtype, n, distinct, f"coordinates along axis {axis} ({places.units[axis]})", moved
+                dtype, n, distinct, f"coordinates along axis {axis} ({places.units[axis]})", shift
             )
     return None
 
 
-def row_collisions(rows: Tensor, dtype: torch.dtype, where: str) -> RoundingCollisions | None:
-    """How rows of numbers fall together in a precision.
+def row_collisions(rows: Tensor, dtype: torch.dtype, subject: str) -> RoundingCollisions | None:
+    """Return how rows of numbers coincide in a precision, or None if they stay apart.
 
     Args:
         rows: (N, d) numbers.
         dtype: The precision.
-        where: What a row is, in words.
+        subject: What a row is, in words.
     """
     dtype = dtype.to_real()
     if rows.dtype == dtype:
         return None
-    before, after = _different(rows), _different(rows.to(dtype))
-    return RoundingCollisions(dtype, before, after, where) if before - after > _LOST * before else None
+    before, after = _distinct_rows(rows), _distinct_rows(rows.to(dtype))
+    return (
+        RoundingCollisions(dtype, before, after, subject)
+        if before - after > _MAX_COLLISIONS * before
+        else None
+    )
 
 
-def _different(rows: Tensor) -> int:
-    """Number of different rows, by their products with one random direction."""
+def _distinct_rows(rows: Tensor) -> int:
+    """Count different rows, by their products with one random direction."""
+    # Rows that differ have different products with probability one; sorting one column costs far less than sorting
+    # rows.
     source = torch.Generator("cpu").manual_seed(0)
     wide = rows.detach().cpu().double().reshape(len(rows), -1)
     direction = torch.randn(wide.shape[1], generator=source, dtype=torch.float64, device="cpu")
@@ -116,7 +122,7 @@ def _different(rows: Tensor) -> int:
 
 
 class Inputs(ABC):
-    """An ordered set of samples that a network can be called with."""
+    """An ordered set of inputs at which a network can be evaluated."""
 
     @property
     @abstractmethod
@@ -124,29 +130,29 @@ class Inputs(ABC):
         """Number of samples."""
 
     @abstractmethod
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
-        """What the network gets for samples `begin` to `end`, on its device.
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """Return the network's arguments for samples `begin` to `end`, on its device.
 
         Floating-point numbers are in `dtype`, or as they are if that is None.
         """
 
     @abstractmethod
     def arrays(self) -> Any:
-        """All of them as NumPy arrays in the same nesting."""
+        """Return all inputs as NumPy arrays in the same nesting."""
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """All samples that belong together, and the positions (M,) of these among them; None if they are all."""
+        """The larger set that these were taken from, and their positions (M,) in it; None if they are all of it."""
         return self, None
 
     @property
     def bytes_each(self) -> float:
-        """Memory of what the network gets for one sample, as far as it is known."""
+        """Bytes of one sample's arguments, as far as they are known."""
         return 0.0
 
     @property
-    def made(self) -> bool:
-        """Whether the inputs are made by overtone, so that they have no precision of their own."""
+    def generated(self) -> bool:
+        """Whether overtone computes the inputs, so that no precision was chosen for them."""
         return False
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
@@ -154,27 +160,27 @@ class Inputs(ABC):
         del dtype
         return None
 
-    def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Any:
-        """What is read of the network where it is given some of these: its outputs, unless a kind of samples differs.
+    def evaluate(self, network: nn.Module, call: Callable[[Any], Any], arguments: Any) -> Any:
+        """Evaluate the network at some of the inputs; subclasses may return other quantities than its outputs.
 
         Args:
             network: The network itself.
-            call: From what `take` gives to the network's outputs.
-            given: What `take` gave.
+            call: From arguments to the network's outputs.
+            arguments: The return value of `slice`.
 
         Returns:
             (B, ..., C) numbers.
         """
         del network
-        return call(given)
+        return call(arguments)
 
 
 @final
 class CoordinateInputs(Inputs):
-    """The coordinates (M, d) of a grid's samples, computed when they are needed.
+    """The coordinates (M, d) of a grid's samples or of points, computed when they are needed.
 
     Args:
-        grid: Where the samples lie.
+        grid: The geometry of the samples.
         index: (M,) flat indices, or None for all samples in order.
     """
 
@@ -188,30 +194,30 @@ class CoordinateInputs(Inputs):
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """The whole grid."""
+        """The whole geometry."""
         return (self, None) if self._index is None else (CoordinateInputs(self._grid), self._index.cpu())
 
     @property
     def bytes_each(self) -> float:
-        """A place."""
+        """Bytes of one coordinate vector."""
         return 8.0 * len(self._grid.extent)
 
     @property
-    def made(self) -> bool:
-        """Yes."""
+    def generated(self) -> bool:
+        """True."""
         return True
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
-        """Of all samples of the grid."""
+        """Return collisions among all samples of the geometry."""
         return crowding(self._grid, dtype or torch.float64)
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
-        """(end - begin, d) coordinates in the grid's units."""
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+        """Return (end - begin, d) coordinates in the geometry's units."""
         part = torch.arange(begin, end, device="cpu") if self._index is None else self._index[begin:end]
         return self._grid.coords(part.to(device)).to(dtype or torch.float64)
 
     def arrays(self) -> NDArray[np.float64]:
-        """(M, d) float64 coordinates."""
+        """Return (M, d) float64 coordinates."""
         return self._grid.coords(self._index).cpu().numpy()
 
 
@@ -219,29 +225,30 @@ class CoordinateInputs(Inputs):
 class TensorInputs(Inputs):
     """Tensors that share their first axis: one, or a dict, list or tuple of them, nested as you like.
 
-    Two batches are equal if they are the same memory, so that a network is evaluated once for both.
+    Two sets are equal if they are the same memory, so that a network is evaluated once for both.
 
     Args:
-        inputs: Tensors or NumPy arrays; kept as they are, not copied.
-        where: Name of the argument, for errors.
+        inputs: Tensors or NumPy arrays; not copied.
+        name: Name of the argument, for errors.
 
     Raises:
-        InputError: If something else is among them, their lengths differ, or a number is not finite.
+        InputError: If an entry is no tensor, their lengths differ, or a number is not finite.
     """
 
-    def __init__(self, inputs: Any, where: str = "inputs") -> None:
-        self.tensors = _convert(inputs, where)
-        found = named_tensors(self.tensors, where)
-        lengths = {name: len(leaf) for name, leaf in found}
-        if not found or len(set(lengths.values())) != 1 or not min(lengths.values()):
+    def __init__(self, inputs: Any, name: str = "inputs") -> None:
+        self.tensors = _convert(inputs, name)
+        leaves = named_tensors(self.tensors, name)
+        lengths = {part: len(leaf) for part, leaf in leaves}
+        if not leaves or len(set(lengths.values())) != 1 or not min(lengths.values()):
             raise InputError(
                 "tensors with the samples along their first axis",
-                ", ".join(f"{length} in {name}" for name, length in lengths.items()) or "none",
+                ", ".join(f"{length} in {part}" for part, length in lengths.items()) or "none",
                 "pass as many rows in each, at least one; what belongs to no sample, such as a graph's edges, goes "
                 "into forward=, for instance lambda network, x: network(x, edges)",
-                where,
+                name,
             )
-        for name, leaf in found:
+        for part, leaf in leaves:
+            # Floating-point types of one byte have no isfinite.
             plain = leaf.float() if leaf.is_floating_point() and leaf.itemsize == 1 else leaf
             bad = ~plain.isfinite().reshape(len(leaf), -1).all(1)
             if bool(bad.any()):
@@ -250,11 +257,11 @@ class TensorInputs(Inputs):
                     "finite numbers in every row",
                     f"NaN or infinity in {int(bad.sum())} of {len(leaf)} rows, first in row {first}",
                     "drop or fill these rows",
-                    name,
+                    part,
                 )
-        self._count = len(found[0][1])
-        self._drawn_from: tuple[TensorInputs, Tensor] | None = None
-        self._key = tuple((n, t.data_ptr(), t.dtype, t.shape, t.stride(), t.device) for n, t in found)
+        self._count = len(leaves[0][1])
+        self._parent: tuple[TensorInputs, Tensor] | None = None
+        self._key = tuple((n, t.data_ptr(), t.dtype, t.shape, t.stride(), t.device) for n, t in leaves)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TensorInputs) and self._key == other._key
@@ -267,8 +274,8 @@ class TensorInputs(Inputs):
         """Number of samples."""
         return self._count
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
-        """The same nesting of tensors, cut; whole, complex and other numbers keep their type."""
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """Return the same nesting of tensors, cut; whole, complex and other numbers keep their type."""
 
         def cut(leaf: Tensor) -> Tensor:
             part = leaf[begin:end].to(device)
@@ -277,86 +284,86 @@ class TensorInputs(Inputs):
         return map_tensors(self.tensors, cut)
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
-        """Of the first tensor whose rows fall together."""
-        found = (
+        """Return the collisions of the first tensor that has some."""
+        collisions = (
             row_collisions(leaf, dtype, f"rows of {name}")
             for name, leaf in named_tensors(self.tensors, "inputs")
             if dtype is not None and leaf.is_floating_point()
         )
-        return next(filter(None, found), None)
+        return next(filter(None, collisions), None)
 
     def arrays(self) -> Any:
-        """The tensors as NumPy arrays, in their own precision."""
+        """Return the tensors as NumPy arrays, in their own precision."""
         return map_tensors(self.tensors, lambda leaf: leaf.cpu().numpy())
 
     def at(self, index: Tensor) -> TensorInputs:
-        """These samples alone, (M,) int64 positions; they know of the others."""
-        drawn = TensorInputs(map_tensors(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
-        drawn._drawn_from = (self, index.cpu())
-        return drawn
+        """Return a subset, (M,) int64 positions, that refers to the whole set."""
+        subset = TensorInputs(map_tensors(self.tensors, lambda leaf: leaf[index.to(leaf.device)]))
+        subset._parent = (self, index.cpu())
+        return subset
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """The batch that these were drawn from."""
-        return (self, None) if self._drawn_from is None else self._drawn_from
+        """The set that these were taken from."""
+        return (self, None) if self._parent is None else self._parent
 
     @property
     def bytes_each(self) -> float:
-        """A row of all tensors."""
+        """Bytes of a row of all tensors."""
         return sum(leaf[0].numel() * leaf.itemsize for _, leaf in named_tensors(self.tensors, ""))
 
     def features(self) -> Tensor:
-        """(N, d) one row of numbers a sample: the only floating-point tensor there is, flattened.
+        """Return one row of numbers a sample, (N, d): the only floating-point tensor, flattened.
 
         Raises:
             InputError: If there is none or more than one.
         """
-        found = [leaf for _, leaf in named_tensors(self.tensors, "inputs") if leaf.is_floating_point()]
-        if len(found) != 1:
+        tensors = [leaf for _, leaf in named_tensors(self.tensors, "inputs") if leaf.is_floating_point()]
+        if len(tensors) != 1:
             raise InputError(
                 "one tensor of floating-point numbers to measure distances in",
-                f"{len(found)}",
+                f"{len(tensors)}",
                 "pass features=, one row of numbers a sample",
                 "inputs",
             )
-        return found[0].detach().reshape(self.count, -1).cpu()
+        return tensors[0].detach().reshape(self.count, -1).cpu()
 
 
 def as_tensor_inputs(inputs: Any) -> TensorInputs:
-    """A `Batch` as it is, everything else made one."""
+    """Return `TensorInputs` as they are, and anything else converted to them."""
     return inputs if isinstance(inputs, TensorInputs) else TensorInputs(inputs)
 
 
-def _convert(inputs: Any, where: str) -> Any:
-    inputs = entire(inputs, where)
+def _convert(inputs: Any, name: str) -> Any:
+    inputs = entire(inputs, name)
     if isinstance(inputs, Tensor):
-        found = ordinary(inputs, where)
+        tensor = ordinary(inputs, name)
     elif isinstance(inputs, Mapping):
-        return {key: _convert(part, f"{where}[{key!r}]") for key, part in inputs.items()}
+        return {key: _convert(part, f"{name}[{key!r}]") for key, part in inputs.items()}
     elif isinstance(inputs, list | tuple) and any(isinstance(p, Tensor | np.ndarray) for p in inputs):
-        return tuple(_convert(part, f"{where}[{i}]") for i, part in enumerate(inputs))
+        return tuple(_convert(part, f"{name}[{i}]") for i, part in enumerate(inputs))
     else:
-        found = _numbers(inputs, where)
-    if not found.ndim:
-        raise InputError("samples along the first axis", "a single number", "pass one row a sample", where)
-    return found
+        tensor = _numbers(inputs, name)
+    if not tensor.ndim:
+        raise InputError("samples along the first axis", "a single number", "pass one row a sample", name)
+    return tensor
 
 
-def _numbers(inputs: Any, where: str) -> Tensor:
+def _numbers(inputs: Any, name: str) -> Tensor:
     try:
         array = np.asarray(inputs)
     except ValueError as ragged:
         raise InputError(
-            "as many numbers in every row", "rows of different lengths", "fill them up or cut them", where
+            "as many numbers in every row", "rows of different lengths", "fill them up or cut them", name
         ) from ragged
     if array.ndim:
-        array = numeric(array, where)
+        array = numeric(array, name)
     if array.dtype.kind not in "biufc":
         raise InputError(
             "numbers: a tensor, an array, or a dict or tuple of such",
             f"{type(inputs).__name__} of {array.dtype}",
             "encode text and categories as numbers",
-            where,
+            name,
         )
     if array.dtype.type in (np.longdouble, np.clongdouble):
         array = array.astype(np.float64 if array.dtype.kind == "f" else np.complex128)
@@ -364,18 +371,18 @@ def _numbers(inputs: Any, where: str) -> Tensor:
     return torch.from_numpy(plain if plain.flags.writeable else plain.copy())
 
 
-def as_number_tensor(given: Any, where: str) -> Tensor:
-    """One tensor, array or nesting of numbers as a tensor on its own device, finite or not.
+def as_number_tensor(values: Any, name: str) -> Tensor:
+    """Return one tensor, array or nesting of numbers as a tensor on its own device, finite or not.
 
     Raises:
-        InputError: If there are gaps, or something else than numbers.
+        InputError: If there are gaps, or entries that are no numbers.
     """
-    given = entire(given, where)
-    return ordinary(given, where) if isinstance(given, Tensor) else _numbers(given, where)
+    values = entire(values, name)
+    return ordinary(values, name) if isinstance(values, Tensor) else _numbers(values, name)
 
 
 def named_tensors(tree: Any, name: str) -> list[tuple[str, Tensor]]:
-    """The tensors of a nesting of dicts and tuples, each with its name.
+    """Return the tensors of a nesting of dicts and tuples, each with its name.
 
     Args:
         tree: A tensor, or what `Batch.tensors` is.
@@ -389,7 +396,7 @@ def named_tensors(tree: Any, name: str) -> list[tuple[str, Tensor]]:
 
 
 def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
-    """A nesting of dicts and tuples with something else in place of each tensor.
+    """Return a nesting of dicts and tuples with a function applied to each tensor.
 
     Args:
         tree: What `Batch.tensors` is.

@@ -9,16 +9,16 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from overtone._utils.seeding import generator
+from overtone._utils.statistics import student_quantile
 from overtone.errors import InputError
 from overtone.signals import Grid
 from overtone.signals._blocks import Blocks
 
-TILES, FEWEST = 16, 128
-"""Most tiles, and samples of a tile below which there are fewer of them, down to half."""
+MAX_TILES, MIN_TILE_SAMPLES = 16, 128
+"""Maximum number of tiles, and samples of a tile below which there are fewer tiles, down to half."""
 
 
 @final
@@ -28,12 +28,17 @@ class Spread:
 
     Half of the samples make tiles, which keep the full resolution; the other half are drawn one by one. Both are spread
     over the whole grid, half of them evenly and half where the target varies, and weighted accordingly: what is
-    measured estimates what the whole grid would give, without bias wherever the structure lies. The same grid, target
+    measured estimates the spectrum of the whole grid, without bias wherever the structure lies. The same grid, target
     and seed give the same samples.
 
     Attributes:
         samples: How many samples may be evaluated; the whole grid is measured where it has no more.
         seed: Seeds the draw.
+
+    Example:
+        >>> spread = Spread(65536)
+        >>> spread.tiles, spread.tile((1024, 1024))
+        (16, (45, 45))
     """
 
     samples: int
@@ -47,18 +52,18 @@ class Spread:
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are."""
-        return max(TILES // 2, min(TILES, self.samples // (2 * FEWEST)))
+        """Number of tiles."""
+        return max(MAX_TILES // 2, min(MAX_TILES, self.samples // (2 * MIN_TILE_SAMPLES)))
 
     def tile(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Samples of a tile per axis: equally many along each, or as many as the axis has.
+        """Return the samples of a tile per axis: equally many along each, or as many as the axis has.
 
         Args:
             shape: Samples of the grid per axis.
         """
-        most = max(2, self.samples // (2 * self.tiles))
+        limit = max(2, self.samples // (2 * self.tiles))
         side = 1
-        while math.prod(min(n, side + 1) for n in shape) <= most and side < max(shape):
+        while math.prod(min(n, side + 1) for n in shape) <= limit and side < max(shape):
             side += 1
         return tuple(min(n, max(side, 2)) for n in shape)
 
@@ -66,29 +71,31 @@ class Spread:
 def inclusion_probabilities(
     share: NDArray[np.float64], count: float, members: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Probabilities proportional to shares, none above 1, that make `count` expected.
+    """Return probabilities proportional to shares, none above 1, with `count` members expected in all.
 
     Args:
         share: (n,) positive weight of each entry.
         count: How many members are to be drawn in all.
-        members: (n,) members of each entry, who all get its probability; one each if None.
+        members: (n,) members of each entry, which all get its probability; one each if None.
 
     Returns:
-        (n,) probabilities; all 1 if there are no more members than are wanted.
+        (n,) probabilities; all 1 if `count` is not below the number of members.
     """
     members = np.ones_like(share) if members is None else members
-    found = np.ones_like(share)
+    result = np.ones_like(share)
     if count >= members.sum():
-        return found
+        return result
     certain = members == 0
+    # Entries whose share exceeds one member become certain; their surplus is divided among the others until none
+    # exceeds 1. Each pass adds at least one certain entry, so it ends.
     while True:
         open_ = ~certain
-        wanted = count - members[certain].sum()
-        scale = max(wanted, 0.0) / float((share * members)[open_].sum())
+        remaining = count - members[certain].sum()
+        scale = max(remaining, 0.0) / float((share * members)[open_].sum())
         over = open_ & (scale * share >= 1)
         if not over.any():
-            found[open_] = scale * share[open_]
-            return found
+            result[open_] = scale * share[open_]
+            return result
         certain |= over
 
 
@@ -112,33 +119,33 @@ class SingleSamples:
 
     @property
     def weight(self) -> NDArray[np.float64]:
-        """(M,) part of the role's samples that each stands for; they sum to 1."""
-        found = 1 / self.chance
-        return np.asarray(found / found.sum())
+        """(M,) part of the role's samples that each represents; they sum to 1."""
+        result = 1 / self.chance
+        return np.asarray(result / result.sum())
 
-    def mean(self, each: NDArray[np.float64]) -> tuple[float, float]:
-        """The weighted mean, and half the width of its 95 % interval.
+    def mean(self, values: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the weighted mean, and half the width of its 95 % interval.
 
         Args:
-            each: (M,) one number a sample.
+            values: (M,) one number a sample.
         """
-        mean = float(self.weight @ each)
+        mean = float(self.weight @ values)
         open_ = int((self.chance < 1).sum())
         if open_ < 2 or not math.isfinite(mean):
             return mean, math.nan if open_ else 0.0
-        spread = self.weight * (each - mean) * np.sqrt(1 - self.chance)
+        spread = self.weight * (values - mean) * np.sqrt(1 - self.chance)
         half = math.sqrt(open_ / (open_ - 1)) * float(np.sqrt(np.square(spread).sum()))
-        return mean, float(stats.t.ppf(0.975, open_ - 1)) * half
+        return mean, float(student_quantile(0.95, open_ - 1)) * half
 
 
 def draw_single_samples(
-    masks: Mapping[str, Tensor], wanted: Mapping[str, float], blocks: Blocks, seed: int
+    masks: Mapping[str, Tensor], counts: Mapping[str, float], blocks: Blocks, seed: int
 ) -> dict[str, SingleSamples]:
     """Draw samples of every role, in proportion to the blocks' shares.
 
     Args:
         masks: (N,) bool, the samples of each role; no sample has two.
-        wanted: How many of each.
+        counts: How many of each.
         blocks: Of the grid.
         seed: Seeds the draw.
     """
@@ -151,30 +158,32 @@ def draw_single_samples(
         for name, mask in masks.items():
             part = mask[begin : begin + len(index)].cpu().numpy()
             members[name] += np.bincount(owner[part], minlength=len(sizes))
-    chances = {name: inclusion_probabilities(shares / sizes, wanted[name], members[name]) for name in masks}
+    chances = {name: inclusion_probabilities(shares / sizes, counts[name], members[name]) for name in masks}
+    # One uniform number per sample of the grid, chunk by chunk: the draw does not depend on the chunks' length, and
+    # memory stays bounded for grids of any size.
     random = generator(seed, "watch", "samples")
-    found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {name: [] for name in masks}
+    result: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {name: [] for name in masks}
     for begin in range(0, count, _CHUNK):
         index = np.arange(begin, min(begin + _CHUNK, count))
         owner, dice = blocks.owners(index), random.random(len(index))
         for name, mask in masks.items():
             chance = chances[name][owner]
             hit = mask[begin : begin + len(index)].cpu().numpy() & (dice < chance)
-            found[name].append((index[hit], chance[hit]))
+            result[name].append((index[hit], chance[hit]))
     return {
         name: SingleSamples(
             np.concatenate([index for index, _ in parts]),
             np.concatenate([chance for _, chance in parts]),
             int(members[name].sum()),
         )
-        for name, parts in found.items()
+        for name, parts in result.items()
     }
 
 
 @final
 @dataclass(frozen=True)
 class Tiles:
-    """Boxes of samples at full resolution, and what part of the grid each stands for.
+    """Boxes of samples at full resolution, and the part of the grid that each represents.
 
     A tile lies centred on a block of the grid that is half as wide, so that every sample could be in as many tiles as
     any other; beyond a border it goes on with the mirror image, as the spectrum of the whole grid does, or around.
@@ -182,7 +191,7 @@ class Tiles:
     Attributes:
         shape: Samples of a tile per axis.
         index: (tile, samples) int64 flat indices into the grid.
-        weight: (tile,) part of the grid that each stands for; they sum to 1.
+        weight: (tile,) part of the grid that each represents; they sum to 1.
         chance: (tile,) probability with which each was drawn.
     """
 
@@ -211,60 +220,62 @@ class Tiles:
         order = np.argsort(_along_curve(blocks.counts), kind="stable")
         reached = chance[order].cumsum()
         first = float(generator(seed, "watch", "tiles").random())
+        # Systematic sampling: one random offset, then a block at each unit of cumulated probability along the curve.
+        # Chosen blocks are spread evenly, and each is chosen with exactly its probability.
         marks = np.floor(reached - first)
-        drawn = np.sort(order[np.diff(marks, prepend=np.floor(-first)) > 0])
+        chosen = np.sort(order[np.diff(marks, prepend=np.floor(-first)) > 0])
         starts = [
             np.round((e[:-1] + e[1:]) / 2 - s / 2).astype(np.int64) if len(e) > 2 else np.zeros(1, np.int64)
             for e, s in zip(blocks.edges, shape, strict=True)
         ]
-        index = np.zeros((len(drawn), *(1,) * len(shape)), dtype=np.int64)
-        for axis, place in enumerate(np.unravel_index(drawn, blocks.counts)):
-            along = starts[axis][place][:, None] + np.arange(shape[axis])
+        index = np.zeros((len(chosen), *(1,) * len(shape)), dtype=np.int64)
+        for axis, position in enumerate(np.unravel_index(chosen, blocks.counts)):
+            along = starts[axis][position][:, None] + np.arange(shape[axis])
             inside = _folded(along, grid.shape[axis], grid.periodic[axis])
             index = index * grid.shape[axis] + inside.reshape(
-                len(drawn), *(-1 if a == axis else 1 for a in range(len(shape)))
+                len(chosen), *(-1 if a == axis else 1 for a in range(len(shape)))
             )
-        weight = 1 / chance[drawn]
-        return Tiles(shape, index.reshape(len(drawn), -1), weight / weight.sum(), chance[drawn])
+        weight = 1 / chance[chosen]
+        return Tiles(shape, index.reshape(len(chosen), -1), weight / weight.sum(), chance[chosen])
 
     @property
     def count(self) -> int:
-        """How many tiles."""
+        """Number of tiles."""
         return len(self.index)
 
-    def margin(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Half the width of Student's 95 % interval of the weighted mean over tiles.
+    def margin(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return half the width of Student's 95 % interval of the weighted mean over tiles.
 
-        Tiles that were certain to be drawn stand for themselves alone and add nothing to it.
+        Tiles that were certain to be drawn represent themselves alone and add nothing to it.
 
         Args:
-            each: (tile, ...) one number or more a tile.
+            values: (tile, ...) one number or more a tile.
 
         Returns:
             (...); NaN if a single tile was left to chance.
         """
         chosen = int((self.chance < 1).sum())
         if chosen < 2:
-            return np.full(each.shape[1:], math.nan if chosen else 0.0)
-        rest = each - np.tensordot(self.weight, each, 1)
-        parts = rest * (self.weight * np.sqrt(1 - self.chance)).reshape(-1, *(1,) * (each.ndim - 1))
+            return np.full(values.shape[1:], math.nan if chosen else 0.0)
+        deviation = values - np.tensordot(self.weight, values, 1)
+        parts = deviation * (self.weight * np.sqrt(1 - self.chance)).reshape(-1, *(1,) * (values.ndim - 1))
         spread = np.sqrt(chosen / (chosen - 1) * np.square(parts).sum(0))
-        return np.asarray(float(stats.t.ppf(0.975, chosen - 1)) * spread)
+        return np.asarray(float(student_quantile(0.95, chosen - 1)) * spread)
 
 
-def _folded(place: NDArray[np.int64], n: int, wraps: bool) -> NDArray[np.int64]:
-    """Places beyond the borders, taken around or mirrored back inside."""
+def _folded(position: NDArray[np.int64], n: int, wraps: bool) -> NDArray[np.int64]:
+    """Map positions outside the borders inside, by wrapping around or mirroring."""
     if wraps:
-        return place % n
-    place = place % (2 * n)
-    return np.minimum(place, 2 * n - 1 - place)
+        return position % n
+    position = position % (2 * n)
+    return np.minimum(position, 2 * n - 1 - position)
 
 
 def _along_curve(counts: tuple[int, ...]) -> NDArray[np.int64]:
-    """(blocks,) position of each block on a curve that keeps neighbours together: the bits of its places, mixed."""
-    places = np.indices(counts).reshape(len(counts), -1)
-    code = np.zeros(places.shape[1], dtype=np.int64)
+    """Return the position of each block on a Morton curve, which keeps neighbours together: interleaved bits."""
+    positions = np.indices(counts).reshape(len(counts), -1)
+    code = np.zeros(positions.shape[1], dtype=np.int64)
     for bit in range(max(counts).bit_length()):
-        for axis, place in enumerate(places):
-            code |= ((place >> bit) & 1) << (bit * len(counts) + axis)
+        for axis, position in enumerate(positions):
+            code |= ((position >> bit) & 1) << (bit * len(counts) + axis)
     return code

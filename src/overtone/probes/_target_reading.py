@@ -1,7 +1,7 @@
-"""How targets are to be read: as labels or as values, and which of their axes holds the channels.
+"""Interpretation of targets: labels or values, and the axis of their channels.
 
-What shapes and numbers leave open is settled by the shape of the network's outputs, where there is a network; what then
-is still open is asked for, or read and said.
+The shape of the network's outputs settles most ambiguities of shapes and numbers. A remaining ambiguity is an error
+that names the argument to pass, or is resolved with a note in the record.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from overtone.probes._inputs import TensorInputs, map_tensors, named_tensors
 from overtone.probes._targets import Classes, ProbeTarget, Values, class_count, target_tensor
 
 _CLASSES_OF_FEW = 10
-"""Classes that any number of samples may have."""
+"""Number of classes that is plausible for any number of samples."""
 
 _SUM = 1e-3
-"""How far rows of probabilities may be from 1: above the rounding of half precision."""
+"""Tolerance of the sums of rows of probabilities: above the rounding of half precision."""
 
 
 @final
 @dataclass(frozen=True)
 class ShapeHints:
-    """What is known beside the targets.
+    """Shapes of inputs and outputs that help to interpret targets.
 
     Attributes:
         outputs: Shape of the network's outputs at one sample, None without a network.
-        inputs: Shapes of the tensors that one sample consists of.
-        arranged: Whether the caller says how outputs come about (`forward=`, `outputs=`).
-        channel_axis: The axis of outputs and targets that holds the channels, None if nobody said.
+        inputs: Shapes of the tensors of one sample.
+        arranged: Whether the caller passed `forward=` or `outputs=`.
+        channel_axis: The axis of outputs and targets that holds the channels, None if unknown.
         position_axes: Finds the axes of the outputs that are time or place, see `position_axes`; called only if needed.
     """
 
@@ -45,8 +45,8 @@ class ShapeHints:
     channel_axis: int | None = None
     position_axes: Callable[[], frozenset[int] | None] = lambda: None
 
-    def found_axis(self) -> int | None:
-        """The one axis of the outputs that is neither time nor place, found out from the network; None if unknown."""
+    def inferred_channel_axis(self) -> int | None:
+        """Infer the one axis of the outputs that is neither time nor place from the network; None if unknown."""
         follows = None if self.outputs is None else self.position_axes()
         if follows is None or self.outputs is None or not follows:
             return None
@@ -57,17 +57,17 @@ class ShapeHints:
 @final
 @dataclass(frozen=True)
 class TargetReading:
-    """How targets are read, for all samples or for some of them.
+    """Interpretation of targets, for all samples or for some of them.
 
     Attributes:
-        given: (N, ...) targets.
+        values: (N, ...) targets.
         classes: Number of classes, None for values.
         channel_axis: The axis of the outputs' channels, None for the last one.
-        notes: Sentences on what was read where there was a choice.
-        doubt: What to say aloud, because another reading is as good; "" if there is nothing.
+        notes: Sentences that state the choice where targets could be read in several ways.
+        doubt: Text of a warning where another interpretation is as plausible, else "".
     """
 
-    given: Tensor
+    values: Tensor
     classes: int | None = None
     channel_axis: int | None = None
     notes: tuple[str, ...] = ()
@@ -75,25 +75,25 @@ class TargetReading:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one sample's target as it is compared, channels last."""
-        own = tuple(self.given.shape[1:])
+        """Shape of one sample's target, channels last."""
+        shape = tuple(self.values.shape[1:])
         if self.classes is not None:
-            soft = self.given.is_floating_point() and own == (self.classes,)
-            return own if soft else (*own, self.classes)
-        if self.channel_axis is None or len(own) < 2:
-            return own or (1,)
-        return (*own[: self.channel_axis - 1], *own[self.channel_axis :], own[self.channel_axis - 1])
+            soft = self.values.is_floating_point() and shape == (self.classes,)
+            return shape if soft else (*shape, self.classes)
+        if self.channel_axis is None or len(shape) < 2:
+            return shape or (1,)
+        return (*shape[: self.channel_axis - 1], *shape[self.channel_axis :], shape[self.channel_axis - 1])
 
     def at(self, index: Tensor) -> ProbeTarget:
-        """The target at these samples alone, (M,) int64 positions."""
-        some = self.given if len(index) == len(self.given) else self.given[index]
+        """Return the target at these samples alone, (M,) int64 positions."""
+        subset = self.values if len(index) == len(self.values) else self.values[index]
         if self.classes is not None:
-            return Classes(some, self.classes, channel_axis=self.channel_axis, notes=self.notes)
-        return Values(some, channel_axis=self.channel_axis, notes=self.notes)
+            return Classes(subset, self.classes, channel_axis=self.channel_axis, notes=self.notes)
+        return Values(subset, channel_axis=self.channel_axis, notes=self.notes)
 
 
 def as_target(targets: Any, classes: int | None = None, channel_axis: int | None = None) -> ProbeTarget:
-    """The target that a view made by hand compares with: a `Target` as it is, else as its numbers are read.
+    """Return the target of a view that is made by hand: a `ProbeTarget` as it is, or numbers as they are interpreted.
 
     Of values the last axis holds the channels unless `channel_axis` says otherwise.
 
@@ -107,50 +107,51 @@ def as_target(targets: Any, classes: int | None = None, channel_axis: int | None
     """
     if isinstance(targets, ProbeTarget):
         return targets
-    found = target_tensor(targets)
-    if found.is_floating_point() and classes is None:
+    targets = target_tensor(targets)
+    if targets.is_floating_point() and classes is None:
         return Values(
-            found, channel_axis=None if channel_axis is None else _from_front(channel_axis, found.ndim)
+            targets, channel_axis=None if channel_axis is None else _from_front(channel_axis, targets.ndim)
         )
-    reading = read_targets(found, classes, ShapeHints(channel_axis=channel_axis))
-    return reading.at(torch.arange(len(found), device="cpu"))
+    reading = read_targets(targets, classes, ShapeHints(channel_axis=channel_axis))
+    return reading.at(torch.arange(len(targets), device="cpu"))
 
 
 def read_targets(targets: Any, classes: int | None, shapes: ShapeHints) -> TargetReading:
-    """How targets are read.
+    """Interpret targets.
 
     Args:
         targets: (N, ...) tensor or array.
         classes: Number of classes, where labels are meant.
-        shapes: What is known beside them.
+        shapes: Shapes of inputs and outputs.
 
     Raises:
-        InputError: If they can be read in two ways, with what to pass.
+        InputError: If they can be read in two ways; names the argument to pass.
     """
-    found = target_tensor(targets)
+    targets = target_tensor(targets)
     if classes is not None:
-        return _labels(found, class_count(classes), shapes)
-    whole = not found.is_floating_point()
-    column = found.ndim == 2 and found.shape[1] == 1
-    if whole and (found.ndim == 1 or (column and (shapes.outputs is None or len(shapes.outputs) == 1))):
-        return _whole(found[:, 0] if column else found, column, shapes)
-    if whole and shapes.outputs is None:
-        raise _ask(found, "one label a position or values")
-    if whole and shapes.outputs is not None and len(shapes.outputs) == found.ndim:
-        return _positions(found, shapes)
-    doubt = "" if shapes.arranged else _like_labels(found)
-    return _values(found, shapes, doubt)
+        return _labels(targets, class_count(classes), shapes)
+    integral = not targets.is_floating_point()
+    column = targets.ndim == 2 and targets.shape[1] == 1
+    if integral and (targets.ndim == 1 or (column and (shapes.outputs is None or len(shapes.outputs) == 1))):
+        return _whole(targets[:, 0] if column else targets, column, shapes)
+    if integral and shapes.outputs is None:
+        raise _ask(targets, "one label a position or values")
+    if integral and shapes.outputs is not None and len(shapes.outputs) == targets.ndim:
+        return _positions(targets, shapes)
+    # A caller who passes forward= or outputs= has decided how outputs compare with these values.
+    doubt = "" if shapes.arranged else _like_labels(targets)
+    return _values(targets, shapes, doubt)
 
 
-def _whole(found: Tensor, column: bool, shapes: ShapeHints) -> TargetReading:
-    """Whole numbers, one a sample."""
-    low, high = (int(v) for v in found.long().aminmax())
-    flag = found.dtype is torch.bool
+def _whole(targets: Tensor, column: bool, shapes: ShapeHints) -> TargetReading:
+    """Interpret whole numbers, one a sample."""
+    low, high = (int(v) for v in targets.long().aminmax())
+    flag = targets.dtype is torch.bool
     if shapes.outputs is not None and len(shapes.outputs) == 1:
         outputs = shapes.outputs[0]
         if outputs == 1 and not (low >= 0 and high <= 1):
             note = "whole-number targets were read as values, since the network has one output"
-            return TargetReading(found[:, None], notes=(note,))
+            return TargetReading(targets[:, None], notes=(note,))
         if outputs > 1:
             if not (low >= 0 and high < outputs):
                 raise InputError(
@@ -160,63 +161,64 @@ def _whole(found: Tensor, column: bool, shapes: ShapeHints) -> TargetReading:
                     "the loss ignores, or pass floating-point targets if they are values",
                     "targets",
                 )
-            return TargetReading(found, outputs, notes=_missing(found, outputs))
+            return TargetReading(targets, outputs, notes=_missing(targets, outputs))
     if flag or (low >= 0 and high <= 1):
         note = "targets 0 and 1 were read as labels of two classes, single outputs as logits"
-        return TargetReading(found, 2, notes=(note,))
-    if column or not _few(found, low, high):
-        raise _ask(found, "labels or values")
-    return TargetReading(found, high + 1, notes=_missing(found, high + 1))
+        return TargetReading(targets, 2, notes=(note,))
+    if column or not _few(targets, low, high):
+        raise _ask(targets, "labels or values")
+    return TargetReading(targets, high + 1, notes=_missing(targets, high + 1))
 
 
-def _few(found: Tensor, low: int, high: int) -> bool:
-    """Whether these look like labels: numbered from 0, few beside the samples, and most of them there."""
-    different = len(torch.unique(found))
-    return low >= 0 and high < max(_CLASSES_OF_FEW, min(2 * different, len(found) // 2))
+def _few(targets: Tensor, low: int, high: int) -> bool:
+    """Whether numbers look like labels: from 0, few compared with the samples, and most of them present."""
+    different = len(torch.unique(targets))
+    return low >= 0 and high < max(_CLASSES_OF_FEW, min(2 * different, len(targets) // 2))
 
 
-def _missing(found: Tensor, classes: int) -> tuple[str, ...]:
-    absent = classes - len(torch.unique(found))
+def _missing(targets: Tensor, classes: int) -> tuple[str, ...]:
+    absent = classes - len(torch.unique(targets))
     return (f"{absent} of {classes} classes have no sample",) if absent else ()
 
 
-def _ask(found: Tensor, between: str) -> InputError:
-    low, high = (int(v) for v in found.long().aminmax())
+def _ask(targets: Tensor, between: str) -> InputError:
+    low, high = (int(v) for v in targets.long().aminmax())
     return InputError(
         f"targets that are known to be {between}",
-        f"whole numbers from {low} to {high}, {len(torch.unique(found))} different ones, of shape {tuple(found.shape)}",
+        f"whole numbers from {low} to {high}, {len(torch.unique(targets))} different ones, "
+        f"of shape {tuple(targets.shape)}",
         "pass classes= for labels numbered from 0 (torch.unique(targets, return_inverse=True)[1] numbers them), or "
         "floating-point targets (targets.double()) for values",
         "targets",
     )
 
 
-def _labels(found: Tensor, classes: int, shapes: ShapeHints) -> TargetReading:
-    """What is said to be labels."""
-    if found.ndim == 2 and found.shape[1] == 1 and (shapes.outputs is None or len(shapes.outputs) == 1):
-        return TargetReading(found[:, 0], classes)
+def _labels(targets: Tensor, classes: int, shapes: ShapeHints) -> TargetReading:
+    """Interpret targets that the caller declares to be labels."""
+    if targets.ndim == 2 and targets.shape[1] == 1 and (shapes.outputs is None or len(shapes.outputs) == 1):
+        return TargetReading(targets[:, 0], classes)
     positions = shapes.outputs is not None and len(shapes.outputs) > 1
-    if found.ndim == 2 and found.shape[1] == classes and not positions and _distributed(found):
-        kind = "one-hot rows" if bool((found == found.long()).all()) else "rows of probabilities"
+    if targets.ndim == 2 and targets.shape[1] == classes and not positions and _distributed(targets):
+        kind = "one-hot rows" if bool((targets == targets.long()).all()) else "rows of probabilities"
         return TargetReading(
-            found.double(), classes, notes=(f"targets were read as {kind} of {classes} classes",)
+            targets.double(), classes, notes=(f"targets were read as {kind} of {classes} classes",)
         )
     axis = shapes.channel_axis
     if axis is None and shapes.outputs is not None:
-        axis = _class_axis(tuple(found.shape[1:]), shapes)
-    return TargetReading(found, classes, None if axis is None else _from_front(axis, found.ndim + 1))
+        axis = _class_axis(tuple(targets.shape[1:]), shapes)
+    return TargetReading(targets, classes, None if axis is None else _from_front(axis, targets.ndim + 1))
 
 
-def _positions(found: Tensor, shapes: ShapeHints) -> TargetReading:
-    """Whole numbers of two axes and more, and outputs with one axis more: one label a position."""
+def _positions(targets: Tensor, shapes: ShapeHints) -> TargetReading:
+    """Interpret whole numbers where outputs have one axis more: one label a position."""
     assert shapes.outputs is not None
-    places = tuple(found.shape[1:])
+    places = tuple(targets.shape[1:])
     axis = shapes.channel_axis
-    axis = _class_axis(places, shapes) if axis is None else _from_front(axis, found.ndim + 1)
+    axis = _class_axis(places, shapes) if axis is None else _from_front(axis, targets.ndim + 1)
     if axis is None:
-        return TargetReading(found.double())
+        return TargetReading(targets.double())
     count = shapes.outputs[axis - 1]
-    low, high = (int(v) for v in found.long().aminmax())
+    low, high = (int(v) for v in targets.long().aminmax())
     if not (low >= 0 and high < count):
         raise InputError(
             f"labels from 0 to {count - 1}, since the network has {count} outputs at each position",
@@ -225,18 +227,19 @@ def _positions(found: Tensor, shapes: ShapeHints) -> TargetReading:
             "targets if they are values",
             "targets",
         )
-    return TargetReading(found, count, axis, _missing(found, count))
+    return TargetReading(targets, count, axis, _missing(targets, count))
 
 
 def _class_axis(places: tuple[int, ...], shapes: ShapeHints) -> int | None:
-    """The axis of outputs (N, ...) that holds the classes of labels at places; None if none fits."""
+    """Return the axis of outputs (N, ...) that holds the classes of labels at places; None if none fits."""
     outputs = shapes.outputs
     if not places or outputs is None or len(outputs) != len(places) + 1:
         return None
     last, first = outputs[:-1] == places, outputs[1:] == places
-    found = shapes.found_axis() if last and first else None
-    if found in (1, len(outputs)):
-        return found
+    # A square of places fits both arrangements; only the network itself can tell then.
+    inferred = shapes.inferred_channel_axis() if last and first else None
+    if inferred in (1, len(outputs)):
+        return inferred
     if last and first:
         raise InputError(
             "outputs whose shape tells where the classes are",
@@ -247,42 +250,42 @@ def _class_axis(places: tuple[int, ...], shapes: ShapeHints) -> int | None:
     return len(outputs) if last else 1 if first else None
 
 
-def _like_labels(found: Tensor) -> str:
-    """What to say of values that may be labels: zeros and ones, or rows of probabilities."""
-    if bool(((found == 0) | (found == 1)).all()):
+def _like_labels(targets: Tensor) -> str:
+    """Return a warning about values that may be labels: zeros and ones, or rows of probabilities."""
+    if bool(((targets == 0) | (targets == 1)).all()):
         kind = "0 and 1"
-    elif found.ndim == 2 and found.shape[1] > 1 and _distributed(found):
+    elif targets.ndim == 2 and targets.shape[1] > 1 and _distributed(targets):
         kind = "that sum to 1 in each row"
     else:
         return ""
-    several = found.ndim == 2 and found.shape[1] > 1 and _distributed(found)
-    count = found.shape[1] if several else 2
+    several = targets.ndim == 2 and targets.shape[1] > 1 and _distributed(targets)
+    count = targets.shape[1] if several else 2
     squash = "torch.softmax(z, -1)" if several else "torch.sigmoid(z)"
-    labels = f"pass classes={count}" if several or found.ndim == 1 or found.shape[1:] == (1,) else ""
+    labels = f"pass classes={count}" if several or targets.ndim == 1 or targets.shape[1:] == (1,) else ""
     labels += f"{' or ' if labels else 'pass '}outputs=lambda z: {squash}"
     return (
         f"targets {kind} were read as values that the outputs equal; if they are labels and the outputs logits, "
-        f"{labels}; pass observe.Values(targets) if they are values"
+        f"{labels}; pass probes.Values(targets) if they are values"
     )
 
 
-def _distributed(found: Tensor) -> bool:
+def _distributed(targets: Tensor) -> bool:
     """Whether rows are probabilities."""
-    rows = found.double()
+    rows = targets.double()
     return bool((rows >= 0).all() and ((rows.sum(1) - 1).abs() <= _SUM).all())
 
 
-def _values(found: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
-    """Numbers, with the axis of their channels."""
-    given = found if found.is_floating_point() else found.double()
-    if given.ndim < 3:
-        return _without_channels(given, shapes, doubt)
+def _values(targets: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
+    """Interpret numbers as values, with the axis of their channels."""
+    values = targets if targets.is_floating_point() else targets.double()
+    if values.ndim < 3:
+        return _without_channels(values, shapes, doubt)
     if shapes.channel_axis is not None:
-        return TargetReading(given, channel_axis=_from_front(shapes.channel_axis, given.ndim), doubt=doubt)
-    shape = tuple(given.shape[1:])
-    if given.ndim == 3 and any(len(one) == 3 and shape in (one[1:], one[:2]) for one in shapes.inputs):
+        return TargetReading(values, channel_axis=_from_front(shapes.channel_axis, values.ndim), doubt=doubt)
+    shape = tuple(values.shape[1:])
+    if values.ndim == 3 and any(len(one) == 3 and shape in (one[1:], one[:2]) for one in shapes.inputs):
         note = f"targets of shape {_each(shape)} were read as pictures without channels, as the inputs are pictures"
-        return TargetReading(given[..., None], notes=(note,), doubt=doubt)
+        return TargetReading(values[..., None], notes=(note,), doubt=doubt)
     axis, reason = _channels(shape, shapes)
     if axis is None:
         raise InputError(
@@ -292,35 +295,39 @@ def _values(found: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
             "targets[..., None] if there are no channels",
             "targets",
         )
-    others = [str(a) for a in range(1, given.ndim) if a != axis]
+    others = [str(a) for a in range(1, values.ndim) if a != axis]
     places = f"{'axes' if len(others) > 1 else 'axis'} {' and '.join(others)} {'were' if len(others) > 1 else 'was'}"
     note = (
         f"of targets {_each(shape)}, {places} read as time or place and axis {axis} as the channels: {reason}"
     )
-    return TargetReading(given, channel_axis=axis, notes=(note,), doubt=doubt)
+    return TargetReading(values, channel_axis=axis, notes=(note,), doubt=doubt)
 
 
-def _without_channels(given: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
-    """Values of a table, or of sequences without channels where the network tells that they are such."""
-    length = given.shape[1] if given.ndim == 2 else 1
+def _without_channels(values: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
+    """Interpret values of a table, or of sequences without channels where the network shows that they are such."""
+    length = values.shape[1] if values.ndim == 2 else 1
     if length < 2 or shapes.channel_axis is not None or shapes.outputs is None:
-        return TargetReading(given, doubt=doubt)
+        return TargetReading(values, doubt=doubt)
     if shapes.outputs in ((length, 1), (1, length)):
         reason = "as the outputs have one channel"
     elif shapes.outputs == (length,) and shapes.position_axes() == {1}:
         reason = "since the network takes shorter inputs along axis 1 and answers in proportion"
     else:
-        return TargetReading(given, doubt=doubt)
+        return TargetReading(values, doubt=doubt)
     note = f"targets of shape {_each((length,))} were read as sequences without channels, {reason}"
-    return TargetReading(given[..., None], notes=(note,), doubt=doubt)
+    return TargetReading(values[..., None], notes=(note,), doubt=doubt)
 
 
 def _channels(shape: tuple[int, ...], shapes: ShapeHints) -> tuple[int | None, str]:
-    """The axis of the channels of targets (N, *shape) and why, or None where two are possible."""
+    """Return the axis of the channels of targets (N, *shape) and the reason, or None where two are possible."""
     last = len(shape)
-    found = shapes.found_axis() if shapes.outputs is not None and len(shapes.outputs) == len(shape) else None
-    if found is not None:
-        return found, "the network takes shorter inputs along the others"
+    inferred = (
+        shapes.inferred_channel_axis()
+        if shapes.outputs is not None and len(shapes.outputs) == len(shape)
+        else None
+    )
+    if inferred is not None:
+        return inferred, "the network takes shorter inputs along the others"
     if (shape[0] == 1) != (shape[-1] == 1):
         return (1 if shape[0] == 1 else last), "it has one entry"
     fits = {
@@ -360,32 +367,35 @@ def _each(shape: tuple[int, ...]) -> str:
 
 
 def position_axes(evaluate: Evaluator, batch: TensorInputs) -> frozenset[int] | None:
-    """The axes of the outputs whose length follows that of an axis of the inputs.
+    """Return the axes of the outputs whose length follows that of an axis of the inputs.
 
-    A network over time or space takes shorter inputs along these axes and answers in proportion, and refuses fewer
-    channels. The network is called with half of each axis in turn; of several tensors, with half of the first axis
-    after the samples, if they share it.
+    A network over time or space takes shorter inputs along these axes and returns outputs in proportion, and refuses
+    fewer channels. The network is called with half of each axis in turn; of several tensors, with half of the first
+    axis after the samples, if they share it.
 
     Args:
         evaluate: Evaluates the network.
-        batch: What it is given.
+        batch: Inputs of the network.
 
     Returns:
-        Axes, samples being axis 0, or None if the network does not tell: one axis changes several, or two change one.
+        Axes, samples being axis 0, or None if that is ambiguous: one axis changes several, or two change one.
     """
     if evaluate.whole:
         return None
-    some = batch.at(torch.arange(min(2, batch.count), device="cpu")).tensors
-    full = _outputs(evaluate, some)
+    inputs = batch.at(torch.arange(min(2, batch.count), device="cpu")).tensors
+    full = _outputs(evaluate, inputs)
     if full is None:
         return None
     follows: set[int] = set()
-    for axis in _axes(some):
-        short = _outputs(evaluate, map_tensors(some, functools.partial(_halved, axis=axis)))
+    # Half the length is valid for most strides and paddings, and changes outputs of position axes in proportion.
+    for axis in _axes(inputs):
+        short = _outputs(evaluate, map_tensors(inputs, functools.partial(_halved, axis=axis)))
         if short is None:
             continue
         changed = {
-            place for place, sizes in enumerate(zip(full, short, strict=False), 1) if len(set(sizes)) > 1
+            position
+            for position, sizes in enumerate(zip(full, short, strict=False), 1)
+            if len(set(sizes)) > 1
         }
         if len(short) != len(full) or len(changed) > 1 or changed & follows:
             return None
@@ -393,11 +403,11 @@ def position_axes(evaluate: Evaluator, batch: TensorInputs) -> frozenset[int] | 
     return frozenset(follows)
 
 
-def _axes(some: Any) -> list[int]:
-    """Axes of the inputs that can be cut."""
-    if isinstance(some, Tensor):
-        return [axis for axis in range(1, some.ndim) if some.shape[axis] > 1]
-    sizes = {leaf.shape[1] if leaf.ndim > 1 else 0 for _, leaf in named_tensors(some, "inputs")}
+def _axes(inputs: Any) -> list[int]:
+    """Return the axes of the inputs that can be cut."""
+    if isinstance(inputs, Tensor):
+        return [axis for axis in range(1, inputs.ndim) if inputs.shape[axis] > 1]
+    sizes = {leaf.shape[1] if leaf.ndim > 1 else 0 for _, leaf in named_tensors(inputs, "inputs")}
     return [1] if len(sizes) == 1 and sizes.pop() > 1 else []
 
 
@@ -405,9 +415,9 @@ def _halved(leaf: Tensor, axis: int) -> Tensor:
     return leaf.narrow(axis, 0, leaf.shape[axis] // 2)
 
 
-def _outputs(evaluate: Evaluator, some: Any) -> tuple[int, ...] | None:
-    """Shape of the outputs at one sample, None where the network refuses."""
+def _outputs(evaluate: Evaluator, inputs: Any) -> tuple[int, ...] | None:
+    """Return the shape of the outputs at one sample, None where the network refuses."""
     try:
-        return tuple(evaluate(TensorInputs(some)).shape[1:])
+        return tuple(evaluate(TensorInputs(inputs)).shape[1:])
     except Exception:  # noqa: BLE001
         return None

@@ -1,4 +1,4 @@
-"""What a network's outputs are compared with: values as they are, or classes as probabilities."""
+"""Targets that a network's outputs are compared with: values as they are, or classes as probabilities."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from overtone.probes._inputs import TensorInputs
 from overtone.spectra.classes import ClassTarget
 from overtone.spectra.classes._targets import Probabilities
 
-LARGEST_TABLE = 1 << 27
+MAX_TABLE = 1 << 27
 """Entries of a table of labels and classes, in float64: one GiB."""
 
 
 class ProbeTarget(ABC):
-    """Values to be learned, and how outputs become comparable with them.
+    """Values to be learned, and the conversion of outputs to comparable values.
 
     Attributes:
         values: (N, ..., C) floating-point numbers.
         channels: C names.
         unit: Unit of the values, "" if they have none.
-        notes: Sentences on how the targets were read, for records.
+        notes: Sentences that state how the targets were read, for records.
     """
 
     values: Tensor
@@ -37,7 +37,7 @@ class ProbeTarget(ABC):
 
     @abstractmethod
     def read(self, outputs: Tensor) -> Tensor:
-        """Outputs of the network at the same samples, as values of the target's shape.
+        """Convert outputs of the network at the same samples to values of the target's shape.
 
         Raises:
             InputError: If their shape does not fit.
@@ -45,22 +45,27 @@ class ProbeTarget(ABC):
 
     @abstractmethod
     def at(self, index: Tensor) -> ProbeTarget:
-        """The target at these samples alone, (M,) int64 positions."""
+        """Return the target at these samples alone, (M,) int64 positions."""
 
 
 @final
 class Values(ProbeTarget):
-    """Numbers that the outputs should equal.
+    """Target values that the outputs should equal.
 
     Args:
         values: (N, ..., C), or (N,) for one channel.
         channels: Names, or None for "0", "1", ...
         unit: Unit of the values.
         channel_axis: The axis of the channels, of values and of outputs; the last one if None.
-        notes: Sentences on how the targets were read.
+        notes: Sentences that state how the targets were read.
 
     Raises:
         InputError: If a value is not a finite number or the names do not fit.
+
+    Example:
+        >>> target = Values([[1, 2], [3, 4], [5, 6]], channels=["u", "v"], unit="m/s")
+        >>> tuple(target.values.shape), target.channels
+        ((3, 2), ('u', 'v'))
     """
 
     def __init__(
@@ -72,18 +77,19 @@ class Values(ProbeTarget):
         channel_axis: int | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        found = target_tensor(values)
-        found = found if found.is_floating_point() and found.dtype.itemsize >= 4 else found.double()
-        found = found[:, None] if found.ndim == 1 else found
+        numbers = target_tensor(values)
+        # Powers are sums of squares: half precision and whole numbers are widened before any arithmetic.
+        numbers = numbers if numbers.is_floating_point() and numbers.dtype.itemsize >= 4 else numbers.double()
+        numbers = numbers[:, None] if numbers.ndim == 1 else numbers
         self._axis = channel_axis
-        self.values = found if channel_axis is None else found.movedim(channel_axis, -1)
+        self.values = numbers if channel_axis is None else numbers.movedim(channel_axis, -1)
         self.channels = _names(channels, self.values.shape[-1])
         self.unit, self.notes = unit, tuple(notes)
 
     def read(self, outputs: Tensor) -> Tensor:
-        """The outputs as they are, their channels last; a channel alone may have an axis or none."""
-        found = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
-        if found is None:
+        """Return the outputs with their channels last; a single channel may have an axis or none."""
+        values = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
+        if values is None:
             labels = self.values.shape[1:] == (1,) and bool((self.values == self.values.round()).all())
             raise InputError(
                 f"outputs of shape {_shape(self.values)}, as the targets have",
@@ -92,27 +98,28 @@ class Values(ProbeTarget):
                 + (", or whole-number targets (targets.long()) if they are labels" if labels else ""),
                 "network",
             )
-        return found
+        return values
 
     def at(self, index: Tensor) -> Values:
-        """The values at these samples alone."""
-        some = Values(self.values[index], self.channels, self.unit, notes=self.notes)
-        some._axis = self._axis
-        return some
+        """Return the values at these samples alone."""
+        subset = Values(self.values[index], self.channels, self.unit, notes=self.notes)
+        # The values have their channels last already; the axis concerns outputs alone.
+        subset._axis = self._axis
+        return subset
 
 
 @final
 class Classes(ProbeTarget):
-    """Labels of classes as numbers, compared with what a classifier's outputs say.
+    """Labels of classes as numbers, compared with the probabilities of a classifier's outputs.
 
     Args:
         labels: (N,) or (N, ...) whole numbers from 0, or (N, K) floating-point rows of probabilities.
         count: Number of classes; the largest label plus one if None.
         channels: Their names, or None for "0", "1", ...
-        definition: What the target is, see `spectra.labels`; class probabilities, softmax(outputs), if None.
+        definition: Definition of the target, see `spectra.classes`; class probabilities, softmax(outputs), if None.
         channel_axis: The axis of the outputs that holds the classes; the last one, or the first after the samples
             where only that fits, if None.
-        notes: Sentences on how the targets were read.
+        notes: Sentences that state how the targets were read.
 
     Raises:
         InputError: If a label is no whole number or outside the classes, or there are more labels and classes than
@@ -144,26 +151,27 @@ class Classes(ProbeTarget):
         self.notes = tuple(notes)
 
     def read(self, outputs: Tensor) -> Tensor:
-        """Outputs (M, ..., K) as the definition reads them; a single one is the logit of the last of two classes."""
+        """Convert outputs (M, ..., K) by the definition; a single output is the logit of the second of two classes."""
         if outputs.shape[1:] == (*self._places, 1) and self._count == 2:
+            # sigmoid(z) is the second entry of softmax(0, z).
             outputs = torch.cat([torch.zeros_like(outputs), outputs], -1)
-        found = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
-        if found is None:
-            alone = outputs.shape[1:] == (*self._places, 1)
+        logits = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
+        if logits is None:
+            single = outputs.shape[1:] == (*self._places, 1)
             raise InputError(
                 f"logits of shape {_shape(self.values)}, one column a class",
                 f"{_shape(outputs)}",
                 "pass floating-point targets (targets.double()) if they are values, or outputs= to select the logits"
-                if alone
+                if single
                 else "pass classes=, or outputs= to select the logits",
                 "network",
             )
-        if not bool(found.isfinite().all()):
-            return torch.full_like(found, math.nan)
-        return self._definition.predictions(found.reshape(-1, self._count)).reshape(found.shape)
+        if not bool(logits.isfinite().all()):
+            return torch.full_like(logits, math.nan)
+        return self._definition.predictions(logits.reshape(-1, self._count)).reshape(logits.shape)
 
     def at(self, index: Tensor) -> Classes:
-        """The classes at these samples alone."""
+        """Return the classes at these samples alone."""
         return Classes(
             self._labels[index],
             self._count,
@@ -175,7 +183,7 @@ class Classes(ProbeTarget):
 
 
 def _channels_last(outputs: Tensor, form: tuple[int, ...], axis: int | None) -> Tensor | None:
-    """Outputs as (M, *form), by moving the channels or adding an axis for one; None if they do not fit."""
+    """Return outputs as (M, *form), by moving the channels or adding an axis for one; None if they do not fit."""
     moved = outputs if axis is None or outputs.ndim != len(form) + 1 else outputs.movedim(axis, -1)
     if moved.shape[1:] == form:
         return moved
@@ -186,7 +194,7 @@ def _channels_last(outputs: Tensor, form: tuple[int, ...], axis: int | None) -> 
 
 
 def class_count(classes: Any) -> int:
-    """A number of classes as an int.
+    """Return a number of classes as an int.
 
     Raises:
         InputError: If it is no whole number above 1.
@@ -203,10 +211,10 @@ def class_count(classes: Any) -> int:
 
 
 def _check_labels(labels: Tensor, count: int, samples: int) -> None:
-    """Refuse negative labels, and tables that no memory should hold.
+    """Refuse negative labels, and tables of labels and classes that exceed the memory budget.
 
     Raises:
-        InputError: If there are such.
+        InputError: If a label is negative or the table is too large.
     """
     negative = labels < 0
     if bool(negative.any()):
@@ -216,11 +224,11 @@ def _check_labels(labels: Tensor, count: int, samples: int) -> None:
             "leave out the samples that the loss ignores, or number the classes from 0",
             "labels",
         )
-    each = labels.numel() // samples * (1 if labels.ndim == 2 else count)
-    if samples * each > LARGEST_TABLE:
-        fewer = LARGEST_TABLE // each
+    entries = labels.numel() // samples * (1 if labels.ndim == 2 else count)
+    if samples * entries > MAX_TABLE:
+        fewer = MAX_TABLE // entries
         raise InputError(
-            f"labels times classes below {LARGEST_TABLE:,}, as a row holds one number for each",
+            f"labels times classes below {MAX_TABLE:,}, as a row holds one number for each",
             f"{labels.numel():,} labels of {count:,} classes",
             f"watch at most {fewer:,} samples (samples=)"
             if fewer
@@ -230,29 +238,30 @@ def _check_labels(labels: Tensor, count: int, samples: int) -> None:
 
 
 def target_tensor(values: Any) -> Tensor:
-    """Targets as one tensor on the CPU.
+    """Return targets as one tensor on the CPU.
 
     Raises:
         InputError: If they are complex, not finite, or several tensors.
     """
-    found = TensorInputs(values, "targets").tensors
-    if not isinstance(found, Tensor) or found.is_complex():
+    tensor = TensorInputs(values, "targets").tensors
+    if not isinstance(tensor, Tensor) or tensor.is_complex():
         raise InputError("one tensor of real targets", f"{type(values).__name__}", "select one", "targets")
-    return _signed(found.cpu())
+    return _signed(tensor.cpu())
 
 
-def _signed(found: Tensor) -> Tensor:
-    """Wide unsigned numbers, for which torch has hardly any arithmetic, in a type that holds them."""
-    if found.dtype in (torch.uint16, torch.uint32):
-        return found.long()
-    if found.dtype is torch.uint64:
-        signed = found.long()
-        return signed if bool((signed >= 0).all()) else found.double()
-    return found
+def _signed(values: Tensor) -> Tensor:
+    """Convert wide unsigned numbers, for which torch has little arithmetic, to a type that holds them."""
+    if values.dtype in (torch.uint16, torch.uint32):
+        return values.long()
+    if values.dtype is torch.uint64:
+        # Values from 2^63 on wrap to negative numbers in int64; float64 holds them, rounded.
+        signed = values.long()
+        return signed if bool((signed >= 0).all()) else values.double()
+    return values
 
 
-def _names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    names = tuple(str(i) for i in range(count)) if given is None else tuple(given)
+def _names(channels: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    names = tuple(str(i) for i in range(count)) if channels is None else tuple(channels)
     if len(names) != count:
         raise InputError(f"{count} channel names", f"{len(names)}", "name each channel once", "channels")
     return names

@@ -1,4 +1,4 @@
-"""Which view reads best for given inputs and targets."""
+"""Choice of the view that suits the shapes of inputs and targets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone._utils.missing_values import entire
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import draw_subset
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs, as_tensor_inputs, named_tensors
@@ -23,20 +23,19 @@ from overtone.probes.views._clouds import graph
 from overtone.probes.views._coordinates import points, sequence
 
 SAMPLES = 512
-"""How many samples are watched unless said: few enough that a row costs about as much as one training step."""
+"""Samples watched by default: few enough that a row costs about as much as one training step."""
 
 POINTS = 4096
-"""The same for places in 1 to 3 dimensions, whose networks are small and whose frequencies need many samples."""
+"""Points watched by default in 1 to 3 dimensions, where networks are small and frequencies need many samples."""
 
 SEQUENCES = 128
-"""The same for sequences, each of which holds many moments."""
+"""Sequences watched by default, each of which has many positions."""
 
-
-FEWEST = 16
-"""Samples that are watched however large they are, unless said."""
+MIN_SAMPLES = 16
+"""Samples watched by default however large each of them is."""
 
 ENTRIES = 1 << 23
-"""Most numbers of targets with many places, such as pictures, that are watched unless said."""
+"""Upper limit of the numbers in targets with many places, such as pictures, that are watched by default."""
 
 
 def choose(
@@ -49,18 +48,18 @@ def choose(
     channel_axis: int | None = None,
     seed: int = 0,
 ) -> TransformView:
-    """The view that suits the shapes: `sequence`, `points` or `graph`, on samples drawn at random.
+    """Choose the view that suits the shapes: `sequence`, `points` or `graph`, on samples drawn at random.
 
     Targets with three axes (sequences, time, channels), and labels with two, are sequences. Inputs with 1 to 3 numbers
-    a row are places. Everything else, such as pictures, tables and tokens, is a cloud, watched on its graph. What
-    shapes and numbers leave open is asked for: `classes` or floating-point targets where whole numbers may be labels or
-    values, `channel_axis` where two axes may hold the channels. What was read is told in the record's `notes`.
+    a row are places. Everything else, such as pictures, tables and tokens, is a cloud, watched on its graph. Ambiguous
+    targets are refused: pass `classes` or floating-point targets where whole numbers may be labels or values, and
+    `channel_axis` where two axes may hold the channels. The record's `notes` state how targets were read.
 
     Args:
-        inputs: What the network is called with: a tensor, an array, or a dict or tuple of such.
+        inputs: Arguments of the network: a tensor, an array, or a dict or tuple of such.
         targets: Values (N, ..., C); whole numbers in one axis are labels of classes if they are few.
-        samples: How many to watch, drawn without repetition; 512, or 4,096 places or 128 sequences, fewer of large
-            ones, unless said.
+        samples: How many to watch, drawn without repetition; by default 512, 4,096 places or 128 sequences, and fewer
+            large ones.
         features: (N, d) rows whose distances mean something, for clouds; the flattened inputs if None.
         classes: Number of classes; needed where the labels given lack some, or have more than one axis.
         channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
@@ -68,6 +67,12 @@ def choose(
 
     Raises:
         InputError: If inputs and targets do not fit each other or the view, or can be read in two ways.
+
+    Example:
+        >>> import torch
+        >>> x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
+        >>> choose(x, x.sin()).name, choose(torch.rand(30, 20, 1), torch.rand(30, 20, 1), channel_axis=2).name
+        ('points', 'sequence')
     """
     batch = as_tensor_inputs(inputs)
     shapes = ShapeHints(inputs=sample_shapes(batch), channel_axis=channel_axis)
@@ -80,7 +85,7 @@ def choose(
 
 
 def sample_shapes(batch: TensorInputs) -> tuple[tuple[int, ...], ...]:
-    """Shapes of the tensors that one sample consists of."""
+    """Return the shapes of the tensors of one sample."""
     return tuple(tuple(leaf.shape[1:]) for _, leaf in named_tensors(batch.tensors, "inputs"))
 
 
@@ -94,19 +99,19 @@ def choose_view(
     classes: int | None,
     seed: int,
 ) -> tuple[TransformView, str]:
-    """The view of `choose`, and what there is to say aloud about how the targets were read.
+    """Return the view of `choose`, and a warning about how the targets were read ("" for none).
 
     Args:
         batch: The inputs.
         targets: See `choose`.
-        shapes: What is known beside the targets.
+        shapes: Shapes of inputs and outputs.
         samples: See `choose`.
         features: See `choose`.
         classes: See `choose`.
         seed: See `choose`.
     """
     reading = targets if isinstance(targets, ProbeTarget) else read_targets(targets, classes, shapes)
-    count = len(reading.values) if isinstance(reading, ProbeTarget) else len(reading.given)
+    count = len(reading.values)
     if count != batch.count:
         raise InputError(
             f"{batch.count} targets, one a sample", f"{count}", "pass the same samples", "targets"
@@ -115,12 +120,13 @@ def choose_view(
     places = isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2
     places = places and tensor.shape[1] <= 3 and features is None
     shape = reading.values.shape[1:] if isinstance(reading, ProbeTarget) else reading.shape
-    most = SEQUENCES if len(shape) == 2 else POINTS if places else SAMPLES
+    limit = SEQUENCES if len(shape) == 2 else POINTS if places else SAMPLES
     if len(shape) > 1:
-        most = min(most, max(FEWEST, ENTRIES // math.prod(shape)))
-    index = _drawn(batch.count, most if samples is None else samples, seed)
+        limit = min(limit, max(MIN_SAMPLES, ENTRIES // math.prod(shape)))
+    index = _sample_index(batch.count, limit if samples is None else samples, seed)
     if len(index) < batch.count:
         batch = batch.at(index)
+    # Targets are interpreted on all samples, then cut: a few samples might lack classes.
     target = reading.at(index)
     doubt = "" if isinstance(reading, ProbeTarget) else reading.doubt
     if len(shape) == 2:
@@ -132,15 +138,12 @@ def choose_view(
     return graph(batch, target, features=rows), doubt
 
 
-def _drawn(count: int, wanted: int, seed: int) -> Tensor:
-    if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool) or wanted < 1:
+def _sample_index(total: int, count: int, seed: int) -> Tensor:
+    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
         raise InputError(
-            "a whole number, at least one sample to watch", f"{wanted}", "pass for instance 512", "samples"
+            "a whole number, at least one sample to watch", f"{count}", "pass for instance 512", "samples"
         )
-    if wanted >= count:
-        return torch.arange(count, device="cpu")
-    drawn = generator(seed, "probe", "samples").choice(count, wanted, replace=False)
-    return torch.from_numpy(drawn).sort().values
+    return torch.from_numpy(draw_subset(total, int(count), seed, "probe", "samples"))
 
 
 def _width(features: Any) -> int:

@@ -32,21 +32,28 @@ def graph(
     """Watch targets by their frequency on the samples' nearest-neighbour graph, `spectra.cloud.GraphTransform`.
 
     Args:
-        inputs: What the network is called with; pictures, tables, or a dict or tuple of tensors.
+        inputs: Arguments of the network; pictures, tables, or a dict or tuple of tensors.
         targets: (N, C) values, (N, ..., C) of pictures or volumes, whose power is averaged over their places, or (N,)
-            labels, see `Target`.
+            labels, see `probes.Values`.
         features: (N, d) rows whose distances mean something; the flattened inputs if None.
-        modes: How many of the slowest modes; what lies beyond them is a band of its own.
+        modes: Number of the slowest modes; the remainder is a band of its own.
         neighbours: Nearest samples that each is joined to.
         bands: Bands in cycles per unit of the features.
         classes: Number of classes, where labels are meant.
         channel_axis: The axis of targets and outputs that holds the channels; the last one if None.
-        unit: What the features count in; frequencies are in cycles per that.
+        unit: Unit of the features; frequencies are in cycles per unit.
         held_out: (N,) bool, the samples that the network is not trained on.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If samples have too many duplicates, are too few, or do not fit the targets.
+
+    Example:
+        >>> import torch
+        >>> x = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+        >>> view = graph(x, x[:, :1].sin(), modes=10)
+        >>> tuple(view.compare(torch.zeros(40, 1))["residual_power"].shape) == tuple(view.target_power.shape)
+        True
     """
     samples = as_tensor_inputs(inputs)
     rows = samples.features() if features is None else features
@@ -80,20 +87,26 @@ def filters(
     held_out: Tensor | None = None,
     name: str = "filters",
 ) -> TransformView:
-    """Watch what Gaussian filters of several widths keep of the targets, `spectra.cloud.GaussianFilter`.
+    """Watch the parts of the targets that Gaussian filters of several widths pass, `spectra.cloud.GaussianFilter`.
 
     Args:
-        inputs: What the network is called with.
-        targets: (N, C) values or (N,) labels, see `Target`.
+        inputs: Arguments of the network.
+        targets: (N, C) values or (N,) labels, see `probes.Values`.
         features: (N, d) rows whose distances mean something; the flattened inputs if None.
-        widths: Widths of the filters, in units of the features; None for those that keep 70, 50 and 30 % of the
+        widths: Widths of the filters, in units of the features; None for those that pass 70, 50 and 30 % of the
             targets.
         classes: Number of classes, where labels are meant.
         held_out: (N,) bool, the samples that the network is not trained on.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If the widths are not positive, or samples and targets do not fit.
+
+    Example:
+        >>> import torch
+        >>> x = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+        >>> tuple(filters(x, x[:, :1].sin(), widths=[2.0, 1.0]).target_power.shape)  # mean, 2 steps, remainder
+        (4, 1)
     """
     samples, target = as_tensor_inputs(inputs), as_target(targets, classes)
     rows = samples.features() if features is None else features
@@ -129,17 +142,23 @@ def directions(
     """Watch targets by their frequency along one direction, `spectra.cloud.DirectionTransform`.
 
     Args:
-        inputs: What the network is called with.
-        targets: (N, C) values or (N,) labels, see `Target`.
+        inputs: Arguments of the network.
+        targets: (N, C) values or (N,) labels, see `probes.Values`.
         features: (N, d) rows that the direction is one of; the flattened inputs if None.
         along: (d,) direction of any length; None for that of the widest spread. For several, make several views.
         count: Highest harmonic of the samples' extent along it.
         classes: Number of classes, where labels are meant.
         held_out: (N,) bool, the samples that the network is not trained on.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If the samples are constant along the direction or do not fit the targets.
+
+    Example:
+        >>> import torch
+        >>> x = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+        >>> directions(x, x[:, :1].sin(), along=[1, 0, 0, 0, 0, 0], count=8).name
+        'direction'
     """
     samples = as_tensor_inputs(inputs)
     rows = samples.features() if features is None else features

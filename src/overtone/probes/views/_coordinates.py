@@ -36,19 +36,25 @@ def points(
 
     Args:
         coords: (N, d) places, d from 1 to 3; the network is evaluated there.
-        targets: (N, C) values or (N,) labels, see `Target`.
+        targets: (N, C) values or (N,) labels, see `probes.Values`.
         bands: Bands in cycles per unit; None for bands up to what the sampling supports.
-        domain: The box that the places stand for.
+        domain: The box that the places represent.
         periodic: Whether the function wraps around at its ends; else it is mirrored.
         method: `LeastSquares()` or `Quadrature()`.
         density: How the places are weighted.
         classes: Number of classes, where labels are meant.
         unit: Unit of the coordinates.
         held_out: (N,) bool, the places that the network is not trained on.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If places coincide, lie on a line, are too few for the bands, or do not fit the targets.
+
+    Example:
+        >>> import torch
+        >>> x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0))
+        >>> points(x, (20 * x[:, :1]).sin(), unit="m").header({}).attrs["frequency_unit"]
+        'cycles per m'
     """
     samples = as_tensor_inputs(coords)
     transform = PointsTransform(
@@ -90,19 +96,25 @@ def sequence(
     """Watch targets (N, T, C) along time, by `spectra.sequence.SequenceTransform`.
 
     Args:
-        inputs: What the network is called with, sequences along the first axis.
+        inputs: Arguments of the network, sequences along the first axis.
         targets: (N, T, C) values, or (N, T) labels with `classes`; the network returns (N, T, C).
         rate: Samples per unit of time; None for frequencies in cycles per step.
         unit: Unit of time that the rate counts in; the second, which gives Hz, if a rate is given and None.
-        estimator: How sequences are taken to frequency; `EvenExtension()` if None.
+        estimator: Spectral estimator of sequences; `EvenExtension()` if None.
         bands: Bands in cycles per unit of time.
         classes: Number of classes, where labels are meant.
         channel_axis: The axis of targets and outputs that holds the channels; 1 for (N, C, T), the last one if None.
         held_out: (N,) bool, the sequences that the network is not trained on.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If the targets are no sequences, or too short for the estimator, or the rate is not one per step.
+
+    Example:
+        >>> import torch
+        >>> x = torch.randn(8, 50, 1, generator=torch.Generator().manual_seed(0))
+        >>> sequence(x, x.cumsum(1), rate=100.0).header({}).attrs["frequency_unit"]
+        'Hz'
     """
     unit = unit or ("step" if rate is None else "s")
     if unit == "step" and rate not in (None, 1.0):

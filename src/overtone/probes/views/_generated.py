@@ -1,4 +1,4 @@
-"""The view of a generator's samples: their radial spectrum against that of data."""
+"""View of a generator's samples: their radial spectrum compared with that of data."""
 
 from __future__ import annotations
 
@@ -28,33 +28,34 @@ def generated(
     bands: Bands | Sequence[float] | None = None,
     name: str = "generated",
 ) -> MetricView:
-    """Watch the radial power of what a generator draws against that of data, by `spectra.samples.profiles`.
+    """Watch the radial power of generated samples against that of data, by `spectra.samples.profiles`.
 
-    Samples have no targets, only the data's mean power D per band. With S theirs, a row holds what a difference of two
-    fields of these powers has at least, (sqrt(D) - sqrt(S))^2, as residual, and sqrt(D S), what they share at most, as
-    cross power. The learned fraction is then sqrt(S / D): below 1 too little power, above 1 too much.
+    Samples have no targets, only the data's mean power D per band. With S that of the samples, a row holds
+    (sqrt(D) - sqrt(S))^2 as residual power, the minimum of the difference of two fields of these powers, and sqrt(D S),
+    the maximum of their product, as cross power. The learned fraction is then sqrt(S / D): below 1 too little power,
+    above 1 too much.
 
     Args:
-        latents: What the generator is called with: noise drawn once, or a dict or tuple of tensors.
+        latents: Arguments of the generator: noise drawn once, or a dict or tuple of tensors.
         pictures: (N, C, H, W) data.
-        resize: How data and samples are brought to one size.
+        resize: Rule that brings data and samples to one size.
         periodic: Whether pictures wrap around.
         bands: Bands in cycles per picture height.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
-        InputError: If the pictures are not finite numbers that vary, or latents are no samples.
+        InputError: If the pictures are not finite numbers that vary, or latents have no samples.
     """
     data = pictures_of(pictures)
     samples = TensorInputs(latents)
-    wanted = profiles(data.movedim(1, -1), resize=resize, periodic=periodic, bands=bands)
+    target_profiles = profiles(data.movedim(1, -1), resize=resize, periodic=periodic, bands=bands)
     shape = tuple(resize.apply(data[:1]).shape[1:])
     return MetricView(
         samples,
-        ProfileGapMetric(wanted, shape, resize, periodic),
+        ProfileGapMetric(target_profiles, shape, resize, periodic),
         name=name,
         attrs={
-            "estimator": f"radial profile of samples against {len(data)} of data; {wanted.rule}",
+            "estimator": f"radial profile of samples against {len(data)} of data; {target_profiles.rule}",
             "frequency_unit": "cycles per picture height",
             "kind": "samples",
             "nyquist": [0.5 * shape[1]],
@@ -66,25 +67,27 @@ def generated(
 
 @final
 class ProfileGapMetric(Metric):
-    """Powers of pictures against those of data.
+    """Powers of pictures compared with those of data.
 
     Args:
-        wanted: Profiles of the data.
+        target_profiles: Profiles of the data.
         shape: Their channels, height and width.
         resize: The rule of both.
         periodic: Whether pictures wrap around.
     """
 
-    def __init__(self, wanted: Profiles, shape: tuple[int, ...], resize: Resize, periodic: bool) -> None:
+    def __init__(
+        self, target_profiles: Profiles, shape: tuple[int, ...], resize: Resize, periodic: bool
+    ) -> None:
         self._shape, self._resize, self._periodic = shape, resize, periodic
-        self._power = wanted.mean.cpu().double()
-        self.bands, self.channels = wanted.bands, tuple(str(c) for c in range(shape[0]))
+        self._power = target_profiles.mean.cpu().double()
+        self.bands, self.channels = target_profiles.bands, tuple(str(c) for c in range(shape[0]))
         self.target_power = self._power.numpy()
 
     def check(self, outputs: Tensor) -> None:
-        """Refuse what is not pictures of the data's size."""
-        found = tuple(self._resize.apply(outputs[:1]).shape[1:]) if outputs.ndim == 4 else None
-        if found != self._shape:
+        """Refuse outputs that are not pictures of the data's size."""
+        shape = tuple(self._resize.apply(outputs[:1]).shape[1:]) if outputs.ndim == 4 else None
+        if shape != self._shape:
             raise InputError(
                 f"pictures of shape (samples, {', '.join(map(str, self._shape))}), as the data are",
                 f"shape {tuple(outputs.shape)}",
@@ -93,11 +96,11 @@ class ProfileGapMetric(Metric):
             )
 
     def row(self, outputs: Tensor) -> Row:
-        """From the mean powers of both."""
+        """Return residual and cross power from the mean powers of both."""
         pictures = outputs.movedim(1, -1)
-        own = profiles(pictures, resize=self._resize, periodic=self._periodic, bands=self.bands)
-        drawn, data = own.mean.cpu().double().sqrt(), self._power.sqrt()
+        samples = profiles(pictures, resize=self._resize, periodic=self._periodic, bands=self.bands)
+        generated_root, data = samples.mean.cpu().double().sqrt(), self._power.sqrt()
         return {
-            "residual_power": (data - drawn).square().numpy(),
-            "cross_power": (data * drawn).numpy(),
+            "residual_power": (data - generated_root).square().numpy(),
+            "cross_power": (data * generated_root).numpy(),
         }

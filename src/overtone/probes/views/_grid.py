@@ -177,7 +177,7 @@ class SnapshotSamples:
         if grid.samples <= WHOLE_SNAPSHOT:
             return SnapshotSamples((0,) * len(grid.shape), grid.shape, 1, None)
         if axes == 1:
-            block = Window.where_it_varies(signal.values, grid, PART_SNAPSHOT)
+            block = Window.of_variation(signal.values, grid, PART_SNAPSHOT)
             return SnapshotSamples(block.start, block.shape, 1, block.index(grid))
         # The stride that leaves about PART_SNAPSHOT samples, the same along each axis that is longer than 1.
         step = math.ceil((grid.samples / PART_SNAPSHOT) ** (1 / axes))

@@ -23,94 +23,97 @@ from overtone.spectra.linear_readout._ridge import Full, Projected
 
 @final
 class LayerInputs(Inputs):
-    """The same samples, of which the activations of layers are read instead of the outputs.
+    """Inputs at which the activations of layers are evaluated instead of the outputs.
 
     Args:
-        samples: What the network is given.
+        inputs: Inputs of the network.
         names: Layers.
         places: Axes that targets have between samples and channels, such as time; activations have them too.
-        width: How activations are combined; narrower layers are filled up with zeros, which no read-out sees.
+        width: How activations are combined; narrower layers are padded with zeros, which change no readout.
     """
 
     def __init__(
-        self, samples: Inputs, names: Sequence[str], places: tuple[int, ...], width: Projected
+        self, inputs: Inputs, names: Sequence[str], places: tuple[int, ...], width: Projected
     ) -> None:
-        self._samples, self._names, self._places, self._width = samples, tuple(names), places, width
+        self._inputs, self._names, self._places, self._width = inputs, tuple(names), places, width
         self._matrices: dict[int, Tensor] = {}
 
     @property
     def count(self) -> int:
         """Number of samples."""
-        return self._samples.count
+        return self._inputs.count
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """All that the samples belong to, of which the same layers are read."""
-        every, index = self._samples.whole
+        """The larger set that the inputs were taken from, with the same layers."""
+        every, index = self._inputs.whole
         return (self if index is None else LayerInputs(every, self._names, self._places, self._width)), index
 
     @property
     def bytes_each(self) -> float:
-        """As the samples have them."""
-        return self._samples.bytes_each
+        """Those of the inputs."""
+        return self._inputs.bytes_each
 
     @property
-    def made(self) -> bool:
-        """As the samples are."""
-        return self._samples.made
+    def generated(self) -> bool:
+        """That of the inputs."""
+        return self._inputs.generated
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
-        """As the samples do."""
-        return self._samples.crowding(dtype)
+        """Return the collisions of the inputs."""
+        return self._inputs.crowding(dtype)
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
-        """What the network is given."""
-        return self._samples.take(begin, end, device, dtype)
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """Return the network's arguments."""
+        return self._inputs.slice(begin, end, device, dtype)
 
     def arrays(self) -> Never:
-        """Refused: predictions say nothing of layers.
+        """Raise an error: predictions hold no activations of layers.
 
         Raises:
             InputError: Always.
         """
         raise InputError(
-            "a network whose layers can be seen",
+            "a network whose layers are accessible",
             "predictions alone",
-            "watch it with a Probe, or hand its activations to spectra.linear_readout.read_out",
+            "watch it with a Probe, or pass its activations to spectra.linear_readout.read_out",
             "layers",
         )
 
-    def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Tensor:
-        """(B, *places, layers x features) combinations of the activations.
+    def evaluate(self, network: nn.Module, call: Callable[[Any], Any], arguments: Any) -> Tensor:
+        """Return (B, *places, layers x features) combinations of the activations.
 
         Raises:
-            InputError: If a layer is not there, is not called, or returns other than rows of numbers.
+            InputError: If a layer does not exist, is not called, or returns other than rows of numbers.
         """
-        found: dict[str, Any] = {}
-        known = dict(network.named_modules())
-        missing = [name for name in self._names if name not in known]
+        activations: dict[str, Any] = {}
+        modules = dict(network.named_modules())
+        missing = [name for name in self._names if name not in modules]
         if missing:
             raise InputError(
-                f"layers among {', '.join(map(repr, list(known)[1:]))}",
+                f"layers among {', '.join(map(repr, list(modules)[1:]))}",
                 f"{missing[0]!r}",
                 "pass names as network.named_modules() has them",
                 "layers",
             )
 
-        def keep(name: str, module: nn.Module, inputs: Any, answer: Any) -> None:
+        def store(name: str, module: nn.Module, inputs: Any, answer: Any) -> None:
             del module, inputs
-            found[name] = answer
+            activations[name] = answer
 
-        handles = [known[name].register_forward_hook(functools.partial(keep, name)) for name in self._names]
+        handles = [
+            modules[name].register_forward_hook(functools.partial(store, name)) for name in self._names
+        ]
         try:
-            call(given)
+            call(arguments)
         finally:
             for handle in handles:
                 handle.remove()
-        rows = len(named_tensors(given, "inputs")[0][1])
-        return torch.cat([self._narrow(name, found.get(name), rows) for name in self._names], -1)
+        rows = len(named_tensors(arguments, "inputs")[0][1])
+        return torch.cat([self._narrow(name, activations.get(name), rows) for name in self._names], -1)
 
     def _narrow(self, name: str, answer: Any, rows: int) -> Tensor:
+        # Recurrent and attention layers return tuples, the activations first.
         while isinstance(answer, tuple | list) and answer:
             answer = answer[0]
         shape = (rows, *self._places)
@@ -124,12 +127,13 @@ class LayerInputs(Inputs):
         wide = torch.view_as_real(answer.resolve_conj()) if answer.is_complex() else answer
         wide = wide if wide.is_floating_point() and wide.itemsize >= 4 else wide.float()
         wide = wide.reshape(*shape, -1)
-        given, wanted = wide.shape[-1], self._width.features
-        if given <= wanted:
-            return nn.functional.pad(wide, (0, wanted - given))
-        if given not in self._matrices:
-            self._matrices[given] = self._width.matrix(given).float()
-        return wide @ self._matrices[given].to(wide)
+        size, features = wide.shape[-1], self._width.features
+        if size <= features:
+            return nn.functional.pad(wide, (0, features - size))
+        # One fixed random projection per width: rows of a record differ by the network, not by the draw.
+        if size not in self._matrices:
+            self._matrices[size] = self._width.matrix(size).float()
+        return wide @ self._matrices[size].to(wide)
 
 
 _WIDTH, _FOLDS = Projected(), BlockFolds()
@@ -143,19 +147,19 @@ def layers(
     folds: BlockFolds = _FOLDS,
     name: str = "layers",
 ) -> MetricView:
-    """Watch which frequencies of a view's targets each layer holds, by `spectra.linear_readout.read_out`.
+    """Watch which frequencies of a view's targets each layer represents, by `spectra.linear_readout.read_out`.
 
-    A channel is a layer: a row holds the residual power of its held-out linear read-out per band, added up over the
+    A channel is a layer: a row holds the residual power of its held-out linear readout per band, added up over the
     targets' channels. A layer whose units are all constant reads out the targets' mean.
 
     Args:
-        watched: The view whose samples, targets and bands are taken. The read-out is fitted anew at every row: of a
-            signal take a window of some thousand samples.
-        names: Names of the layers, as `network.named_modules()` has them. What a layer returns is flattened to one row
-            a sample (or a moment of a sequence); of several tensors the first counts, of several calls the last.
-        width: How many random combinations of its features each read-out sees.
-        folds: Which samples a read-out is fitted to.
-        name: Names the record.
+        watched: The view that provides inputs, targets and bands. The readout is fitted anew at every row: of a signal
+            take a window of some thousand samples.
+        names: Names of the layers, as `network.named_modules()` has them. Its output is flattened to one row a sample
+            (or a position of a sequence); of several tensors the first is used, of several calls the last.
+        width: How many random combinations of its features each readout sees.
+        folds: Samples that each readout is fitted to.
+        name: Name of the record.
 
     Raises:
         InputError: If there are no names, the view has no targets, or samples are too few for the folds.
@@ -189,25 +193,25 @@ def layers(
     attrs = watched.header({}).attrs
     rows = values.reshape(-1, values.shape[-1])
     reader = Reader(rows, transform, Full(), folds)
-    kept = ("frequency_unit", "value_unit", "kind", "geometry", "nyquist")
+    inherited = ("frequency_unit", "value_unit", "kind", "geometry", "nyquist")
     return MetricView(
         LayerInputs(watched.inputs, names, tuple(values.shape[1:-1]), width),
         ReadoutMetric(reader, transform.bands, names, width.features),
         name=name,
-        attrs={key: attrs[key] for key in kept if key in attrs}
-        | {"estimator": f"linear read-out of layers; {attrs['estimator']}"},
+        attrs={key: attrs[key] for key in inherited if key in attrs}
+        | {"estimator": f"linear readout of layers; {attrs['estimator']}"},
     )
 
 
 @final
 class ReadoutMetric(Metric):
-    """Residual power of the read-out of each layer.
+    """Residual power of the readout of each layer.
 
     Args:
-        reader: For the targets.
-        bands: Those of its transform.
+        reader: Readouts of the targets.
+        bands: Bands of its transform.
         names: Layers.
-        features: How many features of each there are.
+        features: Number of features of each layer.
     """
 
     def __init__(self, reader: Reader, bands: Bands, names: Sequence[str], features: int) -> None:
@@ -217,10 +221,10 @@ class ReadoutMetric(Metric):
         self.target_power = np.repeat(power, len(names), 1)
 
     def check(self, outputs: Tensor) -> None:
-        """The samples have seen to it."""
+        """Accept any outputs: the inputs have checked them."""
 
     def row(self, outputs: Tensor) -> Row:
-        """By one read-out after the other."""
+        """Return the residual power of one readout per layer."""
         every = outputs.double().reshape(self._reader.count, len(self.channels), self._features)
         powers = [self._reader.read(layer)[0].sum(1) for layer in every.unbind(1)]
         return {"residual_power": torch.stack(powers, 1).cpu().double().numpy()}

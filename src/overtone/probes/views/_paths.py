@@ -1,4 +1,4 @@
-"""The view of what a network says along paths between samples."""
+"""View of a network's outputs along paths between samples."""
 
 from __future__ import annotations
 
@@ -32,17 +32,16 @@ def paths(
 ) -> OutputView:
     """Watch outputs along paths through the inputs, by `spectra.paths.PathTransform`.
 
-    Where it is known what the outputs should be along the paths, a row compares them with it. Else there is nothing to
-    compare: `residual_power` is the power of the outputs themselves, all of them added up, and the record's target
-    power is 0.
+    With targets along the paths, a row compares the outputs with them. Without targets `residual_power` is the power of
+    the outputs themselves, all of them added up, and the record's target power is 0.
 
     Args:
         along: The paths, for instance `spectra.paths.Paths.between_classes(inputs, labels, 32)`.
-        targets: From inputs (M, ...) to values (M, C): a teacher, a formula; None if it is not known.
-        samples: Positions a path.
+        targets: From inputs (M, ...) to values (M, C): a teacher, a formula; None for no targets.
+        samples: Positions on each path.
         unit: `PerPath()` or `PerLength()`.
         bands: Bands in cycles per unit.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If there are fewer than two positions, or the targets are not one row of finite numbers each.
@@ -64,17 +63,17 @@ def paths(
     }
     if targets is None:
         return MetricView(places, PathPowerMetric(transform), name=name, attrs=attrs)
-    wanted = Values(targets(along.inputs(samples, slice(0, places.count))))
-    return TransformView(places, wanted, transform, name=name, attrs=attrs)
+    target = Values(targets(along.inputs(samples, slice(0, places.count))))
+    return TransformView(places, target, transform, name=name, attrs=attrs)
 
 
 @final
 class PathInputs(Inputs):
-    """Inputs at evenly spaced positions of paths, made when they are needed.
+    """Inputs at evenly spaced positions of paths, computed when they are needed.
 
     Args:
         along: The paths.
-        samples: Positions a path.
+        samples: Positions on each path.
     """
 
     def __init__(self, along: Paths, samples: int) -> None:
@@ -82,16 +81,16 @@ class PathInputs(Inputs):
 
     @property
     def count(self) -> int:
-        """Positions of all paths."""
+        """Number of positions on all paths."""
         return len(self._along) * self._samples
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
-        """(end - begin, ...) inputs, path after path."""
-        given = self._along.inputs(self._samples, slice(begin, end)).to(device)
-        return given if dtype is None else given.to(dtype)
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+        """Return (end - begin, ...) inputs, path after path."""
+        inputs = self._along.inputs(self._samples, slice(begin, end)).to(device)
+        return inputs if dtype is None else inputs.to(dtype)
 
     def arrays(self) -> NDArray[np.floating]:
-        """All of them."""
+        """Return all inputs."""
         return self._along.inputs(self._samples, slice(0, self.count)).cpu().numpy()
 
 
@@ -100,7 +99,7 @@ class PathPowerMetric(Metric):
     """Power of the outputs along paths, all outputs added up.
 
     Args:
-        transform: For the paths.
+        transform: Transform along the paths.
     """
 
     def __init__(self, transform: PathTransform) -> None:
@@ -109,10 +108,10 @@ class PathPowerMetric(Metric):
         self.target_power = np.zeros((self.bands.count, 1))
 
     def check(self, outputs: Tensor) -> None:
-        """Any shape will do."""
+        """Accept outputs of any shape."""
 
     def row(self, outputs: Tensor) -> Row:
-        """Their power; none of it is shared with a target."""
-        found = self._transform.power(self._transform.coefficients(outputs.flatten(1)))
-        power = found.sum(1, keepdim=True).numpy()
+        """Return the power of the outputs; the cross power is 0 without a target."""
+        power_each = self._transform.power(self._transform.coefficients(outputs.flatten(1)))
+        power = power_each.sum(1, keepdim=True).numpy()
         return {"residual_power": power, "cross_power": np.zeros_like(power)}

@@ -36,17 +36,17 @@ def sensitivity(
     """Watch errors under perturbations by single Fourier modes, by `spectra.sensitivity.heat_map` for some modes.
 
     Of a mistake, 0 or 1, the mean square is the error rate: `residual_power` is the rate in a band, the target power 1,
-    and `clean_error` the rate on the pictures as they are. A row takes pictures x (1 + modes x bands) evaluations.
+    and `clean_error` the rate on the unchanged pictures. A row takes pictures x (1 + modes x bands) evaluations.
 
     Args:
         pictures: (N, C, H, W) pixels before normalisation; 32 will do.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels.
-        normalise: What is done to the pixels before the network sees them: `Standardise(mean, std)` or `AsIs()`.
-        modes: Most modes a band, drawn at random once.
+        normalise: Normalisation of the pixels before the network: `Standardise(mean, std)` or `AsIs()`.
+        modes: Maximum number of modes in a band, drawn at random once.
         bands: Bands in cycles per pixel; None for about eight of equal width.
         seed: Seed of the modes and of the signs.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If pictures, labels or the norm are not as described.
@@ -59,8 +59,8 @@ def sensitivity(
     lattice = GridModes.of(size, 1.0, True)
     if bands is None:
         bands = Bands.linear(size, 1.0, periodic=True, count=9)
-    given = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    chosen = given.reaching(lattice.nyquist, lattice.top)
+    requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
+    chosen = requested.reaching(lattice.nyquist, lattice.top)
     turns = drawn_from(chosen, size, modes, seed)
     return MetricView(
         PerturbedInputs(pixels, Waves(pixels, turns, norm, seed), normalise),
@@ -79,11 +79,11 @@ def sensitivity(
 
 @final
 class PerturbedInputs(Inputs):
-    """Pictures as they are, then all of them with one mode added after the other; made when they are needed.
+    """Pictures as they are, then all of them with one mode added after the other; computed when they are needed.
 
     Args:
         pixels: (N, C, H, W) pictures.
-        waves: For them.
+        waves: Perturbations of the pictures.
         normalise: Applied last.
     """
 
@@ -92,21 +92,21 @@ class PerturbedInputs(Inputs):
 
     @property
     def count(self) -> int:
-        """Pictures, changed or not."""
+        """Number of pictures, unchanged and perturbed."""
         return len(self._pixels) + len(self._waves)
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
-        """(end - begin, C, H, W) inputs of the network."""
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Tensor:
+        """Return (end - begin, C, H, W) inputs of the network."""
         clean = len(self._pixels)
         parts = [self._pixels[begin:end]]
         if end > clean:
             parts.append(self._waves.added(slice(max(begin - clean, 0), end - clean))[0])
-        given = self._normalise.apply(torch.cat(parts)).to(device)
-        return given if dtype is None else given.to(dtype)
+        inputs = self._normalise.apply(torch.cat(parts)).to(device)
+        return inputs if dtype is None else inputs.to(dtype)
 
     def arrays(self) -> NDArray[np.floating]:
-        """All of them."""
-        every = self.take(0, self.count, self._pixels.device, self._pixels.dtype)
+        """Return all inputs."""
+        every = self.slice(0, self.count, self._pixels.device, self._pixels.dtype)
         return every.cpu().numpy()
 
 
@@ -118,7 +118,7 @@ class ErrorRateMetric(Metric):
         turns: (mode, 2) modes in the order of the samples.
         labels: (N,) true classes.
         size: Height and width in pixels.
-        norm: Norm of what was added.
+        norm: Norm of the perturbation.
         bands: In cycles per pixel.
     """
 
@@ -130,7 +130,7 @@ class ErrorRateMetric(Metric):
         self.target_power = np.ones((bands.count, 1))
 
     def check(self, outputs: Tensor) -> None:
-        """Refuse what is not one score for each class that the labels name."""
+        """Refuse outputs that are not one score for each class of the labels."""
         needed = max(2, int(self._labels.max()) + 1)
         if outputs.ndim != 2 or outputs.shape[1] < needed:
             raise InputError(
@@ -141,12 +141,13 @@ class ErrorRateMetric(Metric):
             )
 
     def row(self, outputs: Tensor) -> Row:
-        """Means over pictures and modes."""
+        """Return error rates, means over pictures and modes."""
         count = len(self._labels)
         wrong = outputs.argmax(1).reshape(-1, count) != self._labels
-        found = HeatMap(self._turns, wrong[1:], wrong[0], self._size, self._norm)
-        rate = found.radial(self.bands).rate.mean
-        return {"residual_power": rate[:, None].numpy(), "clean_error": found.clean_error}
+        # The first block of outputs belongs to the unchanged pictures, each further one to a mode.
+        errors = HeatMap(self._turns, wrong[1:], wrong[0], self._size, self._norm)
+        rate = errors.radial(self.bands).rate.mean
+        return {"residual_power": rate[:, None].numpy(), "clean_error": errors.clean_error}
 
 
 Score = Callable[[Callable[[Tensor], Any], Normalisation], Callable[[Tensor, Tensor], Tensor]]
@@ -164,16 +165,16 @@ def gradients(
 ) -> MetricView:
     """Watch the spectrum of the input gradient, by `spectra.sensitivity.gradient_spectrum`.
 
-    There is nothing to compare it with: `residual_power` is the mean power of the gradient itself, in squared units of
+    There is no target: `residual_power` is the mean power of the gradient itself, in squared units of
     the score over those of the pixels, and the record's target power is 0.
 
     Args:
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
-        normalise: What is done to the pixels before the network sees them: `Standardise(mean, std)` or `AsIs()`.
-        score: What is differentiated: `LossGradient` or `LogitGradient`.
+        normalise: Normalisation of the pixels before the network: `Standardise(mean, std)` or `AsIs()`.
+        score: The function to differentiate: `LossGradient` or `LogitGradient`.
         bands: Bands in cycles per pixel.
-        name: Names the record.
+        name: Name of the record.
 
     Raises:
         InputError: If pictures or labels are not as described.
@@ -198,13 +199,13 @@ def gradients(
 
 @final
 class GradientInputs(Inputs):
-    """Pictures and labels, of which the gradient with respect to the pixels is read instead of the outputs.
+    """Pictures and labels at which the gradient with respect to the pixels is evaluated instead of the outputs.
 
     Args:
         pixels: (N, C, H, W) pictures.
         labels: (N,) true classes.
         normalise: Applied before the network, inside the gradient.
-        score: What is differentiated.
+        score: The function to differentiate.
     """
 
     def __init__(self, pixels: Tensor, labels: Tensor, normalise: Normalisation, score: Score) -> None:
@@ -216,18 +217,18 @@ class GradientInputs(Inputs):
         """Number of pictures."""
         return self._batch.count
 
-    def take(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
-        """Pixels and labels."""
-        return self._batch.take(begin, end, device, dtype)
+    def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
+        """Return pixels and labels."""
+        return self._batch.slice(begin, end, device, dtype)
 
     def arrays(self) -> Any:
-        """Pixels and labels; what is observed of them are gradients of the pixels' shape."""
+        """Return pixels and labels; predictions at them are gradients of the pixels' shape."""
         return self._batch.arrays()
 
-    def answer(self, network: nn.Module, call: Callable[[Any], Any], given: Any) -> Tensor:
-        """(B, C, H, W) gradients; the parameters get none."""
+    def evaluate(self, network: nn.Module, call: Callable[[Any], Any], arguments: Any) -> Tensor:
+        """Return (B, C, H, W) gradients; the parameters get none."""
         del network
-        return self._score(call, self._normalise)(*given)
+        return self._score(call, self._normalise)(*arguments)
 
 
 @final
@@ -235,7 +236,7 @@ class GradientPowerMetric(Metric):
     """Mean power of gradients per band of radial frequency.
 
     Args:
-        radial: For the pictures' size.
+        radial: Radial power of pictures of this size.
         shape: Channels, height and width.
     """
 
@@ -245,7 +246,7 @@ class GradientPowerMetric(Metric):
         self.target_power = np.zeros((radial.bands.count, shape[0]))
 
     def check(self, outputs: Tensor) -> None:
-        """Refuse what is not one number a pixel."""
+        """Refuse outputs that are not one number a pixel."""
         if tuple(outputs.shape[1:]) != self._shape:
             raise InputError(
                 f"gradients of shape (pictures, {', '.join(map(str, self._shape))})",
@@ -255,6 +256,6 @@ class GradientPowerMetric(Metric):
             )
 
     def row(self, outputs: Tensor) -> Row:
-        """Their power; none of it is shared with a target."""
+        """Return the mean power of the gradients; the cross power is 0 without a target."""
         power = self._radial.each(outputs).mean(0).numpy()
         return {"residual_power": power, "cross_power": np.zeros_like(power)}
