@@ -103,8 +103,8 @@ def bandwidths() -> Image.Image:
     return sheet
 
 
-def twin_times() -> go.Figure:
-    """Held-out error of the kernel twin against training time, without and with noise."""
+def regression_times() -> go.Figure:
+    """Held-out error of NTK regression against training time, without and with noise."""
     figure = style.canvas()
     for noise, colour in ((0.0, style.RUNS[0]), (0.1, style.RUNS[1]), (0.2, style.RUNS[3])):
         clean = camera(64)
@@ -149,7 +149,7 @@ def main() -> None:
         )
         draw(browser, ot.plots.LearningOrder(first.record).figure(), "learning-order", height=440)
         draw(browser, own_loop(folder), "own-loop")
-        draw(browser, twin_times(), "twin")
+        draw(browser, regression_times(), "kernel-regression")
         draw(browser, ot.plots.PSNR(wide.record).figure(), "noise")
         draw(browser, ot.plots.LearningStep([run.record for run in seeds]).figure(), "learning-step")
         first_screen(browser, report.directory.path)

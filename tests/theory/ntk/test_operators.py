@@ -63,7 +63,7 @@ def test_products_agree_with_the_kernel(build, x):
     assert torch.equal(random, torch.get_rng_state())
 
 
-def test_leading_pairs_are_those_of_the_dense_kernel():
+def test_top_eigenpairs_are_those_of_the_dense_kernel():
     network, x = mlp(), samples(20, 2)
     exact = kernel(network, x, OutputLayout.BLOCKS)
     values = torch.linalg.eigvalsh(exact).flip(0)
@@ -77,7 +77,7 @@ def test_leading_pairs_are_those_of_the_dense_kernel():
     assert torch.equal(repeated.vectors, top_eigenpairs(MatrixOperator(exact), 5).vectors)
 
 
-def test_leading_pairs_in_single_precision():
+def test_top_eigenpairs_in_single_precision():
     exact = decaying()
     found = top_eigenpairs(MatrixOperator(exact.float()), 3)
     assert found.values.dtype == torch.float32
@@ -92,7 +92,7 @@ def test_leading_pairs_in_single_precision():
     times=st.lists(st.floats(0, 100), min_size=1, max_size=4),
     tolerance=st.sampled_from([1e-3, 1e-8]),
 )
-def test_decay_is_the_matrix_exponential(seed, n, rank, times, tolerance):
+def test_expm_multiply_is_the_matrix_exponential(seed, n, rank, times, tolerance):
     root = torch.randn(n, rank, generator=seeded(seed), dtype=torch.float64) / math.sqrt(rank)
     matrix, vector = root @ root.mT, torch.randn(n, generator=seeded(seed + 1), dtype=torch.float64)
     found = expm_multiply(MatrixOperator(matrix), vector, times, tolerance=tolerance)
@@ -100,7 +100,7 @@ def test_decay_is_the_matrix_exponential(seed, n, rank, times, tolerance):
     assert float((found - exact).norm(dim=1).max()) < (tolerance + 1e-11) * float(vector.norm())
 
 
-def test_decay_needs_fewer_products_than_rows():
+def test_expm_multiply_needs_fewer_products_than_rows():
     class Counting(MatrixOperator):
         def __matmul__(self, vector):
             nonlocal products
@@ -114,7 +114,7 @@ def test_decay_needs_fewer_products_than_rows():
     assert torch.allclose(found[0], vector, atol=1e-10)
 
 
-def test_decay_of_nothing():
+def test_expm_multiply_of_nothing():
     matrix = decaying()
     assert torch.equal(
         expm_multiply(MatrixOperator(matrix), torch.zeros(30), [1.0, 2.0]), torch.zeros(2, 30).double()
@@ -125,7 +125,7 @@ def test_decay_of_nothing():
     )
 
 
-def test_decay_says_when_it_cannot():
+def test_expm_multiply_says_when_it_cannot():
     with pytest.raises(RunError, match=r"an error below 1e-12, got .* after 3 steps"):
         expm_multiply(MatrixOperator(decaying()), samples(30), [1e4], tolerance=1e-12, steps=3)
 

@@ -65,4 +65,4 @@ class MatrixOperator(KernelOperator):
 
 def as_operator(kernel: KernelOperator | Tensor) -> KernelOperator:
     """Return a kernel as an operator; a symmetric matrix becomes a `MatrixOperator`."""
-    return kernel if isinstance(kernel, KernelOperator) else MatrixOperator(torch.as_tensor(kernel))
+    return kernel if isinstance(kernel, KernelOperator) else MatrixOperator(kernel)

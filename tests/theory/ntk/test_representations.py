@@ -18,7 +18,7 @@ from overtone.theory.ntk._empirical.sources import JacobianMethod
 from overtone.theory.ntk._operators.network import FactoredOperator, KernelForm, SketchedOperator
 from tests.theory.ntk import zoo
 from tests.theory.ntk.slow import error, kernel, randomise, seeded
-from tests.theory.ntk.test_finite import CASES, mlp, samples
+from tests.theory.ntk.test_empirical import CASES, mlp, samples
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -95,7 +95,7 @@ def test_the_budget_and_the_tolerance_choose_the_form():
     ]
 
 
-def test_leading_pairs_without_the_kernel():
+def test_top_eigenpairs_without_the_kernel():
     network, x = randomise(mlp().double()), samples(300, 5)
     pairs = ntk.top_eigenpairs(FactoredOperator(network, x), 5)
     exact = torch.linalg.eigvalsh(empirical_ntk(network, x, outputs=OutputLayout.BLOCKS).matrix).flip(0)[:5]
@@ -183,3 +183,21 @@ def test_single_precision_factors():
     columns = torch.stack([operator @ e for e in identity], 1)
     assert columns.dtype == torch.float32
     assert error(columns, exact) < 1e-5
+
+
+def test_any_form_can_be_required_and_all_agree():
+    network, x = randomise(mlp().double()), samples(20, 5)
+    exact = empirical_ntk(network, x, outputs="blocks").matrix
+    vector = torch.randn(len(exact), generator=seeded(7), dtype=torch.float64)
+    for form in KernelForm:
+        chosen = choose_representation(network, x, form=form.value, probes=2000)
+        assert chosen.form is form
+        off = float((chosen.operator @ vector - exact @ vector).norm() / (exact @ vector).norm())
+        assert off < (4 * chosen.error if form is KernelForm.SKETCHED else 1e-11)
+        assert chosen.matrix_bytes == exact.numel() * exact.element_size()
+    with pytest.raises(InputError, match="form: expected one of dense, factored, sketched, implicit"):
+        choose_representation(network, x, form="sparse")
+    with pytest.raises(InputError, match="a sketch that keeps the tolerance"):
+        choose_representation(network, x, form="sketched")
+    with pytest.raises(InputError, match="outputs: expected one of sum, per_output, blocks"):
+        empirical_ntk(network, x, outputs="trace")

@@ -1,4 +1,4 @@
-"""The kernel twin: time against its targets and its floor, growth with the picture, and a real picture's decibels."""
+"""NTK regression: time against its targets and its floor, growth with the picture, and a real picture's decibels."""
 
 from __future__ import annotations
 
