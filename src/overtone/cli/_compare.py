@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._config import StoppingConfig, TrainingConfig
-from overtone._utils.text import number
+from overtone._utils.text import number, plural
 from overtone.cli._options import (
     Verb,
     chain,
@@ -19,7 +19,7 @@ from overtone.cli._options import (
     reading_arguments,
     words,
 )
-from overtone.cli._output import count, facts, paragraph, print_json
+from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._source import read_source
 from overtone.errors import InputError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from overtone.signals import Signal
 
 
-def budget(command: Any) -> Any:
+def _candidate_flags(command: Any) -> Any:
     """Flags of what takes part and for how long."""
     section = "Candidates"
     return chain(
@@ -72,7 +72,7 @@ def budget(command: Any) -> Any:
     )(command)
 
 
-def judging(command: Any) -> Any:
+def _judging_flags(command: Any) -> Any:
     """Flags of what candidates are judged by."""
     section = "Judging"
     return chain(
@@ -122,7 +122,7 @@ def judging(command: Any) -> Any:
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(budget, judging, reading)
+@chain(_candidate_flags, _judging_flags, reading)
 @flag(
     "--out",
     type=click.Path(),
@@ -144,13 +144,13 @@ def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None
     from overtone.comparing import compare as run
     from overtone.planning import Budget
 
-    how = reading_arguments(options)
+    read_with = reading_arguments(options)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
-    signal = prepared(source, how, options["held_out"], options["seed"], **split)
+    signal = _prepare_signal(source, read_with, options["held_out"], options["seed"], **split)
     names = [name for name in words(options.pop("candidates")) if name]
     workers = Local(options.pop("processes"))
     limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}
-    found = run(
+    comparison = run(
         signal,
         out,
         candidates=names,
@@ -159,16 +159,16 @@ def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None
         progress=True,
         **options,
     )
-    page = found.report()
+    page = comparison.report()
     if as_json:
-        print_json(document(found, str(page)) | {"seed": options["seed"]})
+        print_json(_document(comparison, str(page)) | {"seed": options["seed"]})
     else:
-        click.echo(text(found, page.resolve().as_uri()))
+        click.echo(_text(comparison, page.resolve().as_uri()))
 
 
-def prepared(
+def _prepare_signal(
     source: str | None,
-    how: dict[str, Any],
+    read_with: dict[str, Any],
     fraction: float,
     seed: int,
     *,
@@ -184,7 +184,7 @@ def prepared(
         raise InputError("--clean or --noise", "both", "choose one")
     if blocks is not None and strided:
         raise InputError("--blocks or --strided", "both", "choose one")
-    signal = read_source(source, how, clean)
+    signal = read_source(source, read_with, clean)
     if noise is not None:
         signal = synthetic.add_noise(signal, fraction_of_range=noise, seed=seed)
     if blocks is not None:
@@ -194,9 +194,9 @@ def prepared(
     return signal
 
 
-def document(found: Comparison, page: str) -> dict[str, Any]:
+def _document(comparison: Comparison, page: str) -> dict[str, Any]:
     """The JSON document of a comparison; levels in dB, best candidate first."""
-    signal = found.task.signal
+    signal = comparison.task.signal
     return {
         "candidates": [
             {
@@ -209,43 +209,43 @@ def document(found: Comparison, page: str) -> dict[str, Any]:
                 "psnr_by_seed": list(score.psnr),
                 "note": score.note,
             }
-            for score in found.scores
+            for score in comparison.scores
         ],
-        "winner": found.winner,
-        "verdict": found.verdict,
-        "worth_a_network": found.decision.network_recommended,
+        "winner": comparison.winner,
+        "verdict": comparison.verdict,
+        "worth_a_network": comparison.decision.network_recommended,
         "margins": [
             {"better": a, "worse": b, "decibels": m.mean, "interval": [m.low, m.high], "clear": m.clear}
-            for (a, b), m in found.margins.items()
+            for (a, b), m in comparison.margins.items()
         ],
-        "failed": dict(found.failed),
+        "failed": dict(comparison.failed),
         "samples": {"train": len(signal.train_index), "held_out": len(signal.held_out_index)},
-        "noisy": found.task.noisy,
-        "bandwidth": list(found.task.bandwidth),
+        "noisy": comparison.task.noisy,
+        "bandwidth": list(comparison.task.bandwidth),
         "unit": signal.geometry.frequency_unit,
-        "comparison": str(found.path),
+        "comparison": str(comparison.path),
         "report": page,
     }
 
 
-def text(found: Comparison, page: str) -> str:
+def _text(comparison: Comparison, page: str) -> str:
     """The comparison for people: the verdict, and a line for each candidate, best first.
 
     Args:
-        found: The comparison.
+        comparison: The comparison.
         page: Address of the report.
     """
     lines = [f"{'candidate':<18}{'held-out PSNR':>14}  {'90 % interval':<16}{'time':>9}  parameters"]
-    for score in found.scores:
+    for score in comparison.scores:
         ends = f"{score.low:.1f} to {score.high:.1f}" if score.high > score.low else "-"
         size = "-" if score.parameters is None else f"{score.parameters:,}"
         lines.append(
             f"{score.name:<18}{score.mean:>11.1f} dB  {ends:<16}{number(score.seconds):>7} s  {size}"
         )
-    signal = found.task.signal
+    signal = comparison.task.signal
     rows = {
-        "Samples": f"{count(len(signal.train_index), 'sample')} to learn from, {len(signal.held_out_index):,} held out"
+        "Samples": f"{plural(len(signal.train_index), 'sample')} to learn from, {len(signal.held_out_index):,} held out"
     }
-    rows |= {f"Failed: {name}": why for name, why in found.failed.items()}
+    rows |= {f"Failed: {name}": why for name, why in comparison.failed.items()}
     body = "\n".join(lines)
-    return f"{paragraph('Verdict', found.verdict)}\n\n{body}\n\n{facts(rows | {'Report': page})}"
+    return f"{paragraph('Verdict', comparison.verdict)}\n\n{body}\n\n{facts(rows | {'Report': page})}"

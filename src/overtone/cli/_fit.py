@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from overtone._utils.text import decibels, number, per_axis
+from overtone._utils.text import decibels, number, per_axis, plural
 from overtone.cli._options import (
     NETWORK,
     READING,
@@ -24,7 +24,7 @@ from overtone.cli._options import (
     training,
     words,
 )
-from overtone.cli._output import count, facts, paragraph, print_json
+from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._source import read_samples
 from overtone.errors import InputError
 
@@ -135,9 +135,9 @@ def fit(
     run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
     page = run.directory.report if run.unchanged and run.directory.report.is_file() else run.report()
     if as_json:
-        print_json(document(run, str(page)))
+        print_json(_document(run, str(page)))
     else:
-        click.echo(text(run, page.resolve().as_uri()))
+        click.echo(_text(run, page.resolve().as_uri()))
     if run.interrupted:
         again = f"overtone fit --resume --out {shlex.quote(out)}"
         click.echo(f"overtone: interrupted at step {run.outcome.step}; go on with: {again}", err=True)
@@ -145,7 +145,7 @@ def fit(
     return 0
 
 
-def text(run: Run, page: str) -> str:
+def _text(run: Run, page: str) -> str:
     """The outcome for people: the report's four questions with their answers, then the figures.
 
     Args:
@@ -159,15 +159,15 @@ def text(run: Run, page: str) -> str:
     attrs = run.record.attrs
     answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
     quality = [f"{decibels(level.psnr)} ({level.samples})" for level in metrics.levels(run.record)]
-    spent = f"{count(run.outcome.step, 'step')} in {number(metrics.training_seconds(run.record))} s, "
+    spent = f"{plural(run.outcome.step, 'step')} in {number(metrics.training_seconds(run.record))} s, "
     rows = {"PSNR": ", ".join(quality)} if quality else {}
-    rows |= {"Training": spent + count(attrs["parameters"], "parameter")}
+    rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
         rows["Bandwidth"] = f"{per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
     return f"{answers}\n\n{facts(rows | {'Report': page})}"
 
 
-def document(run: Run, page: str) -> dict[str, Any]:
+def _document(run: Run, page: str) -> dict[str, Any]:
     """The JSON document of a fit; frequencies in cycles per unit, per axis where a list."""
     from overtone.plots._bands import bandwidth_unit
     from overtone.records import metrics
@@ -212,7 +212,7 @@ BUDGET = ("steps", "seconds", "time")
 
 
 def _source_of_run(
-    context: click.Context, settings: RunSettings, source: str | None, where: str
+    context: click.Context, settings: RunSettings, source: str | None, run_path: str
 ) -> dict[str, Any]:
     """Where the run's samples came from: `path`, `clean` and `reading`.
 
@@ -220,7 +220,7 @@ def _source_of_run(
         context: The parsed command line.
         settings: The run's settings.
         source: SOURCE, if it was given.
-        where: The run directory, for the message.
+        run_path: The run directory, for the message.
 
     Raises:
         InputError: If the run began in Python, where samples have no file, and no SOURCE is given; or if what is noted
@@ -229,44 +229,44 @@ def _source_of_run(
     from overtone.fitting._settings import Fields
 
     if settings.source is not None:
-        known = Fields(settings.source, where, ("source",))
+        known = Fields(settings.source, run_path, ("source",))
         for name in ("path", "clean"):
             known.maybe(name, known.path)
-        reading = known.within("reading") if known.has("reading") else Fields({}, where)
+        reading = known.within("reading") if known.has("reading") else Fields({}, run_path)
         return settings.source | {"reading": _reading_flags(context, reading)}
     if source is None:
-        raise InputError("SOURCE, since the run began in Python", "none", "name the file", where)
+        raise InputError("SOURCE, since the run began in Python", "none", "name the file", run_path)
     return {}
 
 
 def _reading_flags(context: click.Context, fields: Fields) -> dict[str, Any]:
     """The reading flags of a run, each of the type that the command line gives it."""
     known = {p.name: p for p in context.command.params if p.name in (*READING, "inputs", "quantities")}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name in fields.names:
         flag = known.get(name)
         if flag is None:
             raise fields.wrong(name, "left out")
         if name == "inputs":
-            found[name] = fields.texts(name)
+            values[name] = fields.texts(name)
         elif isinstance(flag.type, Numbers):
-            found[name] = tuple(fields.numbers(name))
+            values[name] = tuple(fields.numbers(name))
         elif isinstance(flag.type, type(click.INT)):
-            found[name] = fields.integer(name)
+            values[name] = fields.integer(name)
         elif isinstance(flag, click.Option) and flag.is_flag:
-            found[name] = fields.switch(name)
+            values[name] = fields.switch(name)
         else:
-            found[name] = fields.text(name)
-    return found
+            values[name] = fields.text(name)
+    return values
 
 
-def _check_same_flags(context: click.Context, settings: RunSettings, where: str) -> None:
+def _check_same_flags(context: click.Context, settings: RunSettings, run_path: str) -> None:
     """Whether the flags on the command line are those that the run began with; flags left out are.
 
     Args:
         context: The parsed command line.
         settings: The run's settings.
-        where: The run directory, for the message.
+        run_path: The run directory, for the message.
 
     Raises:
         InputError: If a flag other than the budget asks for something else.
@@ -288,7 +288,7 @@ def _check_same_flags(context: click.Context, settings: RunSettings, where: str)
                 f"the {parameter.opts[0]} that the run began with ({_listed(begun[name])})",
                 _listed(asked),
                 "leave it out, or begin a new run in another --out",
-                where,
+                run_path,
             )
 
 

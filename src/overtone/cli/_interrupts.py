@@ -40,8 +40,8 @@ def insisting() -> Iterator[Presses]:
 
     Signals can only be caught in the main thread; elsewhere, and where the system has no timers, nothing is changed.
     """
-    here = threading.current_thread() is threading.main_thread()
-    if not here or not hasattr(signal, "setitimer"):
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or not hasattr(signal, "setitimer"):
         yield Presses()
         return
     pressed, left = Presses(), signal.getitimer(signal.ITIMER_REAL)

@@ -258,18 +258,18 @@ def reading_arguments(options: dict[str, Any]) -> dict[str, Any]:
     Returns:
         What the user gave of them, without those left out.
     """
-    given = {name: options.pop(name) for name in READING}
-    return {name: value for name, value in given.items() if value is not None and value is not False}
+    arguments = {name: options.pop(name) for name in READING}
+    return {name: value for name, value in arguments.items() if value is not None and value is not False}
 
 
-def as_flags(given: dict[str, Any]) -> list[str]:
+def as_flags(arguments: dict[str, Any]) -> list[str]:
     """The words that give the flags of `reading` again.
 
     Args:
-        given: From `reading_arguments`.
+        arguments: From `reading_arguments`.
     """
     words = []
-    for name, value in given.items():
+    for name, value in arguments.items():
         words.append("--" + name.replace("_", "-"))
         if value is not True:
             words.append(",".join(f"{v!r}" for v in value) if isinstance(value, tuple) else str(value))

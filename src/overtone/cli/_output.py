@@ -13,15 +13,15 @@ import click
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on stdout. NaN and infinity, which JSON does not have, become null."""
-    click.echo(json.dumps(finite(document), allow_nan=False))
+    click.echo(json.dumps(_finite(document), allow_nan=False))
 
 
-def finite(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     """`value` with NaN and infinite floats replaced by None, in dicts and lists too."""
     if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [_finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -47,17 +47,12 @@ def facts(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun in the right form, "1 channel", "3 channels"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _wrapped(text: str, first: str, rest: str) -> str:
+def _wrapped(text: str, initial: str, subsequent: str) -> str:
     return textwrap.fill(
         text,
         WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
+        initial_indent=initial,
+        subsequent_indent=subsequent,
         break_long_words=False,
         break_on_hyphens=False,
     )

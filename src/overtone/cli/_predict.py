@@ -75,91 +75,91 @@ def predict(source: str | None, as_json: bool, out: str | None, measured: str | 
 
     signal = read_source(source, reading_arguments(options))
     options["activation"] = words(options["activation"])
-    found = predict_fit(signal, run=measured, callback=functools.partial(click.echo, err=True), **options)
+    forecast = predict_fit(signal, run=measured, callback=functools.partial(click.echo, err=True), **options)
     if out is not None:
-        draw(found, out, measured)
+        _draw(forecast, out, measured)
     if as_json:
-        print_json(document(found) | {"seed": options["seed"]})
+        print_json(_document(forecast) | {"seed": options["seed"]})
     else:
-        click.echo(text(found) + (f"\nPicture    {out}" if out else ""))
+        click.echo(_text(forecast) + (f"\nPicture    {out}" if out else ""))
 
 
-def document(found: Forecast) -> dict[str, Any]:
+def _document(forecast: Forecast) -> dict[str, Any]:
     """The JSON document of a prediction; frequencies in cycles per unit, per axis where a list."""
-    limit = found.prediction.holds_until if found.agreement is None else found.agreement.limit
-    scatter, cost = found.prediction.scatter, found.prediction.cost
-    document: dict[str, Any] = {
-        "bands": found.learning_steps,
-        "unit": found.record.attrs["frequency_unit"],
-        "stop": found.stop.step,
-        "irreducible": found.irreducible,
-        "width": found.width,
+    limit = forecast.prediction.holds_until if forecast.agreement is None else forecast.agreement.limit
+    scatter, cost = forecast.prediction.scatter, forecast.prediction.cost
+    _document: dict[str, Any] = {
+        "bands": forecast.learning_steps,
+        "unit": forecast.record.attrs["frequency_unit"],
+        "stop": forecast.stop.step,
+        "irreducible": forecast.irreducible,
+        "width": forecast.width,
         "holds_until": None if limit is None else {"step": limit.step, "low": limit.low, "high": limit.high},
-        "diverges_at": found.prediction.diverges_at,
-        "largest_stable_rate": found.record.attrs["largest_stable_rate"],
-        "pilot": found.prediction.pilot,
-        "continued": found.record.attrs["continued"],
+        "diverges_at": forecast.prediction.diverges_at,
+        "largest_stable_rate": forecast.record.attrs["largest_stable_rate"],
+        "pilot": forecast.prediction.pilot,
+        "continued": forecast.record.attrs["continued"],
         "scatter": None if scatter is None else scatter.sum(1).tolist(),
         "seconds": {"predicting": cost.predicting, "training": cost.training},
-        "window": list(found.part.geometry.shape),
-        "bandwidth": found.bandwidth,
-        "reasons": list(found.reasons),
-        "sentences": found.sentences,
+        "window": list(forecast.part.geometry.shape),
+        "bandwidth": forecast.bandwidth,
+        "reasons": list(forecast.reasons),
+        "sentences": forecast.sentences,
     }
-    if found.agreement is not None:
-        document["agreement"] = {
-            "median_factor": found.agreement.median_factor,
-            "rank_correlation": found.agreement.rank_correlation,
-            "told": found.agreement.predicted_share,
-            "factors": found.agreement.factor.tolist(),
+    if forecast.agreement is not None:
+        _document["agreement"] = {
+            "median_factor": forecast.agreement.median_factor,
+            "rank_correlation": forecast.agreement.rank_correlation,
+            "told": forecast.agreement.predicted_share,
+            "factors": forecast.agreement.factor.tolist(),
         }
-    return document
+    return _document
 
 
-def text(found: Forecast) -> str:
+def _text(forecast: Forecast) -> str:
     """The prediction for people: learning steps, or that there will be none."""
-    ending = found.prediction.diverges_at
-    rows = _facts(found)
+    ending = forecast.prediction.diverges_at
+    rows = _facts(forecast)
     if ending is None:
-        body = _learning(found)
+        body = _learning(forecast)
     else:
         body = f"Training diverges after step {ending}: nothing is learned for good."
-        rows |= {"Bears": f"learning rates up to {found.prediction.largest_rate:.3g}"}
-    return f"{body}\n\n{paragraph('To know', found.sentences)}\n\n{facts(rows)}"
+        rows |= {"Bears": f"learning rates up to {forecast.prediction.largest_rate:.3g}"}
+    return f"{body}\n\n{paragraph('To know', forecast.sentences)}\n\n{facts(rows)}"
 
 
-def _learning(found: Forecast) -> str:
+def _learning(forecast: Forecast) -> str:
     """Learning steps of every band, in ascending order."""
     from overtone.records import metrics
 
-    unit = found.record.attrs["frequency_unit"]
-    held = metrics.has_content(metrics.combine_channels(found.record)).values
+    unit = forecast.record.attrs["frequency_unit"]
+    held = metrics.has_content(metrics.combine_channels(forecast.record)).values
     lines = [f"{'band':>17}  {'learned at step':>15}  between"]
-    for row, content in zip(found.learning_steps, held, strict=True):
+    for row, content in zip(forecast.learning_steps, held, strict=True):
         edges = f"{row['low']:.4g} - {row['high']:.4g}"
         step = "?" if row["learning_step"] is None else str(row["learning_step"])
-        span = _span(row, found.prediction.pilot)
-        step, span = (step, span) if content else ("-", "nothing to learn")
-        lines.append(f"{edges:>17}  {step:>15}  {span}".rstrip())
+        interval = _interval(row, forecast.prediction.pilot)
+        step, interval = (step, interval) if content else ("-", "nothing to learn")
+        lines.append(f"{edges:>17}  {step:>15}  {interval}".rstrip())
     return "\n".join([f"Predicted learning steps, bands in {unit}", *lines])
 
 
-def _facts(found: Forecast) -> dict[str, str]:
+def _facts(forecast: Forecast) -> dict[str, str]:
     """What follows from the prediction."""
-    value = found.record.attrs["value_unit"] or "value units"
+    value = forecast.record.attrs["value_unit"] or "value units"
     rows = {
-        "Stop": f"step {found.stop.step}: {found.stop.reason}",
+        "Stop": f"step {forecast.stop.step}: {forecast.stop.reason}",
         "Irreducible": "not known"
-        if found.irreducible is None
-        else f"{found.irreducible:.3g} ({value} squared)",
-        "Width": _width(found.width),
+        if forecast.irreducible is None
+        else f"{forecast.irreducible:.3g} ({value} squared)",
+        "Width": _width(forecast.width),
     }
-    if found.bandwidth is not None:
-        rows["Bandwidth"] = f"{per_axis(found.bandwidth)} {found.record.attrs['frequency_unit']}"
+    if forecast.bandwidth is not None:
+        rows["Bandwidth"] = f"{per_axis(forecast.bandwidth)} {forecast.record.attrs['frequency_unit']}"
     return rows
 
 
-def _span(row: dict[str, Any], pilot: int) -> str:
+def _interval(row: dict[str, Any], pilot: int) -> str:
     """Earliest and latest step in words."""
     step, first, last = row["learning_step"], row["earliest"], row["latest"]
     if step is not None and step <= pilot:
@@ -177,17 +177,17 @@ def _width(units: int | None) -> str:
     return f"{units} ReLU units in one layer suffice for an error of a tenth of the signal"
 
 
-def draw(found: Forecast, out: str, run: str | None) -> None:
+def _draw(forecast: Forecast, out: str, run: str | None) -> None:
     """Write a page with predicted, and measured, learning steps."""
     from overtone import records
     from overtone.plots import PredictedSteps
 
     measured = None if run is None else records.load(run)
-    drawn = PredictedSteps(found.record, found.prediction.earliest, found.prediction.latest, measured)
-    figure = drawn.figure()
-    shade_untold(figure, found.record)
+    plot = PredictedSteps(forecast.record, forecast.prediction.earliest, forecast.prediction.latest, measured)
+    figure = plot.figure()
+    shade_untold(figure, forecast.record)
     figure.update_layout(
-        title={"text": f"Predicted learning steps: {found.signal.name}", "y": 0.98}, margin={"t": 80}
+        title={"text": f"Predicted learning steps: {forecast.signal.name}", "y": 0.98}, margin={"t": 80}
     )
     figure.write_html(out, include_plotlyjs=True)
 
@@ -196,13 +196,13 @@ def shade_untold(figure: Figure, record: xarray.Dataset) -> None:
     """Say "cannot tell" over the frequencies that the prediction leaves open at its last step."""
     untold = record.residual_power.isel(step=-1).isnull().any("channel").values
     low, high = record.band_low.values, record.band_high.values
-    least = float(high[high > 0].min()) / 2
+    smallest = float(high[high > 0].min()) / 2
     runs = [list(bands) for is_open, bands in groupby(range(len(untold)), key=untold.__getitem__) if is_open]
-    spans = [(max(float(low[bands[0]]), least), float(high[bands[-1]])) for bands in runs]
-    for left, right in spans:
+    intervals = [(max(float(low[bands[0]]), smallest), float(high[bands[-1]])) for bands in runs]
+    for left, right in intervals:
         figure.add_vrect(x0=left, x1=right, fillcolor="gray", opacity=0.12, line_width=0, layer="below")
-    if spans:
-        _, end = max(spans, key=lambda span: span[1] / span[0])
+    if intervals:
+        _, end = max(intervals, key=lambda interval: interval[1] / interval[0])
         figure.add_annotation(
-            x=math.log10(end), y=0.98, yref="paper", xanchor="right", text="cannot tell", showarrow=False
+            x=math.log10(end), y=0.98, yref="paper", xanchor="right", _text="cannot tell", showarrow=False
         )

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overtone._utils.text import per_axis
+from overtone._utils.text import per_axis, plural
 from overtone.cli._options import Verb, as_flags, chain, common, examples, flag, reading, reading_arguments
-from overtone.cli._output import count, facts, print_json
+from overtone.cli._output import facts, print_json
 from overtone.cli._source import read_source
-from overtone.spectra import noise_sentence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,31 +24,33 @@ ROWS, LENGTH, DECADES = 16, 36, 6
 SIGNAL, NOISE = "#", "~"
 
 
-def bars(found: Scan) -> list[str]:
+def _bars(result: Scan) -> list[str]:
     """At most 16 bars over the bands that are not the mean, and the line that explains them.
 
     A bar's length is 1 + log10(share) / 6 of the full one: all of the power is the full length, a millionth is none.
 
     Args:
-        found: The scan.
+        result: The scan.
     """
     from overtone.spectra import NoiseVerdict
 
-    bands = found.spectrum.bands
-    power = found.spectrum.power.sum(1)[1:].tolist()
-    noise = found.noise.power.sum(1)[1:].tolist()
-    known = found.noise.verdict is NoiseVerdict.NOISE
+    bands = result.spectrum.bands
+    power = result.spectrum.power.sum(1)[1:].tolist()
+    noise = result.noise.power.sum(1)[1:].tolist()
+    known = result.noise.verdict is NoiseVerdict.NOISE
     low, high = bands.low[1:], bands.high[1:]
     total = sum(power) or 1.0
     step = max(1, -(-len(power) // ROWS))
     rows, drowned = [], False
     for begin in range(0, len(power), step):
         end = min(begin + step, len(power))
-        here = sum(power[begin:end])
-        mostly_noise = known and 2 * sum(noise[begin:end]) > here
+        power_in_rows = sum(power[begin:end])
+        mostly_noise = known and 2 * sum(noise[begin:end]) > power_in_rows
         drowned |= mostly_noise
-        bar = (NOISE if mostly_noise else SIGNAL) * _length(here / total)
-        rows.append(f"{low[begin]:>9.3g} - {high[end - 1]:<9.3g} {bar:<{LENGTH}} {_percent(here / total):>9}")
+        bar = (NOISE if mostly_noise else SIGNAL) * _length(power_in_rows / total)
+        rows.append(
+            f"{low[begin]:>9.3g} - {high[end - 1]:<9.3g} {bar:<{LENGTH}} {_percent(power_in_rows / total):>9}"
+        )
     head = f"{'frequency':^21} {'power outside the mean, on a log scale':<{LENGTH}}"
     legend = (
         f"{LENGTH // DECADES} {SIGNAL} more are ten times the power." + f" {NOISE} is mostly noise." * drowned
@@ -98,19 +99,19 @@ def scan(
     from overtone.planning import plan as make_plan
     from overtone.planning import scan as measure
 
-    where = find_device(device)
-    how = reading_arguments(options)
-    found = measure(read_source(source, how), where)
+    torch_device = find_device(device)
+    read_with = reading_arguments(options)
+    result = measure(read_source(source, read_with), torch_device)
     plan = None
     if seconds is not None:
-        signal = hold_out(found.signal, HELD_OUT, seed)
-        plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=where)
+        signal = hold_out(result.signal, HELD_OUT, seed)
+        plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=torch_device)
     if as_json:
         planned = {} if plan is None else {"plan": plan.to_json()}
-        print_json(document(found) | planned | {"seed": seed})
+        print_json(_document(result) | planned | {"seed": seed})
     else:
-        fit = ["overtone", "fit", *([source] if source else []), *as_flags(how)]
-        click.echo(text(found, shlex.join([*fit, *([f"--time={seconds:g}"] if plan else [])]), plan))
+        fit = ["overtone", "fit", *([source] if source else []), *as_flags(read_with)]
+        click.echo(_text(result, shlex.join([*fit, *([f"--time={seconds:g}"] if plan else [])]), plan))
 
 
 HELD_OUT = 0.1
@@ -120,11 +121,12 @@ COMPARES = "This is the spectrum's rule. --time SECONDS shows fit's."
 """What the recommendation of a scan is not yet."""
 
 
-def document(found: Scan) -> dict[str, Any]:
+def _document(result: Scan) -> dict[str, Any]:
     """The JSON document of a scan; powers and noise in the signal's value units, frequencies in cycles per unit."""
     from overtone.planning._reasons import sentences
+    from overtone.spectra import noise_sentence
 
-    signal, noise, bands = found.signal, found.noise, found.spectrum.bands
+    signal, noise, bands = result.signal, result.noise, result.spectrum.bands
     return {
         "name": signal.name,
         "kind": signal.kind,
@@ -136,10 +138,10 @@ def document(found: Scan) -> dict[str, Any]:
         "bands": [
             {"low": low, "high": high, "power": power}
             for low, high, power in zip(
-                bands.low.tolist(), bands.high.tolist(), found.spectrum.power.tolist(), strict=True
+                bands.low.tolist(), bands.high.tolist(), result.spectrum.power.tolist(), strict=True
             )
         ],
-        "mean_square": found.spectrum.mean_square.tolist(),
+        "mean_square": result.spectrum.mean_square.tolist(),
         "noise": {
             "std": _over_channels(noise.std),
             "low": _over_channels(noise.low),
@@ -148,43 +150,43 @@ def document(found: Scan) -> dict[str, Any]:
             "per_channel": noise.std.tolist(),
             "sentence": noise_sentence(noise),
         },
-        "bandwidth": list(found.bandwidth),
-        "reasons": sentences(found.reasons),
-        "reason_data": [reason.to_json() for reason in found.reasons],
-        "settings": found.encoding_settings.to_json(),
-        "oscillation": None if found.barron_summary is None else found.barron_summary.to_json(),
+        "bandwidth": list(result.bandwidth),
+        "reasons": sentences(result.reasons),
+        "reason_data": [reason.to_json() for reason in result.reasons],
+        "settings": result.encoding_settings.to_json(),
+        "oscillation": None if result.barron_summary is None else result.barron_summary.to_json(),
         "notes": list(signal.notes),
     }
 
 
-def text(found: Scan, fit: str, plan: Plan | None = None) -> str:
+def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
     """The scan for people: what it is, the spectrum as bars, noise and bandwidth, and what to do next.
 
     Args:
-        found: The scan.
+        result: The scan.
         fit: The command line that fits the same signal.
         plan: What it would choose, if that was asked for.
     """
-    signal, unit = found.signal, found.signal.geometry.frequency_unit
+    signal, unit = result.signal, result.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
-    noise, *why = map(str, found.reasons)
-    value = f"{per_axis(found.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})."
+    noise, *why = map(str, result.reasons)
+    value = f"{per_axis(result.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})."
     summary = {
         "Noise": noise,
         "Bandwidth": " ".join([value, *why, *([] if plan else [COMPARES])]),
     }
-    summary["Settings"] = f"{found.encoding_settings}."
-    if found.barron_summary is not None:
-        summary["Border"] = found.barron_summary.border
-        summary["Barron C"] = found.barron_summary.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
+    summary["Settings"] = f"{result.encoding_settings}."
+    if result.barron_summary is not None:
+        summary["Border"] = result.barron_summary.border
+        summary["Barron C"] = result.barron_summary.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
     if plan is not None:
-        chosen = [str(r) for r in plan.reasons if r not in found.reasons]
+        chosen = [str(r) for r in plan.reasons if r not in result.reasons]
         summary["Plan"] = (
             f"{plan.encoding.value} to {per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"
         )
         summary[""] = " ".join([*chosen, *map(str, plan.warnings)])
-    head = f"{signal.name}: {signal.kind}, {shape} samples, {count(len(signal.channels), 'channel')}"
-    lines = [head, *signal.notes, "", f"Spectrum in {unit}", *bars(found), ""]
+    head = f"{signal.name}: {signal.kind}, {shape} samples, {plural(len(signal.channels), 'channel')}"
+    lines = [head, *signal.notes, "", f"Spectrum in {unit}", *_bars(result), ""]
     return "\n".join([*lines, facts(summary), f"Next       {fit}"])
 
 

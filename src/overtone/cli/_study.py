@@ -56,12 +56,14 @@ def list_studies(size: str, results: str | None, as_json: bool) -> None:
     """List every claim with its last verdict and what it cost."""
     from overtone.studies import studies
 
-    found = [(one, _kept(one, size, results)) for one in studies().values()]
+    results_by_study = [(entry, _load(entry, size, results)) for entry in studies().values()]
     if as_json:
-        print_json({"studies": [document(one, result) for one, result in found]})
+        print_json({"studies": [_document(entry, result) for entry, result in results_by_study]})
         return
-    for family in dict.fromkeys(one.family for one, _ in found):
-        rows = {one.name: _line(one, result) for one, result in found if one.family is family}
+    for family in dict.fromkeys(entry.family for entry, _ in results_by_study):
+        rows = {
+            entry.name: _line(entry, result) for entry, result in results_by_study if entry.family is family
+        }
         click.echo(f"{family.value}\n{facts(rows)}\n")
 
 
@@ -72,12 +74,12 @@ def show(name: str, size: str, results: str | None, as_json: bool) -> None:
     """Show the claim NAME, how it was tested and what was found."""
     from overtone.studies import find
 
-    one = find(name)
-    result = _kept(one, size, results)
+    entry = find(name)
+    result = _load(entry, size, results)
     if as_json:
-        print_json({"studies": [document(one, result)]})
+        print_json({"studies": [_document(entry, result)]})
         return
-    click.echo(text(one, result))
+    click.echo(_text(entry, result))
 
 
 @study.command(
@@ -140,13 +142,13 @@ def run_studies(
 
     if ray is not None and processes is not None:
         raise InputError("--ray or --processes", "both", "choose one")
-    wanted = list(studies().values()) if "all" in names else [find(name) for name in dict.fromkeys(names)]
+    chosen = list(studies().values()) if "all" in names else [find(name) for name in dict.fromkeys(names)]
     workers: Workers = Local(processes)
     if ray is not None:
         workers = Ray(None if ray == "local" else ray, gpus=gpus)
     results, failed = {}, []
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        for progress in run(wanted, Size(size), Path(out), workers):
+        for progress in run(chosen, Size(size), Path(out), workers):
             ended = progress.finished
             if not ended.stored:
                 click.echo(f"[{progress.done}/{progress.total}] {ended.task.name}", err=True)
@@ -156,9 +158,11 @@ def run_studies(
             if progress.result is not None:
                 results[progress.result.study] = progress.result
                 if not as_json:
-                    click.echo(text(find(progress.result.study), progress.result) + "\n")
+                    click.echo(_text(find(progress.result.study), progress.result) + "\n")
     if as_json:
-        print_json({"studies": [document(one, results.get(one.name)) for one in wanted], "failed": failed})
+        print_json(
+            {"studies": [_document(entry, results.get(entry.name)) for entry in chosen], "failed": failed}
+        )
     if Size(size) is Size.SMOKE:
         click.echo("note: a smoke run shows that a study runs; its verdict means nothing.", err=True)
     if failed:
@@ -182,32 +186,34 @@ def run_studies(
     help="The page to write.",
 )
 @json_flag
-def report(size: str, results: str | None, out: str, as_json: bool) -> None:
+def report_studies(size: str, results: str | None, out: str, as_json: bool) -> None:
     """Write one self-contained HTML page: every claim with its verdict, opening into its evidence."""
     from overtone.studies import Size, studies
     from overtone.studies.page import write
 
     every = list(studies().values())
-    found = {one.name: result for one in every if (result := _kept(one, size, results)) is not None}
-    path = write(every, found, Size(size), out)
+    results_by_study = {
+        entry.name: result for entry in every if (result := _load(entry, size, results)) is not None
+    }
+    path = write(every, results_by_study, Size(size), out)
     if as_json:
         print_json({"report": str(path)})
     else:
         click.echo(f"Report: {path.resolve().as_uri()}")
 
 
-def document(one: Study, result: Result | None) -> dict[str, Any]:
+def _document(entry: Study, result: Result | None) -> dict[str, Any]:
     """A study in the JSON document: its claim, and what its last run found, None where it was not run.
 
     `statistic` and `interval` are those of the first condition; `conditions` has all.
     """
     known: dict[str, Any] = {
-        "name": one.name,
-        "family": one.family.value,
-        "claim": one.claim,
-        "source": one.source,
-        "measured": one.statistic,
-        "criterion": str(one.criterion),
+        "name": entry.name,
+        "family": entry.family.value,
+        "claim": entry.claim,
+        "source": entry.source,
+        "measured": entry.statistic,
+        "criterion": str(entry.criterion),
     }
     unknown = ("verdict", "reason", "statistic", "interval", "control_failed", "seconds")
     if result is None:
@@ -224,37 +230,37 @@ def document(one: Study, result: Result | None) -> dict[str, Any]:
             {"name": name, "statistic": i.mean, "interval": [i.low, i.high]}
             for name, i in result.intervals.items()
         ],
-        "control": {"name": one.control.name, "statistic": result.control.mean},
+        "control": {"name": entry.control.name, "statistic": result.control.mean},
     }
 
 
-def text(one: Study, result: Result | None) -> str:
+def _text(entry: Study, result: Result | None) -> str:
     """A study for people.
 
     Args:
-        one: The study.
-        result: What it found, or None.
+        entry: The study.
+        result: Its result, or None.
     """
-    rows = {"Source": one.source, "Measured": one.statistic, "Asked": str(one.criterion)}
+    rows = {"Source": entry.source, "Measured": entry.statistic, "Asked": str(entry.criterion)}
     verdict = "not run"
     if result is not None:
         verdict = result.judgement.verdict.value
         rows |= {name.capitalize(): str(interval) for name, interval in result.intervals.items()}
-        rows[f"Control: {one.control.name}"] = f"{result.control}"
+        rows[f"Control: {entry.control.name}"] = f"{result.control}"
         rows["Because"] = result.judgement.reason
-    if caveat := "" if result is None else one.care(result.size):
+    if caveat := "" if result is None else entry.care(result.size):
         rows["Caveat"] = caveat
-    return f"{paragraph(f'{one.name}: {verdict}', [one.claim])}\n\n{facts(rows)}"
+    return f"{paragraph(f'{entry.name}: {verdict}', [entry.claim])}\n\n{facts(rows)}"
 
 
-def _line(one: Study, result: Result | None) -> str:
+def _line(entry: Study, result: Result | None) -> str:
     if result is None:
-        return f"not run     {one.claim}"
-    return f"{result.judgement.verdict.value:10}  {one.claim} ({result.seconds:.3g} s)"
+        return f"not run     {entry.claim}"
+    return f"{result.judgement.verdict.value:10}  {entry.claim} ({result.seconds:.3g} s)"
 
 
-def _kept(one: Study, size: str, results: str | None) -> Result | None:
+def _load(entry: Study, size: str, results: str | None) -> Result | None:
     from overtone.studies import Result, Size
     from overtone.studies.result import PACKAGED
 
-    return Result.load(one, Size(size), PACKAGED if results is None else Path(results))
+    return Result.load(entry, Size(size), PACKAGED if results is None else Path(results))

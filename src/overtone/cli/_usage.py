@@ -32,8 +32,8 @@ def wrong_usage(error: click.UsageError, group: click.Group) -> str:
         return f"expected a flag of {command}, got {error.option_name}{meant}"
     if isinstance(error, click.BadOptionUsage):
         bare = "requires" in error.message
-        wanted, got = ("a value after it", "nothing") if bare else ("no value with it", "one")
-        return f"{error.option_name}: expected {wanted}, got {got}; {look}."
+        expected, got = ("a value after it", "nothing") if bare else ("no value with it", "one")
+        return f"{error.option_name}: expected {expected}, got {got}; {look}."
     if isinstance(error, click.MissingParameter) and error.param is not None and error.ctx is not None:
         return f"expected {error.param.make_metavar(error.ctx)}, got nothing; {look}."
     if isinstance(error, click.BadParameter) and error.param is not None:
@@ -85,9 +85,9 @@ def _bad_value(message: str, kind: click.ParamType) -> str:
     if not wrong:
         return value
     if isinstance(kind, click.Choice):
-        wanted = f"one of {', '.join(kind.choices)}"
+        expected = f"one of {', '.join(kind.choices)}"
     elif isinstance(kind, click.IntRange):
-        wanted = f"a whole number of at least {kind.min}"
+        expected = f"a whole number of at least {kind.min}"
     else:
-        wanted = "a whole number" if isinstance(kind, type(click.INT)) else "a number"
-    return f"expected {wanted}, got {value}"
+        expected = "a whole number" if isinstance(kind, type(click.INT)) else "a number"
+    return f"expected {expected}, got {value}"
