@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from overtone.probes import LogSchedule, Probe, views
 from overtone.spectra.paths import Paths
-from overtone.spectra.sensitivity import Normalisation
+from overtone.spectra.sensitivity import InputNormalisation
 
 LENGTHS = (1_000, 2_000, 10_000)
 TARGET = 0.05
@@ -130,9 +130,9 @@ def inside() -> list[dict[str, object]]:
         "layers, 4 of 512 samples": views.layers(graph, ["3", "5", "7", "9"]),
         "paths, 16 of 32 places": views.paths(Paths.between_classes(x, y, 16)),
         "sensitivity, 32 pictures, 2 modes a band": views.sensitivity(
-            x[:32], y[:32], 1.0, normalise=Normalisation.none()
+            x[:32], y[:32], 1.0, normalise=InputNormalisation.none()
         ),
-        "gradients, 64 pictures": views.gradients(x[:64], y[:64], normalise=Normalisation.none()),
+        "gradients, 64 pictures": views.gradients(x[:64], y[:64], normalise=InputNormalisation.none()),
     }
     loss(network(x[:size]), y[:size]).backward()
     one = timed(lambda: loss(network(x[:size]), y[:size]).backward())

@@ -11,7 +11,7 @@ from overtone.spectra.linear_readout import FeatureBudget, read_out
 from overtone.spectra.paths import Paths, path_spectrum
 from overtone.spectra.sensitivity import gradient_spectrum, low_pass
 from overtone.spectra.sequence import SequenceTransform, TemporalEstimator, response
-from overtone.spectra.sequence._estimators import Periodic, Welch
+from overtone.spectra.sequence._estimators import PeriodicExtension, Welch
 from tests.contract_estimators.estimator import Estimator, Known
 from tests.contract_estimators.fields import ROUNDED, harmonic, in_band, mean_square, normal
 
@@ -55,7 +55,7 @@ def of_sequences(estimator: TemporalEstimator, closes: bool, error: float) -> Es
         parts = values.split(batch)
         return sum(power(part) * len(part) for part in parts) / len(values)  # type: ignore[return-value]
 
-    shift = isinstance(estimator, Periodic)
+    shift = isinstance(estimator, PeriodicExtension)
     segments = isinstance(estimator, Welch)
     return Estimator(
         draw=lambda seed: normal(6, steps, 2, seed=seed),

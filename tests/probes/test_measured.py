@@ -13,7 +13,7 @@ from overtone.probes import EveryN, Observer, Probe, ProbeWarning, views
 from overtone.spectra import generated as samples
 from overtone.spectra import paths
 from overtone.spectra.linear_readout import FeatureBudget, read_out
-from overtone.spectra.sensitivity import Normalisation, ScoreGradient, gradient_spectrum, heat_map
+from overtone.spectra.sensitivity import InputNormalisation, ScoreGradient, gradient_spectrum, heat_map
 from tests.probes.test_views import normal, uniform
 
 SINGLE, DOUBLE = np.finfo(np.float32).eps, np.finfo(np.float64).eps
@@ -154,7 +154,7 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
     """With all modes of every band and the same seed, the view is the heat map's radial mean, exactly."""
     pixels, labels = pictures()
     network = classifier().eval()
-    normalise = Normalisation.standardise([0.4, 0.6], [0.2, 0.3])
+    normalise = InputNormalisation.standardise([0.4, 0.6], [0.2, 0.3])
     view = views.sensitivity(pixels, labels, 3.0, normalise=normalise, modes=100, seed=5)
     row = one_row(view, network, tmp_path)
     whole = heat_map(network, pixels, labels, 3.0, normalise=normalise, seed=5)
@@ -162,23 +162,23 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
     np.testing.assert_allclose(row.residual_power[:, 0], found.rate.mean, rtol=1e-12)
     assert float(row.clean_error) == pytest.approx(whole.clean_error)
     assert found.rate.mean.std() > 0
-    other = views.sensitivity(pixels, labels, 3.0, normalise=Normalisation.none(), modes=100, seed=5)
+    other = views.sensitivity(pixels, labels, 3.0, normalise=InputNormalisation.none(), modes=100, seed=5)
     assert not np.allclose(one_row(other, network, tmp_path / "b").residual_power, row.residual_power)
 
 
 def test_few_modes_stand_for_their_band():
     pixels, labels = pictures()
-    view = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2)
+    view = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=2)
     radius = (view.metric._turns.double() / 6).norm(dim=1)
     band = view.metric.bands.index(radius)
     modes = (
-        heat_map(classifier().eval(), pixels, labels, 1.0, normalise=Normalisation.none())
+        heat_map(classifier().eval(), pixels, labels, 1.0, normalise=InputNormalisation.none())
         .radial(view.metric.bands)
         .modes
     )
     assert torch.equal(torch.bincount(band, minlength=view.metric.bands.count), modes.clamp(max=2))
-    again = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2)
-    other = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=2, seed=1)
+    again = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=2)
+    other = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=2, seed=1)
     assert torch.equal(view.metric._turns, again.metric._turns)
     assert not torch.equal(view.metric._turns, other.metric._turns)
 
@@ -187,7 +187,7 @@ def test_gradients_are_those_of_the_network_in_eval_mode_and_it_gets_none(tmp_pa
     """Twin: `gradient_spectrum` by hand. Float64, a few hundred operations: far below 1e-10."""
     pixels, labels = pictures()
     network = classifier()
-    normalise = Normalisation.standardise(0.5, 0.25)
+    normalise = InputNormalisation.standardise(0.5, 0.25)
     row = one_row(
         views.gradients(pixels, labels, normalise=normalise, score=ScoreGradient.of_logit), network, tmp_path
     )
@@ -228,8 +228,8 @@ def watched():
         graph,
         views.layers(graph, ["0", "4"], width=FeatureBudget.projected(4)),
         views.paths(paths.Paths.between_classes(pixels, labels, 4), samples=8),
-        views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=1),
-        views.gradients(pixels, labels, normalise=Normalisation.none()),
+        views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=1),
+        views.gradients(pixels, labels, normalise=InputNormalisation.none()),
     ]
 
 
@@ -291,7 +291,7 @@ def test_trouble_in_one_view_marks_its_row_alone(tmp_path):
     network = Detached()
     seen = [
         views.graph(pixels, labels, modes=6),
-        views.gradients(pixels, labels, normalise=Normalisation.none()),
+        views.gradients(pixels, labels, normalise=InputNormalisation.none()),
     ]
     with Probe(seen, network, tmp_path, schedule=EveryN()) as probe:
         probe(0)
@@ -323,7 +323,7 @@ def test_outputs_that_are_not_finite_are_told(tmp_path):
 def test_an_observer_sees_paths_and_perturbed_pictures_and_no_layers(tmp_path):
     pixels, labels = pictures()
     network = classifier().eval()
-    seen = views.sensitivity(pixels, labels, 1.0, normalise=Normalisation.none(), modes=1)
+    seen = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=1)
     with Observer(seen, tmp_path / "a") as observer, torch.no_grad():
         assert observer.observe(0, network(torch.from_numpy(observer.inputs)).numpy())
     expected = one_row(seen, network, tmp_path / "b")
@@ -353,11 +353,11 @@ REFUSED = {
         "width: expected at least 1 feature, got 0",
     ),
     "classes that have no score": (
-        lambda: views.sensitivity(pictures()[0], torch.arange(12), 1.0, normalise=Normalisation.none()),
+        lambda: views.sensitivity(pictures()[0], torch.arange(12), 1.0, normalise=InputNormalisation.none()),
         r"scores of shape .samples, classes., 12 classes or more, got shape .2, 3.",
     ),
     "labels that have no logit": (
-        lambda: views.gradients(pictures()[0], torch.arange(12) + 3, normalise=Normalisation.none()),
+        lambda: views.gradients(pictures()[0], torch.arange(12) + 3, normalise=InputNormalisation.none()),
         "labels: expected whole labels from 0 to 2, got 3 for sample 0",
     ),
     "vectors for pictures": (
@@ -365,15 +365,15 @@ REFUSED = {
         r"pictures of shape .samples, 1, 8, 8., as the data are, got shape .2, 3.",
     ),
     "norm": (
-        lambda: views.sensitivity(*pictures(), 0.0, normalise=Normalisation.none()),
+        lambda: views.sensitivity(*pictures(), 0.0, normalise=InputNormalisation.none()),
         "norm: expected a positive norm, got 0.0",
     ),
     "modes": (
-        lambda: views.sensitivity(*pictures(), 1.0, normalise=Normalisation.none(), modes=0),
+        lambda: views.sensitivity(*pictures(), 1.0, normalise=InputNormalisation.none(), modes=0),
         "modes: expected at least one mode a band, got 0",
     ),
     "layers of a view without targets": (
-        lambda: views.layers(views.gradients(*pictures(), normalise=Normalisation.none()), ["0"]),
+        lambda: views.layers(views.gradients(*pictures(), normalise=InputNormalisation.none()), ["0"]),
         "watched: expected a view of outputs with targets, got MetricView; pass for instance views.graph",
     ),
     "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make some"),
@@ -382,7 +382,7 @@ REFUSED = {
         "samples: expected at least two samples a path, got 1",
     ),
     "text for labels": (
-        lambda: views.gradients(pictures()[0], ["cat"] * 12, normalise=Normalisation.none()),
+        lambda: views.gradients(pictures()[0], ["cat"] * 12, normalise=InputNormalisation.none()),
         "labels: expected labels that are numbers from 0",
     ),
 }

@@ -14,7 +14,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.probes import Observer, Probe, ProbeWarning, Values, views
 from overtone.probes._targets import Classes
-from overtone.spectra.sensitivity import Normalisation
+from overtone.spectra.sensitivity import InputNormalisation
 
 N = 60
 
@@ -490,8 +490,8 @@ def test_pictures_whose_channels_come_last_are_not_taken_for_narrow_ones():
     last = torch.rand(10, 12, 14, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(10) % 3
     made = (
-        lambda pictures: views.sensitivity(pictures, labels, 1.0, normalise=Normalisation.none()),
-        lambda pictures: views.gradients(pictures, labels, normalise=Normalisation.none()),
+        lambda pictures: views.sensitivity(pictures, labels, 1.0, normalise=InputNormalisation.none()),
+        lambda pictures: views.gradients(pictures, labels, normalise=InputNormalisation.none()),
         lambda pictures: views.generated(draw(10, 4), pictures),
     )
     for make in made:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from overtone.spectra._noise_curves import (
-    Curve,
+    NoiseCurve,
     Plateau,
     falling,
     median_scale,
@@ -26,8 +26,8 @@ def scattered(power: np.ndarray, degrees: float, seed: int) -> np.ndarray:
 FREQUENCY = np.linspace(0.3, 1.4, 24)
 
 
-def curve(power: np.ndarray, degrees: float) -> Curve:
-    return Curve(FREQUENCY, power, np.full(len(power), degrees))
+def curve(power: np.ndarray, degrees: float) -> NoiseCurve:
+    return NoiseCurve(FREQUENCY, power, np.full(len(power), degrees))
 
 
 def test_median_scale_has_its_closed_forms():
@@ -131,4 +131,4 @@ def test_a_rising_spectrum_vouches_for_nothing():
 
 
 def test_too_few_points_vouch_for_nothing():
-    assert white_part(Curve(FREQUENCY[:3], np.ones(3), np.full(3, 1e4))) == 0.0
+    assert white_part(NoiseCurve(FREQUENCY[:3], np.ones(3), np.full(3, 1e4))) == 0.0

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone.spectra.sensitivity import Normalisation, filtered_accuracy, low_pass
+from overtone.spectra.sensitivity import InputNormalisation, filtered_accuracy, low_pass
 from tests.spectra_sensitivity.twins import cosine_modes, low_passed
 
 
@@ -65,7 +65,7 @@ def waves(frequency, count, size=16):
 def test_accuracy_comes_and_goes_where_the_class_is_told(frequency):
     x, labels, classify = waves(frequency, 20)
     cutoffs = [0.0, 0.1, 0.2, 0.4, 0.75]
-    found = filtered_accuracy(classify, x, labels, cutoffs, normalise=Normalisation.none())
+    found = filtered_accuracy(classify, x, labels, cutoffs, normalise=InputNormalisation.none())
     below = np.array(cutoffs) >= frequency
     assert found.low.mean.numpy()[below].tolist() == [1] * below.sum()
     assert found.high.mean.numpy()[~below].tolist() == [1] * (~below).sum()
@@ -84,7 +84,7 @@ def test_filters_come_before_normalisation_and_batches_do_not_matter():
     def classify(given):
         return given.reshape(len(given), -1) @ weights
 
-    normalise = Normalisation.standardise([0.1, -0.3], [0.5, 2.0])
+    normalise = InputNormalisation.standardise([0.1, -0.3], [0.5, 2.0])
     found = filtered_accuracy(classify, x, labels, [0.2, 0.4], normalise=normalise)
     for batch in (1, 4):
         parts = filtered_accuracy(classify, x, labels, [0.2, 0.4], normalise=normalise, batch=batch)
@@ -100,7 +100,9 @@ def test_filters_come_before_normalisation_and_batches_do_not_matter():
 
 def test_the_share_of_power_is_that_of_the_modes():
     x = normal(3, 1, 7, 5)
-    found = filtered_accuracy(lambda a: a[:, 0, :2, 0], x, [0, 1, 0], [0.25], normalise=Normalisation.none())
+    found = filtered_accuracy(
+        lambda a: a[:, 0, :2, 0], x, [0, 1, 0], [0.25], normalise=InputNormalisation.none()
+    )
     low = whole = 0.0
     for picture in x[:, 0]:
         modes, radius, _ = cosine_modes(picture - picture.mean())

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from overtone.spectra import grid
-from overtone.spectra.sensitivity import Normalisation, ScoreGradient, gradient_spectrum, low_pass
+from overtone.spectra.sensitivity import InputNormalisation, ScoreGradient, gradient_spectrum, low_pass
 from tests.spectra_sensitivity.twins import cosine_modes
 
 
@@ -25,7 +25,7 @@ def pictures(count=4, channels=2, height=5, width=6, seed=0):
 def test_gradients_are_those_of_differences():
     """Central differences err by h^2 |f'''| / 6 + u |f| / h, about 1e-10 at h = 1e-5."""
     x, labels, step = pictures(2), torch.tensor([1, 2]), 1e-5
-    normalise, answer = Normalisation.standardise([0.4, 0.6], [0.3, 0.2]), network(60)
+    normalise, answer = InputNormalisation.standardise([0.4, 0.6], [0.3, 0.2]), network(60)
 
     def loss(pixels):
         return torch.nn.functional.cross_entropy(answer(normalise.apply(pixels)), labels, reduction="none")
@@ -47,7 +47,7 @@ def test_gradients_are_those_of_differences():
 
 def test_power_is_the_sum_over_modes_and_closes():
     x, labels = pictures(), torch.tensor([0, 1, 2, 0])
-    gradient = ScoreGradient.of_loss(network(60), Normalisation.none())
+    gradient = ScoreGradient.of_loss(network(60), InputNormalisation.none())
     found = gradient_spectrum(gradient, x, labels, bands=[0, 0.05, 0.2, 0.4])
     fields = gradient(x, labels).numpy()
     for picture in range(4):
@@ -66,7 +66,7 @@ def test_power_is_the_sum_over_modes_and_closes():
 
 def test_it_is_the_grid_spectrum_of_each_gradient():
     x, labels = pictures(), torch.tensor([0, 1, 2, 0])
-    gradient = ScoreGradient.of_logit(network(60), Normalisation.none())
+    gradient = ScoreGradient.of_logit(network(60), InputNormalisation.none())
     found = gradient_spectrum(gradient, x, labels)
     for picture, field in zip(found.power, gradient(x, labels), strict=True):
         single = grid(field, 1.0, channel_axis=0, bands=found.bands)
@@ -82,10 +82,15 @@ def test_a_network_behind_a_filter_has_no_gradient_beyond():
         return seen.flatten(1) @ low_pass(field.reshape(3, 1, 16, 16), 0.2).flatten(1).T
 
     edges = [0, 0.2001, 0.5]
-    found = gradient_spectrum(ScoreGradient.of_logit(smooth, Normalisation.none()), x, labels, bands=edges)
+    found = gradient_spectrum(
+        ScoreGradient.of_logit(smooth, InputNormalisation.none()), x, labels, bands=edges
+    )
     assert float(found.power[:, 1:].sum()) < 1e-24 * float(found.power.sum())
     rough = gradient_spectrum(
-        ScoreGradient.of_logit(lambda s: s.flatten(1) @ field.T, Normalisation.none()), x, labels, bands=edges
+        ScoreGradient.of_logit(lambda s: s.flatten(1) @ field.T, InputNormalisation.none()),
+        x,
+        labels,
+        bands=edges,
     )
     expected = rough.modes.double() / rough.modes.sum()
     share = rough.power.mean((0, 2)) / rough.power.mean((0, 2)).sum()
@@ -94,7 +99,7 @@ def test_a_network_behind_a_filter_has_no_gradient_beyond():
 
 def test_batches_arrays_and_precision_do_not_matter():
     x, labels = pictures(5), torch.tensor([0, 1, 2, 0, 1])
-    gradient = ScoreGradient.of_loss(network(60), Normalisation.none())
+    gradient = ScoreGradient.of_loss(network(60), InputNormalisation.none())
     whole = gradient_spectrum(gradient, x, labels)
     torch.testing.assert_close(gradient_spectrum(gradient, x, labels, batch=2).power, whole.power)
     on_arrays = gradient_spectrum(
@@ -105,14 +110,18 @@ def test_batches_arrays_and_precision_do_not_matter():
     torch.testing.assert_close(twice.power, 4 * whole.power)
     single = network(60)
     halved = gradient_spectrum(
-        ScoreGradient.of_loss(lambda a: single(a.double()).float(), Normalisation.none()), x.float(), labels
+        ScoreGradient.of_loss(lambda a: single(a.double()).float(), InputNormalisation.none()),
+        x.float(),
+        labels,
     )
     torch.testing.assert_close(halved.power, whole.power, rtol=1e-3, atol=1e-9)
 
 
 def test_parameters_get_no_gradient_and_intervals_surround_the_mean():
     layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(60, 3)).double()
-    found = gradient_spectrum(ScoreGradient.of_loss(layers, Normalisation.none()), pictures(), [0, 1, 2, 0])
+    found = gradient_spectrum(
+        ScoreGradient.of_loss(layers, InputNormalisation.none()), pictures(), [0, 1, 2, 0]
+    )
     assert all(p.grad is None for p in layers.parameters())
     around = found.interval()
     assert ((around.low <= around.mean) & (around.mean <= around.high)).all()

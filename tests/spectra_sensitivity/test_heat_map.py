@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone._utils.seeding import generator
-from overtone.spectra.sensitivity import Normalisation, heat_map
+from overtone.spectra.sensitivity import InputNormalisation, heat_map
 from overtone.spectra.sensitivity._heat_map import HeatMap
 from tests.spectra_sensitivity.twins import fourier_basis
 
-PIXELS = Normalisation.none()
+PIXELS = InputNormalisation.none()
 
 
 def pictures(count, channels=1, height=6, width=6, seed=0):
@@ -90,13 +90,15 @@ def test_the_asked_norm_is_that_of_the_pixels_before_normalisation():
 
     x = torch.full((1, 2, 4, 4), 0.5, dtype=torch.float64)
     std = torch.tensor([0.5, 0.1], dtype=torch.float64)
-    found = heat_map(classify, x, [0], 0.3, normalise=Normalisation.standardise([0.5, 0.5], std), batch=1)
+    found = heat_map(
+        classify, x, [0], 0.3, normalise=InputNormalisation.standardise([0.5, 0.5], std), batch=1
+    )
     calls = torch.cat(seen)[-len(found.turns) :]
     norms = calls.flatten(2).norm(dim=2) * std
     torch.testing.assert_close(norms, torch.full_like(norms, 0.3), rtol=1e-12, atol=0)
 
 
-class _Before(Normalisation):
+class _Before(InputNormalisation):
     """Normalisation inside the classifier's pictures, the trap: the perturbation comes after it."""
 
     def apply(self, pictures):
@@ -109,9 +111,11 @@ def test_perturbing_after_normalisation_gives_another_map():
     mean, std = float(x.mean()), 0.05
     classify = linear((1, 6, 6))
     labels = classify((x - mean) / std).argmax(1)
-    right = heat_map(classify, x, labels, 0.1, normalise=Normalisation.standardise(mean, std))
+    right = heat_map(classify, x, labels, 0.1, normalise=InputNormalisation.standardise(mean, std))
     trapped = heat_map(classify, (x - mean) / std, labels, 0.1, normalise=_Before())
-    inside = heat_map(lambda p: classify((p - mean) / std), x, labels, 0.1, normalise=Normalisation.none())
+    inside = heat_map(
+        lambda p: classify((p - mean) / std), x, labels, 0.1, normalise=InputNormalisation.none()
+    )
     assert torch.equal(right.wrong, inside.wrong)
     assert float(right.error.mean()) > 3 * float(trapped.error.mean())
 

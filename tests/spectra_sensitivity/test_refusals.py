@@ -6,7 +6,7 @@ import torch
 
 from overtone.errors import InputError
 from overtone.spectra.sensitivity import (
-    Normalisation,
+    InputNormalisation,
     ScoreGradient,
     filtered_accuracy,
     gradient_spectrum,
@@ -19,7 +19,7 @@ LABELS = [0, 1, 1]
 
 DIFFERENTIABLE, OUTSIDE = "logits that PyTorch can diff", "expected whole labels from 0 to 1, got 2"
 loss_gradient = ScoreGradient.of_loss
-AS_GIVEN = Normalisation.none()
+AS_GIVEN = InputNormalisation.none()
 
 
 def scores(x):
@@ -64,10 +64,10 @@ TENSORS = torch.from_numpy(X)
         (lambda: mapped(batch=0), "expected at least one row a call, got 0"),
         (lambda: mapped(highest=-0.1), "expected a highest frequency of 0 or more, got -0.1"),
         (
-            lambda: mapped(normalise=Normalisation.standardise([0, 0], [1, 1])),
+            lambda: mapped(normalise=InputNormalisation.standardise([0, 0], [1, 1])),
             "expected 1 or 1 numbers, as the pictures have",
         ),
-        (lambda: Normalisation.standardise(0.5, 0), "expected finite means and positive standard deviations"),
+        (lambda: InputNormalisation.standardise(0.5, 0), "expected finite means and positive standard deviations"),
         (lambda: mapped().radial(level=0), "expected a level in"),
         (lambda: filtered([]), "expected cut-off frequencies of 0 or more"),
         (lambda: filtered([0.1, -0.1]), "expected cut-off frequencies of 0 or more"),

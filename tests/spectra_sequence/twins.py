@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from overtone.spectra.sequence._estimators import EvenExtension, Multitaper, Periodic, Welch
+from overtone.spectra.sequence._estimators import EvenExtension, Multitaper, PeriodicExtension, Welch
 
 
 def banded(frequency, power, edges):
@@ -24,7 +24,7 @@ def slepians(steps, time_bandwidth, count):
 
 def windows(steps, estimator):
     """(W, T) windows whose spectra are averaged; each has unit energy."""
-    if isinstance(estimator, Periodic):
+    if isinstance(estimator, PeriodicExtension):
         return np.ones((1, steps)) / np.sqrt(steps)
     if isinstance(estimator, Multitaper):
         return slepians(steps, estimator.time_bandwidth, estimator.used)

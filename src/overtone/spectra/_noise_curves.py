@@ -17,7 +17,7 @@ from overtone.spectra._grid_modes import GridModes, forward
 
 
 @dataclass(frozen=True)
-class Curve:
+class NoiseCurve:
     """Power per orthonormal mode against frequency; white noise of variance s^2 has power s^2 at every frequency.
 
     Attributes:
@@ -30,14 +30,14 @@ class Curve:
     power: np.ndarray
     degrees: np.ndarray
 
-    def above(self, frequency: float) -> Curve:
+    def above(self, frequency: float) -> NoiseCurve:
         """The part of the curve at `frequency` and above."""
         above = self.frequency >= frequency
-        return Curve(self.frequency[above], self.power[above], self.degrees[above])
+        return NoiseCurve(self.frequency[above], self.power[above], self.degrees[above])
 
-    def raised(self, floor: float) -> Curve:
+    def raised(self, floor: float) -> NoiseCurve:
         """The same curve with no power below `floor`, the power of rounding."""
-        return Curve(self.frequency, np.maximum(self.power, floor), self.degrees)
+        return NoiseCurve(self.frequency, np.maximum(self.power, floor), self.degrees)
 
 
 @functools.cache
@@ -122,7 +122,7 @@ class Plateau:
         return Plateau((self.variance * self.degrees + other.variance * other.degrees) / degrees, degrees)
 
 
-def noise_plateau(curve: Curve) -> Plateau:
+def noise_plateau(curve: NoiseCurve) -> Plateau:
     """The lowest level of a curve: its points in ascending order, pooled as long as chance explains the next one.
 
     White noise adds the same power at every frequency and a signal's power is not negative, so the level is that of
@@ -142,7 +142,7 @@ def noise_plateau(curve: Curve) -> Plateau:
     return level
 
 
-def falling(curve: Curve) -> Curve:
+def falling(curve: NoiseCurve) -> NoiseCurve:
     """The points of a curve that do not rise, beyond chance, above a point of lower frequency: tones stand out."""
     lowest: Plateau | None = None
     retained: list[int] = []
@@ -153,10 +153,10 @@ def falling(curve: Curve) -> Curve:
         elif not point.agrees(lowest):
             continue
         retained.append(int(k))
-    return Curve(curve.frequency[retained], curve.power[retained], curve.degrees[retained])
+    return NoiseCurve(curve.frequency[retained], curve.power[retained], curve.degrees[retained])
 
 
-def white_part(curve: Curve) -> float:
+def white_part(curve: NoiseCurve) -> float:
     """The least variance of white noise that explains the curve, given that a signal falls like a power law.
 
     The curve is taken as S(f) = s^2 + A f^-a with a >= 1 and A >= 0, its points as S chi^2_d / d. The deviance
@@ -226,7 +226,7 @@ _FEWEST_BLOCKS = 8
 _SHARES = tuple(0.5**k for k in range(7))
 
 
-def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1.0) -> list[Curve]:
+def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1.0) -> list[NoiseCurve]:
     """Power per mode of the quietest blocks, one curve for each share of the blocks: all, 1/2, ... 1/64.
 
     The signal is cut into blocks (32 samples, 8 x 8 or 4 x 4 x 4), each transformed by an orthonormal DCT-II, and the
@@ -272,7 +272,7 @@ def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1
             for share in shares:
                 power = robust_power(means[: int(share * len(means))], int(ring.sum()))
                 points[share].append((float(radius[ring].mean()), *power))
-    return [Curve(*np.array(curve_points).T) for curve_points in points.values() if curve_points]
+    return [NoiseCurve(*np.array(curve_points).T) for curve_points in points.values() if curve_points]
 
 
 def _energies(values: np.ndarray, sides: list[int], offset: float, scale: float) -> np.ndarray:
@@ -297,7 +297,7 @@ _MODES_PER_RING = 16
 _SHORT = 8
 
 
-def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> Curve:
+def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> NoiseCurve:
     """Median power per mode in rings of equal numbers of modes, above 0.3 of the Nyquist frequency.
 
     The median keeps tones and the axes, where straight edges lie, from counting. It assumes that the signal leaves
@@ -332,14 +332,14 @@ def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> Curve:
     parts = np.array_split(order, rings)
     points = [robust_power(energies[part]) for part in parts]
     power, degrees = np.array(points).T
-    return Curve(np.array([frequency[part].mean() for part in parts]), power, degrees)
+    return NoiseCurve(np.array([frequency[part].mean() for part in parts]), power, degrees)
 
 
 _WAVELET = "db3"
 _SCALES = 3
 
 
-def wavelet_curve(values: np.ndarray) -> Curve | None:
+def wavelet_curve(values: np.ndarray) -> NoiseCurve | None:
     """Noise power by scale, from the detail coefficients that are fine along every axis.
 
     The variance of a scale is median(d^2) / 0.455, the square of median|d| / 0.6745 (Donoho & Johnstone 1994, "Ideal
@@ -360,4 +360,4 @@ def wavelet_curve(values: np.ndarray) -> Curve | None:
     details = pywt.wavedecn(even, _WAVELET, mode="periodization", level=scales)[:0:-1]
     points = [robust_power(np.square(level["d" * values.ndim]).ravel()) for level in details]
     power, degrees = np.array(points).T
-    return Curve(0.75 * 0.5 ** np.arange(scales), power, degrees)
+    return NoiseCurve(0.75 * 0.5 ** np.arange(scales), power, degrees)

@@ -18,7 +18,7 @@ from overtone.spectra._bands import Bands
 from overtone.spectra._grid import GridTransform
 from overtone.spectra._inputs import channels_last, finite_mean
 from overtone.spectra._noise_curves import (
-    Curve,
+    NoiseCurve,
     Plateau,
     noise_plateau,
     quiet_block_curves,
@@ -67,7 +67,7 @@ _ROUNDED = 4.0
 _RISE = 1.5
 """Ratio of power near Nyquist to power below half of it, in quiet blocks, from which noise is called not white."""
 
-Measured = list[tuple[Curve, Plateau]]
+Measured = list[tuple[NoiseCurve, Plateau]]
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _curves(
     offset: float,
     extent: float,
     floor: float,
-) -> dict[str, list[Curve]]:
+) -> dict[str, list[NoiseCurve]]:
     """The curves of each estimator that has any, for values scaled to [0, 1]."""
     scaled = (sample.astype(np.float64) - offset) / extent
     wavelet = wavelet_curve(scaled)

@@ -105,7 +105,7 @@ _COLUMNS = 1 << 10
 
 @final
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A mean and the ends of its interval, each a float64 tensor of the same shape.
 
     Attributes:
@@ -119,7 +119,7 @@ class Interval:
     high: Tensor
 
 
-def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
+def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int = 0) -> ConfidenceInterval:
     """Mean over the first axis with its percentile bootstrap interval (Efron, Tibshirani 1993, chapter 13).
 
     The rows are drawn with replacement `draws` times; the ends are the quantiles of the means of these draws. Assumes
@@ -153,10 +153,10 @@ def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int 
     # In columns, so that the draws times entries never lie in memory at once.
     low, high = torch.cat([(weights @ some).quantile(ends, dim=0) for some in flat.split(_COLUMNS, 1)], 1)
     shape = values.shape[1:]
-    return Interval(flat.mean(0).reshape(shape), low.reshape(shape), high.reshape(shape))
+    return ConfidenceInterval(flat.mean(0).reshape(shape), low.reshape(shape), high.reshape(shape))
 
 
-def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> Interval:
+def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> ConfidenceInterval:
     """A rate with its score interval (Wilson 1927, J. Am. Stat. Assoc. 22).
 
     With z the normal quantile, the ends are (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n). They
@@ -182,7 +182,7 @@ def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> Interval:
     low, high = (middle - half_width) / scale, (middle + half_width) / scale
     # Without trials the rate is NaN, and all of [0, 1] is possible.
     known = n > 0
-    return Interval(
+    return ConfidenceInterval(
         p,
         torch.where(known, low.clamp(0, 1), 0.0).double(),
         torch.where(known, high.clamp(0, 1), 1.0).double(),
@@ -218,7 +218,7 @@ class SampleSpectra(ABC):
         mean = self.power.mean(0)
         return Spectrum(self.bands, mean, mean.new_zeros(mean.shape[1]), self.estimator)
 
-    def interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
+    def interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> ConfidenceInterval:
         """(band, channel) mean power over the samples with its interval, see `overtone.spectra._spectrum.bootstrap`.
 
         Args:

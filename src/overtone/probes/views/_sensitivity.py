@@ -16,7 +16,7 @@ from overtone.probes._view import Metric, MetricView, Row
 from overtone.spectra import Bands
 from overtone.spectra._grid_modes import GridModes
 from overtone.spectra._outputs import class_numbers
-from overtone.spectra.sensitivity import Normalisation, ScoreGradient
+from overtone.spectra.sensitivity import InputNormalisation, ScoreGradient
 from overtone.spectra.sensitivity._classifier import pictures_of
 from overtone.spectra.sensitivity._gradient import RadialPower
 from overtone.spectra.sensitivity._heat_map import HeatMap, Waves, drawn_from
@@ -27,7 +27,7 @@ def sensitivity(
     labels: Any,
     norm: float,
     *,
-    normalise: Normalisation,
+    normalise: InputNormalisation,
     modes: int = 2,
     bands: Bands | Sequence[float] | None = None,
     seed: int = 0,
@@ -87,7 +87,7 @@ class PerturbedInputs(Inputs):
         normalise: Applied last.
     """
 
-    def __init__(self, pixels: Tensor, waves: Waves, normalise: Normalisation) -> None:
+    def __init__(self, pixels: Tensor, waves: Waves, normalise: InputNormalisation) -> None:
         self._pixels, self._waves, self._normalise = pixels, waves, normalise
 
     @property
@@ -150,7 +150,7 @@ class ErrorRateMetric(Metric):
         return {"residual_power": rate[:, None].numpy(), "clean_error": errors.clean_error}
 
 
-Score = Callable[[Callable[[Tensor], Any], Normalisation], Callable[[Tensor, Tensor], Tensor]]
+Score = Callable[[Callable[[Tensor], Any], InputNormalisation], Callable[[Tensor, Tensor], Tensor]]
 """From a network and a normalisation to the gradient for pixels and labels: `LossGradient`, `LogitGradient`."""
 
 
@@ -158,7 +158,7 @@ def gradients(
     pictures: Any,
     labels: Any,
     *,
-    normalise: Normalisation,
+    normalise: InputNormalisation,
     score: Score = ScoreGradient.of_loss,
     bands: Bands | Sequence[float] | None = None,
     name: str = "gradients",
@@ -208,7 +208,7 @@ class GradientInputs(Inputs):
         score: The function to differentiate.
     """
 
-    def __init__(self, pixels: Tensor, labels: Tensor, normalise: Normalisation, score: Score) -> None:
+    def __init__(self, pixels: Tensor, labels: Tensor, normalise: InputNormalisation, score: Score) -> None:
         self._batch = TensorInputs((pixels, labels))
         self._normalise, self._score = normalise, score
 

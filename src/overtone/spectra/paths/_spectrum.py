@@ -15,7 +15,7 @@ from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid_modes import GridModes, forward
 from overtone.spectra._outputs import Outputs
-from overtone.spectra._spectrum import ROUNDING, Interval, SampleSpectra, bootstrap
+from overtone.spectra._spectrum import ROUNDING, ConfidenceInterval, SampleSpectra, bootstrap
 from overtone.spectra.paths._paths import Paths, PathUnit, PerPath
 
 _UNIT = PerPath()
@@ -166,7 +166,9 @@ class PathSpectrum(SampleSpectra):
         )
         return replace(self, power=power, varying=varying, moment=moment)
 
-    def mean_frequency_interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
+    def mean_frequency_interval(
+        self, level: float = 0.95, draws: int = 1000, seed: int = 0
+    ) -> ConfidenceInterval:
         """The pooled mean frequency, averaged over the paths along which the outputs vary, with its interval.
 
         Args:

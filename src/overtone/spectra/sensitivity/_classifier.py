@@ -15,23 +15,25 @@ from overtone.errors import InputError
 from overtone.spectra._outputs import Outputs, class_numbers, samples
 
 
-class Normalisation(ABC):
+class InputNormalisation(ABC):
     """Step from pixels to a network's inputs, applied after any perturbation of the pixels.
 
     Example:
         >>> import torch
-        >>> from overtone.spectra.sensitivity import Normalisation
-        >>> Normalisation.standardise(0.5, 0.25).apply(torch.ones(1, 1, 1, 2)).tolist()
+        >>> from overtone.spectra.sensitivity import InputNormalisation
+        >>> InputNormalisation.standardise(0.5, 0.25).apply(torch.ones(1, 1, 1, 2)).tolist()
         [[[[2.0, 2.0]]]]
     """
 
     @staticmethod
-    def none() -> Normalisation:
+    def none() -> InputNormalisation:
         """No step: the network takes the pixels themselves, or normalises them itself."""
         return NoNormalisation()
 
     @staticmethod
-    def standardise(mean: float | list[float] | Tensor, std: float | list[float] | Tensor) -> Normalisation:
+    def standardise(
+        mean: float | list[float] | Tensor, std: float | list[float] | Tensor
+    ) -> InputNormalisation:
         """(pixel - mean) / std per channel.
 
         Args:
@@ -53,7 +55,7 @@ class Normalisation(ABC):
 
 
 @final
-class NoNormalisation(Normalisation):
+class NoNormalisation(InputNormalisation):
     """The network takes the pixels as they are, or normalises them itself."""
 
     def apply(self, pictures: Tensor) -> Tensor:
@@ -62,7 +64,7 @@ class NoNormalisation(Normalisation):
 
 
 @final
-class Standardise(Normalisation):
+class Standardise(InputNormalisation):
     """(pixel - mean) / std per channel.
 
     Args:
@@ -161,7 +163,7 @@ class Classifier:
         classify: Callable[[Any], Any],
         pictures: Tensor | ArrayLike,
         labels: Tensor | ArrayLike,
-        normalise: Normalisation,
+        normalise: InputNormalisation,
         batch: int,
     ) -> None:
         self.pictures = pictures_of(pictures)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra._grid_modes import GridModes, cosine_by_fft
-from overtone.spectra._spectrum import Interval, wilson
-from overtone.spectra.sensitivity._classifier import Classifier, Normalisation, pictures_of
+from overtone.spectra._spectrum import ConfidenceInterval, wilson
+from overtone.spectra.sensitivity._classifier import Classifier, InputNormalisation, pictures_of
 
 
 @final
@@ -30,9 +30,9 @@ class FilteredAccuracy:
     """
 
     cutoffs: Tensor
-    low: Interval
-    high: Interval
-    clean: Interval
+    low: ConfidenceInterval
+    high: ConfidenceInterval
+    clean: ConfidenceInterval
     low_share: Tensor
 
 
@@ -70,7 +70,7 @@ def filtered_accuracy(
     labels: Tensor | ArrayLike,
     cutoffs: Sequence[float],
     *,
-    normalise: Normalisation,
+    normalise: InputNormalisation,
     batch: int = 512,
     level: float = 0.95,
 ) -> FilteredAccuracy:
@@ -86,7 +86,7 @@ def filtered_accuracy(
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
         cutoffs: Cut-off frequencies, in cycles per pixel; 0.5 is the Nyquist frequency, sqrt(1/2) that of the corners.
-        normalise: `Normalisation.standardise(mean, std)` or `Normalisation.none()`.
+        normalise: `InputNormalisation.standardise(mean, std)` or `InputNormalisation.none()`.
         batch: Most pictures a call; memory is that of three times as many pictures.
         level: Probability that an interval is to hold the accuracy.
 
@@ -95,11 +95,11 @@ def filtered_accuracy(
 
     Example:
         >>> import torch
-        >>> from overtone.spectra.sensitivity import Normalisation, filtered_accuracy
+        >>> from overtone.spectra.sensitivity import InputNormalisation, filtered_accuracy
         >>> pictures = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
         >>> def bright(x):
         ...     return torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], 1)
-        >>> filtered_accuracy(bright, pictures, [0, 1], [0.1], normalise=Normalisation.none()).low.mean.tolist()
+        >>> filtered_accuracy(bright, pictures, [0, 1], [0.1], normalise=InputNormalisation.none()).low.mean.tolist()
         [1.0]
     """
     asked = Classifier(classify, pictures, labels, normalise, batch)

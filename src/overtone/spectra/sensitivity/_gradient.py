@@ -17,7 +17,7 @@ from overtone.spectra._grid import covering, describe
 from overtone.spectra._grid_modes import GridModes, forward
 from overtone.spectra._outputs import class_numbers, outputs
 from overtone.spectra._spectrum import SampleSpectra
-from overtone.spectra.sensitivity._classifier import Normalisation, pictures_of
+from overtone.spectra.sensitivity._classifier import InputNormalisation, pictures_of
 
 
 @final
@@ -60,15 +60,15 @@ class ScoreGradient(ABC):
 
     Example:
         >>> import torch
-        >>> from overtone.spectra.sensitivity import Normalisation, ScoreGradient
+        >>> from overtone.spectra.sensitivity import InputNormalisation, ScoreGradient
         >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
-        >>> gradient = ScoreGradient.of_logit(network, Normalisation.none())
+        >>> gradient = ScoreGradient.of_logit(network, InputNormalisation.none())
         >>> gradient(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1])).shape
         torch.Size([3, 1, 2, 2])
     """
 
     @staticmethod
-    def of_loss(classify: Callable[[Tensor], Any], normalise: Normalisation) -> ScoreGradient:
+    def of_loss(classify: Callable[[Tensor], Any], normalise: InputNormalisation) -> ScoreGradient:
         """Gradient of each picture's cross-entropy loss.
 
         Args:
@@ -78,7 +78,7 @@ class ScoreGradient(ABC):
         return LossGradient(classify, normalise)
 
     @staticmethod
-    def of_logit(classify: Callable[[Tensor], Any], normalise: Normalisation) -> ScoreGradient:
+    def of_logit(classify: Callable[[Tensor], Any], normalise: InputNormalisation) -> ScoreGradient:
         """Gradient of the logit of each picture's labelled class; it does not vanish where the network is sure.
 
         Args:
@@ -87,7 +87,7 @@ class ScoreGradient(ABC):
         """
         return LogitGradient(classify, normalise)
 
-    def __init__(self, classify: Callable[[Tensor], Any], normalise: Normalisation) -> None:
+    def __init__(self, classify: Callable[[Tensor], Any], normalise: InputNormalisation) -> None:
         self._classify = classify
         self._normalise = normalise
 
@@ -126,7 +126,7 @@ class LossGradient(ScoreGradient):
 
     Args:
         classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-        normalise: `Normalisation`; the gradient is with respect to the pixels before it.
+        normalise: `InputNormalisation`; the gradient is with respect to the pixels before it.
     """
 
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class LogitGradient(ScoreGradient):
 
     Args:
         classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-        normalise: `Normalisation`; the gradient is with respect to the pixels before it.
+        normalise: `InputNormalisation`; the gradient is with respect to the pixels before it.
     """
 
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:

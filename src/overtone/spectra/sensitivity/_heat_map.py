@@ -16,8 +16,8 @@ from overtone._utils.seeding import generator
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid_modes import GridModes
-from overtone.spectra._spectrum import Interval, wilson
-from overtone.spectra.sensitivity._classifier import Classifier, Normalisation
+from overtone.spectra._spectrum import ConfidenceInterval, wilson
+from overtone.spectra.sensitivity._classifier import Classifier, InputNormalisation
 
 
 @final
@@ -141,7 +141,7 @@ class RadialError:
     """
 
     bands: Bands
-    rate: Interval
+    rate: ConfidenceInterval
     modes: Tensor
     trials: Tensor
 
@@ -231,7 +231,7 @@ def heat_map(
     labels: Tensor | ArrayLike,
     norm: float,
     *,
-    normalise: Normalisation,
+    normalise: InputNormalisation,
     highest: float | None = None,
     batch: int = 512,
     seed: int = 0,
@@ -244,7 +244,7 @@ def heat_map(
     pictures then got wrong.
 
     **The perturbation is in units of the pixels, before any normalisation.** `normalise` is the step applied to the
-    pictures afterwards and has to be named, `Normalisation.none()` if there is none. A perturbation added after it
+    pictures afterwards and has to be named, `InputNormalisation.none()` if there is none. A perturbation added after it
     would be larger by a factor 1 / std, differently for each channel. Pictures are not clipped to a range; that would
     lower the norm and add other frequencies.
 
@@ -258,7 +258,7 @@ def heat_map(
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels; positive.
-        normalise: `Normalisation.standardise(mean, std)` or `Normalisation.none()`.
+        normalise: `InputNormalisation.standardise(mean, std)` or `InputNormalisation.none()`.
         highest: Leave out frequencies above, along either axis, in cycles per pixel; None for all. All modes of a
             picture of H x W pixels are about H W / 2 passes over the pictures.
         batch: Most pictures a call; memory is that of `batch` pictures and their way through the network.
@@ -269,11 +269,11 @@ def heat_map(
 
     Example:
         >>> import torch
-        >>> from overtone.spectra.sensitivity import Normalisation, heat_map
+        >>> from overtone.spectra.sensitivity import InputNormalisation, heat_map
         >>> pictures = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
         >>> def bright(x):
         ...     return torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], 1)
-        >>> heat_map(bright, pictures, [0, 1], norm=0.1, normalise=Normalisation.none()).error.shape
+        >>> heat_map(bright, pictures, [0, 1], norm=0.1, normalise=InputNormalisation.none()).error.shape
         torch.Size([4, 4])
     """
     asked = Classifier(classify, pictures, labels, normalise, batch)

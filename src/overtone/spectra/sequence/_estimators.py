@@ -36,7 +36,7 @@ class TemporalEstimator(ABC):
     @staticmethod
     def periodic() -> TemporalEstimator:
         """The sequence as one period (FFT): power closes; exact for whole cycles."""
-        return Periodic()
+        return PeriodicExtension()
 
     @staticmethod
     def multitaper(time_bandwidth: float = 4.0, tapers: int = 0) -> TemporalEstimator:
@@ -98,7 +98,7 @@ class EvenExtension(TemporalEstimator):
     """The sequence mirrored about its half-sample ends (DCT-II): power closes, and ends do not leak.
 
     Frequencies k / (2 T), k < T. The mirrored harmonic has corners at the ends, so its modulus spreads over other
-    frequencies as 1 / distance^2, against 1 / distance for `Periodic`.
+    frequencies as 1 / distance^2, against 1 / distance for `PeriodicExtension`.
     """
 
     def check(self, steps: int) -> None:
@@ -125,7 +125,7 @@ class EvenExtension(TemporalEstimator):
 
 @final
 @dataclass(frozen=True)
-class Periodic(TemporalEstimator):
+class PeriodicExtension(TemporalEstimator):
     """The sequence as one period (FFT): power closes; exact for whole cycles, else the ends leak as 1 / distance."""
 
     def check(self, steps: int) -> None:

@@ -81,9 +81,9 @@ class SequenceTransform(BandTransform):
 
     Each sequence and channel is taken to frequency by itself, its mean apart; power and cross power are means over
     the sequences. Coefficients are linear in the values: those of an error are the difference of two. With
-    `EvenExtension` and `Periodic` the bands sum to the mean square exactly. `Multitaper` and `Welch` weigh the steps
-    of a sequence unequally, so the bands sum to a weighted mean square, equal to the plain one on average for a
-    stationary process; `spectrum` tells the difference, of either sign, as `missing`.
+    `TemporalEstimator.even_extension()` and `.periodic()` the bands sum to the mean square exactly. `.multitaper()` and
+    `.welch()` weigh the steps of a sequence unequally, so the bands sum to a weighted mean square, equal to the plain
+    one on average for a stationary process; `spectrum` reports the difference, of either sign, as `missing`.
 
     Args:
         steps: Steps per sequence.
