@@ -54,7 +54,7 @@ class Run:
         """Train and note the errors at steps evenly spaced in their logarithm, and the time spent."""
         signal, network = self.signal, self.network
         meter = _Meter(signal, network)
-        variance = early_stopping.WindowedVariance(WINDOW, PATIENCE).watch()
+        variance = early_stopping.WindowedVariance(WINDOW, PATIENCE).monitor()
         still = None
         index = signal.train_index
         coords, values = signal.geometry.coords(index), signal.normalisation.apply(signal.values[index])

@@ -38,7 +38,7 @@ def stopped_of_grid(runs: Runs, grid: Sequence[str], case: tuple[str, float]) ->
 
 def stopped(run: dict[str, Any]) -> float:
     """The error of a run that its held-out error stops."""
-    return float(run["clean"][_kept(HeldOut().watch(), run, "held_out_error", "held_out")])
+    return float(run["clean"][_kept(HeldOut().monitor(), run, "held_out_error", "held_out")])
 
 
 def choice(runs: Runs, grid: Sequence[str], methods: Sequence[str], cases: Cases) -> Rows:
@@ -84,13 +84,13 @@ def stops(runs: Runs, grid: Sequence[str], cases: Cases) -> Rows:
         )
         for run in (runs[g, *case] for g in grid):
             clean, best = run["clean"], min(run["clean"])
-            kept = {"held-out": _kept(HeldOut().watch(), run, "held_out_error", "held_out")}
+            kept = {"held-out": _kept(HeldOut().monitor(), run, "held_out_error", "held_out")}
             if variance is not None:
                 kept["joint"] = _joint(run, variance)
             if run["noise"] > 0:
                 kept["band errors"] = _kept(_bands(run), run, "bands", "bands")
                 kept["discrepancy"] = _kept(
-                    DiscrepancyPrinciple(run["noise"]).watch(), run, "train_error", "train"
+                    DiscrepancyPrinciple(run["noise"]).monitor(), run, "train_error", "train"
                 )
             kept["windowed variance"] = _nearest(run["steps"], run["still"])
             kept["raw held-out"] = int(np.argmin(run["held_out"]))
@@ -106,7 +106,7 @@ def early(runs: Runs, grid: Sequence[str], cases: Cases) -> tuple[int, int, floa
     count, total, worst = 0, 0, 0.0
     for case in (case for case in cases if case[1] == 0):
         for run in (runs[g, *case] for g in grid):
-            kept = _kept(HeldOut().watch(), run, "held_out_error", "held_out")
+            kept = _kept(HeldOut().monitor(), run, "held_out_error", "held_out")
             total += 1
             if run["steps"][kept] < 0.9 * run["steps"][int(np.argmin(run["clean"]))]:
                 count += 1
@@ -115,7 +115,7 @@ def early(runs: Runs, grid: Sequence[str], cases: Cases) -> tuple[int, int, floa
 
 
 def _joint(run: dict[str, Any], variance: float) -> int:
-    watch = HeldOutAndNoise(variance).watch()
+    watch = HeldOutAndNoise(variance).monitor()
     for step, held_out, train in zip(run["steps"], run["held_out"], run["train"], strict=True):
         if watch.update(step, {"held_out_error": held_out, "train_error": train}):
             break

@@ -105,7 +105,7 @@ def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict
 
     def steer(step: int) -> bool:
         if step <= STEPS // 2:
-            lever.widen(each)
+            lever.scale(each)
         return False
 
     run.steer = steer

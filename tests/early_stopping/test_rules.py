@@ -215,8 +215,8 @@ class TestEvaluate:
     def test_a_record_tells_where_it_would_have_ended(self):
         steps = log_steps(60)
         found = stop.HeldOut().evaluate(record(steps, valley(steps, 200)))
-        assert found.step == found.kept == pytest.approx(200, rel=0.2)
-        assert found.ended >= 2 * found.kept
+        assert found.step == found.restored == pytest.approx(200, rel=0.2)
+        assert found.ended >= 2 * found.restored
 
     def test_a_run_that_was_too_short_is_not_ended(self):
         steps = log_steps(20)

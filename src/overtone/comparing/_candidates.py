@@ -147,6 +147,7 @@ class NetworkCandidate(Candidate):
     def attempt(self, task: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
         """See `Candidate.attempt`."""
         field = self.field(task, self.width(task, budget), seed).to(device)
+        # Networks with a low learning rate of their own diverge at the rate of a short run.
         pace = self.limits.pace if self.lr >= LEARNING_RATE else 1.0
         options = TrainingConfig(
             budget.steps,
@@ -217,13 +218,13 @@ EFFORT = kernel_regression.SolverOptions(tolerance=0.05, vectors=300, memory=1.0
 
 @final
 class KernelRegressionCandidate(Candidate):
-    """The fit that an infinitely wide network of the same encoding would reach.
+    """NTK regression: the fit of an infinitely wide network with the same encoding.
 
     The time to stop is chosen by a tenth of the training samples, then all are fitted for that time. It needs no
     budget.
 
     Args:
-        network: Whose frequencies and depth it has.
+        network: Network with the same frequencies and depth.
     """
 
     def __init__(self, network: NetworkCandidate) -> None:
@@ -260,6 +261,7 @@ class KernelRegressionCandidate(Candidate):
             values - mean,
             signal.train_index[:1],
         )
+        # The time was chosen on a split; all training samples are then fitted for that time.
         space.extend(min(chosen.vectors, EFFORT.max_vectors(len(values), values.shape[1])))
         fitted = signal.normalisation.restore(space.predict(chosen.time) + mean)
         return Attempt(
@@ -274,7 +276,7 @@ class BaselineCandidate(Candidate):
     """Interpolation or smoothing; it needs no budget and draws nothing.
 
     Args:
-        baseline: Which.
+        baseline: The baseline.
     """
 
     def __init__(self, baseline: Baseline) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
 from overtone.comparing._wording import verdict_sentences
 from overtone.planning import Budget
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 @final
@@ -49,6 +52,18 @@ class Comparison:
     def verdict(self) -> list[str]:
         """The winner, its lead, and whether a network is recommended, in sentences."""
         return verdict_sentences(self.decision, self.scores, self.margins)
+
+    def quality_figure(self) -> go.Figure:
+        """Return a figure of each candidate's quality with its interval."""
+        from overtone.comparing._page import quality_figure, scores_dataset
+
+        return quality_figure(scores_dataset(self.scores))
+
+    def cost_figure(self) -> go.Figure:
+        """Return a figure of each candidate's quality over its time."""
+        from overtone.comparing._page import cost_figure, scores_dataset
+
+        return cost_figure(scores_dataset(self.scores))
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write one self-contained HTML page.

@@ -32,12 +32,12 @@ class ComparisonDirectory:
 
     @property
     def results(self) -> Path:
-        """Results of finished tasks."""
+        """Folder of the results of finished tasks."""
         return self.path / RESULTS
 
     @property
     def report(self) -> Path:
-        """The page."""
+        """Path of the page."""
         return self.path / REPORT
 
     def begin(self, task: ComparisonTask, overwrite: bool) -> str:
@@ -53,15 +53,15 @@ class ComparisonDirectory:
         Raises:
             InputError: If something else is there, something in it is a link, or it cannot be written to.
         """
-        mark = _fingerprint(task)
+        fingerprint = _fingerprint(task)
         if self.path.exists() and not self.path.is_dir():
             raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
-        self._check_own()
+        self._check_no_links()
         with _written_to(self.path):
             about = self.path / ABOUT
             if about.is_file():
-                if not overwrite and _read(about) == mark and (self.path / PROBLEM).is_file():
-                    return mark
+                if not overwrite and _read(about) == fingerprint and (self.path / PROBLEM).is_file():
+                    return fingerprint
                 if not overwrite:
                     raise InputError(
                         "the samples that the comparison began with",
@@ -69,6 +69,7 @@ class ComparisonDirectory:
                         "pass the same source and split, choose another --out, or replace it by --overwrite",
                         str(self.path),
                     )
+                # Only files of a comparison are deleted: a user's own files in the directory stay.
                 for name in (RESULTS, PREDICTIONS):
                     shutil.rmtree(self.path / name, ignore_errors=True)
                 for name in (ABOUT, PROBLEM, REPORT):
@@ -81,11 +82,12 @@ class ComparisonDirectory:
                     str(self.path),
                 )
             self.path.mkdir(parents=True, exist_ok=True)
-            about.write_text(json.dumps({"samples": mark}), encoding="utf-8")
+            # The fingerprint before the task: an interruption in between is noticed, and begun again by --overwrite.
+            about.write_text(json.dumps({"samples": fingerprint}), encoding="utf-8")
             task.save(self.path / PROBLEM)
-        return mark
+        return fingerprint
 
-    def _check_own(self) -> None:
+    def _check_no_links(self) -> None:
         """Check that every file to be written or deleted lies in the directory itself.
 
         Raises:
@@ -104,7 +106,7 @@ class ComparisonDirectory:
         """Store the limits that a budget sets, so that every part of the comparison and its continuation get the same.
 
         Args:
-            budget: Of each network.
+            budget: Budget of each network.
             limits: The limits that it sets.
 
         Raises:
@@ -137,6 +139,7 @@ def _fingerprint(task: ComparisonTask) -> str:
     signal = task.signal
     for tensor in (signal.values, task.reference, signal.train_index, signal.held_out_index):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    # Positions and spacing decide bandwidths, so the same values on another grid are another task.
     digest.update(repr(signal.geometry).encode())
     return digest.hexdigest()
 

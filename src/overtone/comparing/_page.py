@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""
 
-LONGEST = 400
-"""Samples of a line that are drawn."""
+MAX_SAMPLES = 400
+"""Largest number of samples of a line that are drawn."""
 
 
 def reconstructions(comparison: Comparison) -> Block:
-    """Reference, samples and reconstructions."""
+    """Return a block with reference, samples and reconstructions: curves of a line, pictures of anything else."""
     axes = len(comparison.task.signal.geometry.shape)
     return _curves(comparison) if axes == 1 else _pictures(comparison, axes)
 
@@ -50,7 +50,7 @@ def _names(comparison: Comparison) -> list[str]:
 
 
 def _quality(score: Score) -> str:
-    """The quality of what is shown, which is one seed's."""
+    """The quality of the prediction that is shown, that of the first seed."""
     which = ", first seed" if len(score.psnr) > 1 else ""
     return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
 
@@ -63,6 +63,7 @@ def _pictures(comparison: Comparison, axes: int) -> PicturesBlock:
 
     def pixels(values: np.ndarray) -> np.ndarray:
         field = values.reshape(*shape, -1)
+        # Of a volume the middle slice; of channels that are no colours the first.
         field = field if axes == 2 else field[shape[0] // 2]
         field = field if field.shape[-1] == 3 else field[..., :1].repeat(3, -1)
         return encode.grey(field, low, high)
@@ -90,8 +91,9 @@ def _curves(comparison: Comparison) -> PlotBlock:
     signal = comparison.task.signal
     grid = signal.geometry
     held = signal.held_out_index.cpu().numpy()
-    begin = int(np.clip(held[len(held) // 2] - LONGEST // 2, 0, max(0, grid.samples - LONGEST)))
-    part = slice(begin, min(begin + LONGEST, grid.samples))
+    # A window around the median held-out sample, so that held-out samples are visible in it.
+    begin = int(np.clip(held[len(held) // 2] - MAX_SAMPLES // 2, 0, max(0, grid.samples - MAX_SAMPLES)))
+    part = slice(begin, min(begin + MAX_SAMPLES, grid.samples))
     x = grid.coords().numpy()[part, 0]
     fig = style.canvas(380)
     reference = comparison.task.reference.cpu().numpy()[part, 0]
@@ -120,7 +122,7 @@ KINDS = (("network", True, style.PREDICTION, "circle"), ("no network", False, st
 
 
 def scores_dataset(scores: Sequence[Score]) -> xarray.Dataset:
-    """What the figures show: `psnr`, `low`, `high` in dB, `seconds`, `trained` (candidate), in the order given."""
+    """Return the data of the figures: `psnr`, `low`, `high` in dB, `seconds`, `trained` (candidate), in their order."""
     columns = {
         "psnr": [s.mean for s in scores],
         "low": [s.low for s in scores],
@@ -135,10 +137,10 @@ def scores_dataset(scores: Sequence[Score]) -> xarray.Dataset:
 
 
 def quality_figure(shown: xarray.Dataset) -> go.Figure:
-    """A dot and an interval per candidate, best on top.
+    """Return a figure with a dot and an interval per candidate, best on top.
 
     Args:
-        shown: From `data`.
+        shown: From `scores_dataset`.
     """
     fig = style.canvas(130 + 30 * shown.sizes["candidate"])
     for name, trained, colour, symbol in KINDS:
@@ -164,12 +166,13 @@ def quality_figure(shown: xarray.Dataset) -> go.Figure:
 
 
 def cost_figure(shown: xarray.Dataset) -> go.Figure:
-    """Quality over time, one dot per candidate.
+    """Return a figure of quality over time, one dot per candidate.
 
     Args:
-        shown: From `data`.
+        shown: From `scores_dataset`.
     """
     fig = style.canvas(400)
+    # A time of 0 has no place on a log axis.
     seconds = np.maximum(shown.seconds.values, 1e-3)
     sides = label_sides(seconds, shown.psnr.values)
     for name, trained, colour, symbol in KINDS:
@@ -190,11 +193,11 @@ def cost_figure(shown: xarray.Dataset) -> go.Figure:
 
 
 SIDES = ("top center", "bottom center", "middle right", "middle left")
-"""Where a label may stand, in the order of preference."""
+"""Positions of a label, in the order of preference."""
 
 
 def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
-    """The side of each dot on which its label keeps clear of the other dots and of the labels before it.
+    """Choose the side of each dot on which its label overlaps fewest dots and earlier labels.
 
     Distances are taken in parts of the figure: a label is about 0.12 wide and 0.06 high.
 
@@ -213,6 +216,7 @@ def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
             "middle left": (a - 0.09, b),
         }
 
+        # Greedy: labels placed earlier stay, later ones avoid them.
         def crowded(side: str, places: dict[str, tuple[float, float]] = places) -> int:
             u, v = places[side]
             dots = sum(abs(u - p) < 0.08 and abs(v - q) < 0.035 for p, q in zip(x, y, strict=True))
@@ -241,23 +245,24 @@ def write_page(comparison: Comparison, out: Path) -> Path:
         out: The page's path.
 
     Returns:
-        It.
+        The page's path.
 
     Raises:
         InputError: If `out` is a folder.
         RunError: If it cannot be written.
     """
-    return write_html(out, render(comparison_page(comparison)))
+    return write_html(out, render(candidates_page(comparison)))
 
 
-def comparison_page(comparison: Comparison) -> Page:
-    """The page's content."""
+def candidates_page(comparison: Comparison) -> Page:
+    """Return the page's content."""
     signal, shown = comparison.task.signal, scores_dataset(comparison.scores)
     noisy = "noisy samples" if comparison.task.noisy else "samples"
     subtitle = (
         f"{count(len(signal.train_index))} {noisy} to learn from, {count(len(signal.held_out_index))} held out. "
         f"Each network and seed has {budget_words(comparison.budget)}."
     )
+    # Where nothing beats the mean, one sentence answers all questions.
     if len(comparison.verdict) == len(QUESTIONS):
         answers = list(zip(QUESTIONS, comparison.verdict, strict=True))
     else:
@@ -282,7 +287,11 @@ def comparison_page(comparison: Comparison) -> Page:
     sections = [
         Section("pictures", "Reconstructions", [reconstructions(comparison)]),
         Section("numbers", "In numbers", [table, price], pair=True),
-        Section("how", "Settings of the comparison", [TableBlock("Settings", _how(comparison), folded=True)]),
+        Section(
+            "how",
+            "Settings of the comparison",
+            [TableBlock("Settings", _settings_rows(comparison), folded=True)],
+        ),
     ]
     best = next(score for score in comparison.scores if score.name == comparison.winner)
     tiles = [
@@ -301,7 +310,7 @@ def _row(score: Score) -> tuple[str, str, str, str, str]:
     return score.name, f"{score.mean:.1f}", ends, number(score.seconds), size
 
 
-def _how(comparison: Comparison) -> list[tuple[str, str]]:
+def _settings_rows(comparison: Comparison) -> list[tuple[str, str]]:
     unit = comparison.task.signal.geometry.frequency_unit
     bandwidth = " x ".join(number(b) for b in comparison.task.bandwidth)
     rows = [("Budget", budget_words(comparison.budget)), ("Bandwidth", f"{bandwidth} {unit}")]

@@ -61,6 +61,7 @@ class ComparisonTask:
                 "hold out for instance a tenth",
                 "compare",
             )
+        # Values that are merely marked could leak through a transform: they are overwritten.
         train = _mask(signal, signal.train_index)
         values = torch.where(train[:, None], signal.values, Linear().predict(signal))
         hidden = replace(
@@ -69,6 +70,7 @@ class ComparisonTask:
             clean=None,
             normalisation=Normalisation.of(values[train], signal.normalisation.per_channel),
         )
+        # The noise estimate needs neighbouring training samples, not interpolated ones.
         densest = _densest(hidden, train)
         noise = measure_noise(densest)
         chosen = plan(densest, noise=noise)
@@ -148,9 +150,9 @@ def _mask(signal: Signal, index: Tensor) -> Tensor:
 
 
 def _densest(signal: Signal, train: Tensor) -> Signal:
-    """The training samples as a grid of their own where they form one, else the whole grid with its gaps filled.
+    """The training samples as a grid of their own if they form one, else the whole grid with its gaps filled.
 
-    In the second case a tenth of them is held out, and what is not theirs is ignored.
+    In the second case a tenth of them is held out, and all other samples are ignored.
     """
     grid = signal.geometry
     lattice = find_sample_lattice(train.cpu().numpy().reshape(grid.shape))
@@ -223,7 +225,7 @@ class SizeLimits:
 
         Args:
             task: The task.
-            budget: Of each network.
+            budget: Budget of each network.
             device: Device of the training.
 
         Raises:

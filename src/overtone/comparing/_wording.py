@@ -10,7 +10,7 @@ from overtone.planning import Budget
 
 
 def budget_words(budget: Budget) -> str:
-    """A budget in words, "1,000 steps or 60 s"."""
+    """Word a budget: "1,000 steps or 60 s"."""
     parts = [f"{budget.steps:,} steps"] if budget.steps else []
     parts += [f"{budget.seconds:g} s"] if budget.seconds else []
     text = " or ".join(parts)
@@ -20,7 +20,7 @@ def budget_words(budget: Budget) -> str:
 def verdict_sentences(
     verdict: ComparisonVerdict, scores: Sequence[Score], margins: Mapping[tuple[str, str], Margin]
 ) -> list[str]:
-    """Who wins, by how much, and whether a network is recommended: a sentence for each that applies.
+    """Word the winner, its lead and whether a network is recommended, a sentence each.
 
     Args:
         verdict: The verdict.

@@ -1,4 +1,4 @@
-"""One candidate with one seed, as a task that any process can do."""
+"""Worker of a comparison: one candidate with one seed, in any process."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def run_candidate(
         samples: Fingerprint of the task's samples, which distinguishes results of different signals.
         candidate: Its name.
         seed: Its seed.
-        steps: Budget.
-        seconds: Budget.
-        parameters: Budget.
+        steps: Limit of the budget, or None.
+        seconds: Limit of the budget, or None.
+        parameters: Limit of the budget, or None.
         device: Device of the training.
 
     Returns:
@@ -55,6 +55,7 @@ def run_candidate(
     """
     task, budget = ComparisonTask.load(Path(folder) / PROBLEM), Budget(steps, seconds, parameters)
     chosen = all_candidates()[candidate]
+    # Sizes were chosen once for the whole comparison; timing again here would give every process another network.
     if isinstance(chosen, NetworkCandidate):
         chosen = replace(chosen, limits=stored_size_limits(folder, budget) or SizeLimits())
     began = time.perf_counter()
@@ -66,6 +67,7 @@ def run_candidate(
     if not math.isfinite(error):
         raise RunError("a finite prediction", "NaN or infinity", "leave this candidate out", candidate)
     path = prediction_path(folder, candidate, seed, budget)
+    # The result refers to the prediction: it is complete before the result is stored, even if the process dies.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")

@@ -70,12 +70,12 @@ class StopDecision:
     Attributes:
         step: The best step, knowing all rows; None if no row could be judged.
         ended: The step at which the rule would have ended the run; None if it would not have.
-        kept: The step that it would have gone back to then; `step` if it would not have ended the run.
+        restored: The step that it would have gone back to then; `step` if it would not have ended the run.
     """
 
     step: int | None
     ended: int | None
-    kept: int | None
+    restored: int | None
 
 
 class StoppingRule(ABC):

@@ -92,6 +92,7 @@ class BandErrors(StoppingRule):
         """
         residual, cross = _column(row, "residual_power"), _column(row, "cross_power")
         target, noise = np.asarray(self.target_power), np.asarray(self.noise_power)
+        # The learned fraction of a band is the regression of the prediction on the target.
         learned = np.divide(cross, target, out=np.zeros_like(target), where=target > 0)
         return float((residual - noise + 2 * noise * learned.clip(0, 1)).sum())
 
@@ -158,6 +159,7 @@ class _Crossing(StoppingMonitor):
         if "train_error" not in row:
             raise InputError("rows with train_error", f"{', '.join(row) or 'nothing'}", "use a Probe", "stop")
         error = float(row["train_error"])
+        # The first row at the noise level stays the best one; later rows fit the noise itself.
         if not self._done and math.isfinite(error):
             self._best, self._done = step, error <= self._level
         return self._done
@@ -321,6 +323,7 @@ class _Variance(StoppingMonitor):
         if len(self._window) < (self._window.maxlen or 0):
             return False
         variance = float(np.stack([x for _, x in self._window]).var(axis=0).mean())
+        # The variance belongs to a whole window; its first step is the earliest network of that quality.
         if variance < self._smallest:
             self._smallest, self._best, self._waited = variance, self._window[0][0], 0
         else:

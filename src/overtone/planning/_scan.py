@@ -188,7 +188,7 @@ def measure_noise(signal: Signal[Grid]) -> NoiseFloor:
 
     Example:
         >>> from overtone import planning, signals
-        >>> clean = signals.synthetic.harmonics([3], samples=512)
+        >>> clean = signals.synthetic.power_law((64, 64), 4.0, seed=0)
         >>> noisy = signals.synthetic.add_noise(clean, fraction_of_range=0.1, seed=0)
         >>> planning.measure_noise(noisy).verdict.value
         'noise'
