@@ -83,7 +83,11 @@ CASES = {
         cut(lambda p: tifffile.imwrite(p, RNG.random((32, 32)))),
         "expected a complete file",
     ),
-    "truncated wav": ("a.wav", cut(sound(RNG.random(4000))), "expected a whole recording, got one cut short"),
+    "truncated wav": (
+        "a.wav",
+        cut(sound(RNG.random(4000))),
+        "expected a complete recording, got a truncated one",
+    ),
     "truncated flac": ("a.flac", cut(sound(RNG.random(4000))), "expected a"),
     "truncated npy": ("a.npy", cut(array(waves())), "expected a complete file that holds a NumPy array"),
     "truncated npz": (

@@ -94,7 +94,7 @@ def test_integers_that_float64_cannot_hold_are_told(kind: type) -> None:
         assert told in signals.array(given).notes
         assert told in signals.points(np.arange(64.0), given).notes
     close = (2**60 + np.arange(5)).astype(kind)
-    assert "subtract the least of them first" in refusal(signals.array, close)
+    assert "subtract the smallest one first" in refusal(signals.array, close)
     assert signals.array(close - close.min()).values[:, 0].tolist() == [0, 1, 2, 3, 4]
 
 

@@ -46,7 +46,7 @@ def test_a_table_is_read_by_the_names_of_its_columns(tmp_path):
     [
         (["x"], None, "expected columns among a, b, c, got 'x'; check the header"),
         (["a"], ["a"], "expected columns to learn from and others to learn, got a as both"),
-        (["a", "b", "c"], None, "got none of one kind"),
+        (["a", "b", "c"], None, "got no column for one of them"),
     ],
 )
 def test_wrong_columns_are_named(tmp_path, inputs, columns, message):

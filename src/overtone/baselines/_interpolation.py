@@ -106,19 +106,19 @@ class GridInterpolation(Baseline):
     @property
     @abstractmethod
     def degree(self) -> int:
-        """Of the splines on a lattice."""
+        """Degree of the splines on a lattice."""
 
     @abstractmethod
     def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """(K, C) values at the (K,) `targets`, from (M, C) `known` at the ascending (M,) `positions`."""
+        """Return (K, C) values at the (K,) `targets`, from (M, C) `known` at the ascending (M,) `positions`."""
 
     @abstractmethod
     def _scattered(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """(K, C) values at the (K, d) `targets`, NaN outside, from (M, C) `known` at the (M, d) `positions`."""
+        """Return (K, C) values at the (K, d) `targets`, NaN outside, from (M, C) `known` at the (M, d) `positions`."""
 
 
 def triangulated(positions: np.ndarray) -> Delaunay | None:
-    """The Delaunay triangulation of (M, d) samples of a grid; None if they span no volume."""
+    """Triangulate (M, d) samples of a grid (Delaunay); None if they span no volume."""
     # Four samples of a square lie on one circle and have two triangulations; the shift decides, the same every time.
     moved = positions + rng.generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, positions.shape)
     flat = (
@@ -134,7 +134,7 @@ def triangulated(positions: np.ndarray) -> Delaunay | None:
 def _continued(
     positions: np.ndarray, known: np.ndarray, shape: tuple[int, ...], periodic: tuple[bool, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Samples with copies beyond the borders of periodic axes, ascending along the first axis."""
+    """Add copies beyond the borders of periodic axes; positions ascend along the first axis."""
     for axis, (n, around) in enumerate(zip(shape, periodic, strict=True)):
         if not around:
             continue

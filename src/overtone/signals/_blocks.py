@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 EVERYWHERE = 0.5
-"""Part of what is watched that is spread evenly; the rest goes where the target varies."""
+"""Part of the measured samples that is spread evenly; the others follow the variation of the target."""
 
 
 @final
@@ -51,7 +51,7 @@ class Blocks:
         sizes = _outer([np.diff(e).astype(np.float64) for e in edges])
         for channel in range(table.shape[-1]):
             sums, squares = _sums(table[..., channel], edges)
-            count, sums, squares = (_around(part) for part in (sizes, sums, squares))
+            count, sums, squares = (_with_neighbours(part) for part in (sizes, sums, squares))
             total += np.clip(squares / count - np.square(sums / count), 0, None)
         whole = float(total.sum())
         return Blocks(shape, edges, (total / whole if whole > 0 else total).reshape(-1))
@@ -68,7 +68,7 @@ class Blocks:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """(blocks,) how much of what is watched each block is to get; they sum to 1."""
+        """Share of each block in the measured samples, (blocks,); they sum to 1."""
         even = self.sizes / math.prod(self.shape)
         if not self.variation.any():
             return even
@@ -104,7 +104,7 @@ def _sums(
     return np.stack(collected[0]), np.stack(collected[1])
 
 
-def _around(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_neighbours(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each block's number plus half of its neighbours', along every axis."""
     for axis in range(blocks.ndim):
         padded = np.pad(blocks, [(1, 1) if a == axis else (0, 0) for a in range(blocks.ndim)])

@@ -100,7 +100,7 @@ class Grid:
 
     @property
     def frequency_unit(self) -> str:
-        """The unit of every frequency on this grid: "Hz" for seconds, else "cycles per UNIT"."""
+        """Unit of every frequency on this grid: "Hz" for seconds, else "cycles per UNIT"."""
         names = list(dict.fromkeys(self.units))
         return "Hz" if names == ["s"] else "cycles per " + " / ".join(names)
 
@@ -179,7 +179,7 @@ class Points:
 
     @property
     def frequency_unit(self) -> str:
-        """The unit of every frequency: "Hz" for seconds, "cycles per unit of the column" where units differ."""
+        """Unit of every frequency: "Hz" for seconds, "cycles per unit of the column" if units differ."""
         names = list(dict.fromkeys(self.units))
         if len(names) > 1:
             return "cycles per unit of the column"

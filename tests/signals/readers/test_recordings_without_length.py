@@ -82,7 +82,7 @@ def test_other_containers_from_a_pipe(tmp_path: Path, suffix: str, mark: bytes, 
 def test_what_is_cut_short_is_refused(tmp_path: Path, suffix: str, part: float) -> None:
     data = encoded(suffix, sound(30000))
     (tmp_path / f"a.{suffix}").write_bytes(data[: int(part * len(data))])
-    assert "expected a whole recording, got one cut short" in refusal(read, tmp_path / f"a.{suffix}")
+    assert "expected a complete recording, got a truncated one" in refusal(read, tmp_path / f"a.{suffix}")
 
 
 def test_a_count_that_is_too_low_does_not_shorten_a_recording(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_an_mp3_that_counts_its_first_frame_too_is_whole_and_one_that_lacks_its_
     values, notes = samples_of(tmp_path, first + b"".join(stored[1:]), "mp3")
     assert (len(values), notes) == ((len(stored) - 1) * 1152 - 529, ())
     (tmp_path / "a.mp3").write_bytes(b"".join(stored[:-1]))
-    assert f"cut short ({told - 1} of {told} frames)" in refusal(read, tmp_path / "a.mp3")
+    assert f"truncated one ({told - 1} of {told} frames)" in refusal(read, tmp_path / "a.mp3")
 
 
 def test_joined_mp3s_are_read_whole(tmp_path: Path) -> None:

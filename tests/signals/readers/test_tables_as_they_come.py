@@ -263,7 +263,9 @@ def test_quarters(csv) -> None:
 
 def test_day_and_month_that_cannot_be_told_apart_are_asked_for(csv) -> None:
     text = refusal(read, csv(dated("%d/%m/%Y", 12)))
-    assert "expected dates whose day and month can be told apart, got '01/03/2024' to '12/03/2024'" in text
+    assert (
+        "expected dates with an unambiguous order of day and month, got '01/03/2024' to '12/03/2024'" in text
+    )
     assert "write them as YYYY-MM-DD" in text
     assert read(csv(dated("%Y-%m-%d", 12))).geometry.spacing == (1.0,)
 

@@ -1,1 +1,1 @@
-"""One reader a kind of file; each returns a `Signal` in physical units, or says in a sentence what is off."""
+"""Readers, one a kind of file; each returns a `Signal` in physical units or raises a one-sentence error."""

@@ -98,14 +98,14 @@ NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
 
 
 def _netcdf_variable(path: Path, key: str | None) -> Any:
-    """The `xarray.DataArray` of one read_netcdf, its values loaded; times are decoded where their calendar is known.
+    """The `xarray.DataArray` of one variable with its values; times are decoded if their calendar is known.
 
     Args:
         path: An existing file.
-        key: Name of the read_netcdf; needed if there are several.
+        key: Name of the variable; needed if there are several.
 
     Raises:
-        InputError: If the file is damaged or announces too much, or the read_netcdf is not named unambiguously.
+        InputError: If the file is damaged or announces too much, or the variable is not named unambiguously.
     """
     import xarray
 
@@ -258,7 +258,7 @@ def on_lattice(
 
 
 def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """What was taken for channels of three or more axes, where the first or last might be them."""
+    """Note the axis read as channels, for shapes of three or more axes that allow two readings."""
     if len(shape) < 3:
         return ()
     if _has_channels(shape):

@@ -230,7 +230,7 @@ def points(
 
 
 def _columns(numbers: Any, location: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...] | None]:
-    """The numbers as (N, columns), what was lost, and the columns' names where they have any."""
+    """Convert numbers to (N, columns); also return notes on losses, and the names of the columns or None."""
     array = extract_labels(numbers, None, location)
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
@@ -304,7 +304,7 @@ def table(
     if repeated or not inputs or not targets:
         raise InputError(
             "columns to learn from and others to learn",
-            f"{', '.join(repeated)} as both" if repeated else "none of one kind",
+            f"{', '.join(repeated)} as both" if repeated else "no column for one of them",
             "name each column once",
             rows.location,
         )
@@ -329,6 +329,6 @@ def table(
 
 
 def _full_name(name: str, names: list[str]) -> str:
-    """The name of the one column that is called so but for its unit, or the name itself."""
+    """Return the full name, with its unit, of the one column of that name; else the name itself."""
     matches = [full for full in names if split_unit(full)[0] == name]
     return matches[0] if name not in names and len(matches) == 1 else name

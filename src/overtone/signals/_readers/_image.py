@@ -26,7 +26,7 @@ _MOST_COLOURS, _LEAST_SIDE = 4, 8
 
 
 def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
-    """The pixels of an array (H, W), (H, W, C) or (C, H, W).
+    """Convert an array to pixels: (H, W), (H, W, C) or (C, H, W).
 
     Args:
         source: Array, tensor or nested lists.
@@ -54,7 +54,7 @@ def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
 
 
 def _array(source: object) -> np.ndarray:
-    """The numbers in their own type; a tensor that NumPy cannot hold as it is as floating-point numbers."""
+    """Return the numbers in their own type, as floating-point numbers if NumPy lacks the tensor's type."""
     refuse_described(source, "array")
     source = entire(source, "array")
     if isinstance(source, np.ndarray):
@@ -68,7 +68,7 @@ def _array(source: object) -> np.ndarray:
 
 
 def _axis(shape: tuple[int, ...], torch_like: bool) -> int:
-    """0 or 2: few channels beside two longer sides, last by NumPy's custom; tensors have none."""
+    """Return the axis of the channels, 0 or 2: few channels and two longer sides, last by NumPy's custom."""
     # NumPy stores channels last by custom, PyTorch first: only few channels beside two longer sides are certain.
     first, last = shape[0], shape[2]
     if torch_like:
@@ -88,7 +88,7 @@ def _axis(shape: tuple[int, ...], torch_like: bool) -> int:
 
 def _ambiguous_shape(shape: tuple[int, ...]) -> InputError:
     return InputError(
-        "a picture whose shape tells where its channels are",
+        "a picture whose shape identifies the axis of its channels",
         f"{tuple(shape)}, which may be (channels, rows, columns) or (rows, columns, channels)",
         "pass channel_axis=0 or channel_axis=2",
         "array",
@@ -144,7 +144,7 @@ def image(
         if channel_axis is not None:
             raise InputError(
                 "a channel axis for arrays alone",
-                "a picture file, which says it",
+                "a picture file, whose channels are known",
                 "leave it out",
                 str(source),
             )

@@ -164,7 +164,7 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -
         )
     labels = axis.labels
     if labels.dtype.kind == "O":
-        labels = _moments(labels, axis, location)
+        labels = _durations(labels, axis, location)
     if labels.dtype.kind in "Mm":
         return _dated(labels, axis, unit, location)
     if labels.dtype.kind not in "iuf":
@@ -186,7 +186,11 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -
         coordinates = np.unwrap(coordinates, period=_CIRCLE)
         notes += (f"{axis.name} was counted on over the meridian where it begins again",)
     line = _even(coordinates, axis.name, units, location)
-    return _around(line, axis, count, notes) if is_longitude else replace(line, notes=(*line.notes, *notes))
+    return (
+        _wrap_longitude(line, axis, count, notes)
+        if is_longitude
+        else replace(line, notes=(*line.notes, *notes))
+    )
 
 
 def _time_unit(word: str) -> str:
@@ -196,7 +200,7 @@ def _time_unit(word: str) -> str:
     return {"s": "s", "m": "min", "h": "h", "d": "days", "y": "years"}[first[0]]
 
 
-def _moments(labels: np.ndarray, axis: Axis, location: str) -> np.ndarray:
+def _durations(labels: np.ndarray, axis: Axis, location: str) -> np.ndarray:
     """Convert times of any calendar (cftime, datetime) to durations since the first one."""
     try:
         return np.array(
@@ -288,8 +292,8 @@ def _is_longitude(axis: Axis) -> bool:
     return named or bool(_EAST.fullmatch(axis.unit)) or axis.kind == "longitude"
 
 
-def _around(line: _Line, axis: Axis, count: int, more_notes: tuple[str, ...]) -> _Line:
-    """Longitudes that go once around the globe wrap."""
+def _wrap_longitude(line: _Line, axis: Axis, count: int, more_notes: tuple[str, ...]) -> _Line:
+    """Make longitudes periodic that cover the whole circle."""
     notes, wraps = (*line.notes, *more_notes), False
     # n samples of spacing 360 / n wrap around; n + 1 of them hold one meridian twice.
     if abs(count * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:

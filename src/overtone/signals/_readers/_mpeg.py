@@ -124,7 +124,7 @@ def mpeg_parts(file: Path) -> Parts | None:
     if stream.incomplete:
         notes.append("its last frame is incomplete and was left out")
     sound = b"".join(data[start:end] for start, end in stream.spans)
-    return Parts((_counted(stream.first, count, len(sound)) + sound,), tuple(notes))
+    return Parts((_information_frame(stream.first, count, len(sound)) + sound,), tuple(notes))
 
 
 def frames(data: bytes | mmap.mmap) -> Frames | None:
@@ -145,7 +145,7 @@ def frames(data: bytes | mmap.mmap) -> Frames | None:
     reader = _FrameReader(data, end, first)
     spans, announced, joined, size = [], None, False, 0
     for number, (start, stop) in enumerate(reader.frames(begin)):
-        count = _announced(data[start:stop])
+        count = _announced_frames(data[start:stop])
         if count is None:
             spans.append((start, stop))
         elif number:
@@ -280,7 +280,7 @@ def _without_tags(data: bytes | mmap.mmap) -> int:
             return end
 
 
-def _announced(frame: bytes) -> int | None:
+def _announced_frames(frame: bytes) -> int | None:
     """Return the number of frames that a frame of information announces (0 if unstated), None for a frame of sound."""
     header = _header(frame, 0)
     if header is None or header.layer != _LAYER_3:
@@ -306,7 +306,7 @@ def _announced_bytes(frame: bytes) -> int:
     return 0
 
 
-def _counted(first: _Header, count: int, size: int) -> bytes:
+def _information_frame(first: _Header, count: int, size: int) -> bytes:
     """Make a silent frame that states how many frames and bytes follow; empty for layers I and II, which have none."""
     if first.layer != _LAYER_3:
         return b""

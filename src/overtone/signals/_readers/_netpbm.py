@@ -62,7 +62,7 @@ def read_netpbm(path: Path) -> Pixels:
 
 
 def _header(data: bytes, count: int) -> tuple[tuple[int, ...], int]:
-    """Whole numbers of a header and where the pixels begin."""
+    """Parse the integers of a header; also return the position of the first pixel."""
     match = re.match(rb"P\d" + (_GAP + rb"(\d{1,9})") * count + rb"\s", data[:_HEADER])
     if match is None:
         raise ValueError("no width, height and greatest value")
@@ -101,7 +101,7 @@ def _packed(data: bytes, start: int, height: int, width: int) -> Pixels:
 
 
 def _further_pictures(data: bytes, start: int, size: int) -> tuple[str, ...]:
-    """A note on further pictures in the same file."""
+    """Note further pictures in the same file."""
     return ("first of several pictures in the file",) * (data[start + size :].lstrip()[:2] in _KINDS)
 
 

@@ -42,7 +42,7 @@ class ConversionError(InputError):
 
 
 def check_numeric(dtype: np.dtype, location: str) -> None:
-    """Refuse what has no order or no arithmetic: objects, complex numbers, text, dates and records.
+    """Refuse types without order or arithmetic: objects, complex numbers, text, dates and records.
 
     Raises:
         InputError: If the dtype is not boolean, integer or real.
@@ -140,7 +140,7 @@ def to_tensor_with_notes(values: object, location: str) -> tuple[Tensor, tuple[s
     if array.dtype.kind == "O":
         array = _from_objects(array, location)
     converted = require_real(array, location)
-    notes = _lost(array, converted, location)
+    notes = _rounding_note(array, converted, location)
     return torch.from_numpy(converted.copy() if np.shares_memory(converted, array) else converted), notes
 
 
@@ -151,7 +151,7 @@ def _from_tensor(values: Tensor, location: str) -> tuple[Tensor, tuple[str, ...]
     narrow = plain.dtype in _NARROW or plain.dtype.itemsize == 1
     converted = plain.to(torch.float32 if narrow else torch.float64, copy=True).contiguous()
     if plain.dtype in (torch.int64, torch.uint64):
-        return converted, _lost(plain.cpu().numpy(), converted.cpu().numpy(), location)
+        return converted, _rounding_note(plain.cpu().numpy(), converted.cpu().numpy(), location)
     return converted, ()
 
 
@@ -171,8 +171,8 @@ def _from_objects(array: np.ndarray, location: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _lost(exact: np.ndarray, converted: np.ndarray, location: str) -> tuple[str, ...]:
-    """What rounding to float64 took from wide integers."""
+def _rounding_note(exact: np.ndarray, converted: np.ndarray, location: str) -> tuple[str, ...]:
+    """Note wide integers that were rounded to float64; refuse those that became one number."""
     if exact.dtype.kind not in "iu" or exact.dtype.itemsize < 8 or not exact.size:
         return ()
     low, high = int(exact.min()), int(exact.max())
@@ -181,9 +181,9 @@ def _lost(exact: np.ndarray, converted: np.ndarray, location: str) -> tuple[str,
     # Different integers that round to one number would become a constant signal.
     if low < high and float(converted.min()) == float(converted.max()):
         raise InputError(
-            "numbers that float64 can tell apart",
+            "integers that stay different in float64",
             f"integers from {low} to {high}",
-            "subtract the least of them first",
+            "subtract the smallest one first",
             location,
         )
     return ("integers beyond 2^53 were rounded to the nearest number of float64",)

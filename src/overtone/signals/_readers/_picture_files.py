@@ -24,7 +24,7 @@ _GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
 
 
 def _png_header(path: Path) -> tuple[int, int] | None:
-    """Bits per sample and colour type of a PNG; None for other files."""
+    """Read bits per sample and colour type of a PNG; None for other files."""
     with path.open("rb") as stream:
         head = stream.read(26)
     if head[:8] != _SIGNATURE or head[12:16] != b"IHDR" or len(head) < 26:
@@ -33,7 +33,7 @@ def _png_header(path: Path) -> tuple[int, int] | None:
 
 
 def deep_colour(path: Path, high: Image.Image) -> tuple[np.ndarray, Coverage] | None:
-    """16-bit pixels of gray with alpha, or of colours, as stored; None for all others.
+    """Decode 16-bit pixels of gray with alpha, or of colours, as stored; None for all other files.
 
     Args:
         path: The file.
@@ -86,7 +86,7 @@ def key_colour(path: Path, picture: Image.Image) -> tuple[int, ...] | None:
 
 
 def with_cover(stored: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
-    """(H, W, C) unsigned pixels with a channel that is 0 where they have the key colour and full elsewhere."""
+    """Append an alpha channel to (H, W, C) unsigned pixels: 0 at the key colour, full elsewhere."""
     opaque = np.any(stored != np.asarray(key, stored.dtype), axis=-1, keepdims=True)
     return np.concatenate([stored, opaque * np.iinfo(stored.dtype).max], -1).astype(stored.dtype)
 
@@ -114,7 +114,7 @@ def read_pillow(path: Path) -> Pixels:
     """
     with decoding_errors(path, "a picture"), _within_pixel_limit(path):
         with Image.open(path, formats=_formats()) as opened:
-            frames, notes = getattr(opened, "n_frames", 1), _beside(opened)
+            frames, notes = getattr(opened, "n_frames", 1), _icon_note(opened)
             opened.load()
             orientation = _orientation(opened)
             stored, coverage, conversion_notes = _pixels(path, opened)
@@ -126,7 +126,7 @@ def read_pillow(path: Path) -> Pixels:
 
 
 def _orientation(opened: Image.Image) -> int:
-    """The number in EXIF or XMP, 1 where it is none of the eight."""
+    """Return the orientation in EXIF or XMP, 1 if it is not one of the eight."""
     number = opened.getexif().get(_ORIENTATION, 1)
     return int(number) if number in range(1, 9) else 1
 
@@ -137,14 +137,14 @@ def _formats() -> list[str]:
     return [name for name in Image.ID if name not in _UNSAFE]
 
 
-def _beside(opened: Image.Image) -> tuple[str, ...]:
+def _icon_note(opened: Image.Image) -> tuple[str, ...]:
     """A note on the sizes that an icon comes in."""
     sizes = opened.info.get("sizes", ())
     return (f"largest of {len(sizes)} sizes",) * (opened.format in ("ICO", "ICNS", "CUR") and len(sizes) > 1)
 
 
 def _pixels(path: Path, picture: Image.Image) -> tuple[np.ndarray, Coverage, tuple[str, ...]]:
-    """(H, W, C) numbers as stored, whether the last channel is alpha, and what was converted."""
+    """Decode (H, W, C) numbers as stored; also return the use of the last channel and notes on conversions."""
     deep = deep_colour(path, picture)
     key = key_colour(path, picture)
     if deep is not None:
@@ -185,7 +185,7 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
 
 
 def _depth(path: Path) -> int:
-    """Bits per sample of formats that may store more than Pillow gives; 8 of all others."""
+    """Read the bits per sample of formats that may store more than Pillow returns; 8 for all others."""
     with path.open("rb") as stream:
         head = stream.read(4096)
     codes, box = head.find(b"\xff\x4f\xff\x51"), head.find(b"pixi")
@@ -199,7 +199,7 @@ def _depth(path: Path) -> int:
 def _at_depth(
     stored: np.ndarray, bits: int, form: str | None
 ) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
-    """The stored numbers, what means white, and a note where bits are lost.
+    """OutputScaling the stored numbers; also return the number of white and a note on lost bits.
 
     Pillow keeps the bits of gray JPEG 2000, moved up to 16, and the upper 8 of every other deep picture.
     """
@@ -241,7 +241,7 @@ def read_picture(path: Path) -> Pixels:
         return read_netpbm(path) if is_netpbm(path) else read_pillow(path)
     outline = tiff_outline(path)
     if len(outline.axes) != 2:
-        raise InputError("one picture", *_other(outline), str(path))
+        raise InputError("one picture", *_stack_words(outline), str(path))
     stored = read_tiff(path)
     row, column = stored.distances.get("Y"), stored.distances.get("X")
     size, unit = None, "mm"
@@ -251,8 +251,8 @@ def read_picture(path: Path) -> Pixels:
     return Pixels(stored.samples, stored.coverage, size, unit, stored.white, stored.names, notes)
 
 
-def _other(outline: Outline) -> tuple[str, str]:
-    """What a TIFF of more axes holds, and what to do about it."""
+def _stack_words(outline: Outline) -> tuple[str, str]:
+    """Describe a TIFF of more than two axes and the remedy, for the error."""
     axes, first = outline.axes, outline.shape[0]
     if len(axes) > 3:
         return f"a stack of {len(axes)} axes ({axes})", "save one slice at one moment"
@@ -275,7 +275,7 @@ _OF_ARRAYS = {"unit", "channel_axis", "periodic"}
 
 
 def picture_kind(path: Path, options: set[str]) -> str:
-    """One of "picture", "volume" and "array": what the file's numbers are, unless the options ask for one.
+    """Classify a file as "picture", "volume" or "array" by its numbers, unless the options ask for one.
 
     8-bit and 16-bit pixels make a picture, and so do floating-point ones near 0 to 1. Everything else is an array:
     other types, rasters of maps with more than 8 bits, and numbers with a scale of their own.
@@ -303,6 +303,6 @@ def picture_kind(path: Path, options: set[str]) -> str:
 
 
 def _by_range(stored: np.ndarray) -> str:
-    """A picture unless floating-point numbers leave the range of one."""
+    """Return "picture" unless floating-point numbers leave the range of one."""
     out_of_range = stored.dtype.kind == "f" and (stored.min() < _PLAUSIBLE[0] or stored.max() > _PLAUSIBLE[1])
     return "array" if out_of_range else "picture"

@@ -122,7 +122,7 @@ def stored_values(path: Path) -> Stored:
 
 
 def _check_axes(axes: str, location: str) -> None:
-    """Refuse what has more than three grid axes.
+    """Refuse files of more than three grid axes.
 
     Raises:
         InputError: If there are more, with the words for it.

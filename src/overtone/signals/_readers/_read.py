@@ -39,7 +39,7 @@ _OF_FAMILIES: dict[Family, Callable[..., Signal]] = {
 
 
 def read(path: PathLike, **options: Any) -> Signal[Geometry]:
-    """Read a file with the reader its suffix calls for, or its content where that is a picture's or a recording's.
+    """Read a file; its suffix picks the reader, or its content if that is a picture or a recording.
 
     Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
     slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
@@ -123,7 +123,7 @@ class UnknownOptionError(InputError):
 def _checked_options(
     reader: Callable[..., Signal[Geometry]], options: dict[str, Any], path: PathLike
 ) -> dict[str, Any]:
-    """The options, all of which the reader has to know."""
+    """Return the options if the reader accepts all of them."""
     known = list(inspect.signature(reader).parameters)[1:]
     for option in options:
         if option not in known:

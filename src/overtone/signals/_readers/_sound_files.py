@@ -32,7 +32,9 @@ class Parts:
 
 def cut_short(detail: str, file: Path) -> InputError:
     """Make the error for an incomplete recording."""
-    return InputError("a whole recording", f"one cut short ({detail})", "copy or export it again", str(file))
+    return InputError(
+        "a complete recording", f"a truncated one ({detail})", "copy or export it again", str(file)
+    )
 
 
 def mapped(file: Path) -> mmap.mmap:

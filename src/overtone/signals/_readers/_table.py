@@ -69,7 +69,7 @@ class CSVTable:
         return self.parse_column(name)[0]
 
     def parse_column(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        """As `numbers`, and how they are spelled where it is not the usual way.
+        """Parse the numbers of a column; also return notes on unusual spellings.
 
         Raises:
             InputError: As `numbers`; or if a comma may be the decimal mark or a separator of thousands.
@@ -78,7 +78,7 @@ class CSVTable:
         parsed = parse_numbers(cells, self.comma)
         if parsed.doubtful is not None:
             raise InputError(
-                "numbers whose comma or point can only be the decimal mark, or only stand between thousands",
+                "numbers whose comma or point has one meaning, as the decimal mark or between thousands",
                 f"{cells.iloc[parsed.doubtful]!r} on line {self.line(parsed.doubtful)}, column {name!r}",
                 "write the decimal mark as a point, and no separator of thousands",
                 self.location,
@@ -169,14 +169,14 @@ def _parse(lines: Lines, location: str) -> pd.DataFrame:
 
 
 def _without_empty_end(cells: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Without the empty column that a separator at the end of every line makes."""
+    """Remove the empty column that a separator at the end of every line makes."""
     if cells.shape[1] > 1 and (cells.iloc[:, -1].str.strip() == "").all():
         return cells.iloc[:, :-1], ("the empty column after the last separator was left out",)
     return cells, ()
 
 
 def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str], int, tuple[str, ...]]:
-    """The names of the columns, the number of rows that they take, and what to tell."""
+    """Return the names of the columns, the number of rows they take, and notes."""
     top = [str(cell).strip() for cell in cells.iloc[0]]
     below = [[str(cell).strip() for cell in row] for row in cells.iloc[1:200].to_numpy().tolist()]
     numbered = [f"column {i + 1}" for i in range(len(top))]
@@ -186,7 +186,7 @@ def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str]
         # "0, 1" above whole numbers may be names that pandas made up or the first row: both readings lose something.
         if _counts(top) and len(top) == 2 and below:
             raise InputError(
-                "a first line that can only be names, or only be numbers",
+                "a first line of names or of numbers alone",
                 f"{', '.join(top)} above whole numbers",
                 "write a line of names above the numbers",
                 location,
@@ -243,7 +243,7 @@ def _is_header(top: list[str], below: list[list[str]]) -> bool:
 
 
 def _header_doubt(top: list[str], below: list[list[str]]) -> tuple[str, ...]:
-    """That a first line of numbers might be names, where it counts 0, 1, 2 ... or rises evenly."""
+    """Note that a first line of numbers may be names, if it counts 0, 1, 2 ... or rises evenly."""
     values = [float(cell) for cell in top if re.fullmatch(r"-?\d+\.?\d*", cell)]
     steps = set(np.diff(values).round(9).tolist())
     if below and len(values) == len(top) > 2 and len(steps) == 1 and steps != {0.0}:
@@ -252,14 +252,14 @@ def _header_doubt(top: list[str], below: list[list[str]]) -> tuple[str, ...]:
 
 
 def _names(names: list[str]) -> list[str]:
-    """The names, without line breaks; more than one empty one is numbered."""
+    """Remove line breaks from names, and number them if several are empty."""
     flat = [" ".join(name.split()) for name in names]
     empty = sum(not name for name in flat)
     return [name or (f"column {i + 1}" if empty > 1 else "") for i, name in enumerate(flat)]
 
 
 def _without_index(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Without the unnamed column in which pandas counts rows; an unnamed one of other values is called "column 1"."""
+    """Remove the unnamed column in which pandas counts rows; an unnamed one of other values is called "column 1"."""
     name = str(rows.columns[0])
     if not _UNNAMED.fullmatch(name):
         return rows, ()
@@ -276,7 +276,7 @@ def split_unit(name: str) -> tuple[str, str | None]:
 
 
 def column_unit(name: str, unit: str | None = None) -> str:
-    """Return the unit that a column counts in: `unit`, else what its name says in brackets, else the name."""
+    """Return the unit of a column: `unit`, else the unit in brackets in its name, else the name."""
     short, in_brackets = split_unit(name)
     name_of_unit = unit or in_brackets or (f"column {short}" if is_numeric_cell(short) else short)
     return "s" if name_of_unit.lower() in _SECONDS else name_of_unit

@@ -31,7 +31,7 @@ _DATE = re.compile(
 
 
 def is_gap(cell: str) -> bool:
-    """Whether a cell says that its value is missing."""
+    """Whether a cell marks a missing value."""
     return cell.strip().lower() in _GAPS
 
 
@@ -224,7 +224,7 @@ def read_lines(path: Path) -> Lines:
 
 
 def _start(body: list[tuple[str, int]], separator: str, width: int) -> int:
-    """The first line of the table: it has as many cells as most, and no empty line and other text below it."""
+    """Return the first line of the table: it has as many cells as most, and no empty line and other text below it."""
     full = [
         i for i, (t, _) in enumerate(body[:_JUDGED]) if t.strip() and len(split_cells(t, separator)) >= width
     ]

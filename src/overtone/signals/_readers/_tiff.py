@@ -62,7 +62,7 @@ def colours(samples: np.ndarray, page: tifffile.TiffPage, location: str) -> Colo
     """
     kind, white = int(page.photometric), _white(page, samples.dtype)
     if kind == _PALETTE and page.colormap is not None:
-        return _looked_up(samples, page)
+        return _from_palette(samples, page)
     if kind == _WHITE_IS_ZERO:
         return _inverted(samples, page, white)
     if kind == _INKS and int(page.tags.valueof(332, 1)) == 1 and samples.shape[-1] >= 4 and white:
@@ -117,7 +117,7 @@ def _with_extras(
     return Colours(samples, coverage, white, names, notes)
 
 
-def _looked_up(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
+def _from_palette(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
     table = np.asarray(page.colormap).T
     # Colour maps have 16 bits; some writers store 8 of them, in the lower or in the upper byte.
     if table.max() <= 255:
@@ -151,7 +151,7 @@ def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None)
 
 
 def _from_inks(samples: np.ndarray, page: tifffile.TiffPage, white: float) -> Colours:
-    """Red = (1 - cyan)(1 - black) of the full range, and so on, without a colour profile."""
+    """Convert inks to colours: red = (1 - cyan)(1 - black) of the full range, and so on, without a colour profile."""
     extras = [int(e) for e in page.extrasamples]
     # Each ink removes its complement; black removes all three colours (no profile: a naive conversion).
     amount = samples[..., :4].astype(np.float64) / white
@@ -252,8 +252,8 @@ def read_tiff(path: Path) -> Stored:
     location = str(path)
     with _opened(path) as (tif, series):
         page, axes = series.keyframe, _axes(series, location)
-        notes = _beside(tif, series, location) + missing_notes(series)
-        samples = _turned(decode_tiff(series, path), axes, page)
+        notes = _other_pictures_note(tif, series, location) + missing_notes(series)
+        samples = _apply_orientation(decode_tiff(series, path), axes, page)
         if not any(axis in "S" for axis in axes):
             samples, axes = samples[..., None], axes + "S"
         at = axes.index("S")
@@ -294,23 +294,25 @@ def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSe
 def _main(tif: tifffile.TiffFile, location: str) -> tifffile.TiffPageSeries:
     """The first series that is neither a reduced copy of another nor a mask."""
     for series in tif.series:
-        if len(series.shape) >= 2 and not _is_aside(series.keyframe):
+        if len(series.shape) >= 2 and not _is_auxiliary(series.keyframe):
             return series
     raise InputError("a TIFF with a picture", "none but thumbnails or masks", "export it again", location)
 
 
-def _is_aside(page: tifffile.TiffPage) -> bool:
+def _is_auxiliary(page: tifffile.TiffPage) -> bool:
     return bool(int(page.subfiletype) & 5) or int(page.tags.valueof(255, 1)) == 2
 
 
-def _beside(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, location: str) -> tuple[str, ...]:
-    """Notes on what else the file holds.
+def _other_pictures_note(
+    tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, location: str
+) -> tuple[str, ...]:
+    """Note other pictures in the file.
 
     Raises:
         InputError: If a mask marks samples of the picture as missing.
     """
     others = [series for series in tif.series if series is not main]
-    pictures = 1 + sum(1 for series in others if not _is_aside(series.keyframe))
+    pictures = 1 + sum(1 for series in others if not _is_auxiliary(series.keyframe))
     for series in others:
         page = series.keyframe
         if int(page.subfiletype) & 4 and not int(page.subfiletype) & 1:
@@ -340,8 +342,8 @@ def _axes(series: tifffile.TiffPageSeries, location: str) -> str:
     return axes
 
 
-def _turned(samples: np.ndarray, axes: str, page: tifffile.TiffPage) -> np.ndarray:
-    """Rows and columns as the orientation says, wherever these two axes stand."""
+def _apply_orientation(samples: np.ndarray, axes: str, page: tifffile.TiffPage) -> np.ndarray:
+    """Apply the orientation to rows and columns, at any position of the two axes."""
     orientation = int(page.tags.valueof(_ORIENTATION, 1))
     places = axes.index("Y"), axes.index("X")
     first = np.moveaxis(samples, places, (0, 1))
@@ -359,7 +361,7 @@ def _bands_last(
     if bands.coverage is not Coverage.NONE:
         raise InputError(
             "channels without transparency",
-            f"channels that have alpha each (axes {axes})",
+            f"an alpha channel for each channel (axes {axes})",
             "save them without alpha",
             location,
         )
@@ -379,7 +381,7 @@ def _stated_white(tif: tifffile.TiffFile, bands: Colours, samples: np.ndarray) -
 
 
 def _channel_names(tif: tifffile.TiffFile, count: int) -> tuple[str, ...] | None:
-    """The channels' names in OME, if each has one of its own, else their numbers."""
+    """Return the channels' names in OME if all differ, else their numbers."""
     numbers = tuple(f"channel {c + 1}" for c in range(count)) if count > 1 else None
     if not tif.ome_metadata:
         return numbers

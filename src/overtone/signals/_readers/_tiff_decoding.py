@@ -33,7 +33,7 @@ Codec = Callable[[bytes, int, int], Decoded]
 
 
 def codec(page: tifffile.TiffPage) -> Codec | None:
-    """Return the function that decompresses a page's strips or tiles, or None if nothing here does.
+    """Return the function that decompresses a page's strips or tiles, None for other compressions.
 
     Args:
         page: The page, for its compression and what its codec needs to know beside.
@@ -82,7 +82,7 @@ def _one_bit(data: bytes, columns: int, rows: int, compression: int, options: di
 
 
 def _opened(data: bytes, tags: dict[int, int]) -> Image.Image:
-    """A little-endian TIFF of one strip around compressed data, decoded."""
+    """Decode compressed data as the only strip of a little-endian TIFF."""
     start = 8 + 2 + 12 * (len(tags) + 2) + 4
     # A TIFF directory must be sorted by tag; 273 and 279 are the offset and the size of the only strip.
     entries = sorted({**tags, 273: start, 279: len(data)}.items())
@@ -106,7 +106,7 @@ def _no_limit() -> Iterator[None]:
 
 
 def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
-    """A JPEG stream whose tables may stand apart and whose colour space the TIFF tells, not the stream."""
+    """Decode a JPEG stream; its tables may be stored apart, and the TIFF states its colour space."""
     colour_marker = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\1" if ycbcr else b"\0")
     # An Adobe marker states the colour transform, which the TIFF and not the stream decides.
     shared = tables[2:-2] if tables.endswith(b"\xff\xd9") else tables[2:]
@@ -115,7 +115,7 @@ def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
 
 
 def _picture(kind: type[ImageFile.ImageFile], data: bytes, mode: str | None) -> np.ndarray:
-    """Whole pixels of a picture format; made directly, since the header of the TIFF has been judged already."""
+    """Decode whole pixels of a picture format; the header of the TIFF has been checked already."""
     with kind(io.BytesIO(data)) as picture:
         pixels = np.asarray(picture if mode is None else picture.convert(mode))
     return pixels if pixels.ndim == 3 else pixels[..., None]
@@ -210,7 +210,7 @@ def _segment(data: bytes, key: Any, decompress: Codec, place: Place) -> np.ndarr
 
 
 def _unpacked(lines: np.ndarray, key: Any, count: int) -> np.ndarray:
-    """Numbers of fewer or more bits than whole bytes hold, the highest bit first; rows begin at whole bytes."""
+    """Unpack numbers of any count of bits, the highest bit first; rows begin at whole bytes."""
     # Fill order 2 stores the lowest bit of each byte first.
     order: Literal["little", "big"] = "little" if key.fillorder == 2 else "big"
     bits = np.unpackbits(lines, axis=1, count=count * key.bitspersample, bitorder=order)
@@ -300,7 +300,7 @@ def further_codecs() -> bool:
 
 
 def missing_notes(series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-    """A note on strips or tiles that the file leaves out, which read as one value."""
+    """Note strips or tiles that are not stored, which read as one value."""
     counts = [count for page in series.pages if page is not None for count in page.databytecounts]
     left_out = sum(count == 0 for count in counts)
     if not left_out:

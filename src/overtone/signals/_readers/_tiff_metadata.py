@@ -92,7 +92,7 @@ def _pixel_size(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 
 def _unit(page: tifffile.TiffPage) -> str | None:
-    """The unit of the map's coordinates: from its keys, else from the codes of systems that count in metres."""
+    """Return the unit of the map's coordinates: from its keys, else from the codes of systems that count in metres."""
     keys = _keys(page)
     if keys.get(_MODEL) == _GEOGRAPHIC:
         return _ANGULAR.get(keys.get(_ANGULAR_UNIT, 9102))
@@ -103,7 +103,7 @@ def _unit(page: tifffile.TiffPage) -> str | None:
 
 
 def _keys(page: tifffile.TiffPage) -> dict[int, int]:
-    """The keys of the coordinate system whose values stand in the directory itself."""
+    """Return the keys of the coordinate system whose values are stored in the directory itself."""
     directory = page.tags.valueof(34735)
     if not isinstance(directory, tuple) or len(directory) < 8:
         return {}
@@ -159,7 +159,7 @@ def _number(text: str) -> float | None:
 
 
 def _equal(samples: np.ndarray, value: float) -> np.ndarray:
-    """Where samples hold the value, as their type rounds it; huge values are written with few digits."""
+    """Whether each sample equals the value, rounded to their type; huge values are written with few digits."""
     if math.isnan(value):
         return np.isnan(samples)
     if samples.dtype.kind != "f":
@@ -287,7 +287,7 @@ def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
     # Pixels per inch are a printer's default in most files and measure nothing.
     if page.resolutionunit != _CENTIMETRE:
         return {}
-    return _known({"Y": (_ratio(10.0, down), "mm"), "X": (_ratio(10.0, across), "mm")})
+    return _usable({"Y": (_ratio(10.0, down), "mm"), "X": (_ratio(10.0, across), "mm")})
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[float, float]:
@@ -304,7 +304,7 @@ def _from_imagej(metadata: dict[str, Any], down: float, across: float) -> Distan
     interval = _measured_number(metadata.get("finterval")) or _ratio(
         1.0, _measured_number(metadata.get("fps"))
     )
-    return _known(
+    return _usable(
         {
             "Z": (abs(_measured_number(metadata.get("spacing"))) * unit, "mm"),
             "Y": (_ratio(unit, down), "mm"),
@@ -325,7 +325,7 @@ def _from_ome(metadata: dict[str, Any]) -> Distances:
         for axis in "ZYX"
     }
     second = _SECONDS.get(_plain(pixels.get("TimeIncrementUnit", "s")), 0.0)
-    return _known({**lengths, "T": (_measured_number(pixels.get("TimeIncrement")) * second, "s")})
+    return _usable({**lengths, "T": (_measured_number(pixels.get("TimeIncrement")) * second, "s")})
 
 
 def ome_pixels(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -339,8 +339,8 @@ def ome_pixels(metadata: dict[str, Any]) -> dict[str, Any]:
     return pixels if isinstance(pixels, dict) else {}
 
 
-def _known(distances_stated: Distances) -> Distances:
-    """The usable ones; rows and columns only together, since half a pixel's size is none."""
+def _usable(distances_stated: Distances) -> Distances:
+    """Keep usable distances; rows and columns only together, since half a pixel's size is none."""
     usable = {
         axis: value for axis, value in distances_stated.items() if math.isfinite(value[0]) and value[0] > 0
     }

@@ -102,7 +102,7 @@ def _parse_formats(texts: pd.Series, digit: float, location: str) -> Stamps:
         months = [order for order, moments in rising.items() if order not in even and _whole_months(moments)]
         if len(rising) != 1 and (len(even) != 1 or months):
             raise InputError(
-                "dates whose day and month can be told apart",
+                "dates with an unambiguous order of day and month",
                 f"{texts.iloc[0]!r} to {texts.iloc[-1]!r}, which may be {' or '.join(readings)}",
                 "write them as YYYY-MM-DD",
                 location,
@@ -117,7 +117,7 @@ def _whole_months(moments: np.ndarray) -> bool:
 
 
 def calendar_months(moments: np.ndarray) -> np.ndarray | None:
-    """Return the months passed since the first moment, if all lie at the same place of their months, else None.
+    """Return the months since the first moment if all lie at the same position of their months, else None.
 
     Args:
         moments: (rows,) datetime64; the same day and time of each month, or each month's last day.
@@ -209,7 +209,7 @@ def parse_times(table: CSVTable, name: str, unit: str | None = None, calendar: b
 
 
 def _packed(cells: pd.Series) -> bool:
-    """Whether all cells are dates such as 20240131, which are no evenly spaced numbers."""
+    """Whether all cells are dates such as 20240131, which are not evenly spaced as numbers."""
     if not cells.str.fullmatch(r"(19|20)\d{6}").all():
         return False
     return bool(pd.to_datetime(cells, errors="coerce", format="%Y%m%d").notna().all())

@@ -63,7 +63,7 @@ def _opened_nifti(path: Path, location: str) -> tuple[Any, Any]:
 
 
 def _kind(head: bytes, location: str) -> Any:
-    """The class for what a header's first bytes say it is."""
+    """Return nibabel's class for the first bytes of a header."""
     if head[4:7] in (b"n+2", b"ni2"):
         return nibabel.Nifti2Image if head[4:7] == b"n+2" else nibabel.Nifti2Pair
     if head[344:347] in (b"n+1", b"ni1"):
@@ -96,7 +96,7 @@ def _partner(path: Path, mine: str, other: str, what: str, location: str) -> Pat
 
 
 def _head(path: Path) -> bytes:
-    """The first bytes of a header, unpacked if they are packed and the name says so.
+    """Read the first bytes of a header, unpacked if the name ends in .gz.
 
     Raises:
         InputError: If the name and the content disagree on that, which nibabel would take for damage.
@@ -111,7 +111,7 @@ def _head(path: Path) -> bytes:
     if packed or (named and known):
         right = path.name[:-3] if named else path.name + ".gz"
         raise InputError(
-            "gzip data under a name in .gz, and under no other",
+            "a name that ends in .gz for gzip data, and only for them",
             "gzip data without" if packed else "plain data with one",
             f"rename it to {right}",
             str(path),
@@ -120,7 +120,7 @@ def _head(path: Path) -> bytes:
 
 
 def _check_numbers(raw: Any, location: str) -> None:
-    """Refuse headers whose type, scale or place of the values are none that can be used."""
+    """Refuse headers with an unusable type, scale or position of the values."""
     if not _reads_type(raw):
         raise InputError(
             "values of a type that nibabel reads",
@@ -138,7 +138,7 @@ def _check_numbers(raw: Any, location: str) -> None:
         )
     if not (math.isfinite(start) and (start == 0 or start >= _first_byte(raw))):
         raise InputError(
-            "a place in the file where the values begin",
+            "a valid position of the first value",
             f"vox_offset {start:g}",
             "set it in the header, for a single file to 352 or more",
             location,
@@ -154,7 +154,7 @@ def _reads_type(raw: Any) -> bool:
 
 
 def _check_length(picture: Any, raw: Any) -> None:
-    """Refuse a file too short for what its header announces before memory for all of it is taken.
+    """Refuse a file shorter than its header announces, before memory for it is allocated.
 
     Raises:
         ValueError: If it is too short.
@@ -170,7 +170,7 @@ def _check_length(picture: Any, raw: Any) -> None:
 
 
 def _first_byte(raw: Any) -> int:
-    """Where values can begin at the earliest: behind the header, if both are in one file."""
+    """Return the earliest position of the values: behind the header, if both are in one file."""
     return int(raw.single_vox_offset) if raw.is_single else 0
 
 
@@ -305,7 +305,7 @@ def _layout(picture: Any, location: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str]], tuple[str, ...]]:
-    """(distance, unit) of each axis, and notes on what the file leaves open or says twice."""
+    """Return (distance, unit) of each axis, and notes on missing or contradictory ones."""
     header = picture.header
     units = int(header["xyzt_units"]) if "xyzt_units" in header else 2
     # xyzt_units: the lower 3 bits are the unit of space, the next 3 the unit of time.
@@ -338,7 +338,7 @@ def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str
 
 
 def _lengths(header: Any, sizes: list[float]) -> tuple[list[float], tuple[str, ...]]:
-    """Voxel sizes, from the sform where it is valid, and notes where it disagrees or is skewed."""
+    """Return voxel sizes, from the sform if it is valid, and notes if it disagrees or is skewed."""
     plain = (sizes + [1.0] * 3)[:3]
     if "sform_code" not in header or int(header["sform_code"]) <= 0 or len(sizes) < 3:
         return plain, ()
