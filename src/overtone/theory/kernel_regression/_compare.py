@@ -128,10 +128,10 @@ def compare(
 def comparison_tiles(
     shape: tuple[int, ...], samples: int, values: Tensor | None = None
 ) -> list[tuple[slice, ...]]:
-    """Boxes of about `samples` samples: two per axis, around its quarters, or one where two do not fit.
+    """Return boxes of about `samples` samples: two per axis, around its quarters, or one where two do not fit.
 
-    Where the values vary much less in these than elsewhere, each that varies less moves to where its own part of the
-    grid varies most, be it at the border to the next: what is judged must be there to be seen.
+    Where the values vary much less in these than elsewhere, each such box moves to the most varying place of its own
+    part of the grid, if need be at the border to the next: a constant tile cannot tell candidates apart.
 
     Args:
         shape: Samples per axis.
@@ -167,7 +167,8 @@ def _move_to_variation(
     parts: list[tuple[tuple[int, int], ...]],
     default: list[tuple[int, ...]],
 ) -> list[tuple[int, ...]]:
-    """Where tiles begin, one in each part of the grid: as default unless the values hardly vary there."""
+    """Return the starts of the tiles, one in each part of the grid: the default unless the values hardly vary there."""
+    # Blocks of half a tile: fine enough to place a tile, coarse enough to be quick.
     counts = tuple(1 if w == n else math.ceil(2 * n / w) for n, w in zip(shape, widths, strict=True))
     blocks = Blocks.of(values, shape, counts)
     varies = blocks.variation.reshape(counts)
@@ -179,6 +180,7 @@ def _move_to_variation(
             varies[tuple(abs(c - s - w / 2).argmin() for c, s, w in zip(centres, start, widths, strict=True))]
         )
 
+    # Moving tiles is the exception: default places make results of similar signals comparable.
     if sum(map(variation_at, default)) >= MIN_VARIATION * typical * len(default):
         return default
     moved = []
@@ -201,7 +203,7 @@ def _move_to_variation(
 def _error(
     values: Tensor, role: Tensor, parts: list[Tensor], model: NTKModel, options: SolverOptions, scale: Tensor
 ) -> Tensor:
-    """The least held-out error over times, averaged over tiles by their held-out samples; NaN if none settles."""
+    """Return the least held-out error over times, weighted by the tiles' held-out samples; NaN if none settles."""
     total = torch.zeros((), dtype=torch.float64, device=values.device)
     settled, count = torch.ones((), dtype=torch.bool, device=values.device), 0
     for part in parts:
@@ -220,4 +222,5 @@ def _error(
         total = total + (path.error * scale).mean(1) * len(held)
         settled = settled & path.settled
         count += len(held)
+    # One time for all tiles: times that any tile left unsettled do not count.
     return torch.where(settled, total / count, float("inf")).min()

@@ -319,6 +319,7 @@ def solve_error_path(
     operator = model.operator(shape, present.reshape(shape))
     mean = values[train].mean(0)
     channels = PrincipalChannels(operator, values[train] - mean, held)
+    # The circulant's largest eigenvalue bounds the kernel's, so the first time is early for every mode.
     times = training_times(float(operator.spectrum.max())).to(values.device)
     # A vector is held at the training samples, and its product at the held-out ones.
     max_vectors = options.max_vectors(len(train) + len(held), values.shape[1])

@@ -64,6 +64,7 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
     axes = tuple(range(len(shape)))
     rates = _rates(model, tuple(field.shape[:-1]), even)
     coefficients = torch.fft.fftn(field, dim=axes)
+    # Of a mirrored axis of 2 n coefficients n are independent; the others repeat them.
     inside = tuple(slice(0, n) for n in shape)
     modes, observed = rates[inside].reshape(-1), _sizes(coefficients[inside], field.shape[:-1].numel(), even)
     times = training_times(float(rates.max())).to(values.device)

@@ -101,6 +101,7 @@ def fit_scattered(
         )
     x, y = coords[~held_out].double(), values[~held_out].double()
     mean = y.mean(0)
+    # With every training sample a landmark the features reproduce the kernel itself.
     count = min(landmarks, len(x))
     chosen = torch.from_numpy(rng.generator(seed, "landmarks").permutation(len(x))[:count]).to(x.device)
     # k(x, Z) R with R R^T = k(Z, Z)^-1: features whose products are the kernel through the landmarks.
