@@ -22,7 +22,17 @@ from overtone.nn import MLP, Activation, parameter_groups
 from overtone.nn.activations import ComplexGabor, Finer, Gabor, Hat, Sine, build_activation
 from overtone.nn.encodings import Gaussian, Learned, Periodic, Positional, PowerLaw
 from overtone.nn.encodings._base import cosine_window
-from overtone.units import Interpolation, lattice_bandwidth
+from overtone.units._bandwidth import (
+    gabor_bandwidth,
+    gauss_bandwidth,
+    hat_bandwidth,
+    multiquadratic_bandwidth,
+    quadratic_bandwidth,
+    rectified_bandwidth,
+    sinc_bandwidth,
+    wavelet_bandwidth,
+)
+from overtone.units._grids import Interpolation, lattice_bandwidth, lattice_levels, lattice_range
 
 
 @pytest.mark.parametrize(
@@ -123,23 +133,23 @@ def quantile(power, top: float = 50.0) -> float:
 @pytest.mark.parametrize(
     ("law", "power"),
     [
-        (units.gauss_bandwidth, lambda f: math.exp(-2 * (math.pi * f) ** 2)),
-        (units.quadratic_bandwidth, lambda f: math.exp(-4 * math.pi * f)),
-        (units.hat_bandwidth, lambda f: np.sinc(f) ** 4),
-        (units.multiquadratic_bandwidth, lambda f: k0(2 * math.pi * f) ** 2 if f > 0 else 1e6),
-        (units.sinc_bandwidth, lambda f: float(f <= 1 / (2 * math.pi))),
+        (gauss_bandwidth, lambda f: math.exp(-2 * (math.pi * f) ** 2)),
+        (quadratic_bandwidth, lambda f: math.exp(-4 * math.pi * f)),
+        (hat_bandwidth, lambda f: np.sinc(f) ** 4),
+        (multiquadratic_bandwidth, lambda f: k0(2 * math.pi * f) ** 2 if f > 0 else 1e6),
+        (sinc_bandwidth, lambda f: float(f <= 1 / (2 * math.pi))),
     ],
 )
 def test_laws_are_their_integrals(law, power):
-    found = quantile(power, 0.16 if law is units.sinc_bandwidth else 10.0)
+    found = quantile(power, 0.16 if law is sinc_bandwidth else 10.0)
     assert law(3.0, 4) == pytest.approx(3 * found / 2, rel=4e-3)
 
 
 def test_a_gabor_of_many_waves_is_a_sine_and_of_none_a_bump():
     # a pure line at omega / (2 pi): 0.9 of it
-    assert units.gabor_bandwidth(100.0, 0.5, 1) == pytest.approx(90 / (2 * math.pi), rel=0.01)
-    assert units.gabor_bandwidth(1e-6, 2.0, 1) == pytest.approx(units.gauss_bandwidth(2.0, 1), rel=1e-3)
-    assert units.wavelet_bandwidth(10.0, 10.0, 2) < units.wavelet_bandwidth(20.0, 10.0, 2)
+    assert gabor_bandwidth(100.0, 0.5, 1) == pytest.approx(90 / (2 * math.pi), rel=0.01)
+    assert gabor_bandwidth(1e-6, 2.0, 1) == pytest.approx(gauss_bandwidth(2.0, 1), rel=1e-3)
+    assert wavelet_bandwidth(10.0, 10.0, 2) < wavelet_bandwidth(20.0, 10.0, 2)
 
 
 @pytest.mark.parametrize("kernel", list(Interpolation))
@@ -160,8 +170,8 @@ def test_the_law_of_a_lattice_is_its_kernels_spectrum(kernel):
 def test_a_lattice_is_given_the_range_it_needs():
     for kernel in Interpolation:
         for wanted in (0.5, 6.0, 80.0):
-            low, high = units.lattice_range(wanted, 16.0, 8, kernel)
-            found = lattice_bandwidth(units.lattice_levels(low, high, 8), kernel)
+            low, high = lattice_range(wanted, 16.0, 8, kernel)
+            found = lattice_bandwidth(lattice_levels(low, high, 8), kernel)
             assert found == pytest.approx(wanted, rel=1e-6)
             assert low <= 16
 
@@ -181,9 +191,9 @@ def test_a_rectifier_adds_its_orders():
     expected = brentq(missing, normal, 3 * normal)
     even = [NormalDist().inv_cdf((i + 0.5) / 512) for i in range(512)]
     # right to 1/256 of the highest frequency, 3.1
-    assert units.rectified_bandwidth(even, np.ones(512)) == pytest.approx(expected, abs=0.02)
-    assert units.rectified_bandwidth([1.0], [1.0]) == pytest.approx(2.0, abs=1.0)
-    assert units.rectified_bandwidth([0.0], [1.0]) == 0.0
+    assert rectified_bandwidth(even, np.ones(512)) == pytest.approx(expected, abs=0.02)
+    assert rectified_bandwidth([1.0], [1.0]) == pytest.approx(2.0, abs=1.0)
+    assert rectified_bandwidth([0.0], [1.0]) == 0.0
 
 
 def test_power_laws_are_those_of_the_paper():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from overtone.records import concat, metrics
 from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, Header
+from overtone.records.metrics._bands import corner_bands, has_content, highest_learned_band, mean_bands
 from tests.records.toy import toy_record
 
 EPS = np.finfo(float).eps
@@ -71,7 +72,7 @@ def test_exponential_decay(rates, steps, threshold):
 
 def test_bands_with_nothing_to_learn_are_nan():
     record = decaying([1.0] * 5, [0, 1], power=[1e6, 1.0, 0.5e-10, 2e-10, 0.0])
-    content = metrics.has_content(record).values[:, 0]
+    content = has_content(record).values[:, 0]
     assert content.tolist() == [True, True, False, True, False]
     for quantity in (metrics.relative_error(record), metrics.learned_fraction(record)):
         assert np.isnan(quantity.values[:, ~content]).all()
@@ -80,11 +81,11 @@ def test_bands_with_nothing_to_learn_are_nan():
 
 def test_a_target_in_the_first_band_alone_leaves_the_rounding_of_others_out():
     record = decaying([1.0] * 3, [0, 1], power=[1.0, 1e-31, 1e-32])
-    assert metrics.has_content(record).values[:, 0].tolist() == [True, False, False]
+    assert has_content(record).values[:, 0].tolist() == [True, False, False]
 
 
 def test_a_target_of_zero_has_no_content():
-    assert not metrics.has_content(decaying([1.0] * 3, [0], power=[0.0] * 3)).any()
+    assert not has_content(decaying([1.0] * 3, [0], power=[0.0] * 3)).any()
 
 
 def test_combining_channels_adds_powers_first():
@@ -123,7 +124,7 @@ def test_rows_that_joining_left_empty_are_passed_over():
 def test_highest_learned_is_unbroken_and_passes_over_empty_bands():
     record = decaying([1.0, 1.0, 0.0, 1.0, 0.0, 1.0], [0, 5], power=[1, 1, 0, 1, 1, 1], frequency_unit="Hz")
     assert metrics.highest_learned(record).item() == 4
-    assert metrics.highest_learned_band(record).item() == 6
+    assert highest_learned_band(record).item() == 6
     assert metrics.highest_learned(record, step=0).item() == 0
     assert metrics.highest_learned(record, step=4).item() == 0
     assert metrics.highest_learned(record, threshold=1e-3).item() == 0
@@ -219,9 +220,9 @@ def test_exponent_needs_bands():
 
 def test_the_corner_begins_at_the_largest_nyquist_frequency():
     record = decaying([1.0] * 4, [0], nyquist=[1.0, 3.0])
-    assert metrics.corner_bands(record).values.tolist() == [False, False, False, True]
-    assert metrics.mean_bands(record).values.tolist() == [True, False, False, False]
-    assert not metrics.corner_bands(decaying([1.0] * 4, [0])).any()
+    assert corner_bands(record).values.tolist() == [False, False, False, True]
+    assert mean_bands(record).values.tolist() == [True, False, False, False]
+    assert not corner_bands(decaying([1.0] * 4, [0])).any()
 
 
 def test_mean_and_student_interval():

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from overtone._utils.text import percent
 from overtone.errors import InputError
 from overtone.records import concat, metrics
-from overtone.records.metrics import Evidence
-from overtone.records.metrics._errors import SMOOTHING, smooth
+from overtone.records.metrics._errors import SMOOTHING, Evidence, smooth
 from tests.records.toy import toy_record
 
 

@@ -15,6 +15,8 @@ from overtone._training import Optimizer, TrainingConfig
 from overtone.errors import InputError
 from overtone.nn import Activation, Field
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content
+from overtone.records.metrics._errors import Evidence
 from overtone.theory.dynamics import Agreement, Prediction, PredictionOptions, predict
 from overtone.theory.dynamics._agreement import departure
 from overtone.theory.dynamics._findings import FindingCode
@@ -107,7 +109,7 @@ def test_held_out_samples_are_predicted_too() -> None:
     assert record.held_out_error[0] == pytest.approx(float(network_error[mask].square().mean()))
     assert float(record.held_out_error[-1]) < float(record.held_out_error[0])
     assert float(record.train_error[-1]) < float(record.held_out_error[-1])
-    assert metrics.stop(record).evidence is metrics.Evidence.HELD_OUT
+    assert metrics.stop(record).evidence is Evidence.HELD_OUT
 
 
 def test_a_pilot_is_measured_and_the_rest_predicted_from_where_it_ends() -> None:
@@ -166,7 +168,7 @@ def test_what_cannot_be_told_is_nan_and_never_never() -> None:
     adam = torch.optim.Adam(network.parameters(), 1e-3)
     found = predict(signal, network, adam, 1000, pilot=40, batch=32, part=signal)
     steps = metrics.learning_step(metrics.combine_channels(found.record)).values
-    content = metrics.has_content(metrics.combine_channels(found.record)).values
+    content = has_content(metrics.combine_channels(found.record)).values
     assert np.isnan(steps[content][-1])
     assert found.holds_until is not None
     codes = [finding.code for finding in found.findings]

@@ -24,6 +24,7 @@ from overtone.cli._options import (
 )
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._source import read_source
+from overtone.records.metrics._bands import has_content
 
 if TYPE_CHECKING:
     import xarray
@@ -133,7 +134,7 @@ def _learning(forecast: Forecast) -> str:
     from overtone.records import metrics
 
     unit = forecast.record.attrs["frequency_unit"]
-    held = metrics.has_content(metrics.combine_channels(forecast.record)).values
+    held = has_content(metrics.combine_channels(forecast.record)).values
     lines = [f"{'band':>17}  {'learned at step':>15}  between"]
     for row, content in zip(forecast.learning_steps, held, strict=True):
         edges = f"{row['low']:.4g} - {row['high']:.4g}"

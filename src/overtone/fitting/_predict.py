@@ -21,6 +21,7 @@ from overtone.fitting._prepare import prepare
 from overtone.planning._reasons import sentences
 from overtone.probes import Window
 from overtone.records import metrics
+from overtone.records.metrics._errors import Stop
 from overtone.signals import Grid, Signal, require_grid
 from overtone.theory import barron, risk
 from overtone.theory.dynamics import Agreement, Prediction
@@ -66,7 +67,7 @@ class Forecast:
     signal: Signal[Grid]
     part: Signal[Grid]
     prediction: Prediction
-    stop: metrics.Stop
+    stop: Stop
     irreducible: float | None
     width: int | None
     bandwidth: tuple[float, ...] | None

@@ -11,7 +11,6 @@ from typing import Any, Generic, NamedTuple, TypeVar, final
 
 import torch
 
-from overtone import units
 from overtone._config import EncodingKind, FitConfig, ModelConfig, Optimizer, StoppingConfig
 from overtone._training import make_optimizer, train
 from overtone.errors import InputError
@@ -24,6 +23,7 @@ from overtone.planning._reasons import Reason
 from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
 from overtone.signals import Geometry, Grid, Signal, masks, require_grid
 from overtone.spectra import NoiseFloor
+from overtone.units._frequency import positive
 
 G = TypeVar("G", bound=Geometry)
 
@@ -191,7 +191,7 @@ def _given_bandwidth(
             f"one bandwidth or one per axis ({axes})", f"{len(bandwidth)}", "pass that many", "bandwidth"
         )
     each = bandwidth if len(bandwidth) == axes else tuple(bandwidth) * axes
-    checked = tuple(units.positive(b, "bandwidth") for b in each)
+    checked = tuple(positive(b, "bandwidth") for b in each)
     cycles = max(b * length for b, length in zip(checked, geometry.extent, strict=True))
     # Networks are trained in single precision, which has to hold the phases; overflow would end training.
     if not cycles <= MAX_CYCLES:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
-from overtone.units import positive
+from overtone.units._frequency import positive
 
 
 @runtime_checkable

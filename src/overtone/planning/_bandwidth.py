@@ -16,6 +16,7 @@ from overtone.errors import InputError
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Grid, Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict, axis_grid, noise_sentence
+from overtone.units._grids import Interpolation, lattice_range
 
 SHARE = 0.9
 """Share of the power that the bandwidth covers, the definition of a bandwidth throughout."""
@@ -270,12 +271,12 @@ class EncodingSettings:
             InputError: If a bandwidth is not positive and finite.
         """
         cycles = [b * e for b, e in zip(bandwidth, grid.extent, strict=True)]
-        linear = units.Interpolation.LINEAR
+        linear = Interpolation.LINEAR
         return EncodingSettings(
             tuple(units.gaussian_sigma(c) for c in cycles),
             tuple(units.octave_count(c) for c in cycles),
             units.sine_omega(max(cycles) / 2, len(cycles)),
-            tuple(units.lattice_range(c, COARSEST, LEVELS, linear)[1] for c in cycles),
+            tuple(lattice_range(c, COARSEST, LEVELS, linear)[1] for c in cycles),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import xarray as xr
 
 from overtone.errors import InputError
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content, mean_bands
 
 
 def edges(record: xr.Dataset) -> np.ndarray:
@@ -38,7 +39,7 @@ def varying_bands(record: xr.Dataset) -> np.ndarray:
     All bands if there is no such band.
     """
     together = metrics.combine_channels(record)
-    others = np.asarray(metrics.has_content(together) & ~metrics.mean_bands(together))
+    others = np.asarray(has_content(together) & ~mean_bands(together))
     return others if others.any() else np.ones_like(others)
 
 

@@ -15,6 +15,7 @@ from overtone.plots import _style as style
 from overtone.plots._base import Plot
 from overtone.plots._labels import squared
 from overtone.records import metrics
+from overtone.records.metrics._errors import Evidence, has_psnr
 
 LINES = (
     ("train", "training samples", style.TRAIN),
@@ -37,7 +38,7 @@ class PSNR(Plot):
 
     Attributes:
         data: A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
-            geometry `metrics.has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
+            geometry `has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
             (`metrics.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a
             part of the samples.
 
@@ -50,11 +51,11 @@ class PSNR(Plot):
         stop = metrics.stop(record)
         curves = (
             metrics.psnr(record)
-            if metrics.has_psnr(record)
+            if has_psnr(record)
             else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
         )
         columns = {name: ("step", np.asarray(curves[name], float)) for name, *_ in LINES}
-        best = None if stop.evidence is metrics.Evidence.NONE else stop.step
+        best = None if stop.evidence is Evidence.NONE else stop.step
         geometry = record.attrs.get("geometry")
         self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
             best_step=best,

@@ -15,6 +15,8 @@ from overtone.plots import _style as style
 from overtone.plots._base import Plot
 from overtone.plots._labels import tick
 from overtone.records import concat, metrics
+from overtone.records.metrics._bands import corner_bands, has_content
+from overtone.records.metrics._errors import Evidence
 
 
 @final
@@ -45,7 +47,7 @@ class LearningOrder(Plot):
             {
                 "relative_error": (("step", "band"), np.asarray(error, float)),
                 "learning_step": ("band", np.asarray(learned, float)),
-                "content": ("band", np.asarray(metrics.has_content(together))),
+                "content": ("band", np.asarray(has_content(together))),
                 "frequency": ("band", bands.centres(record)),
                 "frequency_edge": ("edge", bands.edges(record)),
                 "step_edge": ("moment", _step_edges(record.step.values)),
@@ -55,7 +57,7 @@ class LearningOrder(Plot):
         self.data = out.assign_attrs(
             nyquist=bands.radial_nyquist(record),
             noise_crossing=bands.noise_crossing(record),
-            best_step=None if stop.evidence is metrics.Evidence.NONE else stop.step,
+            best_step=None if stop.evidence is Evidence.NONE else stop.step,
             threshold=threshold,
             frequency_title=bands.title(record),
             mean=bool(record.band_low[0] == 0),
@@ -163,7 +165,7 @@ class LearningStep(Plot):
         )
         law = metrics.exponent(runs[0] if len(runs) == 1 else concat(runs), threshold)
         known = learned > np.array([[int(r.step[0])] for r in runs])
-        usable = np.isfinite(learned) & known & ~np.asarray(metrics.corner_bands(runs[0]))[shown]
+        usable = np.isfinite(learned) & known & ~np.asarray(corner_bands(runs[0]))[shown]
         x, y = np.log(np.broadcast_to(frequency, learned.shape)[usable]), np.log(learned[usable])
         offset = float(np.mean(y - law.value * x)) if y.size and np.isfinite(law.value) else np.nan
         out = xr.Dataset(

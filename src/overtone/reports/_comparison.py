@@ -11,6 +11,7 @@ from overtone._utils.text import count, decibels, number
 from overtone.plots import Comparison
 from overtone.plots import _bands as bands
 from overtone.records import metrics
+from overtone.records.metrics._bands import without_unmeasured
 from overtone.reports._blocks import AnswersBlock, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._findings import Findings, gather
 from overtone.reports._sections import ENTRIES
@@ -29,7 +30,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     Raises:
         InputError: If a record has no rows, or frequencies are in different units.
     """
-    records = [metrics.without_unmeasured(record) for record in records]
+    records = [without_unmeasured(record) for record in records]
     findings = [gather(record) for record in records]
     compared = Comparison(records, labels)
     steps, quality, power = compared.describe()

@@ -9,6 +9,8 @@ import xarray as xr
 
 from overtone.plots import _bands as bands
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content, mean_bands
+from overtone.records.metrics._errors import Evidence, Stop, smooth
 
 THRESHOLD = 0.5
 _BLOWN_UP = 10.0
@@ -66,7 +68,7 @@ class Findings:
     nyquist: float | None
     noise_from: float | None
     onset: int | None
-    stop: metrics.Stop
+    stop: Stop
     diverged: bool
     trend: float
     since: int
@@ -107,8 +109,8 @@ def gather(record: xr.Dataset) -> Findings:
     stop = metrics.stop(record)
     together = metrics.combine_channels(record)
     until = metrics.until_network(together)
-    mean = np.asarray(metrics.mean_bands(together))
-    content = np.asarray(metrics.has_content(together))
+    mean = np.asarray(mean_bands(together))
+    content = np.asarray(has_content(together))
     chosen = content & ~mean
     target = np.asarray(together.target_power, float)[chosen]
     whole = float(target.sum())
@@ -187,13 +189,13 @@ def _rising(together: xr.Dataset, step: int) -> tuple[float, bool]:
     steps = together.step.values[known]
     if step not in steps or step == together.step.values[-1]:
         return float("nan"), False
-    curve = metrics.smooth(steps, error[known])
+    curve = smooth(steps, error[known])
     there = float(curve[int(np.flatnonzero(steps == step)[0])])
     return float(curve[-1]) / there if there > 0 else float("nan"), there <= float(curve.min())
 
 
-def _trend(together: xr.Dataset, evidence: metrics.Evidence) -> tuple[float, int]:
-    name = "train_error" if evidence is metrics.Evidence.NONE else evidence.value
+def _trend(together: xr.Dataset, evidence: Evidence) -> tuple[float, int]:
+    name = "train_error" if evidence is Evidence.NONE else evidence.value
     error = np.asarray(together[name], float)
     if not np.isfinite(error).all():
         error = np.asarray(together.residual_power.sum("band", skipna=False), float)

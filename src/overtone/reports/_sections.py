@@ -12,6 +12,7 @@ from overtone.plots import PSNR, LearningOrder, LearningStep, Loss, Spectra
 from overtone.plots import _bands as bands
 from overtone.plots import _snapshots as reconstruction
 from overtone.records import Snapshots, metrics
+from overtone.records.metrics._bands import without_unmeasured
 from overtone.records.metrics._errors import PROBABILITY
 from overtone.reports._blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._coverage import coverage_sentences, row_margin
@@ -94,7 +95,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     Raises:
         InputError: If the record has no rows, or holds several runs.
     """
-    record = metrics.without_unmeasured(record)
+    record = without_unmeasured(record)
     findings = gather(record)
     verdict = list(zip(QUESTIONS, answers(findings, record), strict=True))
     order = LearningOrder(record)

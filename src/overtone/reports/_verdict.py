@@ -7,7 +7,8 @@ import xarray as xr
 
 from overtone._utils.text import count, higher, number, per_axis, percent, plural
 from overtone.plots import _bands as bands
-from overtone.records import metrics
+from overtone.records.metrics._bands import without_unmeasured
+from overtone.records.metrics._errors import Evidence
 from overtone.reports._coverage import block_only
 from overtone.reports._findings import THRESHOLD, Findings, gather
 
@@ -25,9 +26,9 @@ _FEW = 8
 """Steps, and rows, from which on a trend can be seen."""
 
 _ERRORS = {
-    metrics.Evidence.CLEAN: "error on clean data",
-    metrics.Evidence.HELD_OUT: "error on held-out samples",
-    metrics.Evidence.NONE: "error on training samples",
+    Evidence.CLEAN: "error on clean data",
+    Evidence.HELD_OUT: "error on held-out samples",
+    Evidence.NONE: "error on training samples",
 }
 """What a trend or a stop rests on, in words."""
 
@@ -48,7 +49,7 @@ def verdict(record: xr.Dataset) -> list[str]:
     Raises:
         InputError: If the record holds several runs or no row.
     """
-    record = metrics.without_unmeasured(record)
+    record = without_unmeasured(record)
     return answers(gather(record), record)
 
 
@@ -203,12 +204,12 @@ def noise_level(record: xr.Dataset) -> str:
 
 
 def _rises(f: Findings) -> bool:
-    known = f.stop.evidence is not metrics.Evidence.NONE
+    known = f.stop.evidence is not Evidence.NONE
     return known and f.stop.step < f.last and f.stop.last_error > _WORSE * f.stop.error
 
 
 def _at_best(f: Findings) -> bool:
-    return f.onset is not None and f.stop.evidence is not metrics.Evidence.NONE
+    return f.onset is not None and f.stop.evidence is not Evidence.NONE
 
 
 def _overfitting(f: Findings) -> str:
@@ -246,11 +247,7 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         return (
             f"Stop at step {count(f.stop.step)}: at the last step the {_ERRORS[f.stop.evidence]} is {rise}."
         )
-    hold = (
-        ""
-        if f.stop.evidence is not metrics.Evidence.NONE
-        else " Hold out some samples to learn when to stop."
-    )
+    hold = "" if f.stop.evidence is not Evidence.NONE else " Hold out some samples to learn when to stop."
     error = _ERRORS[f.stop.evidence]
     if f.trend < _STILL_FALLING:
         still = (

@@ -5,34 +5,17 @@ they are turned into the common measure, the bandwidth: the frequency below whic
 lies. The constant part of a feature set carries no frequency and is left out of that power.
 """
 
-from overtone.units._bandwidth import BANDWIDTH_SHARE as BANDWIDTH_SHARE
-from overtone.units._bandwidth import finer_bandwidth as finer_bandwidth
-from overtone.units._bandwidth import gabor_bandwidth as gabor_bandwidth
-from overtone.units._bandwidth import gauss_bandwidth as gauss_bandwidth
 from overtone.units._bandwidth import gaussian_bandwidth as gaussian_bandwidth
 from overtone.units._bandwidth import gaussian_sigma as gaussian_sigma
-from overtone.units._bandwidth import hat_bandwidth as hat_bandwidth
 from overtone.units._bandwidth import log_linear_bandwidth as log_linear_bandwidth
 from overtone.units._bandwidth import log_linear_scale as log_linear_scale
-from overtone.units._bandwidth import multiquadratic_bandwidth as multiquadratic_bandwidth
 from overtone.units._bandwidth import octave_bandwidth as octave_bandwidth
 from overtone.units._bandwidth import octave_count as octave_count
-from overtone.units._bandwidth import power_law_bandwidth as power_law_bandwidth
-from overtone.units._bandwidth import quadratic_bandwidth as quadratic_bandwidth
-from overtone.units._bandwidth import rectified_bandwidth as rectified_bandwidth
-from overtone.units._bandwidth import sinc_bandwidth as sinc_bandwidth
 from overtone.units._bandwidth import sine_bandwidth as sine_bandwidth
 from overtone.units._bandwidth import sine_omega as sine_omega
-from overtone.units._bandwidth import wavelet_bandwidth as wavelet_bandwidth
-from overtone.units._bandwidth import weighted_bandwidth as weighted_bandwidth
 from overtone.units._conventions import CONVENTIONS as CONVENTIONS
-from overtone.units._conventions import Convention as Convention
 from overtone.units._conventions import convert as convert
 from overtone.units._frequency import cycles_to_radians as cycles_to_radians
 from overtone.units._frequency import nyquist as nyquist
-from overtone.units._frequency import positive as positive
 from overtone.units._frequency import radians_to_cycles as radians_to_cycles
-from overtone.units._grids import Interpolation as Interpolation
-from overtone.units._grids import lattice_bandwidth as lattice_bandwidth
-from overtone.units._grids import lattice_levels as lattice_levels
 from overtone.units._grids import lattice_range as lattice_range

@@ -10,12 +10,12 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn._networks.mfn_filters import LatticeFilter, power_bandwidth, product_power
 from overtone.nn._networks.mlp import NetworkBase
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.activations import default_initialise
+from overtone.units._frequency import positive
 
 
 @final
@@ -55,7 +55,7 @@ class BandLimited(NetworkBase):
             size(in_features, "in_features"),
             size(out_features, "out_features"),
         )
-        self.width, self.period = size(width, "width"), units.positive(period, "period")
+        self.width, self.period = size(width, "width"), positive(period, "period")
         self._multiples = _whole(limits, in_features, self.period)
         source = generator(seed, "weights")
         steps = zip(((0,) * in_features, *self._multiples), self._multiples, strict=False)

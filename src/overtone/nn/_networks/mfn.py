@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn._networks.mfn_filters import (
     SHARE,
@@ -25,6 +24,7 @@ from overtone.nn._networks.mfn_filters import (
 from overtone.nn._networks.mlp import NetworkBase
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.activations import default_initialise
+from overtone.units._frequency import positive
 
 BINS = 4096
 ROUNDS = 40
@@ -143,7 +143,7 @@ class FourierMFN(Multiplicative):
         seed: Seed = 0,
     ) -> None:
         axes, waves = size(in_features, "in_features"), size(width, "width")
-        scale = units.positive(input_scale, "input_scale") / math.sqrt(size(depth, "depth") + 1)
+        scale = positive(input_scale, "input_scale") / math.sqrt(size(depth, "depth") + 1)
         source = generator(seed, "weights")
         filters: list[TrainedFilter] = [SineFilter(axes, waves, scale, source) for _ in range(depth + 1)]
         super().__init__(axes, out_features, filters, waves, source)
@@ -265,7 +265,7 @@ class GaborMFN(Multiplicative):
     ) -> None:
         axes, waves = size(in_features, "in_features"), size(width, "width")
         count = size(depth, "depth") + 1
-        scale = units.positive(input_scale, "input_scale") / math.sqrt(count)
+        scale = positive(input_scale, "input_scale") / math.sqrt(count)
         source = generator(seed, "weights")
         filters: list[TrainedFilter] = [
             GaborFilter(axes, waves, scale, 6 / count, source) for _ in range(count)

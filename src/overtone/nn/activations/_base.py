@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone.nn._utils import fill_uniform
-from overtone.units import positive
+from overtone.units._frequency import positive
 
 
 class SpectralActivation(nn.Module, ABC):

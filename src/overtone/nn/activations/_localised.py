@@ -8,10 +8,18 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn._utils import fill_uniform
 from overtone.nn.activations._base import SpectralActivation, default_initialise, widened
+from overtone.units._bandwidth import (
+    gabor_bandwidth,
+    gauss_bandwidth,
+    hat_bandwidth,
+    multiquadratic_bandwidth,
+    quadratic_bandwidth,
+    wavelet_bandwidth,
+)
+from overtone.units._frequency import positive
 
 
 @final
@@ -31,11 +39,11 @@ class Gabor(SpectralActivation):
 
     def __init__(self, omega: float = 10.0, scale: float = 10.0) -> None:
         super().__init__()
-        self.omega, self.scale = units.positive(omega, "omega"), units.positive(scale, "scale")
+        self.omega, self.scale = positive(omega, "omega"), positive(scale, "scale")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.gabor_bandwidth`."""
-        return units.gabor_bandwidth(self.omega, self.scale, inputs)
+        """Bandwidth per axis of a first layer; see `gabor_bandwidth`."""
+        return gabor_bandwidth(self.omega, self.scale, inputs)
 
     def scaled(self, factor: float) -> Gabor:
         """Both factors times `factor`."""
@@ -72,11 +80,11 @@ class ComplexGabor(SpectralActivation):
 
     def __init__(self, omega: float = 20.0, scale: float = 30.0) -> None:
         super().__init__()
-        self.omega, self.scale = units.positive(omega, "omega"), units.positive(scale, "scale")
+        self.omega, self.scale = positive(omega, "omega"), positive(scale, "scale")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.wavelet_bandwidth`."""
-        return units.wavelet_bandwidth(self.omega, self.scale, inputs)
+        """Bandwidth per axis of a first layer; see `wavelet_bandwidth`."""
+        return wavelet_bandwidth(self.omega, self.scale, inputs)
 
     def scaled(self, factor: float) -> ComplexGabor:
         """Both factors times `factor`."""
@@ -153,11 +161,11 @@ class Gauss(SpectralActivation):
 
     def __init__(self, scale: float = 30.0) -> None:
         super().__init__()
-        self.scale = units.positive(scale, "scale")
+        self.scale = positive(scale, "scale")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.gauss_bandwidth`."""
-        return units.gauss_bandwidth(self.scale, inputs)
+        """Bandwidth per axis of a first layer; see `gauss_bandwidth`."""
+        return gauss_bandwidth(self.scale, inputs)
 
     def scaled(self, factor: float) -> Gauss:
         """With scale times `factor`."""
@@ -189,11 +197,11 @@ class Hat(SpectralActivation):
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        self.scale = units.positive(scale, "scale")
+        self.scale = positive(scale, "scale")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.hat_bandwidth`."""
-        return units.hat_bandwidth(self.scale, inputs)
+        """Bandwidth per axis of a first layer; see `hat_bandwidth`."""
+        return hat_bandwidth(self.scale, inputs)
 
     def scaled(self, factor: float) -> Hat:
         """With scale times `factor`."""
@@ -224,11 +232,11 @@ class Quadratic(SpectralActivation):
 
     def __init__(self, scale: float = 10.0) -> None:
         super().__init__()
-        self.scale = units.positive(scale, "scale")
+        self.scale = positive(scale, "scale")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.quadratic_bandwidth`."""
-        return units.quadratic_bandwidth(self.scale, inputs)
+        """Bandwidth per axis of a first layer; see `quadratic_bandwidth`."""
+        return quadratic_bandwidth(self.scale, inputs)
 
     def scaled(self, factor: float) -> Quadratic:
         """With scale times `factor`."""
@@ -258,11 +266,11 @@ class MultiQuadratic(SpectralActivation):
 
     def __init__(self, scale: float = 10.0) -> None:
         super().__init__()
-        self.scale = units.positive(scale, "scale")
+        self.scale = positive(scale, "scale")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.multiquadratic_bandwidth`."""
-        return units.multiquadratic_bandwidth(self.scale, inputs)
+        """Bandwidth per axis of a first layer; see `multiquadratic_bandwidth`."""
+        return multiquadratic_bandwidth(self.scale, inputs)
 
     def scaled(self, factor: float) -> MultiQuadratic:
         """With scale times `factor`."""

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from overtone import units
 from overtone.nn.activations._base import SpectralActivation, fill, widened
+from overtone.units._bandwidth import finer_bandwidth, sinc_bandwidth
+from overtone.units._frequency import positive
 
 
 @final
@@ -30,7 +32,7 @@ class Sine(SpectralActivation):
 
     def __init__(self, omega: float = 30.0) -> None:
         super().__init__()
-        self.omega = units.positive(omega, "omega")
+        self.omega = positive(omega, "omega")
 
     @staticmethod
     def from_bandwidth(bandwidth: float, inputs: int) -> Sine:
@@ -92,12 +94,12 @@ class Finer(SpectralActivation):
 
     def __init__(self, omega: float = 30.0, bias: float = 1.0, detached: bool = False) -> None:
         super().__init__()
-        self.omega, self.bias = units.positive(omega, "omega"), units.positive(bias, "bias")
+        self.omega, self.bias = positive(omega, "omega"), positive(bias, "bias")
         self.detached = detached
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.finer_bandwidth`."""
-        return units.finer_bandwidth(self.omega, self.bias, inputs)
+        """Bandwidth per axis of a first layer; see `finer_bandwidth`."""
+        return finer_bandwidth(self.omega, self.bias, inputs)
 
     def scaled(self, factor: float) -> Finer:
         """With omega times `factor`."""
@@ -138,11 +140,11 @@ class Sinc(SpectralActivation):
 
     def __init__(self, omega: float = 30.0) -> None:
         super().__init__()
-        self.omega = units.positive(omega, "omega")
+        self.omega = positive(omega, "omega")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `units.sinc_bandwidth`."""
-        return units.sinc_bandwidth(self.omega, inputs)
+        """Bandwidth per axis of a first layer; see `sinc_bandwidth`."""
+        return sinc_bandwidth(self.omega, inputs)
 
     def scaled(self, factor: float) -> Sinc:
         """With omega times `factor`."""

@@ -19,4 +19,4 @@ from overtone.nn.encodings._grids import MultiResolution as MultiResolution
 from overtone.nn.encodings._learned import Learned as Learned
 from overtone.nn.encodings._learned import Periodic as Periodic
 from overtone.nn.encodings._triplane import Triplane as Triplane
-from overtone.units import Interpolation as Interpolation
+from overtone.units._grids import Interpolation as Interpolation

@@ -15,7 +15,7 @@ from overtone import units
 from overtone.errors import InputError
 from overtone.nn._utils import Numbers, Seed, generator, last_axis, per_axis, size
 from overtone.nn.encodings._base import Encoding, cosine_window, factors, precisions
-from overtone.units import weighted_bandwidth
+from overtone.units._bandwidth import power_law_bandwidth, weighted_bandwidth
 
 SINGLE = 256.0
 """Cycles across the domain up to which float32 phases do: their error stays below 2 pi 256 2^-23 = 2e-4 radians."""
@@ -411,7 +411,7 @@ class PowerLaw(Fourier):
             InputError: As for the class.
         """
         bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
-        rank = units.power_law_bandwidth(size(count, "count"), power)
+        rank = power_law_bandwidth(size(count, "count"), power)
         return PowerLaw(in_features, count, power, [b / rank for b in bandwidths])
 
     def describe(self) -> str:

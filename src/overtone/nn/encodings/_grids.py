@@ -11,12 +11,11 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.encodings._base import Encoding, cosine_window, precisions
 from overtone.nn.encodings._lookup import combined, lookup, taps
-from overtone.units import Interpolation
+from overtone.units._grids import Interpolation, lattice_bandwidth, lattice_levels, lattice_range
 
 SINGLE = 4096.0
 """Cells along an axis up to which float32 places do: they are right to 4096 * 2^-24 = 2.4e-4 of a cell."""
@@ -140,17 +139,15 @@ class MultiResolution(Encoding, ABC):
         if cutoff is None:
             self.gain.fill_(1)
         else:
-            bandwidths = (
-                self.resolution * units.lattice_bandwidth([1.0], self.kernel) / math.sqrt(self.in_features)
-            )
+            bandwidths = self.resolution * lattice_bandwidth([1.0], self.kernel) / math.sqrt(self.in_features)
             self.gain.copy_(cosine_window(bandwidths, cutoff))
         self._note()
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, that of independent values at the nodes, all levels together; see `units.lattice_bandwidth`."""
+        """Per axis, that of independent values at the nodes, all levels together; see `lattice_bandwidth`."""
         power = self.gain.double().square().tolist()
-        return tuple(units.lattice_bandwidth(axis, self.kernel, power) for axis in self.resolution.T.tolist())
+        return tuple(lattice_bandwidth(axis, self.kernel, power) for axis in self.resolution.T.tolist())
 
     def _range(self, bandwidth: Numbers) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """(coarsest, finest) per axis with a wanted bandwidth."""
@@ -196,9 +193,9 @@ class MultiResolution(Encoding, ABC):
 def ranges(
     bandwidth: Numbers, coarsest: Sequence[float], levels: int, kernel: Interpolation
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Coarsest and finest resolution per axis with a wanted bandwidth; see `units.lattice_range`."""
+    """Coarsest and finest resolution per axis with a wanted bandwidth; see `lattice_range`."""
     bandwidths = per_axis(bandwidth, len(coarsest), "bandwidth")
-    pairs = [units.lattice_range(b, c, levels, kernel) for b, c in zip(bandwidths, coarsest, strict=True)]
+    pairs = [lattice_range(b, c, levels, kernel) for b, c in zip(bandwidths, coarsest, strict=True)]
     return tuple(low for low, _ in pairs), tuple(high for _, high in pairs)
 
 
@@ -210,7 +207,7 @@ def _resolutions(coarsest: tuple[float, ...], finest: tuple[float, ...], levels:
             "exchange them",
             "finest",
         )
-    pairs: list[Any] = [units.lattice_levels(c, f, levels) for c, f in zip(coarsest, finest, strict=True)]
+    pairs: list[Any] = [lattice_levels(c, f, levels) for c, f in zip(coarsest, finest, strict=True)]
     return torch.tensor(pairs, dtype=torch.float64, device="cpu").T.contiguous()
 
 

@@ -13,7 +13,8 @@ from overtone import units
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.encodings._base import Encoding, cosine_window, factors, precisions
 from overtone.nn.encodings._fourier import SINGLE, Fourier
-from overtone.units import positive
+from overtone.units._bandwidth import rectified_bandwidth
+from overtone.units._frequency import positive
 
 
 def bounded(free: Tensor, limit: Tensor) -> Tensor:
@@ -216,14 +217,12 @@ class Periodic(Encoding):
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per feature, that of rectified random mixtures of its waves; see `units.rectified_bandwidth`.
+        """Per feature, that of rectified random mixtures of its waves; see `rectified_bandwidth`.
 
         Training the mixing weights moves it.
         """
         waves, power = self.waves.detach().double().cpu(), self.gain.double().square().cpu()
-        return tuple(
-            units.rectified_bandwidth(f.numpy(), p.numpy()) for f, p in zip(waves, power, strict=True)
-        )
+        return tuple(rectified_bandwidth(f.numpy(), p.numpy()) for f, p in zip(waves, power, strict=True))
 
     def window(self, cutoff: Numbers | None) -> None:
         """Fade out, in place, what lies above `cutoff`; see `cosine_window`.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from overtone.units import Interpolation
+from overtone.units._grids import Interpolation
 
 
 class _Lookup(torch.autograd.Function):

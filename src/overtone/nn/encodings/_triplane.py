@@ -9,13 +9,12 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
 from overtone.nn.encodings._base import Encoding, precisions
 from overtone.nn.encodings._grids import LARGEST, PACE, SINGLE
 from overtone.nn.encodings._lookup import combined, lookup, taps
-from overtone.units import Interpolation
+from overtone.units._grids import Interpolation, lattice_bandwidth
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """The axes of each plane."""
@@ -105,7 +104,7 @@ class Triplane(Encoding):
             InputError: As for the class.
         """
         bandwidths = per_axis(bandwidth, 3, "bandwidth")
-        share = units.lattice_bandwidth([1.0], kernel)
+        share = lattice_bandwidth([1.0], kernel)
         return Triplane([b / share for b in bandwidths], features, kernel, seed)
 
     def with_bandwidth(self, bandwidth: Numbers, seed: Seed = 0) -> Triplane:
@@ -115,8 +114,8 @@ class Triplane(Encoding):
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, that of independent values at the nodes; see `units.lattice_bandwidth`."""
-        return tuple(units.lattice_bandwidth([n], self.kernel) for n in self.resolution.tolist())
+        """Per axis, that of independent values at the nodes; see `lattice_bandwidth`."""
+        return tuple(lattice_bandwidth([n], self.kernel) for n in self.resolution.tolist())
 
     def describe(self) -> str:
         """One line for titles and records."""

@@ -10,9 +10,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn._utils import Numbers, per_axis, size
+from overtone.units._frequency import positive
 
 Response = Callable[[list[Tensor]], Tensor]
 """From the frequencies of each axis, broadcastable to each other, to the factor of each mode."""
@@ -154,7 +154,7 @@ class AdaptiveFilter(nn.Module):
         super().__init__()
         self.axes, self.periodic = check_axes(axes), periodic
         self.spacing = per_axis(spacing, axes, "spacing")
-        self.softness = units.positive(softness, "softness")
+        self.softness = positive(softness, "softness")
         start = torch.tensor(per_axis(cutoff, axes, "cutoff"), dtype=torch.float32, device="cpu").log()
         self.log_cutoff = nn.Parameter(start.to(torch.float32), requires_grad=learned)
 

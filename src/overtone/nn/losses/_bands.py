@@ -9,9 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone import units
 from overtone.errors import InputError
 from overtone.nn.losses._spectral import GridBasis, SpectralLoss, present, white
+from overtone.units._frequency import positive
 
 
 @final
@@ -117,7 +117,7 @@ class BandFollowing(SpectralLoss):
                 "target_power",
             )
         self.exponent, self.memory = float(exponent), float(memory)
-        self.floor = units.positive(floor, "floor")
+        self.floor = positive(floor, "floor")
         self.register_buffer("band", basis.mode_band.flatten(), persistent=False)
         self.register_buffer("target_power", target.contiguous())
         self.register_buffer("noise_power", noise.contiguous())

@@ -9,8 +9,8 @@ from typing import Protocol, final
 import torch
 from torch import Tensor, nn
 
-from overtone import units
 from overtone.errors import InputError
+from overtone.units._frequency import positive
 
 
 class GridBasis(Protocol):
@@ -150,7 +150,7 @@ class FocalFrequency(SpectralLoss):
 
     def __init__(self, basis: GridBasis, alpha: float = 1.0) -> None:
         super().__init__(basis)
-        self.alpha = units.positive(alpha, "alpha")
+        self.alpha = positive(alpha, "alpha")
 
     def weights(self, power: Tensor) -> Tensor:
         """(*stored, C), each mode's amplitude to the power alpha, relative to the largest before scaling."""
@@ -185,7 +185,7 @@ class Sobolev(SpectralLoss):
             raise InputError("a finite order", f"{s}", "pass a number such as 1 or -1", "s")
         self.s = float(s)
         longest = max(n * d for n, d in zip(basis.shape, basis.spacing, strict=True))
-        self.unit = 1 / longest if unit is None else units.positive(unit, "unit")
+        self.unit = 1 / longest if unit is None else positive(unit, "unit")
         growth = (self.s * (1 + (self.frequency / self.unit).square()).log()).double()
         weight = white((growth - growth.max()).exp(), self.modes)
         self.register_buffer("weight", weight.unsqueeze(-1), persistent=False)

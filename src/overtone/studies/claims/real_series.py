@@ -9,6 +9,7 @@ import pywt.data
 
 import overtone as ot
 from overtone.records import metrics
+from overtone.records.metrics._bands import mean_bands
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -31,7 +32,7 @@ def measure(
         seed=seed,
     )
     record = metrics.combine_channels(run.record)
-    varying = ~metrics.mean_bands(record)
+    varying = ~mean_bands(record)
     power = record.target_power.where(varying, 0.0).values
     cross = record.cross_power.where(varying, 0.0).transpose("step", "band").values
     border = int(np.searchsorted(np.cumsum(power), power.sum() / 2)) + 1

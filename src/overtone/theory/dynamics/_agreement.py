@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from overtone.errors import InputError
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content
 from overtone.theory.dynamics._wording import agreement_sentences
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Agreement:
         ours, theirs = metrics.combine_channels(predicted), metrics.combine_channels(measured)
         match = _match(ours, theirs)
         pilot = int(predicted.attrs.get("pilot") or 0)
-        content = metrics.has_content(ours).values & (match >= 0) & metrics.has_content(theirs).values[match]
+        content = has_content(ours).values & (match >= 0) & has_content(theirs).values[match]
         steps = np.where(content, metrics.learning_step(theirs).values[match], np.nan)
         limit, last = _limit(ours, theirs, match, content, pilot)
         at_pilot_end = ours.isel(step=ours.step.values <= pilot).isel(step=-1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from overtone._utils.steps import log_steps
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content
 from overtone.theory._mode_dynamics import OptimizerDynamics
 from overtone.theory.dynamics._agreement import ValidityLimit, departure
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelGrowth, Linearised, Rate
@@ -53,7 +54,7 @@ class PredictionInterval:
     @property
     def content(self) -> NDArray[np.bool_]:
         """(band,) bands that hold something to learn."""
-        content: NDArray[np.bool_] = metrics.has_content(metrics.combine_channels(self.between)).values
+        content: NDArray[np.bool_] = has_content(metrics.combine_channels(self.between)).values
         return content
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content
 from overtone.theory.dynamics._stability import EDGE, RECOVERS, Stability
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def band_findings(record: xarray.Dataset, undetermined: NDArray[np.bool_], steps
         steps: Last step predicted.
     """
     together = metrics.combine_channels(record)
-    content = metrics.has_content(together).values
+    content = has_content(together).values
     learned = np.isfinite(metrics.learning_step(together).values)
     unit = record.attrs["frequency_unit"]
     findings = []

@@ -15,6 +15,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.records import metrics
+from overtone.records.metrics._bands import has_content
 from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory._mode_dynamics import GradientFlow
@@ -257,7 +258,7 @@ def _relative_scatter(scatter: NDArray[np.float64], record: xarray.Dataset) -> f
     together = metrics.combine_channels(record)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.sqrt(scatter.sum(1) / together.target_power.values)
-    return float(share[metrics.has_content(together).values].max(initial=0.0))
+    return float(share[has_content(together).values].max(initial=0.0))
 
 
 def _attrs(network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> dict[str, Any]:
