@@ -201,7 +201,7 @@ class Bands:
             shape: Samples per axis.
             spacing: Distance of neighbours; None for cycles per array.
             periodic: Whether the axes wrap around.
-            count: Most bands inside the Nyquist frequency, the mean's included; the corner comes on top.
+            count: Maximum number of bands inside the Nyquist frequency, the mean's included; the corner comes on top.
 
         Raises:
             InputError: If the grid is impossible or `count` is below 2.
@@ -236,7 +236,7 @@ class Bands:
             shape: Samples per axis.
             spacing: Distance of neighbours; None for cycles per array.
             periodic: Whether the axes wrap around.
-            count: Most bands inside the Nyquist frequency, the mean's included.
+            count: Maximum number of bands inside the Nyquist frequency, the mean's included.
 
         Raises:
             InputError: If the grid is impossible or `count` is below 2.
@@ -284,7 +284,7 @@ class Bands:
         return torch.bucketize(frequency.abs().double(), self.cuts.to(frequency.device), right=True)
 
     def reaching(self, nyquist: float, top: float) -> Bands:
-        """These bands, with what is needed added at the end so that no mode is left out.
+        """Extend these bands at their end until they hold every mode.
 
         Args:
             nyquist: The radial Nyquist frequency of the modes.

@@ -20,7 +20,7 @@ from overtone.spectra._spectrum import ROUNDING, Spectrum, check_share
 
 @final
 class GridTransform(BandTransform):
-    """From samples on a grid to power per radial band, built once and used for many fields.
+    """Transform from samples on a grid to power per radial band, built once and used for many fields.
 
     Coefficients are orthonormal and linear in the values, so those of a residual are the difference of two.
     With <f, g> = mean(f g) over the N samples, the power of a band is sum |c_k|^2 / N over its modes and the
@@ -237,7 +237,7 @@ def grid(
     bands: Bands | Sequence[float] | None = None,
     reference: Tensor | ArrayLike | None = None,
 ) -> Spectrum:
-    """The spectrum of values on a regular grid, per band of radial frequency f = sqrt(sum_i f_i^2).
+    """Measure the spectrum of values on a regular grid, per band of radial frequency f = sqrt(sum_i f_i^2).
 
     The power of a band is the sum of |c_k|^2 / N over its modes, c the orthonormal coefficients (FFT along
     periodic axes, DCT-II along the others); a harmonic A cos(2 pi f x + phase) that the grid holds gives
@@ -275,7 +275,7 @@ def grid(
 
 
 def covering(bands: Bands | Sequence[float] | None, lattice: GridModes) -> Bands:
-    """The bands asked for, completed so that they hold every mode of `lattice`; `Bands.log` for None."""
+    """The requested bands, completed so that they hold every mode of `lattice`; `Bands.log` for None."""
     if bands is None:
         return Bands.log(lattice.shape, lattice.spacing, periodic=lattice.periodic)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
@@ -299,7 +299,7 @@ def axis_grid(
     channel_axis: int | None = None,
     bands: Bands | Sequence[float] | None = None,
 ) -> Spectrum:
-    """The spectrum along one axis: power per band of |f_axis|, summed over the frequencies of the other axes.
+    """Measure the spectrum along one axis: power per band of |f_axis|, summed over the frequencies of the other axes.
 
     It closes to the mean square like `grid`. The band of frequency 0 holds the mean and everything that
     varies along the other axes only.
@@ -351,7 +351,7 @@ def bandwidth(
     channel_axis: int | None = None,
     share: float = 0.9,
 ) -> Tensor:
-    """The frequency below which `share` of the power lies, per axis, resolved to single modes.
+    """Return the frequency below which `share` of the power lies, per axis, resolved to single modes.
 
     For each axis the least frequency F of a mode with sum_{|f_axis| <= F} power >= share * total, where the
     total is the power without the mean. What varies along the other axes only counts as frequency 0 of this

@@ -1,4 +1,4 @@
-"""What an estimator accepts: real arrays of any kind, made floating tensors with channels last."""
+"""Inputs of estimators: real arrays of any kind, converted to floating tensors with channels last."""
 
 from __future__ import annotations
 

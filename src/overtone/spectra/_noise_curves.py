@@ -42,7 +42,7 @@ class NoiseCurve:
 
 @functools.cache
 def median_scale(n: int) -> tuple[float, float]:
-    """How to read a variance off a median: of many means of n squared normal numbers, half lie below `ratio`.
+    """Ratio of a median to the variance: of many means of n squared normal numbers, half lie below `ratio`.
 
     The median of m such means estimates `ratio` times the variance and is as certain as the plain mean of
     `efficiency` times as many. With q the median and p the density of chi^2_n at it, ratio = q / n and

@@ -1,4 +1,4 @@
-"""What can be said about the noise of a signal."""
+"""Noise floor of a signal on a grid: estimates, intervals and a verdict."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from overtone.spectra._noise_curves import (
 
 @final
 class NoiseVerdict(Enum):
-    """What the signal alone tells about white noise in it.
+    """Verdict on the white noise of a signal.
 
     Example:
         >>> from overtone.spectra import NoiseVerdict
@@ -180,7 +180,7 @@ def _white(measured: Measured, chosen: Plateau) -> float:
 
 
 def _settled(quiet: Measured, chosen: Plateau) -> float:
-    """How the level fell, as a ratio of standard deviations, over the last two halvings of the share of blocks.
+    """Fall of the level, as a ratio of standard deviations, over the last two halvings of the share of blocks.
 
     What the last halvings took away, further ones might take away again, were there enough blocks.
     """
@@ -215,7 +215,7 @@ def _verdict(std: float, low: float, high: float) -> NoiseVerdict:
 
 
 _SAMPLE = 1 << 21
-"""Most samples that the estimators read which need a connected piece."""
+"""Maximum number of samples for the estimators that need one connected piece."""
 
 _LEAST, _LOOKED_AT = 0.05, 64
 """Share of the mean variance that the middle piece has to have, and about how many samples per axis tell that."""

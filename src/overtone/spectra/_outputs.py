@@ -26,7 +26,7 @@ def samples(values: Tensor | ArrayLike, argument: str, axes: int) -> Tensor:
     Args:
         values: Tensor or array of numbers.
         argument: Name of the argument, for errors.
-        axes: Fewest axes, that of the samples included.
+        axes: Minimum number of axes, that of the samples included.
 
     Raises:
         InputError: If the samples are not real numbers, not finite, none, or have too few axes.
@@ -60,7 +60,7 @@ class Outputs:
     Args:
         function: From inputs (B, ...) to outputs (B, C) or (B,).
         arrays: Whether the function is given NumPy arrays instead of tensors.
-        batch: Most rows a call.
+        batch: Maximum number of rows per call.
 
     Raises:
         InputError: If `batch` is not positive.
@@ -82,7 +82,7 @@ class Outputs:
 
         Raises:
             InputError: If the outputs are no single array of finite numbers with one row a sample, or change where
-                the same samples are asked for again among fewer others.
+                the same samples are evaluated again among fewer others.
         """
         result = self._call(inputs)
         if self._columns is None:
@@ -115,14 +115,14 @@ class Outputs:
         if change > _SAME * float(numbers.abs().max()):
             raise InputError(
                 "the same output for the same input",
-                f"outputs that differ by {change:.3g} when {few} rows are asked for again",
+                f"outputs that differ by {change:.3g} when {few} rows are evaluated again",
                 "switch dropout and batch statistics off, for instance by network.eval()",
                 "function",
             )
 
 
 def outputs(answer: object, rows: int) -> Tensor:
-    """What a function returned, as (B, C) finite numbers in float32 or float64.
+    """Outputs of a function as (B, C) finite numbers in float32 or float64.
 
     Args:
         answer: What it returned.

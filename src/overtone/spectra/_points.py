@@ -63,7 +63,7 @@ Domain = Box | Sequence[float] | Sequence[Sequence[float]]
 
 @final
 class PointsTransform(BandTransform):
-    """From scattered samples to power per radial band, built once and used for many fields.
+    """Transform from scattered samples to power per radial band, built once and used for many fields.
 
     The function is sought among the modes of the domain's box with |f| <= F, for least squares F the end of the
     bands or the supported frequency, whichever is higher: what lies between is not taken for something lower. With
@@ -139,7 +139,7 @@ class PointsTransform(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """No: what lies beyond the bands belongs to none; `spectrum` tells it as `missing`."""
+        """No: power beyond the last band belongs to none; `spectrum` reports it as `missing`."""
         return False
 
     @property
@@ -190,7 +190,7 @@ class PointsTransform(BandTransform):
         """(band,) float64 power that white noise of variance 1 in the values adds to each band.
 
         The mean over `draws` samples of noise sent through the transform. Times the noise's variance it is the
-        bias of `power`; a value above the band's share of N samples tells of gaps in the sampling.
+        bias of `power`; a value above the band's share of N samples means gaps in the sampling.
 
         Args:
             seed: Seed of the noise.
@@ -272,10 +272,10 @@ def points(
     density: Density | None = None,
     reference: Tensor | ArrayLike | None = None,
 ) -> PointsSpectrum:
-    """The spectrum of values at scattered places, per band of radial frequency f = sqrt(sum_i f_i^2).
+    """Measure the spectrum of values at scattered places, per band of radial frequency f = sqrt(sum_i f_i^2).
 
     A harmonic A cos(2 pi f x + phase) that the domain holds gives A^2 / 2. Assumes that what lies beyond the
-    bands and the supported frequency is small; it is told in `missing`, and the part of it that the samples
+    bands and the supported frequency is small; it is reported as `missing`, and the part of it that the samples
     cannot tell from lower frequencies is bias, as is noise: about its power times `PointsTransform.noise_power`.
 
     Args:

@@ -1,4 +1,4 @@
-"""From samples to coefficients: by quadrature, or by least squares with adaptive weights."""
+"""Coefficients of scattered samples: by quadrature, or by least squares with adaptive weights."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ class PointsMethod(ABC):
 
     @abstractmethod
     def top_frequency(self, requested: float, supported: float) -> float:
-        """The highest frequency to seek when bands up to `requested` are asked for, in cycles per unit."""
+        """Highest frequency to fit for bands up to `requested`, in cycles per unit."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What records call it."""
+        """Name in records."""
 
 
 @final
@@ -101,13 +101,13 @@ class Quadrature(PointsMethod):
         return sampling.project(values)[:, sampling.modes.mask].T
 
     def top_frequency(self, requested: float, supported: float) -> float:
-        """What is asked: each sum stands for itself."""
+        """The requested frequency: each sum is independent of the others."""
         del supported
         return requested
 
     @property
     def name(self) -> str:
-        """What records call it."""
+        """Name in records."""
         return "quadrature"
 
 
@@ -119,7 +119,7 @@ class LeastSquares(PointsMethod):
     The weights keep clusters from slowing the iteration; the normal matrix is Toeplitz and applied by two FFTs
     (Feichtinger, Groechenig, Strohmer 1995, Efficient numerical methods in non-uniform sampling theory). Exact
     for a function of the modes. Noise, and what lies beyond the modes, adds at least its variance over N to each
-    mode and several times that where random samples leave gaps (`PointsTransform.noise_power` tells how much);
+    mode and several times that where random samples leave gaps (`PointsTransform.noise_power` computes how much);
     fewer iterations damp that and lose some of the signal.
 
     Attributes:
@@ -169,12 +169,12 @@ class LeastSquares(PointsMethod):
         return solution[:, modes.mask].T * scale
 
     def top_frequency(self, requested: float, supported: float) -> float:
-        """All that is supported at least, so that what lies beyond the bands is not taken for part of them."""
+        """At least the supported frequency, so that power beyond the bands is not taken for part of them."""
         return max(requested, supported)
 
     @property
     def name(self) -> str:
-        """What records call it."""
+        """Name in records."""
         return "least squares"
 
 

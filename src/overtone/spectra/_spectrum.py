@@ -123,7 +123,7 @@ def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int 
     """Mean over the first axis with its percentile bootstrap interval (Efron, Tibshirani 1993, chapter 13).
 
     The rows are drawn with replacement `draws` times; the ends are the quantiles of the means of these draws. Assumes
-    that rows are independent draws of what is asked about. With few rows the interval is too narrow, by about
+    that rows are independent draws of the quantity in question. With few rows the interval is too narrow, by about
     1 / (2 N) of its width and by Student's factor.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the outputs of a network that learns classes are compared with, so that a residual has a spectrum."""
+"""Targets of classifiers: the values that outputs are compared with, so that a residual has a spectrum."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def columns(values: Tensor | ArrayLike, argument: str) -> Tensor:
 
 
 class ClassTarget(ABC):
-    """A pair of maps, from labels to a target and from a network's outputs to what is compared with it.
+    """Pair of maps: from labels to a target, and from a network's outputs to the prediction of it.
 
     residual = prediction - target, both (N, K) float64: the spectrum of each class's column, taken over the samples by
     any estimator, says at which frequencies the network still differs from what its loss asks for.
@@ -213,7 +213,7 @@ class ClassTarget(ABC):
 
     @abstractmethod
     def predictions(self, outputs: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 what is compared with the target.
+        """(N, K) float64 predictions of the target.
 
         Args:
             outputs: (N, K) outputs of the network as its loss gets them.

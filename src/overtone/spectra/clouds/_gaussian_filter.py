@@ -46,7 +46,7 @@ class Split:
 @final
 @dataclass(frozen=True)
 class FilterErrors:
-    """How far the low and the high part of a target are learned, per width and channel, the mean apart.
+    """Errors of the low and the high part of a target, per width and channel, without the mean.
 
     A network learns the mean of its targets at once, and every filter keeps it; within the low part it would
     make any target look learned low first, labels drawn at random too.

@@ -100,7 +100,7 @@ class GraphTransform(BandTransform):
 
     step the root mean square length of the walk's steps: on a smooth manifold of that dimension, for modes much
     longer than the steps, cycles per unit of distance along it. Frequencies read too low where a wave is not
-    much longer than the distance of neighbours. Modes beyond those computed are told as `missing`.
+    much longer than the distance of neighbours. Modes beyond those computed are reported as `missing`.
 
     Args:
         coords: (N, d) features.

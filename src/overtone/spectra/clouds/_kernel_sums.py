@@ -26,7 +26,7 @@ def leaves(coords: Tensor, largest: int, seed: int) -> list[Tensor]:
 
     Args:
         coords: (N, d).
-        largest: Most rows in a group.
+        largest: Maximum number of rows in a group.
         seed: Seed of the random rows.
 
     Returns:
@@ -136,13 +136,13 @@ class TreeSums(KernelSums):
     """The rows nearby one by one, those farther off by ever sparser random samples; time grows with N log N.
 
     A tree halves the rows until each leaf holds at most `near / 2`. Around a leaf the other leaves are taken in
-    the order of their centres' distance: the first `near` rows count in full, the next `near` are told by `far`
+    the order of their centres' distance: the first `near` rows count in full, the next `near` are represented by `far`
     of them drawn at random, the next 2 `near` by `far`, the next 4 `near`, and so on, each row drawn standing for
     its part of them all. Numerator and denominator are unbiased; the error falls as 1 / sqrt(far), and is largest
     where a width reaches beyond the leaves but to few rows.
 
     Attributes:
-        near: Most rows that count in full.
+        near: Maximum number of rows that count in full.
         far: Rows drawn from each ring.
         seed: Seed of the tree and the draws.
         memory: Budget for the distances held at a time, in GiB.

@@ -1,4 +1,4 @@
-"""How far two sets of pictures are apart, band by band in decibels, with what sampling alone brings."""
+"""Log-spectral distance of two sets of pictures, per band, with the share that sampling alone adds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Distance:
     """Log-spectral distance of samples from data.
 
     Attributes:
-        bands: Of radial frequency, in cycles per picture height; the first, which holds the mean, is told but not
+        bands: Of radial frequency, in cycles per picture height; the first, which holds the mean, is reported but not
             counted in `total`.
         decibels: (band, channel) float64, 10 log10(samples' / data's mean power): positive where samples have more.
         low: (band, channel) float64 lower end of its interval.
@@ -59,7 +59,7 @@ class Distance:
 def distance(
     samples: Profiles, data: Profiles, *, draws: int = 500, level: float = 0.95, seed: int = 0
 ) -> Distance:
-    """Log-spectral distance of the mean profiles, with intervals from redrawn pictures (Gray, Markel 1976).
+    """Measure the log-spectral distance of the mean profiles, with intervals from redrawn pictures (Gray, Markel 1976).
 
     d_b = 10 log10(S_b / D_b), S and D mean powers over the pictures, each at least its rounding; total^2 = mean over
     bands and channels of d_b^2 - v_b. The variance v_b of d_b under sampling comes from `draws` bootstrap sets
@@ -108,7 +108,7 @@ def distance(
 
 
 def _decibels(ours: Tensor, theirs: Tensor, samples: Profiles, data: Profiles) -> Tensor:
-    """10 log10 of the ratio of (..., band, channel) powers, what is rounding counted as its bound."""
+    """10 log10 of the ratio of (..., band, channel) powers, powers below rounding raised to it."""
     above = torch.maximum(ours, samples.floor * samples.modes[:, None])
     below = torch.maximum(theirs, data.floor * data.modes[:, None])
     return 10 * (above / below).log10()
@@ -183,7 +183,7 @@ def by_step(
     draws: int = 500,
     seed: int = 0,
 ) -> DistanceTrend:
-    """The distance from data at each step of an iterative sampler; bands agree, so `decibels` can be stacked.
+    """Measure the distance from data at each step of an iterative sampler; bands agree, so `decibels` can be stacked.
 
     Args:
         steps: Step to the pictures there, (N, H, W[, C]); a generator of pairs keeps one step in memory at a time.
@@ -224,7 +224,7 @@ def by_size(
     draws: int = 500,
     seed: int = 0,
 ) -> DistanceTrend:
-    """The distance from data at several sizes: what is wrong at coarse scales, and what only at the finest.
+    """Measure the distance from data at several sizes, to separate errors at coarse scales from those at fine ones.
 
     Args:
         samples: (N, H, W[, C]).

@@ -198,7 +198,7 @@ def profiles(
     periodic: bool = False,
     bands: Bands | Sequence[float] | None = None,
 ) -> Profiles:
-    """The radial power profile of each picture.
+    """Measure the radial power profile of each picture.
 
     Power per band of |f| from `GridTransform`: orthonormal and closed, all modes up to the corners in one band
     each. Pictures are continued by their mirror image, so that their borders leak little and no window takes power

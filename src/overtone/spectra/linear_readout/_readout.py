@@ -43,7 +43,9 @@ class Reader:
     ) -> None:
         self._targets = rows(targets, "targets")
         if not bool((self._targets != self._targets[:1]).any()):
-            raise InputError("targets that vary", "constant targets", "pass what there is to find", "targets")
+            raise InputError(
+                "targets that vary", "constant targets", "pass the values to read out", "targets"
+            )
         self.count = len(self._targets)
         self._transform, self._width = transform, width
         self._fold = folds.members(self.count).to(self._targets.device)
@@ -78,7 +80,7 @@ class Reader:
 @final
 @dataclass(frozen=True)
 class LinearReadout:
-    """What a linear read-out finds in each layer, judged on samples that it was not fitted to.
+    """Error of a linear read-out of each layer, on samples that it was not fitted to.
 
     Attributes:
         layers: Their names, in the order given.

@@ -1,4 +1,4 @@
-"""How many features a layer may use: the same for a wide layer as for a narrow one."""
+"""Ridge regression, and the features and folds that make layers of different widths comparable."""
 
 from __future__ import annotations
 

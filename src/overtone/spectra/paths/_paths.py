@@ -1,4 +1,4 @@
-"""Paths through inputs: straight, or from vertex to vertex, told by the distance walked."""
+"""Paths through inputs: straight, or from vertex to vertex, parametrised by their length."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Paths:
     Attributes:
         vertices: (path, vertex, *shape) float32 or float64 inputs; of a closed path the first stands at the end again.
         closed: Whether the paths return to where they begin.
-        arrays: Whether they were given as NumPy arrays, as which they are then handed to functions.
+        arrays: Whether they were made from NumPy arrays; functions then get arrays too.
 
     Example:
         >>> import torch

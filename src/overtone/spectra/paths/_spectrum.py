@@ -24,7 +24,7 @@ _ENTRIES = 1 << 20
 
 @final
 class PathTransform(BandTransform):
-    """From outputs at evenly spaced positions of paths to power per band; see `path_spectrum` for definition and bias.
+    """Transform from outputs along paths to power per band; see `path_spectrum` for definition and bias.
 
     Coefficients are linear in the outputs; power and cross power are means over the paths.
 
@@ -215,7 +215,7 @@ def path_spectrum(
         bands: Bands, or ascending edges from 0; what they do not reach is added at their end. None for `Bands.log`
             from the longest path's lowest frequency to the shortest path's highest. A path has no modes in bands below
             its own lowest frequency.
-        batch: Most inputs a call; memory is that of `batch` inputs and of paths x n x C outputs in float64.
+        batch: Maximum number of inputs per call; memory is that of `batch` inputs and paths x n x C float64 outputs.
 
     Raises:
         InputError: If there are fewer than two samples, or the function's outputs are not as described.

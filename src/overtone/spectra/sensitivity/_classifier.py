@@ -1,4 +1,4 @@
-"""Which pictures a classifier gets wrong."""
+"""A classifier with its pictures and labels: its errors on changed pictures."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def pictures_of(values: Tensor | ArrayLike) -> Tensor:
 
 @final
 class Classifier:
-    """A classifier, the pictures it is asked about and their true classes.
+    """A classifier, pictures, and their true classes.
 
     Args:
         classify: From inputs (B, C, H, W) to scores (B, classes), the largest of which is its answer; logits or
@@ -146,12 +146,12 @@ class Classifier:
         pictures: (N, C, H, W) pixels.
         labels: (N,) true classes from 0.
         normalise: What is done to the pixels before `classify`.
-        batch: Most pictures a call.
+        batch: Maximum number of pictures per call.
 
     Attributes:
         pictures: (N, C, H, W) float32 or float64 pixels.
         labels: (N,) int64.
-        batch: Most pictures a call.
+        batch: Maximum number of pictures per call.
         clean: (N,) bool, True where the unperturbed picture is got wrong.
 
     Raises:

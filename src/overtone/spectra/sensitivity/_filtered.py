@@ -1,4 +1,4 @@
-"""How much of a classifier's accuracy is left when its pictures keep only low or only high frequencies."""
+"""Accuracy of a classifier on pictures with only low or only high frequencies."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def filtered_accuracy(
     batch: int = 512,
     level: float = 0.95,
 ) -> FilteredAccuracy:
-    """Accuracy on low-pass and high-pass filtered pictures (Yin et al. 2019, arXiv 1906.08988, section 3).
+    """Measure the accuracy on low-pass and high-pass filtered pictures (Yin et al. 2019, arXiv 1906.08988, section 3).
 
     The filters are those of `low_pass`, applied to the pixels; `normalise` comes after. High-pass pictures have lost
     their mean brightness too, which for a network that never saw such pictures is a change of its own. Intervals are
@@ -87,7 +87,7 @@ def filtered_accuracy(
         labels: (N,) true classes from 0.
         cutoffs: Cut-off frequencies, in cycles per pixel; 0.5 is the Nyquist frequency, sqrt(1/2) that of the corners.
         normalise: `InputNormalisation.standardise(mean, std)` or `InputNormalisation.none()`.
-        batch: Most pictures a call; memory is that of three times as many pictures.
+        batch: Maximum number of pictures per call; memory is that of three times as many pictures.
         level: Probability that an interval is to hold the accuracy.
 
     Raises:

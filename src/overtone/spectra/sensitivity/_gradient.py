@@ -188,7 +188,7 @@ def gradient_spectrum(
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) whole numbers, handed to `gradient`.
         bands: Bands, or ascending edges from 0, in cycles per pixel; None for `Bands.log`.
-        batch: Most pictures a call.
+        batch: Maximum number of pictures per call.
 
     Raises:
         InputError: If pictures, labels or gradients are not as described.

@@ -98,7 +98,7 @@ def drawn_from(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Ten
     Args:
         bands: In cycles per pixel.
         size: Height and width in pixels.
-        each: Most modes a band.
+        each: Maximum number of modes per band.
         seed: Seed of the draw.
     """
     turns = half_plane(size)
@@ -178,7 +178,7 @@ class HeatMap:
 
     @property
     def error(self) -> Tensor:
-        """(height, width) float64 error rate over the plane of frequencies, 0 in the middle; NaN where not asked."""
+        """(height, width) float64 error rate over the plane of frequencies, 0 in the middle; NaN where not measured."""
         size = torch.tensor(self.size, device="cpu")
         plane = torch.full(self.size, torch.nan, dtype=torch.float64, device="cpu")
         rate = self.wrong.double().mean(1)
@@ -261,7 +261,7 @@ def heat_map(
         normalise: `InputNormalisation.standardise(mean, std)` or `InputNormalisation.none()`.
         highest: Leave out frequencies above, along either axis, in cycles per pixel; None for all. All modes of a
             picture of H x W pixels are about H W / 2 passes over the pictures.
-        batch: Most pictures a call; memory is that of `batch` pictures and their way through the network.
+        batch: Maximum number of pictures per call; memory is that of `batch` pictures in the network.
         seed: Seed of the signs. They do not depend on `batch` or `highest`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How a finite piece of a longer process is taken to frequency: four estimators with one interface.
+"""Estimators of the spectrum of a finite piece of a longer process: four with one interface.
 
 Each maps a sequence less its mean to coefficients whose squared moduli sum to its variance, or to a weighted
 variance where tapers count the middle more than the ends.
@@ -76,7 +76,7 @@ class TemporalEstimator(ABC):
 
     @abstractmethod
     def resolution(self, steps: int) -> float:
-        """Width in cycles per step of what one harmonic becomes; closer frequencies are not told apart."""
+        """Width of one harmonic in cycles per step; closer frequencies are not resolved."""
 
     @abstractmethod
     def coefficients(self, centred: Tensor) -> Tensor:

@@ -274,7 +274,7 @@ def response(
         rate: Samples per unit of time: per second for Hz, 1 for cycles per step.
         skip: Steps at the beginning, the transient, not to use; None for half of them.
         derivative: How J is applied.
-        batch: Most sequences in one call of the function.
+        batch: Maximum number of sequences in one call of the function.
 
     Raises:
         InputError: If an argument is impossible, or the function returns no tensor of the right shape, no finite

@@ -77,7 +77,7 @@ _EVEN = EvenExtension()
 
 @final
 class SequenceTransform(BandTransform):
-    """From sequences to power per band of temporal frequency, built once and used for many batches.
+    """Transform from sequences to power per band of temporal frequency, built once and used for many batches.
 
     Each sequence and channel is taken to frequency by itself, its mean apart; power and cross power are means over
     the sequences. Coefficients are linear in the values: those of an error are the difference of two. With
