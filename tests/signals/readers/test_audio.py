@@ -84,7 +84,7 @@ def test_a_gap_is_located_in_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "text"), [("wav", "a truncated one"), ("flac", "cut short"), ("mp3", "cut short")]
+    ("suffix", "text"), [("wav", "truncated one"), ("flac", "truncated one"), ("mp3", "truncated one")]
 )
 def test_truncated_recordings_are_refused(tmp_path: Path, suffix: str, text: str) -> None:
     path = tmp_path / f"a.{suffix}"
