@@ -11,8 +11,9 @@ import xarray
 from torch import nn
 
 from overtone._training import Optimizer, TrainingConfig
+from overtone._utils.steps import log_steps
 from overtone.nn import Activation
-from overtone.theory.dynamics import Agreement, PilotRun, log_steps, predict
+from overtone.theory.dynamics import Agreement, PilotRun, predict
 from overtone.theory.dynamics import _relinearisation as module
 from overtone.theory.dynamics._findings import FindingCode
 from overtone.theory.dynamics._optimizers import effective_rate, optimizer_dynamics, second_moments

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from overtone._utils.steps import log_steps
 from overtone.errors import InputError
 from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, ModeState, OptimizerDynamics
-from overtone.theory.dynamics import log_steps
 
 GAIN = 0.2
 RULES = [

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from overtone._utils.steps import log_steps
 from overtone.errors import InputError, RunError
 from overtone.theory._mode_dynamics import GradientDescent
-from overtone.theory.dynamics import Linearised, PilotRun, log_steps
+from overtone.theory.dynamics import Linearised, PilotRun
 from overtone.theory.dynamics._optimizers import (
     effective_rate,
     optimizer_dynamics,

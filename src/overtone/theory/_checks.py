@@ -11,7 +11,7 @@ NEGATIVE_SHARE = 1e-8
 """Size of a negative eigenvalue, relative to the largest one, that rounding explains."""
 
 
-def finite(values: Tensor, name: str) -> Tensor:
+def finite_values(values: Tensor, name: str) -> Tensor:
     """Return real, finite values as float64.
 
     Args:
@@ -39,7 +39,7 @@ def non_negative(values: Tensor, name: str) -> Tensor:
     Raises:
         InputError: If a value is not finite or negative.
     """
-    exact = finite(values, name)
+    exact = finite_values(values, name)
     if bool((exact < 0).any()):
         raise InputError(
             "no negative number", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", name
@@ -57,7 +57,7 @@ def kernel_spectrum(eigenvalues: Tensor) -> Tensor:
         InputError: If one is below -1e-8 of the largest: the kernel is then not positive, and rounding is not the
             reason.
     """
-    exact = finite(eigenvalues, "eigenvalues")
+    exact = finite_values(eigenvalues, "eigenvalues")
     if exact.ndim != 1:
         raise InputError(
             "one eigenvalue per mode", f"shape {tuple(exact.shape)}", "flatten them", "eigenvalues"
@@ -73,7 +73,7 @@ def kernel_spectrum(eigenvalues: Tensor) -> Tensor:
     return exact.clamp(min=0)
 
 
-def noise_variance(noise: float, name: str = "noise") -> float:
+def checked_variance(noise: float, name: str = "noise") -> float:
     """Return a noise variance after checking it.
 
     Args:

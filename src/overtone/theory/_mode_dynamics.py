@@ -14,8 +14,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.special import decay_integral
 from overtone.errors import InputError
-from overtone.theory._checks import finite
+from overtone.theory._checks import finite_values
 
 
 @final
@@ -156,9 +157,8 @@ class GradientFlow(OptimizerDynamics, SpectralFilter):
         """See `OptimizerDynamics.advance`."""
         time = gain * rate * steps
         exponent = eigenvalues * time
-        # The integral of r over the flow is r(0) (1 - exp(-z)) / z times the time; at z = 0 that is 0 / 0.
-        small = exponent.abs() < 1e-12
-        mean = torch.where(small, 1.0, -torch.expm1(-exponent) / torch.where(small, 1.0, exponent))
+        # The dual grows by the integral of r over the flow: its mean, r(0) (1 - exp(-z)) / z, times the time.
+        mean = decay_integral(exponent, 1.0)
         return replace(
             state,
             residual=state.residual * torch.exp(-exponent),
@@ -343,7 +343,7 @@ def _whole(step: float) -> float:
 
 def _extremes(eigenvalues: Tensor) -> tuple[float, float]:
     """Smallest eigenvalue above rounding, and the largest."""
-    exact = finite(eigenvalues, "eigenvalues")
+    exact = finite_values(eigenvalues, "eigenvalues")
     high = float(exact.max())
     if high <= 0:
         raise InputError(

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import torch
 
+from overtone._utils.steps import log_steps
 from overtone.nn import MLP, encodings
 from overtone.signals import synthetic
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 from overtone.theory._mode_dynamics import GradientDescent
-from overtone.theory.dynamics import Linearised, log_steps
+from overtone.theory.dynamics import Linearised
 
 END = 0.05
 """Share of the first loss down to which prediction and training are compared."""

@@ -329,6 +329,7 @@ def _draw(weight: Tensor, width: int, seed: int) -> tuple[float, Tensor, Tensor,
         raise InputError(
             "a signal that is not constant", "no oscillation", "a constant needs no network", "target"
         )
+    # Drawn on the CPU, so that a seed gives the same network on every device.
     random = torch.Generator("cpu").manual_seed(derive(seed, "barron", "maurey"))
     index = torch.multinomial((weight.abs() / mass).cpu(), width, replacement=True, generator=random)
     level = torch.rand(width, generator=random, dtype=torch.float64, device="cpu")

@@ -139,6 +139,7 @@ def constant_on_grid(
     steep = float(slope.norm())
     detrended = moment(level, steps) + steep
     upper = min(repeated, mirrored, bridged, detrended)
+    # Without open axes there is nothing to continue: the repeated signal is the signal, and its constant exact.
     lower = min(lower_bound(exact, steps), upper) if open_axes else upper
     jump = tuple(0.0 if wrap else border_jump(exact, axis) for axis, wrap in enumerate(wraps))
     growth = _growth([*ways, level], [0.0, 0.0, 0.0, steep], steps)
@@ -215,6 +216,7 @@ def border_jump(values: Tensor, axis: int) -> float:
 
 def _growth(ways: Sequence[Tensor], added: Sequence[float], steps: Sequence[float]) -> float:
     """Least estimate over that of every second sample of the same continuation, which must have even lengths."""
+    # Of an odd period every second sample is no sampling of the same continuation.
     whole = [
         (moment(way, steps) + more, more, way) for way, more in zip(ways, added, strict=True) if _even(way)
     ]

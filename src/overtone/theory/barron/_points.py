@@ -128,6 +128,7 @@ def constant_at_points(
         )
     if window is BorderWindow.HANN:
         f = f * torch.sin(torch.pi * (x - start) / extent).square().prod(1)
+    # Importance weight of a frequency: the volume element of |w| <= W in polar coordinates, over the uniform density.
     term = f * weight / (2 * math.pi) ** d
     size, wave = _frequencies(draws, d, 2 * math.pi * limit, seed)
     real, imaginary = _transform(x - start, term, wave.to(x.device))

@@ -1,6 +1,5 @@
 """Learning curves in time: the course of a training run, predicted from the tangent kernel of the network."""
 
-from overtone._utils.steps import log_steps
 from overtone.theory.dynamics._agreement import Agreement
 from overtone.theory.dynamics._linearised import Linearised
 from overtone.theory.dynamics._pilot_run import PilotRun
@@ -12,6 +11,5 @@ __all__ = [
     "PilotRun",
     "Prediction",
     "PredictionOptions",
-    "log_steps",
     "predict",
 ]

@@ -85,6 +85,7 @@ class PredictionInterval:
     def determined(self, last: int) -> xarray.Dataset:
         """Return the prediction up to step `last`, NaN where the theory cannot tell."""
         record = self.between.sel(step=slice(None, last))
+        # The rows are common to both extremes up to their departure, and hidden from there on.
         since = np.where(self.undetermined, np.fmin(self.departure_step, self.earliest), np.inf)
         unknown = record.step.values[:, None, None] >= since[None, :, None]
         masked = {

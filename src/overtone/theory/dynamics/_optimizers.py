@@ -72,6 +72,8 @@ def effective_rate(
     if not isinstance(optimizer, torch.optim.Adam):
         return lambda t: lr * schedule(t)
     beta = float(group["betas"][0])
+    # The first moment starts at zero: Adam divides it by 1 - beta^t, which acts like a larger rate in early steps. The
+    # second bias correction is part of `second_moments`, which are held fixed.
     before = steps_taken(optimizer) - since
     return lambda t: lr * schedule(t) / (1 - beta ** (t + before + 1))
 

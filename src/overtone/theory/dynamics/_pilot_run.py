@@ -200,6 +200,7 @@ class PilotRun:
         Raises:
             InputError: If Adam has not taken a step yet.
         """
+        # The momentum goes on moving the outputs, along J times the velocity in the metric of the optimizer.
         kernel = self.kernel(x, memory=memory)
         moving = velocities(self.optimizer, self.network)
         velocity = None if moving is None else output_change(self.network, x, moving)
@@ -277,6 +278,7 @@ def check_network(network: nn.Module, signal: Signal) -> None:
     if not isinstance(network, Field):
         _check_distinct(coords, parameter_dtype(network))
     check_samples(viewed, coords=coords)
+    # A few samples, spread evenly, are enough: dropout and batch statistics change every output.
     step = -(-len(coords) // MODE_SAMPLES)
     with evaluation_mode_with_gradients(viewed, coords.device):
         usual = trial_outputs(viewed, coords[::step])

@@ -220,6 +220,7 @@ def _prediction(
     interval, ending = outcome.interval, outcome.stability.diverges_at
     record = interval.determined(steps)
     findings = stability_findings(outcome.stability)
+    # Of a training that diverges no band is learned for good: findings on bands would mislead.
     if ending is None:
         findings += band_findings(record, interval.undetermined, steps)
     if part is not None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from overtone._utils.seeding import derive
 from overtone._utils.statistics import student_quantile
 from overtone.errors import InputError, RunError
-from overtone.theory._checks import finite, noise_variance
+from overtone.theory._checks import checked_variance, finite_values
 
 
 @final
@@ -69,7 +69,7 @@ class DegreesOfFreedom:
         Raises:
             InputError: If the variance is negative or not finite.
         """
-        variance = noise_variance(noise)
+        variance = checked_variance(noise)
         # E |f - clean|^2 / N = residual - s^2 + 2 s^2 div f / N; every draw of the divergence gives one of the risk.
         draws = self.residual - variance + 2 * variance * self.draws / self.samples
         return _estimate(draws, self.confidence)
@@ -135,7 +135,7 @@ def _probe(
     """Prediction on the data as they are, and one draw of the divergence per probe."""
     if not observed.is_floating_point():
         raise InputError("floating-point observations", f"{observed.dtype}", "convert them", "observed")
-    level = float(finite(observed, "observed").square().mean().sqrt())
+    level = float(finite_values(observed, "observed").square().mean().sqrt())
     if probes < 2 or not 0 < confidence < 1:
         raise InputError(
             "2 or more probes and a confidence between 0 and 1",

@@ -15,7 +15,7 @@ from overtone.errors import InputError
 from overtone.records import Header
 from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, complete
-from overtone.theory._checks import finite, kernel_spectrum, non_negative
+from overtone.theory._checks import finite_values, kernel_spectrum, non_negative
 from overtone.theory._mode_dynamics import SpectralFilter
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def expected_risk(
             "noise",
         ) from misfit
     index = torch.arange(len(values), device=values.device) if band is None else _checked_bands(band, values)
-    times = finite(steps, "steps").reshape(-1)
+    times = finite_values(steps, "steps").reshape(-1)
     bands = int(index.max()) + 1
     shape = (len(times), bands, *power.shape[1:])
     bias, variance = values.new_zeros(shape), values.new_zeros(shape)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.theory._checks import finite, kernel_spectrum, noise_variance
+from overtone.theory._checks import checked_variance, finite_values, kernel_spectrum
 from overtone.theory._mode_dynamics import SpectralFilter
 
 
@@ -85,7 +85,7 @@ class SmoothingPath:
 
     def __post_init__(self) -> None:
         for name in ("steps", "residual", "degrees"):
-            value = finite(getattr(self, name), name)
+            value = finite_values(getattr(self, name), name)
             if value.ndim != 1 or len(value) != len(self.steps):
                 raise InputError(
                     "one number per step", f"shape {tuple(value.shape)}", "align them with the steps", name
@@ -116,7 +116,7 @@ class SmoothingPath:
         Raises:
             InputError: If shapes do not fit, a number is not finite or the kernel is not positive.
         """
-        values, data = kernel_spectrum(eigenvalues), finite(observed, "observed")
+        values, data = kernel_spectrum(eigenvalues), finite_values(observed, "observed")
         if data.ndim not in (1, 2) or data.shape[0] != len(values):
             raise InputError(
                 f"coefficients of shape ({len(values)},) or ({len(values)}, channel)",
@@ -125,7 +125,7 @@ class SmoothingPath:
                 "observed",
             )
         power = data.to(values.device).square().reshape(len(values), -1).mean(dim=1)
-        times = rule.steps(values) if steps is None else finite(steps, "steps").reshape(-1)
+        times = rule.steps(values) if steps is None else finite_values(steps, "steps").reshape(-1)
         residual = torch.stack([(rule.remaining(values, t).square() * power).mean() for t in times.tolist()])
         degrees = torch.stack([rule.learned(values, t).sum() for t in times.tolist()])
         # Eigenvalues below N eps of the largest are rounding, as in `torch.linalg.matrix_rank`.
@@ -199,8 +199,12 @@ def sure(residual: Tensor, degrees: Tensor, samples: int, noise: float) -> Tenso
         Stein 1981, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics 9,
         section 2.
     """
-    variance = noise_variance(noise)
-    return finite(residual, "residual") - variance + 2 * variance * finite(degrees, "degrees") / samples
+    variance = checked_variance(noise)
+    return (
+        finite_values(residual, "residual")
+        - variance
+        + 2 * variance * finite_values(degrees, "degrees") / samples
+    )
 
 
 def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
@@ -225,8 +229,8 @@ def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
         Golub, Heath, Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge
         parameter", Technometrics 21, section 1.
     """
-    free = (1 - finite(degrees, "degrees") / samples).clamp(min=0)
-    return torch.where(free > 0, finite(residual, "residual") / free.square(), float("inf"))
+    free = (1 - finite_values(degrees, "degrees") / samples).clamp(min=0)
+    return torch.where(free > 0, finite_values(residual, "residual") / free.square(), float("inf"))
 
 
 def _minimum(path: SmoothingPath, estimate: Tensor) -> DataStop:
