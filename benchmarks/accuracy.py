@@ -19,7 +19,8 @@ from benchmarks.curves import CURVES, curves, ntk_mlp
 from overtone._training import Ending, Optimizer, TrainingConfig, train
 from overtone._utils import seeding as rng
 from overtone.errors import RunError
-from overtone.nn import MLP, Activation, CoordinateScaling, Field, OutputScaling, Sine, encodings
+from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, encodings
+from overtone.nn.activations import Activation, Sine
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Grid, Normalisation, Signal
 from overtone.theory.dynamics import Agreement, PilotRun, Prediction, PredictionOptions, predict

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from benchmarks import two_tones
 from overtone import spectra
 from overtone._utils import seeding as rng
-from overtone.nn import MLP, Activation, CoordinateScaling, Field, encodings
+from overtone.nn import MLP, CoordinateScaling, Field, encodings
+from overtone.nn.activations import Activation
 from overtone.probes import LogSchedule, Probe, View, views
 from overtone.records import metrics
 from overtone.spectra import clouds as cloud

@@ -11,8 +11,11 @@ import torch
 from benchmarks.steer.battery import build, nyquist
 from benchmarks.steer.run import RATE, STEPS, Run
 from overtone import controller, nn, planning
+from overtone._config import EncodingKind, ModelConfig
 from overtone._utils.seeding import derive
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
+from overtone.nn._build import build_field
+from overtone.nn._networks import Network
 from overtone.nn.encodings import HashGrid, Identity
 from overtone.planning._run_size import parameter_count
 from overtone.signals import Geometry, Signal, require_grid
@@ -51,7 +54,7 @@ def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
     reaches = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
 
     def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
-        return lambda seed: _build(signal, nn.EncodingKind.GAUSSIAN, reach, seed)
+        return lambda seed: _build(signal, EncodingKind.GAUSSIAN, reach, seed)
 
     began = time.perf_counter()
     best = planning.fresh(signal, [candidate(r) for r in reaches], seeds=10).best
@@ -141,23 +144,21 @@ def _budget(signal: Signal[Geometry]) -> planning.Budget:
 
 
 def _gaussian(signal: Signal[Geometry], reach: tuple[float, ...], seed: int) -> Run:
-    return _run(signal, nn.EncodingKind.GAUSSIAN, reach, seed)
+    return _run(signal, EncodingKind.GAUSSIAN, reach, seed)
 
 
-def _build(
-    signal: Signal[Geometry], kind: nn.EncodingKind, bandwidth: tuple[float, ...], seed: int
-) -> nn.Field:
-    config = nn.ModelConfig(kind, bandwidth, width=WIDTH, depth=DEPTH, features=FEATURES)
-    return nn.build_field(signal, config, seed)
+def _build(signal: Signal[Geometry], kind: EncodingKind, bandwidth: tuple[float, ...], seed: int) -> nn.Field:
+    config = ModelConfig(kind, bandwidth, width=WIDTH, depth=DEPTH, features=FEATURES)
+    return build_field(signal, config, seed)
 
 
-def _run(signal: Signal[Geometry], family: nn.EncodingKind, reach: tuple[float, ...], seed: int) -> Run:
+def _run(signal: Signal[Geometry], family: EncodingKind, reach: tuple[float, ...], seed: int) -> Run:
     network = _build(signal, family, reach, seed)
     return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
 
 
 def _field(
-    signal: Signal[Geometry], encoding: nn.encodings.Encoding, body: nn.Network, domain: tuple[float, float]
+    signal: Signal[Geometry], encoding: nn.encodings.Encoding, body: Network, domain: tuple[float, float]
 ) -> nn.Field:
     places = signal.geometry
     frame = nn.CoordinateScaling.of(places.origin, places.extent, places.units, domain)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import overtone as ot
+from overtone._config import EncodingKind, ModelConfig
 from overtone._sweeps import Local
 from overtone.comparing._candidates import (
     ALWAYS,
@@ -27,7 +28,6 @@ from overtone.comparing._worker import run_candidate
 from overtone.early_stopping import BestWeights
 from overtone.early_stopping._monitor import LowestError
 from overtone.errors import InputError, RunError
-from overtone.nn import EncodingKind, ModelConfig
 from overtone.planning import Budget, ReasonCode
 from overtone.planning._run_size import step_seconds
 from overtone.signals import masks, synthetic

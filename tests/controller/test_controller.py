@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone import nn, signals
+from overtone._config import EncodingKind, ModelConfig
 from overtone.controller import Controller, Decision
 from overtone.controller._controller import EvaluationSchedule
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.errors import InputError
-from overtone.nn import EncodingKind, ModelConfig, build_field
+from overtone.nn._build import build_field
 from overtone.nn.encodings import DenseGrid, Identity
 from overtone.planning import ReasonCode, measure_noise, recommend_bandwidth
 from overtone.signals import masks

@@ -3,13 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 
+from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, make_optimizer
 from overtone.cli._fit import fit
 from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._prepare import prepare
-from overtone.nn import Activation, EncodingKind, ModelConfig, build_encoding, encodings
-from overtone.nn.activations import SpectralActivation, build_activation
+from overtone.nn import encodings
+from overtone.nn._build import build_encoding
+from overtone.nn.activations import Activation
+from overtone.nn.activations._base import SpectralActivation
+from overtone.nn.activations._registry import build_activation
 from overtone.signals import array
 
 

@@ -11,9 +11,9 @@ import torch
 
 import overtone as ot
 from overtone import records, signals
+from overtone._config import EncodingKind
 from overtone._training import Checkpoint
 from overtone.errors import InputError, RunError
-from overtone.nn import EncodingKind
 from overtone.records import metrics
 
 SMALL = {"width": 16, "depth": 2, "features": 8, "lr": 1e-2}

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.nn import MLP, Activation, Sine
-from overtone.nn.activations import HasInit, build_activation, default_initialise
+from overtone.nn import MLP
+from overtone.nn.activations import Activation, Sine
+from overtone.nn.activations._base import HasInit, default_initialise
+from overtone.nn.activations._registry import build_activation
 from tests.nn.measured import bandwidth, power
 
 

@@ -15,9 +15,13 @@ from torch import Tensor
 
 from overtone import nn, spectra
 from overtone.errors import InputError
-from overtone.nn import Activation, activations, encodings
-from overtone.nn.activations import build_activation
+from overtone.nn import encodings
+from overtone.nn.activations import Activation
+from overtone.nn.activations._base import SpectralActivation
+from overtone.nn.activations._registry import build_activation
 from overtone.nn.encodings import Interpolation
+from overtone.nn.encodings._base import Rescalable, Windowed
+from overtone.nn.encodings._grids import MultiResolution
 
 LINEAR, SMOOTH, CUBIC = Interpolation
 
@@ -43,7 +47,7 @@ ROUGH = {"hash", "dense", "triplane", "periodic"}
 """Piecewise linear: no second derivatives promised."""
 
 RANDOM = set(BUILD) - {"identity", "basic", "positional", "octaves", "power"}
-REACHING = [a for a in Activation if isinstance(build_activation(a), activations.SpectralActivation)]
+REACHING = [a for a in Activation if isinstance(build_activation(a), SpectralActivation)]
 
 EVERY = pytest.mark.parametrize("name", BUILD)
 WITH_BANDWIDTH = pytest.mark.parametrize("name", [n for n in BUILD if n != "identity"])
@@ -147,7 +151,7 @@ def small(name: str) -> encodings.Encoding:
 @EVERY
 def test_state_round_trip(name):
     stored, other = BUILD[name](1), BUILD[name](2)
-    if isinstance(stored, encodings.Windowed):
+    if isinstance(stored, Windowed):
         stored.window(10.0)
     file = io.BytesIO()
     torch.save(stored.state_dict(), file)
@@ -238,7 +242,7 @@ def test_a_copy_reaches_what_is_asked_and_the_original_stays(name):
 
 def drawn(name: str, wanted: tuple[float, ...], seed: int) -> encodings.Encoding:
     encoding = BUILD[name](seed)
-    fresh = isinstance(encoding, encodings.MultiResolution | encodings.Triplane)
+    fresh = isinstance(encoding, MultiResolution | encodings.Triplane)
     return encoding.with_bandwidth(wanted, seed) if fresh else encoding.with_bandwidth(wanted)
 
 
@@ -254,8 +258,8 @@ def units_of(encoding: encodings.Encoding) -> float:
     return encoding.bandwidth[0]
 
 
-WINDOWED = [n for n in BUILD if isinstance(BUILD[n](0), encodings.Windowed)]
-RESCALED = [n for n in BUILD if isinstance(BUILD[n](0), encodings.Rescalable)]
+WINDOWED = [n for n in BUILD if isinstance(BUILD[n](0), Windowed)]
+RESCALED = [n for n in BUILD if isinstance(BUILD[n](0), Rescalable)]
 
 
 def test_what_can_be_controlled():
@@ -336,7 +340,7 @@ def test_activations_keep_shape_and_precision(kind):
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         assert activation(z.to(dtype)).dtype == dtype
     assert activation(z.to("meta")).shape == z.shape
-    if isinstance(activation, activations.SpectralActivation):
+    if isinstance(activation, SpectralActivation):
         rounded = z.bfloat16()
         # the argument is what was rounded; the function of it is right to the 8 bits of the result
         error = (activation(rounded).double() - activation(rounded.double())).abs().max()

@@ -15,6 +15,7 @@ from overtone import nn
 from overtone.errors import InputError
 from overtone.nn import layers
 from overtone.nn._networks import NetworkBase
+from overtone.nn.activations import Activation, Sine
 
 Build = Callable[[int], torch_nn.Module]
 
@@ -40,13 +41,13 @@ def smooth_conv(seed: int) -> torch_nn.Module:
 
 
 CASES = [
-    body("mlp", lambda s: nn.MLP(2, 4, 8, 2, nn.Activation.TANH, seed=s)),
-    body("residual", lambda s: nn.ResidualMLP(2, 4, 8, 2, nn.Activation.TANH, seed=s)),
+    body("mlp", lambda s: nn.MLP(2, 4, 8, 2, Activation.TANH, seed=s)),
+    body("residual", lambda s: nn.ResidualMLP(2, 4, 8, 2, Activation.TANH, seed=s)),
     body("fourier", lambda s: nn.FourierMFN(2, 4, 8, 2, 10.0, seed=s)),
     body("gabor", lambda s: nn.GaborMFN(2, 4, 8, 2, 10.0, seed=s)),
     body("band-limited", lambda s: nn.BandLimited(2, 4, [1.0, (2.0, 3.0), 6.0], 8, seed=s)),
-    body("multi-scale", lambda s: nn.MultiScale(2, 4, 8, 2, nn.Sine(10.0), (1, 2), seed=s)),
-    body("multi-grade", lambda s: nn.MultiGrade(2, 4, 8, 2, 3, nn.Activation.TANH, seed=s)),
+    body("multi-scale", lambda s: nn.MultiScale(2, 4, 8, 2, Sine(10.0), (1, 2), seed=s)),
+    body("multi-grade", lambda s: nn.MultiGrade(2, 4, 8, 2, 3, Activation.TANH, seed=s)),
     Case("binomial-1", lambda s: layers.BinomialPool(1, 2, 5), (2, 3, 9), (2, 3, 5), seeded=False),
     Case("binomial-2", lambda s: layers.BinomialPool(2, 2), (2, 3, 6, 7), (2, 3, 3, 4), seeded=False),
     Case("ideal-1", lambda s: layers.IdealPool(1, 3), (2, 3, 9), (2, 3, 3), seeded=False),
@@ -202,11 +203,11 @@ def test_bodies_fit_into_a_field(case):
 
 REACHING = {
     "band-limited": lambda s: nn.BandLimited(2, 4, [2.0, 4.0, 8.0], 64, seed=s),
-    "multi-scale": lambda s: nn.MultiScale(2, 4, 8, 2, nn.Sine(10.0), (1, 2), seed=s),
-    "multi-grade": lambda s: nn.MultiGrade(2, 4, 8, 2, 3, nn.Sine(10.0), seed=s),
+    "multi-scale": lambda s: nn.MultiScale(2, 4, 8, 2, Sine(10.0), (1, 2), seed=s),
+    "multi-grade": lambda s: nn.MultiGrade(2, 4, 8, 2, 3, Sine(10.0), seed=s),
     "fourier": lambda s: nn.FourierMFN(2, 4, 8, 2, 10.0, seed=s),
     "gabor": lambda s: nn.GaborMFN(2, 4, 8, 2, 10.0, seed=s),
-    "mlp": lambda s: nn.MLP(2, 4, 8, 2, nn.Sine(10.0), seed=s),
+    "mlp": lambda s: nn.MLP(2, 4, 8, 2, Sine(10.0), seed=s),
 }
 
 

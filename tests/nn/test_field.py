@@ -13,7 +13,8 @@ from safetensors.torch import load, save
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, Sine
+from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling
+from overtone.nn.activations import Sine
 from overtone.nn.encodings import Basic, Gaussian, Identity, Positional
 from tests.nn.measured import bandwidth
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.nn import Activation, MultiGrade, Sine
+from overtone.nn import MultiGrade
+from overtone.nn.activations import Activation, Sine
 
 X = torch.linspace(-1, 1, 64, dtype=torch.float64)[:, None]
 

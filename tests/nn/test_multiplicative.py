@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from overtone.errors import InputError
-from overtone.nn import BandLimited, FourierMFN, GaborMFN, MultiScale, Sine
+from overtone.nn import BandLimited, FourierMFN, GaborMFN, MultiScale
 from overtone.nn._networks.mfn_filters import power_bandwidth, product_power
+from overtone.nn.activations import Sine
 from tests.nn.measured import bandwidth, power
 
 

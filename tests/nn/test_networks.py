@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.nn import MLP, Activation, ResidualMLP, Sine
+from overtone.nn import MLP, ResidualMLP
+from overtone.nn.activations import Activation, Sine
 
 BOTH = pytest.mark.parametrize("kind", [MLP, ResidualMLP])
 

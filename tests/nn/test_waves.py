@@ -18,8 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from overtone import units
 from overtone.errors import InputError
-from overtone.nn import MLP, Activation, parameter_groups
-from overtone.nn.activations import ComplexGabor, Finer, Gabor, Hat, Sine, build_activation
+from overtone.nn import MLP, parameter_groups
+from overtone.nn.activations import Activation, ComplexGabor, Finer, Gabor, Hat, Sine
+from overtone.nn.activations._registry import build_activation
 from overtone.nn.encodings import Gaussian, Learned, Periodic, Positional, PowerLaw
 from overtone.nn.encodings._base import cosine_window
 from overtone.units._bandwidth import (

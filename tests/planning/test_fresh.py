@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone import signals
+from overtone._config import EncodingKind, ModelConfig
 from overtone.errors import InputError
-from overtone.nn import EncodingKind, ModelConfig, build_field
+from overtone.nn._build import build_field
 from overtone.planning import fresh
 from overtone.planning._fresh import summed_spectrum
 

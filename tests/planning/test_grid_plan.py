@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone import planning, signals
+from overtone._config import EncodingKind, ModelConfig
 from overtone._utils.seeding import derive
 from overtone.errors import InputError
-from overtone.nn import EncodingKind, ModelConfig, build_field
-from overtone.nn._build import build_encoding_on
+from overtone.nn._build import build_encoding_on, build_field
 from overtone.nn.encodings import Gaussian
 from overtone.planning import Budget, Plan, ReasonCode
 from overtone.planning._bandwidth import (

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from overtone import signals
+from overtone._config import EncodingKind
 from overtone._utils.seeding import derive
-from overtone.nn import CoordinateScaling, EncodingKind
+from overtone.nn import CoordinateScaling
 from overtone.nn._build import build_encoding_on
 from overtone.planning import Budget
 from overtone.planning._held_out import ensure_held_out

@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 from overtone import planning, signals
-from overtone.nn import EncodingKind
+from overtone._config import EncodingKind
 from overtone.planning import Budget, Plan, ReasonCode
 from overtone.planning._held_out import ensure_held_out
 

@@ -9,7 +9,8 @@ import xarray
 from torch import Tensor, nn
 
 from overtone._training import TrainingConfig, train
-from overtone.nn import MLP, Activation, Field, OutputScaling, encodings
+from overtone.nn import MLP, Field, OutputScaling, encodings
+from overtone.nn.activations import Activation
 from overtone.probes import Probe
 from overtone.signals import Grid, Normalisation, Signal
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from overtone._training import Optimizer, TrainingConfig
-from overtone.nn import Activation
+from overtone.nn.activations import Activation
 from overtone.theory._mode_dynamics import GradientDescent
 from overtone.theory.dynamics import Agreement, PilotRun, predict
 from overtone.theory.dynamics._minibatch import (

@@ -12,7 +12,7 @@ from torch import nn
 
 from overtone._training import Optimizer, TrainingConfig
 from overtone._utils.steps import log_steps
-from overtone.nn import Activation
+from overtone.nn.activations import Activation
 from overtone.theory.dynamics import Agreement, PilotRun, predict
 from overtone.theory.dynamics import _relinearisation as module
 from overtone.theory.dynamics._findings import FindingCode

@@ -13,7 +13,8 @@ import xarray
 from overtone import records
 from overtone._training import Optimizer, TrainingConfig
 from overtone.errors import InputError
-from overtone.nn import Activation, Field
+from overtone.nn import Field
+from overtone.nn.activations import Activation
 from overtone.records import metrics
 from overtone.records.metrics._bands import has_content
 from overtone.records.metrics._errors import Evidence

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.errors import InputError, RunError
-from overtone.nn import MLP, Activation, CoordinateScaling, Field
+from overtone.nn import MLP, CoordinateScaling, Field
+from overtone.nn.activations import Activation
 from overtone.nn.encodings import Basic, Gaussian, Identity
 from overtone.signals import array, masks
 from overtone.theory import kernel_regression, ntk

@@ -10,6 +10,7 @@ import torch
 from overtone import nn, signals
 from overtone._training import Checkpoint, Decay, Ending, Optimizer, TrainingConfig, train
 from overtone.errors import InputError, RunError
+from overtone.nn.activations import Activation
 
 
 def tones(held_out=0.0):
@@ -17,7 +18,7 @@ def tones(held_out=0.0):
     return signal.with_held_out(signals.masks.random(signal.geometry, held_out)) if held_out else signal
 
 
-def field(signal, seed=0, activation=nn.Activation.TANH):
+def field(signal, seed=0, activation=Activation.TANH):
     encoding = nn.encodings.Gaussian(1, 8, 2.0, seed=1)
     body = nn.MLP(16, 1, width=16, depth=2, activation=activation, seed=seed)
     restore = nn.OutputScaling(signal.normalisation.offset, signal.normalisation.scale)
@@ -125,7 +126,7 @@ def test_diverging_names_the_step_and_the_last_good_one():
         run(
             tones(),
             TrainingConfig(steps=200, optimizer=Optimizer.SGD, lr=1e6),
-            field(tones(), activation=nn.Activation.RELU),
+            field(tones(), activation=Activation.RELU),
         )
 
 

@@ -12,6 +12,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._config import EncodingKind, ModelConfig
 from overtone._training import Decay, Ending, Outcome, TrainingConfig, train
 from overtone.baselines import BandLimitedFit, Baseline, Cubic, Linear, Mean, Smoothing
 from overtone.baselines._baseline import validation_split
@@ -20,7 +21,9 @@ from overtone.comparing._task import WIDTH, ComparisonTask, SizeLimits
 from overtone.early_stopping import BestWeights
 from overtone.early_stopping._monitor import LowestError
 from overtone.errors import InputError
-from overtone.nn import Activation, EncodingKind, Field, ModelConfig, build_field
+from overtone.nn import Field
+from overtone.nn._build import build_field
+from overtone.nn.activations import Activation
 from overtone.planning import Budget, ReasonCode
 from overtone.planning._reasons import Reason
 from overtone.planning._run_size import LEARNING_RATE

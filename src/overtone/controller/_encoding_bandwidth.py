@@ -7,7 +7,8 @@ from typing import final
 
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.nn.encodings import Encoding, Rescalable, Windowed
+from overtone.nn.encodings import Encoding
+from overtone.nn.encodings._base import Rescalable, Windowed
 
 
 class EncodingBandwidth(ABC):

@@ -15,7 +15,8 @@ from overtone._config import EncodingKind, FitConfig, ModelConfig, Optimizer, St
 from overtone._training import make_optimizer, train
 from overtone.errors import InputError
 from overtone.fitting._run_directory import check_memory
-from overtone.nn import Field, build_field
+from overtone.nn import Field
+from overtone.nn._build import build_field
 from overtone.planning import Budget, ReasonCode, measure_noise, recommend_bandwidth
 from overtone.planning import plan as make_plan
 from overtone.planning._bandwidth import aliasing_reason

@@ -1,15 +1,11 @@
 """Encodings, activations and networks: plain PyTorch modules that work in anyone's code."""
 
-from overtone._config import EncodingKind as EncodingKind
-from overtone._config import ModelConfig as ModelConfig
 from overtone.nn import activations as activations
 from overtone.nn import encodings as encodings
 from overtone.nn import layers as layers
 from overtone.nn import losses as losses
 from overtone.nn._bandwidth import bandwidth as bandwidth
 from overtone.nn._bandwidth import with_bandwidth as with_bandwidth
-from overtone.nn._build import build_encoding as build_encoding
-from overtone.nn._build import build_field as build_field
 from overtone.nn._networks import MLP as MLP
 from overtone.nn._networks import BandLimited as BandLimited
 from overtone.nn._networks import CoordinateScaling as CoordinateScaling
@@ -18,9 +14,6 @@ from overtone.nn._networks import FourierMFN as FourierMFN
 from overtone.nn._networks import GaborMFN as GaborMFN
 from overtone.nn._networks import MultiGrade as MultiGrade
 from overtone.nn._networks import MultiScale as MultiScale
-from overtone.nn._networks import Network as Network
 from overtone.nn._networks import OutputScaling as OutputScaling
 from overtone.nn._networks import ResidualMLP as ResidualMLP
 from overtone.nn._parameter_groups import parameter_groups as parameter_groups
-from overtone.nn.activations import Activation as Activation
-from overtone.nn.activations import Sine as Sine

@@ -10,7 +10,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.nn._networks import Field, MultiGrade, MultiScale, Network
 from overtone.nn._utils import Numbers, per_axis
-from overtone.nn.activations import SpectralActivation
+from overtone.nn.activations._base import SpectralActivation
 
 Module = TypeVar("Module", bound=nn.Module)
 

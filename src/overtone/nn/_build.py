@@ -14,7 +14,8 @@ from overtone._utils.seeding import derive
 from overtone.errors import InputError
 from overtone.nn import encodings
 from overtone.nn._networks import MLP, CoordinateScaling, Field, OutputScaling, ResidualMLP
-from overtone.nn.activations import SpectralActivation, build_activation
+from overtone.nn.activations._base import SpectralActivation
+from overtone.nn.activations._registry import build_activation
 
 POSITIONAL_COUNT = 16
 """Frequencies per axis of the positional encoding."""

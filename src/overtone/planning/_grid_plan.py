@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from overtone._config import EncodingKind
 from overtone._utils.seeding import derive
 from overtone._utils.statistics import psnr
 from overtone._utils.torch_defaults import standard
 from overtone.errors import RunError
-from overtone.nn import EncodingKind
 from overtone.nn._build import build_encoding_on
 from overtone.planning._bandwidth import bandwidth_grid, geometric_mean, isotropic, recommend_bandwidth
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig
 from overtone.early_stopping import HeldOut, StoppingRule
 from overtone.early_stopping._monitor import MIN_BEST_STEP
-from overtone.nn import EncodingKind, Field, ModelConfig, build_field
+from overtone.nn import Field
+from overtone.nn._build import build_field
 from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._reasons import Reason, ReasonCode, read_reasons
 from overtone.planning._run_size import RunSize

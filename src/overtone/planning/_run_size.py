@@ -10,11 +10,13 @@ from typing import final
 
 import torch
 
+from overtone._config import EncodingKind, ModelConfig
 from overtone._config._training import LONGEST
 from overtone._training import TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError
-from overtone.nn import EncodingKind, Field, ModelConfig, build_field
+from overtone.nn import Field
+from overtone.nn._build import build_field
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Signal
 

@@ -10,11 +10,12 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, train
 from overtone._utils.seeding import derive, generator
 from overtone._utils.statistics import psnr
-from overtone.nn import CoordinateScaling, EncodingKind, ModelConfig, build_field
-from overtone.nn._build import build_encoding_on
+from overtone.nn import CoordinateScaling
+from overtone.nn._build import build_encoding_on, build_field
 from overtone.nn.encodings import Fourier
 from overtone.planning._bandwidth import geometric_mean
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from overtone.errors import InputError
-from overtone.nn import MLP, ResidualMLP, Sine
+from overtone.nn import MLP, ResidualMLP
+from overtone.nn.activations import Sine
 from overtone.theory import ntk
 from overtone.theory.ntk import empirical_ntk
 from overtone.theory.ntk._empirical.inner_products import OutputLayout

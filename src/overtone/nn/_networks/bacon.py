@@ -14,7 +14,7 @@ from overtone.errors import InputError
 from overtone.nn._networks.mfn_filters import LatticeFilter, power_bandwidth, product_power
 from overtone.nn._networks.mlp import NetworkBase
 from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
-from overtone.nn.activations import default_initialise
+from overtone.nn.activations._base import default_initialise
 from overtone.units._frequency import positive
 
 

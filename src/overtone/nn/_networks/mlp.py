@@ -13,13 +13,9 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._utils import Seed, generator, last_axis, size
-from overtone.nn.activations import (
-    Activation,
-    HasInit,
-    SpectralActivation,
-    build_activation,
-    default_initialise,
-)
+from overtone.nn.activations import Activation
+from overtone.nn.activations._base import HasInit, SpectralActivation, default_initialise
+from overtone.nn.activations._registry import build_activation
 
 
 class NetworkBase(nn.Module, ABC):

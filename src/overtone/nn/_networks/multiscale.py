@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.nn._networks.mlp import MLP, Choice, NetworkBase
 from overtone.nn._utils import Seed, generator, last_axis, per_axis, size
-from overtone.nn.activations import Activation, HasInit, Sine, default_initialise
+from overtone.nn.activations import Activation, Sine
+from overtone.nn.activations._base import HasInit, default_initialise
 
 
 @final

@@ -1,9 +1,6 @@
 """Activations: PyTorch's own under one name list, and those that bring frequencies and their own beginning."""
 
 from overtone._config import Activation as Activation
-from overtone.nn.activations._base import HasInit as HasInit
-from overtone.nn.activations._base import SpectralActivation as SpectralActivation
-from overtone.nn.activations._base import default_initialise as default_initialise
 from overtone.nn.activations._localised import ComplexGabor as ComplexGabor
 from overtone.nn.activations._localised import Gabor as Gabor
 from overtone.nn.activations._localised import Gauss as Gauss
@@ -13,4 +10,3 @@ from overtone.nn.activations._localised import Quadratic as Quadratic
 from overtone.nn.activations._periodic import Finer as Finer
 from overtone.nn.activations._periodic import Sinc as Sinc
 from overtone.nn.activations._periodic import Sine as Sine
-from overtone.nn.activations._registry import build_activation as build_activation

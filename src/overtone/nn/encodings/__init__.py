@@ -6,8 +6,6 @@ coordinate that the encoding sees, which should lie in its `domain`; grids inter
 
 from overtone.nn.encodings._base import Encoding as Encoding
 from overtone.nn.encodings._base import Identity as Identity
-from overtone.nn.encodings._base import Rescalable as Rescalable
-from overtone.nn.encodings._base import Windowed as Windowed
 from overtone.nn.encodings._fourier import Basic as Basic
 from overtone.nn.encodings._fourier import Fourier as Fourier
 from overtone.nn.encodings._fourier import Gaussian as Gaussian
@@ -15,7 +13,6 @@ from overtone.nn.encodings._fourier import Positional as Positional
 from overtone.nn.encodings._fourier import PowerLaw as PowerLaw
 from overtone.nn.encodings._grids import DenseGrid as DenseGrid
 from overtone.nn.encodings._grids import HashGrid as HashGrid
-from overtone.nn.encodings._grids import MultiResolution as MultiResolution
 from overtone.nn.encodings._learned import Learned as Learned
 from overtone.nn.encodings._learned import Periodic as Periodic
 from overtone.nn.encodings._triplane import Triplane as Triplane

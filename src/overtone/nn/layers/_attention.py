@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._utils import Seed, generator, last_axis, size
-from overtone.nn.activations import default_initialise
+from overtone.nn.activations._base import default_initialise
 
 
 @final

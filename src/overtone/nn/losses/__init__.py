@@ -3,6 +3,5 @@
 from overtone.nn.losses._bands import BandFollowing as BandFollowing
 from overtone.nn.losses._bands import BandWeighted as BandWeighted
 from overtone.nn.losses._spectral import FocalFrequency as FocalFrequency
-from overtone.nn.losses._spectral import GridBasis as GridBasis
 from overtone.nn.losses._spectral import Sobolev as Sobolev
 from overtone.nn.losses._spectral import SpectralLoss as SpectralLoss

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from overtone._utils.enums import member
-from overtone.nn import MLP, Activation
+from overtone.nn import MLP
+from overtone.nn.activations import Activation
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 

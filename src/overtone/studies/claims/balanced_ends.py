@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from overtone.nn import MLP, Activation, MultiScale, parameter_groups
+from overtone.nn import MLP, MultiScale, parameter_groups
+from overtone.nn.activations import Activation
 from overtone.nn.encodings import Basic, HashGrid
 from overtone.nn.losses import BandFollowing, FocalFrequency
 from overtone.signals import synthetic

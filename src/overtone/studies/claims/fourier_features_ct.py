@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from overtone import units
+from overtone._config import EncodingKind
 from overtone._utils.seeding import derive, generator
-from overtone.nn import MLP, EncodingKind, build_encoding
-from overtone.nn._build import POSITIONAL_COUNT
+from overtone.nn import MLP
+from overtone.nn._build import POSITIONAL_COUNT, build_encoding
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers
 

@@ -9,7 +9,8 @@ import torch
 
 from overtone._utils.enums import member
 from overtone._utils.seeding import derive
-from overtone.nn import MLP, Activation
+from overtone.nn import MLP
+from overtone.nn.activations import Activation
 from overtone.spectra import Bands, grid
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 

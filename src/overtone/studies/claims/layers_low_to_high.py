@@ -7,9 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from overtone._config import EncodingKind
 from overtone._utils.enums import member
 from overtone._utils.seeding import derive
-from overtone.nn import MLP, Activation, EncodingKind, build_encoding
+from overtone.nn import MLP
+from overtone.nn._build import build_encoding
+from overtone.nn.activations import Activation
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.spectra import linear_readout as layers

@@ -6,7 +6,8 @@ import torch
 
 from overtone._utils.enums import member
 from overtone._utils.seeding import derive
-from overtone.nn import MLP, Activation
+from overtone.nn import MLP
+from overtone.nn.activations import Activation
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
 

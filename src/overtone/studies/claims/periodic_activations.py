@@ -8,7 +8,9 @@ import skimage.data
 import overtone as ot
 from overtone._utils.enums import member
 from overtone._utils.seeding import generator
-from overtone.nn.activations import Activation, SpectralActivation, build_activation
+from overtone.nn.activations import Activation
+from overtone.nn.activations._base import SpectralActivation
+from overtone.nn.activations._registry import build_activation
 from overtone.records import metrics
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study

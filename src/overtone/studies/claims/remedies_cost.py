@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from overtone.nn import MLP, Activation, BandLimited, MultiScale, Sine
+from overtone.nn import MLP, BandLimited, MultiScale
+from overtone.nn.activations import Activation, Sine
 from overtone.nn.encodings import Gaussian, HashGrid
 from overtone.nn.layers import BinomialPool, LowPassConv
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study

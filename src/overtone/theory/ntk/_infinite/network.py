@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.nn import MLP, ResidualMLP, Sine
+from overtone.nn import MLP, ResidualMLP
+from overtone.nn.activations import Sine
 from overtone.theory.ntk._infinite.activations import DualActivation
 from overtone.theory.ntk._infinite.feature_maps import CoordinateMap, FeatureMap
 from overtone.theory.ntk._infinite.layers import (
