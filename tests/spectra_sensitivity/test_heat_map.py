@@ -53,7 +53,7 @@ def test_it_is_the_loop_over_pictures_and_frequencies(height, width):
     for row, column in itertools.product(rows, columns):
         mode = next(
             tuple(t)
-            for t in found.turns.tolist()
+            for t in found.integer_frequency.tolist()
             if any((s * np.array(t) - (row, column)) % (height, width) @ [1, 1] == 0 for s in (1, -1))
         )
         source = generator(3, "heat map", *(str(t) for t in mode))
@@ -64,7 +64,9 @@ def test_it_is_the_loop_over_pictures_and_frequencies(height, width):
             wrong += classify(changed[None]).argmax() != label
         wanted[row + height // 2, column + width // 2] = wrong / 5
     np.testing.assert_array_equal(found.error.numpy(), wanted)
-    assert len(found.turns) == len({(t[0] % height, t[1] % width) for t in found.turns.tolist()})
+    assert len(found.integer_frequency) == len(
+        {(t[0] % height, t[1] % width) for t in found.integer_frequency.tolist()}
+    )
     assert not found.clean.any()
 
 
@@ -93,7 +95,7 @@ def test_the_asked_norm_is_that_of_the_pixels_before_normalisation():
     found = heat_map(
         classify, x, [0], 0.3, normalise=InputNormalisation.standardise([0.5, 0.5], std), batch=1
     )
-    calls = torch.cat(seen)[-len(found.turns) :]
+    calls = torch.cat(seen)[-len(found.integer_frequency) :]
     norms = calls.flatten(2).norm(dim=2) * std
     torch.testing.assert_close(norms, torch.full_like(norms, 0.3), rtol=1e-12, atol=0)
 
@@ -168,7 +170,7 @@ def test_the_radial_summary_is_the_mean_over_a_band():
         inside = bands.bands.index(radius) == band
         wanted = found.wrong[inside].double().mean()
         torch.testing.assert_close(bands.rate.mean[band], wanted, rtol=1e-12, atol=0)
-    assert int(bands.modes.sum()) == len(found.turns)
+    assert int(bands.modes.sum()) == len(found.integer_frequency)
     assert ((bands.rate.low <= bands.rate.mean) & (bands.rate.mean <= bands.rate.high)).all()
 
 

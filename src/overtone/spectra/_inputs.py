@@ -128,11 +128,11 @@ def finite_mean(field: Tensor, channel: int) -> Tensor:
 
 
 def rows(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
-    """A table as `table` reads it, in float64."""
-    return table(values, argument, count).double()
+    """A table as `numeric_table` reads it, in float64."""
+    return numeric_table(values, argument, count).double()
 
 
-def table(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
+def numeric_table(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
     """A table (N, columns), or a single column (N,), as a tensor (N, columns) on its own device.
 
     Args:

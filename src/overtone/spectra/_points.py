@@ -21,8 +21,8 @@ from overtone.spectra._points_density import (
     Voronoi,
     check_distinct,
     check_inside,
+    checked_coordinates,
     log_bands,
-    places,
     supported,
 )
 from overtone.spectra._points_methods import LeastSquares, PointsMethod, Sampling
@@ -109,7 +109,7 @@ class PointsTransform(BandTransform):
         method: PointsMethod | None = None,
         density: Density | None = None,
     ) -> None:
-        locations = places(coords)
+        locations = checked_coordinates(coords)
         axes = locations.shape[1]
         wraps = (periodic,) * axes if isinstance(periodic, bool) else tuple(bool(p) for p in periodic)
         if len(wraps) != axes:

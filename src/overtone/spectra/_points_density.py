@@ -89,9 +89,9 @@ class Voronoi(Density):
         sides = [max(1, round(per_length * length)) for length in box.extent]
         axes = [(np.arange(n) + 0.5) / n * length for n, length in zip(sides, box.extent, strict=True)]
         places = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(sides))
-        turns = [length if wraps else 0.0 for length, wraps in zip(box.extent, periodic, strict=True)]
+        periods = [length if wraps else 0.0 for length, wraps in zip(box.extent, periodic, strict=True)]
         # A volume is the count of grid places nearest to the sample: cells of any shape, on a torus too.
-        owner = cKDTree(inside, boxsize=turns).query(places)[1]
+        owner = cKDTree(inside, boxsize=periods).query(places)[1]
         # A cell that holds no grid place still has a volume: half a place.
         cells = np.maximum(np.bincount(owner, minlength=len(coords)), 0.5)
         return cells / cells.sum()
@@ -257,7 +257,7 @@ _FLAT = 1e-9
 _FEWEST = 4
 
 
-def places(coords: Tensor | ArrayLike) -> np.ndarray:
+def checked_coordinates(coords: Tensor | ArrayLike) -> np.ndarray:
     """Coordinates as (N, d) float64.
 
     Raises:

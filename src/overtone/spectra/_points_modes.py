@@ -154,9 +154,9 @@ class Modes:
 
     def angles(self, coords: np.ndarray) -> list[np.ndarray]:
         """Coordinates (N, d) as one contiguous angle per axis, in [-pi, pi)."""
-        turns = (coords - np.array(self.box.low)) / np.array(self.period)
+        cycles = (coords - np.array(self.box.low)) / np.array(self.period)
         # FINUFFT takes angles in [-pi, pi): larger ones cost precision.
-        folded = 2 * np.pi * (turns - np.floor(turns + 0.5))
+        folded = 2 * np.pi * (cycles - np.floor(cycles + 0.5))
         return [np.ascontiguousarray(column) for column in folded.T]
 
     def even(self, block: Tensor) -> Tensor:

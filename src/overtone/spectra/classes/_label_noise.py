@@ -18,7 +18,7 @@ from overtone.spectra._outputs import class_numbers
 
 
 class Wave(ABC):
-    """A field cos(2 pi turns(x)) over inputs x.
+    """A field cos(2 pi cycles(x)) over inputs x.
 
     Attributes:
         frequency: In cycles per unit of distance between inputs; not negative.
@@ -62,7 +62,7 @@ class Wave(ABC):
         self.frequency = frequency
 
     @abstractmethod
-    def turns(self, coords: Tensor | ArrayLike) -> Tensor:
+    def cycles(self, coords: Tensor | ArrayLike) -> Tensor:
         """(N,) float64 cycles gone through at each input.
 
         Args:
@@ -73,7 +73,7 @@ class Wave(ABC):
         """
 
     def values(self, coords: Tensor | ArrayLike) -> Tensor:
-        """(N,) float64 cos(2 pi turns): times an amplitude, the noise to add to +1 and -1 or to scores.
+        """(N,) float64 cos(2 pi cycles): times an amplitude, the noise to add to +1 and -1 or to scores.
 
         Args:
             coords: (N, d) inputs, flattened.
@@ -81,7 +81,7 @@ class Wave(ABC):
         Raises:
             InputError: If they are not finite numbers, or not of the wave's dimension.
         """
-        return torch.cos(2 * math.pi * self.turns(coords))
+        return torch.cos(2 * math.pi * self.cycles(coords))
 
 
 @final
@@ -104,7 +104,7 @@ class RadialWave(Wave):
         super().__init__(frequency)
         self._centre = None if centre is None else rows(centre, "centre")[:, 0]
 
-    def turns(self, coords: Tensor | ArrayLike) -> Tensor:
+    def cycles(self, coords: Tensor | ArrayLike) -> Tensor:
         """(N,) float64 f |x - centre|."""
         inputs = rows(coords, "coords")
         if self._centre is not None:
@@ -136,7 +136,7 @@ class PlaneWave(Wave):
         self.direction = axis / axis.norm()
         self.phase = phase
 
-    def turns(self, coords: Tensor | ArrayLike) -> Tensor:
+    def cycles(self, coords: Tensor | ArrayLike) -> Tensor:
         """(N,) float64 f x . u + phase."""
         inputs = rows(coords, "coords")
         return self.frequency * (inputs @ _fitting(self.direction, inputs, "direction")) + self.phase
@@ -194,8 +194,8 @@ class NoisyLabels:
     ) -> NoisyLabels:
         """Labels y with y + 1 (and 0 after the last class) in the valleys of a wave: noise of its frequency.
 
-        A label is changed where cos(2 pi turns) < -cos(pi rate), a share `rate` of each cycle. At 1/2 that is where
-        sign(cos(2 pi turns)) is -1, and labels +1 and -1 of two classes are multiplied by that sign. A square wave has
+        A label is changed where cos(2 pi cycles) < -cos(pi rate), a share `rate` of each cycle. At 1/2 that is where
+        sign(cos(2 pi cycles)) is -1, and labels +1 and -1 of two classes are multiplied by that sign. A square wave has
         harmonics: of its power, 8 / pi^2 = 81 % is at the frequency itself and 9 % at three times that. The spectrum of
         `NoisyLabels.flipped` sits there; that of `.noise` is this field times the clean labels', and so spreads around.
 

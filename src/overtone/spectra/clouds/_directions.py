@@ -116,7 +116,7 @@ class DirectionTransform:
         self.frequency = torch.arange(count + 1, device=centred_coords.device) / extent[:, None]
         self.explained = along.square().mean(0) / centred_coords.square().sum(1).mean()
         self._count = count
-        self._turns = (along / extent).cpu().numpy()
+        self._cycles = (along / extent).cpu().numpy()
 
     def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
         """(direction, count + 1, C) complex128, linear in the values.
@@ -127,12 +127,12 @@ class DirectionTransform:
         Raises:
             InputError: If the values are not numbers, not finite, or not one row a sample.
         """
-        field = rows(values, "values", len(self._turns))
+        field = rows(values, "values", len(self._cycles))
         strengths = (field.T / len(field)).cpu().to(torch.complex128)
         harmonics = []
-        for turns in self._turns.T:
+        for cycles in self._cycles.T:
             # Projections as fractions of their extent, folded into [-pi, pi) for the transform.
-            angle = 2 * math.pi * (turns - np.floor(turns + 0.5))
+            angle = 2 * math.pi * (cycles - np.floor(cycles + 0.5))
             harmonics.append(
                 adjoint([np.ascontiguousarray(angle)], strengths, (self._count,))[:, self._count :].T
             )
@@ -153,7 +153,7 @@ class DirectionTransform:
 
     def floor(self, values: Tensor | ArrayLike) -> Tensor:
         """(C,) float64 power that a frequency without any of its own shows: 2 mean(y^2) / N."""
-        field = rows(values, "values", len(self._turns))
+        field = rows(values, "values", len(self._cycles))
         return 2 * field.square().mean(0) / len(field)
 
 

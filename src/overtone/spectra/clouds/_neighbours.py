@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.spectra._inputs import table
+from overtone.spectra._inputs import numeric_table
 
 
 def features(coords: Tensor | ArrayLike, fewest: int = 2) -> Tensor:
@@ -25,7 +25,7 @@ def features(coords: Tensor | ArrayLike, fewest: int = 2) -> Tensor:
     Raises:
         InputError: If an entry is text or not finite, there are too few rows, or all are the same.
     """
-    numbers = table(coords, "coords")
+    numbers = numeric_table(coords, "coords")
     if len(numbers) < fewest:
         raise InputError(f"at least {fewest} rows", f"{len(numbers)}", "pass more samples", "coords")
     if not bool((numbers != numbers[:1]).any()):

@@ -102,24 +102,24 @@ def filtered_accuracy(
         >>> filtered_accuracy(bright, pictures, [0, 1], [0.1], normalise=InputNormalisation.none()).low.mean.tolist()
         [1.0]
     """
-    asked = Classifier(classify, pictures, labels, normalise, batch)
-    pixels = asked.pictures
+    classifier = Classifier(classify, pictures, labels, normalise, batch)
+    pixels = classifier.pictures
     passed = _pass_masks(pixels, cutoffs)
     right = torch.zeros(2, len(passed), dtype=torch.float64, device="cpu")
     power = torch.zeros(2, len(passed), dtype=torch.float64, device="cpu")
-    for rows in asked.chunks(len(pixels)):
+    for rows in classifier.chunks(len(pixels)):
         which, some = torch.arange(len(pixels), device="cpu")[rows], pixels[rows]
         modes = cosine_by_fft(some, (2, 3))
         varying = modes.double().square().sum((0, 1))
         varying[0, 0] = 0
         for at, mask in enumerate(passed):
             low = _inverse(modes * mask)
-            right[0, at] += float((~asked.wrong(low, which)).sum())
-            right[1, at] += float((~asked.wrong(some - low, which)).sum())
+            right[0, at] += float((~classifier.wrong(low, which)).sum())
+            right[1, at] += float((~classifier.wrong(some - low, which)).sum())
             power[:, at] += torch.stack([(varying * mask).sum(), varying.sum()]).cpu()
     count = torch.tensor(float(len(pixels)), device="cpu")
     low_rate, high_rate = (wilson(part / count, count.expand(len(passed)), level) for part in right)
-    clean = wilson(1 - asked.clean.double().mean().cpu(), count, level)
+    clean = wilson(1 - classifier.clean.double().mean().cpu(), count, level)
     cut = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
     return FilteredAccuracy(cut, low_rate, high_rate, clean, power[0] / power[1])
 

@@ -28,7 +28,7 @@ class Waves:
 
     Args:
         pixels: (N, C, H, W) pictures.
-        turns: (mode, 2) int64 cycles per picture along height and width.
+        integer_frequency: (mode, 2) int64 cycles per picture along height and width.
         norm: L2 norm of what is added per channel, in units of the pixels.
         seed: Seed of the signs.
 
@@ -36,15 +36,15 @@ class Waves:
         InputError: If the norm is not positive.
     """
 
-    def __init__(self, pixels: Tensor, turns: Tensor, norm: float, seed: int) -> None:
+    def __init__(self, pixels: Tensor, integer_frequency: Tensor, norm: float, seed: int) -> None:
         if not (math.isfinite(norm) and norm > 0):
             raise InputError(
                 "a positive norm", f"{norm}", "pass for instance a tenth of a picture's own norm", "norm"
             )
-        self._pixels, self._turns, self._norm, self._seed = pixels, turns, norm, seed
+        self._pixels, self._integer_frequency, self._norm, self._seed = pixels, integer_frequency, norm, seed
 
     def __len__(self) -> int:
-        return len(self._turns) * len(self._pixels)
+        return len(self._integer_frequency) * len(self._pixels)
 
     def added(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Changed pictures and which of the pictures they were.
@@ -59,9 +59,11 @@ class Waves:
         row = torch.arange(rows.start, rows.stop, device="cpu")
         mode, which = row // count, row % count
         first, last = int(mode[0]), int(mode[-1])
-        several = self._turns[first : last + 1]
-        waves = torch.stack([_wave(turns, size) for turns in several])
-        signs = torch.stack([_signs(turns, count, channels, self._seed) for turns in several])
+        several = self._integer_frequency[first : last + 1]
+        waves = torch.stack([_wave(integer_frequency, size) for integer_frequency in several])
+        signs = torch.stack(
+            [_signs(integer_frequency, count, channels, self._seed) for integer_frequency in several]
+        )
         added = (self._norm * signs[mode - first, which])[..., None, None] * waves[mode - first, None]
         return self._pixels[which.to(self._pixels.device)] + added.to(self._pixels), which
 
@@ -79,11 +81,11 @@ def half_plane(size: tuple[int, int], highest: float | None = None) -> Tensor:
     height, width = size
     row = torch.arange(height, device="cpu") - height // 2
     column = torch.arange(width, device="cpu") - width // 2
-    turns = torch.cartesian_prod(row, column)
-    mirrored = torch.stack([_wrapped(-turns[:, axis], n) for axis, n in enumerate(size)], 1)
+    integer_frequency = torch.cartesian_prod(row, column)
+    mirrored = torch.stack([_wrapped(-integer_frequency[:, axis], n) for axis, n in enumerate(size)], 1)
     # Of f and -f the one with the larger key stands; a mode that is its own mirror image stands once.
-    key, other = (t[:, 0] * width + t[:, 1] for t in (turns, mirrored))
-    half = turns[key >= other]
+    key, other = (t[:, 0] * width + t[:, 1] for t in (integer_frequency, mirrored))
+    half = integer_frequency[key >= other]
     if highest is None:
         return half
     inside = (half.double().abs() / torch.tensor(size, device="cpu")).amax(1) <= highest * (1 + 1e-9)
@@ -101,30 +103,31 @@ def drawn_from(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Ten
         each: Maximum number of modes per band.
         seed: Seed of the draw.
     """
-    turns = half_plane(size)
-    radius = (turns.double() / torch.tensor(size, device="cpu")).norm(dim=1)
-    order = torch.from_numpy(generator(seed, "waves").permutation(len(turns)))
+    integer_frequency = half_plane(size)
+    radius = (integer_frequency.double() / torch.tensor(size, device="cpu")).norm(dim=1)
+    order = torch.from_numpy(generator(seed, "waves").permutation(len(integer_frequency)))
     band = bands.index(radius[order])
     chosen = [order[band == number][:each] for number in range(bands.count)]
-    return turns[torch.cat(chosen)]
+    return integer_frequency[torch.cat(chosen)]
 
 
-def _wrapped(turns: Tensor, n: int) -> Tensor:
-    return (turns + n // 2) % n - n // 2
+def _wrapped(integer_frequency: Tensor, n: int) -> Tensor:
+    return (integer_frequency + n // 2) % n - n // 2
 
 
-def _wave(turns: Tensor, size: list[int]) -> Tensor:
+def _wave(integer_frequency: Tensor, size: list[int]) -> Tensor:
     """(H, W) float64 cosine of unit norm."""
     row, column = (
-        torch.arange(n, dtype=torch.float64, device="cpu") * t / n for n, t in zip(size, turns, strict=True)
+        torch.arange(n, dtype=torch.float64, device="cpu") * t / n
+        for n, t in zip(size, integer_frequency, strict=True)
     )
     wave = torch.cos(2 * math.pi * (row[:, None] + column))
     return wave / wave.norm()
 
 
-def _signs(turns: Tensor, pictures: int, channels: int, seed: int) -> Tensor:
+def _signs(integer_frequency: Tensor, pictures: int, channels: int, seed: int) -> Tensor:
     """(picture, channel) float64 +1 or -1, those of one mode."""
-    source = generator(seed, "heat map", *(str(int(t)) for t in turns))
+    source = generator(seed, "heat map", *(str(int(t)) for t in integer_frequency))
     return torch.from_numpy(source.integers(0, 2, size=(pictures, channels)) * 2.0 - 1.0)
 
 
@@ -135,7 +138,7 @@ class RadialError:
 
     Attributes:
         bands: The bands, in cycles per pixel.
-        rate: Error rates (band,) with their intervals; NaN within [0, 1] where no frequency was asked.
+        rate: Error rates (band,) with their intervals; NaN within [0, 1] where no frequency was measured.
         modes: (band,) int64 frequencies asked in the band.
         trials: (band,) float64 independent trials that the answers are worth.
     """
@@ -152,14 +155,15 @@ class HeatMap:
     """Errors of a classifier under each Fourier mode.
 
     Attributes:
-        turns: (mode, 2) int64 cycles per picture along height and width; of f and -f, which are one mode, one stands.
+        integer_frequency: (mode, 2) int64 cycles per picture along height and width; f and -f are one mode and listed
+            once.
         wrong: (mode, picture) bool, True where the perturbed picture is got wrong.
         clean: (picture,) bool, the same of the unperturbed picture.
         size: Height and width in pixels.
         norm: L2 norm of the perturbation per channel, in units of the pixels.
     """
 
-    turns: Tensor
+    integer_frequency: Tensor
     wrong: Tensor
     clean: Tensor
     size: tuple[int, int]
@@ -168,7 +172,7 @@ class HeatMap:
     @property
     def frequency(self) -> Tensor:
         """(mode, 2) float64 frequency along height and width, in cycles per pixel."""
-        return self.turns.double() / torch.tensor(self.size, dtype=torch.float64, device="cpu")
+        return self.integer_frequency.double() / torch.tensor(self.size, dtype=torch.float64, device="cpu")
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +187,7 @@ class HeatMap:
         plane = torch.full(self.size, torch.nan, dtype=torch.float64, device="cpu")
         rate = self.wrong.double().mean(1)
         for sign in (1, -1):
-            row, column = ((sign * self.turns + size // 2) % size).T
+            row, column = ((sign * self.integer_frequency + size // 2) % size).T
             plane[row, column] = rate
         return plane
 
@@ -276,13 +280,15 @@ def heat_map(
         >>> heat_map(bright, pictures, [0, 1], norm=0.1, normalise=InputNormalisation.none()).error.shape
         torch.Size([4, 4])
     """
-    asked = Classifier(classify, pictures, labels, normalise, batch)
-    pixels, count = asked.pictures, len(asked.pictures)
+    classifier = Classifier(classify, pictures, labels, normalise, batch)
+    pixels, count = classifier.pictures, len(classifier.pictures)
     size = (pixels.shape[2], pixels.shape[3])
-    turns = half_plane(size, highest)
-    waves = Waves(pixels, turns, norm, seed)
-    wrong = torch.empty(len(turns) * count, dtype=torch.bool, device="cpu")
-    for rows in asked.chunks(len(wrong)):
+    integer_frequency = half_plane(size, highest)
+    waves = Waves(pixels, integer_frequency, norm, seed)
+    wrong = torch.empty(len(integer_frequency) * count, dtype=torch.bool, device="cpu")
+    for rows in classifier.chunks(len(wrong)):
         changed, which = waves.added(rows)
-        wrong[rows] = asked.wrong(changed, which).cpu()
-    return HeatMap(turns, wrong.reshape(len(turns), count), asked.clean.cpu(), size, norm)
+        wrong[rows] = classifier.wrong(changed, which).cpu()
+    return HeatMap(
+        integer_frequency, wrong.reshape(len(integer_frequency), count), classifier.clean.cpu(), size, norm
+    )

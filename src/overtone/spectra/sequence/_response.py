@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
-from overtone.spectra.sequence._transform import positive_rate, sequences
+from overtone.spectra.sequence._transform import checked_sequences, positive_rate
 
 SequenceMap: TypeAlias = Callable[[Tensor], Tensor]
 """From (batch, steps, features) to (batch, steps, channels), each batch entry by itself."""
@@ -288,7 +288,7 @@ def response(
         [3.0, 3.0]
     """
     operating_input = as_tensor(operating)
-    start = sequences(
+    start = checked_sequences(
         operating_input[None] if operating_input.ndim == 2 else operating_input, "operating"
     ).detach()
     if len(start) != 1:

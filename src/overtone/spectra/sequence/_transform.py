@@ -19,7 +19,7 @@ from overtone.spectra._spectrum import Spectrum
 from overtone.spectra.sequence._estimators import EvenExtension, TemporalEstimator
 
 
-def sequences(values: Tensor | ArrayLike, argument: str, steps: int | None = None) -> Tensor:
+def checked_sequences(values: Tensor | ArrayLike, argument: str, steps: int | None = None) -> Tensor:
     """Sequences (N, T, C) as a float32 or float64 tensor on their own device.
 
     Args:
@@ -171,7 +171,7 @@ class SequenceTransform(BandTransform):
         Raises:
             InputError: If the shape is wrong, or a value is complex, no number or not finite.
         """
-        field = sequences(values, "values", self.steps)
+        field = checked_sequences(values, "values", self.steps)
         mean = field.mean(1, keepdim=True)
         modes = self.estimator.coefficients(field - mean)
         return torch.cat([mean.to(modes.dtype), modes], dim=1)
@@ -211,14 +211,14 @@ class SequenceTransform(BandTransform):
         Raises:
             InputError: If a shape is wrong, or a value is complex, no number or not finite.
         """
-        field = sequences(values, "values", self.steps)
+        field = checked_sequences(values, "values", self.steps)
         coefficients = self.coefficients(field)
         power = self.power(coefficients)
         missing = field.double().square().mean((0, 1)) - power.sum(0)
         name = f"sequence: {self.estimator.name}"
         if reference is None:
             return Spectrum(self.bands, power, missing, name)
-        target = sequences(reference, "reference", self.steps).to(field.device)
+        target = checked_sequences(reference, "reference", self.steps).to(field.device)
         if target.shape != field.shape:
             raise InputError(
                 f"a reference of the values' shape {tuple(field.shape)}",
