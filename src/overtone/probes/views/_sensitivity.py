@@ -19,7 +19,7 @@ from overtone.spectra._outputs import class_numbers
 from overtone.spectra.sensitivity import InputNormalisation, ScoreGradient
 from overtone.spectra.sensitivity._classifier import pictures_of
 from overtone.spectra.sensitivity._gradient import RadialPower
-from overtone.spectra.sensitivity._heat_map import HeatMap, Waves, drawn_from
+from overtone.spectra.sensitivity._heat_map import HeatMap, PerturbedPictures, sampled_modes
 
 
 def sensitivity(
@@ -61,9 +61,9 @@ def sensitivity(
         bands = Bands.linear(size, 1.0, periodic=True, count=9)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
     chosen = requested.reaching(lattice.nyquist, lattice.top)
-    turns = drawn_from(chosen, size, modes, seed)
+    turns = sampled_modes(chosen, size, modes, seed)
     return MetricView(
-        PerturbedInputs(pixels, Waves(pixels, turns, norm, seed), normalise),
+        PerturbedInputs(pixels, PerturbedPictures(pixels, turns, norm, seed), normalise),
         ErrorRateMetric(turns, numbers, size, norm, chosen),
         name=name,
         attrs={
@@ -87,7 +87,7 @@ class PerturbedInputs(Inputs):
         normalise: Applied last.
     """
 
-    def __init__(self, pixels: Tensor, waves: Waves, normalise: InputNormalisation) -> None:
+    def __init__(self, pixels: Tensor, waves: PerturbedPictures, normalise: InputNormalisation) -> None:
         self._pixels, self._waves, self._normalise = pixels, waves, normalise
 
     @property

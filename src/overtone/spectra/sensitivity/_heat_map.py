@@ -21,7 +21,7 @@ from overtone.spectra.sensitivity._classifier import Classifier, InputNormalisat
 
 
 @final
-class Waves:
+class PerturbedPictures:
     """Every picture with every mode: U_f = cos(2 pi (f_y y + f_x x)) scaled to sum U_f^2 = 1, times +-norm.
 
     The sign is drawn for every picture, channel and mode.
@@ -94,7 +94,7 @@ def half_plane(size: tuple[int, int], highest: float | None = None) -> Tensor:
     return half[inside]
 
 
-def drawn_from(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Tensor:
+def sampled_modes(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Tensor:
     """(mode, 2) int64 cycles per picture: modes of each band of radial frequency, drawn without repetition.
 
     Args:
@@ -284,7 +284,7 @@ def heat_map(
     pixels, count = classifier.pictures, len(classifier.pictures)
     size = (pixels.shape[2], pixels.shape[3])
     integer_frequency = half_plane(size, highest)
-    waves = Waves(pixels, integer_frequency, norm, seed)
+    waves = PerturbedPictures(pixels, integer_frequency, norm, seed)
     wrong = torch.empty(len(integer_frequency) * count, dtype=torch.bool, device="cpu")
     for rows in classifier.chunks(len(wrong)):
         changed, which = waves.added(rows)
