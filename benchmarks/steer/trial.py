@@ -103,12 +103,12 @@ def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict
     """Train while the bandwidth grows exponentially from one part of Nyquist to another in the first half."""
     signal = _begin(name, noise, seed)
     run = _gaussian(signal, tuple(high * n for n in nyquist(signal)), seed)
-    lever = EncodingBandwidth.of(run.network, tuple(low * n for n in nyquist(signal)))
+    encoding_bandwidth = EncodingBandwidth.of(run.network, tuple(low * n for n in nyquist(signal)))
     each = (high / low) ** (2 / STEPS)
 
     def steer(step: int) -> bool:
         if step <= STEPS // 2:
-            lever.scale(each)
+            encoding_bandwidth.scale(each)
         return False
 
     run.steer = steer

@@ -54,7 +54,7 @@ def test_what_hardly_varies_is_planned_scanned_and_fitted(name):
     plan = planning.plan(signal)
     assert all(np.isfinite(plan.bandwidth))
     assert all(0 < b <= n for b, n in zip(plan.bandwidth, signal.geometry.nyquist, strict=True))
-    oscillation = ot.scan(signal).oscillation
+    oscillation = ot.scan(signal).barron_summary
     assert oscillation.upper > 0
     run = ot.fit(signal, steps=2, width=16, batch=256, bandwidth=plan.bandwidth)
     assert "constant" not in " ".join(run.verdict)
@@ -106,7 +106,7 @@ def test_a_prediction_looks_where_the_signal_varies_and_says_where():
 
 @pytest.mark.parametrize("name", ["a frame", "one bright sample"])
 def test_comparing_where_hardly_anything_varies(name):
-    found = ot.compare(signals.array(FLAT[name]), steps=50, seeds=1)
+    found = ot.compare(signals.array(FLAT[name]), budget=ot.planning.Budget(steps=50), seeds=1)
     assert "constant" not in " ".join(found.verdict)
 
 
