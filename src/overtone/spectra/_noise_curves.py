@@ -10,7 +10,7 @@ import numpy as np
 import pywt
 import scipy.fft
 import torch
-from scipy import stats
+from scipy.special import chdtri, gammaincinv, gammaln, xlogy
 
 from overtone._utils import seeding as rng
 from overtone.spectra._grid_modes import GridModes, forward
@@ -40,6 +40,11 @@ class NoiseCurve:
         return NoiseCurve(self.frequency, np.maximum(self.power, floor), self.degrees)
 
 
+def _chi2_quantile(probability: float, degrees: float) -> float:
+    """Quantile of chi^2, by SciPy's special functions: its statistics are slow to import."""
+    return float(2 * gammaincinv(degrees / 2, probability))
+
+
 @functools.cache
 def median_scale(n: int) -> tuple[float, float]:
     """Ratio of a median to the variance: of many means of n squared normal numbers, half lie below `ratio`.
@@ -55,8 +60,8 @@ def median_scale(n: int) -> tuple[float, float]:
         (ratio, efficiency); (0.455, 0.368) for n = 1, towards (1, 2 / pi) for large n.
     """
     # Variance of a sample median is 1 / (4 m p^2): the ratio to that of the mean is the efficiency.
-    q = float(stats.chi2.median(n))
-    p = float(stats.chi2.pdf(q, n))
+    q = _chi2_quantile(0.5, n)
+    p = float(np.exp(xlogy(n / 2 - 1, q) - q / 2 - gammaln(n / 2) - (np.log(2) * n) / 2))
     return q / n, 8 * p * p * q * q / n
 
 
@@ -100,7 +105,7 @@ class Plateau:
         """The 95 % interval of the variance if it is one of white noise: degrees * variance / chi^2 quantiles."""
         tail = (1 - _COVER) / 2
         scaled = self.degrees * self.variance
-        return scaled / stats.chi2.isf(tail, self.degrees), scaled / stats.chi2.ppf(tail, self.degrees)
+        return scaled / float(chdtri(self.degrees, tail)), scaled / _chi2_quantile(tail, self.degrees)
 
     def agrees(self, other: Plateau, errors: float = _AGREE) -> bool:
         """Whether chance explains the distance of the two.
@@ -186,7 +191,7 @@ def white_part(curve: NoiseCurve) -> float:
     if misfit > _POOR:
         return 0.0
     excess = (deviance - deviance[best]) / misfit
-    limit = float(stats.chi2.ppf(_COVER, 1))
+    limit = _chi2_quantile(_COVER, 1)
     first = int(np.flatnonzero(excess <= limit)[0])
     if first == 0:
         return 0.0

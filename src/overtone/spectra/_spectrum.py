@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from scipy import stats
+from scipy.special import ndtri
 from torch import Tensor
 
 from overtone._utils.seeding import generator
@@ -175,7 +175,7 @@ def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> ConfidenceInter
     """
     check_level(level)
     p, n = rate.double(), trials.double()
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     middle = p + z * z / (2 * n)
     half_width = z * (p * (1 - p) / n + (z / (2 * n)).square()).sqrt()
     scale = 1 + z * z / n
