@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from overtone._utils import numbers as amounts
+from overtone._utils.numbers import whole
 from overtone._utils.seeding import derive
 from overtone.errors import InputError
 
@@ -38,7 +38,7 @@ def size(value: int, name: str, minimum: int = 1) -> int:
     Raises:
         InputError: If it is anything else.
     """
-    return amounts.whole(value, name, minimum, DEEPEST if name == "depth" else LARGEST)
+    return whole(value, name, minimum, DEEPEST if name == "depth" else LARGEST)
 
 
 def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:

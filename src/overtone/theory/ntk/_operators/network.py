@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
-from overtone._utils import seeding as rng
 from overtone._utils.enums import member
+from overtone._utils.seeding import derive
 from overtone.errors import InputError
 from overtone.theory.ntk._empirical.assembly import GIB, MemoryPerSample, measure_memory
 from overtone.theory.ntk._empirical.features import GradientFeatures
@@ -226,7 +226,7 @@ def _project(features: list[GradientFeatures], probe: int, seed: int) -> Tensor:
     total = None
     for number, each in enumerate(features):
         source = torch.Generator(each.like.device).manual_seed(
-            rng.derive(seed, "sketch", str(probe), str(number))
+            derive(seed, "sketch", str(probe), str(number))
         )
         direction = torch.randn(each.shape, generator=source, dtype=each.like.dtype, device=each.like.device)
         part = each.jvp(direction)
