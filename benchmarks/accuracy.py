@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmarks.curves import CURVES, curves, ntk_mlp
 from overtone._training import Ending, Optimizer, TrainingConfig, train
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.errors import RunError
 from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, encodings
 from overtone.nn.activations import Activation, Sine
@@ -46,7 +46,7 @@ def other_tones(seed: int = 0) -> Signal:
 
 def _cosines(frequencies: Sequence[int], amplitudes: Sequence[float], seed: int, name: str) -> Signal:
     grid = Grid.unit_box((256,), periodic=True)
-    phases = generator(seed, "phases").uniform(0, 2 * np.pi, len(frequencies))
+    phases = numpy_generator(seed, "phases").uniform(0, 2 * np.pi, len(frequencies))
     angle = 2 * np.pi * grid.coords()
     values = sum(
         (a * torch.cos(k * angle + p) for k, a, p in zip(frequencies, amplitudes, phases, strict=True)),
@@ -86,7 +86,7 @@ def network(
 
     def build(signal: Signal, seed: int) -> Field:
         encoding = (
-            encodings.Gaussian(1, 64, 4.0, derive(seed, "encoding")) if fourier else encodings.Basic(1)
+            encodings.Gaussian(1, 64, 4.0, derive_seed(seed, "encoding")) if fourier else encodings.Basic(1)
         )
         body = MLP(encoding.out_features, 1, width, 3, activation, seed=seed)
         return Field(encoding, body, restore=_restore(signal))
@@ -102,7 +102,7 @@ def siren(signal: Signal, seed: int) -> Field:
 
 def wide(signal: Signal, seed: int) -> Field:
     """Width 1,024 in NTK parameterisation after Fourier features."""
-    encoding = encodings.Gaussian(1, 64, 4.0, derive(seed, "encoding"))
+    encoding = encodings.Gaussian(1, 64, 4.0, derive_seed(seed, "encoding"))
     return Field(encoding, ntk_mlp(encoding.out_features, 1024, seed), restore=_restore(signal))
 
 

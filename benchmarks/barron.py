@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.theory import barron
 
 WIDTHS = (4, 16, 64, 256)
@@ -21,7 +21,7 @@ STEPS, RATE = 1500, 1e-2
 
 def target(dimension: int, constant: float) -> barron.CosineSum:
     """Five cosines whose Barron constant is `constant`: the more of it, the higher they are."""
-    draws = generator(0, "barron", str(dimension))
+    draws = numpy_generator(0, "barron", str(dimension))
     frequencies = torch.from_numpy(draws.normal(size=(5, dimension))) * math.sqrt(constant)
     phases = torch.from_numpy(draws.uniform(0, 2 * math.pi, 5))
     alone = barron.CosineSum(frequencies, torch.ones(5, dtype=torch.float64), phases)
@@ -31,7 +31,7 @@ def target(dimension: int, constant: float) -> barron.CosineSum:
 def trained_error(f: barron.CosineSum, x: Tensor, width: int) -> float:
     """Mean square error on the samples after training."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(0, "barron", str(width)))
+        torch.manual_seed(derive_seed(0, "barron", str(width)))
         network = nn.Sequential(nn.Linear(x.shape[1], width), nn.Sigmoid(), nn.Linear(width, 1))
         with torch.no_grad():
             network[0].weight.mul_(10)
@@ -50,7 +50,7 @@ def main() -> list[dict[str, object]]:
     """Error and bound for every dimension, constant and width."""
     rows: list[dict[str, object]] = []
     for dimension in (1, 2):
-        draws = torch.Generator().manual_seed(derive(0, "barron samples") % 2**31)
+        draws = torch.Generator().manual_seed(derive_seed(0, "barron samples") % 2**31)
         x = torch.rand(512, dimension, generator=draws) - 0.5
         radius = 0.5 * math.sqrt(dimension)
         for scale in SCALES:

@@ -14,7 +14,7 @@ import torch
 from skimage import color, data, util
 from sklearn.datasets import load_sample_image
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.spectra import NoiseVerdict, noise_floor
 
 LEVELS = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -37,7 +37,7 @@ def picture(name: str) -> np.ndarray:
 def power_law(shape: tuple[int, ...], exponent: float) -> np.ndarray:
     radius = np.sqrt(sum(np.meshgrid(*(np.fft.fftfreq(n) ** 2 for n in shape), indexing="ij")))
     radius.flat[0] = np.inf
-    white = generator(0, "benchmark", "field").standard_normal(shape)
+    white = numpy_generator(0, "benchmark", "field").standard_normal(shape)
     field = np.fft.ifftn(np.fft.fftn(white) * radius**-exponent).real
     return (field - field.min()) / np.ptp(field)
 
@@ -45,7 +45,7 @@ def power_law(shape: tuple[int, ...], exponent: float) -> np.ndarray:
 def series(n: int = 16384) -> Iterator[tuple[str, np.ndarray]]:
     t = np.arange(n) / n
     band = np.sinc(np.linspace(-8, 8, 129)) * np.hanning(129)
-    white = generator(0, "benchmark", "series").standard_normal(n + 128)
+    white = numpy_generator(0, "benchmark", "series").standard_normal(n + 128)
     yield (
         "three tones",
         np.sin(2 * np.pi * 811.3 * t) + 0.5 * np.sin(2 * np.pi * 3217.9 * t) + 0.3 * np.cos(377 * t),
@@ -79,7 +79,7 @@ def cases() -> Iterator[Case]:
 def measure(
     group: str, kind: str, name: str, values: np.ndarray, channels: bool, std: float
 ) -> dict[str, object]:
-    noise = generator(2026, group, name, str(std)).standard_normal(values.shape)
+    noise = numpy_generator(2026, group, name, str(std)).standard_normal(values.shape)
     start = time.perf_counter()
     floor = noise_floor(values + std * noise, channel_axis=-1 if channels else None)
     seconds = time.perf_counter() - start

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks import two_tones
 from overtone import spectra
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP, CoordinateScaling, Field, encodings
 from overtone.nn.activations import Activation
 from overtone.probes import LogSchedule, Probe, View, views
@@ -51,7 +51,7 @@ class Data:
 
     def shuffled(self, seed: int) -> Data:
         """Each input with the target of another."""
-        order = torch.from_numpy(generator(seed, "shuffled").permutation(len(self.targets)))
+        order = torch.from_numpy(numpy_generator(seed, "shuffled").permutation(len(self.targets)))
         return Data(self.inputs, self.targets[order], self.loss)
 
 
@@ -98,7 +98,7 @@ def cnn() -> nn.Module:
 
 def train(data: Data, build: Callable[[], nn.Module], seed: int, watched: list[View]) -> list[xarray.Dataset]:
     """Records of 600 steps of Adam, 1e-3, on batches of 128, a record for each view."""
-    source = torch.Generator().manual_seed(derive(seed, "batches"))
+    source = torch.Generator().manual_seed(derive_seed(seed, "batches"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build()
@@ -203,7 +203,7 @@ class Scattered:
     def draw(seed: int = 0) -> Scattered:
         """The picture, and places in picture heights."""
         picture = torch.from_numpy(skimage.data.camera() / 255.0).reshape(128, 4, 128, 4).mean((1, 3)).float()
-        chosen = torch.from_numpy(generator(seed, "places").permutation(picture.numel())[:8000])
+        chosen = torch.from_numpy(numpy_generator(seed, "places").permutation(picture.numel())[:8000])
         places = (torch.stack([chosen // 128, chosen % 128], 1).double() + 0.5) / 128
         return Scattered(picture, places[:4000], places[4000:])
 

@@ -12,7 +12,7 @@ from benchmarks.steer.battery import build, nyquist
 from benchmarks.steer.run import RATE, STEPS, Run
 from overtone import controller, nn, planning
 from overtone._config import EncodingKind, ModelConfig
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.nn._build import build_field
 from overtone.nn._networks import Network
@@ -72,7 +72,12 @@ def sine(name: str, noise: float, omega: float, seed: int) -> dict[str, Any]:
     signal = _begin(name, noise, seed)
     waves = [nn.activations.Sine(omega) for _ in range(DEPTH)]
     body = nn.MLP(
-        len(signal.geometry.origin), signal.values.shape[1], WIDTH, DEPTH, waves, seed=derive(seed, "weights")
+        len(signal.geometry.origin),
+        signal.values.shape[1],
+        WIDTH,
+        DEPTH,
+        waves,
+        seed=derive_seed(seed, "weights"),
     )
     network = _field(signal, Identity(len(signal.geometry.origin)), body, (-1.0, 1.0))
     return Run(signal, network, torch.optim.Adam(network.parameters(), SINE_RATE, fused=True)).train()
@@ -81,8 +86,8 @@ def sine(name: str, noise: float, omega: float, seed: int) -> dict[str, Any]:
 def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Train a hash grid of 16 levels from 16 to 1,024 cells, 2^12 rows, before two layers of 64 units."""
     signal = _begin(name, noise, seed)
-    encoding = HashGrid(len(signal.geometry.origin), log2_rows=TABLE, seed=derive(seed, "encoding"))
-    body = nn.MLP(encoding.out_features, signal.values.shape[1], 64, 2, seed=derive(seed, "weights"))
+    encoding = HashGrid(len(signal.geometry.origin), log2_rows=TABLE, seed=derive_seed(seed, "encoding"))
+    body = nn.MLP(encoding.out_features, signal.values.shape[1], 64, 2, seed=derive_seed(seed, "weights"))
     network = _field(signal, encoding, body, encoding.domain)
     return Run(
         signal, network, torch.optim.Adam(nn.parameter_groups(network, 1e-3), eps=1e-15, fused=True)

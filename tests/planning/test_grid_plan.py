@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from overtone import planning, signals
 from overtone._config import EncodingKind, ModelConfig
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.nn._build import build_encoding_on, build_field
 from overtone.nn.encodings import Gaussian
@@ -43,7 +43,7 @@ def white(shape, seed):
 def dense(signal, bandwidth, features=256, depth=3, seed=0):
     """Least held-out error over times of the twin, by the whole kernel and its eigenvectors."""
     encoding = build_encoding_on(
-        signal.geometry, EncodingKind.GAUSSIAN, features, bandwidth, derive(seed, "encoding")
+        signal.geometry, EncodingKind.GAUSSIAN, features, bandwidth, derive_seed(seed, "encoding")
     )
     model = kernel_regression.NTKModel.from_encoding(encoding, signal.geometry, depth=depth)
     present = torch.zeros(len(signal.values), dtype=torch.bool)

@@ -8,7 +8,7 @@ import torch
 
 from overtone import signals
 from overtone._config import EncodingKind
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.nn import CoordinateScaling
 from overtone.nn._build import build_encoding_on
 from overtone.planning import Budget
@@ -37,7 +37,7 @@ def integrated(found):
     """Least error within the run's time, by matrix exponentials instead of an eigendecomposition."""
     signal, places = found.signal, found.signal.geometry
     encoding = build_encoding_on(
-        places, EncodingKind.GAUSSIAN, found.size.features, BANDWIDTH, derive(0, "encoding")
+        places, EncodingKind.GAUSSIAN, found.size.features, BANDWIDTH, derive_seed(0, "encoding")
     )
     frame = CoordinateScaling.of(places.origin, places.extent, places.units, encoding.domain)
     wide = ntk.InfiniteNetwork.fully_connected(

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.spectra.sensitivity import InputNormalisation, heat_map
 from overtone.spectra.sensitivity._heat_map import HeatMap
 from tests.spectra_sensitivity.twins import fourier_basis
@@ -56,7 +56,7 @@ def test_it_is_the_loop_over_pictures_and_frequencies(height, width):
             for t in found.integer_frequency.tolist()
             if any((s * np.array(t) - (row, column)) % (height, width) @ [1, 1] == 0 for s in (1, -1))
         )
-        source = generator(3, "heat map", *(str(t) for t in mode))
+        source = numpy_generator(3, "heat map", *(str(t) for t in mode))
         signs = source.integers(0, 2, size=(5, 2)) * 2 - 1
         wrong = 0
         for picture, label, sign in zip(x, labels, signs, strict=True):

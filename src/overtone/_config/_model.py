@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from overtone._config._option import documented, option
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone._utils.numbers import short, whole
 from overtone.errors import InputError
 
@@ -73,7 +73,7 @@ class Activation(Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> Activation:
-        known = ", ".join(member.value for member in cls)
+        known = ", ".join(parse_enum.value for parse_enum in cls)
         raise InputError(f"one of {known}", repr(value), "pass the name of an activation", "activation")
 
 
@@ -126,7 +126,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Turn what users may write into the documented types."""
-        object.__setattr__(self, "encoding", member(EncodingKind, self.encoding, "encoding"))
+        object.__setattr__(self, "encoding", parse_enum(EncodingKind, self.encoding, "encoding"))
         object.__setattr__(self, "bandwidth", _per_axis(self.bandwidth))
         object.__setattr__(self, "activation", _activations(self.activation))
         for name, largest in (("width", _MAX_SIZE), ("depth", _MAX_DEPTH), ("features", _MAX_SIZE)):
@@ -168,7 +168,7 @@ def _activations(choice: Any) -> tuple[Activation, ...]:
         raise InputError(
             "one activation or one per hidden layer", short(choice), "pass for instance relu", "activation"
         )
-    return tuple(member(Activation, name, "activation") for name in choices)
+    return tuple(parse_enum(Activation, name, "activation") for name in choices)
 
 
 def _per_axis(bandwidth: Any) -> tuple[float, ...] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from overtone._config._model import to_json
 from overtone._config._option import documented, option
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError
 
@@ -107,7 +107,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Turn what users may write into the documented types."""
         for name, kind in (("optimizer", Optimizer), ("decay", Decay), ("precision", Precision)):
-            object.__setattr__(self, name, member(kind, getattr(self, name), name))
+            object.__setattr__(self, name, parse_enum(kind, getattr(self, name), name))
         for name in ("steps", "batch"):
             if getattr(self, name) is not None:
                 _positive(name, getattr(self, name))

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from overtone._sweeps.task import Task
 from overtone._sweeps.workers import TaskOutcome, Workers, run_task
-from overtone._utils.optional import require
+from overtone._utils.optional import import_optional
 from overtone.errors import InputError, RunError
 
 
@@ -47,7 +47,7 @@ class Ray(Workers):
             InputError: If Ray is not installed.
             RunError: If there is no cluster at the address.
         """
-        ray: Any = require("ray", "ray")
+        ray: Any = import_optional("ray", "ray")
         # A cluster that the caller has joined stays joined after the sweep.
         joined_here = not ray.is_initialized()
         if joined_here:

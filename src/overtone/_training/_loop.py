@@ -18,7 +18,7 @@ from torch import Tensor
 
 from overtone._config._training import Optimizer, TrainingConfig
 from overtone._training._checkpoint import Checkpoint
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.nn import Field, parameter_groups
@@ -43,7 +43,7 @@ class Batches:
         self._normalise = signal.normalisation.apply
         self._size = batch
         self.generator = torch.Generator(device=device)
-        self.generator.manual_seed(derive(seed, "training", "batches"))
+        self.generator.manual_seed(derive_seed(seed, "training", "batches"))
         self._fixed = self._gather(self._index) if batch >= self._index.numel() else None
 
     def draw(self) -> tuple[Tensor, Tensor]:
@@ -180,7 +180,7 @@ def train(
     batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
-        torch.manual_seed(derive(options.seed, "training"))
+        torch.manual_seed(derive_seed(options.seed, "training"))
         step, spent = 0, 0.0
         if resume is not None:
             resume.restore(network, optimizer)

@@ -11,7 +11,7 @@ from overtone.errors import InputError
 Choice = TypeVar("Choice", bound=Enum)
 
 
-def member(kind: type[Choice], value: Choice | str, name: str) -> Choice:
+def parse_enum(kind: type[Choice], value: Choice | str, name: str) -> Choice:
     """A member of an enumeration, given itself or its value.
 
     Args:

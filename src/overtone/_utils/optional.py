@@ -8,7 +8,7 @@ from types import ModuleType
 from overtone.errors import InputError
 
 
-def require(module: str, extra: str) -> ModuleType:
+def import_optional(module: str, extra: str) -> ModuleType:
     """Import `module`, or say which extra of overtone brings it.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def derive(seed: int, *names: str) -> int:
+def derive_seed(seed: int, *names: str) -> int:
     """A 63-bit seed for the stream called `names` under `seed`; the same on every platform and version.
 
     Args:
@@ -22,7 +22,7 @@ def derive(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
-def generator(seed: int, *names: str) -> np.random.Generator:
+def numpy_generator(seed: int, *names: str) -> np.random.Generator:
     """A NumPy generator for the stream called `names` under `seed`.
 
     Args:
@@ -32,7 +32,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     Returns:
         An independent `numpy.random.Generator`.
     """
-    return np.random.default_rng(derive(seed, *names))
+    return np.random.default_rng(derive_seed(seed, *names))
 
 
 def draw_subset(total: int, count: int, seed: int, *names: str) -> NDArray[np.int64]:
@@ -50,4 +50,4 @@ def draw_subset(total: int, count: int, seed: int, *names: str) -> NDArray[np.in
     """
     if count >= total:
         return np.arange(total, dtype=np.int64)
-    return np.sort(generator(seed, *names).choice(total, count, replace=False))
+    return np.sort(numpy_generator(seed, *names).choice(total, count, replace=False))

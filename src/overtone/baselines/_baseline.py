@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.signals import Signal
 
@@ -100,5 +100,5 @@ def validation_split(present: np.ndarray, seed: int = 0) -> np.ndarray:
     index = np.flatnonzero(present)
     count = min(max(1, round(SHARE * len(index))), len(index) - 1)
     chosen = np.zeros(present.size, dtype=bool)
-    chosen[generator(seed, "baselines", "set aside").choice(index, count, replace=False)] = True
+    chosen[numpy_generator(seed, "baselines", "set aside").choice(index, count, replace=False)] = True
     return chosen.reshape(present.shape)

@@ -16,7 +16,7 @@ from scipy.interpolate import (
 from scipy.ndimage import map_coordinates
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.baselines._baseline import Baseline
 
 
@@ -120,7 +120,7 @@ class GridInterpolation(Baseline):
 def triangulated(positions: np.ndarray) -> Delaunay | None:
     """Triangulate (M, d) samples of a grid (Delaunay); None if they span no volume."""
     # Four samples of a square lie on one circle and have two triangulations; the shift decides, the same every time.
-    moved = positions + generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, positions.shape)
+    moved = positions + numpy_generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, positions.shape)
     flat = (
         len(positions) <= positions.shape[1]
         or np.linalg.matrix_rank(positions - positions[0]) < positions.shape[1]

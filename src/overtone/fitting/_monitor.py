@@ -11,7 +11,7 @@ import torch
 
 from overtone._config import MonitorConfig
 from overtone._state import evaluation_mode
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.fitting._prepare import PreparedFit
 from overtone.nn import Field
@@ -205,7 +205,7 @@ def _sample_index(signal: Signal[Points], largest: int) -> torch.Tensor:
     if len(used) <= largest:
         return used.sort().values
     # A seed of its own, not the run's: runs with other seeds are measured on the same samples.
-    chosen = generator(0, "watch").choice(len(used), largest, replace=False)
+    chosen = numpy_generator(0, "watch").choice(len(used), largest, replace=False)
     return used[torch.from_numpy(chosen)].sort().values
 
 

@@ -17,7 +17,7 @@ from overtone._config import (
     TrainingConfig,
 )
 from overtone._config._model import to_json
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone.errors import InputError
 
 LARGEST = (1 << 53) - 1
@@ -127,7 +127,7 @@ def _activations(fields: Fields, name: str) -> tuple[Activation, ...]:
     names = fields.texts(name)
     if not names:
         raise fields.wrong(name, "names of activations")
-    return fields.made(name, lambda _: tuple(member(Activation, n, name) for n in names))
+    return fields.made(name, lambda _: tuple(parse_enum(Activation, n, name) for n in names))
 
 
 @final

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from overtone import units
 from overtone._config import Activation, EncodingKind, ModelConfig
 from overtone._config._model import FEATURES, WIDTH
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.nn import encodings
 from overtone.nn._networks import MLP, CoordinateScaling, Field, OutputScaling, ResidualMLP
@@ -146,7 +146,7 @@ def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
         bandwidth *= axes
     frame = _frame(signal.geometry, kind)
     inner = None if bandwidth is None else _in_domain(bandwidth, frame)
-    encoding = build_encoding(kind, axes, config.features or FEATURES, inner, derive(seed, "encoding"))
+    encoding = build_encoding(kind, axes, config.features or FEATURES, inner, derive_seed(seed, "encoding"))
     network = ResidualMLP if config.residual else MLP
     normalisation = signal.normalisation
     body = network(
@@ -155,7 +155,7 @@ def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
         config.width or WIDTH,
         config.depth,
         _activations(axes, config, inner),
-        seed=derive(seed, "weights"),
+        seed=derive_seed(seed, "weights"),
     )
     return Field(encoding, body, frame, OutputScaling(normalisation.offset, normalisation.scale))
 

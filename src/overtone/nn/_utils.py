@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone._utils.numbers import whole
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 
 Numbers = float | Sequence[float] | Tensor
@@ -137,7 +137,7 @@ def generator(seed: Seed, name: str) -> torch.Generator:
     """
     if isinstance(seed, torch.Generator):
         return seed
-    return torch.Generator(device="cpu").manual_seed(derive(seed, name))
+    return torch.Generator(device="cpu").manual_seed(derive_seed(seed, name))
 
 
 def fill_uniform(tensor: Tensor, bound: float, source: torch.Generator) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone._config import EncodingKind
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone._utils.statistics import psnr
 from overtone._utils.torch_defaults import standard
 from overtone.errors import RunError
@@ -156,7 +156,7 @@ def _search(
     signal: Signal[Grid], center: tuple[float, ...], size: RunSize, short_and_clean: bool, seed: int
 ) -> _SearchResult:
     """Compare bandwidths around `center`, then shapes and encodings at the best one."""
-    grid, start = signal.geometry, derive(seed, "encoding")
+    grid, start = signal.geometry, derive_seed(seed, "encoding")
 
     def model(kind: EncodingKind, bandwidth: tuple[float, ...]) -> kernel_regression.NTKModel:
         return kernel_regression.NTKModel.from_encoding(

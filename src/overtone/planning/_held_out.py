@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar, final
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone._utils.statistics import psnr
 from overtone.signals import Geometry, Signal, masks
 from overtone.theory.kernel_regression._compare import TIE_DB
@@ -37,7 +37,7 @@ def ensure_held_out(signal: Signal[G], seed: int) -> Signal[G] | None:
         return signal
     if len(signal.values) < MIN_SAMPLES:
         return None
-    mask = masks.random(signal.geometry, FRACTION, derive(seed, "choose")).to(signal.values.device)
+    mask = masks.random(signal.geometry, FRACTION, derive_seed(seed, "choose")).to(signal.values.device)
     if signal.ignored is None:
         return signal.with_held_out(mask)
     # Ignored samples may be drawn as well; they stay out of both sets, which leaves fewer than a tenth.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, train
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone._utils.statistics import psnr
 from overtone.nn import CoordinateScaling
 from overtone.nn._build import build_encoding_on, build_field
@@ -90,7 +90,7 @@ class KernelRegressionScorer:
         masks: list[Tensor] = []
         for name, index in (("train", train), ("held out", held)):
             count = max(1, round(share * len(index)))
-            order = generator(seed, "choose", name).permutation(len(index))[:count]
+            order = numpy_generator(seed, "choose", name).permutation(len(index))[:count]
             mask = torch.zeros(len(signal.values), dtype=torch.bool, device="cpu")
             mask[index[torch.from_numpy(order)]] = True
             masks.append(mask)
@@ -125,7 +125,7 @@ class KernelRegressionScorer:
         """
         signal, places = self.signal, self.signal.geometry
         encoding = build_encoding_on(
-            places, kind, self.size.features, bandwidth, derive(self.seed, "encoding")
+            places, kind, self.size.features, bandwidth, derive_seed(self.seed, "encoding")
         )
         frame = CoordinateScaling.of(places.origin, places.extent, places.units, encoding.domain)
         used = torch.cat([signal.train_index, signal.held_out_index])

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.probes._spread_sampling import SingleSamples
 from overtone.spectra._grid_modes import GridModes
 
@@ -63,7 +63,7 @@ class CoarseModes:
         modes = math.prod(len(frequency) for _, _, frequency in waves)
         stored = sum(len(frequency) for _, _, frequency in waves)
         part = min(1.0, min(WORK / modes, MEMORY / stored) / max(1, len(index)))
-        used = generator(seed, "watch", "coarse").random(len(index)) < part
+        used = numpy_generator(seed, "watch", "coarse").random(len(index)) < part
         self._used = torch.from_numpy(np.flatnonzero(used))
         weight = (
             np.concatenate([role.weight * (role.members / lattice.samples) for role in roles])[used] / part

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone._utils.statistics import student_quantile
 from overtone.errors import InputError
 from overtone.signals import Grid
@@ -161,7 +161,7 @@ def draw_single_samples(
     chances = {name: inclusion_probabilities(shares / sizes, counts[name], members[name]) for name in masks}
     # One uniform number per sample of the grid, chunk by chunk: the draw does not depend on the chunks' length, and
     # memory stays bounded for grids of any size.
-    random = generator(seed, "watch", "samples")
+    random = numpy_generator(seed, "watch", "samples")
     result: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {name: [] for name in masks}
     for begin in range(0, count, _CHUNK):
         index = np.arange(begin, min(begin + _CHUNK, count))
@@ -219,7 +219,7 @@ class Tiles:
         chance = inclusion_probabilities(shares, count)
         order = np.argsort(_along_curve(blocks.counts), kind="stable")
         reached = chance[order].cumsum()
-        first = float(generator(seed, "watch", "tiles").random())
+        first = float(numpy_generator(seed, "watch", "tiles").random())
         # Systematic sampling: one random offset, then a block at each unit of cumulated probability along the curve.
         # Chosen blocks are spread evenly, and each is chosen with exactly its probability.
         marks = np.floor(reached - first)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.signals._geometry import Geometry, Grid
 
@@ -36,7 +36,7 @@ def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
     n = geometry.samples
     count = _count(fraction * n, n - 1, f"{n} samples")
     mask = np.zeros(n, dtype=bool)
-    mask[generator(seed, "masks", "random").choice(n, count, replace=False, shuffle=False)] = True
+    mask[numpy_generator(seed, "masks", "random").choice(n, count, replace=False, shuffle=False)] = True
     return torch.from_numpy(mask)
 
 
@@ -66,7 +66,7 @@ def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: i
     sides = _per_axis(size, geometry, "size")
     if not all(1 <= side <= n for side, n in zip(sides, geometry.shape, strict=True)):
         raise InputError(f"boxes within the grid {geometry.shape}", f"{sides}", "pass smaller sides", "size")
-    draw = generator(seed, "masks", "blocks")
+    draw = numpy_generator(seed, "masks", "blocks")
     cells = tuple(n // side for n, side in zip(geometry.shape, sides, strict=True))
     whole, box = math.prod(cells), math.prod(sides)
     limit = whole - 1 if whole * box == geometry.samples else whole

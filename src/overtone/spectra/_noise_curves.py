@@ -12,7 +12,7 @@ import scipy.fft
 import torch
 from scipy.special import chdtri, gammaincinv, gammaln, xlogy
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.spectra._grid_modes import GridModes, forward
 
 
@@ -288,7 +288,7 @@ def _energies(values: np.ndarray, sides: list[int], offset: float, scale: float)
     count = int(np.prod(tiles.shape[: values.ndim]))
     chosen = np.arange(count)
     if count > _MOST:
-        chosen = np.sort(generator(0, "noise", "blocks").choice(count, _MOST, replace=False))
+        chosen = np.sort(numpy_generator(0, "noise", "blocks").choice(count, _MOST, replace=False))
     blocks = tiles[np.unravel_index(chosen, tiles.shape[: values.ndim])].astype(np.float64)
     blocks = (blocks - offset) / scale
     axes = tuple(range(1, blocks.ndim))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
@@ -196,7 +196,7 @@ class PointsTransform(BandTransform):
             seed: Seed of the noise.
             draws: How much noise; the relative error is about sqrt(2 / (draws * unknowns of the band)).
         """
-        noise = generator(seed, "points", "noise").normal(size=(len(self._sampling.weights), draws))
+        noise = numpy_generator(seed, "points", "noise").normal(size=(len(self._sampling.weights), draws))
         coefficients = self.coefficients(noise)
         return self.power(coefficients).mean(1)
 

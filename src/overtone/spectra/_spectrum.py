@@ -10,7 +10,7 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 
@@ -147,7 +147,9 @@ def bootstrap(values: Tensor, level: float = 0.95, draws: int = 1000, seed: int 
         raise InputError("at least two draws", f"{draws}", "pass for instance 1000", "draws")
     flat = values.double().reshape(len(values), -1)
     # Drawing N rows with replacement is drawing their counts: one matrix product gives all redrawn means.
-    counts = generator(seed, "bootstrap").multinomial(len(flat), [1 / len(flat)] * len(flat), size=draws)
+    counts = numpy_generator(seed, "bootstrap").multinomial(
+        len(flat), [1 / len(flat)] * len(flat), size=draws
+    )
     weights = torch.from_numpy(counts).to(flat) / len(flat)
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64, device="cpu").to(flat)
     # In columns, so that the draws times entries never lie in memory at once.

@@ -10,12 +10,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from overtone._utils.optional import require
+from overtone._utils.optional import import_optional
 from overtone.probes._view import View
 from overtone.probes.callbacks._base import TrainerProbe
 from overtone.signals import Signal
 
-Callback: Any = require("lightning.pytorch", "lightning").Callback
+Callback: Any = import_optional("lightning.pytorch", "lightning").Callback
 
 
 @final

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
-from overtone._utils.optional import require
+from overtone._utils.optional import import_optional
 from overtone.probes._view import View
 from overtone.probes.callbacks._base import TrainerProbe
 from overtone.signals import Signal
 
-TrainerCallback: Any = require("transformers", "transformers").TrainerCallback
+TrainerCallback: Any = import_optional("transformers", "transformers").TrainerCallback
 
 
 @final

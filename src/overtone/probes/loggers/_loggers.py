@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone._utils.optional import require
+from overtone._utils.optional import import_optional
 from overtone.records import Header
 from overtone.records.metrics._rows import highest_learned_of_row, relative_error_of_row
 
@@ -87,10 +87,10 @@ class TensorBoard(Logger):
 
     def __init__(self, writer: Any) -> None:
         super().__init__()
-        require("tensorboard", "tensorboard")
+        import_optional("tensorboard", "tensorboard")
         self._closes = isinstance(writer, str | Path)
         if self._closes:
-            writer = require("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(writer))
+            writer = import_optional("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(writer))
         self._writer = writer
 
     def scalars(self, step: int, numbers: Mapping[str, float]) -> None:
@@ -130,7 +130,7 @@ class WandB(Logger):
 
     def __init__(self, run: Any) -> None:
         super().__init__()
-        self._wandb = require("wandb", "wandb")
+        self._wandb = import_optional("wandb", "wandb")
         self._run = run
         run.define_metric("overtone/step")
         run.define_metric("overtone/*", step_metric="overtone/step")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.probes._describe import describe_measurement
 from overtone.probes._grid_measurement import GridMeasurement, Window, squared_errors, trained_mask
@@ -130,7 +130,7 @@ class GridView(OutputView):
         signal, samples = self.signal, self.signal.geometry.samples
         index = torch.arange(samples, device="cpu")
         if samples > FINAL_SAMPLES:
-            chosen = generator(0, "probe", "final").choice(
+            chosen = numpy_generator(0, "probe", "final").choice(
                 samples, FINAL_SAMPLES, replace=False, shuffle=False
             )
             index = torch.from_numpy(chosen)

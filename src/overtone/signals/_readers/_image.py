@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone._utils.missing_values import entire
 from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
@@ -160,7 +160,7 @@ def image(
         raise InputError(
             "two finite numbers, white above black", f"({black}, {white})", "pass black first", "full_range"
         )
-    alpha = member(Alpha, alpha, "alpha")
+    alpha = parse_enum(Alpha, alpha, "alpha")
     values = fractions(pixels, black, white, alpha, background).reshape(height * width, pixels.colours)
     signal = make_signal(
         torch.from_numpy(values),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid
 from overtone.signals._normalisation import Normalisation
@@ -101,7 +101,7 @@ def _field(modulus: np.ndarray, shape: tuple[int, ...], seed: int, name: str, dt
     """Take the phases of white noise, which has the symmetry of a real field, and give them the modulus."""
     axes = tuple(range(len(shape)))
     # White noise has a uniform phase in every mode and the symmetry of a real field; only its modulus is replaced.
-    white = np.fft.rfftn(generator(seed, "synthetic", "phases").standard_normal(shape))
+    white = np.fft.rfftn(numpy_generator(seed, "synthetic", "phases").standard_normal(shape))
     samples = np.fft.irfftn(white / np.abs(white) * modulus, s=shape, axes=axes)
     samples /= np.sqrt(np.mean(samples**2))
     return signal(samples, Grid.unit_box(shape, periodic=True), name, dtype)
@@ -193,7 +193,7 @@ def add_noise(
         scale = strength * (values.amax(dim=0) - values.amin(dim=0))
     else:
         scale = torch.full(values.shape[1:], strength * signal.peak, dtype=values.dtype, device=values.device)
-    noise = torch.from_numpy(generator(seed, "synthetic", "noise").standard_normal(tuple(values.shape)))
+    noise = torch.from_numpy(numpy_generator(seed, "synthetic", "noise").standard_normal(tuple(values.shape)))
     noisy = values + scale * noise.to(values)
     return replace(
         signal,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
@@ -101,7 +101,7 @@ def harmonics(
         )
     m = len(waves)
     heights = _one_each(amplitudes, m, "amplitudes")
-    random_phases = generator(seed, "synthetic", "phases").uniform(0, 2 * np.pi, m)
+    random_phases = numpy_generator(seed, "synthetic", "phases").uniform(0, 2 * np.pi, m)
     shifts = random_phases if phases is None else _one_each(phases, m, "phases")
     axes = np.meshgrid(*(np.arange(n) / n for n in shape), indexing="ij", sparse=True)
     total = np.zeros(shape)
@@ -209,7 +209,7 @@ def voice(
         ('audio', 0.9)
     """
     time = _clock(seconds, rate)
-    draw = generator(seed, "synthetic", "voice")
+    draw = numpy_generator(seed, "synthetic", "voice")
     glide, vibrato = draw.uniform(-15, 15), draw.uniform(4.5, 6.0)
     pitch = 120 + glide * time / seconds + 2.0 * np.sin(2 * np.pi * vibrato * time)
     # The phase is the integral of a varying frequency, not their product.
@@ -247,7 +247,7 @@ def music(
         ('audio', 0.9)
     """
     time = _clock(seconds, rate)
-    draw = generator(seed, "synthetic", "music")
+    draw = numpy_generator(seed, "synthetic", "music")
     total = np.zeros_like(time)
     for start in np.arange(0.0, seconds, 0.25):
         pitch = 220.0 * 2 ** (draw.choice(_SCALE) / 12)

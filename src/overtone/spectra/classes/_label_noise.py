@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._inputs import rows
 from overtone.spectra._outputs import class_numbers
@@ -235,7 +235,7 @@ class NoisyLabels:
             InputError: If labels are outside the classes or the rate is not in [0, 1].
         """
         clean = _checked(labels, classes, rate)
-        source = generator(seed, "labels", "flips")
+        source = numpy_generator(seed, "labels", "flips")
         count = round(rate * len(clean))
         rows = torch.from_numpy(source.choice(len(clean), count, replace=False)).to(clean.device)
         steps = torch.from_numpy(source.integers(1, classes, size=count)).to(clean.device)

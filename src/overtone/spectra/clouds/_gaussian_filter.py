@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
@@ -251,7 +251,7 @@ class GaussianFilter:
         if self._sums.complete:
             return torch.zeros_like(self.widths)
         count = len(field)
-        chosen = generator(0, "cloud", "probes").choice(count, min(_PROBES, count), replace=False)
+        chosen = numpy_generator(0, "cloud", "probes").choice(count, min(_PROBES, count), replace=False)
         probes = torch.from_numpy(chosen).to(field.device)
         mean = field.mean(0)
         every = torch.ones_like(field[:, 0])
@@ -273,7 +273,7 @@ def filter_widths(
     field = rows(values, "values", len(centred_coords)).to(centred_coords.device)
     if len(centred_coords) > at_most:
         chosen = torch.from_numpy(
-            generator(seed, "cloud", "widths").choice(len(centred_coords), at_most, replace=False)
+            numpy_generator(seed, "cloud", "widths").choice(len(centred_coords), at_most, replace=False)
         )
         centred_coords, field = (
             centred_coords[chosen.to(centred_coords.device)],

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError, RunError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
@@ -41,7 +41,7 @@ def slowest(matrix: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.n
     Raises:
         RunError: If an iteration does not converge.
     """
-    source = generator(seed, "cloud", "graph")
+    source = numpy_generator(seed, "cloud", "graph")
     values, vectors = _largest(matrix, modes, source.normal(size=matrix.shape[0]))
     for _ in range(modes):
         # Deflation: known eigenvalues go below all others, so that missed copies of them come out on top.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra.clouds._neighbours import MEMORY, tall
 
@@ -32,7 +32,7 @@ def leaves(coords: Tensor, largest: int, seed: int) -> list[Tensor]:
     Returns:
         (n,) int64 indices per group; every row is in one.
     """
-    source = generator(seed, "cloud", "tree")
+    source = numpy_generator(seed, "cloud", "tree")
     if coords.shape[1] > _SKETCH:
         # Random projections keep distances to a third (Johnson, Lindenstrauss 1984), enough to group rows.
         coords = coords @ torch.from_numpy(source.normal(size=(coords.shape[1], _SKETCH))).to(coords)
@@ -166,7 +166,7 @@ class TreeSums(KernelSums):
         """The averages, leaf by leaf."""
         parts = leaves(coords, max(2, self.near // 2), self.seed)
         centres = torch.stack([coords[part].mean(0) for part in parts])
-        draws = generator(self.seed, "cloud", "far")
+        draws = numpy_generator(self.seed, "cloud", "far")
         averages = values.new_empty(len(widths), len(coords), values.shape[1])
         for number, leaf in enumerate(parts):
             distance = (centres - centres[number]).square().sum(1)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 from overtone.spectra.generated._profiles import Bicubic, NoResize, Profiles, Resize, profiles
@@ -90,7 +90,7 @@ def distance(
     _check(samples, data)
     if draws < 20 or not 0 < level < 1:
         raise InputError("at least 20 draws and a level in (0, 1)", f"{draws} and {level}", "pass others")
-    rng = generator(seed, "samples", "bootstrap")
+    rng = numpy_generator(seed, "samples", "bootstrap")
     known = _decibels(samples.mean, data.mean, samples, data)
     redrawn = _decibels(_redrawn(samples, rng, draws), _redrawn(data, rng, draws), samples, data)
     # What two finite sets of one distribution differ by; the first band, the mean, does not count.

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 
 
@@ -90,7 +90,7 @@ class Projected(FeatureBudget):
 
     def matrix(self, width: int) -> Tensor:
         """(given, features) float64 weights of the combinations, the same for every layer of `width` features."""
-        draw = generator(self.seed, "layers", "projection", str(width)).normal(
+        draw = numpy_generator(self.seed, "layers", "projection", str(width)).normal(
             size=(width, _at_least_one(self.features))
         )
         return torch.from_numpy(draw) / math.sqrt(self.features)
@@ -165,7 +165,9 @@ class BlockFolds:
                 "pass more samples, fewer folds or shorter blocks",
                 "folds",
             )
-        deal = torch.from_numpy(generator(self.seed, "layers", "folds").permutation(blocks) % self.count)
+        deal = torch.from_numpy(
+            numpy_generator(self.seed, "layers", "folds").permutation(blocks) % self.count
+        )
         return deal.repeat_interleave(self.block)[:rows]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone._utils.missing_values import entire
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._outputs import samples
 from overtone.spectra._outputs import samples as checked
@@ -196,7 +196,7 @@ class Paths:
             InputError: If the samples are not finite numbers, or fewer.
         """
         inputs = checked(samples, "samples", 2)
-        source = generator(seed, "paths", "noise")
+        source = numpy_generator(seed, "paths", "noise")
         if not 1 <= count <= len(inputs):
             raise InputError(
                 f"1 to {len(inputs)} paths", f"{count}", "pass another count or more samples", "count"
@@ -234,7 +234,7 @@ def _draw(sizes: list[int], count: int, seed: int, name: str, kind: str) -> list
             "pass another count or more samples",
             "count",
         )
-    pairs = generator(seed, "paths", name).choice(int(ends[-1]), count, replace=False)
+    pairs = numpy_generator(seed, "paths", name).choice(int(ends[-1]), count, replace=False)
     blocks = np.searchsorted(ends, pairs, side="right") - 1
     return [(int(block), int(rank)) for block, rank in zip(blocks, pairs - ends[blocks], strict=True)]
 

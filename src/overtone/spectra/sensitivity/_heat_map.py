@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid_modes import GridModes
@@ -105,7 +105,7 @@ def sampled_modes(bands: Bands, size: tuple[int, int], each: int, seed: int) -> 
     """
     integer_frequency = half_plane(size)
     radius = (integer_frequency.double() / torch.tensor(size, device="cpu")).norm(dim=1)
-    order = torch.from_numpy(generator(seed, "waves").permutation(len(integer_frequency)))
+    order = torch.from_numpy(numpy_generator(seed, "waves").permutation(len(integer_frequency)))
     band = bands.index(radius[order])
     chosen = [order[band == number][:each] for number in range(bands.count)]
     return integer_frequency[torch.cat(chosen)]
@@ -127,7 +127,7 @@ def _wave(integer_frequency: Tensor, size: list[int]) -> Tensor:
 
 def _signs(integer_frequency: Tensor, pictures: int, channels: int, seed: int) -> Tensor:
     """(picture, channel) float64 +1 or -1, those of one mode."""
-    source = generator(seed, "heat map", *(str(int(t)) for t in integer_frequency))
+    source = numpy_generator(seed, "heat map", *(str(int(t)) for t in integer_frequency))
     return torch.from_numpy(source.integers(0, 2, size=(pictures, channels)) * 2.0 - 1.0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone.nn import MLP
 from overtone.nn.activations import Activation
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -35,7 +35,7 @@ def measure(
 ) -> Measured:
     """Octaves between the steps for 8 cycles and for 1 cycle under Adam, less those under gradient descent."""
     steered, plain = (
-        MLP(2, 1, width, 2, member(Activation, activation, "activation"), seed) for _ in range(2)
+        MLP(2, 1, width, 2, parse_enum(Activation, activation, "activation"), seed) for _ in range(2)
     )
     largest = float(torch.linalg.eigvalsh(ntk.empirical_ntk(plain, circle()[1]).matrix)[-1])
     rate = share * SAMPLES / largest

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.nn.layers import HighPassAttention
 from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -30,11 +30,11 @@ def measure(
 ) -> Measured:
     """Part of the error on new sequences that rescaling takes away."""
     transform = SequenceTransform(tokens, estimator=TemporalEstimator.periodic())
-    test = sequences(256, tokens, fine, torch.Generator().manual_seed(derive(seed, "new sequences")))
+    test = sequences(256, tokens, fine, torch.Generator().manual_seed(derive_seed(seed, "new sequences")))
     errors = {}
     for name, gain_pace in (("plain", 0.0), ("rescaled", pace)):
         network = Transformer(layers, skip, tokens, width, seed)
-        train(network, gain_pace, steps, batch, tokens, fine, derive(seed, "sequences"))
+        train(network, gain_pace, steps, batch, tokens, fine, derive_seed(seed, "sequences"))
         with torch.no_grad():
             rest = test[1] - network(test[0])
         errors[name] = transform.power(transform.coefficients(rest))[:, 0].numpy()
@@ -79,9 +79,9 @@ class Transformer(nn.Module):
         turn = 2 * math.pi * torch.arange(tokens)[:, None] / tokens * torch.arange(1, 5)
         self.place = torch.cat([turn.cos(), turn.sin()], 1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+            torch.manual_seed(derive_seed(seed, "weights"))
             self.into, self.out = nn.Linear(9, width), nn.Linear(width, 1)
-            blocks = [Block(width, skip, derive(seed, f"layer {n}")) for n in range(layers)]
+            blocks = [Block(width, skip, derive_seed(seed, f"layer {n}")) for n in range(layers)]
         self.gains = [block.mixing.gain for block in blocks]
         self.blocks = nn.Sequential(*blocks)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.nn.layers import HighPassAttention
 from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -16,11 +16,11 @@ def measure(
 ) -> Measured:
     """Amplitude beside the mean over tokens, of all amplitude, after the last layer."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "tokens"))
+        torch.manual_seed(derive_seed(seed, "tokens"))
         x = torch.randn(4, tokens, features, dtype=torch.float64)
     shares = [varying(x)]
     for number in range(layers):
-        layer = random_attention(features, sharpness, derive(seed, f"layer {number}"))
+        layer = random_attention(features, sharpness, derive_seed(seed, f"layer {number}"))
         with torch.no_grad():
             out = layer(x) if mixing else layer(x[:, :, None])[:, :, 0]
         x = x + out if skip else out

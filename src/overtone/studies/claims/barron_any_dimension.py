@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import barron
 
@@ -19,7 +19,7 @@ def measure(seed: int, drawn: bool, dimension: int, widths: list[int], draws: in
     """Exponent of width in the mean squared error on the unit ball; NaN if Barron's bound is exceeded anywhere."""
     errors = np.zeros(len(widths))
     for draw in range(draws):
-        one = derive(seed, f"draw {draw}")
+        one = derive_seed(seed, f"draw {draw}")
         target, x = problem(one, dimension, points)
         wanted = target(x)
         for i, width in enumerate(widths):
@@ -34,7 +34,7 @@ def measure(seed: int, drawn: bool, dimension: int, widths: list[int], draws: in
 
 def waves(seed: int, name: str, count: int, dimension: int) -> np.ndarray:
     """(count, d) frequencies of 1 to 2 cycles per unit in random directions."""
-    draw = generator(seed, name)
+    draw = numpy_generator(seed, name)
     direction = draw.standard_normal((count, dimension))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return direction * draw.uniform(1.0, 2.0, (count, 1))
@@ -42,7 +42,7 @@ def waves(seed: int, name: str, count: int, dimension: int) -> np.ndarray:
 
 def problem(seed: int, dimension: int, points: int) -> tuple[barron.CosineSum, Tensor]:
     """Three waves with a Barron constant of 1, and points spread evenly over the unit ball."""
-    draw = generator(seed, "problem")
+    draw = numpy_generator(seed, "problem")
     found = waves(seed, "target", WAVES, dimension)
     heights = draw.uniform(0.5, 1.0, WAVES)
     heights /= (heights * 2 * math.pi * np.linalg.norm(found, axis=1)).sum()
@@ -55,7 +55,7 @@ def problem(seed: int, dimension: int, points: int) -> tuple[barron.CosineSum, T
 def network(target: barron.CosineSum, x: Tensor, width: int, seed: int) -> Tensor:
     """A network of step units drawn from the Barron measure of the target."""
     centre = torch.zeros(x.shape[1], dtype=torch.float64)
-    return target.draw_steps(centre, 1.0, width, derive(seed, f"width {width}"))(x)
+    return target.draw_steps(centre, 1.0, width, derive_seed(seed, f"width {width}"))(x)
 
 
 def best_fixed(wanted: Tensor, x: Tensor, width: int, seed: int) -> Tensor:

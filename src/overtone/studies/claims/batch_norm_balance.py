@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 
 SAMPLES = 64
@@ -33,7 +33,7 @@ def learning(seed: int, optimizer: str, normalised: bool, width: int, steps: int
     points = torch.stack([angle.cos(), angle.sin()], 1)
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "weights"))
+        torch.manual_seed(derive_seed(seed, "weights"))
         for inputs in (2, width):
             layers += [
                 nn.Linear(inputs, width),

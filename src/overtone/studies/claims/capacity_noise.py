@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 import overtone as ot
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -15,8 +15,8 @@ def measure(
 ) -> Measured:
     """Share of the training noise that the widest network has fitted, less that of the narrowest."""
     clean = synthetic.harmonics([1, 2, 3], [1.0, 0.5, 0.3], samples=samples, seed=seed)
-    seen = synthetic.add_noise(clean, 0.5, seed=derive(seed, "noise"))
-    looked_for = seen if own else synthetic.add_noise(clean, 0.5, seed=derive(seed, "other noise"))
+    seen = synthetic.add_noise(clean, 0.5, seed=derive_seed(seed, "noise"))
+    looked_for = seen if own else synthetic.add_noise(clean, 0.5, seed=derive_seed(seed, "other noise"))
     noise = (looked_for.values - clean.values)[:, 0]
     shares, errors = [], []
     for width in widths:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from overtone._utils.optional import require
-from overtone._utils.seeding import derive, generator
+from overtone._utils.optional import import_optional
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.claims.high_dimension_low_first import apart
 
 
 def measure(seed: int, pooling: str, dealt: bool, samples: int, steps: int, channels: int) -> Measured:
     """How many times as many steps the high part takes as the low part, as a logarithm to base 2."""
-    digits = require("sklearn.datasets", "sklearn").load_digits()
-    chosen = generator(seed, "samples").permutation(len(digits.target))[:samples]
+    digits = import_optional("sklearn.datasets", "sklearn").load_digits()
+    chosen = numpy_generator(seed, "samples").permutation(len(digits.target))[:samples]
     pictures = torch.tensor(digits.images[chosen] / 16, dtype=torch.float32)[:, None]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "network"))
+        torch.manual_seed(derive_seed(seed, "network"))
         network = cnn(pooling, channels)
     return apart(network, pictures, torch.tensor(digits.target[chosen]), dealt, seed, steps)
 

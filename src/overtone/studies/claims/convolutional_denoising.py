@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -16,12 +16,14 @@ from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured,
 def measure(seed: int, upsampling: str, kernel: int, side: int, channels: int, steps: int) -> Measured:
     """PSNR of the best step in hindsight less that of the noisy picture, in dB."""
     picture = synthetic.add_noise(
-        synthetic.power_law((side, side), 3.0, derive(seed, "picture")), 0.5, seed=derive(seed, "noise")
+        synthetic.power_law((side, side), 3.0, derive_seed(seed, "picture")),
+        0.5,
+        seed=derive_seed(seed, "noise"),
     )
     assert picture.clean is not None
     clean, seen = (v.reshape(1, 1, side, side) for v in (picture.clean, picture.values))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "generator"))
+        torch.manual_seed(derive_seed(seed, "generator"))
         network, code = generator(upsampling, kernel, side, channels)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     gains = []

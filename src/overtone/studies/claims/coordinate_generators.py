@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.nn import MLP
 from overtone.nn.encodings import Encoding, Gaussian, Identity
 from overtone.signals import synthetic
@@ -20,13 +20,13 @@ def measure(
     fine = data(seed, 2 * side, pictures)
     coarse = nn.functional.avg_pool2d(fine[:, None], 2)[:, 0]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "generators"))
+        torch.manual_seed(derive_seed(seed, "generators"))
         codes = torch.randn(pictures, 16)
         convolutional = Convolutional(16, side, channels)
     encoding: Encoding = (
-        Gaussian.from_bandwidth(2, width, side / 3, derive(seed, "encoding")) if fourier else Identity(2)
+        Gaussian.from_bandwidth(2, width, side / 3, derive_seed(seed, "encoding")) if fourier else Identity(2)
     )
-    pointwise = Pointwise(16, encoding, width, derive(seed, "weights"))
+    pointwise = Pointwise(16, encoding, width, derive_seed(seed, "weights"))
     wanted = fine if at == "twice" else coarse
     curves, totals = {}, []
     for name, network in {"coordinates": pointwise, "convolutions": convolutional}.items():
@@ -47,7 +47,7 @@ def measure(
 
 def data(seed: int, side: int, count: int) -> Tensor:
     """(count, side, side) random fields with the power of pictures."""
-    names = [derive(seed, f"picture {i}") for i in range(count)]
+    names = [derive_seed(seed, f"picture {i}") for i in range(count)]
     return torch.stack([synthetic.power_law((side, side), 2.0, s).grid_values[..., 0] for s in names])
 
 

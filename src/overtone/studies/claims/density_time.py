@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.studies import Axes, Between, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
@@ -21,7 +21,7 @@ def measure(
     seed: int, trained: bool, weighed: bool, cycles: int, samples: int, steps: int, width: int
 ) -> Measured:
     """Exponent a in time ~ density^-a, from the times in which each half's error falls to a half."""
-    phase = generator(seed, "phase").uniform(0, 2 * math.pi)
+    phase = numpy_generator(seed, "phase").uniform(0, 2 * math.pi)
     angle, density = places(samples)
     target = torch.sin(cycles * angle + phase)
     weight = 1 / density if weighed else torch.ones_like(density)
@@ -69,7 +69,7 @@ def descent(
 ) -> tuple[np.ndarray, Tensor]:
     """Steps, and (step, sample) what gradient descent of a network leaves, its output 0 to begin with."""
     x, wanted, weight = x.float(), target.float(), weight.float()
-    network = MLP(2, 1, width, 2, seed=derive(seed, "network"))
+    network = MLP(2, 1, width, 2, seed=derive_seed(seed, "network"))
     optimizer = torch.optim.SGD(network.parameters(), 38 / width)
     start = network(x).detach()[:, 0]
     left = []

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -25,7 +25,7 @@ def measure(
     """Rank correlation of frequency with how late it settles, along the probability flow with the exact denoiser."""
     denoise = of_photographs(seed, side, 32 * count) if data == "photographs" else of_fields(exponent, side)
     noise = np.geomspace(100.0, 0.01, levels)
-    start = generator(seed, "noise").standard_normal((count, side, side))
+    start = numpy_generator(seed, "noise").standard_normal((count, side, side))
     x, guesses = torch.from_numpy(start * noise[0]), []
     for now, then in zip(noise, [*noise[1:], 0.0], strict=True):
         guesses.append(denoise(x, float(now)))
@@ -63,7 +63,7 @@ def of_photographs(seed: int, side: int, count: int) -> Denoiser:
     photograph = torch.from_numpy(skimage.data.camera()).double()
     patches = photograph.unfold(0, side, side // 2).unfold(1, side, side // 2).reshape(-1, side * side)
     patches = patches[patches.std(1) > 5]
-    order = torch.from_numpy(generator(seed, "patches").permutation(len(patches))[:count])
+    order = torch.from_numpy(numpy_generator(seed, "patches").permutation(len(patches))[:count])
     chosen = patches[order] - patches.mean()
     chosen = chosen / chosen.square().mean().sqrt()
 

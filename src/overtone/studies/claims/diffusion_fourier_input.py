@@ -10,7 +10,7 @@ import skimage.data
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn.encodings import Positional
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -38,10 +38,10 @@ def course(
 ) -> np.ndarray:
     """Mean squared error of the noise that a trained denoiser finds in new pictures, per standard deviation."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "network"))
+        torch.manual_seed(derive_seed(seed, "network"))
         network = kind(channels)
     half = len(pictures) // 2
-    draw = torch.Generator().manual_seed(derive(seed, "noise"))
+    draw = torch.Generator().manual_seed(derive_seed(seed, "noise"))
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     low, high = math.log(noises[0]), math.log(noises[-1])
     for _ in range(steps):
@@ -103,7 +103,7 @@ def patches(seed: int, levels: bool, side: int) -> Tensor:
             torch.from_numpy(values).unfold(0, side, side).unfold(1, side, side).reshape(-1, side, side)
         )
     found = torch.cat(drawn).float()[:, None]
-    source = generator(seed, "patches")
+    source = numpy_generator(seed, "patches")
     found = found[torch.from_numpy(source.permutation(len(found)))]
     if levels:
         return ((found + 1) / STEP).round() * STEP - 1

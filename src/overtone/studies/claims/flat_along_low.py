@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone.nn import MLP
 from overtone.nn.activations import Activation
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -23,7 +23,7 @@ def measure(seed: int, activation: str, trained: bool, even: bool, width: int, s
     angle = 2 * math.pi * torch.arange(SAMPLES, dtype=torch.float64) / SAMPLES
     points = torch.stack([angle.cos(), angle.sin()], 1)
     waves = torch.stack([torch.cos(k * angle + seed) for k in FREQUENCIES], 1)
-    network = MLP(2, 1, width, 2, member(Activation, activation, "activation"), seed).double()
+    network = MLP(2, 1, width, 2, parse_enum(Activation, activation, "activation"), seed).double()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(steps if trained else 0):
         optimizer.zero_grad()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone import units
 from overtone._config import EncodingKind
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.nn._build import POSITIONAL_COUNT, build_encoding
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -34,7 +34,7 @@ def measure(seed: int, kind: str, side: int, angles: int, width: int, steps: int
     found = []
     for name, rate in RATES.items():
         inputs = encoded(name, coords, 3.0, 4.0, width, seed)
-        network = MLP(inputs.shape[1], 1, width, 3, seed=derive(seed, "weights"))
+        network = MLP(inputs.shape[1], 1, width, 3, seed=derive_seed(seed, "weights"))
         optimizer = torch.optim.Adam(network.parameters(), rate)
         for _ in range(steps):
             optimizer.zero_grad()
@@ -61,7 +61,7 @@ def encoded(name: str, coords: Tensor, octaves: float, sigma: float, features: i
     kind, axes = EncodingKind(name), coords.shape[1]
     low, high = kind.domain
     encoding = build_encoding(
-        kind, axes, features, None if reach is None else [reach] * axes, derive(seed, "encoding")
+        kind, axes, features, None if reach is None else [reach] * axes, derive_seed(seed, "encoding")
     )
     return encoding(low + (high - low) * coords, torch.float32)
 
@@ -69,7 +69,7 @@ def encoded(name: str, coords: Tensor, octaves: float, sigma: float, features: i
 def blob(seed: int, side: int, axes: int) -> Tensor:
     """A Gaussian hill somewhere near the middle, a fifth of the side wide: nothing is finer than a cycle."""
     axis = torch.arange(side) / side
-    centre = torch.from_numpy(generator(seed, "blob").uniform(0.4, 0.6, axes))
+    centre = torch.from_numpy(numpy_generator(seed, "blob").uniform(0.4, 0.6, axes))
     square = (torch.cartesian_prod(*[axis] * axes) - centre).square().sum(1)
     return (-square / (2 * 0.2**2)).exp().float().reshape((side,) * axes)
 
@@ -78,7 +78,7 @@ def phantom(seed: int, side: int) -> Tensor:
     """(side, side) phantom of Shepp and Logan, its densities jittered as in the source."""
     large = np.round(skimage.data.shepp_logan_phantom(), 2)
     levels, where = np.unique(large, return_inverse=True)
-    jitter = generator(seed, "phantom").normal(0, 0.05, len(levels)) * (levels > 0)
+    jitter = numpy_generator(seed, "phantom").normal(0, 0.05, len(levels)) * (levels > 0)
     jittered = np.clip(levels + jitter, 0, 1)[where].reshape(large.shape)
     small = skimage.transform.resize(jittered, (side, side), anti_aliasing=True)
     return torch.from_numpy(small).float()

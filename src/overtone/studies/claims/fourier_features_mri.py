@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -25,7 +25,7 @@ SPREAD = 192**0.5 / 96
 
 def measure(seed: int, kind: str, side: int, width: int, steps: int) -> Measured:
     """Least gain in PSNR, in dB, from each encoding to the next."""
-    source = generator(seed, kind)
+    source = numpy_generator(seed, kind)
     volume = bodies(source, side) if kind == "phantom" else blob(seed, side, 3)
     mask = kept(source, side)
     seen = torch.fft.fftn(volume, norm="ortho")[mask]
@@ -34,7 +34,7 @@ def measure(seed: int, kind: str, side: int, width: int, steps: int) -> Measured
     found = []
     for name in ("none", "basic", "positional", "gaussian"):
         inputs = encoded(name, coords, math.log2(1 + 15 * side / 96), 5 * side / 96, width, seed)
-        network = MLP(inputs.shape[1], 1, width, 3, seed=derive(seed, "weights"))
+        network = MLP(inputs.shape[1], 1, width, 3, seed=derive_seed(seed, "weights"))
         optimizer = torch.optim.Adam(network.parameters(), 2e-3)
         for _ in range(steps):
             made = network(inputs)[:, 0].reshape(volume.shape)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.claims.fourier_features_ct import encoded
@@ -25,7 +25,7 @@ def measure(
     seed: int, kind: str, side: int, views: int, depths: int, rays: int, width: int, steps: int
 ) -> Measured:
     """Least gain in PSNR of new views, in dB, from each encoding to the next."""
-    source = generator(seed, kind)
+    source = numpy_generator(seed, kind)
     points = torch.from_numpy(np.concatenate([sight(source, side, depths) for _ in range(views + 2)]))
     pictures = render(scene(source, kind), points)
     known = views * side * side
@@ -35,7 +35,7 @@ def measure(
         inputs = encoded(name, points.reshape(-1, 3), octaves, sigma, width, seed).reshape(
             *points.shape[:2], -1
         )
-        network = MLP(inputs.shape[2], 4, width, 3, seed=derive(seed, "weights"))
+        network = MLP(inputs.shape[2], 4, width, 3, seed=derive_seed(seed, "weights"))
         optimizer = torch.optim.Adam(network.parameters(), rate)
         for _ in range(steps):
             some = torch.from_numpy(source.integers(0, known, rays))

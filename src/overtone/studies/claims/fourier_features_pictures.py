@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import overtone as ot
 from overtone import baselines, units
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.nn._build import POSITIONAL_COUNT
 from overtone.signals import Signal
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -63,7 +63,7 @@ def measure(
 
 def drawn(kind: str, seed: int, side: int) -> np.ndarray:
     """(side, side) grey values from 0 to 1: part of a photograph, random letters, or noise without any order."""
-    source = generator(seed, kind)
+    source = numpy_generator(seed, kind)
     if kind == "noise":
         return source.uniform(size=(side, side))
     if kind == "text":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.claims.fourier_features_ct import encoded
@@ -17,7 +17,7 @@ PAPER = (0.864, 0.892, 0.960, 0.973)
 
 def measure(seed: int, kind: str, batch: int, width: int, steps: int) -> Measured:
     """Least gain in intersection over union from each encoding to the next."""
-    source = generator(seed, kind)
+    source = numpy_generator(seed, kind)
     shift = source.uniform(size=3)
     train, test = source.uniform(size=(64 * batch, 3)), near(source.uniform(size=(8192, 3)), shift, kind)
     labels, wanted = level(train, shift, kind) > 0, level(test, shift, kind) > 0
@@ -25,7 +25,7 @@ def measure(seed: int, kind: str, batch: int, width: int, steps: int) -> Measure
     found = []
     for name in ("none", "basic", "positional", "gaussian"):
         inputs, asked = (encoded(name, torch.from_numpy(p), 4.0, 3.0, width, seed) for p in (train, test))
-        network = MLP(inputs.shape[1], 1, width, 7, seed=derive(seed, "weights"))
+        network = MLP(inputs.shape[1], 1, width, 7, seed=derive_seed(seed, "weights"))
         optimizer = torch.optim.Adam(network.parameters(), 5e-4)
         for step in range(steps):
             some = slice(step % 64 * batch, (step % 64 + 1) * batch)

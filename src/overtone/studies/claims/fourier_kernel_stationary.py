@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.nn import MLP, encodings
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
@@ -16,7 +16,7 @@ def measure(seed: int, power: float | None, points: int, width: int, depth: int,
     kernel = torch.zeros(points, points, dtype=torch.float64)
     for number in range(networks):
         kernel += (
-            ntk.empirical_ntk(network(power, width, depth, derive(seed, f"network {number}")), x).matrix
+            ntk.empirical_ntk(network(power, width, depth, derive_seed(seed, f"network {number}")), x).matrix
             / networks
         )
     shift = torch.arange(points)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from overtone._utils.optional import require
-from overtone._utils.seeding import derive, generator
+from overtone._utils.optional import import_optional
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP, parameter_groups
 from overtone.nn.encodings import Gaussian, Periodic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -23,7 +23,7 @@ RECALL = np.arange(1, 20) / 20
 
 def measure(seed: int, rival: str, sharp: bool, rows: int, steps: int, width: int) -> Measured:
     """Average precision on other rows of a network with periodic embeddings per column, less that of the rival."""
-    x = generator(seed, "columns").standard_normal((2 * rows, COLUMNS)).astype(np.float32)
+    x = numpy_generator(seed, "columns").standard_normal((2 * rows, COLUMNS)).astype(np.float32)
     fraud = (rules if sharp else slope)(x, seed)
     courses = {}
     for name in ("periodic per column", rival):
@@ -44,7 +44,7 @@ def measure(seed: int, rival: str, sharp: bool, rows: int, steps: int, width: in
 
 def rules(x: np.ndarray, seed: int) -> np.ndarray:
     """(N,) whether one of four rules holds, each an interval of one column and an interval of another."""
-    draw = generator(seed, "rules")
+    draw = numpy_generator(seed, "rules")
     caught = np.zeros(len(x), dtype=bool)
     for _ in range(4):
         a, b = draw.choice(COLUMNS, 2, replace=False)
@@ -59,7 +59,7 @@ def rules(x: np.ndarray, seed: int) -> np.ndarray:
 
 def slope(x: np.ndarray, seed: int) -> np.ndarray:
     """(N,) whether a weighted sum of the columns is among the largest."""
-    score = x @ generator(seed, "rules").standard_normal(COLUMNS)
+    score = x @ numpy_generator(seed, "rules").standard_normal(COLUMNS)
     return score >= np.quantile(score, 1 - SHARE)
 
 
@@ -69,7 +69,7 @@ def trained(
     """Scores of the second half of the rows, by a network trained on the first."""
     network = build(name, width, seed)
     inputs, labels = torch.from_numpy(x), torch.from_numpy(fraud).float()[:, None]
-    source = torch.Generator().manual_seed(derive(seed, "batches"))
+    source = torch.Generator().manual_seed(derive_seed(seed, "batches"))
     optimizer = torch.optim.AdamW(parameter_groups(network, lr=2e-3), weight_decay=1e-2)
     for _ in range(steps):
         batch = torch.randint(rows, (256,), generator=source)
@@ -84,18 +84,18 @@ def trained(
 def build(name: str, width: int, seed: int) -> nn.Module:
     """The network called `name`."""
     if name == "plain":
-        return MLP(COLUMNS, 1, width, 2, seed=derive(seed, name))
+        return MLP(COLUMNS, 1, width, 2, seed=derive_seed(seed, name))
     encoding = (
-        Periodic(COLUMNS, PERIODIC, 16, 8, seed=derive(seed, name))
+        Periodic(COLUMNS, PERIODIC, 16, 8, seed=derive_seed(seed, name))
         if name == "periodic per column"
-        else Gaussian(COLUMNS, 64, FROZEN, seed=derive(seed, name))
+        else Gaussian(COLUMNS, 64, FROZEN, seed=derive_seed(seed, name))
     )
-    return nn.Sequential(encoding, MLP(encoding.out_features, 1, width, 2, seed=derive(seed, "body")))
+    return nn.Sequential(encoding, MLP(encoding.out_features, 1, width, 2, seed=derive_seed(seed, "body")))
 
 
 def trees(x: np.ndarray, fraud: np.ndarray, rows: int, seed: int) -> np.ndarray:
     """Scores of the second half of the rows, by boosted trees grown on the first."""
-    ensemble = require("sklearn.ensemble", "sklearn")
+    ensemble = import_optional("sklearn.ensemble", "sklearn")
     grown = ensemble.HistGradientBoostingClassifier(random_state=seed).fit(x[:rows], fraud[:rows])
     return grown.predict_proba(x[rows:])[:, 1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
@@ -25,7 +25,7 @@ def measure(
     """Share of the variance of the logarithm of test error that a cubic in the logarithm of scale explains."""
     errors = np.zeros((len(families), len(scales)))
     for draw in range(draws):
-        one = derive(seed, f"draw {draw}")
+        one = derive_seed(seed, f"draw {draw}")
         y = synthetic.power_law(2 * samples, exponent, seed=one, dtype=torch.float64).values[:, 0]
         for i, family in enumerate(families):
             for j, scale in enumerate(scales):
@@ -39,7 +39,7 @@ def measure(
 
 def drawn(seed: int, family: str, count: int) -> np.ndarray:
     """(count,) frequencies with a standard deviation of 1."""
-    source = generator(seed, family)
+    source = numpy_generator(seed, family)
     sign = source.choice([-1.0, 1.0], count)
     if family == "Gaussian":
         return source.standard_normal(count)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone import Probe
-from overtone._utils.optional import require
-from overtone._utils.seeding import derive, generator
+from overtone._utils.optional import import_optional
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.probes import EveryN, views
 from overtone.records import metrics
 from overtone.spectra import clouds as cloud
@@ -19,12 +19,12 @@ def measure(
     seed: int, data: str, activation: str, dealt: bool, samples: int, steps: int, width: int
 ) -> Measured:
     """How many times as many steps the high part takes as the low part, as a logarithm to base 2."""
-    loaded = getattr(require("sklearn.datasets", "sklearn"), f"load_{data}")()
-    chosen = generator(seed, "samples").permutation(len(loaded.target))[:samples]
+    loaded = getattr(import_optional("sklearn.datasets", "sklearn"), f"load_{data}")()
+    chosen = numpy_generator(seed, "samples").permutation(len(loaded.target))[:samples]
     table = torch.tensor(loaded.data[chosen], dtype=torch.float32)
     rows = table / 16 if data == "digits" else (table - table.mean(0)) / table.std(0)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "network"))
+        torch.manual_seed(derive_seed(seed, "network"))
         between = {"tanh": nn.Tanh(), "relu": nn.ReLU()}[activation]
         out = len(loaded.target_names)
         network = nn.Sequential(nn.Linear(rows.shape[1], width), between, nn.Linear(width, out))
@@ -47,7 +47,7 @@ def apart(network: nn.Module, inputs: Tensor, labels: Tensor, dealt: bool, seed:
     """
     rows = inputs.flatten(1)
     width = cloud.GaussianFilter.widths_for(rows, nn.functional.one_hot(labels), (0.5,))
-    order = torch.from_numpy(generator(seed, "dealt").permutation(len(inputs)))
+    order = torch.from_numpy(numpy_generator(seed, "dealt").permutation(len(inputs)))
     shown = inputs[order] if dealt else inputs
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     watched = views.filters(shown, labels, features=rows, widths=width)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
-from overtone._utils.enums import member
-from overtone._utils.seeding import derive
+from overtone._utils.enums import parse_enum
+from overtone._utils.seeding import derive_seed
 from overtone.nn import MLP
 from overtone.nn.activations import Activation
 from overtone.spectra import Bands, grid
@@ -21,7 +21,9 @@ SPLIT = 8
 def measure(seed: int, other: str, gain: float, draws: int, width: int, samples: int) -> Measured:
     """log10 of how much larger the high frequencies' share of power is in ReLU networks than in those of `other`."""
     found = {
-        name: np.mean([spectrum(name, gain, derive(seed, f"{n}"), width, samples) for n in range(draws)], 0)
+        name: np.mean(
+            [spectrum(name, gain, derive_seed(seed, f"{n}"), width, samples) for n in range(draws)], 0
+        )
         for name in ("relu", other)
     }
     frequency = np.arange(samples // 2 + 1)
@@ -33,7 +35,7 @@ def measure(seed: int, other: str, gain: float, draws: int, width: int, samples:
 def spectrum(activation: str, gain: float, seed: int, width: int, samples: int) -> np.ndarray:
     """Share of each whole frequency in the power of a new network's output along a circle, its mean left out."""
     angle = 2 * torch.pi * torch.arange(samples, dtype=torch.float64) / samples
-    network = MLP(2, 1, width, 3, member(Activation, activation, "activation"), seed).double()
+    network = MLP(2, 1, width, 3, parse_enum(Activation, activation, "activation"), seed).double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(gain)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -19,7 +19,7 @@ DIMENSION = 10
 
 def measure(seed: int, centred: bool, dealt: bool, samples: int, steps: int, width: int) -> Measured:
     """log10 of the least clean validation error under noise of the lowest frequency over that under the highest."""
-    draw = generator(seed, "samples")
+    draw = numpy_generator(seed, "samples")
     x = draw.standard_normal((2 * samples, DIMENSION)) * 2.1
     clean = np.tanh(x @ draw.standard_normal(DIMENSION) / 3)
     distance = np.linalg.norm(x, axis=1)
@@ -40,7 +40,7 @@ def errors(
     half = len(x) // 2
     points, wanted = torch.from_numpy(x).float(), torch.from_numpy(clean).float()[:, None]
     labels = wanted[:half] + torch.from_numpy(noise[:half]).float()[:, None]
-    network = MLP(x.shape[1], 1, width, 3, seed=derive(seed, "network"))
+    network = MLP(x.shape[1], 1, width, 3, seed=derive_seed(seed, "network"))
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     found = []
     for _ in range(steps):

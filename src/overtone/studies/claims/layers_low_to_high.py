@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from overtone._config import EncodingKind
-from overtone._utils.enums import member
-from overtone._utils.seeding import derive
+from overtone._utils.enums import parse_enum
+from overtone._utils.seeding import derive_seed
 from overtone.nn import MLP
 from overtone.nn._build import build_encoding
 from overtone.nn.activations import Activation
@@ -31,11 +31,13 @@ def measure(
     kind = EncodingKind(encoding)
     low, high = kind.domain
     before = build_encoding(
-        kind, 2, width, [8.0, 8.0] if kind.has_bandwidth else None, derive(seed, "encoding")
+        kind, 2, width, [8.0, 8.0] if kind.has_bandwidth else None, derive_seed(seed, "encoding")
     )
     inputs = before(low + (high - low) * signal.coords, torch.float32)
-    between = torch.nn.Identity() if activation == "linear" else member(Activation, activation, "activation")
-    network = MLP(inputs.shape[1], 1, width, depth, between, seed=derive(seed, "weights"))
+    between = (
+        torch.nn.Identity() if activation == "linear" else parse_enum(Activation, activation, "activation")
+    )
+    network = MLP(inputs.shape[1], 1, width, depth, between, seed=derive_seed(seed, "weights"))
     transform = GridTransform((side, side), 1 / side, True, [0.0, *(2 ** (i / 2) for i in range(-1, 9))])
     untrained = reach(held(network, inputs, signal.values, transform))
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.special import comb
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory.ntk import sphere_eigenvalues
 from overtone.theory.risk import learning_curve
@@ -20,7 +20,7 @@ DIMENSION = 10
 
 def measure(seed: int, inputs: str, noise: float, samples: list[int], draws: int) -> Measured:
     """Largest |ln(predicted / simulated)| error of kernel ridge regression over the numbers of samples."""
-    draw = generator(seed, "learning curves")
+    draw = numpy_generator(seed, "learning curves")
     regress = {"gaussian": gaussian, "sphere": on_sphere, "circle": circle}[inputs]
     simulated = [float(np.mean([regress(draw, count, noise) for _ in range(draws)])) for count in samples]
     predicted = theory(inputs, samples, noise).error.numpy()

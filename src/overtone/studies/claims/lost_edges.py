@@ -8,7 +8,7 @@ from skimage.color import rgb2gray
 from skimage.transform import resize
 
 import overtone as ot
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -43,12 +43,12 @@ def measure(
 def picture(seed: int, side: int, scrambled: bool) -> tuple[Signal, np.ndarray]:
     """A part of one of five pictures, and the length of its gradient; its phases drawn anew if `scrambled`."""
     whole = getattr(skimage.data, PICTURES[seed % len(PICTURES)])()
-    draw, wide = generator(seed, "part"), 2 * min(whole.shape[:2]) // 3
+    draw, wide = numpy_generator(seed, "part"), 2 * min(whole.shape[:2]) // 3
     top, left = (draw.integers(n - wide) for n in whole.shape[:2])
     part = whole[top : top + wide, left : left + wide]
     gray = resize(rgb2gray(part) if part.ndim == 3 else part / 255, (side, side), anti_aliasing=True)
     if scrambled:
-        noise = np.fft.fft2(generator(seed, "phases").standard_normal(gray.shape))
+        noise = np.fft.fft2(numpy_generator(seed, "phases").standard_normal(gray.shape))
         field = np.fft.ifft2(np.abs(np.fft.fft2(gray - gray.mean())) * noise / np.abs(noise)).real
         gray = 0.5 + field / (4 * field.std())
     return ot.signals.array(gray), np.hypot(*np.gradient(gray)).ravel()
@@ -56,7 +56,7 @@ def picture(seed: int, side: int, scrambled: bool) -> tuple[Signal, np.ndarray]:
 
 def recording(seed: int, samples: int) -> tuple[Signal, np.ndarray]:
     """A second of four plucked notes, and how fresh each sample's note is."""
-    signal = synthetic.music(1.0, samples, derive(seed, "melody"))
+    signal = synthetic.music(1.0, samples, derive_seed(seed, "melody"))
     return signal, -(signal.coords[:, 0].numpy() % NOTE)
 
 

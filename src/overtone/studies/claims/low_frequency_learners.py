@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 import overtone as ot
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.signals import Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -17,9 +17,9 @@ LOW, HIGH = 4.0, 64.0
 
 def measure(seed: int, target: str, noise: float, samples: int, steps: int) -> Measured:
     """log10 of the high-frequency learner's clean held-out error over the low-frequency learner's, after training."""
-    signal = {"smooth": smooth, "rough": rough}[target](samples, derive(seed, "signal"))
+    signal = {"smooth": smooth, "rough": rough}[target](samples, derive_seed(seed, "signal"))
     if noise:
-        signal = synthetic.add_noise(signal, noise, seed=derive(seed, "noise"))
+        signal = synthetic.add_noise(signal, noise, seed=derive_seed(seed, "noise"))
     errors = {bandwidth: held_out(signal, bandwidth, seed, steps) for bandwidth in (LOW, HIGH)}
     return Measured(math.log10(errors[HIGH] / errors[LOW]), {"": (list(errors), list(errors.values()))})
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.nn.layers import BinomialPool, Border, LowPassConv, LowPassMaxPool
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -23,15 +23,15 @@ JUDGED = 2
 def measure(seed: int, kind: str, white: bool, count: int, width: int, steps: int) -> Measured:
     """Accuracy under noise with low passes less that without."""
     patterns = torch.cat(
-        [synthetic.power_law(SAMPLES, 3.0, derive(seed, f"class {n}")).values.T for n in range(CLASSES)]
+        [synthetic.power_law(SAMPLES, 3.0, derive_seed(seed, f"class {n}")).values.T for n in range(CLASSES)]
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "data"))
+        torch.manual_seed(derive_seed(seed, "data"))
         train, test = shifted(patterns, count), shifted(patterns, count)
         noise = [disturbance(test[0], white) * level for level in NOISE]
         found = {}
         for name, smooth in (("without low passes", False), ("with low passes", True)):
-            network = classifier(kind, smooth, width, derive(seed, "weights"))
+            network = classifier(kind, smooth, width, derive_seed(seed, "weights"))
             fit(network, *train, steps)
             with torch.no_grad():
                 right = [(network(test[0] + n).argmax(1) == test[1]).double().mean() for n in noise]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.theory import ntk
@@ -21,7 +21,7 @@ def measure(
     seed: int, trained: bool, petals: int, cycles: int, samples: int, steps: int, width: int
 ) -> Measured:
     """How many times as long a wave takes along the circle as along the flower, as a logarithm to base 2."""
-    phase = generator(seed, "phase").uniform()
+    phase = numpy_generator(seed, "phase").uniform()
     t = torch.arange(samples) / samples
     target = torch.sin(2 * math.pi * (cycles * t + phase))[:, None]
     halved, curves = [], {}
@@ -54,7 +54,7 @@ def flow(x: Tensor, target: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 def descent(x: Tensor, target: Tensor, steps: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Steps, and relative error of a network that Adam trains."""
-    network = MLP(2, 1, width, 3, seed=derive(seed, "network"))
+    network = MLP(2, 1, width, 3, seed=derive_seed(seed, "network"))
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     left = []
     for _ in range(steps):

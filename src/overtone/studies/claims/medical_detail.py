@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.transform import resize
 
 import overtone as ot
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.signals import synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -50,7 +50,7 @@ def kept(shown: np.ndarray, picture: np.ndarray, size: float) -> float:
 
 def retina(side: int, seed: int) -> np.ndarray:
     """A part of a retina in green light, a quarter as wide as the whole; vessels of all sizes."""
-    top, left = generator(seed, "part").integers(360, 1051 - 360, 2)
+    top, left = numpy_generator(seed, "part").integers(360, 1051 - 360, 2)
     part = skimage.data.retina()[top : top + 360, left : left + 360, 1] / 255
     return resize(part, (side, side), anti_aliasing=True)
 
@@ -58,21 +58,21 @@ def retina(side: int, seed: int) -> np.ndarray:
 def aneurysms(side: int, seed: int) -> np.ndarray:
     """A part of a retina with microaneurysms, at the pixels' own size."""
     whole = skimage.data.microaneurysms() / 255
-    top, left = (generator(seed, "part").integers(n - side + 1) for n in whole.shape)
+    top, left = (numpy_generator(seed, "part").integers(n - side + 1) for n in whole.shape)
     return whole[top : top + side, left : left + side]
 
 
 def histology(side: int, seed: int) -> np.ndarray:
     """A part of a stained section of colon in green light, at half the pixels' own size."""
     whole = skimage.data.immunohistochemistry()[..., 1] / 255
-    top, left = (generator(seed, "part").integers(n - 2 * side + 1) for n in whole.shape)
+    top, left = (numpy_generator(seed, "part").integers(n - 2 * side + 1) for n in whole.shape)
     return resize(whole[top : top + 2 * side, left : left + 2 * side], (side, side), anti_aliasing=True)
 
 
 def phantom(side: int, seed: int) -> np.ndarray:
     """A section through a phantom, near its middle."""
     volume = synthetic.phantom((side, side, side)).grid_values[..., 0].double().numpy()
-    return volume[side // 2 + int(generator(seed, "part").integers(-side // 8, side // 8 + 1))]
+    return volume[side // 2 + int(numpy_generator(seed, "part").integers(-side // 8, side // 8 + 1))]
 
 
 STUDY = Study(

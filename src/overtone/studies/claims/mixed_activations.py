@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from overtone._utils.enums import member
-from overtone._utils.seeding import derive
+from overtone._utils.enums import parse_enum
+from overtone._utils.seeding import derive_seed
 from overtone.nn import MLP
 from overtone.nn.activations import Activation
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -20,7 +20,7 @@ def measure(seed: int, layers: list[str], draws: int, width: int, samples: int) 
     kinds = {"tanh": ["tanh"] * len(layers), "sine": ["sine"] * len(layers), "mixed": layers}
     found = {}
     for kind, activations in kinds.items():
-        rows = [rates(activations, derive(seed, f"{kind} {n}"), width, samples) for n in range(draws)]
+        rows = [rates(activations, derive_seed(seed, f"{kind} {n}"), width, samples) for n in range(draws)]
         found[kind] = torch.stack(rows).mean(0)
     ready = {kind: float((row[HIGH].mean() / row[LOW].mean()).log10()) for kind, row in found.items()}
     place = (ready["mixed"] - ready["tanh"]) / (ready["sine"] - ready["tanh"])
@@ -32,7 +32,7 @@ def rates(activations: list[str], seed: int, width: int, samples: int) -> torch.
     angle = 2 * torch.pi * torch.arange(samples, dtype=torch.float64) / samples
     circle = torch.stack([angle.cos(), angle.sin()], 1)
     network = MLP(
-        2, 1, width, len(activations), [member(Activation, a, "activation") for a in activations], seed
+        2, 1, width, len(activations), [parse_enum(Activation, a, "activation") for a in activations], seed
     ).double()
     kernel = ntk.empirical_ntk(network, circle).matrix
     waves = torch.fft.fft(torch.eye(samples, dtype=torch.complex128), norm="ortho")

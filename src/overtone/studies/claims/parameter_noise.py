@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 
 import overtone as ot
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone.nn.encodings import PowerLaw
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -25,7 +25,7 @@ def measure(
     x = torch.arange(SAMPLES, dtype=torch.float64)[:, None] / SAMPLES
     parameters = list(fitted.parameters())
     was = torch.nn.utils.parameters_to_vector(parameters).detach().clone()
-    draw = generator(seed, "directions")
+    draw = numpy_generator(seed, "directions")
     with torch.no_grad():
         before = spectrum(fitted, x)
         after = []

@@ -6,8 +6,8 @@ import numpy as np
 import skimage.data
 
 import overtone as ot
-from overtone._utils.enums import member
-from overtone._utils.seeding import generator
+from overtone._utils.enums import parse_enum
+from overtone._utils.seeding import numpy_generator
 from overtone.nn.activations import Activation
 from overtone.nn.activations._base import SpectralActivation
 from overtone.nn.activations._registry import build_activation
@@ -39,7 +39,7 @@ def course(
     encoding: str = "none",
 ) -> tuple[Numbers, np.ndarray, float]:
     """Recorded steps, PSNR of trained pixels there, and the last PSNR of held-out ones."""
-    first = build_activation(member(Activation, activation, "activation"))
+    first = build_activation(parse_enum(Activation, activation, "activation"))
     reach = 2 * first.bandwidth(2) if isinstance(first, SpectralActivation) else None
     record = ot.fit(
         picture,
@@ -60,7 +60,7 @@ def course(
 
 def part(seed: int, side: int) -> Signal:
     """A square of a photograph, made smaller."""
-    source = generator(seed, "picture")
+    source = numpy_generator(seed, "picture")
     photograph = (
         np.asarray((skimage.data.camera(), skimage.data.coins(), skimage.data.moon())[seed % 3]) / 255.0
     )

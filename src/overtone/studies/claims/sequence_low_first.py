@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
@@ -18,7 +18,7 @@ LENGTH, COUNT, LOW, HIGH = 32, 4, 1, 5
 def measure(seed: int, kind: str, amplitude: float, steps: int, width: int, handed: bool = False) -> Measured:
     """How many times as many steps the high tone takes as the low one, as a logarithm to base 2."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, kind))
+        torch.manual_seed(derive_seed(seed, kind))
         network, offset = build(kind, width), torch.rand(COUNT, 1, 1)
     u = torch.arange(LENGTH)[:, None] / LENGTH + offset
     target = torch.sin(2 * math.pi * LOW * u) + amplitude * torch.sin(2 * math.pi * HIGH * u)

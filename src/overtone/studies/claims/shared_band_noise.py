@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import overtone as ot
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.signals import Normalisation, Signal, synthetic
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 from overtone.studies.study import Numbers
@@ -22,7 +22,7 @@ def measure(seed: int, method: str, shared: bool, samples: int, draws: int, step
     """Least mean squared error on the clean signal, at the best stop in hindsight, as a share of the noise's power."""
     least = []
     for draw in range(draws):
-        signal = noisy(derive(seed, f"draw {draw}"), shared, samples)
+        signal = noisy(derive_seed(seed, f"draw {draw}"), shared, samples)
         at, left = trained(signal, seed, steps) if method == "network" else flow(signal)
         least.append(float(np.min(left)))
     band = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0] if shared else [0.0, 1.0])
@@ -34,9 +34,9 @@ def measure(seed: int, method: str, shared: bool, samples: int, draws: int, step
 
 def noisy(seed: int, shared: bool, samples: int) -> Signal:
     """Signal and noise of equal power, in one band or in two."""
-    clean = synthetic.band_noise(samples, 1, TOP + 1, derive(seed, "signal"))
+    clean = synthetic.band_noise(samples, 1, TOP + 1, derive_seed(seed, "signal"))
     low = 1 if shared else samples // 4
-    noise = synthetic.band_noise(samples, low, low + TOP, derive(seed, "noise"))
+    noise = synthetic.band_noise(samples, low, low + TOP, derive_seed(seed, "noise"))
     values = clean.values + noise.values
     return replace(clean, values=values, clean=clean.values, normalisation=Normalisation.of(values))
 

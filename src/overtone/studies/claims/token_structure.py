@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
 
 FLIP = 1 / 16
@@ -20,9 +20,9 @@ def measure(
 ) -> Measured:
     """How many times as many steps the fast structure takes as the slow one, as a logarithm to base 2."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, kind))
+        torch.manual_seed(derive_seed(seed, kind))
         network = Predictor(kind, width, length)
-    source = torch.Generator().manual_seed(derive(seed, "tokens"))
+    source = torch.Generator().manual_seed(derive_seed(seed, "tokens"))
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     at, fractions = [], []
     for step in range(1, steps + 1):

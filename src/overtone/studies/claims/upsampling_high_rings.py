@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -23,7 +23,7 @@ def measure(seed: int, how: str, side: int, pictures: int, channels: int, steps:
     edges = [(low * top, high * top) for low, high in RINGS]
     wanted = rings(seed, edges, side, pictures)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "generator"))
+        torch.manual_seed(derive_seed(seed, "generator"))
         network = Table(side, pictures) if how == "table" else Generator(how, side, pictures, channels)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     bands = [0.0, *(edge for ring in edges for edge in ring)]
@@ -49,7 +49,7 @@ def measure(seed: int, how: str, side: int, pictures: int, channels: int, steps:
 def rings(seed: int, edges: list[tuple[float, float]], side: int, pictures: int) -> Tensor:
     """(pictures, side, side) with equal power in two rings of frequency and none elsewhere."""
     drawn = [
-        synthetic.band_noise((side, side), *ring, derive(seed, f"{i}")).grid_values[..., 0]
+        synthetic.band_noise((side, side), *ring, derive_seed(seed, f"{i}")).grid_values[..., 0]
         for i in range(pictures)
         for ring in edges
     ]

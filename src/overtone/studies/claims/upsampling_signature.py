@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.signals import synthetic
 from overtone.spectra import generated as samples
 from overtone.studies import AtLeast, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -21,8 +21,8 @@ TAPS = {
 
 def measure(seed: int, how: str, exponent: float, side: int, pictures: int) -> Measured:
     """Log-spectral distance in dB of fields that were up-sampled twofold from genuine ones of that size."""
-    genuine = fields(derive(seed, "data"), exponent, side, pictures)
-    others = fields(derive(seed, "others"), exponent, side, pictures)
+    genuine = fields(derive_seed(seed, "data"), exponent, side, pictures)
+    others = fields(derive_seed(seed, "others"), exponent, side, pictures)
     wanted = samples.profiles(genuine, periodic=True)
     notes: tuple[str, ...] = ()
     made = samples.profiles(others, periodic=True)
@@ -40,7 +40,9 @@ def measure(seed: int, how: str, exponent: float, side: int, pictures: int) -> M
 def fields(seed: int, exponent: float, side: int, count: int) -> Tensor:
     """(count, side, side) nearly Gaussian fields, sums of random waves, with the power of pictures in the mean."""
     drawn = [
-        synthetic.power_law((side, side), exponent, derive(seed, str(i)), dtype=torch.float64).grid_values
+        synthetic.power_law(
+            (side, side), exponent, derive_seed(seed, str(i)), dtype=torch.float64
+        ).grid_values
         for i in range(8 * count)
     ]
     return torch.stack(drawn).reshape(count, 8, side, side).sum(1) / 8**0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive, generator
+from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
 from overtone.nn.encodings import Gaussian
 from overtone.studies import AtMost, Axes, Condition, Effort, Family, Measured, Size, Study
@@ -21,7 +21,9 @@ def measure(
     target = {
         "plain": lambda: last_mode(plain, x),
         "own": lambda: last_mode(fourier, x),
-        "random": lambda: torch.from_numpy(generator(seed, "labels").standard_normal((samples, 1))).float(),
+        "random": lambda: torch.from_numpy(
+            numpy_generator(seed, "labels").standard_normal((samples, 1))
+        ).float(),
     }[worst]()
     target = target / target.square().mean().sqrt()
     trained = plain if network == "plain" else fourier
@@ -38,9 +40,9 @@ def measure(
 
 def networks(width: int, bandwidth: float, seed: int) -> tuple[nn.Module, nn.Module]:
     """The plain network on [-1, 1], and the one with Fourier features of a bandwidth in cycles over it."""
-    encoding = Gaussian.from_bandwidth(1, 128, bandwidth / 2, derive(seed, "encoding"))
-    body = MLP(encoding.out_features, 1, width, 3, seed=derive(seed, "body"))
-    return MLP(1, 1, width, 3, seed=derive(seed, "plain")), nn.Sequential(encoding, body)
+    encoding = Gaussian.from_bandwidth(1, 128, bandwidth / 2, derive_seed(seed, "encoding"))
+    body = MLP(encoding.out_features, 1, width, 3, seed=derive_seed(seed, "body"))
+    return MLP(1, 1, width, 3, seed=derive_seed(seed, "plain")), nn.Sequential(encoding, body)
 
 
 def last_mode(network: nn.Module, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 
 
@@ -330,7 +330,7 @@ def _draw(weight: Tensor, width: int, seed: int) -> tuple[float, Tensor, Tensor,
             "a signal that is not constant", "no oscillation", "a constant needs no network", "target"
         )
     # Drawn on the CPU, so that a seed gives the same network on every device.
-    random = torch.Generator("cpu").manual_seed(derive(seed, "barron", "maurey"))
+    random = torch.Generator("cpu").manual_seed(derive_seed(seed, "barron", "maurey"))
     index = torch.multinomial((weight.abs() / mass).cpu(), width, replacement=True, generator=random)
     level = torch.rand(width, generator=random, dtype=torch.float64, device="cpu")
     sign = torch.randint(0, 2, (width,), generator=random, device="cpu").double() * 2 - 1

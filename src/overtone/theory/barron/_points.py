@@ -11,7 +11,7 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone._utils.statistics import normal_quantile
 from overtone.errors import InputError
 
@@ -184,7 +184,7 @@ def _checked(coords: Tensor, values: Tensor, density: Tensor | None) -> tuple[Te
 
 def _frequencies(draws: int, d: int, limit: float, seed: int) -> tuple[Tensor, Tensor]:
     """Lengths (draws,) uniform in [0, limit] and angular frequencies (draws, d) in random directions."""
-    random = torch.Generator("cpu").manual_seed(derive(seed, "barron", "scattered"))
+    random = torch.Generator("cpu").manual_seed(derive_seed(seed, "barron", "scattered"))
     size = torch.rand(draws, generator=random, dtype=torch.float64, device="cpu") * limit
     direction = torch.randn(draws, d, generator=random, dtype=torch.float64, device="cpu")
     return size, size[:, None] * direction / direction.norm(dim=1, keepdim=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError, RunError
 from overtone.nn import Field
 from overtone.signals import Normalisation, Signal
@@ -95,7 +95,7 @@ class PilotRun:
         self.batch = None if batch is None or batch >= len(x) else batch
         self._base = float(optimizer.param_groups[0]["lr"])
         self._draws = torch.Generator(device=x.device)
-        self._draws.manual_seed(derive(seed, "pilot"))
+        self._draws.manual_seed(derive_seed(seed, "pilot"))
 
     @property
     def samples(self) -> int:
@@ -111,7 +111,7 @@ class PilotRun:
         """Return trained samples and their targets: `count` random ones, or all if there are no more."""
         if count >= len(self._x):
             return self._x, self._y
-        source = torch.Generator("cpu").manual_seed(derive(count, "some"))
+        source = torch.Generator("cpu").manual_seed(derive_seed(count, "some"))
         rows = torch.randperm(len(self._x), generator=source, device="cpu")[:count].to(self._x.device)
         return self._x[rows], self._y[rows]
 

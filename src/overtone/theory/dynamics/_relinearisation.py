@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.theory._mode_dynamics import GradientDescent, ModeState, OptimizerDynamics
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, Linearised, Rate, Snapshot, mean_rate
@@ -179,7 +179,7 @@ class Relinearisation:
         if batch is None or not isinstance(self.rule, GradientDescent):
             return linear.advance(state, self.rule, rate, stop - start, ceiling=EDGE_FRACTION)
         # Seeded by the step, so that an expansion that is tried again with fewer steps sees the same batches.
-        source = torch.Generator("cpu").manual_seed(derive(self.pilot.seed, "leaps", str(start)))
+        source = torch.Generator("cpu").manual_seed(derive_seed(self.pilot.seed, "leaps", str(start)))
         rows = torch.randint(len(self._train), (stop - start, batch), generator=source, device="cpu").to(
             self._train.device
         )

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone._utils.special import decay_integral
 from overtone.errors import InputError
 from overtone.theory.kernel_regression._fit import training_times
@@ -103,7 +103,7 @@ def fit_scattered(
     mean = y.mean(0)
     # With every training sample a landmark the features reproduce the kernel itself.
     count = min(landmarks, len(x))
-    chosen = torch.from_numpy(generator(seed, "landmarks").permutation(len(x))[:count]).to(x.device)
+    chosen = torch.from_numpy(numpy_generator(seed, "landmarks").permutation(len(x))[:count]).to(x.device)
     # k(x, Z) R with R R^T = k(Z, Z)^-1: features whose products are the kernel through the landmarks.
     root = _inverse_root(network(x[chosen]).ntk)
     features = _features(network, x, x[chosen], root)

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone._utils.statistics import student_quantile
 from overtone.errors import InputError, RunError
 from overtone.theory._checks import checked_variance, finite_values
@@ -157,7 +157,7 @@ def _probe(
             "fix the seeds of initialisation and batches inside it",
             "predict",
         )
-    random = torch.Generator("cpu").manual_seed(derive(seed, "divergence"))
+    random = torch.Generator("cpu").manual_seed(derive_seed(seed, "divergence"))
     draws = []
     for _ in range(probes):
         signs = (torch.randint(0, 2, observed.shape, generator=random, device="cpu") * 2 - 1).to(observed)

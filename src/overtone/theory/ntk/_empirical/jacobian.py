@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.theory.ntk._empirical.passes import (
     NETWORK_ERRORS,
@@ -74,7 +74,7 @@ class Jacobian:
         with evaluation_mode_with_gradients(network, x.device):
             first = trial_outputs(network, probe_samples(self.x))
             self.channels, self.dtype = first.shape[1], first.dtype
-            self._generator = torch.Generator("cpu").manual_seed(derive(0, "Jacobian", "check"))
+            self._generator = torch.Generator("cpu").manual_seed(derive_seed(0, "Jacobian", "check"))
             with sdpa_kernel(SDPBackend.MATH):
                 self._check()
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
-from overtone._utils.enums import member
+from overtone._utils.enums import parse_enum
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk._empirical.assembly import (
     GIB,
@@ -154,7 +154,7 @@ def empirical_ntk(
         >>> ntk.empirical_ntk(network, torch.ones(4, 2), outputs="blocks").shape
         torch.Size([12, 12])
     """
-    layout = member(OutputLayout, outputs, "outputs")
+    layout = parse_enum(OutputLayout, outputs, "outputs")
     _check(network, x1, x2)
     x1, x2 = detached_samples(x1), None if x2 is None else detached_samples(x2)
     columns = 0 if x2 is None else len(x2)

@@ -10,7 +10,7 @@ from typing import TypeVar, final
 import torch
 from torch import Tensor, nn
 
-from overtone._utils.seeding import derive
+from overtone._utils.seeding import derive_seed
 from overtone.theory.ntk._empirical.features import GradientFeatures
 from overtone.theory.ntk._empirical.passes import (
     NETWORK_ERRORS,
@@ -127,7 +127,7 @@ class VerifiedGradients:
     def __init__(self, network: nn.Module, x: Tensor, workspace: int) -> None:
         self.network, self._x, self._workspace = network, x, workspace
         self._trained = trained_parameters(network)
-        self._generator = torch.Generator("cpu").manual_seed(derive(0, "tangent kernel", "check"))
+        self._generator = torch.Generator("cpu").manual_seed(derive_seed(0, "tangent kernel", "check"))
         self.excluded = ExcludedMethods()
         self.sources: list[GradientSource] = select_sources(network, x, workspace)
         self._checked: set[tuple[int, int, int]] = set()

@@ -10,7 +10,7 @@ import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
-from overtone._utils.seeding import generator
+from overtone._utils.seeding import numpy_generator
 from overtone._utils.special import decay_integral
 from overtone.errors import InputError, RunError
 from overtone.theory.ntk._operators.base import KernelOperator, as_operator
@@ -124,7 +124,7 @@ def top_eigenpairs(
         return result.detach().cpu().to(torch.float32 if single else torch.float64).numpy()
 
     # ARPACK would draw its own starting vector; a seeded one makes the result repeatable.
-    start = generator(seed, "lanczos").standard_normal(operator.size).astype(precision)
+    start = numpy_generator(seed, "lanczos").standard_normal(operator.size).astype(precision)
     shape = (operator.size, operator.size)
     try:
         values, vectors = eigsh(

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone._state._evaluation_mode import evaluation_mode_with_gradients
-from overtone._utils.enums import member
-from overtone._utils.seeding import derive
+from overtone._utils.enums import parse_enum
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.theory.ntk._empirical.assembly import GIB, MemoryPerSample, measure_memory
 from overtone.theory.ntk._empirical.features import GradientFeatures
@@ -226,7 +226,7 @@ def _project(features: list[GradientFeatures], probe: int, seed: int) -> Tensor:
     total = None
     for number, each in enumerate(features):
         source = torch.Generator(each.like.device).manual_seed(
-            derive(seed, "sketch", str(probe), str(number))
+            derive_seed(seed, "sketch", str(probe), str(number))
         )
         direction = torch.randn(each.shape, generator=source, dtype=each.like.dtype, device=each.like.device)
         part = each.jvp(direction)
@@ -327,7 +327,7 @@ def choose_representation(
     """
     if not tolerance >= 0:
         raise InputError("a tolerance of at least 0", f"{tolerance}", "pass 0 for exact forms", "tolerance")
-    required = None if form is None else member(KernelForm, form, "form")
+    required = None if form is None else parse_enum(KernelForm, form, "form")
     factors = GradientFactors(network, x)
     rows = len(x) * factors.channels
     itemsize = 4 * factors.scale
