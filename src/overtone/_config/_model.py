@@ -73,7 +73,7 @@ class Activation(Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> Activation:
-        known = ", ".join(parse_enum.value for parse_enum in cls)
+        known = ", ".join(member.value for member in cls)
         raise InputError(f"one of {known}", repr(value), "pass the name of an activation", "activation")
 
 
