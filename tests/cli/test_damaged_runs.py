@@ -115,13 +115,13 @@ def test_every_bit_of_a_checkpoint_and_of_a_network_kept_is_noticed_or_harmless(
 
 def _open(file):
     from overtone._training import Checkpoint
-    from overtone._training._checkpoint import UNREADABLE, DamagedError, read
+    from overtone._training._checkpoint import UNREADABLE, DamagedError, read_tensors
 
     if file.name.startswith("checkpoint"):
         Checkpoint.load(file)
         return
     try:
-        read(file)
+        read_tensors(file)
     except (*UNREADABLE, DamagedError) as damage:
         raise InputError("expected ", str(damage), "no") from damage
 
@@ -185,7 +185,7 @@ def looked_at():
     return Answer(0, "", "")
 
 
-REAL_PAGE = reports.write
+REAL_PAGE = reports.report
 
 
 def meta(name, text):

@@ -46,7 +46,7 @@ def test_the_network_handed_back_is_that_of_the_step_named(whole):
     record = whole.record
     error = ((whole.predict() - whole.signal.values)[whole.signal.held_out]).square().mean().item()
     # A prediction in float32, once in the row and once here: a relative difference of its rounding, 2^-24 a layer.
-    assert error == pytest.approx(record.held_out_error.sel(step=whole.kept).item(), rel=1e-4)
+    assert error == pytest.approx(record.held_out_error.sel(step=whole.network_step).item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("cut", [60, 150, 300])
@@ -80,7 +80,7 @@ def test_a_given_bandwidth_is_where_it_begins(tmp_path):
 def test_without_a_stop_it_never_goes_back(tmp_path):
     run = fit(noisy(), tmp_path / "run", steps=300, controller=True, stop=False, **SMALL)
     assert set(moves(run)) <= {"reach further"}
-    assert run.outcome.step == run.kept == 300
+    assert run.outcome.step == run.network_step == 300
 
 
 def test_an_encoding_that_cannot_be_steered_leaves_nothing_behind(tmp_path):

@@ -26,15 +26,18 @@ def state(run):
 def test_it_ends_early_and_hands_back_the_best_network(tmp_path):
     run = ot.fit(noisy(), tmp_path / "run", steps=1000, **SETTINGS)
     assert run.outcome.ending is Ending.OBSERVER
-    assert run.kept < run.outcome.step < 1000
+    assert run.network_step < run.outcome.step < 1000
     errors = run.record.held_out_error
-    at_end, at_kept = float(errors[-1]), float(errors.sel(step=run.kept))
+    at_end, at_kept = float(errors[-1]), float(errors.sel(step=run.network_step))
     assert at_kept < at_end
     assert run.record.attrs["final_errors"]["held_out"] == pytest.approx(at_kept, rel=1e-4)
-    assert f"the network of step {run.kept}, where the error on held-out samples was least" in run.verdict[3]
+    assert (
+        f"the network of step {run.network_step}, where the error on held-out samples was least"
+        in run.verdict[3]
+    )
     going_on = ot.fit(noisy(), tmp_path / "all", steps=run.outcome.step, stop=False, **SETTINGS)
     assert going_on.outcome.ending is Ending.STEPS
-    assert going_on.kept == run.outcome.step
+    assert going_on.network_step == run.outcome.step
     assert not torch.equal(state(run), state(going_on))
     assert not (tmp_path / "all" / "kept").exists()
 
@@ -44,7 +47,7 @@ def test_interrupted_and_resumed_it_keeps_the_same_network(tmp_path, monkeypatch
     ot.fit(noisy(), tmp_path / "parts", steps=100, **SETTINGS)
     parts = ot.fit(noisy(), tmp_path / "parts", steps=250, resume=True, **SETTINGS)
     assert parts.outcome.step == whole.outcome.step
-    assert parts.kept == whole.kept
+    assert parts.network_step == whole.network_step
     assert torch.equal(state(parts), state(whole))
     np.testing.assert_array_equal(parts.record.held_out_error, whole.record.held_out_error)
 

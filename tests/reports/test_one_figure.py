@@ -110,18 +110,18 @@ def test_no_figure_of_a_run_has_two_values(kind: Callable[[Path], Run], tmp_path
     assert found["training time"]
     assert found["bands learned"]
     assert differing(found) == {}
-    assert f"step {run.kept:,}" in page
-    assert answer["kept"] == run.kept
+    assert f"step {run.network_step:,}" in page
+    assert answer["kept"] == run.network_step
 
 
 def test_figures_are_those_of_the_network_that_was_kept(tmp_path: Path) -> None:
     run = noisy(tmp_path)
     last = int(run.record.step[-1])
-    assert run.kept < last
+    assert run.network_step < last
     page = page_text(run.report())
     for sentence in (
-        f"At step {run.kept}, whose network was kept of {last} steps",
-        f"Every band at step {run.kept}",
+        f"At step {run.network_step}, whose network was kept of {last} steps",
+        f"Every band at step {run.network_step}",
     ):
         assert sentence in page
     truth = run.signal.values
@@ -194,7 +194,7 @@ def test_a_comparison_of_runs_tells_what_the_runs_tell(tmp_path: Path) -> None:
         level = run.psnr["held_out"]
         assert level is not None
         best = re.findall(
-            r"([\d.]+) dB[^\n]*\n? ?on held-out samples, network of step " + str(run.kept), page
+            r"([\d.]+) dB[^\n]*\n? ?on held-out samples, network of step " + str(run.network_step), page
         )
         assert best == [f"{level:.1f}"]
         assert f"\n{level:.1f}\n" in page

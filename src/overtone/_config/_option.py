@@ -83,7 +83,7 @@ def documented(config: Config) -> Config:
         text, heading = config.__doc__.rstrip(), "\n\n    Attributes:\n"
         before, _, after = text.partition(heading)
         # Attributes that are no options are documented in the docstring itself; the options follow them.
-        own, gap, more = after.partition("\n\n")
-        entries = "\n".join([own, *lines] if own else lines)
+        listed, gap, more = after.partition("\n\n")
+        entries = "\n".join([listed, *lines] if listed else lines)
         config.__doc__ = f"{before}{heading}{entries}{gap}{more}\n    "
     return config

@@ -1,4 +1,4 @@
-"""The one plain loop that every network and signal goes through: optimizers, budgets, checkpoints, resume."""
+"""The training loop of all fits: optimizers, budgets, checkpoints, resume."""
 
 from overtone._config import Decay, Optimizer, Precision, TrainingConfig
 from overtone._training._checkpoint import Checkpoint

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from overtone._config._training import LARGEST_RATE
+from overtone._utils.files import atomic_path
 from overtone._utils.numbers import as_float
 from overtone.errors import InputError, RunError
 
@@ -29,24 +29,24 @@ UNREADABLE = (
     AttributeError,
     OverflowError,
 )
-"""What reading such a file may raise."""
+"""Errors that reading a safetensors file may raise."""
 
 _DESCRIPTION, _SUMS, _SUM = "overtone", "checksums", "checksum"
 
 
 class DamagedError(Exception):
-    """A file that does not hold what was written; says what of it."""
+    """A file does not hold what was written; the message names the part."""
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Write by a temporary file and a rename, so that a kill leaves the old file or the new one.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write tensors with checksums to a file, whole or not at all.
 
     A link at `path` is replaced, never followed.
 
     Args:
         path: The file.
-        tensors: By name.
-        description: Anything JSON can hold.
+        tensors: Tensors by name.
+        description: Any value that JSON can hold.
 
     Raises:
         OSError: If the file cannot be written.
@@ -54,29 +54,30 @@ def write(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, A
     """
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     text = json.dumps(description)
+    # A sum per tensor names the one that is damaged; a sum of the sums guards the list itself.
     sums = json.dumps(
         {"": zlib.crc32(text.encode())} | {name: _crc(name, value) for name, value in plain.items()}
     )
     metadata = {_DESCRIPTION: text, _SUMS: sums, _SUM: str(zlib.crc32(sums.encode()))}
-    temporary = path.with_suffix(".partial")
-    temporary.unlink(missing_ok=True)
-    try:
-        save_file(plain, str(temporary), metadata=metadata)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    if not path.parent.is_dir():
+        # A run directory that was removed meanwhile must not come back with this file alone.
+        raise FileNotFoundError(f"no folder {path.parent}")
+    partial = path.with_suffix(".partial")
+    # A link left at the partial name would be followed by the writer.
+    partial.unlink(missing_ok=True)
+    with atomic_path(path, partial):
+        save_file(plain, str(partial), metadata=metadata)
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """What `write` wrote: tensors by name, and the description, None where there is none.
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Return the tensors of a file by name, and its description, None if it has none.
 
     Files of versions that wrote no checksums are read without them.
 
     Raises:
-        DamagedError: If it is not what was written.
+        DamagedError: If the file does not hold what was written.
         FileNotFoundError: If there is no file.
-        OSError: And the others of `UNREADABLE`, if it is no such file.
+        OSError: Or another of `UNREADABLE`, if the file is of another kind.
     """
     if path.exists() and not path.is_file():
         raise DamagedError("no file at all")
@@ -94,8 +95,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], Any]:
         raise DamagedError("a header nested too deeply") from nested
 
 
-def _check(tensors: Mapping[str, Tensor], text: str, sums: str, own: str) -> None:
-    if str(zlib.crc32(sums.encode())) != own:
+def _check(tensors: Mapping[str, Tensor], text: str, sums: str, sum_of_sums: str) -> None:
+    if str(zlib.crc32(sums.encode())) != sum_of_sums:
         raise DamagedError("the list of checksums")
     known = json.loads(sums)
     if zlib.crc32(text.encode()) != known.pop("", None):
@@ -131,7 +132,7 @@ class Checkpoint:
     generators: dict[str, Tensor]
 
     def save(self, path: Path) -> None:
-        """Write to `path` by a temporary file and a rename, so that a kill leaves the old file or the new one.
+        """Write the checkpoint to `path`, whole or not at all.
 
         Raises:
             RunError: If the file cannot be written.
@@ -152,7 +153,7 @@ class Checkpoint:
             "slots": slots,
         }
         try:
-            write(path, tensors, described)
+            write_tensors(path, tensors, described)
         except (OSError, SafetensorError) as problem:
             raise RunError(
                 "to write a checkpoint", str(problem), "free some space or choose another --out", str(path)
@@ -166,7 +167,7 @@ class Checkpoint:
             InputError: If the file is missing, damaged, or not a checkpoint of overtone.
         """
         try:
-            tensors, described = read(path)
+            tensors, described = read_tensors(path)
             return _checked(tensors, described)
         except FileNotFoundError as missing:
             raise InputError(
@@ -179,7 +180,7 @@ class Checkpoint:
             ) from problem
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Put network and optimizer into the saved state.
+        """Load the saved state into a network and its optimizer.
 
         Raises:
             InputError: If the network is not the one that was saved.
@@ -188,6 +189,7 @@ class Checkpoint:
             _check_state(self.network, network.state_dict())
             groups = _groups(self.optimizer["param_groups"], optimizer)
             _check_slots(self.optimizer["state"], optimizer)
+            # Everything was checked before anything is loaded: a refused checkpoint leaves both as they were.
             network.load_state_dict(self.network)
             optimizer.load_state_dict({"state": self.optimizer["state"], "param_groups": groups})
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, DamagedError) as problem:
@@ -199,10 +201,10 @@ class Checkpoint:
 
 
 def _checked(tensors: dict[str, Tensor], described: Any) -> Checkpoint:
-    """The checkpoint that a file's content stands for.
+    """Return the checkpoint in a file's content.
 
     Raises:
-        DamagedError: If it stands for none.
+        DamagedError: If a part of it is missing or has a wrong type.
     """
     if not isinstance(described, dict):
         raise DamagedError("no header of a checkpoint")
@@ -221,14 +223,14 @@ def _checked(tensors: dict[str, Tensor], described: Any) -> Checkpoint:
     state: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in slots.items()}
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "generator": {}}
     for name, value in tensors.items():
-        kind, _, rest = name.partition(".")
+        kind, _, name_in_part = name.partition(".")
         if kind == "optimizer":
-            parameter, _, slot = rest.partition(".")
+            parameter, _, slot = name_in_part.partition(".")
             if not parameter.isdecimal():
                 raise DamagedError(f"a tensor named {name[:60]!r}")
             state.setdefault(int(parameter), {})[slot] = value
         elif kind in parts:
-            parts[kind][rest] = value
+            parts[kind][name_in_part] = value
         else:
             raise DamagedError(f"a tensor named {name[:60]!r}")
     return Checkpoint(
@@ -253,6 +255,7 @@ def _groups(saved: list[dict[str, Any]], optimizer: torch.optim.Optimizer) -> li
         raise DamagedError(f"{len(saved)} groups of parameters")
     groups = []
     for old, new in zip(saved, fresh, strict=True):
+        # A controller changes learning rates while training; all other settings have to be those of the run.
         rates = {name: old.get(name, new.get(name)) for name in ("lr", "pace") if name in old or name in new}
         same = {name: value for name, value in old.items() if name in new and name not in rates}
         wrong = [name for name, value in rates.items() if not _is_rate(value)]

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: batches, interruption, optimizer steps."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Batches:
     """Normalised coordinates-and-values batches of a signal's training samples, on one device.
 
     Args:
-        signal: What is learned; values are normalised by its own map.
+        signal: The signal to learn; values are normalised by its own map.
         batch: Samples per step. With as many as there are, every step gets all, in order; otherwise samples are drawn
             uniformly with replacement.
-        device: Where the batches are wanted.
+        device: Device of the batches.
         seed: Seeds the draws.
     """
 
     def __init__(self, signal: Signal[Geometry], batch: int, device: torch.device, seed: int) -> None:
-        self._places = signal.geometry
+        self._geometry = signal.geometry
         self._index = signal.train_index.to(device)
         self._values = signal.values.to(device)
         self._normalise = signal.normalisation.apply
@@ -47,7 +47,7 @@ class Batches:
         self._fixed = self._gather(self._index) if batch >= self._index.numel() else None
 
     def draw(self) -> tuple[Tensor, Tensor]:
-        """The next batch: (B, d) float64 physical coordinates and (B, C) float32 normalised values."""
+        """Return the next batch: (B, d) float64 physical coordinates and (B, C) float32 normalised values."""
         if self._fixed is not None:
             return self._fixed
         device = self._index.device
@@ -55,19 +55,18 @@ class Batches:
         return self._gather(self._index[pick])
 
     def _gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        return self._places.coords(index), self._normalise(self._values[index]).float()
+        return self._geometry.coords(index), self._normalise(self._values[index]).float()
 
 
 class Interrupt:
-    """While entered, the first SIGINT or SIGTERM sets `requested`; a second SIGINT interrupts at once.
+    """Context in which the first SIGINT or SIGTERM sets `requested`; a second SIGINT interrupts at once.
 
-    A request that came too late to be looked at is handed on when this is left.
-
-    Signals can only be caught in the main thread; elsewhere nothing is changed.
+    A request that came after the last check is raised again on exit. Signals can only be caught in the main thread;
+    in others nothing is changed.
 
     Attributes:
-        requested: Whether somebody wants to stop.
-        heeded: Set by whoever stopped for that reason.
+        requested: Whether a signal asked to stop.
+        heeded: Whether training stopped for that reason.
     """
 
     def __init__(self) -> None:
@@ -99,7 +98,7 @@ CHECKPOINT_SECONDS = 30.0
 """Wall-clock time between checkpoints."""
 
 CHECK_EVERY = 16
-"""Steps between looks at the loss on a device where a look has to wait for the device."""
+"""Steps between checks of the loss on a device for which a check has to wait."""
 
 
 class Ending(Enum):
@@ -127,8 +126,7 @@ class Outcome:
 
 
 Observer = Callable[[int, float, float, bool], bool | None]
-"""Called as observer(step, loss, learning_rate, last) before the first step (loss NaN) and after every step; a true
-answer ends the run."""
+"""Called as observer(step, loss, learning_rate, last); the loss is NaN before the first step. True ends the run."""
 
 
 @standard()
@@ -154,11 +152,12 @@ def train(
         network: The field to train, on the device to train on; changed in place.
         signal: What to learn.
         options: Budget, optimizer and batches.
-        observer: Told about steps that it `wants`, about step 0 and about the last step.
-        wants: Whether the observer is to be called after a step; keeps the loop free of waits for the device.
-        checkpoint: Where to keep a checkpoint, if anywhere: from the beginning, then one every half minute.
-        resume: Continue from this state.
-        optimizer: One that somebody else steers as well, by the `pace` of its groups; made from the options if None.
+        observer: Called at step 0, after steps for which `wants` is true, and after the last step.
+        wants: Whether the observer is to be called after a step; other steps do not wait for the device.
+        checkpoint: File of the checkpoint, if any: written at the beginning, then every half minute.
+        resume: State to continue from.
+        optimizer: An optimizer that a controller changes as well, by the `pace` of its groups; made from the options if
+            None.
 
     Returns:
         Where and why it ended.
@@ -179,6 +178,7 @@ def train(
     optimizer = optimizer or make_optimizer(network, options)
     batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
     with ExitStack() as stack:
+        # Layers such as dropout draw from the global generators: forked, they leave the caller's as they were.
         stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
         torch.manual_seed(derive_seed(options.seed, "training"))
         step, spent = 0, 0.0
@@ -200,15 +200,18 @@ def train(
         loss = torch.tensor(math.nan, device="cpu")
         while ending is None:
             elapsed = spent + time.perf_counter() - began
+            # The share of the budget, not the step, sets the rate: runs bounded by seconds end their schedule too.
             rate = options.learning_rate * options.decay.factor(options.share(step, elapsed))
             for group in optimizer.param_groups:
                 group["lr"] = rate * group.get("pace", 1.0)
             optimizer.zero_grad(set_to_none=True)
             loss = compute(*batches.draw())
             loss.backward()
+            # Reading the loss waits for a GPU, which would idle after each step; the CPU has computed it already.
             if device.type == "cpu" or step % CHECK_EVERY == 0 or wants(step + 1):
                 _check_finite(loss, step + 1, good, options)
                 good = step
+            # The loss is checked before the step: weights are never updated by a gradient that is not finite.
             optimizer.step()
             step += 1
             now = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`overtone fit`: train, observe, report."""
+"""`overtone fit`: train, record, report; or resume a run."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _document(run: Run, page: str) -> dict[str, Any]:
         "record": str(run.directory.record),
         "report": page,
         "steps": run.outcome.step,
-        "kept": run.kept,
+        "kept": run.network_step,
         "seconds": metrics.training_seconds(record),
         "parameters": record.attrs["parameters"],
         "unit": record.attrs["frequency_unit"],
@@ -208,7 +208,7 @@ def _document(run: Run, page: str) -> dict[str, Any]:
 
 
 BUDGET = ("steps", "seconds", "time")
-"""What may differ from the run that is resumed."""
+"""Flags that may differ from those of the run that is resumed."""
 
 
 def _source_of_run(
@@ -293,7 +293,7 @@ def _check_same_flags(context: click.Context, settings: RunSettings, run_path: s
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A flag's value as it stands in `run.json`."""
+    """Return the value of a flag in the form of `run.json`."""
     if name == "activation":
         return words(value)
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Ctrl-C that arrives: not while a module is half imported, and again where it was swallowed."""
+"""Ctrl-C that reaches the program: delayed while a module is imported, repeated where it was swallowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 SOON, AGAIN = 0.05, 2.0
-"""Seconds until another try: while a module is imported, and after a try that nobody may have heard."""
+"""Seconds until the next try: while a module is imported, and after a try that may have been lost."""
 
 PATIENCE = 4
 """Presses after which the process ends at once."""
@@ -21,7 +21,7 @@ _IMPORT = "<frozen importlib"
 
 @dataclass
 class Presses:
-    """How often Ctrl-C was pressed."""
+    """Count of presses of Ctrl-C."""
 
     count: int = 0
 
@@ -30,13 +30,13 @@ class Presses:
 def insisting() -> Iterator[Presses]:
     """Inside, SIGINT raises KeyboardInterrupt until the block is left.
 
-    One exception may be lost: raised in a destructor or in a callback of a library it is printed or dropped, raised
-    while a module is imported it may turn into an ImportError or leave the module broken. So it waits for the end of
-    an import, and comes again every two seconds. It is heard also where a shell script started the program in the
-    background, which ignores SIGINT until somebody listens.
+    A single exception may be lost: raised in a destructor or in a library's callback it is printed or dropped; raised
+    during an import it may turn into an ImportError or leave the module broken. So the exception waits for the end of
+    an import, and is raised again every two seconds. This also works in a program that a shell script started in the
+    background, where SIGINT is ignored until a handler is installed.
 
     Yields:
-        How often it was pressed so far.
+        The presses so far.
 
     Signals can only be caught in the main thread; elsewhere, and where the system has no timers, nothing is changed.
     """
@@ -72,7 +72,7 @@ def insisting() -> Iterator[Presses]:
 
 
 def _imports(frame: FrameType | None) -> bool:
-    """Whether a module is being imported somewhere below a frame."""
+    """Whether a module is being imported in the call stack of a frame."""
     while frame is not None:
         if frame.f_code.co_filename.startswith(_IMPORT):
             return True

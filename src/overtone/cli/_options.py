@@ -1,4 +1,4 @@
-"""Flags that several verbs share."""
+"""Flags: those that verbs share, and those generated from the settings of a fit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Verb(click.Command):
     """A command that lists its flags by section, in the order in which they were declared."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one definition list per section, what belongs nowhere last."""
+        """Write one definition list per section, the other flags last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
@@ -51,7 +51,7 @@ flag = functools.partial(click.option, cls=Flag)
 
 
 def examples(*lines: str) -> str:
-    """An epilog that shows command lines as they are typed."""
+    """Return an epilog that shows command lines as they are typed."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""What the verbs print: one JSON document, or lines for people."""
+"""Output of the verbs: one JSON document, or lines of text within 80 columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document on stdout. NaN and infinity, which JSON does not have, become null."""
+    """Print one JSON document on stdout; NaN and infinity, which JSON does not have, become null."""
     click.echo(json.dumps(_finite(document), allow_nan=False))
 
 
@@ -31,12 +31,12 @@ WIDTH = 80
 
 
 def paragraph(heading: str, sentences: Iterable[str]) -> str:
-    """A heading with sentences under it, wrapped and indented."""
+    """Return a heading with sentences under it, wrapped and indented."""
     return "\n".join([heading, *(_wrapped(s, "  ", "  ") for s in sentences)])
 
 
 def facts(rows: Mapping[str, str]) -> str:
-    """Names and values in two columns; long values go on below themselves, and begin below a long name."""
+    """Return names and values in two columns; long values are wrapped, and begin below a long name."""
     margin = min(max(map(len, rows)) + 2, WIDTH // 3)
     lines = []
     for name, value in rows.items():

@@ -1,4 +1,4 @@
-"""`overtone predict`: what `fit` would learn when, before training."""
+"""`overtone predict`: predict which frequencies `fit` would learn when, before training."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _text(forecast: Forecast) -> str:
 
 
 def _learning(forecast: Forecast) -> str:
-    """Learning steps of every band, in ascending order."""
+    """Return a line for each band with its learning steps, in ascending order."""
     from overtone.records import metrics
 
     unit = forecast.record.attrs["frequency_unit"]
@@ -146,7 +146,7 @@ def _learning(forecast: Forecast) -> str:
 
 
 def _facts(forecast: Forecast) -> dict[str, str]:
-    """What follows from the prediction."""
+    """Return the figures that follow from the prediction."""
     value = forecast.record.attrs["value_unit"] or "value units"
     rows = {
         "Stop": f"step {forecast.stop.step}: {forecast.stop.reason}",
@@ -161,7 +161,7 @@ def _facts(forecast: Forecast) -> dict[str, str]:
 
 
 def _interval(row: dict[str, Any], pilot: int) -> str:
-    """Earliest and latest step in words."""
+    """Return the earliest and latest step in words."""
     step, first, last = row["learning_step"], row["earliest"], row["latest"]
     if step is not None and step <= pilot:
         return "seen on the pilot"

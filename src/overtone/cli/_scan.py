@@ -1,4 +1,4 @@
-"""`overtone scan`: what a signal holds, without training."""
+"""`overtone scan`: spectrum, noise floor and recommended bandwidth, without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a SOURCE argument and the reading flags to a Signal."""
+"""Reading of a SOURCE argument with the reading flags."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_samples(path: str | None, options: dict[str, Any], clean: str | None = 
 
 
 def default_picture() -> Signal:
-    """The picture that `fit` takes when none is given: 512 x 512 RGB, shipped with scikit-image."""
+    """Return the default picture: 512 x 512 RGB, shipped with scikit-image."""
     import skimage.data
 
     from overtone import signals

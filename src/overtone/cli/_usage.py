@@ -1,4 +1,4 @@
-"""What was wrong with a command line, in one sentence."""
+"""Errors of a command line in one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from overtone.errors import OvertoneError
 
 INDIRECT = {"fraction": "--held-out", "size": "--blocks", "add_noise": "--noise"}
-"""Arguments of the library that a flag reaches under another name."""
+"""Flags whose argument of the library has another name."""
 
 ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b)?")
 COMMAND = re.compile(r"No such command (.*)\.", re.DOTALL)
@@ -19,10 +19,10 @@ EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")
 
 
 def wrong_usage(error: click.UsageError, group: click.Group) -> str:
-    """A click error in one sentence, "expected ..., got ...; do", without the usage.
+    """Return an error of click in one sentence, "expected ..., got ...; do", without the usage.
 
     Args:
-        error: What click raised.
+        error: The error that click raised.
         group: The command line.
     """
     command = error.ctx.command_path if error.ctx else "overtone"
@@ -54,7 +54,7 @@ def _no_such_verb(quoted: str, command: click.Command, look: str) -> str:
 
 
 def _most_words(context: click.Context | None) -> str:
-    """How many words a verb takes, by the names of what they stand for."""
+    """Return the arguments that a verb takes, by their names."""
     taken = [p for p in context.command.params if isinstance(p, click.Argument)] if context else []
     if context is None or not taken:
         return "no word that is not a flag"
@@ -63,7 +63,7 @@ def _most_words(context: click.Context | None) -> str:
 
 
 def in_flags(error: OvertoneError, group: click.Group) -> str:
-    """An error's sentence with flags in place of the arguments that they stand for: --key for `key=`.
+    """Return an error's sentence with flags in place of arguments: --key for `key=`.
 
     Args:
         error: From the library, where `--time` is `seconds`.
@@ -78,7 +78,7 @@ def in_flags(error: OvertoneError, group: click.Group) -> str:
 
 
 def _bad_value(message: str, kind: click.ParamType) -> str:
-    """Click says "'x' is not a valid integer."; overtone's own types say it as it should be."""
+    """Return the sentence on a value that click refused; the types of overtone word theirs themselves."""
     if isinstance(kind, click.Path):
         return "expected a directory, got a file"
     value, wrong, _ = message.rstrip(".").partition(" is not ")

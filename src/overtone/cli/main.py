@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning as a sentence, without the place in the code that raised it."""
+    """Print a warning as a sentence, without the place in the code that raised it."""
     click.echo(f"overtone: {' '.join(str(message).split())}", err=True)
 
 
@@ -108,6 +108,6 @@ def _fail(sentence: str, code: int) -> int:
 
 
 def _drop_output() -> None:
-    """Stop writing to a stdout that no longer takes anything, so that leaving does not fail on it again."""
+    """Redirect a broken stdout, so that leaving the program does not fail on it again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

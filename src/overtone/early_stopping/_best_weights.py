@@ -11,7 +11,7 @@ from typing import Any, final
 from safetensors import SafetensorError
 from torch import nn
 
-from overtone._training._checkpoint import UNREADABLE, DamagedError, read, write
+from overtone._training._checkpoint import UNREADABLE, DamagedError, read_tensors, write_tensors
 from overtone.early_stopping._monitor import Row, StoppingMonitor
 from overtone.errors import InputError, RunError
 
@@ -151,7 +151,7 @@ class _Files(_Store):
             if self._folder.is_symlink():
                 raise NotADirectoryError(f"{self._folder.name} is a link to another folder")
             self._folder.mkdir(exist_ok=True)
-            write(path, network.state_dict(), {"step": step})
+            write_tensors(path, network.state_dict(), {"step": step})
         except (OSError, SafetensorError) as problem:
             raise RunError(
                 "to keep the best network", str(problem), "free some space or choose another --out", str(path)
@@ -164,7 +164,7 @@ class _Files(_Store):
     def load(self, step: int, network: nn.Module) -> None:
         path = self._path(step)
         try:
-            state, _ = read(path)
+            state, _ = read_tensors(path)
             network.load_state_dict(state)
         except (*UNREADABLE, DamagedError) as broken:
             raise InputError(

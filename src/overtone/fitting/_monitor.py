@@ -72,13 +72,13 @@ def window_of(monitor: MonitorConfig) -> Window | Spread | None:
     return Window(monitor.start, monitor.shape)
 
 
-def check_monitor(monitor: MonitorConfig, signal: Signal[Geometry], where: str) -> None:
+def check_monitor(monitor: MonitorConfig, signal: Signal[Geometry], run_path: str) -> None:
     """Check that recorded settings are settings for a signal.
 
     Args:
         monitor: The settings.
         signal: The signal to learn.
-        where: The run directory, for the error.
+        run_path: The run directory, for the error.
 
     Raises:
         InputError: If they are those of another signal.
@@ -88,7 +88,7 @@ def check_monitor(monitor: MonitorConfig, signal: Signal[Geometry], where: str) 
             "settings of a run whose watch is a part of the signal",
             "another part",
             "begin again with --overwrite",
-            where,
+            run_path,
         )
 
 

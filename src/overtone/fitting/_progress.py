@@ -1,4 +1,4 @@
-"""Progress on stderr: steps, loss, time left, and the highest frequency learned so far."""
+"""Progress on stderr: steps, loss, time left and the highest frequency learned so far."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FitProgress:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, share: float, step: int, loss: float, learned: float) -> None:
-        """Show the state.
+        """Show the state of the run.
 
         Args:
             share: Share of the budget used, 0 to 1.
@@ -70,10 +70,10 @@ class FitProgress:
             self._bar.update(self._task, completed=share, step=step, loss=error, learned=reached)
 
     def _reached(self, learned: float) -> str:
-        """How far, and how far before where some of that was lost again."""
-        here = 0.0 if math.isnan(learned) else learned
-        self._best = max(self._best, here)
-        before = f" (before: to {number(self._best)})" if here < self._best else ""
-        if here > 0:
-            return f"to {number(here)} {self._unit}{before}"
+        """Return the highest learned frequency, and the highest so far if some of it was lost again."""
+        now = 0.0 if math.isnan(learned) else learned
+        self._best = max(self._best, now)
+        before = f" (before: to {number(self._best)})" if now < self._best else ""
+        if now > 0:
+            return f"to {number(now)} {self._unit}{before}"
         return f"nothing any more{before}" if before else "nothing yet"

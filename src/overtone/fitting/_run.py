@@ -60,7 +60,7 @@ class Run:
         return reports.verdict(self.record)
 
     @property
-    def kept(self) -> int:
+    def network_step(self) -> int:
         """The step of the network that is returned."""
         return int(self.record.attrs["kept"])
 
@@ -96,7 +96,11 @@ class Run:
 
 
 def reason_to_end(
-    begun: TrainingConfig, longer: TrainingConfig, checkpoint: Checkpoint, record: xarray.Dataset, where: str
+    begun: TrainingConfig,
+    longer: TrainingConfig,
+    checkpoint: Checkpoint,
+    record: xarray.Dataset,
+    run_path: str,
 ) -> str | None:
     """Return why a run has nothing left to do, in words; None if it has something left.
 
@@ -105,7 +109,7 @@ def reason_to_end(
         longer: The training with the budget that it is to have now.
         checkpoint: Where it is.
         record: Its record.
-        where: The run directory, for the error.
+        run_path: The run directory, for the error.
 
     Raises:
         InputError: If it was stopped early and is to go on for less than it has had.
@@ -121,7 +125,7 @@ def reason_to_end(
             f"a budget beyond step {step} and {checkpoint.seconds:.3g} s, where the run was stopped",
             longer.budget,
             f"leave it out to go on to {begun.budget}",
-            where,
+            run_path,
         )
     return None
 

@@ -1,4 +1,4 @@
-"""The run directory: what may be written where, so that two runs are never silently mixed."""
+"""The directory of a run: its files, the checks before they are written, and the space they need."""
 
 from __future__ import annotations
 
@@ -28,35 +28,32 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 
-KEPT = 12
-"""Networks that a rule for stopping may still go back to, at most."""
+MAX_CANDIDATES = 12
+"""Candidates of the best network that are stored at most."""
 
-FIXED = 8 * MIB
-"""Bytes of a report and a record's rows."""
+FIXED_BYTES = 8 * MIB
+"""Bytes of a report and of the rows of a record."""
 
-LARGEST_PICTURE = MIB
-"""Samples of a signal that are kept of a prediction, at most."""
+MAX_SNAPSHOT_SAMPLES = MIB
+"""Samples of a recorded prediction at most."""
 
 
-def disk_space(signal: Signal[Geometry], network: Field, pictures: int) -> int:
-    """Bytes that a run writes, rounded up.
-
-    Report and rows, whole predictions, two checkpoints while one is saved, and the networks kept to go back to.
+def disk_space(signal: Signal[Geometry], network: Field, snapshots: int) -> int:
+    """Return an upper bound on the bytes that a run writes.
 
     Args:
-        signal: What is learned.
+        signal: The signal to learn.
         network: The network that is trained.
-        pictures: How many whole predictions are kept.
+        snapshots: Number of recorded predictions.
     """
-    samples = min(signal.values.shape[0], LARGEST_PICTURE) * signal.values.shape[1]
-    parameter_count = sum(p.numel() for p in network.parameters())
-    return FIXED + 4 * samples * pictures + (2 * 3 + KEPT) * 4 * parameter_count
+    samples = min(signal.values.shape[0], MAX_SNAPSHOT_SAMPLES) * signal.values.shape[1]
+    parameters = sum(p.numel() for p in network.parameters())
+    # A checkpoint holds weights and two averages of Adam; while one is written the older one is still there.
+    return FIXED_BYTES + 4 * samples * snapshots + (2 * 3 + MAX_CANDIDATES) * 4 * parameters
 
 
 def check_memory(width: int, depth: int, features: int, channels: int) -> None:
-    """Whether a network can be trained in the memory of this machine: weights, gradients and an optimizer's averages.
-
-    Asked before anything is allocated, since a system that promises more than it has ends the process instead.
+    """Check that weights, gradients and the averages of an optimizer fit into the memory of this machine.
 
     Args:
         width: Units of a hidden layer.
@@ -65,7 +62,7 @@ def check_memory(width: int, depth: int, features: int, channels: int) -> None:
         channels: Outputs.
 
     Raises:
-        RunError: If it cannot.
+        RunError: If they do not.
     """
     if 4 * 4 * parameter_count(width, depth, features, channels) > _memory():
         raise RunError(
@@ -74,7 +71,7 @@ def check_memory(width: int, depth: int, features: int, channels: int) -> None:
 
 
 def _memory() -> int:
-    """Bytes of memory of this machine; where the system does not tell, as many as addresses reach."""
+    """Return the bytes of memory of this machine; the address space if the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -82,7 +79,7 @@ def _memory() -> int:
 
 
 def available(path: Path) -> int:
-    """Bytes that may be written at `path`, which need not exist yet: free on its disk, and allowed by `ulimit -f`.
+    """Return the bytes that may be written at a path that need not exist yet: free, and allowed by `ulimit -f`.
 
     Raises:
         OSError: If the file system does not tell.
@@ -101,7 +98,7 @@ def _file_limit() -> int:
 
 
 def in_mib(size: int) -> str:
-    """Bytes in words, like "8.1 MiB"."""
+    """Return bytes in words, like "8.1 MiB"."""
     return (
         f"{size / MIB:.{0 if size >= 10 * MIB else 1}f} MiB"
         if size >= MIB / 10
@@ -123,16 +120,16 @@ FILES = (
     *(CHECKPOINT, "checkpoint.partial", REPORT),
 )
 BEGINNING = {f"{RECORD}.lock", PARTIAL}
-"""All that is there of a run that was killed while it began."""
+"""Files of a run that was killed while it began."""
 
 BEST_WEIGHTS = "kept"
 """Folder of the weights that a run may go back to."""
 
 ATTRIBUTES = ("parameters", "frequency_unit", "bandwidth", "reasons")
-"""What the record of any run says from its beginning on."""
+"""Attributes of the record of any run, from its beginning on."""
 
 ENDED = ("ending", "kept", "final_errors")
-"""What it says besides when the run has ended."""
+"""Further attributes once the run has ended."""
 
 LARGEST_SETTINGS = 1 << 24
 """Bytes of `run.json`, at most."""
@@ -146,7 +143,7 @@ class RunDirectory:
 
     @staticmethod
     def of(path: str | Path) -> RunDirectory:
-        """The run directory at `path`, which need not exist yet."""
+        """Return the run directory at `path`, which need not exist yet."""
         return RunDirectory(Path(path))
 
     @property
@@ -165,7 +162,7 @@ class RunDirectory:
         return self.path / REPORT
 
     def check_free(self, overwrite: bool) -> None:
-        """Whether a new run may begin here; nothing is changed yet.
+        """Check that a new run may begin here, without changing anything.
 
         Args:
             overwrite: Whether an earlier run here may be replaced.
@@ -194,24 +191,25 @@ class RunDirectory:
                 str(self.path),
             )
 
-    def begin(self, settings: RunSettings, overwrite: bool, room: int = 0) -> None:
-        """Make the directory, drop an earlier run's files, and write the settings. If that fails nothing has changed.
+    def begin(self, settings: RunSettings, overwrite: bool, space: int = 0) -> None:
+        """Make the directory, remove an earlier run's files and write the settings; an error changes nothing.
 
         Args:
-            settings: What goes into `run.json`.
+            settings: The content of `run.json`.
             overwrite: Whether an earlier run here may be replaced.
-            room: Bytes that the run will write.
+            space: Bytes that the run will write.
 
         Raises:
-            InputError: If `check_free` says no, or there is no room or no permission to write.
+            InputError: If `check_free` refuses, or there is no space or no permission to write.
             RunError: If the earlier run is still being written.
         """
         self.check_free(overwrite)
         made = [p for p in (self.path, *self.path.parents) if not os.path.exists(p)]
         with _written_to(self.path):
-            self._check_room(room)
+            self._check_space(space)
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
+                # Held while files are replaced: a run that is still being written must not lose its record.
                 lock = WriterLock(self.record)
                 try:
                     self._replace(settings)
@@ -221,18 +219,20 @@ class RunDirectory:
                 self._undo(made)
                 raise
 
-    def _check_room(self, room: int) -> None:
+    def _check_space(self, space: int) -> None:
         free = available(self.path)
         old = sum(f.stat().st_size for f in map(self.path.joinpath, FILES) if f.is_file())
-        if free + old < room:
+        if free + old < space:
             raise InputError(
-                f"room for a run of about {in_mib(room)}",
+                f"room for a run of about {in_mib(space)}",
                 f"{in_mib(free)} that may be written",
                 "free some space or choose another --out",
                 str(self.path),
             )
 
     def _replace(self, settings: RunSettings) -> None:
+        # The settings are written first and moved last: a full disk is noticed before anything is removed, and a kill
+        # in between leaves the old settings, so that the directory is still that of a run.
         temporary = self._write_partial(settings)
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
@@ -240,7 +240,7 @@ class RunDirectory:
         os.replace(temporary, self.path / SETTINGS)
 
     def _drop_networks(self) -> None:
-        """Remove the networks that an earlier run kept; of a link only itself, and nothing that no run has written."""
+        """Remove the stored networks of an earlier run; of a link only itself, and no file that no run has written."""
         folder = self.path / BEST_WEIGHTS
         if folder.is_symlink() or not folder.is_dir():
             folder.unlink(missing_ok=True)
@@ -268,10 +268,10 @@ class RunDirectory:
             os.replace(self._write_partial(settings), self.path / SETTINGS)
 
     def check_own(self) -> None:
-        """Whether what a run that goes on writes in place lies in the directory itself.
+        """Check that the files that a resumed run writes in place lie in the directory itself.
 
         Raises:
-            InputError: If it is a link to something else.
+            InputError: If one of them is a link to another place.
         """
         check_own(self.record)
         folder = self.path / BEST_WEIGHTS
@@ -284,7 +284,7 @@ class RunDirectory:
             )
 
     def load_record(self) -> xarray.Dataset:
-        """The record, to go on with.
+        """Return the record of a run to resume.
 
         Raises:
             InputError: If it is missing or damaged.
@@ -309,7 +309,7 @@ class RunDirectory:
         return record
 
     def read_settings(self) -> RunSettings:
-        """The settings the run began with.
+        """Return the settings that the run began with.
 
         Raises:
             InputError: If there is no run here, or its settings are damaged.
@@ -333,7 +333,7 @@ class RunDirectory:
 
 @contextlib.contextmanager
 def _written_to(path: Path) -> Iterator[None]:
-    """Turn whatever the file system refuses inside the block into one sentence about `path`."""
+    """Turn errors of the file system inside the block into one sentence about `path`."""
     try:
         yield
     except OSError as problem:

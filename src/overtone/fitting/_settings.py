@@ -68,17 +68,17 @@ class RunSettings:
         }
 
 
-def parse_settings(plain: Any, where: str) -> RunSettings:
+def parse_settings(plain: Any, file: str) -> RunSettings:
     """Return the settings in the JSON of a `run.json`.
 
     Args:
         plain: What JSON gave.
-        where: The file, for errors.
+        file: The file, for errors.
 
     Raises:
         InputError: If a field is missing or has a wrong value; says which.
     """
-    fields = Fields(plain, where)
+    fields = Fields(plain, file)
     source = fields.maybe("source", fields.mapping)
     samples = fields.maybe("samples", fields.text)
     model = _parse(fields.within("network"), ModelConfig)
@@ -136,22 +136,22 @@ class Fields:
 
     Args:
         plain: What JSON gave.
-        where: The file, for errors.
+        file: The file, for errors.
         path: Names of the objects that this one lies in.
 
     Raises:
         InputError: If it is no object.
     """
 
-    def __init__(self, plain: Any, where: str, path: tuple[str, ...] = ()) -> None:
-        self.where, self._path = where, path
+    def __init__(self, plain: Any, file: str, path: tuple[str, ...] = ()) -> None:
+        self.file, self._path = file, path
         if not isinstance(plain, dict):
             what = f"whose {'.'.join(path)} is" if path else "that holds"
             raise InputError(
                 f"settings of a run {what} names and values",
                 _short(plain),
                 "begin again with --overwrite",
-                where,
+                file,
             )
         self._plain = plain
 
@@ -169,12 +169,12 @@ class Fields:
         path = ".".join((*self._path, name))
         got = _short(self._plain[name]) if name in self._plain else "nothing"
         return InputError(
-            f"settings of a run whose {path} is {expected}", got, "begin again with --overwrite", self.where
+            f"settings of a run whose {path} is {expected}", got, "begin again with --overwrite", self.file
         )
 
     def within(self, name: str) -> Fields:
         """Return the fields of an object."""
-        return Fields(self._plain.get(name), self.where, (*self._path, name))
+        return Fields(self._plain.get(name), self.file, (*self._path, name))
 
     def maybe(self, name: str, take: Callable[[str], Some]) -> Some | None:
         """Return a field that may also be null or missing."""
