@@ -13,7 +13,7 @@ from overtone.planning import ReasonCode
 from overtone.planning._grid_plan import _select, comparison_reasons
 from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._plan import outcome_reasons
-from overtone.planning._reasons import _WORDING, BandwidthChoice, Reason, read_reasons, sentences
+from overtone.planning._reasons import Reason, read_reasons, sentences
 from overtone.planning._run_size import RunSize
 
 LEVELS = st.floats(-30.0, 30.0).map(lambda x: round(x, 3))
@@ -79,9 +79,72 @@ def test_bandwidths_as_good_as_the_best_are_one_or_a_range(high: int, words: str
     )
 
 
-def test_every_code_has_a_wording() -> None:
-    assert set(_WORDING) == set(ReasonCode)
-    assert {choice.value for choice in BandwidthChoice} == {"single", "geometric mean", "highest"}
+COMPARISON = {
+    "candidates": 3,
+    "first": (1.0,),
+    "last": (4.0,),
+    "tied_low": (1.0,),
+    "tied_high": (2.0,),
+    "tolerance_db": 0.2,
+    "worst": (4.0,),
+    "worst_db": 3.0,
+    "rejected_gain_db": 0.5,
+    "plain_db": -1.0,
+    "samples": 500,
+    "choice": "highest",
+    "steps": 300,
+    "time_limit_steps": 300,
+}
+
+VALUES: dict[ReasonCode, dict[str, object]] = {
+    ReasonCode.NOISE_FLOOR: {"verdict": "noise", "std": (0.1,), "description": "White noise."},
+    ReasonCode.SPECTRUM_BANDWIDTH: {
+        "measured": (9.0,),
+        "nyquist": (64.0,),
+        "crossing": (8.0,),
+        "limit": (8.0,),
+    },
+    ReasonCode.GIVEN_BANDWIDTH: {"bandwidth": (3.0, 6.0)},
+    ReasonCode.NO_BANDWIDTH: {"encoding": "basic"},
+    ReasonCode.ALIASING: {"axes": (1,), "bandwidth": (40.0,), "alias": (8.0,), "nyquist": (16.0,)},
+    ReasonCode.CONSTANT_AXIS: {"axis": 1},
+    ReasonCode.TOO_FEW_SAMPLES: {"samples": 20, "fallback": "spectrum"},
+    ReasonCode.NOT_SETTLED: {"detail": "no convergence"},
+    ReasonCode.CONSTANT_HELD_OUT: {},
+    ReasonCode.BANDWIDTH_COMPARISON: COMPARISON,
+    ReasonCode.EXTENDED_BANDWIDTH: {},
+    ReasonCode.AXIS_BANDWIDTHS: {"axes": ("m",), "bandwidth": (2.0,), "tolerance_db": 0.2},
+    ReasonCode.TOO_MANY_AXES: {"axes": 30},
+    ReasonCode.ENCODING_COMPARISON: {"steps": 300, "psnr": {"none": 20.0}, "chosen": "none"},
+    ReasonCode.EXPLAINED_POWER: {"fraction": 0.5, "recommended": False},
+    ReasonCode.EXPECTED_PSNR: {"psnr": 30.0, "low": 28.0, "high": 33.0, "steps": 60, "width": 256},
+    ReasonCode.STOPPING_RULE: {"patience": 2.0, "earliest": 100.0},
+    ReasonCode.FEATURE_LIMIT: {"features": 36},
+    ReasonCode.PARAMETER_BUDGET: {"depth": 3, "width": 64, "features": 64, "parameters": 20_000},
+    ReasonCode.TIME_BUDGET: {"seconds": 20.0, "steps": 500, "width": 128, "batch": 1024},
+    ReasonCode.FEW_STEPS: {"steps": 7, "enough_steps": 100, "enough_seconds": 3.0},
+    ReasonCode.MANY_FEATURES: {"features": 37, "samples": 36},
+    ReasonCode.NOT_RECOMMENDED: {},
+    ReasonCode.BANDS_LEARNED: {"step": 10},
+    ReasonCode.ERROR_RISES: {"step": 90, "best_step": 70, "lr_factor": 0.3},
+    ReasonCode.ERROR_RISES_AGAIN: {"step": 200},
+    ReasonCode.LOSS_NOT_FINITE: {"step": 5},
+    ReasonCode.CONTROLLER_SUMMARY: {"bandwidth": (2.0,), "increases": 1},
+    ReasonCode.BEST_STEP: {"step": 60, "samples": 36},
+    ReasonCode.LAST_STEP: {"steps": 50},
+    ReasonCode.RECORDED: {"text": "An older sentence."},
+}
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_every_code_has_a_wording(code: ReasonCode) -> None:
+    text = str(Reason(code, VALUES[code], "Hz"))
+    assert text[0].isupper() or text[0].isdigit()
+    assert text.endswith(".")
+    assert "None" not in text
+    assert Reason.from_json(json.loads(json.dumps(Reason(code, VALUES[code], "Hz").to_json()))) == Reason(
+        code, VALUES[code], "Hz"
+    )
 
 
 def test_reasons_cross_json_and_sentences_of_older_files_are_kept() -> None:
