@@ -74,3 +74,8 @@ def test_private_packages_hand_nothing_out(house, tmp_path):
     door = '__all__ = ["one", "two"]\n'
     assert house.measure(tree(tmp_path, _inner__to____init__=door)).figures["exported names"] == 0
     assert house.measure(tree(tmp_path, inner__to____init__=door)).figures["exported names"] == 2
+
+
+def test_the_table_of_words_is_that_of_the_contributors(house):
+    page = (TOOL.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [word for word in house.WORDS if f"| `{word}` | {house.WORDS[word]} |" not in page] == []
