@@ -36,7 +36,7 @@ AUDIO_SUFFIXES = (
 
 _NAMES = {1: ("mono",), 2: ("left", "right")}
 _CUT = re.compile(r"^ *(?:SSND|BODY|riff|Data length) *:? (\d+) \(?should be (\d+)", re.MULTILINE)
-_FRAMES = re.compile(r"CoordinateScaling count read from 'COMM' chunk \((\d+)\) not equal")
+_FRAMES = re.compile(r"Frame count read from 'COMM' chunk \((\d+)\) not equal")
 _UNKNOWN_LENGTH = 0x7FFF0000
 _OTHERS = (b"FORM", b"riff", b"NIST", b"Crea", b"2BIT")
 _WIDE = ("PCM_32", "DOUBLE", "ALAC_32")
