@@ -48,6 +48,7 @@ class DictItems(StatePart):
             a is c and b is d for (a, b), (c, d) in zip(now, before, strict=True)
         ):
             return
+        # Methods of the base class: those of a subclass may have effects of their own.
         kind = OrderedDict if isinstance(self._live, OrderedDict) else dict
         kind.clear(self._live)
         for key, value in before:
@@ -268,6 +269,7 @@ def is_user_code(module: str | None) -> bool:
 def holds_network_state(kind: type) -> bool:
     """Whether objects of a class may hold state of a network."""
     module = kind.__module__ or "builtins"
+    # Most of torch's classes hold tensors; optimizers, loaders and compilers belong to training.
     if module.partition(".")[0] == "torch":
         return not module.startswith(_TRAINING_MODULES)
     return is_user_code(module) or module.partition(".")[0] in _CONTAINER_PACKAGES

@@ -150,6 +150,7 @@ class StateSnapshot:
             yield from _object(thing)
 
     def _tensor(self, live: Tensor) -> Parts:
+        # Tensors under a transform, fake ones and lazy parameters have no memory of their own.
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor(live) or type(live).__name__ == "FakeTensor"
         if wrapped or nn.parameter.is_lazy(live):
             return
@@ -221,6 +222,7 @@ def _object(live: Any) -> Parts:
     kind = type(live)
     if not holds_network_state(kind) or isinstance(live, _TRAINING_OBJECTS):
         return
+    # Objects with __slots__ have no __dict__: their attributes are listed by name.
     slots = [name for base in kind.__mro__ for name in _slots(base)]
     part = NamedAttributes(live, None, slots)
     yield part, [getattr(live, "__dict__", None), kind, *part.values]

@@ -45,6 +45,7 @@ class TensorIdentity(StatePart):
                 live.requires_grad_(self._requires_grad)
             if live.grad is not self._grad:
                 live.grad = self._grad
+        # Autograd compares version counters in backward passes: an in-place write and its undoing must not count.
         if self._version is not None:
             self._version.__exit__(None, None, None)
 
@@ -105,6 +106,7 @@ def storage_bytes(live: Tensor, budget: int, known: set[tuple[Any, ...]]) -> Sto
     begin, count = live.storage_offset() * size, (last + 1) * size
     storage = live.untyped_storage()
     key = (str(live.device), storage.data_ptr(), begin, count)
+    # Views of one storage overlap: each piece of memory is stored once.
     if key in known or not storage.data_ptr():
         return None
     known.add(key)

@@ -11,7 +11,7 @@ import torch
 
 from overtone._config import MonitorConfig
 from overtone._state import evaluation_mode
-from overtone._utils.seeding import numpy_generator
+from overtone._utils.seeding import draw_subset
 from overtone.errors import InputError
 from overtone.fitting._prepare import PreparedFit
 from overtone.nn import Field
@@ -202,11 +202,8 @@ def _point_view(signal: Signal[Points]) -> View:
 
 def _sample_index(signal: Signal[Points], largest: int) -> torch.Tensor:
     used = torch.cat([signal.train_index, signal.held_out_index])
-    if len(used) <= largest:
-        return used.sort().values
     # A seed of its own, not the run's: runs with other seeds are measured on the same samples.
-    chosen = numpy_generator(0, "watch").choice(len(used), largest, replace=False)
-    return used[torch.from_numpy(chosen)].sort().values
+    return used[torch.from_numpy(draw_subset(len(used), largest, 0, "watch"))].sort().values
 
 
 def _held_out(signal: Signal[Points], index: torch.Tensor) -> torch.Tensor | None:

@@ -27,6 +27,7 @@ Outputs = Callable[[Any], Tensor]
 
 def output_function(network: nn.Module, forward: Forward | None, outputs: Outputs | None) -> Forward:
     """Return one function from a chunk of inputs to the tensor to compare."""
+    # forward= wins over the network's own call; outputs= over the choice of an entry.
     call: Forward = functools.partial(_call, network)
     if forward is not None:
         call = functools.partial(forward, network) if _takes_network(forward) else forward
@@ -71,6 +72,7 @@ def _only_tensor(answer: Any) -> Any:
         entries = dict(answer)
     else:
         return answer
+    # Hugging Face models return optional entries as None beside the logits.
     tensors = [entry for entry in entries.values() if entry is not None]
     single = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else answer
     return entries.get("logits", single)
@@ -88,6 +90,7 @@ def enclosed_modules(*functions: Any) -> Iterator[nn.Module]:
             referenced = (owner, *getattr(owner, "__dict__", {}).values())
             yield from (value for value in referenced if isinstance(value, nn.Module))
         elif isinstance(function, FunctionType):
+            # Closures and globals: lambdas in user code refer to the network by name.
             used = inspect.getclosurevars(function)
             referenced = (*used.nonlocals.values(), *used.globals.values(), *(function.__defaults__ or ()))
             yield from (value for value in referenced if isinstance(value, nn.Module))
@@ -250,5 +253,6 @@ def outputs_agree(network: nn.Module, first: Tensor, second: Tensor, among: Tens
     eps = max((torch.finfo(kind).eps for kind in real), default=0.0)
     if any(p.is_cuda for p in network.parameters()):
         eps = max(eps, _TENSOR_FLOAT_32)
+    # Half the digits: a different order of sums changes the last few, coupled samples change the first.
     scale = float((first if among is None else among).abs().max()) * eps**0.5
     return bool(((first - second).abs() <= scale).all())

@@ -188,6 +188,7 @@ class Evaluator:
         self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
         evaluated = samples.whole[0].count if self._whole else count
         self._activation_size = largest[0] / evaluated
+        # 16 bytes: four float32 copies of the largest activation, as in `chunk_size`.
         fits = self._memory * 2**30 / (16 * max(self._activation_size, 1))
         self._chunk = min(self._chunk, max(1, int(fits)))
         steady = outputs_agree(self.network, first, second)
@@ -204,6 +205,7 @@ class Evaluator:
 
     def _is_independent(self, samples: Inputs, first: Tensor) -> bool:
         """Whether outputs at the first and the last two of a dozen samples are the same alone and among the others."""
+        # A dozen neighbours reveal batch statistics and attention at little cost.
         count = min(_TRIAL_SIZE, samples.count, self._chunk)
         if count <= len(first):
             return True
@@ -281,6 +283,7 @@ class Evaluator:
 
     def __call__(self, samples: Inputs, begin: int = 0, end: int | None = None) -> Tensor:
         """Return outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""
+        # The precision is settled before the guard: finding it evaluates the network under guards of its own.
         last = samples.count if end is None else end
         self.precision(samples)
         with self._evaluation_mode():

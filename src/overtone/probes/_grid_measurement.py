@@ -79,6 +79,7 @@ class Window:
         central = Window.central(grid, samples)
         if central.covers(grid):
             return central
+        # Blocks of half the window's width, so that some block lies inside any position of the window.
         counts = tuple(
             1 if w == n else math.ceil(2 * n / w) for n, w in zip(grid.shape, central.shape, strict=True)
         )
@@ -164,6 +165,8 @@ class GridMeasurement:
         residual = self.target - prediction.to(self.target.dtype)
         row: dict[str, Any] = {}
         if bool(residual.isfinite().all()):
+            # Linearity: the cross power with the prediction follows from that with the residual, without a second
+            # transform.
             coefficients = self.transform.coefficients(self._on_grid(residual))
             cross = self.target_power - self.transform.cross(coefficients, self._coefficients)
             row = {

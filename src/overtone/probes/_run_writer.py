@@ -105,6 +105,7 @@ def _copy_record(path: Path) -> Path | None:
     names = (path.with_name(f"{path.stem}~{number}{path.suffix}") for number in range(1, _MAX_COPIES + 1))
     free = next((name for name in names if not name.exists()), None)
     if free is not None:
+        # SQLite's backup is consistent also while the record is open and its journal holds rows.
         with (
             contextlib.closing(sqlite3.connect(path)) as old,
             contextlib.closing(sqlite3.connect(free)) as new,
@@ -221,6 +222,7 @@ class RunWriter:
         self.latest: Row = {}
         self._margins: dict[str, dict[str, Any]] = {}
         self._writers: dict[str, RecordWriter] = {}
+        # Nothing is created unless every path is free: a clash at the third view would leave two empty records.
         if opened is create_record:
             check_no_records(self.paths.values())
         try:
@@ -263,9 +265,11 @@ class RunWriter:
         Raises:
             Exception: Any error of a row, if strict.
         """
+        # A step at or before the first one cannot be a repeated call: the trainer has begun again.
         if self._steps is not None and self._steps[0] < self._steps[1] and step <= self._steps[0]:
             self.begin_again(step, self._steps[1])
         self._steps = (step if self._steps is None else min(step, self._steps[0]), step)
+        # One time for all views: rows of several records join by step and time.
         seconds = self.elapsed
         for position, (name, writer) in enumerate(self._writers.items()):
             row = self._measured(step, name, measure[name])
@@ -295,6 +299,7 @@ class RunWriter:
                 self._fault(step, name, error)
             else:
                 copies[name] = None if copy is None else copy.name
+        # Faults of dropped rows go with them; those of earlier rows stay.
         self.faults = [fault for fault in self.faults if fault["step"] < step]
         for name, file in copies.items():
             self._note_restart(name, step, last, file)
@@ -351,6 +356,7 @@ class RunWriter:
             row = measure()
         except Exception as error:  # noqa: BLE001
             self._fault(step, name, error)
+            # A row of NaN keeps the records of all views in step.
             return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
         margins = row.pop("margins", None)
         if margins is not None:
@@ -410,6 +416,7 @@ def _paths(first: Path, names: Sequence[str]) -> dict[str, Path]:
             "pass name= to each view",
             "views",
         )
+    # Two runs may share a folder by file names of their own: views of each then carry its stem.
     prefix = "" if first.stem == "record" else f"{first.stem}-"
     beside = {name: first.with_name(f"{prefix}{name}.sqlite") for name in names[1:]}
     if first in beside.values():

@@ -60,6 +60,7 @@ class SpreadMeasurement:
         requested = bands or Bands.log(grid.shape, grid.spacing, periodic=grid.periodic)
         fine, low = _resolved(requested.reaching(whole.nyquist, whole.top), tile, slowest)
         roles = _roles(signal)
+        # Half of the budget resolves fine structure (tiles), half gives unbiased errors and low modes (single samples).
         self._roles = draw_single_samples(
             roles, _role_counts(roles, spread.samples // 2), blocks, spread.seed
         )
@@ -110,12 +111,14 @@ class SpreadMeasurement:
         margins: dict[str, Any] = {}
         if bool(residual.isfinite().all()):
             fine = self._coefficients(residual)
+            # Below the tiles' resolution single samples estimate modes of the whole grid; above it tiles do.
             low = self._coarse.estimate(residual[self._tiles.index.size :], self._singles, self._known)
             high, margin = self._over_tiles(fine)
             row["residual_power"] = torch.cat([low.power, high]).numpy()
             known = self._coarse.power(self._known)
             cross = self._over_tiles(self._fine)[0] - self._over_tiles(fine, self._fine)[0]
             row["cross_power"] = torch.cat([known - low.cross, cross]).numpy()
+            # 1.96 standard errors for the sum over many modes, which is nearly normal; Student's quantile for tiles.
             margins["residual_power"] = torch.cat([1.96 * low.error, margin]).sum(1).tolist()
             margins["relative_power"] = self._relative(1.96 * low.error, fine)
         else:

@@ -133,6 +133,7 @@ class SingleSamples:
         open_ = int((self.chance < 1).sum())
         if open_ < 2 or not math.isfinite(mean):
             return mean, math.nan if open_ else 0.0
+        # Poisson sampling: a sample that was certain to be drawn contributes no variance.
         spread = self.weight * (values - mean) * np.sqrt(1 - self.chance)
         half = math.sqrt(open_ / (open_ - 1)) * float(np.sqrt(np.square(spread).sum()))
         return mean, float(student_quantile(0.95, open_ - 1)) * half
@@ -214,6 +215,7 @@ class Tiles:
             seed: Seeds the draw.
         """
         shares = blocks.shares
+        # A rare detail in one block would dominate the variance if it were left to chance.
         if blocks.variation.any():
             shares[int(blocks.variation.argmax())] = 1.0
         chance = inclusion_probabilities(shares, count)
@@ -231,6 +233,7 @@ class Tiles:
         index = np.zeros((len(chosen), *(1,) * len(shape)), dtype=np.int64)
         for axis, position in enumerate(np.unravel_index(chosen, blocks.counts)):
             along = starts[axis][position][:, None] + np.arange(shape[axis])
+            # Tiles at a border continue with the mirror image, as the even extension of the cosine transform does.
             inside = _folded(along, grid.shape[axis], grid.periodic[axis])
             index = index * grid.shape[axis] + inside.reshape(
                 len(chosen), *(-1 if a == axis else 1 for a in range(len(shape)))

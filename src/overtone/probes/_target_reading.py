@@ -131,6 +131,7 @@ def read_targets(targets: Any, classes: int | None, shapes: ShapeHints) -> Targe
     if classes is not None:
         return _labels(targets, class_count(classes), shapes)
     integral = not targets.is_floating_point()
+    # (N, 1) is one column of labels or values, not a sequence of length 1.
     column = targets.ndim == 2 and targets.shape[1] == 1
     if integral and (targets.ndim == 1 or (column and (shapes.outputs is None or len(shapes.outputs) == 1))):
         return _whole(targets[:, 0] if column else targets, column, shapes)
@@ -295,6 +296,7 @@ def _values(targets: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
             "targets[..., None] if there are no channels",
             "targets",
         )
+    # The reading is a guess from shapes: the record states it, so that a wrong one is noticed.
     others = [str(a) for a in range(1, values.ndim) if a != axis]
     places = f"{'axes' if len(others) > 1 else 'axis'} {' and '.join(others)} {'were' if len(others) > 1 else 'was'}"
     note = (
@@ -328,6 +330,7 @@ def _channels(shape: tuple[int, ...], shapes: ShapeHints) -> tuple[int | None, s
     )
     if inferred is not None:
         return inferred, "the network takes shorter inputs along the others"
+    # An axis of length 1 is a channel axis: nothing varies along it.
     if (shape[0] == 1) != (shape[-1] == 1):
         return (1 if shape[0] == 1 else last), "it has one entry"
     fits = {

@@ -68,9 +68,7 @@ def training_notes(record: xr.Dataset) -> list[str]:
     out = []
     for restart in record.attrs.get("restarts") or ():
         if isinstance(restart, Mapping) and "step" in restart and "after" in restart:
-            earlier_rows = (
-                f"; the rows until then are in {restart['earlier_rows']}" if restart.get("kept") else ""
-            )
+            earlier_rows = f"; the rows until then are in {restart['kept']}" if restart.get("kept") else ""
             out.append(
                 f"Training began again at step {restart['step']}, after step {restart['after']}{earlier_rows}."
             )

@@ -12,16 +12,22 @@ Example:
     ('Hz', (50.0,))
 """
 
-from overtone.signals import masks, synthetic
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
 from overtone.signals._geometry import Geometry, Grid, Points
 from overtone.signals._normalisation import Normalisation
-from overtone.signals._readers._array import array
-from overtone.signals._readers._audio import audio
-from overtone.signals._readers._columns import points, series, table
-from overtone.signals._readers._image import image
-from overtone.signals._readers._read import read
-from overtone.signals._readers._volume import volume
 from overtone.signals._signal import Signal, require_grid, validate
+
+if TYPE_CHECKING:
+    from overtone.signals import masks, synthetic
+    from overtone.signals._readers._array import array
+    from overtone.signals._readers._audio import audio
+    from overtone.signals._readers._columns import points, series, table
+    from overtone.signals._readers._image import image
+    from overtone.signals._readers._read import read
+    from overtone.signals._readers._volume import volume
 
 __all__ = [
     "Geometry",
@@ -42,3 +48,21 @@ __all__ = [
     "validate",
     "volume",
 ]
+
+# Readers are half of this package's modules: each is imported when it is first called.
+__getattr__, _, _ = lazy_loader.attach(
+    __name__,
+    submodules={"masks", "synthetic"},
+    submod_attrs={
+        "_readers._array": ["array"],
+        "_readers._audio": ["audio"],
+        "_readers._columns": ["points", "series", "table"],
+        "_readers._image": ["image"],
+        "_readers._read": ["read"],
+        "_readers._volume": ["volume"],
+    },
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import scipy.fft
 import torch
 from torch import Tensor
 
@@ -194,6 +193,8 @@ def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
         field: Real tensor, float32 or float64. Its memory may be reused.
         axes: The axes to transform.
     """
+    import scipy.fft
+
     if field.device.type != "cpu" or field.requires_grad:
         return cosine_by_fft(field, axes)
     out = scipy.fft.dctn(

@@ -7,10 +7,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import pywt
-import scipy.fft
 import torch
-from scipy.special import chdtri, gammaincinv, gammaln, xlogy
 
 from overtone._utils.seeding import numpy_generator
 from overtone.spectra._grid_modes import GridModes, forward
@@ -42,6 +39,8 @@ class NoiseCurve:
 
 def _chi2_quantile(probability: float, degrees: float) -> float:
     """Quantile of chi^2, by SciPy's special functions: its statistics are slow to import."""
+    from scipy.special import gammaincinv
+
     return float(2 * gammaincinv(degrees / 2, probability))
 
 
@@ -59,6 +58,8 @@ def median_scale(n: int) -> tuple[float, float]:
     Returns:
         (ratio, efficiency); (0.455, 0.368) for n = 1, towards (1, 2 / pi) for large n.
     """
+    from scipy.special import gammaln, xlogy
+
     # Variance of a sample median is 1 / (4 m p^2): the ratio to that of the mean is the efficiency.
     q = _chi2_quantile(0.5, n)
     p = float(np.exp(xlogy(n / 2 - 1, q) - q / 2 - gammaln(n / 2) - (np.log(2) * n) / 2))
@@ -103,6 +104,8 @@ class Plateau:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the variance if it is one of white noise: degrees * variance / chi^2 quantiles."""
+        from scipy.special import chdtri
+
         tail = (1 - _COVER) / 2
         scaled = self.degrees * self.variance
         return scaled / float(chdtri(self.degrees, tail)), scaled / _chi2_quantile(tail, self.degrees)
@@ -282,6 +285,8 @@ def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1
 
 def _energies(values: np.ndarray, sides: list[int], offset: float, scale: float) -> np.ndarray:
     """(block, coefficient) squared DCT coefficients of blocks that tile the signal."""
+    import scipy.fft
+
     # A view: only the blocks that are drawn are copied.
     windows = np.lib.stride_tricks.sliding_window_view(values, sides)
     tiles = windows[tuple(slice(None, None, side) for side in sides)]
@@ -357,6 +362,8 @@ def wavelet_curve(values: np.ndarray) -> NoiseCurve | None:
     Returns:
         One point per scale, at 0.75, 0.375 and 0.1875 of the Nyquist frequency; None if an axis is too short.
     """
+    import pywt
+
     scales = min(_SCALES, *(pywt.dwt_max_level(n, _WAVELET) for n in values.shape))
     if scales < 1:
         return None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
 from overtone.spectra._points_modes import Box, ball_volume, sign_flips
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 
 class Density(ABC):
@@ -82,6 +84,8 @@ class Voronoi(Density):
 
     def weights(self, coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
         """(N,) volumes of the cells over that of the domain."""
+        from scipy.spatial import cKDTree
+
         if coords.shape[1] == 1:
             return _intervals(coords[:, 0], box, periodic[0])
         inside = wrapped(coords, box, periodic)
@@ -158,6 +162,8 @@ def wrapped(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndar
 
 def mirrored_tree(inside: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> cKDTree:
     """A search tree of the samples on the torus on which even axes are continued by their mirror image."""
+    from scipy.spatial import cKDTree
+
     period = np.array([p if wraps else 2 * p for p, wraps in zip(box.extent, periodic, strict=True)])
     images = np.concatenate([inside * signs for signs in sign_flips(periodic)]) % period
     return cKDTree(np.where(images >= period, 0.0, images), boxsize=period)

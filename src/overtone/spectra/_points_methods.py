@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import scipy.fft
 import torch
 from torch import Tensor
 
@@ -182,6 +181,8 @@ class _Normal:
     """The weighted normal matrix of the modes, applied as a convolution with the transform of the weights."""
 
     def __init__(self, sampling: Sampling) -> None:
+        import scipy.fft
+
         self._modes = sampling.modes
         sides = self._modes.sides
         # The normal matrix depends on differences k - l only: its entries are the weights transformed at 2

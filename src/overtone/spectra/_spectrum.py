@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from scipy.special import ndtri
 from torch import Tensor
 
 from overtone._utils.seeding import numpy_generator
@@ -175,6 +174,8 @@ def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> ConfidenceInter
     Raises:
         InputError: If the level is not in (0, 1).
     """
+    from scipy.special import ndtri
+
     check_level(level)
     p, n = rate.double(), trials.double()
     z = float(ndtri(0.5 + level / 2))

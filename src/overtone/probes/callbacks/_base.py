@@ -71,6 +71,7 @@ class TrainerProbe:
         group = DistributedGroup() if processes > 1 else SingleProcess()
         self._loss = self._rate = math.nan
         path, last, before = self._path, None, self.probe
+        # A second fit of the same callback: its first probe tells the path, which may be temporary, and the last step.
         if before is not None:
             before.close()
             path, last = before.path, before.last_step

@@ -58,6 +58,7 @@ def graph(
     samples = as_tensor_inputs(inputs)
     rows = samples.features() if features is None else features
     target = as_target(targets, classes, channel_axis)
+    # Fewer samples than modes cannot be decomposed: two are left for the eigensolver.
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
     )

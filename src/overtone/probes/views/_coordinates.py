@@ -128,6 +128,7 @@ def sequence(
             "reshape them, or watch single outputs with views.graph",
             "targets",
         )
+    # Sequences share one transform: all have the same length and rate.
     steps = target.values.shape[1]
     transform = SequenceTransform(steps, rate, bands, estimator or TemporalEstimator.even_extension())
     return TransformView(

@@ -48,6 +48,7 @@ def generated(
     """
     data = pictures_of(pictures)
     samples = TensorInputs(latents)
+    # The same resizing and bands for data and samples: their powers are compared band by band.
     target_profiles = profiles(data.movedim(1, -1), resize=resize, periodic=periodic, bands=bands)
     shape = tuple(resize.apply(data[:1]).shape[1:])
     return MetricView(

@@ -53,6 +53,7 @@ def paths(
             "make some, for instance by spectra.paths.Paths.between_classes(inputs, labels, 32)",
             "along",
         )
+    # Positions are evenly spaced along each path: one transform serves all paths.
     transform = PathTransform(along, samples, unit=unit, bands=bands)
     places = PathInputs(along, samples)
     attrs = {

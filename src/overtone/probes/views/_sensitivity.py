@@ -61,6 +61,7 @@ def sensitivity(
         bands = Bands.linear(size, 1.0, periodic=True, count=9)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
     chosen = requested.reaching(lattice.nyquist, lattice.top)
+    # The modes are drawn once: rows of a record are comparable.
     turns = sampled_modes(chosen, size, modes, seed)
     return MetricView(
         PerturbedInputs(pixels, PerturbedPictures(pixels, turns, norm, seed), normalise),

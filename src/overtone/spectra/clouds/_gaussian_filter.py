@@ -9,7 +9,6 @@ from typing import final
 
 import torch
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from torch import Tensor
 
 from overtone._utils.seeding import numpy_generator
@@ -269,6 +268,8 @@ def filter_widths(
     coords: Tensor | ArrayLike, values: Tensor | ArrayLike, shares: Sequence[float], at_most: int, seed: int
 ) -> Tensor:
     """Solve for the widths of `GaussianFilter.widths_for`."""
+    from scipy.optimize import brentq
+
     centred_coords = features(coords)
     field = rows(values, "values", len(centred_coords)).to(centred_coords.device)
     if len(centred_coords) > at_most:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import scipy.sparse
 import torch
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from overtone._utils.seeding import numpy_generator
@@ -20,6 +18,10 @@ from overtone.spectra._bands import Bands
 from overtone.spectra._inputs import rows
 from overtone.spectra._spectrum import Spectrum
 from overtone.spectra.clouds._neighbours import MEMORY, features, nearest
+
+if TYPE_CHECKING:
+    import scipy.sparse
+    from scipy.sparse.linalg import LinearOperator
 
 _PRECISION = 1e-9
 _CHECKED = 8
@@ -60,6 +62,7 @@ def slowest(matrix: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.n
 
 def _without(matrix: scipy.sparse.csr_array, vectors: np.ndarray) -> LinearOperator:
     """The walk with these eigenvectors' eigenvalues lowered by 3, below all others."""
+    from scipy.sparse.linalg import LinearOperator
 
     def apply(vector: np.ndarray) -> np.ndarray:
         return matrix @ vector - 3 * (vectors @ (vectors.T @ vector))
@@ -70,6 +73,8 @@ def _without(matrix: scipy.sparse.csr_array, vectors: np.ndarray) -> LinearOpera
 def _largest(
     operator: scipy.sparse.csr_array | LinearOperator, count: int, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
     try:
         return eigsh(operator, k=count, which="LA", v0=start, tol=_PRECISION, maxiter=_STEPS)
     except ArpackNoConvergence as failure:
@@ -144,6 +149,8 @@ class GraphTransform(BandTransform):
         seed: int = 0,
         memory: float = MEMORY,
     ) -> None:
+        import scipy.sparse
+
         if min(modes, neighbours) < 1:
             raise InputError("at least 1 mode and neighbour", f"{modes} and {neighbours}", "pass more")
         centred_coords = features(coords, max(modes, neighbours) + 2)
@@ -227,6 +234,8 @@ class GraphTransform(BandTransform):
 
 def _random_walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.csr_array, float]:
     """The symmetric random walk with unit row sums, and the root mean square length of its steps."""
+    import scipy.sparse
+
     count, neighbours = index.shape
     scale = distance[:, -1]
     if not (scale > 0).all():

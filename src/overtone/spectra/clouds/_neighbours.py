@@ -8,7 +8,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -90,6 +89,8 @@ def nearest(coords: Tensor, count: int, memory: float = MEMORY) -> tuple[np.ndar
     Raises:
         InputError: If it does not hold the distances from one row.
     """
+    from scipy.spatial import cKDTree
+
     if coords.shape[1] <= _TREE_FEATURES:
         table = coords.cpu().numpy()
         return _without_self(*cKDTree(table).query(table, k=count + 1))

@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import final
 
-import scipy.signal
 import torch
 from torch import Tensor
 
@@ -202,6 +201,8 @@ class Multitaper(TemporalEstimator):
 
     def coefficients(self, centred: Tensor) -> Tensor:
         """Complex, one set per taper."""
+        import scipy.signal
+
         steps = centred.shape[1]
         windows = scipy.signal.windows.dpss(steps, self.time_bandwidth, self.used)
         tapers = torch.from_numpy(windows.copy()).to(centred)
@@ -263,6 +264,8 @@ class Welch(TemporalEstimator):
 
     def coefficients(self, centred: Tensor) -> Tensor:
         """Complex, one set per segment."""
+        import scipy.signal
+
         window = torch.from_numpy(scipy.signal.windows.hann(self.segment, sym=False)).to(centred)
         # Unit energy, so that white noise keeps its variance whatever the window.
         window = window / window.square().sum().sqrt()
