@@ -24,7 +24,7 @@ class StatePart(Protocol):
     """One part of the state, remembered when the object is made."""
 
     def restore(self) -> None:
-        """OutputScaling it.
+        """Restore it.
 
         Raises:
             InputError: If a change cannot be undone.
@@ -42,7 +42,7 @@ class DictItems(StatePart):
         self._live, self._before = live, list(live.items())
 
     def restore(self) -> None:
-        """OutputScaling the dict if an entry is a different object."""
+        """Restore the dict if an entry is a different object."""
         now, before = list(self._live.items()), self._before
         if len(now) == len(before) and all(
             a is c and b is d for (a, b), (c, d) in zip(now, before, strict=True)
@@ -63,7 +63,7 @@ class SequenceItems(StatePart):
         self._live, self._before = live, list(live)
 
     def restore(self) -> None:
-        """OutputScaling the entries if one is a different object."""
+        """Restore the entries if one is a different object."""
         if not same_objects(self._live, self._before):
             self._live.clear()
             self._live.extend(self._before)
@@ -77,7 +77,7 @@ class WritableBuffer(StatePart):
         self._live, self._before = live, live[:]
 
     def restore(self) -> None:
-        """OutputScaling the contents."""
+        """Restore the contents."""
         if bytes(self._live) != bytes(self._before):
             self._live[:] = self._before  # type: ignore[assignment]
 
@@ -90,7 +90,7 @@ class SetItems(StatePart):
         self._live, self._before = live, set(live)
 
     def restore(self) -> None:
-        """OutputScaling the entries if they differ."""
+        """Restore the entries if they differ."""
         if self._live != self._before:
             self._live.clear()
             self._live.update(self._before)
@@ -110,7 +110,7 @@ class WritableArray(StatePart):
         self._before = live.copy() if copied else np.array(_check(live))
 
     def restore(self) -> None:
-        """OutputScaling the contents if a bit differs; NaN is not a change.
+        """Restore the contents if a bit differs; NaN is not a change.
 
         Raises:
             InputError: If an array without a copy has changed.
@@ -196,7 +196,7 @@ class MemoryFile(StatePart):
         self._live, self._before, self._place = live, live.getvalue(), live.tell()
 
     def restore(self) -> None:
-        """OutputScaling the contents."""
+        """Restore the contents."""
         if self._live.getvalue() != self._before:
             self._live.seek(0)
             self._live.truncate()
@@ -283,7 +283,7 @@ class ClosureCell(StatePart):
         self._live, self._before = live, _cell_contents(live)
 
     def restore(self) -> None:
-        """OutputScaling the value."""
+        """Restore the value."""
         if self._before and _cell_contents(self._live) != self._before:
             self._live.cell_contents = self._before[0].thing
 

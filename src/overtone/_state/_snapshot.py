@@ -98,7 +98,7 @@ class StateSnapshot:
         self._parts += [GlobalGenerators(self._devices), ContextVariables()]
 
     def restore(self) -> None:
-        """OutputScaling everything.
+        """Restore everything.
 
         Raises:
             InputError: If a change cannot be undone; everything else is restored nevertheless.

@@ -75,7 +75,7 @@ class StorageBytes(StatePart):
         self._written = owner._version if shared else None
 
     def restore(self) -> None:
-        """OutputScaling the bytes; a change of memory without a copy is an error."""
+        """Restore the bytes; a change of memory without a copy is an error."""
         # The version counter of shared memory counts writes of this process alone.
         if self._written is not None and self._owner._version == self._written:
             return
@@ -162,7 +162,7 @@ class GeneratorState(StatePart):
         self._before = self._read()
 
     def restore(self) -> None:
-        """OutputScaling the state."""
+        """Restore the state."""
         live, before = self._generator, self._before
         if isinstance(live, torch.Generator):
             live.set_state(before)
@@ -206,7 +206,7 @@ class GlobalGenerators(StatePart):
         ]
 
     def restore(self) -> None:
-        """OutputScaling the states."""
+        """Restore the states."""
         random.setstate(self._python)
         np.random.set_state(self._numpy)
         torch.set_rng_state(self._cpu)

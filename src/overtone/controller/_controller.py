@@ -191,7 +191,7 @@ class Controller:
         return action
 
     def finish(self) -> int | None:
-        """OutputScaling the best weights.
+        """Restore the best weights.
 
         Returns:
             The restored step, not counting steps discarded by a rollback; None (weights unchanged) if no row could be

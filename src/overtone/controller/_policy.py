@@ -154,7 +154,7 @@ class ControllerPolicy:
         return local_step if local_step <= self._rollback_step else local_step + self._rollback_offset
 
     def finish(self) -> int | None:
-        """OutputScaling the best weights.
+        """Restore the best weights.
 
         Returns:
             The restored step, not counting steps discarded by a rollback; None (weights unchanged) if no row could be
@@ -170,7 +170,7 @@ class ControllerPolicy:
         return best
 
     def end(self, reason: Reason) -> ControlStep:
-        """OutputScaling the best weights and ask to stop."""
+        """Restore the best weights and ask to stop."""
         self.finish()
         return ControlStep(Decision.STOP, self.bandwidth, reason)
 
@@ -206,7 +206,7 @@ class ControllerPolicy:
         return error > ABOVE * self._spectrum.variance and (held_out is None or held_out <= GAP * error)
 
     def _roll_back(self, step: int) -> ControlStep:
-        """OutputScaling the best weights at a lower learning rate; the second time, stop."""
+        """Restore the best weights at a lower learning rate; the second time, stop."""
         best = None if self._reductions >= MAX_REDUCTIONS else self.finish()
         if best is None:
             return self.end(_rises_again(step))

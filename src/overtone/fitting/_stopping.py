@@ -100,7 +100,7 @@ class FitController:
         return decision.stop
 
     def restore(self) -> int | None:
-        """OutputScaling the best network and return its step; None, and nothing restored, if no row could be scored."""
+        """Restore the best network and return its step; None, and nothing restored, if no row could be scored."""
         best = self._policy.finish()
         return None if best is None else self._policy.to_global_step(best)
 

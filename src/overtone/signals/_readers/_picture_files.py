@@ -199,7 +199,7 @@ def _depth(path: Path) -> int:
 def _at_depth(
     stored: np.ndarray, bits: int, form: str | None
 ) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
-    """OutputScaling the stored numbers; also return the number of white and a note on lost bits.
+    """Restore the stored numbers; also return the number of white and a note on lost bits.
 
     Pillow keeps the bits of gray JPEG 2000, moved up to 16, and the upper 8 of every other deep picture.
     """
