@@ -14,7 +14,7 @@ help:
 	@echo "make hooks   run the checks at each commit"
 	@echo "make integration  callbacks and trackers against the real packages"
 	@echo "make bench   speed tables against what one would otherwise do"
-	@echo "make studies settle the claims of the literature again"
+	@echo "make studies test the claims of the literature again: evidence/ and its short form"
 	@echo "make setup   the virtual environment alone"
 
 $(V)/.core: requirements.lock pyproject.toml
@@ -66,7 +66,8 @@ integration: $(V)/.integration
 	$(BIN)/python -m pytest -q -W ignore integration
 
 studies: $(V)/.test
-	$(BIN)/overtone study run all --size quick --out src/overtone/studies/results
+	$(BIN)/overtone study run all --size quick --out evidence
+	$(BIN)/python tools/shorten_results.py
 	$(BIN)/overtone study report --out studies.html
 
 clean:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from overtone.studies import Size, studies
-from overtone.studies.study import SMOKE
+from overtone.studies import StudySize, catalogue
+from overtone.studies._wording import SMOKE_CAVEAT, caveat_of
 
 KEYS = {
     *(
@@ -40,7 +40,7 @@ def test_run_show_list_and_report_agree(call):
     where = ("--size", "smoke", "--results", "kept")
     assert call("study", "show", FAST, *where, "--json").json == {"studies": [found]}
     listed = call("study", "list", *where, "--json").json["studies"]
-    assert [one["name"] for one in listed] == list(studies())
+    assert [one["name"] for one in listed] == list(catalogue())
     assert [one["name"] for one in listed if one["verdict"] is not None] == [FAST]
     assert found in listed
     page = call("study", "report", *where, "--json").json["report"]
@@ -49,7 +49,7 @@ def test_run_show_list_and_report_agree(call):
     assert again.err == "note: a smoke run shows that a study runs; its verdict means nothing.\n"
     assert "hat-conditioning: supported" in again.out
     assert re.search(r"^hat-conditioning +supported", call("study", "list", *where).out, re.M)
-    assert "Because" in call("study", "show", FAST, *where).out
+    assert "Reason" in call("study", "show", FAST, *where).out
 
 
 def test_wrong_input_gets_one_sentence(call, tmp_path):
@@ -76,18 +76,18 @@ def test_wrong_input_gets_one_sentence(call, tmp_path):
 def test_what_comes_with_overtone_is_shown(call, verb):
     answer = call("study", verb, *([FAST] if verb == "show" else []), "--json")
     assert answer.code == 0
-    assert json.dumps(answer.json).count('"claim"') == (1 if verb == "show" else len(studies()))
+    assert json.dumps(answer.json).count('"claim"') == (1 if verb == "show" else len(catalogue()))
 
 
 def test_caveats_are_those_of_the_size_that_was_run(call):
     """The caveat of a study is written about its quick run."""
-    for one in studies().values():
-        assert one.care(Size.SMOKE) == SMOKE
-        assert one.care(Size.QUICK) == one.caveat
-        assert not one.caveat or one.care(Size.FULL) == f"Of the quick run it is said: {one.caveat}"
+    for one in catalogue().values():
+        assert caveat_of(one, StudySize.SMOKE) == SMOKE_CAVEAT
+        assert caveat_of(one, StudySize.QUICK) == one.caveat
+        assert not one.caveat or caveat_of(one, StudySize.FULL) == f"About the quick run: {one.caveat}"
     where = ("--size", "smoke", "--out", "kept", "--processes", 1)
     ran = call("study", "run", FAST, *where).out
     shown = call("study", "show", FAST, "--size", "smoke", "--results", "kept").out
     for said in (ran, shown):
-        assert SMOKE in " ".join(said.split())
-        assert studies()[FAST].caveat[:40] not in " ".join(said.split())
+        assert SMOKE_CAVEAT in " ".join(said.split())
+        assert catalogue()[FAST].caveat[:40] not in " ".join(said.split())

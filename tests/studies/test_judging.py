@@ -12,17 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overtone.errors import InputError
-from overtone.studies import AtLeast, AtMost, Between, Condition, Interval, Verdict
-from overtone.studies.verdict import judge
+from overtone.studies import StudyResult, StudySize
+from overtone.studies._criteria import AtLeast, AtMost, Between, Judgement, MeanInterval, Verdict, judge
+from overtone.studies._study import Condition
+from overtone.studies._wording import verdict_reason
 from tests.studies import toy
 
 numbers = st.floats(-1e6, 1e6)
-HIGH, LOW, ACROSS = Interval(2, 1.5, 2.5), Interval(0, -0.5, 0.5), Interval(1, 0.5, 1.5)
+HIGH, LOW, ACROSS = MeanInterval(2, 1.5, 2.5), MeanInterval(0, -0.5, 0.5), MeanInterval(1, 0.5, 1.5)
 
 
-def verdict(*intervals: Interval, control: Interval = LOW) -> Verdict:
+def verdict(*intervals: MeanInterval, control: MeanInterval = LOW) -> Verdict:
     named = {f"c{i}": interval for i, interval in enumerate(intervals)}
-    return judge(named, control, AtLeast(1.0), "the condition").verdict
+    return judge(named, control, AtLeast(1.0)).verdict
 
 
 def test_every_verdict():
@@ -40,52 +42,87 @@ def test_a_control_that_does_not_fail_leaves_everything_undecided(control):
     assert verdict(LOW, control=control) is Verdict.UNDECIDED
 
 
-def test_the_reason_names_conditions_and_figures():
-    told = judge({"a": HIGH, "b": LOW}, LOW, AtLeast(1.0), "the weather")
-    assert told.reason.startswith(
-        "It depends on the weather: it holds for 'a', not for 'b'; asked: at least 1;"
+def result_of(intervals: dict[str, MeanInterval], control: MeanInterval = LOW) -> StudyResult:
+    judgement = judge(intervals, control, toy.STUDY.criterion)
+    return StudyResult("toy", StudySize.SMOKE, judgement, intervals, control, {}, 0.0, 1, "", {}, "")
+
+
+def test_a_judgement_has_the_facts_that_it_follows_from():
+    facts = judge({"a": HIGH, "b": LOW, "c": ACROSS, "d": ACROSS}, LOW, AtLeast(1.0))
+    assert facts == Judgement(Verdict.DEPENDS, ("a",), ("b",), ("c", "d"), control_failed=True)
+    assert judge({"a": HIGH}, HIGH, AtLeast(1.0)) == Judgement(
+        Verdict.UNDECIDED, ("a",), (), (), control_failed=False
     )
-    assert "a: 2 (1.5 to 2.5)" in told.reason
 
 
-def test_the_reason_names_conditions_that_stay_open():
-    told = judge({"a": HIGH, "b": LOW, "c": ACROSS}, LOW, AtLeast(1.0), "the weather")
-    assert "not for 'b', and the seeds disagree about 'c'; asked" in told.reason
-    told = judge({"a": HIGH, "c": ACROSS, "d": ACROSS}, LOW, AtLeast(1.0), "the weather")
-    assert told.reason.startswith("The seeds disagree about 'c', 'd'; asked: at least 1;")
+@pytest.mark.parametrize(
+    ("intervals", "reason"),
+    [
+        (
+            {"a": HIGH},
+            "Every condition meets the criterion, at least 1. a: 2 (1.5 to 2.5); control: 0 (-0.5 to 0.5).",
+        ),
+        (
+            {"b": LOW},
+            "No condition meets the criterion, at least 1. b: 0 (-0.5 to 0.5); control: 0 (-0.5 to 0.5).",
+        ),
+        (
+            {"a": HIGH, "b": LOW},
+            "The verdict depends on the weather. The criterion, at least 1, is met by 'a', not by 'b'. a: 2",
+        ),
+        (
+            {"a": HIGH, "b": LOW, "c": ACROSS},
+            "The verdict depends on the weather. The criterion, at least 1, is met by 'a', not by 'b'; "
+            "the seeds leave 'c' undecided. a: 2",
+        ),
+        (
+            {"a": HIGH, "c": ACROSS, "d": ACROSS},
+            "The seeds leave 'c', 'd' undecided; the criterion is at least 1. a: 2",
+        ),
+    ],
+)
+def test_the_reason_names_the_conditions_and_their_numbers(intervals, reason):
+    assert verdict_reason(toy.STUDY, result_of(intervals)).startswith(reason)
+
+
+def test_the_reason_says_when_the_control_does_not_fail():
+    assert verdict_reason(toy.STUDY, result_of({"a": HIGH}, control=ACROSS)) == (
+        "The control, in which the claim must fail, does not miss the criterion (at least 1); "
+        "it has 1 (0.5 to 1.5)."
+    )
 
 
 @given(numbers, st.floats(0, 10), st.floats(0, 10), numbers)
 def test_no_interval_both_holds_and_fails(mean, below, above, edge):
-    interval = Interval(mean, mean - below, mean + above)
+    interval = MeanInterval(mean, mean - below, mean + above)
     for criterion in (AtLeast(edge), AtMost(edge), Between(edge, edge + 1)):
-        assert not (criterion.holds(interval) and criterion.fails(interval))
+        assert not (criterion.met_by(interval) and criterion.missed_by(interval))
 
 
 def test_what_is_no_number_counts_against_the_claim():
-    lost = Interval.of([math.nan, 1.0])
+    lost = MeanInterval.from_values([math.nan, 1.0])
     for criterion in (AtLeast(0.0), AtMost(0.0), Between(0.0, 1.0)):
-        assert criterion.fails(lost)
-        assert not criterion.holds(lost)
+        assert criterion.missed_by(lost)
+        assert not criterion.met_by(lost)
 
 
 def test_the_interval_holds_the_mean_nine_times_in_ten():
     draws = np.random.default_rng(0).normal(3.0, 2.0, (4000, 4))
-    inside = [i.low <= 3.0 <= i.high for i in map(Interval.of, draws.tolist())]
+    inside = [i.low <= 3.0 <= i.high for i in map(MeanInterval.from_values, draws.tolist())]
     share = scipy.stats.binomtest(sum(inside), len(inside)).proportion_ci(0.999)
     assert share.low <= 0.9 <= share.high
 
 
 def test_one_value_is_its_own_interval_and_none_is_refused():
-    assert Interval.of([2.0]) == Interval(2.0, 2.0, 2.0)
+    assert MeanInterval.from_values([2.0]) == MeanInterval(2.0, 2.0, 2.0)
     with pytest.raises(InputError, match="expected at least one value, got none"):
-        Interval.of([])
+        MeanInterval.from_values([])
 
 
 def test_studies_are_checked():
     with pytest.raises(
-        InputError, match="toy: expected an effort for every size, got none for smoke, quick, full"
+        InputError, match="toy: expected settings for every size, got none for smoke, quick, full"
     ):
-        replace(toy.STUDY, efforts={})
+        replace(toy.STUDY, sizes={})
     with pytest.raises(InputError, match="expected conditions of different names"):
         replace(toy.STUDY, control=Condition("first"))

@@ -1,1 +1,0 @@
-"""One file a claim: what is said, how it is tested, where it must fail."""
