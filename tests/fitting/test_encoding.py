@@ -5,7 +5,7 @@ import torch
 
 from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, make_optimizer
-from overtone.cli._fit import fit
+from overtone.cli._fit import fit_command
 from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._prepare import prepare
@@ -26,7 +26,7 @@ def prepared(**options):
 
 
 def test_the_command_line_knows_every_encoding():
-    (flag,) = (p for p in fit.params if p.name == "encoding")
+    (flag,) = (p for p in fit_command.params if p.name == "encoding")
     assert list(flag.type.choices) == [e.value for e in EncodingKind]
 
 

@@ -11,12 +11,12 @@ from overtone._utils.text import number, plural
 from overtone.cli._options import (
     Verb,
     chain,
-    common,
+    common_flags,
     examples,
     flag,
     flags_of,
-    reading,
     reading_arguments,
+    reading_flags,
     words,
 )
 from overtone.cli._output import facts, paragraph, print_json
@@ -113,6 +113,7 @@ def _judging_flags(command: Any) -> Any:
 
 
 @click.command(
+    "compare",
     cls=Verb,
     short_help="Compare networks, interpolation and kernels.",
     epilog=examples(
@@ -122,7 +123,7 @@ def _judging_flags(command: Any) -> Any:
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(_candidate_flags, _judging_flags, reading)
+@chain(_candidate_flags, _judging_flags, reading_flags)
 @flag(
     "--out",
     type=click.Path(),
@@ -133,8 +134,8 @@ def _judging_flags(command: Any) -> Any:
     help="Directory for results and report; what was done there before is not done again.",
 )
 @flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier comparison in --out.")
-@common
-def compare(source: str | None, as_json: bool, out: str, **options: Any) -> None:
+@common_flags
+def compare_command(source: str | None, as_json: bool, out: str, **options: Any) -> None:
     """Let candidates learn some samples of SOURCE, judge them by others, and say which to take.
 
     None sees what it is judged by. Whether any network is worth its training is said, too. Interrupted, the same

@@ -16,12 +16,12 @@ from overtone.cli._options import (
     Numbers,
     Verb,
     chain,
-    common,
+    common_flags,
     examples,
     flag,
-    reading,
     reading_arguments,
-    training,
+    reading_flags,
+    training_flags,
     words,
 )
 from overtone.cli._output import facts, paragraph, print_json
@@ -56,6 +56,7 @@ OUTPUT = chain(
 
 
 @click.command(
+    "fit",
     cls=Verb,
     short_help="Train a network and report what it learned when.",
     epilog=examples(
@@ -67,7 +68,7 @@ OUTPUT = chain(
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(NETWORK, training())
+@chain(NETWORK, training_flags())
 @flag(
     "--clean",
     type=click.Path(),
@@ -87,9 +88,9 @@ OUTPUT = chain(
     section="Reading SOURCE",
     help="Tables: learn columns that look like labels (two values, or few whole numbers) as numbers.",
 )
-@chain(reading, OUTPUT, common)
+@chain(reading_flags, OUTPUT, common_flags)
 @click.pass_context
-def fit(
+def fit_command(
     context: click.Context,
     source: str | None,
     as_json: bool,

@@ -68,7 +68,7 @@ READING = (
     "time_column",
     "columns",
 )
-"""Names of the flags of `reading`."""
+"""Names of the flags of `reading_flags`."""
 
 
 class Numbers(click.ParamType):
@@ -104,7 +104,7 @@ def chain(*decorators: Callable[[Command], Command]) -> Callable[[Command], Comm
     return apply
 
 
-def as_json(command: Command) -> Command:
+def json_flag(command: Command) -> Command:
     """Add `--json`."""
     return flag(
         "--json",
@@ -179,7 +179,7 @@ NETWORK = flags_of(ModelConfig, "Network")
 """Flags of the network."""
 
 
-def training(without: Sequence[str] = ()) -> Callable[[Any], Any]:
+def training_flags(without: Sequence[str] = ()) -> Callable[[Any], Any]:
     """Return a decorator that adds the flags of the training and of stopping, but for the seed of every verb.
 
     Args:
@@ -190,11 +190,11 @@ def training(without: Sequence[str] = ()) -> Callable[[Any], Any]:
     return chain(flags_of(TrainingConfig, "Training", names), flags_of(StoppingConfig, "Training", stopping))
 
 
-def common(command: Command) -> Command:
+def common_flags(command: Command) -> Command:
     """Add `--json`, `--seed` and `--device`."""
-    return chain(as_json, flags_of(TrainingConfig, OTHER, ["seed"]), flags_of(FitConfig, OTHER, ["device"]))(
-        command
-    )
+    return chain(
+        json_flag, flags_of(TrainingConfig, OTHER, ["seed"]), flags_of(FitConfig, OTHER, ["device"])
+    )(command)
 
 
 def words(text: str) -> list[str]:
@@ -202,7 +202,7 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
-def reading(command: Command) -> Command:
+def reading_flags(command: Command) -> Command:
     """Add the flags of reading a source file; every flag fits some kinds of files only."""
     section = "Reading SOURCE"
     return chain(
@@ -250,7 +250,7 @@ def reading(command: Command) -> Command:
 
 
 def reading_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the flags of `reading` out of a verb's options.
+    """Take the flags of `reading_flags` out of a verb's options.
 
     Args:
         options: The verb's options; those flags are removed from it.
@@ -263,7 +263,7 @@ def reading_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_flags(arguments: dict[str, Any]) -> list[str]:
-    """The words that give the flags of `reading` again.
+    """The words that give the flags of `reading_flags` again.
 
     Args:
         arguments: From `reading_arguments`.

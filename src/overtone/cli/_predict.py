@@ -14,17 +14,16 @@ from overtone.cli._options import (
     NETWORK,
     Verb,
     chain,
-    common,
+    common_flags,
     examples,
     flag,
-    reading,
     reading_arguments,
-    training,
+    reading_flags,
+    training_flags,
     words,
 )
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._source import read_source
-from overtone.records.metrics._bands import has_content
 
 if TYPE_CHECKING:
     import xarray
@@ -37,6 +36,7 @@ MEANINGFUL = 10**6
 
 
 @click.command(
+    "predict",
     cls=Verb,
     short_help="Predict what fit would learn when; little training.",
     epilog=examples(
@@ -46,7 +46,7 @@ MEANINGFUL = 10**6
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(NETWORK, training(without=("weight_decay", "controller")))
+@chain(NETWORK, training_flags(without=("weight_decay", "controller")))
 @flag(
     "--pilot",
     type=click.IntRange(min=0),
@@ -65,8 +65,10 @@ MEANINGFUL = 10**6
 @flag(
     "--out", type=click.Path(), metavar="FILE", section="Output", help="Draw learning steps to a .html page."
 )
-@chain(reading, common)
-def predict(source: str | None, as_json: bool, out: str | None, measured: str | None, **options: Any) -> None:
+@chain(reading_flags, common_flags)
+def predict_command(
+    source: str | None, as_json: bool, out: str | None, measured: str | None, **options: Any
+) -> None:
     """Predict which frequencies a network would learn from SOURCE when, from its tangent kernel.
 
     Takes the flags of fit. A copy of the network is trained for a twentieth of the steps; the rest is arithmetic. A
@@ -132,6 +134,7 @@ def _text(forecast: Forecast) -> str:
 def _learning(forecast: Forecast) -> str:
     """Return a line for each band with its learning steps, in ascending order."""
     from overtone.records import metrics
+    from overtone.records.metrics._bands import has_content
 
     unit = forecast.record.attrs["frequency_unit"]
     held = has_content(metrics.combine_channels(forecast.record)).values

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from overtone.cli._options import Verb, examples, flag
-from overtone.cli._options import as_json as json_flag
+from overtone.cli._options import Verb, examples, flag, json_flag
 from overtone.cli._output import print_json
 from overtone.errors import InputError, RunError
 
 
 @click.command(
+    "report",
     cls=Verb,
     short_help="Write one HTML page from one or more runs.",
     epilog=examples(
@@ -30,7 +30,7 @@ from overtone.errors import InputError, RunError
     help="The page to write.",
 )
 @json_flag
-def report(runs: tuple[str, ...], out: str, as_json: bool) -> None:
+def report_command(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     """Write one self-contained HTML page from the records of RUNS.
 
     Each of RUNS is a run directory, also one that is still written or has failed, or a record file (.sqlite, .nc).

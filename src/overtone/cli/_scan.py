@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import per_axis, plural
-from overtone.cli._options import Verb, as_flags, chain, common, examples, flag, reading, reading_arguments
+from overtone.cli._options import (
+    Verb,
+    as_flags,
+    chain,
+    common_flags,
+    examples,
+    flag,
+    reading_arguments,
+    reading_flags,
+)
 from overtone.cli._output import facts, print_json
 from overtone.cli._source import read_source
 
@@ -67,6 +76,7 @@ def _percent(share: float) -> str:
 
 
 @click.command(
+    "scan",
     cls=Verb,
     short_help="Show spectrum, noise and bandwidth; no training.",
     epilog=examples(
@@ -85,8 +95,8 @@ def _percent(share: float) -> str:
     section="Choosing",
     help="Choose as fit would within these seconds: compare bandwidths on held-out samples, time a few steps.",
 )
-@chain(reading, common)
-def scan(
+@chain(reading_flags, common_flags)
+def scan_command(
     source: str | None, as_json: bool, seed: int, device: str, seconds: float | None, **options: Any
 ) -> None:
     """Show the spectrum and noise floor of SOURCE and the bandwidth it needs; nothing is trained.

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overtone.cli._options import Verb, chain, examples, flag
-from overtone.cli._options import as_json as json_flag
+from overtone.cli._options import Verb, chain, examples, flag, json_flag
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.errors import InputError, RunError
 

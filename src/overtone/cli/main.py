@@ -13,12 +13,12 @@ import click
 
 import overtone
 from overtone._utils.memory_errors import is_out_of_memory
-from overtone.cli._compare import compare
-from overtone.cli._fit import fit
+from overtone.cli._compare import compare_command
+from overtone.cli._fit import fit_command
 from overtone.cli._options import examples
-from overtone.cli._predict import predict
-from overtone.cli._report import report
-from overtone.cli._scan import scan
+from overtone.cli._predict import predict_command
+from overtone.cli._report import report_command
+from overtone.cli._scan import scan_command
 from overtone.cli._study import study
 from overtone.cli._usage import in_flags, wrong_usage
 from overtone.errors import InputError, OvertoneError
@@ -45,7 +45,14 @@ def cli() -> None:
     """See which frequencies a neural network learns, when, and where it begins to learn noise."""
 
 
-verbs: tuple[click.Command, ...] = (scan, fit, predict, compare, study, report)
+verbs: tuple[click.Command, ...] = (
+    scan_command,
+    fit_command,
+    predict_command,
+    compare_command,
+    study,
+    report_command,
+)
 for verb in verbs:
     cli.add_command(verb)
 
