@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 import xarray
 
-from overtone.cli._predict import shade_untold
+from overtone.cli._predict import shade_undetermined
 from overtone.cli.main import run as overtone
 
 SMALL = ["--steps", "120", "--width", "24", "--depth", "2", "--features", "16", "--device", "cpu"]
@@ -103,10 +103,10 @@ def test_frequencies_left_open_are_shaded() -> None:
         {"band_low": ("band", low), "band_high": ("band", high)},
     )
     figure = go.Figure()
-    shade_untold(figure, record)
+    shade_undetermined(figure, record)
     assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(4.0, 8.0)]
     assert figure.layout.annotations[0].text == "cannot tell"
-    shade_untold(told := go.Figure(), record.isel(band=slice(0, 2)))
+    shade_undetermined(told := go.Figure(), record.isel(band=slice(0, 2)))
     assert not told.layout.shapes
 
 
@@ -117,7 +117,7 @@ def test_frequencies_left_open_below_those_told_are_shaded_apart_and_named_once(
         {"residual_power": (("step", "band", "channel"), power)},
         {"band_low": ("band", low), "band_high": ("band", high)},
     )
-    shade_untold(figure := go.Figure(), record)
+    shade_undetermined(figure := go.Figure(), record)
     assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(1.0, 2.0), (4.0, 32.0)]
     assert [note.x for note in figure.layout.annotations] == [pytest.approx(math.log10(32.0))]
 

@@ -189,24 +189,28 @@ def _draw(forecast: Forecast, out: str, run: str | None) -> None:
     measured = None if run is None else records.load(run)
     plot = PredictedSteps(forecast.record, forecast.prediction.earliest, forecast.prediction.latest, measured)
     figure = plot.figure()
-    shade_untold(figure, forecast.record)
+    shade_undetermined(figure, forecast.record)
     figure.update_layout(
         title={"text": f"Predicted learning steps: {forecast.signal.name}", "y": 0.98}, margin={"t": 80}
     )
     figure.write_html(out, include_plotlyjs=True)
 
 
-def shade_untold(figure: Figure, record: xarray.Dataset) -> None:
+def shade_undetermined(figure: Figure, record: xarray.Dataset) -> None:
     """Say "cannot tell" over the frequencies that the prediction leaves open at its last step."""
-    untold = record.residual_power.isel(step=-1).isnull().any("channel").values
+    undetermined = record.residual_power.isel(step=-1).isnull().any("channel").values
     low, high = record.band_low.values, record.band_high.values
     smallest = float(high[high > 0].min()) / 2
-    runs = [list(bands) for is_open, bands in groupby(range(len(untold)), key=untold.__getitem__) if is_open]
+    runs = [
+        list(bands)
+        for is_open, bands in groupby(range(len(undetermined)), key=undetermined.__getitem__)
+        if is_open
+    ]
     intervals = [(max(float(low[bands[0]]), smallest), float(high[bands[-1]])) for bands in runs]
     for left, right in intervals:
         figure.add_vrect(x0=left, x1=right, fillcolor="gray", opacity=0.12, line_width=0, layer="below")
     if intervals:
         _, end = max(intervals, key=lambda interval: interval[1] / interval[0])
         figure.add_annotation(
-            x=math.log10(end), y=0.98, yref="paper", xanchor="right", _text="cannot tell", showarrow=False
+            x=math.log10(end), y=0.98, yref="paper", xanchor="right", text="cannot tell", showarrow=False
         )
