@@ -77,7 +77,7 @@ def _of_a_block(f: Findings, replies: list[str], block: str) -> list[str]:
         f"Cannot tell: rows were measured on {block} alone, where the target is constant.",
         "Cannot tell, for the same reason.",
         replies[2],
-        "Train again and measure the whole, or samples spread over it (observe.Spread).",
+        "Train again and measure the whole, or samples spread over it (probes.Spread).",
     ]
 
 
