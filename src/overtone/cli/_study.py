@@ -14,7 +14,7 @@ from overtone.cli._output import facts, paragraph, print_json
 from overtone.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from overtone.studies import Result, Study
+    from overtone.studies import Study, StudyResult
 
 SIZES = ["smoke", "quick", "full"]
 
@@ -31,12 +31,12 @@ results_flag = flag(
     type=click.Path(file_okay=False),
     metavar="DIR",
     section="Study",
-    help="Where results lie. [default: those that come with overtone]",
+    help="Folder of the results. [default: those that come with overtone]",
 )
 
 
 @click.group(
-    short_help="Settle claims of the literature: list, run, show, report.",
+    short_help="Test claims of the literature: list, run, show, report.",
     epilog=examples(
         "overtone study list", "overtone study run mlp-low-first", "overtone study run all --processes 2"
     ),
@@ -52,28 +52,28 @@ def study() -> None:
 @study.command("list", cls=Verb, short_help="Every claim with its last verdict.")
 @chain(size_flag, results_flag, json_flag)
 def list_studies(size: str, results: str | None, as_json: bool) -> None:
-    """List every claim with its last verdict and what it cost."""
-    from overtone.studies import studies
+    """List every claim with its last verdict and its computing time."""
+    from overtone.studies import catalogue
 
-    results_by_study = [(entry, _load(entry, size, results)) for entry in studies().values()]
+    results_by_study = [(entry, _load(entry, size, results)) for entry in catalogue().values()]
     if as_json:
         print_json({"studies": [_document(entry, result) for entry, result in results_by_study]})
         return
-    for family in dict.fromkeys(entry.family for entry, _ in results_by_study):
+    for topic in dict.fromkeys(entry.topic for entry, _ in results_by_study):
         rows = {
-            entry.name: _line(entry, result) for entry, result in results_by_study if entry.family is family
+            entry.name: _line(entry, result) for entry, result in results_by_study if entry.topic is topic
         }
-        click.echo(f"{family.value}\n{facts(rows)}\n")
+        click.echo(f"{topic.value}\n{facts(rows)}\n")
 
 
 @study.command("show", cls=Verb, short_help="One claim with its evidence.")
 @click.argument("name")
 @chain(size_flag, results_flag, json_flag)
 def show(name: str, size: str, results: str | None, as_json: bool) -> None:
-    """Show the claim NAME, how it was tested and what was found."""
-    from overtone.studies import find
+    """Show the claim NAME, its test and the result."""
+    from overtone.studies import find_study
 
-    entry = find(name)
+    entry = find_study(name)
     result = _load(entry, size, results)
     if as_json:
         print_json({"studies": [_document(entry, result)]})
@@ -100,19 +100,19 @@ def show(name: str, size: str, results: str | None, as_json: bool) -> None:
     default="studies",
     show_default=True,
     section="Output",
-    help="Where measurements and results are kept; what lies there is not measured again.",
+    help="Folder of measurements and results; measurements stored there are not repeated.",
 )
 @flag(
     "--processes",
     type=click.IntRange(min=1),
     section="Workers",
-    help="On this machine. [default: one per core]",
+    help="Worker processes on this machine. [default: one per core]",
 )
 @flag(
     "--ray",
     metavar="ADDRESS",
     section="Workers",
-    help="A Ray cluster, host:port; local makes one of this machine.",
+    help="Address of a Ray cluster, host:port; local starts one on this machine.",
 )
 @flag(
     "--gpus",
@@ -120,10 +120,10 @@ def show(name: str, size: str, results: str | None, as_json: bool) -> None:
     default=0.0,
     show_default=True,
     section="Workers",
-    help="With --ray: share of a GPU that each measurement takes.",
+    help="Share of a GPU per measurement, with --ray.",
 )
 @json_flag
-def run_studies(
+def study_run(
     names: tuple[str, ...],
     size: str,
     out: str,
@@ -132,22 +132,25 @@ def run_studies(
     gpus: float,
     as_json: bool,
 ) -> None:
-    """Run the studies NAMES, or all of them, and say what they found.
+    """Run the studies NAMES, or all of them, and show their results.
 
-    Interrupted, the same command goes on; measurements that had ended are not repeated.
+    After an interruption the same command continues; finished measurements are not repeated.
     """
     from overtone._sweeps import Local, Ray, Workers
-    from overtone.studies import Size, find, run, studies
+    from overtone.studies import StudySize, catalogue, find_study, run_studies
+    from overtone.studies._wording import SMOKE_CAVEAT
 
     if ray is not None and processes is not None:
         raise InputError("--ray or --processes", "both", "choose one")
-    chosen = list(studies().values()) if "all" in names else [find(name) for name in dict.fromkeys(names)]
+    chosen = (
+        list(catalogue().values()) if "all" in names else [find_study(name) for name in dict.fromkeys(names)]
+    )
     workers: Workers = Local(processes)
     if ray is not None:
         workers = Ray(None if ray == "local" else ray, gpus=gpus)
     results, failed = {}, []
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        for progress in run(chosen, Size(size), Path(out), workers):
+        for progress in run_studies(chosen, StudySize(size), Path(out), workers):
             ended = progress.finished
             if not ended.stored:
                 click.echo(f"[{progress.done}/{progress.total}] {ended.task.name}", err=True)
@@ -157,18 +160,18 @@ def run_studies(
             if progress.result is not None:
                 results[progress.result.study] = progress.result
                 if not as_json:
-                    click.echo(_text(find(progress.result.study), progress.result) + "\n")
+                    click.echo(_text(find_study(progress.result.study), progress.result) + "\n")
     if as_json:
         print_json(
             {"studies": [_document(entry, results.get(entry.name)) for entry in chosen], "failed": failed}
         )
-    if Size(size) is Size.SMOKE:
-        click.echo("note: a smoke run shows that a study runs; its verdict means nothing.", err=True)
+    if StudySize(size) is StudySize.SMOKE:
+        click.echo(f"note: {SMOKE_CAVEAT[0].lower()}{SMOKE_CAVEAT[1:]}", err=True)
     if failed:
         raise RunError(
             "every measurement to succeed",
-            f"{len(failed)} that did not, first {failed[0]}",
-            "look at it, then run the same command again",
+            f"{len(failed)} that failed, the first with: {failed[0]}",
+            "remove the cause, then run the same command again",
             "study",
         )
 
@@ -187,28 +190,30 @@ def run_studies(
 @json_flag
 def report_studies(size: str, results: str | None, out: str, as_json: bool) -> None:
     """Write one self-contained HTML page: every claim with its verdict, opening into its evidence."""
-    from overtone.studies import Size, studies
-    from overtone.studies.page import write
+    from overtone.studies import StudySize, catalogue
+    from overtone.studies._page import write_study_page
 
-    every = list(studies().values())
+    every = list(catalogue().values())
     results_by_study = {
         entry.name: result for entry in every if (result := _load(entry, size, results)) is not None
     }
-    path = write(every, results_by_study, Size(size), out)
+    path = write_study_page(every, results_by_study, StudySize(size), out)
     if as_json:
         print_json({"report": str(path)})
     else:
         click.echo(f"Report: {path.resolve().as_uri()}")
 
 
-def _document(entry: Study, result: Result | None) -> dict[str, Any]:
-    """A study in the JSON document: its claim, and what its last run found, None where it was not run.
+def _document(entry: Study, result: StudyResult | None) -> dict[str, Any]:
+    """Return a study for the JSON document: its claim, and its last result, None where it was not run.
 
     `statistic` and `interval` are those of the first condition; `conditions` has all.
     """
+    from overtone.studies._wording import verdict_reason
+
     known: dict[str, Any] = {
         "name": entry.name,
-        "family": entry.family.value,
+        "family": entry.topic.value,
         "claim": entry.claim,
         "source": entry.source,
         "measured": entry.statistic,
@@ -220,10 +225,10 @@ def _document(entry: Study, result: Result | None) -> dict[str, Any]:
     first = next(iter(result.intervals.values()))
     return known | {
         "verdict": result.judgement.verdict.value,
-        "reason": result.judgement.reason,
+        "reason": verdict_reason(entry, result),
         "statistic": first.mean,
         "interval": [first.low, first.high],
-        "control_failed": result.control_failed,
+        "control_failed": result.judgement.control_failed,
         "seconds": result.seconds,
         "conditions": [
             {"name": name, "statistic": i.mean, "interval": [i.low, i.high]}
@@ -233,33 +238,29 @@ def _document(entry: Study, result: Result | None) -> dict[str, Any]:
     }
 
 
-def _text(entry: Study, result: Result | None) -> str:
-    """A study for people.
+def _text(entry: Study, result: StudyResult | None) -> str:
+    """Return a study and its result, if it has one, as paragraphs for a terminal."""
+    from overtone.studies._wording import caveat_of, verdict_reason
 
-    Args:
-        entry: The study.
-        result: Its result, or None.
-    """
-    rows = {"Source": entry.source, "Measured": entry.statistic, "Asked": str(entry.criterion)}
+    rows = {"Source": entry.source, "Statistic": entry.statistic, "Criterion": str(entry.criterion)}
     verdict = "not run"
     if result is not None:
         verdict = result.judgement.verdict.value
         rows |= {name.capitalize(): str(interval) for name, interval in result.intervals.items()}
         rows[f"Control: {entry.control.name}"] = f"{result.control}"
-        rows["Because"] = result.judgement.reason
-    if caveat := "" if result is None else entry.care(result.size):
+        rows["Reason"] = verdict_reason(entry, result)
+    if caveat := "" if result is None else caveat_of(entry, result.size):
         rows["Caveat"] = caveat
     return f"{paragraph(f'{entry.name}: {verdict}', [entry.claim])}\n\n{facts(rows)}"
 
 
-def _line(entry: Study, result: Result | None) -> str:
+def _line(entry: Study, result: StudyResult | None) -> str:
     if result is None:
         return f"not run     {entry.claim}"
     return f"{result.judgement.verdict.value:10}  {entry.claim} ({result.seconds:.3g} s)"
 
 
-def _load(entry: Study, size: str, results: str | None) -> Result | None:
-    from overtone.studies import Result, Size
-    from overtone.studies.result import PACKAGED
+def _load(entry: Study, size: str, results: str | None) -> StudyResult | None:
+    from overtone.studies import StudyResult, StudySize
 
-    return Result.load(entry, Size(size), PACKAGED if results is None else Path(results))
+    return StudyResult.load(entry, StudySize(size), None if results is None else Path(results))

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from overtone import units
+from overtone._config import EncodingKind
 from overtone._utils.seeding import derive_seed, numpy_generator
-from overtone.nn import EncodingKind, build_encoding
-from overtone.nn._build import POSITIONAL_COUNT
+from overtone.nn._build import POSITIONAL_COUNT, build_encoding
 from overtone.studies._study import Measurement, Numbers
 
 ENCODINGS = ("none", "basic", "positional", "gaussian")

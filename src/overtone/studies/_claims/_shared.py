@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from overtone._utils.enums import parse_enum
 from overtone._utils.optional import import_optional
 from overtone._utils.seeding import derive_seed
-from overtone.nn import Activation
+from overtone.nn.activations import Activation
 from overtone.theory import ntk
 
 

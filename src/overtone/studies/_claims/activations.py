@@ -10,7 +10,8 @@ import torch
 import overtone as ot
 from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn import MLP
-from overtone.nn.activations import SpectralActivation, build_activation
+from overtone.nn.activations._base import SpectralActivation
+from overtone.nn.activations._registry import build_activation
 from overtone.records import metrics
 from overtone.signals import Signal, synthetic
 from overtone.spectra import Bands, grid

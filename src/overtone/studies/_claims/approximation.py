@@ -13,7 +13,8 @@ from overtone.studies._criteria import AtMost, Between
 from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
 from overtone.theory import barron
 from overtone.theory.ntk import sphere_eigenvalues
-from overtone.theory.risk import SampleCurve, learning_curve
+from overtone.theory.risk import learning_curve
+from overtone.theory.risk._learning_curve import SampleCurve
 
 _RIDGE = 1e-3
 _SPHERE_DIMENSION = 10
@@ -175,7 +176,7 @@ def _barron_target(seed: int, dimension: int, points: int) -> tuple[barron.Cosin
 def _sampled_network(target: barron.CosineSum, x: Tensor, width: int, seed: int) -> Tensor:
     """Return the outputs of a network of step units drawn from the Barron measure of the target."""
     centre = torch.zeros(x.shape[1], dtype=torch.float64)
-    return barron.draw_steps(target, centre, 1.0, width, derive_seed(seed, f"width {width}"))(x)
+    return target.draw_steps(centre, 1.0, width, derive_seed(seed, f"width {width}"))(x)
 
 
 def _best_fixed_waves(values: Tensor, x: Tensor, width: int, seed: int) -> Tensor:

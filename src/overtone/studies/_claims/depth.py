@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from overtone._config import EncodingKind
 from overtone._utils.seeding import derive_seed
-from overtone.nn import MLP, EncodingKind, ResidualMLP, build_encoding
+from overtone.nn import MLP, ResidualMLP
+from overtone.nn._build import build_encoding
 from overtone.signals import synthetic
 from overtone.spectra import Bands, GridTransform
 from overtone.spectra import linear_readout as layers
@@ -67,7 +69,7 @@ def _read_layers(network: MLP, inputs: Tensor, target: Tensor, transform: GridTr
 
 def _highest_frequencies(readout: LinearReadout) -> list[float]:
     """Return per layer the frequency up to which it contains every band; the lowest edge where it contains none."""
-    return readout.reach(_CONTAINED)[:, 0].clamp(min=readout.bands.edges[1]).tolist()
+    return readout.highest_held(_CONTAINED)[:, 0].clamp(min=readout.bands.edges[1]).tolist()
 
 
 LAYERS_LOW_TO_HIGH = Study(

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 
 from overtone._utils.seeding import derive_seed, numpy_generator
+from overtone._utils.steps import log_steps
 from overtone.nn import MLP, encodings
 from overtone.signals import synthetic
 from overtone.studies._claims._shared import wide_network
 from overtone.studies._criteria import AtLeast, AtMost, Between
 from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import Descent
-from overtone.theory.dynamics import Linearised, log_steps, propagate
+from overtone.theory._mode_dynamics import GradientDescent
+from overtone.theory.dynamics import Linearised
 
 
 def measure_fourier_kernel_stationary(
@@ -263,7 +264,7 @@ def measure_kernel_predicts_training(
     kernel = ntk.empirical_ntk(_gained_network(assumed, gain, width, seed), x).matrix
     linear = Linearised.of(trained(x).detach(), y, kernel)
     rate = 0.5 / (linear.gain * float(linear.eigenvalues[-1]))
-    moments = list(propagate(linear, Descent(), lambda _: rate, log_steps(steps)))
+    moments = list(linear.propagate(GradientDescent(), lambda _: rate, log_steps(steps)))
     losses = _descent_losses(trained, x, y, rate, [moment.step for moment in moments])
     compared = losses >= _COMPARED_LOSS * losses[0]
     predicted = np.array([moment.loss for moment in moments])

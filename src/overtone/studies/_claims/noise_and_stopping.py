@@ -263,7 +263,7 @@ def measure_shared_band_noise(
         )
         smallest.append(float(np.min(errors)))
     band = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0] if shared else [0.0, 1.0])
-    bound = float(risk.irreducible(*band).total)
+    bound = float(risk.WienerBound.of(*band).total)
     return Measurement(
         float(np.mean(smallest)),
         {"error": (positions, errors), "irreducible": (positions, np.full(len(positions), bound))},

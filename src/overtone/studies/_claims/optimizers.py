@@ -23,7 +23,7 @@ from overtone.studies._claims._shared import (
 from overtone.studies._criteria import AtMost, Between
 from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import Descent, ModeState
+from overtone.theory._mode_dynamics import GradientDescent, ModeState
 
 _SAMPLES = 64
 """Points on the circle on which networks are trained."""
@@ -144,8 +144,10 @@ def measure_momentum_rescales_time(
     # Gauss-Newton directions take every mode at the rate of the fastest.
     effective = torch.ones_like(eigenvalues) * eigenvalues.max() if second_order else eigenvalues
     steps = {
-        "without": _mode_steps(eigenvalues[frequencies], Descent(), share / float(eigenvalues.max())),
-        "with": _mode_steps(effective[frequencies], Descent(momentum), share / float(effective.max())),
+        "without": _mode_steps(eigenvalues[frequencies], GradientDescent(), share / float(eigenvalues.max())),
+        "with": _mode_steps(
+            effective[frequencies], GradientDescent(momentum=momentum), share / float(effective.max())
+        ),
     }
     octaves = {name: math.log2(learned[-1] / learned[0]) for name, learned in steps.items()}
     return Measurement(octaves["with"] - octaves["without"], {n: (frequencies, s) for n, s in steps.items()})
@@ -159,7 +161,7 @@ def _circle_eigenvalues(depth: int, samples: int = 256) -> Tensor:
     return ntk.circulant_eigenvalues(row)[: samples // 2]
 
 
-def _mode_steps(eigenvalues: Tensor, dynamics: Descent, rate: float) -> list[int]:
+def _mode_steps(eigenvalues: Tensor, dynamics: GradientDescent, rate: float) -> list[int]:
     """Return the steps from which on the residual of each mode stays below a half, to 4 %.
 
     Each mode begins at a residual of 1, without velocity.

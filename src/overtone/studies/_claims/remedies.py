@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from overtone.nn import MLP, Activation, BandLimited, MultiScale, Sine, parameter_groups
+from overtone.nn import MLP, BandLimited, MultiScale, parameter_groups
+from overtone.nn.activations import Activation, Sine
 from overtone.nn.encodings import Basic, Gaussian, HashGrid
 from overtone.nn.layers import AdaptiveFilter, BinomialPool, LowPassConv
 from overtone.nn.losses import BandFollowing, FocalFrequency

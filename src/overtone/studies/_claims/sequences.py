@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import overtone as ot
 from overtone._utils.seeding import derive_seed
 from overtone.records import metrics
+from overtone.records.metrics._bands import mean_bands
 from overtone.signals import Signal
 from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies._claims._shared import first_below, first_reaching, log_spaced_indices, torch_seed
@@ -297,7 +298,7 @@ def measure_real_series(
         seed=seed,
     )
     record = metrics.combine_channels(run.record)
-    varying = ~metrics.mean_bands(record)
+    varying = ~mean_bands(record)
     power = record.target_power.where(varying, 0.0).values
     cross = record.cross_power.where(varying, 0.0).transpose("step", "band").values
     # The band at which the cumulative power passes one half divides slow from fast.
