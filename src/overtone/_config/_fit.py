@@ -19,6 +19,11 @@ from overtone.errors import InputError
 class StoppingConfig:
     """Which samples are held out, and what they decide.
 
+    Example:
+        >>> from overtone.fitting import StoppingConfig
+        >>> StoppingConfig(held_out=0.2, controller=True).stop
+        True
+
     Raises:
         InputError: If the fraction is not in [0, 1).
     """
@@ -57,6 +62,11 @@ class MonitorConfig:
         start: First sample of a block per axis; used if `samples` is None.
         shape: Samples of that block per axis.
         snapshots: Steps at which the whole prediction is recorded.
+
+    Example:
+        >>> from overtone.fitting import MonitorConfig
+        >>> MonitorConfig(samples=4096, snapshots=(0, 100)).to_json()
+        {'spread': 4096, 'seed': 0, 'snapshots': [0, 100]}
     """
 
     samples: int | None = None
@@ -168,6 +178,7 @@ class FitConfig:
             InputError: If a value is wrong.
             TypeError: If there is no option of a name.
         """
+        # Names are unique over the parts, so that each option needs no path to its part.
         by_part: dict[str, dict[str, Any]] = {}
         for name, value in options.items():
             if name not in PART_OF:

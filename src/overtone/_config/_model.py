@@ -88,7 +88,7 @@ class ModelConfig:
     Names of encodings and activations and a single bandwidth are accepted wherever a member or a tuple is documented.
 
     Example:
-        >>> from overtone.nn import ModelConfig
+        >>> from overtone.fitting import ModelConfig
         >>> ModelConfig("hash-grid", bandwidth=20.0).bandwidth
         (20.0,)
 

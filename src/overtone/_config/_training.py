@@ -76,6 +76,11 @@ class TrainingConfig:
 
     Names of optimizers, decays and precisions are accepted wherever a member is documented.
 
+    Example:
+        >>> from overtone.fitting import TrainingConfig
+        >>> TrainingConfig(seconds=60, decay="cosine").max_steps is None, TrainingConfig().budget
+        (True, '2000 steps')
+
     Raises:
         InputError: If a name is unknown, or a number is not what its option says.
     """
@@ -110,6 +115,7 @@ class TrainingConfig:
             object.__setattr__(self, name, parse_enum(kind, getattr(self, name), name))
         for name in ("steps", "batch"):
             if getattr(self, name) is not None:
+                # Checked twice, since a fraction is positive and yet no number of steps.
                 _positive(name, getattr(self, name))
                 object.__setattr__(self, name, whole(getattr(self, name), name))
         for name in ("seconds", "lr"):
@@ -155,6 +161,7 @@ class TrainingConfig:
 
     def share(self, step: int, seconds: float) -> float:
         """Return the share of the budget used after `step` steps and `seconds` seconds, the larger of the two."""
+        # Whichever budget ends first ends the run, so that its share is the share of the run.
         by_steps = step / self.max_steps if self.max_steps else 0.0
         return max(by_steps, seconds / self.seconds if self.seconds else 0.0)
 

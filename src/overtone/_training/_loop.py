@@ -51,6 +51,7 @@ class Batches:
         if self._fixed is not None:
             return self._fixed
         device = self._index.device
+        # A private generator: what dropout or the caller draws does not change which samples a step sees.
         pick = torch.randint(self._index.numel(), (self._size,), generator=self.generator, device=device)
         return self._gather(self._index[pick])
 
@@ -85,6 +86,7 @@ class Interrupt:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        # Training ended by itself between the signal and the next check: the caller has to hear of it.
         if self._number is not None and not self.heeded and error is None:
             signal.raise_signal(self._number)
 
@@ -250,6 +252,7 @@ def _loss_function(
             prediction = network.normalised(coords)
         return torch.nn.functional.mse_loss(prediction.float(), values)
 
+    # Compiled as a whole, so that encoding, network and loss are fused.
     return torch.compile(loss) if options.compiles_on(device.type) else loss
 
 
@@ -282,6 +285,7 @@ def _save(
     batches: Batches,
     device: torch.device,
 ) -> None:
+    # The streams go on where they stopped, so that a resumed run makes the same draws as one never interrupted.
     generators = {"batches": batches.generator.get_state(), "cpu": torch.get_rng_state()}
     if device.type == "cuda":
         generators["cuda"] = torch.cuda.get_rng_state(device)

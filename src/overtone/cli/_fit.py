@@ -134,6 +134,7 @@ def fit_command(
         "reading": read_with,
     }
     run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
+    # A run with nothing left to do keeps its files, and so the page it wrote at its end.
     page = run.directory.report if run.unchanged and run.directory.report.is_file() else run.report()
     if as_json:
         print_json(_document(run, str(page)))

@@ -49,6 +49,7 @@ def insisting() -> Iterator[Presses]:
     def press(_number: int, frame: FrameType | None) -> None:
         pressed.count += 1
         if pressed.count >= PATIENCE:
+            # Nothing listens any more; cleaning up could hang as well.
             os._exit(130)
         insist(_number, frame)
 
@@ -56,6 +57,7 @@ def insisting() -> Iterator[Presses]:
         if _imports(frame):
             signal.setitimer(signal.ITIMER_REAL, SOON)
             return
+        # Set before raising: if this exception is lost, the next one is on its way.
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
         raise KeyboardInterrupt
 
@@ -65,6 +67,7 @@ def insisting() -> Iterator[Presses]:
     try:
         yield pressed
     finally:
+        # The timer stops before handlers change: a late alarm would end the process by default.
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -126,6 +126,7 @@ def flags_of(
         names: Options to add; all if None.
         **help: Other words for the help of single options.
     """
+    # Type, default, help and name of a flag come from the field, so that Python and the shell cannot differ.
     options, types = options_of(config), get_type_hints(config)
     fields = {f.name: f for f in dataclasses.fields(config)}
     added = [

@@ -37,6 +37,7 @@ def paragraph(heading: str, sentences: Iterable[str]) -> str:
 
 def facts(rows: Mapping[str, str]) -> str:
     """Return names and values in two columns; long values are wrapped, and begin below a long name."""
+    # One long name must not push all values to the right edge.
     margin = min(max(map(len, rows)) + 2, WIDTH // 3)
     lines = []
     for name, value in rows.items():

@@ -49,6 +49,7 @@ def _bars(result: Scan) -> list[str]:
     known = result.noise.verdict is NoiseVerdict.NOISE
     low, high = bands.low[1:], bands.high[1:]
     total = sum(power) or 1.0
+    # Neighbouring bands share a bar, so that the picture fits a terminal whatever the signal's size.
     step = max(1, -(-len(power) // ROWS))
     rows, drowned = [], False
     for begin in range(0, len(power), step):

@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The words after the program's name; those of the process if None.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name in another encoding must not end the program while its answer is printed.
         sys.stdout.reconfigure(errors="replace")
     warnings.showwarning = _say
     sys.exit(run(arguments))
@@ -86,6 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = list(arguments) if arguments is not None else None
     try:
         result = cli.main(args=words, prog_name="overtone", standalone_mode=False)
+        # Here, where a full disk or a closed pipe still becomes a sentence, and not while the program exits.
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as nothing:
         click.echo(nothing.format_message(), err=True)

@@ -58,7 +58,7 @@ def fit(
         overwrite: Replace an earlier run in `out`.
         progress: Show progress on stderr.
         source: Where the signal came from, stored with the settings.
-        **overrides: Single settings by name, as `width=64` or `steps=500`: the fields of `nn.ModelConfig`,
+        **overrides: Single settings by name, as `width=64` or `steps=500`: the fields of `ModelConfig`,
             `TrainingConfig` and `StoppingConfig`, and `monitor` and `device` of `FitConfig`.
 
     Returns:

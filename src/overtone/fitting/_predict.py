@@ -140,6 +140,13 @@ def predict(
     Raises:
         InputError: If an argument is wrong, a controller or weight decay is asked for, or there is no record at `run`.
         RunError: If the network's output is not finite to begin with.
+
+    Example:
+        >>> import overtone as ot
+        >>> signal = ot.signals.synthetic.harmonics([1.0, 4.0], samples=32)
+        >>> forecast = ot.predict(signal, steps=20, width=16, features=8)
+        >>> sorted(forecast.learning_steps[0])
+        ['earliest', 'high', 'latest', 'learning_step', 'low']
     """
     config = (config or FitConfig()).replace(**overrides)
     _check_predictable(config)
@@ -205,6 +212,7 @@ def window(signal: Signal[Grid], outputs: int) -> Signal[Grid]:
         no larger.
     """
     grid = signal.geometry
+    # A contiguous block keeps the sampling rate: every band of the signal is still in it.
     block = Window.of_variation(signal.values, grid, max(2, outputs // signal.values.shape[1]))
     if block.covers(grid):
         return signal
@@ -236,6 +244,7 @@ def _barron_width(signal: Signal[Grid], noise: Tensor) -> int | None:
         return None
     widths = []
     for channel, floor in zip(signal.grid_values.double().unbind(-1), noise.tolist(), strict=True):
+        # No width learns below the noise; asking for less would make the bound meaningless.
         target = max(WIDTH_ERROR * float(channel.std()), floor if math.isfinite(floor) else 0.0)
         if target > 0:
             constant = barron.constant_on_grid(channel, grid.spacing, periodic=grid.periodic)

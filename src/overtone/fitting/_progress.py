@@ -61,6 +61,7 @@ class FitProgress:
         reached = self._reached(learned)
         error = "-" if math.isnan(loss) else f"{loss:.2g}"
         if not self._console.is_terminal:
+            # In a log file a bar that redraws itself would be thousands of lines.
             eighth = int(share * 8)
             if eighth > self._eighth:
                 self._eighth = eighth

@@ -84,6 +84,7 @@ def available(path: Path) -> int:
     Raises:
         OSError: If the file system does not tell.
     """
+    # A directory that is still to be made lies on the disk of its nearest parent.
     there = next((p for p in (path, *path.absolute().parents) if os.path.exists(p)), Path.cwd())
     return min(shutil.disk_usage(there).free, _file_limit())
 
@@ -222,6 +223,7 @@ class RunDirectory:
     def _check_space(self, space: int) -> None:
         free = available(self.path)
         old = sum(f.stat().st_size for f in map(self.path.joinpath, FILES) if f.is_file())
+        # The files of the run that is replaced are removed first, and give their space back.
         if free + old < space:
             raise InputError(
                 f"room for a run of about {in_mib(space)}",

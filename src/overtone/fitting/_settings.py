@@ -102,6 +102,7 @@ def _parse(fields: Fields, config: type[Part]) -> Part:
     types = get_type_hints(config)
     values = {f.name: _value(fields, f.name, types[f.name]) for f in dataclasses.fields(config)}
     try:
+        # The dataclass checks what types do not say, such as a momentum below 1.
         return config(**values)
     except InputError as refused:
         raise fields.wrong(refused.source or "steps", refused.expected) from refused

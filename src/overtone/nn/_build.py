@@ -72,7 +72,7 @@ def build_encoding(
         InputError: If a size is wrong, or the kind needs another number of axes.
 
     Example:
-        >>> from overtone.nn import EncodingKind, build_encoding
+        >>> from overtone._config import EncodingKind
         >>> build_encoding(EncodingKind.GAUSSIAN, 2, 64, (8.0, 8.0), seed=0).out_features
         128
     """
@@ -134,9 +134,10 @@ def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
 
     Example:
         >>> import numpy as np
-        >>> from overtone import nn, signals
+        >>> from overtone import signals
+        >>> from overtone._config import ModelConfig
         >>> signal = signals.array(np.eye(8))
-        >>> field = nn.build_field(signal, nn.ModelConfig("gaussian", bandwidth=0.2, width=16, features=8))
+        >>> field = build_field(signal, ModelConfig("gaussian", bandwidth=0.2, width=16, features=8))
         >>> field(signal.coords).shape
         torch.Size([64, 1])
     """
