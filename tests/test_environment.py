@@ -4,9 +4,14 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
 import overtone
+from overtone import records
 
 LOCK = Path(__file__).parents[1] / "requirements.lock"
 HEAVY = (
@@ -77,3 +82,57 @@ def test_importing_overtone_loads_nothing_heavy():
 
 def test_the_version_is_that_of_the_package():
     assert overtone.__version__ == importlib.metadata.version("overtone")
+
+
+BLOCKED = ("finufft", "h5netcdf", "h5py", "imagecodecs", "nibabel", "skimage", "soundfile", "tifffile")
+"""The packages of the extras."""
+
+MAIN_WORK = """
+import numpy as np, torch, overtone as ot
+signal = ot.signals.image(np.random.default_rng(0).random((16, 16)))
+ot.scan(signal)
+run = ot.fit(signal, "run", steps=3, width=8, features=8, device="cpu")
+ot.report("run", "page.html")
+network = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+with ot.Probe(signal, network) as probe:
+    probe(0)
+"""
+
+
+def without_extras(folder, work):
+    """Run work in a Python in which no package of an extra can be imported."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r}))\n"
+    return subprocess.run(
+        [sys.executable, "-c", blocked + work], capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def test_the_main_work_needs_no_extra(tmp_path):
+    done = without_extras(tmp_path, MAIN_WORK)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page.html").stat().st_size > 1e6
+
+
+@pytest.mark.parametrize(
+    ("extra", "work"),
+    [
+        ("audio", "ot.signals.read('tone.wav')"),
+        ("volumes", "ot.signals.read('body.nii')"),
+        ("tiff", "ot.signals.read('picture.tif')"),
+        ("points", "ot.spectra.points(np.arange(9.0)[:, None] ** 1.1, np.arange(9.0)[:, None])"),
+        ("netcdf", "ot.records.to_netcdf(ot.records.load('run'), 'run.nc')"),
+        ("demo", "ot.cli._source.default_picture()"),
+    ],
+)
+def test_each_extra_is_named_where_it_is_missing(tmp_path, extra, work):
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as tone:
+        tone.setparams((1, 2, 8000, 0, "NONE", ""))
+        tone.writeframes(bytes(range(200)))
+    Image.new("L", (8, 8), 3).save(tmp_path / "picture.tif")
+    (tmp_path / "body.nii").write_bytes((348).to_bytes(4, "little") + bytes(340) + b"n+1\0" + bytes(500))
+    header = records.Header([0.0, 1.0], [1.0, 2.0], ("value",), {"target_power": [[1.0], [1.0]]})
+    with records.Writer.create(tmp_path / "run" / "record.sqlite", header) as writer:
+        writer.append(0, {"residual_power": [[1.0], [1.0]], "cross_power": [[0.0], [0.0]]})
+    done = without_extras(tmp_path, f"import numpy as np, overtone as ot, overtone.cli._source\n{work}")
+    assert done.returncode == 1
+    assert f'run: pip install "overtone[{extra}]"' in done.stderr.splitlines()[-1]

@@ -48,11 +48,11 @@ def read_samples(path: str | None, options: dict[str, Any], clean: str | None = 
 
 def default_picture() -> Signal:
     """Return the default picture: 512 x 512 RGB, shipped with scikit-image."""
-    import skimage.data
-
     from overtone import signals
+    from overtone._utils.optional import import_optional
 
-    return replace(signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
+    data = import_optional("skimage.data", "demo")
+    return replace(signals.image(data.astronaut()), name="astronaut (from scikit-image)")
 
 
 def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:

@@ -8,6 +8,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from overtone._utils.optional import import_optional
+
 LARGEST = 640
 """Longest side of an embedded picture in pixels; larger ones are reduced."""
 
@@ -53,7 +55,7 @@ def sound_uri(values: np.ndarray, rate: int, seconds: float = 12.0) -> str:
         rate: Samples a second.
         seconds: Longest duration, so that a page stays small.
     """
-    import soundfile
+    soundfile = import_optional("soundfile", "audio")
 
     clipped = np.clip(np.nan_to_num(values[: max(1, int(seconds * rate))]), -1, 1)
     buffer = io.BytesIO()

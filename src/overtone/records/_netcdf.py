@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from overtone._utils.files import atomic_path
+from overtone._utils.optional import import_optional
 from overtone.errors import InputError, RunError
 from overtone.records._attributes import is_whole
 from overtone.records._schema import PER_STEP, SCHEMA, STATIC, check_bands, plain_attrs
@@ -43,9 +44,10 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
         path: The file to write; replaced if it exists, at once and only when complete.
 
     Raises:
-        InputError: If `record` is no record.
+        InputError: If `record` is no record, or the extra `netcdf` is not installed.
         RunError: If the file cannot be written.
     """
+    import_optional("h5netcdf", "netcdf")
     path = Path(path)
     if "schema" not in record.attrs or "target_power" not in record:
         raise InputError("a record from load or concat", "another Dataset", "load it first", "record")
@@ -78,6 +80,7 @@ def read_netcdf(file: Path) -> xarray.Dataset:
     """
     import xarray
 
+    import_optional("h5netcdf", "netcdf")
     try:
         _check_storage(file)
         with xarray.open_dataset(file, engine="h5netcdf", mask_and_scale=False, decode_times=False) as opened:
@@ -139,7 +142,7 @@ def _check_storage(file: Path) -> None:
     Raises:
         InputError: If a link leads elsewhere, or a shape says more than deflating can have saved.
     """
-    import h5py
+    h5py = import_optional("h5py", "netcdf")
 
     size = 0
     with h5py.File(file, "r") as opened:

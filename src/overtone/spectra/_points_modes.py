@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 
 _PLAUSIBLE_GAPS = 6.0
@@ -184,7 +185,7 @@ def adjoint(angles: list[np.ndarray], strengths: Tensor, sides: tuple[int, ...])
     Returns:
         (C, 2 sides + 1 per axis) complex128 with a relative error of 1e-13 in the Euclidean norm.
     """
-    import finufft
+    finufft = import_optional("finufft", "points")
 
     shape = tuple(2 * m + 1 for m in sides)
     call = getattr(finufft, f"nufft{len(angles)}d1")
@@ -202,7 +203,7 @@ def evaluate(angles: list[np.ndarray], block: Tensor) -> Tensor:
     Returns:
         (C, N) complex128 with a relative error of 1e-13 in the Euclidean norm.
     """
-    import finufft
+    finufft = import_optional("finufft", "points")
 
     call = getattr(finufft, f"nufft{len(angles)}d2")
     sums = call(*angles, _batch(block), eps=_ACCURACY, isign=1, nthreads=_threads(block))

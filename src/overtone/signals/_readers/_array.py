@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 from torch import Tensor
 
+from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
@@ -111,6 +112,8 @@ def _netcdf_variable(path: Path, key: str | None) -> Any:
 
     with path.open("rb") as stream:
         classic = stream.read(3) == b"CDF"
+    if not classic:
+        import_optional("h5netcdf", "netcdf")
     options: dict[str, Any] = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "sort"}
     with decoding_errors(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import soundfile
 import torch
 
+from overtone._utils.optional import OptionalModule
 from overtone.errors import InputError
 from overtone.signals._construction import make_signal
 from overtone.signals._geometry import Grid
@@ -25,6 +25,11 @@ from overtone.signals._readers._sound_files import (
     wav_parts,
 )
 from overtone.signals._signal import Signal
+
+if TYPE_CHECKING:
+    import soundfile
+else:
+    soundfile = OptionalModule("soundfile", "audio")
 
 MPEG = (".mp3", ".mp2", ".mp1", ".mpa")
 AUDIO_SUFFIXES = (

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tifffile
 
+from overtone._utils.optional import OptionalModule
 from overtone.errors import InputError
 from overtone.signals._readers._files import decoding_errors, silenced_logger
 from overtone.signals._readers._pixels import Coverage, upright
@@ -23,6 +24,11 @@ from overtone.signals._readers._tiff_metadata import (
     scaling,
     unit_is_missing,
 )
+
+if TYPE_CHECKING:
+    import tifffile
+else:
+    tifffile = OptionalModule("tifffile", "tiff")
 
 _GRAY, _RGB, _PALETTE, _INKS = 1, 2, 3, 5
 _WHITE_IS_ZERO, _YCBCR, _CIELAB = 0, 6, 8

@@ -10,14 +10,19 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import tifffile
 from PIL import Image, ImageFile, Jpeg2KImagePlugin, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
+from overtone._utils.optional import OptionalModule
 from overtone.errors import InputError
 from overtone.signals._readers._files import check_size
+
+if TYPE_CHECKING:
+    import tifffile
+else:
+    tifffile = OptionalModule("tifffile", "tiff")
 
 _NONE, _FAX, _GROUP_3, _GROUP_4, _LZW, _JPEG = 1, 2, 3, 4, 5, 7
 _DEFLATE = (8, 32946)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
-import tifffile
 
+from overtone._utils.optional import OptionalModule
 from overtone.errors import InputError
 from overtone.signals._readers._pixels import Coverage, Pixels
+
+if TYPE_CHECKING:
+    import tifffile
+else:
+    tifffile = OptionalModule("tifffile", "tiff")
 
 _NO_DATA, _METADATA = 42113, 42112
 _MAP_TAGS = (33550, 34264, 34735)

@@ -6,13 +6,13 @@ import gzip
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel
 import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.optional import OptionalModule
 from overtone.errors import InputError
 from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
@@ -31,6 +31,11 @@ from overtone.signals._readers._pixels import stored_marks
 from overtone.signals._readers._raster import grid_with_spacing, raster_signal, stored_values
 from overtone.signals._readers._tiff import tiff_outline
 from overtone.signals._signal import Signal
+
+if TYPE_CHECKING:
+    import nibabel
+else:
+    nibabel = OptionalModule("nibabel", "volumes")
 
 
 def _opened_nifti(path: Path, location: str) -> tuple[Any, Any]:
