@@ -9,15 +9,6 @@ Example:
     True
 """
 
-from overtone.baselines._baseline import Baseline, Mean
-from overtone.baselines._interpolation import Cubic, Linear
-from overtone.baselines._smoothing import BandLimitedFit, Smoothing
+import lazy_loader
 
-__all__ = [
-    "BandLimitedFit",
-    "Baseline",
-    "Cubic",
-    "Linear",
-    "Mean",
-    "Smoothing",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
-from scipy.interpolate import (
-    CloughTocher2DInterpolator,
-    LinearNDInterpolator,
-    RBFInterpolator,
-    make_interp_spline,
-)
-from scipy.ndimage import map_coordinates
-from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from overtone._utils.seeding import numpy_generator
 from overtone.baselines._baseline import Baseline
+
+if TYPE_CHECKING:
+    from scipy.spatial import Delaunay
 
 
 @final
@@ -71,6 +66,8 @@ class GridInterpolation(Baseline):
 
     def fill(self, values: np.ndarray, present: np.ndarray, periodic: tuple[bool, ...]) -> np.ndarray:
         """See `Baseline.fill`."""
+        from scipy.spatial import cKDTree
+
         missing = np.argwhere(~present)
         if not len(missing):
             return values
@@ -93,6 +90,8 @@ class GridInterpolation(Baseline):
         return field
 
     def _on_lattice(self, values: np.ndarray, lattice: SampleLattice) -> np.ndarray:
+        from scipy.ndimage import map_coordinates
+
         coarse, shape = values[lattice.parts], values.shape[:-1]
         places = np.meshgrid(*lattice.places(shape), indexing="ij")
         return np.stack(
@@ -120,6 +119,8 @@ class GridInterpolation(Baseline):
 def triangulated(positions: np.ndarray) -> Delaunay | None:
     """Triangulate (M, d) samples of a grid (Delaunay); None if they span no volume."""
     # Four samples of a square lie on one circle and have two triangulations; the shift decides, the same every time.
+    from scipy.spatial import Delaunay, QhullError
+
     moved = positions + numpy_generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, positions.shape)
     flat = (
         len(positions) <= positions.shape[1]
@@ -169,6 +170,8 @@ class Linear(GridInterpolation):
         return np.stack([np.interp(targets, positions, channel) for channel in known.T], axis=-1)
 
     def _scattered(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        from scipy.interpolate import LinearNDInterpolator
+
         mesh = triangulated(positions)
         if mesh is None:
             return np.full((len(targets), known.shape[1]), np.nan)
@@ -202,10 +205,14 @@ class Cubic(GridInterpolation):
         return 3
 
     def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        from scipy.interpolate import make_interp_spline
+
         spline = make_interp_spline(positions, known, k=3 if len(positions) > 3 else 1)
         return spline(np.clip(targets, positions[0], positions[-1]))
 
     def _scattered(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        from scipy.interpolate import CloughTocher2DInterpolator, RBFInterpolator
+
         mesh = triangulated(positions)
         if mesh is None:
             return np.full((len(targets), known.shape[1]), np.nan)

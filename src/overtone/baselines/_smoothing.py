@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import ClassVar, final
 
 import numpy as np
-import scipy.fft
 
 from overtone.baselines._baseline import Baseline, validation_split
 
@@ -26,6 +25,8 @@ class CosineBasis:
     """
 
     def __init__(self, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> None:
+        import scipy.fft
+
         self._around = [axis for axis, p in enumerate(periodic) if p]
         self._open = [axis for axis, p in enumerate(periodic) if not p]
         self.frequency = []
@@ -35,6 +36,8 @@ class CosineBasis:
 
     def filtered(self, field: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """Multiply the coefficients of a (*shape, C) field by the (*shape) gain, which is even in frequency."""
+        import scipy.fft
+
         c = scipy.fft.dctn(field, axes=self._open, norm="ortho") if self._open else field
         c = scipy.fft.fftn(c, axes=self._around) if self._around else c
         c = c * gain[..., None]

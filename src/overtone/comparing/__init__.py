@@ -1,6 +1,5 @@
 """Candidates side by side on one signal: networks, kernel regression, and interpolation without training."""
 
-from overtone.comparing._compare import compare
-from overtone.comparing._comparison import Comparison
+import lazy_loader
 
-__all__ = ["Comparison", "compare"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

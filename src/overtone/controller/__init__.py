@@ -1,6 +1,5 @@
 """Adapt bandwidth and learning rate while training runs, from rows measured on the way."""
 
-from overtone.controller._controller import Controller
-from overtone.controller._policy import ControlStep, Decision
+import lazy_loader
 
-__all__ = ["ControlStep", "Controller", "Decision"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

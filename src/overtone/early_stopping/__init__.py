@@ -4,22 +4,6 @@ Linear predictors have exact rules of their own: `sure_stop` and `gcv_stop` of
 `theory.risk.SmoothingPath`.
 """
 
-from overtone.early_stopping._best_weights import BestWeights
-from overtone.early_stopping._monitor import StoppingRule
-from overtone.early_stopping._rules import (
-    BandErrors,
-    DiscrepancyPrinciple,
-    HeldOut,
-    HeldOutAndNoise,
-    WindowedVariance,
-)
+import lazy_loader
 
-__all__ = [
-    "BandErrors",
-    "BestWeights",
-    "DiscrepancyPrinciple",
-    "HeldOut",
-    "HeldOutAndNoise",
-    "StoppingRule",
-    "WindowedVariance",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
-
 from overtone._utils.text import number
 
 
@@ -20,6 +17,9 @@ class FitProgress:
     """
 
     def __init__(self, shown: bool, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
+
         self._console = Console(stderr=True, quiet=not shown)
         self._unit = unit
         self._eighth = -1

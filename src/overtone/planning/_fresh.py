@@ -9,7 +9,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 from torch import Tensor, nn
 
 from overtone.errors import InputError
@@ -117,6 +116,8 @@ def summed_spectrum(values: Tensor, entries: int = ENTRIES) -> NDArray[np.float6
 
 
 def _distance(target: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    from scipy.stats import wasserstein_distance
+
     count = min(len(target), len(other))
     positions = np.arange(count)
     # Weights of a constant signal are all 0, which no distribution has; the smallest number makes them uniform.

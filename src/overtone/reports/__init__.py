@@ -1,6 +1,5 @@
 """Reports: one self-contained HTML page from one or more records, and its verdict in plain sentences. No torch."""
 
-from overtone.reports._page import report
-from overtone.reports._verdict import QUESTIONS, verdict
+import lazy_loader
 
-__all__ = ["QUESTIONS", "report", "verdict"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,5 @@
 """Experiment trackers that receive every row of a probe: scalars and a picture of the learning order."""
 
-from overtone.probes.loggers._loggers import TensorBoard as TensorBoard
-from overtone.probes.loggers._loggers import WandB as WandB
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

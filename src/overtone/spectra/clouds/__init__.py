@@ -1,6 +1,5 @@
 """Spectra of samples in many dimensions: tables, flattened pictures, embeddings."""
 
-from overtone.spectra.clouds._directions import DirectionTransform as DirectionTransform
-from overtone.spectra.clouds._gaussian_filter import GaussianFilter as GaussianFilter
-from overtone.spectra.clouds._graph import GraphTransform as GraphTransform
-from overtone.spectra.clouds._kernel_sums import KernelSums as KernelSums
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

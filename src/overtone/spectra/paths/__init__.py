@@ -1,5 +1,5 @@
 """Spectra of a function along paths through its inputs."""
 
-from overtone.spectra.paths._paths import Paths as Paths
-from overtone.spectra.paths._paths import PathUnit as PathUnit
-from overtone.spectra.paths._spectrum import path_spectrum as path_spectrum
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

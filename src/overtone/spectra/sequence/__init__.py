@@ -1,6 +1,5 @@
 """Sequences: power per band of temporal frequency, and the small-signal response of maps between sequences."""
 
-from overtone.spectra.sequence._estimators import TemporalEstimator as TemporalEstimator
-from overtone.spectra.sequence._response import Derivative as Derivative
-from overtone.spectra.sequence._response import response as response
-from overtone.spectra.sequence._transform import SequenceTransform as SequenceTransform
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

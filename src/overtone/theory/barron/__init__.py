@@ -1,14 +1,5 @@
 """The Barron constant: how many units a signal needs, in any number of dimensions."""
 
-from overtone.theory.barron._bounds import CosineSum, error_bound, relu_error_bound
-from overtone.theory.barron._grid import constant_on_grid
-from overtone.theory.barron._points import BorderWindow, constant_at_points
+import lazy_loader
 
-__all__ = [
-    "BorderWindow",
-    "CosineSum",
-    "constant_at_points",
-    "constant_on_grid",
-    "error_bound",
-    "relu_error_bound",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,6 @@ from enum import Enum
 from typing import final
 
 import torch
-from scipy import special
 from torch import Tensor
 
 from overtone._utils.seeding import derive_seed
@@ -114,6 +113,8 @@ def constant_at_points(
         >>> constant.low < (2 / torch.pi) ** 0.5 < constant.high
         True
     """
+    from scipy import special
+
     x, f, weight = _checked(coords, values, density)
     if draws < 2 or not 0 < confidence < 1:
         raise InputError(

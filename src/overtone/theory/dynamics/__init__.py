@@ -1,15 +1,5 @@
 """Learning curves in time: the course of a training run, predicted from the tangent kernel of the network."""
 
-from overtone.theory.dynamics._agreement import Agreement
-from overtone.theory.dynamics._linearised import Linearised
-from overtone.theory.dynamics._pilot_run import PilotRun
-from overtone.theory.dynamics._predict import Prediction, PredictionOptions, predict
+import lazy_loader
 
-__all__ = [
-    "Agreement",
-    "Linearised",
-    "PilotRun",
-    "Prediction",
-    "PredictionOptions",
-    "predict",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

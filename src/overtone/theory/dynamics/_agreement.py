@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from overtone.errors import InputError
 from overtone.records import metrics
@@ -98,6 +97,8 @@ class Agreement:
     @property
     def rank_correlation(self) -> float:
         """Spearman's correlation of predicted and measured learning steps; NaN below three bands, or without order."""
+        from scipy.stats import spearmanr
+
         both = np.isfinite(self.factor)
         if both.sum() < 3:
             return math.nan

@@ -9,7 +9,6 @@ from typing import final
 
 import numpy as np
 import torch
-from scipy.special import eval_chebyt, eval_gegenbauer
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -237,6 +236,8 @@ def sphere_eigenvalues(
 
 
 def _zonal(degree: int, dimension: int, angles: np.ndarray) -> np.ndarray:
+    from scipy.special import eval_chebyt, eval_gegenbauer
+
     if dimension == 2:
         return eval_chebyt(degree, np.cos(angles))
     order = dimension / 2 - 1

@@ -10,7 +10,6 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -247,6 +246,8 @@ def effective_ridge(
         The positive root; 0 without a ridge and with at least as many samples as modes, when all is
         interpolated.
     """
+    from scipy.optimize import brentq
+
     positive = eigenvalues > 0
     lam, multiplicity = eigenvalues[positive], degeneracies[positive]
     count, trace = float(multiplicity.sum()), float((multiplicity * lam).sum())

@@ -7,7 +7,6 @@ from typing import NamedTuple, final
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from overtone._utils.seeding import numpy_generator
@@ -113,6 +112,8 @@ def top_eigenpairs(
         >>> ntk.top_eigenpairs(torch.diag(torch.tensor([1.0, 5.0, 3.0])), 2).values.round(decimals=3)
         tensor([5., 3.])
     """
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
     operator = as_operator(kernel)
     if not 1 <= count < operator.size:
         raise InputError(f"a count between 1 and {operator.size - 1}", f"{count}", "ask for fewer", "count")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -93,6 +92,8 @@ def circulant_shape(shape: Sequence[int], periodic: Sequence[bool]) -> tuple[int
         periodic: Whether the kernel has the period of the grid, per axis; then n suffices, else the least
             2 n - 1 or more that an FFT likes.
     """
+    from scipy.fft import next_fast_len
+
     return tuple(
         n if periodic_flags or n == 1 else int(next_fast_len(2 * n - 1, real=True))
         for n, periodic_flags in zip(shape, periodic, strict=True)

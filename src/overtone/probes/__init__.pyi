@@ -1,0 +1,10 @@
+from ._distributed import DistributedGroup as DistributedGroup
+from ._grid_measurement import Window as Window
+from ._observer import Observer as Observer
+from ._probe import Probe as Probe
+from ._run_writer import ProbeWarning as ProbeWarning
+from ._schedule import EveryN as EveryN
+from ._schedule import LogSchedule as LogSchedule
+from ._spread_sampling import Spread as Spread
+from ._targets import Values as Values
+from ._view import View as View

@@ -1,0 +1,3 @@
+from ._page import report as report
+from ._verdict import QUESTIONS as QUESTIONS
+from ._verdict import verdict as verdict

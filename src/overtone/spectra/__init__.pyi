@@ -1,0 +1,15 @@
+from ._band_transform import BandTransform as BandTransform
+from ._bands import Bands as Bands
+from ._grid import GridTransform as GridTransform
+from ._grid import axis_grid as axis_grid
+from ._grid import bandwidth as bandwidth
+from ._grid import grid as grid
+from ._noise_floor import NoiseFloor as NoiseFloor
+from ._noise_floor import NoiseVerdict as NoiseVerdict
+from ._noise_floor import noise_floor as noise_floor
+from ._noise_wording import noise_sentence as noise_sentence
+from ._points import PointsTransform as PointsTransform
+from ._points import points as points
+from ._points_density import Density as Density
+from ._points_methods import PointsMethod as PointsMethod
+from ._spectrum import Spectrum as Spectrum

@@ -1,0 +1,12 @@
+from ._empirical.kernel import empirical_ntk as empirical_ntk
+from ._infinite.activations import DualActivation as DualActivation
+from ._infinite.feature_maps import FeatureMap as FeatureMap
+from ._infinite.layers import DenseLayer as DenseLayer
+from ._infinite.network import InfiniteNetwork as InfiniteNetwork
+from ._operators.lanczos import expm_multiply as expm_multiply
+from ._operators.lanczos import top_eigenpairs as top_eigenpairs
+from ._operators.network import choose_representation as choose_representation
+from ._psd import nearest_psd as nearest_psd
+from ._spectrum import BandBasis as BandBasis
+from ._spectrum import circulant_eigenvalues as circulant_eigenvalues
+from ._spectrum import sphere_eigenvalues as sphere_eigenvalues
