@@ -25,8 +25,6 @@ from overtone.planning._scan import measure_noise
 from overtone.planning._scattered_plan import plan_scattered
 from overtone.signals import Geometry, Grid, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
-from overtone.theory import kernel_regression
-from overtone.theory.kernel_regression._compare import TIE_DB, comparison_tiles
 
 TILE = 2048
 """Samples of a tile on which candidates are compared; signals up to twice as large are taken whole."""
@@ -156,6 +154,9 @@ def _search(
     signal: Signal[Grid], center: tuple[float, ...], size: RunSize, short_and_clean: bool, seed: int
 ) -> _SearchResult:
     """Compare bandwidths around `center`, then shapes and encodings at the best one."""
+    from overtone.theory import kernel_regression
+    from overtone.theory.kernel_regression._compare import TIE_DB
+
     grid, start = signal.geometry, derive_seed(seed, "encoding")
 
     def model(kind: EncodingKind, bandwidth: tuple[float, ...]) -> kernel_regression.NTKModel:
@@ -243,6 +244,8 @@ def _within(db: list[float], pool: range, tolerance_db: float) -> tuple[int, int
 
 def _baseline(signal: Signal[Grid]) -> tuple[float, int]:
     """Mean square error of the training mean on the held-out samples of the tiles, and the number of values."""
+    from overtone.theory.kernel_regression._compare import comparison_tiles
+
     device = signal.values.device
     index = torch.arange(len(signal.values), device=device).reshape(signal.geometry.shape)
     in_tiles = torch.zeros(len(signal.values), dtype=torch.bool, device=device)

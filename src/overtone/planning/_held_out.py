@@ -9,7 +9,6 @@ from typing import TypeVar, final
 from overtone._utils.seeding import derive_seed
 from overtone._utils.statistics import psnr
 from overtone.signals import Geometry, Signal, masks
-from overtone.theory.kernel_regression._compare import TIE_DB
 
 FRACTION = 0.1
 """Part of the samples held out where none are."""
@@ -53,6 +52,8 @@ def tie_threshold_db(held_out: int) -> float:
     Args:
         held_out: n, the number of values.
     """
+    from overtone.theory.kernel_regression._compare import TIE_DB
+
     return max(TIE_DB, 10 / math.log(10) / math.sqrt(held_out))
 
 

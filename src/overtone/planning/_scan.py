@@ -15,8 +15,6 @@ from overtone.planning._reasons import Reason
 from overtone.probes import Window
 from overtone.signals import Grid, Signal, require_grid
 from overtone.spectra import NoiseFloor, Spectrum, grid, noise_floor
-from overtone.theory import barron
-from overtone.theory.barron._grid import border_jump
 
 SAMPLES = 1 << 18
 """Largest number of samples that the Barron constant is measured on."""
@@ -51,6 +49,9 @@ class BarronSummary:
     @staticmethod
     def of(signal: Signal[Grid]) -> BarronSummary | None:
         """Summary of a signal; None if no axis has four samples."""
+        from overtone.theory import barron
+        from overtone.theory.barron._grid import border_jump
+
         grid = signal.geometry
         values = signal.grid_values.double().mean(-1)
         long = [axis for axis, n in enumerate(grid.shape) if n >= MIN_SAMPLES]

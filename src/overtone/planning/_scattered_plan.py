@@ -23,8 +23,6 @@ from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan
 from overtone.planning._reasons import BandwidthChoice, Reason, ReasonCode
 from overtone.planning._run_size import Budget, RunSize, run_size
 from overtone.signals import Points, Signal
-from overtone.theory import kernel_regression, ntk
-from overtone.theory.kernel_regression._fit import training_times
 
 SAMPLES = 4096
 """Largest number of samples that a kernel regression is judged on."""
@@ -123,6 +121,9 @@ class KernelRegressionScorer:
         Returns:
             The error in value units squared, the mean over channels.
         """
+        from overtone.theory import kernel_regression, ntk
+        from overtone.theory.kernel_regression._fit import training_times
+
         signal, places = self.signal, self.signal.geometry
         encoding = build_encoding_on(
             places, kind, self.size.features, bandwidth, derive_seed(self.seed, "encoding")

@@ -1,0 +1,14 @@
+from ._choose import choose as choose
+from ._clouds import TransformView as TransformView
+from ._clouds import directions as directions
+from ._clouds import filters as filters
+from ._clouds import graph as graph
+from ._coordinates import points as points
+from ._coordinates import sequence as sequence
+from ._generated import MetricView as MetricView
+from ._generated import generated as generated
+from ._grid import GridView as GridView
+from ._layers import layers as layers
+from ._paths import paths as paths
+from ._sensitivity import gradients as gradients
+from ._sensitivity import sensitivity as sensitivity
