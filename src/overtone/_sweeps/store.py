@@ -122,6 +122,7 @@ def sweep(tasks: Iterable[Task], store: Store, workers: Workers | None = None) -
     Yields:
         First the tasks with a stored result, then the others as they end.
     """
+    # Equal tasks have equal keys and so one result, whatever their names.
     distinct = {task.key: task for task in tasks}
     missing = []
     for task in distinct.values():
@@ -133,5 +134,6 @@ def sweep(tasks: Iterable[Task], store: Store, workers: Workers | None = None) -
         return
     for outcome in (workers or Local()).run(missing):
         if outcome.error is None:
+            # Before it is yielded: the caller may stop here for good.
             store.put(outcome.task, outcome.result)
         yield Finished(outcome.task, outcome.result, outcome.error, outcome.seconds)

@@ -19,6 +19,7 @@ def catalogue() -> dict[str, Study]:
         >>> catalogue()["hat-conditioning"].topic.value
         'Activations and layers'
     """
+    # Modules whose name begins with an underscore hold shared parts.
     modules = [module.name for module in pkgutil.iter_modules(_claims.__path__) if module.name[0] != "_"]
     listed = [study for name in modules for study in studies_in(f"{_claims.__name__}.{name}")]
     order = list(Topic)

@@ -178,6 +178,7 @@ def judge(intervals: Mapping[str, MeanInterval], control: MeanInterval, criterio
     missed = tuple(name for name, interval in intervals.items() if criterion.missed_by(interval))
     crossing = tuple(name for name in intervals if name not in met and name not in missed)
     control_failed = criterion.missed_by(control)
+    # The control comes first: where it passes, the conditions could pass for its reason.
     if not control_failed:
         verdict = Verdict.UNDECIDED
     elif len(met) == len(intervals):

@@ -24,6 +24,7 @@ PACKAGED_RESULTS = Path(__file__).with_name("results")
 
 def evidence_folder() -> Path | None:
     """Return the folder of the full results in a checkout of the repository; None in an installed package."""
+    # The root of a checkout; for an installed package a folder of the interpreter, which has no pyproject.toml.
     root = Path(__file__).resolve().parents[3]
     folder = root / "evidence"
     return folder if folder.is_dir() and (root / "pyproject.toml").is_file() else None
@@ -195,6 +196,7 @@ def _number(value: float | None) -> float:
 
 
 def _full_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    # Five digits are more than a figure shows, and make the file less than half as large.
     curves = {
         name: {axis: [float(f"{v:.5g}") for v in values] for axis, values in curve.items()}
         for name, curve in row["curves"].items()

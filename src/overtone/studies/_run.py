@@ -111,6 +111,7 @@ def measure_condition(
         seed: The seed.
         settings: Further keywords.
     """
+    # Part of the key of the stored row: a raised revision measures again.
     del revision
     began = time.perf_counter()
     measure = next(one.measure for one in studies_in(module) if one.name == study)

@@ -14,6 +14,7 @@ SMOKE_CAVEAT = "A smoke run shows that a study runs; its verdict means nothing."
 def verdict_reason(study: Study, result: StudyResult) -> str:
     """Return why a study has its verdict: one sentence, with the measured numbers."""
     judgement, criterion = result.judgement, study.criterion
+    # Without a failing control the intervals of the conditions mean nothing, and are not named.
     if not judgement.control_failed:
         return (
             f"The control, in which the claim must fail, does not miss the criterion ({criterion}); "

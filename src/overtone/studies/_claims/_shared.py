@@ -42,6 +42,7 @@ def steps_to_halve(errors: np.ndarray) -> list[int]:
 
     A wave that never stays below it has the number of all steps.
     """
+    # The last step above a half and not the first below it: errors oscillate. The sum makes 0 of an empty result.
     return [int((np.flatnonzero(column >= 0.5)[-1:] + 1).sum()) or 1 for column in errors.T]
 
 
@@ -92,7 +93,8 @@ def wide_network(
 ) -> ntk.InfiniteNetwork:
     """Return the infinitely wide network in the NTK parameterisation; ReLU if no activation is named.
 
-    Without a bias the kernel of ReLU on a circle has no odd frequencies above 1 (Basri et al. 2019, section 4).
+    Without a bias the kernel of a single ReLU layer on a circle has no odd frequencies above 1 (Basri et al. 2019,
+    section 4), so that a network would never learn them.
     """
     layers = [ntk.DenseLayer.ntk(sigma_b=bias)] * (hidden_layers + 1)
     return ntk.InfiniteNetwork.fully_connected(layers, activation or ntk.DualActivation.relu(), features)

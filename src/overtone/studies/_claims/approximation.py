@@ -41,7 +41,7 @@ def _predicted_curve(inputs: str, samples: list[int], noise: float) -> SampleCur
     if inputs == "sphere":
         eigenvalues = sphere_eigenvalues(lambda a, b: (a @ b.mT).exp(), _SPHERE_DIMENSION, 10)
         degree, d = np.arange(10), _SPHERE_DIMENSION
-        # Number of spherical harmonics of each degree.
+        # Spherical harmonics of each degree: homogeneous polynomials less those of two degrees below.
         harmonics = torch.from_numpy(comb(degree + d - 1, d - 1) - comb(degree + d - 3, d - 1))
         power = eigenvalues**2 * harmonics
         return learning_curve(eigenvalues, power, counts, _RIDGE, noise, degeneracies=harmonics, dimension=d)

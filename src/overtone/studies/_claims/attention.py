@@ -36,6 +36,7 @@ def measure_attention_high_pass(
     test_inputs, test_target = _blurred_sequences(256, tokens, sharp_target, source)
     errors = {}
     for name, rate in (("plain", 0.0), ("rescaled", gain_rate)):
+        # The same weights and sequences for both: they differ in the rate of the gains alone, which begin at plain.
         network = _HighPassTransformer(layers, skip, tokens, width, seed)
         _train_transformer(network, rate, steps, batch, tokens, sharp_target, derive_seed(seed, "sequences"))
         with torch.no_grad():
@@ -56,6 +57,7 @@ def _blurred_sequences(
     """Return (count, tokens, 1) blurred white noise and the target, of mean square 1: the noise itself or its mean."""
     sharp = torch.randn(count, tokens, 1, generator=source)
     blurred = (sharp.roll(1, 1) + 2 * sharp + sharp.roll(-1, 1)) / 4
+    # The mean of n independent values has a standard deviation of 1 / sqrt(n).
     mean = math.sqrt(tokens) * sharp.mean(1, keepdim=True)
     return blurred, sharp if sharp_target else mean.expand_as(sharp)
 
@@ -81,6 +83,7 @@ class _HighPassTransformer(nn.Module):
 
     def __init__(self, layers: int, skip: bool, tokens: int, width: int, seed: int) -> None:
         super().__init__()
+        # Four waves tell every token its position, as in Vaswani et al. 2017, section 3.5.
         turn = 2 * math.pi * torch.arange(tokens)[:, None] / tokens * torch.arange(1, 5)
         self.positions = torch.cat([turn.cos(), turn.sin()], 1)
         with torch_seed(seed, "weights"):

@@ -194,6 +194,7 @@ def measure_low_pass_robust(
     )
     with torch_seed(seed, "data"):
         train, test = _shifted_patterns(patterns, count), _shifted_patterns(patterns, count)
+        # Drawn once: both networks see the same noise.
         noise = [_unit_noise(test[0], white) * level for level in _NOISE]
         accuracy = {}
         for name, smooth in (("without low passes", False), ("with low passes", True)):
@@ -226,6 +227,7 @@ def _unit_noise(like: Tensor, white: bool) -> Tensor:
 
 def _pattern_classifier(kind: str, smooth: bool, width: int, seed: int) -> nn.Module:
     """Return two convolutions that halve the grid, by strides or by maxima, the mean, and a linear read-out."""
+    # Inside the caller's fork of torch's generator; both variants begin with the same draws.
     torch.manual_seed(seed)
     layers: list[nn.Module] = []
     for channels in (1, width):

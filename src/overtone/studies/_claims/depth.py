@@ -69,6 +69,7 @@ def _read_layers(network: MLP, inputs: Tensor, target: Tensor, transform: GridTr
 
 def _highest_frequencies(readout: LinearReadout) -> list[float]:
     """Return per layer the frequency up to which it contains every band; the lowest edge where it contains none."""
+    # Clamped, so that the ratio of two layers is finite where one contains nothing.
     return readout.highest_held(_CONTAINED)[:, 0].clamp(min=readout.bands.edges[1]).tolist()
 
 
@@ -126,6 +127,7 @@ def measure_residual_conditioning(seed: int, he_weights: bool, depth: int, sampl
     }
     condition = {name: float(values.max() / values.min()) for name, values in eigenvalues.items()}
     curves = {name: (range(1, samples // 2), (v[1:-1] / v.max()).numpy()) for name, v in eigenvalues.items()}
+    # The exponent between two frequencies an octave apart, well below the grid's Nyquist frequency.
     half = samples // 8
     falls = [math.log2(float(values[half] / values[2 * half])) for values in eigenvalues.values()]
     notes = (
@@ -201,6 +203,7 @@ def measure_residual_keeps_low(
         network = kind(2, 1, width, depth, seed=seed)
         with torch.no_grad():
             for parameter_name, parameter in network.named_parameters():
+                # PyTorch's weights have the variance 1 / (3 n); the gain makes it He's 2 / n.
                 parameter.mul_(gain if parameter_name.endswith("weight") else 1)
         if trained:
             fit_network(network, points, torch.cos(8 * angle)[:, None], 1e-3, steps)

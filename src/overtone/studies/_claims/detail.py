@@ -156,12 +156,14 @@ def _reproduced_share(fitted: np.ndarray, picture: np.ndarray, size: float) -> f
     """Return the share of what a Gaussian filter removes from a picture that the fit has: 0 for none, 1 for all."""
     from scipy.ndimage import gaussian_filter
 
+    # The projection of the fit's fine structure on the picture's: what the fit invents does not count.
     target, fine = (image - gaussian_filter(image, size) for image in (picture, fitted))
     return float((fine * target).sum() / np.square(target).sum())
 
 
 def _retina(side: int, seed: int) -> np.ndarray:
     """Return a part of a retina in green light, a quarter as wide as the whole; vessels of all sizes."""
+    # Away from the black frame round the eye.
     top, left = numpy_generator(seed, "part").integers(360, 1051 - 360, 2)
     part = scikit_image("data").retina()[top : top + 360, left : left + 360, 1] / 255
     return scikit_image("transform").resize(part, (side, side), anti_aliasing=True)

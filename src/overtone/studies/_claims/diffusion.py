@@ -57,6 +57,7 @@ def measure_diffusion_coarse_first(
 
 def _wiener_denoiser(exponent: float, side: int) -> _Denoiser:
     """Return the exact denoiser of Gaussian fields of power |k|^-exponent: Wiener's filter."""
+    # Fields of one exponent have the same amplitudes for every seed: any of them has the exact spectrum.
     modulus = torch.fft.fft2(
         synthetic.power_law((side, side), exponent, dtype=torch.float64).grid_values[..., 0]
     )

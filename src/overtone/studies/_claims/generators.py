@@ -30,6 +30,7 @@ def measure_coordinate_generators(
 ) -> Measurement:
     """Measure the distance of a convolutional generator's pictures from the data less a coordinate-based one's."""
     fine = _picture_fields(seed, 2 * side, pictures)
+    # Both learn the coarse pictures; the fine ones are the data at twice the resolution.
     coarse = nn.functional.avg_pool2d(fine[:, None], 2)[:, 0]
     with torch_seed(seed, "generators"):
         codes = torch.randn(pictures, 16)
@@ -237,7 +238,7 @@ class _UpsamplingGenerator(nn.Module):
 def _upsample_twofold(x: Tensor, upsampling: str) -> Tensor:
     """Return twice as many pixels per axis."""
     if upsampling == "zeros":
-        # Doubled along one axis and not the other: any factor would do, the convolution after it absorbs it.
+        # The factor of 2 preserves the mean along one axis; the next convolution learns that of the other.
         zero = torch.zeros_like(x)
         rows = torch.stack([2 * x, zero], -1).flatten(-2)
         return torch.stack([rows, torch.zeros_like(rows)], -2).flatten(-3, -2)

@@ -91,6 +91,7 @@ def measure_low_dominated_faster(
         run = ot.fit(
             signal,
             encoding=encoding,
+            # Far above the Nyquist frequency of 32: the control's features favour no frequency.
             bandwidth=None if encoding == "none" else 1000.0,
             optimizer=optimizer,
             lr=lr,
@@ -102,6 +103,7 @@ def measure_low_dominated_faster(
         )
         record = run.record
         share = record.train_error.values / float(signal.values.double().var())
+        # At equal variance, so that only the distribution over frequencies differs between targets.
         below = np.flatnonzero(share <= _LEARNED_ERROR)
         times.append(float(record.step.values[below[0]]) if len(below) else float(steps))
         curves[f"power k^-{exponent:g}"] = (np.maximum(1, record.step.values), share)
@@ -201,6 +203,7 @@ def _mode_learning_steps(seed: int, activation: str, steps: int, width: int) -> 
 def _last_above(steps: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Return per mode the last of the steps at which the (step, mode) error is a half or more, at least 1."""
     above = errors >= 0.5
+    # Argmax finds the first True from the end, and 0 where there is none, which the last line corrects.
     last = len(steps) - 1 - above[::-1].argmax(0)
     return np.maximum(1, np.where(above.any(0), steps[last], 0))
 

@@ -128,6 +128,7 @@ def _deep_prior(upsampling: str, kernel: int, side: int, channels: int) -> tuple
         if upsampling != "none":
             layers.append(nn.Upsample(scale_factor=2, mode=upsampling))
         layers += [nn.ReLU(), nn.BatchNorm2d(channels)]
+    # Three doublings lead from the code to the picture; without them the code has every pixel.
     start = side if upsampling == "none" else side // 8
     return nn.Sequential(*layers, nn.Conv2d(channels, 1, 1)), torch.randn(1, channels, start, start)
 
@@ -180,6 +181,7 @@ def measure_label_noise_frequency(
     smallest = []
     for k in _NOISE_FREQUENCIES:
         noise = np.sin(2 * math.pi * k * distance)
+        # The mean of slow noise over the samples is an offset of all labels, a harm of its own.
         if centred:
             noise = math.sqrt(0.5) * (noise - noise[:samples].mean()) / noise[:samples].std()
         noise = draw.permutation(noise) if shuffled else noise

@@ -50,7 +50,7 @@ def measure_adam_evens_out(
         MLP(2, 1, width, 2, activation_named(activation), seed) for _ in range(2)
     )
     kernel = ntk.empirical_ntk(descent_network, circle(_SAMPLES)[1]).matrix
-    # The largest eigenvalue of K / N bounds the stable rate; `share` counts in units of half of that bound.
+    # The largest stable rate for the mean square is N over the largest eigenvalue of the kernel.
     rate = share * _SAMPLES / float(torch.linalg.eigvalsh(kernel)[-1])
     descent = torch.optim.SGD(descent_network.parameters(), rate, momentum, dampening=momentum)
     adam = torch.optim.Adam(adam_network.parameters(), adam_rate)

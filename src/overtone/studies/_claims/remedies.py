@@ -50,6 +50,7 @@ def measure_balanced_ends(seed: int, network: str, loss: str, width: int, steps:
     errors = np.empty((steps, len(_FREQUENCIES)))
     for step in range(steps):
         values = body(coords)
+        # Before the step, so that the first row is the untrained network.
         power = transform.power(transform.coefficients(values.detach() - target))[:, 0]
         errors[step] = (power / target_power)[_FREQUENCIES].sqrt().numpy()
         optimizer.zero_grad()
@@ -144,6 +145,7 @@ def _normalised_steps(seed: int, optimizer: str, normalised: bool, width: int, s
     }
     errors = np.empty((steps, len(_FREQUENCIES)))
     for step in range(steps):
+        # In training mode: every step has all points, so that the batch's statistics are the exact ones.
         residual = network(points) - target
         errors[step] = wave_amplitudes(residual, _FREQUENCIES)
         optimizers[optimizer].zero_grad()
@@ -213,6 +215,7 @@ def _limited_network(limited: str, width: int, seed: int) -> nn.Module:
     networks: dict[str, nn.Module] = {
         "every layer": BandLimited.octaves(1, 1, _LIMIT, width, 2, period=1.0, seed=seed),
         "output": nn.Sequential(Gaussian.from_bandwidth(1, width, 64.0, seed), body, _LowPassOutput(_LIMIT)),
+        # Half of the limit for 90 % of a normal distribution, which leaves few frequencies above the limit itself.
         "input": nn.Sequential(Gaussian.from_bandwidth(1, width, _LIMIT / 2, seed), body),
         "nothing": BandLimited.octaves(1, 1, 8 * _LIMIT, width, 2, period=1.0, seed=seed),
     }

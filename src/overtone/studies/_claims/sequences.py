@@ -164,7 +164,7 @@ def measure_token_structure(
     fractions = []
     for _ in range(steps):
         streams = [_SignStream(batch, length, noise, source) for _ in range(2)]
-        # Every second sign reversed: what was constant for 16 tokens now changes at nearly every one.
+        # Every second sign reversed: a stream that was constant for 16 tokens then alternates.
         turn = torch.ones(length) if both_slow else 1 - 2.0 * (torch.arange(length) % 2)
         signs = torch.stack([streams[0].signs, streams[1].signs * turn], -1)
         expected = torch.stack([streams[0].expected, streams[1].expected * turn], -1)
@@ -181,10 +181,10 @@ def measure_token_structure(
     # Smoothed over five steps, because each has a batch of its own.
     learned = torch.stack(fractions).numpy()
     learned = np.stack([np.convolve(f, np.ones(5) / 5, "same") for f in learned.T])
-    halves = [next((i for i, f in enumerate(fraction, 1) if f >= 0.5), steps) for fraction in learned]
+    steps_to_half = [next((i for i, f in enumerate(fraction, 1) if f >= 0.5), steps) for fraction in learned]
     drawn_at = log_spaced_indices(steps, 60)
     curves = {name: (drawn_at + 1, f[drawn_at]) for name, f in zip(("slow", "fast"), learned, strict=True)}
-    return Measurement(math.log2(halves[1] / halves[0]), curves)
+    return Measurement(math.log2(steps_to_half[1] / steps_to_half[0]), curves)
 
 
 class _SignStream:

@@ -106,6 +106,7 @@ def _tree_scores(x: np.ndarray, fraud: np.ndarray, rows: int, seed: int) -> np.n
 
 def _precision_at_frauds(scores: np.ndarray, fraud: np.ndarray) -> np.ndarray:
     """Return the share of frauds among the rows that score as high as each fraud or higher, best first."""
+    # The n-th fraud from the top, at position p, has the precision n / p; the mean over frauds is average precision.
     positions = np.flatnonzero(fraud[np.argsort(-scores, kind="stable")]) + 1
     return np.arange(1, len(positions) + 1) / positions
 
