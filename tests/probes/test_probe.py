@@ -172,6 +172,7 @@ def test_an_existing_record_is_not_overwritten(tmp_path):
 
 def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(tmp_path, monkeypatch):
     from overtone.plots import _snapshots as reconstruction
+    from overtone.plots._wording import snapshot_samples
     from overtone.probes.views import _grid as module
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
@@ -184,11 +185,14 @@ def test_of_a_large_picture_samples_from_all_over_it_are_kept_and_can_be_drawn(t
     np.testing.assert_allclose(drawn.target[..., 0], signal.grid_values[::2, ::2, 0].float())
     np.testing.assert_allclose(drawn.prediction[0], drawn.target)
     np.testing.assert_allclose(drawn.axis_0, np.arange(0, 20, 2) / 20)
-    assert drawn.attrs["samples"] == "one of every 2 samples along each axis"
+    assert drawn.attrs["samples"].selection is reconstruction.Selection.EVERY_NTH
+    assert drawn.attrs["samples"].step == 2
+    assert snapshot_samples(drawn.attrs["samples"]) == "one of every 2 samples along each axis"
 
 
 def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch):
     from overtone.plots import _snapshots as reconstruction
+    from overtone.plots._wording import snapshot_samples
     from overtone.probes.views import _grid as module
 
     monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 300)
@@ -206,7 +210,11 @@ def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch
     assert begin <= 830
     assert begin + 100 >= 880
     np.testing.assert_allclose(drawn.target[:, 0], values[begin : begin + 100], atol=1e-6)
-    assert drawn.attrs["samples"] == f"one block of the samples, numbers {begin} to {begin + 99} of 1,000"
+    samples = drawn.attrs["samples"]
+    assert samples == reconstruction.SnapshotSamples(
+        reconstruction.Selection.BLOCK, 1, (begin,), (100,), (1000,)
+    )
+    assert snapshot_samples(samples) == f"one block of the samples, numbers {begin} to {begin + 99} of 1,000"
 
 
 def test_final_errors_of_a_large_signal_come_from_samples_drawn_at_random(tmp_path, monkeypatch):

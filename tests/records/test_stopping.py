@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from overtone._utils.text import percent
 from overtone.errors import InputError
+from overtone.plots._wording import stop_reason
 from overtone.records import concat, metrics
 from overtone.records.metrics._errors import SMOOTHING, Evidence, smooth
 from tests.records.toy import toy_record
@@ -23,9 +24,10 @@ def test_the_clean_error_decides_where_it_is_known():
     assert stop.error == record.clean_error.values[best]
     assert stop.last_error == record.clean_error.values[-1]
     rise = stop.last_error / stop.error - 1
+    assert (stop.last_step, stop.rows) == (2000, record.sizes["step"])
     assert (
-        stop.reason
-        == f"the error on clean data is least at step {stop.step} and {percent(rise)} higher at the last step, 2000"
+        stop_reason(stop)
+        == f"the error on clean data is lowest at step {stop.step} and {percent(rise)} higher at the last step, 2000"
     )
 
 
@@ -56,11 +58,12 @@ def test_an_error_that_still_falls_stops_at_the_end():
     for name in ("clean_error", "held_out_error"):
         stop = metrics.stop(record)
         assert stop.step == 2000
-        assert stop.reason.endswith("still falls at the last step, 2000; more steps may help")
+        assert stop_reason(stop).endswith("still falls at the last step, 2000; more steps may help")
         record[name][:] = np.nan
     stop = metrics.stop(record)
     assert (stop.step, stop.evidence) == (2000, Evidence.NONE)
-    assert stop.reason == "neither held-out samples nor a clean reference: the last step, 2000"
+    assert (stop.last_step, stop.rows) == (2000, 0)
+    assert stop_reason(stop) == "neither held-out samples nor a clean reference: the last step, 2000"
     assert np.isnan(stop.error)
 
 
@@ -70,7 +73,9 @@ def test_rows_without_a_finite_error_are_left_out():
     record["clean_error"][-1] = np.inf
     record["clean_error"][0] = np.nan
     assert metrics.stop(record).step == expected.step
-    assert metrics.stop(record.isel(step=[3])).reason == "the error on clean data is known at step 3 alone"
+    only = metrics.stop(record.isel(step=[3]))
+    assert only.rows == 1
+    assert stop_reason(only) == "the error on clean data is known at step 3 alone"
 
 
 def test_one_run_with_rows_is_wanted():

@@ -15,8 +15,8 @@ import torch
 
 import overtone as ot
 from overtone import reports, signals
-from overtone.cli._fit import document, text
-from overtone.cli._output import finite
+from overtone.cli._fit import _document, _text
+from overtone.cli._output import _finite
 from overtone.fitting import Run
 from overtone.records import load
 from tests.reports.words import differing, page_text, told, told_in_json, united
@@ -104,8 +104,8 @@ KINDS: tuple[Callable[[Path], Run], ...] = (
 def test_no_figure_of_a_run_has_two_values(kind: Callable[[Path], Run], tmp_path: Path) -> None:
     run = kind(tmp_path)
     page = page_text(run.report())
-    answer = json.loads(json.dumps(finite(document(run, "page"))))
-    found = united(told(page), told(text(run, "page")), told_in_json(answer))
+    answer = json.loads(json.dumps(_finite(_document(run, "page"))))
+    found = united(told(page), told(_text(run, "page")), told_in_json(answer))
     assert found["PSNR, training samples"]
     assert found["training time"]
     assert found["bands learned"]

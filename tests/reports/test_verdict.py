@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from overtone import reports
+from overtone._utils.noise_wording import NoiseFacts, noise_wording
 from overtone.errors import InputError
 from overtone.records import metrics
 from overtone.reports._findings import gather
@@ -100,11 +103,18 @@ def test_unknown_noise_is_called_unknown(attrs: dict[str, object]) -> None:
     assert reports.verdict(toy_record(**attrs))[2].startswith("Cannot tell")
 
 
-def test_the_estimators_own_reason_is_passed_on() -> None:
-    record = toy_record(
-        noise_verdict="cannot_tell", noise_sentence="the estimates disagree by a factor of 4."
-    )
-    assert reports.verdict(record)[2].startswith("Cannot tell: the estimates disagree by a factor of 4.")
+def test_the_numbers_of_an_undecided_noise_floor_are_worded() -> None:
+    undecided = NoiseFacts("cannot tell", ("cannot tell",), (0.02,), (0.0,), (0.04,), (1.0,), (False,))
+    record = toy_record(noise_verdict="cannot tell", noise_channels=undecided.to_json())
+    assert NoiseFacts.from_json(json.loads(json.dumps(undecided.to_json()))) == undecided
+    assert reports.verdict(record)[2].startswith(noise_wording(undecided))
+    assert "up to 0.04, 4.0% of the values' range" in reports.verdict(record)[2]
+
+
+def test_the_sentence_of_an_older_record_is_shown_as_it_is() -> None:
+    stored = "Cannot tell: the estimates disagree by a factor of 4."
+    record = toy_record(noise_verdict="cannot_tell", noise_sentence=stored)
+    assert reports.verdict(record)[2].startswith(stored)
 
 
 def test_rising_error_asks_to_stop_where_the_record_says() -> None:

@@ -155,12 +155,13 @@ def _text(run: Run, page: str) -> str:
         page: Address of the report.
     """
     from overtone.plots._bands import bandwidth_unit
+    from overtone.plots._wording import level_samples
     from overtone.records import metrics
     from overtone.reports import QUESTIONS
 
     attrs = run.record.attrs
     answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
-    quality = [f"{decibels(level.psnr)} ({level.samples})" for level in metrics.levels(run.record)]
+    quality = [f"{decibels(level.psnr)} ({level_samples(level)})" for level in metrics.levels(run.record)]
     spent = f"{plural(run.outcome.step, 'step')} in {number(metrics.training_seconds(run.record))} s, "
     rows = {"PSNR": ", ".join(quality)} if quality else {}
     rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}

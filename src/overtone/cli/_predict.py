@@ -150,9 +150,11 @@ def _learning(forecast: Forecast) -> str:
 
 def _facts(forecast: Forecast) -> dict[str, str]:
     """Return the figures that follow from the prediction."""
+    from overtone.plots._wording import stop_reason
+
     value = forecast.record.attrs["value_unit"] or "value units"
     rows = {
-        "Stop": f"step {forecast.stop.step}: {forecast.stop.reason}",
+        "Stop": f"step {forecast.stop.step}: {stop_reason(forecast.stop)}",
         "Irreducible": "not known"
         if forecast.irreducible is None
         else f"{forecast.irreducible:.3g} ({value} squared)",

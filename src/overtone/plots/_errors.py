@@ -14,6 +14,7 @@ from overtone.plots import _bands as bands
 from overtone.plots import _style as style
 from overtone.plots._base import Plot
 from overtone.plots._labels import squared
+from overtone.plots._wording import level_samples, stop_reason
 from overtone.records import metrics
 from overtone.records.metrics._errors import Evidence, has_psnr
 
@@ -37,10 +38,10 @@ class PSNR(Plot):
     The curves of `metrics.psnr` in dB (training samples, held-out samples, clean reference) and the best step.
 
     Attributes:
-        data: A dataset over `step` with `train`, `held_out` and `held_out_clean` (NaN where unknown, and all of them
-            geometry `has_psnr` says no); attributes `best_step` (None without evidence), `reason`, `levels`
-            (`metrics.levels` of the network handed back), `network_step`, and `part`, whether rows are measured on a
-            part of the samples.
+        data: A dataset over `step` with `train`, `held_out` and `held_out_clean`, NaN where unknown, and everywhere in
+            records of labels, which have no PSNR; attributes `best_step` (None without evidence), `stop`
+            (`metrics.stop`), `levels` (`metrics.levels` of the network handed back), `network_step`, and `part`,
+            whether rows are measured on a part of the samples.
 
     Raises:
         InputError: If the record has no rows.
@@ -59,7 +60,7 @@ class PSNR(Plot):
         geometry = record.attrs.get("geometry")
         self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
             best_step=best,
-            reason=stop.reason,
+            stop=stop,
             levels=metrics.levels(record),
             network_step=metrics.network_step(record),
             part=isinstance(geometry, dict) and geometry.get("measured_whole") is False,
@@ -92,11 +93,11 @@ class PSNR(Plot):
     def describe(self) -> str:
         """The figure in one sentence, for those who cannot see it."""
         d = self.data
-        levels = [f"{decibels(level.psnr)} on {level.samples}" for level in d.attrs["levels"]]
+        levels = [f"{decibels(level.psnr)} on {level_samples(level)}" for level in d.attrs["levels"]]
         part = " The curves are measured on a part of the samples." if d.attrs["part"] else ""
         return (
             f"PSNR over training; the network of step {count(d.attrs['network_step'])} has "
-            f"{', '.join(levels) if levels else 'an unknown one'}.{part} Best step: {d.attrs['reason']}."
+            f"{', '.join(levels) if levels else 'an unknown one'}.{part} Best step: {stop_reason(d.attrs['stop'])}."
         )
 
 

@@ -16,6 +16,7 @@ from overtone.plots import _style as style
 from overtone.plots._base import Plot
 from overtone.plots._labels import escaped
 from overtone.plots._snapshots import snapshot_data, snapshot_psnr
+from overtone.plots._wording import snapshot_samples
 from overtone.records import Snapshots
 
 _POINTS = 1000
@@ -86,7 +87,7 @@ class Curve(Plot):
         last = count(float(d.moment[-1]))
         return (
             f"Target and prediction at {plural(d.sizes['moment'], 'moment')}; at step {last} the "
-            f"prediction reaches {decibels(d.attrs['psnr'])} PSNR over {d.attrs['samples']}.{part}"
+            f"prediction reaches {decibels(d.attrs['psnr'])} PSNR over {snapshot_samples(d.attrs['samples'])}.{part}"
         )
 
 
@@ -158,9 +159,10 @@ class Picture(Plot):
         )
         moments = plural(d.sizes["moment"], "moment")
         last = count(float(d.moment[-1]))
+        samples, limit = snapshot_samples(d.attrs["samples"]), number(d.attrs["limit"], 2)
         return (
-            f"The target, the prediction at {moments} with its PSNR over {d.attrs['samples']}, and the difference at "
-            f"step {last} (blue too low, orange too high, full colour at ±{number(d.attrs['limit'], 2)}).{grey}"
+            f"The target, the prediction at {moments} with its PSNR over {samples}, and the difference at step {last} "
+            f"(blue too low, orange too high, full colour at ±{limit}).{grey}"
         )
 
 
@@ -234,8 +236,8 @@ class Slices(Plot):
         d = self.data
         return (
             f"Slices through the middle of the volume at step {count(d.attrs['step'])} "
-            f"({decibels(d.attrs['psnr'])} PSNR over {d.attrs['samples']}): target, prediction and their difference "
-            f"(blue too low, orange too high, full colour at ±{number(d.attrs['limit'], 2)})."
+            f"({decibels(d.attrs['psnr'])} PSNR over {snapshot_samples(d.attrs['samples'])}): target, prediction and "
+            f"their difference (blue too low, orange too high, full colour at ±{number(d.attrs['limit'], 2)})."
         )
 
 

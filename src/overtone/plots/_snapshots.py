@@ -5,17 +5,46 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from overtone._utils.text import count
 from overtone.errors import InputError
 from overtone.records import Snapshots, metrics
 from overtone.records._attributes import peak as peak_of
 
 TARGET_STEP = -1
+
+
+class Selection(Enum):
+    """How the samples of snapshots were chosen among those of a signal."""
+
+    ALL = "all"
+    EVERY_NTH = "every nth"
+    BLOCK = "block"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class SnapshotSamples:
+    """The samples of a signal that its snapshots hold.
+
+    Attributes:
+        selection: How they were chosen.
+        step: One of every `step` samples along each axis.
+        start: Index of the first one per axis.
+        shape: Samples per axis of the snapshots.
+        whole: Samples per axis of the signal.
+    """
+
+    selection: Selection
+    step: int
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
+    whole: tuple[int, ...]
 
 
 def moments(steps: np.ndarray, limit: int = 5) -> np.ndarray:
@@ -63,7 +92,7 @@ def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> x
     Returns:
         A dataset with `target` (axis_0, ..., channel) and `prediction` (moment, axis_0, ..., channel) in the value's
         physical unit, coordinate `moment` (the step), and one coordinate per axis in the geometry's units; attribute
-        `samples`, in words, what quality is taken over.
+        `samples`, the `SnapshotSamples` that they are of.
 
     Raises:
         InputError: If there is no target or no prediction among the snapshots.
@@ -110,12 +139,12 @@ def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> x
         units=units,
         value_unit=str(record.attrs.get("value_unit", "")),
         peak=_peak(record, target),
-        samples=samples_shown(record, lattice),
+        samples=snapshot_samples_of(record, lattice),
     )
 
 
-def samples_shown(record: xr.Dataset, shape: tuple[int, ...]) -> str:
-    """Which of the signal's samples the snapshots hold, in words that follow "over".
+def snapshot_samples_of(record: xr.Dataset, shape: tuple[int, ...]) -> SnapshotSamples:
+    """Return which of the signal's samples the snapshots hold.
 
     Args:
         record: A record.
@@ -123,19 +152,15 @@ def samples_shown(record: xr.Dataset, shape: tuple[int, ...]) -> str:
     """
     stored = snapshot_geometry(record)
     whole = tuple(stored.get("shape", shape))
+    step, start = int(stored.get("kept_step", 1)), tuple(stored.get("kept_start", [0] * len(shape)))
+    selection = Selection.BLOCK
     if math.prod(shape) == math.prod(whole):
-        return "all samples"
-    step, start = int(stored.get("kept_step", 1)), stored.get("kept_start", [0] * len(shape))
-    if step > 1:
-        return f"one of every {step} samples along each axis"
-    if not len(start) == len(shape) == len(whole):
-        return "the samples shown"
-    inside = " and ".join(
-        f"{count(a)} to {count(a + n - 1)} of {count(m)}"
-        for a, n, m in zip(start, shape, whole, strict=True)
-        if m > 1
-    )
-    return f"one block of the samples, numbers {inside}"
+        selection = Selection.ALL
+    elif step > 1:
+        selection = Selection.EVERY_NTH
+    elif not len(start) == len(shape) == len(whole):
+        selection = Selection.UNKNOWN
+    return SnapshotSamples(selection, step, start, shape, whole)
 
 
 def _real(snapshot: np.ndarray) -> np.ndarray:

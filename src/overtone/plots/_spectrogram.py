@@ -17,6 +17,7 @@ from overtone.plots import _style as style
 from overtone.plots._base import Plot
 from overtone.plots._labels import escaped
 from overtone.plots._snapshots import snapshot_data
+from overtone.plots._wording import snapshot_samples
 from overtone.records import Snapshots
 
 _FRAMES = 300
@@ -109,6 +110,6 @@ class Spectrogram(Plot):
         gap = float(np.abs(d.target - d.prediction).mean())
         return (
             f"Spectrograms of the target and of the prediction at step {count(d.attrs['step'])}, over "
-            f"{d.attrs['samples']}, in dB below the "
+            f"{snapshot_samples(d.attrs['samples'])}, in dB below the "
             f"target's loudest moment and cut at −{_FLOOR:.0f} dB; they differ by {number(gap, 2)} dB on average."
         )

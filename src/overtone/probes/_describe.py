@@ -14,7 +14,8 @@ from torch import nn
 
 from overtone.nn import Field
 from overtone.signals import Signal
-from overtone.spectra import NoiseFloor, NoiseVerdict, noise_sentence
+from overtone.spectra import NoiseFloor, NoiseVerdict
+from overtone.spectra._noise_wording import noise_facts
 
 
 def describe_measurement(
@@ -110,14 +111,13 @@ def _noise(signal: Signal, noise: NoiseFloor) -> dict[str, Any]:
             "noise_low": level,
             "noise_high": level,
             "noise_verdict": (NoiseVerdict.NOISE if level > 0 else NoiseVerdict.CLEAN).value,
-            "noise_sentence": f"The clean reference is known: the noise has a standard deviation of {level:.3g}.",
         }
     return {
         "noise_std": None if noise.verdict is NoiseVerdict.CANNOT_TELL else _rms(noise.std),
         "noise_low": _rms(noise.low),
         "noise_high": _rms(noise.high),
         "noise_verdict": noise.verdict.value,
-        "noise_sentence": noise_sentence(noise),
+        "noise_channels": noise_facts(noise).to_json(),
     }
 
 

@@ -22,7 +22,7 @@ from overtone.errors import InputError
 from overtone.probes._view import Row, View
 from overtone.probes.loggers._loggers import Logger
 from overtone.records import Header, Writer, load
-from overtone.records._schema import NOT_FINITE
+from overtone.records._schema import FAILED, NOT_FINITE
 from overtone.records.metrics._rows import highest_learned_of_row
 
 if TYPE_CHECKING:
@@ -362,7 +362,7 @@ class RunWriter:
         if margins is not None:
             self.guard(step, name, lambda: self._store_margins(step, name, margins))
         if np.isnan(row["residual_power"]).all():
-            self._note(step, name, NOT_FINITE)
+            self._note(step, name, NOT_FINITE, "the network's outputs are not finite")
         return row
 
     def _faults_of(self, name: str) -> list[dict[str, Any]]:
@@ -380,10 +380,10 @@ class RunWriter:
     def _fault(self, step: int, name: str, error: Exception) -> None:
         if self._strict:
             raise error
-        self._note(step, name, f"{type(error).__name__}: {error}"[:500])
+        self._note(step, name, FAILED, f"{type(error).__name__}: {error}"[:500])
 
-    def _note(self, step: int, name: str, why: str) -> None:
-        self.faults.append({"step": step, "view": name, "why": why})
+    def _note(self, step: int, name: str, code: str, why: str) -> None:
+        self.faults.append({"step": step, "view": name, "code": code, "why": why})
         if not self._warned:
             self._warned = True
             self.warn(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from overtone._utils.noise_wording import is_noise_json
 from overtone.errors import InputError
 
 DEEPEST = 32
@@ -138,6 +139,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
     **dict.fromkeys(("versions", "varying"), _MAPPING),
     "ending": _TEXT,
+    "noise_channels": Kind("the noise floor per channel", is_noise_json),
     "crowding": Kind("how many inputs coincide in which precision", _is_crowding),
     "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),
     "bandwidth": _NUMBERS,

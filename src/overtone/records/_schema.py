@@ -16,8 +16,14 @@ from overtone.records._attributes import DEEPEST, check_attributes
 SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""
 
-NOT_FINITE = "the network's outputs are not finite"
-"""Reason in the attribute `faults` of rows that are NaN because the outputs are, not because nobody could look."""
+NOT_FINITE = "not finite"
+"""Code in the attribute `faults` of rows that are NaN because the network's outputs are: these rows were measured."""
+
+FAILED = "failed"
+"""Code in the attribute `faults` of rows that are NaN or missing because they could not be measured or written."""
+
+OLD_NOT_FINITE = "the network's outputs are not finite"
+"""The `why` that stands for `NOT_FINITE` in records of older versions, whose faults have no code."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     Raises:
         InputError: If a record has no rows, or frequencies are in different units.
     """
-    records = [without_unmeasured(record) for record in records]
+    records = [without_unmeasured(record)[0] for record in records]
     findings = [gather(record) for record in records]
     compared = Comparison(records, labels)
     steps, quality, power = compared.describe()

@@ -11,6 +11,8 @@ from overtone._utils.text import count, decibels, number
 from overtone.plots import Curve, Picture, Slices, Spectrogram
 from overtone.plots import _encode as encode
 from overtone.plots import _snapshots as reconstruction
+from overtone.plots._snapshots import Selection
+from overtone.plots._wording import snapshot_samples
 from overtone.records import Snapshots
 from overtone.reports._blocks import Block, PictureBlock, PicturesBlock, PlotBlock, SoundBlock, SoundsBlock
 
@@ -49,7 +51,7 @@ def _pictures(record: xr.Dataset, snapshots: Snapshots) -> PicturesBlock:
         d.data.moment.values, d.data.prediction.values, d.data.psnr.values, strict=True
     ):
         title = f"Step {count(float(step))}"
-        note = f"PSNR {decibels(float(quality))} over {d.data.attrs['samples']}"
+        note = f"PSNR {decibels(float(quality))} over {snapshot_samples(d.data.attrs['samples'])}"
         shown.append(_picture(pixels, title, note, f"The prediction at {title.lower()}, {note}"))
     note = f"full colour at ±{number(d.data.attrs['limit'], 2)}"
     last = float(d.data.moment[-1])
@@ -91,8 +93,8 @@ def _sounds(record: xr.Dataset, snapshots: Snapshots) -> SoundsBlock:
     )
     seconds = d.sizes["axis_0"] / rate
     cut = f", the first {_LONGEST:.0f} of {number(seconds)} seconds" if seconds > _LONGEST else ""
-    if d.attrs["samples"] != "all samples":
-        cut += f" of {d.attrs['samples']}"
+    if d.attrs["samples"].selection is not Selection.ALL:
+        cut += f" of {snapshot_samples(d.attrs['samples'])}"
     return SoundsBlock(
         f"Embedded as 16-bit FLAC at {count(rate)} Hz{cut}; values beyond ±1 are clipped.", shown
     )

@@ -11,8 +11,9 @@ from overtone._utils.text import count, decibels, number, percent
 from overtone.plots import PSNR, LearningOrder, LearningStep, Loss, Spectra
 from overtone.plots import _bands as bands
 from overtone.plots import _snapshots as reconstruction
+from overtone.plots._wording import level_samples
 from overtone.records import Snapshots, metrics
-from overtone.records.metrics._bands import without_unmeasured
+from overtone.records.metrics._bands import UnmeasuredRows, without_unmeasured
 from overtone.records.metrics._errors import PROBABILITY
 from overtone.reports._blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._coverage import coverage_sentences, row_margin
@@ -95,7 +96,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     Raises:
         InputError: If the record has no rows, or holds several runs.
     """
-    record = without_unmeasured(record)
+    record, unmeasured = without_unmeasured(record)
     findings = gather(record)
     verdict = list(zip(QUESTIONS, answers(findings, record), strict=True))
     order = LearningOrder(record)
@@ -106,7 +107,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
         Section("frequencies", "Frequencies", _frequencies(record), coverage_sentences(record), pair=True),
         Section("errors", "Errors over training", _errors(record), pair=True),
         Section("bands", "Band by band", [band_table(record)]),
-        *_provenance_sections(record),
+        *_provenance_sections(record, unmeasured),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]
     title = str(record.attrs.get("signal") or name)
@@ -143,11 +144,12 @@ def _errors(record: xr.Dataset) -> list[Block]:
     return [*out, PlotBlock("loss", "Loss and mean square error", losses.describe(), losses.figure())]
 
 
-def _provenance_sections(record: xr.Dataset) -> list[Section]:
+def _provenance_sections(record: xr.Dataset, unmeasured: UnmeasuredRows | None) -> list[Section]:
     notes = stored_sentences(record.attrs.get("notes"))
     faults = stored_sentences(record.attrs.get("salvaged"))
     sentences = [
         *notes,
+        *([] if unmeasured is None else [_unmeasured(unmeasured)]),
         *training_notes(record),
         *(f"Lost from a damaged record: {fault}" for fault in faults),
     ]
@@ -157,8 +159,13 @@ def _provenance_sections(record: xr.Dataset) -> list[Section]:
     ]
 
 
+def _unmeasured(rows: UnmeasuredRows) -> str:
+    steps = f"after step {rows.after}, up to step {rows.until}"
+    return f"The rows {steps}, could not be measured: {rows.error.rstrip('.')}."
+
+
 def _numbers(record: xr.Dataset, findings: Findings) -> list[Tile]:
-    out = [Tile(f"PSNR, {level.samples}", decibels(level.psnr)) for level in metrics.levels(record)]
+    out = [Tile(f"PSNR, {level_samples(level)}", decibels(level.psnr)) for level in metrics.levels(record)]
     out += _of_labels(record)
     if findings.step < findings.last:
         out.append(Tile("Step of the network kept", count(findings.step)))

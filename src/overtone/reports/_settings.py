@@ -15,7 +15,17 @@ from overtone.reports._blocks import TableBlock
 _PROVENANCE = ("origin", "estimator", "seed", "device", "dtype", "created", "versions", "schema")
 _UNITS = {"nyquist": "frequency_unit", "peak": "value_unit"}
 _ELSEWHERE = (
-    *("reasons", "bandwidth_unit", "worth", "signal", "stop", "noise_sentence", "notes", "salvaged"),
+    *(
+        "reasons",
+        "bandwidth_unit",
+        "worth",
+        "signal",
+        "stop",
+        "noise_channels",
+        "noise_sentence",
+        "notes",
+        "salvaged",
+    ),
     *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
     *("noise_low", "noise_high", "margins", "restarts", "evaluated", "crowding"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from overtone._utils.noise_wording import CANNOT_TELL, NoiseFacts, noise_wording
 from overtone._utils.text import count, higher, number, per_axis, percent, plural
 from overtone.plots import _bands as bands
 from overtone.records.metrics._bands import without_unmeasured
@@ -49,7 +50,7 @@ def verdict(record: xr.Dataset) -> list[str]:
     Raises:
         InputError: If the record holds several runs or no row.
     """
-    record = without_unmeasured(record)
+    record, _ = without_unmeasured(record)
     return answers(gather(record), record)
 
 
@@ -161,11 +162,7 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
     if stated == "clean":
         return "It did not: the target shows no noise to learn." + _overfitting(f)
     if stated != "noise":
-        stored = (
-            str(record.attrs.get("noise_sentence") or "").strip().rstrip(".").removeprefix("Cannot tell: ")
-        )
-        reason = stored or "whether the target carries noise could not be decided"
-        return f"Cannot tell: {reason}." + _overfitting(f)
+        return _undecided_noise(record) + _overfitting(f)
     level = noise_level(record)
     size = f" (standard deviation {level})" if level else ""
     if f.onset is not None:
@@ -183,6 +180,16 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
         f"Not by step {count(f.last)}: less than a tenth of the bands that are mostly noise{size} has been learned."
         + (_overfitting(f))
     )
+
+
+def _undecided_noise(record: xr.Dataset) -> str:
+    """Why it is unknown whether the target carries noise."""
+    noise = record.attrs.get("noise_channels")
+    if noise is not None and noise["verdict"] == CANNOT_TELL:
+        return noise_wording(NoiseFacts.from_json(noise))
+    # Records of older versions hold a sentence in place of the numbers.
+    stored = record.attrs.get("noise_sentence")
+    return stored or "Cannot tell: the record does not say whether the target carries noise."
 
 
 def _any_noisy(record: xr.Dataset) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from overtone.errors import InputError
-from overtone.records._schema import NOT_FINITE, PER_STEP, STATIC
+from overtone.records._schema import NOT_FINITE, OLD_NOT_FINITE, PER_STEP, STATIC
 
 if TYPE_CHECKING:
     import xarray
@@ -293,15 +294,32 @@ def _error(
     return (weight * residual).sum("band", skipna=False) / power.where(power > 0)
 
 
-def without_unmeasured(record: xarray.Dataset) -> xarray.Dataset:
-    """The record up to its last row that says something of the network.
+@dataclass(frozen=True)
+class UnmeasuredRows:
+    """Rows at the end of a record that say nothing of the network.
 
-    A row of NaN, for which the attribute `faults` has a reason other than outputs that are not finite, says nothing:
-    the network could not be evaluated at that moment. Such rows at the end are left out, and a sentence is added to
-    the attribute `notes`. A row whose loss is infinite stays.
+    Attributes:
+        after: The last recorded step whose row was measured.
+        until: The last recorded step.
+        error: Message of the error that prevented the last measurement.
+    """
+
+    after: int
+    until: int
+    error: str
+
+
+def without_unmeasured(record: xarray.Dataset) -> tuple[xarray.Dataset, UnmeasuredRows | None]:
+    """Return the record up to its last measured row, and which rows were left out.
+
+    A row of NaN with an entry in the attribute `faults` says nothing of the network, which could not be evaluated,
+    unless that entry says that its outputs were not finite. A row whose loss is infinite stays.
 
     Args:
         record: Of one run.
+
+    Returns:
+        The record itself and None if its last row was measured, or none was.
     """
     axes = [d for d in ("band", "channel") if d in record.dims]
     faults = record.attrs.get("faults")
@@ -310,17 +328,18 @@ def without_unmeasured(record: xarray.Dataset) -> xarray.Dataset:
         or set(record.dims) - {"step", "band", "channel"}
         or not isinstance(faults, list)
     ):
-        return record
-    why = {
-        f.get("step"): str(f.get("why")) for f in faults if isinstance(f, dict) and f.get("why") != NOT_FINITE
-    }
+        return record, None
+    errors = {f.get("step"): str(f.get("why")) for f in faults if isinstance(f, dict) and not _not_finite(f)}
     empty = np.asarray(record.residual_power.isnull().all(axes)) & ~np.isinf(np.asarray(record.loss, float))
-    silent = empty & np.array([int(step) in why for step in record.step.values], dtype=bool)
-    measured = np.flatnonzero(~silent)
-    if not measured.size or measured[-1] == len(silent) - 1:
-        return record
+    failed = empty & np.array([int(step) in errors for step in record.step.values], dtype=bool)
+    measured = np.flatnonzero(~failed)
+    if not measured.size or measured[-1] == len(failed) - 1:
+        return record, None
     until = record.isel(step=slice(0, int(measured[-1]) + 1))
-    first, last = int(until.step[-1]), int(record.step[-1])
-    note = f"The rows after step {first}, up to step {last}, could not be measured ({why[last].rstrip('.')})."
-    notes = record.attrs.get("notes") or []
-    return until.assign_attrs(notes=[*([notes] if isinstance(notes, str) else notes), note])
+    last = int(record.step[-1])
+    return until, UnmeasuredRows(int(until.step[-1]), last, errors[last])
+
+
+def _not_finite(fault: Mapping[str, Any]) -> bool:
+    # Faults of older versions have no code; this one had a fixed text.
+    return fault.get("code") == NOT_FINITE or ("code" not in fault and fault.get("why") == OLD_NOT_FINITE)

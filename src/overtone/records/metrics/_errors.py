@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone._utils.text import higher
 from overtone.errors import InputError
 from overtone.records._attributes import peak
 from overtone.records._attributes import peak as peak_of
@@ -68,18 +67,20 @@ class Stop:
 
     Attributes:
         step: The step.
-        reason: One sentence for people.
         evidence: What decided.
         error: Mean square error that decided, at `step` (smoothed for held-out errors), in squared value units; NaN
             without evidence.
-        last_error: The same at the last recorded step.
+        last_error: The same at `last_step`.
+        last_step: The last recorded step with such an error; without evidence the last one at all.
+        rows: Number of recorded steps with such an error; 0 without evidence.
     """
 
     step: int
-    reason: str
     evidence: Evidence
     error: float
     last_error: float
+    last_step: int
+    rows: int
 
 
 def stop(record: xarray.Dataset) -> Stop:
@@ -100,7 +101,7 @@ def stop(record: xarray.Dataset) -> Stop:
     """
     run = one_run(record, "stop")
     steps = run.step.values
-    for evidence, name in ((Evidence.CLEAN, "error on clean data"), (Evidence.HELD_OUT, "held-out error")):
+    for evidence in (Evidence.CLEAN, Evidence.HELD_OUT):
         error = run[evidence.value].values
         known = np.isfinite(error)
         if not known.any():
@@ -109,10 +110,10 @@ def stop(record: xarray.Dataset) -> Stop:
         if evidence is Evidence.HELD_OUT:
             curve = smooth(at, curve)
         best = int(np.argmin(curve))
-        reason = _reason(name, at, curve, best)
-        return Stop(int(at[best]), reason, evidence, float(curve[best]), float(curve[-1]))
-    reason = f"neither held-out samples nor a clean reference: the last step, {steps[-1]}"
-    return Stop(int(steps[-1]), reason, Evidence.NONE, np.nan, np.nan)
+        return Stop(
+            int(at[best]), evidence, float(curve[best]), float(curve[-1]), int(at[-1]), int(known.sum())
+        )
+    return Stop(int(steps[-1]), Evidence.NONE, np.nan, np.nan, int(steps[-1]), 0)
 
 
 def smooth(steps: NDArray[np.int64], error: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,22 +133,11 @@ def smooth(steps: NDArray[np.int64], error: NDArray[np.float64]) -> NDArray[np.f
     return np.exp(smoothed)
 
 
-def _reason(name: str, steps: NDArray[np.int64], curve: NDArray[np.float64], best: int) -> str:
-    if len(steps) == 1:
-        return f"the {name} is known at step {steps[best]} alone"
-    if best == len(steps) - 1:
-        return f"the {name} still falls at the last step, {steps[best]}; more steps may help"
-    rise = higher(float(curve[-1] / curve[best]) if curve[best] > 0 else np.inf)
-    return f"the {name} is least at step {steps[best]} and {rise} at the last step, {steps[-1]}"
-
-
 SAMPLES = ("train", "held_out", "held_out_clean")
 """What figures of quality there are."""
 
 PROBABILITY = "probability"
 """Unit of the values of a record whose targets are labels."""
-
-CLEAN = "the clean reference at {samples}"
 
 
 @dataclass(frozen=True)
@@ -155,16 +145,16 @@ class Level:
     """The quality of a run's network on some of the samples.
 
     Attributes:
-        name: "train", "held_out" or "held_out_clean".
-        samples: The same in words.
+        name: "train", "held_out" or "held_out_clean", which is against the clean reference.
         psnr: Peak signal-to-noise ratio in dB; infinite for a perfect prediction.
         whole: Whether it was taken over all such samples; else over those that rows are measured on.
+        at_held_out: Whether it was taken at held-out samples alone.
     """
 
     name: str
-    samples: str
     psnr: float
     whole: bool
+    at_held_out: bool
 
 
 def network_step(record: xarray.Dataset) -> int:
@@ -202,18 +192,15 @@ def levels(record: xarray.Dataset) -> list[Level]:
     noted = record.attrs.get("final_errors") if _ended(record) else None
     if isinstance(noted, dict):
         errors = {name: float(noted[name]) for name in SAMPLES if _is_error(noted.get(name))}
-        clean = "held-out samples" if "held_out" in errors else "all samples"
         known = {name: _decibels(largest, error) for name, error in errors.items()}
     else:
         row = psnr(until_network(record)).isel(step=-1)
-        clean = "all samples"
         known = {name: value for name in SAMPLES if not math.isnan(value := float(row[name]))}
-    words = {
-        "train": "training samples",
-        "held_out": "held-out samples",
-        "held_out_clean": CLEAN.format(samples=clean),
-    }
-    return [Level(name, words[name], value, isinstance(noted, dict)) for name, value in known.items()]
+    whole = isinstance(noted, dict)
+    # What a run notes when it ends compares with the clean reference where samples were held out; its rows compare
+    # with it at every sample.
+    at_held_out = {"held_out"} | ({"held_out_clean"} if whole and "held_out" in known else set())
+    return [Level(name, value, whole, name in at_held_out) for name, value in known.items()]
 
 
 def has_psnr(record: xarray.Dataset) -> bool:
