@@ -21,15 +21,24 @@ _ELSEWHERE = (
         "worth",
         "signal",
         "stop",
-        "noise_channels",
-        "noise_sentence",
         "notes",
         "salvaged",
+        "kept",
+        "steps",
+        "seconds",
     ),
-    *("kept", "steps", "seconds", "final_errors", "parameters", "noise_std"),
-    *("noise_low", "noise_high", "margins", "restarts", "evaluated", "crowding"),
+    *(
+        "final_errors",
+        "parameters",
+        "noise_std",
+        "noise_low",
+        "noise_high",
+        "noise_channels",
+        "noise_sentence",
+    ),
+    *("margins", "restarts", "evaluated", "crowding"),
 )
-"""Told by the sentences, tiles and captions of the page, each once."""
+"""Attributes that the sentences, tiles and captions of the page show."""
 
 
 def settings_table(record: xr.Dataset) -> TableBlock:
