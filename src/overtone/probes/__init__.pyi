@@ -1,3 +1,6 @@
+from . import callbacks as callbacks
+from . import loggers as loggers
+from . import views as views
 from ._distributed import DistributedGroup as DistributedGroup
 from ._grid_measurement import Window as Window
 from ._observer import Observer as Observer

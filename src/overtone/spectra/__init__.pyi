@@ -1,3 +1,10 @@
+from . import classes as classes
+from . import clouds as clouds
+from . import generated as generated
+from . import linear_readout as linear_readout
+from . import paths as paths
+from . import sensitivity as sensitivity
+from . import sequence as sequence
 from ._band_transform import BandTransform as BandTransform
 from ._bands import Bands as Bands
 from ._grid import GridTransform as GridTransform
