@@ -3,6 +3,7 @@ __version__: str
 from . import baselines as baselines
 from . import controller as controller
 from . import early_stopping as early_stopping
+from . import errors as errors
 from . import fitting as fitting
 from . import nn as nn
 from . import planning as planning
