@@ -60,24 +60,24 @@ def test_a_judgement_has_the_facts_that_it_follows_from():
     [
         (
             {"a": HIGH},
-            "Every condition meets the criterion, at least 1. a: 2 (1.5 to 2.5); control: 0 (-0.5 to 0.5).",
+            "Every condition meets the criterion, at least 1. Measured: a: 2 (1.5 to 2.5); control: 0 (-0.5 to 0.5).",
         ),
         (
             {"b": LOW},
-            "No condition meets the criterion, at least 1. b: 0 (-0.5 to 0.5); control: 0 (-0.5 to 0.5).",
+            "No condition meets the criterion, at least 1. Measured: b: 0 (-0.5 to 0.5); control: 0 (-0.5 to 0.5).",
         ),
         (
             {"a": HIGH, "b": LOW},
-            "The verdict depends on the weather. The criterion, at least 1, is met by 'a', not by 'b'. a: 2",
+            "The verdict depends on the weather. The criterion, at least 1, is met by 'a', not by 'b'. Measured: a: 2",
         ),
         (
             {"a": HIGH, "b": LOW, "c": ACROSS},
             "The verdict depends on the weather. The criterion, at least 1, is met by 'a', not by 'b'; "
-            "the seeds leave 'c' undecided. a: 2",
+            "the seeds leave 'c' undecided. Measured: a: 2",
         ),
         (
             {"a": HIGH, "c": ACROSS, "d": ACROSS},
-            "The seeds leave 'c', 'd' undecided; the criterion is at least 1. a: 2",
+            "The seeds leave 'c', 'd' undecided; the criterion is at least 1. Measured: a: 2",
         ),
     ],
 )

@@ -246,7 +246,7 @@ def _text(entry: Study, result: StudyResult | None) -> str:
     verdict = "not run"
     if result is not None:
         verdict = result.judgement.verdict.value
-        rows |= {name.capitalize(): str(interval) for name, interval in result.intervals.items()}
+        rows |= {name[:1].upper() + name[1:]: str(interval) for name, interval in result.intervals.items()}
         rows[f"Control: {entry.control.name}"] = f"{result.control}"
         rows["Reason"] = verdict_reason(entry, result)
     if caveat := "" if result is None else caveat_of(entry, result.size):

@@ -21,7 +21,7 @@ def verdict_reason(study: Study, result: StudyResult) -> str:
             f"it has {result.control}."
         )
     values = "; ".join(f"{name}: {interval}" for name, interval in result.intervals.items())
-    values = f"{values}; control: {result.control}."
+    values = f"Measured: {values}; control: {result.control}."
     if judgement.verdict is Verdict.SUPPORTED:
         return f"Every condition meets the criterion, {criterion}. {values}"
     if judgement.verdict is Verdict.REFUTED:

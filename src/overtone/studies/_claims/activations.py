@@ -155,7 +155,7 @@ MIXED_ACTIVATIONS = Study(
         StudySize.QUICK: SizeSettings(3, {"draws": 8, "width": 64, "samples": 128}),
         StudySize.FULL: SizeSettings(20, {"draws": 20, "width": 512, "samples": 512}),
     },
-    factor="where the other activation is",
+    factor="the position of the other activation",
     caveat=(
         "The study compares kernels of untrained networks; features that are learned in training change "
         "them. Sines begin with their own frequency of 30, so that the mixture is one of initialisations as "

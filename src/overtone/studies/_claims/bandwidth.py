@@ -112,9 +112,9 @@ FRESH_CHOICE = Study(
     },
     factor="noise",
     caveat=(
-        "Signals in one dimension and Fourier features. The choice takes 25 untrained networks; training "
-        "with each bandwidth takes five runs, of which the last network is judged and not the best. Noisy "
-        "samples are held out with their noise."
+        "Signals in one dimension and Fourier features. The choice takes 25 untrained networks, and training "
+        "with each bandwidth five runs; the last network of each run is judged, not its best. Noisy samples "
+        "are held out with their noise."
     ),
 )
 
@@ -191,7 +191,7 @@ BANDWIDTH_STOP = Study(
         StudySize.QUICK: SizeSettings(3, {"samples": 256, "steps": 150}),
         StudySize.FULL: SizeSettings(20, {"samples": 1024, "steps": 10_000}),
     },
-    factor="which half of the claim is meant",
+    factor="the part of the claim",
     caveat=(
         "Steps are counted at one learning rate, and the theory's time in units of the kernel's largest "
         "eigenvalue. All samples are trained on, and the target lies below the smallest bandwidth: the study "

@@ -273,7 +273,7 @@ LOW_PASS_ROBUST = Study(
         StudySize.QUICK: SizeSettings(24, {"count": 128, "width": 16, "steps": 250}),
         StudySize.FULL: SizeSettings(20, {"count": 4096, "width": 64, "steps": 3000}),
     },
-    factor="where the low pass is",
+    factor="the position of the low pass",
     first_seed=300,
     caveat=(
         "One-dimensional patterns at random positions, learned without noise until every one is classified "

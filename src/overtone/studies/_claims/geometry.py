@@ -195,7 +195,7 @@ MANIFOLD_EMBEDDING = Study(
         Condition("10 petals, 17 cycles, trained", {"trained": True, "petals": 10, "cycles": 17}),
     ),
     control=Condition(
-        "no petals, but turned, 17 cycles, trained", {"trained": True, "petals": 0, "cycles": 17}
+        "no petals, but rotated, 17 cycles, trained", {"trained": True, "petals": 0, "cycles": 17}
     ),
     measure=measure_manifold_embedding,
     axes=FigureAxes("Steps, or time of the kernel's flow", "Relative error", log_x=True),

@@ -237,7 +237,7 @@ LABEL_NOISE_FREQUENCY = Study(
         StudySize.QUICK: SizeSettings(3, {"samples": 500, "steps": 200, "width": 64}),
         StudySize.FULL: SizeSettings(20, {"samples": 12_000, "steps": 5000, "width": 256}),
     },
-    factor="whether the noise has its mean",
+    factor="whether the noise has a mean",
     caveat=(
         "The samples are drawn in ten dimensions in place of the source's digits, with an equal spread of "
         "distances. A wave of 0.05 cycles hardly changes sign over them, so that without centring it acts as "

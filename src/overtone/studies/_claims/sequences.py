@@ -349,7 +349,7 @@ REAL_SERIES = Study(
             20, {"samples": 1024, "steps": 20_000, "width": 256, "bandwidth_share": 0.2}
         ),
     },
-    factor="how the bandwidth compares with the series' own",
+    factor="the ratio of the bandwidth to that of the series",
     caveat=(
         "One series of each kind, fitted as a function of time; forecasting and prices were not tested, the "
         "latter because no library comes with such a series. Fourier features have a bandwidth of a fifth of "
