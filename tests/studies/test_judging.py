@@ -93,20 +93,20 @@ def test_the_reason_says_when_the_control_does_not_fail():
 
 
 @given(numbers, st.floats(0, 10), st.floats(0, 10), numbers)
-def test_no_interval_both_holds_and_fails(mean, below, above, edge):
+def test_no_interval_both_meets_and_misses_a_criterion(mean, below, above, edge):
     interval = MeanInterval(mean, mean - below, mean + above)
     for criterion in (AtLeast(edge), AtMost(edge), Between(edge, edge + 1)):
         assert not (criterion.met_by(interval) and criterion.missed_by(interval))
 
 
-def test_what_is_no_number_counts_against_the_claim():
-    lost = MeanInterval.from_values([math.nan, 1.0])
+def test_nan_counts_against_the_claim():
+    missing = MeanInterval.from_values([math.nan, 1.0])
     for criterion in (AtLeast(0.0), AtMost(0.0), Between(0.0, 1.0)):
-        assert criterion.missed_by(lost)
-        assert not criterion.met_by(lost)
+        assert criterion.missed_by(missing)
+        assert not criterion.met_by(missing)
 
 
-def test_the_interval_holds_the_mean_nine_times_in_ten():
+def test_the_interval_contains_the_mean_nine_times_in_ten():
     draws = np.random.default_rng(0).normal(3.0, 2.0, (4000, 4))
     inside = [i.low <= 3.0 <= i.high for i in map(MeanInterval.from_values, draws.tolist())]
     share = scipy.stats.binomtest(sum(inside), len(inside)).proportion_ci(0.999)

@@ -1,6 +1,6 @@
 """A sweep over a Ray cluster: `python -m tests.sweeps.driver ADDRESS MARKS STORE NODES`.
 
-Says each result as it comes, in a line of JSON that begins with a brace; Ray says other things between them.
+Prints each result as it comes, in a line of JSON that begins with a brace; Ray prints other lines between them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from overtone._sweeps import Ray, Store, Task, sweep
 from tests.sweeps import tasks
 
 COUNT = 10
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
-def wanted(marks: str) -> list[Task]:
+def log_tasks(marks: str) -> list[Task]:
     settings: list[dict[str, Any]] = [{"folder": marks, "number": n, "seconds": 1.0} for n in range(COUNT)]
-    return [Task("log", f"{tasks.__name__}:log", one) for one in settings]
+    return [Task("log", f"{tasks.__name__}:log", keywords) for keywords in settings]
 
 
 def join(address: str, nodes: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not ray.is_initialized() or sum(node["Alive"] for node in ray.nodes()) < nodes:
         if not ray.is_initialized():
             try:
@@ -40,7 +40,7 @@ def join(address: str, nodes: int) -> None:
 
 def main(address: str, marks: str, store: str, nodes: str) -> None:
     join(address, int(nodes))
-    for finished in sweep(wanted(marks), Store(store), Ray(address)):
+    for finished in sweep(log_tasks(marks), Store(store), Ray(address)):
         sys.stdout.write(json.dumps(asdict(finished)) + "\n")
         sys.stdout.flush()
     ray.shutdown()

@@ -27,10 +27,10 @@ RAY = str(Path(sys.executable).with_name("ray"))
 class Node:
     """A Ray node of this machine that can be killed with everything it runs."""
 
-    def __init__(self, environment: dict[str, str], *where: str) -> None:
+    def __init__(self, environment: dict[str, str], *options: str) -> None:
         self._process = subprocess.Popen(
             [
-                *(RAY, "start", *where, "--node-ip-address=127.0.0.1", "--num-cpus=1", "--block"),
+                *(RAY, "start", *options, "--node-ip-address=127.0.0.1", "--num-cpus=1", "--block"),
                 *("--object-store-memory=100000000", "--disable-usage-stats"),
             ],
             env=environment,
@@ -53,7 +53,7 @@ class Node:
 
 
 class Cluster:
-    """Two nodes that nobody else can join."""
+    """Two nodes with a secret token, so that no other process joins."""
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -79,12 +79,12 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster()
+    nodes = Cluster()
     try:
-        yield made
+        yield nodes
     finally:
-        made.second.kill()
-        made.head.kill()
+        nodes.second.kill()
+        nodes.head.kill()
 
 
 def begun(marks: Path) -> dict[int, int]:
@@ -92,32 +92,32 @@ def begun(marks: Path) -> dict[int, int]:
 
 
 def read(process: subprocess.Popen[str], lines: int | None = None) -> list[dict[str, Any]]:
-    """So many results, or all that are left once the driver has ended well."""
+    """Return that many results, or all remaining ones after the driver has ended without an error."""
     assert process.stdout is not None
-    results = (json.loads(line) for line in process.stdout if line.startswith("{"))
+    entries = (json.loads(line) for line in process.stdout if line.startswith("{"))
     if lines is not None:
-        return list(itertools.islice(results, lines))
-    found = list(results)
+        return list(itertools.islice(entries, lines))
+    results = list(entries)
     _, complaints = process.communicate()
     assert process.returncode == 0, complaints[-3000:]
-    return found
+    return results
 
 
 def test_a_node_killed_in_the_middle_loses_nothing_and_doubles_nothing(cluster, tmp_path):
     marks, store = tmp_path / "marks", Store(tmp_path / "store")
     marks.mkdir()
     process = cluster.drive(marks, store.folder, 2)
-    found = read(process, 3)
-    kept = {f["result"]["number"] for f in found}
+    results = read(process, 3)
+    finished = {f["result"]["number"] for f in results}
     before = begun(marks)
     cluster.second.kill()
-    found += read(process)
-    assert [f["error"] for f in found] == [None] * driver.COUNT
-    assert sorted(f["result"]["number"] for f in found) == list(range(driver.COUNT))
+    results += read(process)
+    assert [f["error"] for f in results] == [None] * driver.COUNT
+    assert sorted(f["result"]["number"] for f in results) == list(range(driver.COUNT))
     assert len(list(store.folder.glob("*.json"))) == driver.COUNT
     after = begun(marks)
     assert max(after.values()) == 2, "the node that died was running nothing"
-    assert all(after[n] == before[n] == 1 for n in kept)
+    assert all(after[n] == before[n] == 1 for n in finished)
     again = read(cluster.drive(marks, store.folder, 1))
     assert [f["stored"] for f in again] == [True] * driver.COUNT
     assert begun(marks) == after
@@ -126,6 +126,6 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_doubles_nothing(cluster, 
 def test_absent_ray_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r'run: pip install "overtone\[ray\]"'):
-        list(Ray().run(driver.wanted(str(tmp_path))))
+        list(Ray().run(driver.log_tasks(str(tmp_path))))
     with pytest.raises(InputError, match="expected a task that takes a core or a GPU"):
         Ray(cpus=0)
