@@ -134,7 +134,7 @@ class Between(Criterion):
 
 
 class Verdict(Enum):
-    """What the evidence says about a claim."""
+    """Conclusion from the evidence about a claim."""
 
     SUPPORTED = "supported"
     REFUTED = "refuted"

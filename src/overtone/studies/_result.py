@@ -100,7 +100,7 @@ class StudyResult:
 
     @property
     def has_curves(self) -> bool:
-        """Whether this is the full form."""
+        """Return whether this is the full form."""
         return any(row.get("curves") for rows in self.measurements.values() for row in rows)
 
     def save(self, folder: Path, *, short: bool = False) -> Path:

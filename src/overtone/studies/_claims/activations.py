@@ -210,7 +210,7 @@ def _psnr_curve(
 
 
 def _photograph_square(seed: int, side: int) -> Signal:
-    """Return a random square of a photograph, averaged over blocks to the wanted side."""
+    """Return a random square of a photograph, averaged over blocks to that side."""
     source = numpy_generator(seed, "picture")
     data = scikit_image("data")
     photograph = np.asarray((data.camera(), data.coins(), data.moon())[seed % 3]) / 255.0

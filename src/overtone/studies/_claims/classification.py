@@ -45,7 +45,7 @@ def _high_over_low(
         network: Classifier that returns logits.
         inputs: (N, ...) samples.
         labels: (N,) their classes.
-        shuffled: Whether the network sees another sample in place of each, always the same.
+        shuffled: Whether the network gets another sample in place of each, the same one at every step.
         seed: Seed of the shuffling.
         steps: Number of steps of Adam on all samples.
     """

@@ -217,7 +217,7 @@ class _PlainDenoiser(nn.Module):
 
 
 class _FourierDenoiser(_PlainDenoiser):
-    """The same, also on waves of the values: one cycle per grey level, and one per two."""
+    """Denoiser whose input also has waves of the values: one cycle per grey level, and one per two."""
 
     features = 4
 

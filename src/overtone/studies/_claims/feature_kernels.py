@@ -165,10 +165,8 @@ def measure_frequency_scale_only(
         y = synthetic.power_law(2 * samples, exponent, seed=draw_seed, dtype=torch.float64).values[:, 0]
         for i, family in enumerate(families):
             for j, scale in enumerate(scales):
-                frequencies = torch.from_numpy(scale * _unit_frequencies(draw_seed, family, features))[
-                    :, None
-                ]
-                errors[i, j] += np.log10(_held_out_error(frequencies, y)) / draws
+                frequencies = scale * _unit_frequencies(draw_seed, family, features)
+                errors[i, j] += np.log10(_held_out_error(torch.from_numpy(frequencies)[:, None], y)) / draws
     # One cubic for all families: what it leaves unexplained is the influence of the family.
     x = np.tile(np.log2(scales), len(families))
     residual = errors.ravel() - np.polyval(np.polyfit(x, errors.ravel(), 3), x)

@@ -78,7 +78,7 @@ def _steps_on_circle(
     for _ in range(steps):
         residual = network(points) - target
         errors.append(wave_amplitudes(residual, _FREQUENCIES))
-        # Some way below a half: a wave that swings back is then still seen.
+        # Some way below a half, so that a wave whose error rises above it again is still recorded.
         if (errors[-1] < 0.4).all():
             break
         optimizer.zero_grad()
