@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 RATIOS = ("startup", "spectrum", "fit", "memory", "report")
-"""What `make bench` runs unless told otherwise."""
+"""The benchmarks that `make bench` runs."""
 
 HERE = Path(__file__).parent
 COLUMNS = ("name", "ours", "theirs", "unit", "ratio", "target", "note")
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def table(name: str, rows: list[dict]) -> str:
-    """A Markdown table under a heading that names the machine."""
+    """Return a Markdown table under a heading that names the machine."""
     columns = [c for c in COLUMNS if any(c in row for row in rows)]
     columns += [c for c in rows[0] if c not in columns]
     lines = [f"# {name}", "", f"{date.today()}, {machine()}", "", "| " + " | ".join(columns) + " |"]
@@ -39,7 +39,7 @@ def table(name: str, rows: list[dict]) -> str:
 
 
 def machine() -> str:
-    """What the figures were taken on."""
+    """Describe the machine that the figures were taken on."""
     import torch
 
     name = platform.processor() or platform.machine()

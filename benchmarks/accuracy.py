@@ -142,7 +142,7 @@ class Outcome:
     """One prediction beside its measurement.
 
     Attributes:
-        agreement: The verdict, with predicted steps beyond the last one filled in.
+        agreement: The verdict, with predicted steps after the last one filled in.
         predict: Processor seconds of the prediction.
         train: Processor seconds of the training.
     """
@@ -154,11 +154,11 @@ class Outcome:
     @property
     def pairs(self) -> str:
         """Frequency: predicted/measured step of every counted band."""
-        found, counted = self.agreement, self.agreement.counted
+        agreement, counted = self.agreement, self.agreement.counted
         rows = zip(
-            (found.low + found.high)[counted] / 2,
-            found.predicted[counted],
-            found.measured[counted],
+            (agreement.low + agreement.high)[counted] / 2,
+            agreement.predicted[counted],
+            agreement.measured[counted],
             strict=True,
         )
         return ", ".join(f"{centre:.0f}: {_step(p)}/{_step(m)}" for centre, p, m in rows)
@@ -169,7 +169,7 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
     field = case.build(signal, seed)
     lr = rate_of(case, signal, field)
     made = {ADAM: torch.optim.Adam, SGD: torch.optim.SGD}[case.optimizer]
-    began = time.process_time()
+    start = time.process_time()
     optimizer = made(field.parameters(), lr)
     pilot = round(case.pilot * case.steps)
     prediction = predict(
@@ -188,16 +188,16 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
         raise RunError(
             f"{case.steps} measured steps", f"{outcome.step}", "run again: a part says nothing", case.name
         )
-    found = beyond(Agreement.between(prediction.record, measured), prediction)
-    return Outcome(found, predicted - began, time.process_time() - predicted)
+    agreement = with_late_bands(Agreement.between(prediction.record, measured), prediction)
+    return Outcome(agreement, predicted - start, time.process_time() - predicted)
 
 
-def beyond(found: Agreement, prediction: Prediction) -> Agreement:
-    """With the middle of earliest and latest where a band is told to be learned after the last step."""
+def with_late_bands(agreement: Agreement, prediction: Prediction) -> Agreement:
+    """Fill in the middle of earliest and latest for bands predicted to be learned after the last step."""
     last = prediction.record.isel(step=-1).residual_power.sum("channel", skipna=False).values
-    late = np.isnan(found.predicted) & np.isfinite(last)
+    late = np.isnan(agreement.predicted) & np.isfinite(last)
     middle = np.sqrt(prediction.earliest * prediction.latest)
-    return replace(found, predicted=np.where(late, middle, found.predicted))
+    return replace(agreement, predicted=np.where(late, middle, agreement.predicted))
 
 
 def _step(value: float) -> str:
@@ -210,7 +210,7 @@ def summary(
     """A row of the table."""
     judged = [*held_out, *other]
 
-    def told(outcomes: list[Outcome]) -> str:
+    def share_predicted(outcomes: list[Outcome]) -> str:
         known = sum(int(np.isfinite(o.agreement.factor).sum()) for o in outcomes)
         return f"{known} of {sum(int(o.agreement.counted.sum()) for o in outcomes)}"
 
@@ -228,9 +228,9 @@ def summary(
         "held out": medians[0],
         "other signal": medians[1],
         "rank": float(np.nanmedian([o.agreement.rank_correlation for o in judged])),
-        "bands told": told(judged),
+        "bands predicted": share_predicted(judged),
         "aim": f"{case.target:g}",
-        "met": ("yes" if complete else "of those told") if good else "no",
+        "met": ("yes" if complete else "of those predicted") if good else "no",
         "predict s": float(np.median([o.predict for o in judged])),
         "train s": float(np.median([o.train for o in judged])),
     }
@@ -277,13 +277,13 @@ The method was chosen, and its constants were set, while looking at seeds 1 and 
 3 to 5 ("held out") and the other signal (seeds 3 and 4) were run once, afterwards.
 
 Counted are bands not yet learned when the pilot ends. The factor is predicted / measured or its inverse, whichever is
-above 1; a column shows the median over its seeds of the median over the bands that were told. "bands told" counts,
-over held-out seeds and other signal, those for which there is a prediction; the others are "cannot tell" or later
-than four times the steps. For bands told to be learned after the last step, the middle of the earliest and the latest
-step is taken. "met" asks for the aim on the held-out seeds and on the other signal; "of those told" where some
-bands were not told. Medians hide single seeds and bands, which the second table shows: plain ReLU under Adam lies
+above 1; a column shows the median over its seeds of the median over the predicted bands. "bands predicted" counts,
+over held-out seeds and other signal, the bands with a prediction; the others are unknown or later than four times the
+steps. For bands predicted to be learned after the last step, the middle of the earliest and the latest step is taken.
+"met" says whether the aim holds on the held-out seeds and on the other signal; "of those predicted" where some bands
+have no prediction. Medians hide single seeds and bands, which the second table shows: plain ReLU under Adam lies
 between 1.1 and 2.1. Seconds are processor seconds on one core, of a prediction and of the training that it predicts;
-on problems as small as these it is cheaper than training only where few leaps suffice.
+on problems as small as these it is cheaper than training only where few expansions suffice.
 
 ## Learning steps
 """
@@ -291,7 +291,7 @@ on problems as small as these it is cheaper than training only where few leaps s
 DETAILS = """
 ## Band by band
 
-"?" is "cannot tell".
+"?" marks a band without a prediction.
 """
 
 

@@ -26,19 +26,19 @@ def picture(side: int) -> ot.Signal:
 def main() -> list[dict[str, object]]:
     """A row per size, then the exponent of growth from the smallest to the largest."""
     table: list[dict[str, object]] = []
-    found = {}
+    seconds = {}
     for side, target in SIDES.items():
         signal = picture(side)
         start = time.perf_counter()
-        chosen = plan(signal, Budget(seconds=60))
-        found[side] = time.perf_counter() - start
-        reach = " x ".join(f"{b:.3g}" for b in chosen.bandwidth)
-        table.append(row(f"plan, {side} x {side} RGB", found[side], target, "s", f"bandwidth {reach}"))
+        recommended = plan(signal, Budget(seconds=60))
+        seconds[side] = time.perf_counter() - start
+        bandwidth = " x ".join(f"{b:.3g}" for b in recommended.bandwidth)
+        table.append(row(f"plan, {side} x {side} RGB", seconds[side], target, "s", f"bandwidth {bandwidth}"))
     small, large = min(SIDES), max(SIDES)
-    grows = math.log(found[large] / found[small]) / math.log((large / small) ** 2)
-    most = 1 + math.log(math.log(large) / math.log(small)) / math.log((large / small) ** 2)
+    exponent = math.log(seconds[large] / seconds[small]) / math.log((large / small) ** 2)
+    limit = 1 + math.log(math.log(large) / math.log(small)) / math.log((large / small) ** 2)
     table.append(
-        row("plan, exponent of growth", grows, most, "", "seconds ~ pixels^exponent; target: N log N")
+        row("plan, exponent of growth", exponent, limit, "", "seconds ~ pixels^exponent; target: N log N")
     )
     return table
 

@@ -21,7 +21,7 @@ ROWS = {
     "graph": (1_000, 10_000, 100_000),
     "graph, no plane": (1_000, 10_000),
 }
-"""Sizes per estimator. Rows without a plane, whose neighbours no projection tells, are the worst case of the graph."""
+"""Sizes per estimator. Rows without a plane are the worst case of the graph: no projection shows their neighbours."""
 LIMIT = 24.0
 STEEPEST = 1.3
 
@@ -72,15 +72,15 @@ def main() -> list[dict[str, object]]:
     """A row per estimator and size, then one with the exponent from the smallest size to the largest."""
     table: list[dict[str, object]] = []
     for what, sizes in ROWS.items():
-        found = {}
+        times = {}
         for count in sizes:
             seconds, memory, error = fresh(what, count)
-            found[count] = seconds
+            times[count] = seconds
             note = f"peak {memory:.2f} GiB of {LIMIT:.0f}" + (f", filter off by {error:.1%}" if error else "")
             table.append(row(f"{what}, {count:,} x {FEATURES}", seconds, float("nan"), "s", note))
-        grows = math.log(found[sizes[-1]] / found[sizes[0]]) / math.log(sizes[-1] / sizes[0])
+        exponent = math.log(times[sizes[-1]] / times[sizes[0]]) / math.log(sizes[-1] / sizes[0])
         target = STEEPEST if what in ("filtering", "near and far") else float("nan")
-        table.append(row(f"{what}, exponent of growth", grows, target, "", "seconds ~ rows^exponent"))
+        table.append(row(f"{what}, exponent of growth", exponent, target, "", "seconds ~ rows^exponent"))
     return table
 
 

@@ -30,7 +30,7 @@ class Looped(nn.Module):
                 level.weight.copy_(part)
 
     def forward(self, x: Tensor) -> Tensor:
-        found = []
+        features = []
         for level, table in enumerate(self.tables):
             place = x * self.like.resolution[level].to(x) + 0.5
             cell = place.floor()
@@ -44,8 +44,8 @@ class Looped(nn.Module):
                     row = row + node if level < self.like._whole else row ^ node
                     weight = weight * (t[:, axis] if bit else 1 - t[:, axis])
                 total = total + table(row % table.num_embeddings) * weight[:, None]
-            found.append(total)
-        return torch.cat(found, dim=-1)
+            features.append(total)
+        return torch.cat(features, dim=-1)
 
 
 class Packaged(nn.Module):
@@ -79,12 +79,12 @@ def seconds(step: Callable[[], None], cuda: bool) -> float:
     if cuda:
         torch.cuda.synchronize()
     clock = time.perf_counter if cuda else time.process_time
-    began = clock()
+    start = clock()
     for _ in range(STEPS):
         step()
     if cuda:
         torch.cuda.synchronize()
-    return (clock() - began) / STEPS
+    return (clock() - start) / STEPS
 
 
 def side_by_side(ours: Callable[[], None], theirs: Callable[[], None], cuda: bool) -> tuple[float, ...]:
@@ -113,7 +113,7 @@ def main() -> list[dict[str, object]]:
         if axes == 3 and importlib.util.find_spec("fast_ngp"):
             others["fast-ngp 0.1.0"] = (
                 Packaged(grid).to(device),
-                "found on PyPI, pure PyTorch, 3 coordinates",
+                "from PyPI, pure PyTorch, 3 coordinates",
             )
         for name, (other, note) in others.items():
             ours, theirs = (trainer(e, grid.out_features, x, target) for e in (grid, other))

@@ -43,10 +43,10 @@ def half_known(values: torch.Tensor) -> tuple[Signal, torch.Tensor]:
 
 def astronaut(size: int) -> Signal:
     """In 512 x 512 pixels and fewer; in 1024 x 1024 with its mirror images, so that a pixel holds as much detail."""
-    own = min(size, 512)
-    picture = skimage.transform.resize(skimage.data.astronaut(), (own, own), anti_aliasing=own < 512)
-    beyond = size - own
-    return half_known(torch.as_tensor(np.pad(picture, ((0, beyond), (0, beyond), (0, 0)), "symmetric")))[0]
+    side = min(size, 512)
+    picture = skimage.transform.resize(skimage.data.astronaut(), (side, side), anti_aliasing=side < 512)
+    margin = size - side
+    return half_known(torch.as_tensor(np.pad(picture, ((0, margin), (0, margin), (0, 0)), "symmetric")))[0]
 
 
 def model(signal: Signal, sigma: float, features: int = 256) -> kernel_regression.NTKModel:
@@ -66,13 +66,13 @@ def fits() -> list[dict[str, object]]:
     rows, before = [], None
     for size in (128, 256, 512, 1024):
         signal, sigma = astronaut(size), 10.0 * max(1, size // 512)
-        found: list[kernel_regression.NTKFit] = []
-        used = seconds(lambda s=signal, g=sigma, f=found: f.append(kernel_regression.fit(s, model(s, g))))  # type: ignore[misc]
-        vectors, n = found[0].vectors, size * size
+        results: list[kernel_regression.NTKFit] = []
+        used = seconds(lambda s=signal, g=sigma, f=results: f.append(kernel_regression.fit(s, model(s, g))))  # type: ignore[misc]
+        vectors, n = results[0].vectors, size * size
         operator = model(signal, sigma).operator(signal.geometry.shape)
         weights = torch.ones(1, operator.size, dtype=torch.float64)
         floor = seconds(lambda o=operator, w=weights: o.apply_everywhere(w), 3)  # type: ignore[misc]
-        note = f"{vectors} vectors, held out {found[0].psnr(1.0):.2f} dB; "
+        note = f"{vectors} vectors, held out {results[0].psnr(1.0):.2f} dB; "
         note += f"floor (its products alone) {vectors * floor:.1f} s"
         if before is not None:
             size_before, used_before, vectors_before = before
@@ -86,26 +86,26 @@ def fits() -> list[dict[str, object]]:
     return rows
 
 
-def races() -> list[dict[str, object]]:
+def comparisons() -> list[dict[str, object]]:
     camera = torch.as_tensor(skimage.transform.resize(skimage.data.camera(), (64, 64), anti_aliasing=True))
     rows = []
     for name, signal, scale, target in (
         ("camera 64 x 64", half_known(camera)[0], 1.0, "< 1"),
         ("astronaut 512 x 512 RGB", astronaut(512), 8.0, "< 15"),
     ):
-        found: list[kernel_regression.ModelComparison] = []
+        results: list[kernel_regression.ModelComparison] = []
 
         def call(
             signal: Signal = signal,
             scale: float = scale,
-            found: list[kernel_regression.ModelComparison] = found,
+            results: list[kernel_regression.ModelComparison] = results,
         ) -> None:
-            found.append(kernel_regression.compare(signal, [model(signal, scale * s, 128) for s in SIGMAS]))
+            results.append(kernel_regression.compare(signal, [model(signal, scale * s, 128) for s in SIGMAS]))
 
         used = seconds(call)
-        losses = ", ".join(f"{loss:.2f}" for loss in found[0].loss_db.tolist())
+        losses = ", ".join(f"{loss:.2f}" for loss in results[0].loss_db.tolist())
         note = f"dB lost by sigma {', '.join(f'{scale * s:g}' for s in SIGMAS)}: {losses}"
-        rows.append(row(f"race of 8 bandwidths, {name}", used, "s", target, note))
+        rows.append(row(f"comparison of 8 bandwidths, {name}", used, "s", target, note))
     return rows
 
 
@@ -126,7 +126,8 @@ def quality() -> list[dict[str, object]]:
                 -10 * math.log10(float(error)),
                 "dB",
                 "",
-                f"sigma {SIGMAS[chosen]:g} chosen by the race; a trained network at its best sigma and step: {trained}",
+                f"sigma {SIGMAS[chosen]:g} chosen by the comparison; a trained network "
+                f"at its best sigma and step: {trained}",
             )
         )
     return rows
@@ -141,7 +142,7 @@ def main() -> list[dict[str, object]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [*spectrum(), *fits(), *races(), *quality()]
+        return [*spectrum(), *fits(), *comparisons(), *quality()]
     finally:
         torch.set_num_threads(threads)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, beyond, markdown, tones
+from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, markdown, tones, with_late_bands
 from overtone._training import TrainingConfig, train
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Signal
@@ -42,13 +42,13 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
         def observe(step: int, loss: float, rate: float, last: bool) -> None:
             probe(step, loss, rate, force=last)
 
-        began = time.process_time()
+        start = time.process_time()
         train(trained, signal, options, observe, wants=probe.schedule.due)
-        taken, measured = time.process_time() - began, probe.record
-    began = time.process_time()
+        train_seconds, measured = time.process_time() - start, probe.record
+    start = time.process_time()
     adam = torch.optim.Adam(field.parameters(), case.rate)
     pilot = round(case.pilot * case.steps)
-    found = predict(
+    prediction = predict(
         signal,
         field,
         adam,
@@ -58,8 +58,12 @@ def measure(case: Case, signal: Signal, seed: int) -> Outcome:
         seed=seed,
         options=PredictionOptions(ratio=RATIO),
     )
-    spent = time.process_time() - began
-    return Outcome(beyond(Agreement.between(found.record, measured), found), spent, taken)
+    predict_seconds = time.process_time() - start
+    return Outcome(
+        with_late_bands(Agreement.between(prediction.record, measured), prediction),
+        predict_seconds,
+        train_seconds,
+    )
 
 
 def main() -> list[dict[str, object]]:
@@ -67,17 +71,17 @@ def main() -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for case in CHOSEN:
         for seed in HELD_OUT:
-            found = measure(case, tones(seed), seed)
+            outcome = measure(case, tones(seed), seed)
             rows.append(
                 {
                     "network": case.name,
                     "optimizer": f"{case.optimizer.value} {case.rate:g}",
                     "seed": seed,
-                    "median factor": found.agreement.median_factor,
-                    "bands told": found.agreement.predicted_share,
-                    "predict s": found.predict,
-                    "train s": found.train,
-                    "k: predicted/measured": found.pairs,
+                    "median factor": outcome.agreement.median_factor,
+                    "bands predicted": outcome.agreement.predicted_share,
+                    "predict s": outcome.predict,
+                    "train s": outcome.train,
+                    "k: predicted/measured": outcome.pairs,
                 }
             )
             print(rows[-1], flush=True)

@@ -1,7 +1,7 @@
-"""How well the noise floor is found: white noise added to pictures, drawings, series and volumes.
+"""Accuracy of the noise floor: white noise added to pictures, drawings, series and volumes.
 
-The constants of the estimators were chosen on the rows marked "seen", with other noise. Those marked "held out" were
-not looked at before the constants stood.
+The constants of the estimators were chosen on the rows marked "seen", with other noise. Rows marked "held out" were
+evaluated after the constants were fixed.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def measure(
 
 
 def right(kind: str, std: float, estimate: float, verdict: NoiseVerdict) -> bool:
-    """Within 10 % where there is noise, no claim above 1 % where there is none, and open only where one may be."""
+    """Accept estimates within 10 % of the noise or 1 % without noise, and no answer only where that is allowed."""
     if std == 0:
         return verdict is not NoiseVerdict.NOISE or estimate <= 0.01
     if verdict is NoiseVerdict.CANNOT_TELL:
@@ -139,8 +139,8 @@ def main() -> list[dict[str, object]]:
             f"{row['verdict']:12s}{'' if row['right'] else 'MISSED ':7s}{row['seconds']:6.2f} s"
         )
     for group in ("seen", "held out"):
-        own = [row for row in rows if row["set"] == group]
-        print(f"{group}: {sum(bool(row['right']) for row in own)} of {len(own)} as wanted")
+        group_rows = [row for row in rows if row["set"] == group]
+        print(f"{group}: {sum(bool(row['right']) for row in group_rows)} of {len(group_rows)} correct")
     return rows
 
 

@@ -42,7 +42,7 @@ SIDE = 1024
 
 @dataclass(frozen=True)
 class Case:
-    """A network, samples and what is wanted."""
+    """A network, samples and the target ratio."""
 
     name: str
     network: nn.Module
@@ -163,12 +163,12 @@ def loop(network: nn.Module, x: Tensor) -> Tensor:
 
 def seconds(call: Callable[[], object], repeats: int) -> float:
     """Least processor time of several calls."""
-    taken = []
+    times = []
     for _ in range(repeats):
         start = time.process_time()
         call()
-        taken.append(time.process_time() - start)
-    return min(taken)
+        times.append(time.process_time() - start)
+    return min(times)
 
 
 def operations(case: Case) -> float:
@@ -216,9 +216,9 @@ def alternated(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[s
         for name, call in calls.items():
             spent, runs = 0.0, 0
             while runs == 0 or (spent < SHARE and runs < RUNS):
-                taken = seconds(call, 1)
-                best[name] = min(best[name], taken)
-                spent, runs = spent + taken, runs + 1
+                times = seconds(call, 1)
+                best[name] = min(best[name], times)
+                spent, runs = spent + times, runs + 1
     return best
 
 
@@ -232,29 +232,29 @@ def timed(case: Case) -> dict[str, object]:
                 name = f"vmap(jacrev), chunks of {chunk or 'all'}"
                 calls[name] = lambda c=chunk: theirs(case.network, case.x, c)  # type: ignore[misc]
     a = samples(SIDE, SIDE)
-    taken = alternated({**calls, "product": lambda: a @ a}, ROUNDS)
-    product, mine = taken.pop("product"), taken.pop("ours")
+    times = alternated({**calls, "product": lambda: a @ a}, ROUNDS)
+    product, mine = times.pop("product"), times.pop("ours")
     one_by_one = seconds(lambda: loop(case.network, case.x), 1)
-    taken = taken or {"a loop over the samples": one_by_one}
-    best = min(taken, key=lambda name: taken[name])
+    times = times or {"a loop over the samples": one_by_one}
+    best = min(times, key=lambda name: times[name])
     floor = operations(case) * product / (2 * SIDE**3) if case.vectorised else None
     return {
         "name": f"{case.name}, {len(case.x)} samples: time",
         "ours": mine,
-        "theirs": taken[best],
+        "theirs": times[best],
         "unit": "s",
-        "ratio": taken[best] / mine,
+        "ratio": times[best] / mine,
         "target": case.target,
         "loop": one_by_one,
         "floor": floor if floor is not None else "",
         "ours / floor": mine / floor if floor is not None else "",
-        "best possible ratio": taken[best] / floor if floor is not None else "",
+        "best possible ratio": times[best] / floor if floor is not None else "",
         "note": f"{best}; largest error {off:.1e} of the largest entry, theirs {their_off:.1e}",
     }
 
 
 def peak(kind: str, way: str) -> float:
-    """Megabytes of resident memory that the kernel takes beyond a warm start, in this process."""
+    """Megabytes of resident memory that the kernel takes on top of a warm start, in this process."""
     call = {"ours": ours, "theirs": theirs}[way]
     case = CASES[kind]()
     call(case.network, case.x[:4])
@@ -287,7 +287,7 @@ def fresh(expression: str) -> float:
     return float(done.stdout)
 
 
-def remembered(kind: str) -> dict[str, object]:
+def peak_memory(kind: str) -> dict[str, object]:
     mine, other = (fresh(f"peak({kind!r}, {way!r})") for way in ("ours", "theirs"))
     case = CASES[kind]()
     return {
@@ -297,7 +297,7 @@ def remembered(kind: str) -> dict[str, object]:
         "unit": "MB",
         "ratio": other / mine,
         "target": 4.0,
-        "note": "resident memory of a fresh process beyond that of 4 samples; theirs takes all samples at once",
+        "note": "resident memory of a fresh process above that of 4 samples; theirs takes all samples at once",
     }
 
 
@@ -309,9 +309,9 @@ def growth() -> list[dict[str, object]]:
     for count in (1024, 2048, 4096, 8192):
         x = samples(count, 512)
         calls = {"ours": lambda x=x: ours(case.network, x), "product": lambda: a @ a}  # type: ignore[misc]
-        taken = alternated(calls, ROUNDS)
-        mine = taken["ours"]
-        floor = operations(Case("", case.network, x, 0)) * taken["product"] / (2 * SIDE**3)
+        times = alternated(calls, ROUNDS)
+        mine = times["ours"]
+        floor = operations(Case("", case.network, x, 0)) * times["product"] / (2 * SIDE**3)
         rows.append(
             {
                 "name": f"{case.name}, {count} samples: growth",
@@ -352,21 +352,21 @@ def eigenpairs(count: int = 65_536, pairs: int = 100) -> dict[str, object]:
     x = torch.rand(count, 2, generator=torch.Generator().manual_seed(0))
     start = time.process_time()
     operator = Counted(FactoredOperator(network, x, memory=4.0))
-    found = top_eigenpairs(operator, pairs, tolerance=1e-4)
-    taken = time.process_time() - start
+    top = top_eigenpairs(operator, pairs, tolerance=1e-4)
+    spent = time.process_time() - start
     residuals = torch.stack(
         [
-            (operator.operator @ found.vectors[:, i] - found.values[i] * found.vectors[:, i]).norm()
+            (operator.operator @ top.vectors[:, i] - top.values[i] * top.vectors[:, i]).norm()
             for i in range(pairs)
         ]
     )
     return {
         "name": f"top {pairs} eigenpairs at {count} scattered points, 2-128-128-128-1 ReLU MLP",
-        "ours": taken,
+        "ours": spent,
         "unit": "s",
-        "note": f"{operator.products} products; residual norms at most {float(residuals.max() / found.values[0]):.1e} "
-        f"of the largest eigenvalue and {float((residuals / found.values).max()):.1e} of its own (the last is "
-        f"{float(found.values[-1] / found.values[0]):.1e} of the first); the matrix would take "
+        "note": f"{operator.products} products; residual norms at most {float(residuals.max() / top.values[0]):.1e} "
+        f"of the largest eigenvalue and {float((residuals / top.values).max()):.1e} of its own (the last is "
+        f"{float(top.values[-1] / top.values[0]):.1e} of the first); the matrix would take "
         f"{count**2 * 4 / 1e9:.0f} GB",
     }
 
@@ -380,7 +380,7 @@ def main() -> list[dict[str, object]]:
         for build in CASES.values():
             rows.append(timed(build()))
             print(rows[-1], file=sys.stderr, flush=True)
-        rows += [remembered(kind) for kind in ("mlp", "digits", "wide head", "one output")]
+        rows += [peak_memory(kind) for kind in ("mlp", "digits", "wide head", "one output")]
         return [*rows, *growth(), eigenpairs()]
     finally:
         torch.set_num_threads(threads)

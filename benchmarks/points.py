@@ -69,7 +69,7 @@ def case(axes: int) -> list[dict[str, object]]:
     full = PointsTransform(x, [0, top], method=PointsMethod.least_squares(), **settings)  # type: ignore[arg-type]
     fit = best([lambda: full.coefficients(y)], 2)[0]
     unknowns = full._sampling.modes.unknowns
-    note = f"against one finufft type 1 of the asked modes; fits all {unknowns} that the samples support"
+    note = f"against one finufft type 1 of the requested modes; fits all {unknowns} that the samples support"
     rows.append(row(f"least squares, {what}", fit, theirs, float("nan"), note))
     return rows
 

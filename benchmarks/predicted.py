@@ -79,13 +79,13 @@ KINDS: dict[str, tuple[str, Case, Callable[[int], Signal]]] = {
 }
 
 
-def compared(case: Case, signal: Signal) -> tuple[Prediction, xarray.Dataset]:
+def predict_and_measure(case: Case, signal: Signal) -> tuple[Prediction, xarray.Dataset]:
     """A prediction, and the record of the run that it is about."""
     field = case.build(signal, SEED)
     lr = rate_of(case, signal, field)
     made = {ADAM: torch.optim.Adam, SGD: torch.optim.SGD}[case.optimizer]
     optimizer = made(field.parameters(), lr)
-    found = predict(
+    prediction = predict(
         signal,
         field,
         optimizer,
@@ -105,7 +105,7 @@ def compared(case: Case, signal: Signal) -> tuple[Prediction, xarray.Dataset]:
             observe,
             wants=probe.schedule.due,
         )
-        return found, probe.record
+        return prediction, probe.record
 
 
 def main(names: list[str]) -> None:
@@ -116,11 +116,11 @@ def main(names: list[str]) -> None:
         )
         for name in names or KINDS:
             title, case, make = KINDS[name]
-            found, measured = compared(case, make(SEED))
-            figure = PredictedSteps(found.record, measured=measured).against()
+            prediction, measured = predict_and_measure(case, make(SEED))
+            figure = PredictedSteps(prediction.record, measured=measured).against()
             figure.update_layout(title={"text": title, "x": 0.5, "y": 0.98}, margin={"t": 72})
             draw(browser, figure, f"predicted-{name}", 480, 440)
-            print(name, *found.sentences, flush=True)
+            print(name, *prediction.sentences, flush=True)
         browser.close()
 
 

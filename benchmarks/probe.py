@@ -1,8 +1,8 @@
 """A probe's share of training time, default schedule and samples: a ResNet-18 on 32 x 32 pictures, a 2-layer LSTM.
 
 Steps and rows are timed in turn, in processor seconds, and put together for runs of several lengths:
-share = rows * row / (steps * step + rows * row). What a view takes to set up, once, is told apart, and so is what a row
-of each other view of a picture classifier takes, in steps.
+share = rows * row / (steps * step + rows * row). The set-up of a view
+has a line of its own, and so has a row of each other view of a picture classifier, in steps.
 """
 
 from __future__ import annotations
@@ -115,18 +115,18 @@ def measure(name: str, make: Callable[[], tuple], repeats: int) -> list[dict[str
     note = f"a row {row:.2f} s of {probe.views[0].inputs.count} samples, a step {one:.2f} s of {size}"
     table = [line(f"{name}, set-up of the {probe.views[0].name} view", setup, float("nan"), "s", note)]
     for length in LENGTHS:
-        watched = LogSchedule().count(length) * row
-        share = watched / (length * one + watched)
+        probing = LogSchedule().count(length) * row
+        share = probing / (length * one + probing)
         target = TARGET if length >= 2_000 else float("nan")
         table.append(line(f"{name}, share of {length:,} steps", share, target, "", ""))
     return table
 
 
 def inside() -> list[dict[str, object]]:
-    """Rows of the views that look at the ResNet in other ways than by its outputs at the samples."""
+    """Rows of the views that measure more of the ResNet than its outputs at the samples."""
     network, x, y, loss, size = pictures()
     graph = views.graph(x[:512], y[:512])
-    watched = {
+    candidates = {
         "layers, 4 of 512 samples": views.layers(graph, ["3", "5", "7", "9"]),
         "paths, 16 of 32 places": views.paths(Paths.between_classes(x, y, 16)),
         "sensitivity, 32 pictures, 2 modes a band": views.sensitivity(
@@ -137,7 +137,7 @@ def inside() -> list[dict[str, object]]:
     loss(network(x[:size]), y[:size]).backward()
     one = timed(lambda: loss(network(x[:size]), y[:size]).backward())
     table = []
-    for name, view in watched.items():
+    for name, view in candidates.items():
         with Probe(view, network, tempfile.mkdtemp()) as probe:
             row = timed(functools.partial(probe, 0))
         note = f"a row {row:.2f} s of {view.inputs.count} samples, a step {one:.2f} s of {size}"

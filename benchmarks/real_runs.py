@@ -1,6 +1,6 @@
-"""Small real runs on data that ship with other libraries: what was seen, and whether it is what is claimed.
+"""Small real runs on data that ship with other libraries: measurements, and whether the claims hold.
 
-`python -m benchmarks real_runs`, some minutes. Every row is told, also where the claim does not hold.
+`python -m benchmarks real_runs`, some minutes. Every row is shown, also where a claim does not hold.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Data:
 
 def digits() -> Data:
     """1,797 pictures of 8 x 8 pixels and their 10 classes."""
-    found = load_digits()
-    pictures = torch.tensor(found.images / 16, dtype=torch.float32)[:, None]
-    return Data(pictures, torch.tensor(found.target), nn.functional.cross_entropy)
+    bunch = load_digits()
+    pictures = torch.tensor(bunch.images / 16, dtype=torch.float32)[:, None]
+    return Data(pictures, torch.tensor(bunch.target), nn.functional.cross_entropy)
 
 
 def cancer() -> Data:
@@ -96,14 +96,16 @@ def cnn() -> nn.Module:
     )
 
 
-def train(data: Data, build: Callable[[], nn.Module], seed: int, watched: list[View]) -> list[xarray.Dataset]:
+def train(
+    data: Data, build: Callable[[], nn.Module], seed: int, probe_views: list[View]
+) -> list[xarray.Dataset]:
     """Records of 600 steps of Adam, 1e-3, on batches of 128, a record for each view."""
     source = torch.Generator().manual_seed(derive_seed(seed, "batches"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    with Probe(watched, network) as probe:
+    with Probe(probe_views, network) as probe:
         for step in range(601):
             batch = torch.randint(len(data.targets), (128,), generator=source)
             loss = data.loss(network(data.inputs[batch]), data.targets[batch])
@@ -111,7 +113,7 @@ def train(data: Data, build: Callable[[], nn.Module], seed: int, watched: list[V
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        return [probe.records[view.name].load() for view in watched]
+        return [probe.records[view.name].load() for view in probe_views]
 
 
 def filters(data: Data, widths: Tensor) -> list[View]:
@@ -136,14 +138,14 @@ def filtered(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
     first, gaps = [], []
     for seed in SEEDS:
         both = []
-        for some in (data, data.shuffled(seed)):
-            low, high = low_and_high(train(some, build, seed, filters(some, widths)))
+        for variant in (data, data.shuffled(seed)):
+            low, high = low_and_high(train(variant, build, seed, filters(variant, widths)))
             both.append((high - low).mean(1))
-            if some is data:
+            if variant is data:
                 first.append((low < high).mean(1))
         gaps.append(both)
     share, (true, shuffled) = np.min(first, 0), np.mean(gaps, 0)
-    told = f"widths {', '.join(f'{w:.2f}' for w in widths)}; least of {len(SEEDS)} seeds"
+    note = f"widths {', '.join(f'{w:.2f}' for w in widths)}; least of {len(SEEDS)} seeds"
     smaller = np.array([pair[1] < pair[0] for pair in gaps]).all()
     return [
         row(
@@ -151,7 +153,7 @@ def filtered(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
             f"e_low < e_high at >= {OFTEN:.0%} of the recorded steps",
             _each(share, "{:.0%}"),
             bool(share.min() >= OFTEN),
-            told,
+            note,
         ),
         row(
             name,
@@ -164,7 +166,7 @@ def filtered(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
 
 
 def on_graph(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
-    """Which half of the targets' power on the graph of nearest rows is learned better."""
+    """Compare how well both halves of the targets' power on the graph of nearest rows are learned."""
     bias, held = [], []
     for seed in SEEDS:
         (record,) = train(data, build, seed, [views.graph(data.inputs, data.targets, modes=64)])
@@ -180,14 +182,14 @@ def sequences() -> Rows:
     """Which of two tones recurrent, convolutional and attention networks learn first."""
     return [
         row(
-            str(found["name"]),
+            str(result["name"]),
             "the low tone is learned first",
-            str(found["low first"]),
-            str(found["low first"]).startswith(f"{len(two_tones.SEEDS)} of"),
-            f"low at step {found['low learned at step']}; high at {found['high learned at step']}; "
-            f"later by a factor {found['high later by (median)']}",
+            str(result["low first"]),
+            str(result["low first"]).startswith(f"{len(two_tones.SEEDS)} of"),
+            f"low at step {result['low learned at step']}; high at {result['high learned at step']}; "
+            f"later by a factor {result['high later by (median)']}",
         )
-        for found in two_tones.main()
+        for result in two_tones.main()
     ]
 
 
@@ -224,22 +226,22 @@ def fit_scattered(
     body = MLP(encoding.out_features, 1, 128, 2, Activation.RELU, seed=0)
     frame = CoordinateScaling.of((0.0, 0.0), (1.0, 1.0), ("picture height",) * 2, encoding.domain)
     field, target = Field(encoding, body, frame), data.at(data.places)
-    watched = [
-        views.points(where, data.at(where), domain=(0, 1), unit="picture height", name=name)
-        for name, where in (("places", data.places), ("others", data.others))
+    probe_views = [
+        views.points(coords, data.at(coords), domain=(0, 1), unit="picture height", name=name)
+        for name, coords in (("places", data.places), ("others", data.others))
     ]
     optimizer = torch.optim.Adam(field.parameters(), 2e-3)
-    with Probe(watched, field, schedule=LogSchedule(1.3)) as probe:
+    with Probe(probe_views, field, schedule=LogSchedule(1.3)) as probe:
         for step in range(601):
             loss = (field(data.places) - target).square().mean()
             probe(step, loss.detach(), force=step == 600)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        records = [probe.records[view.name].load() for view in watched]
+        records = [probe.records[view.name].load() for view in probe_views]
     noise = [
         view.transform.noise_power().numpy()
-        for view in watched
+        for view in probe_views
         if isinstance(view.transform, spectra.PointsTransform)
     ]
     return records, noise, field
@@ -253,16 +255,16 @@ def scattered() -> Rows:
         ("Fourier features, sigma 5", encodings.Gaussian(2, 128, 5.0, seed=0)),
     ):
         records, noise, field = fit_scattered(data, encoding)
-        what, here = f"camera at 4,000 places, {name}", metrics.combine_channels(records[0])
-        supported = here.attrs["nyquist"][0]
-        trusted = (here.band_high.values <= supported * (1 + 1e-9)) & (here.band_low.values > 0)
-        learned = metrics.learning_step(here).values[trusted]
+        what, record = f"camera at 4,000 places, {name}", metrics.combine_channels(records[0])
+        supported = record.attrs["nyquist"][0]
+        trusted = (record.band_high.values <= supported * (1 + 1e-9)) & (record.band_low.values > 0)
+        learned = metrics.learning_step(record).values[trusted]
         done = np.isfinite(learned)
-        rank = float(scipy.stats.spearmanr(here.band.values[trusted][done], learned[done]).statistic)
-        reach = float(metrics.highest_learned(here, int(here.step[-1])))
+        rank = float(scipy.stats.spearmanr(record.band.values[trusted][done], learned[done]).statistic)
+        highest = float(metrics.highest_learned(record, int(record.step[-1])))
         claim = "of the bands learned the higher are later: rank correlation >= 0.9"
         note = f"{int(done.sum())} of {len(learned)} bands learned in 600 steps, without a gap up to "
-        note += f"{reach:.3g} of the {supported:.3g} cycles per picture height that the places support"
+        note += f"{highest:.3g} of the {supported:.3g} cycles per picture height that the places support"
         table.append(row(what, claim, f"{rank:.2f}", bool(rank >= 0.9), note))
         table.append(_against_all(what, data, records, noise, field))
     return table
@@ -271,25 +273,33 @@ def scattered() -> Rows:
 def _against_all(
     what: str, data: Scattered, records: list[xarray.Dataset], noise: list[np.ndarray], field: Field
 ) -> dict[str, object]:
-    """The residual's power told from scattered places, against that on every pixel of the picture."""
+    """Compare the residual's power estimated at scattered places with that on every pixel of the picture."""
     everywhere = (torch.cartesian_prod(torch.arange(128.0), torch.arange(128.0)).double() + 0.5) / 128
     with torch.no_grad():
-        rest = data.picture - field(everywhere).reshape(128, 128)
+        residual = data.picture - field(everywhere).reshape(128, 128)
     off, plain = [], []
     for record, adds in zip(records, noise, strict=True):
         bands = spectra.Bands((*record.band_low.values.tolist(), float(record.band_high[-1])))
-        power = spectra.grid(rest, bands=bands).power[:, 0].numpy()
-        whole, beyond = power[1 : len(adds)], power[len(adds) :].sum()
-        told = record.residual_power.isel(step=-1, channel=0).values[1:]
-        plain.append(np.median(10 * np.log10(told / whole)))
-        off.append(np.median(10 * np.log10(told / (whole + adds[1:] * beyond))))
-    claim = "the residual's power told from 4,000 other places is the whole picture's with the foretold bias to 3 dB"
+        power = spectra.grid(residual, bands=bands).power[:, 0].numpy()
+        whole, outside = power[1 : len(adds)], power[len(adds) :].sum()
+        estimate = record.residual_power.isel(step=-1, channel=0).values[1:]
+        plain.append(np.median(10 * np.log10(estimate / whole)))
+        off.append(np.median(10 * np.log10(estimate / (whole + adds[1:] * outside))))
+    claim = (
+        "the residual's power at 4,000 other places is the whole picture's with the predicted bias to 3 dB"
+    )
     note = f"median band; {plain[1]:+.1f} dB without the bias; from the places that it was trained on {off[0]:+.1f} dB"
     return row(what, claim, f"{off[1]:+.1f} dB", bool(abs(off[1]) <= 3), note)
 
 
-def row(name: str, claim: str, found: str, holds: bool, note: str) -> dict[str, object]:
-    return {"name": name, "claim": claim, "found": found, "holds": "yes" if holds else "no", "note": note}
+def row(name: str, claim: str, measured: str, holds: bool, note: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "claim": claim,
+        "measured": measured,
+        "holds": "yes" if holds else "no",
+        "note": note,
+    }
 
 
 def _each(values: object, form: str = "{:.2f}") -> str:

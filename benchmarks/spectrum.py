@@ -53,7 +53,7 @@ def resident() -> int:
 
 
 def extra_memory(side: int, periodic: bool) -> float:
-    """Highest memory during the call beyond the input, as a multiple of the input, in a fresh process."""
+    """Highest memory of the call on top of the input, as a multiple of the input, in a fresh process."""
     code = f"from benchmarks.spectrum import peak; print(peak({side}, {periodic}))"
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)

@@ -2,8 +2,9 @@
 
 A sequence is a ramp, u(t) = t / T + offset, with an offset of its own; its target sin(2 pi u) + a sin(2 pi 5 u), a = 1
 or 3. Time runs along the ramp, so temporal frequency is that of the map as well. A tone is learned when its relative
-error is first below 0.5, the rule of the study `sequence-low-first`; from when on it stays there, for 100 steps at
-least, is told beside it; "-" where it does not. Control: with the names of the tones swapped none may be low first.
+error is first below 0.5, the rule of the study `sequence-low-first`. The step from which it stays below, for at least
+100 steps, is shown beside it; "-" where it does not. Control: with the names of the tones
+swapped none may be low first.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def learned(errors: list[float]) -> float:
     return next((step + 1 for step, error in enumerate(errors) if error < 0.5), math.inf)
 
 
-def kept(errors: list[float]) -> float:
+def stays_learned(errors: list[float]) -> float:
     """Steps until the error stays below 0.5 for `PATIENCE` steps; infinity if it does not."""
     last = max((step for step, error in enumerate(errors) if error >= 0.5), default=-1)
     return math.inf if len(errors) - last <= PATIENCE else last + 2
@@ -92,13 +93,13 @@ def errors(build: Callable[[], nn.Module], amplitude: float, seed: int) -> tuple
     target = torch.sin(2 * math.pi * LOW * u) + amplitude * torch.sin(2 * math.pi * HIGH * u)
     bands = [0.0, *((k + d) / LENGTH for k in (LOW, HIGH) for d in (-0.5, 0.5)), 0.5]
     transform = SequenceTransform(LENGTH, bands=bands, estimator=TemporalEstimator.periodic())
-    wanted = transform.power(transform.coefficients(target))[[1, 3], 0]
+    power = transform.power(transform.coefficients(target))[[1, 3], 0]
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     low, high = [], []
     for _ in range(STEPS):
         out = network(2 * u - 2)
-        rest = transform.power(transform.coefficients(target - out.detach()))[[1, 3], 0]
-        error = (rest / wanted).sqrt()
+        residual_power = transform.power(transform.coefficients(target - out.detach()))[[1, 3], 0]
+        error = (residual_power / power).sqrt()
         low.append(float(error[0]))
         high.append(float(error[1]))
         if max(low[-PATIENCE:] + high[-PATIENCE:]) < 0.5 and len(low) > PATIENCE:
@@ -115,26 +116,26 @@ def main() -> list[dict[str, object]]:
     for name, build in NETWORKS.items():
         for amplitude in (1.0, 3.0):
             runs = [errors(build, amplitude, seed) for seed in SEEDS]
-            found = [(learned(low), learned(high)) for low, high in runs]
-            slower = sorted(high / low for low, high in found)[len(found) // 2]
+            steps = [(learned(low), learned(high)) for low, high in runs]
+            slower = sorted(high / low for low, high in steps)[len(steps) // 2]
             table.append(
                 {
                     "name": f"{name}, high tone {amplitude:g} times as strong",
-                    "low learned at step": _steps([low for low, _ in found]),
-                    "high learned at step": _steps([high for _, high in found]),
+                    "low learned at step": _steps([low for low, _ in steps]),
+                    "high learned at step": _steps([high for _, high in steps]),
                     "high later by (median)": f"{slower:.1f}" if math.isfinite(slower) else "-",
-                    "low first": f"{_firsts(found)} of {len(found)} seeds",
-                    "names swapped": f"{_firsts([(high, low) for low, high in found])} of {len(found)}",
-                    "low stays from step": _steps([kept(low) for low, _ in runs]),
-                    "high stays from step": _steps([kept(high) for _, high in runs]),
+                    "low first": f"{_firsts(steps)} of {len(steps)} seeds",
+                    "names swapped": f"{_firsts([(high, low) for low, high in steps])} of {len(steps)}",
+                    "low stays from step": _steps([stays_learned(low) for low, _ in runs]),
+                    "high stays from step": _steps([stays_learned(high) for _, high in runs]),
                 }
             )
     return table
 
 
-def _firsts(found: list[tuple[float, float]]) -> int:
-    return sum(low < high for low, high in found)
+def _firsts(steps: list[tuple[float, float]]) -> int:
+    return sum(low < high for low, high in steps)
 
 
-def _steps(found: list[float]) -> str:
-    return ", ".join(f"{step:.0f}" if math.isfinite(step) else "-" for step in found)
+def _steps(steps: list[float]) -> str:
+    return ", ".join(f"{step:.0f}" if math.isfinite(step) else "-" for step in steps)

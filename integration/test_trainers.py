@@ -53,8 +53,8 @@ def fit(callbacks, steps=12, checkpoint=None, **options):
 
 def test_lightning(tmp_path):
     callback = ForLightning(views.graph(*table()), tmp_path / "run", schedule=EveryN(4))
-    trainer, watched = fit([callback])
-    assert all(torch.equal(a, b) for a, b in zip(fit([])[1], watched, strict=True))
+    trainer, weights = fit([callback])
+    assert all(torch.equal(a, b) for a, b in zip(fit([])[1], weights, strict=True))
     assert list(callback.probe.record.step) == [0, 4, 8, 12]
     assert np.isfinite(callback.probe.record.loss[1:]).all()
     trainer.save_checkpoint(tmp_path / "end.ckpt")
@@ -106,8 +106,8 @@ def test_transformers(tmp_path):
         Trainer(model=model, args=arguments, train_dataset=data, callbacks=callbacks).train()
         return [p.detach().clone() for p in model.parameters()]
 
-    watched = views.graph(tokens, labels, features=features, classes=2)
-    callback = ForTransformers(watched, tmp_path / "run", schedule=EveryN(4))
+    view = views.graph(tokens, labels, features=features, classes=2)
+    callback = ForTransformers(view, tmp_path / "run", schedule=EveryN(4))
     with_probe = train([callback])
     assert all(torch.equal(a, b) for a, b in zip(train([]), with_probe, strict=True))
     assert list(callback.probe.record.step) == [0, 4, 8, 9]
@@ -149,7 +149,7 @@ def quiet(callbacks, **options):
     )
 
 
-def test_lightning_that_looks_for_a_batch_size(tmp_path):
+def test_lightning_searches_for_a_batch_size(tmp_path):
     callback = ForLightning(views.graph(*table()), tmp_path, schedule=EveryN(4))
     finder = pl.callbacks.BatchSizeFinder(max_trials=2, steps_per_trial=2)
     quiet([finder, callback], max_steps=9).fit(Sized())
@@ -188,12 +188,12 @@ class Full(nn.Module):
         return loss | {"logits": outputs}
 
 
-def test_transformers_that_look_for_a_batch_size(tmp_path):
+def test_transformers_search_for_a_batch_size(tmp_path):
     x, y = table()
-    given = []
+    networks = []
 
     def forward(network, inputs):
-        given.append(type(network))
+        networks.append(type(network))
         return network(**inputs)["logits"]
 
     view = views.graph({"x": x}, y, features=x)
@@ -213,4 +213,4 @@ def test_transformers_that_look_for_a_batch_size(tmp_path):
         Trainer(model=Full(), args=arguments, train_dataset=data, callbacks=[callback]).train()
     assert list(callback.probe.record.step) == [0, 2, 4, 6, 7]
     assert callback.probe.record.attrs["restarts"][0]["step"] == 0
-    assert set(given) == {Full}
+    assert set(networks) == {Full}

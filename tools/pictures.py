@@ -51,7 +51,7 @@ def draw(browser: Browser, figure: go.Figure, name: str, width: int = 760, heigh
 
 
 def first_screen(browser: Browser, run: Path) -> None:
-    """What one sees on opening a report."""
+    """Photograph the first screen of a report."""
     page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=1.5)
     page.goto((run / "report.html").resolve().as_uri())
     page.wait_for_selector(".main-svg")
@@ -61,7 +61,7 @@ def first_screen(browser: Browser, run: Path) -> None:
     shrink(IMAGES / "report.png")
 
 
-def own_loop(folder: Path) -> go.Figure:
+def training_loop(folder: Path) -> go.Figure:
     """Learning steps without and with Fourier features, in a plain loop."""
     signal = camera(48)
     grid, target = signal.geometry, signal.normalisation.apply(signal.values)
@@ -111,14 +111,14 @@ def regression_times() -> go.Figure:
         signal = ot.signals.synthetic.add_noise(clean, std=noise, seed=0) if noise else clean
         signal = signal.with_held_out(masks.random(signal.geometry, 0.3, seed=1))
         model = kernel_regression.NTKModel.from_encoding(Gaussian(2, 128, 2.0, seed=0), signal.geometry)
-        found = kernel_regression.fit(signal, model, kernel_regression.SolverOptions(tolerance=1e-4))
-        error = found.error.mean(1).sqrt().numpy()
+        result = kernel_regression.fit(signal, model, kernel_regression.SolverOptions(tolerance=1e-4))
+        error = result.error.mean(1).sqrt().numpy()
         name = f"noise {noise:.0%} of the range"
         line = {"color": colour, "width": 2}
-        figure.add_scatter(x=found.times.numpy(), y=error, mode="lines", name=name, line=line)
+        figure.add_scatter(x=result.times.numpy(), y=error, mode="lines", name=name, line=line)
         stop = {"color": colour, "size": 10}
         figure.add_scatter(
-            x=[found.time], y=[error[found.index]], mode="markers", marker=stop, showlegend=False
+            x=[result.time], y=[error[result.index]], mode="markers", marker=stop, showlegend=False
         )
     figure.update_xaxes(
         type="log", exponentformat="power", title_text="training time (1 / kernel), dots: the stop"
@@ -148,7 +148,7 @@ def main() -> None:
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
         )
         draw(browser, ot.plots.LearningOrder(first.record).figure(), "learning-order", height=440)
-        draw(browser, own_loop(folder), "own-loop")
+        draw(browser, training_loop(folder), "own-loop")
         draw(browser, regression_times(), "kernel-regression")
         draw(browser, ot.plots.PSNR(wide.record).figure(), "noise")
         draw(browser, ot.plots.LearningStep([run.record for run in seeds]).figure(), "learning-step")

@@ -54,13 +54,13 @@ PROCESSORS = (
 
 def folders(names: tuple[str, ...]) -> list[str]:
     """Test folders that match the names; every name must match one."""
-    found = []
+    folder_names = []
     for name in names:
         matching = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests").glob(name) if p.is_dir())
         if not matching:
             raise SystemExit(f"portable: expected a folder tests/{name}, found none")
-        found += matching
-    return found
+        folder_names += matching
+    return folder_names
 
 
 def run(processor: Processor, paths: list[str], options: list[str]) -> int:
@@ -78,7 +78,7 @@ def run(processor: Processor, paths: list[str], options: list[str]) -> int:
 
 
 def main() -> int:
-    """Run what was asked for; 1 if any run failed."""
+    """Run the tests on each processor; return 1 if any run failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--part", action="store_true", help="the first processor alone, and fewer tests")
     parser.add_argument("options", nargs="*", help="options of pytest, after --")

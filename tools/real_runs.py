@@ -25,9 +25,12 @@ def digits() -> go.Figure:
     data = real_runs.digits()
     widths = cloud.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, (0.5,), at_most=2000)
     figure = style.canvas()
-    for labels, some, dash in (("true labels", data, "solid"), ("shuffled labels", data.shuffled(0), "dot")):
-        views = real_runs.filters(some, widths)
-        records = real_runs.train(some, partial(real_runs.mlp, 64, 10), 0, views)
+    for labels, variant, dash in (
+        ("true labels", data, "solid"),
+        ("shuffled labels", data.shuffled(0), "dot"),
+    ):
+        views = real_runs.filters(variant, widths)
+        records = real_runs.train(variant, partial(real_runs.mlp, 64, 10), 0, views)
         low, high = real_runs.low_and_high(records)
         steps = style.step_positions(records[0].step.values)
         for part, error, colour in (("low", low[0], style.PREDICTION), ("high", high[0], style.RESIDUAL)):
@@ -60,9 +63,9 @@ def table() -> go.Figure:
     figure = style.canvas()
     tables = (("breast cancer", real_runs.cancer(), 30, 2), ("diabetes", real_runs.diabetes(), 10, 1))
     for (name, data, inputs, outputs), colour in zip(tables, style.RUNS, strict=False):
-        for labels, some, dash in (("", data, "solid"), (", shuffled", data.shuffled(0), "dot")):
-            view = ot.probes.views.graph(some.inputs, some.targets, modes=64)
-            (record,) = real_runs.train(some, partial(real_runs.mlp, inputs, outputs), 0, [view])
+        for labels, variant, dash in (("", data, "solid"), (", shuffled", data.shuffled(0), "dot")):
+            view = ot.probes.views.graph(variant.inputs, variant.targets, modes=64)
+            (record,) = real_runs.train(variant, partial(real_runs.mlp, inputs, outputs), 0, [view])
             index = metrics.spectral_bias_index(record).values
             line = {"color": colour, "dash": dash, "width": 2}
             steps = style.step_positions(record.step.values)

@@ -1,4 +1,4 @@
-"""The signals of the battery, in two halves: one to design with, one to judge by."""
+"""The signals of the battery, in two halves: one for design, one for judgement."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from overtone.signals import Geometry, Grid, Points, Signal
 DESIGN = ("camera", "text", "smooth", "voice", "series", "phantom")
 SEALED = ("coins", "brick", "retina", "page", "music", "steps", "band volume")
 SCATTERED = {"design": ("camera points",), "sealed": ("clock points",)}
-"""Pictures known at scattered places, by half; FreSh, the noise floor and the controller want a grid."""
+"""Pictures known at scattered places, by half; FreSh, the noise floor and the controller need a grid."""
 
 NOISES = (0.0, 0.05, 0.1, 0.2)
 CHOOSING, JUDGING = 0.1, 0.2
-"""Parts of the samples that are held out: to choose and stop by, and to be judged on."""
+"""Parts of the samples that are held out: for planning and stopping, and for the test error."""
 
 SIDE, LENGTH, VOLUME = 32, 1024, 10
 """Samples per axis of pictures, recordings and series, and volumes: small, so that 52 cases can be searched through."""
@@ -33,7 +33,7 @@ LETTERS = {"text": (slice(40, 120), slice(60, 140)), "page": (slice(60, 140), sl
 
 
 def build(name: str, noise: float, seed: int) -> Signal[Geometry]:
-    """A signal with noise (a fraction of its range), a tenth held out to choose by, a fifth unused to judge on."""
+    """A signal with noise (a fraction of its range), a tenth held out, and a fifth reserved for the test error."""
     clean = _clean(name)
     noisy = signals.synthetic.add_noise(clean, fraction_of_range=noise, seed=seed) if noise else clean
     signal = (
@@ -41,10 +41,10 @@ def build(name: str, noise: float, seed: int) -> Signal[Geometry]:
     )
     count = signal.geometry.samples
     order = np.random.default_rng(seed).permutation(count)
-    held, apart = round(CHOOSING * count), round((CHOOSING + JUDGING) * count)
+    held, reserved = round(CHOOSING * count), round((CHOOSING + JUDGING) * count)
     masks = torch.zeros(2, count, dtype=torch.bool)
     masks[1, order[:held]] = True
-    masks[0, order[apart:]] = True
+    masks[0, order[reserved:]] = True
     return signal.with_split(masks[0], masks[1])
 
 
@@ -61,10 +61,12 @@ def _scatter(noisy: Signal, clean: Signal, thinning: float, seed: int) -> Signal
     """Some of a picture's pixels, `thinning` times rarer at the right edge than at the left one."""
     places = noisy.coords
     density = thinning ** -places[:, 1].numpy()
-    drawn = np.random.default_rng(seed).choice(len(places), POINTS, replace=False, p=density / density.sum())
-    index = torch.from_numpy(drawn)
-    found = signals.points(places[index], noisy.values[index], units=noisy.geometry.units)
-    return found.with_clean(clean.values[index])
+    sampled = np.random.default_rng(seed).choice(
+        len(places), POINTS, replace=False, p=density / density.sum()
+    )
+    index = torch.from_numpy(sampled)
+    scattered = signals.points(places[index], noisy.values[index], units=noisy.geometry.units)
+    return scattered.with_clean(clean.values[index])
 
 
 def _clean(name: str) -> Signal:

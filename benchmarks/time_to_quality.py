@@ -23,7 +23,7 @@ from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, encodings
 from overtone.probes import LogSchedule
 from overtone.signals import masks
 
-SIDE = int(os.environ.get("REACH_SIDE", "128"))
+SIDE = int(os.environ.get("PICTURE_SIDE", "128"))
 STEPS = 2000
 SHARE = 0.1
 """Part of the plain network's time that ours is given."""
@@ -52,20 +52,20 @@ def plain(signal: ot.Signal) -> Field:
 def curve(field: Field, signal: ot.Signal, options: TrainingConfig, until: float = math.inf) -> Curve:
     """PSNR on the held-out samples over training, up to the first row of `until` dB or more."""
     due, held = LogSchedule(1.05).due, signal.held_out_index
-    coords, truth = signal.geometry.coords(held), signal.values[held]
-    found: Curve = []
+    coords, target_values = signal.geometry.coords(held), signal.values[held]
+    points: Curve = []
     clock = [0.0, time.process_time()]
 
-    def look(step: int, *_: object) -> bool:
+    def observe(step: int, *_: object) -> bool:
         clock[0] += time.process_time() - clock[1] if step else 0.0
         with torch.no_grad():
-            wrong = float((field(coords) - truth).double().square().mean())
-        found.append((step, clock[0], 10 * math.log10(signal.peak**2 / wrong)))
+            error = float((field(coords) - target_values).double().square().mean())
+        points.append((step, clock[0], 10 * math.log10(signal.peak**2 / error)))
         clock[1] = time.process_time()
-        return found[-1][2] >= until
+        return points[-1][2] >= until
 
-    train(field, signal, options, look, wants=due)
-    return found
+    train(field, signal, options, observe, wants=due)
+    return points
 
 
 def main() -> list[dict[str, object]]:
@@ -74,9 +74,9 @@ def main() -> list[dict[str, object]]:
         theirs = curve(plain(signal), signal, TrainingConfig(steps=STEPS, lr=1e-3, compile=False))
         spent, target = theirs[-1][1:]
         first = next(row for row in theirs if row[2] >= target)
-        began = time.process_time()
+        start = time.process_time()
         plan = planning.plan(signal, planning.Budget(seconds=SHARE * spent))
-        chosen = time.process_time() - began
+        chosen = time.process_time() - start
         options = TrainingConfig(steps=20 * plan.steps, batch=plan.batch, lr=plan.lr, compile=False)
         ours = curve(plan.field(signal), signal, options, until=target)[-1]
         what = (

@@ -1,4 +1,4 @@
-"""One training run of the battery, and what is noted of it."""
+"""One training run of the battery, and its measurements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.steer.battery import nyquist
+from benchmarks.tuning.battery import nyquist
 from overtone import early_stopping, nn, planning
 from overtone.probes import LogSchedule
 from overtone.probes._evaluator import Evaluator
@@ -27,8 +27,8 @@ WINDOW, PATIENCE = 20, 100
 thousands of steps."""
 
 
-def leave_alone(_: int) -> bool:
-    """Steering that does nothing."""
+def no_policy(_: int) -> bool:
+    """Change nothing, and never end the run."""
     return False
 
 
@@ -37,17 +37,17 @@ class Run:
     """A network, a signal, and how it is trained.
 
     Attributes:
-        signal: With a clean reference and samples to be judged on.
+        signal: With a clean reference and test samples.
         network: The network.
         optimizer: Of its parameters.
-        steer: Called after every step; true ends the run.
+        policy: Called after every step; true ends the run.
         finish: Called when the run ends.
     """
 
     signal: Signal[Geometry]
     network: nn.Field
     optimizer: torch.optim.Optimizer
-    steer: Callable[[int], bool] = leave_alone
+    policy: Callable[[int], bool] = no_policy
     finish: Callable[[], object] = field(default=lambda: None)
 
     def train(self) -> dict[str, Any]:
@@ -55,22 +55,22 @@ class Run:
         signal, network = self.signal, self.network
         meter = _Meter(signal, network)
         variance = early_stopping.WindowedVariance(WINDOW, PATIENCE).monitor()
-        still = None
+        best_step = None
         index = signal.train_index
         coords, values = signal.geometry.coords(index), signal.normalisation.apply(signal.values[index])
-        due, spent, looking, stopped = LogSchedule(ROWS).due, 0.0, 0.0, None
+        due, spent, controlling, stopped = LogSchedule(ROWS).due, 0.0, 0.0, None
         for step in range(1, STEPS + 1):
-            began = time.perf_counter()
+            start = time.perf_counter()
             outputs = network.normalised(coords)
             loss = torch.nn.functional.mse_loss(outputs, values)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
             trained = time.perf_counter()
-            done = self.steer(step)
-            spent, looking = spent + trained - began, looking + time.perf_counter() - trained
-            if still is None and variance.update(step, {"prediction": outputs.detach().numpy()}):
-                still = variance.best_step
+            done = self.policy(step)
+            spent, controlling = spent + trained - start, controlling + time.perf_counter() - trained
+            if best_step is None and variance.update(step, {"prediction": outputs.detach().numpy()}):
+                best_step = variance.best_step
             if done:
                 stopped = step
                 break
@@ -78,19 +78,19 @@ class Run:
                 meter.row(step)
         self.finish()
         return meter.rows | {
-            "still": still or variance.best_step,
-            "final": meter.apart(),
+            "windowed_variance_step": best_step or variance.best_step,
+            "final": meter.test_error(),
             "stopped": stopped,
             "bandwidth": list(network.bandwidth or ()),
             "nyquist": list(nyquist(signal)),
             "seconds": spent,
-            "looking": looking,
+            "controlling": controlling,
             "peak": signal.peak,
         }
 
 
 class _Meter:
-    """Error on the clean samples apart, and what a run without an oracle can see."""
+    """Error on the test samples against the clean signal, and the errors that a run without a clean signal has."""
 
     def __init__(self, signal: Signal[Geometry], network: nn.Field) -> None:
         self._signal, self._evaluate = signal, Evaluator(network)
@@ -98,7 +98,7 @@ class _Meter:
         self.rows: dict[str, Any] = {"steps": [], "clean": [], "held_out": [], "train": [], "bands": []}
         self.rows["noise"] = 0.0 if self._bands is None else self._bands.noise
 
-    def apart(self, outputs: Tensor | None = None) -> float:
+    def test_error(self, outputs: Tensor | None = None) -> float:
         """Mean square error against the clean signal on the samples neither trained on nor held out."""
         if outputs is None:
             outputs = self._evaluate(CoordinateInputs(self._signal.geometry, None))
@@ -108,18 +108,18 @@ class _Meter:
         return float((outputs - clean)[mask].double().square().mean())
 
     def row(self, step: int) -> None:
-        """Look at the network at this step."""
+        """Measure the network at this step."""
         outputs = self._evaluate(CoordinateInputs(self._signal.geometry, None))
         square = squared_errors(self._signal.values, outputs)
         self.rows["steps"].append(step)
-        self.rows["clean"].append(self.apart(outputs))
+        self.rows["clean"].append(self.test_error(outputs))
         self.rows["held_out"].append(float(square[self._signal.held_out_index].mean()))
         self.rows["train"].append(float(square[self._signal.train_index].mean()))
         self.rows["bands"].append(None if self._bands is None else self._bands.estimate(outputs))
 
 
 class _Bands:
-    """What band errors say of a network on a grid, where noise is certain."""
+    """Band errors of a network on a grid, where noise is certain."""
 
     def __init__(self, signal: Signal) -> None:
         floor = planning.measure_noise(signal)
@@ -132,7 +132,7 @@ class _Bands:
         self._level = self.noise * len(signal.channels)
 
     def estimate(self, outputs: Tensor) -> float | None:
-        """Error against the clean signal, up to a constant; None where it cannot be told."""
+        """Error against the clean signal, up to a constant; None where it is unknown."""
         if self._rule is None:
             return None
         estimate = self._rule.estimate(self._view.compare(outputs)) + self._level

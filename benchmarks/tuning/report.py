@@ -8,31 +8,31 @@ from typing import Any
 import numpy as np
 
 from benchmarks.__main__ import machine
-from benchmarks.steer import table
-from benchmarks.steer.battery import FINER, LENGTH, NOISES, POINTS, SIDE, VOLUME
-from benchmarks.steer.run import RATE, STEPS
-from benchmarks.steer.trial import DEPTH, FEATURES, WIDTH
+from benchmarks.tuning import table
+from benchmarks.tuning.battery import FINER, LENGTH, NOISES, POINTS, SIDE, VOLUME
+from benchmarks.tuning.run import RATE, STEPS
+from benchmarks.tuning.trial import DEPTH, FEATURES, WIDTH
 
-CHOICES = ("choose", "FreSh", "sigma 10", "omega 30", "hash grid")
+CHOICES = ("plan", "FreSh", "sigma 10", "omega 30", "hash grid")
 ANYWHERE = tuple(choice for choice in CHOICES if choice != "FreSh")
 CONTROLS, SCHEDULES = ("controller", "controller from 4x"), ("growing", "opening")
 
 
-def write(halves: dict[str, table.Runs], scattered: dict[str, table.Runs], grid: Sequence[str]) -> str:
+def write(runs_by_half: dict[str, table.Runs], scattered: dict[str, table.Runs], grid: Sequence[str]) -> str:
     """Markdown: per half a summary by noise, then every case.
 
     Args:
-        halves: The runs of each half, by its name.
-        scattered: Those of scattered points.
+        runs_by_half: The runs of each half, by its name.
+        scattered: The runs on scattered points.
         grid: The names of the grid's runs.
     """
     text = [
-        "# Steering",
+        "# Tuning",
         f"{machine()}, one thread; {STEPS} steps of Adam at {RATE:g}, {DEPTH} layers of {WIDTH} units after {FEATURES} "
         f"frequencies; pictures {SIDE} x {SIDE}, recordings and series {LENGTH}, volumes {VOLUME}^3, "
         f"scattered points {POINTS} of {FINER} x {FINER} pixels; one seed. Regrets in dB.",
     ]
-    for half, runs in halves.items():
+    for half, runs in runs_by_half.items():
         cases = sorted({(name, noise) for _, name, noise in runs})
         text += [f"## The {half} half", *_half(runs, grid, cases)]
     for half, runs in scattered.items():
@@ -45,7 +45,9 @@ def _half(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]])
     choice = table.choice(runs, grid, CHOICES, cases)
     control = table.control(runs, grid, CONTROLS, SCHEDULES, cases)
     stops = table.stops(runs, grid, cases)
-    looking = [runs[c, *case]["looking"] / runs[c, *case]["seconds"] for c in CONTROLS for case in cases]
+    controlling = [
+        runs[c, *case]["controlling"] / runs[c, *case]["seconds"] for c in CONTROLS for case in cases
+    ]
     lost = [b["controller from 4x"] - b["controller"] for b in control]
     return [
         "### Bandwidth, each method at its own best step, against the best of the grid",
@@ -54,7 +56,8 @@ def _half(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]])
         "### Controller as it ended; the best bandwidth and schedules stopped by the held-out error",
         by_noise(control),
         f"From a network at four times the bandwidth it lost {np.mean(lost):.2f} dB on average ({max(lost):.2f} at "
-        f"most). Its looks cost {np.mean(looking):.1%} of the training on average ({max(looking):.1%} at most).",
+        f"most). Measurements cost {np.mean(controlling):.1%} of the training on average ({max(controlling):.1%} at "
+        "most).",
         "### Stop, against the best step of the same run, mean over the grid",
         by_noise(stops),
         _early(runs, grid, cases),
@@ -78,12 +81,10 @@ def _scattered(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, flo
 
 
 def _chosen(runs: table.Runs, grid: Sequence[str], cases: list[tuple[str, float]]) -> str:
-    cost = [
-        runs["choose", *case]["choosing"] / sum(runs[g, *case]["seconds"] for g in grid) for case in cases
-    ]
-    within = [_hit(runs["choose", *case]) for case in cases if runs["choose", *case]["expected"]]
+    cost = [runs["plan", *case]["choosing"] / sum(runs[g, *case]["seconds"] for g in grid) for case in cases]
+    within = [_hit(runs["plan", *case]) for case in cases if runs["plan", *case]["expected"]]
     return (
-        f"`choose` took {np.mean(cost):.1%} of the grid's time on average ({max(cost):.1%} at most); the held-out PSNR "
+        f"`plan` took {np.mean(cost):.1%} of the grid's time on average ({max(cost):.1%} at most); the held-out PSNR "
         f"at the best step was inside the interval it gave in {sum(within)} of {len(within)} cases."
     )
 
@@ -113,7 +114,7 @@ def by_noise(rows: table.Rows) -> str:
 
 
 def every(rows: table.Rows) -> str:
-    """A line a case."""
+    """Return a line for each case."""
     columns = _columns(rows)
     lines = ["| signal | noise | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
     for row in rows:

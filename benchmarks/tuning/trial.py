@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.steer.battery import build, nyquist
-from benchmarks.steer.run import RATE, STEPS, Run
+from benchmarks.tuning.battery import build, nyquist
+from benchmarks.tuning.run import RATE, STEPS, Run
 from overtone import controller, nn, planning
 from overtone._config import EncodingKind, ModelConfig
 from overtone._utils.seeding import derive_seed
@@ -25,7 +25,7 @@ SHARES = (1 / 40, 1 / 22, 1 / 12.5, 1 / 7, 1 / 4, 1 / 2.25)
 """The grid of bandwidths, as parts of the Nyquist frequency."""
 
 SINE_RATE, TABLE = 1e-3, 12
-"""Learning rate of the sine network, which does not bear more, and log2 of the hash grid's rows per level."""
+"""Learning rate of the sine network, which diverges at higher ones, and log2 of the hash grid's rows per level."""
 
 
 def fixed(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
@@ -34,31 +34,31 @@ def fixed(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     return _gaussian(signal, tuple(share * n for n in nyquist(signal)), seed).train()
 
 
-def chosen(name: str, noise: float, seed: int) -> dict[str, Any]:
-    """Train as `choose` plans for a network of this size."""
+def planned(name: str, noise: float, seed: int) -> dict[str, Any]:
+    """Train as `plan` recommends for a network of this size."""
     signal = _begin(name, noise, seed)
-    began = time.perf_counter()
+    start = time.perf_counter()
     plan = planning.plan(signal, _budget(signal), seed=seed)
-    spent = time.perf_counter() - began
+    spent = time.perf_counter() - start
     return _run(signal, plan.encoding, plan.bandwidth, seed).train() | {
         "encoding": plan.encoding.value,
         "choosing": spent,
-        "worth": plan.recommended,
+        "recommended": plan.recommended,
         "expected": None if plan.expected is None else vars(plan.expected),
     }
 
 
 def shifted(name: str, noise: float, seed: int) -> dict[str, Any]:
-    """Which bandwidth of the grid FreSh chooses; nothing is trained, because the grid has been."""
+    """Return the bandwidth of the grid that FreSh selects; the grid is trained already."""
     signal = require_grid(_begin(name, noise, seed), "this method")
-    reaches = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
+    bandwidths = [tuple(share * n for n in nyquist(signal)) for share in SHARES]
 
-    def candidate(reach: tuple[float, ...]) -> Callable[[int], nn.Field]:
-        return lambda seed: _build(signal, EncodingKind.GAUSSIAN, reach, seed)
+    def candidate(bandwidth: tuple[float, ...]) -> Callable[[int], nn.Field]:
+        return lambda seed: _build(signal, EncodingKind.GAUSSIAN, bandwidth, seed)
 
-    began = time.perf_counter()
-    best = planning.fresh(signal, [candidate(r) for r in reaches], seeds=10).best
-    return {"best": best, "choosing": time.perf_counter() - began}
+    start = time.perf_counter()
+    best = planning.fresh(signal, [candidate(r) for r in bandwidths], seeds=10).best
+    return {"best": best, "choosing": time.perf_counter() - start}
 
 
 def sigma(name: str, noise: float, sigma: float, seed: int) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
     ).train()
 
 
-def steered(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
-    """Train under a Controller that begins as `choose` plans, a network built at `factor` times that bandwidth."""
+def controlled(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
+    """Train under a Controller that begins at the bandwidth of `plan`, in a network built at `factor` times that."""
     signal = require_grid(_begin(name, noise, seed), "this method")
     plan = planning.plan(signal, _budget(signal), seed=seed)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
     control = controller.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
-    run.steer, run.finish = lambda step: control(step).stop, control.finish
+    run.policy, run.finish = lambda step: control(step).stop, control.finish
     return run.train()
 
 
@@ -111,12 +111,12 @@ def widened(name: str, noise: float, low: float, high: float, seed: int) -> dict
     encoding_bandwidth = EncodingBandwidth.of(run.network, tuple(low * n for n in nyquist(signal)))
     each = (high / low) ** (2 / STEPS)
 
-    def steer(step: int) -> bool:
+    def policy(step: int) -> bool:
         if step <= STEPS // 2:
             encoding_bandwidth.scale(each)
         return False
 
-    run.steer = steer
+    run.policy = policy
     return run.train()
 
 
@@ -127,12 +127,12 @@ def opened(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
     encoding: Any = run.network.encoding
     top = 2 * encoding.frequencies.abs().max(dim=0).values * len(signal.geometry.origin) ** 0.5
 
-    def steer(step: int) -> bool:
+    def policy(step: int) -> bool:
         if step <= STEPS // 2:
             encoding.window((top * 2 * step / STEPS).tolist())
         return False
 
-    run.steer = steer
+    run.policy = policy
     return run.train()
 
 
@@ -148,8 +148,8 @@ def _budget(signal: Signal[Geometry]) -> planning.Budget:
     )
 
 
-def _gaussian(signal: Signal[Geometry], reach: tuple[float, ...], seed: int) -> Run:
-    return _run(signal, EncodingKind.GAUSSIAN, reach, seed)
+def _gaussian(signal: Signal[Geometry], bandwidth: tuple[float, ...], seed: int) -> Run:
+    return _run(signal, EncodingKind.GAUSSIAN, bandwidth, seed)
 
 
 def _build(signal: Signal[Geometry], kind: EncodingKind, bandwidth: tuple[float, ...], seed: int) -> nn.Field:
@@ -157,8 +157,8 @@ def _build(signal: Signal[Geometry], kind: EncodingKind, bandwidth: tuple[float,
     return build_field(signal, config, seed)
 
 
-def _run(signal: Signal[Geometry], family: EncodingKind, reach: tuple[float, ...], seed: int) -> Run:
-    network = _build(signal, family, reach, seed)
+def _run(signal: Signal[Geometry], encoding: EncodingKind, bandwidth: tuple[float, ...], seed: int) -> Run:
+    network = _build(signal, encoding, bandwidth, seed)
     return Run(signal, network, torch.optim.Adam(network.parameters(), RATE, fused=True))
 
 

@@ -1,4 +1,4 @@
-"""From the battery's runs to rows of figures. Regrets are in dB of the error on clean samples apart."""
+"""From the battery's runs to rows of figures. Regrets are in dB of the error on the test samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.steer.battery import build
+from benchmarks.tuning.battery import build
 from overtone.early_stopping import DiscrepancyPrinciple, HeldOut, HeldOutAndNoise
 from overtone.early_stopping._monitor import SmoothedMinimum, StoppingMonitor
 from overtone.planning import measure_noise
@@ -22,27 +22,27 @@ Cases = Iterable[tuple[str, float]]
 
 
 def decibel(error: float, best: float) -> float:
-    """How much worse than the best, in dB."""
+    """Return how much worse an error is than the best, in dB."""
     return 10 * math.log10(error / best)
 
 
 def best_of_grid(runs: Runs, grid: Sequence[str], case: tuple[str, float]) -> float:
-    """The least error that any bandwidth reached at any step."""
+    """Return the least error of any bandwidth at any step."""
     return min(min(runs[g, *case]["clean"]) for g in grid)
 
 
 def stopped_of_grid(runs: Runs, grid: Sequence[str], case: tuple[str, float]) -> float:
-    """The least error of any bandwidth, each stopped by its held-out error."""
+    """Return the least error of any bandwidth, each stopped by its held-out error."""
     return min(stopped(runs[g, *case]) for g in grid)
 
 
 def stopped(run: dict[str, Any]) -> float:
     """The error of a run that its held-out error stops."""
-    return float(run["clean"][_kept(HeldOut().monitor(), run, "held_out_error", "held_out")])
+    return float(run["clean"][_restored_row(HeldOut().monitor(), run, "held_out_error", "held_out")])
 
 
 def choice(runs: Runs, grid: Sequence[str], methods: Sequence[str], cases: Cases) -> Rows:
-    """Regret of each way to choose, each at its own best step, so that the stop does not count."""
+    """Return the regret of each method, each at its own best step, so that the stop does not count."""
     rows = []
     for case in cases:
         best = best_of_grid(runs, grid, case)
@@ -60,7 +60,7 @@ def control(
 ) -> Rows:
     """Regret of controlled runs as they ended, and of schedules and the best bandwidth stopped by held-out error.
 
-    Against the best of the grid at its best step, which nobody knows without the clean signal.
+    The reference is the best of the grid at its best step, which is unknown without the clean signal.
     """
     rows = []
     for case in cases:
@@ -77,27 +77,29 @@ def stops(runs: Runs, grid: Sequence[str], cases: Cases) -> Rows:
     """Mean regret over bandwidths of each rule against the best step of the same run."""
     rows = []
     for case in cases:
-        found: dict[str, list[float]] = {}
+        regrets: dict[str, list[float]] = {}
         signal = build(*case, seed=0)
         variance = (
             float(measure_noise(signal).std.square().mean()) if isinstance(signal.geometry, Grid) else None
         )
         for run in (runs[g, *case] for g in grid):
             clean, best = run["clean"], min(run["clean"])
-            kept = {"held-out": _kept(HeldOut().monitor(), run, "held_out_error", "held_out")}
+            rows_by_rule = {"held-out": _restored_row(HeldOut().monitor(), run, "held_out_error", "held_out")}
             if variance is not None:
-                kept["joint"] = _joint(run, variance)
+                rows_by_rule["joint"] = _joint(run, variance)
             if run["noise"] > 0:
-                kept["band errors"] = _kept(_bands(run), run, "bands", "bands")
-                kept["discrepancy"] = _kept(
+                rows_by_rule["band errors"] = _restored_row(_bands(run), run, "bands", "bands")
+                rows_by_rule["discrepancy"] = _restored_row(
                     DiscrepancyPrinciple(run["noise"]).monitor(), run, "train_error", "train"
                 )
-            kept["windowed variance"] = _nearest(run["steps"], run["still"])
-            kept["raw held-out"] = int(np.argmin(run["held_out"]))
-            kept["last step"] = len(clean) - 1
-            for rule, row in kept.items():
-                found.setdefault(rule, []).append(decibel(clean[row], best))
-        rows.append({"signal": case[0], "noise": case[1]} | {k: float(np.mean(v)) for k, v in found.items()})
+            rows_by_rule["windowed variance"] = _nearest(run["steps"], run["windowed_variance_step"])
+            rows_by_rule["raw held-out"] = int(np.argmin(run["held_out"]))
+            rows_by_rule["last step"] = len(clean) - 1
+            for rule, row in rows_by_rule.items():
+                regrets.setdefault(rule, []).append(decibel(clean[row], best))
+        rows.append(
+            {"signal": case[0], "noise": case[1]} | {k: float(np.mean(v)) for k, v in regrets.items()}
+        )
     return rows
 
 
@@ -106,21 +108,21 @@ def early(runs: Runs, grid: Sequence[str], cases: Cases) -> tuple[int, int, floa
     count, total, worst = 0, 0, 0.0
     for case in (case for case in cases if case[1] == 0):
         for run in (runs[g, *case] for g in grid):
-            kept = _kept(HeldOut().monitor(), run, "held_out_error", "held_out")
+            index = _restored_row(HeldOut().monitor(), run, "held_out_error", "held_out")
             total += 1
-            if run["steps"][kept] < 0.9 * run["steps"][int(np.argmin(run["clean"]))]:
+            if run["steps"][index] < 0.9 * run["steps"][int(np.argmin(run["clean"]))]:
                 count += 1
-                worst = max(worst, decibel(run["clean"][kept], min(run["clean"])))
+                worst = max(worst, decibel(run["clean"][index], min(run["clean"])))
     return count, total, worst
 
 
 def _joint(run: dict[str, Any], variance: float) -> int:
-    watch = HeldOutAndNoise(variance).monitor()
+    monitor = HeldOutAndNoise(variance).monitor()
     for step, held_out, train in zip(run["steps"], run["held_out"], run["train"], strict=True):
-        if watch.update(step, {"held_out_error": held_out, "train_error": train}):
+        if monitor.update(step, {"held_out_error": held_out, "train_error": train}):
             break
-    assert watch.best_step is not None
-    return int(run["steps"].index(watch.best_step))
+    assert monitor.best_step is not None
+    return int(run["steps"].index(monitor.best_step))
 
 
 def _bands(run: dict[str, Any]) -> StoppingMonitor:
@@ -131,10 +133,10 @@ def _nearest(steps: Sequence[int], step: int | None) -> int:
     return -1 if step is None else int(np.abs(np.log(np.asarray(steps) / max(step, 1))).argmin())
 
 
-def _kept(watch: StoppingMonitor, run: dict[str, Any], name: str, column: str) -> int:
-    """Row that a watch goes back to when it ends the run, or at its end."""
+def _restored_row(monitor: StoppingMonitor, run: dict[str, Any], name: str, column: str) -> int:
+    """Return the row that a monitor restores when it ends the run, or at the last step."""
     for step, value in zip(run["steps"], run[column], strict=True):
-        if watch.update(step, {name: value}):
+        if monitor.update(step, {name: value}):
             break
-    assert watch.best_step is not None
-    return int(run["steps"].index(watch.best_step))
+    assert monitor.best_step is not None
+    return int(run["steps"].index(monitor.best_step))

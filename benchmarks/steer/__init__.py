@@ -1,1 +1,0 @@
-"""How much is lost by steering instead of searching: `choose`, `Controller` and `stop` against a trained grid."""
