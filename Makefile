@@ -13,7 +13,7 @@ help:
 	@echo "make check   formatting, lint, names and lengths, types, layers"
 	@echo "make hooks   run the checks at each commit"
 	@echo "make integration  callbacks and trackers against the real packages"
-	@echo "make bench   speed tables against what one would otherwise do"
+	@echo "make bench   speed and memory against the usual alternative"
 	@echo "make studies test the claims of the literature again: evidence/ and its short form"
 	@echo "make setup   the virtual environment alone"
 

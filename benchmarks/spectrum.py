@@ -1,4 +1,4 @@
-"""Power per band of a picture's grid, against the bare transform that anyone would need."""
+"""Power per band of a picture's grid, against the bare transform."""
 
 from __future__ import annotations
 
