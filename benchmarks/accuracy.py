@@ -278,7 +278,7 @@ The method was chosen, and its constants were set, while looking at seeds 1 and 
 
 Counted are bands not yet learned when the pilot ends. The factor is predicted / measured or its inverse, whichever is
 above 1; a column shows the median over its seeds of the median over the predicted bands. "bands predicted" counts,
-over held-out seeds and other signal, the bands with a prediction; the others are unknown or later than four times the
+over held-out seeds and other signal, the bands with a prediction; the others are undetermined or later than four times the
 steps. For bands predicted to be learned after the last step, the middle of the earliest and the latest step is taken.
 "met" says whether the aim holds on the held-out seeds and on the other signal; "of those predicted" where some bands
 have no prediction. Medians hide single seeds and bands, which the second table shows: plain ReLU under Adam lies

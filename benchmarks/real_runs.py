@@ -24,7 +24,7 @@ from overtone.nn import MLP, CoordinateScaling, Field, encodings
 from overtone.nn.activations import Activation
 from overtone.probes import LogSchedule, Probe, View, views
 from overtone.records import metrics
-from overtone.spectra import clouds as cloud
+from overtone.spectra import clouds
 
 SHARES = (0.75, 0.5, 0.25)
 """Shares of the targets' energy that the three filters keep."""
@@ -134,7 +134,7 @@ def low_and_high(records: list[xarray.Dataset]) -> tuple[np.ndarray, np.ndarray]
 
 def filtered(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
     """Low and high parts of the targets at three widths, as they are and shuffled."""
-    widths = cloud.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, SHARES, at_most=2000)
+    widths = clouds.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, SHARES, at_most=2000)
     first, gaps = [], []
     for seed in SEEDS:
         both = []

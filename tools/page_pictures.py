@@ -26,7 +26,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = (
     "compare",
     "points",
-    "cloud",
+    "clouds",
     "scalars",
     "paths",
     "sensitivity",
@@ -55,7 +55,7 @@ def low_and_high(names: dict[str, Any]) -> go.Figure:
     return figure
 
 
-DRAWN: dict[str, Callable[[dict[str, Any]], go.Figure]] = {"cloud": low_and_high}
+DRAWN: dict[str, Callable[[dict[str, Any]], go.Figure]] = {"clouds": low_and_high}
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import overtone as ot
 from overtone.nn import encodings
 from overtone.plots import _style as style
 from overtone.records import metrics
-from overtone.spectra import clouds as cloud
+from overtone.spectra import clouds
 
 Y = "relative error (share left to learn)"
 
@@ -23,7 +23,7 @@ Y = "relative error (share left to learn)"
 def digits() -> go.Figure:
     """Errors of the low and the high part of the digits' labels, as they are and shuffled."""
     data = real_runs.digits()
-    widths = cloud.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, (0.5,), at_most=2000)
+    widths = clouds.GaussianFilter.widths_for(data.inputs.flatten(1), data.values, (0.5,), at_most=2000)
     figure = style.canvas()
     for labels, variant, dash in (
         ("true labels", data, "solid"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from overtone.spectra import clouds as cloud
+from overtone.spectra import clouds
 
 FEATURES = 784
 ROWS = {
@@ -46,22 +46,22 @@ def once(what: str, count: int) -> tuple[float, float, float]:
     widths = [1.8, 2.1, 4.9]
     start, error = time.process_time(), 0.0
     if what == "filtering":
-        error = float(cloud.GaussianFilter(coords, widths).split(target).approximation.max())
+        error = float(clouds.GaussianFilter(coords, widths).split(target).approximation.max())
     elif what == "near and far":
-        sums = cloud.KernelSums.tree()
-        error = float(cloud.GaussianFilter(coords, widths, sums).split(target).approximation.max())
+        sums = clouds.KernelSums.tree()
+        error = float(clouds.GaussianFilter(coords, widths, sums).split(target).approximation.max())
     elif what == "directions":
-        directions = cloud.DirectionTransform.principal(coords, 8)
-        cloud.DirectionTransform(coords, directions, 64).coefficients(target)
+        directions = clouds.DirectionTransform.principal(coords, 8)
+        clouds.DirectionTransform(coords, directions, 64).coefficients(target)
     else:
-        cloud.GraphTransform(coords, 32).spectrum(target)
+        clouds.GraphTransform(coords, 32).spectrum(target)
     seconds = time.process_time() - start
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, error
 
 
 def fresh(what: str, count: int) -> tuple[float, float, float]:
     """`once` in a process of its own, so that the peak is its own."""
-    code = f"from benchmarks.cloud import once; print(*once({what!r}, {count}))"
+    code = f"from benchmarks.clouds import once; print(*once({what!r}, {count}))"
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     seconds, memory, error = map(float, done.stdout.split())
