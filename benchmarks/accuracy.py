@@ -278,10 +278,10 @@ The method was chosen, and its constants were set, while looking at seeds 1 and 
 
 Counted are bands not yet learned when the pilot ends. The factor is predicted / measured or its inverse, whichever is
 above 1; a column shows the median over its seeds of the median over the predicted bands. "bands predicted" counts,
-over held-out seeds and other signal, the bands with a prediction; the others are undetermined or later than four times the
-steps. For bands predicted to be learned after the last step, the middle of the earliest and the latest step is taken.
-"met" says whether the aim holds on the held-out seeds and on the other signal; "of those predicted" where some bands
-have no prediction. Medians hide single seeds and bands, which the second table shows: plain ReLU under Adam lies
+over held-out seeds and other signal, the bands with a prediction; the others are undetermined or later than four times
+the steps. For bands predicted to be learned after the last step, the middle of the earliest and the latest step is
+taken. "met" says whether the aim holds on the held-out seeds and on the other signal; "of those predicted" where some
+bands have no prediction. Medians hide single seeds and bands, which the second table shows: plain ReLU under Adam lies
 between 1.1 and 2.1. Seconds are processor seconds on one core, of a prediction and of the training that it predicts;
 on problems as small as these it is cheaper than training only where few expansions suffice.
 
