@@ -34,7 +34,7 @@ PAGES = (
     "sequences",
     "layers",
     "generators",
-    "watching",
+    "probes",
     "tutorials/07-any-network-any-data",
 )
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -43,7 +43,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 def low_and_high(names: dict[str, Any]) -> go.Figure:
     """Errors of the low and the high part of labels, as they are and shuffled, over epochs; the middle width."""
     figure = style.canvas()
-    kinds = (("labels as they are", "", "solid"), ("shuffled", "shuffled_", "dot"))
+    kinds = (("true labels", "", "solid"), ("shuffled", "shuffled_", "dot"))
     for (label, prefix, dash), (part, colour) in itertools.product(
         kinds, (("low", style.PREDICTION), ("high", style.RESIDUAL))
     ):

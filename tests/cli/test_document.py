@@ -30,7 +30,7 @@ def flags(title):
     return {flag: row for row in rows(title) for flag in re.findall(r"--[a-z-]+", row[0])}
 
 
-SHARED = flags("Flags of every verb")
+SHARED = flags("Flags of every command")
 BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
 FIT_ONLY = (
