@@ -59,13 +59,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], description: Mappin
         {"": zlib.crc32(text.encode())} | {name: _crc(name, value) for name, value in plain.items()}
     )
     metadata = {_DESCRIPTION: text, _SUMS: sums, _SUM: str(zlib.crc32(sums.encode()))}
-    if not path.parent.is_dir():
-        # A run directory that was removed meanwhile must not come back with this file alone.
-        raise FileNotFoundError(f"no folder {path.parent}")
-    partial = path.with_suffix(".partial")
-    # A link left at the partial name would be followed by the writer.
-    partial.unlink(missing_ok=True)
-    with atomic_path(path, partial):
+    with atomic_path(path, path.with_suffix(".partial"), make_folder=False) as partial:
         save_file(plain, str(partial), metadata=metadata)
 
 

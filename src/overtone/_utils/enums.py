@@ -1,4 +1,4 @@
-"""Members of an enumeration as users write them: by name."""
+"""Members of an enumeration, as users write them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Choice = TypeVar("Choice", bound=Enum)
 
 
 def parse_enum(kind: type[Choice], value: Choice | str, name: str) -> Choice:
-    """A member of an enumeration, given itself or its value.
+    """Return the member of an enumeration that is passed itself or by its value.
 
     Args:
         kind: The enumeration.

@@ -1,4 +1,4 @@
-"""Errors that say that memory ran out, of Python, of GPUs and of PyTorch's allocator for the CPU."""
+"""Out-of-memory errors of Python, of GPUs and of PyTorch's allocator for the CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out.
+    """Return whether an error means that memory ran out.
 
     Args:
         error: Any error.

@@ -1,4 +1,4 @@
-"""Values that say of themselves which of them are missing: a mask is obeyed, never dropped."""
+"""Masked values: a mask is obeyed, never dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from overtone.errors import InputError
 
 
 def entire(values: Any, source: str) -> Any:
-    """The values without their mask, if it masks none.
+    """Return values without their mask, if it masks none of them.
 
     Args:
         values: Anything; NumPy's masked arrays, also within lists, and masked tensors are looked at.

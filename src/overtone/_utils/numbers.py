@@ -1,4 +1,4 @@
-"""Numbers as users pass them, checked where they come in: what is no number never gets further."""
+"""Validation of numbers that users pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGEST = (1 << 53) - 1
 
 
 def whole(value: Any, name: str, minimum: int = 1, maximum: int = LARGEST) -> int:
-    """`value` as a whole number.
+    """Return `value` as an int.
 
     Args:
         value: An int, of Python or NumPy.
@@ -29,6 +29,7 @@ def whole(value: Any, name: str, minimum: int = 1, maximum: int = LARGEST) -> in
         InputError: If it is anything else.
     """
     try:
+        # Python counts True and False as integers; as an argument they are a mistake.
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
@@ -42,7 +43,7 @@ def whole(value: Any, name: str, minimum: int = 1, maximum: int = LARGEST) -> in
 
 
 def real(value: Any, name: str) -> float:
-    """`value` as a finite number.
+    """Return `value` as a finite float.
 
     Args:
         value: A real number, of Python or NumPy.
@@ -61,7 +62,7 @@ def real(value: Any, name: str) -> float:
 
 
 def as_float(value: Any) -> float:
-    """`value` as a float; NaN for what is no real number, and for one that is too large."""
+    """Return `value` as a float; NaN if it is not a real number or too large for a float."""
     try:
         known = isinstance(value, numbers.Real) and not isinstance(value, bool)
         return float(value) if known else math.nan
@@ -70,7 +71,7 @@ def as_float(value: Any) -> float:
 
 
 def short(value: Any) -> str:
-    """A value for an error, cut where it is long."""
+    """Return a value as text for an error, truncated if it is long."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
         return "a number of more than 40 digits"
     text = repr(value)

@@ -10,7 +10,7 @@ from overtone.errors import InputError
 
 
 def import_optional(module: str, extra: str) -> ModuleType:
-    """Import `module`, or say which extra of overtone brings it.
+    """Import a module; if it is absent, name the extra of overtone that installs it.
 
     Args:
         module: Dotted module name.

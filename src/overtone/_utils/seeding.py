@@ -1,4 +1,4 @@
-"""Seeds are arguments. One seed fans out into independent named streams; the global generator is never seeded."""
+"""Independent random streams derived from one seed; the global generator is never seeded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def derive_seed(seed: int, *names: str) -> int:
-    """A 63-bit seed for the stream called `names` under `seed`; the same on every platform and version.
+    """Return a 63-bit seed for the stream `names` of a seed; the same on every platform and version.
 
     Args:
         seed: The user's seed, a non-negative integer.
@@ -18,12 +18,13 @@ def derive_seed(seed: int, *names: str) -> int:
     Returns:
         An integer in [0, 2^63).
     """
+    # A cryptographic hash keeps streams of neighbouring seeds and of similar names independent.
     text = "/".join((str(int(seed)), *names)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
 def numpy_generator(seed: int, *names: str) -> np.random.Generator:
-    """A NumPy generator for the stream called `names` under `seed`.
+    """Return a NumPy generator for the stream `names` of a seed.
 
     Args:
         seed: The user's seed.

@@ -41,7 +41,7 @@ def powers(last: int, ratio: float) -> Iterator[int]:
 
 
 def is_power(step: int, ratio: float) -> bool:
-    """Whether `step` is 0 or the nearest integer to a power of the ratio, in O(1)."""
+    """Return whether `step` is 0 or the nearest integer to a power of the ratio, in O(1)."""
     if step < 1:
         return step == 0
     exponent = math.log(step) / math.log(ratio)

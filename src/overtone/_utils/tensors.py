@@ -1,4 +1,4 @@
-"""Tensors as callers hand them over, made ordinary at the door."""
+"""Validation of tensors that users pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overtone.errors import InputError
 
 
 def as_tensor(numbers: Any, dtype: torch.dtype | None = None) -> Tensor:
-    """A tensor as it is, on its own device; other numbers on the CPU, whatever the defaults of PyTorch.
+    """Return a tensor on its own device; other numbers become a tensor on the CPU, whatever PyTorch's defaults.
 
     Args:
         numbers: A tensor, an array or nested numbers.
@@ -24,11 +24,12 @@ def as_tensor(numbers: Any, dtype: torch.dtype | None = None) -> Tensor:
     if isinstance(numbers, Tensor):
         return numbers if dtype is None else numbers.to(dtype)
     array = np.asarray(numbers)
+    # PyTorch warns of arrays that it cannot write to, since the tensor would share their memory.
     return torch.as_tensor(array if array.flags.writeable else array.copy(), dtype=dtype, device="cpu")
 
 
 def ordinary(tensor: Tensor, source: str) -> Tensor:
-    """The same numbers as a dense tensor with its own values, without their gradient.
+    """Return the same numbers as a dense tensor with its own values, without their gradient.
 
     Args:
         tensor: Any tensor.
@@ -44,7 +45,7 @@ def ordinary(tensor: Tensor, source: str) -> Tensor:
 
 
 def dense(tensor: Tensor, source: str) -> Tensor:
-    """The tensor itself, with its gradient.
+    """Return a tensor, with its gradient, if it is dense.
 
     Raises:
         InputError: If its numbers are held in another way than one after the other.
@@ -65,7 +66,7 @@ def dense(tensor: Tensor, source: str) -> Tensor:
 
 
 def valued(tensor: Tensor, source: str) -> Tensor:
-    """The tensor itself.
+    """Return a tensor if it holds values.
 
     Raises:
         InputError: If it has a shape alone, and no values.

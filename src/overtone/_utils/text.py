@@ -1,4 +1,4 @@
-"""How numbers read in a sentence."""
+"""Numbers in sentences."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def per_axis(values: Iterable[float]) -> str:
-    """Three digits each, "12.6 x 19.1"; one number if all are the same."""
+    """Format numbers per axis with three digits, "12.6 x 19.1"; one number if all are equal."""
     return by_axis((number(value) for value in values), " x ")
 
 
 def by_axis(words: Iterable[str], times: str) -> str:
-    """One word per axis with `times` between them; one word if all are the same."""
+    """Join one word per axis with `times` between them; return one word if all are equal."""
     each = list(words)
     return times.join(each[:1] if len(set(each)) == 1 else each)
 
 
 def number(value: float, digits: int = 3) -> str:
-    """`value` with `digits` significant digits, thousands separated, scientific only where zeros would pile up.
+    """Format a number with `digits` significant digits and thousands separators; very large or small ones as powers.
 
     Args:
         value: Any float; a non-finite one reads "unknown".
@@ -33,6 +33,7 @@ def number(value: float, digits: int = 3) -> str:
         return "unknown"
     if value == 0:
         return "0"
+    # `round` counts decimals, significant digits count from the leading one: large numbers get negative decimals.
     exponent = math.floor(math.log10(abs(value)))
     rounded = round(value, digits - 1 - exponent)
     if -4 <= exponent < 9:
@@ -44,22 +45,22 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands separated: "12,345"."""
+    """Format a whole number with thousands separators: "12,345"."""
     return f"{round(value):,}" if math.isfinite(value) else "unknown"
 
 
 def plural(n: int, noun: str) -> str:
-    """A count with its noun: "1 band", "2 bands"."""
+    """Format a count with its noun: "1 band", "2 bands"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def decibels(value: float) -> str:
-    """A level with one decimal: "26.0 dB"; "infinite" for a perfect prediction."""
+    """Format a level with one decimal: "26.0 dB"; "infinite" for a perfect prediction."""
     return "unknown" if math.isnan(value) else f"{value:.1f} dB" if math.isfinite(value) else "infinite"
 
 
 def difference(value: float) -> str:
-    """A difference of two levels, finer where it is small: "3.1 dB", "0.24 dB"; "under 0.01 dB" below that."""
+    """Format a difference of two levels: "3.1 dB", "0.24 dB", "under 0.01 dB"."""
     if not math.isfinite(value):
         return "an unknown number of dB"
     size = abs(value)
@@ -73,14 +74,14 @@ def difference(value: float) -> str:
 
 
 def higher(ratio: float) -> str:
-    """A ratio above 1 as a rise: "71.6% higher", "12 times as large"."""
+    """Format a ratio above 1 as a rise: "71.6% higher", "12 times as large"."""
     if not math.isfinite(ratio):
         return "far higher"
     return f"{percent(ratio - 1)} higher" if ratio < 11 else f"{number(ratio, 2)} times as large"
 
 
 def percent(fraction: float) -> str:
-    """A fraction as a percentage that never rounds to 0 or 100 unless it is: "0.02%", "99.97%", "under 0.01%"."""
+    """Format a fraction as a percentage that is 0% or 100% only if it is exact: "0.02%", "99.97%"."""
     if not math.isfinite(fraction):
         return "an unknown share"
     if fraction in (0.0, 1.0):
@@ -88,6 +89,7 @@ def percent(fraction: float) -> str:
     shown = 100 * fraction
     if 0 < abs(shown) < 0.01:
         return "under 0.01%" if shown > 0 else "just below 0%"
+    # Cut instead of rounded: 99.996% must not read 100%.
     if 99 < shown < 100:
         return f"{math.floor(shown * 100) / 100:g}%" if shown < 99.99 else "over 99.99%"
     return f"{number(shown, 2 if shown < 10 else 3)}%"

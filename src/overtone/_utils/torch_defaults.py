@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def standard() -> Iterator[None]:
-    """Inside, new tensors are on the CPU and in float32 unless told otherwise; afterwards as the caller set it.
+    """Use the CPU and float32 as PyTorch's defaults inside a block; restore the caller's defaults afterwards.
 
     For what is computed without the caller's network: optimizers and quotients of whole numbers make tensors whose
     device and precision nobody can name. Also a decorator, `@standard()`.

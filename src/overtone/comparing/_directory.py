@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from overtone._utils.files import write_atomic
 from overtone.comparing._task import ComparisonTask, SizeLimits
 from overtone.errors import InputError
 from overtone.planning import Budget
@@ -116,9 +117,7 @@ class ComparisonDirectory:
             about = self.path / ABOUT
             stored = json.loads(about.read_text(encoding="utf-8"))
             stored.setdefault("extents", {})[_named(budget)] = limits.to_json()
-            partial = about.with_suffix(".part")
-            partial.write_text(json.dumps(stored), encoding="utf-8")
-            partial.replace(about)
+            write_atomic(about, json.dumps(stored), about.with_suffix(".part"), make_folder=False)
 
 
 def stored_size_limits(folder: str | Path, budget: Budget) -> SizeLimits | None:

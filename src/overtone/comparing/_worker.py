@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from overtone._utils.files import atomic_path
 from overtone.comparing._candidates import NetworkCandidate, all_candidates
 from overtone.comparing._directory import PREDICTIONS, PROBLEM, stored_size_limits
 from overtone.comparing._task import ComparisonTask, SizeLimits
@@ -69,11 +70,8 @@ def run_candidate(
     path = prediction_path(folder, candidate, seed, budget)
     # The result refers to the prediction: it is complete before the result is stored, even if the process dies.
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as stream:
+        with atomic_path(path, path.with_suffix(".part")) as partial, partial.open("wb") as stream:
             np.save(stream, prediction.float().numpy())
-        partial.replace(path)
     except OSError as refused:
         raise RunError("disk space for a prediction", f"{refused}", "free some space", str(path)) from refused
     return {

@@ -1,4 +1,4 @@
-"""Every error overtone raises, all in one form: what was expected, what was got, what to do.
+"""Errors of overtone, all in one form: what was expected, what was got, and what to do.
 
 `InputError` means the input or the arguments were wrong (the command line exits with 2); `RunError` means the work
 itself failed (exit 1). Both read as one sentence and carry their three parts as attributes.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class OvertoneError(Exception):
-    """Base of all errors, which read `source`: expected `expected`, got `got`; `do`.
+    """Base of all errors. Its message reads: `source`: expected `expected`, got `got`; `do`.
 
     Args:
         expected: What would have been right, without a leading "expected".
@@ -23,13 +23,13 @@ class OvertoneError(Exception):
         super().__init__(f"{prefix}expected {expected}, got {got}; {do}.")
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, str | None]]:
-        """Rebuild from the four parts, so that errors cross process borders."""
+        """Rebuild the error from its four parts, so that it can be sent between processes."""
         return type(self), (self.expected, self.got, self.do, self.source)
 
 
 class InputError(OvertoneError, ValueError):
-    """The input or the arguments are wrong."""
+    """Error in the input or the arguments."""
 
 
 class RunError(OvertoneError, RuntimeError):
-    """The work failed although the input was in order (non-finite loss, full disk, damaged record)."""
+    """Failure of the work with valid input: non-finite loss, full disk, damaged record."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overtone import records
+from overtone._utils.files import write_atomic
 from overtone.early_stopping._best_weights import weight_files
 from overtone.errors import InputError, RunError
 from overtone.fitting._settings import RunSettings, parse_settings
@@ -261,13 +262,13 @@ class RunDirectory:
     def _write_partial(self, settings: RunSettings) -> Path:
         temporary = self.path / PARTIAL
         temporary.unlink(missing_ok=True)
-        temporary.write_text(json.dumps(settings.to_json(), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(_json(settings), encoding="utf-8")
         return temporary
 
     def write_settings(self, settings: RunSettings) -> None:
         """Write `run.json` by a temporary file and a rename."""
         with _written_to(self.path):
-            os.replace(self._write_partial(settings), self.path / SETTINGS)
+            write_atomic(self.path / SETTINGS, _json(settings), self.path / PARTIAL, make_folder=False)
 
     def check_own(self) -> None:
         """Check that the files that a resumed run writes in place lie in the directory itself.
@@ -351,3 +352,7 @@ def fingerprint(signal: Signal[Geometry]) -> str:
     """Samples per axis, channels, and the crc32 of the values, like "24x24x1 09f2a3c4"; the same on every device."""
     values = signal.values.detach().cpu().contiguous()
     return f"{'x'.join(map(str, (*signal.geometry.shape, values.shape[1])))} {zlib.crc32(values.numpy().data):08x}"
+
+
+def _json(settings: RunSettings) -> str:
+    return json.dumps(settings.to_json(), indent=1) + "\n"

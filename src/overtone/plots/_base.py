@@ -1,4 +1,4 @@
-"""Interface of plots: what is drawn as data, the figure, and its description."""
+"""Interface of plots: data, figure and description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import xarray as xr
 
 
 class Plot(ABC):
-    """A figure of one kind.
+    """Figure of one kind.
 
     The data are computed when the plot is made, so that they can be tested and saved without drawing.
 

@@ -23,7 +23,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 @final
 class Comparison:
-    """Several records on one chart: learning steps, PSNR over training, and what is left of the target in the end.
+    """Several records on one chart: learning steps, PSNR over training, and final residual spectra.
 
     Per record: learning steps, PSNR curves and final spectra, on the record's own bands and steps.
 
@@ -65,7 +65,7 @@ class Comparison:
         self.data = out
 
     def learning_steps(self) -> go.Figure:
-        """Learning step against frequency, one line a record; bands not learned are left out."""
+        """Draw the learning step over frequency, one line per record; bands not learned are left out."""
         compared = self.data
         fig = style.canvas()
         shown = [np.array([1.0])]
@@ -86,6 +86,7 @@ class Comparison:
         Held-out samples where every record has some, else training samples.
         """
         compared = self.data
+        # One kind of samples for all records: a held-out PSNR and a training PSNR cannot be compared.
         fig, name = style.canvas(), self.psnr_shown()
         for i, d in enumerate(compared):
             x, y = style.step_positions(d.step.values), d[name].values
@@ -98,13 +99,13 @@ class Comparison:
         return fig
 
     def psnr_shown(self) -> str:
-        """The variable that `psnr_curves` draws, the same for all records."""
+        """Return the variable that `psnr_curves` draws, the same for all records."""
         compared = self.data
         return "held_out" if all(d.attrs["held_out"] for d in compared) else "train"
 
     @staticmethod
     def final_psnr(d: xr.Dataset, name: str) -> float:
-        """PSNR in dB of the network that a run handed back; NaN if unknown.
+        """Return the PSNR in dB of the network that a run handed back; NaN if unknown.
 
         Args:
             d: One of `data`.
@@ -113,7 +114,7 @@ class Comparison:
         return next((level.psnr for level in d.attrs["levels"] if level.name == name), np.nan)
 
     def final_spectra(self) -> go.Figure:
-        """The first record's target (grey) and the residual of every run's network, power per band."""
+        """Draw the first record's target (grey) and the residual of every run's network, power per band."""
         compared = self.data
         fig, first = style.canvas(), compared[0]
         line = {"color": style.TARGET, "width": 3}
@@ -135,7 +136,7 @@ class Comparison:
         return fig
 
     def describe(self) -> list[str]:
-        """One sentence a figure: learning steps, PSNR, spectra."""
+        """Describe the figures in one sentence each: learning steps, PSNR, spectra."""
         compared = self.data
         name = self.psnr_shown()
         on, learned = (
@@ -161,6 +162,7 @@ def _left(d: xr.Dataset) -> float:
 
 def _line(d: xr.Dataset, i: int, hover: str) -> dict[str, Any]:
     label = escaped(d.attrs["label"])
+    # Colours repeat after eight runs; the dashes then tell them apart.
     line = {
         "color": style.RUNS[i % len(style.RUNS)],
         "width": 2,

@@ -15,17 +15,18 @@ LARGEST = 640
 
 
 def data_uri(content: bytes, mime: str) -> str:
-    """`content` as a data URI of type `mime`."""
+    """Return `content` as a data URI of type `mime`."""
     return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def picture_uri(pixels: np.ndarray, quality: int = 92) -> str:
-    """(H, W) or (H, W, 3) uint8 pixels as a WebP data URI.
+    """Return (H, W) or (H, W, 3) uint8 pixels as a WebP data URI.
 
     The compression is lossy and pictures beyond 640 pixels a side are reduced: this is for looking, not for
     measuring. Small pictures are kept exactly (lossless), so that their pixels stay visible.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels))
+    # Lossy compression would blur the few pixels of a small picture, which are compared one by one.
     small = max(image.size) <= 128
     image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -34,21 +35,22 @@ def picture_uri(pixels: np.ndarray, quality: int = 92) -> str:
 
 
 def grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values of any range as uint8, `low` black and `high` white; what lies beyond is clipped, NaN becomes black."""
+    """Map values to uint8, `low` to black and `high` to white; values outside are clipped, NaN is black."""
     width = high - low if high > low else 1.0
     return (np.clip(np.nan_to_num((values - low) / width), 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def diverging(values: np.ndarray, limit: float) -> np.ndarray:
-    """Signed (H, W) values as (H, W, 3) uint8: white at 0, blue towards -limit, orange towards +limit."""
+    """Map signed (H, W) values to (H, W, 3) uint8: white at 0, blue towards -limit, orange towards +limit."""
     share = np.clip(np.nan_to_num(values / limit) if limit > 0 else np.zeros_like(values), -1, 1)[..., None]
+    # Blue and orange differ for colour-blind readers, too.
     low, mid, high = np.array([0, 90, 180.0]), np.array([255, 255, 255.0]), np.array([205, 95, 0.0])
     mixed = np.where(share < 0, mid + (mid - low) * share, mid + (high - mid) * share)
     return (mixed + 0.5).astype(np.uint8)
 
 
 def sound_uri(values: np.ndarray, rate: int, seconds: float = 12.0) -> str:
-    """(N, C) samples with full scale -1 to 1 as a FLAC data URI, clipped, and cut after `seconds`.
+    """Return (N, C) samples with full scale -1 to 1 as a FLAC data URI, clipped, and cut after `seconds`.
 
     Args:
         values: Samples; non-finite ones become silence.
@@ -57,6 +59,7 @@ def sound_uri(values: np.ndarray, rate: int, seconds: float = 12.0) -> str:
     """
     soundfile = import_optional("soundfile", "audio")
 
+    # Integers wrap around: clipping keeps an overshoot from becoming a click.
     clipped = np.clip(np.nan_to_num(values[: max(1, int(seconds * rate))]), -1, 1)
     buffer = io.BytesIO()
     soundfile.write(buffer, clipped, rate, format="FLAC", subtype="PCM_16")

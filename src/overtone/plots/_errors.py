@@ -56,6 +56,7 @@ class PSNR(Plot):
             else {name: np.full(record.sizes["step"], np.nan) for name, *_ in LINES}
         )
         columns = {name: ("step", np.asarray(curves[name], float)) for name, *_ in LINES}
+        # Without evidence the last step is no finding and gets no mark.
         best = None if stop.evidence is Evidence.NONE else stop.step
         geometry = record.attrs.get("geometry")
         self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(
@@ -67,7 +68,7 @@ class PSNR(Plot):
         )
 
     def figure(self) -> go.Figure:
-        """Steps logarithmic, dB linear; higher is better."""
+        """Draw PSNR in dB over steps, which are logarithmic; higher is better."""
         d = self.data
         fig = style.canvas()
         fig.update_layout(showlegend=True)
@@ -91,7 +92,7 @@ class PSNR(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         levels = [f"{decibels(level.psnr)} on {level_samples(level)}" for level in d.attrs["levels"]]
         part = " The curves are measured on a part of the samples." if d.attrs["part"] else ""
@@ -103,7 +104,7 @@ class PSNR(Plot):
 
 @final
 class Loss(Plot):
-    """The training loss and the mean square errors over steps.
+    """Training loss and mean square errors over steps.
 
     The loss, in the unit it was trained in, and the mean square errors, in the value unit squared.
 
@@ -122,9 +123,10 @@ class Loss(Plot):
         self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(unit=unit)
 
     def figure(self) -> go.Figure:
-        """Loss above, mean square errors below, all axes logarithmic: the two need not share a unit."""
+        """Draw the loss above and mean square errors below, all axes logarithmic: the two need not share a unit."""
         d = self.data
         x = style.step_positions(d.step.values)
+        # The loss may be of another kind than a mean square error, so that one axis cannot serve both.
         fig = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
         fig.update_layout(template=style.TEMPLATE, height=520)
         line = {"color": style.TARGET, "width": 2}
@@ -160,7 +162,7 @@ class Loss(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         known = d.loss.dropna("step")
         if not known.sizes["step"]:

@@ -17,7 +17,7 @@ from overtone.plots._base import Plot
 
 @final
 class FourierHeatMap(Plot):
-    """The Fourier heat map of a classifier: its error rate over the plane of spatial frequencies.
+    """Fourier heat map of a classifier: its error rate over the plane of spatial frequencies.
 
     What is drawn.
 
@@ -82,13 +82,14 @@ class FourierHeatMap(Plot):
             hovertemplate="f_x %{x:.3g}, f_y %{y:.3g}<br>error rate %{z:.3f}<extra></extra>",
         )
         fig.update_xaxes(title="Horizontal frequency (cycles per pixel)", showgrid=False, constrain="domain")
+        # One scale on both axes: circles of equal frequency stay circles.
         fig.update_yaxes(
             title="Vertical frequency (cycles per pixel)", showgrid=False, scaleanchor="x", constrain="domain"
         )
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         error = d.error.values
         worst = np.unravel_index(np.nanargmax(error), error.shape)

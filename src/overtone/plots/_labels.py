@@ -9,7 +9,7 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def tick(value: float) -> str:
-    """A short axis label: "0.01", "500", "2k", "1M", and a power of ten where zeros would pile up."""
+    """Format a short axis label: "0.01", "500", "2k", "1M", and a power of ten for longer numbers."""
     for size, letter in _PREFIXES:
         if size <= abs(value) < 1e12:
             return f"{value / size:g}{letter}"
@@ -22,12 +22,12 @@ def tick(value: float) -> str:
 
 
 def squared(unit: str) -> str:
-    """The unit of a mean square: "Pa²"; "value²" where values have no unit."""
+    """Return the unit of a mean square: "Pa²"; "value²" if values have no unit."""
     return f"{unit or 'value'}²" if not any(c in unit for c in " /^") else f"({unit})²"
 
 
 def escaped(label: str, longest: int = 40) -> str:
-    """A name as plain text for a figure, which would otherwise read tags and `%{...}` in it.
+    """Escape a name for a figure, which would otherwise interpret tags and `%{...}` in it.
 
     Long ones lose their middle.
     """

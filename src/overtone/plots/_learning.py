@@ -1,4 +1,4 @@
-"""When each frequency is learned: the order over steps, and the power law of the learning step."""
+"""Order in which frequencies are learned: over steps, and as a power law of the learning step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from overtone.records.metrics._errors import Evidence
 
 @final
 class LearningOrder(Plot):
-    """Which frequency is learned when: a heat map of relative error, band by band, step by step.
+    """Heat map of the relative error per band and step: the order in which frequencies are learned.
 
     Relative error per band and step, channels taken together, and what is marked over it.
 
@@ -65,11 +65,12 @@ class LearningOrder(Plot):
         )
 
     def figure(self) -> go.Figure:
-        """Steps and frequencies logarithmic; dark is learned, bright is not. Colours end at 0 and 1."""
+        """Draw the heat map over logarithmic steps and frequencies; dark is learned. Colours end at 0 and 1."""
         d = self.data
         fig = style.canvas(460)
         error, x, y = d.relative_error.values.T, d.step_edge.values, d.frequency_edge.values
         fig.add_heatmap(
+            # Float32 halves the size of the page, and colours end at 1 while the label shows the error itself.
             z=np.clip(error, 0, 1).astype(np.float32),
             customdata=error.astype(np.float32),
             x=x,
@@ -89,6 +90,7 @@ class LearningOrder(Plot):
         place = np.where(
             learned > 0, learned, np.where(learned == 0, style.step_positions(d.step.values)[0], np.nan)
         )
+        # A white line in a black casing is visible on dark and on bright cells alike.
         for colour, width, casing in (("#000000", 5, True), ("#ffffff", 2.5, False)):
             fig.add_scatter(
                 x=place,
@@ -114,7 +116,7 @@ class LearningOrder(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         varying = slice(1 if d.attrs["mean"] and d.sizes["band"] > 1 else 0, None)
         learned, whole = int(np.isfinite(d.learning_step[varying]).sum()), int(d.content[varying].sum())
@@ -133,7 +135,7 @@ class LearningOrder(Plot):
 
 @final
 class LearningStep(Plot):
-    """How the learning step grows with frequency, and the power law through it.
+    """Growth of the learning step with frequency, and the power law fitted to it.
 
     Learning step per band and run, and the exponent p of learning step ~ frequency^p, see `metrics.exponent`.
 
@@ -153,6 +155,7 @@ class LearningStep(Plot):
         runs = _runs(records) if isinstance(records, xr.Dataset) else list(records)
         for record in runs:
             bands.require_rows(record, "learning step")
+        # The attributes of joined runs are merged, so that the step of each run's network is not known.
         if not isinstance(records, xr.Dataset) or len(runs) == 1:
             runs = [metrics.until_network(record) for record in runs]
         shown = bands.varying_bands(runs[0])
@@ -164,6 +167,7 @@ class LearningStep(Plot):
             ]
         )
         law = metrics.exponent(runs[0] if len(runs) == 1 else concat(runs), threshold)
+        # Bands that the first row finds learned were so at an unknown earlier step: `exponent` leaves them out, too.
         known = learned > np.array([[int(r.step[0])] for r in runs])
         usable = np.isfinite(learned) & known & ~np.asarray(corner_bands(runs[0]))[shown]
         x, y = np.log(np.broadcast_to(frequency, learned.shape)[usable]), np.log(learned[usable])
@@ -208,6 +212,7 @@ class LearningStep(Plot):
                     hovertemplate=hover,
                 )
             if not done.all():
+                # Bands not learned are drawn at the last step, as a lower bound.
                 last = np.full((~done).sum(), float(max(1, d.last_step.values[run])))
                 marker = {"color": colour, "size": 9, "symbol": "triangle-up-open"}
                 hover = "frequency %{x:.3g}<br>not learned by step %{y}<extra></extra>"
@@ -229,7 +234,7 @@ class LearningStep(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         done = int(np.isfinite(d.learning_step).sum())
         every, last = d.learning_step.size, d.last_step.values
@@ -252,15 +257,17 @@ def _step_edges(steps: np.ndarray) -> np.ndarray:
     place = style.step_positions(steps)
     if place.size == 1:
         return place[0] * np.array([0.7, 1.4])
+    # Cells of the heat map meet halfway between steps on the logarithmic axis.
     middle = np.sqrt(place[1:] * place[:-1])
     return np.concatenate([[place[0] ** 2 / middle[0]], middle, [place[-1] ** 2 / middle[-1]]])
 
 
 def _frequency_axis(d: xr.Dataset) -> dict[str, Any]:
-    """The logarithmic axis of the bands; the lowest, which holds the mean, is labelled so."""
+    """Return the logarithmic axis of the bands; the lowest one is labelled "mean" if it holds the mean."""
     edge = d.frequency_edge.values
     axis = style.log_axis(float(edge[0]), float(edge[-1]), d.attrs["frequency_title"])
     if d.attrs["mean"] and edge.size > 2:
+        # Ticks inside the band of the mean would read as frequencies that are not there.
         shown = [v for v in axis["tickvals"] if v > edge[1] * 1.1]
         axis["tickvals"] = [float(np.sqrt(edge[0] * edge[1])), *shown]
         axis["ticktext"] = ["mean", *(tick(v) for v in shown)]
@@ -268,7 +275,7 @@ def _frequency_axis(d: xr.Dataset) -> dict[str, Any]:
 
 
 def _runs(record: xr.Dataset) -> list[xr.Dataset]:
-    """The runs that `records.concat` joined, or the one there is."""
+    """Return the runs that `records.concat` joined, or the single one."""
     joined = [str(d) for d in record.residual_power.dims if d not in ("step", "band", "channel")]
     return (
         [record.isel({joined[0]: i}, drop=True) for i in range(record.sizes[joined[0]])]

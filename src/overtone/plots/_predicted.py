@@ -21,7 +21,7 @@ NEAR = 1.5
 
 @final
 class PredictedSteps(Plot):
-    """Predicted learning steps with their frequencies, over frequency beside measured ones, or against them.
+    """Predicted learning steps over frequency, beside measured ones or against them.
 
     Predicted and measured learning steps on the bands of the prediction.
 
@@ -71,6 +71,7 @@ class PredictedSteps(Plot):
         if measured is not None:
             varying, measured_steps = bands.varying_bands(measured), _steps(measured)
             centres = np.asarray(predicted.band, float)[shown]
+            # Measured bands may be others than predicted ones; all are drawn, and pairs are formed by the centres.
             out = out.drop_dims("measured_band").assign(
                 measured=("band", _matched(centres, measured, measured_steps)),
                 measured_frequency=("measured_band", bands.centres(measured)[varying]),
@@ -79,7 +80,7 @@ class PredictedSteps(Plot):
         self.data = out.assign_attrs(attrs)
 
     def figure(self) -> go.Figure:
-        """Learning step over frequency, both logarithmic; bars from the earliest to the latest step."""
+        """Draw the learning step over frequency, both logarithmic; bars from the earliest to the latest step."""
         d = self.data
         fig = style.canvas()
         done = np.isfinite(d.measured_step.values)
@@ -152,6 +153,7 @@ class PredictedSteps(Plot):
         fig.add_scatter(
             x=ends, y=ends, mode="lines", name="equal", line={"color": style.TARGET, "dash": "dash"}
         )
+        # Bands learned during the pilot are measured in it: their agreement proves nothing, so they are hollow.
         later = x > d.attrs["pilot"]
         for some, name, symbol in (
             (later, "predicted", "circle"),
@@ -207,7 +209,7 @@ def _steps(record: xr.Dataset) -> np.ndarray:
 
 
 def _matched(centres: np.ndarray, measured: xr.Dataset, steps: np.ndarray) -> np.ndarray:
-    """Learning step of the measured band that holds each centre."""
+    """Return the learning step of the measured band that holds each centre."""
     low, high = np.asarray(measured.band_low, float), np.asarray(measured.band_high, float)
     holds = (low[None] <= centres[:, None]) & (centres[:, None] < high[None])
     return np.where(holds.any(1), steps[holds.argmax(1)], np.nan)

@@ -42,13 +42,14 @@ class Curve(Plot):
         samples, last = d.sizes["axis_0"], d.prediction.isel(moment=-1)
         whole = snapshot_psnr(d.target.values, last.values, d.attrs["peak"])
         first = d.isel(channel=0)
+        # Stretches that overlap by half, so that an event at the end of one is inside the next.
         starts = np.arange(0, max(1, samples - _POINTS + 1), max(1, _POINTS // 2))
         liveliest = max(starts, key=lambda i: float(np.var(first.target.values[i : i + _POINTS])))
         stretch = first.isel(axis_0=slice(liveliest, liveliest + _POINTS)).rename(axis_0="x")
         self.data = stretch.assign_attrs(d.attrs | {"count": samples, "psnr": whole})
 
     def figure(self) -> go.Figure:
-        """The curves of `data`: the target grey and wide beneath, predictions from pale (early) to dark (late)."""
+        """Draw the curves: the target grey and wide beneath, predictions from pale (early) to dark (late)."""
         d = self.data
         fig = style.canvas()
         x, unit = d.x.values, d.attrs["units"][0]
@@ -76,7 +77,7 @@ class Curve(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         shown = d.sizes["x"]
         part = (
@@ -114,6 +115,7 @@ class Picture(Plot):
         low, high = (0.0, 1.0) if is_picture else (float(shown.target.min()), float(shown.target.max()))
         last = shown.prediction.isel(moment=-1)
         difference = (last - shown.target).mean("channel").values
+        # A few outliers at the end of the scale would leave all other differences white.
         limit = float(np.nanpercentile(np.abs(difference), 99.5)) or 1.0
         quality = [snapshot_psnr(d.target.values, p.values, d.attrs["peak"]) for p in d.prediction]
         repeat = 1 if colour else 3
@@ -134,7 +136,7 @@ class Picture(Plot):
         self.data = out.assign_attrs(attributes, limit=limit, channels=d.sizes["channel"])
 
     def figure(self) -> go.Figure:
-        """The pictures of `data` as one figure, target first, difference last."""
+        """Draw the pictures as one figure, target first, difference last."""
         d = self.data
         shown = [
             ("target", d.target),
@@ -152,7 +154,7 @@ class Picture(Plot):
         return fig
 
     def describe(self) -> str:
-        """The pictures in one sentence, for those who cannot see them."""
+        """Describe the pictures in one sentence, for readers who cannot see them."""
         d = self.data
         grey = (
             "" if d.attrs["channels"] in (1, 3) else f" The first of {d.attrs['channels']} channels is shown."
@@ -200,7 +202,7 @@ class Slices(Plot):
         self.data = out.drop_vars("moment").assign_attrs(scale | common | {"at": at, "psnr": whole})
 
     def figure(self) -> go.Figure:
-        """Nine pictures: one row per axis cut across; target, prediction, difference."""
+        """Draw nine pictures: one row per axis cut across; target, prediction, difference."""
         names = ("target", "prediction", "difference")
         titles = [f"{name}, {AXES[i]} axis" for i in range(3) for name in names]
         fig = make_subplots(
@@ -227,12 +229,12 @@ class Slices(Plot):
         return np.repeat(encode.grey(values, d.attrs["low"], d.attrs["high"])[..., None], 3, -1)
 
     def cut(self, axis: int) -> str:
-        """Where one slice lies, in words."""
+        """Return where one slice lies, in words."""
         d = self.data
         return f"across the {AXES[axis]} axis at {number(d.attrs['at'][axis])} {d.attrs['units'][axis]}"
 
     def describe(self) -> str:
-        """The slices in one sentence, for those who cannot see them."""
+        """Describe the slices in one sentence, for readers who cannot see them."""
         d = self.data
         return (
             f"Slices through the middle of the volume at step {count(d.attrs['step'])} "

@@ -1,4 +1,4 @@
-"""The target and the network's reconstruction of it at five moments of training."""
+"""Snapshots of the target and of its reconstruction at several steps of training."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from overtone._utils.statistics import psnr
 from overtone.errors import InputError
 from overtone.records import Snapshots, metrics
 from overtone.records._attributes import peak as peak_of
@@ -48,7 +49,7 @@ class SnapshotSamples:
 
 
 def moments(steps: np.ndarray, limit: int = 5) -> np.ndarray:
-    """At most `limit` of the steps, first and last among them, evenly spread on a logarithmic axis.
+    """Choose at most `limit` of the steps, first and last among them, evenly spread on a logarithmic axis.
 
     Args:
         steps: (S,) ascending non-negative steps.
@@ -70,7 +71,7 @@ def moments(steps: np.ndarray, limit: int = 5) -> np.ndarray:
 
 
 def snapshot_geometry(record: xr.Dataset) -> dict[str, Any]:
-    """The signal's lattice: `shape`, `spacing`, `origin` and `units` per axis.
+    """Return the signal's lattice: `shape`, `spacing`, `origin` and `units` per axis.
 
     `kept_start`, `kept_shape` and `kept_step` say which of its samples the snapshots hold, if not all.
     """
@@ -80,14 +81,14 @@ def snapshot_geometry(record: xr.Dataset) -> dict[str, Any]:
 
 
 def snapshot_shape(record: xr.Dataset, snapshots: Snapshots) -> tuple[int, ...]:
-    """Samples per axis of the lattice the snapshots lie on."""
+    """Return the samples per axis of the snapshots' lattice."""
     lattice = snapshot_geometry(record)
     shape = tuple(int(n) for n in lattice.get("kept_shape", lattice.get("shape", ())))
     return shape or np.shape(snapshots.get("target", TARGET_STEP))[:-1]
 
 
 def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> xr.Dataset:
-    """Target and predictions as arrays on the signal's lattice, up to the network that was handed back.
+    """Return target and predictions on the signal's lattice, up to the network that was handed back.
 
     Returns:
         A dataset with `target` (axis_0, ..., channel) and `prediction` (moment, axis_0, ..., channel) in the value's
@@ -106,6 +107,7 @@ def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> x
             "reconstruction",
         )
     there = np.asarray(list(snapshots.steps("prediction")))
+    # Later snapshots are of networks that the run gave up.
     until = there[there <= metrics.network_step(record)] if record.sizes.get("step") else there
     chosen = moments(until if until.size else there, limit)
     target = _real(snapshots.get("target", TARGET_STEP))
@@ -124,6 +126,7 @@ def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> x
     spacing, origin, start, units = (stored.get(name, value) for name, value in usual.items())
     if any(len(values) != len(lattice) for values in (spacing, origin, start, units)):
         raise _apart(f"a lattice of {len(lattice)} axes", "spacing, origin or units of others")
+    # Snapshots of large signals hold a block or every n-th sample: coordinates start and advance accordingly.
     thinned = int(stored.get("kept_step", 1))
     coords = {
         a: origin[i] + spacing[i] * (start[i] + thinned * np.arange(lattice[i])) for i, a in enumerate(axes)
@@ -178,6 +181,5 @@ def _peak(record: xr.Dataset, target: np.ndarray) -> float:
 
 
 def snapshot_psnr(target: np.ndarray, prediction: np.ndarray, peak: float) -> float:
-    """Peak signal-to-noise ratio in dB over all samples given: 10 log10(peak^2 / mean |prediction - target|^2)."""
-    error = float(np.mean((prediction - target) ** 2))
-    return 10 * math.log10(peak**2 / error) if error > 0 else math.inf
+    """Return the PSNR in dB over all samples passed."""
+    return psnr(float(np.mean((prediction - target) ** 2)), peak)

@@ -1,4 +1,4 @@
-"""Spectra of one moment: power per band, and any quantity over frequency."""
+"""Spectra at one step: power per band, and any quantity over frequency."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Spectra(Plot):
         row = record.sel(step=metrics.network_step(record) if step is None else step, method="nearest")
         row = metrics.combine_channels(row)
         target, residual = row.target_power, row.residual_power
+        # Rounding can make a vanishing power slightly negative.
         prediction = (residual - target + 2 * row.cross_power).clip(min=0)
         noise = row.noise_power if "noise_power" in row else xr.full_like(target, np.nan)
         columns = {"target": target, "prediction": prediction, "residual": residual, "noise": noise}
@@ -61,7 +62,7 @@ class Spectra(Plot):
         )
 
     def figure(self) -> go.Figure:
-        """Both axes logarithmic; one point a band. The powers add up to the variance of the values."""
+        """Draw one point per band on logarithmic axes. The powers add up to the variance of the values."""
         d = self.data
         fig = style.canvas()
         shown = [d[name].values for name, *_ in _LINES]
@@ -83,7 +84,7 @@ class Spectra(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         left, whole = float(d.residual.sum(skipna=False)), float(d.target.sum())
         share = percent(left / whole) if whole > 0 else "an unknown share"
@@ -150,7 +151,7 @@ class BandPower(Plot):
         )
 
     def figure(self) -> go.Figure:
-        """One line a group and its interval as a shade; both axes logarithmic."""
+        """Draw one line per group and its interval as a shade; both axes are logarithmic."""
         d = self.data
         fig = style.canvas()
         for i, group in enumerate(d.group.values):
@@ -178,7 +179,7 @@ class BandPower(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         means = [
             f"{group} {number(float((one.frequency * one.power).sum() / one.power.sum()))}"
@@ -189,7 +190,7 @@ class BandPower(Plot):
 
 @final
 class ByFrequency(Plot):
-    """Any quantity against frequency, several curves side by side, with intervals where they are known.
+    """Any quantity over frequency: several curves, with intervals where they are known.
 
     What is drawn: the positive frequencies.
 
@@ -242,7 +243,7 @@ class ByFrequency(Plot):
         )
 
     def figure(self) -> go.Figure:
-        """One line a curve and its interval as a shade; frequency logarithmic, the value not."""
+        """Draw one line per curve and its interval as a shade; only the frequency is logarithmic."""
         d = self.data
         fig, at = style.canvas(), d.frequency.values
         for i, name in enumerate(d.curve.values):
@@ -264,7 +265,7 @@ class ByFrequency(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         ends = [
             f"{name} {number(float(one.value[0]))} to {number(float(one.value[-1]))}"

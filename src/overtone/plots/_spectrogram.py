@@ -49,7 +49,9 @@ class Spectrogram(Plot):
             raise InputError(
                 "a recording of at least 16 samples", f"{samples}", "draw it as a curve", "spectrogram"
             )
+        # A power of two near a 64th of the recording resolves time and frequency about equally well.
         window = min(samples, int(np.clip(2 ** round(np.log2(max(samples // 64, 1))), 64, 1024)))
+        # A quarter of a Hann window leaves no gaps; long recordings take larger steps to keep the page small.
         hop = max(window // 4, -(-samples // _FRAMES))
         spacing = float(d.axis_0[1] - d.axis_0[0])
         transform = ShortTimeFFT(hann(window, sym=False), hop=hop, fs=1 / spacing)
@@ -68,7 +70,7 @@ class Spectrogram(Plot):
         )
 
     def figure(self) -> go.Figure:
-        """Target above, prediction below, one colour scale."""
+        """Draw the target above and the prediction below, on one colour scale."""
         d = self.data
         seconds = d.attrs["unit"] == "s"
         titles = ("Target", f"Prediction at step {count(d.attrs['step'])}")
@@ -105,7 +107,7 @@ class Spectrogram(Plot):
         return fig
 
     def describe(self) -> str:
-        """The figure in one sentence, for those who cannot see it."""
+        """Describe the figure in one sentence, for readers who cannot see it."""
         d = self.data
         gap = float(np.abs(d.target - d.prediction).mean())
         return (

@@ -1,4 +1,4 @@
-"""Visual language of all figures: colours, template, logarithmic axes, marks and shaded intervals."""
+"""Style of all figures: colours, template, logarithmic axes, marks and shaded intervals."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ TEMPLATE = go.layout.Template(
 
 
 def canvas(height: int = 400) -> go.Figure:
-    """An empty figure of `height` pixels in the house style, as wide as what holds it."""
+    """Return an empty figure of `height` pixels in the common style, as wide as its container."""
     return go.Figure(layout={"template": TEMPLATE, "height": height})
 
 
 def step_positions(steps: np.ndarray) -> np.ndarray:
-    """Where steps lie on a logarithmic axis: themselves, and step 0 at half the first positive step.
+    """Return the positions of steps on a logarithmic axis; step 0 lies at half the first positive step.
 
     Args:
         steps: (S,) non-negative steps.
@@ -72,8 +72,9 @@ def step_positions(steps: np.ndarray) -> np.ndarray:
 
 
 def ticks(low: float, high: float, limit: int = 6) -> np.ndarray:
-    """Round values (1, 2, 5 times powers of ten, or whole powers) within [low, high], at most `limit` of them."""
+    """Return at most `limit` round values (1, 2, 5 times powers of ten, or whole powers) within [low, high]."""
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    # The densest set of marks that still fits; whole powers are thinned if even they are too many.
     decades = 10.0 ** np.arange(first, last + 1)
     for marks in ((1, 2, 5), (1, 3), (1,)):
         values = np.sort(np.outer(decades, marks).ravel())
@@ -85,7 +86,7 @@ def ticks(low: float, high: float, limit: int = 6) -> np.ndarray:
 
 
 def log_axis(low: float, high: float, title: str, pad: float = 0.0) -> dict[str, Any]:
-    """A logarithmic axis from `low` to `high` with round tick labels.
+    """Return a logarithmic axis from `low` to `high` with round tick labels.
 
     Args:
         low: Smallest value shown, positive.
@@ -112,7 +113,7 @@ def log_axis(low: float, high: float, title: str, pad: float = 0.0) -> dict[str,
 def step_axis(
     steps: np.ndarray, title: str = "Training step", edges: Sequence[float] = (), pad: float = 0.02
 ) -> dict[str, Any]:
-    """A logarithmic axis of training steps; step 0, which has no logarithm, is drawn and labelled at its left end."""
+    """Return a logarithmic axis of training steps; step 0, which has no logarithm, is labelled at its left end."""
     places = step_positions(steps)
     ends = np.asarray(edges if len(edges) else places, dtype=np.float64)
     axis = log_axis(float(ends.min()), float(ends.max()), title, 0.0 if len(edges) else pad)
@@ -126,17 +127,18 @@ def step_axis(
 
 
 def power_axis(values: Sequence[np.ndarray], title: str) -> dict[str, Any]:
-    """A logarithmic axis that holds the positive finite numbers of all `values`, at most eight decades of them."""
+    """Return a logarithmic axis for the positive finite numbers of all `values`, at most eight decades of them."""
     flat = np.concatenate([np.ravel(v) for v in values]) if values else np.array([])
     flat = flat[np.isfinite(flat) & (flat > 0)]
     if not flat.size:
         return log_axis(1e-3, 1.0, title)
     high = float(flat.max())
+    # Powers at rounding level would stretch the axis and flatten everything else.
     return log_axis(max(float(flat.min()), high * 1e-8), high, title, 0.08)
 
 
 def vertical(fig: go.Figure, at: float, label: str, **subplot: Any) -> None:
-    """A dotted line across the plot at x = `at` (as data, also on a logarithmic axis), labelled at the foot."""
+    """Draw a dotted line at x = `at` (as data, also on a logarithmic axis), labelled at the foot."""
     fig.add_vline(x=at, line={"dash": "dot", "width": 1.5, "color": "#d9542b"}, **subplot)
     ends = fig.layout.xaxis.range
     # The label goes to the side of the line with more space.
@@ -145,7 +147,7 @@ def vertical(fig: go.Figure, at: float, label: str, **subplot: Any) -> None:
 
 
 def horizontal(fig: go.Figure, at: float, label: str, side: str = "right") -> None:
-    """A dashed line across the plot at y = `at` (as data, also on a logarithmic axis), labelled at `side`."""
+    """Draw a dashed line at y = `at` (as data, also on a logarithmic axis), labelled at `side`."""
     fig.add_hline(y=at, line={"dash": "dash", "width": 1.5, "color": "#d9542b"})
     x = 1.0 if side == "right" else 0.0
     _label(fig, label, x, float(np.log10(at)), side, "top", xref="x domain")
@@ -167,7 +169,7 @@ def _label(fig: go.Figure, label: str, x: float, y: float, xanchor: str, yanchor
 
 
 def shade(fig: go.Figure, at: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, label: str) -> None:
-    """Fill between `low` and `high` where both are finite; nothing is drawn where they nowhere are.
+    """Fill the area between `low` and `high` where both are finite; draw nothing if they never are.
 
     Args:
         fig: The figure.
@@ -181,6 +183,7 @@ def shade(fig: go.Figure, at: np.ndarray, low: np.ndarray, high: np.ndarray, col
     if not known.any():
         return
     fig.add_scatter(
+        # There along the lower ends and back along the upper ones: one closed outline.
         x=np.concatenate([at[known], at[known][::-1]]),
         y=np.concatenate([low[known], high[known][::-1]]),
         fill="toself",
@@ -194,5 +197,5 @@ def shade(fig: go.Figure, at: np.ndarray, low: np.ndarray, high: np.ndarray, col
 
 
 def positive_only(values: np.ndarray) -> np.ndarray:
-    """Values for a logarithmic axis: NaN, which leaves a gap, where they are not positive."""
+    """Replace values that are not positive by NaN, which leaves a gap on a logarithmic axis."""
     return np.where(values > 0, values, np.nan)

@@ -1,4 +1,4 @@
-"""Records: what was seen of a training run, written while it goes on and read by everything else. No torch."""
+"""Records of training runs: written during training, read by metrics, plots and reports. No torch."""
 
 from overtone.records import metrics
 from overtone.records._combine import concat

@@ -25,7 +25,7 @@ _MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 def check_journal(path: Path) -> None:
-    """Whether the rollback journal that a crash left beside a record, if any, is the record's alone.
+    """Check that a rollback journal that a crash left beside a record belongs to that record alone.
 
     A journal of several databases names a file that SQLite deletes when it rolls back. No writer of records makes one.
 
@@ -36,6 +36,7 @@ def check_journal(path: Path) -> None:
         InputError: If it is not.
     """
     with contextlib.suppress(OSError), Path(f"{path}-journal").open("rb") as stream:
+        # The magic number stands at the very end of a journal that names another file.
         if stream.seek(0, os.SEEK_END) < len(_MAGIC):
             return
         stream.seek(-len(_MAGIC), os.SEEK_END)
@@ -44,29 +45,33 @@ def check_journal(path: Path) -> None:
 
 
 def prepare_journal(connection: sqlite3.Connection, path: Path) -> None:
-    """Set up a writer's connection: readers do not block it, and `kill -9` never damages the record.
+    """Choose the journal of a writer's connection: readers do not block it, and `kill -9` never damages the record.
 
     Args:
         connection: Of a writer.
         path: The record.
     """
+    # A write-ahead log needs memory that all its processes share, and machines do not share it.
     if on_network(path):
         connection.execute("PRAGMA journal_mode=DELETE")
         return
+    # With a write-ahead log, NORMAL loses at most the last rows if the machine crashes and none if the process is
+    # killed, and it saves a sync per row.
     with contextlib.suppress(sqlite3.OperationalError):
         if connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",):
             connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def checkpoint_wal(connection: sqlite3.Connection) -> None:
-    """Bring everything into the one file, if nobody else reads at this moment."""
+    """Fold the write-ahead log into the record's file, unless another process is reading."""
+    # Leaving the mode folds the log into the file and removes it: one file remains, which can be copied.
     connection.execute("PRAGMA busy_timeout=200")
     with contextlib.suppress(sqlite3.Error):
         connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def on_network(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:
-    """Whether `path` lies on a file system shared between machines, as far as the system tells.
+    """Return whether `path` lies on a file system shared between machines, according to the system's mounts.
 
     Args:
         path: Any path, existing or not.
@@ -77,6 +82,7 @@ def on_network(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:
     with contextlib.suppress(OSError, ValueError):
         for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
             point, name = line.split()[1:3]
+            # The table of mounts writes spaces as octal numbers; the deepest mount above the path holds it.
             place = Path(point.replace("\\040", " "))
             if target.is_relative_to(place) and len(place.parts) > deepest:
                 deepest, kind = len(place.parts), name
@@ -93,7 +99,7 @@ _SQLITE, _HDF5 = b"SQLite format 3\0", b"\x89HDF\r\n\x1a\n"
 
 
 def locate(path: str | Path) -> Path:
-    """The file of a record given by itself or by its run directory.
+    """Return the file of a record from its own path or that of its run directory.
 
     Raises:
         InputError: If there is none.
@@ -107,7 +113,7 @@ def locate(path: str | Path) -> Path:
 
 
 def is_netcdf(file: Path) -> bool:
-    """Whether a file is netCDF (True) or SQLite (False), by its first bytes.
+    """Return whether a file is netCDF (True) or SQLite (False), by its first bytes.
 
     Raises:
         InputError: If it is neither; a run's own record is damaged then, any other file may be something else.
@@ -130,12 +136,12 @@ def is_netcdf(file: Path) -> bool:
 
 
 def size_of(file: Path) -> int:
-    """Bytes of a record's file and of what is not yet folded into it."""
+    """Return the bytes of a record's file and its write-ahead log."""
     return sum(part.stat().st_size for part in (file, Path(f"{file}-wal")) if part.is_file())
 
 
 def check_own(file: Path) -> None:
-    """Whether a record that will be written is a file of its own, and SQLite's files beside it are.
+    """Check that a record to be written, and SQLite's files beside it, are files and not links.
 
     Raises:
         InputError: If one is a link, so that writing would change a file in another place.
@@ -156,7 +162,7 @@ def check_own(file: Path) -> None:
 
 @contextlib.contextmanager
 def reading(file: Path, *, lenient: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection that sees one consistent state of the record and changes nothing.
+    """Open a connection that sees one consistent state of the record and changes nothing.
 
     With `lenient`, SQLite also opens a file that is shorter than it should be; its last pages then are missing.
 
@@ -165,6 +171,7 @@ def reading(file: Path, *, lenient: bool = False) -> Iterator[sqlite3.Connection
     """
     with contextlib.ExitStack() as stack, explained(file):
         connection = _usable(file, lenient, stack)
+        # All reads of one transaction see the same rows, whatever a writer adds meanwhile.
         connection.execute("BEGIN")
         yield connection
 
@@ -175,10 +182,12 @@ def _usable(file: Path, lenient: bool, stack: contextlib.ExitStack) -> sqlite3.C
     except sqlite3.OperationalError as refused:
         if is_damage(refused):
             raise
+    # Ordinary read-only access needs a writable folder for the shared memory of a write-ahead log.
     check_journal(file)
     pending = [extra for suffix in ("-wal", "-journal") if (extra := Path(f"{file}{suffix}")).exists()]
     if not any(extra.stat().st_size for extra in pending):
         return _connect(file, "mode=ro&immutable=1", lenient, stack)
+    # Replaying what a crash left writes to the file, which is not allowed here: a private copy takes it.
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overtone-")))
     for source in (file, *pending):
         shutil.copyfile(source, folder / source.name)
@@ -192,8 +201,10 @@ def _connect(file: Path, options: str, lenient: bool, stack: contextlib.ExitStac
     try:
         be_cautious(connection, size_of(file))
         connection.execute("PRAGMA query_only=ON")
+        # This switches off the check that the file is as long as its header says; `query_only` still forbids writes.
         if lenient:
             connection.execute("PRAGMA writable_schema=1")
+        # SQLite opens files lazily: only the first read shows whether this way of access works.
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()
@@ -217,7 +228,7 @@ class WriterLock:
         self._connection = self._acquire(path)
 
     def release(self) -> None:
-        """Let others write, and remove the lock file. May be called twice."""
+        """Release the lock and remove its file. May be called twice."""
         with contextlib.suppress(OSError):
             self._file.unlink()
         self._connection.close()
@@ -230,6 +241,7 @@ class WriterLock:
                 connection = sqlite3.connect(
                     self._file, timeout=0, isolation_level=None, check_same_thread=False
                 )
+                # The lock file stays empty, so a journal beside it would have no use.
                 connection.execute("PRAGMA journal_mode=MEMORY")
                 connection.execute("BEGIN EXCLUSIVE")
             except OSError as refused:
@@ -245,13 +257,15 @@ class WriterLock:
                         str(path),
                     ) from refused
                 raise explain(refused, path) from refused
+            # The former holder may have removed the file before this lock was taken: it is then a lock on a file
+            # without a name, and the next writer would not see it.
             if _inode(self._file) == before:
                 return connection
             connection.close()
 
 
 def _lock_inode(file: Path) -> int:
-    """Make the lock file, or take the one that is there, and return its inode.
+    """Make the lock file, or use an existing one, and return its inode.
 
     A link, or a file that holds something, is no lock; its name is taken away, and what it stood for is left alone.
     """

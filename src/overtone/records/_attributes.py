@@ -1,4 +1,4 @@
-"""What the attributes that overtone itself reads have to be; all others are free."""
+"""Types of the attributes that overtone itself reads; all other attributes are free."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_PLACE = 1e100
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value.
+    """Type of an attribute.
 
     Attributes:
         words: What it is, for a sentence.
@@ -32,12 +32,12 @@ class Kind:
 
 
 def is_number(value: Any) -> bool:
-    """A number that float64 holds, NaN and infinity among them."""
+    """Return whether a value is a number that float64 holds; NaN and infinity are."""
     return isinstance(value, float) or is_whole(value)
 
 
 def is_whole(value: Any) -> bool:
-    """A whole number of 64 bits."""
+    """Return whether a value is a whole number of 64 bits."""
     return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
 
 
@@ -71,9 +71,11 @@ def _is_geometry(value: Any) -> bool:
     sizes = [*(value.get(name, []) for name in names), spread.get("tile_shape", [])]
     if spread and not (set(_SPREAD) <= set(spread) and _is_numbers(spread["tile_shape"])):
         return False
+    # Figures divide by these and index with them.
     counts = [value.get("kept_step", 1), spread.get("tiles", 1), spread.get("samples", 1)]
     if not all(is_whole(n) and n > 0 for n in counts) or not is_number(spread.get("tiles_resolve_from", 0)):
         return False
+    # Below 2^48, products of a few sizes are checked as Python integers before anything is allocated.
     whole = all(
         isinstance(size, list) and all(is_whole(n) and 0 <= n < 1 << 48 for n in size) for size in sizes
     )
@@ -152,7 +154,7 @@ KINDS: dict[str, Kind] = {
 
 
 def check_attributes(attrs: Mapping[str, Any]) -> None:
-    """Whether the attributes that overtone reads are what they have to be.
+    """Check the types of the attributes that overtone reads.
 
     Args:
         attrs: As JSON holds them.
@@ -167,7 +169,7 @@ def check_attributes(attrs: Mapping[str, Any]) -> None:
 
 
 def peak(attrs: Mapping[str, Any]) -> float:
-    """The largest value that a signal could take, in its units; 0 where none is known."""
+    """Return the largest value that a signal could take, in its units; 0 if unknown."""
     value = attrs.get("peak")
     known = float(value) if value is not None and is_number(value) else 0.0
     return known if math.isfinite(known) and known > 0 else 0.0

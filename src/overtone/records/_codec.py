@@ -1,4 +1,4 @@
-"""Numbers to bytes and back, without loss and with a checksum. Nothing stored is ever executed when read."""
+"""Lossless storage of arrays as bytes with checksums. Nothing stored is ever executed when read."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DTYPE = re.compile(r"<[iufc](2|4|8|16)|\|[biu]1")
 
 
 class ChecksumError(Exception):
-    """Bytes that are not those that were written. Turned into an `InputError` by the reader."""
+    """Bytes that differ from those written. The reader turns it into an `InputError`."""
 
 
 def checksum(parts: Iterable[bytes]) -> int:
-    """The crc32 of the concatenation of `parts`."""
+    """Return the crc32 of the concatenation of `parts`."""
     crc = 0
     for part in parts:
         crc = zlib.crc32(part, crc)
@@ -36,24 +36,25 @@ def checksum(parts: Iterable[bytes]) -> int:
 
 
 def to_bytes(array: NDArray[np.float64]) -> bytes:
-    """Float64 little-endian, row-major."""
+    """Return an array as little-endian float64 in row-major order."""
     return np.ascontiguousarray(array, dtype="<f8").tobytes()
 
 
 def from_bytes(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """The inverse of `to_bytes`.
+    """Return the array that `to_bytes` stored.
 
     Raises:
         ChecksumError: If the length does not fit the shape.
     """
     if not isinstance(data, bytes) or len(data) != 8 * math.prod(shape):
         raise ChecksumError
+    # A copy in the machine's byte order; the buffer itself is read-only.
     return np.frombuffer(data, dtype="<f8").reshape(shape).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Packed:
-    """An array as it is stored: bytes grouped by significance (all first bytes, all second bytes, ...), then deflated.
+    """Stored array: bytes grouped by significance (all first bytes, all second bytes, ...), then deflated.
 
     Attributes:
         dtype: Little-endian NumPy dtype, like "<f4".
@@ -69,7 +70,7 @@ class Packed:
 
     @staticmethod
     def of(array: ArrayLike, source: str) -> Packed:
-        """Pack an array of numbers of any shape, keeping its dtype.
+        """Pack an array of numbers of any shape; its dtype is kept.
 
         Raises:
             InputError: If it holds anything but plain numbers, or is too large for one value.
@@ -85,6 +86,8 @@ class Packed:
                 "an array of numbers", f"dtype {values.dtype}", "convert it to a numeric dtype", source
             )
         little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+        # Exponents of neighbouring numbers are alike, their last digits are not: grouped by significance, bytes
+        # deflate to a fraction of their size.
         grouped = np.frombuffer(little.tobytes(), np.uint8).reshape(-1, little.dtype.itemsize).T
         data = zlib.compress(grouped.tobytes(), level=1)
         if len(data) > LARGEST_SNAPSHOT:
@@ -98,19 +101,22 @@ class Packed:
         return Packed(dtype, shape, data, checksum((dtype.encode(), shape.encode(), data)))
 
     def unpack(self) -> NDArray[np.generic]:
-        """The array as it was given, in the machine's byte order.
+        """Return the stored array, in the machine's byte order.
 
         Raises:
             ChecksumError: If the bytes are not those that were written.
         """
         if checksum((self.dtype.encode(), self.shape.encode(), self.data)) != self.crc:
             raise ChecksumError
+        # Only plain numbers: an object dtype would let the file run code.
         if not _DTYPE.fullmatch(self.dtype):
             raise ChecksumError
         dtype, shape = np.dtype(self.dtype), _shape(self.shape)
         size = math.prod(shape) * dtype.itemsize
+        # Refused before memory is allocated: deflated data cannot expand this far.
         if size > _DEFLATED * len(self.data):
             raise ChecksumError
+        # Inflating stops at the size that the shape promises, and nothing may follow it.
         inflate = zlib.decompressobj()
         content = inflate.decompress(self.data, size) if size else b""
         if len(content) != size or (

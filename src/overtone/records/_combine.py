@@ -1,4 +1,4 @@
-"""Several records as one, along a dimension of runs or seeds."""
+"""Several records joined along a dimension of runs or seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAME_BAND = 1e-6
 def concat(
     records: Sequence[xarray.Dataset], dim: str = "run", labels: Sequence[Hashable] | None = None
 ) -> xarray.Dataset:
-    """Join records of the same bands and channels; steps that one of them has not recorded are NaN there.
+    """Join records of the same bands and channels; steps that a record lacks are NaN there.
 
     Args:
         records: From `load`, or from `concat` along another dimension.
@@ -43,6 +43,8 @@ def concat(
         raise InputError("the name of a new dimension", f"{dim!r}", "choose another, like run or seed", "dim")
     for number, record in enumerate(records):
         _check_same(first, record, number)
+    # Edges computed on different machines may differ in their last digits. Joined by equality, they would become
+    # different bands, so all records get those of the first.
     shared = {name: first[name] for name in ("band", "band_low", "band_high", "channel")}
     agree, varying = _attributes([record.attrs for record in records])
     index = xarray.Variable(dim, _labels(records, dim, labels))
@@ -63,6 +65,7 @@ def concat(
 def _labels(records: Sequence[xarray.Dataset], dim: str, labels: Sequence[Hashable] | None) -> np.ndarray:
     if labels is None:
         known = [record.attrs.get(dim) for record in records]
+        # A seed that all records have, each a different one, names them best.
         usable = all(isinstance(k, int | str) for k in known) and len(set(known)) == len(known)
         labels = known if usable and len({type(k) for k in known}) == 1 else range(len(records))
     if len(labels) != len(records) or len(set(labels)) != len(labels):

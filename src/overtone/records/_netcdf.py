@@ -1,4 +1,4 @@
-"""Records as netCDF-4 files, for sharing: opened by any tool that reads netCDF, and by `load` without loss."""
+"""Records as netCDF-4 files for sharing: any netCDF tool opens them, and `load` reads them without loss."""
 
 from __future__ import annotations
 
@@ -52,15 +52,18 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
     if "schema" not in record.attrs or "target_power" not in record:
         raise InputError("a record from load or concat", "another Dataset", "load it first", "record")
     attrs = {**plain_attrs(record.attrs), "schema": record.attrs["schema"]}
+    # Attributes that netCDF can hold are repeated as such, for readers without overtone.
     simple = {k: v for k, v in attrs.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     text = {k: v for k, v in attrs.items() if isinstance(v, str) and v and v.isprintable()}
     file = record.assign({ATTRIBUTES: ((), json.dumps(attrs))})
     file.attrs = {k: v for k, v in {**simple, **text}.items() if _fits(k, v)}
+    # Fletcher's checksum makes a damaged file an error instead of wrong numbers.
     packed = {
         str(name): {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True}
         for name, variable in record.data_vars.items()
         if variable.ndim and variable.size
     }
+    # NaN is a value here (not measured); a fill value would mark it as missing data.
     fill = {str(name): {"_FillValue": None} for name in record.variables}
     encoding = {name: {**fill[name], **packed.get(name, {})} for name in fill}
     try:
@@ -73,7 +76,7 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
 
 
 def read_netcdf(file: Path) -> xarray.Dataset:
-    """The record in a netCDF file, as it was given to `to_netcdf`.
+    """Read the record in a netCDF file, as it was passed to `to_netcdf`.
 
     Raises:
         InputError: If it holds no record, or a damaged or newer one.
@@ -99,6 +102,7 @@ def read_netcdf(file: Path) -> xarray.Dataset:
         raise damaged(file, f"no {sorted(missing)[0]}")
     record = stored.drop_vars(ATTRIBUTES)
     record.attrs = attrs
+    # HDF5 returns strings as objects; records hold them as NumPy strings.
     for name in [name for name, coord in record.coords.items() if coord.dtype.kind in "OT"]:
         attributes = record[name].attrs
         record = record.assign_coords({name: record[name].astype(str)})
@@ -111,7 +115,7 @@ def read_netcdf(file: Path) -> xarray.Dataset:
 
 
 def _attributes(stored: xarray.Dataset, file: Path) -> dict[str, Any]:
-    """The attributes, which are all in one variable.
+    """Return the attributes, which are all stored in one variable.
 
     Raises:
         InputError: If they are damaged or those of a newer schema.
@@ -137,13 +141,15 @@ def _attributes(stored: xarray.Dataset, file: Path) -> dict[str, Any]:
 
 
 def _check_storage(file: Path) -> None:
-    """Whether everything is in the file itself, and not more than such a file can hold.
+    """Check that all data are in the file itself, and not more than such a file can hold.
 
     Raises:
         InputError: If a link leads elsewhere, or a shape says more than deflating can have saved.
     """
     h5py = import_optional("h5py", "netcdf")
 
+    # External links, and virtual or external storage, would make the reader open other files. Chunks never written
+    # take no space, so that a small file could claim any shape.
     size = 0
     with h5py.File(file, "r") as opened:
         for name in opened:
@@ -158,7 +164,7 @@ def _check_storage(file: Path) -> None:
 
 
 def _check_variables(record: xarray.Dataset, file: Path) -> None:
-    """Whether variables have the dimensions and types of a record, of one run or of several.
+    """Check that variables have the dimensions and types of a record, of one run or of several.
 
     Raises:
         InputError: If one has not; says which.

@@ -1,4 +1,4 @@
-"""Read records, also while they are written."""
+"""Reading of records, also while they are being written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def assemble(
     header: Header, steps: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]
 ) -> xarray.Dataset:
-    """The Dataset of a record.
+    """Return the Dataset of a record.
 
     Args:
         header: Bands, channels, static variables and attributes.
@@ -49,6 +49,7 @@ def assemble(
     }
     coords = {
         "step": ("step", steps, {"long_name": "optimizer steps taken"}),
+        # The geometric mean is the centre on a logarithmic axis; it is 0 for the band that holds the mean.
         "band": (
             "band",
             np.sqrt(header.band_low * header.band_high),
@@ -62,7 +63,7 @@ def assemble(
 
 
 def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
-    """A record as a Dataset; see docs/record.md for its variables and units.
+    """Load a record as a Dataset; see docs/record.md for its variables and units.
 
     Needs no permission to write, and may be called while another process writes: it then sees every finished row.
 
@@ -83,6 +84,7 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
         return read_netcdf(file)
     try:
         header, rows, faults = _content(file)
+    # SQLite refuses to open a truncated file; a lenient second attempt tells how many rows are left in it.
     except InputError as broken:
         header, rows, faults = _remains(file, broken)
     if faults and not salvage:
@@ -108,7 +110,7 @@ def _content(file: Path, *, lenient: bool = False) -> tuple[Header, dict[int, Ro
 
 
 def _remains(file: Path, broken: InputError) -> tuple[Header, dict[int, Row], list[str]]:
-    """What can be read of a file that SQLite finds broken, or the error itself."""
+    """Return the readable part of a file that SQLite finds broken, or raise the original error."""
     try:
         header, rows, faults = _content(file, lenient=True)
     except InputError:
@@ -118,7 +120,7 @@ def _remains(file: Path, broken: InputError) -> tuple[Header, dict[int, Row], li
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The arrays kept in a record.
+    """Arrays stored in a record; each is read when it is asked for.
 
     Attributes:
         path: The record's file.
@@ -130,15 +132,15 @@ class Snapshots:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name, sorted."""
+        """All names, sorted."""
         return tuple(dict.fromkeys(name for name, _ in self.entries))
 
     def steps(self, name: str) -> tuple[int, ...]:
-        """The steps at which `name` was kept, ascending; empty if it never was."""
+        """Return the steps at which `name` was stored, ascending; empty if it never was."""
         return tuple(step for entry, step in self.entries if entry == name)
 
     def get(self, name: str, step: int) -> NDArray[np.generic]:
-        """One array, as it was given.
+        """Read one array.
 
         Raises:
             InputError: If there is none, or it is damaged.
@@ -147,6 +149,7 @@ class Snapshots:
         if (name, step) in self.entries:
             query = "SELECT dtype, shape, data, crc FROM snapshots WHERE name = ? AND step = ?"
             with reading(self.path) as connection:
+                # The file may have been replaced since the list was made, so its layout is checked at each opening.
                 check_layout(connection, self.path)
                 entry = connection.execute(query, (name, int(step))).fetchone()
         if entry is None:
@@ -161,7 +164,7 @@ class Snapshots:
 
 
 def snapshots(path: str | Path) -> Snapshots:
-    """The arrays kept in a record, by name and step.
+    """List the arrays stored in a record, by name and step.
 
     Args:
         path: A run directory or a `.sqlite` record. Exported `.nc` files hold none.

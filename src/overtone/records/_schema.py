@@ -1,4 +1,4 @@
-"""What a record holds: the names, dimensions and units of its variables, and the header that opens one."""
+"""Schema of a record: the names, dimensions and units of its variables, and its header."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OLD_NOT_FINITE = "the network's outputs are not finite"
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of a record.
+    """Variable of a record.
 
     Attributes:
         dims: Its dimensions, in order.
@@ -44,7 +44,7 @@ class Variable:
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """The dimensions of one row: `dims` without `step`."""
+        """Dimensions of one row: `dims` without `step`."""
         return tuple(d for d in self.dims if d != "step")
 
 
@@ -77,7 +77,7 @@ PER_STEP = {
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """Everything about a record that is known before its first step.
+    """Bands, channels, static variables and attributes of a record, known before its first step.
 
     Args:
         band_low: (B,) lower edges of the bands, ascending, in cycles per unit of the coordinate.
@@ -101,6 +101,7 @@ class Header:
         check_bands(low, high)
         channels = _channels(self.channels)
         sizes = {"band": low.size, "channel": len(channels)}
+        # The instance is frozen; its fields are replaced by checked copies once, here.
         object.__setattr__(self, "band_low", low)
         object.__setattr__(self, "band_high", high)
         object.__setattr__(self, "channels", channels)
@@ -116,7 +117,7 @@ class Header:
 def complete(
     values: Mapping[str, ArrayLike], schema: Mapping[str, Variable], sizes: Mapping[str, int], source: str
 ) -> dict[str, NDArray[np.float64]]:
-    """All variables of `schema` as float64 arrays, those not given as NaN.
+    """Return all variables of `schema` as float64 arrays; missing ones are NaN.
 
     Args:
         values: Values by variable name.
@@ -154,7 +155,7 @@ def complete(
 
 
 def numbers(value: ArrayLike, source: str) -> NDArray[np.float64]:
-    """`value` as a float64 array of its own, whatever `numpy.asarray` makes of it.
+    """Return a copy of `value` as a float64 array.
 
     Raises:
         InputError: If it does not hold real numbers.
@@ -173,7 +174,7 @@ def numbers(value: ArrayLike, source: str) -> NDArray[np.float64]:
 
 
 def plain_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """`attrs` as JSON holds them; the schema's own key is left out.
+    """Return attributes as JSON holds them, without the schema's own key.
 
     Raises:
         InputError: If a value cannot be written as JSON, or is not what overtone takes an attribute of its name for.
@@ -198,6 +199,7 @@ def _plain(value: Any, source: str, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner, source, depth + 1) for inner in value]
     if value is None or isinstance(value, bool | int | float | str):
+        # The round trip turns subclasses of these types into the plain ones that a reader will get.
         return json.loads(json.dumps(value))
     raise InputError(
         "numbers, strings, lists, dicts or None",
@@ -218,7 +220,7 @@ def _channels(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_bands(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-    """Whether edges (B,) are those of bands that ascend and do not overlap.
+    """Check that band edges ascend and do not overlap.
 
     Raises:
         InputError: If they are not.
@@ -230,6 +232,7 @@ def check_bands(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
             "pass (B,) arrays",
             "bands",
         )
+    # Edges that went through float32 or text may overlap by rounding.
     slack = 1e-9 * np.abs(high[:-1])
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low >= 0).all() and (high > low).all()):
         raise InputError("finite bands with 0 <= low < high", f"{low} to {high}", "check the edges", "bands")

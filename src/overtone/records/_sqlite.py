@@ -1,4 +1,4 @@
-"""Tables of a record in SQLite: their layout, reading and writing rows, and what errors of SQLite mean."""
+"""SQLite tables of a record: their layout, reading and writing of rows, and the meaning of SQLite's errors."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ _REASONS = {
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite found the file itself broken."""
+    """Return whether an error of SQLite means that the file itself is broken."""
     return _code(error) in DAMAGED or _code(error) == sqlite3.SQLITE_INTERRUPT
 
 
 def explain(error: sqlite3.Error, path: Path) -> OvertoneError:
-    """The overtone error that stands for an error of SQLite."""
+    """Return the overtone error that stands for an error of SQLite."""
     code = _code(error)
     if code == sqlite3.SQLITE_INTERRUPT:
         return damaged(path, "it takes longer to read than any of its size")
@@ -75,7 +75,7 @@ def explain(error: sqlite3.Error, path: Path) -> OvertoneError:
 
 
 def damaged(path: Path, why: str) -> InputError:
-    """The error for a file that is no record or a broken one."""
+    """Return the error for a damaged file or one that is not a record."""
     return InputError(
         "an intact overtone record", f"a damaged file ({why})", "use a backup or repeat the run", str(path)
     )
@@ -93,7 +93,9 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _code(error: sqlite3.Error) -> int:
+    # Errors of Python's own module, such as text that is not UTF-8, carry no code.
     undecodable = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else 0
+    # The low byte is the primary code; the others say which system call failed.
     return getattr(error, "sqlite_errorcode", undecodable) & 0xFF
 
 
@@ -117,13 +119,15 @@ takes about a quarter of one per byte."""
 
 
 def be_cautious(connection: sqlite3.Connection, size: int) -> None:
-    """Let a connection run no code that the file brings, and not more than a file of its size can need.
+    """Keep a connection from running code in the file, and from running longer than a file of its size needs.
 
     Args:
         connection: To a record that somebody else may have made.
         size: Bytes of its files.
     """
+    # Functions in views, triggers and defaults of the file must not run.
     connection.execute("PRAGMA trusted_schema=OFF")
+    # Damaged pages are then reported instead of being read beyond their end.
     connection.execute("PRAGMA cell_size_check=ON")
     checks = (AT_LEAST + INSTRUCTIONS * size) // BETWEEN
     # A function of C: one of Python would swallow Ctrl-C.
@@ -133,12 +137,12 @@ def be_cautious(connection: sqlite3.Connection, size: int) -> None:
 
 
 def trust_schema(connection: sqlite3.Connection) -> None:
-    """Take the limit of `cautious` away: for a writer that has looked at what there was."""
+    """Lift the limit of `be_cautious`, for a writer that has checked the file."""
     connection.set_progress_handler(None, 0)
 
 
 def check_meta(connection: sqlite3.Connection, path: Path) -> None:
-    """Whether `meta`, which says the version of the schema, is the table that it should be.
+    """Check that `meta`, which holds the version of the schema, is the expected table.
 
     Raises:
         InputError: If it is not.
@@ -148,7 +152,7 @@ def check_meta(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_layout(connection: sqlite3.Connection, path: Path) -> None:
-    """Whether the tables are those of a record, and there is nothing besides.
+    """Check that the tables are those of a record, with nothing besides.
 
     Raises:
         InputError: If they are not; says which.
@@ -157,6 +161,8 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> None:
     for name, statement in TABLES.items():
         if entries.pop(name, None) != ("table", statement):
             raise damaged(path, f"no table {name}")
+    # A trigger or a view would bring SQL of its own into every read and write. SQLite's own indices have no
+    # statement; any other index was added by hand.
     for other, (kind, made_by) in entries.items():
         internal = kind in ("table", "index") and str(other).startswith("sqlite_")
         if not internal or (kind == "index" and made_by is not None):
@@ -175,7 +181,9 @@ Row = dict[str, NDArray[np.float64]]
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block or nothing of it."""
+    """Commit all changes of a block, or none of them."""
+    # IMMEDIATE takes the write lock at once. A lock taken at the first write could fail where waiting no longer
+    # helps.
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -213,7 +221,7 @@ def write_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
 def write_row(
     connection: sqlite3.Connection, step: int, row: Mapping[str, NDArray[np.float64]], count: int
 ) -> None:
-    """Store a complete row, the one that makes them `count`."""
+    """Store a complete row and the number of rows so far."""
     blobs = [to_bytes(row[name]) for name in PER_STEP]
     connection.execute(_INSERT, (step, _row_checksum(step, blobs), *blobs))
     write_meta(connection, "rows", count)
@@ -228,7 +236,7 @@ def drop_rows_after(connection: sqlite3.Connection, step: int) -> None:
 
 
 def read_header(connection: sqlite3.Connection, path: Path) -> Header:
-    """The header of an open record.
+    """Read the header of an open record.
 
     Raises:
         InputError: If the file is no record, a damaged one, or one of a newer schema.
@@ -241,6 +249,7 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
         stored = {
             name: (data, crc) for name, data, crc in connection.execute("SELECT name, data, crc FROM static")
         }
+        # The number of bands follows from the length of their edges; the checksums are verified just below.
         bands, both = len(stored["band_low"][0]) // 8, (len(stored["band_low"][0]) // 8, len(channels))
         low, high = (_static(stored, name, (bands,)) for name in ("band_low", "band_high"))
         static = {name: _static(stored, name, both) for name in STATIC}
@@ -262,7 +271,7 @@ def read_header(connection: sqlite3.Connection, path: Path) -> Header:
 def read_rows(
     connection: sqlite3.Connection, sizes: Mapping[str, int], size: int
 ) -> tuple[dict[int, Row], list[str]]:
-    """Every row whose checksum is right, by ascending step, and what is wrong with the others.
+    """Read all rows with correct checksums, by ascending step, and describe the faults of the others.
 
     Args:
         connection: An open record.
@@ -272,11 +281,13 @@ def read_rows(
     rows: dict[int, Row] = {}
     faults: list[str] = []
     names, left = ", ".join(PER_STEP), 2 * size
+    # A damaged page hides the rows behind it: those are read from the other end, until both passes meet.
     for order in ("ASC", "DESC"):
         try:
             for step, crc, *blobs in connection.execute(
                 f"SELECT step, crc, {names} FROM rows ORDER BY step {order}"
             ):
+                # Crossed pages can repeat rows without end; intact ones are never larger together than the file.
                 left -= sum(len(blob) for blob in blobs if isinstance(blob, bytes))
                 if left < 0:
                     return rows, ["rows that are larger together than the file"]
@@ -320,6 +331,7 @@ def _row(step: int, crc: int, blobs: list[bytes], sizes: Mapping[str, int]) -> R
 
 
 def _row_checksum(step: int, blobs: list[bytes]) -> int:
+    # The step is part of the sum, so that no row passes for that of another step.
     return checksum((step.to_bytes(8, "little", signed=True), *blobs))
 
 
@@ -332,6 +344,7 @@ def _meta(connection: sqlite3.Connection, name: str) -> Any:
         raise ChecksumError
     try:
         return json.loads(text)
+    # Deeply nested JSON overflows the parser's stack; no writer stores it.
     except RecursionError as nested:
         raise ChecksumError from nested
 

@@ -1,4 +1,4 @@
-"""Write a record while training: one transaction a step, so that it survives `kill -9` and is read while it grows."""
+"""Writing of a record during training: one transaction per step; it survives `kill -9` and can be read meanwhile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from overtone._utils.files import atomic_path
 from overtone.errors import InputError, RunError
 from overtone.records._access import (
     WriterLock,
@@ -42,7 +43,7 @@ PATIENCE = 30.0
 
 
 class Writer:
-    """The one writer of a record; made by `Writer.create` or `Writer.resume`.
+    """Writer of a record, the only one at a time; made by `Writer.create` or `Writer.resume`.
 
     What `append`, `snapshot` and `annotate` have returned from is in the file: it survives the death of the process.
     Usable as a context manager.
@@ -57,7 +58,7 @@ class Writer:
 
     @classmethod
     def create(cls, path: str | Path, header: Header) -> Writer:
-        """Begin a record.
+        """Create a record.
 
         Args:
             path: A `.sqlite` file that does not exist yet; folders are made as needed.
@@ -81,6 +82,8 @@ class Writer:
                 "choose another path",
                 str(path),
             ) from refused
+        # Whatever fails from here on gives back the lock and the connection. The lock comes first: two writers that
+        # both find no file would both make one.
         with contextlib.ExitStack() as undo, explained(path):
             lock = WriterLock(path)
             undo.callback(lock.release)
@@ -122,6 +125,7 @@ class Writer:
             check_journal(path)
             connection = _connect(path)
             undo.callback(connection.close)
+            # The whole record is read before it is continued: damage would otherwise be carried along unnoticed.
             be_cautious(connection, size_of(path))
             header = read_header(connection, path)
             _, faults = read_rows(connection, header.sizes, size_of(path))
@@ -136,7 +140,7 @@ class Writer:
 
     @property
     def header(self) -> Header:
-        """What the record was opened with."""
+        """Header that the record was opened with."""
         return self._header
 
     def append(self, step: int, row: Mapping[str, ArrayLike]) -> None:
@@ -159,11 +163,12 @@ class Writer:
             )
         values = complete(row, PER_STEP, self._header.sizes, f"step {step}")
         with explained(self.path), transaction(self._connection):
+            # The number of rows is stored with each row: it reveals rows that vanish with a damaged page.
             write_row(self._connection, step, values, self._count + 1)
         self._last, self._count = step, self._count + 1
 
     def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
-        """Keep an array, for instance the whole prediction; compressed without loss, dtype kept.
+        """Store an array, for instance the whole prediction; compressed without loss, dtype kept.
 
         Args:
             name: What it is ("prediction"); "target" is kept at step -1.
@@ -197,7 +202,7 @@ class Writer:
         self._attrs = merged
 
     def close(self) -> None:
-        """Close the file and let others write. May be called twice."""
+        """Close the file and release the lock. May be called twice."""
         if self._open:
             self._open = False
             checkpoint_wal(self._connection)
@@ -220,29 +225,27 @@ class Writer:
 
 
 def _build(path: Path, header: Header) -> None:
-    """Put a record without rows at `path` in one move: whoever looks sees all of it or no file.
+    """Put a record without rows at `path` in one move: a reader sees all of it or no file.
 
     What an earlier writer left that died before this move is cleared away.
     """
     part = path.with_name(path.name + ".part")
     try:
+        # SQLite would replay the journal of an earlier file of this name into the new one.
         for stale in (part, path):
             for suffix in ("-journal", "-wal", "-shm"):
                 Path(f"{stale}{suffix}").unlink(missing_ok=True)
         part.unlink(missing_ok=True)
-        with contextlib.closing(_connect(part)) as connection:
+        with atomic_path(path, part), contextlib.closing(_connect(part)) as connection:
             create_tables(connection, header)
-        part.replace(path)
     except OSError as refused:
         raise RunError(
             "a folder that can be written", f"{refused}", "choose another path", str(path)
         ) from refused
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    # Loops and callbacks may run in other threads than the one that opened the record, one at a time.
     return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
 

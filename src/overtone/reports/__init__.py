@@ -1,4 +1,4 @@
-"""Reports: one self-contained HTML page from one or more records, and its verdict in plain sentences. No torch."""
+"""Reports: one self-contained HTML page from one or more records, and its verdict in sentences. No torch."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What a page is made of: plots, pictures, sounds, tables and a glossary, each drawn by its own template."""
+"""Parts of a page: plots, pictures, sounds, tables and a glossary, each with its own template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = Sequence[str]
 
 @dataclass(frozen=True)
 class PlotBlock:
-    """An interactive figure with its title and its sentence."""
+    """Interactive figure with its title and caption."""
 
     anchor: str
     title: str
@@ -25,12 +25,13 @@ class PlotBlock:
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Height in pixels."""
         return int(self.figure.layout.height or 400)
 
     @property
     def json(self) -> Markup:
-        """The figure as JSON that can stand inside a script element whatever names it carries."""
+        """Figure as JSON that is safe inside a script element, whatever names it contains."""
+        # A `</script>` in a name of the record would end the element; line separators would end a JavaScript string.
         text = json.dumps(json.loads(self.figure.to_json(validate=False)), separators=(",", ":"))
         for character in "<>&\u2028\u2029":
             text = text.replace(character, f"\\u{ord(character):04x}")
@@ -39,7 +40,7 @@ class PlotBlock:
 
 @dataclass(frozen=True)
 class PictureBlock:
-    """One embedded picture."""
+    """Embedded picture."""
 
     uri: str
     width: int
@@ -51,7 +52,7 @@ class PictureBlock:
 
 @dataclass(frozen=True)
 class PicturesBlock:
-    """A strip of pictures that wraps on narrow screens, or keeps `columns` columns."""
+    """Strip of pictures that wraps on narrow screens, or has a fixed number of `columns`."""
 
     anchor: str
     title: str
@@ -63,7 +64,7 @@ class PicturesBlock:
 
 @dataclass(frozen=True)
 class SoundBlock:
-    """One embedded recording with the browser's own player."""
+    """Embedded recording with the browser's own player."""
 
     anchor: str
     title: str
@@ -81,7 +82,7 @@ class SoundsBlock:
 
 @dataclass(frozen=True)
 class TableBlock:
-    """Rows whose first cell names them; `folded` ones open on a click or the Enter key."""
+    """Table whose rows begin with their names; a `folded` one opens on a click or the Enter key."""
 
     title: str
     rows: Sequence[Row]
@@ -101,7 +102,7 @@ class Glossary:
 
 @dataclass(frozen=True)
 class AnswersBlock:
-    """Questions answered under a title of their own."""
+    """Questions and their answers under a title."""
 
     title: str
     entries: Sequence[tuple[str, str]]
@@ -110,7 +111,7 @@ class AnswersBlock:
 
 @dataclass(frozen=True)
 class FoldedBlock:
-    """Blocks behind a line that opens them: what it is about, in a word what came of it, and its sentences."""
+    """Blocks behind a summary line with a title and a one-word result."""
 
     anchor: str
     title: str
@@ -125,7 +126,7 @@ Block = PlotBlock | PicturesBlock | SoundsBlock | TableBlock | Glossary | Answer
 
 @dataclass(frozen=True)
 class Tile:
-    """A key number."""
+    """Key figure."""
 
     name: str
     value: str
@@ -134,7 +135,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Section:
-    """A headed part of the page; `pair` sets its blocks side by side where there is room."""
+    """Part of the page with a heading; `pair` sets its blocks side by side on wide screens."""
 
     anchor: str
     title: str
@@ -145,7 +146,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything the page template needs; `why` is told below the lead, its first sentence in bold."""
+    """Content of a page; `why` stands below the lead, its first sentence in bold."""
 
     title: str
     subtitle: str

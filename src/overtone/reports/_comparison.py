@@ -1,4 +1,4 @@
-"""The page that compares several runs."""
+"""Page that compares several runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIE, _WORSE = 0.1, 1.05
 
 
 def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Page:
-    """The page of several runs: a table, overlaid figures, and each run's verdict.
+    """Return the page of several runs: a table, overlaid figures, and each run's verdict.
 
     Args:
         records: Two or more records of one frequency unit.
@@ -69,6 +69,7 @@ def _answers(
 def _best(labels: Sequence[str], findings: Sequence[Findings], compared: Comparison) -> tuple[str, str]:
     name = compared.psnr_shown()
     final = [compared.final_psnr(d, name) for d in compared.data]
+    # Runs without a PSNR are ranked last instead of making the order undefined.
     level = [-np.inf if np.isnan(psnr) else psnr for psnr in final]
     held_out = name == "held_out"
     question = f"Which is best on {'held-out' if held_out else 'training'} samples?"
@@ -78,6 +79,7 @@ def _best(labels: Sequence[str], findings: Sequence[Findings], compared: Compari
     gap = level[first] - level[second]
     if level[second] == -np.inf:
         answer = f"{labels[first]}: {decibels(level[first])}, alone in having a PSNR."
+    # Two perfect runs differ by NaN (infinity minus infinity), which is a tie as well.
     elif not gap >= _TIE:
         tied = [label for label, value in zip(labels, level, strict=True) if not level[first] - value >= _TIE]
         answer = f"None: {', '.join(tied)} come within {_TIE:g} dB of each other, {decibels(level[first])}."

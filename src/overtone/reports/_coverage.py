@@ -1,4 +1,4 @@
-"""What of a grid the rows of a record were measured on, in sentences, and how sure their figures are."""
+"""Measured part of a grid and the accuracy of its figures, in sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARGIN = "half the width of their 95 % interval"
 
 
 def coverage_sentences(record: xr.Dataset) -> list[str]:
-    """What was measured where that is not the whole grid; nothing where it is.
+    """Return sentences on the measured part of the grid; none if it is the whole.
 
     Args:
         record: Of one run.
@@ -44,7 +44,7 @@ def coverage_sentences(record: xr.Dataset) -> list[str]:
 
 
 def block_only(record: xr.Dataset) -> str:
-    """The one block that rows were measured on, such as "a block of 64 × 64 of the 256 × 256 samples in the middle".
+    """Describe the only block that was measured: "a block of 64 × 64 of the 256 × 256 samples in the middle".
 
     Args:
         record: Of one run.
@@ -58,13 +58,14 @@ def block_only(record: xr.Dataset) -> str:
     shape, whole = tuple(geometry.get("measured_shape", ())), tuple(geometry.get("shape", ()))
     sizes = [" × ".join(count(n) for n in lengths) for lengths in (shape, whole)]
     start = geometry.get("measured_start")
+    # Old records name no start: their block lay in the middle.
     if start is None or list(start) == [(n - m) // 2 for n, m in zip(whole, shape, strict=False)]:
         return f"a block of {sizes[0]} of the {sizes[1]} samples in the middle"
     return f"a block of {sizes[0]} of the {sizes[1]} samples that begins at ({', '.join(count(n) for n in start)})"
 
 
 def row_margin(row: xr.Dataset) -> np.ndarray | None:
-    """(band,) half the width of the 95 % interval of a row's residual power over the target's; None where it is exact.
+    """Return half the 95 % interval of a row's residual power over the target's, (band,); None if it is exact.
 
     Args:
         row: A record of one run whose last row is meant.
@@ -75,7 +76,7 @@ def row_margin(row: xr.Dataset) -> np.ndarray | None:
 
 
 def _margins(record: xr.Dataset) -> dict[str, Any]:
-    """Those of the last row, by variable."""
+    """Return the margins of the last row, by variable."""
     margins = (record.attrs.get("margins") or {}).get(str(int(record.step[-1])))
     return margins if isinstance(margins, dict) else {}
 
@@ -83,6 +84,7 @@ def _margins(record: xr.Dataset) -> dict[str, Any]:
 def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
     begin, unit = float(spread["tiles_resolve_from"]), bands.unit(record)
     edges = np.asarray(record.band_low, float)
+    # Bands below the tiles' resolution exist only where single samples suffice to measure them.
     if not ((edges > 0) & (edges < begin * (1 - 1e-9))).any():
         return (
             f"Below {number(begin)} {unit}, where a tile ends and single samples do not suffice for so little power, "
@@ -92,7 +94,7 @@ def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
 
 
 def _errors(record: xr.Dataset) -> str:
-    """How sure the errors of the network handed back are, relative to themselves."""
+    """State the relative accuracy of the errors of the network that was handed back."""
     last = metrics.until_network(record)
     margins, parts = _margins(last), []
     for name, label in (("train_error", "training"), ("held_out_error", "held-out")):

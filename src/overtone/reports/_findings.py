@@ -1,4 +1,4 @@
-"""Numbers of a record, computed once for the sentences and the tiles of a report."""
+"""Figures of a record, computed once for the sentences and the tiles of a report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BLOWN_UP = 10.0
 
 @dataclass(frozen=True)
 class Findings:
-    """The state of the network that a run handed back, channels taken together, and how training went on.
+    """State of the network that a run handed back, channels combined, and the course of its training.
 
     Attributes:
         step: The step of that network: the one put back, else the last one recorded.
@@ -80,7 +80,7 @@ class Findings:
 
     @property
     def learned(self) -> np.ndarray:
-        """(B,) whether the relative error is below one half."""
+        """Whether the relative error is below one half: (B,) bool."""
         return self.error < THRESHOLD
 
     @property
@@ -97,7 +97,7 @@ class Findings:
 
 
 def gather(record: xr.Dataset) -> Findings:
-    """Compute the findings.
+    """Compute the findings of a record.
 
     Args:
         record: Of one run, with at least one row.
@@ -151,7 +151,7 @@ def gather(record: xr.Dataset) -> Findings:
 def _highest_learned(
     errors: np.ndarray, content: np.ndarray, high: np.ndarray, mean: np.ndarray
 ) -> np.ndarray:
-    """(step,) upper edge of the last band before the first unlearned one; 0 where that is the mean's or none."""
+    """Return the upper edge of the last band before the first unlearned one, (step,); 0 for the mean's or none."""
     unbroken = np.cumprod((errors < THRESHOLD) | ~content, axis=1).astype(bool)
     return np.asarray(np.where(unbroken & content & ~mean, high, 0.0).max(axis=1, initial=0.0))
 
@@ -160,6 +160,7 @@ def _diverged(together: xr.Dataset) -> bool:
     residual = np.asarray(together.residual_power.sum("band", skipna=False), float)
     loss = np.asarray(together.loss, float)
     known = loss[~np.isnan(loss)]
+    # NaN stands for an unknown loss, infinity for one that was not a number.
     if not np.isfinite(residual[-1]) or (known.size and np.isinf(known[-1])):
         return True
     scale = max(float(residual[0]), float(together.target_power.sum()))
@@ -168,6 +169,7 @@ def _diverged(together: xr.Dataset) -> bool:
 
 def _bandwidth(record: xr.Dataset) -> float | None:
     bandwidth = record.attrs.get("bandwidth")
+    # Bandwidths in units of table columns cannot be compared with the frequencies of bands.
     if bandwidth is None or bands.bandwidth_unit(record) != bands.unit(record):
         return None
     return float(np.max(np.asarray(bandwidth, float)))
@@ -189,6 +191,7 @@ def _rising(together: xr.Dataset, step: int) -> tuple[float, bool]:
     steps = together.step.values[known]
     if step not in steps or step == together.step.values[-1]:
         return float("nan"), False
+    # The stopping rule compares smoothed errors; unsmoothed ones could contradict it here.
     curve = smooth(steps, error[known])
     there = float(curve[int(np.flatnonzero(steps == step)[0])])
     return float(curve[-1]) / there if there > 0 else float("nan"), there <= float(curve.min())
@@ -200,6 +203,7 @@ def _trend(together: xr.Dataset, evidence: Evidence) -> tuple[float, int]:
     if not np.isfinite(error).all():
         error = np.asarray(together.residual_power.sum("band", skipna=False), float)
     steps = together.step.values
+    # Rows are spaced logarithmically by default: half the last step is a few rows back in runs of any length.
     half = int(np.searchsorted(steps, steps[-1] / 2, side="right")) - 1
     if half < 0 or half == steps.size - 1 or not error[half] > 0:
         return float("nan"), int(steps[-1])

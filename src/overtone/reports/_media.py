@@ -1,4 +1,4 @@
-"""The target and its reconstruction as blocks of a page: pictures, curves, sounds or slices."""
+"""Target and reconstruction as blocks of a page: pictures, curves, sounds or slices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST = 12.0
 
 
 def media_blocks(record: xr.Dataset, snapshots: Snapshots) -> list[Block]:
-    """What shows the reconstruction best: nothing if the record keeps no predictions.
+    """Return the blocks that show the reconstruction; none if the record holds no predictions.
 
     Args:
         record: A loaded record.
@@ -29,6 +29,7 @@ def media_blocks(record: xr.Dataset, snapshots: Snapshots) -> list[Block]:
     if "target" not in snapshots.names or "prediction" not in snapshots.names:
         return []
     axes = len(reconstruction.snapshot_shape(record, snapshots))
+    # The number of axes decides what people can look at or listen to.
     if axes == 3:
         return [_slices(record, snapshots)]
     if axes == 2:

@@ -22,7 +22,7 @@ from overtone.reports._sections import run_page, title_of
 
 
 def write_html(path: Path, content: str) -> Path:
-    """Write UTF-8 text beside `path` under another name, then rename it over `path`.
+    """Write UTF-8 text to `path`, all of it or nothing.
 
     Args:
         path: Where it goes; its folder is made as needed.
@@ -51,12 +51,13 @@ def write_html(path: Path, content: str) -> Path:
 
 @functools.cache
 def plotly_script() -> str:
-    """plotly.js, gzip-compressed and base64-encoded: 4.8 MB become about 1.9 MB. Browsers inflate it themselves."""
+    """Return plotly.js compressed by gzip, as base64: 4.8 MB become about 1.9 MB. Browsers inflate it themselves."""
+    # Without a time stamp the same record gives the same page, byte by byte.
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode("ascii")
 
 
 def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
-    """Write one self-contained HTML page that works offline: of one run, or, given several, of their comparison.
+    """Write a self-contained HTML page of one run, or of the comparison of several, that works offline.
 
     Args:
         paths: Run directories, `.sqlite` or `.nc` records; one or several.
@@ -81,7 +82,7 @@ def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names, with a number after those that occur more than once."""
+    """Return the names, with a number after those that occur more than once."""
     counts: dict[str, int] = {}
     out: list[str] = []
     for name in names:
@@ -91,7 +92,8 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def render(page: Page) -> str:
-    """The page as HTML. Whatever comes from a record is escaped; style, script and library are overtone's own."""
+    """Render a page as HTML. Content of records is escaped; style, script and library are overtone's own."""
+    # Autoescape covers all content of records; StrictUndefined turns a misspelt name in a template into an error.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("overtone.reports"),
         autoescape=True,

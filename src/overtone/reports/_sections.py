@@ -1,4 +1,4 @@
-"""The page of one run, put together from its record and snapshots."""
+"""Page of one run, from its record and snapshots."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ ENTRIES = (
 
 
 def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
-    """The page of one run.
+    """Return the page of one run.
 
     Args:
         record: A record with at least one row.
@@ -117,7 +117,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
 
 
 def subtitle(record: xr.Dataset) -> str:
-    """Kind, size and network in one line."""
+    """Return kind, size and network in one line."""
     lattice = reconstruction.snapshot_geometry(record).get("shape", ())
     parts = (
         record.attrs.get("kind"),
@@ -185,7 +185,7 @@ def _numbers(record: xr.Dataset, findings: Findings) -> list[Tile]:
 
 
 def _of_labels(record: xr.Dataset) -> list[Tile]:
-    """Of labels, which have no PSNR, how far the probabilities are off."""
+    """Return the errors of class probabilities, for records of labels, which have no PSNR."""
     if record.attrs.get("value_unit") != PROBABILITY:
         return []
     row = metrics.until_network(record).isel(step=-1)
@@ -208,7 +208,7 @@ def _noise(record: xr.Dataset) -> list[Tile]:
 
 
 def band_table(record: xr.Dataset) -> TableBlock:
-    """Every band with its share of power; its error, fraction and learning step with the network handed back."""
+    """Return the table of all bands: their power, and error, fraction and learning step of the network handed back."""
     together = metrics.until_network(metrics.combine_channels(record))
     last = together.isel(step=[-1])
     error = metrics.relative_error(last).isel(step=0).values
@@ -245,9 +245,10 @@ def band_table(record: xr.Dataset) -> TableBlock:
 
 
 def _interval(error: float, margin: float) -> str:
-    """Ends of a relative error whose square is known to a margin."""
+    """Format the interval of a relative error whose square has a known margin."""
     if not np.isfinite(error) or not np.isfinite(margin):
         return "–"
+    # The margin is that of relative power, the square of the relative error.
     low, high = (float(np.sqrt(max(error**2 + end, 0.0))) for end in (-margin, margin))
     return f"{low:.3f} to {high:.3f}"
 
@@ -257,7 +258,7 @@ def _cell(value: float) -> str:
 
 
 def title_of(path: Path) -> str:
-    """How a run is called after its path: its folder's name for a run directory, else the file's."""
+    """Return a run's title from its path: the folder's name for a run directory, else the file's."""
     whole = path.resolve()
     return (
         whole.parent.name if whole.name == "record.sqlite" else whole.stem if whole.is_file() else whole.name

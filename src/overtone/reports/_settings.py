@@ -1,4 +1,4 @@
-"""How a run was made, as tables: settings, reasons, provenance."""
+"""Settings, reasons and provenance of a run, as tables and sentences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ELSEWHERE = (
 
 
 def settings_table(record: xr.Dataset) -> TableBlock:
-    """Every attribute that is neither provenance nor told elsewhere, in the record's order."""
+    """Return the table of all attributes that no other part of the page shows, in the record's order."""
     hidden = (*_PROVENANCE, *_ELSEWHERE)
     rows = [
         (_name(k), _with_unit(record, k))
@@ -53,21 +53,22 @@ def settings_table(record: xr.Dataset) -> TableBlock:
 
 
 def provenance_table(record: xr.Dataset) -> TableBlock:
-    """Where the record comes from: estimator, seed, machine, versions, time."""
+    """Return the table of the record's origin: estimator, seed, machine, versions, time."""
     rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if has_content(record.attrs.get(k))]
     return TableBlock("Provenance", rows)
 
 
 def plan_reasons(record: xr.Dataset) -> list[str]:
-    """The plan in a sentence and the reasons for it, one sentence each; empty if no reason was given."""
+    """Return the plan and the reasons for it, one sentence each; empty if the record has no reasons."""
     reasons = stored_sentences(record.attrs.get("reasons"))
     return [_plan(record), *reasons] if reasons else []
 
 
 def _plan(record: xr.Dataset) -> str:
-    """Like "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."; the network is in the page's subtitle."""
+    """Describe the plan, such as "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."."""
     attrs, parts = record.attrs, []
     if has_content(attrs.get("bandwidth")):
+        # A controller changes the bandwidth, so that the attribute is no longer that of the plan.
         ends = " in the end" if has_content(attrs.get("actions")) else ""
         parts.append(
             f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
@@ -83,7 +84,7 @@ def _plan(record: xr.Dataset) -> str:
 
 
 def training_notes(record: xr.Dataset) -> list[str]:
-    """What was unusual about how the rows came about: training that began again, samples that are not independent."""
+    """Return sentences on irregularities of the run: restarts, dependent samples, rounded inputs."""
     out = []
     for restart in record.attrs.get("restarts") or ():
         if isinstance(restart, Mapping) and "step" in restart and "after" in restart:
@@ -102,7 +103,7 @@ def training_notes(record: xr.Dataset) -> list[str]:
 
 
 def _crowded(dtype: str, samples: int, distinct: int, moved: float | None = None) -> str:
-    """What rounding did to the inputs of the network."""
+    """Describe how rounding changed the network's inputs."""
     what = f"{samples} different ones coincide in {distinct}"
     if distinct == samples:
         what = f"neighbours are moved by up to {moved or 0:.2g} of their distance"
@@ -110,7 +111,7 @@ def _crowded(dtype: str, samples: int, distinct: int, moved: float | None = None
 
 
 def stored_sentences(value: Any) -> list[str]:
-    """One sentence or a list of them, as a list."""
+    """Return one stored sentence or several as a list."""
     return (
         []
         if not has_content(value)
@@ -121,12 +122,12 @@ def stored_sentences(value: Any) -> list[str]:
 
 
 def has_content(value: Any) -> bool:
-    """Whether an attribute says anything."""
+    """Return whether an attribute has content."""
     return value is not None and not (isinstance(value, str | list | tuple | dict) and not value)
 
 
 def shown(value: Any) -> str:
-    """An attribute as a reader sees it: lists with commas, mappings as "name value" pairs, numbers as they are."""
+    """Format an attribute: lists with commas, mappings as "name value" pairs, numbers as they are."""
     if isinstance(value, Mapping):
         return "; ".join(f"{_name(str(k))} {shown(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The verdict on a run in plain sentences, derived from its record and nothing else."""
+"""Verdict on a run in sentences, derived from its record alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ERRORS = {
 
 
 def verdict(record: xr.Dataset) -> list[str]:
-    """Four answers: what the network learned, what not, when it began to learn noise, what to do.
+    """Answer four questions: what the network learned, what it did not, when it began to learn noise, what to do.
 
     A band is learned when its relative error is below 0.5 at the step of the network handed back
     (`metrics.network_step`); shares of power leave out the mean. Noise is judged by `metrics.noise_onset`, the best
@@ -55,7 +55,7 @@ def verdict(record: xr.Dataset) -> list[str]:
 
 
 def answers(findings: Findings, record: xr.Dataset) -> list[str]:
-    """The sentences of `verdict`, from findings already gathered from the record."""
+    """Return the answers of `verdict` from findings of the record."""
     replies = [
         _learned(findings),
         _not_learned(findings),
@@ -71,7 +71,7 @@ def answers(findings: Findings, record: xr.Dataset) -> list[str]:
 
 
 def _of_a_block(f: Findings, replies: list[str], block: str) -> list[str]:
-    """The answers where rows were measured on one block, which says nothing of the rest."""
+    """Restrict the answers to the one block that was measured."""
     if f.error.size:
         return [f"{replies[0]} Measured on {block} alone.", *replies[1:]]
     return [
@@ -83,7 +83,7 @@ def _of_a_block(f: Findings, replies: list[str], block: str) -> list[str]:
 
 
 def _at(f: Findings) -> str:
-    """The step that figures are of; where another network was put back, that it was."""
+    """State the step of the figures, and whether its network was restored."""
     if f.step == f.last:
         return f"At step {count(f.step)}"
     return f"At step {count(f.step)}, whose network was kept of {plural(f.last, 'step')}"
@@ -107,6 +107,7 @@ def _learned(f: Findings) -> str:
     held = f"which {hold} {percent(f.learned_share)} of the target's power outside the mean"
     limit = f", where Nyquist is {number(f.nyquist)}" if f.nyquist else ""
     mean = ", but not the mean" if f.mean_error >= THRESHOLD else ""
+    # Whether the last band ends at Nyquist or is the corner beyond it decides what "everything" means.
     if k == n:
         if f.nyquist is None or f.high[-1] < 0.999 * f.nyquist:
             return f"{at}, all {plural(n, 'band')}, up to {number(f.high[-1])} {f.unit}{limit}{mean}."
@@ -137,6 +138,7 @@ def _not_learned(f: Findings) -> str:
         f"{which} between {number(low)} and {number(high)} {f.unit}, which {hold} {percent(f.missed_share)} of the "
         "power outside the mean."
     )
+    # Edges of bands and the crossing went through different roundings.
     if f.noise_from is not None and f.noise_from <= low * 1.001:
         text += " Rightly so: there the target holds more noise than signal."
     elif f.noise_from is not None and f.noise_from < high:
@@ -145,7 +147,7 @@ def _not_learned(f: Findings) -> str:
 
 
 def _lost(f: Findings) -> str:
-    """What had been learned at an earlier row and was not at the step that is told of."""
+    """State which bands were learned at an earlier row and lost again."""
     n = int(f.lost.sum())
     if n == 0:
         return ""
@@ -183,7 +185,7 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
 
 
 def _undecided_noise(record: xr.Dataset) -> str:
-    """Why it is unknown whether the target carries noise."""
+    """State why it is unknown whether the target carries noise."""
     noise = record.attrs.get("noise_channels")
     if noise is not None and noise["verdict"] == CANNOT_TELL:
         return noise_wording(NoiseFacts.from_json(noise))
@@ -197,7 +199,7 @@ def _any_noisy(record: xr.Dataset) -> bool:
 
 
 def noise_level(record: xr.Dataset) -> str:
-    """The standard deviation of the target's noise with its unit; empty where it is not known.
+    """Return the standard deviation of the target's noise with its unit; empty if unknown.
 
     Args:
         record: Of one run.
@@ -226,7 +228,7 @@ def _overfitting(f: Findings) -> str:
 
 
 def _put_back(f: Findings) -> str:
-    """What is to be said of a network that was put back."""
+    """Advise to use a restored network as it is."""
     reason = ", where the error on held-out samples was least, " if f.is_minimum else " "
     text = f"Use it as it is: the network of step {count(f.step)}{reason}was put back"
     if not f.rising > 1:
@@ -241,10 +243,12 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         return "Lower the learning rate, check the values for outliers, and train again."
     if not f.error.size:
         return "Check the source: a constant needs no network."
+    # A plan may advise against training; a run that explains held-out samples all the same has refuted it.
     if record.attrs.get("worth") is False and not f.carried > _CARRIED:
         return "Do not rely on it: before training, nothing was found that carries over to samples not seen."
     if f.rows == 1:
         return "Train on: a single recorded row shows no trend."
+    # From here on the advice rests on a trend over the rows, which takes several of them.
     if f.last < _FEW or f.rows < _FEW:
         return f"Train longer: {plural(f.last, 'step')} {'is' if f.last == 1 else 'are'} too few to show a trend."
     if _rises(f):
@@ -269,7 +273,8 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
 
 
 def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
-    """What to do where the error no longer falls."""
+    """Advise on a run whose error no longer falls."""
+    # Training samples are fitted far better than others: the network is too free for so few samples.
     if f.gap > _TOO_FREE:
         now = _bandwidth(record)
         return (

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from overtone._utils.seeding import numpy_generator
+from overtone._utils.statistics import normal_quantile
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 
@@ -174,11 +175,9 @@ def wilson(rate: Tensor, trials: Tensor, level: float = 0.95) -> ConfidenceInter
     Raises:
         InputError: If the level is not in (0, 1).
     """
-    from scipy.special import ndtri
-
     check_level(level)
     p, n = rate.double(), trials.double()
-    z = float(ndtri(0.5 + level / 2))
+    z = normal_quantile(level)
     middle = p + z * z / (2 * n)
     half_width = z * (p * (1 - p) / n + (z / (2 * n)).square()).sqrt()
     scale = 1 + z * z / n

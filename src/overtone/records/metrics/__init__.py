@@ -1,4 +1,4 @@
-"""What follows from a record: pure functions of a Dataset, computed when asked, never stored.
+"""Metrics of a record: pure functions of a Dataset, computed on demand, never stored.
 
 They accept records of one run and those joined by `records.concat`; the extra dimensions are kept.
 """

@@ -1,4 +1,4 @@
-"""What a record says per band: content, relative error, learning step, highest learned frequency, noise."""
+"""Metrics per band: content, relative error, learning step, highest learned frequency, noise."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ ROUNDING = 1e-26
 
 
 def mean_bands(record: xarray.Dataset) -> xarray.DataArray:
-    """Bool (band): the band that starts at frequency 0 and holds the mean."""
+    """Return which band starts at frequency 0 and holds the mean: bool (band)."""
     return record.band_low == 0
 
 
 def corner_bands(record: xarray.Dataset) -> xarray.DataArray:
-    """Bool (band): bands beyond the radial Nyquist frequency, the largest in `attrs["nyquist"]`; none without it."""
+    """Return which bands lie beyond the radial Nyquist frequency, the largest in `attrs["nyquist"]`: bool (band)."""
     nyquist = record.attrs.get("nyquist")
     limit = np.inf if nyquist is None or np.size(nyquist) == 0 else float(np.max(nyquist))
     return record.band_low >= limit * (1 - 1e-9)
 
 
 def has_content(record: xarray.Dataset) -> xarray.DataArray:
-    """Bool, of the dimensions of `target_power`: bands that hold something to learn.
+    """Return which bands hold something to learn: bool, of the dimensions of `target_power`.
 
     A band counts if its target power exceeds 1e-10 of the channel's power outside the mean, and rounding (1e-26 of the
     channel's whole power).
     """
     power = record.target_power
+    # The mean is left out because a large offset would hide weak bands; it still leaks rounding into all of them.
     floor = NOTHING * power.where(~mean_bands(record), 0.0).sum("band")
     rounding = ROUNDING * power.sum("band")
     return power > np.maximum(floor, rounding)
 
 
 def combine_channels(record: xarray.Dataset) -> xarray.Dataset:
-    """The record with the powers of all channels added up and no `channel` dimension.
+    """Sum the powers of all channels; the result has no `channel` dimension.
 
     Meaningful where channels share a unit. A band's power is NaN where that of any channel is.
     """
@@ -63,13 +64,13 @@ def combine_channels(record: xarray.Dataset) -> xarray.Dataset:
 
 
 def recorded(record: xarray.Dataset) -> xarray.DataArray:
-    """Bool (step, ...): rows that were recorded, in contrast to those that `concat` filled with NaN."""
+    """Return which rows were recorded, in contrast to those that `concat` filled with NaN: bool (step, ...)."""
     axes = [d for d in ("band", "channel") if d in record.dims]
     return record.residual_power.notnull().any(axes) | record.loss.notnull() | record.time.notnull()
 
 
 def one_run(record: xarray.Dataset, what: str) -> xarray.Dataset:
-    """`record` with its channels combined, if it is of one run.
+    """Return a record with its channels combined, if it is of one run.
 
     Raises:
         InputError: If it holds several runs, or no row.
@@ -83,7 +84,7 @@ def one_run(record: xarray.Dataset, what: str) -> xarray.Dataset:
 
 
 def relative_error(record: xarray.Dataset) -> xarray.DataArray:
-    """sqrt(residual power / target power) per step, band and channel: 1 for a prediction of zero, 0 for a perfect one.
+    """Return sqrt(residual power / target power) per step, band and channel: 1 for a prediction of zero, 0 if perfect.
 
     The usual quantity of the frequency-principle literature (Xu et al. 2020, "Frequency Principle: Fourier Analysis
     Sheds Light on Deep Neural Networks"). For all channels together pass `combine_channels(record)`.
@@ -99,7 +100,7 @@ def relative_error(record: xarray.Dataset) -> xarray.DataArray:
 
 
 def learned_fraction(record: xarray.Dataset) -> xarray.DataArray:
-    """Re<prediction, target> / <target, target> per step, band and channel: 0 untouched, 1 learned, above 1 overshoot.
+    """Return Re<prediction, target> / <target, target> per step, band and channel: 1 learned, above 1 overshoot.
 
     Args:
         record: From `load` or `concat`; channels are put together by `combine_channels`.
@@ -116,7 +117,7 @@ THRESHOLD = 0.5
 
 
 def learning_step(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.DataArray:
-    """The first recorded step from which on a band's relative error is below `threshold` at every recorded step.
+    """Return the first recorded step from which on a band's relative error stays below `threshold`.
 
     Args:
         record: From `load` or `concat`; channels are put together by `combine_channels`.
@@ -130,7 +131,7 @@ def learning_step(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarra
 
 
 def time_to_threshold(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.DataArray:
-    """The time at the learning step of each band.
+    """Return the time at the learning step of each band.
 
     Args:
         record: From `load` or `concat`.
@@ -144,12 +145,13 @@ def time_to_threshold(record: xarray.Dataset, threshold: float = THRESHOLD) -> x
 
 
 def stays(true: xarray.DataArray, rows: xarray.DataArray) -> xarray.DataArray:
-    """Bool: recorded rows at which `true` holds, and at every later recorded row too.
+    """Return at which recorded rows `true` holds, and at all later recorded rows too: bool (step, ...).
 
     Args:
         true: Bool (step, ...).
         rows: Bool (step, ...), which rows were recorded; the others are passed over.
     """
+    # Read backwards, the product is 1 for as long as the condition has held up to the end.
     backwards = (true | ~rows).isel(step=slice(None, None, -1)).astype("int8")
     return backwards.cumprod("step").isel(step=slice(None, None, -1)).astype(bool) & true & rows
 
@@ -171,7 +173,7 @@ LAST = -1
 def highest_learned(
     record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD
 ) -> xarray.DataArray:
-    """The frequency up to which everything is learned: upper edge of the last band before the first unlearned one.
+    """Return the upper edge of the last band before the first unlearned one: up to there everything is learned.
 
     Bands with nothing to learn are passed over. Channels are combined.
 
@@ -185,6 +187,7 @@ def highest_learned(
         is learned, NaN if nothing was recorded by then.
     """
     learned, content = _learned(record, step, threshold)
+    # Bands without content neither count as learned nor interrupt those that are.
     unbroken = (learned | ~content).astype("int8").cumprod("band").astype(bool)
     return _upper(record, learned & unbroken, step).rename("highest_learned")
 
@@ -192,7 +195,7 @@ def highest_learned(
 def highest_learned_band(
     record: xarray.Dataset, step: int = LAST, threshold: float = THRESHOLD
 ) -> xarray.DataArray:
-    """Upper edge of the highest learned band, whether or not all below it are learned.
+    """Return the upper edge of the highest learned band, whether or not all below it are learned.
 
     Arguments, unit and special values are those of `highest_learned`.
     """
@@ -205,6 +208,7 @@ def _learned(
 ) -> tuple[xarray.DataArray, xarray.DataArray]:
     together = combine_channels(record)
     rows = _recorded_by(record, step)
+    # The latest of these rows is the first one counted from the end, for each of the joined runs.
     latest = rows & (rows.astype("int64").isel(step=slice(None, None, -1)).cumsum("step") == 1)
     error = relative_error(together)
     return ((error < threshold) & latest).any("step"), has_content(together)
@@ -229,7 +233,7 @@ FITTED = 0.1
 
 
 def noise_onset(record: xarray.Dataset) -> int | None:
-    """The first recorded step from which on the network holds more than a tenth of what is noise.
+    """Return the first recorded step from which on the network holds more than a tenth of the noise.
 
     Over all bands and channels whose noise power is at least half of their target power, the learned fraction is taken
     together, sum of cross power / sum of target power. The onset is the first recorded step from which it stays above
@@ -253,13 +257,14 @@ def noise_onset(record: xarray.Dataset) -> int | None:
     total = float(record.target_power.where(noisy).sum(axes))
     if not total > 0:
         return None
+    # Sums are taken before the quotient: per band it would be dominated by bands of little power.
     fitted = record.cross_power.where(noisy, 0.0).sum(axes, skipna=False) / total
     steps = record.step.values[stays(fitted > FITTED, rows).values]
     return int(steps[0]) if steps.size else None
 
 
 def spectral_bias_index(record: xarray.Dataset, cutoff: float | None = None) -> xarray.DataArray:
-    """(E_high - E_low) / (E_high + E_low): 0 without bias, 1 if only low frequencies are learned, -1 if only high ones.
+    """Return (E_high - E_low) / (E_high + E_low): 0 without bias, 1 if only low frequencies are learned, -1 if high.
 
     E_low and E_high are residual power over target power below and above the cutoff, without the mean; channels are
     combined. The power of the band that the cutoff divides is shared out as if it were spread evenly within the band.
@@ -277,6 +282,7 @@ def spectral_bias_index(record: xarray.Dataset, cutoff: float | None = None) -> 
     target = together.target_power.where(~mean_bands(together), 0.0)
     if cutoff is None:
         below = target.cumsum("band") - target
+        # The part of each band below the cutoff: 1 below it, 0 above it, a fraction in the band that it divides.
         share = (0.5 * target.sum("band") - below) / target.where(target > 0)
     else:
         share = (cutoff - together.band_low) / (together.band_high - together.band_low)

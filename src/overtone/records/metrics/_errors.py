@@ -1,4 +1,4 @@
-"""Errors of the whole: PSNR, the best step and where a run should have stopped."""
+"""Metrics over all frequencies: PSNR, the best step and the network that a run handed back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ERRORS = {"train": "train_error", "held_out": "held_out_error", "held_out_clean
 
 
 def psnr(record: xarray.Dataset) -> xarray.Dataset:
-    """10 log10(peak^2 / mean square error), with the record's attribute `peak`.
+    """Return 10 log10(peak^2 / mean square error), with the record's attribute `peak`.
 
     Args:
         record: From `load` or `concat`.
@@ -43,6 +43,7 @@ def psnr(record: xarray.Dataset) -> xarray.Dataset:
             "a record with a positive peak", got[:80], "annotate the record with its peak", "psnr"
         )
     with np.errstate(divide="ignore"):
+        # Logarithms are subtracted because peak^2 may overflow where the quotient does not.
         values = {
             name: (2 * np.log10(peak) - np.log10(record[error])) * 10 for name, error in _ERRORS.items()
         }
@@ -54,7 +55,7 @@ SMOOTHING = 0.25
 
 
 class Evidence(Enum):
-    """What a stop rests on: the variable of the record whose least value decides."""
+    """Error that decides on the best step; the value is its variable in the record."""
 
     CLEAN = "clean_error"
     HELD_OUT = "held_out_error"
@@ -63,7 +64,7 @@ class Evidence(Enum):
 
 @dataclass(frozen=True)
 class Stop:
-    """The recorded step at which the expected error on clean data is least.
+    """Recorded step at which the expected error on clean data is lowest.
 
     Attributes:
         step: The step.
@@ -84,7 +85,7 @@ class Stop:
 
 
 def stop(record: xarray.Dataset) -> Stop:
-    """Where training should have stopped, by the best evidence that the record holds.
+    """Return the best step to stop at, by the best evidence in the record.
 
     That is the least `clean_error` if it is known, else the least smoothed `held_out_error`, else the last step.
     Held-out errors are smoothed first: a Gaussian kernel of width 0.25 in ln(1 + step) averages their logarithms, so
@@ -107,6 +108,7 @@ def stop(record: xarray.Dataset) -> Stop:
         if not known.any():
             continue
         at, curve = steps[known], error[known]
+        # Held-out samples are few and noisy, so that a lucky row could decide; the clean error is exact.
         if evidence is Evidence.HELD_OUT:
             curve = smooth(at, curve)
         best = int(np.argmin(curve))
@@ -117,13 +119,14 @@ def stop(record: xarray.Dataset) -> Stop:
 
 
 def smooth(steps: NDArray[np.int64], error: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Geometric kernel average of positive errors over ln(1 + step); monotone curves stay monotone.
+    """Smooth positive errors by a geometric kernel average over ln(1 + step); monotone curves stay monotone.
 
     Args:
         steps: (S,) ascending.
         error: (S,) mean square errors; zeros count as the least positive float.
     """
     x, y = np.log1p(steps.astype(float)), np.log(np.maximum(error, np.finfo(float).tiny))
+    # Beyond four widths weights are below 4e-4; leaving them out makes the cost linear in the rows.
     starts = np.searchsorted(x, x - 4 * SMOOTHING)
     ends = np.searchsorted(x, x + 4 * SMOOTHING, side="right")
     smoothed = np.empty_like(y)
@@ -142,7 +145,7 @@ PROBABILITY = "probability"
 
 @dataclass(frozen=True)
 class Level:
-    """The quality of a run's network on some of the samples.
+    """PSNR of a run's network on some of the samples.
 
     Attributes:
         name: "train", "held_out" or "held_out_clean", which is against the clean reference.
@@ -158,7 +161,7 @@ class Level:
 
 
 def network_step(record: xarray.Dataset) -> int:
-    """The step of the network that the run handed back: the one that was put back, else the last one recorded.
+    """Return the step of the network that the run handed back: the restored one, else the last one recorded.
 
     Args:
         record: Of one run, with at least one row. What a run noted when it ended counts as long as no row has been
@@ -166,6 +169,7 @@ def network_step(record: xarray.Dataset) -> int:
     """
     restored = record.attrs.get("kept")
     steps = record.step.values
+    # Rows added after the run's end belong to a resumed run, of which the note says nothing.
     known = (
         _ended(record) and isinstance(restored, int) and not isinstance(restored, bool) and restored in steps
     )
@@ -173,12 +177,12 @@ def network_step(record: xarray.Dataset) -> int:
 
 
 def until_network(record: xarray.Dataset) -> xarray.Dataset:
-    """The record up to the network that was handed back: its last row is that network's."""
+    """Return the record up to the network that was handed back: its last row is that network's."""
     return record.sel(step=slice(None, network_step(record)))
 
 
 def levels(record: xarray.Dataset) -> list[Level]:
-    """The quality of the network that was handed back, in the order of `SAMPLES`; what is unknown is left out.
+    """Return the PSNR of the network that was handed back, in the order of `SAMPLES`, without unknown ones.
 
     Over all samples where the run noted that when it ended, else by the network's row. None without a positive `peak`,
     and of labels, which have none (`has_psnr`).
@@ -204,12 +208,12 @@ def levels(record: xarray.Dataset) -> list[Level]:
 
 
 def has_psnr(record: xarray.Dataset) -> bool:
-    """Whether a PSNR means anything: a positive `peak` is known, and the values are no probabilities of classes."""
+    """Return whether a PSNR is defined: a positive `peak` is known, and the values are not class probabilities."""
     return peak(record.attrs) > 0 and record.attrs.get("value_unit") != PROBABILITY
 
 
 def training_seconds(record: xarray.Dataset) -> float:
-    """Wall-clock seconds that training took, watching included: as the run noted, else by its last row; NaN if unknown.
+    """Return the wall-clock seconds of the training, with its evaluations; NaN if unknown.
 
     Args:
         record: Of one run, with at least one row.
@@ -219,7 +223,7 @@ def training_seconds(record: xarray.Dataset) -> float:
 
 
 def _ended(record: xarray.Dataset) -> bool:
-    """Whether what the run noted at its end is still true: no row was added since."""
+    """Return whether the notes of the run's end are current: no row was added since."""
     steps = record.attrs.get("steps")
     return steps is None or bool(steps == record.step.values[-1])
 

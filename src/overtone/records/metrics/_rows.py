@@ -1,4 +1,4 @@
-"""Metrics of one row as plain arrays, while a run is being recorded: the same definitions as for whole records."""
+"""Metrics of one row as plain arrays, during recording: the same definitions as for whole records."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exponent:
-    """learning step ~ frequency ^ value.
+    """Exponent of the power law learning step ~ frequency ^ value.
 
     Attributes:
         value: The exponent; NaN with fewer than two usable bands.
@@ -45,7 +45,7 @@ class Exponent:
 
 
 def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: float = 0.95) -> Exponent:
-    """Slope of log(learning step) over log(band centre), by least squares, with a Student interval.
+    """Return the slope of log(learning step) over log(band centre), by least squares, with a Student interval.
 
     Of one run the interval is over bands (n - 2 degrees of freedom); of several it is over the runs' slopes (runs - 1).
     Left out are the mean, the corner, bands that were never learned, and bands that were already learned at the first
@@ -62,6 +62,7 @@ def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: f
     together = combine_channels(record)
     first = together.step.where(recorded(together)).min("step") if together.sizes["step"] else 0
     steps = learning_step(together, threshold)
+    # Steps at or before the first row are unknown; the mean has no logarithm; corners hold only diagonal patterns.
     usable = steps.where((steps > first) & ~mean_bands(together) & ~corner_bands(together))
     runs = [d for d in usable.dims if d != "band"]
     table = usable.transpose(*runs, "band").values.reshape(-1, together.sizes["band"])
@@ -82,7 +83,7 @@ def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: f
 
 
 def _slope(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
-    """Least-squares slope and half width of its interval; None with fewer than two points."""
+    """Return the least-squares slope and the half width of its interval; None with fewer than two points."""
     usable = np.isfinite(x) & np.isfinite(y)
     n = int(usable.sum())
     if n < 2:
@@ -96,7 +97,7 @@ def _slope(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float) ->
 
 
 def mean_interval(values: xarray.DataArray, dim: str, confidence: float = 0.95) -> xarray.Dataset:
-    """The mean over `dim` and its Student interval, mean -+ t s / sqrt(n).
+    """Return the mean over `dim` and its Student interval, mean -+ t s / sqrt(n).
 
     Args:
         values: Any derived quantity of joined records; NaN values are left out.
@@ -112,6 +113,7 @@ def mean_interval(values: xarray.DataArray, dim: str, confidence: float = 0.95) 
     enough = n.where(n > 1)
     mean = values.sum(dim, min_count=1) / n.where(n > 0)
     deviation = (((values - mean) ** 2).sum(dim) / (enough - 1)) ** 0.5
+    # A count below 2 is NaN in `enough` and passes as 2: the interval is NaN all the same.
     quantile = xarray.apply_ufunc(lambda count: student_quantile(confidence, np.fmax(count, 2) - 1), enough)
     half = quantile * deviation / enough**0.5
     return xarray.Dataset({"mean": mean, "low": mean - half, "high": mean + half, "n": n})

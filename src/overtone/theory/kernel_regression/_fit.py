@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from overtone._utils.statistics import psnr
 from overtone.errors import InputError
 from overtone.nn import CoordinateScaling, Field
 from overtone.nn.encodings import Encoding, Fourier
@@ -208,7 +208,7 @@ class NTKFit:
 
     def psnr(self, peak: float) -> float:
         """Return the held-out error as a peak signal-to-noise ratio in dB."""
-        return 10 * math.log10(peak**2 / max(self.held_out_error, torch.finfo(torch.float64).tiny))
+        return psnr(max(self.held_out_error, torch.finfo(torch.float64).tiny), peak)
 
 
 def training_times(scale: float) -> Tensor:
