@@ -15,7 +15,16 @@ from tests.damage import some
 
 NUMBERS = (0, -1, -0.0, 1e-300, 1e300, 2**63, 2**64, 10**400, math.nan, math.inf, -math.inf)
 OTHERS = ("", "x", "10", None, True, [], [1, 2, 3, 4], {}, object(), b"1", 1j, np.nan, np.zeros(3), {"a": 1})
-DOORS = {"fit": ot.fit, "predict": predict, "compare": ot.compare}
+BUDGET = ("steps", "seconds", "parameters")
+
+
+def compare(signal, **options):
+    """Compare under the budget among the options."""
+    budget = ot.planning.Budget(**{name: options.pop(name) for name in BUDGET if name in options})
+    return ot.compare(signal, budget=budget, **options)
+
+
+DOORS = {"fit": ot.fit, "predict": predict, "compare": compare}
 
 ARGUMENTS = {
     "fit": (
