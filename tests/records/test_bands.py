@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone.records import concat, metrics
-from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, Header
 from overtone.records.metrics._bands import corner_bands, has_content, highest_learned_band, mean_bands
 from tests.records.toy import toy_record
@@ -41,7 +40,7 @@ def decaying(rates, steps, power=None, edges=None, channels=1, **attrs) -> xarra
         "cross_power": (1 - left) * target,
         "time": 0.5 * steps,
     }
-    return assemble(header, steps.astype(np.int64), rows)
+    return header.record(steps.astype(np.int64), rows)
 
 
 @settings(max_examples=30, deadline=None)

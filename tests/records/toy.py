@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import xarray
 
-from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, Header
 
 
@@ -99,4 +98,4 @@ def toy_record(
     jitter = np.exp(0.05 * np.random.default_rng(seed).standard_normal(bands)) if seed else np.ones(bands)
     when = toy_steps(steps)
     rows = toy_rows(header, when, jitter * 0.5 / (1 + centre**2))
-    return assemble(header, when, {name: rows[name] for name in PER_STEP})
+    return header.record(when, {name: rows[name] for name in PER_STEP})

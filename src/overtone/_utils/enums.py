@@ -21,6 +21,12 @@ def parse_enum(kind: type[Choice], value: Choice | str, name: str) -> Choice:
 
     Raises:
         InputError: If there is no such member; lists those there are.
+
+    Example:
+        >>> from enum import Enum
+        >>> Colour = Enum("Colour", {"RED": "red"})
+        >>> parse_enum(Colour, "red", "colour").name
+        'RED'
     """
     known = [choice.value for choice in kind]
     if not isinstance(value, kind) and not (isinstance(value, str) and value in known):

@@ -21,6 +21,11 @@ def entire(values: Any, source: str) -> Any:
 
     Raises:
         InputError: If a value is masked; says how many are and where the first one is.
+
+    Example:
+        >>> import numpy as np
+        >>> entire(np.ma.masked_invalid([1.0, 2.0]), "values").tolist()
+        [1.0, 2.0]
     """
     if isinstance(values, np.ma.MaskedArray):
         return _entire_array(values, source)

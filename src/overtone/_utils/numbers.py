@@ -27,6 +27,10 @@ def whole(value: Any, name: str, minimum: int = 1, maximum: int = LARGEST) -> in
 
     Raises:
         InputError: If it is anything else.
+
+    Example:
+        >>> whole(3, "width")
+        3
     """
     try:
         # Python counts True and False as integers; as an argument they are a mistake.
@@ -54,6 +58,10 @@ def real(value: Any, name: str) -> float:
 
     Raises:
         InputError: If it is anything else.
+
+    Example:
+        >>> real(3, "lr")
+        3.0
     """
     number = as_float(value)
     if not math.isfinite(number):
@@ -71,7 +79,12 @@ def as_float(value: Any) -> float:
 
 
 def short(value: Any) -> str:
-    """Return a value as text for an error, truncated if it is long."""
+    """Return a value as text for an error, truncated if it is long.
+
+    Example:
+        >>> short(10**50), short("a")
+        ('a number of more than 40 digits', "'a'")
+    """
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
         return "a number of more than 40 digits"
     text = repr(value)

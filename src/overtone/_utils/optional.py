@@ -21,6 +21,10 @@ def import_optional(module: str, extra: str) -> ModuleType:
 
     Raises:
         InputError: If the module is not installed.
+
+    Example:
+        >>> import_optional("json", "all").__name__
+        'json'
     """
     try:
         return importlib.import_module(module)

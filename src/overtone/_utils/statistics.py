@@ -17,6 +17,10 @@ def student_quantile(confidence: float, freedom: ArrayLike) -> NDArray[np.float6
 
     Returns:
         Quantiles of the shape of `freedom`, float64.
+
+    Example:
+        >>> round(float(student_quantile(0.95, 9)), 3)
+        2.262
     """
     # `scipy.stats` gives the same digits but takes half a second to import.
     from scipy.special import stdtrit
@@ -25,7 +29,12 @@ def student_quantile(confidence: float, freedom: ArrayLike) -> NDArray[np.float6
 
 
 def normal_quantile(confidence: float) -> float:
-    """Return the two-sided quantile z of the normal distribution: P(|Z| <= z) = confidence."""
+    """Return the two-sided quantile z of the normal distribution: P(|Z| <= z) = confidence.
+
+    Example:
+        >>> round(normal_quantile(0.95), 3)
+        1.96
+    """
     from scipy.special import ndtri
 
     return float(ndtri(0.5 + confidence / 2))
@@ -37,6 +46,10 @@ def student_half_width(values: ArrayLike, confidence: float) -> float:
     Args:
         values: (n,) independent values.
         confidence: Coverage under normality, in (0, 1).
+
+    Example:
+        >>> round(student_half_width([1.0, 2.0, 3.0], 0.95), 3)
+        2.484
     """
     array = np.asarray(values, dtype=np.float64)
     if array.size < 2:
@@ -50,5 +63,9 @@ def psnr(mean_square_error: float, peak: float) -> float:
     Args:
         mean_square_error: In squared units of the value.
         peak: Largest value that the data's range allows, in units of the value.
+
+    Example:
+        >>> psnr(0.01, peak=1.0)
+        20.0
     """
     return 10 * math.log10(peak**2 / mean_square_error) if mean_square_error > 0 else math.inf

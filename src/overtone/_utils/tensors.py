@@ -20,6 +20,10 @@ def as_tensor(numbers: Any, dtype: torch.dtype | None = None) -> Tensor:
 
     Raises:
         TypeError, ValueError, RuntimeError: If they are no numbers, as `torch.as_tensor` does.
+
+    Example:
+        >>> as_tensor([1.0, 2.0])
+        tensor([1., 2.], dtype=torch.float64)
     """
     if isinstance(numbers, Tensor):
         return numbers if dtype is None else numbers.to(dtype)

@@ -9,7 +9,12 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def per_axis(values: Iterable[float]) -> str:
-    """Format numbers per axis with three digits, "12.6 x 19.1"; one number if all are equal."""
+    """Format numbers per axis with three digits, "12.6 x 19.1"; one number if all are equal.
+
+    Example:
+        >>> per_axis([12.6, 19.1]), per_axis([8, 8])
+        ('12.6 x 19.1', '8')
+    """
     return by_axis((number(value) for value in values), " x ")
 
 
@@ -28,6 +33,10 @@ def number(value: float, digits: int = 3) -> str:
 
     Returns:
         For instance "0.0123", "12.3", "12,300", "1.20·10⁻⁶".
+
+    Example:
+        >>> number(12345.6), number(0.01234), number(1.2e-6)
+        ('12,300', '0.0123', '1.20·10⁻⁶')
     """
     if not math.isfinite(value):
         return "unknown"
@@ -50,17 +59,32 @@ def count(value: float) -> str:
 
 
 def plural(n: int, noun: str) -> str:
-    """Format a count with its noun: "1 band", "2 bands"."""
+    """Format a count with its noun: "1 band", "2 bands".
+
+    Example:
+        >>> plural(1, "band"), plural(1200, "band")
+        ('1 band', '1,200 bands')
+    """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def decibels(value: float) -> str:
-    """Format a level with one decimal: "26.0 dB"; "infinite" for a perfect prediction."""
+    """Format a level with one decimal: "26.0 dB"; "infinite" for a perfect prediction.
+
+    Example:
+        >>> decibels(26.04), decibels(float("inf"))
+        ('26.0 dB', 'infinite')
+    """
     return "unknown" if math.isnan(value) else f"{value:.1f} dB" if math.isfinite(value) else "infinite"
 
 
 def difference(value: float) -> str:
-    """Format a difference of two levels: "3.1 dB", "0.24 dB", "under 0.01 dB"."""
+    """Format a difference of two levels: "3.1 dB", "0.24 dB", "under 0.01 dB".
+
+    Example:
+        >>> difference(3.14), difference(0.236), difference(0.001)
+        ('3.1 dB', '0.24 dB', 'under 0.01 dB')
+    """
     if not math.isfinite(value):
         return "an unknown number of dB"
     size = abs(value)
@@ -74,14 +98,24 @@ def difference(value: float) -> str:
 
 
 def higher(ratio: float) -> str:
-    """Format a ratio above 1 as a rise: "71.6% higher", "12 times as large"."""
+    """Format a ratio above 1 as a rise: "71.6% higher", "12 times as large".
+
+    Example:
+        >>> higher(1.716), higher(12)
+        ('71.6% higher', '12 times as large')
+    """
     if not math.isfinite(ratio):
         return "far higher"
     return f"{percent(ratio - 1)} higher" if ratio < 11 else f"{number(ratio, 2)} times as large"
 
 
 def percent(fraction: float) -> str:
-    """Format a fraction as a percentage that is 0% or 100% only if it is exact: "0.02%", "99.97%"."""
+    """Format a fraction as a percentage that is 0% or 100% only if it is exact: "0.02%", "99.97%".
+
+    Example:
+        >>> percent(0.0002), percent(0.99974), percent(1)
+        ('0.02%', '99.97%', '100%')
+    """
     if not math.isfinite(fraction):
         return "an unknown share"
     if fraction in (0.0, 1.0):

@@ -15,6 +15,11 @@ class OvertoneError(Exception):
         got: What was there instead.
         do: What the user can do about it, as an imperative ("pass ...").
         source: The file, argument or step concerned; put first.
+
+    Example:
+        >>> from overtone.errors import OvertoneError
+        >>> print(OvertoneError("a file", "a folder", "pass the file in it", "out"))
+        out: expected a file, got a folder; pass the file in it.
     """
 
     def __init__(self, expected: str, got: str, do: str, source: str | None = None) -> None:
@@ -28,8 +33,23 @@ class OvertoneError(Exception):
 
 
 class InputError(OvertoneError, ValueError):
-    """Error in the input or the arguments."""
+    """Error in the input or the arguments.
+
+    Example:
+        >>> from overtone.errors import InputError
+        >>> try:
+        ...     raise InputError("a finite number", "nan", "pass another lr", "lr")
+        ... except ValueError as error:
+        ...     print(error.source, error.got)
+        lr nan
+    """
 
 
 class RunError(OvertoneError, RuntimeError):
-    """Failure of the work with valid input: non-finite loss, full disk, damaged record."""
+    """Failure of the work with valid input: non-finite loss, full disk, damaged record.
+
+    Example:
+        >>> from overtone.errors import RunError
+        >>> print(RunError("a finite loss", "nan", "lower the learning rate", "step 12"))
+        step 12: expected a finite loss, got nan; lower the learning rate.
+    """

@@ -15,6 +15,20 @@ class Plot(ABC):
 
     Attributes:
         data: What is drawn; variables, coordinates and attributes are documented by each plot.
+
+    Example:
+        >>> import plotly.graph_objects as go
+        >>> import xarray as xr
+        >>> from overtone.plots import Plot
+        >>> class Mean(Plot):
+        ...     def __init__(self, record):
+        ...         self.data = xr.Dataset({"mean": record.mean()})
+        ...     def figure(self):
+        ...         return go.Figure()
+        ...     def describe(self):
+        ...         return f"The mean is {float(self.data.to_array()[0])}."
+        >>> Mean(xr.DataArray([1.0, 3.0])).describe()
+        'The mean is 2.0.'
     """
 
     data: xr.Dataset

@@ -38,6 +38,16 @@ class Comparison:
 
     Raises:
         InputError: If frequencies are not in one unit, or labels do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> compared = plots.Comparison([record, record.isel(step=slice(2))], ["long", "short"])
+        >>> [int(d.learning_step.notnull().sum()) for d in compared.data]
+        [2, 1]
     """
 
     def __init__(self, records: Sequence[xr.Dataset], labels: Sequence[str]) -> None:

@@ -45,6 +45,15 @@ class PSNR(Plot):
 
     Raises:
         InputError: If the record has no rows.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> plots.PSNR(record).data.train.values.round(1).tolist()
+        [0.0, 5.0, 13.5]
     """
 
     def __init__(self, record: xr.Dataset) -> None:
@@ -110,6 +119,15 @@ class Loss(Plot):
 
     Attributes:
         data: A dataset over `step` with `loss`, `train_error`, `held_out_error` and `clean_error`, NaN where unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> plots.Loss(record).data.train_error.values.round(2).tolist()
+        [1.0, 0.32, 0.05]
     """
 
     def __init__(self, record: xr.Dataset) -> None:

@@ -33,6 +33,14 @@ class FourierHeatMap(Plot):
 
     Raises:
         InputError: If the shapes do not fit or an error rate is outside [0, 1].
+
+    Example:
+        >>> from overtone import plots
+        >>> frequencies = [-0.25, 0.0, 0.25]
+        >>> error = [[0.4, 0.3, 0.4], [0.3, 0.1, 0.3], [0.4, 0.3, 0.4]]
+        >>> plot = plots.FourierHeatMap(error, frequencies, frequencies, clean_error=0.1, norm=1.0)
+        >>> float(plot.data.error.max())
+        0.4
     """
 
     def __init__(

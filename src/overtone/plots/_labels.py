@@ -9,7 +9,12 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def tick(value: float) -> str:
-    """Format a short axis label: "0.01", "500", "2k", "1M", and a power of ten for longer numbers."""
+    """Format a short axis label: "0.01", "500", "2k", "1M", and a power of ten for longer numbers.
+
+    Example:
+        >>> tick(0.01), tick(2000)
+        ('0.01', '2k')
+    """
     for size, letter in _PREFIXES:
         if size <= abs(value) < 1e12:
             return f"{value / size:g}{letter}"
@@ -22,7 +27,12 @@ def tick(value: float) -> str:
 
 
 def squared(unit: str) -> str:
-    """Return the unit of a mean square: "Pa²"; "value²" if values have no unit."""
+    """Return the unit of a mean square: "Pa²"; "value²" if values have no unit.
+
+    Example:
+        >>> squared("Pa"), squared("")
+        ('Pa²', 'value²')
+    """
     return f"{unit or 'value'}²" if not any(c in unit for c in " /^") else f"({unit})²"
 
 

@@ -35,6 +35,16 @@ class LearningOrder(Plot):
             `frequency_edge` (band + 1) and `step_edge` (step + 1), both positive; attributes `nyquist`,
             `noise_crossing` and `best_step` (None where unknown), `threshold`, `frequency_title` and `mean` (whether
             the lowest band holds the mean).
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> plot = plots.LearningOrder(record)
+        >>> plot.data.relative_error.shape, plot.data.learning_step.values.tolist()
+        ((3, 3), [nan, 10.0, 100.0])
     """
 
     def __init__(self, record: xr.Dataset, threshold: float = 0.5) -> None:
@@ -149,6 +159,15 @@ class LearningStep(Plot):
             `frequency` (band) and `last_step` (run), the step of those networks; attributes `exponent`, `low`,
             `high` (NaN where they cannot be fitted), `offset` (natural logarithm of the fitted step at frequency 1)
             and `fitted_runs`.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> plots.LearningStep(record).data.learning_step.values.tolist()
+        [[10.0, 100.0]]
     """
 
     def __init__(self, records: xr.Dataset | Sequence[xr.Dataset], threshold: float = 0.5) -> None:

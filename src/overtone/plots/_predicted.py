@@ -35,6 +35,15 @@ class PredictedSteps(Plot):
         data: A dataset over `band` with `predicted`, `earliest`, `latest`, `measured` (NaN where the centre of a
             predicted band lies in no measured one), `frequency` (as drawn) and `centre`; over `measured_band` all of
             `measured_step` and `measured_frequency`. Attributes `pilot`, `last_step` and `frequency_title`.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> plots.PredictedSteps(record).data.predicted.values.tolist()
+        [10.0, 100.0]
     """
 
     def __init__(

@@ -35,6 +35,21 @@ class Curve(Plot):
     Attributes:
         data: A dataset over `x` with `target` (x) and `prediction` (moment, x), in the value's unit; attributes
             `count`, the samples of the whole signal, and `psnr` of the last prediction, in dB, over all of it.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> attrs = {"geometry": {"shape": [64]}}
+        >>> header = records.Header([0, 1], [1, 4], ["value"], {"target_power": [[0], [1]]}, attrs)
+        >>> target = np.sin(np.linspace(0, 20, 64))[:, None]
+        >>> with records.Writer.create(tempfile.mkdtemp() + "/record.sqlite", header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]]})
+        ...     writer.snapshot("target", -1, target)
+        ...     writer.snapshot("prediction", 0, 0.9 * target)
+        >>> record, arrays = records.load(writer.path), records.snapshots(writer.path)
+        >>> plots.Curve(record, arrays).data.sizes["x"]
+        64
     """
 
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:
@@ -105,6 +120,21 @@ class Picture(Plot):
         data: A dataset with uint8 `target` (y, x, rgb), `prediction` (moment, y, x, rgb), `difference` (y, x, rgb)
             of the last moment (blue below, orange above the target), `psnr` (moment) in dB over all channels;
             attribute `limit`, the value at which the difference's colour ends.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> attrs = {"geometry": {"shape": [16, 16]}}
+        >>> header = records.Header([0, 1], [1, 4], ["value"], {"target_power": [[0], [1]]}, attrs)
+        >>> target = np.random.default_rng(0).random((16, 16, 1))
+        >>> with records.Writer.create(tempfile.mkdtemp() + "/record.sqlite", header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]]})
+        ...     writer.snapshot("target", -1, target)
+        ...     writer.snapshot("prediction", 0, 0.9 * target)
+        >>> record, arrays = records.load(writer.path), records.snapshots(writer.path)
+        >>> plots.Picture(record, arrays).data.prediction.shape
+        (1, 16, 16, 3)
     """
 
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:
@@ -178,6 +208,21 @@ class Slices(Plot):
         data: A dataset with `target_i`, `prediction_i` and `difference_i` for i = 0, 1, 2 (the axis cut across), in
             the value's unit; attributes `step`, `low` and `high` (the target's range), `limit` (of the difference),
             `at` (the cut's coordinate per axis) and `psnr` in dB over the whole volume.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> attrs = {"geometry": {"shape": [8, 8, 8]}}
+        >>> header = records.Header([0, 1], [1, 4], ["value"], {"target_power": [[0], [1]]}, attrs)
+        >>> target = np.random.default_rng(0).random((8, 8, 8, 1))
+        >>> with records.Writer.create(tempfile.mkdtemp() + "/record.sqlite", header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]]})
+        ...     writer.snapshot("target", -1, target)
+        ...     writer.snapshot("prediction", 0, 0.9 * target)
+        >>> record, arrays = records.load(writer.path), records.snapshots(writer.path)
+        >>> plots.Slices(record, arrays).data.target_0.shape
+        (8, 8)
     """
 
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:

@@ -57,6 +57,11 @@ def moments(steps: np.ndarray, limit: int = 5) -> np.ndarray:
 
     Returns:
         (M,) ascending steps, M = min(S, limit).
+
+    Example:
+        >>> import numpy as np
+        >>> moments(np.arange(1000), 4).tolist()
+        [0, 9, 99, 999]
     """
     steps = np.unique(np.asarray(steps))
     if steps.size <= limit:

@@ -40,6 +40,15 @@ class Spectra(Plot):
     Attributes:
         data: A dataset over `band` with `frequency`, `target`, `prediction`, `residual` and `noise` (NaN where
             unknown), all powers in the value unit squared; attribute `step`.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> plots.Spectra(record, step=10).data.residual.values.round(2).tolist()
+        [0.14, 0.82]
     """
 
     def __init__(self, record: xr.Dataset, step: int | None = None) -> None:
@@ -115,6 +124,13 @@ class BandPower(Plot):
 
     Raises:
         InputError: If there are no groups, or one is not of the bands' number.
+
+    Example:
+        >>> from overtone import plots
+        >>> powers = {"data": [9, 2, 1], "samples": [9, 2, 0.5]}
+        >>> plot = plots.BandPower([0, 1, 2], [1, 2, 4], powers, "cycles per pixel")
+        >>> plot.data.power.sel(group="samples").values.tolist()
+        [2.0, 0.5]
     """
 
     def __init__(
@@ -206,6 +222,12 @@ class ByFrequency(Plot):
 
     Raises:
         InputError: If there are no curves, one is not of the frequencies' number, or none is positive.
+
+    Example:
+        >>> from overtone import plots
+        >>> plot = plots.ByFrequency([1, 2, 4], {"filter": [1.0, 0.5, 0.25]}, "Hz", "Gain")
+        >>> print(plot.describe())
+        Gain from the lowest to the highest frequency: filter 1 to 0.25.
     """
 
     def __init__(

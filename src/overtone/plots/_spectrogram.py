@@ -40,6 +40,22 @@ class Spectrogram(Plot):
 
     Raises:
         InputError: If the recording has fewer than 16 samples.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from overtone import plots, records
+        >>> attrs = {"geometry": {"shape": [64]}}
+        >>> header = records.Header([0, 1], [1, 4], ["value"], {"target_power": [[0], [1]]}, attrs)
+        >>> target = np.sin(np.linspace(0, 20, 64))[:, None]
+        >>> with records.Writer.create(tempfile.mkdtemp() + "/record.sqlite", header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]]})
+        ...     writer.snapshot("target", -1, target)
+        ...     writer.snapshot("prediction", 0, 0.9 * target)
+        >>> record, arrays = records.load(writer.path), records.snapshots(writer.path)
+        >>> spectrogram = plots.Spectrogram(record, arrays).data
+        >>> float(spectrogram.target.max()), float(spectrogram.target.min())
+        (0.0, -80.0)
     """
 
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:

@@ -33,6 +33,14 @@ def concat(
 
     Raises:
         InputError: If there are no records, their bands or channels differ, or the labels do not fit.
+
+    Example:
+        >>> from overtone.records import Header, concat
+        >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> runs = [header.record([0], {"residual_power": [[[0], [left]]]}) for left in (0.5, 0.7)]
+        >>> joined = concat(runs, labels=["relu", "sine"])
+        >>> joined.residual_power.sel(run="sine").values.ravel().tolist()
+        [0.0, 0.7]
     """
     import xarray
 

@@ -46,6 +46,15 @@ def to_netcdf(record: xarray.Dataset, path: str | Path) -> None:
     Raises:
         InputError: If `record` is no record, or the extra `netcdf` is not installed.
         RunError: If the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from overtone.records import Header, load, to_netcdf
+        >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> path = tempfile.mkdtemp() + "/shared.nc"
+        >>> to_netcdf(header.record([0], {"residual_power": [[[0], [1]]]}), path)
+        >>> load(path).step.values.tolist()
+        [0]
     """
     import_optional("h5netcdf", "netcdf")
     path = Path(path)

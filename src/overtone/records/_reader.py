@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,51 +14,11 @@ from overtone.errors import InputError
 from overtone.records._access import is_netcdf, locate, reading, size_of
 from overtone.records._codec import ChecksumError, Packed
 from overtone.records._netcdf import read_netcdf
-from overtone.records._schema import PER_STEP, SCHEMA, STATIC, Header
+from overtone.records._schema import PER_STEP, Header
 from overtone.records._sqlite import Row, check_layout, damaged, read_header, read_rows
 
 if TYPE_CHECKING:
     import xarray
-
-
-def assemble(
-    header: Header, steps: NDArray[np.int64], rows: Mapping[str, NDArray[np.float64]]
-) -> xarray.Dataset:
-    """Return the Dataset of a record.
-
-    Args:
-        header: Bands, channels, static variables and attributes.
-        steps: (S,) recorded steps, ascending.
-        rows: Every per-step variable, (S, ...).
-
-    Returns:
-        A Dataset with the dimensions `step`, `band` and `channel`.
-    """
-    import xarray
-
-    frequency, value = (str(header.attrs.get(name) or "") for name in ("frequency_unit", "value_unit"))
-
-    def described(units: str, meaning: str) -> dict[str, Any]:
-        return {"units": units.format(value=f"({value})" if value else "value unit"), "long_name": meaning}
-
-    data = {
-        name: (variable.dims, array[name], described(variable.units, variable.meaning))
-        for schema, array in ((STATIC, header.static), (PER_STEP, rows))
-        for name, variable in schema.items()
-    }
-    coords = {
-        "step": ("step", steps, {"long_name": "optimizer steps taken"}),
-        # The geometric mean is the centre on a logarithmic axis; it is 0 for the band that holds the mean.
-        "band": (
-            "band",
-            np.sqrt(header.band_low * header.band_high),
-            {"units": frequency, "long_name": "band centre"},
-        ),
-        "band_low": ("band", header.band_low, {"units": frequency, "long_name": "lower band edge"}),
-        "band_high": ("band", header.band_high, {"units": frequency, "long_name": "upper band edge"}),
-        "channel": ("channel", np.array(header.channels, dtype=str)),
-    }
-    return xarray.Dataset(data, coords, {**header.attrs, "schema": SCHEMA})
 
 
 def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
@@ -78,6 +37,16 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
     Raises:
         InputError: If there is no record, or it is damaged, or written by a newer overtone.
         RunError: If the file system refuses.
+
+    Example:
+        >>> import tempfile
+        >>> from overtone.records import Header, Writer, load
+        >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> path = tempfile.mkdtemp() + "/record.sqlite"
+        >>> with Writer.create(path, header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]], "loss": 0.5})
+        ...     float(load(path).loss[-1])
+        0.5
     """
     file = locate(path)
     if is_netcdf(file):
@@ -99,7 +68,7 @@ def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
         name: np.stack([row[name] for row in rows.values()]) if rows else np.empty((0, *shape))
         for name, shape in shapes.items()
     }
-    record = assemble(header, np.array(list(rows), dtype=np.int64), stacked)
+    record = header.record(np.array(list(rows), dtype=np.int64), stacked)
     return record.assign_attrs(salvaged=faults) if faults else record
 
 
@@ -125,6 +94,16 @@ class Snapshots:
     Attributes:
         path: The record's file.
         entries: Name and step of every snapshot, sorted.
+
+    Example:
+        >>> import tempfile
+        >>> from overtone.records import Header, Writer, snapshots
+        >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> with Writer.create(tempfile.mkdtemp() + "/record.sqlite", header) as writer:
+        ...     writer.snapshot("prediction", 0, [1, 2, 3])
+        >>> arrays = snapshots(writer.path)
+        >>> arrays.names, arrays.steps("prediction"), arrays.get("prediction", 0).tolist()
+        (('prediction',), (0,), [1, 2, 3])
     """
 
     path: Path
@@ -171,6 +150,15 @@ def snapshots(path: str | Path) -> Snapshots:
 
     Raises:
         InputError: If there is no record, or it is damaged, or written by a newer overtone.
+
+    Example:
+        >>> import tempfile
+        >>> from overtone.records import Header, Writer, snapshots
+        >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> with Writer.create(tempfile.mkdtemp() + "/record.sqlite", header) as writer:
+        ...     writer.snapshot("target", -1, [1, 2, 3])
+        >>> snapshots(writer.path).entries
+        (('target', -1),)
     """
     file = locate(path)
     if is_netcdf(file):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from overtone.errors import InputError
 from overtone.records._attributes import DEEPEST, check_attributes
+
+if TYPE_CHECKING:
+    import xarray
 
 SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""
@@ -88,6 +91,12 @@ class Header:
 
     Raises:
         InputError: If a shape, an order or a type is wrong.
+
+    Example:
+        >>> from overtone.records import Header
+        >>> header = Header([0, 1], [1, 2], ["red", "green"], {"target_power": [[0, 0], [1, 2]]}, {"peak": 1.0})
+        >>> header.sizes
+        {'band': 2, 'channel': 2}
     """
 
     band_low: NDArray[np.float64]
@@ -113,9 +122,62 @@ class Header:
         """Number of bands and channels."""
         return {"band": self.band_low.size, "channel": len(self.channels)}
 
+    def record(self, steps: ArrayLike, rows: Mapping[str, ArrayLike]) -> xarray.Dataset:
+        """Return a record with these rows in memory, as `load` returns those in files.
+
+        Args:
+            steps: (S,) recorded steps, ascending.
+            rows: Variables of the schema per step, (S, ...); `residual_power` (S, band, channel) is required, others
+                read as NaN.
+
+        Returns:
+            A Dataset with the dimensions `step`, `band` and `channel`.
+
+        Raises:
+            InputError: If a variable is unknown, missing or of the wrong shape.
+
+        Example:
+            >>> from overtone.records import Header
+            >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+            >>> record = header.record([0, 10], {"residual_power": [[[0], [1]], [[0], [0.2]]]})
+            >>> record.residual_power.sel(step=10).values.ravel().tolist()
+            [0.0, 0.2]
+        """
+        import xarray
+
+        whole = np.asarray(steps, dtype=np.int64)
+        values = complete(rows, PER_STEP, self.sizes | {"step": whole.size}, "rows", stacked=True)
+        frequency, value = (str(self.attrs.get(name) or "") for name in ("frequency_unit", "value_unit"))
+
+        def described(units: str, meaning: str) -> dict[str, Any]:
+            return {
+                "units": units.format(value=f"({value})" if value else "value unit"),
+                "long_name": meaning,
+            }
+
+        data = {
+            name: (variable.dims, array[name], described(variable.units, variable.meaning))
+            for schema, array in ((STATIC, self.static), (PER_STEP, values))
+            for name, variable in schema.items()
+        }
+        # The geometric mean is the centre on a logarithmic axis; it is 0 for the band that holds the mean.
+        centres = np.sqrt(self.band_low * self.band_high)
+        coords = {
+            "step": ("step", whole, {"long_name": "optimizer steps taken"}),
+            "band": ("band", centres, {"units": frequency, "long_name": "band centre"}),
+            "band_low": ("band", self.band_low, {"units": frequency, "long_name": "lower band edge"}),
+            "band_high": ("band", self.band_high, {"units": frequency, "long_name": "upper band edge"}),
+            "channel": ("channel", np.array(self.channels, dtype=str)),
+        }
+        return xarray.Dataset(data, coords, {**self.attrs, "schema": SCHEMA})
+
 
 def complete(
-    values: Mapping[str, ArrayLike], schema: Mapping[str, Variable], sizes: Mapping[str, int], source: str
+    values: Mapping[str, ArrayLike],
+    schema: Mapping[str, Variable],
+    sizes: Mapping[str, int],
+    source: str,
+    stacked: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """Return all variables of `schema` as float64 arrays; missing ones are NaN.
 
@@ -124,6 +186,7 @@ def complete(
         schema: `STATIC` or `PER_STEP`.
         sizes: Length per dimension.
         source: Named in errors.
+        stacked: Whether values have the dimension `step`, in front of those of one row.
 
     Returns:
         One array per variable, in the schema's order.
@@ -138,7 +201,8 @@ def complete(
         )
     completed = {}
     for name, variable in schema.items():
-        shape = tuple(sizes[d] for d in variable.inner)
+        names = variable.dims if stacked else variable.inner
+        shape = tuple(sizes[d] for d in names)
         if name not in values:
             if variable.required:
                 raise InputError(f"the variable {name}", "none", f"pass it with shape {shape}", source)
@@ -146,7 +210,7 @@ def complete(
             continue
         array = numbers(values[name], name)
         if array.shape != shape:
-            dims = ", ".join(variable.inner) or "a single number"
+            dims = ", ".join(names) or "a single number"
             raise InputError(
                 f"{name} of shape {shape} ({dims})", f"shape {array.shape}", "check the axes", source
             )

@@ -47,6 +47,19 @@ class Writer:
 
     What `append`, `snapshot` and `annotate` have returned from is in the file: it survives the death of the process.
     Usable as a context manager.
+
+    Example:
+        >>> import tempfile
+        >>> from overtone.records import Header, Writer, load
+        >>> header = Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> path = tempfile.mkdtemp() + "/record.sqlite"
+        >>> with Writer.create(path, header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]]})
+        >>> with Writer.resume(path, last_step=0) as writer:
+        ...     writer.append(10, {"residual_power": [[0], [0.2]]})
+        ...     writer.annotate(steps=10)
+        >>> load(path).step.values.tolist()
+        [0, 10]
     """
 
     def __init__(self, path: Path, lock: WriterLock, connection: sqlite3.Connection, header: Header) -> None:

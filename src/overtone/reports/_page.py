@@ -69,6 +69,16 @@ def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
     Raises:
         InputError: If there are no paths, a record is missing, damaged or without rows, or `out` is a folder.
         RunError: If the page cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from overtone import records, reports
+        >>> header = records.Header([0, 1], [1, 2], ["value"], {"target_power": [[0], [1]]})
+        >>> folder = tempfile.mkdtemp()
+        >>> with records.Writer.create(folder + "/record.sqlite", header) as writer:
+        ...     writer.append(0, {"residual_power": [[0], [1]]})
+        >>> reports.report(folder, folder + "/report.html").name
+        'report.html'
     """
     sources = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
     if not sources:

@@ -49,6 +49,15 @@ def verdict(record: xr.Dataset) -> list[str]:
 
     Raises:
         InputError: If the record holds several runs or no row.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import records, reports
+        >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
+        >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
+        >>> print(reports.verdict(record)[0])
+        At step 100, all 2 bands, up to 4 cycles per array.
     """
     record, _ = without_unmeasured(record)
     return answers(gather(record), record)

@@ -51,6 +51,13 @@ def combine_channels(record: xarray.Dataset) -> xarray.Dataset:
     """Sum the powers of all channels; the result has no `channel` dimension.
 
     Meaningful where channels share a unit. A band's power is NaN where that of any channel is.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["red", "green"], {"target_power": [[0, 0], [1, 2]]})
+        >>> record = header.record([0], {"residual_power": [[[0, 0], [1, 1]]]})
+        >>> metrics.combine_channels(record).target_power.values.tolist()
+        [0.0, 3.0]
     """
     if "channel" not in record.dims:
         return record
@@ -94,6 +101,15 @@ def relative_error(record: xarray.Dataset) -> xarray.DataArray:
 
     Returns:
         (step, band, channel), dimensionless; NaN in bands with nothing to learn (see `has_content`).
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"frequency_unit": "Hz"})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))
+        >>> record = header.record([0, 10, 100], {"residual_power": residual[..., None]})
+        >>> metrics.relative_error(record).sel(step=100).values.ravel().round(2).tolist()
+        [nan, 0.0, 0.37]
     """
     power = record.target_power.where(has_content(record))
     return ((record.residual_power / power) ** 0.5).rename("relative_error").assign_attrs(units="1")
@@ -107,6 +123,13 @@ def learned_fraction(record: xarray.Dataset) -> xarray.DataArray:
 
     Returns:
         (step, band, channel), dimensionless; NaN in bands with nothing to learn (see `has_content`).
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]})
+        >>> rows = {"residual_power": [[[0], [1]], [[0], [0.04]]], "cross_power": [[[0], [0]], [[0], [0.8]]]}
+        >>> metrics.learned_fraction(header.record([0, 10], rows)).sel(step=10).values.ravel().tolist()
+        [nan, 0.8]
     """
     power = record.target_power.where(has_content(record))
     return (record.cross_power / power).rename("learned_fraction").assign_attrs(units="1")
@@ -125,6 +148,15 @@ def learning_step(record: xarray.Dataset, threshold: float = THRESHOLD) -> xarra
 
     Returns:
         (band, channel), in steps; NaN where the band never was learned, was not learned at the end, or holds nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"frequency_unit": "Hz"})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))
+        >>> record = header.record([0, 10, 100], {"residual_power": residual[..., None]})
+        >>> metrics.learning_step(record).values.ravel().tolist()
+        [nan, 10.0, 100.0]
     """
     steps = record.step.where(_from_here_on(record, threshold))
     return _minimum(steps).rename("learning_step").assign_attrs(units="steps")
@@ -139,6 +171,15 @@ def time_to_threshold(record: xarray.Dataset, threshold: float = THRESHOLD) -> x
 
     Returns:
         (band, channel), in seconds since the start of training; NaN where `learning_step` is.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"frequency_unit": "Hz"})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))
+        >>> record = header.record([0, 10, 100], {"residual_power": residual[..., None], "time": [0.0, 0.5, 5.0]})
+        >>> metrics.time_to_threshold(record).values.ravel().tolist()
+        [nan, 0.5, 5.0]
     """
     times = record.time.where(_from_here_on(record, threshold))
     return _minimum(times).rename("time_to_threshold").assign_attrs(units="s")
@@ -185,6 +226,15 @@ def highest_learned(
     Returns:
         A single number (one per run for joined records), in the record's frequency unit; 0 if not even the lowest band
         is learned, NaN if nothing was recorded by then.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"frequency_unit": "Hz"})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))
+        >>> record = header.record([0, 10, 100], {"residual_power": residual[..., None]})
+        >>> float(metrics.highest_learned(record, step=10)), float(metrics.highest_learned(record))
+        (2.0, 4.0)
     """
     learned, content = _learned(record, step, threshold)
     # Bands without content neither count as learned nor interrupt those that are.
@@ -248,6 +298,14 @@ def noise_onset(record: xarray.Dataset) -> int | None:
 
     Raises:
         InputError: If the record holds several runs or no row.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> powers = {"target_power": [[1], [1]], "noise_power": [[0], [0.9]]}
+        >>> header = Header([0, 1], [1, 2], ["grey"], powers)
+        >>> rows = {"residual_power": [[[1], [1]]] * 3, "cross_power": [[[0], [0]], [[1], [0]], [[1], [0.3]]]}
+        >>> metrics.noise_onset(header.record([0, 10, 100], rows))
+        100
     """
     rows = recorded(one_run(record, "noise_onset"))
     if str(record.attrs.get("noise_verdict") or "noise").lower() != "noise":
@@ -277,6 +335,15 @@ def spectral_bias_index(record: xarray.Dataset, cutoff: float | None = None) -> 
 
     Returns:
         (step), dimensionless; NaN where one side holds nothing or nothing is left to learn.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"frequency_unit": "Hz"})
+        >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))
+        >>> record = header.record([0, 10, 100], {"residual_power": residual[..., None]})
+        >>> metrics.spectral_bias_index(record).values.round(2).tolist()
+        [0.0, 0.72, 1.0]
     """
     together = combine_channels(record)
     target = together.target_power.where(~mean_bands(together), 0.0)

@@ -33,6 +33,14 @@ def psnr(record: xarray.Dataset) -> xarray.Dataset:
 
     Raises:
         InputError: If the record has no positive `peak`.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]}, {"peak": 1.0})
+        >>> errors = {"train_error": [0.1, 0.01, 0.001], "held_out_error": [0.1, 0.02, 0.03], "time": [0, 5, 50]}
+        >>> record = header.record([0, 10, 100], {"residual_power": [[[0], [1]]] * 3} | errors)
+        >>> metrics.psnr(record).train.values.round(1).tolist()
+        [10.0, 20.0, 30.0]
     """
     import xarray
 
@@ -99,6 +107,15 @@ def stop(record: xarray.Dataset) -> Stop:
 
     Raises:
         InputError: If the record holds several runs or no row.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]}, {"peak": 1.0})
+        >>> errors = {"train_error": [0.1, 0.01, 0.001], "held_out_error": [0.1, 0.02, 0.03], "time": [0, 5, 50]}
+        >>> record = header.record([0, 10, 100], {"residual_power": [[[0], [1]]] * 3} | errors)
+        >>> stop = metrics.stop(record)
+        >>> stop.step, stop.evidence.value
+        (10, 'held_out_error')
     """
     run = one_run(record, "stop")
     steps = run.step.values
@@ -166,6 +183,14 @@ def network_step(record: xarray.Dataset) -> int:
     Args:
         record: Of one run, with at least one row. What a run noted when it ended counts as long as no row has been
             added since.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]}, {"peak": 1.0})
+        >>> errors = {"train_error": [0.1, 0.01, 0.001], "held_out_error": [0.1, 0.02, 0.03], "time": [0, 5, 50]}
+        >>> record = header.record([0, 10, 100], {"residual_power": [[[0], [1]]] * 3} | errors)
+        >>> metrics.network_step(record), metrics.network_step(record.assign_attrs(kept=10, steps=100))
+        (100, 10)
     """
     restored = record.attrs.get("kept")
     steps = record.step.values
@@ -177,7 +202,16 @@ def network_step(record: xarray.Dataset) -> int:
 
 
 def until_network(record: xarray.Dataset) -> xarray.Dataset:
-    """Return the record up to the network that was handed back: its last row is that network's."""
+    """Return the record up to the network that was handed back: its last row is that network's.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]}, {"peak": 1.0})
+        >>> errors = {"train_error": [0.1, 0.01, 0.001], "held_out_error": [0.1, 0.02, 0.03], "time": [0, 5, 50]}
+        >>> record = header.record([0, 10, 100], {"residual_power": [[[0], [1]]] * 3} | errors)
+        >>> metrics.until_network(record.assign_attrs(kept=10, steps=100)).step.values.tolist()
+        [0, 10]
+    """
     return record.sel(step=slice(None, network_step(record)))
 
 
@@ -189,6 +223,14 @@ def levels(record: xarray.Dataset) -> list[Level]:
 
     Args:
         record: Of one run, with at least one row.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]}, {"peak": 1.0})
+        >>> errors = {"train_error": [0.1, 0.01, 0.001], "held_out_error": [0.1, 0.02, 0.03], "time": [0, 5, 50]}
+        >>> record = header.record([0, 10, 100], {"residual_power": [[[0], [1]]] * 3} | errors)
+        >>> [(level.name, round(level.psnr, 1)) for level in metrics.levels(record)]
+        [('train', 30.0), ('held_out', 15.2)]
     """
     if not has_psnr(record):
         return []
@@ -217,6 +259,14 @@ def training_seconds(record: xarray.Dataset) -> float:
 
     Args:
         record: Of one run, with at least one row.
+
+    Example:
+        >>> from overtone.records import Header, metrics
+        >>> header = Header([0, 1], [1, 2], ["grey"], {"target_power": [[0], [1]]}, {"peak": 1.0})
+        >>> errors = {"train_error": [0.1, 0.01, 0.001], "held_out_error": [0.1, 0.02, 0.03], "time": [0, 5, 50]}
+        >>> record = header.record([0, 10, 100], {"residual_power": [[[0], [1]]] * 3} | errors)
+        >>> metrics.training_seconds(record)
+        50.0
     """
     noted = record.attrs.get("seconds") if _ended(record) else None
     return float(noted) if isinstance(noted, int | float) and _is_error(noted) else float(record.time[-1])

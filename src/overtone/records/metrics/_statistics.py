@@ -58,6 +58,16 @@ def exponent(record: xarray.Dataset, threshold: float = THRESHOLD, confidence: f
 
     Returns:
         The exponent, dimensionless.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone.records import Header, metrics
+        >>> low, steps = np.arange(1.0, 9.0), np.arange(1, 10_000)
+        >>> header = Header(low, 1.1 * low, ["value"], {"target_power": np.ones((8, 1))})
+        >>> residual = np.exp(-0.01 * steps[:, None] / low**2)
+        >>> law = metrics.exponent(header.record(steps, {"residual_power": residual[..., None]}))
+        >>> round(law.value, 2), law.bands
+        (2.0, 8)
     """
     together = combine_channels(record)
     first = together.step.where(recorded(together)).min("step") if together.sizes["step"] else 0
@@ -106,6 +116,14 @@ def mean_interval(values: xarray.DataArray, dim: str, confidence: float = 0.95) 
 
     Returns:
         `mean`, `low`, `high` in the unit of `values` and the number `n` of values; bounds are NaN for n below 2.
+
+    Example:
+        >>> import xarray
+        >>> from overtone.records import metrics
+        >>> steps = xarray.DataArray([90.0, 100.0, 110.0], dims="seed")
+        >>> interval = metrics.mean_interval(steps, "seed")
+        >>> float(interval["mean"]), round(float(interval.high), 1)
+        (100.0, 124.8)
     """
     import xarray
 

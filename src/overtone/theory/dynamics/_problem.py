@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from overtone.records import Header
-from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, complete
 from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
@@ -103,7 +102,7 @@ class RecordBuilder:
         steps = sorted(self._rows)
         rows = [complete(self._rows[step], PER_STEP, header.sizes, f"step {step}") for step in steps]
         stacked = {name: np.stack([row[name] for row in rows]) for name in PER_STEP}
-        return assemble(header, np.array(steps, dtype=np.int64), stacked)
+        return header.record(np.array(steps, dtype=np.int64), stacked)
 
     def _on_grid(self, values: Tensor) -> Tensor:
         return values.reshape(*self.signal.geometry.shape, -1)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.records import Header
-from overtone.records._reader import assemble
 from overtone.records._schema import PER_STEP, complete
 from overtone.theory._checks import finite_values, kernel_spectrum, non_negative
 from overtone.theory._mode_dynamics import SpectralFilter
@@ -262,7 +261,7 @@ def expected_record(
             "versions": {"overtone": importlib.metadata.version("overtone")},
         },
     )
-    return assemble(header, whole.long().cpu().numpy(), _stacked(rows, header))
+    return header.record(whole.long().cpu().numpy(), _stacked(rows, header))
 
 
 def _banded(power: Tensor, band: Tensor, count: int) -> Tensor:
