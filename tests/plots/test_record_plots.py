@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from overtone.plots import PSNR, Comparison, LearningOrder, LearningStep, Loss, Plot, Spectra
+from overtone.plots import PSNR, LearningOrder, LearningStep, Loss, Plot, RunComparison, Spectra
 from overtone.records import metrics
 from tests.records.toy import toy_record
 
@@ -164,7 +164,7 @@ def test_psnr_is_unknown_without_a_peak() -> None:
 
 
 def test_comparison_keeps_each_record_on_its_own_bands_and_steps() -> None:
-    compared = Comparison([toy_record(bands=8), toy_record(bands=12, steps=500, channels=3)], ["a", "b"])
+    compared = RunComparison([toy_record(bands=8), toy_record(bands=12, steps=500, channels=3)], ["a", "b"])
     assert [d.sizes["band"] for d in compared.data] == [7, 11]
     figures = [
         compared.learning_steps(),
@@ -178,21 +178,21 @@ def test_comparison_keeps_each_record_on_its_own_bands_and_steps() -> None:
 def test_comparison_falls_back_to_training_error_for_all() -> None:
     blind = toy_record()
     blind["held_out_error"][:] = np.nan
-    assert Comparison([toy_record(), blind], ["a", "b"]).psnr_shown() == "train"
-    assert Comparison([toy_record(), toy_record()], ["a", "b"]).psnr_shown() == "held_out"
+    assert RunComparison([toy_record(), blind], ["a", "b"]).psnr_shown() == "train"
+    assert RunComparison([toy_record(), toy_record()], ["a", "b"]).psnr_shown() == "held_out"
 
 
 def test_comparison_refuses_mixed_units_and_unclear_labels() -> None:
     with pytest.raises(
         ValueError, match="expected records of one frequency unit, got Hz and cycles per picture height"
     ):
-        Comparison([toy_record(), toy_record(frequency_unit="Hz")], ["a", "b"])
+        RunComparison([toy_record(), toy_record(frequency_unit="Hz")], ["a", "b"])
     with pytest.raises(ValueError, match="expected one distinct label per record"):
-        Comparison([toy_record(), toy_record()], ["a", "a"])
+        RunComparison([toy_record(), toy_record()], ["a", "a"])
 
 
 def test_labels_cannot_carry_markup_into_figures() -> None:
-    compared = Comparison([toy_record(), toy_record()], ["<img src=x onerror=alert(1)>", "b"])
+    compared = RunComparison([toy_record(), toy_record()], ["<img src=x onerror=alert(1)>", "b"])
     assert "<img" not in compared.psnr_curves().to_json()
 
 

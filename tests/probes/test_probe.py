@@ -211,7 +211,7 @@ def test_of_a_long_recording_the_block_that_varies_is_kept(tmp_path, monkeypatch
     assert begin + 100 >= 880
     np.testing.assert_allclose(drawn.target[:, 0], values[begin : begin + 100], atol=1e-6)
     samples = drawn.attrs["samples"]
-    assert samples == reconstruction.SnapshotSamples(
+    assert samples == reconstruction.SampleSelection(
         reconstruction.Selection.BLOCK, 1, (begin,), (100,), (1000,)
     )
     assert snapshot_samples(samples) == f"one block of the samples, numbers {begin} to {begin + 99} of 1,000"

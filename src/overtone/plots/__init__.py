@@ -1,7 +1,7 @@
 """Figures from records: each plot has its `data`, its `figure()` and its description. No torch."""
 
 from overtone.plots._base import Plot
-from overtone.plots._comparison import Comparison
+from overtone.plots._comparison import RunComparison
 from overtone.plots._errors import PSNR, Loss
 from overtone.plots._fourier_heat_map import FourierHeatMap
 from overtone.plots._learning import LearningOrder, LearningStep
@@ -14,7 +14,6 @@ __all__ = [
     "PSNR",
     "BandPower",
     "ByFrequency",
-    "Comparison",
     "Curve",
     "FourierHeatMap",
     "LearningOrder",
@@ -23,6 +22,7 @@ __all__ = [
     "Picture",
     "Plot",
     "PredictedSteps",
+    "RunComparison",
     "Slices",
     "Spectra",
     "Spectrogram",

@@ -22,7 +22,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @final
-class Comparison:
+class RunComparison:
     """Several records on one chart: learning steps, PSNR over training, and final residual spectra.
 
     Per record: learning steps, PSNR curves and final spectra, on the record's own bands and steps.
@@ -45,7 +45,7 @@ class Comparison:
         >>> header = records.Header([0, 1, 2], [1, 2, 4], ["grey"], {"target_power": [[0], [1], [1]]}, {"peak": 1.0})
         >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
         >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
-        >>> compared = plots.Comparison([record, record.isel(step=slice(2))], ["long", "short"])
+        >>> compared = plots.RunComparison([record, record.isel(step=slice(2))], ["long", "short"])
         >>> [int(d.learning_step.notnull().sum()) for d in compared.data]
         [2, 1]
     """

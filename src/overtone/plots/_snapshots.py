@@ -30,7 +30,7 @@ class Selection(Enum):
 
 
 @dataclass(frozen=True)
-class SnapshotSamples:
+class SampleSelection:
     """The samples of a signal that its snapshots hold.
 
     Attributes:
@@ -98,7 +98,7 @@ def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> x
     Returns:
         A dataset with `target` (axis_0, ..., channel) and `prediction` (moment, axis_0, ..., channel) in the value's
         physical unit, coordinate `moment` (the step), and one coordinate per axis in the geometry's units; attribute
-        `samples`, the `SnapshotSamples` that they are of.
+        `samples`, the `SampleSelection` that they are of.
 
     Raises:
         InputError: If there is no target or no prediction among the snapshots.
@@ -151,7 +151,7 @@ def snapshot_data(record: xr.Dataset, snapshots: Snapshots, limit: int = 5) -> x
     )
 
 
-def snapshot_samples_of(record: xr.Dataset, shape: tuple[int, ...]) -> SnapshotSamples:
+def snapshot_samples_of(record: xr.Dataset, shape: tuple[int, ...]) -> SampleSelection:
     """Return which of the signal's samples the snapshots hold.
 
     Args:
@@ -168,7 +168,7 @@ def snapshot_samples_of(record: xr.Dataset, shape: tuple[int, ...]) -> SnapshotS
         selection = Selection.EVERY_NTH
     elif not len(start) == len(shape) == len(whole):
         selection = Selection.UNKNOWN
-    return SnapshotSamples(selection, step, start, shape, whole)
+    return SampleSelection(selection, step, start, shape, whole)
 
 
 def _real(snapshot: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from overtone._utils.text import count, higher
-from overtone.plots._snapshots import Selection, SnapshotSamples
+from overtone.plots._snapshots import SampleSelection, Selection
 from overtone.records.metrics._errors import Evidence, Level, Stop
 
 _STOP_ERRORS = {Evidence.CLEAN: "error on clean data", Evidence.HELD_OUT: "held-out error"}
@@ -41,7 +41,7 @@ def level_samples(level: Level) -> str:
     return f"the clean reference at {'held-out' if level.at_held_out else 'all'} samples"
 
 
-def snapshot_samples(samples: SnapshotSamples) -> str:
+def snapshot_samples(samples: SampleSelection) -> str:
     """Return the samples that snapshots hold in words that follow "over".
 
     Args:

@@ -19,7 +19,7 @@ LARGEST_PLACE = 1e100
 
 
 @dataclass(frozen=True)
-class Kind:
+class AttributeType:
     """Type of an attribute.
 
     Attributes:
@@ -115,19 +115,19 @@ def _is_crowding(value: Any) -> bool:
     return counts and (value.get("moved") is None or is_number(value["moved"]))
 
 
-_TEXT = Kind("a text", _is_text)
-_NUMBER = Kind("a number", is_number)
-_WHOLE = Kind("a whole number", is_whole)
-_NUMBERS = Kind("a list of numbers", _is_numbers)
-_SWITCH = Kind("true or false", lambda value: isinstance(value, bool))
-_SENTENCES = Kind("a text or a list of texts", _is_sentences)
-_LIST = Kind("a list", lambda value: isinstance(value, list))
-_MAPPING = Kind("a mapping", lambda value: isinstance(value, Mapping))
-_ERRORS = Kind(
+_TEXT = AttributeType("a text", _is_text)
+_NUMBER = AttributeType("a number", is_number)
+_WHOLE = AttributeType("a whole number", is_whole)
+_NUMBERS = AttributeType("a list of numbers", _is_numbers)
+_SWITCH = AttributeType("true or false", lambda value: isinstance(value, bool))
+_SENTENCES = AttributeType("a text or a list of texts", _is_sentences)
+_LIST = AttributeType("a list", lambda value: isinstance(value, list))
+_MAPPING = AttributeType("a mapping", lambda value: isinstance(value, Mapping))
+_ERRORS = AttributeType(
     "numbers by name", lambda value: isinstance(value, Mapping) and all(map(is_number, value.values()))
 )
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, AttributeType] = {
     **dict.fromkeys(
         ("origin", "frequency_unit", "value_unit", "estimator", "kind", "signal", "network"), _TEXT
     ),
@@ -141,14 +141,16 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
     **dict.fromkeys(("versions", "varying"), _MAPPING),
     "ending": _TEXT,
-    "noise_channels": Kind("the noise floor per channel", is_noise_json),
-    "crowding": Kind("how many inputs coincide in which precision", _is_crowding),
-    "nyquist": Kind("a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)),
+    "noise_channels": AttributeType("the noise floor per channel", is_noise_json),
+    "crowding": AttributeType("how many inputs coincide in which precision", _is_crowding),
+    "nyquist": AttributeType(
+        "a number or a list of numbers", lambda value: is_number(value) or _is_numbers(value)
+    ),
     "bandwidth": _NUMBERS,
     "final_errors": _ERRORS,
-    "margins": Kind("numbers by name and step", _is_margins),
-    "options": Kind("settings of a training", _is_options),
-    "geometry": Kind("the shape, spacing, origin and units of a lattice", _is_geometry),
+    "margins": AttributeType("numbers by name and step", _is_margins),
+    "options": AttributeType("settings of a training", _is_options),
+    "geometry": AttributeType("the shape, spacing, origin and units of a lattice", _is_geometry),
 }
 """Attributes that pages, figures and comparisons read; each may also be None."""
 

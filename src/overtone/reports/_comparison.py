@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from overtone._utils.text import count, decibels, number
-from overtone.plots import Comparison
+from overtone.plots import RunComparison
 from overtone.plots import _bands as bands
 from overtone.records import metrics
 from overtone.records.metrics._bands import without_unmeasured
@@ -32,7 +32,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     """
     records = [without_unmeasured(record)[0] for record in records]
     findings = [gather(record) for record in records]
-    compared = Comparison(records, labels)
+    compared = RunComparison(records, labels)
     steps, quality, power = compared.describe()
     lead = PlotBlock("compared-psnr", "PSNR", quality, compared.psnr_curves())
     figures = [
@@ -57,7 +57,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
 
 
 def _answers(
-    labels: Sequence[str], findings: Sequence[Findings], compared: Comparison
+    labels: Sequence[str], findings: Sequence[Findings], compared: RunComparison
 ) -> list[tuple[str, str]]:
     return [
         _best(labels, findings, compared),
@@ -66,7 +66,7 @@ def _answers(
     ]
 
 
-def _best(labels: Sequence[str], findings: Sequence[Findings], compared: Comparison) -> tuple[str, str]:
+def _best(labels: Sequence[str], findings: Sequence[Findings], compared: RunComparison) -> tuple[str, str]:
     name = compared.psnr_shown()
     final = [compared.final_psnr(d, name) for d in compared.data]
     # Runs without a PSNR are ranked last instead of making the order undefined.
@@ -120,7 +120,7 @@ def _table(
     records: Sequence[xr.Dataset],
     labels: Sequence[str],
     findings: Sequence[Findings],
-    compared: Comparison,
+    compared: RunComparison,
 ) -> TableBlock:
     rows = []
     for record, label, f, d in zip(records, labels, findings, compared.data, strict=True):
@@ -166,7 +166,7 @@ def _verdicts(
     ]
 
 
-def _tiles(labels: Sequence[str], compared: Comparison) -> list[Tile]:
+def _tiles(labels: Sequence[str], compared: RunComparison) -> list[Tile]:
     name = compared.psnr_shown()
     samples = "held-out" if name == "held_out" else "training"
     return [

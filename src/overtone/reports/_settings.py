@@ -47,14 +47,14 @@ def settings_table(record: xr.Dataset) -> TableBlock:
     rows = [
         (_name(k), _with_unit(record, k))
         for k, v in record.attrs.items()
-        if k not in hidden and has_content(v)
+        if k not in hidden and _has_content(v)
     ]
     return TableBlock("Settings", rows)
 
 
 def provenance_table(record: xr.Dataset) -> TableBlock:
     """Return the table of the record's origin: estimator, seed, machine, versions, time."""
-    rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if has_content(record.attrs.get(k))]
+    rows = [(_name(k), shown(record.attrs[k])) for k in _PROVENANCE if _has_content(record.attrs.get(k))]
     return TableBlock("Provenance", rows)
 
 
@@ -67,17 +67,17 @@ def plan_reasons(record: xr.Dataset) -> list[str]:
 def _plan(record: xr.Dataset) -> str:
     """Describe the plan, such as "Plan: bandwidth 12 Hz, adam at 0.001, at most 2,000 steps."."""
     attrs, parts = record.attrs, []
-    if has_content(attrs.get("bandwidth")):
+    if _has_content(attrs.get("bandwidth")):
         # A controller changes the bandwidth, so that the attribute is no longer that of the plan.
-        ends = " in the end" if has_content(attrs.get("actions")) else ""
+        ends = " in the end" if _has_content(attrs.get("actions")) else ""
         parts.append(
             f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
         )
     options = attrs.get("options") or {}
-    if has_content(options.get("optimizer")) and has_content(options.get("lr")):
+    if _has_content(options.get("optimizer")) and _has_content(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")
-    limits = [plural(options["steps"], "step")] if has_content(options.get("steps")) else []
-    limits += [f"{options['seconds']:g} s"] if has_content(options.get("seconds")) else []
+    limits = [plural(options["steps"], "step")] if _has_content(options.get("steps")) else []
+    limits += [f"{options['seconds']:g} s"] if _has_content(options.get("seconds")) else []
     if limits:
         parts.append(f"at most {' or '.join(limits)}")
     return f"Plan: {', '.join(parts) or 'as below'}."
@@ -92,7 +92,7 @@ def training_notes(record: xr.Dataset) -> list[str]:
             out.append(
                 f"Training began again at step {restart['step']}, after step {restart['after']}{earlier_rows}."
             )
-    if has_content(record.attrs.get("evaluated")):
+    if _has_content(record.attrs.get("evaluated")):
         out.append(
             f"The network was evaluated at {record.attrs['evaluated']}: it does not answer each of them by itself."
         )
@@ -114,14 +114,14 @@ def stored_sentences(value: Any) -> list[str]:
     """Return one stored sentence or several as a list."""
     return (
         []
-        if not has_content(value)
+        if not _has_content(value)
         else [str(v) for v in value]
         if isinstance(value, list | tuple)
         else [str(value)]
     )
 
 
-def has_content(value: Any) -> bool:
+def _has_content(value: Any) -> bool:
     """Return whether an attribute has content."""
     return value is not None and not (isinstance(value, str | list | tuple | dict) and not value)
 
