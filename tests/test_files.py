@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overtone._utils.files import atomic_path, write_atomic
-from overtone._utils.statistics import normal_quantile, psnr, student_half_width, student_quantile
+from overtone._utils.statistics import normal_quantile, psnr_from_error, student_half_width, student_quantile
 
 
 @pytest.mark.parametrize("content", ["a page with ü", b"\x00\xff"])
@@ -64,6 +64,6 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
 
 
 def test_psnr_is_the_level_of_the_peak_over_the_error():
-    assert psnr(0.01, 1.0) == pytest.approx(20.0)
-    assert psnr(1.0, 10.0) == pytest.approx(20.0)
-    assert psnr(0.0, 1.0) == np.inf
+    assert psnr_from_error(0.01, 1.0) == pytest.approx(20.0)
+    assert psnr_from_error(1.0, 10.0) == pytest.approx(20.0)
+    assert psnr_from_error(0.0, 1.0) == np.inf

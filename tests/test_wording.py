@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from overtone._utils.text import by_axis, difference, higher, per_axis
+from overtone._utils.text import by_axis, difference, format_per_axis, higher
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from overtone._utils.text import by_axis, difference, higher, per_axis
     ],
 )
 def test_axes_are_told_one_by_one_unless_all_are_the_same(values: tuple[float, ...], told: str) -> None:
-    assert per_axis(values) == told
+    assert format_per_axis(values) == told
 
 
 def test_the_sign_between_them_is_free() -> None:

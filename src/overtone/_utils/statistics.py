@@ -57,7 +57,7 @@ def student_half_width(values: ArrayLike, confidence: float) -> float:
     return float(student_quantile(confidence, array.size - 1) * array.std(ddof=1) / math.sqrt(array.size))
 
 
-def psnr(mean_square_error: float, peak: float) -> float:
+def psnr_from_error(mean_square_error: float, peak: float) -> float:
     """Return the peak signal-to-noise ratio in dB: 10 log10(peak^2 / mean square error); infinite without an error.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def per_axis(values: Iterable[float]) -> str:
+def format_per_axis(values: Iterable[float]) -> str:
     """Format numbers per axis with three digits, "12.6 x 19.1"; one number if all are equal.
 
     Example:

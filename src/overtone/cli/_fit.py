@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from overtone._utils.text import decibels, number, per_axis, plural
+from overtone._utils.text import decibels, format_per_axis, number, plural
 from overtone.cli._options import (
     NETWORK,
     READING,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overtone._utils.text import per_axis
+from overtone._utils.text import format_per_axis
 from overtone.cli._options import (
     NETWORK,
     Verb,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overtone._utils.text import per_axis, plural
+from overtone._utils.text import format_per_axis, plural
 from overtone.cli._options import (
     Verb,
     as_flags,

@@ -16,7 +16,7 @@ from overtone._sweeps import Store, Task, Workers, sweep
 from overtone._sweeps.workers import TaskOutcome, run_task
 from overtone._utils.numbers import as_float, whole
 from overtone._utils.statistics import student_half_width
-from overtone._utils.text import number, per_axis, plural
+from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
 from overtone.comparing._candidates import DEFAULT, Candidate, select_candidates
 from overtone.comparing._comparison import Comparison

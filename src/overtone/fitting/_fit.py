@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from overtone._config import Decay, FitConfig, FitOptions, TrainingConfig
 from overtone._training import Checkpoint, Ending, Outcome, train
-from overtone._utils.text import per_axis, plural
+from overtone._utils.text import format_per_axis, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.fitting._monitor import (

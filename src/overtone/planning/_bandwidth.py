@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone import units
-from overtone._utils.text import number, per_axis
+from overtone._utils.text import format_per_axis, number
 from overtone.errors import InputError
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Grid, Signal
@@ -285,7 +285,7 @@ class EncodingSettings:
 
     def __str__(self) -> str:
         """One line."""
-        sigma = per_axis(self.sigma)
+        sigma = format_per_axis(self.sigma)
         octaves = " x ".join(map(str, self.octaves))
         cells = " x ".join(f"{c:.0f}" for c in self.cells)
         ending = "" if octaves == "1" else "s"

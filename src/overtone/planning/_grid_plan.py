@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone._config import EncodingKind
 from overtone._utils.seeding import derive_seed
-from overtone._utils.statistics import psnr
+from overtone._utils.statistics import psnr_from_error
 from overtone._utils.torch_defaults import standard
 from overtone.errors import RunError
 from overtone.nn._build import build_encoding_on
@@ -198,7 +198,9 @@ def _search(
         *((*entries[i], error[i]) for i in range(len(entries)) if i != chosen),
     ]
     ranked = sorted((e, kind.value, b) for kind, b, e in compared if math.isfinite(e) and e > 0)
-    alternatives = tuple(Alternative(EncodingKind(name), b, psnr(e, signal.peak)) for e, name, b in ranked)
+    alternatives = tuple(
+        Alternative(EncodingKind(name), b, psnr_from_error(e, signal.peak)) for e, name, b in ranked
+    )
     reasons = comparison_reasons(
         candidates.candidates, db, tied, first.samples, grid.frequency_unit, size.steps
     )

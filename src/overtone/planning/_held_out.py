@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar, final
 
 from overtone._utils.seeding import derive_seed
-from overtone._utils.statistics import psnr
+from overtone._utils.statistics import psnr_from_error
 from overtone.signals import Geometry, Signal, masks
 
 FRACTION = 0.1
@@ -68,7 +68,7 @@ class ExpectedPSNR:
         high: Upper end.
     """
 
-    psnr: float
+    psnr_from_error: float
     low: float
     high: float
 
@@ -95,7 +95,7 @@ def expected_psnr(error: float, noise: float, held_out: int, peak: float) -> Exp
     spread = 2 * math.sqrt(2 / max(held_out, 1))
 
     def level(gain_db: float, factor: float) -> float:
-        return psnr(factor * (clean * 10 ** (-gain_db / 10) + noisy), peak)
+        return psnr_from_error(factor * (clean * 10 ** (-gain_db / 10) + noisy), peak)
 
     return ExpectedPSNR(
         level(GAIN_DB, 1.0), level(MIN_GAIN_DB, 1 + spread), level(MAX_GAIN_DB, 1 / (1 + spread))

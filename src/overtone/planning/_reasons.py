@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, final
 
-from overtone._utils.text import decibels, difference, per_axis, percent, plural
+from overtone._utils.text import decibels, difference, format_per_axis, percent, plural
 
 EXTENSION_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be, in dB."""
@@ -159,7 +159,7 @@ def _too_few_samples(v: Mapping[str, Any], _: str) -> str:
 
 
 def _bandwidth_comparison(v: Mapping[str, Any], unit: str) -> str:
-    first, last, low, high = (per_axis(v[name]) for name in ("first", "last", "tied_low", "tied_high"))
+    first, last, low, high = (format_per_axis(v[name]) for name in ("first", "last", "tied_low", "tied_high"))
     count, tolerance = v["candidates"], v["tolerance_db"]
     single = tuple(v["tied_low"]) == tuple(v["tied_high"])
     equal = v["worst_db"] <= tolerance

@@ -13,7 +13,7 @@ from torch import Tensor
 from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, train
 from overtone._utils.seeding import derive_seed, numpy_generator
-from overtone._utils.statistics import psnr
+from overtone._utils.statistics import psnr_from_error
 from overtone.nn import CoordinateScaling
 from overtone.nn._build import build_encoding_on, build_field
 from overtone.nn.encodings import Fourier
@@ -261,7 +261,9 @@ def plan_scattered(
         recommended=worthwhile,
         expected=expected,
         alternatives=tuple(
-            Alternative(o.kind, o.bandwidth, psnr(o.error, signal.peak)) for o in others if o.error > 0
+            Alternative(o.kind, o.bandwidth, psnr_from_error(o.error, signal.peak))
+            for o in others
+            if o.error > 0
         ),
     )
 
@@ -350,7 +352,7 @@ def _compare_encodings(
     kind = best if better else chosen.kind
     values = {
         "steps": TRIAL_STEPS,
-        "psnr": {f.value: psnr(max(e, TINY), signal.peak) for f, e in errors.items()},
+        "psnr": {f.value: psnr_from_error(max(e, TINY), signal.peak) for f, e in errors.items()},
         "chosen": kind.value,
     }
     reason = Reason(ReasonCode.ENCODING_COMPARISON, values)

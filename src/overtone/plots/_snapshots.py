@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from overtone._utils.statistics import psnr
+from overtone._utils.statistics import psnr_from_error
 from overtone.errors import InputError
 from overtone.records import Snapshots, metrics
 from overtone.records._attributes import peak as peak_of
@@ -187,4 +187,4 @@ def _peak(record: xr.Dataset, target: np.ndarray) -> float:
 
 def snapshot_psnr(target: np.ndarray, prediction: np.ndarray, peak: float) -> float:
     """Return the PSNR in dB over all samples passed."""
-    return psnr(float(np.mean((prediction - target) ** 2)), peak)
+    return psnr_from_error(float(np.mean((prediction - target) ** 2)), peak)

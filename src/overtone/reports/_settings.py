@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from overtone._utils.text import per_axis, plural
+from overtone._utils.text import format_per_axis, plural
 from overtone.plots import _bands as bands
 from overtone.reports._blocks import TableBlock
 

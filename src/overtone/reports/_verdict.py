@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from overtone._utils.noise_wording import CANNOT_TELL, NoiseFacts, noise_wording
-from overtone._utils.text import count, higher, number, per_axis, percent, plural
+from overtone._utils.text import count, format_per_axis, higher, number, percent, plural
 from overtone.plots import _bands as bands
 from overtone.records.metrics._bands import without_unmeasured
 from overtone.records.metrics._errors import Evidence

@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from overtone._utils.statistics import psnr
+from overtone._utils.statistics import psnr_from_error
 from overtone.errors import InputError
 from overtone.nn import CoordinateScaling, Field
 from overtone.nn.encodings import Encoding, Fourier
@@ -206,9 +206,9 @@ class NTKFit:
             notes.append("No fit beats the mean on the held-out samples.")
         return tuple(notes)
 
-    def psnr(self, peak: float) -> float:
+    def psnr_from_error(self, peak: float) -> float:
         """Return the held-out error as a peak signal-to-noise ratio in dB."""
-        return psnr(max(self.held_out_error, torch.finfo(torch.float64).tiny), peak)
+        return psnr_from_error(max(self.held_out_error, torch.finfo(torch.float64).tiny), peak)
 
 
 def training_times(scale: float) -> Tensor:
