@@ -12,7 +12,7 @@ def format_per_axis(values: Iterable[float]) -> str:
     """Format numbers per axis with three digits, "12.6 x 19.1"; one number if all are equal.
 
     Example:
-        >>> per_axis([12.6, 19.1]), per_axis([8, 8])
+        >>> format_per_axis([12.6, 19.1]), format_per_axis([8, 8])
         ('12.6 x 19.1', '8')
     """
     return by_axis((number(value) for value in values), " x ")

@@ -166,7 +166,7 @@ def _text(run: Run, page: str) -> str:
     rows = {"PSNR": ", ".join(quality)} if quality else {}
     rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
-        rows["Bandwidth"] = f"{per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
+        rows["Bandwidth"] = f"{format_per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
     return f"{answers}\n\n{facts(rows | {'Report': page})}"
 
 

@@ -161,7 +161,7 @@ def _facts(forecast: Forecast) -> dict[str, str]:
         "Width": _width(forecast.width),
     }
     if forecast.bandwidth is not None:
-        rows["Bandwidth"] = f"{per_axis(forecast.bandwidth)} {forecast.record.attrs['frequency_unit']}"
+        rows["Bandwidth"] = f"{format_per_axis(forecast.bandwidth)} {forecast.record.attrs['frequency_unit']}"
     return rows
 
 

@@ -181,7 +181,9 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
     signal, unit = result.signal, result.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
     noise, *why = map(str, result.reasons)
-    value = f"{per_axis(result.bandwidth)} {unit} (Nyquist {per_axis(signal.geometry.nyquist)})."
+    value = (
+        f"{format_per_axis(result.bandwidth)} {unit} (Nyquist {format_per_axis(signal.geometry.nyquist)})."
+    )
     summary = {
         "Noise": noise,
         "Bandwidth": " ".join([value, *why, *([] if plan else [COMPARES])]),
@@ -193,7 +195,7 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
     if plan is not None:
         chosen = [str(r) for r in plan.reasons if r not in result.reasons]
         summary["Plan"] = (
-            f"{plan.encoding.value} to {per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"
+            f"{plan.encoding.value} to {format_per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"
         )
         summary[""] = " ".join([*chosen, *map(str, plan.warnings)])
     head = f"{signal.name}: {signal.kind}, {shape} samples, {plural(len(signal.channels), 'channel')}"

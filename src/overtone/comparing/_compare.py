@@ -165,7 +165,7 @@ def _announcement(
 ) -> str:
     """One line about the work ahead."""
     trainings = sum(len(several) for name, several in jobs.items() if selected[name].trained)
-    bandwidth = f"bandwidth {per_axis(task.bandwidth)} {task.signal.geometry.frequency_unit}"
+    bandwidth = f"bandwidth {format_per_axis(task.bandwidth)} {task.signal.geometry.frequency_unit}"
     parts = plural(sum(map(len, jobs.values())), "part")
     return f"{bandwidth}, {parts}, {trainings} of them trainings with {budget_words(budget)} each -> {folder.path}"
 

@@ -251,6 +251,6 @@ def _announcement(prepared: PreparedFit[Any], directory: RunDirectory, checkpoin
     budget += [f"{training.seconds:g} s"] if training.seconds else []
     bandwidth = "no bandwidth to set"
     if prepared.bandwidth is not None:
-        bandwidth = f"bandwidth {per_axis(prepared.bandwidth)} {signal.geometry.frequency_unit}"
+        bandwidth = f"bandwidth {format_per_axis(prepared.bandwidth)} {signal.geometry.frequency_unit}"
     start = "" if checkpoint is None else f", from step {checkpoint.step}"
     return f"fit {signal.name}: {bandwidth}, {' or '.join(budget)}{start} -> {directory.path}"

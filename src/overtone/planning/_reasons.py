@@ -127,14 +127,12 @@ def _tuples(value: Any) -> Any:
 
 
 def _spectrum_bandwidth(v: Mapping[str, Any], unit: str) -> str:
-    text = f"90 % of the signal's power lies below {per_axis(v['measured'])} {unit}"
-    text += f" (Nyquist {per_axis(v['nyquist'])})"
+    text = f"90 % of the signal's power lies below {format_per_axis(v['measured'])} {unit}"
+    text += f" (Nyquist {format_per_axis(v['nyquist'])})"
     if v["crossing"]:
-        text += f", counted up to {per_axis(v['crossing'])} {unit}, where the spectrum meets the noise floor"
+        text += f", counted up to {format_per_axis(v['crossing'])} {unit}, where the spectrum meets the noise floor"
     if any(measured > limit for measured, limit in zip(v["measured"], v["limit"], strict=True)):
-        text += (
-            f"; the sampling supports an encoding up to {per_axis(v['limit'])} {unit}, an eighth of Nyquist"
-        )
+        text += f"; the sampling supports an encoding up to {format_per_axis(v['limit'])} {unit}, an eighth of Nyquist"
     return text + "."
 
 
@@ -189,7 +187,7 @@ def _bandwidth_comparison(v: Mapping[str, Any], unit: str) -> str:
         f"on held-out samples (kernel regression, {v['samples']} samples{limit}); {used}."
     )
     if not equal:
-        text += f" The worst, {per_axis(v['worst'])}, is {difference(v['worst_db'])} worse."
+        text += f" The worst, {format_per_axis(v['worst'])}, is {difference(v['worst_db'])} worse."
     if v["plain_db"] is not None:
         relation = "worse" if v["plain_db"] > 0 else "better"
         text += f" Plain coordinates are {difference(v['plain_db'])} {relation}."
@@ -245,7 +243,7 @@ def _few_steps(v: Mapping[str, Any], _: str) -> str:
 
 
 def _controller_summary(v: Mapping[str, Any], unit: str) -> str:
-    text = f"The controller began at {per_axis(v['bandwidth'])} {unit}"
+    text = f"The controller began at {format_per_axis(v['bandwidth'])} {unit}"
     if not v["increases"]:
         return f"{text} and kept that bandwidth."
     return f"{text} and increased the bandwidth {plural(v['increases'], 'time')}."
@@ -255,7 +253,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.NOISE_FLOOR: lambda v, _: str(v["description"]),
     ReasonCode.SPECTRUM_BANDWIDTH: _spectrum_bandwidth,
     ReasonCode.GIVEN_BANDWIDTH: lambda v, unit: (
-        f"The bandwidth was given: {per_axis(v['bandwidth'])} {unit}."
+        f"The bandwidth was given: {format_per_axis(v['bandwidth'])} {unit}."
     ),
     ReasonCode.NO_BANDWIDTH: lambda v, _: (
         f"The {v['encoding']} encoding has no bandwidth to choose; the network alone decides which frequencies it "

@@ -71,7 +71,7 @@ def _plan(record: xr.Dataset) -> str:
         # A controller changes the bandwidth, so that the attribute is no longer that of the plan.
         ends = " in the end" if _has_content(attrs.get("actions")) else ""
         parts.append(
-            f"bandwidth {per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
+            f"bandwidth {format_per_axis(map(float, attrs['bandwidth']))} {bands.bandwidth_unit(record)}{ends}"
         )
     options = attrs.get("options") or {}
     if _has_content(options.get("optimizer")) and _has_content(options.get("lr")):

@@ -319,4 +319,6 @@ def _bandwidth(record: xr.Dataset) -> str:
     values = record.attrs.get("bandwidth")
     if values is None:
         return ""
-    return f"{per_axis(np.atleast_1d(np.asarray(values, float)).tolist())} {bands.bandwidth_unit(record)}"
+    return (
+        f"{format_per_axis(np.atleast_1d(np.asarray(values, float)).tolist())} {bands.bandwidth_unit(record)}"
+    )
