@@ -82,7 +82,7 @@ def test_training_that_diverges_is_a_result(
     assert text.startswith(
         f"Training diverges after step {found['diverges_at']}: nothing is learned for good."
     )
-    assert "Bears " in text
+    assert "Stable " in text
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -7,8 +7,7 @@ import torch
 from overtone import signals
 from overtone.controller import Decision
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
-from overtone.controller._policy import ControllerPolicy
-from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.controller._policy import ControllerPolicy, TargetSpectrum
 from overtone.early_stopping import BestWeights, HeldOut
 from overtone.planning import ReasonCode, measure_noise
 from overtone.probes._grid_measurement import GridMeasurement, Window

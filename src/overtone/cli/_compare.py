@@ -149,6 +149,7 @@ def compare_command(source: str | None, as_json: bool, out: str, **options: Any)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
     signal = _prepare_signal(source, read_with, options["held_out"], options["seed"], **split)
     names = [name for name in words(options.pop("candidates")) if name]
+    # What is left in `options` afterwards are the arguments of `compare` by their own names.
     workers = Local(options.pop("processes"))
     limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}
     comparison = run(
@@ -187,6 +188,7 @@ def _prepare_signal(
         raise InputError("--blocks or --strided", "both", "choose one")
     signal = read_source(source, read_with, clean)
     if noise is not None:
+        # Noise comes before the split, so that held-out samples are as noisy as those learned from.
         signal = synthetic.add_noise(signal, fraction_of_range=noise, seed=seed)
     if blocks is not None:
         return signal.with_held_out(masks.blocks(signal.geometry, fraction, blocks, seed))

@@ -108,6 +108,7 @@ def fit_command(
 
     Ctrl-C stops after the current step and keeps what there is; --resume goes on.
     """
+    # Imported here: torch takes seconds, and --help and wrong flags are answered without it.
     from overtone.fitting import fit as run_fit
     from overtone.fitting._run_directory import RunDirectory
 
@@ -126,9 +127,11 @@ def fit_command(
         read_with = {**begun.get("reading", {}), **read_with}
         # The flag is not part of old runs; their samples are read as they were then.
         read_with |= {"quantities": True} if "inputs" in read_with else {}
+    # Read after the settings of a resumed run, which name the file where SOURCE is left out.
     signal = read_samples(source, read_with, clean)
     options["activation"] = words(options["activation"])
     origin = {
+        # Absolute, so that --resume finds the file from any directory.
         "path": source and os.path.abspath(source),
         "clean": clean and os.path.abspath(clean),
         "reading": read_with,
@@ -142,6 +145,7 @@ def fit_command(
         click.echo(_text(run, page.resolve().as_uri()))
     if run.interrupted:
         again = f"overtone fit --resume --out {shlex.quote(out)}"
+        # On stderr: stdout may be the JSON document.
         click.echo(f"overtone: interrupted at step {run.outcome.step}; go on with: {again}", err=True)
         return INTERRUPTED
     return 0
@@ -176,6 +180,7 @@ def _document(run: Run, page: str) -> dict[str, Any]:
     from overtone.records import metrics
 
     record = run.record
+    # Rows after the restored step are left out: the bands are those of the network that is returned.
     together = metrics.until_network(metrics.combine_channels(record))
     error = metrics.relative_error(together).isel(step=-1).values
     fraction = metrics.learned_fraction(together).isel(step=-1).values
@@ -197,6 +202,7 @@ def _document(run: Run, page: str) -> dict[str, Any]:
                 "high": float(high),
                 "relative_error": float(e),
                 "learned_fraction": float(f),
+                # NaN marks a band that was never learned; JSON has no NaN.
                 "learning_step": None if step != step else int(step),
             }
             for low, high, e, f, step in bands
@@ -232,6 +238,7 @@ def _source_of_run(
     from overtone.fitting._settings import Fields
 
     if settings.source is not None:
+        # The file may have been edited by hand; a path is checked before anything is opened.
         known = Fields(settings.source, run_path, ("source",))
         for name in ("path", "clean"):
             known.maybe(name, known.path)
@@ -278,11 +285,13 @@ def _check_same_flags(context: click.Context, settings: RunSettings, run_path: s
     begun = {name: v for part in ("network", "training") for name, v in stored[part].items()}
     begun |= {name: stored[name] for name in ("held_out", "stop", "controller")}
     reading = source.get("reading") or {}
+    # A reading flag that the run did not have counts as None, so that adding one is noticed too.
     begun |= {name: reading.get(name) for name in READING} | {"clean": source.get("clean")}
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in BUDGET or name not in begun:
             continue
+        # A default that the user did not type is no request: the run's own setting stands.
         if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         asked = _plain(name, context.params[name])

@@ -97,6 +97,7 @@ def chain(*decorators: Callable[[Command], Command]) -> Callable[[Command], Comm
     """Apply several decorators, the first one outermost."""
 
     def apply(command: Command) -> Command:
+        # As stacked decorators, the last one is applied first: Click lists the outermost one's flag first.
         for decorator in reversed(decorators):
             command = decorator(command)
         return command
@@ -151,6 +152,7 @@ def _called(name: str) -> str:
 
 def _declaration(name: str, kind: Any, default: Any) -> str:
     """Return the declaration of a flag; a switch that is not off by default can be turned on and off."""
+    # A default of None or True needs both forms, as leaving the flag out means neither.
     called = _called(name)
     return (
         f"{called}/--no-{called[2:]}" if bool in (kind, *get_args(kind)) and default is not False else called

@@ -22,6 +22,7 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
+    # Standard JSON has no NaN or Infinity; strict parsers refuse what Python would write.
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

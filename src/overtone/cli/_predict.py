@@ -89,6 +89,7 @@ def predict_command(
 
 def _document(forecast: Forecast) -> dict[str, Any]:
     """The JSON document of a prediction; frequencies in cycles per unit, per axis where a list."""
+    # Where a measured run was given, the step up to which it agrees replaces the predicted one.
     limit = forecast.prediction.holds_until if forecast.agreement is None else forecast.agreement.limit
     scatter, cost = forecast.prediction.scatter, forecast.prediction.cost
     _document: dict[str, Any] = {
@@ -127,7 +128,7 @@ def _text(forecast: Forecast) -> str:
         body = _learning(forecast)
     else:
         body = f"Training diverges after step {ending}: nothing is learned for good."
-        rows |= {"Bears": f"learning rates up to {forecast.prediction.largest_rate:.3g}"}
+        rows |= {"Stable": f"learning rates up to {forecast.prediction.largest_rate:.3g}"}
     return f"{body}\n\n{paragraph('To know', forecast.sentences)}\n\n{facts(rows)}"
 
 
@@ -137,6 +138,7 @@ def _learning(forecast: Forecast) -> str:
     from overtone.records.metrics._bands import has_content
 
     unit = forecast.record.attrs["frequency_unit"]
+    # Bands without power in the target have no learning step, whatever the arithmetic says.
     held = has_content(metrics.combine_channels(forecast.record)).values
     lines = [f"{'band':>17}  {'learned at step':>15}  between"]
     for row, content in zip(forecast.learning_steps, held, strict=True):
@@ -202,6 +204,7 @@ def shade_undetermined(figure: Figure, record: xarray.Dataset) -> None:
     """Say "cannot tell" over the frequencies that the prediction leaves open at its last step."""
     undetermined = record.residual_power.isel(step=-1).isnull().any("channel").values
     low, high = record.band_low.values, record.band_high.values
+    # The first band begins at frequency 0, which a logarithmic axis does not have.
     smallest = float(high[high > 0].min()) / 2
     runs = [
         list(bands)
@@ -212,6 +215,7 @@ def shade_undetermined(figure: Figure, record: xarray.Dataset) -> None:
     for left, right in intervals:
         figure.add_vrect(x0=left, x1=right, fillcolor="gray", opacity=0.12, line_width=0, layer="below")
     if intervals:
+        # The label stands in the interval that is widest on the logarithmic axis.
         _, end = max(intervals, key=lambda interval: interval[1] / interval[0])
         figure.add_annotation(
             x=math.log10(end), y=0.98, yref="paper", xanchor="right", text="cannot tell", showarrow=False

@@ -55,6 +55,7 @@ def _bars(result: Scan) -> list[str]:
     for begin in range(0, len(power), step):
         end = min(begin + step, len(power))
         power_in_rows = sum(power[begin:end])
+        # More than half of the bar's power is noise; without a certain floor nothing is claimed.
         mostly_noise = known and 2 * sum(noise[begin:end]) > power_in_rows
         drowned |= mostly_noise
         bar = (NOISE if mostly_noise else SIGNAL) * _length(power_in_rows / total)
@@ -110,11 +111,13 @@ def scan_command(
     from overtone.planning import plan as make_plan
     from overtone.planning import scan as measure
 
+    # Before the file is read, which may take long: a wrong device is refused at once.
     torch_device = find_device(device)
     read_with = reading_arguments(options)
     result = measure(read_source(source, read_with), torch_device)
     plan = None
     if seconds is not None:
+        # The split and seed of `fit`, so that the plan is the one that fit would make.
         signal = hold_out(result.signal, HELD_OUT, seed)
         plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=torch_device)
     if as_json:
@@ -193,6 +196,7 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
         summary["Border"] = result.barron_summary.border
         summary["Barron C"] = result.barron_summary.sentence(" / ".join(dict.fromkeys(signal.geometry.units)))
     if plan is not None:
+        # Reasons that stand above already are not repeated.
         chosen = [str(r) for r in plan.reasons if r not in result.reasons]
         summary["Plan"] = (
             f"{plan.encoding.value} to {format_per_axis(plan.bandwidth)} {unit}, {plan.depth} x {plan.width} units"

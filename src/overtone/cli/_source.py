@@ -60,6 +60,7 @@ def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:
     from overtone.signals._readers._read import UnknownOptionError
 
     arguments = dict(options)
+    # One number means the same spacing on every axis, which the readers take as a float.
     if len(arguments.get("spacing", ())) == 1:
         arguments["spacing"] = arguments["spacing"][0]
     if len(arguments.get("full_range", (0, 1))) != 2:

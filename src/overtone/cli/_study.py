@@ -149,6 +149,7 @@ def study_run(
     if ray is not None:
         workers = Ray(None if ray == "local" else ray, gpus=gpus)
     results, failed = {}, []
+    # Studies may print; with --json nothing but the document may reach stdout.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         for progress in run_studies(chosen, StudySize(size), Path(out), workers):
             ended = progress.finished
@@ -168,6 +169,7 @@ def study_run(
     if StudySize(size) is StudySize.SMOKE:
         click.echo(f"note: {SMOKE_CAVEAT[0].lower()}{SMOKE_CAVEAT[1:]}", err=True)
     if failed:
+        # Raised last, so that what was finished is printed and stored first.
         raise RunError(
             "every measurement to succeed",
             f"{len(failed)} that failed, the first with: {failed[0]}",

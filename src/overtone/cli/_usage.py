@@ -70,6 +70,7 @@ def in_flags(error: OvertoneError, group: click.Group) -> str:
         group: The command line.
     """
     names = dict(INDIRECT)
+    # A library error knows no verb: the flags of all verbs are searched, where a name means the same in each.
     for verb in group.commands.values():
         names |= {p.name: p.opts[0] for p in verb.params if isinstance(p, click.Option) and p.name}
     do = ARGUMENT.sub(lambda match: names.get(match[1], match[0]), error.do)

@@ -111,6 +111,7 @@ def compare(
     target_device = find_device(device)
     report = _report if progress else _silent
     split = hold_out(require_grid(signal, "a comparison"), held_out, seed)
+    # A signal without held-out samples is refused by the task, before anything is worked out.
     if len(split.held_out_index):
         report(f"compare {signal.name}: choosing the bandwidth by the samples to learn from")
     task = ComparisonTask.of(split)
@@ -236,6 +237,7 @@ def _evaluate(
     failed: Mapping[str, str],
 ) -> Comparison:
     """Scores, margins and verdict from the stored results and predictions."""
+    # Errors are taken on held-out samples alone; predictions are stored whole, for pictures.
     held = task.signal.held_out_index.cpu().numpy()
     truth = task.reference.cpu().double().numpy()[held]
     scores, errors, predictions = [], {}, {}
@@ -246,6 +248,7 @@ def _evaluate(
         predictions[name] = values[0]
         ordered = [by_seed[seed] for seed in sorted(by_seed)]
         scores.append(_score(name, selected[name], ordered, task.signal.peak))
+    # The sort is stable: of equal scores the candidate that was named first leads.
     scores.sort(key=lambda s: -s.mean)
     # The verdict compares the best, the best network and the best other candidate with every one below them.
     leading = {scores[0].name}

@@ -10,14 +10,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from overtone.controller._encoding_bandwidth import EncodingBandwidth
-from overtone.controller._policy import ControllerPolicy, ControlStep, Decision
-from overtone.controller._target_spectrum import TargetSpectrum
-from overtone.early_stopping import BandErrors, BestWeights, HeldOutAndNoise, StoppingRule
+from overtone.controller._policy import ControlStep, Decision, make_policy
+from overtone.early_stopping import StoppingRule
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._utils import per_axis
-from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._scan import measure_noise
 from overtone.probes import Spread
@@ -139,27 +136,13 @@ class Controller:
         )
         floor = noise or measure_noise(signal)
         # A controller may not see the clean reference, which exists in tests alone.
-        noisy = replace(signal, clean=None)
-        self._view = GridView(noisy, Spread(MEASURED), noise=floor)
+        self._view = GridView(replace(signal, clean=None), Spread(MEASURED), noise=floor)
         self._evaluate = Evaluator(field)
-        spectrum = TargetSpectrum(self._view.measurement, floor)
-        stopping = rule or stopping_rule_for(signal, spectrum)
-        new_weights = None if stopping is None else (lambda: BestWeights(stopping.monitor(), field))
-        recommended = recommend_bandwidth(signal, floor).bandwidth
-        encoding = EncodingBandwidth.of(field, spectrum.initial_bandwidth(recommended, planned))
-        grid = signal.geometry
-        self._policy = ControllerPolicy(
-            spectrum,
-            encoding,
-            spectrum.max_bandwidth(recommended, grid),
-            grid.extent,
-            optimizer,
-            new_weights,
-        )
+        self._policy = make_policy(self._view, floor, field, optimizer, planned=planned, rule=rule)
         size = batch or min(8192, signal.train_index.numel())
         interval = math.ceil(RELATIVE_COST * self._view.inputs.count / (SHARE * size))
         self.schedule = EvaluationSchedule(max(MIN_INTERVAL, interval))
-        self._last, self._idle = -1, ControlStep(Decision.NOTHING, encoding.value)
+        self._last, self._idle = -1, ControlStep(Decision.NOTHING, self._policy.bandwidth)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
@@ -198,13 +181,3 @@ class Controller:
             scored.
         """
         return self._policy.finish()
-
-
-def stopping_rule_for(signal: Signal, spectrum: TargetSpectrum) -> StoppingRule | None:
-    """Choose the best rule that a signal has evidence for.
-
-    Band errors where there certainly is noise; else the held-out error, with the noise there may be; else None.
-    """
-    if spectrum.noise.sum() > 0:
-        return BandErrors(spectrum.target, spectrum.noise)
-    return HeldOutAndNoise(spectrum.variance) if len(signal.held_out_index) else None

@@ -1,21 +1,29 @@
-"""Decisions of a controller, from rows measured during training: increase the bandwidth, go back, stop."""
+"""Decisions of a controller from measured rows and the target's spectrum: increase the bandwidth, go back, stop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
-from overtone.controller._target_spectrum import TargetSpectrum
-from overtone.early_stopping import BestWeights
+from overtone.early_stopping import BandErrors, BestWeights, HeldOutAndNoise, StoppingRule
 from overtone.early_stopping._monitor import Row
 from overtone.errors import RunError
+from overtone.nn import Field
+from overtone.planning._bandwidth import SAMPLING, recommend_bandwidth
 from overtone.planning._reasons import Reason, ReasonCode
+from overtone.probes._grid_measurement import GridMeasurement
+from overtone.probes._spread_measurement import SpreadMeasurement
+from overtone.probes.views import GridView
+from overtone.signals import Grid
+from overtone.spectra import NoiseFloor, NoiseVerdict
 
 GROWTH = 1.1
 """Largest factor of one increase of the bandwidth."""
@@ -32,6 +40,12 @@ otherwise more bandwidth would fit single samples or noise."""
 
 LR_FACTOR, MAX_REDUCTIONS = 0.3, 1
 """Factor on the learning rate when noise begins to be learned, and how often before the run ends."""
+
+NOISY_SHARE = 0.5
+"""Initial bandwidth of signals that may be noisy, as a part of the recommended one."""
+
+LEARNED = 0.1
+"""Part of the power within the bandwidth that may be unlearned when the bandwidth is increased."""
 
 
 class Decision(Enum):
@@ -71,6 +85,79 @@ class ControlStep:
     def stop(self) -> bool:
         """Whether to leave the loop; the network then has its best weights."""
         return self.decision is Decision.STOP
+
+
+@final
+class TargetSpectrum:
+    """Power of the target and of its noise per band.
+
+    Args:
+        measurement: Measurement of the target.
+        noise: Its noise floor.
+
+    Attributes:
+        target: (band, channel) power, in squared value units.
+        noise: (band, channel) power of the noise, 0 where none was found.
+        variance: Variance of the noise, an upper bound where it cannot be told from detail; mean over channels.
+        clean: Whether there is certainly no noise.
+    """
+
+    def __init__(self, measurement: GridMeasurement | SpreadMeasurement, noise: NoiseFloor) -> None:
+        self.target = measurement.target_power.cpu().numpy()
+        self.clean = noise.verdict is NoiseVerdict.CLEAN
+        # Estimated as for a signal without a noise-free reference: a controller must not see one where there is one.
+        power = np.nan_to_num(measurement.white_noise_power(noise))
+        self.noise = power if noise.verdict is NoiseVerdict.NOISE else np.zeros_like(power)
+        self.variance = float(noise.std.square().mean())
+        self._low, self._high = np.asarray(measurement.bands.low), np.asarray(measurement.bands.high)
+
+    def initial_bandwidth(
+        self, recommended: tuple[float, ...], planned: tuple[float, ...] | None
+    ) -> tuple[float, ...]:
+        """Choose the initial bandwidth per axis.
+
+        The planned one; by default half of what the spectrum recommends. Where there is certainly no noise, no less
+        than recommended: more bandwidth learns faster, and there is no noise to be learned.
+
+        Args:
+            recommended: Bandwidth that the spectrum recommends, per axis.
+            planned: Bandwidth of a plan, if there is one.
+        """
+        start = planned or tuple(NOISY_SHARE * b for b in recommended)
+        return tuple(map(max, start, recommended)) if self.clean else start
+
+    def max_bandwidth(self, recommended: tuple[float, ...], grid: Grid) -> tuple[float, ...]:
+        """Return the largest bandwidth of the recommended shape within an eighth of Nyquist and the bands above noise.
+
+        Args:
+            recommended: Bandwidth that the spectrum recommends, per axis.
+            grid: Positions of the samples.
+        """
+        # A band counts where its signal power exceeds its noise power: total power above twice the noise.
+        above = (self.target > 2 * self.noise).any(axis=1)
+        limit = float(self._high[above].max()) if above.any() else 0.0
+        ratios = [SAMPLING * n / b for n, b in zip(grid.nyquist, recommended, strict=True)]
+        factor = max(1.0, min(min(ratios), limit / max(recommended)))
+        return tuple(b * factor for b in recommended)
+
+    def learned(self, residual: NDArray[np.float64], bandwidth: float) -> bool:
+        """Whether less than a tenth of the power within the bandwidth and above the noise is unlearned.
+
+        Args:
+            residual: (band, channel) residual power, in squared value units.
+            bandwidth: In cycles per physical unit.
+        """
+        inside = self._within(bandwidth)
+        signal = np.clip(self.target - self.noise, 0, None)[inside].sum()
+        unlearned = np.clip(residual - self.noise, 0, None)[inside].sum()
+        return bool(unlearned <= LEARNED * signal)
+
+    def _within(self, bandwidth: float) -> NDArray[np.bool_]:
+        """The bands without the mean that begin below a frequency; at least the first of them."""
+        inside = (self._low > 0) & (self._low < bandwidth)
+        # Below the first band's edge there is no band to judge by; the first one stands in.
+        inside[1:2] = True
+        return inside
 
 
 @final
@@ -233,3 +320,45 @@ def _rises(step: int, best: int) -> Reason:
 
 def _rises_again(step: int) -> Reason:
     return Reason(ReasonCode.ERROR_RISES_AGAIN, {"step": step})
+
+
+def make_policy(
+    view: GridView,
+    noise: NoiseFloor,
+    field: Field,
+    optimizer: torch.optim.Optimizer,
+    *,
+    planned: tuple[float, ...] | None,
+    stop: bool = True,
+    rule: StoppingRule | None = None,
+    folder: Path | None = None,
+) -> ControllerPolicy:
+    """Return the policy of a run whose rows a view measures; the encoding is set to its initial bandwidth.
+
+    Args:
+        view: The view of the signal.
+        noise: Its noise floor.
+        field: The network in training.
+        optimizer: Its optimizer.
+        planned: Bandwidth of a plan per axis, in cycles per physical unit, if there is one.
+        stop: Whether the run may go back and end.
+        rule: When to go back and end; if None, the best rule that the signal has evidence for: band errors where there
+            certainly is noise, else the held-out error with the noise there may be, else none.
+        folder: Folder of the candidates of the best network; None for memory.
+
+    Raises:
+        InputError: If the encoding can be neither rescaled nor windowed.
+    """
+    spectrum, grid = TargetSpectrum(view.measurement, noise), view.signal.geometry
+    applied = rule
+    if stop and rule is None:
+        if spectrum.noise.sum() > 0:
+            applied = BandErrors(spectrum.target, spectrum.noise)
+        elif len(view.signal.held_out_index):
+            applied = HeldOutAndNoise(spectrum.variance)
+    # After a rollback a new monitor begins, so the store of best weights is made by a function, each time anew.
+    new_weights = None if applied is None else (lambda: BestWeights(applied.monitor(), field, folder))
+    recommended = recommend_bandwidth(view.signal, noise).bandwidth
+    encoding = EncodingBandwidth.of(field, spectrum.initial_bandwidth(recommended, planned))
+    limit = spectrum.max_bandwidth(recommended, grid)
+    return ControllerPolicy(spectrum, encoding, limit, grid.extent, optimizer, new_weights)

@@ -94,11 +94,13 @@ class BandErrors(StoppingRule):
         target, noise = np.asarray(self.target_power), np.asarray(self.noise_power)
         # The learned fraction of a band is the regression of the prediction on the target.
         learned = np.divide(cross, target, out=np.zeros_like(target), where=target > 0)
+        # Chance may put the learned fraction outside [0, 1], where no filter has its share of a band.
         return float((residual - noise + 2 * noise * learned.clip(0, 1)).sum())
 
     def monitor(self) -> StoppingMonitor:
         """A new monitor for one run, of the estimate plus the noise: the error on new noisy samples."""
         noise = float(np.sum(self.noise_power))
+        # Its logarithm is smoothed, and the estimate may be negative: the noise and a floor keep it positive.
         return SmoothedMinimum(
             lambda row: max(self.estimate(row) + noise, 0.01 * noise), self.patience, self.margin
         )
@@ -320,6 +322,7 @@ class _Variance(StoppingMonitor):
                 "rows with a prediction", f"{', '.join(row) or 'nothing'}", "pass it in the row", "stop"
             )
         self._window.append((step, np.asarray(row["prediction"], dtype=np.float64).reshape(-1)))
+        # A variance of fewer rows would be smaller by their number alone.
         if len(self._window) < (self._window.maxlen or 0):
             return False
         variance = float(np.stack([x for _, x in self._window]).var(axis=0).mean())

@@ -6,7 +6,7 @@ import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from overtone._config import Decay, FitConfig, FitOptions, TrainingConfig
 from overtone._training import Checkpoint, Ending, Outcome, train
@@ -17,11 +17,10 @@ from overtone.fitting._monitor import (
     check_monitor,
     final_errors,
     frequency_unit,
-    make_probe,
+    make_view,
     mean_band_edge,
     plan_monitor,
     record_snapshot,
-    window_of,
 )
 from overtone.fitting._prepare import PreparedFit, prepare
 from overtone.fitting._progress import FitProgress
@@ -29,10 +28,13 @@ from overtone.fitting._run import Run, finished_run, reason_to_end
 from overtone.fitting._run_directory import RunDirectory, disk_space, fingerprint
 from overtone.fitting._settings import RunSettings
 from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
+from overtone.nn import Field
 from overtone.planning._reasons import Reason, sentences
-from overtone.probes import LogSchedule, Probe
-from overtone.probes._run_writer import ResumedRecord
+from overtone.probes import LogSchedule, Probe, View
 from overtone.signals import Geometry, Signal, validate
+
+if TYPE_CHECKING:
+    import xarray
 
 
 @standard()
@@ -77,25 +79,46 @@ def fit(
     """
     config = (config or FitConfig()).replace(**overrides)
     directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
-    if resume:
-        return _resume(signal, directory, config, progress)
-    directory.check_free(overwrite)
+    if not resume:
+        directory.check_free(overwrite)
     samples = fingerprint(validate(signal))
-    prepared = prepare(signal, config)
-    signal = prepared.signal
-    monitor = config.monitor or plan_monitor(signal.geometry, prepared.expected_steps(), prepared.batch)
-    settings = RunSettings(
-        source,
-        samples,
-        replace(prepared.config, monitor=monitor),
-        prepared.bandwidth,
-        tuple(sentences(prepared.reasons)),
-    )
-    stopping = make_stopping(prepared, window_of(monitor), directory.path)
-    # Snapshots are also taken at the end of the run and of the network that is restored.
-    directory.begin(settings, overwrite, disk_space(signal, prepared.field, len(monitor.snapshots) + 2))
-    probe = make_probe(prepared, monitor, directory.path, attrs=_attributes(prepared))
-    return _train(prepared, directory, probe, stopping, None, progress)
+    begun = _BegunRun.of(directory, config) if resume else None
+    if begun is not None:
+        begun.check_samples(samples, signal.name, str(directory.path))
+    prepared = prepare(signal, config if begun is None else begun.config)
+    geometry = prepared.signal.geometry
+    if begun is None:
+        steps = prepared.expected_steps()
+        monitor = config.monitor or plan_monitor(geometry, steps, prepared.batch)
+    else:
+        monitor = begun.settings.monitor
+        check_monitor(geometry, monitor, str(directory.path))
+        # The reasons are those of the beginning; warnings were shown then.
+        reasons = tuple(map(Reason.recorded, begun.settings.reasons))
+        prepared = replace(prepared, reasons=reasons, warnings=())
+    # The view and the stopping are made before the directory: what they refuse leaves an earlier run as it is.
+    view = make_view(geometry, prepared.signal, monitor, prepared.noise)
+    stopping = make_stopping(prepared, view, directory.path, None if begun is None else begun.record)
+    if begun is None:
+        settings = RunSettings(
+            source,
+            samples,
+            replace(prepared.config, monitor=monitor),
+            prepared.bandwidth,
+            tuple(sentences(prepared.reasons)),
+        )
+        # Snapshots are also taken at the end of the run and of the network that is restored.
+        space = disk_space(prepared.signal, prepared.field, len(monitor.snapshots) + 2)
+        directory.begin(settings, overwrite, space)
+        probe = Probe(view, prepared.field, directory.path, strict=True, attrs=_attributes(prepared))
+    elif begun.ended is None:
+        probe = begun.reopen(directory, prepared.field, view)
+    else:
+        with FitProgress(progress, "") as shown:
+            shown.say(f"fit {signal.name}: nothing left to do in {directory.path}: {begun.ended}.")
+        return finished_run(directory, prepared, stopping, begun.checkpoint, begun.record)
+    checkpoint = None if begun is None else begun.checkpoint
+    return _train(prepared, directory, probe, stopping, checkpoint, progress)
 
 
 def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
@@ -114,53 +137,95 @@ def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
     }
 
 
-def _resume(signal: Signal[Geometry], directory: RunDirectory, config: FitConfig, progress: bool) -> Run:
-    settings = directory.read_settings()
-    directory.check_own()
-    if settings.samples not in (None, fingerprint(signal)):
-        raise InputError(
-            "the samples that the run began with",
-            f"others in {signal.name}",
-            "pass the same source, or begin a new run in another --out",
-            str(directory.path),
+class _BegunRun(NamedTuple):
+    """A run that is to be resumed, as its directory holds it.
+
+    Attributes:
+        settings: The settings that it began with.
+        config: The same with the longer budget and the bandwidth that was chosen then.
+        checkpoint: Where it goes on.
+        record: Its record up to there.
+        last_row: The step of the last row in it.
+        ended: Why nothing is left to do, in words; None if something is.
+    """
+
+    settings: RunSettings
+    config: FitConfig
+    checkpoint: Checkpoint
+    record: xarray.Dataset
+    last_row: int
+    ended: str | None
+
+    @staticmethod
+    def of(directory: RunDirectory, config: FitConfig) -> _BegunRun:
+        """Read the run in a directory.
+
+        Args:
+            directory: Where it is.
+            config: The settings that are asked for now; budget and device count.
+
+        Raises:
+            InputError: If there is none, it is damaged, or its budget cannot be changed so.
+        """
+        settings = directory.read_settings()
+        directory.check_own()
+        begun = settings.config
+        training = _longer(begun.training, config.training)
+        checkpoint = Checkpoint.load(directory.checkpoint)
+        record = directory.load_record()
+        ended = reason_to_end(begun.training, training, checkpoint, record, str(directory.path))
+        model = begun.model
+        if settings.bandwidth is not None:
+            model = replace(model, bandwidth=settings.bandwidth)
+        config = replace(begun, model=model, training=training, device=config.device)
+        # The row of the checkpoint's step is in the record only if the run went on after it, or ends there.
+        ends = ended is not None or training.used_up(checkpoint.step, checkpoint.seconds)
+        last_row = checkpoint.step if ends or LogSchedule().due(checkpoint.step) else checkpoint.step - 1
+        # Rows after the checkpoint are measured again.
+        record = record.isel(step=record.step.values <= last_row)
+        return _BegunRun(settings, config, checkpoint, record, last_row, ended)
+
+    def check_samples(self, samples: str, name: str, run_path: str) -> None:
+        """Check that the run is one of these samples; runs of old versions do not say.
+
+        Args:
+            samples: Fingerprint of the signal.
+            name: Name of the signal, for the error.
+            run_path: The run directory, for the error.
+
+        Raises:
+            InputError: If it is not.
+        """
+        if self.settings.samples not in (None, samples):
+            raise InputError(
+                "the samples that the run began with",
+                f"others in {name}",
+                "pass the same source, or begin a new run in another --out",
+                run_path,
+            )
+
+    def reopen(self, directory: RunDirectory, field: Field, view: View) -> Probe:
+        """Return the probe that continues the record, and write the longer budget to record and settings.
+
+        Args:
+            directory: Where the run is.
+            field: The network.
+            view: The view of the record.
+        """
+        training = self.config.training
+        probe = Probe.resume(
+            view, field, directory.path, after=self.last_row, elapsed=self.checkpoint.seconds, strict=True
         )
-    training = _longer(settings.config.training, config.training)
-    checkpoint = Checkpoint.load(directory.checkpoint)
-    record = directory.load_record()
-    ended = reason_to_end(settings.config.training, training, checkpoint, record, str(directory.path))
-    model = settings.config.model
-    if settings.bandwidth is not None:
-        model = replace(model, bandwidth=settings.bandwidth)
-    prepared = prepare(signal, replace(settings.config, model=model, training=training, device=config.device))
-    # The reasons are those of the beginning; warnings were shown then.
-    reasons = tuple(map(Reason.recorded, settings.reasons))
-    prepared = replace(prepared, reasons=reasons, warnings=())
-    monitor = settings.monitor
-    check_monitor(monitor, prepared.signal, str(directory.path))
-    window = window_of(monitor)
-    if ended is not None:
-        with FitProgress(progress, "") as shown:
-            shown.say(f"fit {signal.name}: nothing left to do in {directory.path}: {ended}.")
-        stopping = make_stopping(prepared, window, directory.path, record)
-        return finished_run(directory, prepared, stopping, checkpoint, record)
-    # The row of the checkpoint's step is in the record only if the run went on after it, or ends there.
-    recorded = LogSchedule().due(checkpoint.step) or training.used_up(checkpoint.step, checkpoint.seconds)
-    probe = make_probe(
-        prepared,
-        monitor,
-        ResumedRecord(
-            directory.path, checkpoint.step if recorded else checkpoint.step - 1, checkpoint.seconds
-        ),
-    )
-    try:
-        options = probe.record.attrs.get("options") or {}
-        probe.annotate(complete=False, options=options | training.to_json())
-        directory.write_settings(replace(settings, config=replace(settings.config, training=training)))
-        stopping = make_stopping(prepared, window, directory.path, probe.record)
-    except BaseException:
-        probe.close()
-        raise
-    return _train(prepared, directory, probe, stopping, checkpoint, progress)
+        try:
+            options = probe.record.attrs.get("options") or {}
+            probe.annotate(complete=False, options=options | training.to_json())
+            directory.write_settings(
+                replace(self.settings, config=replace(self.settings.config, training=training))
+            )
+        except BaseException:
+            probe.close()
+            raise
+        return probe
 
 
 def _longer(begun: TrainingConfig, asked: TrainingConfig) -> TrainingConfig:
@@ -185,8 +250,9 @@ def _train(
     progress: bool,
 ) -> Run:
     signal, field, training = prepared.signal, prepared.field, prepared.config.training
+    announcement = _announcement(prepared, directory, checkpoint)
     with probe, FitProgress(progress, frequency_unit(probe)) as shown:
-        shown.say(_announcement(prepared, directory, checkpoint))
+        shown.say(announcement)
         for warning in prepared.warnings:
             shown.say(f"warning: {warning}")
         mean_edge = mean_band_edge(probe)

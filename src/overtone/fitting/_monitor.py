@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +12,9 @@ from overtone._config import MonitorConfig
 from overtone._state import evaluation_mode
 from overtone._utils.seeding import draw_subset
 from overtone.errors import InputError
-from overtone.fitting._prepare import PreparedFit
 from overtone.nn import Field
 from overtone.probes import LogSchedule, Probe, Spread, View, Window, views
 from overtone.probes._evaluator import chunk_size, predict_at
-from overtone.probes._run_writer import ResumedRecord
-from overtone.probes._targets import Values
 from overtone.signals import Geometry, Grid, Points, Signal
 from overtone.spectra import NoiseFloor
 
@@ -72,18 +68,18 @@ def window_of(monitor: MonitorConfig) -> Window | Spread | None:
     return Window(monitor.start, monitor.shape)
 
 
-def check_monitor(monitor: MonitorConfig, signal: Signal[Geometry], run_path: str) -> None:
-    """Check that recorded settings are settings for a signal.
+def check_monitor(geometry: Geometry, monitor: MonitorConfig, run_path: str) -> None:
+    """Check that recorded settings are settings for a geometry.
 
     Args:
+        geometry: Geometry of the signal.
         monitor: The settings.
-        signal: The signal to learn.
         run_path: The run directory, for the error.
 
     Raises:
         InputError: If they are those of another signal.
     """
-    if not _fits(signal.geometry, window_of(monitor)):
+    if not _fits(geometry, window_of(monitor)):
         raise InputError(
             "settings of a run whose watch is a part of the signal",
             "another part",
@@ -107,27 +103,51 @@ def _(geometry: Grid, window: Window | Spread | None) -> bool:
     return all(start >= 0 and length >= 1 and start + length <= n for start, length, n in axes)
 
 
-def make_probe(
-    prepared: PreparedFit[Any], monitor: MonitorConfig, path: Path | ResumedRecord, **options: Any
-) -> Probe:
-    """Return the strict probe of a run.
+@functools.singledispatch
+def make_view(
+    geometry: Geometry, signal: Signal[Any], _monitor: MonitorConfig, _noise: NoiseFloor | None
+) -> View:
+    """Return the view by which a run is measured.
+
+    Of scattered samples it shows spectra at points in up to three coordinates of one unit, else on the graph of
+    neighbours. On the graph each coordinate counts in its extent, since coordinates of different units have no common
+    distance.
 
     Args:
-        prepared: The fit.
-        monitor: What is measured and recorded, of a signal on a grid.
-        path: The run directory, or the record in it that goes on.
-        **options: Passed on to `Probe`.
+        geometry: Geometry of the signal.
+        signal: The signal to learn.
+        _monitor: What is measured and recorded, of a signal on a grid.
+        _noise: Noise floor of a signal on a grid.
     """
-    view = _view(prepared.signal.geometry, prepared.signal, monitor, prepared.noise)
-    return Probe(view, prepared.field, path, strict=True, **options)
+    units = geometry.units
+    if len(units) <= 3 and len(set(units)) == 1:
+        index = _sample_index(signal, MAX_POINTS)
+        unit = geometry.frequency_unit.removeprefix("cycles per ")
+        # Points on one line, or too few of them, have no spectrum of their own; the graph still has one.
+        with contextlib.suppress(InputError):
+            return views.points(
+                signal.coords[index],
+                signal.values[index],
+                channels=signal.channels,
+                unit="s" if unit == "Hz" else unit,
+                held_out=_held_out(signal, index),
+            )
+    index = _sample_index(signal, MAX_TABLE_ROWS)
+    origin, extent = (
+        torch.tensor(values, dtype=torch.float64, device="cpu")
+        for values in (geometry.origin, geometry.extent)
+    )
+    return views.graph(
+        signal.coords[index],
+        signal.values[index],
+        channels=signal.channels,
+        features=(signal.coords[index] - origin) / extent,
+        unit="extent",
+        held_out=_held_out(signal, index),
+    )
 
 
-@functools.singledispatch
-def _view(_: Geometry, signal: Signal[Any], _monitor: MonitorConfig, _noise: NoiseFloor | None) -> View:
-    return _point_view(signal)
-
-
-@_view.register(Grid)
+@make_view.register(Grid)
 def _(_: Grid, signal: Signal[Grid], monitor: MonitorConfig, noise: NoiseFloor | None) -> View:
     return views.GridView(signal, window_of(monitor), noise=noise, snapshots=monitor.snapshots)
 
@@ -167,37 +187,6 @@ def final_errors(
 @final_errors.register(Grid)
 def _(_: Grid, probe: Probe, _signal: Signal[Grid], _field: Field) -> dict[str, float]:
     return probe.final_errors()
-
-
-def _point_view(signal: Signal[Points]) -> View:
-    """Return spectra at points in up to three coordinates of one unit, else on the graph of neighbours.
-
-    On the graph each coordinate counts in its extent, since coordinates of different units have no common distance.
-    """
-    units, geometry = signal.geometry.units, signal.geometry
-    if len(units) <= 3 and len(set(units)) == 1:
-        index = _sample_index(signal, MAX_POINTS)
-        unit = geometry.frequency_unit.removeprefix("cycles per ")
-        # Points on one line, or too few of them, have no spectrum of their own; the graph still has one.
-        with contextlib.suppress(InputError):
-            return views.points(
-                signal.coords[index],
-                Values(signal.values[index], signal.channels),
-                unit="s" if unit == "Hz" else unit,
-                held_out=_held_out(signal, index),
-            )
-    index = _sample_index(signal, MAX_TABLE_ROWS)
-    origin, extent = (
-        torch.tensor(values, dtype=torch.float64, device="cpu")
-        for values in (geometry.origin, geometry.extent)
-    )
-    return views.graph(
-        signal.coords[index],
-        Values(signal.values[index], signal.channels),
-        features=(signal.coords[index] - origin) / extent,
-        unit="extent",
-        held_out=_held_out(signal, index),
-    )
 
 
 def _sample_index(signal: Signal[Points], largest: int) -> torch.Tensor:

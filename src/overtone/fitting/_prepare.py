@@ -14,14 +14,13 @@ import torch
 from overtone._config import EncodingKind, FitConfig, ModelConfig, Optimizer, StoppingConfig
 from overtone._training import make_optimizer, train
 from overtone.errors import InputError
-from overtone.fitting._run_directory import check_memory
 from overtone.nn import Field
 from overtone.nn._build import build_field
 from overtone.planning import Budget, ReasonCode, measure_noise, recommend_bandwidth
 from overtone.planning import plan as make_plan
 from overtone.planning._bandwidth import aliasing_reason
 from overtone.planning._reasons import Reason
-from overtone.planning._run_size import LEARNING_RATE, RunSize, run_size
+from overtone.planning._run_size import LEARNING_RATE, RunSize, check_memory, run_size
 from overtone.signals import Geometry, Grid, Signal, masks, require_grid
 from overtone.spectra import NoiseFloor
 from overtone.units._frequency import positive
@@ -70,6 +69,12 @@ class PreparedFit(Generic[G]):
         """Samples per step."""
         return self.config.training.batch_of(self.signal.train_index.numel())
 
+    @property
+    def stops_by_rule(self) -> bool:
+        """Whether the rule of the held-out error alone ends the run."""
+        stopping = self.config.stopping
+        return stopping.stop and not stopping.controller and len(self.signal.held_out_index) > 0
+
     def expected_steps(self) -> int:
         """Return the steps that the budget allows; with a budget in seconds three are timed on a copy."""
         training = self.config.training
@@ -115,9 +120,7 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
         training=replace(config.training, steps=config.training.max_steps, batch=size.batch, lr=size.lr),
     )
     reasons = (*choice.reasons, *(w for w in choice.warnings if w not in choice.reasons))
-    if not _stops(signal, config.stopping):
-        reasons = tuple(reason for reason in reasons if reason.code is not ReasonCode.STOPPING_RULE)
-    return PreparedFit(
+    prepared = PreparedFit(
         signal,
         config,
         field,
@@ -128,11 +131,9 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
         choice.warnings,
         choice.recommended,
     )
-
-
-def _stops(signal: Signal[Any], stopping: StoppingConfig) -> bool:
-    """Whether the rule of the held-out error alone ends the run."""
-    return stopping.stop and not stopping.controller and len(signal.held_out_index) > 0
+    if prepared.stops_by_rule:
+        return prepared
+    return replace(prepared, reasons=tuple(r for r in reasons if r.code is not ReasonCode.STOPPING_RULE))
 
 
 @functools.singledispatch

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from overtone import records
 from overtone._utils.files import write_atomic
 from overtone.early_stopping._best_weights import weight_files
-from overtone.errors import InputError, RunError
+from overtone.errors import InputError
 from overtone.fitting._settings import RunSettings, parse_settings
 from overtone.nn import Field
-from overtone.planning._run_size import parameter_count
 from overtone.records._access import WriterLock, check_own
 from overtone.signals import Geometry, Signal
 
@@ -51,32 +50,6 @@ def disk_space(signal: Signal[Geometry], network: Field, snapshots: int) -> int:
     parameters = sum(p.numel() for p in network.parameters())
     # A checkpoint holds weights and two averages of Adam; while one is written the older one is still there.
     return FIXED_BYTES + 4 * samples * snapshots + (2 * 3 + MAX_CANDIDATES) * 4 * parameters
-
-
-def check_memory(width: int, depth: int, features: int, channels: int) -> None:
-    """Check that weights, gradients and the averages of an optimizer fit into the memory of this machine.
-
-    Args:
-        width: Units of a hidden layer.
-        depth: Hidden layers.
-        features: Frequencies of the encoding.
-        channels: Outputs.
-
-    Raises:
-        RunError: If they do not.
-    """
-    if 4 * 4 * parameter_count(width, depth, features, channels) > _memory():
-        raise RunError(
-            "enough memory", "less than this takes", "make width=, depth=, features= or batch= smaller"
-        )
-
-
-def _memory() -> int:
-    """Return the bytes of memory of this machine; the address space if the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 1 << 48
 
 
 def available(path: Path) -> int:

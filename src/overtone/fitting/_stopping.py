@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from overtone.controller import ControlStep, Decision
-from overtone.controller._controller import stopping_rule_for
-from overtone.controller._encoding_bandwidth import EncodingBandwidth
-from overtone.controller._policy import ControllerPolicy
-from overtone.controller._target_spectrum import TargetSpectrum
+from overtone.controller._policy import make_policy
 from overtone.early_stopping import BestWeights, HeldOut, StoppingRule
 from overtone.early_stopping._monitor import Row, record_rows
-from overtone.errors import InputError
 from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._run_directory import BEST_WEIGHTS
 from overtone.nn import Field
-from overtone.planning import ReasonCode, recommend_bandwidth
+from overtone.planning import ReasonCode
 from overtone.planning._reasons import Reason, sentences
-from overtone.probes import LogSchedule, Spread, Window
-from overtone.probes.views._grid import make_measurement
+from overtone.probes import LogSchedule, View
+from overtone.probes.views import GridView
 from overtone.signals import require_grid
 
 if TYPE_CHECKING:
@@ -34,7 +29,7 @@ class FitController:
 
     Args:
         prepared: The fit; the bandwidth of its encoding is set to the first one.
-        window: The part of the grid that rows are measured on.
+        view: The view whose rows it judges.
         folder: The run directory, for candidates of the best network.
 
     Attributes:
@@ -44,29 +39,22 @@ class FitController:
         InputError: If the signal is scattered, or the encoding can be neither rescaled nor windowed.
     """
 
-    def __init__(self, prepared: PreparedFit[Any], window: Window | Spread | None, folder: Path) -> None:
-        signal = require_grid(prepared.signal, "the controller", "leave the controller out", "controller")
-        noise, field, grid = prepared.noise, prepared.field, signal.geometry
-        if noise is None or window is None:
-            raise InputError("a noise floor and a window", "none", "leave the controller out", "controller")
-        # The controller must not see the noise-free reference, even where a signal has one.
-        spectrum = TargetSpectrum(make_measurement(replace(signal, clean=None), window), noise)
-        recommended = recommend_bandwidth(signal, noise).bandwidth
-        bandwidth = EncodingBandwidth.of(field, spectrum.initial_bandwidth(recommended, field.bandwidth))
-        rule = stopping_rule_for(signal, spectrum) if prepared.config.stopping.stop else None
-        weights = (
-            None if rule is None else (lambda: BestWeights(rule.monitor(), field, folder / BEST_WEIGHTS))
-        )
-        self._unit = grid.frequency_unit
-        self._initial = bandwidth.value
-        self._policy = ControllerPolicy(
-            spectrum,
-            bandwidth,
-            spectrum.max_bandwidth(recommended, grid),
-            grid.extent,
+    def __init__(self, prepared: PreparedFit[Any], view: View, folder: Path) -> None:
+        require_grid(prepared.signal, "the controller", "leave the controller out", "controller")
+        # A signal on a grid always has a noise floor and this view.
+        assert prepared.noise is not None
+        assert isinstance(view, GridView)
+        self._policy = make_policy(
+            view,
+            prepared.noise,
+            prepared.field,
             prepared.optimizer,
-            weights,
+            planned=prepared.field.bandwidth,
+            stop=prepared.config.stopping.stop,
+            folder=folder / BEST_WEIGHTS,
         )
+        self._unit = view.signal.geometry.frequency_unit
+        self._initial = self._policy.bandwidth
         self._decisions: list[tuple[int, ControlStep]] = []
         self._announced = 0
         self.ended = False
@@ -145,18 +133,22 @@ class RuleMonitor:
         folder: The run directory.
         network: The network in training; it is only read, until `restore`.
         rule: When to end the run, and which step was best.
-        record: Rows of a resumed run, up to where it goes on.
 
     Attributes:
-        ended: Whether the last row of `record` ended the run.
+        ended: Whether the last recalled row ended the run.
     """
 
-    def __init__(
-        self, folder: Path, network: Field, rule: StoppingRule, record: xarray.Dataset | None = None
-    ) -> None:
+    def __init__(self, folder: Path, network: Field, rule: StoppingRule) -> None:
         self._weights = BestWeights(rule.monitor(), network, folder / BEST_WEIGHTS)
         self.ended = False
-        for step, row in [] if record is None else record_rows(record):
+
+    def recall(self, record: xarray.Dataset) -> None:
+        """Judge the rows of a run that is resumed.
+
+        Args:
+            record: Its rows up to where it goes on.
+        """
+        for step, row in record_rows(record):
             self.ended = self._weights.replay(step, row)
 
     def update(self, step: int, row: Row) -> bool:
@@ -177,28 +169,26 @@ class RuleMonitor:
 
 
 def make_stopping(
-    prepared: PreparedFit[Any],
-    window: Window | Spread | None,
-    folder: Path,
-    record: xarray.Dataset | None = None,
+    prepared: PreparedFit[Any], view: View, folder: Path, record: xarray.Dataset | None = None
 ) -> FitController | RuleMonitor | None:
     """Return what ends a run and restores its best network: a controller, the rule of the held-out error, or None.
 
     Args:
         prepared: The fit.
-        window: The part of a grid that rows are measured on.
+        view: The view whose rows decide.
         folder: The run directory.
         record: The rows of a run that is resumed, up to where it goes on.
 
     Raises:
         InputError: If a controller is asked for and cannot control this encoding or signal.
     """
-    stopping = prepared.config.stopping
-    if stopping.controller:
-        controller = FitController(prepared, window, folder)
-        if record is not None:
-            controller.recall(record)
-        return controller
-    if not stopping.stop or not len(prepared.signal.held_out_index):
+    stopping: FitController | RuleMonitor
+    if prepared.config.stopping.controller:
+        stopping = FitController(prepared, view, folder)
+    elif prepared.stops_by_rule:
+        stopping = RuleMonitor(folder, prepared.field, HeldOut())
+    else:
         return None
-    return RuleMonitor(folder, prepared.field, HeldOut(), record)
+    if record is not None:
+        stopping.recall(record)
+    return stopping

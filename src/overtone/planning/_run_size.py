@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import time
 from dataclasses import dataclass
 from typing import final
@@ -14,7 +15,7 @@ from overtone._config import EncodingKind, ModelConfig
 from overtone._config._training import LONGEST
 from overtone._training import TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
-from overtone.errors import InputError
+from overtone.errors import InputError, RunError
 from overtone.nn import Field
 from overtone.nn._build import build_field
 from overtone.planning._reasons import Reason, ReasonCode
@@ -107,6 +108,32 @@ class RunSize:
 def parameter_count(width: int, depth: int, features: int, channels: int) -> int:
     """Number of trainable parameters of an MLP after `features` cosines and as many sines."""
     return 2 * features * width + width + (depth - 1) * (width + 1) * width + (width + 1) * channels
+
+
+def check_memory(width: int, depth: int, features: int, channels: int) -> None:
+    """Check that weights, gradients and the averages of an optimizer fit into the memory of this machine.
+
+    Args:
+        width: Units of a hidden layer.
+        depth: Hidden layers.
+        features: Frequencies of the encoding.
+        channels: Outputs.
+
+    Raises:
+        RunError: If they do not.
+    """
+    if 4 * 4 * parameter_count(width, depth, features, channels) > _memory():
+        raise RunError(
+            "enough memory", "less than this takes", "make width=, depth=, features= or batch= smaller"
+        )
+
+
+def _memory() -> int:
+    """Return the bytes of memory of this machine; the address space if the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 48
 
 
 def run_size(signal: Signal[Geometry], budget: Budget, device: torch.device | str = "cpu") -> RunSize:

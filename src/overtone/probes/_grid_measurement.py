@@ -188,6 +188,10 @@ class GridMeasurement:
             return self.transform.power(
                 self.transform.coefficients(self._on_grid(self.target - self._clean))
             ).numpy()
+        return self.white_noise_power(noise)
+
+    def white_noise_power(self, noise: NoiseFloor) -> np.ndarray:
+        """Return the power per band and channel of white noise of the floor's variance, whatever reference exists."""
         # White noise has the same expected power in each mode, so a band holds its share of the modes.
         share = (self.transform.modes.double() / self.transform.modes.sum()).numpy()[:, None]
         return np.asarray(share * noise_variance(noise))

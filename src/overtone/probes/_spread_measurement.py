@@ -138,6 +138,10 @@ class SpreadMeasurement:
         if self._signal.clean is not None and self._clean is not None:
             known = self._coarse.exact(self._signal.values.cpu() - self._signal.clean.cpu())
             return self._known_power(known, self._coefficients(self._target - self._clean)).numpy()
+        return self.white_noise_power(noise)
+
+    def white_noise_power(self, noise: NoiseFloor) -> np.ndarray:
+        """Return the power per band and channel of white noise of the floor's variance, whatever reference exists."""
         return np.asarray((self._modes / self._modes.sum()).numpy()[:, None] * noise_variance(noise))
 
     def _resolvable(self, fine: Bands, low: int) -> tuple[Bands, int]:

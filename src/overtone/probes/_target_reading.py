@@ -7,7 +7,7 @@ that names the argument to pass, or is resolved with a note in the record.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -92,7 +92,12 @@ class TargetReading:
         return Values(subset, channel_axis=self.channel_axis, notes=self.notes)
 
 
-def as_target(targets: Any, classes: int | None = None, channel_axis: int | None = None) -> ProbeTarget:
+def as_target(
+    targets: Any,
+    classes: int | None = None,
+    channel_axis: int | None = None,
+    channels: Sequence[str] | None = None,
+) -> ProbeTarget:
     """Return the target of a view that is made by hand: a `ProbeTarget` as it is, or numbers as they are interpreted.
 
     Of values the last axis holds the channels unless `channel_axis` says otherwise.
@@ -101,17 +106,17 @@ def as_target(targets: Any, classes: int | None = None, channel_axis: int | None
         targets: A `Target`, tensor or array.
         classes: Number of classes, where labels are meant.
         channel_axis: The axis of outputs, and of values, that holds the channels.
+        channels: Names of the channels of values; only values have names.
 
     Raises:
-        InputError: If whole numbers may be labels or values.
+        InputError: If whole numbers may be labels or values, or the names do not fit.
     """
     if isinstance(targets, ProbeTarget):
         return targets
     targets = target_tensor(targets)
-    if targets.is_floating_point() and classes is None:
-        return Values(
-            targets, channel_axis=None if channel_axis is None else _from_front(channel_axis, targets.ndim)
-        )
+    if channels is not None or (targets.is_floating_point() and classes is None):
+        axis = None if channel_axis is None else _from_front(channel_axis, targets.ndim)
+        return Values(targets, channels, channel_axis=axis)
     reading = read_targets(targets, classes, ShapeHints(channel_axis=channel_axis))
     return reading.at(torch.arange(len(targets), device="cpu"))
 

@@ -25,6 +25,7 @@ def graph(
     bands: Bands | Sequence[float] | None = None,
     classes: int | None = None,
     channel_axis: int | None = None,
+    channels: Sequence[str] | None = None,
     unit: str = "unit of the features",
     held_out: Tensor | None = None,
     name: str = "graph",
@@ -41,6 +42,7 @@ def graph(
         bands: Bands in cycles per unit of the features.
         classes: Number of classes, where labels are meant.
         channel_axis: The axis of targets and outputs that holds the channels; the last one if None.
+        channels: Names of the channels of values; "0", "1", ... if None.
         unit: Unit of the features; frequencies are in cycles per unit.
         held_out: (N,) bool, the samples that the network is not trained on.
         name: Name of the record.
@@ -57,7 +59,7 @@ def graph(
     """
     samples = as_tensor_inputs(inputs)
     rows = samples.features() if features is None else features
-    target = as_target(targets, classes, channel_axis)
+    target = as_target(targets, classes, channel_axis, channels)
     # Fewer samples than modes cannot be decomposed: two are left for the eigensolver.
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands

@@ -28,6 +28,7 @@ def points(
     method: PointsMethod | None = None,
     density: Density | None = None,
     classes: int | None = None,
+    channels: Sequence[str] | None = None,
     unit: str = "coordinate",
     held_out: Tensor | None = None,
     name: str = "points",
@@ -43,6 +44,7 @@ def points(
         method: `LeastSquares()` or `Quadrature()`.
         density: How the places are weighted.
         classes: Number of classes, where labels are meant.
+        channels: Names of the channels of values; "0", "1", ... if None.
         unit: Unit of the coordinates.
         held_out: (N,) bool, the places that the network is not trained on.
         name: Name of the record.
@@ -62,7 +64,7 @@ def points(
     )
     return TransformView(
         samples,
-        as_target(targets, classes),
+        as_target(targets, classes, channels=channels),
         transform,
         name=name,
         held_out=held_out,

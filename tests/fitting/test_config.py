@@ -1,0 +1,48 @@
+"""The keyword arguments of `fit` and the settings that they stand for."""
+
+import dataclasses
+import functools
+import operator
+from collections.abc import Sequence
+from enum import EnumMeta
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from overtone._config import FitConfig, FitOptions, ModelConfig, StoppingConfig, TrainingConfig
+
+
+def accepted(field_type):
+    """The members of the union that a keyword argument accepts for a field of a type."""
+    if isinstance(field_type, EnumMeta):
+        return {field_type, str}
+    if get_origin(field_type) in (Union, UnionType):
+        return set().union(*map(accepted, get_args(field_type)))
+    if get_origin(field_type) is tuple:
+        # A sequence stands for the tuple, and a single item for a tuple of one.
+        items = accepted(get_args(field_type)[0])
+        return {*items, Sequence[functools.reduce(operator.or_, items)]}
+    return {field_type}
+
+
+def test_each_keyword_argument_has_the_name_and_the_type_of_its_field():
+    options = get_type_hints(FitOptions)
+    fields = {}
+    for config in (ModelConfig, TrainingConfig, StoppingConfig):
+        types = get_type_hints(config)
+        fields |= {field.name: types[field.name] for field in dataclasses.fields(config)}
+    types = get_type_hints(FitConfig)
+    fields |= {"monitor": types["monitor"]}
+    # A torch.device is accepted too, which cannot be named without importing torch.
+    assert options.pop("device") is Any
+    assert list(options) == list(fields)
+    assert not FitOptions.__required_keys__
+    for name, option in options.items():
+        members = set(get_args(option)) if get_origin(option) in (Union, UnionType) else {option}
+        assert members == accepted(fields[name]), name
+        assert (NoneType in members) == (NoneType in get_args(fields[name])), name
+
+
+def test_each_keyword_argument_is_a_setting_of_exactly_one_part():
+    parts = [{f.name for f in dataclasses.fields(c)} for c in (ModelConfig, TrainingConfig, StoppingConfig)]
+    own = {f.name for f in dataclasses.fields(FitConfig)} - {"model", "training", "stopping"}
+    assert sum(map(len, parts)) + len(own) == len(set().union(own, *parts)) == len(FitOptions.__annotations__)
