@@ -11,7 +11,7 @@ SCRIPT = """
 import resource, sys
 import numpy as np
 from PIL import Image
-from overtone.cli.main import run
+from overtone.cli._main import run
 rows, columns = np.mgrid[0:4096, 0:4096].astype(np.float32) / 4096
 waves = [np.sin(40 * rows * columns), np.cos(25 * rows) * columns, np.sin(90 * columns)]
 pixels = np.stack([(127 + 120 * w).astype(np.uint8) for w in waves], -1)
@@ -21,7 +21,7 @@ del rows, columns, waves
 
 FIT = """
 import resource, sys, time
-from overtone.cli.main import run
+from overtone.cli._main import run
 began = time.perf_counter()
 code = run(["fit", sys.argv[1] + "/large.png", "--out", sys.argv[1] + "/run", "--steps", "10", "--batch", "4096"])
 print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter() - began, file=sys.stderr)

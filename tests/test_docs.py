@@ -14,7 +14,7 @@ import skimage.data
 import torch
 from PIL import Image
 
-from overtone.cli.main import run as overtone
+from overtone.cli._main import run as overtone
 from overtone.records import Writer
 from overtone.records._schema import PER_STEP
 from tests.records.toy import toy_header, toy_record

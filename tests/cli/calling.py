@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overtone.cli.main import run
+from overtone.cli._main import run
 
 TINY = ("--width", "16", "--depth", "2", "--features", "8", "--lr", "0.01")
 PROGRESS = re.compile(r"^ *\d+%  step |^fit .* -> ")

@@ -173,7 +173,7 @@ def test_every_entry_of_an_old_checkpoint_wrong_in_every_way(here):
 
 def looked_at():
     """The verdict on the record, and the page, as `overtone report` makes them."""
-    from overtone.cli.main import in_flags  # noqa: F401
+    from overtone.cli._main import in_flags  # noqa: F401
     from tests.cli.calling import Answer
 
     try:

@@ -7,7 +7,7 @@ import click
 import numpy as np
 import pytest
 
-from overtone.cli.main import FAILED, INTERRUPTED, WRONG, cli
+from overtone.cli._main import FAILED, INTERRUPTED, WRONG, cli
 from tests.cli.calling import TINY, ask, waves
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ import click
 import pytest
 
 from overtone._training import _loop as loop
+from overtone.cli._main import cli
 from overtone.cli._options import Numbers
-from overtone.cli.main import cli
 from overtone.comparing._compare import SerialWorkers
 from overtone.probes import ProbeWarning
 from tests.cli.calling import SENTENCE, TINY, ask

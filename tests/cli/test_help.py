@@ -7,7 +7,7 @@ import click
 import pytest
 
 import overtone
-from overtone.cli.main import cli
+from overtone.cli._main import cli
 from tests.cli.calling import ask
 
 HEAVY = (
@@ -25,7 +25,7 @@ HEAVY = (
 )
 SCRIPT = """
 import sys
-from overtone.cli.main import run
+from overtone.cli._main import run
 code = run({words!r})
 print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
 sys.exit(code)

@@ -89,8 +89,10 @@ def test_pressed_when_all_is_done_is_not_a_success(monkeypatch, capsys):
         caught_by_somebody()
         sys.exit(0)
 
-    entry = importlib.reload(overtone.cli)  # importing overtone.cli.main has hidden the function of that name
-    monkeypatch.setattr(sys.modules["overtone.cli.main"], "main", done)
+    entry = importlib.reload(
+        overtone.cli
+    )  # importing overtone.cli._main has hidden the function of that name
+    monkeypatch.setattr(sys.modules["overtone.cli._main"], "main", done)
     with pytest.raises(SystemExit) as ended:
         entry.main([])
     assert ended.value.code == 130

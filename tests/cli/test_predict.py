@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 import pytest
 import xarray
 
+from overtone.cli._main import run as overtone
 from overtone.cli._predict import shade_undetermined
-from overtone.cli.main import run as overtone
 
 SMALL = ["--steps", "120", "--width", "24", "--depth", "2", "--features", "16", "--device", "cpu"]
 

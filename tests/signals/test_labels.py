@@ -74,7 +74,7 @@ def test_every_way_out_is_one(tmp_path: Path) -> None:
 def test_the_command_line_names_its_flag_and_takes_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from overtone.cli.main import run
+    from overtone.cli._main import run
 
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "t.csv", COLUMNS["zero or one"][0])

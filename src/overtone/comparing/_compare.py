@@ -19,7 +19,7 @@ from overtone._utils.statistics import student_half_width
 from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
 from overtone.comparing._candidates import DEFAULT, Candidate, select_candidates
-from overtone.comparing._comparison import Comparison
+from overtone.comparing._comparison import ComparisonResult
 from overtone.comparing._directory import ComparisonDirectory, stored_size_limits
 from overtone.comparing._statistics import (
     CONFIDENCE,
@@ -62,7 +62,7 @@ def compare(
     overwrite: bool = False,
     workers: Workers | None = None,
     progress: bool = False,
-) -> Comparison:
+) -> ComparisonResult:
     """Fit networks, kernel regression and interpolation to the same samples, and compare them on others.
 
     The mean, linear, cubic and band-limited interpolation, a smoothing spline, kernel regression and a plain network
@@ -235,7 +235,7 @@ def _evaluate(
     selected: Mapping[str, Candidate],
     results: Mapping[str, Mapping[int, Any]],
     failed: Mapping[str, str],
-) -> Comparison:
+) -> ComparisonResult:
     """Scores, margins and verdict from the stored results and predictions."""
     # Errors are taken on held-out samples alone; predictions are stored whole, for pictures.
     held = task.signal.held_out_index.cpu().numpy()
@@ -261,7 +261,9 @@ def _evaluate(
         for b in scores[place + 1 :]
     }
     verdict = mark_undertrained(decide_winner(scores, margins), results, selected)
-    return Comparison(folder.path, task, budget, tuple(scores), margins, verdict, predictions, dict(failed))
+    return ComparisonResult(
+        folder.path, task, budget, tuple(scores), margins, verdict, predictions, dict(failed)
+    )
 
 
 def mark_undertrained(

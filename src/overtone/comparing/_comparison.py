@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ComparisonResult:
     """Candidates on one signal, judged on samples that none of them was trained on.
 
     Attributes:

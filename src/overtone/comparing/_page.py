@@ -29,7 +29,7 @@ from overtone.reports._blocks import (
 from overtone.reports._page import render, write_html
 
 if TYPE_CHECKING:
-    from overtone.comparing._comparison import Comparison
+    from overtone.comparing._comparison import ComparisonResult
 
 SHOWN = 6
 """Candidates that are shown, best first; the best without a network is always among them."""
@@ -38,13 +38,13 @@ MAX_SAMPLES = 400
 """Largest number of samples of a line that are drawn."""
 
 
-def reconstructions(comparison: Comparison) -> Block:
+def reconstructions(comparison: ComparisonResult) -> Block:
     """Return a block with reference, samples and reconstructions: curves of a line, pictures of anything else."""
     axes = len(comparison.task.signal.geometry.shape)
     return _curves(comparison) if axes == 1 else _pictures(comparison, axes)
 
 
-def _names(comparison: Comparison) -> list[str]:
+def _names(comparison: ComparisonResult) -> list[str]:
     names = [score.name for score in comparison.scores]
     return list(dict.fromkeys([comparison.winner, *names]))[:SHOWN]
 
@@ -55,7 +55,7 @@ def _quality(score: Score) -> str:
     return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
 
 
-def _pictures(comparison: Comparison, axes: int) -> PicturesBlock:
+def _pictures(comparison: ComparisonResult, axes: int) -> PicturesBlock:
     signal = comparison.task.signal
     shape = signal.geometry.shape
     reference = comparison.task.reference.cpu().double().numpy()
@@ -87,7 +87,7 @@ def _pictures(comparison: Comparison, axes: int) -> PicturesBlock:
     return PicturesBlock("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
 
 
-def _curves(comparison: Comparison) -> PlotBlock:
+def _curves(comparison: ComparisonResult) -> PlotBlock:
     signal = comparison.task.signal
     grid = signal.geometry
     held = signal.held_out_index.cpu().numpy()
@@ -237,7 +237,7 @@ def _parts(values: np.ndarray) -> np.ndarray:
 QUESTIONS = ("Which is best?", "By how much?", "Is a network recommended?")
 
 
-def write_page(comparison: Comparison, out: Path) -> Path:
+def write_page(comparison: ComparisonResult, out: Path) -> Path:
     """Write one self-contained page.
 
     Args:
@@ -254,7 +254,7 @@ def write_page(comparison: Comparison, out: Path) -> Path:
     return write_html(out, render(candidates_page(comparison)))
 
 
-def candidates_page(comparison: Comparison) -> Page:
+def candidates_page(comparison: ComparisonResult) -> Page:
     """Return the page's content."""
     signal, shown = comparison.task.signal, scores_dataset(comparison.scores)
     noisy = "noisy samples" if comparison.task.noisy else "samples"
@@ -310,7 +310,7 @@ def _row(score: Score) -> tuple[str, str, str, str, str]:
     return score.name, f"{score.mean:.1f}", ends, number(score.seconds), size
 
 
-def _settings_rows(comparison: Comparison) -> list[tuple[str, str]]:
+def _settings_rows(comparison: ComparisonResult) -> list[tuple[str, str]]:
     unit = comparison.task.signal.geometry.frequency_unit
     bandwidth = " x ".join(number(b) for b in comparison.task.bandwidth)
     rows = [("Budget", budget_words(comparison.budget)), ("Bandwidth", f"{bandwidth} {unit}")]
