@@ -378,6 +378,7 @@ PRELOADED = (
     "rich.console",
     "jinja2",
     "PIL.Image",
+    "overtone.cli.main",
     "overtone.cli._main",
     "overtone.fitting",
     "overtone.comparing",

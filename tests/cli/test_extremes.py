@@ -112,7 +112,7 @@ def quick(monkeypatch, no_page):
     monkeypatch.setattr(loop, "_ending", soon)
     monkeypatch.setattr("overtone._sweeps.Local", lambda processes: SerialWorkers())
     monkeypatch.setattr("overtone.studies.run_studies", lambda *_: iter(()))
-    monkeypatch.setattr("overtone.comparing.Comparison.report", lambda self: self.path / "report.html")
+    monkeypatch.setattr("overtone.comparing.ComparisonResult.report", lambda self: self.path / "report.html")
 
 
 def without(words, flag):

@@ -14,14 +14,14 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit, see `overtone.cli._main`; Ctrl-C is heard while it is still being loaded.
+    """Run the command line and exit, see `cli._main.run_and_exit`; Ctrl-C is heard while it is still being loaded.
 
     Args:
         arguments: The words after the program's name; those of the process if None.
     """
     with insisting() as pressed:
         try:
-            importlib.import_module("overtone.cli._main").main(arguments)
+            importlib.import_module("overtone.cli._main").run_and_exit(arguments)
         except SystemExit as ended:
             if pressed.count and not ended.code:
                 print("overtone: interrupted, when all was done.", file=sys.stderr)

@@ -1,5 +1,5 @@
 """`python -m overtone.cli`."""
 
-from overtone.cli import _main as main
+from overtone.cli import main
 
 main()

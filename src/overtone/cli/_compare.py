@@ -24,7 +24,7 @@ from overtone.cli._source import read_source
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
-    from overtone.comparing import Comparison
+    from overtone.comparing import ComparisonResult
     from overtone.signals import Signal
 
 
@@ -197,7 +197,7 @@ def _prepare_signal(
     return signal
 
 
-def _document(comparison: Comparison, page: str) -> dict[str, Any]:
+def _document(comparison: ComparisonResult, page: str) -> dict[str, Any]:
     """The JSON document of a comparison; levels in dB, best candidate first."""
     signal = comparison.task.signal
     return {
@@ -231,7 +231,7 @@ def _document(comparison: Comparison, page: str) -> dict[str, Any]:
     }
 
 
-def _text(comparison: Comparison, page: str) -> str:
+def _text(comparison: ComparisonResult, page: str) -> str:
     """The comparison for people: the verdict, and a line for each candidate, best first.
 
     Args:

@@ -57,7 +57,7 @@ for verb in verbs:
     cli.add_command(verb)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def run_and_exit(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted.
 
     Args:

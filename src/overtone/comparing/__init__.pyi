@@ -1,2 +1,2 @@
 from ._compare import compare as compare
-from ._comparison import Comparison as Comparison
+from ._comparison import ComparisonResult as ComparisonResult

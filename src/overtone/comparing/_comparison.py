@@ -1,4 +1,4 @@
-"""`Comparison`: the result of `compare`."""
+"""`ComparisonResult`: the result of `compare`."""
 
 from __future__ import annotations
 
