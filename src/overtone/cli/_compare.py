@@ -39,8 +39,8 @@ def _candidate_flags(command: Any) -> Any:
             show_default=True,
             section=section,
             help="Networks besides a plain one: an encoding (gaussian, hash-grid, positional, ...) or an activation "
-            "with frequencies (siren, finer, gabor, ...). Interpolation, a smoothing spline and kernel regression always "
-            "take part.",
+            "with frequencies (siren, finer, gabor, ...). Interpolation, a smoothing spline and kernel regression "
+            "always take part.",
         ),
         flags_of(
             TrainingConfig,
