@@ -1,1 +1,1 @@
-"""Speed and accuracy tables against what a user would otherwise do."""
+"""Speed and accuracy tables against the usual alternatives."""

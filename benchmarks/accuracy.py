@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from benchmarks.curves import CURVES, curves, ntk_mlp
-from overtone._training import Ending, Optimizer, TrainingConfig, train
+from overtone._training import Ending, Optimizer, train
 from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.errors import RunError
+from overtone.fitting import TrainingConfig
 from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, encodings
 from overtone.nn.activations import Activation, Sine
 from overtone.probes import LogSchedule, Probe
@@ -128,7 +129,7 @@ CASES = (
 
 
 def rate_of(case: Case, signal: Signal, field: Field) -> float:
-    """The learning rate itself."""
+    """Return the learning rate in the units of the optimizer."""
     if case.optimizer is ADAM:
         return case.rate
     y = signal.normalisation.apply(signal.values)
@@ -207,7 +208,7 @@ def _step(value: float) -> str:
 def summary(
     case: Case, design: list[Outcome], held_out: list[Outcome], other: list[Outcome]
 ) -> dict[str, object]:
-    """A row of the table."""
+    """Return a row of the table."""
     judged = [*held_out, *other]
 
     def share_predicted(outcomes: list[Outcome]) -> str:
@@ -237,7 +238,7 @@ def summary(
 
 
 def details(case: Case, groups: dict[str, tuple[Sequence[int], list[Outcome]]]) -> list[dict[str, object]]:
-    """Band by band."""
+    """Return a line per signal and seed with the steps of each band."""
     return [
         {
             "network": case.name,
@@ -253,7 +254,7 @@ def details(case: Case, groups: dict[str, tuple[Sequence[int], list[Outcome]]]) 
 
 
 def markdown(rows: list[dict[str, object]]) -> str:
-    """A table of rows with equal keys."""
+    """Return a Markdown table of rows with equal keys."""
     columns = list(rows[0])
 
     def cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Networks that were trained, against the error that the Barron bound promises: `python -m benchmarks barron`.
+"""Errors of trained networks against the Barron bound: `python -m benchmarks barron`.
 
 One hidden layer of n sigmoids on sums of cosines of known constant C, in one and two dimensions: the mean square error
 after training stays below (2 r C)^2 / n, and grows with C at the same width.
@@ -20,7 +20,7 @@ STEPS, RATE = 1500, 1e-2
 
 
 def target(dimension: int, constant: float) -> barron.CosineSum:
-    """Five cosines whose Barron constant is `constant`: the more of it, the higher they are."""
+    """Five cosines whose Barron constant is `constant`; their frequencies grow with it."""
     draws = numpy_generator(0, "barron", str(dimension))
     frequencies = torch.from_numpy(draws.normal(size=(5, dimension))) * math.sqrt(constant)
     phases = torch.from_numpy(draws.uniform(0, 2 * math.pi, 5))

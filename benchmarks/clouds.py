@@ -60,7 +60,7 @@ def once(what: str, count: int) -> tuple[float, float, float]:
 
 
 def fresh(what: str, count: int) -> tuple[float, float, float]:
-    """`once` in a process of its own, so that the peak is its own."""
+    """Run `once` in a fresh process, so that the peak belongs to this call alone."""
     code = f"from benchmarks.clouds import once; print(*once({what!r}, {count}))"
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from overtone.theory import ntk
-from overtone.theory._mode_dynamics import GradientDescent
 from overtone.theory.dynamics import Linearised, PilotRun
+from overtone.theory.risk import GradientDescent
 
 CURVES_SEEDS = range(24)
 

@@ -1,4 +1,4 @@
-"""Training steps of the hash grid against the one that people write: a loop over levels and corners in PyTorch."""
+"""Training steps of the hash grid against the usual implementation: a loop over levels and corners in PyTorch."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def trainer(encoding: nn.Module, features: int, x: Tensor, target: Tensor) -> Ca
 
 
 def seconds(step: Callable[[], None], cuda: bool) -> float:
-    """Of one step: wall-clock on a GPU, processor time otherwise, so that other work on the machine counts less."""
+    """Return the seconds of a step: wall-clock on a GPU, processor time otherwise, which other work disturbs less."""
     if cuda:
         torch.cuda.synchronize()
     clock = time.perf_counter if cuda else time.process_time

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 import overtone as ot
-from overtone._training import TrainingConfig, train
-from overtone.fitting import FitConfig
+from overtone._training import train
+from overtone.fitting import FitConfig, TrainingConfig
 from overtone.fitting._monitor import plan_monitor, window_of
 from overtone.fitting._prepare import prepare
 from overtone.planning import measure_noise
@@ -31,13 +31,13 @@ PER_TURN = 12
 
 
 def picture() -> ot.Signal:
-    """256 x 256 gray."""
+    """Return a gray picture of 256 x 256 pixels."""
     values = skimage.transform.resize(skimage.data.camera(), (256, 256), anti_aliasing=True)
     return ot.signals.image(values.astype(np.float32))
 
 
 def bare(field: torch.nn.Module, everywhere: Tensor, values: Tensor, steps: int, batch: int) -> None:
-    """What a user would write, coordinates and normalised values at hand."""
+    """Train as a plain PyTorch loop does, with coordinates and normalised values in memory."""
     optimizer = torch.optim.Adam(field.parameters(), 1e-3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):

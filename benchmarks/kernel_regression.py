@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import skimage.data
@@ -24,7 +25,7 @@ TRAINED = {0.0: 28.2, 0.1: 24.0, 0.2: 21.2}
 
 
 def seconds(call: Callable[[], object], repeats: int = 1) -> float:
-    """Least processor time."""
+    """Return the least processor time of several calls."""
     used = []
     for _ in range(repeats):
         busy = time.process_time()
@@ -42,7 +43,7 @@ def half_known(values: torch.Tensor) -> tuple[Signal, torch.Tensor]:
 
 
 def astronaut(size: int) -> Signal:
-    """In 512 x 512 pixels and fewer; in 1024 x 1024 with its mirror images, so that a pixel holds as much detail."""
+    """The astronaut at up to 512 x 512 pixels; 1024 x 1024 has mirror images, with as much detail in a pixel."""
     side = min(size, 512)
     picture = skimage.transform.resize(skimage.data.astronaut(), (side, side), anti_aliasing=side < 512)
     margin = size - side
@@ -66,7 +67,7 @@ def fits() -> list[dict[str, object]]:
     rows, before = [], None
     for size in (128, 256, 512, 1024):
         signal, sigma = astronaut(size), 10.0 * max(1, size // 512)
-        results: list[kernel_regression.NTKFit] = []
+        results: list[Any] = []
         used = seconds(lambda s=signal, g=sigma, f=results: f.append(kernel_regression.fit(s, model(s, g))))  # type: ignore[misc]
         vectors, n = results[0].vectors, size * size
         operator = model(signal, sigma).operator(signal.geometry.shape)
@@ -93,12 +94,12 @@ def comparisons() -> list[dict[str, object]]:
         ("camera 64 x 64", half_known(camera)[0], 1.0, "< 1"),
         ("astronaut 512 x 512 RGB", astronaut(512), 8.0, "< 15"),
     ):
-        results: list[kernel_regression.ModelComparison] = []
+        results: list[Any] = []
 
         def call(
             signal: Signal = signal,
             scale: float = scale,
-            results: list[kernel_regression.ModelComparison] = results,
+            results: list[Any] = results,
         ) -> None:
             results.append(kernel_regression.compare(signal, [model(signal, scale * s, 128) for s in SIGMAS]))
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.accuracy import ADAM, CASES, HELD_OUT, RATIO, Case, Outcome, markdown, tones, with_late_bands
-from overtone._training import TrainingConfig, train
+from overtone._training import train
+from overtone.fitting import TrainingConfig
 from overtone.probes import LogSchedule, Probe
 from overtone.signals import Signal
 from overtone.theory.dynamics import Agreement, PredictionOptions, predict

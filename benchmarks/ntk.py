@@ -1,7 +1,7 @@
 """The finite neural tangent kernel against explicit gradients by `torch.func` and by a loop, and against the machine.
 
 One thread and processor time, the best of several runs that take turns, so that other work on the machine counts as
-little as it can, and for all alike. The floor is the operations that the layer-wise way needs at least, at the rate of
+little as it can, and for all alike. The floor is the operations that the layer-wise method needs, at the rate of
 a large matrix product that takes turns with them.
 """
 
@@ -139,7 +139,7 @@ def ours(network: nn.Module, x: Tensor) -> Tensor:
 
 
 def theirs(network: nn.Module, x: Tensor, chunk: int | None = None) -> Tensor:
-    """J J^T as the tutorial of `torch.func` has it: explicit gradients of all samples, contracted by parameter."""
+    """J J^T as in the tutorial of `torch.func`: explicit gradients of all samples, contracted by parameter."""
     parameters = {name: p.detach() for name, p in network.named_parameters()}
 
     def outputs(point: dict[str, Tensor], sample: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def seconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def operations(case: Case) -> float:
-    """What the layer-wise way needs at least: passes, gradients of convolutions, half of each symmetric product.
+    """Operations of the layer-wise method: passes, gradients of convolutions, half of each symmetric product.
 
     Nothing is sent back through the first layer.
     """
@@ -205,7 +205,7 @@ def accuracy(case: Case, count: int = 32) -> tuple[float, float]:
 
 
 def alternated(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Least processor time of each call; they take turns, so that all see the same moods of the machine.
+    """Least processor time of each call; they take turns, so that a busy machine slows all alike.
 
     A round gives every call the same share of time, but at least one run; the first run of each is not counted.
     """
@@ -280,7 +280,7 @@ def status(field: str) -> float:
 
 
 def fresh(expression: str) -> float:
-    """The value of an expression of this module in a process of its own."""
+    """Evaluate an expression of this module in a fresh process."""
     code = f"import torch; torch.set_num_threads(1); from benchmarks import ntk; print(ntk.{expression})"
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)

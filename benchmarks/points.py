@@ -8,9 +8,7 @@ from collections.abc import Callable
 import finufft
 import numpy as np
 
-from overtone.spectra._points import PointsTransform
-from overtone.spectra._points_density import Density
-from overtone.spectra._points_methods import PointsMethod
+from overtone.spectra import Density, PointsMethod, PointsTransform
 
 SAMPLES = 100_000
 MODES = 4096

@@ -16,7 +16,8 @@ from tools.pictures import CHROMIUM, draw
 from torch import Tensor, nn
 
 from benchmarks.accuracy import ADAM, CASES, RATIO, RELU, SGD, Case, network, rate_of, siren, tones
-from overtone._training import TrainingConfig, train
+from overtone._training import train
+from overtone.fitting import TrainingConfig
 from overtone.nn import Field, OutputScaling, encodings
 from overtone.plots import PredictedSteps
 from overtone.probes import LogSchedule, Probe
@@ -80,7 +81,7 @@ KINDS: dict[str, tuple[str, Case, Callable[[int], Signal]]] = {
 
 
 def predict_and_measure(case: Case, signal: Signal) -> tuple[Prediction, xarray.Dataset]:
-    """A prediction, and the record of the run that it is about."""
+    """Return a prediction and the record of the run that it predicts."""
     field = case.build(signal, SEED)
     lr = rate_of(case, signal, field)
     made = {ADAM: torch.optim.Adam, SGD: torch.optim.SGD}[case.optimizer]

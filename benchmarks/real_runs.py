@@ -179,7 +179,7 @@ def on_graph(name: str, data: Data, build: Callable[[], nn.Module]) -> Rows:
 
 
 def sequences() -> Rows:
-    """Which of two tones recurrent, convolutional and attention networks learn first."""
+    """Compare when recurrent, convolutional and attention networks learn two tones."""
     return [
         row(
             str(result["name"]),
@@ -195,7 +195,7 @@ def sequences() -> Rows:
 
 @dataclass(frozen=True)
 class Scattered:
-    """The photographer, 128 x 128 means of 4 x 4 pixels, at 4,000 of its pixels drawn at random and 4,000 others."""
+    """The photographer, 128 x 128 means of 4 x 4 pixels, at 4,000 random pixels and at 4,000 others."""
 
     picture: Tensor
     places: Tensor

@@ -1,4 +1,4 @@
-"""A report of a large record, against the three seconds that people wait without wondering."""
+"""A report of a large record, against a limit of three seconds."""
 
 from __future__ import annotations
 

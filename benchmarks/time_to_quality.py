@@ -18,7 +18,8 @@ import torch
 
 import overtone as ot
 from overtone import planning
-from overtone._training import TrainingConfig, train
+from overtone._training import train
+from overtone.fitting import TrainingConfig
 from overtone.nn import MLP, CoordinateScaling, Field, OutputScaling, encodings
 from overtone.probes import LogSchedule
 from overtone.signals import masks

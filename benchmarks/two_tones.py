@@ -1,4 +1,4 @@
-"""Which of two tones do recurrent, convolutional and attention networks learn first? Some minutes.
+"""Learning steps of a low and a high tone in recurrent, convolutional and attention networks; some minutes.
 
 A sequence is a ramp, u(t) = t / T + offset, with an offset of its own; its target sin(2 pi u) + a sin(2 pi 5 u), a = 1
 or 3. Time runs along the ramp, so temporal frequency is that of the map as well. A tone is learned when its relative

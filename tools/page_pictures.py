@@ -1,4 +1,4 @@
-"""Draw the figures that pages of the documentation make: `python tools/page_pictures.py [PAGE...]`, a minute.
+"""Draw the figures of the documentation's pages: `python tools/page_pictures.py [PAGE...]`, a minute.
 
 The Python blocks of docs/PAGE.md are run in order; what they leave as `figure`, or what is drawn here of what they
 leave, is written to docs/img/PAGE.png.

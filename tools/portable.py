@@ -37,7 +37,7 @@ PART = ("contract_estimators", "nn", "spectra*", "theory/ntk")
 
 @dataclass(frozen=True)
 class Processor:
-    """How one run rounds: vector instructions of PyTorch and of MKL, and threads."""
+    """The rounding of one run: vector instructions of PyTorch and of MKL, and threads."""
 
     name: str
     environment: dict[str, str]

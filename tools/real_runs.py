@@ -59,7 +59,7 @@ def tones() -> go.Figure:
 
 
 def table() -> go.Figure:
-    """Which half of the labels' power on a graph of nearest rows is learned better, two real tables."""
+    """Spectral bias of the labels on a graph of nearest rows, for two real tables."""
     figure = style.canvas()
     tables = (("breast cancer", real_runs.cancer(), 30, 2), ("diabetes", real_runs.diabetes(), 10, 1))
     for (name, data, inputs, outputs), colour in zip(tables, style.RUNS, strict=False):
@@ -76,7 +76,7 @@ def table() -> go.Figure:
 
 
 def scattered() -> go.Figure:
-    """What is learned, and when, of a picture seen at 4,000 scattered places."""
+    """Learning order of a picture sampled at 4,000 scattered places."""
     data = real_runs.Scattered.draw()
     encoding = encodings.Gaussian(2, 128, 5.0, seed=0)
     records, _, _ = real_runs.fit_scattered(data, encoding)

@@ -37,7 +37,7 @@ def stopped_of_grid(runs: Runs, grid: Sequence[str], case: tuple[str, float]) ->
 
 
 def stopped(run: dict[str, Any]) -> float:
-    """The error of a run that its held-out error stops."""
+    """Return the error of a run stopped by its held-out error."""
     return float(run["clean"][_restored_row(HeldOut().monitor(), run, "held_out_error", "held_out")])
 
 

@@ -1,4 +1,4 @@
-"""The methods that are compared, one training run each. Every function takes and returns what JSON can hold."""
+"""The methods that are compared, one training run each. Arguments and results of every function are JSON values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 from benchmarks.tuning.battery import build, nyquist
 from benchmarks.tuning.run import RATE, STEPS, Run
 from overtone import controller, nn, planning
-from overtone._config import EncodingKind, ModelConfig
+from overtone._config import EncodingKind
 from overtone._utils.seeding import derive_seed
 from overtone.controller._encoding_bandwidth import EncodingBandwidth
+from overtone.fitting import ModelConfig
 from overtone.nn._build import build_field
 from overtone.nn._networks import Network
 from overtone.nn.encodings import HashGrid, Identity
@@ -137,7 +138,7 @@ def opened(name: str, noise: float, share: float, seed: int) -> dict[str, Any]:
 
 
 def _begin(name: str, noise: float, seed: int) -> Signal[Geometry]:
-    """The signal; on one thread from here on, so that runs side by side do not wait for each other."""
+    """Return the signal, and use one thread from now on, so that parallel runs do not wait for each other."""
     torch.set_num_threads(1)
     return build(name, noise, seed)
 
