@@ -52,7 +52,7 @@ def test_activations_with_frequencies_take_the_bandwidth(kind):
 
 def test_planes_are_for_volumes():
     with pytest.raises(
-        InputError, match="encoding: expected a volume of 3 axes for the triplane encoding, got 2"
+        InputError, match="encoding: expected a signal of 3 axes for the triplane encoding, got 2"
     ):
         build_encoding(EncodingKind.TRIPLANE, 2, 16, (1.0, 1.0), 0)
 

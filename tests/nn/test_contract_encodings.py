@@ -228,9 +228,9 @@ def test_a_copy_reaches_what_is_asked_and_the_original_stays(name):
     wanted = (40.0, 24.0, 30.0)[:axes]
     new = nn.with_bandwidth(encoding, wanted)
     assert type(new) is type(encoding)
-    assert nn.bandwidth(new) == pytest.approx(wanted, rel=1e-6)
+    assert new.bandwidth == pytest.approx(wanted, rel=1e-6)
     assert encoding.bandwidth == before
-    assert nn.bandwidth(nn.with_bandwidth(encoding, 25.0)) == pytest.approx((25.0,) * axes, rel=1e-6)
+    assert nn.with_bandwidth(encoding, 25.0).bandwidth == pytest.approx((25.0,) * axes, rel=1e-6)
     draws = [drawn(name, wanted, seed) for seed in range(10 if name in RANDOM else 1)]
     for axis in range(axes):
         found = measured([along(e, axis, points(axes, 1, seed=s)) for s, e in enumerate(draws)], 1.0)
@@ -408,19 +408,19 @@ def test_the_bandwidth_of_a_first_layer_is_measured(kind, inputs):
 def test_networks_and_fields_are_set(kind):
     network = nn.MLP(2, 1, 16, 2, kind)
     new = nn.with_bandwidth(network, 7.0)
-    assert nn.bandwidth(new) == pytest.approx((7.0, 7.0))
-    assert nn.bandwidth(network) == network.bandwidth != new.bandwidth
+    assert new.bandwidth == pytest.approx((7.0, 7.0))
+    assert network.bandwidth != new.bandwidth
     assert same(new.linears[0].weight, network.linears[0].weight)
     frame = nn.CoordinateScaling.of((0.0, 0.0), (4.0, 4.0), ("m", "m"), (-1.0, 1.0))
     field = nn.with_bandwidth(nn.Field(encodings.Identity(2), network, frame), 3.0)
-    assert nn.bandwidth(field) == pytest.approx((3.0, 3.0))
+    assert field.bandwidth == pytest.approx((3.0, 3.0))
     with pytest.raises(InputError, match="bandwidth: expected one bandwidth for all inputs of a network"):
         nn.with_bandwidth(network, [3.0, 4.0])
 
 
 def test_what_sets_itself_is_asked():
     network = nn.FourierMFN(2, 1, 8, 2)
-    assert nn.bandwidth(nn.with_bandwidth(network, [9.0, 4.0])) == pytest.approx((9.0, 4.0), rel=0.01)
+    assert nn.with_bandwidth(network, [9.0, 4.0]).bandwidth == pytest.approx((9.0, 4.0), rel=0.01)
 
 
 def test_a_field_sets_its_encoding():
@@ -428,7 +428,7 @@ def test_a_field_sets_its_encoding():
     encoding = encodings.HashGrid(2, 64.0, log2_rows=8)
     field = nn.Field(encoding, nn.MLP(encoding.out_features, 1, 8, 1), frame)
     new = nn.with_bandwidth(field, [5.0, 12.0])
-    assert nn.bandwidth(new) == pytest.approx((5.0, 12.0))
+    assert new.bandwidth == pytest.approx((5.0, 12.0))
     assert field.encoding is encoding
 
 
@@ -436,7 +436,7 @@ def test_a_field_sets_its_encoding():
     ("module", "message"),
     [
         (encodings.Identity(2), "bandwidth: expected an encoding that has a bandwidth"),
-        (nn.MLP(2, 1, 8, 1), "bandwidth: expected a first activation that brings frequencies, got ReLU"),
+        (nn.MLP(2, 1, 8, 1), "bandwidth: expected a first activation that has a frequency, got ReLU"),
         (torch.nn.Linear(2, 1), "bandwidth: expected an encoding, a field, or a network"),
     ],
 )
@@ -446,7 +446,6 @@ def test_what_cannot_be_set_says_so(module, message):
 
 
 def test_what_has_no_bandwidth():
-    assert nn.bandwidth(encodings.Identity(2)) is None
-    assert nn.bandwidth(nn.MLP(2, 1, 8, 1)) is None
-    with pytest.raises(InputError, match="expected an encoding, a network or a field, got Linear"):
-        nn.bandwidth(torch.nn.Linear(1, 1))
+    assert encodings.Identity(2).bandwidth is None
+    assert nn.MLP(2, 1, 8, 1).bandwidth is None
+    assert nn.Field(encodings.Identity(2), nn.MLP(2, 1, 8, 1)).bandwidth is None

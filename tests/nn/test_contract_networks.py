@@ -215,14 +215,14 @@ REACHING = {
 @pytest.mark.parametrize("factor", [0.7, 3.0])
 def test_a_copy_reaches_what_is_asked_and_keeps_its_weights(name, factor):
     network = REACHING[name](0)
-    before = nn.bandwidth(network)
+    before = network.bandwidth
     wanted = factor * before[0]
     found = nn.with_bandwidth(network, wanted)
     # Frequencies of the band-limited network are whole multiples of 1/2; three filters are rounded by up to half one.
     # Gabor's envelopes widen the drawn frequencies, and are found by bisection to a hundredth.
     slack = {"band-limited": 3 * 0.25, "gabor": 1e-2 * wanted}.get(name, 1e-3 * wanted)
-    assert nn.bandwidth(found) == pytest.approx((wanted, wanted), abs=slack)
-    assert nn.bandwidth(network) == before
+    assert found.bandwidth == pytest.approx((wanted, wanted), abs=slack)
+    assert network.bandwidth == before
     last, kept = ([p for p in m.parameters() if p.shape[0] == 4][-1] for m in (network, found))
     assert torch.equal(last, kept)
 
@@ -237,5 +237,5 @@ def test_band_limits_move_with_the_bandwidth_and_still_hold():
 
 def test_what_has_no_frequencies_cannot_be_set():
     for build in (nn.MultiScale, nn.MultiGrade):
-        with pytest.raises(InputError, match="expected a first activation that brings frequencies, got ReLU"):
+        with pytest.raises(InputError, match="expected a first activation that has a frequency, got ReLU"):
             nn.with_bandwidth(build(2, 1, 8, 2), 3.0)

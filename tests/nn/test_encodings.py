@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overtone.errors import InputError
 from overtone.nn.encodings import Basic, Encoding, Gaussian, Identity, Positional
-from overtone.nn.encodings._fourier import share_bandwidth
+from overtone.nn.encodings._fourier import equal_power_bandwidth
 from tests.nn.measured import bandwidth
 
 EPS32 = 2.0**-24
@@ -40,7 +40,7 @@ def test_gaussian_bandwidth_is_that_of_its_features(sigma):
         found = bandwidth(along(encoding, axis), (0, 1))
         assert found == pytest.approx(nominal, rel=quantile_error(2048), abs=1)
     assert encoding.bandwidth == pytest.approx(
-        share_bandwidth(encoding.frequencies), rel=quantile_error(2048)
+        equal_power_bandwidth(encoding.frequencies), rel=quantile_error(2048)
     )
 
 

@@ -215,7 +215,7 @@ def test_restore_is_exact_in_float64():
         ),
         (
             lambda: Field(Basic(2), MLP(4, 1), restore=OutputScaling.identity(2)),
-            "Field: expected 1 channels of the restoring map, got 2",
+            "Field: expected 1 channels of the output scaling, got 2",
         ),
         (
             lambda: picture()(torch.zeros(4, 3)),

@@ -264,7 +264,10 @@ def test_feature_scale_begins_as_identity_and_splits_the_two_parts():
         (lambda: AdaptiveFilter(2, [0.1, 0.2, 0.3]), "cutoff: expected one number or one per axis"),
         (lambda: AdaptiveFilter(1, 0.1, softness=0.0), "softness: expected"),
         (lambda: AdaptiveFilter(1, 0.1).move_to(-1.0), "cutoff: expected positive finite numbers"),
-        (lambda: HighPassAttention(8, 3), "HighPassAttention: expected features that the heads can share"),
+        (
+            lambda: HighPassAttention(8, 3),
+            "HighPassAttention: expected features that are a multiple of the heads",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):

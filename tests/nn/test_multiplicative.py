@@ -130,7 +130,7 @@ def test_band_limits_hold_for_any_weights(factor):
     n = 144
     x = -1 + 2 * torch.arange(n, dtype=torch.float64)[:, None] / n
     with torch.no_grad():
-        outputs = network.scales(x).numpy()
+        outputs = network.all_outputs(x).numpy()
         assert np.array_equal(outputs[-1], network(x).numpy())
     for i, values in enumerate(outputs):
         amplitude = np.abs(np.fft.rfft(values, axis=0)) / n

@@ -251,7 +251,7 @@ def test_trained_frequencies_stay_within_bounds_and_in_float32(build):
         optimizer.zero_grad()
         encoding(x, torch.float32).sum().backward()
         optimizer.step()
-    waves = encoding.frequencies if isinstance(encoding, Learned) else encoding.waves
+    waves = encoding.frequencies if isinstance(encoding, Learned) else encoding.wave_frequencies
     assert (encoding.free - begun).abs().max() > limit
     assert waves.abs().max() <= limit * (1 + 2**-23)
 
@@ -298,7 +298,7 @@ def test_groups_carry_each_parameter_once():
 
 def test_periodic_begins_as_its_reference():
     encoding = Periodic(400, 0.5, 48, 24, seed=2)
-    waves = encoding.waves.detach()
+    waves = encoding.wave_frequencies.detach()
     # the share of U(-1, 1)-free normal draws beyond 3 sigma is cut, so the standard deviation is 0.9866 sigma
     assert waves.abs().max() <= 1.5 * (1 + 1e-5)
     assert waves.std().item() == pytest.approx(0.9866 * 0.5, rel=4 * math.sqrt(1 / (2 * 400 * 48)))

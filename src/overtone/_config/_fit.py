@@ -1,4 +1,4 @@
-"""All settings of a fit: the parts, and the keyword arguments that stand for them."""
+"""All settings of a fit, and the keyword arguments that set them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from overtone.errors import InputError
 @documented
 @dataclass(frozen=True)
 class StoppingConfig:
-    """Which samples are held out, and what they decide.
+    """Settings of held-out samples, early stopping and the controller.
 
     Example:
         >>> from overtone.fitting import StoppingConfig
@@ -52,13 +52,13 @@ class StoppingConfig:
 
 @dataclass(frozen=True)
 class MonitorConfig:
-    """What of a grid each row is measured on, and when the whole prediction is recorded.
+    """Part of a grid on which each row is measured, and steps at which the whole prediction is recorded.
 
-    Without `samples` and `start` rows are measured on the whole grid; at scattered points nothing of this applies.
+    Without `samples` and `start`, rows are measured on the whole grid; at scattered points the settings do not apply.
 
     Attributes:
         samples: Number of samples spread over the grid.
-        seed: Seeds their choice.
+        seed: Seed of their choice.
         start: First sample of a block per axis; used if `samples` is None.
         shape: Samples of that block per axis.
         snapshots: Steps at which the whole prediction is recorded.
@@ -85,11 +85,11 @@ class MonitorConfig:
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> MonitorConfig:
-        """Return the settings that `to_json` gave, also those of old runs, which measured one block.
+        """Return the settings that `to_json` wrote, also in the older form of one block.
 
         Raises:
-            TypeError: If something that has to be a list of whole numbers is none.
-            KeyError: If something is missing.
+            TypeError: If a list of integers is missing.
+            KeyError: If a key is missing.
         """
         snapshots = _whole(plain["snapshots"])
         if "spread" in plain:
@@ -102,7 +102,7 @@ class MonitorConfig:
 
 def _whole(plain: Any) -> tuple[int, ...]:
     if not isinstance(plain, list) or not all(type(n) is int for n in plain):
-        raise TypeError("no list of whole numbers")
+        raise TypeError("expected a list of integers")
     return tuple(plain)
 
 
@@ -145,7 +145,7 @@ class FitConfig:
         model: Encoding, activations and sizes of the network.
         training: Budget, optimizer, learning rate, batches and seed.
         stopping: Held-out samples, early stopping and controller.
-        monitor: What is recorded; planned so that it takes a twentieth of the training if None.
+        monitor: Measurements during the run; if None, they are planned to take a twentieth of the training time.
 
     Example:
         >>> from overtone.fitting import FitConfig
@@ -165,7 +165,7 @@ class FitConfig:
     )
 
     def __post_init__(self) -> None:
-        """Keep the name of a `torch.device`."""
+        """Convert a `torch.device` to its name."""
         object.__setattr__(self, "device", str(self.device))
 
     def replace(self, **options: Unpack[FitOptions]) -> FitConfig:
@@ -176,7 +176,7 @@ class FitConfig:
 
         Raises:
             InputError: If a value is wrong.
-            TypeError: If there is no option of a name.
+            TypeError: If a name is unknown.
         """
         # Names are unique over the parts, so that each option needs no path to its part.
         by_part: dict[str, dict[str, Any]] = {}
@@ -185,6 +185,7 @@ class FitConfig:
                 raise TypeError(f"there is no option {name!r} of a fit")
             by_part.setdefault(PART_OF[name], {})[name] = value
         changed = by_part.pop("", {})
+        # Each part is replaced once with all its options, since parts check combinations of them.
         changed |= {part: dataclasses.replace(getattr(self, part), **vs) for part, vs in by_part.items()}
         return dataclasses.replace(self, **changed)
 
@@ -194,4 +195,4 @@ PART_OF = {
     for part, config in (("model", ModelConfig), ("training", TrainingConfig), ("stopping", StoppingConfig))
     for f in dataclasses.fields(config)
 } | {"monitor": "", "device": ""}
-"""Name of the part of `FitConfig` that holds an option, "" for those it holds itself."""
+"""Name of the part of `FitConfig` that contains an option; "" for the fields of `FitConfig` itself."""

@@ -1,4 +1,4 @@
-"""What network to build: encoding, activations and sizes."""
+"""Settings of a network: encoding, activations and sizes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from overtone._utils.enums import parse_enum
 from overtone._utils.numbers import short, whole
 from overtone.errors import InputError
 
-WIDTH, FEATURES = 256, 256
-"""Units of a hidden layer, and frequencies of an encoding, where nothing else decides them."""
+DEFAULT_WIDTH, DEFAULT_FEATURES = 256, 256
+"""Default number of units of a hidden layer and of frequencies of an encoding."""
 
 _MAX_SIZE, _MAX_DEPTH = (1 << 31) - 1, 4096
 
 
 class EncodingKind(Enum):
-    """A coordinate encoding by name; AUTO is GAUSSIAN, or NONE if the first activation has frequencies of its own."""
+    """Coordinate encoding by name; AUTO is GAUSSIAN, or NONE if the first activation is periodic or localised."""
 
     AUTO = "auto"
     NONE = "none"
@@ -36,7 +36,7 @@ class EncodingKind(Enum):
 
     @property
     def domain(self) -> tuple[float, float]:
-        """The range that coordinates are scaled to."""
+        """Range to which coordinates are scaled."""
         return (-1.0, 1.0) if self in (EncodingKind.NONE, EncodingKind.PERIODIC) else (0.0, 1.0)
 
     @property
@@ -46,7 +46,13 @@ class EncodingKind(Enum):
 
 
 class Activation(Enum):
-    """An activation by name; `Activation("relu")` looks one up, `nn.activations.build_activation` makes a module."""
+    """Activation by name, as networks and settings take it.
+
+    Example:
+        >>> from overtone import nn
+        >>> nn.MLP(2, 1, 64, 3, activation=nn.activations.Activation("tanh")).describe()
+        'MLP 3 x 64 Tanh'
+    """
 
     RELU = "relu"
     LEAKY_RELU = "leaky-relu"
@@ -68,7 +74,7 @@ class Activation(Enum):
 
     @property
     def has_bandwidth(self) -> bool:
-        """Whether it has frequencies of its own, so that a first layer of plain coordinates has a bandwidth."""
+        """Whether a first layer with this activation has a bandwidth, without an encoding before it."""
         return self not in _WITHOUT_BANDWIDTH
 
     @classmethod
@@ -77,13 +83,14 @@ class Activation(Enum):
         raise InputError(f"one of {known}", repr(value), "pass the name of an activation", "activation")
 
 
+# The first eight members are PyTorch's activations.
 _WITHOUT_BANDWIDTH = frozenset(list(Activation)[:8])
 
 
 @documented
 @dataclass(frozen=True)
 class ModelConfig:
-    """What network to build for a signal.
+    """Settings of the network for a signal.
 
     Names of encodings and activations and a single bandwidth are accepted wherever a member or a tuple is documented.
 
@@ -125,7 +132,7 @@ class ModelConfig:
     residual: bool = option(False, "Use residual (skip) connections.")
 
     def __post_init__(self) -> None:
-        """Turn what users may write into the documented types."""
+        """Convert the accepted types to the documented ones."""
         object.__setattr__(self, "encoding", parse_enum(EncodingKind, self.encoding, "encoding"))
         object.__setattr__(self, "bandwidth", _per_axis(self.bandwidth))
         object.__setattr__(self, "activation", _activations(self.activation))
@@ -135,14 +142,14 @@ class ModelConfig:
 
     @property
     def resolved_encoding(self) -> EncodingKind:
-        """The encoding, with AUTO decided."""
+        """The encoding, with AUTO resolved."""
         if self.encoding is not EncodingKind.AUTO:
             return self.encoding
         return EncodingKind.NONE if self.activation[0].has_bandwidth else EncodingKind.GAUSSIAN
 
     @property
     def has_bandwidth(self) -> bool:
-        """Whether a bandwidth can be set: that of the encoding, or of the first activation on plain coordinates."""
+        """Whether a bandwidth can be set: that of the encoding, or of the first activation without an encoding."""
         kind = self.resolved_encoding
         return kind.has_bandwidth or (kind is EncodingKind.NONE and self.activation[0].has_bandwidth)
 

@@ -18,13 +18,13 @@ Config = TypeVar("Config", bound=type[Any])
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What a command line and a page of documentation have to know of a field, besides its type and default.
+    """Documentation of a field for the command line and the reference, besides its type and default.
 
     Attributes:
-        help: One or two sentences; `{name}` in them stands for another option.
+        help: One or two sentences; `{name}` is replaced by the name of another option.
         flag: The flag, if it is not the field's name with dashes.
-        metavar: Name of the value in the help; that of its type if None.
-        default: Words for a default that depends on other things; the default itself if None.
+        metavar: Name of the value in the help; the name of its type if None.
+        default: Description of a default that depends on other settings; the default itself if None.
     """
 
     help: str
@@ -33,10 +33,10 @@ class Option:
     default: str | None = None
 
     def text(self, name_of: Callable[[str], str]) -> str:
-        """Return the help with its default, other options called as the reader writes them.
+        """Return the help with its default.
 
         Args:
-            name_of: From the name of an option to how the reader writes it.
+            name_of: Function from the name of another option to its spelling in the text.
         """
         default = "" if self.default is None else f" [default: {self.default}]"
         return re.sub(r"\{(\w+)\}", lambda match: name_of(match[1]), f"{self.help}{default}")
@@ -52,7 +52,7 @@ def option(
         help: One or two sentences, for the help of the command line and the class's docstring.
         flag: The flag, if it is not the field's name.
         metavar: Name of the value in the help.
-        default: Words for a default that depends on other things.
+        default: Description of a default that depends on other settings.
     """
     return dataclasses.field(default=value, metadata={_KEY: Option(help, flag, metavar, default)})
 

@@ -1,4 +1,4 @@
-"""How a network is trained: budget, optimizer, learning rate and batches."""
+"""Settings of the training: budget, optimizer, learning rate and batches."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from overtone._utils.enums import parse_enum
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError
 
-STEPS = 2000
-"""Steps of a run whose budget is not given."""
+DEFAULT_STEPS = 2000
+"""Steps of a run without a budget."""
 
-LEARNING_RATE = 1e-3
-"""Learning rate where none is given."""
+DEFAULT_LEARNING_RATE = 1e-3
+"""Default learning rate."""
 
-LARGEST_RATE = 1e30
-"""Larger learning rates overflow single precision."""
+MAX_LEARNING_RATE = 1e30
+"""Largest learning rate; larger ones overflow single precision."""
 
-LONGEST = 1e9
-"""Seconds that a run may take: thirty years."""
+MAX_SECONDS = 1e9
+"""Longest budget of a run in seconds, about thirty years."""
 
-BATCH = 8192
-"""Samples per step at most where nothing else is given."""
+MAX_BATCH = 8192
+"""Largest default number of samples per step."""
 
 COMPILED_STEPS = 2000
-"""Steps from which on compiling the training step on a GPU takes less time than it saves."""
+"""Steps from which compiling the training step on a GPU saves more time than it takes."""
 
 
 class Optimizer(Enum):
@@ -40,7 +40,7 @@ class Optimizer(Enum):
 
 
 class Decay(Enum):
-    """How the learning rate falls with the share s of the budget that is used."""
+    """Schedule of the learning rate as a function of the used share s of the budget."""
 
     CONSTANT = "constant"
     COSINE = "cosine"
@@ -72,7 +72,7 @@ class Precision(Enum):
 @documented
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train: budget, optimizer, learning rate and batches.
+    """Settings of the training: budget, optimizer, learning rate and batches.
 
     Names of optimizers, decays and precisions are accepted wherever a member is documented.
 
@@ -82,7 +82,7 @@ class TrainingConfig:
         (True, '2000 steps')
 
     Raises:
-        InputError: If a name is unknown, or a number is not what its option says.
+        InputError: If a name is unknown or a number is out of range.
     """
 
     steps: int | None = option(None, "Optimizer steps.", default="2000, if no {seconds}")
@@ -110,7 +110,7 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        """Turn what users may write into the documented types."""
+        """Convert the accepted types to the documented ones and check them."""
         for name, kind in (("optimizer", Optimizer), ("decay", Decay), ("precision", Precision)):
             object.__setattr__(self, name, parse_enum(kind, getattr(self, name), name))
         for name in ("steps", "batch"):
@@ -121,13 +121,16 @@ class TrainingConfig:
         for name in ("seconds", "lr"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _positive(name, getattr(self, name)))
-        if self.seconds is not None and self.seconds > LONGEST:
+        if self.seconds is not None and self.seconds > MAX_SECONDS:
             raise InputError(
-                f"at most {LONGEST:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
+                f"at most {MAX_SECONDS:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
             )
-        if self.lr is not None and self.lr > LARGEST_RATE:
+        if self.lr is not None and self.lr > MAX_LEARNING_RATE:
             raise InputError(
-                f"a learning rate of at most {LARGEST_RATE:g}", f"{self.lr:g}", "pass for instance 1e-3", "lr"
+                f"a learning rate of at most {MAX_LEARNING_RATE:g}",
+                f"{self.lr:g}",
+                "pass for instance 1e-3",
+                "lr",
             )
         if not 0 <= as_float(self.momentum) < 1:
             raise InputError(
@@ -147,17 +150,17 @@ class TrainingConfig:
 
     @property
     def max_steps(self) -> int | None:
-        """Largest number of steps: 2,000 if neither steps nor seconds are given; None for what the seconds allow."""
-        return STEPS if self.steps is None and self.seconds is None else self.steps
+        """Largest number of steps: 2,000 without steps and seconds; None if only seconds limit the run."""
+        return DEFAULT_STEPS if self.steps is None and self.seconds is None else self.steps
 
     @property
     def learning_rate(self) -> float:
         """Base learning rate."""
-        return LEARNING_RATE if self.lr is None else self.lr
+        return DEFAULT_LEARNING_RATE if self.lr is None else self.lr
 
     def batch_of(self, samples: int) -> int:
-        """Return the samples per step when there are `samples` to train on; at most all of them."""
-        return min(self.batch or BATCH, samples)
+        """Return the samples per step out of `samples` training samples."""
+        return min(self.batch or MAX_BATCH, samples)
 
     def share(self, step: int, seconds: float) -> float:
         """Return the share of the budget used after `step` steps and `seconds` seconds, the larger of the two."""

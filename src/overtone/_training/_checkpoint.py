@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from overtone._config._training import LARGEST_RATE
+from overtone._config._training import MAX_LEARNING_RATE
 from overtone._utils.files import atomic_path
 from overtone._utils.numbers import as_float
 from overtone.errors import InputError, RunError
@@ -286,7 +286,7 @@ def _fits(value: Any, parameter: Tensor, name: str) -> bool:
 
 
 def _is_rate(value: Any) -> bool:
-    return 0 <= as_float(value) <= LARGEST_RATE
+    return 0 <= as_float(value) <= MAX_LEARNING_RATE
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from overtone.controller._policy import ControlStep, Decision, make_policy
 from overtone.early_stopping import StoppingRule
 from overtone.errors import InputError
 from overtone.nn import Field
-from overtone.nn._utils import per_axis
+from overtone.nn._utils import positive_per_axis
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._scan import measure_noise
 from overtone.probes import Spread
@@ -132,7 +132,7 @@ class Controller:
         planned = (
             None
             if begin is None
-            else per_axis(begin, require_grid(signal, "the controller").geometry.axes, "begin")
+            else positive_per_axis(begin, require_grid(signal, "the controller").geometry.axes, "begin")
         )
         floor = noise or measure_noise(signal)
         # A controller may not see the clean reference, which exists in tests alone.

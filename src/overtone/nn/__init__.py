@@ -1,10 +1,9 @@
-"""Encodings, activations and networks: plain PyTorch modules that work in anyone's code."""
+"""Encodings, activations, networks, layers and losses as plain PyTorch modules for any training loop."""
 
 from overtone.nn import activations as activations
 from overtone.nn import encodings as encodings
 from overtone.nn import layers as layers
 from overtone.nn import losses as losses
-from overtone.nn._bandwidth import bandwidth as bandwidth
 from overtone.nn._bandwidth import with_bandwidth as with_bandwidth
 from overtone.nn._networks import MLP as MLP
 from overtone.nn._networks import BandLimited as BandLimited

@@ -1,4 +1,4 @@
-"""Networks from settings: the one place where an encoding and a body become the field for a signal."""
+"""Construction of encodings and fields from settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from overtone import units
 from overtone._config import Activation, EncodingKind, ModelConfig
-from overtone._config._model import FEATURES, WIDTH
+from overtone._config._model import DEFAULT_FEATURES, DEFAULT_WIDTH
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.nn import encodings
@@ -20,20 +20,20 @@ from overtone.nn.activations._registry import build_activation
 POSITIONAL_COUNT = 16
 """Frequencies per axis of the positional encoding."""
 
-DECAY = 1.0
-"""Exponent p of the power-law encoding; amplitudes of natural images fall about so."""
+POWER_LAW_EXPONENT = 1.0
+"""Exponent p of the power-law encoding, about that of the amplitude spectrum of natural images."""
 
 
 class Geometry(Protocol):
-    """The box in which samples lie."""
+    """Box that contains the samples."""
 
     @property
     def origin(self) -> tuple[float, ...]:
-        """Lower corner, in `units`."""
+        """Lower corner per axis, in `units`."""
 
     @property
     def extent(self) -> tuple[float, ...]:
-        """Lengths, positive, in `units`."""
+        """Positive lengths per axis, in `units`."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -59,12 +59,12 @@ class _Signal(Protocol):
 def build_encoding(
     kind: EncodingKind, axes: int, features: int, bandwidth: Sequence[float] | None, seed: int
 ) -> encodings.Encoding:
-    """Return the encoding of a kind with a bandwidth.
+    """Return an encoding of a kind with a bandwidth.
 
     Args:
-        kind: Any but AUTO.
+        kind: Any kind but AUTO.
         axes: Number of coordinates.
-        features: Frequencies of the Gaussian and the learned encoding; of the power law, those of all axes together.
+        features: Number of frequencies of the Gaussian and the learned encoding, and of all axes of the power law.
         bandwidth: In cycles per unit of the encoding's domain, one per axis; for kinds that have one.
         seed: Seeds random frequencies and weights of the encoding.
 
@@ -73,6 +73,7 @@ def build_encoding(
 
     Example:
         >>> from overtone._config import EncodingKind
+        >>> from overtone.nn._build import build_encoding
         >>> build_encoding(EncodingKind.GAUSSIAN, 2, 64, (8.0, 8.0), seed=0).out_features
         128
     """
@@ -83,7 +84,9 @@ def build_encoding(
             scales = [units.log_linear_scale(b, POSITIONAL_COUNT) for b in bandwidth]
             return encodings.Positional.log_linear(axes, POSITIONAL_COUNT, scales)
         case EncodingKind.POWER_LAW:
-            return encodings.PowerLaw.from_bandwidth(axes, max(1, features // axes), DECAY, bandwidth)
+            return encodings.PowerLaw.from_bandwidth(
+                axes, max(1, features // axes), POWER_LAW_EXPONENT, bandwidth
+            )
         case EncodingKind.LEARNED:
             return encodings.Learned.from_bandwidth(axes, features, bandwidth, seed)
         case EncodingKind.PERIODIC:
@@ -95,7 +98,7 @@ def build_encoding(
         case EncodingKind.TRIPLANE:
             if axes != 3:
                 raise InputError(
-                    "a volume of 3 axes for the triplane encoding", f"{axes}", "take dense-grid", "encoding"
+                    "a signal of 3 axes for the triplane encoding", f"{axes}", "use dense-grid", "encoding"
                 )
             return encodings.Triplane.from_bandwidth(bandwidth, seed=seed)
         case _:
@@ -105,17 +108,17 @@ def build_encoding(
 def build_encoding_on(
     geometry: Geometry, kind: EncodingKind, features: int, bandwidth: Sequence[float], seed: int
 ) -> encodings.Encoding:
-    """Return the encoding of a kind whose bandwidth is given in physical units.
+    """Return an encoding of a kind with a bandwidth in physical units.
 
     Args:
-        geometry: The box in which the samples lie.
-        kind: Any but AUTO.
+        geometry: Box that contains the samples.
+        kind: Any kind but AUTO.
         features: As for `build_encoding`.
         bandwidth: In cycles per unit of each coordinate.
         seed: Seeds random frequencies and weights of the encoding.
     """
-    frame = _frame(geometry, kind)
-    return build_encoding(kind, len(geometry.origin), features, _in_domain(bandwidth, frame), seed)
+    frame = _coordinate_scaling(geometry, kind)
+    return build_encoding(kind, len(geometry.origin), features, _to_domain_units(bandwidth, frame), seed)
 
 
 def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
@@ -136,50 +139,55 @@ def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
         >>> import numpy as np
         >>> from overtone import signals
         >>> from overtone._config import ModelConfig
+        >>> from overtone.nn._build import build_field
         >>> signal = signals.array(np.eye(8))
         >>> field = build_field(signal, ModelConfig("gaussian", bandwidth=0.2, width=16, features=8))
         >>> field(signal.coords).shape
         torch.Size([64, 1])
     """
+    # Separate streams for frequencies and weights: networks with other encodings start from the same weights.
     kind, axes = config.resolved_encoding, len(signal.geometry.origin)
     bandwidth = config.bandwidth if config.has_bandwidth else None
     if bandwidth is not None and len(bandwidth) == 1:
         bandwidth *= axes
-    frame = _frame(signal.geometry, kind)
-    inner = None if bandwidth is None else _in_domain(bandwidth, frame)
-    encoding = build_encoding(kind, axes, config.features or FEATURES, inner, derive_seed(seed, "encoding"))
+    frame = _coordinate_scaling(signal.geometry, kind)
+    # The encoding counts cycles per unit of its domain, the settings per physical unit.
+    domain_bandwidth = None if bandwidth is None else _to_domain_units(bandwidth, frame)
+    encoding = build_encoding(
+        kind, axes, config.features or DEFAULT_FEATURES, domain_bandwidth, derive_seed(seed, "encoding")
+    )
     network = ResidualMLP if config.residual else MLP
     normalisation = signal.normalisation
     body = network(
         encoding.out_features,
         len(normalisation.offset),
-        config.width or WIDTH,
+        config.width or DEFAULT_WIDTH,
         config.depth,
-        _activations(axes, config, inner),
+        _activations(axes, config, domain_bandwidth),
         seed=derive_seed(seed, "weights"),
     )
     return Field(encoding, body, frame, OutputScaling(normalisation.offset, normalisation.scale))
 
 
-def _frame(geometry: Geometry, kind: EncodingKind) -> CoordinateScaling:
+def _coordinate_scaling(geometry: Geometry, kind: EncodingKind) -> CoordinateScaling:
     return CoordinateScaling.of(geometry.origin, geometry.extent, geometry.units, kind.domain)
 
 
-def _in_domain(bandwidth: Sequence[float], frame: CoordinateScaling) -> tuple[float, ...]:
+def _to_domain_units(bandwidth: Sequence[float], frame: CoordinateScaling) -> tuple[float, ...]:
     return tuple(b / s for b, s in zip(bandwidth, frame.scale.tolist(), strict=True))
 
 
 def _activations(
-    axes: int, config: ModelConfig, inner: tuple[float, ...] | None
+    axes: int, config: ModelConfig, domain_bandwidth: tuple[float, ...] | None
 ) -> Sequence[Activation | nn.Module]:
-    """Return one activation per hidden layer; on plain coordinates the first gets the bandwidth `inner`."""
+    """Return one activation per hidden layer; without an encoding the first gets the bandwidth."""
     names = config.activation if len(config.activation) > 1 else config.activation * config.depth
     first = build_activation(config.activation[0])
-    # The activation has one frequency for all axes: it has to serve the axis that needs most.
+    # The activation has one frequency for all axes, so it takes that of the axis with the highest bandwidth.
     if (
         config.resolved_encoding is EncodingKind.NONE
-        and inner is not None
+        and domain_bandwidth is not None
         and isinstance(first, SpectralActivation)
     ):
-        return [first.with_bandwidth(max(inner), axes), *names[1:]]
+        return [first.with_bandwidth(max(domain_bandwidth), axes), *names[1:]]
     return names

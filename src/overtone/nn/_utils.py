@@ -1,4 +1,4 @@
-"""Checks of arguments, buffers of full precision and seeded initialisation."""
+"""Argument checks, buffers that keep their precision, and seeded initialisation."""
 
 from __future__ import annotations
 
@@ -17,32 +17,29 @@ Numbers = float | Sequence[float] | Tensor
 """One number, or one per axis."""
 
 
-LARGEST = (1 << 31) - 1
-"""The largest size of an axis."""
+MAX_SIZE = (1 << 31) - 1
+"""Largest size of a tensor axis."""
 
-DEEPEST = 4096
-"""The most layers."""
+MAX_DEPTH = 4096
+"""Largest number of layers."""
 
 
-def size(value: int, name: str, minimum: int = 1) -> int:
-    """`value` as a whole number of at least `minimum`.
+def check_count(value: int, name: str, minimum: int = 1) -> int:
+    """Return `value` as an integer of at least `minimum`.
 
     Args:
-        value: A width, a depth, a number of features.
+        value: A width, a depth or a number of features.
         name: The argument's name, for the error.
         minimum: Smallest value allowed.
 
-    Returns:
-        The number.
-
     Raises:
-        InputError: If it is anything else.
+        InputError: If it is not an integer in range.
     """
-    return whole(value, name, minimum, DEEPEST if name == "depth" else LARGEST)
+    return whole(value, name, minimum, MAX_DEPTH if name == "depth" else MAX_SIZE)
 
 
-def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
-    """One positive number per axis, from one for all or one for each.
+def positive_per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
+    """Return one positive number per axis, from one number for all axes or one for each.
 
     Args:
         value: A number, or `axes` of them.
@@ -76,61 +73,64 @@ def per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]:
     return values
 
 
-def last_axis(tensor: Tensor, features: int, name: str) -> None:
+def check_last_axis(tensor: Tensor, features: int, name: str) -> None:
     """Check that the last axis of `tensor` has `features` entries.
 
     Args:
         tensor: (..., features) input of a module.
-        features: What the module was built for.
-        name: What the input is, for the error.
+        features: Number of features that the module takes.
+        name: Name of the input, for the error.
 
     Raises:
-        InputError: If it has another number.
+        InputError: If it has another number of entries.
     """
     if tensor.ndim == 0 or tensor.shape[-1] != features:
         raise InputError(
             f"{name} of shape (..., {features})",
             f"shape {tuple(tensor.shape)}",
-            "pass what the module was built for",
+            f"pass {features} numbers along the last axis, or build the module for the input",
         )
 
 
 class HighPrecisionBuffers(nn.Module, ABC):
-    """Buffers move between devices but keep their dtype under `.half()`, `.float()` and `.to(dtype)`.
+    """A module whose buffers keep their dtype under `.half()`, `.float()` and `.to(dtype)`.
 
-    Frequencies and coordinate maps in half precision would be wrong by whole cycles: with 11 bits, a phase of
-    1000 cycles is known to half a cycle. The parameters named in `exact` are kept as buffers are.
+    Buffers still move between devices. Frequencies and coordinate maps in half precision would be wrong by whole
+    cycles: 11 bits resolve a phase of 1000 cycles to half a cycle. Parameters named in `high_precision_parameters`
+    keep their dtype as well.
     """
 
-    exact: tuple[str, ...] = ()
+    high_precision_parameters: tuple[str, ...] = ()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> HighPrecisionBuffers:
+        # PyTorch casts every tensor in `_apply`; the saved ones are put back in their dtype on the new device.
         before = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
-        trained = {name: self._parameters[name] for name in self.exact}
-        values = {name: p.data for name, p in trained.items() if p is not None}
+        protected = {name: self._parameters[name] for name in self.high_precision_parameters}
+        values = {name: p.data for name, p in protected.items() if p is not None}
         super()._apply(fn, recurse)
         for name, buffer in before.items():
-            after = self._buffers[name]
-            if after is not None and after.dtype != buffer.dtype:
-                self._buffers[name] = buffer.to(after.device)
+            current = self._buffers[name]
+            if current is not None and current.dtype != buffer.dtype:
+                self._buffers[name] = buffer.to(current.device)
         for name, value in values.items():
             parameter = self._parameters[name]
             if parameter is not None and parameter.dtype != value.dtype:
                 parameter.data = value.to(parameter.device)
+                # PyTorch requires a gradient of its parameter's dtype.
                 parameter.grad = None
         return self
 
 
 Seed = int | torch.Generator
-"""A seed, which gives each use its own stream, or a generator, which is drawn from where it stands."""
+"""A seed, from which each use derives an independent stream, or a generator, which continues from its state."""
 
 
-def generator(seed: Seed, name: str) -> torch.Generator:
-    """The generator for the stream called `name` under a seed, or the generator that was passed.
+def torch_generator(seed: Seed, name: str) -> torch.Generator:
+    """Return the generator of the stream `name` under a seed, or the generator that was passed.
 
     Args:
         seed: An integer or a generator.
-        name: The stream; modules of different names are independent under one seed.
+        name: Name of the stream; streams of different names are independent under one seed.
 
     Returns:
         A generator on the CPU for an integer, so that weights are the same on every device.
@@ -141,13 +141,14 @@ def generator(seed: Seed, name: str) -> torch.Generator:
 
 
 def fill_uniform(tensor: Tensor, bound: float, source: torch.Generator) -> None:
-    """Fill a tensor in place with U(-bound, bound), outside of autograd.
+    """Fill a tensor in place with samples of U(-bound, bound), outside of autograd.
 
     Args:
-        tensor: What is filled.
+        tensor: Tensor to fill.
         bound: Half the width of the distribution.
-        source: Where the numbers come from; may be on another device than the tensor.
+        source: Generator of the samples; may be on another device than the tensor.
     """
+    # Drawn on the generator's device and then copied, so that a seed gives the same values on every device.
     numbers = torch.empty(tensor.shape, dtype=tensor.dtype, device=source.device)
     with torch.no_grad():
         tensor.copy_(numbers.uniform_(-bound, bound, generator=source))

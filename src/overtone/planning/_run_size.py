@@ -12,7 +12,7 @@ from typing import final
 import torch
 
 from overtone._config import EncodingKind, ModelConfig
-from overtone._config._training import LONGEST
+from overtone._config._training import MAX_SECONDS
 from overtone._training import TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError, RunError
@@ -73,9 +73,9 @@ class Budget:
             if not (math.isfinite(number) and number > 0):
                 raise InputError("a positive finite number", short(value), "pass a number above 0", name)
             object.__setattr__(self, name, number if name == "seconds" else whole(value, name))
-        if self.seconds is not None and self.seconds > LONGEST:
+        if self.seconds is not None and self.seconds > MAX_SECONDS:
             raise InputError(
-                f"at most {LONGEST:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
+                f"at most {MAX_SECONDS:g} seconds", f"{self.seconds:g}", "pass for instance 3600", "seconds"
             )
 
 

@@ -16,7 +16,7 @@ from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone._utils.statistics import psnr_from_error
 from overtone.nn import CoordinateScaling
 from overtone.nn._build import build_encoding_on, build_field
-from overtone.nn.encodings import Fourier
+from overtone.nn.encodings import FourierEncoding
 from overtone.planning._bandwidth import geometric_mean
 from overtone.planning._held_out import ensure_held_out, expected_psnr, tie_threshold_db
 from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
@@ -133,7 +133,7 @@ class KernelRegressionScorer:
         held = torch.arange(len(used), device="cpu") >= len(signal.train_index)
         inputs = (
             ntk.FeatureMap.fourier(encoding.frequencies, encoding.gain)
-            if isinstance(encoding, Fourier)
+            if isinstance(encoding, FourierEncoding)
             else None
         )
         layers = [ntk.DenseLayer.ntk(sigma_b=0.0 if inputs else 1.0)] * (self.size.depth + 1)

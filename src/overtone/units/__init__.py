@@ -1,8 +1,8 @@
-"""Frequencies in one unit, cycles per unit of the coordinate, and the way there from every other convention.
+"""Frequencies in cycles per unit of the coordinate, and conversion between the conventions of other libraries.
 
-`sigma`, `omega_0`, a number of octaves: each library states the reach of its network in its own terms. Here
-they are turned into the common measure, the bandwidth: the frequency below which 90 % of the spectral power
-lies. The constant part of a feature set carries no frequency and is left out of that power.
+`sigma`, `omega_0` or a number of octaves: each library sets the frequencies of its networks by another parameter. The
+functions here convert them to a common measure, the bandwidth: the frequency below which 90 % of the spectral power
+lies. Constant features have no frequency and are excluded from that power.
 """
 
 from overtone.units._bandwidth import gaussian_bandwidth as gaussian_bandwidth

@@ -1,4 +1,4 @@
-"""Bandwidth of feature sets and of activations' first layers."""
+"""Bandwidth of feature sets and of first layers with periodic or localised activations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BANDWIDTH_SHARE = 0.9
 
 
 def _whole(value: float, name: str, minimum: int) -> int:
-    """`value` as a whole number of at least `minimum`, or an error that names it."""
+    """Return `value` as an integer of at least `minimum`."""
     number = positive(value, name)
     if number != int(number) or number < minimum:
         raise InputError(f"a whole number of at least {minimum}", repr(value), f"pass another {name}", name)
@@ -26,14 +26,15 @@ def _whole(value: float, name: str, minimum: int) -> int:
 
 
 def _rank(count: int) -> int:
-    """Rank, from 1, of the lowest of `count` equal powers up to which the share is reached."""
+    """Return the rank, from 1, of the bandwidth among `count` frequencies of equal power."""
+    # ceil(0.9 count) in exact integers.
     return -(-9 * count // 10)
 
 
 def gaussian_bandwidth(sigma: float) -> float:
-    """Bandwidth of random Fourier features cos, sin(2 pi b v) with b ~ N(0, sigma^2): 1.6449 sigma.
+    """Return the bandwidth of random Fourier features cos, sin(2 pi b v) with b ~ N(0, sigma^2): 1.6449 sigma.
 
-    |b| is below the 95 % quantile of the normal law with probability 90 % (Tancik et al. 2020, section 6,
+    |b| is below the 95 % quantile of the normal distribution with probability 90 % (Tancik et al. 2020, section 6,
     defines sigma with the 2 pi outside).
 
     Args:
@@ -44,12 +45,17 @@ def gaussian_bandwidth(sigma: float) -> float:
 
     Raises:
         InputError: If `sigma` is not positive and finite.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.gaussian_bandwidth(10.0), 2)
+        16.45
     """
     return NormalDist().inv_cdf((1 + BANDWIDTH_SHARE) / 2) * positive(sigma, "sigma")
 
 
 def gaussian_sigma(bandwidth: float) -> float:
-    """The inverse of `gaussian_bandwidth`.
+    """Return the standard deviation of random Fourier features with a bandwidth, the inverse of `gaussian_bandwidth`.
 
     Args:
         bandwidth: In cycles per unit.
@@ -59,25 +65,28 @@ def gaussian_sigma(bandwidth: float) -> float:
 
     Raises:
         InputError: If `bandwidth` is not positive and finite.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.gaussian_sigma(40.0), 2)
+        24.32
     """
     return positive(bandwidth, "bandwidth") / gaussian_bandwidth(1.0)
 
 
-def _log_linear_reach(count: int | None) -> float:
-    """Position of the bandwidth in the exponents 0..S, as a share of S."""
+def _log_linear_share(count: int | None) -> float:
+    """Return the position of the bandwidth among the exponents 0..S, as a share of S."""
     if count is None:
         return BANDWIDTH_SHARE
-    moving = _whole(count, "count", 2) - 1
-    return _rank(moving) / moving
+    varying = _whole(count, "count", 2) - 1
+    return _rank(varying) / varying
 
 
 def log_linear_bandwidth(scale: float, count: int | None = None) -> float:
-    """Bandwidth of the axis frequencies 2^linspace(0, S, m) - 1.
+    """Return the bandwidth of the axis frequencies 2^linspace(0, S, m) - 1.
 
-    It is 2^(S r) - 1 with r = ceil(0.9 (m - 1)) / (m - 1).
-
-    The first frequency is zero, so it is constant and left out (the log-linear positional encoding in the
-    notebooks of Tancik et al. 2020).
+    It is 2^(S r) - 1 with r = ceil(0.9 (m - 1)) / (m - 1). The first frequency is zero; its constant feature is
+    excluded (the log-linear positional encoding in the notebooks of Tancik et al. 2020).
 
     Args:
         scale: S, the exponent of the highest frequency.
@@ -88,12 +97,17 @@ def log_linear_bandwidth(scale: float, count: int | None = None) -> float:
 
     Raises:
         InputError: If `scale` is not positive and finite, or `count` is below 2.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.log_linear_bandwidth(5.0, count=11), 2)
+        21.63
     """
-    return 2 ** (positive(scale, "scale") * _log_linear_reach(count)) - 1
+    return 2 ** (positive(scale, "scale") * _log_linear_share(count)) - 1
 
 
 def log_linear_scale(bandwidth: float, count: int | None = None) -> float:
-    """The inverse of `log_linear_bandwidth`.
+    """Return the exponent of log-linear frequencies with a bandwidth, the inverse of `log_linear_bandwidth`.
 
     Args:
         bandwidth: In cycles per unit.
@@ -104,14 +118,19 @@ def log_linear_scale(bandwidth: float, count: int | None = None) -> float:
 
     Raises:
         InputError: If `bandwidth` is not positive and finite, or `count` is below 2.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.log_linear_scale(31.0), 3)
+        5.556
     """
-    return math.log2(1 + positive(bandwidth, "bandwidth")) / _log_linear_reach(count)
+    return math.log2(1 + positive(bandwidth, "bandwidth")) / _log_linear_share(count)
 
 
 def octave_bandwidth(count: float) -> float:
-    """Bandwidth of the axis frequencies 2^0, 2^1, ..., 2^(L-1): 2^(ceil(0.9 L) - 1).
+    """Return the bandwidth of the axis frequencies 2^0, 2^1, ..., 2^(L-1): 2^(ceil(0.9 L) - 1).
 
-    Below ten octaves it is the highest of them; from ten on, the top tenth lies above it.
+    Below ten octaves it is the highest frequency; from ten on, the top tenth of the frequencies lies above it.
 
     Args:
         count: L, the number of octaves.
@@ -121,12 +140,17 @@ def octave_bandwidth(count: float) -> float:
 
     Raises:
         InputError: If `count` is not a whole number of at least 1.
+
+    Example:
+        >>> from overtone import units
+        >>> units.octave_bandwidth(6), units.octave_bandwidth(10)
+        (32.0, 256.0)
     """
     return 2.0 ** (_rank(_whole(count, "count", 1)) - 1)
 
 
 def octave_count(bandwidth: float) -> int:
-    """The least number of octaves 2^0, 2^1, ... whose bandwidth reaches `bandwidth`.
+    """Return the smallest number of octaves 2^0, 2^1, ... with at least the bandwidth `bandwidth`.
 
     Args:
         bandwidth: In cycles per unit.
@@ -136,16 +160,22 @@ def octave_count(bandwidth: float) -> int:
 
     Raises:
         InputError: If `bandwidth` is not positive and finite.
+
+    Example:
+        >>> from overtone import units
+        >>> units.octave_count(32.0), units.octave_count(33.0)
+        (6, 7)
     """
+    # 1e-12 keeps a bandwidth that is a power of two up to rounding from an octave more.
     exponent = max(0, math.ceil(math.log2(positive(bandwidth, "bandwidth")) - 1e-12))
     return exponent + 1 + exponent // 9
 
 
 def sine_bandwidth(omega: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer sin(omega (W v + b)), W ~ U(-1/n, 1/n): 0.9 omega / (2 pi n).
+    """Return the bandwidth of a first layer sin(omega (W v + b)) along one axis: 0.9 omega / (2 pi n).
 
-    Frequencies are uniform up to omega / (2 pi n); across [-1, 1], of length 2, that is omega / (n pi) cycles
-    (Sitzmann et al. 2020, SIREN, section 3.2 and the reference code's initialisation).
+    With W ~ U(-1/n, 1/n), frequencies are uniform up to omega / (2 pi n); across [-1, 1], of length 2, that is
+    omega / (n pi) cycles (Sitzmann et al. 2020, SIREN, section 3.2 and the reference code's initialisation).
 
     Args:
         omega: The factor inside the first sine, in radians per unit.
@@ -156,12 +186,17 @@ def sine_bandwidth(omega: float, inputs: int) -> float:
 
     Raises:
         InputError: If `omega` is not positive and finite, or `inputs` is not a whole number of at least 1.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.sine_bandwidth(30.0, inputs=2), 3)
+        2.149
     """
     return BANDWIDTH_SHARE * positive(omega, "omega") / (2 * math.pi * _whole(inputs, "inputs", 1))
 
 
 def sine_omega(bandwidth: float, inputs: int) -> float:
-    """The inverse of `sine_bandwidth`.
+    """Return the factor of a first sine layer with a bandwidth, the inverse of `sine_bandwidth`.
 
     Args:
         bandwidth: In cycles per unit.
@@ -171,8 +206,12 @@ def sine_omega(bandwidth: float, inputs: int) -> float:
         The factor inside the first sine, in radians per unit.
 
     Raises:
-        InputError: If `bandwidth` is not positive and finite, or `inputs` is not a whole number of at least
-            1.
+        InputError: If `bandwidth` is not positive and finite, or `inputs` is not a whole number of at least 1.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.sine_omega(20.0, inputs=2), 1)
+        279.3
     """
     return positive(bandwidth, "bandwidth") / sine_bandwidth(1.0, inputs)
 
@@ -183,65 +222,73 @@ Density = Callable[[Array], Array]
 
 @cache
 def slope_quantile(density: Density) -> float:
-    """The q of the module's formula, found on a geometric grid of frequencies; right to 1e-3.
+    """Return the bandwidth of phi(w v + b) over units of slopes w ~ U(-1, 1), right to 1e-3.
+
+    A unit of slope w has the spectrum of phi with all frequencies multiplied by w, so that the share of the power of
+    all units below q is the integral of S(f) min(1, q / f) over f, divided by that of S(f).
 
     Args:
-        density: S, the power per frequency at frequencies in cycles per unit of the argument.
+        density: S, the power per frequency of phi, at frequencies in cycles per unit of the argument.
 
     Returns:
-        q in the same unit.
+        The bandwidth q in the same unit.
     """
+    # A geometric grid: the spectra range from narrow Gaussians to the logarithmic pole of K_0 at zero.
     log = np.linspace(math.log(1e-6), math.log(1e3), 1 << 13)
     f = np.exp(log)
     power = density(f)
     step = log[1] - log[0]
+    # Trapezoids in log f, in which df = f d(log f).
     below = (np.cumsum(power * f) - power * f / 2) * step
     above = (np.cumsum(power[::-1])[::-1] - power / 2) * step
-    reached = (below + f * above) / below[-1]
-    return float(np.interp(BANDWIDTH_SHARE, reached, f))
+    cumulative = (below + f * above) / below[-1]
+    return float(np.interp(BANDWIDTH_SHARE, cumulative, f))
 
 
 def _largest_slope(inputs: int) -> float:
     return 1 / math.sqrt(_whole(inputs, "inputs", 1))
 
 
-def _bump(f: Array) -> Array:
+def _gaussian_power(f: Array) -> Array:
     return np.exp(-2 * (math.pi * f) ** 2)
 
 
-def _box(f: Array) -> Array:
+def _sinc_power(f: Array) -> Array:
     return (f <= 1 / (2 * math.pi)).astype(np.float64)
 
 
-def _triangle(f: Array) -> Array:
+def _hat_power(f: Array) -> Array:
     return np.sinc(f) ** 4
 
 
-def _exponential(f: Array) -> Array:
+def _quadratic_power(f: Array) -> Array:
     return np.exp(-4 * math.pi * f)
 
 
-def _bessel(f: Array) -> Array:
-    """K_0(2 pi f)^2, by K_0(t) = integral_0^inf exp(-t cosh u) du."""
-    u = np.linspace(0, 20, 201)
-    inside = np.exp(-2 * math.pi * f[:, None] * np.cosh(u))
-    return (np.sum(inside, axis=1) - inside[:, 0] / 2) ** 2
+def _multiquadratic_power(f: Array) -> Array:
+    """Return K_0(2 pi f)^2, the squared Fourier transform of 1 / sqrt(1 + z^2) up to a factor."""
+    # Imported here, since no other function of this package needs SciPy.
+    from scipy.special import k0
+
+    return np.square(k0(2 * math.pi * f))
 
 
 @cache
-def _wave(ratio: float, cross: float) -> Density:
-    """Gaussian lines at +-ratio / (2 pi), and `cross` times what they share."""
+def _wave_power(ratio: float, cross: float) -> Density:
+    """Return the spectrum of Gaussian lines at +-ratio / (2 pi), with `cross` times their interference."""
     centre = ratio / (2 * math.pi)
 
     def density(f: Array) -> Array:
-        lines = _bump(f - centre) + _bump(f + centre)
-        return lines + 2 * cross * math.exp(-2 * (math.pi * centre) ** 2) * _bump(f)
+        lines = _gaussian_power(f - centre) + _gaussian_power(f + centre)
+        return lines + 2 * cross * math.exp(-2 * (math.pi * centre) ** 2) * _gaussian_power(f)
 
     return density
 
 
 def gauss_bandwidth(scale: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer exp(-(s z)^2).
+    """Return the bandwidth of a first layer exp(-(s z)^2) along one axis.
+
+    Weights and biases have PyTorch's default initialisation.
 
     Args:
         scale: s, per unit of the argument z.
@@ -253,11 +300,11 @@ def gauss_bandwidth(scale: float, inputs: int) -> float:
     Raises:
         InputError: If `scale` is not positive and finite, or `inputs` is not a whole number of at least 1.
     """
-    return slope_quantile(_bump) * positive(scale, "scale") * _largest_slope(inputs)
+    return slope_quantile(_gaussian_power) * positive(scale, "scale") * _largest_slope(inputs)
 
 
 def gabor_bandwidth(omega: float, scale: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer cos(omega z) exp(-(s z)^2); see `gauss_bandwidth`.
+    """Return the bandwidth of a first layer cos(omega z) exp(-(s z)^2) along one axis.
 
     Args:
         omega: In radians per unit of z.
@@ -265,54 +312,55 @@ def gabor_bandwidth(omega: float, scale: float, inputs: int) -> float:
         inputs: n, the number of coordinates.
     """
     width = positive(scale, "scale")
-    shape = _wave(positive(omega, "omega") / width, 1.0)
+    shape = _wave_power(positive(omega, "omega") / width, 1.0)
     return slope_quantile(shape) * width * _largest_slope(inputs)
 
 
 def wavelet_bandwidth(omega: float, scale: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer exp(i omega z - (s z)^2), real and imaginary part; see above."""
+    """Return the bandwidth of a first layer exp(i omega z - (s z)^2) along one axis, both parts together."""
     width = positive(scale, "scale")
-    shape = _wave(positive(omega, "omega") / width, 0.0)
+    shape = _wave_power(positive(omega, "omega") / width, 0.0)
     return slope_quantile(shape) * width * _largest_slope(inputs)
 
 
 def sinc_bandwidth(omega: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer sin(omega z) / (omega z); see `gauss_bandwidth`."""
-    return slope_quantile(_box) * positive(omega, "omega") * _largest_slope(inputs)
+    """Return the bandwidth of a first layer sin(omega z) / (omega z) along one axis."""
+    return slope_quantile(_sinc_power) * positive(omega, "omega") * _largest_slope(inputs)
 
 
 def hat_bandwidth(scale: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer of triangles of half-width 1/s; see `gauss_bandwidth`."""
-    return slope_quantile(_triangle) * positive(scale, "scale") * _largest_slope(inputs)
+    """Return the bandwidth of a first layer of hat functions of half-width 1/s along one axis."""
+    return slope_quantile(_hat_power) * positive(scale, "scale") * _largest_slope(inputs)
 
 
 def quadratic_bandwidth(scale: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer 1 / (1 + (s z)^2); see `gauss_bandwidth`."""
-    return slope_quantile(_exponential) * positive(scale, "scale") * _largest_slope(inputs)
+    """Return the bandwidth of a first layer 1 / (1 + (s z)^2) along one axis."""
+    return slope_quantile(_quadratic_power) * positive(scale, "scale") * _largest_slope(inputs)
 
 
 def multiquadratic_bandwidth(scale: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer 1 / sqrt(1 + (s z)^2); see `gauss_bandwidth`."""
-    return slope_quantile(_bessel) * positive(scale, "scale") * _largest_slope(inputs)
+    """Return the bandwidth of a first layer 1 / sqrt(1 + (s z)^2) along one axis."""
+    return slope_quantile(_multiquadratic_power) * positive(scale, "scale") * _largest_slope(inputs)
 
 
 @cache
 def _finer_quantile(bias: float, inputs: int) -> float:
-    """0.9-quantile of w (1 + 2 |w x + b|), w ~ U(0, 1/n), x ~ U(-1, 1), b ~ U(-k, k)."""
-    even = (np.arange(96) + 0.5) / 96
-    w, x, b = np.meshgrid(even / inputs, 2 * even - 1, bias * (2 * even - 1), indexing="ij")
+    """Return the 0.9-quantile of w (1 + 2 |w x + b|), w ~ U(0, 1/n), x ~ U(-1, 1), b ~ U(-k, k)."""
+    # Midpoints of 96 cells per variable instead of random numbers.
+    midpoints = (np.arange(96) + 0.5) / 96
+    w, x, b = np.meshgrid(midpoints / inputs, 2 * midpoints - 1, bias * (2 * midpoints - 1), indexing="ij")
     return float(np.quantile(w * (1 + 2 * np.abs(w * x + b)), BANDWIDTH_SHARE))
 
 
 def finer_bandwidth(omega: float, bias: float, inputs: int) -> float:
-    """Bandwidth along one axis of a first layer sin(omega (|z| + 1) z), W ~ U(-1/n, 1/n), b ~ U(-k, k).
+    """Return the bandwidth of a first layer sin(omega (|z| + 1) z) along one axis.
 
-    The 90 % quantile of its local frequency omega w (1 + 2 |w v + b|) / (2 pi) over [-1, 1], the other coordinates
-    at 0 (Liu et al. 2024, FINER, section 3).
+    It is the 90 % quantile of the local frequency omega w (1 + 2 |w v + b|) / (2 pi) over [-1, 1], for
+    W ~ U(-1/n, 1/n), b ~ U(-k, k) and the other coordinates at 0 (Liu et al. 2024, FINER, section 3).
 
     Args:
         omega: In radians per unit of z.
-        bias: k, the largest bias.
+        bias: k, the bound of the biases.
         inputs: n, the number of coordinates.
 
     Returns:
@@ -326,26 +374,27 @@ def finer_bandwidth(omega: float, bias: float, inputs: int) -> float:
 
 
 def weighted_bandwidth(frequencies: ArrayLike, power: ArrayLike) -> float:
-    """The least of the nonzero |frequencies| that, with those below, holds 90 % of their power.
+    """Return the lowest of the nonzero |frequencies| up to which 90 % of their power lies.
 
     Args:
         frequencies: (m,) in cycles per unit.
         power: (m,) not negative.
 
     Returns:
-        The bandwidth in cycles per unit; 0 if nothing varies.
+        The bandwidth in cycles per unit; 0 if there is no power at nonzero frequencies.
     """
     f, p = np.abs(np.asarray(frequencies, np.float64)), np.asarray(power, np.float64)
-    moving = (f > 0) & (p > 0)
-    if not moving.any():
+    varying = (f > 0) & (p > 0)
+    if not varying.any():
         return 0.0
-    order = np.argsort(f[moving])
-    reached = np.cumsum(p[moving][order])
-    return float(f[moving][order][np.argmax(reached >= BANDWIDTH_SHARE * reached[-1] * (1 - 1e-9))])
+    # The margin of 1e-9 keeps rounding of the sum from deciding between neighbours.
+    order = np.argsort(f[varying])
+    cumulative = np.cumsum(p[varying][order])
+    return float(f[varying][order][np.argmax(cumulative >= BANDWIDTH_SHARE * cumulative[-1] * (1 - 1e-9))])
 
 
 def power_law_bandwidth(count: int, power: float) -> float:
-    """Bandwidth of j^-p cos, sin(2 pi j v), j = 1 ... m: the least whole number that holds 90 % of sum j^(-2 p).
+    """Return the bandwidth of j^-p cos, sin(2 pi j v), j = 1 ... m, the lowest j that holds 90 % of sum j^(-2 p).
 
     Args:
         count: m, the number of frequencies.
@@ -362,9 +411,9 @@ def power_law_bandwidth(count: int, power: float) -> float:
 
 
 def rectified_bandwidth(frequencies: ArrayLike, power: ArrayLike) -> float:
-    """Bandwidth of max(0, z), z a random mixture of cosines and sines of known frequencies.
+    """Return the bandwidth of max(0, z) for a random mixture z of cosines and sines of known frequencies.
 
-    Many random weights make z a Gaussian process with autocorrelation r(t) = sum_k p_k cos(2 pi f_k t) / sum_k p_k;
+    With many random weights z is a Gaussian process with autocorrelation r(t) = sum_k p_k cos(2 pi f_k t) / sum_k p_k;
     that of max(0, z) is (sqrt(1 - r^2) + r (pi - arccos r)) / (2 pi), up to a factor (Cho & Saul 2009, order 1).
     Its Fourier transform, without the constant, is the power spectrum.
 
@@ -373,22 +422,24 @@ def rectified_bandwidth(frequencies: ArrayLike, power: ArrayLike) -> float:
         power: (m,) not negative.
 
     Returns:
-        The bandwidth in cycles per unit, right to 1/256 of the highest frequency; 0 if nothing varies.
+        The bandwidth in cycles per unit, right to 1/256 of the highest frequency; 0 without varying waves.
     """
     f, p = np.abs(np.asarray(frequencies, np.float64)), np.asarray(power, np.float64)
-    moving = (f > 0) & (p > 0)
-    if not moving.any():
+    varying = (f > 0) & (p > 0)
+    if not varying.any():
         return 0.0
-    f, p = f[moving] / f[moving].max(), p[moving] / p[moving].sum()
+    f, p = f[varying] / f[varying].max(), p[varying] / p[varying].sum()
+    # Lags of 1/16 of the shortest period up to 256 periods; the taper ends the quasi-periodic autocorrelation smoothly.
     count, rate = 4096, 16.0
     lag = np.arange(count) / rate
     r = np.clip(np.cos(2 * math.pi * lag[:, None] * f) @ p, -1, 1)
-    like = (np.sqrt(1 - r * r) + r * (math.pi - np.arccos(r)) - 1) / (2 * math.pi)
+    autocorrelation = (np.sqrt(1 - r * r) + r * (math.pi - np.arccos(r)) - 1) / (2 * math.pi)
     taper = 0.5 + 0.5 * np.cos(math.pi * np.arange(count) / count)
-    even = np.concatenate([like * taper, [0.0], (like * taper)[:0:-1]])
-    spectrum = np.clip(np.fft.rfft(even).real, 0, None)
+    symmetric = np.concatenate([autocorrelation * taper, [0.0], (autocorrelation * taper)[:0:-1]])
+    spectrum = np.clip(np.fft.rfft(symmetric).real, 0, None)
+    # The taper spreads the constant over the two bins beside it.
     spectrum[:3] = 0.0
-    reached = np.cumsum(spectrum)
-    place = np.interp(BANDWIDTH_SHARE * reached[-1], reached, np.arange(len(reached)) + 0.5)
-    top = np.abs(np.asarray(frequencies, np.float64))[moving].max()
-    return float(place * rate / (2 * count) * top)
+    cumulative = np.cumsum(spectrum)
+    position = np.interp(BANDWIDTH_SHARE * cumulative[-1], cumulative, np.arange(len(cumulative)) + 0.5)
+    highest = np.abs(np.asarray(frequencies, np.float64))[varying].max()
+    return float(position * rate / (2 * count) * highest)

@@ -1,4 +1,4 @@
-"""Conventions of the literature and of libraries, and the conversion between them."""
+"""Conventions of papers and libraries for the frequencies of a network, and conversion between them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from overtone.units._frequency import positive
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a library's one number means.
+class _SettingKind:
+    """Meaning of the number by which a library sets its frequencies.
 
     Attributes:
-        name: For messages.
-        bandwidth: (value, number of coordinates or None) to the bandwidth in native frequency.
-        value: (bandwidth in native frequency, number of coordinates or None) to the value; where only whole
-            numbers can be had, the least that reaches it.
-        rescaled: (value, factor) to the value of the network whose every frequency is `factor` times as high.
+        name: Name for messages.
+        bandwidth: Function from (value, number of coordinates or None) to the bandwidth in native frequency.
+        value: Function from (bandwidth in native frequency, number of coordinates or None) to the value; the smallest
+            sufficient one if values are integers.
+        rescaled: Function from (value, factor) to the value for which every frequency is multiplied by the factor.
     """
 
     name: str
@@ -52,7 +52,7 @@ def _octaves_up(value: float, factor: float) -> float:
         raise InputError(
             "at least one octave in the target's convention",
             f"a highest frequency {1 - shifted:.2f} octaves below the target's lowest",
-            "pass a larger value or another target",
+            "pass a larger value or another target convention",
             "value",
         )
     return shifted
@@ -61,15 +61,15 @@ def _octaves_up(value: float, factor: float) -> float:
 def _coordinates(inputs: int | None) -> int:
     if inputs is None:
         raise InputError(
-            "the number of coordinates, by which a sine layer's reach is divided",
+            "the number of coordinates, by which the bandwidth of a sine layer is divided",
             "none",
-            "pass inputs=2 for a picture, inputs=1 for a recording",
+            "pass inputs=2 for an image, inputs=1 for a recording",
             "inputs",
         )
     return inputs
 
 
-REACH = Kind(
+_BANDWIDTH = _SettingKind(
     "bandwidth",
     bandwidth=lambda value, _: positive(value, "value"),
     value=lambda bandwidth, _: bandwidth,
@@ -77,7 +77,7 @@ REACH = Kind(
 )
 """The bandwidth itself."""
 
-SIGMA = Kind(
+_SIGMA = _SettingKind(
     "standard deviation of normally distributed frequencies",
     bandwidth=lambda value, _: gaussian_bandwidth(value),
     value=lambda bandwidth, _: gaussian_sigma(bandwidth),
@@ -85,23 +85,23 @@ SIGMA = Kind(
 )
 """sigma of b ~ N(0, sigma^2)."""
 
-LOG_LINEAR = Kind(
+_LOG_LINEAR = _SettingKind(
     "exponent of the highest of log-linear frequencies",
     bandwidth=lambda value, _: log_linear_bandwidth(value),
     value=lambda bandwidth, _: log_linear_scale(bandwidth),
     rescaled=_log_linear_times,
 )
-"""S of 2^linspace(0, S, m) - 1 with m large; rescaling keeps the highest frequency exact."""
+"""S of 2^linspace(0, S, m) - 1 for large m; rescaling multiplies the highest frequency exactly."""
 
-OCTAVES = Kind(
+_OCTAVES = _SettingKind(
     "number of octaves",
     bandwidth=lambda value, _: octave_bandwidth(value),
     value=lambda bandwidth, _: float(octave_count(bandwidth)),
     rescaled=_octaves_up,
 )
-"""L of 2^0 ... 2^(L-1); rescaling keeps the highest frequency exact, so that L need not stay whole."""
+"""L of 2^0 ... 2^(L-1); rescaling multiplies the highest frequency exactly, so that L need not stay an integer."""
 
-OMEGA = Kind(
+_OMEGA = _SettingKind(
     "factor inside the first sine",
     bandwidth=lambda value, inputs: sine_bandwidth(value, _coordinates(inputs)),
     value=lambda bandwidth, inputs: sine_omega(bandwidth, _coordinates(inputs)),
@@ -110,74 +110,78 @@ OMEGA = Kind(
 """omega_0 of sin(omega_0 (W v + b)), W ~ U(-1/n, 1/n) over n coordinates."""
 
 
-UNIT = (0.0, 1.0)
-SYMMETRIC = (-1.0, 1.0)
-RADIAN = 1 / (2 * math.pi)
+_UNIT_INTERVAL = (0.0, 1.0)
+_SYMMETRIC_INTERVAL = (-1.0, 1.0)
+_CYCLES_PER_RADIAN = 1 / (2 * math.pi)
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How one library states the reach of its network.
+    """Convention of a library for the frequencies of its networks.
 
     Attributes:
-        kind: What its number means.
-        cycles: Cycles per coordinate unit of a native frequency of one: 1 where 2 pi stands in the formula,
-            1/2 where pi does, 1/(2 pi) where neither does.
-        domain: Range its examples bring coordinates to, or None where the coordinate is whatever the user
-            has.
+        kind: Meaning of its number.
+        cycles: Cycles per coordinate unit of a native frequency of one: 1 for a formula with 2 pi, 1/2 with pi,
+            1/(2 pi) with neither.
+        domain: Range to which its examples scale coordinates; None for coordinates in the user's unit.
         formula: The features, with v the coordinate.
     """
 
-    kind: Kind
+    kind: _SettingKind
     cycles: float
     domain: tuple[float, float] | None
     formula: str
 
 
 CONVENTIONS: dict[str, Convention] = {
-    "bandwidth": Convention(REACH, 1.0, UNIT, "overtone's own measure, in cycles per unit"),
-    "tancik": Convention(SIGMA, 1.0, UNIT, "cos, sin(2 pi B v), B ~ N(0, sigma^2)"),
-    "rff": Convention(SIGMA, 1.0, UNIT, "cos, sin(2 pi B v), B ~ N(0, sigma^2)"),
-    "nerfstudio-rff": Convention(SIGMA, 1.0, UNIT, "sin(2 pi B v + {0, pi/2}), B ~ N(0, scale^2)"),
-    "deepxde": Convention(SIGMA, RADIAN, UNIT, "cos, sin(B v), B ~ N(0, sigma^2), without 2 pi"),
-    "jaxpi": Convention(SIGMA, RADIAN, None, "cos, sin(K v), K ~ N(0, embed_scale^2), without 2 pi, trained"),
+    "bandwidth": Convention(_BANDWIDTH, 1.0, _UNIT_INTERVAL, "overtone's own measure, in cycles per unit"),
+    "tancik": Convention(_SIGMA, 1.0, _UNIT_INTERVAL, "cos, sin(2 pi B v), B ~ N(0, sigma^2)"),
+    "rff": Convention(_SIGMA, 1.0, _UNIT_INTERVAL, "cos, sin(2 pi B v), B ~ N(0, sigma^2)"),
+    "nerfstudio-rff": Convention(_SIGMA, 1.0, _UNIT_INTERVAL, "sin(2 pi B v + {0, pi/2}), B ~ N(0, scale^2)"),
+    "deepxde": Convention(
+        _SIGMA, _CYCLES_PER_RADIAN, _UNIT_INTERVAL, "cos, sin(B v), B ~ N(0, sigma^2), without 2 pi"
+    ),
+    "jaxpi": Convention(
+        _SIGMA, _CYCLES_PER_RADIAN, None, "cos, sin(K v), K ~ N(0, embed_scale^2), without 2 pi, trained"
+    ),
     "rtdl": Convention(
-        SIGMA, 1.0, None, "cos, sin(2 pi c v) per feature, c ~ N(0, sigma^2) cut at 3 sigma, trained"
+        _SIGMA, 1.0, None, "cos, sin(2 pi c v) per feature, c ~ N(0, sigma^2) cut at 3 sigma, trained"
     ),
-    "pytabkit": Convention(SIGMA, 1.0, None, "cos(2 pi w v + b) per feature, w ~ N(0, sigma^2), trained"),
+    "pytabkit": Convention(_SIGMA, 1.0, None, "cos(2 pi w v + b) per feature, w ~ N(0, sigma^2), trained"),
     "tancik-posenc": Convention(
-        LOG_LINEAR, 1.0, UNIT, "cos, sin(2 pi b v) per axis, b = 2^linspace(0, S, m) - 1"
+        _LOG_LINEAR, 1.0, _UNIT_INTERVAL, "cos, sin(2 pi b v) per axis, b = 2^linspace(0, S, m) - 1"
     ),
-    "nerf": Convention(OCTAVES, 0.5, SYMMETRIC, "cos, sin(2^k pi v) per axis, k < L"),
-    "nerfstudio": Convention(OCTAVES, 1.0, UNIT, "sin(2 pi 2^k v + {0, pi/2}) per axis, k < L"),
-    "tcnn": Convention(OCTAVES, 0.5, UNIT, "cos, sin(2^k pi v) per axis, k < L"),
-    "siren-posenc": Convention(OCTAVES, 0.5, SYMMETRIC, "cos, sin(2^k pi v) per axis, k < L"),
-    "finer-posenc": Convention(OCTAVES, RADIAN, SYMMETRIC, "cos, sin(2^k v) per axis, k < L, without pi"),
-    "siren": Convention(OMEGA, 1.0, SYMMETRIC, "sin(omega_0 (W v + b)), W ~ U(-1/n, 1/n)"),
-    "siren-pytorch": Convention(OMEGA, 1.0, SYMMETRIC, "sin(w0_initial (W v + b)), W ~ U(-1/n, 1/n)"),
+    "nerf": Convention(_OCTAVES, 0.5, _SYMMETRIC_INTERVAL, "cos, sin(2^k pi v) per axis, k < L"),
+    "nerfstudio": Convention(_OCTAVES, 1.0, _UNIT_INTERVAL, "sin(2 pi 2^k v + {0, pi/2}) per axis, k < L"),
+    "tcnn": Convention(_OCTAVES, 0.5, _UNIT_INTERVAL, "cos, sin(2^k pi v) per axis, k < L"),
+    "siren-posenc": Convention(_OCTAVES, 0.5, _SYMMETRIC_INTERVAL, "cos, sin(2^k pi v) per axis, k < L"),
+    "finer-posenc": Convention(
+        _OCTAVES, _CYCLES_PER_RADIAN, _SYMMETRIC_INTERVAL, "cos, sin(2^k v) per axis, k < L, without pi"
+    ),
+    "siren": Convention(_OMEGA, 1.0, _SYMMETRIC_INTERVAL, "sin(omega_0 (W v + b)), W ~ U(-1/n, 1/n)"),
+    "siren-pytorch": Convention(
+        _OMEGA, 1.0, _SYMMETRIC_INTERVAL, "sin(w0_initial (W v + b)), W ~ U(-1/n, 1/n)"
+    ),
 }
 """Convention by name. "ffn" is another name of "tancik"."""
 
 _ALIASES = {"ffn": "tancik"}
 
 
-def convention(name: str) -> Convention:
-    """The convention called `name`.
+def _convention(name: str) -> Convention:
+    """Return the convention of a name.
 
     Args:
         name: A key of `CONVENTIONS`, or "ffn".
 
-    Returns:
-        The convention.
-
     Raises:
-        InputError: If the name is not known; the message lists those that are.
+        InputError: If the name is unknown; the message lists the known names.
     """
-    convention = CONVENTIONS.get(_ALIASES.get(name, name))
-    if convention is None:
+    match = CONVENTIONS.get(_ALIASES.get(name, name))
+    if match is None:
         known = ", ".join(sorted([*CONVENTIONS, *_ALIASES]))
         raise InputError(f"one of {known}", repr(name), "pass the library whose convention the value follows")
-    return convention
+    return match
 
 
 def convert(
@@ -188,32 +192,37 @@ def convert(
     to_domain: tuple[float, float] | None = None,
     inputs: int | None = None,
 ) -> float:
-    """The setting that reaches the same frequencies on the same data in another library.
+    """Convert a setting of one library to the setting of another that has the same frequencies on the same data.
 
-    Both networks see the same samples, the one with coordinates in `domain`, the other in `to_domain`, so the
-    cycles across the samples are what stays. Where both libraries' numbers mean the same thing, every
-    frequency is matched: exactly for standard deviations and sine factors; counts of octaves and log-linear
-    exponents keep the highest frequency, and a count of octaves need not come out whole. Otherwise the 90 %
-    bandwidth is matched, with the least count of octaves that reaches it.
+    Both networks take the same samples, one with coordinates in `domain`, the other in `to_domain`; the cycles across
+    the samples are kept. If both numbers have the same meaning, every frequency is matched: exactly for standard
+    deviations and sine factors; octave counts and log-linear exponents keep the highest frequency, and an octave count
+    need not be an integer. Otherwise the 90 % bandwidth is matched, by the smallest sufficient octave count.
 
     Args:
         value: The setting in the convention `of`.
-        of: The library the value comes from, a key of `units.CONVENTIONS`.
-        to: The library it is wanted for.
-        domain: Range of the coordinates that the value was used with; the library's usual one unless given.
-        to_domain: Range of the coordinates in the target; the library's usual one unless given.
-        inputs: Number of coordinates; needed between a sine factor and anything else.
+        of: The library of the value, a key of `units.CONVENTIONS`.
+        to: The library of the result, a key of `units.CONVENTIONS`.
+        domain: Range of the coordinates with the value; by default the library's usual range.
+        to_domain: Range of the coordinates with the result; by default the library's usual range.
+        inputs: Number of coordinates; required between a sine factor and another kind of setting.
 
     Returns:
         The setting in the convention `to`.
 
     Raises:
-        InputError: If a name is not known, the value is not positive and finite, a range is empty or is
-            needed and not given, or `inputs` is needed and not given.
+        InputError: If a name is unknown, the value is not positive and finite, a range is empty or missing, or
+            `inputs` is missing.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.convert(10, of="deepxde", to="tancik", domain=(-1, 1)), 4)
+        3.1831
     """
-    source, target = convention(of), convention(to)
+    source, target = _convention(of), _convention(to)
     source_length = _length(domain or source.domain, of, "domain")
     target_length = _length(to_domain or target.domain, to, "to_domain")
+    # Native frequency times its cycles times the length of the range are cycles across the samples.
     factor = source.cycles * source_length / (target.cycles * target_length)
     if source.kind is target.kind:
         return source.kind.rescaled(value, factor)
@@ -221,10 +230,10 @@ def convert(
 
 
 def _length(domain: tuple[float, float] | None, library: str, argument: str) -> float:
-    """Length of a coordinate range."""
+    """Return the length of a coordinate range."""
     if domain is None:
         raise InputError(
-            f"the range of the coordinates, for which {library!r} has no usual one",
+            f"the range of the coordinates, since {library!r} has no usual one",
             "none",
             f"pass {argument}=(low, high)",
             argument,

@@ -1,4 +1,4 @@
-"""Cycles and radians, and the highest frequency that samples can hold."""
+"""Cycles and radians, and the Nyquist frequency."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from overtone.errors import InputError
 
 
 def positive(value: float, name: str) -> float:
-    """`value` as a float, or an error that names it.
+    """Return `value` as a positive finite float.
 
     Args:
-        value: What should be a positive finite number.
+        value: The number to check.
         name: The argument's name, for the error.
-
-    Returns:
-        The number.
 
     Raises:
         InputError: If it is not a positive finite number.
@@ -30,39 +27,54 @@ def positive(value: float, name: str) -> float:
 
 
 def cycles_to_radians(frequency: float) -> float:
-    """Angular frequency 2 pi f.
+    """Return the angular frequency 2 pi f.
 
     Args:
-        frequency: In cycles per unit.
+        frequency: Frequency f in cycles per unit.
 
     Returns:
-        In radians per unit.
+        The angular frequency in radians per unit.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.cycles_to_radians(1.0), 4)
+        6.2832
     """
     return 2 * math.pi * frequency
 
 
 def radians_to_cycles(frequency: float) -> float:
-    """Frequency w / (2 pi).
+    """Return the frequency w / (2 pi).
 
     Args:
-        frequency: In radians per unit.
+        frequency: Angular frequency w in radians per unit.
 
     Returns:
-        In cycles per unit.
+        The frequency in cycles per unit.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.radians_to_cycles(6.2832), 4)
+        1.0
     """
     return frequency / (2 * math.pi)
 
 
 def nyquist(spacing: float) -> float:
-    """The highest frequency that samples `spacing` apart can hold, 1 / (2 spacing).
+    """Return the Nyquist frequency 1 / (2 spacing), the highest frequency that samples represent.
 
     Args:
         spacing: Distance of neighbouring samples, in units of the coordinate.
 
     Returns:
-        In cycles per unit.
+        The Nyquist frequency in cycles per unit.
 
     Raises:
         InputError: If the spacing is not a positive finite number.
+
+    Example:
+        >>> from overtone import units
+        >>> units.nyquist(1 / 44_100)
+        22050.0
     """
     return 0.5 / positive(spacing, "spacing")

@@ -1,4 +1,4 @@
-"""Networks from features to values, and the Field that puts one into physical coordinates and values."""
+"""Networks from features to values, and fields in physical coordinates and values."""
 
 from overtone.nn._networks.bacon import BandLimited as BandLimited
 from overtone.nn._networks.field import CoordinateScaling as CoordinateScaling

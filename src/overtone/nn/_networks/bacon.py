@@ -1,4 +1,4 @@
-"""BACON: a multiplicative filter network with an output per layer, each with a band limit that holds exactly."""
+"""BACON: a multiplicative filter network with an exactly band-limited output per layer."""
 
 from __future__ import annotations
 
@@ -13,32 +13,47 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.nn._networks.mfn_filters import LatticeFilter, power_bandwidth, product_power
 from overtone.nn._networks.mlp import NetworkBase
-from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
+from overtone.nn._utils import (
+    Numbers,
+    Seed,
+    check_count,
+    check_last_axis,
+    fill_uniform,
+    positive_per_axis,
+    torch_generator,
+)
 from overtone.nn.activations._base import default_initialise
 from overtone.units._frequency import positive
 
 
 @final
 class BandLimited(NetworkBase):
-    """z_0 = g_0, z_i = g_i * (W_i z_(i-1) + b_i), and after each layer an output y_i = V_i z_i + c_i.
+    """A band-limited coordinate network (BACON): one output per layer, each with an exact band limit.
 
-    The filters g_i are sines of fixed frequencies within limits_i - limits_(i-1), so nothing that training does
-    can put power of y_i above limits_i on any axis. Frequencies are whole multiples of 1 / period, so every
-    output repeats after a period (Lindell et al. 2022, "BACON", sections 3.1 and 3.2). W ~ U(-sqrt(6/n),
-    sqrt(6/n)), which keeps the power alike at every depth.
+    z_0 = g_0, z_i = g_i * (W_i z_(i-1) + b_i), and after each layer an output y_i = V_i z_i + c_i. The filters g_i are
+    sines of fixed frequencies up to limits_i - limits_(i-1), so y_i has no power above limits_i on any axis, whatever
+    its weights. Frequencies are multiples of 1 / period, so every output has that period (Lindell et al. 2022, "BACON",
+    sections 3.1 and 3.2). W ~ U(-sqrt(6/n), sqrt(6/n)), which gives all layers the same power.
 
     Args:
         in_features: d, the number of coordinates.
         out_features: Values of each output.
         limits: Ascending band limits in cycles per unit of the coordinate, one per output, each one number or
-            one per axis; rounded down to whole multiples of 1 / period. There are len(limits) - 1 products.
+            one per axis; rounded down to multiples of 1 / period. There are len(limits) - 1 products.
         width: Waves of a layer.
-        period: Length after which the network repeats, in units of the coordinate: 2 for [-1, 1].
-        seed: A seed, or the generator to draw from.
+        period: Period of the network, in units of the coordinate: 2 for [-1, 1].
+        seed: A seed or a generator, for frequencies and weights.
 
     Raises:
         InputError: If a size is below 1, the limits do not ascend by 1 / period at least on each axis, or the
             period is not positive.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> network = nn.BandLimited(1, 1, limits=[4.0, 8.0, 16.0], width=32)
+        >>> network.limits, network.all_outputs(torch.zeros(5, 1)).shape
+        (((4.0,), (8.0,), (16.0,)), torch.Size([3, 5, 1]))
     """
 
     def __init__(
@@ -52,12 +67,12 @@ class BandLimited(NetworkBase):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = (
-            size(in_features, "in_features"),
-            size(out_features, "out_features"),
+            check_count(in_features, "in_features"),
+            check_count(out_features, "out_features"),
         )
-        self.width, self.period = size(width, "width"), positive(period, "period")
-        self._multiples = _whole(limits, in_features, self.period)
-        source = generator(seed, "weights")
+        self.width, self.period = check_count(width, "width"), positive(period, "period")
+        self._multiples = _limit_multiples(limits, in_features, self.period)
+        source = torch_generator(seed, "weights")
         steps = zip(((0,) * in_features, *self._multiples), self._multiples, strict=False)
         self.filters = nn.ModuleList(
             LatticeFilter(
@@ -69,6 +84,7 @@ class BandLimited(NetworkBase):
             nn.ModuleList(torch.nn.utils.skip_init(nn.Linear, width, n, device="cpu") for n in [out] * count)
             for out, count in ((width, len(self.filters) - 1), (out_features, len(self.filters)))
         )
+        # Default first, for the biases; the weights are then replaced by the wider range of the paper.
         for linear in (*self.linears, *self.outputs):
             default_initialise(linear, source)
             fill_uniform(linear.weight, math.sqrt(6 / width), source)
@@ -83,7 +99,7 @@ class BandLimited(NetworkBase):
         period: float = 2.0,
         seed: Seed = 0,
     ) -> BandLimited:
-        """Outputs with the limits limit / 2^depth, ..., limit / 2, limit.
+        """Return a network with the band limits limit / 2^depth, ..., limit / 2, limit.
 
         Args:
             in_features: d, the number of coordinates.
@@ -91,28 +107,28 @@ class BandLimited(NetworkBase):
             limit: The last output's band limit in cycles per unit, one number or one per axis.
             width: Waves of a layer.
             depth: Products; there are depth + 1 outputs.
-            period: Length after which the network repeats, in units of the coordinate.
-            seed: A seed, or the generator to draw from.
+            period: Period of the network, in units of the coordinate.
+            seed: A seed or a generator, for frequencies and weights.
 
         Raises:
             InputError: As for the class; the lowest octave must hold a multiple of 1 / period.
         """
-        top = per_axis(limit, size(in_features, "in_features"), "limit")
-        powers = range(size(depth, "depth"), -1, -1)
+        top = positive_per_axis(limit, check_count(in_features, "in_features"), "limit")
+        powers = range(check_count(depth, "depth"), -1, -1)
         limits = [tuple(t / 2**k for t in top) for k in powers]
         return BandLimited(in_features, out_features, limits, width, period, seed)
 
     @property
     def limits(self) -> tuple[tuple[float, ...], ...]:
-        """Per output and axis, the frequency above which there is nothing, in cycles per unit."""
+        """Band limit per output and axis, in cycles per unit."""
         return tuple(tuple(k / self.period for k in row) for row in self._multiples)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the 90 % point of the last output's power, in cycles per unit.
+        """Bandwidth per axis of the last output, in cycles per unit.
 
-        Exact for the frequencies drawn, in expectation over the weights (see `product_power`); after training a
-        guide, while `limits` holds for any weights.
+        It is exact for the sampled frequencies and an expectation over the initial weights, so it is approximate after
+        training; `limits` holds for any weights.
         """
         indices = [wave.index.cpu() for wave in self.filters if isinstance(wave, LatticeFilter)]
         return tuple(
@@ -121,47 +137,50 @@ class BandLimited(NetworkBase):
         )
 
     def with_bandwidth(self, cycles: Numbers) -> BandLimited:
-        """A copy that keeps its weights, its frequencies multiplied and rounded to whole multiples of 1 / period.
+        """Return a copy with multiplied frequencies, rounded to multiples of 1 / period, and the same weights.
 
-        The limits move alike, so the bandwidth is met to half a multiple a filter.
+        The limits are multiplied alike. The bandwidth is met to half a multiple per filter.
 
         Args:
-            cycles: The bandwidth in cycles per unit, one for all axes or one per axis.
+            cycles: The new bandwidth in cycles per unit, one for all axes or one per axis.
 
         Raises:
             InputError: If the number of bandwidths is wrong, one is not positive and finite, or so low that limits
                 would coincide.
         """
-        target = per_axis(cycles, self.in_features, "bandwidth")
+        target = positive_per_axis(cycles, self.in_features, "bandwidth")
         factors = torch.tensor(
-            [w / b for w, b in zip(target, self.bandwidth, strict=True)], dtype=torch.float64, device="cpu"
+            [goal / b for goal, b in zip(target, self.bandwidth, strict=True)],
+            dtype=torch.float64,
+            device="cpu",
         )
+        # The distance of two limits is the highest frequency of one filter: the sum over filters is the last limit.
         steps = torch.tensor(
             [(0,) * self.in_features, *self._multiples], dtype=torch.float64, device="cpu"
         ).diff(dim=0)
-        moved = (steps * factors).round()
-        if float(moved.min()) < 1:
+        new_steps = (steps * factors).round()
+        if float(new_steps.min()) < 1:
             raise InputError(
                 f"a bandwidth that leaves a multiple of 1/period = {1 / self.period:.4g} between the limits",
-                ", ".join(f"{w:g}" for w in target),
-                "raise it, or build the network with a longer period",
+                ", ".join(f"{goal:g}" for goal in target),
+                "pass a higher bandwidth, or build the network with a longer period",
                 "bandwidth",
             )
         new = copy.deepcopy(self)
         for wave in new.filters:
             assert isinstance(wave, LatticeFilter)
             wave.index.copy_((wave.index.double() * factors.to(wave.index.device)).round())
-        new._multiples = [tuple(int(k) for k in row) for row in moved.cumsum(0).tolist()]
+        new._multiples = [tuple(int(k) for k in row) for row in new_steps.cumsum(0).tolist()]
         return new
 
     def describe(self) -> str:
-        """One line for titles and records, "BandLimited 3 x 256 to 64"."""
+        """Return one line for titles and records, "BandLimited 3 x 256 to 64"."""
         top = self.limits[-1]
         shown = ", ".join(f"{v:.4g}" for v in (top[:1] if len(set(top)) == 1 else top))
         return f"BandLimited {len(self.linears)} x {self.width} to {shown}"
 
-    def scales(self, coords: Tensor) -> Tensor:
-        """All outputs, the lowest limit first.
+    def all_outputs(self, coords: Tensor) -> Tensor:
+        """Return all outputs, in ascending order of their band limits.
 
         Args:
             coords: (..., d).
@@ -172,7 +191,7 @@ class BandLimited(NetworkBase):
         Raises:
             InputError: If there are not d coordinates.
         """
-        last_axis(coords, self.in_features, "coordinates")
+        check_last_axis(coords, self.in_features, "coordinates")
         hidden = self.filters[0](coords)
         values = [self.outputs[0](hidden)]
         for wave, linear, output in zip(self.filters[1:], self.linears, self.outputs[1:], strict=True):
@@ -181,27 +200,29 @@ class BandLimited(NetworkBase):
         return torch.stack(values)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The output with the highest limit: coordinates (..., d) to values (..., out_features)."""
-        last_axis(features, self.in_features, "coordinates")
+        """Return the values (..., out_features) of the output with the highest limit at coordinates (..., d)."""
+        check_last_axis(features, self.in_features, "coordinates")
+        # The side outputs do not contribute to the last one, so they are not evaluated.
         hidden = self.filters[0](features)
         for wave, linear in zip(self.filters[1:], self.linears, strict=True):
             hidden = wave(features) * linear(hidden)
         return self.outputs[-1](hidden)
 
 
-def _whole(limits: Sequence[Numbers], axes: int, period: float) -> list[tuple[int, ...]]:
-    """The limits in whole multiples of 1 / period."""
+def _limit_multiples(limits: Sequence[Numbers], axes: int, period: float) -> list[tuple[int, ...]]:
+    """Return the limits as multiples of 1 / period, rounded down."""
     if len(limits) < 2:
         raise InputError("at least two band limits", f"{len(limits)}", "pass one per output", "limits")
+    # 1e-12 keeps a limit that is a multiple up to rounding from losing one.
     rows = [
-        tuple(math.floor(v * period * (1 + 1e-12)) for v in per_axis(limit, axes, "limits"))
+        tuple(math.floor(v * period * (1 + 1e-12)) for v in positive_per_axis(limit, axes, "limits"))
         for limit in limits
     ]
     for low, high in zip([(0,) * axes, *rows], rows, strict=False):
         if any(b <= a for a, b in zip(low, high, strict=True)):
             raise InputError(
                 f"limits that ascend by at least 1/period = {1 / period:.4g} on each axis",
-                f"{[tuple(k / period for k in row) for row in rows]} in whole multiples of it",
+                f"{[tuple(k / period for k in row) for row in rows]} as multiples of it",
                 "pass limits further apart, or a longer period",
                 "limits",
             )

@@ -1,4 +1,4 @@
-"""Coordinate networks in physical units: scaled coordinates, encoding, body, scaled outputs."""
+"""Fields: networks with physical coordinates as input and physical values as output."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from torch import Tensor, nn
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.nn._networks.mlp import NetworkBase
-from overtone.nn._utils import HighPrecisionBuffers, last_axis, per_axis
+from overtone.nn._utils import HighPrecisionBuffers, check_last_axis, positive_per_axis
 from overtone.nn.encodings import Encoding
 
 
 @final
 class CoordinateScaling(HighPrecisionBuffers):
-    """The map v = low + scale (x - origin) per axis, computed and returned in float64.
+    """The map v = low + scale (x - origin) per axis from physical to encoding coordinates, in float64.
 
     Args:
         origin: (d,) physical coordinate that is mapped to `low`.
         scale: (d,) positive, in encoding units per physical unit.
-        low: (d,) where the origin lies in the encoding's domain.
+        low: (d,) position of the origin in the encoding's domain.
 
     Raises:
         InputError: If the counts differ, a number is not finite, or a scale is not positive.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> scaling = nn.CoordinateScaling.of(origin=(0.0,), extent=(5.0,), units=("s",), domain=(0.0, 1.0))
+        >>> scaling(torch.tensor([[2.5]])), scaling.to_physical([10.0])
+        (tensor([[0.5000]], dtype=torch.float64), (2.0,))
     """
 
     origin: Tensor
@@ -40,13 +47,13 @@ class CoordinateScaling(HighPrecisionBuffers):
             raise InputError(
                 "finite origin and low, one per axis", f"{origin} and {low}", "pass one number per axis"
             )
-        numbers = {"origin": origin, "scale": per_axis(scale, axes, "scale"), "low": low}
+        numbers = {"origin": origin, "scale": positive_per_axis(scale, axes, "scale"), "low": low}
         for name, values in numbers.items():
             self.register_buffer(name, torch.tensor(tuple(values), dtype=torch.float64, device="cpu"))
 
     @staticmethod
     def identity(axes: int) -> CoordinateScaling:
-        """The map that leaves `axes` coordinates as they are."""
+        """Return the scaling that leaves `axes` coordinates as they are."""
         return CoordinateScaling((0.0,) * axes, (1.0,) * axes, (0.0,) * axes)
 
     @staticmethod
@@ -56,10 +63,10 @@ class CoordinateScaling(HighPrecisionBuffers):
         units: Sequence[str],
         domain: tuple[float, float],
     ) -> CoordinateScaling:
-        """Fit the box [origin, origin + extent) into a domain, with one scale for the axes that share a unit.
+        """Return the scaling of the box [origin, origin + extent) to a domain, with one scale for axes of one unit.
 
-        Of the axes of one unit the longest fills the domain and the others are centred in it, so that a
-        picture's pixels stay square and a bandwidth means the same along both sides.
+        The longest of the axes of one unit fills the domain and the others are centred in it, so that the pixels of an
+        image stay square and a bandwidth means the same along both sides.
 
         Args:
             origin: (d,) lower corner in physical units.
@@ -67,13 +74,11 @@ class CoordinateScaling(HighPrecisionBuffers):
             units: (d,) name of each axis's unit.
             domain: (low, high), an encoding's `domain`.
 
-        Returns:
-            The frame.
-
         Raises:
             InputError: If the counts differ or a length is not positive and finite.
         """
-        lengths = per_axis(tuple(extent), len(origin), "extent")
+        # One scale for all axes of a unit: the longest axis of the unit sets it.
+        lengths = positive_per_axis(tuple(extent), len(origin), "extent")
         if len(units) != len(origin):
             raise InputError(
                 f"one unit per axis ({len(origin)})", f"{len(units)}", "pass one name per axis", "units"
@@ -87,18 +92,20 @@ class CoordinateScaling(HighPrecisionBuffers):
         )
 
     def forward(self, coords: Tensor) -> Tensor:
-        """Physical coordinates (..., d) to encoding coordinates (..., d) in float64."""
-        last_axis(coords, len(self.scale), "coordinates")
+        """Return the encoding coordinates (..., d) of physical coordinates (..., d), in float64."""
+        check_last_axis(coords, len(self.scale), "coordinates")
         return self.low + self.scale * (coords.double() - self.origin)
 
     def to_physical(self, frequency: Sequence[float]) -> tuple[float, ...]:
-        """Frequencies per axis in cycles per encoding unit, as cycles per physical unit."""
+        """Convert frequencies per axis from cycles per encoding unit to cycles per physical unit."""
         return tuple(f * s for f, s in zip(frequency, self.scale.tolist(), strict=True))
 
 
 @final
 class OutputScaling(HighPrecisionBuffers):
-    """The map y = offset + scale z per channel, computed in float64 and returned in the precision of z.
+    """The map y = offset + scale z per channel from network outputs to physical values.
+
+    It is computed in float64 and returned in the precision of z.
 
     Args:
         offset: (C,) in physical value units.
@@ -106,6 +113,13 @@ class OutputScaling(HighPrecisionBuffers):
 
     Raises:
         InputError: If the counts differ, a number is not finite, or a scale is not positive.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> nn.OutputScaling(offset=[20.0], scale=[5.0])(torch.tensor([[-1.0], [1.0]]))
+        tensor([[15.],
+                [25.]])
     """
 
     offset: Tensor
@@ -126,30 +140,38 @@ class OutputScaling(HighPrecisionBuffers):
 
     @staticmethod
     def identity(channels: int) -> OutputScaling:
-        """The map that leaves `channels` values as they are."""
+        """Return the scaling that leaves `channels` values as they are."""
         return OutputScaling((0.0,) * channels, (1.0,) * channels)
 
     def forward(self, normalised: Tensor) -> Tensor:
-        """Network outputs (..., C) to physical values (..., C)."""
+        """Return the physical values (..., C) of network outputs (..., C)."""
+        # Rounded once, at the end: float32 would round the product before a large offset is added.
         return (self.offset + self.scale * normalised.double()).to(normalised.dtype)
 
 
 @final
 class Field(nn.Module):
-    """Physical coordinates (N, d) to physical values (N, C): restore(body(encoding(frame(x)))).
+    """A network from physical coordinates (N, d) to physical values (N, C): restore(body(encoding(frame(x)))).
 
-    The frame and the phases of the encoding are computed in float64, so that a recording of many minutes
+    The coordinate scaling and the phases of the encoding are computed in float64, so that a recording of many minutes
     keeps its phase; features, network and values have the precision of the network's parameters.
 
     Args:
-        encoding: From d coordinates in its domain to features.
-        body: Any module from those features to C values; `MLP` or `ResidualMLP` from here, or one's own.
-        frame: From physical coordinates to the encoding's domain; none for coordinates that lie in it
-            already.
-        restore: From the body's outputs to physical values; none if they are that already.
+        encoding: Encoding of d coordinates in its domain.
+        body: Network from the features to C values: an `MLP`, a `ResidualMLP` or any other module.
+        frame: Scaling from physical coordinates to the encoding's domain; the identity by default.
+        restore: Scaling from the body's outputs to physical values; the identity by default.
 
     Raises:
         InputError: If the numbers of coordinates, features or channels do not fit together.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> encoding = nn.encodings.Gaussian(2, 64, sigma=5.0)
+        >>> field = nn.Field(encoding, nn.MLP(encoding.out_features, 3, width=32, depth=2))
+        >>> field(torch.zeros(10, 2)).shape, field.describe()
+        (torch.Size([10, 3]), 'Gaussian(64 features, sigma 5) + MLP 2 x 32 ReLU')
     """
 
     def __init__(
@@ -163,11 +185,11 @@ class Field(nn.Module):
         self.encoding, self.body = encoding, body
         self.frame = frame or CoordinateScaling.identity(encoding.in_features)
         self.restore = restore or nn.Identity()
-        _fits("coordinates of the frame", len(self.frame.scale), encoding.in_features)
+        _check_count("coordinates of the frame", len(self.frame.scale), encoding.in_features)
         if isinstance(body, NetworkBase):
-            _fits("inputs of the body", body.in_features, encoding.out_features)
+            _check_count("inputs of the body", body.in_features, encoding.out_features)
             if restore is not None:
-                _fits("channels of the restoring map", len(restore.scale), body.out_features)
+                _check_count("channels of the output scaling", len(restore.scale), body.out_features)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -178,7 +200,7 @@ class Field(nn.Module):
     def bandwidth(self) -> tuple[float, ...] | None:
         """Bandwidth per axis, in cycles per physical unit.
 
-        The encoding's, or that of the waves which a network brings to plain coordinates; None if there is neither.
+        It is that of the encoding, or that of the network after an identity encoding; None if neither has one.
         """
         inner = self.encoding.bandwidth
         if inner is None and self.encoding.frequencies is None and isinstance(self.body, NetworkBase):
@@ -191,15 +213,15 @@ class Field(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def describe(self) -> str:
-        """One line for titles and records, "Gaussian(256 features, sigma 10) + MLP 3 x 256 ReLU"."""
+        """Return one line for titles and records, "Gaussian(256 features, sigma 10) + MLP 3 x 256 ReLU"."""
         body = self.body.describe() if isinstance(self.body, NetworkBase) else type(self.body).__name__
         return f"{self.encoding.describe()} + {body}"
 
     def normalised(self, coords: Tensor) -> Tensor:
-        """The network's output before it is restored: what training compares with normalised values.
+        """Return the network's output in normalised units, which training compares with normalised values.
 
         Args:
-            coords: (N, d) physical coordinates; float64 wherever a float32 does not resolve the samples.
+            coords: (N, d) physical coordinates; float64 if float32 does not resolve the samples.
 
         Returns:
             (N, C) in the precision of the network's parameters.
@@ -211,10 +233,10 @@ class Field(nn.Module):
         return self.body(self.encoding(self.frame(coords), precision)).to(precision)
 
     def forward(self, coords: Tensor) -> Tensor:
-        """Physical values (N, C) at physical coordinates (N, d); see `normalised`."""
+        """Return the physical values (N, C) at physical coordinates (N, d)."""
         return self.restore(self.normalised(coords))
 
 
-def _fits(what: str, got: int, expected: int) -> None:
+def _check_count(counted: str, got: int, expected: int) -> None:
     if got != expected:
-        raise InputError(f"{expected} {what}", f"{got}", "build both for the same number", "Field")
+        raise InputError(f"{expected} {counted}", f"{got}", "build both modules for the same number", "Field")

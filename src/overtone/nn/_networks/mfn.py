@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._networks.mfn_filters import (
-    SHARE,
     SineFilter,
     TrainedFilter,
     phases,
@@ -22,28 +21,42 @@ from overtone.nn._networks.mfn_filters import (
     product_power,
 )
 from overtone.nn._networks.mlp import NetworkBase
-from overtone.nn._utils import Numbers, Seed, fill_uniform, generator, last_axis, per_axis, size
+from overtone.nn._utils import (
+    Numbers,
+    Seed,
+    check_count,
+    check_last_axis,
+    fill_uniform,
+    positive_per_axis,
+    torch_generator,
+)
 from overtone.nn.activations._base import default_initialise
+from overtone.units._bandwidth import BANDWIDTH_SHARE
 from overtone.units._frequency import positive
 
-BINS = 4096
-ROUNDS = 40
+FREQUENCY_BINS = 4096
+"""Bins of the frequency axis on which the spectrum of the products is computed."""
+
+MAX_ITERATIONS = 40
+"""Iterations of `with_bandwidth`."""
+
 TOLERANCE = 0.01
+"""Relative error of the bandwidth at which `with_bandwidth` ends."""
 
 
 class Multiplicative(NetworkBase, ABC):
-    """z_0 = g_0(x), z_i = g_i(x) * (W_i z_(i-1) + b_i), then a linear output of z_depth.
+    """Base class of multiplicative filter networks: z_0 = g_0(x), z_i = g_i(x) * (W_i z_(i-1) + b_i), linear output.
 
     A product of waves is a sum of waves at the sums and differences of their frequencies, so the network is a
-    sum of exponentially many waves (Fathony et al. 2021, theorems 1 and 2). Linear layers begin as
-    `torch.nn.Linear` does. The coordinates should lie in [-1, 1].
+    sum of exponentially many waves (Fathony et al. 2021, theorems 1 and 2). Linear layers are initialised as
+    `torch.nn.Linear`. The coordinates should lie in [-1, 1].
 
     Args:
         in_features: d, the number of coordinates.
         out_features: Outputs.
         filters: g_0 .. g_depth.
         width: Waves of a filter.
-        source: Where the linear layers' numbers come from.
+        source: Generator of the initial weights.
     """
 
     def __init__(
@@ -55,7 +68,7 @@ class Multiplicative(NetworkBase, ABC):
         source: torch.Generator,
     ) -> None:
         super().__init__()
-        self.in_features, self.out_features = in_features, size(out_features, "out_features")
+        self.in_features, self.out_features = in_features, check_count(out_features, "out_features")
         self.width, self.depth = width, len(filters) - 1
         self.filters = nn.ModuleList(filters)
         self.linears = nn.ModuleList(
@@ -68,23 +81,25 @@ class Multiplicative(NetworkBase, ABC):
     @property
     @abstractmethod
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the 90 % point of the power of all products, in cycles per unit."""
+        """Bandwidth per axis of all products of waves, in cycles per unit."""
 
     def with_bandwidth(self, cycles: Numbers) -> Self:
-        """A copy whose frequencies are multiplied per axis until it has the bandwidth; weights stay as they are.
+        """Return a copy with multiplied frequencies and the same weights.
 
         Args:
-            cycles: In cycles per unit of the coordinate, one for all axes or one per axis.
+            cycles: The new bandwidth in cycles per unit of the coordinate, one for all axes or one per axis.
 
         Returns:
-            The copy, its `bandwidth` within 1 % of what is asked.
+            The copy, its `bandwidth` within 1 % of `cycles`.
 
         Raises:
-            InputError: If a number is not positive and finite, or envelopes alone reach further.
+            InputError: If a number is not positive and finite, or below the bandwidth of the envelopes alone.
         """
-        target = per_axis(cycles, self.in_features, "bandwidth")
+        target = positive_per_axis(cycles, self.in_features, "bandwidth")
         new = copy.deepcopy(self)
-        for _ in range(ROUNDS):
+        # A fixed-point iteration: envelopes widen every line by a constant, so bandwidths are not proportional to the
+        # frequencies, but they grow with them.
+        for _ in range(MAX_ITERATIONS):
             ratio = torch.tensor(
                 [w / max(b, 1e-300) for w, b in zip(target, new.bandwidth, strict=True)], device="cpu"
             )
@@ -92,21 +107,21 @@ class Multiplicative(NetworkBase, ABC):
                 return new
             for wave in new.filters:
                 assert isinstance(wave, TrainedFilter)
-                wave.stretch(ratio)
+                wave.scale_frequencies(ratio)
         raise InputError(
             f"a bandwidth above that of the envelopes, {max(new.bandwidth):.3g} cycles per unit",
             ", ".join(f"{w:g}" for w in target),
-            "take FourierMFN, or a larger bandwidth",
+            "use FourierMFN, or pass a higher bandwidth",
             "bandwidth",
         )
 
     def describe(self) -> str:
-        """One line for titles and records, "FourierMFN 3 x 256"."""
+        """Return one line for titles and records, "FourierMFN 3 x 256"."""
         return f"{type(self).__name__} {self.depth} x {self.width}"
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map coordinates (..., d) to values (..., out_features)."""
-        last_axis(features, self.in_features, "coordinates")
+        """Return the values (..., out_features) at coordinates (..., d)."""
+        check_last_axis(features, self.in_features, "coordinates")
         hidden = self.filters[0](features)
         for wave, linear in zip(self.filters[1:], self.linears, strict=True):
             hidden = wave(features) * linear(hidden)
@@ -115,7 +130,7 @@ class Multiplicative(NetworkBase, ABC):
 
 @final
 class FourierMFN(Multiplicative):
-    """A multiplicative filter network of sines, sin(Omega_i x + phi_i), all of it trained.
+    """A multiplicative filter network of sines sin(Omega_i x + phi_i) with trained frequencies and phases.
 
     Omega_i ~ U(-s, s) with s = input_scale / sqrt(d (depth + 1)) radians per unit, so that the variance of the
     sum of one frequency from each layer does not depend on the depth. Learning rates of 1e-2 to 5e-2 are usual
@@ -126,11 +141,17 @@ class FourierMFN(Multiplicative):
         out_features: Outputs.
         width: Waves of a layer.
         depth: Products; there are depth + 1 filters.
-        input_scale: In radians per unit of the coordinate; 256 in the reference code for pictures.
-        seed: A seed, or the generator to draw from.
+        input_scale: In radians per unit of the coordinate; 256 in the reference code for images.
+        seed: A seed or a generator, for frequencies and weights.
 
     Raises:
         InputError: If a size is below 1 or the scale is not positive and finite.
+
+    Example:
+        >>> from overtone import nn
+        >>> network = nn.FourierMFN(2, 3, width=32).with_bandwidth([20.0, 5.0])
+        >>> [round(b) for b in network.bandwidth]
+        [20, 5]
     """
 
     def __init__(
@@ -142,9 +163,10 @@ class FourierMFN(Multiplicative):
         input_scale: float = 256.0,
         seed: Seed = 0,
     ) -> None:
-        axes, waves = size(in_features, "in_features"), size(width, "width")
-        scale = positive(input_scale, "input_scale") / math.sqrt(size(depth, "depth") + 1)
-        source = generator(seed, "weights")
+        axes, waves = check_count(in_features, "in_features"), check_count(width, "width")
+        # In a product one frequency of each of the depth + 1 filters adds up, and so do their variances.
+        scale = positive(input_scale, "input_scale") / math.sqrt(check_count(depth, "depth") + 1)
+        source = torch_generator(seed, "weights")
         filters: list[TrainedFilter] = [SineFilter(axes, waves, scale, source) for _ in range(depth + 1)]
         super().__init__(axes, out_features, filters, waves, source)
 
@@ -157,7 +179,7 @@ class FourierMFN(Multiplicative):
         depth: int = 3,
         seed: Seed = 0,
     ) -> FourierMFN:
-        """The network that begins with `bandwidth`.
+        """Return a network with an initial bandwidth.
 
         Args:
             in_features: d, the number of coordinates.
@@ -165,7 +187,7 @@ class FourierMFN(Multiplicative):
             bandwidth: In cycles per unit of the coordinate in [-1, 1], one for all axes or one per axis.
             width: Waves of a layer.
             depth: Products.
-            seed: A seed, or the generator to draw from.
+            seed: A seed or a generator, for frequencies and weights.
 
         Raises:
             InputError: If a size is below 1 or the bandwidth is not positive and finite.
@@ -174,28 +196,28 @@ class FourierMFN(Multiplicative):
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the 90 % point of the power of all products, in cycles per unit.
+        """Bandwidth per axis of all products of waves, in cycles per unit.
 
-        The frequencies are the present ones; the weights count by their present size alone (see
-        `product_power`), so it is the law of an untrained network and a guide after training. Frequencies are
-        counted in 4096 bins of their sum.
+        It takes the current frequencies and the mean square of the current weights, so it is exact in expectation for
+        an untrained network and approximate after training. Frequencies are rounded to 4096 bins of their sum.
         """
         bandwidths = []
         filters = [wave.frequencies.cpu() for wave in self.filters if isinstance(wave, SineFilter)]
         for axis in range(self.in_features):
             columns = [frequency[:, axis] for frequency in filters]
-            quantum = max(float(sum(column.abs().max() for column in columns)) / BINS, 1e-300)
+            quantum = max(float(sum(column.abs().max() for column in columns)) / FREQUENCY_BINS, 1e-300)
             indices = [(column / quantum).round().long() for column in columns]
             bandwidths.append(power_bandwidth(product_power(indices, self.linears), quantum))
         return tuple(bandwidths)
 
 
-PATHS = 16384
+SAMPLED_PRODUCTS = 16384
+"""Random products of Gabor waves from which the bandwidth is estimated."""
 
 
 @final
 class GaborFilter(TrainedFilter):
-    """g(x) = exp(-|gamma| ||x - mu||^2 / 2) sin(Omega x + phi), all of it trained.
+    """The filter g(x) = exp(-|gamma| ||x - mu||^2 / 2) sin(Omega x + phi), all parameters trained.
 
     mu ~ U(-1, 1), gamma ~ Gamma(shape, 1), Omega ~ sqrt(gamma) U(-scale/sqrt(d), scale/sqrt(d)), phi ~ U(-pi, pi)
     (Fathony et al. 2021, section 3.2, and the reference code).
@@ -204,8 +226,8 @@ class GaborFilter(TrainedFilter):
         in_features: d.
         width: Number of waves.
         scale: In radians per unit of the coordinate, for gamma = 1.
-        shape: Of the gamma distribution.
-        source: Where the numbers come from.
+        shape: Shape of the gamma distribution.
+        source: Generator of the initial values.
     """
 
     def __init__(
@@ -218,7 +240,7 @@ class GaborFilter(TrainedFilter):
         fill_uniform(self.omega, scale / math.sqrt(in_features), source)
         fill_uniform(self.phase, math.pi, source)
         fill_uniform(self.centre, 1.0, source)
-        # PyTorch draws gammas from the global generator only.
+        # PyTorch samples gamma distributions from its global generator only.
         seed = torch.randint(2**62, (), generator=source, device=source.device).item()
         gamma = torch.from_numpy(np.random.default_rng(int(seed)).gamma(shape, size=width))
         self.gamma = nn.Parameter(gamma.to(self.omega.dtype))
@@ -226,7 +248,7 @@ class GaborFilter(TrainedFilter):
             self.omega.mul_(self.gamma.sqrt().unsqueeze(-1))
 
     def forward(self, coords: Tensor) -> Tensor:
-        """Map coordinates (..., d) to waves (..., width)."""
+        """Return the waves (..., width) at coordinates (..., d)."""
         angle = phases(coords, self.omega) + self.phase
         distance = torch.zeros_like(angle)
         for axis in range(self.centre.shape[1]):
@@ -237,7 +259,7 @@ class GaborFilter(TrainedFilter):
 
 @final
 class GaborMFN(Multiplicative):
-    """A multiplicative filter network of Gabor waves, local in place and in frequency.
+    """A multiplicative filter network of Gabor waves, local in the coordinate and in frequency.
 
     Omega as in `FourierMFN` times sqrt(gamma), gamma ~ Gamma(6 / (depth + 1), 1), so that the product of all
     envelopes has a gamma of 6 on average at every depth.
@@ -247,11 +269,17 @@ class GaborMFN(Multiplicative):
         out_features: Outputs.
         width: Waves of a layer.
         depth: Products; there are depth + 1 filters.
-        input_scale: In radians per unit of the coordinate; 256 in the reference code for pictures.
-        seed: A seed, or the generator to draw from.
+        input_scale: In radians per unit of the coordinate; 256 in the reference code for images.
+        seed: A seed or a generator, for frequencies and weights.
 
     Raises:
         InputError: If a size is below 1 or the scale is not positive and finite.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> nn.GaborMFN(2, 3, width=32, depth=2)(torch.zeros(5, 2)).shape
+        torch.Size([5, 3])
     """
 
     def __init__(
@@ -263,10 +291,11 @@ class GaborMFN(Multiplicative):
         input_scale: float = 256.0,
         seed: Seed = 0,
     ) -> None:
-        axes, waves = size(in_features, "in_features"), size(width, "width")
-        count = size(depth, "depth") + 1
+        axes, waves = check_count(in_features, "in_features"), check_count(width, "width")
+        count = check_count(depth, "depth") + 1
         scale = positive(input_scale, "input_scale") / math.sqrt(count)
-        source = generator(seed, "weights")
+        source = torch_generator(seed, "weights")
+        # The gammas of a product add up, to 6 on average for a shape of 6 / count.
         filters: list[TrainedFilter] = [
             GaborFilter(axes, waves, scale, 6 / count, source) for _ in range(count)
         ]
@@ -274,31 +303,37 @@ class GaborMFN(Multiplicative):
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the 90 % point of the power on [-1, 1]^d of all products, in cycles per unit.
+        """Bandwidth per axis of all products of waves on [-1, 1]^d, in cycles per unit.
 
-        A product of Gabor waves is a sum of such: frequencies add with either sign, Gamma = sum gamma, and its
-        power along an axis is a normal law about that frequency with standard deviation
-        sqrt(Gamma / 2) / (2 pi). 16384 products are drawn, one wave a layer, from a fixed generator of their
-        own, and counted by their power in the box, the weights by their present size. The quantile of the
-        drawn ones is within about 2 % of that of all. The constant is not left out: envelopes make it part
-        of a line of finite width.
+        A product of Gabor waves is a sum of Gabor waves: frequencies add with either sign, Gamma = sum gamma, and its
+        power along an axis is normally distributed about that frequency with standard deviation
+        sqrt(Gamma / 2) / (2 pi). The estimate takes 16384 random products, one wave per layer, from a fixed generator,
+        weighted by their power in the box and the mean square of the current weights; it is within about 2 % of the
+        value for all products. The constant is included, since envelopes make it part of a line of finite width.
         """
         linears = [linear for linear in self.linears if isinstance(linear, nn.Linear)]
         samples, powers = [], []
-        source = generator(0, "paths")
+        source = torch_generator(0, "paths")
+        # z_depth expanded: each bias opens a shorter product, which starts at its layer.
         for start in range(self.depth + 1):
             gain = 1.0 if start == 0 else _mean_square(linears[start - 1].bias)
             for linear in linears[start:]:
                 gain *= self.width * _mean_square(linear.weight)
-            lines, power = _paths(list(self.filters)[start:], source)
-            samples.append(lines)
+            line_frequencies, power = _sample_products(list(self.filters)[start:], source)
+            samples.append(line_frequencies)
+            # A product of m sines has the mean power 2^-m.
             powers.append(gain * power / 2.0 ** (self.depth + 1 - start))
         frequency, power = torch.cat(samples).abs(), torch.cat(powers)
         bandwidths = []
         for axis in range(self.in_features):
+            # The quantile of a weighted sample: the frequency at which the sorted power reaches the share.
             order = frequency[:, axis].argsort()
-            total = power[order].cumsum(0)
-            bandwidths.append(float(frequency[order[torch.searchsorted(total, SHARE * total[-1])], axis]))
+            cumulative = power[order].cumsum(0)
+            bandwidths.append(
+                float(
+                    frequency[order[torch.searchsorted(cumulative, BANDWIDTH_SHARE * cumulative[-1])], axis]
+                )
+            )
         return tuple(bandwidths)
 
 
@@ -306,29 +341,39 @@ def _mean_square(weight: Tensor) -> float:
     return float(weight.detach().double().square().mean())
 
 
-def _paths(filters: list[nn.Module], source: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Frequencies (PATHS, d) from the lines of random products, and the power (PATHS,) of those products.
+def _sample_products(filters: list[nn.Module], source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return frequencies (SAMPLED_PRODUCTS, d) of random products of waves, and the power of each product.
 
     The product of exp(-gamma_i |x - mu_i|^2 / 2) is exp(-Gamma |x - m|^2 / 2 - c / 2), m the mean of mu_i
     weighted by gamma_i, c = sum gamma_i mu_i^2 - Gamma m^2; its square is integrated over [-1, 1]^d.
     """
     frequency: Tensor | float = 0.0
-    total: Tensor | float = 0.0
-    first: Tensor | float = 0.0
-    second: Tensor | float = 0.0
+    total_gamma: Tensor | float = 0.0
+    first_moment: Tensor | float = 0.0
+    second_moment: Tensor | float = 0.0
     for filter in filters:
         assert isinstance(filter, GaborFilter)
-        pick = torch.randint(len(filter.gamma), (PATHS,), generator=source, device=source.device).cpu()
-        sign = 2 * torch.randint(2, (PATHS, 1), generator=source, device=source.device).cpu() - 1
-        gamma = filter.gamma.detach().abs().double().cpu()[pick, None]
-        centre = filter.centre.detach().double().cpu()[pick]
-        frequency = frequency + sign * filter.frequencies.cpu()[pick]
-        total, first, second = total + gamma, first + gamma * centre, second + gamma * centre**2
-    assert isinstance(total, Tensor)
+        chosen_wave = torch.randint(
+            len(filter.gamma), (SAMPLED_PRODUCTS,), generator=source, device=source.device
+        ).cpu()
+        sign = 2 * torch.randint(2, (SAMPLED_PRODUCTS, 1), generator=source, device=source.device).cpu() - 1
+        gamma = filter.gamma.detach().abs().double().cpu()[chosen_wave, None]
+        centre = filter.centre.detach().double().cpu()[chosen_wave]
+        frequency = frequency + sign * filter.frequencies.cpu()[chosen_wave]
+        total_gamma, first_moment, second_moment = (
+            total_gamma + gamma,
+            first_moment + gamma * centre,
+            second_moment + gamma * centre**2,
+        )
+    assert isinstance(total_gamma, Tensor)
     assert isinstance(frequency, Tensor)
-    total = total.clamp(min=1e-12)
-    middle, root = first / total, total.sqrt()
-    inside = torch.erf(root * (1 - middle)) - torch.erf(root * (-1 - middle))
-    power = (torch.exp(total * middle**2 - second) * inside * math.sqrt(math.pi) / (2 * root)).prod(-1)
+    total_gamma = total_gamma.clamp(min=1e-12)
+    # Completing the square gives one Gaussian about the mean centre; erf integrates its square over the box.
+    mean_centre, root = first_moment / total_gamma, total_gamma.sqrt()
+    inside = torch.erf(root * (1 - mean_centre)) - torch.erf(root * (-1 - mean_centre))
+    power = (
+        torch.exp(total_gamma * mean_centre**2 - second_moment) * inside * math.sqrt(math.pi) / (2 * root)
+    ).prod(-1)
+    # The line of a Gaussian envelope is Gaussian: one frequency of it is sampled per product.
     spread = torch.randn(frequency.shape, generator=source, dtype=torch.float64, device=source.device).cpu()
-    return frequency + spread * (total / 2).sqrt() / (2 * math.pi), power
+    return frequency + spread * (total_gamma / 2).sqrt() / (2 * math.pi), power

@@ -1,4 +1,4 @@
-"""Filters of multiplicative networks and the spectrum of their products."""
+"""Filters of multiplicative filter networks, and the power spectrum of their products."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from overtone.nn._utils import fill_uniform
+from overtone.units._bandwidth import BANDWIDTH_SHARE
 
 
 class Filter(nn.Module, ABC):
-    """`width` functions of d coordinates, each a wave of its own frequency and phase."""
+    """A layer of `width` waves of d coordinates, each with a frequency and a phase."""
 
     @property
     @abstractmethod
@@ -23,11 +24,11 @@ class Filter(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, coords: Tensor) -> Tensor:
-        """Map coordinates (..., d) to (..., width), in their precision; phases in float32 at least."""
+        """Return the waves (..., width) at coordinates (..., d), in their precision; phases in float32 at least."""
 
 
 class TrainedFilter(Filter, ABC):
-    """Waves whose frequencies are a parameter.
+    """Waves with trained frequencies.
 
     Attributes:
         omega: (width, d) in radians per unit of the coordinate.
@@ -40,26 +41,26 @@ class TrainedFilter(Filter, ABC):
         """(width, d) float64, in cycles per unit of the coordinate."""
         return self.omega.detach().double() / (2 * math.pi)
 
-    def stretch(self, factors: Tensor) -> None:
-        """Multiply the frequencies along each axis by its factor, (d,)."""
+    def scale_frequencies(self, factors: Tensor) -> None:
+        """Multiply the frequencies by one factor per axis, (d,), in place."""
         with torch.no_grad():
             self.omega.mul_(factors.to(self.omega))
 
 
-def phases(coords: Tensor, rates: Tensor) -> Tensor:
-    """The products coords @ rates.T in float32 at least, summed axis by axis.
+def phases(coords: Tensor, angular_frequencies: Tensor) -> Tensor:
+    """Return coords @ angular_frequencies.T in float32 at least, summed axis by axis.
 
     A matrix product would be rounded to 11 bits or fewer in reduced-precision modes (TF32, autocast).
 
     Args:
         coords: (..., d).
-        rates: (width, d).
+        angular_frequencies: (width, d).
 
     Returns:
         (..., width).
     """
-    exact = torch.promote_types(torch.promote_types(coords.dtype, rates.dtype), torch.float32)
-    x, w = coords.to(exact), rates.to(exact)
+    exact = torch.promote_types(torch.promote_types(coords.dtype, angular_frequencies.dtype), torch.float32)
+    x, w = coords.to(exact), angular_frequencies.to(exact)
     total = x[..., :1] * w[:, 0]
     for axis in range(1, w.shape[1]):
         total = total + x[..., axis : axis + 1] * w[:, axis]
@@ -68,7 +69,7 @@ def phases(coords: Tensor, rates: Tensor) -> Tensor:
 
 @final
 class SineFilter(TrainedFilter):
-    """g(x) = sin(Omega x + phi), all of it trained.
+    """The filter g(x) = sin(Omega x + phi) with trained Omega and phi.
 
     Omega ~ U(-scale/sqrt(d), scale/sqrt(d)) in radians per unit, phi ~ U(-pi, pi) (Fathony et al. 2021,
     section 3.1, and the reference code).
@@ -77,7 +78,7 @@ class SineFilter(TrainedFilter):
         in_features: d.
         width: Number of waves.
         scale: In radians per unit of the coordinate.
-        source: Where the numbers come from.
+        source: Generator of the initial values.
     """
 
     def __init__(self, in_features: int, width: int, scale: float, source: torch.Generator) -> None:
@@ -88,21 +89,21 @@ class SineFilter(TrainedFilter):
         fill_uniform(self.phase, math.pi, source)
 
     def forward(self, coords: Tensor) -> Tensor:
-        """Map coordinates (..., d) to waves (..., width)."""
+        """Return the waves (..., width) at coordinates (..., d)."""
         return torch.sin(phases(coords, self.omega) + self.phase).to(coords.dtype)
 
 
 @final
 class LatticeFilter(Filter):
-    """g(x) = sin(2 pi q K x + phi) with fixed whole numbers K, so that it repeats after 1/q; phi is trained.
+    """The filter g(x) = sin(2 pi q K x + phi) with fixed integers K and trained phi, of period 1/q.
 
-    K_ij is uniform on the whole numbers within [-reach_j, reach_j] (Lindell et al. 2022, section 3.2).
+    K_ij is uniform on the integers in [-highest_j, highest_j] (Lindell et al. 2022, section 3.2).
 
     Args:
         quantum: q, in cycles per unit of the coordinate.
-        reach: Per axis, the largest |K|.
+        highest: Per axis, the largest |K|.
         width: Number of waves.
-        source: Where the numbers come from.
+        source: Generator of K and the initial phi.
     """
 
     index: Tensor
@@ -124,36 +125,31 @@ class LatticeFilter(Filter):
         return self.quantum * self.index.double()
 
     def forward(self, coords: Tensor) -> Tensor:
-        """Map coordinates (..., d) to waves (..., width).
-
-        Phases are reduced to one turn before they are multiplied by 2 pi, so that whole periods vanish
-        exactly.
-        """
-        turns = self.quantum * phases(coords, self.index)
-        return torch.sin(2 * math.pi * (turns - turns.round()) + self.phase).to(coords.dtype)
-
-
-SHARE = 0.9
+        """Return the waves (..., width) at coordinates (..., d)."""
+        # Phases are reduced to one cycle before the factor 2 pi, so that whole periods vanish exactly.
+        cycles = self.quantum * phases(coords, self.index)
+        return torch.sin(2 * math.pi * (cycles - cycles.round()) + self.phase).to(coords.dtype)
 
 
 def product_power(indices: Sequence[Tensor], linears: nn.ModuleList) -> Tensor:
-    """Power per |frequency| of z_L, where z_0 = g_0 and z_i = g_i * (W_i z_(i-1) + b_i), along one axis.
+    """Return the power per |frequency| along one axis of z_L, with z_0 = g_0 and z_i = g_i * (W_i z_(i-1) + b_i).
 
     A product of waves has the sums and differences of their frequencies, so that
     p_i = q_i conv (n mean(W_i^2) p_(i-1) + mean(b_i^2) delta_0), where q_i is the power of the waves of g_i
-    at their frequencies, those of both signs alike. This is the expectation over weights that are
-    independent and as large as those given; the frequencies are the given ones.
+    at their frequencies of either sign. This is the expectation over independent weights of the same mean squares,
+    for the frequencies of the filters.
 
     Args:
-        indices: Per layer, (width,) whole numbers of the frequency along the axis.
+        indices: Per layer, (width,) integer frequencies along the axis.
         linears: W_i and b_i, i = 1 .. L.
 
     Returns:
-        (top + 1,) float64 power at |index| = 0 .. top, the sum of the layers' largest.
+        (top + 1,) float64 power at |index| = 0 .. top, the sum of the highest frequencies of the layers.
     """
     highest = sum(int(index.abs().max()) for index in indices)
+    # Long enough for all sums of frequencies, so that the circular convolution has no wrap-around.
     size = 2 * highest + 1
-    waves = [torch.fft.rfft(_lines(index, highest)) for index in indices]
+    waves = [torch.fft.rfft(_line_power(index, highest)) for index in indices]
     spectrum = waves[0]
     for linear, wave in zip(linears, waves[1:], strict=True):
         assert isinstance(linear, nn.Linear)
@@ -161,29 +157,30 @@ def product_power(indices: Sequence[Tensor], linears: nn.ModuleList) -> Tensor:
         floor = linear.bias.detach().double().square().mean()
         spectrum = wave * (gain * spectrum + floor)
     power = torch.fft.irfft(spectrum, n=size).clamp(min=0)
+    # Frequencies of either sign are one |frequency|; the transform's second half holds the negative ones.
     folded = power[: highest + 1].clone()
     folded[1:] += power[highest + 1 :].flip(0)
     return folded
 
 
 def power_bandwidth(power: Tensor, quantum: float) -> float:
-    """The least whole multiple of `quantum` that, with those below, holds 90 % of the power but the constant's.
+    """Return the lowest multiple of `quantum` up to which 90 % of the power lies, the constant excluded.
 
     Args:
         power: (top + 1,) power at 0, quantum, 2 quantum, ...
         quantum: In cycles per unit.
 
     Returns:
-        In cycles per unit; 0 if all is constant.
+        The bandwidth in cycles per unit; 0 if all power is at 0.
     """
-    moving = power[1:].cumsum(0)
-    if len(moving) == 0 or moving[-1] <= 1e-12 * power.sum():
+    varying = power[1:].cumsum(0)
+    if len(varying) == 0 or varying[-1] <= 1e-12 * power.sum():
         return 0.0
-    return quantum * (1 + int(torch.searchsorted(moving, SHARE * moving[-1])))
+    return quantum * (1 + int(torch.searchsorted(varying, BANDWIDTH_SHARE * varying[-1])))
 
 
-def _lines(index: Tensor, highest: int) -> Tensor:
-    """(2 reach + 1,) power 1/4 at +index and at -index per wave, averaged over the waves; negative ones last."""
+def _line_power(index: Tensor, highest: int) -> Tensor:
+    """Return (2 highest + 1,) power, 1/4 at +index and -index per wave, averaged over the waves; negative last."""
     lines = torch.zeros(2 * highest + 1, dtype=torch.float64, device="cpu")
     share = torch.full((len(index),), 0.25 / len(index), dtype=torch.float64, device="cpu")
     whole = index.long().cpu()

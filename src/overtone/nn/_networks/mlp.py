@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.nn._utils import Seed, generator, last_axis, size
+from overtone.nn._utils import Seed, check_count, check_last_axis, torch_generator
 from overtone.nn.activations import Activation
 from overtone.nn.activations._base import HasInit, SpectralActivation, default_initialise
 from overtone.nn.activations._registry import build_activation
@@ -32,32 +32,32 @@ class NetworkBase(nn.Module, ABC):
     @property
     @abstractmethod
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Per input, the frequency below which 90 % of the power lies that its waves bring.
+        """Bandwidth per input of the waves in the network, in cycles per unit of the input.
 
-        In cycles per unit of the input; None if the network brings none.
+        It is the frequency below which 90 % of their power lies; None if the network has no explicit frequencies.
         """
 
     @abstractmethod
     def describe(self) -> str:
-        """One line for titles and records."""
+        """Return one line for titles and records."""
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (..., in_features) to values (..., out_features).
+        """Return the values (..., out_features) at features (..., in_features).
 
         Raises:
             InputError: If there are not `in_features` features.
         """
 
 
-Choice = Activation | nn.Module
-"""An activation by name or as a module, of which every layer gets a copy."""
+ActivationLike = Activation | nn.Module
+"""An activation by name, or as a module that is copied for each layer."""
 
 
 class Network(NetworkBase, ABC):
-    """`depth` hidden layers of `width` units with an activation each, and a linear output.
+    """Base class of networks of `depth` hidden layers of `width` units with an activation each, and a linear output.
 
-    Building one neither reads nor moves PyTorch's global random state.
+    The constructor neither reads nor changes PyTorch's global random state.
 
     Args:
         in_features: Inputs.
@@ -65,7 +65,7 @@ class Network(NetworkBase, ABC):
         width: Units in a hidden layer.
         depth: Hidden layers, at least 1.
         activation: One for all hidden layers, or one for each.
-        seed: A seed, or the generator to draw the weights from.
+        seed: A seed or a generator, for the weights.
 
     Raises:
         InputError: If a size is below 1 or the number of activations is not `depth`.
@@ -77,37 +77,38 @@ class Network(NetworkBase, ABC):
         out_features: int,
         width: int = 256,
         depth: int = 3,
-        activation: Choice | Sequence[Choice] = Activation.RELU,
+        activation: ActivationLike | Sequence[ActivationLike] = Activation.RELU,
         seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = (
-            size(in_features, "in_features"),
-            size(out_features, "out_features"),
+            check_count(in_features, "in_features"),
+            check_count(out_features, "out_features"),
         )
-        self.width, self.depth = size(width, "width"), size(depth, "depth")
+        self.width, self.depth = check_count(width, "width"), check_count(depth, "depth")
         self.activations = nn.ModuleList(_activations(activation, depth))
         widths = [in_features, *[width] * depth, out_features]
+        # `skip_init` leaves PyTorch's default initialisation out, which would advance the global generator.
         self.linears = nn.ModuleList(
             torch.nn.utils.skip_init(nn.Linear, n, m, device="cpu") for n, m in pairwise(widths)
         )
-        self._initialise(generator(seed, "weights"))
+        self._initialise(torch_generator(seed, "weights"))
 
     def _initialise(self, source: torch.Generator) -> None:
-        """Fill each layer as the activation after it asks, and the output as the last activation asks."""
-        askers = [*self.activations, self.activations[-1]]
-        for position, (linear, asker) in enumerate(zip(self.linears, askers, strict=True)):
+        """Initialise each layer by the activation after it, and the output by the last activation."""
+        initialisers = [*self.activations, self.activations[-1]]
+        for position, (linear, initialiser) in enumerate(zip(self.linears, initialisers, strict=True)):
             assert isinstance(linear, nn.Linear)
-            if not isinstance(asker, HasInit):
+            if not isinstance(initialiser, HasInit):
                 default_initialise(linear, source)
             elif position == 0:
-                asker.initialise_first(linear, source)
+                initialiser.initialise_first(linear, source)
             else:
-                asker.initialise_later(linear, source)
+                initialiser.initialise_later(linear, source)
 
     @property
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Bandwidth of the first layer per input, in cycles per unit of it; None unless it brings any."""
+        """Bandwidth of the first layer per input, in cycles per unit; None unless its activation has a frequency."""
         first = self.activations[0]
         return (
             (first.bandwidth(self.in_features),) * self.in_features
@@ -116,7 +117,7 @@ class Network(NetworkBase, ABC):
         )
 
     def describe(self) -> str:
-        """One line for titles and records, "MLP 3 x 256 ReLU"."""
+        """Return one line for titles and records, "MLP 3 x 256 ReLU"."""
         names = [
             (name, len(list(run)))
             for name, run in groupby(repr(a).removesuffix("()") for a in self.activations)
@@ -125,8 +126,8 @@ class Network(NetworkBase, ABC):
         return f"{type(self).__name__} {self.depth} x {self.width} {shown}"
 
 
-def _activations(choice: Choice | Sequence[Choice], depth: int) -> list[nn.Module]:
-    """A module of its own for each hidden layer."""
+def _activations(choice: ActivationLike | Sequence[ActivationLike], depth: int) -> list[nn.Module]:
+    """Return a separate module for each hidden layer."""
     choices = [choice] * depth if isinstance(choice, Activation | nn.Module | str) else list(choice)
     if len(choices) != depth:
         raise InputError(
@@ -139,7 +140,7 @@ def _activations(choice: Choice | Sequence[Choice], depth: int) -> list[nn.Modul
         raise InputError(
             "a module or a member of Activation for each layer",
             f"{choice!r}",
-            'look a name up with Activation("relu")',
+            'pass a member such as Activation("relu"), or a torch.nn.Module',
             "activation",
         )
     return [build_activation(c) if isinstance(c, Activation) else copy.deepcopy(c) for c in choices]
@@ -147,11 +148,30 @@ def _activations(choice: Choice | Sequence[Choice], depth: int) -> list[nn.Modul
 
 @final
 class MLP(Network):
-    """h <- act(W h + b) in each hidden layer, then a linear output. See `Network` for the arguments."""
+    """A multilayer perceptron: h <- act(W h + b) in each hidden layer, then a linear output.
+
+    Args:
+        in_features: Inputs.
+        out_features: Outputs.
+        width: Units in a hidden layer.
+        depth: Hidden layers, at least 1.
+        activation: One for all hidden layers, or one for each.
+        seed: A seed or a generator, for the weights.
+
+    Raises:
+        InputError: If a size is below 1 or the number of activations is not `depth`.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> network = nn.MLP(2, 3, width=64, depth=2, activation=nn.activations.Activation.GELU, seed=0)
+        >>> network(torch.zeros(5, 2)).shape, network.describe()
+        (torch.Size([5, 3]), "MLP 2 x 64 GELU(approximate='none')")
+    """
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (..., in_features) to values (..., out_features)."""
-        last_axis(features, self.in_features, "features")
+        """Return the values (..., out_features) at features (..., in_features)."""
+        check_last_axis(features, self.in_features, "features")
         hidden = features
         for linear, activation in zip(self.linears, self.activations, strict=False):
             hidden = activation(linear(hidden))
@@ -160,15 +180,21 @@ class MLP(Network):
 
 @final
 class ResidualMLP(Network):
-    """h <- h + act(W h + b) in each hidden layer but the first, which has no skip; then a linear output.
+    """A residual network: h <- h + act(W h + b) in each hidden layer but the first, then a linear output.
 
-    The same parameters as the `MLP` of the same sizes, so that the two differ by the skips alone. See
-    `Network` for the arguments.
+    The arguments and the parameters are those of the `MLP` of the same sizes, so the two differ by the skip
+    connections alone.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn
+        >>> nn.ResidualMLP(2, 3, width=64, depth=4)(torch.zeros(5, 2)).shape
+        torch.Size([5, 3])
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (..., in_features) to values (..., out_features)."""
-        last_axis(features, self.in_features, "features")
+        """Return the values (..., out_features) at features (..., in_features)."""
+        check_last_axis(features, self.in_features, "features")
         hidden = self.activations[0](self.linears[0](features))
         for linear, activation in zip(self.linears[1:-1], self.activations[1:], strict=True):
             hidden = hidden + activation(linear(hidden))

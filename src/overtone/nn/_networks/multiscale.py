@@ -1,4 +1,4 @@
-"""Networks of several scales: parallel sub-networks and grade by grade."""
+"""Networks of several scales: parallel sub-networks, and grades that are trained one after another."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.nn._networks.mlp import MLP, Choice, NetworkBase
-from overtone.nn._utils import Seed, generator, last_axis, per_axis, size
+from overtone.nn._networks.mlp import MLP, ActivationLike, NetworkBase
+from overtone.nn._utils import Seed, check_count, check_last_axis, positive_per_axis, torch_generator
 from overtone.nn.activations import Activation, Sine
 from overtone.nn.activations._base import HasInit, default_initialise
 
 
 @final
 class MultiScale(NetworkBase):
-    """f(x) = sum_i f_i(alpha_i x), an `MLP` per scale alpha_i.
+    """A multi-scale network f(x) = sum_i f_i(alpha_i x), with an `MLP` f_i per scale alpha_i.
 
-    A function of frequency alpha k of x is one of frequency k of alpha x, so that each sub-network has low
-    frequencies to learn (Liu, Cai and Xu 2020, "MscaleDNN", section 3.2). They take activations of compact support; any
-    is allowed.
+    Frequency alpha k in x is frequency k in alpha x, so that each sub-network learns low frequencies (Liu, Cai and Xu
+    2020, "MscaleDNN", section 3.2). The authors take activations of compact support; any activation is allowed.
 
     Args:
         in_features: Inputs.
@@ -30,11 +29,16 @@ class MultiScale(NetworkBase):
         depth: Hidden layers of each.
         activation: One for all hidden layers, or one for each.
         scales: The alphas, positive.
-        seed: A seed, or the generator to draw the weights from.
+        seed: A seed or a generator, for the weights.
 
     Raises:
         InputError: If a size is below 1, a scale is not positive and finite, or the number of activations is not
             `depth`.
+
+    Example:
+        >>> from overtone import nn
+        >>> nn.MultiScale(2, 1, scales=(1.0, 4.0)).describe()
+        'MultiScale 1, 4 of MLP 3 x 64 ReLU'
     """
 
     def __init__(
@@ -43,13 +47,13 @@ class MultiScale(NetworkBase):
         out_features: int,
         width: int = 64,
         depth: int = 3,
-        activation: Choice | Sequence[Choice] = Activation.RELU,
+        activation: ActivationLike | Sequence[ActivationLike] = Activation.RELU,
         scales: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
         seed: Seed = 0,
     ) -> None:
         super().__init__()
-        self.scales = per_axis(tuple(scales), len(scales), "scales")
-        source = generator(seed, "weights")
+        self.scales = positive_per_axis(tuple(scales), len(scales), "scales")
+        source = torch_generator(seed, "weights")
         self.parts = nn.ModuleList(
             MLP(in_features, out_features, width, depth, activation, source) for _ in self.scales
         )
@@ -57,10 +61,10 @@ class MultiScale(NetworkBase):
 
     @property
     def bandwidth(self) -> tuple[float, ...] | None:
-        """Per input, the 90 % point of the first layers' frequencies, all parts alike; None unless they are sines.
+        """Bandwidth per input of the first layers, in cycles per unit; None unless they are sines.
 
-        A first sine layer of weights U(-w, w) holds frequencies evenly up to a reach r, so that the parts
-        together hold the share mean_i min(f / (alpha_i r), 1) below f.
+        The frequencies of a first sine layer with weights U(-w, w) are uniform up to a limit r, so that the share
+        mean_i min(f / (alpha_i r), 1) of those of all parts lies below f.
         """
         part = self.parts[0]
         assert isinstance(part, MLP)
@@ -68,53 +72,61 @@ class MultiScale(NetworkBase):
         if not isinstance(first, Sine):
             return None
         limits = sorted(a * first.bandwidth(self.in_features) / 0.9 for a in self.scales)
-        return (_share_of_uniforms(limits),) * self.in_features
+        return (_mixture_quantile(limits),) * self.in_features
 
     def describe(self) -> str:
-        """One line for titles and records, "MultiScale 1, 2, 4 of MLP 3 x 64 ReLU"."""
+        """Return one line for titles and records, "MultiScale 1, 2, 4 of MLP 3 x 64 ReLU"."""
         part = self.parts[0]
         assert isinstance(part, MLP)
         return f"MultiScale {', '.join(f'{a:g}' for a in self.scales)} of {part.describe()}"
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (..., in_features) to values (..., out_features)."""
-        last_axis(features, self.in_features, "features")
+        """Return the values (..., out_features) at features (..., in_features)."""
+        check_last_axis(features, self.in_features, "features")
         values = [part(scale * features) for scale, part in zip(self.scales, self.parts, strict=True)]
         return torch.stack(values).sum(0)
 
 
-def _share_of_uniforms(limits: list[float], share: float = 0.9) -> float:
-    """The `share` quantile of an even mixture of uniform laws on [0, reach], reaches ascending."""
-    full, slope = 0.0, sum(1 / r for r in limits)
+def _mixture_quantile(limits: list[float], share: float = 0.9) -> float:
+    """Return a quantile of an equal mixture of uniform distributions on [0, limit], limits ascending."""
+    covered, slope = 0.0, sum(1 / r for r in limits)
+    # The cumulative share is piecewise linear: each limit that is passed adds 1 and takes its slope away.
     for limit in limits:
-        crossing = (share * len(limits) - full) / slope
+        crossing = (share * len(limits) - covered) / slope
         if crossing <= limit:
             return crossing
-        full, slope = full + 1, slope - 1 / limit
+        covered, slope = covered + 1, slope - 1 / limit
     return limits[-1]
 
 
 @final
 class MultiGrade(NetworkBase):
-    """f = sum of the heads of the grades learned so far, grade k a shallow network on top of grade k - 1.
+    """A multi-grade network, trained grade by grade: each grade is a shallow network on top of the one before.
 
-    h_k = trunk_k(h_(k-1)), h_0 = x, f = sum_k V_k h_k + c_k. A grade has `depth` hidden layers and a linear
-    head. One grade is trained at a time: `advance` freezes the present one and opens the next, whose head
-    begins at zero, so that the prediction stays where it was and the residual is what is learned (Fang and
-    Xu 2024, "Addressing spectral bias of deep neural networks by multi-grade deep learning", section 2).
-    Freezing survives a state_dict round trip.
+    h_k = trunk_k(h_(k-1)), h_0 = x, f = sum_k V_k h_k + c_k over the open grades. A grade has `depth` hidden layers and
+    a linear head. One grade is trained at a time: `advance` freezes the current grade and opens the next, whose head is
+    initially zero, so that the prediction does not change and the new grade learns the residual (Fang and Xu 2024,
+    "Addressing spectral bias of deep neural networks by multi-grade deep learning", section 2). The number of open
+    grades is part of the state_dict.
 
     Args:
         in_features: Inputs.
         out_features: Outputs.
         width: Units in a hidden layer.
         depth: Hidden layers of a grade.
-        grades: How many there are.
+        grades: Number of grades.
         activation: One for all hidden layers of a grade, or one for each.
-        seed: A seed, or the generator to draw the weights from.
+        seed: A seed or a generator, for the weights.
 
     Raises:
         InputError: If a size is below 1 or the number of activations is not `depth`.
+
+    Example:
+        >>> from overtone import nn
+        >>> network = nn.MultiGrade(2, 1, width=32, grades=2)
+        >>> network.advance()
+        >>> network.grade, all(p.requires_grad for p in network.current())
+        (2, True)
     """
 
     opened: Tensor
@@ -126,41 +138,42 @@ class MultiGrade(NetworkBase):
         width: int = 256,
         depth: int = 2,
         grades: int = 3,
-        activation: Choice | Sequence[Choice] = Activation.RELU,
+        activation: ActivationLike | Sequence[ActivationLike] = Activation.RELU,
         seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = (
-            size(in_features, "in_features"),
-            size(out_features, "out_features"),
+            check_count(in_features, "in_features"),
+            check_count(out_features, "out_features"),
         )
-        source = generator(seed, "weights")
-        inputs = [in_features] + [width] * (size(grades, "grades") - 1)
+        source = torch_generator(seed, "weights")
+        inputs = [in_features] + [width] * (check_count(grades, "grades") - 1)
         self.grades = nn.ModuleList(MLP(n, out_features, width, depth, activation, source) for n in inputs)
         for grade in list(self.grades)[1:]:
-            _begin_later(grade, source)
+            _initialise_later_grade(grade, source)
+        # A buffer, so that the number of open grades is stored and loaded with the weights.
         self.register_buffer("opened", torch.tensor(1, device="cpu"))
         self._open(1)
         self.register_load_state_dict_post_hook(lambda module, _: module._open(int(module.opened)))
 
     @property
     def grade(self) -> int:
-        """The number of grades open, the last of which is being trained."""
+        """Number of open grades; the last of them is trained."""
         return self._count
 
     @property
     def bandwidth(self) -> tuple[float, ...] | None:
-        """That of the first grade's first layer, see `Network.bandwidth`."""
+        """Bandwidth of the first grade per input, in cycles per unit; None if it has no explicit frequencies."""
         first = self.grades[0]
         assert isinstance(first, MLP)
         return first.bandwidth
 
     def current(self) -> Iterator[nn.Parameter]:
-        """The parameters of the grade being trained, for a fresh optimizer."""
+        """Return the parameters of the grade that is trained, for a new optimizer."""
         return self.grades[self._count - 1].parameters()
 
     def advance(self) -> None:
-        """Freeze the present grade and open the next.
+        """Freeze the current grade and open the next.
 
         Raises:
             InputError: If all grades are open.
@@ -181,15 +194,16 @@ class MultiGrade(NetworkBase):
             grade.requires_grad_(position == count - 1)
 
     def describe(self) -> str:
-        """One line for titles and records, "MultiGrade 3 of MLP 2 x 256 ReLU"."""
+        """Return one line for titles and records, "MultiGrade 3 of MLP 2 x 256 ReLU"."""
         first = self.grades[0]
         assert isinstance(first, MLP)
         return f"MultiGrade {len(self.grades)} of {first.describe()}"
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (..., in_features) to values (..., out_features), the sum of the open grades."""
-        last_axis(features, self.in_features, "features")
+        """Return the values (..., out_features) at features (..., in_features), the sum of the open grades."""
+        check_last_axis(features, self.in_features, "features")
         hidden, total = features, None
+        # The head of a grade is a side output; the next grade continues from the hidden layer before it.
         for grade in list(self.grades)[: self._count]:
             assert isinstance(grade, MLP)
             for linear, activation in zip(grade.linears, grade.activations, strict=False):
@@ -200,14 +214,14 @@ class MultiGrade(NetworkBase):
         return total
 
 
-def _begin_later(grade: nn.Module, source: torch.Generator) -> None:
-    """A grade on top of another: its first layer takes activations, and its head is zero."""
+def _initialise_later_grade(grade: nn.Module, source: torch.Generator) -> None:
+    """Initialise a grade on top of another: its first layer takes activations, and its head is zero."""
     assert isinstance(grade, MLP)
-    first, head, asker = grade.linears[0], grade.linears[-1], grade.activations[0]
+    first, head, initialiser = grade.linears[0], grade.linears[-1], grade.activations[0]
     assert isinstance(first, nn.Linear)
     assert isinstance(head, nn.Linear)
-    if isinstance(asker, HasInit):
-        asker.initialise_later(first, source)
+    if isinstance(initialiser, HasInit):
+        initialiser.initialise_later(first, source)
     else:
         default_initialise(first, source)
     with torch.no_grad():

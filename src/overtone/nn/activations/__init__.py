@@ -1,4 +1,4 @@
-"""Activations: PyTorch's own under one name list, and those that bring frequencies and their own beginning."""
+"""PyTorch's activations by name, and periodic or localised ones with their own initialisation."""
 
 from overtone._config import Activation as Activation
 from overtone.nn.activations._localised import ComplexGabor as ComplexGabor

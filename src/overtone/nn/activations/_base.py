@@ -1,4 +1,4 @@
-"""Activations that bring frequencies, and the initialisation they need."""
+"""Base class of activations with a bandwidth, and initialisation of the layers before them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from overtone.units._frequency import positive
 
 
 class SpectralActivation(nn.Module, ABC):
-    """phi(z) elementwise or pairwise, whose frequencies its settings decide.
+    """An activation phi(z), elementwise or on pairs, whose bandwidth is set by its parameters.
 
-    Its argument is taken in float32 at least, since a factor of 30 costs five bits.
+    The argument of phi is computed in float32 at least, since a factor of 30 costs five bits.
     """
 
     @abstractmethod
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer of `inputs` coordinates in [-1, 1], in cycles per unit of them.
+        """Return the bandwidth of a first layer with this activation, in cycles per unit of the coordinate.
 
-        That of the layer as it begins, all units together; see the law in `overtone.units`.
+        It is that of all units together at initialisation, along each of `inputs` coordinates in [-1, 1].
 
         Args:
             inputs: Number of coordinates.
@@ -34,10 +34,10 @@ class SpectralActivation(nn.Module, ABC):
 
     @abstractmethod
     def scaled(self, factor: float) -> Self:
-        """The activation that reaches `factor` times as far."""
+        """Return an activation of `factor` times the bandwidth."""
 
     def with_bandwidth(self, bandwidth: float, inputs: int) -> Self:
-        """The activation of this kind and shape whose first layer reaches `bandwidth` along each axis.
+        """Return an activation of this kind and shape whose first layer has the bandwidth `bandwidth` along each axis.
 
         Args:
             bandwidth: In cycles per unit of the coordinate in [-1, 1].
@@ -49,30 +49,30 @@ class SpectralActivation(nn.Module, ABC):
         return self.scaled(positive(bandwidth, "bandwidth") / self.bandwidth(inputs))
 
 
-def widened(z: Tensor) -> Tensor:
-    """The argument in float32 at least."""
+def to_float32_at_least(z: Tensor) -> Tensor:
+    """Return the argument in float32 or a higher precision."""
     return z.to(torch.promote_types(z.dtype, torch.float32))
 
 
 @runtime_checkable
 class HasInit(Protocol):
-    """An activation that says how the linear layers before it begin; all others leave PyTorch's default."""
+    """An activation that initialises the linear layers before it; other activations leave PyTorch's default."""
 
     def initialise_first(self, linear: nn.Linear, source: torch.Generator) -> None:
-        """Fill the layer that takes the network's input, in place."""
+        """Initialise the layer that takes the network's input, in place."""
 
     def initialise_later(self, linear: nn.Linear, source: torch.Generator) -> None:
-        """Fill a layer that takes activations, the output layer among them, in place."""
+        """Initialise a later layer or the output layer, in place."""
 
 
 def default_initialise(linear: nn.Linear, source: torch.Generator) -> None:
-    """PyTorch's default, weight and bias ~ U(-1/sqrt(n), 1/sqrt(n)) over n inputs, from a given generator.
+    """Initialise a layer as PyTorch does: weight and bias ~ U(-1/sqrt(n), 1/sqrt(n)) over n inputs.
 
-    Draws what `torch.nn.Linear` would draw if the global generator were in the state of `source`.
+    The values are those of `torch.nn.Linear` if the global generator were in the state of `source`.
 
     Args:
-        linear: The layer, filled in place.
-        source: Where the numbers come from.
+        linear: The layer, changed in place.
+        source: Generator of the samples.
     """
     bound = 1 / math.sqrt(linear.in_features)
     fill_uniform(linear.weight, bound, source)
@@ -80,14 +80,16 @@ def default_initialise(linear: nn.Linear, source: torch.Generator) -> None:
         fill_uniform(linear.bias, bound, source)
 
 
-def fill(linear: nn.Linear, bound: float, source: torch.Generator, bias: float | None = None) -> None:
-    """Weights ~ U(-bound, bound); biases as PyTorch draws them unless their bound is given.
+def initialise_uniform(
+    linear: nn.Linear, bound: float, source: torch.Generator, bias: float | None = None
+) -> None:
+    """Initialise weights ~ U(-bound, bound) and biases ~ U(-bias, bias).
 
     Args:
-        linear: The layer, filled in place.
-        bound: The largest weight.
-        source: Where the numbers come from.
-        bias: The largest bias; 1/sqrt(n) over n inputs unless given.
+        linear: The layer, changed in place.
+        bound: Bound of the weights.
+        source: Generator of the samples.
+        bias: Bound of the biases; by default PyTorch's, 1/sqrt(n) over n inputs.
     """
     fill_uniform(linear.weight, bound, source)
     if linear.bias is not None:

@@ -9,25 +9,30 @@ import torch
 from torch import Tensor, nn
 
 from overtone import units
-from overtone.nn.activations._base import SpectralActivation, fill, widened
+from overtone.nn.activations._base import SpectralActivation, initialise_uniform, to_float32_at_least
 from overtone.units._bandwidth import finer_bandwidth, sinc_bandwidth
 from overtone.units._frequency import positive
 
 
 @final
 class Sine(SpectralActivation):
-    """sin(omega z), with the initialisation that keeps activations alike at every depth.
+    """The sine sin(omega z) of SIREN, whose initialisation gives all layers the same distribution of activations.
 
-    First layer W ~ U(-1/n, 1/n), later ones and the output W ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), biases
-    as PyTorch leaves them (Sitzmann et al. 2020, section 3.2, and the reference code). The inputs should lie
-    in [-1, 1].
+    First layer W ~ U(-1/n, 1/n), later layers and the output W ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), biases by
+    PyTorch's default (Sitzmann et al. 2020, section 3.2, and the reference code). The inputs should lie in [-1, 1].
 
     Args:
-        omega: The factor inside the sine, in radians per unit of z. 30 suits small pictures; it is not a law:
-            recordings need thousands in the first layer.
+        omega: The factor inside the sine, in radians per unit of z. 30 suits small images; audio recordings need
+            thousands in the first layer.
 
     Raises:
         InputError: If `omega` is not positive and finite.
+
+    Example:
+        >>> from overtone import nn
+        >>> siren = nn.MLP(2, 3, width=64, activation=nn.activations.Sine(30.0))
+        >>> [round(b, 2) for b in siren.bandwidth]
+        [2.15, 2.15]
     """
 
     def __init__(self, omega: float = 30.0) -> None:
@@ -36,60 +41,69 @@ class Sine(SpectralActivation):
 
     @staticmethod
     def from_bandwidth(bandwidth: float, inputs: int) -> Sine:
-        """The activation of a first layer that reaches `bandwidth` along each of `inputs` axes.
+        """Return the activation of a first layer with the bandwidth `bandwidth` along each of `inputs` axes.
 
         Args:
             bandwidth: In cycles per unit of the coordinate in [-1, 1].
             inputs: Number of coordinates.
 
-        Returns:
-            The activation.
-
         Raises:
             InputError: If `bandwidth` is not positive and finite, or `inputs` is below 1.
+
+        Example:
+            >>> from overtone.nn.activations import Sine
+            >>> Sine.from_bandwidth(20.0, inputs=2)
+            Sine(omega=279.253)
         """
         return Sine(units.sine_omega(bandwidth, inputs))
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer of `inputs` coordinates, in cycles per unit of them."""
+        """Return the bandwidth of a first layer along each axis; see `units.sine_bandwidth`."""
         return units.sine_bandwidth(self.omega, inputs)
 
     def scaled(self, factor: float) -> Sine:
-        """With omega times `factor`."""
+        """Return the activation with `omega` multiplied by `factor`."""
         return Sine(self.omega * factor)
 
     def forward(self, z: Tensor) -> Tensor:
-        """sin(omega z) in the precision of z, its argument in float32 at least."""
-        return torch.sin(self.omega * widened(z)).to(z.dtype)
+        """Return sin(omega z) in the precision of z, its argument in float32 at least."""
+        return torch.sin(self.omega * to_float32_at_least(z)).to(z.dtype)
 
     def initialise_first(self, linear: nn.Linear, source: torch.Generator) -> None:
-        """Weights U(-1/n, 1/n), which put frequencies up to omega / (2 pi n) on each axis."""
-        fill(linear, 1 / linear.in_features, source)
+        """Initialise weights ~ U(-1/n, 1/n), which puts frequencies up to omega / (2 pi n) on each axis."""
+        initialise_uniform(linear, 1 / linear.in_features, source)
 
     def initialise_later(self, linear: nn.Linear, source: torch.Generator) -> None:
-        """Weights U(-sqrt(6/n)/omega, sqrt(6/n)/omega), which bring omega z to a standard deviation of 1."""
-        fill(linear, math.sqrt(6 / linear.in_features) / self.omega, source)
+        """Initialise weights ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega), which gives omega z unit variance."""
+        initialise_uniform(linear, math.sqrt(6 / linear.in_features) / self.omega, source)
 
     def extra_repr(self) -> str:
-        """The factor, for printing."""
+        """Return the parameters that `repr` shows."""
         return f"omega={self.omega:g}"
 
 
 @final
 class Finer(SpectralActivation):
-    """sin(omega (|z| + 1) z): the further from zero, the higher the frequency, so first biases choose the band.
+    """The variable-period sine sin(omega (|z| + 1) z), whose frequency grows with |z|.
 
-    Weights begin as in SIREN, first biases ~ U(-k, k), later ones as PyTorch leaves them (Liu et al. 2024, FINER,
-    section 3). Gradients are those of the function. The reference code takes |z| + 1 as constant in them, which
-    `detached` repeats; derivatives with respect to coordinates are wrong then.
+    Large biases of the first layer shift its units to high frequencies.
+
+    Weights are initialised as in SIREN, biases of the first layer ~ U(-k, k), later ones by PyTorch's default (Liu et
+    al. 2024, FINER, section 3). Gradients are those of the function. The reference code treats |z| + 1 as a constant in
+    its gradients, as `detached` does; derivatives with respect to coordinates are then wrong.
 
     Args:
         omega: In radians per unit of z.
-        bias: k, the largest first bias; larger ones reach higher frequencies.
-        detached: Whether |z| + 1 is a constant to the gradient.
+        bias: k, the bound of the first biases; a larger k gives a higher bandwidth.
+        detached: Whether the gradient treats |z| + 1 as a constant.
 
     Raises:
         InputError: If `omega` or `bias` is not positive and finite.
+
+    Example:
+        >>> from overtone.nn.activations import Finer, Sine
+        >>> Finer(30.0, bias=5.0).bandwidth(inputs=2) > 5 * Sine(30.0).bandwidth(inputs=2)
+        True
     """
 
     def __init__(self, omega: float = 30.0, bias: float = 1.0, detached: bool = False) -> None:
@@ -98,44 +112,51 @@ class Finer(SpectralActivation):
         self.detached = detached
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `finer_bandwidth`."""
+        """Return the bandwidth of a first layer along each axis; see `finer_bandwidth`."""
         return finer_bandwidth(self.omega, self.bias, inputs)
 
     def scaled(self, factor: float) -> Finer:
-        """With omega times `factor`."""
+        """Return the activation with `omega` multiplied by `factor`."""
         return Finer(self.omega * factor, self.bias, self.detached)
 
     def forward(self, z: Tensor) -> Tensor:
-        """sin(omega (|z| + 1) z) in the precision of z."""
-        wide = widened(z)
-        period = wide.detach().abs() + 1 if self.detached else wide.abs() + 1
-        return torch.sin(self.omega * period * wide).to(z.dtype)
+        """Return sin(omega (|z| + 1) z) in the precision of z."""
+        wide = to_float32_at_least(z)
+        # |z| has no second derivative at 0; the product |z| z has a continuous first one.
+        stretch = wide.detach().abs() + 1 if self.detached else wide.abs() + 1
+        return torch.sin(self.omega * stretch * wide).to(z.dtype)
 
     def initialise_first(self, linear: nn.Linear, source: torch.Generator) -> None:
-        """Weights U(-1/n, 1/n), biases U(-k, k)."""
-        fill(linear, 1 / linear.in_features, source, self.bias)
+        """Initialise weights ~ U(-1/n, 1/n) and biases ~ U(-k, k)."""
+        initialise_uniform(linear, 1 / linear.in_features, source, self.bias)
 
     def initialise_later(self, linear: nn.Linear, source: torch.Generator) -> None:
-        """Weights U(-sqrt(6/n)/omega, sqrt(6/n)/omega)."""
-        fill(linear, math.sqrt(6 / linear.in_features) / self.omega, source)
+        """Initialise weights ~ U(-sqrt(6/n)/omega, sqrt(6/n)/omega)."""
+        initialise_uniform(linear, math.sqrt(6 / linear.in_features) / self.omega, source)
 
     def extra_repr(self) -> str:
-        """The factors, for printing."""
+        """Return the parameters that `repr` shows."""
         return f"omega={self.omega:g}, bias={self.bias:g}" + (", detached" if self.detached else "")
 
 
 @final
 class Sinc(SpectralActivation):
-    """sin(omega z) / (omega z), 1 at z = 0; all its frequencies up to omega / (2 pi) have one amplitude.
+    """The cardinal sine sin(omega z) / (omega z), whose spectrum is flat up to omega / (2 pi) and zero above.
 
-    Layers begin as PyTorch leaves them (Ramasinghe & Lucey 2022; Saratchandran et al. 2024, who show that its shifts
-    span the band-limited signals). The factor is to be chosen per signal; 30 is no more than a start.
+    Layers have PyTorch's default initialisation (Ramasinghe & Lucey 2022; Saratchandran et al. 2024, who show that
+    its shifts span the band-limited signals). Choose `omega` for each signal; the default is only a starting point.
 
     Args:
         omega: In radians per unit of z.
 
     Raises:
         InputError: If `omega` is not positive and finite.
+
+    Example:
+        >>> import math, torch
+        >>> from overtone.nn.activations import Sinc
+        >>> Sinc(math.pi)(torch.tensor([0.0, 0.5, 1.0])).round(decimals=4).abs()
+        tensor([1.0000, 0.6366, 0.0000])
     """
 
     def __init__(self, omega: float = 30.0) -> None:
@@ -143,17 +164,18 @@ class Sinc(SpectralActivation):
         self.omega = positive(omega, "omega")
 
     def bandwidth(self, inputs: int) -> float:
-        """Bandwidth per axis of a first layer; see `sinc_bandwidth`."""
+        """Return the bandwidth of a first layer along each axis; see `sinc_bandwidth`."""
         return sinc_bandwidth(self.omega, inputs)
 
     def scaled(self, factor: float) -> Sinc:
-        """With omega times `factor`."""
+        """Return the activation with `omega` multiplied by `factor`."""
         return Sinc(self.omega * factor)
 
     def forward(self, z: Tensor) -> Tensor:
-        """sin(omega z) / (omega z) in the precision of z."""
-        return torch.sinc(self.omega / math.pi * widened(z)).to(z.dtype)
+        """Return sin(omega z) / (omega z) in the precision of z."""
+        # torch.sinc(x) is sin(pi x) / (pi x), with the limit 1 at x = 0.
+        return torch.sinc(self.omega / math.pi * to_float32_at_least(z)).to(z.dtype)
 
     def extra_repr(self) -> str:
-        """The factor, for printing."""
+        """Return the parameters that `repr` shows."""
         return f"omega={self.omega:g}"

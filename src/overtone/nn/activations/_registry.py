@@ -1,4 +1,4 @@
-"""The activations that can be asked for by name."""
+"""Activation modules by name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def build_activation(kind: Activation) -> nn.Module:
         kind: A member of `Activation`.
 
     Example:
-        >>> from overtone.nn.activations import Activation, build_activation
+        >>> from overtone.nn.activations import Activation
+        >>> from overtone.nn.activations._registry import build_activation
         >>> build_activation(Activation("tanh"))
         Tanh()
     """

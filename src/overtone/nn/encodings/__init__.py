@@ -1,13 +1,13 @@
-"""Maps from coordinates to features: what lets a network reach frequencies that it would learn late or never.
+"""Encodings of coordinates as features, so that a network can learn high frequencies.
 
-Those with frequencies follow gamma(v) = [cos(2 pi B v), sin(2 pi B v)] with the rows of B in cycles per unit of the
-coordinate that the encoding sees, which should lie in its `domain`; grids interpolate between trained values.
+Fourier encodings are gamma(v) = [cos(2 pi B v), sin(2 pi B v)] with the rows of B in cycles per unit of the encoding's
+coordinate, which should lie in its `domain`; grids interpolate between trained values.
 """
 
 from overtone.nn.encodings._base import Encoding as Encoding
 from overtone.nn.encodings._base import Identity as Identity
 from overtone.nn.encodings._fourier import Basic as Basic
-from overtone.nn.encodings._fourier import Fourier as Fourier
+from overtone.nn.encodings._fourier import FourierEncoding as FourierEncoding
 from overtone.nn.encodings._fourier import Gaussian as Gaussian
 from overtone.nn.encodings._fourier import Positional as Positional
 from overtone.nn.encodings._fourier import PowerLaw as PowerLaw

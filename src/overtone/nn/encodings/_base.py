@@ -1,4 +1,4 @@
-"""Interface of encodings, the coarse-to-fine window, and the encoding that changes nothing."""
+"""Interface of encodings, the coarse-to-fine window, and the identity encoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.nn._utils import HighPrecisionBuffers, Numbers, last_axis, per_axis, size
+from overtone.nn._utils import HighPrecisionBuffers, Numbers, check_count, check_last_axis, positive_per_axis
 
 
 class Encoding(HighPrecisionBuffers, ABC):
@@ -20,7 +20,12 @@ class Encoding(HighPrecisionBuffers, ABC):
         in_features: d, the number of coordinates.
         out_features: The number of features.
         frequencies: (m, d) float32 in cycles per unit, or None if the encoding has none.
-        domain: The range that coordinates should be brought to.
+        domain: The range (low, high) in which coordinates should lie.
+
+    Example:
+        >>> from overtone.nn.encodings import Basic, Encoding
+        >>> isinstance(Basic(2), Encoding), Basic(2).domain
+        (True, (0.0, 1.0))
     """
 
     in_features: int
@@ -33,12 +38,12 @@ class Encoding(HighPrecisionBuffers, ABC):
     def bandwidth(self) -> tuple[float, ...] | None:
         """Per axis, the frequency below which 90 % of the features' power lies, in cycles per unit.
 
-        Constant features are left out. None if the encoding adds no frequencies.
+        Constant features are excluded. None if the encoding adds no frequencies.
         """
 
     @abstractmethod
     def with_bandwidth(self, bandwidth: Numbers) -> Self:
-        """A copy that reaches `bandwidth`; this one stays as it is.
+        """Return a copy with another bandwidth; this encoding stays as it is.
 
         Args:
             bandwidth: In cycles per unit, one for all axes or one per axis.
@@ -53,15 +58,15 @@ class Encoding(HighPrecisionBuffers, ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """One line for titles and records, "Gaussian(256 features, sigma 10)"."""
+        """Return one line for titles and records, "Gaussian(256 features, sigma 10)"."""
 
     @abstractmethod
     def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Encode coordinates.
+        """Return the features of coordinates.
 
         Args:
             coords: (..., d), in the unit of the frequencies.
-            dtype: Precision of the features; that of the coordinates unless given. Float64 coordinates with
+            dtype: Precision of the features; by default that of the coordinates. Float64 coordinates with
                 float32 features keep the phase of high frequencies on long domains.
 
         Returns:
@@ -72,29 +77,34 @@ class Encoding(HighPrecisionBuffers, ABC):
         """
 
 
-def precisions(coords: Tensor, dtype: torch.dtype | None, coarse: bool) -> tuple[torch.dtype, torch.dtype]:
-    """In which precision to compute phases, and in which to return features.
+def phase_and_output_dtype(
+    coords: Tensor, dtype: torch.dtype | None, float32_suffices: bool
+) -> tuple[torch.dtype, torch.dtype]:
+    """Return the precision in which to compute phases and that in which to return features.
 
     Args:
         coords: The coordinates.
-        dtype: What was asked for.
-        coarse: Whether float32 phases lose less than features do by training in float32.
+        dtype: Requested precision of the features, or None.
+        float32_suffices: Whether float32 phases lose less than features do by training in float32.
 
     Returns:
-        (of the phases, of the features).
+        (precision of the phases, precision of the features).
     """
-    minimum = torch.promote_types(coords.dtype, torch.float32)
-    out = dtype or (coords.dtype if coords.is_floating_point() else minimum)
-    single = dtype is not None and coarse and torch.promote_types(out, torch.float32) == torch.float32
-    return (torch.float32 if single else torch.promote_types(minimum, out)), out
+    at_least_float32 = torch.promote_types(coords.dtype, torch.float32)
+    out = dtype or (coords.dtype if coords.is_floating_point() else at_least_float32)
+    # Coordinates are cast down only if the caller asked for features of float32 explicitly.
+    use_float32 = (
+        dtype is not None and float32_suffices and torch.promote_types(out, torch.float32) == torch.float32
+    )
+    return (torch.float32 if use_float32 else torch.promote_types(at_least_float32, out)), out
 
 
 @runtime_checkable
 class Windowed(Protocol):
-    """An encoding whose high frequencies can be faded out and in again."""
+    """An encoding whose high frequencies can be attenuated by a window."""
 
     def window(self, cutoff: Numbers | None) -> None:
-        """Let pass what lies below `cutoff`, in place; everything for None."""
+        """Attenuate, in place, the frequencies above `cutoff`; None removes the window."""
 
 
 @runtime_checkable
@@ -106,7 +116,7 @@ class Rescalable(Protocol):
 
 
 def cosine_window(frequencies: Tensor, cutoff: Numbers) -> Tensor:
-    """Weights that fall from 1 to 0 along half a cosine over the octave below the cutoff.
+    """Return weights that fall from 1 to 0 along half a cosine over the octave below the cutoff.
 
     w = (1 - cos(pi clip(log2(1 / r), 0, 1))) / 2 with r^2 = sum_i (f_i / cutoff_i)^2. With frequencies 2^k and a
     cutoff of 2^a this is BARF's mask at alpha = a (Lin et al. 2021, equation 14; Park et al. 2021, Nerfies,
@@ -114,7 +124,7 @@ def cosine_window(frequencies: Tensor, cutoff: Numbers) -> Tensor:
 
     Args:
         frequencies: (m, d) in cycles per unit.
-        cutoff: The frequency from which on nothing passes, in cycles per unit, one or one per axis.
+        cutoff: The frequency above which weights are 0, in cycles per unit, one or one per axis.
 
     Returns:
         (m,) float32 weights in [0, 1]; 1 for a constant.
@@ -123,13 +133,16 @@ def cosine_window(frequencies: Tensor, cutoff: Numbers) -> Tensor:
         InputError: If the number of cutoffs is wrong, or one is not positive.
     """
     axes = frequencies.shape[1]
-    limit = torch.tensor(per_axis(cutoff, axes, "cutoff"), dtype=torch.float64, device=frequencies.device)
+    limit = torch.tensor(
+        positive_per_axis(cutoff, axes, "cutoff"), dtype=torch.float64, device=frequencies.device
+    )
     r = (frequencies.detach().double() / limit).square().sum(1).sqrt()
+    # A constant lies infinitely many octaves below the cutoff; its weight is 1.
     octaves = torch.where(r > 0, -torch.log2(r.clamp(min=1e-300)), 1.0).clamp(0, 1)
     return ((1 - torch.cos(math.pi * octaves)) / 2).float()
 
 
-def factors(target: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
+def rescaling_factors(target: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
     """Return the factor per axis from the present bandwidth to the target.
 
     Args:
@@ -139,12 +152,12 @@ def factors(target: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
     Raises:
         InputError: If the number of bandwidths is wrong, one is not positive, or nothing varies along an axis.
     """
-    targets = per_axis(target, len(present), "bandwidth")
+    targets = positive_per_axis(target, len(present), "bandwidth")
     if not all(b > 0 for b in present):
         raise InputError(
             "frequencies along every axis",
             f"bandwidth {present}",
-            "open the window, or build the encoding anew",
+            "remove the window by window(None), or build another encoding",
             "bandwidth",
         )
     return tuple(w / b for w, b in zip(targets, present, strict=True))
@@ -152,37 +165,42 @@ def factors(target: Numbers, present: tuple[float, ...]) -> tuple[float, ...]:
 
 @final
 class Identity(Encoding):
-    """gamma(v) = v, for plain networks and for sine networks, which bring their own frequencies.
+    """The identity gamma(v) = v, for networks without an encoding and networks of periodic activations.
 
     Args:
         in_features: d, the number of coordinates.
+
+    Example:
+        >>> from overtone.nn.encodings import Identity
+        >>> Identity(2).out_features, Identity(2).bandwidth
+        (2, None)
     """
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
-        self.in_features = self.out_features = size(in_features, "in_features")
+        self.in_features = self.out_features = check_count(in_features, "in_features")
         self.domain = (-1.0, 1.0)
         self.register_buffer("frequencies", None)
 
     @property
     def bandwidth(self) -> None:
-        """None: nothing is added to the frequencies of the network."""
+        """None, since the identity adds no frequencies."""
         return None
 
     def with_bandwidth(self, bandwidth: Numbers) -> Never:
-        """Refuses: there is no frequency to set."""
+        """Raise an error, since there is no frequency to set."""
         raise InputError(
             "an encoding that has a bandwidth",
-            f"Identity, to reach {bandwidth}",
-            "take another encoding, or set the bandwidth of the network after it",
+            f"Identity, for a bandwidth of {bandwidth}",
+            "use another encoding, or set the bandwidth of the network after it",
             "bandwidth",
         )
 
     def describe(self) -> str:
-        """One line for titles and records."""
+        """Return one line for titles and records."""
         return "Identity"
 
     def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """The coordinates (..., d), in `dtype` if given."""
-        last_axis(coords, self.in_features, "coordinates")
+        """Return the coordinates (..., d), converted to `dtype` unless it is None."""
+        check_last_axis(coords, self.in_features, "coordinates")
         return coords if dtype is None else coords.to(dtype)

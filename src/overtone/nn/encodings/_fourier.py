@@ -13,19 +13,19 @@ from torch import Tensor
 
 from overtone import units
 from overtone.errors import InputError
-from overtone.nn._utils import Numbers, Seed, generator, last_axis, per_axis, size
-from overtone.nn.encodings._base import Encoding, cosine_window, factors, precisions
+from overtone.nn._utils import Numbers, Seed, check_count, check_last_axis, positive_per_axis, torch_generator
+from overtone.nn.encodings._base import Encoding, cosine_window, phase_and_output_dtype, rescaling_factors
 from overtone.units._bandwidth import power_law_bandwidth, weighted_bandwidth
 
-SINGLE = 256.0
-"""Cycles across the domain up to which float32 phases do: their error stays below 2 pi 256 2^-23 = 2e-4 radians."""
+MAX_FLOAT32_CYCLES = 256.0
+"""Cycles across the domain up to which float32 phases suffice: their error is below 2 pi 256 2^-23 = 2e-4 radians."""
 
 
-def cycles(coords: Tensor, frequencies: Tensor) -> Tensor:
-    """Phases B v in cycles, less their nearest whole number.
+def wrapped_phase(coords: Tensor, frequencies: Tensor) -> Tensor:
+    """Return the phases B v in cycles, reduced to [-1/2, 1/2].
 
-    Summed axis by axis rather than as a matrix product, which reduced-precision modes (TF32, autocast) would
-    round to 11 bits or fewer.
+    The sum runs axis by axis instead of a matrix product, which reduced-precision modes (TF32, autocast) would round
+    to 11 bits or fewer.
 
     Args:
         coords: (..., d), float32 or float64.
@@ -37,20 +37,31 @@ def cycles(coords: Tensor, frequencies: Tensor) -> Tensor:
     phase = coords[..., :1] * frequencies[:, 0]
     for axis in range(1, frequencies.shape[1]):
         phase = phase + coords[..., axis : axis + 1] * frequencies[:, axis]
+    # Whole cycles vanish exactly here; after the factor 2 pi they would cost bits of the sine's argument.
     return phase - phase.round()
 
 
-class Fourier(Encoding, ABC):
-    """gamma(v) = g [cos(2 pi B v), sin(2 pi B v)] with the rows of B in cycles per unit and a gain g for each row.
+class FourierEncoding(Encoding, ABC):
+    """Base class of gamma(v) = g [cos(2 pi B v), sin(2 pi B v)] with B in cycles per unit and a gain g for each row.
 
-    The gain is 1 unless a window fades high frequencies out. Phases are computed in the coordinates' precision and at
-    least in float32, whatever the network's precision. Where float64 coordinates within the domain meet no frequency
-    above 256 cycles and float32 features are asked for, the phases are float32 too: there they lose less than the
-    features do by training in float32.
+    The gain is 1 unless a window attenuates high frequencies. Phases are computed in the coordinates' precision and in
+    float32 at least, whatever the network's precision. For float64 coordinates and float32 features, the phases are
+    float32 if no frequency exceeds 256 cycles: they then lose less than the features do by training in float32.
 
     Args:
         frequencies: (m, d) matrix B, in cycles per unit.
-        amplitudes: (m,) gains before any window; 1 unless given.
+        amplitudes: (m,) gains without a window; 1 by default.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.encodings import FourierEncoding
+        >>> class Diagonal(FourierEncoding):
+        ...     def __init__(self):
+        ...         super().__init__(torch.tensor([[1.0, 1.0]]))
+        ...     def describe(self):
+        ...         return "Diagonal"
+        >>> Diagonal()(torch.tensor([[0.5, 0.5]]))
+        tensor([[1., 0.]])
     """
 
     frequencies: Tensor
@@ -62,45 +73,52 @@ class Fourier(Encoding, ABC):
         self.in_features = frequencies.shape[1]
         self.out_features = 2 * frequencies.shape[0]
         self.domain = (0.0, 1.0)
-        self._hold(frequencies.to(torch.float32))
+        self._register_frequencies(frequencies.to(torch.float32))
         self.register_buffer("amplitudes", None if amplitudes is None else amplitudes.to(torch.float32))
-        self.register_buffer("gain", self._open())
-        self._note()
-        self.register_load_state_dict_pre_hook(_older)
-        self.register_load_state_dict_post_hook(lambda module, _: module._note())
+        self.register_buffer("gain", self._unwindowed_gain())
+        self._cache_flags()
+        self.register_load_state_dict_pre_hook(_add_missing_gain)
+        self.register_load_state_dict_post_hook(lambda module, _: module._cache_flags())
 
-    def _hold(self, frequencies: Tensor) -> None:
-        """Keep the frequencies; called once."""
+    def _register_frequencies(self, frequencies: Tensor) -> None:
+        """Store the frequencies; trained encodings override this."""
         self.register_buffer("frequencies", frequencies)
 
-    def _open(self) -> Tensor:
+    def _unwindowed_gain(self) -> Tensor:
         rows = self.out_features // 2
         return torch.ones(rows, device="cpu") if self.amplitudes is None else self.amplitudes.clone()
 
-    def _note(self) -> None:
-        """Take down what decides the way of computing, so that nothing waits for a device in `forward`."""
-        self._highest_sum = self._highest()
-        self._plain = bool((self.gain == 1).all())
+    def _cache_flags(self) -> None:
+        """Store the facts that choose the branch in `forward`, which then needs no synchronisation with a device."""
+        self._max_phase_cycles = self._max_cycles()
+        self._unit_gain = bool((self.gain == 1).all())
 
-    def _highest(self) -> float:
-        """Bound of the sum of |B| along a row."""
+    def _max_cycles(self) -> float:
+        """Return the largest sum of |B| along a row, the cycles across a unit domain."""
         return float(self.frequencies.detach().abs().sum(1).max())
 
     def window(self, cutoff: Numbers | None) -> None:
-        """Fade out, in place, what lies above `cutoff`; see `cosine_window`.
+        """Attenuate, in place, the frequencies above `cutoff`, along half a cosine over the octave below it.
 
         Args:
-            cutoff: The frequency from which on nothing passes, in cycles per unit, one or one per axis; None lets
-                everything pass again.
+            cutoff: The frequency above which the gain is 0, in cycles per unit, one or one per axis; None removes
+                the window.
 
         Raises:
             InputError: If the number of cutoffs is wrong, or one is not positive and finite.
+
+        Example:
+            >>> from overtone.nn.encodings import Positional
+            >>> encoding = Positional.octaves(1, 4)
+            >>> encoding.window(4.0)
+            >>> encoding.gain.tolist()
+            [1.0, 1.0, 0.0, 0.0]
         """
-        gain = self._open().to(self.gain.device)
+        gain = self._unwindowed_gain().to(self.gain.device)
         if cutoff is not None:
             gain = gain * cosine_window(self.frequencies, cutoff)
         self.gain.copy_(gain)
-        self._note()
+        self._cache_flags()
 
     def rescale(self, factor: Numbers) -> None:
         """Multiply all frequencies, and so the bandwidth, in place.
@@ -112,97 +130,111 @@ class Fourier(Encoding, ABC):
             InputError: If the number of factors is wrong, or one is not positive and finite.
         """
         self._rescale(
-            torch.tensor(per_axis(factor, self.in_features, "factor"), dtype=torch.float64, device="cpu")
+            torch.tensor(
+                positive_per_axis(factor, self.in_features, "factor"), dtype=torch.float64, device="cpu"
+            )
         )
-        self._note()
+        self._cache_flags()
 
     def _rescale(self, factor: Tensor) -> None:
         self.frequencies.copy_(self.frequencies.double() * factor.to(self.frequencies.device))
 
     def with_bandwidth(self, bandwidth: Numbers) -> Self:
-        """A copy, its frequencies multiplied so that it reaches `bandwidth`. See `Encoding.with_bandwidth`."""
+        """Return a copy with multiplied frequencies; see `Encoding.with_bandwidth`."""
         new = copy.deepcopy(self)
-        new.rescale(factors(bandwidth, self.bandwidth))
+        new.rescale(rescaling_factors(bandwidth, self.bandwidth))
         return new
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the least nonzero frequency that with those below holds 90 % of the features' power."""
-        if self._plain:
-            return share_bandwidth(self.frequencies)
+        """Per axis, the lowest nonzero frequency up to which 90 % of the features' power lies."""
+        if self._unit_gain:
+            return equal_power_bandwidth(self.frequencies)
         power = self.gain.double().square().cpu()
         return tuple(weighted_bandwidth(axis, power) for axis in self.frequencies.detach().double().cpu().T)
 
     def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Encode coordinates (..., d) as (..., 2 m): all cosines, then all sines. See `Encoding.forward`."""
-        last_axis(coords, self.in_features, "coordinates")
-        exact, out = precisions(coords, dtype, self._highest_sum <= SINGLE)
+        """Return the features (..., 2 m), all cosines and then all sines; see `Encoding.forward`."""
+        check_last_axis(coords, self.in_features, "coordinates")
+        phase_dtype, out = phase_and_output_dtype(coords, dtype, self._max_phase_cycles <= MAX_FLOAT32_CYCLES)
         working = torch.promote_types(out, torch.float32)
-        angle = 2 * math.pi * cycles(coords.to(exact), self.frequencies.to(exact)).to(working)
-        if self._plain:
+        angle = (
+            2 * math.pi * wrapped_phase(coords.to(phase_dtype), self.frequencies.to(phase_dtype)).to(working)
+        )
+        # Without a window a product by ones is saved in every step.
+        if self._unit_gain:
             return torch.cat([angle.cos(), angle.sin()], dim=-1).to(out)
         gain = self.gain.to(working)
         return torch.cat([gain * angle.cos(), gain * angle.sin()], dim=-1).to(out)
 
 
-def _older(module: Fourier, state: dict[str, Any], prefix: str, *_: object) -> None:
-    """States stored before there were windows let everything pass."""
-    state.setdefault(prefix + "gain", module._open())
+def _add_missing_gain(module: FourierEncoding, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """Add the gain to a state that was stored without one: no window."""
+    state.setdefault(prefix + "gain", module._unwindowed_gain())
 
 
-def share_bandwidth(frequencies: Tensor) -> tuple[float, ...]:
-    """Bandwidth per axis of features of equal power with known frequencies.
+def equal_power_bandwidth(frequencies: Tensor) -> tuple[float, ...]:
+    """Return the bandwidth per axis of features of equal power.
 
     Args:
         frequencies: (m, d) in cycles per unit.
 
     Returns:
-        Per axis, the least of the nonzero |frequencies| that, with those below, holds 90 % of them; 0 for an
-        axis along which nothing varies.
+        Per axis, the lowest of the nonzero |frequencies| up to which 90 % of them lie; 0 for an axis without a
+        nonzero frequency.
     """
     bandwidths = []
     for axis in frequencies.detach().double().abs().T:
-        moving = axis[axis > 0].sort().values
-        bandwidths.append(moving[-(-9 * len(moving) // 10) - 1].item() if len(moving) else 0.0)
+        varying = axis[axis > 0].sort().values
+        # -(-9 m // 10) is ceil(0.9 m) in exact integers.
+        bandwidths.append(varying[-(-9 * len(varying) // 10) - 1].item() if len(varying) else 0.0)
     return tuple(bandwidths)
 
 
 @final
-class Gaussian(Fourier):
-    """gamma(v) = [cos(2 pi B v), sin(2 pi B v)] with B_ij ~ N(0, sigma_j^2), fixed.
+class Gaussian(FourierEncoding):
+    """Random Fourier features [cos(2 pi B v), sin(2 pi B v)] with fixed B_ij ~ N(0, sigma_j^2).
 
-    Tancik et al. 2020, equation 5; they take sigma = 10 for photographs and 14 for pictures of text, with 256
+    Tancik et al. 2020, equation 5; they take sigma = 10 for photographs and 14 for images of text, with 256
     features on [0, 1).
 
     Args:
         in_features: d, the number of coordinates.
         features: m, the number of frequencies; the encoding has 2 m outputs.
         sigma: Standard deviation of the frequencies in cycles per unit, one for all axes or one per axis.
-        seed: A seed, or the generator to draw B from.
+        seed: A seed or a generator, for B.
 
     Raises:
         InputError: If a size is below 1, the number of sigmas is wrong, or one is not positive and finite.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.encodings import Gaussian
+        >>> encoding = Gaussian(2, 256, sigma=10.0, seed=0)
+        >>> encoding(torch.zeros(5, 2)).shape, round(encoding.bandwidth[0], 2)
+        (torch.Size([5, 512]), 16.45)
     """
 
     sigma: Tensor
 
     def __init__(self, in_features: int, features: int, sigma: Numbers, seed: Seed = 0) -> None:
-        axes, rows = size(in_features, "in_features"), size(features, "features")
-        spread = torch.tensor(per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")
-        source = generator(seed, "frequencies")
+        axes, rows = check_count(in_features, "in_features"), check_count(features, "features")
+        sigmas = torch.tensor(positive_per_axis(sigma, axes, "sigma"), dtype=torch.float64, device="cpu")
+        source = torch_generator(seed, "frequencies")
+        # Drawn in float64 and scaled afterwards: the same seed gives the same directions for any sigma.
         frequencies = torch.randn(rows, axes, generator=source, dtype=torch.float64, device=source.device)
-        super().__init__(frequencies.cpu() * spread)
-        self.register_buffer("sigma", spread)
+        super().__init__(frequencies.cpu() * sigmas)
+        self.register_buffer("sigma", sigmas)
 
     @staticmethod
     def from_bandwidth(in_features: int, features: int, bandwidth: Numbers, seed: Seed = 0) -> Gaussian:
-        """The encoding with the given bandwidth, sigma = bandwidth / 1.6449.
+        """Return an encoding with a bandwidth, sigma = bandwidth / 1.6449.
 
         Args:
             in_features: d, the number of coordinates.
             features: m, the number of frequencies.
             bandwidth: In cycles per unit of the coordinate in [0, 1), one for all axes or one per axis.
-            seed: A seed, or the generator to draw B from.
+            seed: A seed or a generator, for B.
 
         Returns:
             The encoding.
@@ -211,16 +243,17 @@ class Gaussian(Fourier):
             InputError: If a size is below 1, the number of bandwidths is wrong, or one is not positive and
                 finite.
         """
-        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
+        bandwidths = positive_per_axis(bandwidth, check_count(in_features, "in_features"), "bandwidth")
         return Gaussian(in_features, features, [units.gaussian_sigma(b) for b in bandwidths], seed)
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """1.6449 sigma per axis, in cycles per unit; under a window, that of the frequencies that pass.
+        """1.6449 sigma per axis, in cycles per unit; with a window, the bandwidth of the attenuated features.
 
-        That of the distribution; of 256 drawn frequencies it differs by about 6 %, of 1024 by 3 %.
+        Without a window it is that of the distribution; 256 sampled frequencies differ from it by about 6 %, 1024 by
+        3 %.
         """
-        if not self._plain:
+        if not self._unit_gain:
             return super().bandwidth
         return tuple(units.gaussian_bandwidth(s) for s in self.sigma.tolist())
 
@@ -229,28 +262,34 @@ class Gaussian(Fourier):
         self.sigma.mul_(factor.to(self.sigma.device))
 
     def describe(self) -> str:
-        """One line for titles and records."""
-        spread = self.sigma.tolist()
-        shown = ", ".join(f"{s:.4g}" for s in (spread[:1] if len(set(spread)) == 1 else spread))
+        """Return one line for titles and records."""
+        sigmas = self.sigma.tolist()
+        shown = ", ".join(f"{s:.4g}" for s in (sigmas[:1] if len(set(sigmas)) == 1 else sigmas))
         return f"Gaussian({len(self.frequencies)} features, sigma {shown})"
 
 
 @final
-class Basic(Fourier):
-    """gamma(v) = [cos(2 pi v), sin(2 pi v)] per axis, which wraps the domain into a circle.
+class Basic(FourierEncoding):
+    """One cycle per axis, [cos(2 pi v), sin(2 pi v)], which wraps the domain into a circle.
 
     "Basic" in Tancik et al. 2020, section 6.
 
     Args:
         in_features: d, the number of coordinates.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.encodings import Basic
+        >>> Basic(2)(torch.zeros(3, 2)).shape, Basic(2).bandwidth
+        (torch.Size([3, 4]), (1.0, 1.0))
     """
 
     def __init__(self, in_features: int) -> None:
-        super().__init__(torch.eye(size(in_features, "in_features"), device="cpu"))
+        super().__init__(torch.eye(check_count(in_features, "in_features"), device="cpu"))
 
     def describe(self) -> str:
-        """One line for titles and records."""
-        bandwidths = share_bandwidth(self.frequencies)
+        """Return one line for titles and records."""
+        bandwidths = equal_power_bandwidth(self.frequencies)
         return (
             "Basic"
             if set(bandwidths) == {1.0}
@@ -259,14 +298,21 @@ class Basic(Fourier):
 
 
 @final
-class Positional(Fourier):
-    """gamma(v) = [cos(2 pi b v_i), sin(2 pi b v_i)] for each axis i and each of its frequencies b.
+class Positional(FourierEncoding):
+    """Positional encoding [cos(2 pi b v_i), sin(2 pi b v_i)] for each axis i and each of its frequencies b.
 
     Args:
-        frequencies: Per axis, its frequencies in cycles per unit.
+        frequencies: For each axis, a list of frequencies in cycles per unit.
 
     Raises:
         InputError: If there is no axis, an axis without a frequency, or a negative or non-finite frequency.
+
+    Example:
+        >>> from overtone.nn.encodings import Positional
+        >>> Positional([[1.0, 2.0], [4.0]]).frequencies
+        tensor([[1., 0.],
+                [2., 0.],
+                [0., 4.]])
     """
 
     def __init__(self, frequencies: Sequence[Sequence[float]]) -> None:
@@ -286,7 +332,7 @@ class Positional(Fourier):
 
     @staticmethod
     def log_linear(in_features: int, count: int, scale: Numbers) -> Positional:
-        """Frequencies 2^linspace(0, S, m) - 1 per axis, from 0 to 2^S - 1.
+        """Return the encoding with frequencies 2^linspace(0, S, m) - 1 per axis, from 0 to 2^S - 1.
 
         The "positional encoding" of the reference notebooks of Tancik et al. 2020.
 
@@ -302,16 +348,19 @@ class Positional(Fourier):
             InputError: If a size is too small, the number of scales is wrong, or one is not positive and
                 finite.
         """
-        size(count, "count", minimum=2)
-        exponents = [s / (count - 1) for s in per_axis(scale, size(in_features, "in_features"), "scale")]
+        check_count(count, "count", minimum=2)
+        exponents = [
+            s / (count - 1)
+            for s in positive_per_axis(scale, check_count(in_features, "in_features"), "scale")
+        ]
         return Positional([[2 ** (step * j) - 1 for j in range(count)] for step in exponents])
 
     @staticmethod
     def octaves(in_features: int, count: int | Sequence[int], first: float = 1.0) -> Positional:
-        """Frequencies first * 2^k, k = 0 ... L-1, per axis.
+        """Return the encoding with frequencies first * 2^k, k = 0 ... L-1, per axis.
 
         With `first` = 1 on [0, 1) these are the features of NeRF (Mildenhall et al. 2020, equation 4: sin(2^k
-        pi v) on [-1, 1]); only the sign of those with k = 0 differs.
+        pi v) on [-1, 1]); only the sign of the features with k = 0 differs.
 
         Args:
             in_features: d, the number of coordinates.
@@ -325,18 +374,18 @@ class Positional(Fourier):
             InputError: If a size is too small, the number of counts is wrong, or `first` is not positive and
                 finite.
         """
-        axes = size(in_features, "in_features")
+        axes = check_count(in_features, "in_features")
         counts = [count] * axes if isinstance(count, int) else list(count)
-        lowest = per_axis(first, 1, "first")[0]
+        lowest = positive_per_axis(first, 1, "first")[0]
         if len(counts) != axes:
             raise InputError(
                 f"one count or one per axis ({axes})", f"{len(counts)}", f"pass {axes} counts", "count"
             )
-        return Positional([[lowest * 2.0**k for k in range(size(c, "count"))] for c in counts])
+        return Positional([[lowest * 2.0**k for k in range(check_count(c, "count"))] for c in counts])
 
     @staticmethod
     def from_bandwidth(in_features: int, count: int, bandwidth: Numbers) -> Positional:
-        """The log-linear encoding with the given bandwidth.
+        """Return a log-linear encoding with a bandwidth.
 
         Args:
             in_features: d, the number of coordinates.
@@ -349,22 +398,22 @@ class Positional(Fourier):
         Raises:
             InputError: As for `log_linear`.
         """
-        size(count, "count", minimum=2)
-        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
+        check_count(count, "count", minimum=2)
+        bandwidths = positive_per_axis(bandwidth, check_count(in_features, "in_features"), "bandwidth")
         return Positional.log_linear(
             in_features, count, [units.log_linear_scale(b, count) for b in bandwidths]
         )
 
     def describe(self) -> str:
-        """One line for titles and records."""
+        """Return one line for titles and records."""
         top = self.frequencies.amax(dim=0).tolist()
         highest = ", ".join(f"{b:.4g}" for b in (top[:1] if len(set(top)) == 1 else top))
         return f"Positional({len(self.frequencies)} frequencies up to {highest})"
 
 
 @final
-class PowerLaw(Fourier):
-    """gamma(v) = j^-p [cos(2 pi j b v_i), sin(2 pi j b v_i)] for each axis i and j = 1 ... m.
+class PowerLaw(FourierEncoding):
+    """Weighted Fourier features j^-p [cos(2 pi j b v_i), sin(2 pi j b v_i)] for each axis i and j = 1 ... m.
 
     The weighted features of Tancik et al. 2020, section 4 and their one-dimensional experiments, there with
     p in {0, 0.5, 1, 1.5, 2, infinity}. With b = 1 the features are periodic on [0, 1). Large p is nearly the
@@ -379,24 +428,30 @@ class PowerLaw(Fourier):
     Raises:
         InputError: If a size is below 1, `power` is negative or not finite, the number of lowest frequencies is
             wrong, or one is not positive and finite.
+
+    Example:
+        >>> from overtone.nn.encodings import PowerLaw
+        >>> PowerLaw(1, 4, power=1.0).gain
+        tensor([1.0000, 0.5000, 0.3333, 0.2500])
     """
 
+    power: Tensor
+
     def __init__(self, in_features: int, count: int, power: float, first: Numbers = 1.0) -> None:
-        axes, rows = size(in_features, "in_features"), size(count, "count")
+        axes, rows = check_count(in_features, "in_features"), check_count(count, "count")
         if not 0 <= power < float("inf"):
             raise InputError("a finite decay of at least 0", repr(power), "pass for instance 1.0", "power")
         j = torch.arange(1, rows + 1, dtype=torch.float64, device="cpu")
-        lowest = torch.tensor(per_axis(first, axes, "first"), dtype=torch.float64, device="cpu")
+        lowest = torch.tensor(positive_per_axis(first, axes, "first"), dtype=torch.float64, device="cpu")
+        # Row (i, j) is the frequency j b along axis i and 0 along the others.
         matrix = torch.einsum("ij,m->imj", torch.diag(lowest), j).reshape(-1, axes)
         super().__init__(matrix, (j**-power).repeat(axes))
         self.count = rows
         self.register_buffer("power", torch.tensor(float(power), dtype=torch.float64, device="cpu"))
 
-    power: Tensor
-
     @staticmethod
     def from_bandwidth(in_features: int, count: int, power: float, bandwidth: Numbers) -> PowerLaw:
-        """The encoding with the given bandwidth, by its lowest frequency.
+        """Return an encoding with a bandwidth by choosing its lowest frequency.
 
         Args:
             in_features: d, the number of coordinates.
@@ -410,10 +465,10 @@ class PowerLaw(Fourier):
         Raises:
             InputError: As for the class.
         """
-        bandwidths = per_axis(bandwidth, size(in_features, "in_features"), "bandwidth")
-        rank = power_law_bandwidth(size(count, "count"), power)
+        bandwidths = positive_per_axis(bandwidth, check_count(in_features, "in_features"), "bandwidth")
+        rank = power_law_bandwidth(check_count(count, "count"), power)
         return PowerLaw(in_features, count, power, [b / rank for b in bandwidths])
 
     def describe(self) -> str:
-        """One line for titles and records."""
+        """Return one line for titles and records."""
         return f"PowerLaw({self.count} frequencies per axis, p {float(self.power):g})"

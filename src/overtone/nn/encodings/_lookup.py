@@ -13,11 +13,11 @@ from overtone.units._grids import Interpolation
 
 
 class _Lookup(torch.autograd.Function):
-    """The gather and the sum in one kernel, the gradient one flat scatter; every derivative can be taken again."""
+    """A weighted gather in one kernel with a flat scatter as gradient, differentiable any number of times."""
 
     @staticmethod
     def forward(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-        """(entries, F), (..., K) and (..., K) to (..., F)."""
+        """Map (entries, F), (..., K) and (..., K) to (..., F)."""
         products = torch.nn.functional.embedding_bag(
             index.reshape(-1, index.shape[-1]),
             table,
@@ -28,18 +28,19 @@ class _Lookup(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG004
-        """Keep the inputs for the derivatives."""
+        """Save the inputs for the derivatives."""
         ctx.save_for_backward(*inputs)
         ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
-        """To the rows, by their weights; to the weights, by their rows."""
+        """Return the gradients with respect to the rows and the weights."""
         table, index, weight = ctx.saved_tensors
         (gradient,) = gradients
         to_table = to_weight = None
         if ctx.needs_input_grad[0]:
             width = table.shape[1]
+            # A flat scatter of differentiable operations, so that higher derivatives need no code of their own.
             flat = (index[..., None] * width + torch.arange(width, device=index.device)).reshape(-1)
             parts = (weight[..., None] * gradient[..., None, :]).reshape(-1)
             to_table = torch.zeros_like(table).view(-1).scatter_add(0, flat, parts).view_as(table)
@@ -50,7 +51,7 @@ class _Lookup(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
-        """The sum is linear in the rows and in the weights."""
+        """Return the directional derivative; the sum is linear in the rows and in the weights."""
         table, index, weight = ctx.saved_tensors
         rows, _, weights = tangents
         out = table.new_zeros(*index.shape[:-1], table.shape[1])
@@ -62,12 +63,13 @@ class _Lookup(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], table: Tensor, index: Tensor, weight: Tensor
     ) -> tuple[Tensor, int]:
-        """Batches become more rows to look up."""
+        """Map a batch of look-ups to one look-up with more rows."""
         index, weight = (
             part.expand(info.batch_size, *part.shape) if at is None else part.movedim(at, 0)
             for part, at in ((index, in_dims[1]), (weight, in_dims[2]))
         )
         if in_dims[0] is not None:
+            # Batched tables are stacked into one; each sample's rows are shifted to its own table.
             tables = table.movedim(in_dims[0], 0)
             start = torch.arange(info.batch_size, device=index.device) * tables.shape[1]
             index = index + start.view(-1, *[1] * (index.ndim - 1))
@@ -76,7 +78,7 @@ class _Lookup(torch.autograd.Function):
 
 
 def lookup(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """sum_k weight_k table[index_k].
+    """Return sum_k weight_k table[index_k].
 
     Args:
         table: (entries, F).
@@ -84,26 +86,27 @@ def lookup(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
         weight: (..., K) in the table's precision.
 
     Returns:
-        (..., F). It can be differentiated any number of times with respect to the table and the weights, also under
+        (..., F), differentiable any number of times with respect to the table and the weights, also under
         `torch.func`.
     """
-    if (
-        torch.compiler.is_compiling()
-    ):  # the compiler fuses these by itself, and takes no forward derivatives of ours
+    # The compiler fuses these operations by itself, and does not support the custom forward derivative.
+    if torch.compiler.is_compiling():
         return (torch.nn.functional.embedding(index, table) * weight[..., None]).sum(-2)
     return _Lookup.apply(table, index, weight)
 
 
-def taps(position: Tensor, kernel: Interpolation) -> tuple[Tensor, list[Tensor]]:
-    """The nodes along one axis that a value is made of.
+def interpolation_weights(position: Tensor, kernel: Interpolation) -> tuple[Tensor, list[Tensor]]:
+    """Return the nodes along one axis that a value depends on, with their weights.
 
     Args:
-        position: Places in cells; node k lies at k, or at k - 1 for the cubic kernel, which needs one before.
+        position: Positions in cells; node k lies at k, or at k - 1 for the cubic kernel, which needs one more below.
         kernel: The interpolation.
 
     Returns:
-        The lowest node, int32 of the shape of `position`, and the weights of it and of those after it, which sum to 1.
+        The lowest node, int32 of the shape of `position`, and the weights of that node and the following ones, which
+        sum to 1.
     """
+    # The gradient flows through the weights only; the index of a cell is piecewise constant.
     cell = position.detach().floor()
     t = position - cell
     match kernel:
@@ -113,6 +116,7 @@ def taps(position: Tensor, kernel: Interpolation) -> tuple[Tensor, list[Tensor]]
             s = t * t * (3 - 2 * t)
             weights = [1 - s, s]
         case Interpolation.CUBIC:
+            # The four pieces of the uniform cubic B-spline.
             u, t2 = 1 - t, t * t
             weights = [
                 u * u * u / 6,
@@ -123,17 +127,17 @@ def taps(position: Tensor, kernel: Interpolation) -> tuple[Tensor, list[Tensor]]
     return cell.to(torch.int32), weights
 
 
-def combined(terms: Sequence[Sequence[Tensor]], together: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """One number for each combination of the nodes of all axes.
+def combine_axes(terms: Sequence[Sequence[Tensor]], combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return one number for each combination of the nodes of all axes.
 
     Args:
         terms: For each axis, one tensor (...) for each of its t nodes.
-        together: Joins those of two axes: a sum, a product, an exclusive or.
+        combine: Operation on the numbers of two axes: a sum, a product or an exclusive or.
 
     Returns:
-        (..., t^d), those of the last axis varying fastest.
+        (..., t^d), the nodes of the last axis varying fastest.
     """
     products = list(terms[0])
     for axis in terms[1:]:
-        products = [together(one, other) for one in products for other in axis]
+        products = [combine(one, other) for one in products for other in axis]
     return torch.stack(products, dim=-1)

@@ -1,4 +1,4 @@
-"""Layers for grids and tokens that keep frequencies apart: low passes, moving cut-offs, high-pass attention."""
+"""Layers that filter frequencies: anti-aliased convolution and pooling, low-pass filters, high-pass attention."""
 
 from overtone.nn.layers._antialiasing import BinomialPool as BinomialPool
 from overtone.nn.layers._antialiasing import IdealPool as IdealPool

@@ -1,4 +1,4 @@
-"""Convolutions and pooling that remove what the coarser grid cannot represent."""
+"""Convolution and pooling with a low-pass filter before samples are dropped."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from overtone.nn._utils import Seed, fill_uniform, generator, size
+from overtone.nn._utils import Seed, check_count, fill_uniform, torch_generator
 from overtone.nn.layers._spectral_filter import (
     Border,
+    apply_response,
     check_axes,
     check_grid,
     check_length,
     check_odd,
-    filtered,
     white_bandwidth,
 )
 
@@ -24,27 +24,33 @@ CONVOLVE = {1: nn.functional.conv1d, 2: nn.functional.conv2d}
 
 @final
 class BinomialPool(nn.Module):
-    """Convolve each channel with [1, taps - 1, ..., 1] / 2^(taps - 1) per axis, then keep every stride-th sample.
+    """Blur pooling: convolve with the binomial kernel [1, taps - 1, ..., 1] / 2^(taps - 1), then keep strided samples.
 
-    The response is cos(pi f)^(taps - 1) per axis, f in cycles per sample: nothing of the highest frequency,
-    which would come back as a constant, remains (Zhang 2019, "Making convolutional networks shift-invariant
-    again", section 3.2; taps 3 there in DenseNets, 5 in ResNets).
+    The response is cos(pi f)^(taps - 1) per axis, f in cycles per sample. It is zero at the highest frequency, which
+    would otherwise alias to a constant (Zhang 2019, "Making convolutional networks shift-invariant again", section 3.2;
+    3 taps in DenseNets, 5 in ResNets).
 
     Args:
         axes: 1 or 2.
-        stride: One sample in `stride` is kept along each axis; 1 only blurs.
-        taps: Width of the kernel, odd so that samples stay in place.
-        border: How the grid goes on beyond its border.
+        stride: Every stride-th sample is kept along each axis; 1 only blurs.
+        taps: Length of the kernel, odd so that samples stay in place.
+        border: Extension of the grid beyond its border.
 
     Raises:
         InputError: If a number is below 1, `taps` is even or below 3, or there are more than 2 axes.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.layers import BinomialPool
+        >>> BinomialPool(axes=1, stride=2)(torch.tensor([[[0.0, 4.0, 0.0, 4.0]]]))
+        tensor([[[2., 2.]]])
     """
 
     kernel: Tensor
 
     def __init__(self, axes: int, stride: int = 2, taps: int = 3, border: Border = Border.MIRROR) -> None:
         super().__init__()
-        self.axes, self.stride = check_axes(axes), size(stride, "stride")
+        self.axes, self.stride = check_axes(axes), check_count(stride, "stride")
         self.taps, self.border = check_odd(taps, "taps"), border
         row = torch.tensor([math.comb(taps - 1, k) for k in range(taps)], dtype=torch.float64, device="cpu")
         row = row / row.sum()
@@ -53,21 +59,22 @@ class BinomialPool(nn.Module):
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the frequency below which 90 % of filtered white noise lies, in cycles per input sample."""
+        """Frequency per axis below which 90 % of the power of filtered white noise lies, in cycles per input sample."""
         return (white_bandwidth(self.response),) * self.axes
 
     def response(self, frequency: Tensor) -> Tensor:
-        """The factor of a wave along one axis, `frequency` in cycles per sample."""
+        """Return the gain along one axis at `frequency`, in cycles per sample."""
         return torch.cos(math.pi * frequency) ** (self.taps - 1)
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, channels, *shape) to (batch, channels, *ceil(shape / stride)).
 
         Raises:
-            InputError: If there are other axes, or a side is too short for the border.
+            InputError: If the values have other axes, or a side is too short for the border.
         """
         check_grid(values, self.axes)
         check_length(values, self.axes, self.taps // 2, self.border)
+        # One kernel for all channels: a grouped convolution with a group per channel.
         channels = values.shape[1]
         padded = nn.functional.pad(values, (self.taps // 2,) * (2 * self.axes), mode=self.border.value)
         kernel = self.kernel.to(values.dtype).expand(channels, 1, *self.kernel.shape)
@@ -76,24 +83,31 @@ class BinomialPool(nn.Module):
 
 @final
 class LowPassConv(nn.Module):
-    """A convolution at every sample, an activation, then a low pass that drops samples (Zhang 2019, equation 5).
+    """An anti-aliased convolution: unit stride, an activation, then a low pass with stride (Zhang 2019, equation 5).
 
-    A strided convolution aliases whatever its kernel lets pass above the coarse grid's Nyquist frequency. Here
-    the low pass comes after the activation, which makes new high frequencies. Weights begin as those of
-    `torch.nn.Conv2d` do, U(-1/sqrt(fan in), 1/sqrt(fan in)).
+    A strided convolution aliases the frequencies above the Nyquist frequency of the coarse grid. Here the low pass
+    follows the activation, which creates new high frequencies. Weights are initialised as those of `torch.nn.Conv2d`,
+    U(-1/sqrt(fan in), 1/sqrt(fan in)).
 
     Args:
         axes: 1 or 2.
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        low_pass: `BinomialPool` or `IdealPool`, whose stride is that of the layer.
-        taps: Width of the kernel, odd.
-        activation: What comes between; none by default.
-        border: How the grid goes on beyond its border.
-        seed: A seed, or the generator to draw the weights from.
+        low_pass: `BinomialPool` or `IdealPool`; its stride is that of the layer.
+        taps: Length of the kernel, odd.
+        activation: Activation between convolution and low pass; none by default.
+        border: Extension of the grid beyond its border.
+        seed: A seed or a generator, for the weights.
 
     Raises:
         InputError: If a size is below 1, `taps` even or below 3, or there are more than 2 axes.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.layers import BinomialPool, LowPassConv
+        >>> layer = LowPassConv(2, 3, 8, BinomialPool(2, stride=2), activation=torch.nn.ReLU())
+        >>> layer(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 8, 16, 16])
     """
 
     def __init__(
@@ -109,12 +123,12 @@ class LowPassConv(nn.Module):
     ) -> None:
         super().__init__()
         self.axes, self.taps, self.border = check_axes(axes), check_odd(taps, "taps"), border
-        self.in_channels = size(in_channels, "in_channels")
-        shape = (size(out_channels, "out_channels"), in_channels, *[taps] * axes)
+        self.in_channels = check_count(in_channels, "in_channels")
+        shape = (check_count(out_channels, "out_channels"), in_channels, *[taps] * axes)
         self.weight = nn.Parameter(torch.empty(shape, device="cpu"))
         self.bias = nn.Parameter(torch.empty(out_channels, device="cpu"))
         bound = 1 / math.sqrt(in_channels * taps**axes)
-        source = generator(seed, "weights")
+        source = torch_generator(seed, "weights")
         fill_uniform(self.weight, bound, source)
         fill_uniform(self.bias, bound, source)
         self.activation, self.low_pass = activation or nn.Identity(), low_pass
@@ -123,7 +137,7 @@ class LowPassConv(nn.Module):
         """Map (batch, in_channels, *shape) to (batch, out_channels, *ceil(shape / stride)).
 
         Raises:
-            InputError: If there are other channels or axes, or a side is too short for the border.
+            InputError: If the values have other channels or axes, or a side is too short for the border.
         """
         check_grid(values, self.axes, self.in_channels)
         check_length(values, self.axes, self.taps // 2, self.border)
@@ -133,47 +147,55 @@ class LowPassConv(nn.Module):
 
 @final
 class IdealPool(nn.Module):
-    """Keep the modes below 1 / (2 stride) cycles per sample as they are and no others, then every stride-th sample.
+    """Spectral pooling: remove all modes from 1 / (2 stride) cycles per sample on, then keep every stride-th sample.
 
-    What remains is what the coarser grid can hold, so nothing aliases. The price is ringing at jumps,
-    which `BinomialPool` does not have.
+    The coarser grid represents all remaining modes, so nothing aliases. Unlike `BinomialPool`, the sharp cut-off
+    rings at jumps.
 
     Args:
         axes: 1 or 2.
-        stride: One sample in `stride` is kept along each axis; 1 changes nothing but the highest frequency.
-        periodic: Whether the grid wraps around; else it is mirrored about its half-sample borders.
+        stride: Every stride-th sample is kept along each axis; 1 only removes the highest frequency.
+        periodic: Whether the grid is periodic; otherwise it is mirrored about its half-sample borders.
 
     Raises:
         InputError: If the stride is below 1 or there are more than 2 axes.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.layers import IdealPool
+        >>> wave = torch.cos(2 * torch.pi * 3 * torch.arange(8) / 8)  # 3 cycles; 4 samples represent less than 2
+        >>> bool(IdealPool(1, stride=2, periodic=True)(wave[None, None]).abs().max() < 1e-6)
+        True
     """
 
     def __init__(self, axes: int, stride: int = 2, periodic: bool = False) -> None:
         super().__init__()
-        self.axes, self.stride, self.periodic = check_axes(axes), size(stride, "stride"), periodic
+        self.axes, self.stride, self.periodic = check_axes(axes), check_count(stride, "stride"), periodic
 
     @property
     def bandwidth(self) -> tuple[float, ...]:
-        """Per axis, the frequency below which 90 % of filtered white noise lies, in cycles per input sample."""
+        """Frequency per axis below which 90 % of the power of filtered white noise lies, in cycles per input sample."""
         return (white_bandwidth(self.response),) * self.axes
 
     def response(self, frequency: Tensor) -> Tensor:
-        """The factor of a wave along one axis, 0 or 1, `frequency` in cycles per sample."""
+        """Return the gain along one axis, 0 or 1, at `frequency` in cycles per sample."""
+        # Strictly below the coarse Nyquist frequency, with a margin for its rounding in float32.
         return (frequency < 0.5 / self.stride * (1 - 1e-6)).to(frequency.dtype)
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (batch, channels, *shape) to (batch, channels, *ceil(shape / stride)).
 
         Raises:
-            InputError: If there are other axes.
+            InputError: If the values have other axes.
         """
         check_grid(values, self.axes)
-        smooth = filtered(values, self.axes, self.periodic, self._product)
+        filtered = apply_response(values, self.axes, self.periodic, self._separable_response)
         for axis in range(-self.axes, 0):
             index = torch.arange(0, values.shape[axis], self.stride, device=values.device)
-            smooth = smooth.index_select(axis, index)
-        return smooth
+            filtered = filtered.index_select(axis, index)
+        return filtered
 
-    def _product(self, frequencies: list[Tensor]) -> Tensor:
+    def _separable_response(self, frequencies: list[Tensor]) -> Tensor:
         factors = [self.response(frequency) for frequency in frequencies]
         return factors[0] if len(factors) == 1 else torch.mul(*factors)
 
@@ -183,24 +205,30 @@ POOL = {1: nn.functional.max_pool1d, 2: nn.functional.max_pool2d}
 
 @final
 class LowPassMaxPool(nn.Module):
-    """The largest of `window` neighbours at every sample, then a low pass that drops samples (Zhang 2019, equation 4).
+    """Anti-aliased max pooling: maxima at every sample, then a low pass with stride (Zhang 2019, equation 4).
 
-    Max pooling with a stride picks maxima on a coarse grid and aliases; here maxima are taken densely first.
+    Max pooling with a stride aliases; here the maxima are taken with unit stride before the low pass.
 
     Args:
         axes: 1 or 2.
-        low_pass: `BinomialPool` or `IdealPool`, whose stride is that of the pool.
-        window: Neighbours along each axis.
+        low_pass: `BinomialPool` or `IdealPool`; its stride is that of the pool.
+        window: Samples per axis of which the maximum is taken.
 
     Raises:
         InputError: If the window is below 1 or there are more than 2 axes.
+
+    Example:
+        >>> import torch
+        >>> from overtone.nn.layers import BinomialPool, LowPassMaxPool
+        >>> LowPassMaxPool(2, BinomialPool(2, stride=2))(torch.zeros(1, 4, 33, 33)).shape
+        torch.Size([1, 4, 16, 16])
     """
 
     def __init__(self, axes: int, low_pass: nn.Module, window: int = 2) -> None:
         super().__init__()
-        self.axes, self.window, self.low_pass = check_axes(axes), size(window, "window"), low_pass
+        self.axes, self.window, self.low_pass = check_axes(axes), check_count(window, "window"), low_pass
 
     def forward(self, values: Tensor) -> Tensor:
-        """Map (batch, channels, *shape) to what the low pass makes of shape - window + 1 samples."""
+        """Map (batch, channels, *shape) to the low pass of shape - window + 1 maxima per axis."""
         check_grid(values, self.axes)
         return self.low_pass(POOL[self.axes](values, self.window, stride=1))

@@ -14,7 +14,7 @@ from overtone.units._frequency import positive
 
 
 class GridBasis(Protocol):
-    """What losses use of an orthonormal transform on a grid: `spectra.GridTransform` is one, a graph's can be another.
+    """Interface of orthonormal transforms that the losses use, such as `spectra.GridTransform`.
 
     It is a protocol because `nn` and `spectra` do not import each other.
     """
@@ -44,20 +44,30 @@ class GridBasis(Protocol):
         """(*stored,) int64 band of each coefficient."""
 
     def coefficients(self, values: Tensor) -> Tensor:
-        """Values (*shape, C) to orthonormal coefficients (*stored, C), which gradients pass."""
+        """Return the orthonormal coefficients (*stored, C) of values (*shape, C), differentiably."""
 
 
 class SpectralLoss(nn.Module, ABC):
-    """sum_k w_k |r_k|^2 / (N C) over the orthonormal coefficients r_k of the residual; w = 1 is the mean square.
+    """Base class of weighted mean squares in the frequency domain, sum_k w_k |r_k|^2 / (N C).
 
-    N samples, C channels. Every sample of the grid is needed at once: a minibatch of coordinates has no
-    coefficients. Each loss says how its weights are normalised, so that it is not merely a heavier or lighter
-    mean square. Gradients reach the prediction through |r_k|^2 alone; weights are constants to them. A
-    residual that is not finite gives a loss that is not finite.
+    r_k are the orthonormal coefficients of the residual of N samples and C channels; w = 1 is the mean square. All
+    samples of the grid are needed at once, since a minibatch of coordinates has no coefficients. Each loss normalises
+    its weights, so that it is not merely a multiple of the mean square. Gradients flow through |r_k|^2 only; weights
+    are constants. The loss of a residual that is not finite is not finite.
 
     Args:
-        basis: The grid's transform, for instance `spectra.GridTransform(shape, spacing, periodic)`; it decides
-            how borders are continued, and which unit frequencies have.
+        basis: The grid's transform, for instance `spectra.GridTransform(shape, spacing, periodic)`; it sets the
+            extension at the borders and the unit of frequencies.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn, spectra
+        >>> class MeanSquare(nn.losses.SpectralLoss):
+        ...     def weights(self, power):
+        ...         return torch.ones_like(power)
+        >>> loss = MeanSquare(spectra.GridTransform((4, 4)))
+        >>> round(loss(torch.full((16, 1), 2.0), torch.zeros(16, 1)).item(), 6)
+        4.0
     """
 
     modes: Tensor
@@ -70,23 +80,28 @@ class SpectralLoss(nn.Module, ABC):
         self.register_buffer("frequency", basis.mode_frequency, persistent=False)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The loss.
+        """Return the loss of a prediction.
 
         Args:
             prediction: (*shape, C) or (N, C), row-major over the grid.
-            target: The same.
+            target: Values of the same shape.
 
         Returns:
             A scalar in squared units of the values.
 
         Raises:
-            InputError: If the two differ in shape or do not hold every sample of the grid.
+            InputError: If the shapes differ or do not contain every sample of the grid.
         """
         shape = self.basis.shape
         samples = math.prod(shape)
-        whole = prediction.ndim >= 1 and prediction.numel() == samples * prediction.shape[-1]
-        laid_out = tuple(prediction.shape[:-1]) in (tuple(shape), (samples,))
-        if prediction.shape != target.shape or not whole or not laid_out or prediction.shape[-1] == 0:
+        is_whole_grid = prediction.ndim >= 1 and prediction.numel() == samples * prediction.shape[-1]
+        shape_matches = tuple(prediction.shape[:-1]) in (tuple(shape), (samples,))
+        if (
+            prediction.shape != target.shape
+            or not is_whole_grid
+            or not shape_matches
+            or prediction.shape[-1] == 0
+        ):
             raise InputError(
                 f"a prediction and a target of shape {(*shape, 'C')} or {(samples, 'C')}",
                 f"{tuple(prediction.shape)} and {tuple(target.shape)}",
@@ -95,50 +110,52 @@ class SpectralLoss(nn.Module, ABC):
             )
         residual = (prediction - target).reshape(*shape, -1)
         if not bool(residual.detach().mean().isfinite()):
+            # The normalisation of the weights need not preserve NaN or infinity; the plain mean square does.
             return residual.square().mean()
         coefficients = self.basis.coefficients(residual)
         square = coefficients.real**2 + coefficients.imag**2 if coefficients.is_complex() else coefficients**2
+        # Parseval: these shares of the modes sum to the mean square of the residual.
         power = square * (self.modes.unsqueeze(-1) / residual.numel()).to(square.dtype)
         weights = self.weights(power.detach().double())
         return (weights.to(power.dtype) * power).sum()
 
     @abstractmethod
     def weights(self, power: Tensor) -> Tensor:
-        """The weight of each mode.
+        """Return the weight of each mode.
 
         Args:
-            power: (*stored, C) float64 share of each coefficient in the mean square of the present residual.
+            power: (*stored, C) float64 share of each coefficient in the mean square of the current residual.
 
         Returns:
-            What multiplies it, broadcastable to it.
+            The weights, broadcastable to `power`.
         """
 
 
-def white(weights: Tensor, modes: Tensor) -> Tensor:
-    """Weights (*stored,) or (*stored, C) scaled so that a white residual has its mean square as loss.
+def scale_to_white(weights: Tensor, modes: Tensor) -> Tensor:
+    """Scale weights (*stored,) or (*stored, C) so that the loss of a white residual is its mean square.
 
     sum_k m_k w_k = N C, m_k the modes per coefficient.
     """
-    counted = modes if weights.ndim == modes.ndim else modes.unsqueeze(-1).expand(weights.shape)
-    return weights * (counted.sum() / (counted * weights).sum())
+    mode_counts = modes if weights.ndim == modes.ndim else modes.unsqueeze(-1).expand(weights.shape)
+    return weights * (mode_counts.sum() / (mode_counts * weights).sum())
 
 
-def present(weights: Tensor, power: Tensor) -> Tensor:
-    """Weights scaled so that the present residual has its mean square as loss, or ones if they are all zero."""
+def scale_to_residual(weights: Tensor, power: Tensor) -> Tensor:
+    """Scale weights so that the loss of the current residual is its mean square; return ones if all are zero."""
     total = (weights * power).sum()
     ones = torch.ones_like(weights)
-    safe = torch.where(total > 0, total, torch.ones_like(total))
-    return torch.where(total > 0, weights * (power.sum() / safe), ones)
+    divisor = torch.where(total > 0, total, torch.ones_like(total))
+    return torch.where(total > 0, weights * (power.sum() / divisor), ones)
 
 
 @final
 class FocalFrequency(SpectralLoss):
-    """Each mode weighs as the present amplitude of its residual, w_k ~ |r_k|^alpha; the weights are constants.
+    """The focal frequency loss: the weight of a mode is a power of its current error, w_k ~ |r_k|^alpha.
 
-    Modes with a large error are asked for more (Jiang et al. 2021, "Focal frequency loss for image
-    reconstruction and synthesis", section 3.3). There the weights are divided by their largest; here they are
-    scaled so that the loss of the present residual is its mean square. So the value is that of the mean square
-    at every step, and only the gradient differs: its share of each mode, and not the loss, is what is chosen.
+    Modes with a large error have more weight (Jiang et al. 2021, "Focal frequency loss for image reconstruction and
+    synthesis", section 3.3). The paper divides the weights by their largest; here they are scaled so that the loss of
+    the current residual is its mean square. The value is thus that of the mean square at every step, and only the
+    distribution of the gradient over the modes differs.
 
     Args:
         basis: The grid's transform.
@@ -146,6 +163,13 @@ class FocalFrequency(SpectralLoss):
 
     Raises:
         InputError: If alpha is not positive and finite.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn, spectra
+        >>> loss = nn.losses.FocalFrequency(spectra.GridTransform((8, 8), periodic=True))
+        >>> round(loss(torch.ones(8, 8, 1), torch.zeros(8, 8, 1)).item(), 6)
+        1.0
     """
 
     def __init__(self, basis: GridBasis, alpha: float = 1.0) -> None:
@@ -153,28 +177,38 @@ class FocalFrequency(SpectralLoss):
         self.alpha = positive(alpha, "alpha")
 
     def weights(self, power: Tensor) -> Tensor:
-        """(*stored, C), each mode's amplitude to the power alpha, relative to the largest before scaling."""
+        """Return the amplitude of each mode to the power alpha, (*stored, C), scaled."""
         square = power / self.modes.unsqueeze(-1)
-        top = square.amax().clamp(min=1e-300)
-        return present((square / top) ** (self.alpha / 2), power)
+        # Relative to the largest, so that a power of tiny amplitudes does not underflow.
+        largest = square.amax().clamp(min=1e-300)
+        return scale_to_residual((square / largest) ** (self.alpha / 2), power)
 
 
 @final
 class Sobolev(SpectralLoss):
-    """The squared H^s norm of the residual, w(f) ~ (1 + (f / f0)^2)^s, with a mean weight of 1 over the modes.
+    """The squared Sobolev norm H^s of the residual, w(f) ~ (1 + (f / f0)^2)^s.
 
-    s > 0 asks for high frequencies first, s < 0 for low ones; s = 0 is the mean square (Yu et al. 2023,
-    "Tuning frequency bias in neural network training with nonuniform training data", section 4). White: a
-    residual of equal power at all modes has its mean square as loss.
+    s > 0 emphasises high frequencies, s < 0 low ones; s = 0 is the mean square (Yu et al. 2023, "Tuning frequency bias
+    in neural network training with nonuniform training data", section 4). The weights are scaled to a mean of 1 over
+    the modes, so that the loss of a white residual is its mean square.
 
     Args:
         basis: The grid's transform.
         s: The order, of either sign.
-        unit: f0, the frequency that counts as 1, in cycles per unit of the coordinate; one cycle along the
-            longest side unless given, which makes f / f0 the harmonic's number on a periodic grid.
+        unit: f0, the unit of frequency, in cycles per unit of the coordinate; by default one cycle along the longest
+            side, so that f / f0 is the number of the harmonic on a periodic grid.
 
     Raises:
         InputError: If the order is not finite, or the unit not positive.
+
+    Example:
+        >>> import torch
+        >>> from overtone import nn, spectra
+        >>> loss = nn.losses.Sobolev(spectra.GridTransform((16,), periodic=True), s=1.0)
+        >>> x = torch.arange(16)[:, None] / 16
+        >>> low, high = (torch.cos(2 * torch.pi * f * x) for f in (1, 6))
+        >>> (loss(high, torch.zeros(16, 1)) > 10 * loss(low, torch.zeros(16, 1))).item()
+        True
     """
 
     weight: Tensor
@@ -187,9 +221,10 @@ class Sobolev(SpectralLoss):
         longest = max(n * d for n, d in zip(basis.shape, basis.spacing, strict=True))
         self.unit = 1 / longest if unit is None else positive(unit, "unit")
         growth = (self.s * (1 + (self.frequency / self.unit).square()).log()).double()
-        weight = white((growth - growth.max()).exp(), self.modes)
+        # Logarithms, less their largest: a high order would overflow before the weights are normalised.
+        weight = scale_to_white((growth - growth.max()).exp(), self.modes)
         self.register_buffer("weight", weight.unsqueeze(-1), persistent=False)
 
     def weights(self, power: Tensor) -> Tensor:
-        """(*stored, 1), always the same."""
+        """Return the fixed weights (*stored, 1)."""
         return self.weight.to(power)

@@ -11,7 +11,7 @@ from torch import Tensor
 from overtone._utils.statistics import psnr_from_error
 from overtone.errors import InputError
 from overtone.nn import CoordinateScaling, Field
-from overtone.nn.encodings import Encoding, Fourier
+from overtone.nn.encodings import Encoding, FourierEncoding
 from overtone.signals import Grid, Signal
 from overtone.theory.kernel_regression._krylov import (
     ErrorPath,
@@ -108,7 +108,7 @@ class NTKModel:
 
 
 def _features(encoding: Encoding) -> FourierMap:
-    if not isinstance(encoding, Fourier):
+    if not isinstance(encoding, FourierEncoding):
         raise InputError(
             "an encoding with frequencies, after which the kernel is stationary",
             encoding.describe(),
