@@ -10,7 +10,9 @@ from overtone.controller._encoding_bandwidth import EncodingBandwidth
 from overtone.controller._policy import ControllerPolicy, TargetSpectrum
 from overtone.early_stopping import BestWeights, HeldOut
 from overtone.planning import ReasonCode, measure_noise
+from overtone.probes import Spread
 from overtone.probes._grid_measurement import GridMeasurement, Window
+from overtone.probes.views._grid import make_measurement
 from overtone.signals import masks
 from overtone.spectra import NoiseVerdict
 
@@ -38,6 +40,21 @@ def spectrum(variance=0.0, verdict=NoiseVerdict.CLEAN):
     floor = measure_noise(signal)
     floor = replace(floor, std=torch.full_like(floor.std, variance**0.5), verdict=verdict)
     return TargetSpectrum(GridMeasurement(signal, Window.whole(signal.geometry)), floor)
+
+
+@pytest.mark.parametrize("window", [None, Spread(256)])
+def test_the_spectrum_does_not_see_the_noise_free_reference(window):
+    clean = signals.synthetic.power_law((32, 32), 3.0, seed=0)
+    noisy = signals.synthetic.add_noise(clean, fraction_of_range=0.2, seed=1)
+    floor = replace(measure_noise(noisy), verdict=NoiseVerdict.NOISE)
+    known, unknown = (
+        TargetSpectrum(make_measurement(signal, window), floor)
+        for signal in (noisy, replace(noisy, clean=None))
+    )
+    assert noisy.clean is not None
+    assert unknown.noise.any()
+    assert np.array_equal(known.noise, unknown.noise)
+    assert np.array_equal(known.target, unknown.target)
 
 
 def steering(seen, weights=None, bandwidth=(0.5, 0.5), limit=(2.0, 2.0), network=None):

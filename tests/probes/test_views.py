@@ -292,3 +292,15 @@ def test_a_rate_per_step_other_than_one_is_refused():
     with pytest.raises(InputError, match="expected a unit of time with a rate, got 'step'; name the unit"):
         views.sequence(inputs, inputs, rate=250.0, unit="step")
     assert views.sequence(inputs, inputs, rate=250.0, unit="s").header({}).attrs["frequency_unit"] == "Hz"
+
+
+@pytest.mark.parametrize("view", [views.points, views.graph])
+def test_channels_of_values_have_names(view):
+    x = uniform(60, 2)
+    y = torch.stack([x[:, 0].sin(), x[:, 1].cos()], 1)
+    assert view(x, y, channels=("u", "v")).header({}).channels == ("u", "v")
+    assert view(x, y).header({}).channels == ("0", "1")
+    # Names of channels decide what whole numbers are: classes are numbered, values have names.
+    assert view(x, (9 * y).round().long(), channels=("u", "v")).header({}).channels == ("u", "v")
+    with pytest.raises(InputError, match="channels: expected 2 channel names, got 1"):
+        view(x, y, channels=("u",))
