@@ -2,13 +2,18 @@
 
 import dataclasses
 import functools
+import json
 import operator
 from collections.abc import Sequence
 from enum import EnumMeta
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from overtone._config import FitConfig, FitOptions, ModelConfig, StoppingConfig, TrainingConfig
+import numpy as np
+import pytest
+
+import overtone as ot
+from overtone._config import FitConfig, FitOptions, ModelConfig, MonitorConfig, StoppingConfig, TrainingConfig
 
 
 def accepted(field_type):
@@ -46,3 +51,16 @@ def test_each_keyword_argument_is_a_setting_of_exactly_one_part():
     parts = [{f.name for f in dataclasses.fields(c)} for c in (ModelConfig, TrainingConfig, StoppingConfig)]
     own = {f.name for f in dataclasses.fields(FitConfig)} - {"model", "training", "stopping"}
     assert sum(map(len, parts)) + len(own) == len(set().union(own, *parts)) == len(FitOptions.__annotations__)
+
+
+@pytest.mark.parametrize("controller", [False, True])
+def test_a_run_measured_on_the_whole_grid_can_be_resumed(tmp_path, controller):
+    signal = ot.signals.synthetic.power_law((16, 16), 3.0, seed=0)
+    settings = {"width": 8, "features": 8, "monitor": MonitorConfig(), "controller": controller}
+    whole = ot.fit(signal, tmp_path / "whole", steps=20, **settings)
+    ot.fit(signal, tmp_path / "parts", steps=10, **settings)
+    resumed = ot.fit(signal, tmp_path / "parts", steps=20, resume=True)
+    for run in (whole, resumed):
+        assert run.record.attrs["geometry"]["measured_whole"]
+        assert "samples" not in json.loads((run.directory.path / "run.json").read_text())["watch"]
+    assert np.array_equal(whole.record.residual_power, resumed.record.residual_power)

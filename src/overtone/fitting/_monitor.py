@@ -95,8 +95,9 @@ def _fits(_: Geometry, window: Window | Spread | None) -> bool:
 
 @_fits.register(Grid)
 def _(geometry: Grid, window: Window | Spread | None) -> bool:
+    # No window is the whole grid, and samples are spread over any grid; a block has to lie within it.
     if not isinstance(window, Window):
-        return window is not None
+        return True
     if not len(window.start) == len(window.shape) == geometry.axes:
         return False
     axes = zip(window.start, window.shape, geometry.shape, strict=True)

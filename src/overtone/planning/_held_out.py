@@ -68,7 +68,7 @@ class ExpectedPSNR:
         high: Upper end.
     """
 
-    psnr_from_error: float
+    psnr: float
     low: float
     high: float
 

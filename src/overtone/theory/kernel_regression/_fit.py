@@ -206,7 +206,7 @@ class NTKFit:
             notes.append("No fit beats the mean on the held-out samples.")
         return tuple(notes)
 
-    def psnr_from_error(self, peak: float) -> float:
+    def psnr(self, peak: float) -> float:
         """Return the held-out error as a peak signal-to-noise ratio in dB."""
         return psnr_from_error(max(self.held_out_error, torch.finfo(torch.float64).tiny), peak)
 
