@@ -2,7 +2,7 @@
 
 import importlib.util
 
-_NEEDS = {"lightning": "lightning", "transformers": "huggingface"}
+_NEEDS = {"lightning": "lightning", "transformers": "transformers"}
 collect_ignore_glob = [
     f"src/overtone/*/{folder}*{module}.py"
     for package, module in _NEEDS.items()
