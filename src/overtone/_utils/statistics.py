@@ -65,7 +65,7 @@ def psnr_from_error(mean_square_error: float, peak: float) -> float:
         peak: Largest value that the data's range allows, in units of the value.
 
     Example:
-        >>> psnr(0.01, peak=1.0)
+        >>> psnr_from_error(0.01, peak=1.0)
         20.0
     """
     return 10 * math.log10(peak**2 / mean_square_error) if mean_square_error > 0 else math.inf
