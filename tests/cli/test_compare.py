@@ -56,7 +56,7 @@ def test_strided_and_clean(in_process):
 WRONG = {
     ("--noise", "0.1", "--clean", "waves.npy"): "expected --clean or --noise, got both; choose one.",
     ("--blocks", "3", "--strided"): "expected --blocks or --strided, got both; choose one.",
-    ("--held-out", "0"): "expected held-out samples, by which candidates are judged, got none; "
+    ("--held-out", "0"): "expected held-out samples, which are needed to evaluate candidates, got none; "
     "hold out for instance a tenth.",
     ("--steps", "3"): "--steps: expected at least 50 steps, in which a network can learn something, got 3; "
     "pass for instance 1000.",

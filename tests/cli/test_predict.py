@@ -54,7 +54,7 @@ def test_minibatches_of_gradient_descent_scatter_by_band(wave: str, said: Callab
     assert found["continued"] == "leaps"
     assert len(found["scatter"]) == len(found["bands"])
     assert min(found["scatter"]) >= 0 < max(found["scatter"])
-    assert any(sentence.startswith("Minibatches scatter a run") for sentence in found["sentences"])
+    assert any(sentence.startswith("The variance of minibatches adds") for sentence in found["sentences"])
 
 
 DIVERGING = [
@@ -144,7 +144,7 @@ def test_it_is_laid_over_a_measured_run(wave: str, said: Callable[..., str], tmp
     found = json.loads(said(wave, *flags, "--run", run, "--out", str(page), "--json").splitlines()[-1])
     assert {"median_factor", "rank_correlation", "told"} <= set(found["agreement"])
     assert found["agreement"]["median_factor"] < 2
-    assert any("The theory holds until" in sentence for sentence in found["sentences"])
+    assert any("The prediction is valid until" in sentence for sentence in found["sentences"])
     assert "plotly" in page.read_text(encoding="utf-8")
 
 

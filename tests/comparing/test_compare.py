@@ -73,7 +73,7 @@ def test_scores_are_the_errors_of_the_predictions(once):
 def test_it_goes_on_where_it_was(once, capsys):
     again = ot.compare(waves(), once.path, workers=Nobody(), progress=True, **QUICK)
     assert levels_of(again) == levels_of(once)
-    assert capsys.readouterr().err.count("kept from before") == 11
+    assert capsys.readouterr().err.count("from an earlier run") == 11
     with pytest.raises(AssertionError, match="gaussian, seed 0"):
         ot.compare(
             waves(), once.path, workers=Nobody(), **{**QUICK, "budget": Budget(steps=51, parameters=6000)}
@@ -196,7 +196,7 @@ REFUSED = {
     ),
     "parameters": (
         {"budget": Budget(parameters=20)},
-        r"parameters: expected a budget of at least \S+ parameters, got 20; raise it",
+        r"parameters: expected a budget of at least \S+ parameters, got 20; increase it",
     ),
     "seeds": ({"seeds": 0}, "seeds: expected at least one seed, got 0"),
     "candidates": (
@@ -205,7 +205,7 @@ REFUSED = {
     ),
     "held_out": (
         {"held_out": 0},
-        "compare: expected held-out samples, by which candidates are judged, got none",
+        "compare: expected held-out samples, which are needed to evaluate candidates, got none",
     ),
     "device": ({"device": "tpu9"}, "device: expected a device that is there"),
 }
@@ -262,7 +262,7 @@ def test_lost_predictions_are_noticed(tmp_path):
     found = ot.compare(waves((10, 12)), tmp_path / "out", **{**QUICK, "seeds": 1, "candidates": []})
     next((found.path / "predictions").glob("cubic*")).unlink()
     with pytest.raises(
-        InputError, match="expected a kept prediction, got a missing or damaged file; begin again with"
+        InputError, match="expected a stored prediction, got a missing or damaged file; restart with"
     ):
         ot.compare(waves((10, 12)), tmp_path / "out", **{**QUICK, "seeds": 1, "candidates": []})
 
@@ -295,7 +295,7 @@ def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
     few = {"candidates": ["gaussian"], "budget": Budget(seconds=seconds), "seeds": 1}
     found = ot.compare(signal, tmp_path / "c", **few, progress=True)
     first, second = capsys.readouterr().err.splitlines()[:2]
-    assert first == f"compare {signal.name}: choosing the bandwidth by the samples to learn from"
+    assert first == f"compare {signal.name}: choosing the bandwidth from the training samples"
     assert re.search(
         r"^bandwidth .+ cycles per array, 8 parts, 2 of them trainings with .+ s each -> ", second
     )
@@ -319,6 +319,6 @@ def test_networks_without_time_to_learn_are_not_judged_in_silence():
     scores = [Score(name, name == "mlp", (3.0,), 3.0, 3.0, 1.0, None, "") for name in ("linear", "mlp")]
     words = verdict_sentences(marked, scores, {("linear", "mlp"): Margin(0.5, 0.3, 0.7)})
     assert len(words) == 3
-    assert words[-1].endswith("Too few steps to judge a network were taken by: mlp 3 steps. Allow more time.")
+    assert words[-1].endswith("Networks with too few steps for a verdict: mlp 3 steps. Allow more time.")
     plenty = {"mlp": {0: {"steps": 900}}}
     assert mark_undertrained(decision, plenty, all_candidates()) == decision

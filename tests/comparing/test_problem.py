@@ -64,7 +64,8 @@ def test_it_is_read_as_it_was_written(tmp_path, name):
 
 def test_what_cannot_be_judged_is_refused(tmp_path):
     with pytest.raises(
-        InputError, match="expected held-out samples, by which candidates are judged, got none; hold out"
+        InputError,
+        match="expected held-out samples, which are needed to evaluate candidates, got none; hold out",
     ):
         ComparisonTask.of(waves())
     (tmp_path / "problem.npz").write_bytes(b"PK\x03\x04 nothing")

@@ -41,7 +41,7 @@ def test_a_network_that_is_clearly_better_wins():
 def test_one_that_is_ahead_but_not_surely_leaves_it_open():
     found, words = judge([MEAN, CUBIC, score("siren", 27.0, True, 0.3)], 3.0)
     assert (found.winner, found.network_recommended) == ("cubic", None)
-    assert words[1] == "siren is 2.0 dB (-1.0 to 5.0) above it, too uncertain to rely on."
+    assert words[1] == "siren is 2.0 dB (-1.0 to 5.0) above it, which is not significant."
     assert words[2].startswith("Whether a network is recommended is undecided: siren has 27.0 dB")
 
 
@@ -61,4 +61,6 @@ def test_a_lead_within_its_interval_is_called_one():
 def test_where_nothing_beats_the_mean_the_advice_is_not_to_fit(best, half):
     found, words = judge([MEAN, score("cubic", best), score("siren", 9.5, True)], half)
     assert (found.winner, found.network_recommended) == ("mean", False)
-    assert words[0].startswith("Do not fit this signal: no candidate predicts the held-out samples better")
+    assert words[0].startswith(
+        "Do not fit this signal: no candidate predicts the held-out samples significantly better"
+    )

@@ -95,7 +95,7 @@ def test_several_processes_need_a_path(lightning):
     callback = lightning(views.graph(*data()))
     trainer = standins.LightningTrainer(callback)
     trainer.world_size = 2
-    with pytest.raises(InputError, match="expected a path that all processes write to, got none"):
+    with pytest.raises(InputError, match="expected a path that all processes write to, got no path"):
         callback.on_train_start(trainer, network())
 
 
@@ -140,7 +140,7 @@ def test_a_trainer_that_starts_again_after_running_out_of_memory(kind, place, re
     callback = request.getfixturevalue(kind)(views.graph(*data()), path, schedule=EveryN())
     with pytest.raises(OutOfMemoryError):
         attempt(kind, callback, network(), 9, fails_at(5))
-    with pytest.warns(ProbeWarning, match=r"step 0 came after step 5: training began again"):
+    with pytest.warns(ProbeWarning, match=r"step 0 follows step 5: training has restarted"):
         attempt(kind, callback, network(), 7)
     record = callback.probe.record
     assert list(record.step) == list(range(8))
@@ -156,7 +156,7 @@ def test_a_trainer_that_starts_again_after_running_out_of_memory(kind, place, re
 def test_a_second_fit_with_the_same_callback_keeps_the_first_record(kind, request, tmp_path):
     callback = request.getfixturevalue(kind)(views.graph(*data()), tmp_path, schedule=EveryN(2))
     attempt(kind, callback, network(), 5)
-    with pytest.warns(ProbeWarning, match="step 0 came after step 5"):
+    with pytest.warns(ProbeWarning, match="step 0 follows step 5"):
         attempt(kind, callback, network(), 3)
     assert list(callback.probe.record.step) == [0, 2, 3]
     assert list(records.load(tmp_path / "record~1.sqlite").step) == [0, 2, 4, 5]
@@ -175,7 +175,7 @@ def test_a_fit_that_starts_again_from_a_checkpoint_keeps_what_came_after_it_besi
     trainer, module = standins.LightningTrainer(callback), network()
     trainer.fit(module, torch.optim.SGD(module.parameters(), 0.1), square, 8)
     trainer.global_step = 4
-    with pytest.warns(ProbeWarning, match="step 4 came after step 8"):
+    with pytest.warns(ProbeWarning, match="step 4 follows step 8"):
         trainer.fit(module, torch.optim.SGD(module.parameters(), 0.1), square, 6)
     assert list(callback.probe.record.step) == [0, 2, 4, 6]
 
@@ -187,7 +187,7 @@ def test_another_run_at_the_same_path_says_before_training_what_to_do(kind, requ
     module = network()
     before = [p.detach().clone() for p in module.parameters()]
     with pytest.raises(
-        InputError, match="training begins at step 0, got an existing one; pass another path="
+        InputError, match="training begins at step 0, got an existing record; pass another path="
     ):
         attempt(kind, make(views.graph(*data()), tmp_path), module, 2)
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))

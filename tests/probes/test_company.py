@@ -156,7 +156,7 @@ def test_networks_that_need_the_whole_batch_are_watched_whole(make, told, watche
         expected = (network.eval()(x) - y).square()[index].mean()
     assert float(probe.record.train_error[0]) == pytest.approx(float(expected), rel=1e-4)
     assert probe.record.attrs["evaluated"] == ALL_AT_ONCE
-    assert [("depends on the samples beside it" in str(w.message)) for w in said] == [True] * told
+    assert [("depends on the other samples" in str(w.message)) for w in said] == [True] * told
     assert probe.faults == []
 
 
@@ -219,7 +219,7 @@ def test_a_network_that_begins_to_look_beside_while_it_learns_is_noticed(tmp_pat
         probe(0)
         assert "evaluated" not in probe.record.attrs
         network.weight.data += 5
-        with pytest.warns(ProbeWarning, match="depends on the samples beside it"):
+        with pytest.warns(ProbeWarning, match="depends on the other samples"):
             probe(1)
         probe(2)
     assert probe.record.attrs["evaluated"] == ALL_AT_ONCE
@@ -232,9 +232,9 @@ def test_more_than_the_memory_holds_is_refused_with_advice_that_works(tmp_path):
         InputError, match=r"all samples at once within the memory, .* 20000 samples that exceed 0.0001 GiB"
     ):
         Probe.of(x, y, Centred(), tmp_path / "a", memory=1e-4)
-    with pytest.warns(ProbeWarning, match="depends on the samples"):
+    with pytest.warns(ProbeWarning, match="depends on the other samples"):
         Probe.of(x, y, Centred(), tmp_path / "b", memory=0.01).close()
-    with pytest.warns(ProbeWarning, match="depends on the samples"):
+    with pytest.warns(ProbeWarning, match="depends on the other samples"):
         Probe.of(x[:50], y[:50], Centred(), tmp_path / "c", memory=1e-4).close()
     mean = x.mean(0)
     Probe.of(
@@ -357,7 +357,8 @@ def test_a_network_that_differentiates_inside_is_told_how_and_the_advice_works(t
     x, y = data()
     network = Slope()
     with pytest.raises(
-        InputError, match=r"one that differentiates inside; pass forward=.* under torch.enable_grad"
+        InputError,
+        match=r"a network that differentiates in its forward pass; pass forward=.* under torch.enable_grad",
     ):
         Probe.of(x, y, network, tmp_path / "a")
 

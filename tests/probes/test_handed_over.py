@@ -145,7 +145,7 @@ VIEWS = {
 def test_complex_outputs_are_refused_by_every_view(name):
     watched, size = VIEWS[name]
     network = Does(lambda x, own: own.last(x) * TURN, last=nn.Linear(size, 1))
-    with pytest.raises(InputError, match=r"expected real outputs, .*got complex ones .*pass outputs="):
+    with pytest.raises(InputError, match=r"expected real outputs, .*got complex outputs .*pass outputs="):
         Probe(watched, network)
     with Probe(watched, network, outputs=lambda answer: answer.abs()) as probe:
         probe(0)
@@ -307,7 +307,7 @@ def test_lazy_layers_and_layers_made_by_the_first_call_are_refused_and_the_advic
     for network in (nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(), nn.LazyLinear(1)), Later()):
         torch.manual_seed(0)
         state = torch.get_rng_state()
-        with pytest.raises(InputError, match="call it once on a batch before it is watched"):
+        with pytest.raises(InputError, match="call the network once on a batch before making the probe"):
             Probe(views.graph(INPUTS, TARGETS), network)
         assert torch.equal(torch.get_rng_state(), state)
         network(INPUTS)

@@ -354,7 +354,7 @@ REFUSED = {
     ),
     "classes that have no score": (
         lambda: views.sensitivity(pictures()[0], torch.arange(12), 1.0, normalise=InputNormalisation.none()),
-        r"scores of shape .samples, classes., 12 classes or more, got shape .2, 3.",
+        r"scores of shape .samples, classes., with 12 classes or more, got shape .2, 3.",
     ),
     "labels that have no logit": (
         lambda: views.gradients(pictures()[0], torch.arange(12) + 3, normalise=InputNormalisation.none()),
@@ -362,7 +362,7 @@ REFUSED = {
     ),
     "vectors for pictures": (
         lambda: views.generated(pictures()[0], uniform(9, 1, 8, 8)),
-        r"pictures of shape .samples, 1, 8, 8., as the data are, got shape .2, 3.",
+        r"pictures of shape .samples, 1, 8, 8., like the data, got shape .2, 3.",
     ),
     "norm": (
         lambda: views.sensitivity(*pictures(), 0.0, normalise=InputNormalisation.none()),
@@ -370,13 +370,13 @@ REFUSED = {
     ),
     "modes": (
         lambda: views.sensitivity(*pictures(), 1.0, normalise=InputNormalisation.none(), modes=0),
-        "modes: expected at least one mode a band, got 0",
+        "modes: expected at least one mode per band, got 0",
     ),
     "layers of a view without targets": (
         lambda: views.layers(views.gradients(*pictures(), normalise=InputNormalisation.none()), ["0"]),
         "watched: expected a view of outputs with targets, got MetricView; pass for instance views.graph",
     ),
-    "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make some"),
+    "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make paths"),
     "one position": (
         lambda: views.paths(paths.Paths.between_classes(*pictures(), 2), samples=1),
         "samples: expected at least two samples a path, got 1",

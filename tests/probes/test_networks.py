@@ -71,7 +71,7 @@ def test_dicts_tuples_and_selected_outputs_give_one_record(tmp_path):
     ("network", "text"),
     [
         (Single(), "network to return one tensor of shape .2, channels., got tuple; pass forward=.*outputs="),
-        (body(out=3), r"outputs of shape \(samples, 1\), as the targets have, got \(samples, 3\)"),
+        (body(out=3), r"outputs of shape \(samples, 1\), like the targets, got \(samples, 3\)"),
         (nn.Flatten(0), "got shape"),
     ],
 )
@@ -181,7 +181,7 @@ def test_views_of_one_name_and_a_signals_methods_with_views(tmp_path):
     x, y = data()
     with pytest.raises(InputError, match=r"views with distinct names .* got 'graph', 'graph'; pass name="):
         Probe([views.graph(x, y), views.graph(x, y)], body(), tmp_path)
-    with pytest.raises(InputError, match="expected a probe that watches a signal on a grid, got graph"):
+    with pytest.raises(InputError, match="expected a probe of a signal on a grid, got graph"):
         Probe(views.graph(x, y), body(), tmp_path).final_errors()
     with pytest.raises(InputError, match=r"got Tensor; make views .* or use Probe.of"):
         Probe([x], body(), tmp_path)

@@ -67,7 +67,7 @@ def test_several_views_take_a_dict(tmp_path):
     ("predictions", "text"),
     [
         (np.zeros((59, 2)), r"real predictions at 60 samples, got torch.float64 of shape \(59, 2\)"),
-        (np.zeros((60, 3)), r"outputs of shape \(samples, 2\), as the targets have, got \(samples, 3\)"),
+        (np.zeros((60, 3)), r"outputs of shape \(samples, 2\), like the targets, got \(samples, 3\)"),
         (np.zeros((60, 2), complex), "got torch.complex128"),
     ],
 )

@@ -146,7 +146,7 @@ def test_forward_prepares_coordinates_for_a_network_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("network", "text"),
     [
-        (nn.Linear(1, 3), "network: expected 1 output channels, as the signal has, got 3"),
+        (nn.Linear(1, 3), "network: expected 1 output channels, like the signal, got 3"),
         (
             nn.Flatten(0),
             r"network: expected the network to return one tensor of shape \(2, channels\), got shape \(2,\)",
@@ -166,7 +166,7 @@ def test_outputs_that_do_not_fit(network, text, tmp_path):
 def test_an_existing_record_is_not_overwritten(tmp_path):
     signal = tones()
     Probe(signal, nn.Linear(1, 1), tmp_path).close()
-    with pytest.raises(InputError, match="expected a path without a record, got an existing one"):
+    with pytest.raises(InputError, match="expected a path without a record, got an existing record"):
         Probe(signal, nn.Linear(1, 1), tmp_path)
 
 

@@ -47,7 +47,7 @@ def test_a_process_that_fails_marks_the_row_and_leaves_no_other_waiting(two):
     assert list(lost) == [1]
     assert [fault["step"] for fault in record.attrs["faults"]] == [1]
     assert (
-        "expected outputs of every process, got a failed evaluation on rank 1"
+        "expected outputs from every process, got a failed evaluation on rank 1"
         in record.attrs["faults"][0]["why"]
     )
 

@@ -129,7 +129,7 @@ def test_time_is_the_axis_along_which_the_network_takes_shorter_inputs(x, y, mak
     np.testing.assert_allclose(by_hand.target_power, record.target_power)
     np.testing.assert_allclose(by_hand.compare(outputs)["residual_power"], row["residual_power"], rtol=1e-6)
     if channels > 1:
-        assert "the network takes shorter inputs along the others" in record.attrs["notes"][0]
+        assert "the network accepts shorter inputs along the other axes" in record.attrs["notes"][0]
 
 
 def flat(*shape):
@@ -161,9 +161,9 @@ def test_where_nothing_tells_the_channels_they_are_asked_for_and_the_advice_work
         )
     record, _ = watched(x, y[..., None], network)[0]
     assert record.sizes["channel"] == 1
-    with pytest.raises(InputError, match="may have them in axis 1"):
+    with pytest.raises(InputError, match="the channels may be in axis 1"):
         views.choose(x, y)
-    with pytest.raises(InputError, match="may have them in axis 1"):
+    with pytest.raises(InputError, match="the channels may be in axis 1"):
         Observer.of(x, y)
     assert views.choose(x, y, channel_axis=1).target.values.shape[-1] == y.shape[1]
 
@@ -211,7 +211,7 @@ def test_inputs_without_channels_tell_which_axis_is_time():
         view = views.choose({"ids": tokens, "mask": torch.ones_like(tokens)}, draw(N, *shape))
         assert view.target.values.shape[1:] == (12, 4)
         assert f"and axis {axis} as the channels" in view.header({}).attrs["notes"][0]
-    with pytest.raises(InputError, match="may have them in axis 1 or in axis 2"):
+    with pytest.raises(InputError, match="the channels may be in axis 1 or in axis 2"):
         views.choose(tokens, draw(N, 12, 12))
 
 
@@ -271,7 +271,7 @@ def test_whole_numbers_are_values_where_the_network_has_one_output_and_no_table_
     assert told == []
     assert record.sizes["channel"] == 1
     assert record.attrs["notes"] == [
-        "whole-number targets were read as values, since the network has one output"
+        "whole-number targets were read as values, because the network has one output"
     ]
     assert float(record.target_power.sum()) == pytest.approx(
         float(targets.double().square().mean()), rel=1e-6
@@ -317,7 +317,7 @@ def test_labels_that_no_output_stands_for_are_refused(bad):
     labels = whole(4, N).index_fill(0, torch.arange(5), bad)
     for shaped in (labels, labels[:, None]):
         refused, _ = watched(TABLE, shaped, linear(4))
-        assert "labels from 0 to 3, since the network has 4 outputs, got whole numbers from" in str(refused)
+        assert "labels from 0 to 3, because the network has 4 outputs, got whole numbers from" in str(refused)
     kept = labels != bad
     assert watched(TABLE[kept], labels[kept], linear(4))[0][0].sizes["channel"] == 4
     assert "expected whole labels from 0 to 3" in str(watched(TABLE, labels, linear(4), classes=4)[0])
@@ -427,7 +427,7 @@ def test_a_table_of_labels_and_classes_keeps_to_the_memory_and_the_advice_works(
     tokens = whole(9, N, 100)
     refused, _ = said(lambda: views.choose(tokens, labels, classes=40_000, samples=60))
     assert "labels times classes below 134,217,728" in str(refused)
-    assert "watch at most 33 samples (samples=)" in str(refused)
+    assert "use at most 33 samples (samples=)" in str(refused)
     view = views.choose(tokens, labels[:, :3] % 400, classes=400, samples=7)
     assert view.target.values.shape == (7, 3, 400)
 
@@ -456,8 +456,8 @@ def test_a_network_that_drops_the_axis_of_its_one_output():
         ({"classes": 2.0}, "classes: expected a whole number of classes, got 2.0"),
         ({"classes": 1}, "classes: expected at least two classes, got 1"),
         ({"classes": -3}, "classes: expected at least two classes, got -3"),
-        ({"samples": 2.5}, "samples: expected a whole number, at least one sample to watch, got 2.5"),
-        ({"samples": True}, "samples: expected a whole number, at least one sample to watch, got True"),
+        ({"samples": 2.5}, "samples: expected a whole number of samples, at least 1, got 2.5"),
+        ({"samples": True}, "samples: expected a whole number of samples, at least 1, got True"),
     ],
 )
 def test_numbers_of_classes_and_samples_are_whole(options, text):
@@ -478,7 +478,7 @@ def test_what_belongs_to_no_sample_goes_into_forward():
 
     network, labels = Graph(), whole(3, N)
     with pytest.raises(
-        InputError, match=r"goes into forward=, for instance lambda network, x: network\(x, edges\)"
+        InputError, match=r"through forward=, for instance lambda network, x: network\(x, edges\)"
     ):
         Probe.of({"x": x, "edges": edges}, labels, network)
     record = watched(x, labels, network, forward=lambda network, x: network(x, edges))[0][0]

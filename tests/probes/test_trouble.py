@@ -47,7 +47,7 @@ def test_trouble_marks_the_row_warns_once_and_goes_on(mood, why, tmp_path):
     with Probe(tones(), network, tmp_path, schedule=EveryN()) as probe:
         probe(0)
         network.mood = mood
-        with pytest.warns(ProbeWarning, match="Training goes on"):
+        with pytest.warns(ProbeWarning, match="Training continues"):
             probe(1, loss=0.5)
         probe(2)
         network.mood = None
@@ -157,7 +157,7 @@ def test_training_that_begins_again_begins_a_new_record_and_the_old_one_is_kept(
         for attempt, steps in enumerate((4, 3, 7)):
             for step in range(steps):
                 if attempt == 1 and step == 0:
-                    with pytest.warns(ProbeWarning, match=r"step 0 came after step 3: .*record~1.sqlite"):
+                    with pytest.warns(ProbeWarning, match=r"step 0 follows step 3: .*record~1.sqlite"):
                         probe(step, loss=attempt)
                 else:
                     probe(step, loss=attempt)

@@ -201,7 +201,7 @@ def test_what_suits_the_shapes():
     [
         (
             lambda: views.choose(normal(9, 5), normal(8, 1)),
-            "targets: expected 9 targets, one a sample, got 8",
+            "targets: expected 9 targets, one per sample, got 8",
         ),
         (
             lambda: views.choose(normal(9, 5).index_fill(0, torch.tensor([4]), math.nan), normal(9, 1)),
@@ -225,17 +225,26 @@ def test_what_suits_the_shapes():
         ),
         (lambda: views.choose(torch.ones(30, 7), normal(30, 1)), "expected features that vary"),
         (lambda: views.choose(torch.ones(30, 2), normal(30, 1)), "expected"),
-        (lambda: views.choose(normal(9, 5), normal(9, 1), samples=0), "at least one sample to watch, got 0"),
+        (
+            lambda: views.choose(normal(9, 5), normal(9, 1), samples=0),
+            "a whole number of samples, at least 1, got 0",
+        ),
         (lambda: views.sequence(normal(5, 4), normal(5, 4)), "targets of shape .sequences, time, channels."),
-        (lambda: views.graph(*cloud(), held_out=torch.ones(60, dtype=torch.bool)), "leaves samples to train"),
+        (
+            lambda: views.graph(*cloud(), held_out=torch.ones(60, dtype=torch.bool)),
+            "leaves samples for train",
+        ),
         (lambda: Values(normal(3, 2), channels=("a",)), "channels: expected 2 channel names, got 1"),
         (lambda: TensorInputs(["a", "b"]), "inputs: expected columns of numbers, got text in column 0"),
         (lambda: TensorInputs(None), "inputs: expected numbers: a tensor, an array, .* got NoneType"),
         (
             lambda: TensorInputs([[1.0, 2.0], [3.0]]),
-            "as many numbers in every row, got rows of different lengths",
+            "the same number of values in every row, got rows of different lengths",
         ),
-        (lambda: TensorInputs(torch.zeros(0, 3)), "got 0 in inputs; pass as many rows in each, at least one"),
+        (
+            lambda: TensorInputs(torch.zeros(0, 3)),
+            "got 0 in inputs; pass the same number of rows in each, at least one",
+        ),
         (
             lambda: views.choose(normal(9, 5), [math.nan] * 9),
             "targets: expected finite numbers in every row, got NaN or infinity in 9 of 9 rows",
@@ -254,12 +263,12 @@ def test_what_suits_the_shapes():
         ),
         (
             lambda: Probe.of(*cloud(), "network"),
-            "network: expected a torch.nn.Module, got str; for other libraries hand predictions to an Observer",
+            "expected a torch.nn.Module, got str; for networks of other libraries pass predictions to an Observer",
         ),
         (
             lambda: Probe.of(*cloud(), nn.Linear(5, 2)),
-            r"a network that can be called on the watched inputs, got RuntimeError: mat1 and mat2 shapes cannot be "
-            r"multiplied .2x6 and 5x2.; watch inputs that it accepts, or pass forward=",
+            r"a network that can be called on the measured inputs, got RuntimeError: mat1 and mat2 shapes cannot be "
+            r"multiplied .2x6 and 5x2.; pass inputs that the network accepts, or pass forward=",
         ),
     ],
 )

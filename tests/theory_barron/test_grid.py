@@ -135,7 +135,7 @@ def test_an_odd_periodic_grid_cannot_tell():
     )
     assert math.isnan(found.growth)
     assert not found.settled
-    assert "cannot be told" in found.notes[0]
+    assert "cannot be determined" in found.notes[0]
 
 
 def test_units_scale_as_they_should():

@@ -67,7 +67,7 @@ def test_too_few_samples_are_named():
     x, f = bump(2000, 3)
     found = barron.constant_at_points(x, f, highest=0.8, window=barron.BorderWindow.NONE)
     assert found.lower < math.sqrt(8 / math.pi) < found.upper
-    assert "the scatter of 2000 samples makes up more than half" in found.notes[0]
+    assert "the noise floor of 2000 samples is more than half" in found.notes[0]
 
 
 def test_default_frequency_and_seed():
@@ -97,7 +97,7 @@ def test_default_frequency_and_seed():
             {"highest": -1.0},
             "highest: expected a positive highest frequency",
         ),
-        (torch.rand(5, 1), torch.rand(5), {"draws": 1}, "draws: expected 2 or more draws"),
+        (torch.rand(5, 1), torch.rand(5), {"draws": 1}, "draws: expected at least 2 draws"),
     ],
 )
 def test_bad_input_is_named(coords, values, kwargs, text):

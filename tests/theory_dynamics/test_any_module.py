@@ -165,7 +165,7 @@ def test_modules_with_odd_parts_are_followed_beyond_a_pilot(build, kind):
 
 def test_modules_that_cannot_be_differentiated_twice_are_refused_at_the_edge_with_advice_that_works():
     network, signal = randomise(Turned().double()), tones((1, 2), samples=12)
-    with pytest.raises(InputError, match=r"differentiated once more.*pass part=signal"):
+    with pytest.raises(InputError, match=r"differentiated again.*pass part=signal"):
         check_twice_differentiable(network, signal.coords)
     check_twice_differentiable(
         nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)).double(), signal.coords
@@ -177,7 +177,7 @@ def test_modules_that_cannot_be_differentiated_twice_are_refused_at_the_edge_wit
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: nn.Linear(2, 1), "expected samples that the network takes, got shape"),
+        (lambda: nn.Linear(2, 1), "expected samples that the network accepts, got shape"),
         (
             lambda: nn.Linear(1, 2),
             "expected a network of 1 outputs, one for each channel of the signal, got 2",
@@ -194,8 +194,11 @@ def test_modules_that_cannot_be_differentiated_twice_are_refused_at_the_edge_wit
             lambda: nn.Sequential(nn.Linear(1, 4), nn.Flatten(0), nn.Unflatten(0, (-1, 2))),
             "one floating-point output",
         ),
-        (lambda: Blind(1, 1), "a network whose outputs have gradients, got outputs that no parameter"),
-        (lambda: nn.LazyLinear(1), "layers know their sizes, got network.weight"),
+        (
+            lambda: Blind(1, 1),
+            "a network whose outputs have gradients, got outputs without a gradient for any parameter",
+        ),
+        (lambda: nn.LazyLinear(1), "layers have their sizes, got network.weight"),
         (lambda: nn.Linear(1, 1).requires_grad_(False), "parameters that require gradients, got none"),
     ],
 )
@@ -213,6 +216,6 @@ def test_what_is_no_module_and_coordinates_that_coincide_are_refused():
     coarse = nn.Linear(1, 1).half()
     fine = tones(samples=3000)
     with pytest.raises(
-        InputError, match=r"coordinates that float16 tells apart, got 3000 places of which it makes"
+        InputError, match=r"coordinates that are distinct in float16, got 3000 points that are rounded to"
     ):
         predict(fine, coarse, torch.optim.SGD(coarse.parameters(), 0.01), 10)

@@ -33,7 +33,8 @@ def test_an_optimizer_of_another_network_is_refused() -> None:
     signal = tones()
     network, other = field(signal, 16), field(signal, 16)
     with pytest.raises(
-        InputError, match="expected an optimizer of all parameters that require gradients, got one wi"
+        InputError,
+        match="expected an optimizer of all parameters that require gradients, got an optimizer wi",
     ):
         predict(signal, network, torch.optim.SGD(other.parameters(), 0.01), 10)
 
@@ -45,7 +46,7 @@ def test_a_pilot_whose_last_step_overflows_is_a_result() -> None:
         found = predict(signal, network, torch.optim.SGD(network.parameters(), 1e30), 40, pilot=pilot)
         assert found.diverges_at == found.record.attrs["diverges_at"] == 0
         assert found.sentences[0].endswith(
-            "the largest stable rate of the kernel: training diverges after step 0, as the pilot did."
+            "the largest stable rate of the kernel: training diverges after step 0, as in the pilot."
         )
         assert bool(np.isfinite(found.record.residual_power).all())
 

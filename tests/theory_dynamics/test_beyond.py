@@ -38,7 +38,7 @@ def test_windows_say_why_they_do_not_leap() -> None:
     told = found(torch.optim.SGD, RATE, window=True)
     assert told.record.attrs["continued"] == "growth, for a window"
     assert FindingCode.WINDOW_NOT_RELINEARISED in [finding.code for finding in told.findings]
-    assert any("samples outside the window move it too" in sentence for sentence in told.sentences)
+    assert any("samples outside the window change it too" in sentence for sentence in told.sentences)
     assert found(torch.optim.SGD, RATE, pilot=0).record.attrs["continued"] == "kernel"
 
 
@@ -59,7 +59,7 @@ def test_scatter_is_that_of_trained_networks() -> None:
     assert float(told.scatter.sum()) == pytest.approx(actual, rel=0.6)
     (finding,) = [each for each in told.findings if each.code is FindingCode.MINIBATCH_SCATTER]
     assert finding.values["error"] > 0
-    assert any(each.startswith("Minibatches scatter a run about this mean") for each in told.sentences)
+    assert any(each.startswith("The variance of minibatches adds to this mean") for each in told.sentences)
 
 
 def test_scatter_is_not_made_up_where_it_is_not_known() -> None:

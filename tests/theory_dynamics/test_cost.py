@@ -23,7 +23,7 @@ SLACK = 0.5
 def test_training_that_is_cheaper_is_said_to_be(training: float | None, cheaper: bool) -> None:
     cost = Cost(1.0, training)
     assert cost.training_is_cheaper == cheaper
-    assert ("more reliable answer" in outlook(cost)) == cheaper
+    assert ("is more reliable" in outlook(cost)) == cheaper
     if cheaper:
         finding = Finding(FindingCode.TRAINING_CHEAPER, {"predicting": 1.0, "training": training})
         assert finding_sentence(finding).startswith(

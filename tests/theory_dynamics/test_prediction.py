@@ -52,7 +52,7 @@ def test_a_wide_network_is_predicted_from_its_initial_output() -> None:
     assert found.counted.sum() >= 3
     assert found.agrees(1.2, 0.99)
     assert found.limit is None
-    assert found.sentences[1].startswith("The theory holds until the last step compared, 1000")
+    assert found.sentences[1].startswith("The prediction is valid until the last compared step, 1000")
 
 
 def test_a_wrong_learning_rate_fails_the_verdict() -> None:
@@ -175,7 +175,7 @@ def test_what_cannot_be_told_is_nan_and_never_never() -> None:
     codes = [finding.code for finding in found.findings]
     assert FindingCode.BANDS_UNDETERMINED in codes
     text = " ".join(found.sentences)
-    assert "Cannot tell when" in text
+    assert "It cannot be predicted when" in text
     assert "never" not in text
 
 
@@ -240,7 +240,7 @@ def test_without_bands_to_compare_nothing_agrees() -> None:
     found = Agreement.between(piloted, record)
     assert not found.agrees()
     assert math.isnan(found.median_factor)
-    assert "nothing to compare" in found.sentences[0]
+    assert "a comparison is not possible" in found.sentences[0]
     with pytest.raises(InputError, match="a measured record in cycles per array, got Hz"):
         Agreement.between(record, record.assign_attrs(frequency_unit="Hz"))
 

@@ -130,7 +130,7 @@ def test_a_pilot_that_diverges_is_a_result(
     assert bool(np.isfinite(found.record.residual_power).all())
     assert found.findings[0].code is FindingCode.PILOT_DIVERGED
     assert found.findings[0].values["step"] == found.diverges_at
-    assert found.sentences[0].endswith(f"training diverges after step {found.diverges_at}, as the pilot did.")
+    assert found.sentences[0].endswith(f"training diverges after step {found.diverges_at}, as in the pilot.")
     assert found.cost.training is None
     calm = predict(
         signal, network, kind(network.parameters(), 0.3 * low.largest_rate), 50, pilot=15, batch=batch

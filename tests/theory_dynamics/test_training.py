@@ -173,7 +173,7 @@ def other(**changes: object) -> Callable[[], torch.optim.Optimizer]:
     ("make", "text"),
     [
         (other(nesterov=True, momentum=0.9), "expected no nesterov"),
-        (other(weight_decay=0.1), "expected no weight_decay, got 0.1; predict without it"),
+        (other(weight_decay=0.1), "expected no weight_decay, got 0.1; disable it for the prediction"),
         (lambda: torch.optim.RMSprop(Linear(3, 1).parameters()), "expected SGD, Adam or AdamW, got RMSprop"),
         (
             lambda: torch.optim.SGD([{"params": [p]} for p in Linear(3, 1).parameters()], 0.1),
@@ -207,7 +207,9 @@ def test_a_pilot_that_diverges_says_at_which_step() -> None:
 def test_a_kernel_that_is_not_positive_is_refused_and_rounding_is_told() -> None:
     _x, y = samples(3, 1)
     kernel = torch.diag(torch.tensor([1.0, 0.5, -0.1], dtype=torch.float64))
-    with pytest.raises(RunError, match=r"a positive kernel, got an eigenvalue of -1.0e-01 times the largest"):
+    with pytest.raises(
+        RunError, match=r"a positive semi-definite kernel, got an eigenvalue of -1.0e-01 times the largest"
+    ):
         Linearised.of(y, y, kernel)
     kernel[2, 2] = -1e-8
     linear = Linearised.of(y, y, kernel)

@@ -39,6 +39,6 @@ def test_gains_and_windows_enter(cutoff):
 
 def test_what_is_no_sum_of_waves_is_refused():
     with pytest.raises(
-        InputError, match="expected an encoding with frequencies, after which the kernel is stationary"
+        InputError, match="expected an encoding with frequencies, for which the kernel is stationary"
     ):
         kernel_regression.NTKModel.from_encoding(encodings.Identity(1), GRID)

@@ -65,5 +65,5 @@ def test_wrong_input_is_named():
         kernel_regression.compare(signal, [])
     with pytest.raises(InputError, match="no tile with both; hold out a random tenth"):
         kernel_regression.compare(signal.with_held_out(None), models(signal))
-    with pytest.raises(RunError, match="a candidate that settles, got none"):
+    with pytest.raises(RunError, match="a candidate that converges, got none"):
         kernel_regression.compare(signal, models(signal), options=kernel_regression.SolverOptions(vectors=2))

@@ -114,7 +114,7 @@ def test_it_says_what_it_could_not_settle():
     short = kernel_regression.fit(signal, model, kernel_regression.SolverOptions(vectors=32))
     assert short.verdict is StopVerdict.AT_END
     assert not short.complete
-    assert "not settled" in short.notes[-1]
+    assert "have not converged" in short.notes[-1]
     assert bool(short.error[-1].isnan().all())
     assert short.vectors == 32
     long = kernel_regression.fit(signal, model)
@@ -122,7 +122,7 @@ def test_it_says_what_it_could_not_settle():
     assert long.complete
     assert len(long.notes) == 2
     assert long.held_out_error < 0.9 * short.held_out_error
-    with pytest.raises(RunError, match="expected held-out predictions that settle to"):
+    with pytest.raises(RunError, match="expected held-out predictions that converge to"):
         kernel_regression.fit(signal, model, kernel_regression.SolverOptions(vectors=2))
     with pytest.raises(RunError, match="allow more vectors or memory"):
         kernel_regression.fit(signal, model, kernel_regression.SolverOptions(memory=1e-6))

@@ -86,7 +86,7 @@ def test_a_kernel_of_low_rank_is_refused():
         ntk.DualActivation.erf(),
         ntk.FeatureMap.fourier(Gaussian(2, 4, 0.3, seed=0).frequencies),
     )
-    with pytest.raises(InputError, match="a kernel of full rank 576, which cross-validation needs, got rank"):
+    with pytest.raises(InputError, match="a kernel of full rank 576, as cross-validation requires, got rank"):
         kernel_regression.fit_full_grid(signal, kernel_regression.NTKModel(wide, (1 / 24, 1 / 24)))
     kernel_regression.fit_full_grid(
         signal, kernel_regression.NTKModel.from_encoding(gaussian(2.0), signal.geometry)

@@ -99,13 +99,13 @@ def test_global_random_state_is_left_alone():
 
 def test_bad_predictors_are_named():
     y, g = torch.ones(5), torch.Generator().manual_seed(0)
-    with pytest.raises(InputError, match="expected a predictor that returns the same for the same data"):
+    with pytest.raises(InputError, match="expected a deterministic predictor"):
         risk.degrees_of_freedom(lambda data: data + torch.randn(5, generator=g), y)
     with pytest.raises(InputError, match=r"predictions of shape \(5,\), got \(4,\)"):
         risk.degrees_of_freedom(lambda data: data[1:], y)
     with pytest.raises(RunError, match="predict: expected finite predictions"):
         risk.degrees_of_freedom(lambda data: data / 0, y)
-    with pytest.raises(InputError, match="2 or more probes"):
+    with pytest.raises(InputError, match="at least 2 probes"):
         risk.degrees_of_freedom(lambda data: data, y, probes=1)
     with pytest.raises(InputError, match="a positive change of the data"):
         risk.degrees_of_freedom(lambda data: data, y, change=0.0)

@@ -155,11 +155,14 @@ def test_schedules_span_nothing_to_everything():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"eigenvalues": torch.tensor([1.0, -0.1])}, "expected a positive kernel, got an eigenvalue of -0.1"),
+        (
+            {"eigenvalues": torch.tensor([1.0, -0.1])},
+            "expected a positive semi-definite kernel, got an eigenvalue of -0.1",
+        ),
         ({"eigenvalues": torch.tensor([1.0, float("nan")])}, "eigenvalues: expected finite numbers"),
         ({"target_power": torch.tensor([1.0])}, "target_power: expected target powers of shape (2,)"),
-        ({"target_power": torch.tensor([1.0, -1.0])}, "target_power: expected no negative number"),
-        ({"noise": -1.0}, "noise: expected no negative number"),
+        ({"target_power": torch.tensor([1.0, -1.0])}, "target_power: expected numbers of 0 or more"),
+        ({"noise": -1.0}, "noise: expected numbers of 0 or more"),
         ({"noise": torch.ones(3)}, "noise: expected one variance"),
         ({"band": torch.tensor([0, -1])}, "band: expected int64 bands"),
         (
@@ -186,5 +189,5 @@ def test_a_rate_and_a_schedule_are_checked():
         risk.GradientDescent(0.0)
     with pytest.raises(InputError, match="expected an eigenvalue above zero"):
         risk.GradientFlow().steps(torch.zeros(3))
-    with pytest.raises(InputError, match="count: expected a schedule of two steps or more"):
+    with pytest.raises(InputError, match="count: expected a schedule of at least two steps"):
         risk.Ridge().steps(torch.ones(3), 1)

@@ -83,7 +83,7 @@ def test_signal_power_from_observed_power():
 def test_bad_input_is_named():
     with pytest.raises(InputError, match="noise_power: expected noise powers of shape"):
         risk.WienerBound.of(torch.ones(2), torch.ones(3))
-    with pytest.raises(InputError, match="signal_power: expected no negative number"):
+    with pytest.raises(InputError, match="signal_power: expected numbers of 0 or more"):
         risk.WienerBound.of(-torch.ones(2), torch.ones(2))
     with pytest.raises(InputError, match="noise_power: expected finite numbers"):
         risk.WienerBound.of(torch.ones(1), torch.tensor([math.inf]))

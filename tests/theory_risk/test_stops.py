@@ -95,7 +95,7 @@ def test_gcv_refuses_a_kernel_of_low_rank_and_sure_does_not(circle):
     path = risk.SmoothingPath.of(lam, next(draws(a, NOISE, 1)), risk.GradientFlow())
     assert path.rank == 40
     with pytest.raises(
-        InputError, match="a kernel of full rank 256, which cross-validation needs, got rank 40"
+        InputError, match="a kernel of full rank 256, as cross-validation requires, got rank 40"
     ):
         path.gcv_stop()
     assert path.sure_stop(NOISE).index >= 0
@@ -128,7 +128,7 @@ def test_pure_noise_is_stopped_at_the_start(circle):
 def test_bad_input_is_named(circle):
     lam, a = circle
     path = risk.SmoothingPath.of(lam, a, risk.GradientFlow(), torch.tensor([1e9]))
-    with pytest.raises(InputError, match=r"a step with at most 0\.8 of all degrees of freedom used"):
+    with pytest.raises(InputError, match=r"a step with at most 0\.8 of all degrees of freedom, got"):
         path.gcv_stop()
     with pytest.raises(InputError, match="noise: expected a variance of 0 or more, got -1"):
         path.sure_stop(-1)

@@ -1,4 +1,4 @@
-"""Evaluation of a network that leaves everything about it unchanged, without or with gradients."""
+"""Evaluation of a network without changes to its state, without or with gradients."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from torch.nn.utils import parametrize
 from overtone._state._snapshot import StateSnapshot
 
 _HOOKS = (shared._global_forward_hooks, shared._global_forward_pre_hooks)
-"""Hooks that every module calls."""
+"""Global hooks, which every module calls."""
 
 
 @contextmanager
 def evaluation_mode(
     network: nn.Module, others: Iterable[nn.Module] = (), memory: float = 1.0
 ) -> Iterator[None]:
-    """Put networks in eval mode without gradients, autocast or compiled code, and restore all that may change.
+    """Put networks in eval mode without gradients, autocast or compiled code, and restore all state afterwards.
 
-    Restored are parameters, buffers, gradients and other tensors bit by bit with their versions, so that a backward
-    pass that waits for them still runs; the train/eval flag of every submodule; attributes, counters, caches and
-    hooks; and the random generators of PyTorch, NumPy, Python and the network's own.
+    The restored state: parameters, buffers, gradients and other tensors bit by bit with their versions, so that a
+    pending backward pass still runs; the train/eval flag of every submodule; attributes, counters, caches and hooks;
+    and the random generators of PyTorch, NumPy, Python and the network.
 
     Args:
         network: The network to be evaluated inside the `with` block.
         others: Networks that are called along with it.
-        memory: GiB that copies of tensors may take; larger tensors are checked by a sum, not copied.
+        memory: GiB available for copies of tensors; larger tensors are checked by a checksum, not copied.
 
     Yields:
         Nothing.
@@ -43,9 +43,9 @@ def evaluation_mode(
     modules = [module for root in networks for module in root.modules()]
     tensors = [t for root in networks for t in (*root.parameters(), *root.buffers())]
     with ExitStack() as stack:
-        # Entered first, so left last: the state is restored after all modes are off again.
+        # Entered first, so left last: the state is restored after all modes are disabled again.
         stack.callback(StateSnapshot((*networks, *_HOOKS), memory).restore)
-        # Tensors made in inference mode can only be used inside it.
+        # Tensors made in inference mode can be used only in inference mode.
         stack.enter_context(torch.inference_mode(any(t.is_inference() for t in tensors)))
         stack.enter_context(torch.no_grad())
         stack.enter_context(_interpreted(modules))
@@ -60,7 +60,7 @@ def evaluation_mode(
 
 @contextmanager
 def _interpreted(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Keep torch.compile and TorchScript from compiling for shapes that training never has."""
+    """Keep torch.compile and TorchScript from compiling for shapes that do not occur in training."""
     with ExitStack() as stack:
         _enter_eager(stack)
         if any(isinstance(module, torch.jit.ScriptModule) for module in modules):
@@ -84,16 +84,16 @@ def _without_weight_caches() -> Iterator[None]:
 
 @contextmanager
 def evaluation_mode_with_gradients(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put a network in eval mode with gradients on, and restore all its state and the random streams afterwards.
+    """Put a network in eval mode with gradients enabled, and restore its state and the random generators afterwards.
 
-    Gradients are to be taken with `torch.autograd.grad`, which leaves `.grad` alone. Autocast is off inside:
-    a kernel is a sum of many products and needs the parameters' full precision. The fused recurrent kernels
-    of CUDA have no backward pass in evaluation mode, so they are off too where the network is recurrent. Compiled
-    networks are run eagerly.
+    Take gradients with `torch.autograd.grad`, which does not change `.grad`. Autocast is disabled, because a kernel
+    is a sum of many products and needs the parameters' full precision. The fused recurrent kernels of CUDA have no
+    backward pass in eval mode, so they are disabled too if the network is recurrent. Compiled networks are run
+    eagerly.
 
     Args:
         network: The network, in any mode.
-        device: Device of its inputs; its random stream is restored too.
+        device: Device of its inputs; its random generator is restored too.
 
     Raises:
         InputError: If a change cannot be undone, see `StateSnapshot`.
@@ -111,12 +111,12 @@ def evaluation_mode_with_gradients(network: nn.Module, device: torch.device) -> 
 
 
 def _enter_eager(stack: ExitStack) -> None:
-    # Importing torch._dynamo takes seconds; where it is not loaded, nothing is compiled.
+    # Importing torch._dynamo takes seconds; nothing is compiled unless it is already imported.
     if "torch._dynamo" in sys.modules:
         stack.enter_context(torch.compiler.set_stance("force_eager"))
 
 
 def _set_eval(network: nn.Module) -> None:
-    # Exported programs have only the mode in which they were exported, and refuse.
+    # Exported programs have a fixed mode and refuse a change.
     with contextlib.suppress(NotImplementedError):
         network.eval()

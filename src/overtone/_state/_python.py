@@ -21,10 +21,10 @@ from overtone.errors import InputError
 
 
 class StatePart(Protocol):
-    """One part of the state, remembered when the object is made."""
+    """One part of the state, stored at construction."""
 
     def restore(self) -> None:
-        """Restore it.
+        """Restore the stored state.
 
         Raises:
             InputError: If a change cannot be undone.
@@ -36,7 +36,7 @@ _MISSING = object()
 
 @final
 class DictItems(StatePart):
-    """Keys and values of a dict, in their order."""
+    """Keys and values of a dict, in order."""
 
     def __init__(self, live: dict[Any, Any]) -> None:
         self._live, self._before = live, list(live.items())
@@ -48,7 +48,7 @@ class DictItems(StatePart):
             a is c and b is d for (a, b), (c, d) in zip(now, before, strict=True)
         ):
             return
-        # Methods of the base class: those of a subclass may have effects of their own.
+        # Methods of the base class, because methods of a subclass may have side effects.
         kind = OrderedDict if isinstance(self._live, OrderedDict) else dict
         kind.clear(self._live)
         for key, value in before:
@@ -110,7 +110,7 @@ class WritableArray(StatePart):
         self._before = live.copy() if copied else np.array(_check(live))
 
     def restore(self) -> None:
-        """Restore the contents if a bit differs; NaN is not a change.
+        """Restore the contents if a bit differs, so that NaN counts as unchanged.
 
         Raises:
             InputError: If an array without a copy has changed.
@@ -136,7 +136,7 @@ class NamedAttributes(StatePart):
     """Values of some names: a module's globals, or the attributes of an object or a class.
 
     Args:
-        owner: The object with the attributes; None where `namespace` itself is writable.
+        owner: The object with the attributes; None if `namespace` itself is writable.
         namespace: Mapping of the names to values.
         names: The names.
     """
@@ -147,11 +147,11 @@ class NamedAttributes(StatePart):
 
     @property
     def values(self) -> list[Any]:
-        """Their values."""
+        """Return the values of the names."""
         return [value for value in self.before.values() if value is not _MISSING]
 
     def restore(self) -> None:
-        """OutputScaling names that refer to a different object."""
+        """Restore names that refer to a different object."""
         for name, value in self.before.items():
             if self._value(name) is not value:
                 self._set(name, value)
@@ -178,7 +178,7 @@ class ClassAttributes(StatePart):
         self._cls, self._before = cls, dict(vars(cls))
 
     def restore(self) -> None:
-        """OutputScaling attributes that refer to a different object."""
+        """Restore attributes that refer to a different object."""
         for name, value in list(vars(self._cls).items()):
             if name not in self._before and not name.startswith("__"):
                 delattr(self._cls, name)
@@ -212,7 +212,7 @@ class ContextVariables(StatePart):
         self._before = contextvars.copy_context()
 
     def restore(self) -> None:
-        """OutputScaling variables that refer to a different object; one that was not set gets its default."""
+        """Restore variables that refer to a different object; a variable that was not set gets its default."""
         for variable, value in contextvars.copy_context().items():
             before = self._before.get(variable, _MISSING)
             if before is _MISSING:
@@ -254,20 +254,20 @@ _TRAINING_MODULES = (
     ),
     *("torch.autograd", "torch._C", "torch._ops", "torch.profiler"),
 )
-"""Parts of torch whose objects belong to training, not to a network."""
+"""Modules of torch whose objects belong to training, not to a network."""
 
 _CONTAINER_PACKAGES = frozenset({"types", "collections", "argparse", "queue", "scipy"})
 """Packages whose objects are containers of the caller's objects."""
 
 
 def is_user_code(module: str | None) -> bool:
-    """Whether a module may be the caller's or a library of networks."""
+    """Return whether a module may belong to the caller or to a library of networks."""
     top = (module or "builtins").partition(".")[0]
     return top not in _LIBRARIES and (top == "__main__" or top not in sys.stdlib_module_names)
 
 
 def holds_network_state(kind: type) -> bool:
-    """Whether objects of a class may hold state of a network."""
+    """Return whether objects of a class may hold state of a network."""
     module = kind.__module__ or "builtins"
     # Most of torch's classes hold tensors; optimizers, loaders and compilers belong to training.
     if module.partition(".")[0] == "torch":
@@ -292,7 +292,7 @@ class ClosureCell(StatePart):
 class CachedResults(StatePart):
     """Results of `functools.lru_cache`: an empty cache is emptied again.
 
-    The entries of other caches are not accessible; further entries change no result, unless the function draws.
+    The entries of other caches are not accessible; further entries change no result, unless the function is random.
     """
 
     def __init__(self, live: Any) -> None:
@@ -334,7 +334,7 @@ def function_parts(function: FunctionType) -> Iterator[tuple[StatePart | None, l
     yield used, used.values
     for module in used.values:
         if isinstance(module, ModuleType) and is_user_code(module.__name__):
-            # Attributes of the caller's modules: only names that the function looks up, not the whole module.
+            # From the caller's modules, only names that the function looks up are stored, not the whole module.
             attributes = NamedAttributes(None, vars(module), _names(function.__code__))
             yield attributes, attributes.values
 
@@ -346,7 +346,7 @@ def class_parts(cls: type) -> Iterator[tuple[StatePart | None, list[Any]]]:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _globals(code: CodeType) -> tuple[str, ...]:
-    """NamedAttributes of global variables that a function and those within it read or set."""
+    """Return the global variables that a function and its nested functions read or set."""
     direct = [step.argval for step in dis.get_instructions(code) if step.opname in _GLOBAL]
     inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in _globals(part)]
     return tuple(dict.fromkeys((*direct, *inner)))
@@ -354,6 +354,6 @@ def _globals(code: CodeType) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _names(code: CodeType) -> tuple[str, ...]:
-    """NamedAttributes that a function and those within it look up, those of attributes among them."""
+    """Return the names that a function and its nested functions look up, including attributes."""
     inner = [name for part in code.co_consts if isinstance(part, CodeType) for name in _names(part)]
     return tuple(dict.fromkeys((*code.co_names, *inner)))

@@ -1,4 +1,4 @@
-"""Snapshot of everything that can be reached from a network, so that it can be restored."""
+"""Snapshot of all objects reachable from a network, for restoring its state."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ _TRAINING_OBJECTS = (torch.optim.Optimizer, torch.utils.data.Dataset, torch.util
 class StateSnapshot:
     """State that a call of networks may change: tensors, attributes, caches, counters, hooks and random generators.
 
-    It covers modules, containers, attributes of other objects, and the variables that the caller's functions enclose or
-    refer to. Objects of training itself (optimizers, data loaders, trainers, loggers) are left out.
+    It covers modules, containers, attributes of other objects, and the variables that the caller's functions enclose
+    or refer to. Objects of training itself (optimizers, data loaders, trainers, loggers) are excluded.
 
     Args:
-        roots: Networks and other objects; of a device, its random generator.
-        memory: GiB that may be copied; larger tensors are only checked.
+        roots: Networks and other objects; a device stands for its random generator.
+        memory: GiB available for copies; larger tensors are only checked.
     """
 
     def __init__(self, roots: Iterable[Any], memory: float = 1.0) -> None:
@@ -77,7 +77,8 @@ class StateSnapshot:
         self._devices: set[torch.device] = set()
         self._parts: list[StatePart] = []
         self._empty: list[dict[Any, Any]] = []
-        # Depth first over references. Visited objects are held, so that ids stay unique while the walk makes new ones.
+        # Depth-first search over references. Visited objects are held, so that ids stay unique while new objects are
+        # created.
         waiting = list(roots)
         with torch._C.DisableTorchFunctionSubclass():
             while waiting:
@@ -88,7 +89,7 @@ class StateSnapshot:
                     continue
                 self._visited[id(thing)] = thing
                 if type(thing) in _DICTS and not thing:
-                    # Most dicts of a network are empty hooks: clearing them needs no part of their own.
+                    # Most dicts of a network are empty hooks: clearing them needs no separate part.
                     self._empty.append(thing)
                     continue
                 for part, within in self._parts_of(thing):
@@ -101,7 +102,7 @@ class StateSnapshot:
         """Restore everything.
 
         Raises:
-            InputError: If a change cannot be undone; everything else is restored nevertheless.
+            InputError: If a change cannot be undone; everything else is still restored.
         """
         refused: list[Exception] = []
         # Tensor subclasses may override any operation; restoring must not run their code.
@@ -150,7 +151,7 @@ class StateSnapshot:
             yield from _object(thing)
 
     def _tensor(self, live: Tensor) -> Parts:
-        # Tensors under a transform, fake ones and lazy parameters have no memory of their own.
+        # Tensors under a transform, fake tensors and lazy parameters have no memory.
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor(live) or type(live).__name__ == "FakeTensor"
         if wrapped or nn.parameter.is_lazy(live):
             return
@@ -218,7 +219,7 @@ def _function(live: Any) -> Parts:
 
 
 def _object(live: Any) -> Parts:
-    """Yield the attributes of an instance of any other class, and the class if it is the caller's."""
+    """Yield the attributes of an instance of any other class, and the class if the caller defined it."""
     kind = type(live)
     if not holds_network_state(kind) or isinstance(live, _TRAINING_OBJECTS):
         return

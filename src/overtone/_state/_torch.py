@@ -19,12 +19,12 @@ from overtone._state._python import StatePart, same_objects
 from overtone.errors import InputError
 
 _SUM_CHUNK = 1 << 20
-"""Words of 8 bytes in one chunk of a checksum."""
+"""Number of 8-byte words in one chunk of a checksum."""
 
 
 @final
 class TensorIdentity(StatePart):
-    """Memory that a tensor refers to, its gradient and its version; the numbers are `StorageBytes`."""
+    """Memory that a tensor refers to, its gradient and its version; `StorageBytes` holds the numbers."""
 
     def __init__(self, live: Tensor) -> None:
         self._live, self._alias = live, live.data
@@ -36,7 +36,7 @@ class TensorIdentity(StatePart):
             self._version = torch.autograd._unsafe_preserve_version_counter(live)
 
     def restore(self) -> None:
-        """OutputScaling memory, gradient and version counter."""
+        """Restore memory, gradient and version counter."""
         live, alias = self._live, self._alias
         if _address(live) != _address(alias):
             live.data = alias
@@ -52,18 +52,18 @@ class TensorIdentity(StatePart):
 
 @final
 class StorageBytes(StatePart):
-    """Bytes of a piece of memory.
+    """Bytes of one piece of memory.
 
-    Writes of other processes to shared memory are left.
+    Writes of other processes to shared memory are not undone.
 
     Args:
-        live: The same memory as a contiguous tensor of whole numbers.
+        live: The same memory as a contiguous tensor of integers.
         name: Description for the error.
         copied: Whether a copy is stored; else a checksum detects changes, which cannot be undone.
-        owner: The tensor with this memory.
+        owner: The tensor that uses this memory.
 
     Attributes:
-        copied: Bytes of the copy.
+        copied: The copied bytes.
     """
 
     def __init__(self, live: Tensor, name: str, copied: bool, owner: Tensor) -> None:
@@ -76,7 +76,7 @@ class StorageBytes(StatePart):
 
     def restore(self) -> None:
         """Restore the bytes; a change of memory without a copy is an error."""
-        # The version counter of shared memory counts writes of this process alone.
+        # The version counter of shared memory counts only writes of this process.
         if self._written is not None and self._owner._version == self._written:
             return
         if self._copy is not None:
@@ -92,12 +92,12 @@ class StorageBytes(StatePart):
 
 
 def storage_bytes(live: Tensor, budget: int, known: set[tuple[Any, ...]]) -> StorageBytes | None:
-    """Return the memory of a tensor as a part, unless it has none or it is already known.
+    """Return the memory of a tensor as a part, or None if it has no memory or the memory is already known.
 
     Args:
         live: A dense tensor.
-        budget: Bytes that may be copied.
-        known: Pieces of memory that are parts already; gets this one.
+        budget: Number of bytes that may be copied.
+        known: Known pieces of memory; this one is added.
     """
     if not live.numel() or live.is_meta:
         return None
@@ -110,7 +110,7 @@ def storage_bytes(live: Tensor, budget: int, known: set[tuple[Any, ...]]) -> Sto
     if key in known or not storage.data_ptr():
         return None
     known.add(key)
-    # As words of 8 bytes where alignment allows: comparing and summing is several times faster than bytes.
+    # As 8-byte words where alignment allows: they are several times faster to compare and sum than bytes.
     word = 8 if begin % 8 == count % 8 == 0 else 1
     whole = torch.empty(0, dtype=torch.int64 if word == 8 else torch.uint8, device=live.device)
     whole.set_(storage, begin // word, (count // word,), (1,))
@@ -126,7 +126,7 @@ def _address(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _sum(words: Tensor) -> int:
-    """Return a sum of products with random odd numbers: a change of any one word changes it, modulo 2^64."""
+    """Return a sum of products with random odd numbers modulo 2^64; a change of any one word changes it."""
     weights, total = _weights(words.device), 0
     for part in words.split(_SUM_CHUNK):
         part_sum = int((part * weights[: len(part)]).sum())
@@ -228,7 +228,7 @@ ITERATOR_TYPES: tuple[type, ...] = (
 
 @final
 class IteratorPosition(StatePart):
-    """Position of an iterator: it can be read, not restored."""
+    """Position of an iterator, which can be read but not restored."""
 
     def __init__(self, live: Any) -> None:
         self._live = live
@@ -236,7 +236,7 @@ class IteratorPosition(StatePart):
 
     @property
     def values(self) -> list[Any]:
-        """Values of the local variables of a generator function."""
+        """Return the local variables of a generator function."""
         return self._before if isinstance(self._live, GeneratorType) else []
 
     def restore(self) -> None:
@@ -248,7 +248,7 @@ class IteratorPosition(StatePart):
             raise InputError(
                 "a network whose state can be restored after an evaluation",
                 f"one that advances an iterator ({type(self._live).__name__})",
-                "draw from a torch.Generator, or hold a position in an attribute",
+                "draw from a torch.Generator, or store a position in an attribute",
                 "network",
             )
 
@@ -263,7 +263,7 @@ def _progress(live: Any) -> list[Any]:
 
 @final
 class Scripted(StatePart):
-    """Attributes that a scripted module's code refers to; they live outside of Python."""
+    """Attributes that a scripted module's code refers to; they are stored outside Python."""
 
     def __init__(self, live: torch.jit.ScriptModule) -> None:
         self._live = live._c
@@ -273,11 +273,11 @@ class Scripted(StatePart):
 
     @property
     def values(self) -> list[Any]:
-        """Their values."""
+        """Return the values of the attributes."""
         return list(self._before.values())
 
     def restore(self) -> None:
-        """OutputScaling attributes with a different value."""
+        """Restore attributes with a different value."""
         for name, value in self._before.items():
             if not _same(self._live.getattr(name), value):
                 self._live.setattr(name, value)

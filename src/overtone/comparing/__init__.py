@@ -1,4 +1,4 @@
-"""Candidates side by side on one signal: networks, kernel regression, and interpolation without training."""
+"""Comparison of networks, kernel regression and interpolation without training, on one signal."""
 
 import lazy_loader
 

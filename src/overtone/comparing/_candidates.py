@@ -41,8 +41,8 @@ class Attempt:
 
     Attributes:
         prediction: (N, C) values at every sample, in the value unit.
-        parameters: Trainable parameters; None for candidates that are no network.
-        reason: How the fit was ended, with its numbers; None for candidates that choose nothing.
+        parameters: Trainable parameters; None for candidates other than networks.
+        reason: Reason for the end of the fit, with its numbers; None for candidates without such a choice.
         steps: Optimizer steps taken; None for candidates that are not trained.
     """
 
@@ -53,35 +53,35 @@ class Attempt:
 
 
 class Candidate(ABC):
-    """Learns from the training samples of a task and predicts all others."""
+    """Method that learns from the training samples of a task and predicts all others."""
 
     @property
     @abstractmethod
     def trained(self) -> bool:
-        """Whether it is a network that is trained."""
+        """Whether the candidate is a trained network."""
 
     @property
     @abstractmethod
     def seeded(self) -> bool:
-        """Whether its result depends on a seed."""
+        """Whether the result depends on a seed."""
 
     def check(self, task: ComparisonTask, budget: Budget, device: torch.device) -> None:  # noqa: B027 - most take any
-        """Check that the budget is enough.
+        """Check that the budget is sufficient.
 
         Raises:
-            InputError: If not; says what would be enough.
+            InputError: If it is not; the error states a sufficient one.
         """
 
     @abstractmethod
     def attempt(self, task: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
-        """Learn and predict."""
+        """Fit the training samples and predict all samples."""
 
 
 MIN_WIDTH, MAX_WIDTH = 8, 1024
-"""Units per hidden layer between which a width is chosen for a budget of parameters."""
+"""Candidate numbers of units per hidden layer for a budget of parameters."""
 
 MAX_EVALUATED = 8192
-"""Largest number of held-out samples that choose the best weights."""
+"""Maximum number of held-out samples for choosing the best weights."""
 
 
 @final
@@ -89,13 +89,13 @@ MAX_EVALUATED = 8192
 class NetworkCandidate(Candidate):
     """A network with the chosen bandwidth, trained with Adam and a learning rate that falls to 0 on a cosine.
 
-    On noisy samples a tenth of the training samples is used for validation and the weights of its lowest error are
-    kept; on clean ones all are trained on to the end.
+    On noisy samples a tenth of the training samples is used for validation and the weights of the lowest validation
+    error are used; on clean samples all are used for training up to the last step.
 
     Attributes:
-        settings: EncodingKind, activation and depth; the width follows from the budget.
+        settings: Encoding, activation and depth; the width follows from the budget.
         lr: Learning rate.
-        limits: Limits of the network's size that a budget in seconds sets.
+        limits: Limits of the network's size from a budget in seconds.
     """
 
     settings: ModelConfig
@@ -109,7 +109,7 @@ class NetworkCandidate(Candidate):
 
     @property
     def seeded(self) -> bool:
-        """Yes: weights, frequencies and batches are drawn."""
+        """Return True: weights, frequencies and batches are random."""
         return True
 
     def field(self, task: ComparisonTask, width: int, seed: int) -> Field:
@@ -122,7 +122,7 @@ class NetworkCandidate(Candidate):
         """Choose the largest width, up to 1,024, within the budget's parameters.
 
         Raises:
-            InputError: If even 8 units are too many.
+            InputError: If even 8 units exceed the budget.
         """
         limit = self.limits.width
         if budget.parameters is None:
@@ -133,10 +133,10 @@ class NetworkCandidate(Candidate):
             raise InputError(
                 f"a budget of at least {smallest:,} parameters",
                 f"{budget.parameters:,}",
-                "raise it",
+                "increase it",
                 "parameters",
             )
-        # The number of parameters grows with the width: bisection finds the last one within the budget.
+        # The number of parameters grows with the width: bisection finds the last width within the budget.
         while low < high:
             middle = (low + high + 1) // 2
             fits = _count(self.field(task, middle, 0)) <= budget.parameters
@@ -144,13 +144,13 @@ class NetworkCandidate(Candidate):
         return low if limit is None else min(low, limit)
 
     def check(self, task: ComparisonTask, budget: Budget, device: torch.device) -> None:  # noqa: ARG002
-        """See `Candidate.check`."""
+        """Check that the budget allows the smallest width, see `Candidate.check`."""
         self.width(task, budget)
 
     def attempt(self, task: ComparisonTask, budget: Budget, seed: int, device: torch.device) -> Attempt:
-        """See `Candidate.attempt`."""
+        """Train the network and predict, see `Candidate.attempt`."""
         field = self.field(task, self.width(task, budget), seed).to(device)
-        # Networks with a low learning rate of their own diverge at the rate of a short run.
+        # Networks with a low default learning rate diverge at the rate of a short run.
         pace = self.limits.pace if self.lr >= LEARNING_RATE else 1.0
         options = TrainingConfig(
             budget.steps,
@@ -178,11 +178,11 @@ class NetworkCandidate(Candidate):
 
 
 def validation_observer(field: Field, signal: Signal[Grid], weights: BestWeights) -> Callable[..., None]:
-    """Return an observer of a training that feeds the error on held-out samples to a store of best weights.
+    """Return a training observer that passes the error on held-out samples to a store of best weights.
 
     Args:
         field: The network in training.
-        signal: Its held-out samples are evaluated, at most 8,192 of them, evenly spaced.
+        signal: Signal whose held-out samples are evaluated, at most 8,192 of them, evenly spaced.
         weights: The store.
     """
     device = next(field.parameters()).device
@@ -200,7 +200,7 @@ def validation_observer(field: Field, signal: Signal[Grid], weights: BestWeights
 
 
 def _finish(outcome: Outcome) -> Outcome:
-    # An interrupted training is no result: the whole comparison is interrupted.
+    # An interrupted training has no result: the whole comparison is interrupted.
     if outcome.ending is Ending.INTERRUPTED:
         raise KeyboardInterrupt
     return outcome
@@ -216,15 +216,15 @@ def _count(field: Field) -> int:
 
 
 EFFORT = kernel_regression.SolverOptions(tolerance=0.05, vectors=300, memory=1.0)
-"""Enough for the stop; more would move the prediction by less than a twentieth of its error."""
+"""Solver accuracy sufficient for the stop; more would change the prediction by less than a twentieth of its error."""
 
 
 @final
 class KernelRegressionCandidate(Candidate):
     """NTK regression: the fit of an infinitely wide network with the same encoding.
 
-    The time to stop is chosen by a tenth of the training samples, then all are fitted for that time. It needs no
-    budget.
+    The stopping time is chosen on a tenth of the training samples, then all are fitted for that time. The candidate
+    needs no budget.
 
     Args:
         network: Network with the same frequencies and depth.
@@ -235,12 +235,12 @@ class KernelRegressionCandidate(Candidate):
 
     @property
     def trained(self) -> bool:
-        """No: it is a formula."""
+        """Return False: the fit is a closed formula."""
         return False
 
     @property
     def seeded(self) -> bool:
-        """Yes: the frequencies are drawn."""
+        """Return True: the frequencies are random."""
         return True
 
     def attempt(
@@ -250,7 +250,7 @@ class KernelRegressionCandidate(Candidate):
         seed: int,
         device: torch.device,  # noqa: ARG002 - on the CPU
     ) -> Attempt:
-        """See `Candidate.attempt`."""
+        """Fit and predict, see `Candidate.attempt`."""
         signal = task.signal
         model = kernel_regression.NTKModel.from_field(self._network.field(task, WIDTH, seed), signal.geometry)
         present = torch.zeros(signal.geometry.samples, dtype=torch.bool, device="cpu")
@@ -276,7 +276,7 @@ class KernelRegressionCandidate(Candidate):
 
 @final
 class BaselineCandidate(Candidate):
-    """Interpolation or smoothing; it needs no budget and draws nothing.
+    """Interpolation or smoothing, without a budget or randomness.
 
     Args:
         baseline: The baseline.
@@ -302,7 +302,7 @@ class BaselineCandidate(Candidate):
         seed: int,  # noqa: ARG002 - nothing is drawn
         device: torch.device,  # noqa: ARG002 - on the CPU
     ) -> Attempt:
-        """See `Candidate.attempt`."""
+        """Interpolate and predict, see `Candidate.attempt`."""
         return Attempt(self._baseline.predict(task.signal))
 
 
@@ -313,7 +313,7 @@ DEFAULT = ("gaussian", "siren")
 """Further candidates by default."""
 
 LOW_LEARNING_RATE = 3e-4
-"""Learning rate of networks whose activations have frequencies of their own, which diverge at larger ones."""
+"""Learning rate of networks whose activations have frequencies, which diverge at larger rates."""
 
 
 def network_candidates() -> dict[str, NetworkCandidate]:
@@ -345,10 +345,10 @@ def all_candidates() -> dict[str, Candidate]:
 
 
 def select_candidates(names: Sequence[str]) -> dict[str, Candidate]:
-    """Return the candidates of every comparison, and the named ones.
+    """Return the candidates of every comparison and the named ones.
 
     Raises:
-        InputError: If a name is unknown; lists the known ones.
+        InputError: If a name is unknown; the error lists the known ones.
     """
     known = all_candidates()
     for name in names:

@@ -40,12 +40,12 @@ from overtone.planning import Budget
 from overtone.signals import Grid, Signal, require_grid
 
 MAX_SEEDS = 10_000
-"""Largest number of repetitions of a candidate."""
+"""Maximum number of repetitions of a candidate."""
 
 FUNCTION = "overtone.comparing._worker:run_candidate"
 
 STORED_AS = "overtone.comparing.work:attempt"
-"""Name of the function in the keys of results on disk, so that comparisons begun earlier go on."""
+"""Name of the function in the keys of results on disk, so that earlier comparisons can be continued."""
 
 
 @standard()
@@ -63,36 +63,37 @@ def compare(
     workers: Workers | None = None,
     progress: bool = False,
 ) -> ComparisonResult:
-    """Fit networks, kernel regression and interpolation to the same samples, and compare them on others.
+    """Fit networks, kernel regression and interpolation to the same samples, and compare them on held-out samples.
 
     The mean, linear, cubic and band-limited interpolation, a smoothing spline, kernel regression and a plain network
-    always take part. None of them uses a held-out sample: every choice of theirs (a stop, a cut-off) is made on
-    validation samples taken from the training samples. Networks have the bandwidth that `planning.plan` chooses there.
+    are always included. None of them uses a held-out sample: each choice (a stop, a cut-off) is made on validation
+    samples from the training samples. Networks use the bandwidth that `planning.plan` chooses on the training
+    samples.
 
-    Finished parts are stored in `out`; called again with the same signal, the comparison goes on.
+    Results of finished tasks are stored in `out`; a later call with the same signal continues the comparison.
 
     Args:
-        signal: With a held-out mask of its own, or `held_out` draws one. Where a clean reference is known, held-out
-            samples are compared with that.
+        signal: A signal with a held-out mask; otherwise `held_out` samples are drawn. Predictions are compared with
+            the clean reference at held-out samples, if it is known.
         out: Directory; a temporary one if None.
         candidates: Further networks by name: an encoding (gaussian, positional, hash-grid, ...) before ReLU, or an
             activation with frequencies (siren, gabor, finer, ...).
-        budget: Budget of each network and seed; 1,000 steps if neither steps nor seconds are limited, and 256 units per
-            hidden layer if the parameters are not.
+        budget: Budget of each network and seed; 1,000 steps if neither steps nor seconds are limited, and 256 units
+            per hidden layer if the parameters are not limited.
         seeds: Repetitions of each candidate that depends on a seed.
         held_out: Fraction of the samples held out at random; ignored if the signal has a mask.
-        seed: The first seed; also draws the mask.
-        device: Device of the training; "auto" takes a GPU if there is one.
+        seed: The first seed; also the seed of the mask.
+        device: Device of the training; "auto" uses a GPU if there is one.
         overwrite: Replace an earlier comparison in `out`.
-        workers: Processes that do the work; this process if None. Local processes use the cores side by side; a script
-            that passes them has to be guarded by `if __name__ == "__main__"`.
+        workers: Processes for the tasks; the current process if None. Local processes use the cores in parallel; a
+            script that passes them must be guarded by `if __name__ == "__main__"`.
         progress: Whether to report finished parts on stderr.
 
     Returns:
         The comparison.
 
     Raises:
-        InputError: If an argument is wrong, nothing is held out, or the budget is too small to do anything.
+        InputError: If an argument is invalid, no sample is held out, or the budget is too small.
         RunError: If every network failed.
 
     Example:
@@ -113,13 +114,13 @@ def compare(
     split = hold_out(require_grid(signal, "a comparison"), held_out, seed)
     # A signal without held-out samples is refused by the task, before anything is worked out.
     if len(split.held_out_index):
-        report(f"compare {signal.name}: choosing the bandwidth by the samples to learn from")
+        report(f"compare {signal.name}: choosing the bandwidth from the training samples")
     task = ComparisonTask.of(split)
-    # Everything that can be refused is refused here, before a file is written.
+    # All invalid arguments are refused here, before a file is written.
     for candidate in selected.values():
         candidate.check(task, budget, target_device)
     folder = ComparisonDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
-    # Timing differs from call to call: a comparison that goes on has to use the sizes that it began with.
+    # Timing differs from call to call: a continued comparison must use its original sizes.
     stored = None if overwrite else stored_size_limits(folder.path, budget)
     limits = stored or SizeLimits.of(task, budget, target_device)
     fingerprint = folder.begin(task, overwrite)
@@ -141,7 +142,7 @@ def compare(
 
 @final
 class SerialWorkers(Workers):
-    """This process, with all its cores: needs no guarded main module, and suits notebooks and GPUs."""
+    """The current process with all its cores: needs no guarded main module, and suits notebooks and GPUs."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[TaskOutcome]:
         """Run every task; see `Workers.run`."""
@@ -154,7 +155,7 @@ def _report(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """Report nothing."""
+    """Do nothing."""
 
 
 def _announcement(
@@ -164,7 +165,7 @@ def _announcement(
     selected: Mapping[str, Candidate],
     folder: ComparisonDirectory,
 ) -> str:
-    """One line about the work ahead."""
+    """Return one line about the tasks."""
     trainings = sum(len(several) for name, several in jobs.items() if selected[name].trained)
     bandwidth = f"bandwidth {format_per_axis(task.bandwidth)} {task.signal.geometry.frequency_unit}"
     parts = plural(sum(map(len, jobs.values())), "part")
@@ -172,7 +173,7 @@ def _announcement(
 
 
 def _budget_of(candidate: Candidate, budget: Budget) -> Budget:
-    """The budget of a network; other candidates always have the same, so that another budget reuses their results."""
+    """Return the budget of a network; other candidates have a fixed one, so that all budgets share their results."""
     return budget if candidate.trained else DEFAULT_BUDGET
 
 
@@ -184,7 +185,7 @@ def _jobs(
     seeds: Sequence[int],
     device: str,
 ) -> dict[str, list[Task]]:
-    """The tasks of each candidate, one per seed where it depends on one."""
+    """Return the tasks of each candidate, one per seed if it depends on one."""
     jobs = {}
     for name, candidate in selected.items():
         limits = _budget_of(candidate, budget)
@@ -209,7 +210,7 @@ def _jobs(
 def _run(
     jobs: Mapping[str, Sequence[Task]], store: Store, workers: Workers | None, progress: bool, peak: float
 ) -> tuple[dict[str, dict[int, Any]], dict[str, str]]:
-    """Results by candidate and seed, and one error for each candidate that has no result."""
+    """Return results by candidate and seed, and one error for each candidate without a result."""
     tasks = [task for several in jobs.values() for task in several]
     results: dict[str, dict[int, Any]] = {}
     failed: dict[str, str] = {}
@@ -223,7 +224,7 @@ def _run(
         else:
             failed[name] = level = finished.error
         if progress:
-            stored = ", kept from before" if finished.stored else ""
+            stored = ", from an earlier run" if finished.stored else ""
             _report(f"[{done}/{len(tasks)}] {finished.task.name}: {level}{stored}")
     return results, failed
 
@@ -236,8 +237,8 @@ def _evaluate(
     results: Mapping[str, Mapping[int, Any]],
     failed: Mapping[str, str],
 ) -> ComparisonResult:
-    """Scores, margins and verdict from the stored results and predictions."""
-    # Errors are taken on held-out samples alone; predictions are stored whole, for pictures.
+    """Return scores, margins and verdict from the stored results and predictions."""
+    # Errors are computed on held-out samples only; predictions are stored whole, for pictures.
     held = task.signal.held_out_index.cpu().numpy()
     truth = task.reference.cpu().double().numpy()[held]
     scores, errors, predictions = [], {}, {}
@@ -250,7 +251,7 @@ def _evaluate(
         scores.append(_score(name, selected[name], ordered, task.signal.peak))
     # The sort is stable: of equal scores the candidate that was named first leads.
     scores.sort(key=lambda s: -s.mean)
-    # The verdict compares the best, the best network and the best other candidate with every one below them.
+    # The verdict compares the best, the best network and the best other candidate with all candidates below them.
     leading = {scores[0].name}
     leading |= {next((s.name for s in scores if s.trained is kind), MEAN) for kind in (True, False)}
     box = grid_cells(task.signal.geometry.shape)[held]
@@ -271,7 +272,7 @@ def mark_undertrained(
     results: Mapping[str, Mapping[int, Any]],
     selected: Mapping[str, Candidate],
 ) -> ComparisonVerdict:
-    """Return the verdict with the networks that had too few steps to learn anything.
+    """Return the verdict with the networks that had too few steps to learn.
 
     Args:
         verdict: The verdict.
@@ -307,7 +308,7 @@ def _load(path: Path) -> np.ndarray:
         return np.load(path).astype(np.float64)
     except (OSError, ValueError) as broken:
         raise InputError(
-            "a kept prediction", "a missing or damaged file", "begin again with --overwrite", str(path)
+            "a stored prediction", "a missing or damaged file", "restart with --overwrite", str(path)
         ) from broken
 
 

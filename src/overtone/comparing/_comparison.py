@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, eq=False)
 class ComparisonResult:
-    """Candidates on one signal, judged on samples that none of them was trained on.
+    """Candidates on one signal, evaluated on samples that none of them was trained on.
 
     Attributes:
         path: Directory with task, results, predictions and page.
         task: The task of the candidates.
         budget: Budget of each network and seed.
         scores: Scores, best first.
-        margins: Margin by which the first of two is better, for the pairs that the verdict needs.
-        decision: The winner and the facts behind it.
+        margins: Margin by which the first of two is better, for the pairs in the verdict.
+        decision: The winner and the facts that determine it.
         predictions: (N, C) prediction of each candidate's first seed.
-        failed: Errors of candidates that have no score, by name.
+        failed: Errors of candidates without a score, by name.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class ComparisonResult:
 
     @property
     def winner(self) -> str:
-        """Name of the candidate to take."""
+        """Name of the recommended candidate."""
         return self.decision.winner
 
     @property
     def verdict(self) -> list[str]:
-        """The winner, its lead, and whether a network is recommended, in sentences."""
+        """Sentences on the winner, its lead, and whether a network is recommended."""
         return verdict_sentences(self.decision, self.scores, self.margins)
 
     def quality_figure(self) -> go.Figure:

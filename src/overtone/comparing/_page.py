@@ -1,4 +1,4 @@
-"""One page of a comparison."""
+"""Page of a comparison."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from overtone.comparing._comparison import ComparisonResult
 
 SHOWN = 6
-"""Candidates that are shown, best first; the best without a network is always among them."""
+"""Number of plotted candidates, best first; the best without a network is always among them."""
 
 MAX_SAMPLES = 400
-"""Largest number of samples of a line that are drawn."""
+"""Maximum number of plotted samples of a line."""
 
 
 def reconstructions(comparison: ComparisonResult) -> Block:
-    """Return a block with reference, samples and reconstructions: curves of a line, pictures of anything else."""
+    """Return a block with reference, samples and reconstructions: curves for a line, pictures for other signals."""
     axes = len(comparison.task.signal.geometry.shape)
     return _curves(comparison) if axes == 1 else _pictures(comparison, axes)
 
@@ -50,7 +50,7 @@ def _names(comparison: ComparisonResult) -> list[str]:
 
 
 def _quality(score: Score) -> str:
-    """The quality of the prediction that is shown, that of the first seed."""
+    """Return the quality of the plotted prediction, which is from the first seed."""
     which = ", first seed" if len(score.psnr) > 1 else ""
     return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
 
@@ -63,7 +63,7 @@ def _pictures(comparison: ComparisonResult, axes: int) -> PicturesBlock:
 
     def pixels(values: np.ndarray) -> np.ndarray:
         field = values.reshape(*shape, -1)
-        # Of a volume the middle slice; of channels that are no colours the first.
+        # Of a volume the middle slice; of channels other than colours the first.
         field = field if axes == 2 else field[shape[0] // 2]
         field = field if field.shape[-1] == 3 else field[..., :1].repeat(3, -1)
         return encode.grey(field, low, high)
@@ -172,7 +172,7 @@ def cost_figure(shown: xarray.Dataset) -> go.Figure:
         shown: From `scores_dataset`.
     """
     fig = style.canvas(400)
-    # A time of 0 has no place on a log axis.
+    # A time of 0 has no position on a log axis.
     seconds = np.maximum(shown.seconds.values, 1e-3)
     sides = label_sides(seconds, shown.psnr.values)
     for name, trained, colour, symbol in KINDS:
@@ -193,13 +193,13 @@ def cost_figure(shown: xarray.Dataset) -> go.Figure:
 
 
 SIDES = ("top center", "bottom center", "middle right", "middle left")
-"""Positions of a label, in the order of preference."""
+"""Positions of a label, in order of preference."""
 
 
 def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
-    """Choose the side of each dot on which its label overlaps fewest dots and earlier labels.
+    """Choose the side of each dot on which its label overlaps the fewest dots and earlier labels.
 
-    Distances are taken in parts of the figure: a label is about 0.12 wide and 0.06 high.
+    Distances are measured in parts of the figure: a label is about 0.12 wide and 0.06 high.
 
     Args:
         seconds: (candidate,) positive, drawn on a log scale.
@@ -216,7 +216,7 @@ def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
             "middle left": (a - 0.09, b),
         }
 
-        # Greedy: labels placed earlier stay, later ones avoid them.
+        # Greedy: labels placed earlier are fixed, later ones avoid them.
         def crowded(side: str, places: dict[str, tuple[float, float]] = places) -> int:
             u, v = places[side]
             dots = sum(abs(u - p) < 0.08 and abs(v - q) < 0.035 for p, q in zip(x, y, strict=True))
@@ -229,7 +229,7 @@ def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
 
 
 def _parts(values: np.ndarray) -> np.ndarray:
-    """Values as parts of their range."""
+    """Return values as parts of their range."""
     width = float(values.max() - values.min())
     return (values - values.min()) / (width if width > 0 else 1.0)
 
@@ -255,19 +255,19 @@ def write_page(comparison: ComparisonResult, out: Path) -> Path:
 
 
 def candidates_page(comparison: ComparisonResult) -> Page:
-    """Return the page's content."""
+    """Return the content of the page."""
     signal, shown = comparison.task.signal, scores_dataset(comparison.scores)
     noisy = "noisy samples" if comparison.task.noisy else "samples"
     subtitle = (
-        f"{count(len(signal.train_index))} {noisy} to learn from, {count(len(signal.held_out_index))} held out. "
+        f"{count(len(signal.train_index))} {noisy} for training, {count(len(signal.held_out_index))} held out. "
         f"Each network and seed has {budget_words(comparison.budget)}."
     )
-    # Where nothing beats the mean, one sentence answers all questions.
+    # If no candidate is better than the mean, one sentence answers all questions.
     if len(comparison.verdict) == len(QUESTIONS):
         answers = list(zip(QUESTIONS, comparison.verdict, strict=True))
     else:
         answers = [("What to do?", " ".join(comparison.verdict))]
-    caption = "Intervals of 90 % over seeds; where no seed enters there is none."
+    caption = "Intervals of 90 % over seeds; candidates without a seed have none."
     lead = PlotBlock("quality", "Held-out quality", caption, quality_figure(shown))
     table = TableBlock(
         "Candidates in numbers",
@@ -282,7 +282,7 @@ def candidates_page(comparison: ComparisonResult) -> Page:
         numeric=True,
     )
     price = PlotBlock(
-        "cost", "Quality and time", "Time to learn and predict, mean over seeds.", cost_figure(shown)
+        "cost", "Quality and time", "Time to fit and predict, mean over seeds.", cost_figure(shown)
     )
     sections = [
         Section("pictures", "Reconstructions", [reconstructions(comparison)]),

@@ -1,4 +1,4 @@
-"""Scores of candidates, margins between them, and the verdict that follows."""
+"""Scores of candidates, margins between them, and the resulting verdict."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from overtone._utils.statistics import normal_quantile, student_half_width
 
 CONFIDENCE = 0.9
-"""Probability with which an interval holds its value, were the deviations normal."""
+"""Probability that an interval covers the true value, for normal deviations."""
 
 CLEAR = 0.1
-"""Differences in dB below this count as none."""
+"""Differences in dB below this count as zero."""
 
 CELLS = 64
-"""Approximate number of boxes into which a grid is cut: errors within one count as dependent, those of two not."""
+"""Approximate number of boxes into which a grid is divided: errors in one box count as dependent, others do not."""
 
 PER_DECIBEL = 10 / math.log(10)
 
@@ -34,12 +34,12 @@ class Score:
     Attributes:
         name: Name of the candidate.
         trained: Whether it is a network.
-        psnr: In dB, one per seed: 10 log10(peak^2 / mean square error).
-        low: Lower end of Student's interval of 90 % over seeds; the value itself where there is one seed.
+        psnr: 10 log10(peak^2 / mean square error) in dB, one per seed.
+        low: Lower end of Student's interval of 90 % over seeds; the value itself for one seed.
         high: Upper end.
-        seconds: Time to learn and predict, mean over seeds.
+        seconds: Time to fit and predict, mean over seeds.
         parameters: Trainable parameters of the network, or None.
-        note: How it was fitted, for the first seed.
+        note: Reason for the end of the fit, for the first seed.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Margin:
 
     @property
     def clear(self) -> bool:
-        """Whether the first is better with confidence, by a tenth of a decibel or more."""
+        """Whether the first is better by at least a tenth of a decibel, and significantly."""
         return self.low > 0 and self.mean >= CLEAR
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class Margin:
 
 
 def grid_cells(shape: tuple[int, ...]) -> np.ndarray:
-    """Return the (N,) number of the box, out of about 64, that holds each sample of a grid."""
+    """Return (N,) the index of the box, out of about 64, that contains each sample of a grid."""
     side = max(1, round(CELLS ** (1 / len(shape))))
     parts = [np.arange(n) * min(side, n) // n for n in shape]
     box = np.zeros(shape, dtype=np.int64)
@@ -95,15 +95,15 @@ def grid_cells(shape: tuple[int, ...]) -> np.ndarray:
 def psnr_margin(first: np.ndarray, second: np.ndarray, box: np.ndarray) -> Margin:
     """Return by how many dB the first candidate is better.
 
-    The difference of the mean PSNRs, whose interval adds in squares the uncertainty of seeds and of held-out samples.
-    Seeds: Student's half-widths of both. Samples: to first order 10 log10(b / a) varies as 10 / ln 10 times the mean of
-    e_b / b - e_a / a over samples, with e the squared errors and a, b their means; its standard error is taken over
-    boxes of neighbouring samples.
+    The margin is the difference of the mean PSNRs; its interval adds the squared uncertainties of seeds and held-out
+    samples. Seeds: Student's half-widths of both. Samples: to first order 10 log10(b / a) varies as 10 / ln 10 times
+    the mean of e_b / b - e_a / a over samples, with e the squared errors and a, b their means; its standard error is
+    computed over boxes of neighbouring samples.
 
     Args:
         first: (seeds, M) squared error of each held-out sample.
-        second: (seeds', M) the same of the second candidate.
-        box: (M,) number of the box that holds each sample.
+        second: (seeds', M) squared errors of the second candidate.
+        box: (M,) index of the box that contains each sample.
     """
     tiny = float(np.finfo(np.float64).tiny)
     levels = [10 * np.log10(np.maximum(e.mean(1), tiny)) for e in (first, second)]
@@ -122,15 +122,15 @@ def psnr_margin(first: np.ndarray, second: np.ndarray, box: np.ndarray) -> Margi
 @final
 @dataclass(frozen=True)
 class ComparisonVerdict:
-    """Verdict that follows from the scores.
+    """Verdict of a comparison.
 
     Attributes:
-        winner: The candidate to take. A network only where it is better than every other kind with confidence.
+        winner: The recommended candidate; a network only if it is significantly better than every other kind.
         network_recommended: Whether training a network is recommended; None if more seeds are needed to decide.
-        runner_up: The best candidate besides the winner; None where nothing beats the mean.
-        network: The best network; None if none finished, or where nothing beats the mean.
-        simple: The best candidate that is no network; None where nothing beats the mean.
-        undertrained: Networks that had too few steps to be judged, with those steps.
+        runner_up: The best candidate except the winner; None if no candidate is better than the mean.
+        network: The best network; None if none finished, or no candidate is better than the mean.
+        simple: The best candidate other than networks; None if no candidate is better than the mean.
+        undertrained: Networks with too few steps for a verdict, with the number of steps.
     """
 
     winner: str
@@ -145,15 +145,15 @@ def decide_winner(scores: Sequence[Score], margins: Mapping[tuple[str, str], Mar
     """Choose the winner, and decide whether a network is recommended.
 
     Args:
-        scores: Scores of all candidates, best first, `mean` among them.
-        margins: Margins of (better, worse) pairs, at least those of the best network, the best other candidate, the
-            best of all and the second, and the mean.
+        scores: Scores of all candidates, best first, including `mean`.
+        margins: Margins of (better, worse) pairs, at least for the best network, the best other candidate, the best
+            and second of all, and the mean.
     """
     best, simple = scores[0], next(s for s in scores if not s.trained)
-    # 1. Without a clear lead over the mean nothing was learned that generalises.
+    # 1. Without a clear lead over the mean no candidate has generalised.
     if best.name == MEAN or not margins[best.name, MEAN].clear:
         return ComparisonVerdict(MEAN, False)
-    # 2. A network costs training: it wins only with a clear lead over the best candidate without one.
+    # 2. A network costs training time: it wins only with a clear lead over the best candidate without one.
     network = next((s for s in scores if s.trained), None)
     ahead = network is best and margins[best.name, simple.name].mean >= CLEAR
     recommended = ahead and margins[best.name, simple.name].clear

@@ -1,4 +1,4 @@
-"""The task and the budget that all candidates get: training samples, without the held-out values that judge them."""
+"""Task and budget of all candidates: training samples, without the held-out values used for evaluation."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from overtone.spectra import NoiseVerdict
 @final
 @dataclass(frozen=True)
 class ComparisonTask:
-    """A signal whose held-out values are hidden, and those values.
+    """A signal with hidden held-out values, and those values.
 
     Attributes:
         signal: Input of the candidates: held-out and ignored values are replaced by linear interpolation, it has no
             clean reference, and the normalisation is that of the training samples.
-        reference: (N, C) values that predictions are compared with: the clean ones where they are known.
-        noisy: Whether the samples to learn from are noisy.
-        bandwidth: Chosen (`planning.plan`) by the samples to learn from, per axis in cycles per unit.
+        reference: (N, C) values for evaluating predictions: the clean ones if they are known.
+        noisy: Whether the training samples are noisy.
+        bandwidth: Bandwidth chosen on the training samples (`planning.plan`), per axis in cycles per unit.
         reasons: The reasons for the bandwidth.
     """
 
@@ -49,19 +49,19 @@ class ComparisonTask:
         """Hide the held-out samples of a signal.
 
         Args:
-            signal: With held-out samples.
+            signal: A signal with held-out samples.
 
         Raises:
-            InputError: If nothing is held out, or there are not two samples to train on.
+            InputError: If no sample is held out, or there are fewer than two training samples.
         """
         if not len(signal.held_out_index):
             raise InputError(
-                "held-out samples, by which candidates are judged",
+                "held-out samples, which are needed to evaluate candidates",
                 "none",
                 "hold out for instance a tenth",
                 "compare",
             )
-        # Values that are merely marked could leak through a transform: they are overwritten.
+        # Values that are only masked could leak through a transform: they are overwritten.
         train = _mask(signal, signal.train_index)
         values = torch.where(train[:, None], signal.values, Linear().predict(signal))
         hidden = replace(
@@ -106,10 +106,10 @@ class ComparisonTask:
 
     @staticmethod
     def load(path: Path) -> ComparisonTask:
-        """Read what `save` wrote.
+        """Read a task written by `save`.
 
         Raises:
-            InputError: If it cannot be read.
+            InputError: If the file cannot be read.
         """
         try:
             with path.open("rb") as stream, np.load(stream) as stored:
@@ -119,7 +119,7 @@ class ComparisonTask:
             raise InputError(
                 "the samples of a comparison",
                 "a missing or damaged file",
-                "begin again with --overwrite",
+                "restart with --overwrite",
                 str(path),
             ) from broken
         geometry = Grid(**{name: tuple(value) for name, value in about["geometry"].items()})
@@ -150,7 +150,7 @@ def _mask(signal: Signal, index: Tensor) -> Tensor:
 
 
 def _densest(signal: Signal, train: Tensor) -> Signal:
-    """The training samples as a grid of their own if they form one, else the whole grid with its gaps filled.
+    """Return the training samples as a separate grid if they form one, otherwise the whole grid with its gaps filled.
 
     In the second case a tenth of them is held out, and all other samples are ignored.
     """
@@ -175,26 +175,26 @@ MIN_STEPS = 50
 """Steps below which no network has learned anything worth comparing."""
 
 WIDTH = 256
-"""Units per hidden layer where parameters are not limited."""
+"""Units per hidden layer if parameters are not limited."""
 
 DEFAULT_BUDGET = Budget(steps=1000)
-"""Budget where neither steps nor seconds are limited."""
+"""Budget if neither steps nor seconds are limited."""
 
 
 def network_budget(budget: Budget) -> Budget:
-    """Return the budget of each network and seed, with 1,000 steps where neither steps nor seconds are limited.
+    """Return the budget of each network and seed, with 1,000 steps if neither steps nor seconds are limited.
 
     Args:
-        budget: Its limits.
+        budget: Limits from the caller.
 
     Raises:
-        InputError: If the steps are too few to learn anything.
+        InputError: If the steps are too few to learn.
     """
     if budget.steps is None and budget.seconds is None:
         budget = replace(budget, steps=DEFAULT_BUDGET.steps)
     if budget.steps is not None and budget.steps < MIN_STEPS:
         raise InputError(
-            f"at least {MIN_STEPS} steps, in which a network can learn something",
+            f"at least {MIN_STEPS} steps, so that a network can learn",
             f"{budget.steps}",
             f"pass for instance {DEFAULT_BUDGET.steps}",
             "steps",
@@ -205,10 +205,10 @@ def network_budget(budget: Budget) -> Budget:
 @final
 @dataclass(frozen=True)
 class SizeLimits:
-    """Limits that a budget in seconds sets to the networks; None leaves them unlimited.
+    """Limits of the networks by a budget in seconds; None for unlimited networks.
 
     Attributes:
-        width: Largest number of units per hidden layer.
+        width: Maximum number of units per hidden layer.
         batch: Samples per step.
         pace: Factor of the learning rate.
         warnings: Consequences of a budget that is too small.
@@ -221,7 +221,7 @@ class SizeLimits:
 
     @staticmethod
     def of(task: ComparisonTask, budget: Budget, device: torch.device) -> SizeLimits:
-        """Time a few steps where the budget is one of seconds, see `planning.size`.
+        """Time a few steps if the budget is in seconds, see `planning.size`.
 
         Args:
             task: The task.
@@ -229,7 +229,7 @@ class SizeLimits:
             device: Device of the training.
 
         Raises:
-            InputError: If the seconds do not suffice for a single step; says what would be enough.
+            InputError: If the seconds do not allow a single step; the error states a sufficient number.
         """
         if budget.seconds is None:
             return SizeLimits()
@@ -237,7 +237,7 @@ class SizeLimits:
         return SizeLimits(size.width, size.batch, size.lr / LEARNING_RATE, size.warnings)
 
     def to_json(self) -> dict[str, Any]:
-        """The limits as values that JSON can hold: warnings both as sentences and as data."""
+        """Return the limits as JSON values: warnings both as sentences and as data."""
         return {
             "width": self.width,
             "batch": self.batch,
@@ -248,7 +248,7 @@ class SizeLimits:
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> SizeLimits:
-        """The inverse of `to_json`."""
+        """Return the limits from values of `to_json`."""
         return SizeLimits(
             plain["width"],
             plain["batch"],

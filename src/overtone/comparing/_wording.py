@@ -10,7 +10,7 @@ from overtone.planning import Budget
 
 
 def budget_words(budget: Budget) -> str:
-    """Word a budget: "1,000 steps or 60 s"."""
+    """Return the sentence fragment of a budget: "1,000 steps or 60 s"."""
     parts = [f"{budget.steps:,} steps"] if budget.steps else []
     parts += [f"{budget.seconds:g} s"] if budget.seconds else []
     text = " or ".join(parts)
@@ -20,7 +20,7 @@ def budget_words(budget: Budget) -> str:
 def verdict_sentences(
     verdict: ComparisonVerdict, scores: Sequence[Score], margins: Mapping[tuple[str, str], Margin]
 ) -> list[str]:
-    """Word the winner, its lead and whether a network is recommended, a sentence each.
+    """Return one sentence each on the winner, its lead and whether a network is recommended.
 
     Args:
         verdict: The verdict.
@@ -30,7 +30,7 @@ def verdict_sentences(
     by_name = {score.name: score for score in scores}
     if verdict.runner_up is None:
         texts = [
-            "Do not fit this signal: no candidate predicts the held-out samples better than their mean with confidence "
+            "Do not fit this signal: no candidate predicts the held-out samples significantly better than their mean "
             f"({by_name[MEAN].mean:.1f} dB). The signal is noise, or finer than its samples."
         ]
     else:
@@ -40,14 +40,14 @@ def verdict_sentences(
             texts.append(_network(verdict, by_name, margins))
     if verdict.undertrained:
         few = ", ".join(f"{name} {plural(steps, 'step')}" for name, steps in verdict.undertrained.items())
-        texts[-1] += f" Too few steps to judge a network were taken by: {few}. Allow more time."
+        texts[-1] += f" Networks with too few steps for a verdict: {few}. Allow more time."
     return texts
 
 
 def _lead(verdict: ComparisonVerdict, margins: Mapping[tuple[str, str], Margin]) -> str:
     winner, other = verdict.winner, verdict.runner_up or ""
     if (winner, other) not in margins:
-        return f"{other} is {margins[other, winner]} above it, too uncertain to rely on."
+        return f"{other} is {margins[other, winner]} above it, which is not significant."
     margin = margins[winner, other]
     if margin.clear:
         return f"That is {margin} above {other}."

@@ -1,4 +1,4 @@
-"""Probes: watch a network while it trains, without changing it, and record what it has learned per frequency band."""
+"""Probes: measure a network during training, without changing it, and record what it has learned per frequency band."""
 
 import lazy_loader
 

@@ -20,14 +20,14 @@ from overtone.nn import Field
 from overtone.probes._inputs import Inputs
 
 Forward = Callable[..., Any]
-"""From inputs to outputs, or from the network and inputs: a function of one or of two arguments."""
+"""Function of the inputs, or of the network and the inputs, that returns the outputs."""
 
 Outputs = Callable[[Any], Tensor]
 
 
 def output_function(network: nn.Module, forward: Forward | None, outputs: Outputs | None) -> Forward:
-    """Return one function from a chunk of inputs to the tensor to compare."""
-    # forward= wins over the network's own call; outputs= over the choice of an entry.
+    """Return one function that maps a chunk of inputs to the tensor to compare."""
+    # forward= replaces the call of the network; outputs= replaces the choice of one entry among several.
     call: Forward = functools.partial(_call, network)
     if forward is not None:
         call = functools.partial(forward, network) if _takes_network(forward) else forward
@@ -35,7 +35,7 @@ def output_function(network: nn.Module, forward: Forward | None, outputs: Output
 
 
 def _takes_network(forward: Forward) -> bool:
-    """Whether a function requires two positional arguments."""
+    """Return whether a function requires two positional arguments."""
     try:
         parameters = inspect.signature(forward).parameters.values()
     except (TypeError, ValueError):
@@ -45,7 +45,7 @@ def _takes_network(forward: Forward) -> bool:
 
 
 def _call(network: nn.Module, arguments: Any) -> Any:
-    """Call the network: dicts become named arguments where `forward` has these names, tuples positional ones."""
+    """Call the network: entries of a dict by name if `forward` has these parameters, those of a tuple by position."""
     if isinstance(arguments, tuple):
         return network(*arguments)
     if isinstance(arguments, Mapping) and _has_parameters(network, arguments):
@@ -105,7 +105,7 @@ def unwrapped_network(network: nn.Module) -> nn.Module:
 
 
 def check_initialised(network: nn.Module) -> None:
-    """Refuse a network with lazy layers, whose sizes the first call determines.
+    """Refuse a network with lazy layers, whose sizes are set by the first call.
 
     Raises:
         InputError: If a parameter or buffer is lazy.
@@ -117,9 +117,9 @@ def check_initialised(network: nn.Module) -> None:
     ]
     if lazy:
         raise InputError(
-            "a network whose layers know their sizes",
-            f"{len(lazy)} tensors that the first call makes ({lazy[0]})",
-            "call it once on a batch before it is watched: the first call draws its weights",
+            "a network whose layers have their sizes",
+            f"{len(lazy)} tensors that are created by the first call ({lazy[0]})",
+            "call the network once on a batch before making the probe: the first call draws its weights",
             "network",
         )
 
@@ -132,16 +132,16 @@ def no_new_parameters(network: nn.Module) -> Iterator[None]:
     new = [name for name, _ in network.named_parameters() if name not in before]
     if new:
         raise InputError(
-            "a network whose layers exist",
-            f"one that creates {new[0]!r} when it is called",
-            "call it once on a batch before it is watched: the first call draws its weights",
+            "a network whose layers exist before the first call",
+            f"a network that creates {new[0]!r} when it is called",
+            "call the network once on a batch before making the probe: the first call draws its weights",
             "network",
         )
 
 
 @contextmanager
 def explained_call_errors() -> Iterator[None]:
-    """Turn errors of a network at inputs that it does not accept into an `InputError`."""
+    """Convert errors of a network at unsuitable inputs to an `InputError`."""
     try:
         yield
     except Exception as error:
@@ -149,16 +149,16 @@ def explained_call_errors() -> Iterator[None]:
             raise
         if isinstance(error, RuntimeError) and "does not require grad" in str(error):
             raise InputError(
-                "a network that can be evaluated without gradients, which are off while it is watched",
-                "one that differentiates inside",
+                "a network that can be evaluated without gradients, which are disabled during measurements",
+                "a network that differentiates in its forward pass",
                 "pass forward=, a function of the network and its inputs that calls it under torch.enable_grad()",
                 "network",
             ) from error
         raise InputError(
-            "a network that can be called on the watched inputs",
+            "a network that can be called on the measured inputs",
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            "watch inputs that it accepts, or pass forward=, a function from these (or from the network and these) to "
-            "its outputs",
+            "pass inputs that the network accepts, or pass forward=, a function from these (or from the network and "
+            "these) to its outputs",
             "network",
         ) from error
 
@@ -167,7 +167,7 @@ def explained_call_errors() -> Iterator[None]:
 def largest_output(network: nn.Module) -> Iterator[list[int]]:
     """Yield a list whose one entry becomes the number of elements in the largest output of any module.
 
-    With gradients on, autograd keeps all outputs, so it becomes their sum.
+    With gradients enabled it becomes the sum over all outputs, because autograd retains them all.
     """
     largest = [0]
 
@@ -192,7 +192,7 @@ def largest_output(network: nn.Module) -> Iterator[list[int]]:
 
 
 InputDtype = torch.dtype | None
-"""Precision of floating-point inputs; None to leave them as they are."""
+"""Precision of floating-point inputs; None leaves their precision unchanged."""
 
 _INPUT_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -200,41 +200,41 @@ _INPUT_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 def candidate_dtypes(network: nn.Module, samples: Inputs, prepared: bool = False) -> list[InputDtype]:
     """Return the precisions of inputs to try, best first; the first that the network accepts is used.
 
-    Inputs of the caller are tried as they are. Coordinates are computed by overtone: the widest real floating-point
-    precision among the network's parameters comes first, unless places coincide in it or the caller prepares them.
-    Whole numbers, packed weights and counters among the parameters do not indicate a precision of inputs.
+    Inputs provided by the caller are first tried unchanged. Coordinates are computed by overtone: the widest real
+    floating-point precision among the network's parameters comes first, unless points coincide in it or the caller
+    transforms them. Integers, packed weights and counters among the parameters do not indicate a precision of inputs.
 
     Args:
         network: The network. A `Field` takes float64.
         samples: The inputs.
-        prepared: Whether a function of the caller comes before the network.
+        prepared: Whether a function of the caller transforms the inputs before the network.
     """
     if isinstance(network, Field):
         return [torch.float64]
     floating = [*_widest(network.parameters()), *_widest(network.buffers())]
-    real = [kind.to_real() for kind in floating]
+    real = [dtype.to_real() for dtype in floating]
     first: list[InputDtype] = []
     if not samples.generated:
         first = [None]
     elif prepared or samples.crowding(real[0] if real else torch.float32):
         first = [torch.float64]
-    unreal: list[InputDtype] = [kind for kind in floating if kind.is_complex]
-    return list(dict.fromkeys([*first, *real, torch.float32, torch.float64, *unreal]))
+    complex_types: list[InputDtype] = [dtype for dtype in floating if dtype.is_complex]
+    return list(dict.fromkeys([*first, *real, torch.float32, torch.float64, *complex_types]))
 
 
 def _widest(tensors: Iterable[Tensor]) -> list[torch.dtype]:
     """Return floating-point types that inputs may have, widest first."""
-    kinds = dict.fromkeys(tensor.dtype for tensor in tensors)
-    parameters = [kind for kind in kinds if kind.to_real() in _INPUT_DTYPES]
-    return sorted(parameters, key=lambda kind: kind.to_real().itemsize, reverse=True)
+    dtypes = dict.fromkeys(tensor.dtype for tensor in tensors)
+    parameters = [dtype for dtype in dtypes if dtype.to_real() in _INPUT_DTYPES]
+    return sorted(parameters, key=lambda dtype: dtype.to_real().itemsize, reverse=True)
 
 
 _TENSOR_FLOAT_32 = 2.0**-11
 """Relative rounding of a GPU's multiplications of float32 numbers in TensorFloat-32."""
 
 
-def outputs_agree(network: nn.Module, first: Tensor, second: Tensor, among: Tensor | None = None) -> bool:
-    """Whether two evaluations agree: all entries equal up to the square root of the precision, relative to the largest.
+def outputs_agree(network: nn.Module, first: Tensor, second: Tensor, reference: Tensor | None = None) -> bool:
+    """Return whether two evaluations agree, up to the square root of the precision relative to the largest entry.
 
     The precision is the coarsest of the outputs and of the network's floating-point parameters. Outputs that are not
     finite agree with all outputs.
@@ -243,16 +243,16 @@ def outputs_agree(network: nn.Module, first: Tensor, second: Tensor, among: Tens
         network: The network.
         first: (M, ...) outputs at some samples.
         second: (M, ...) outputs at the same samples.
-        among: (N, ...) outputs whose largest entry sets the scale; the first ones if None. Outputs at a few samples may
-            all be small differences of large numbers.
+        reference: (N, ...) outputs whose largest entry sets the scale; the first ones if None. Outputs at a few samples
+            may all be small differences of large numbers.
     """
     if not bool(first.isfinite().all() and second.isfinite().all()):
         return True
-    kinds = {first.dtype, *(p.dtype for p in network.parameters())}
-    real = [kind for kind in kinds if kind.is_floating_point or kind.is_complex]
-    eps = max((torch.finfo(kind).eps for kind in real), default=0.0)
+    dtypes = {first.dtype, *(p.dtype for p in network.parameters())}
+    real = [dtype for dtype in dtypes if dtype.is_floating_point or dtype.is_complex]
+    eps = max((torch.finfo(dtype).eps for dtype in real), default=0.0)
     if any(p.is_cuda for p in network.parameters()):
         eps = max(eps, _TENSOR_FLOAT_32)
     # Half the digits: a different order of sums changes the last few, coupled samples change the first.
-    scale = float((first if among is None else among).abs().max()) * eps**0.5
+    scale = float((first if reference is None else reference).abs().max()) * eps**0.5
     return bool(((first - second).abs() <= scale).all())

@@ -1,4 +1,4 @@
-"""Low-frequency modes of a whole grid: exact for known values, estimated from random samples for others."""
+"""Low-frequency modes of a whole grid: exact for known values, estimated from random samples for other values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overtone.probes._spread_sampling import SingleSamples
 from overtone.spectra._grid_modes import GridModes
 
 WORK, MEMORY = 1 << 30, 1 << 25
-"""Limits of a row: products of a sample and a mode, and numbers stored for them."""
+"""Limits for one row: products of a sample and a mode, and numbers in memory."""
 
 _CELLS, _CHUNK, _ROWS = 64, 1 << 22, 512
 
@@ -29,8 +29,8 @@ class PowerEstimate:
     Attributes:
         power: (band, channel) float64, unbiased, but at least its own standard error: power too small to be detected
             is not reported as zero.
-        error: (band, channel) its standard error.
-        cross: (band, channel) product with the known values' modes.
+        error: (band, channel) standard error of the power.
+        cross: (band, channel) product with the modes of the known values.
     """
 
     power: Tensor
@@ -49,10 +49,10 @@ class CoarseModes:
     through the known values does not explain is estimated by sampling: before training, that part is zero.
 
     Args:
-        lattice: Of the whole grid.
+        lattice: Modes of the whole grid.
         cuts: (B,) ascending frequencies: band b holds the modes from cuts[b - 1], or 0, to below cuts[b].
-        roles: The random samples; together their roles make the grid.
-        seed: Seeds the subset of them that is used where all would exceed the limits.
+        roles: The random samples, one set per role; the roles together cover the grid.
+        seed: Seed of the random subset of samples that is used if all of them would exceed the limits.
     """
 
     def __init__(self, lattice: GridModes, cuts: Tensor, roles: list[SingleSamples], seed: int) -> None:
@@ -89,11 +89,11 @@ class CoarseModes:
         self.divide(cuts)
 
     def divide(self, cuts: Tensor, mean_apart: bool = True) -> None:
-        """Divide the modes into other bands.
+        """Divide the modes into new bands.
 
         Args:
-            cuts: (B,) ascending frequencies up to the last of before.
-            mean_apart: Whether the mean is a band of its own; the second holds it otherwise, and the first nothing.
+            cuts: (B,) ascending frequencies, at most the last one passed before.
+            mean_apart: Whether the mean forms band 0 alone; otherwise it belongs to band 1, and band 0 is empty.
         """
         self._bands = len(cuts)
         self._owner = torch.bucketize(self._frequency, cuts, right=True)
@@ -107,23 +107,23 @@ class CoarseModes:
         return torch.bincount(self._owner, minlength=self._bands + 1)[: self._bands].double()
 
     def exact(self, values: Tensor) -> Tensor:
-        """Return coefficients (mode, C) of values known everywhere, (N, C)."""
+        """Return the coefficients (mode, C) of values known at all samples, (N, C)."""
         shape, channels = self._lattice.shape, values.shape[1]
         whole = values.detach().cpu().numpy().reshape(*shape, channels)
         rows = max(1, _CHUNK // max(1, whole[0].size)) if len(shape) > 1 else shape[0]
         parts = []
-        # Transforms are separable: slabs of rows are reduced along all axes but the first, which comes last, so that
-        # the whole grid never exists in float64.
+        # Transforms are separable: slabs of rows are reduced along all axes but the first, which is transformed last,
+        # so that the whole grid never exists in float64.
         for begin in range(0, shape[0], rows):
             part = whole[begin : begin + rows].astype(np.float64)
             for axis in range(len(shape) - 1, 0, -1):
-                part = self._along(part, axis)
+                part = self._transform_axis(part, axis)
             parts.append(part)
-        return torch.from_numpy(self._along(np.concatenate(parts), 0).reshape(-1, channels).copy())
+        return torch.from_numpy(self._transform_axis(np.concatenate(parts), 0).reshape(-1, channels).copy())
 
-    def _along(self, field: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    def _transform_axis(self, field: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
         """Replace the samples along one axis by its modes."""
-        from scipy import fft  # heavy to import, and used for large grids alone
+        from scipy import fft  # heavy to import, and used for large grids only
 
         n, (k, sine, _) = field.shape[axis], self._waves[axis]
         if not self._lattice.periodic[axis]:
@@ -131,11 +131,11 @@ class CoarseModes:
                 n, k, False, axis, field.ndim
             )
         modes = np.take(fft.rfft(field, norm="forward", axis=axis), k, axis)
-        shown = sine.numpy().reshape([-1 if a == axis else 1 for a in range(field.ndim)])
-        return np.where(shown, -modes.imag, modes.real) * _size(n, k, True, axis, field.ndim)
+        is_sine = sine.numpy().reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+        return np.where(is_sine, -modes.imag, modes.real) * _size(n, k, True, axis, field.ndim)
 
     def power(self, coefficients: Tensor, other: Tensor | None = None) -> Tensor:
-        """(band, channel) power of coefficients (mode, C), or their product with others."""
+        """Return the (band, channel) power of coefficients (mode, C), or their product with a second set."""
         product = coefficients * (coefficients if other is None else other)
         sums = torch.zeros(self._bands + 1, product.shape[1], dtype=torch.float64, device="cpu")
         return sums.index_add_(0, self._owner, product.double())[:-1]
@@ -143,7 +143,7 @@ class CoarseModes:
     def mode_variance(self, values: Tensor) -> float:
         """Return the variance of a mode's coefficient that is estimated from values (M, C) at the samples.
 
-        Errors of the modes are correlated where the variance comes from one place, which increases it.
+        If the variance is concentrated in one region, errors of the modes are correlated, which increases it.
         """
         sampled = values[self._used].double()
         noise = (
@@ -155,15 +155,15 @@ class CoarseModes:
         """Estimate the power of a residual.
 
         Args:
-            residual: (M, C) at the samples, role by role.
-            values: (M, C) the known values there.
-            known: (mode, C) their coefficients.
+            residual: (M, C) residual at the samples, role by role.
+            values: (M, C) known values at the samples.
+            known: (mode, C) coefficients of the known values.
         """
         if not self._bands:
             none = torch.zeros(0, residual.shape[1], dtype=torch.float64, device="cpu")
             return PowerEstimate(none, none, none)
         sampled, reference = residual[self._used].double(), values[self._used].double()
-        # Residuals late in training may be tiny: squares of them would underflow in float32 products.
+        # Residuals late in training may be tiny: their squares would underflow in float32 products.
         scale = float(sampled.abs().max()) or 1.0
         sampled, reference = sampled / scale, reference - self._mean(reference)
         # Regression estimator: r = level + slope t + remainder. The first two are known exactly on the grid, so that
@@ -177,7 +177,7 @@ class CoarseModes:
         noise = self._open[:, None] * load.square()
         coefficients = self._project(load) + slope * known
         coefficients[0] = coefficients[0] + level - slope * known[0]
-        # Squares of modes at the samples are the same for every row: computed at the first one.
+        # Squares of modes at the samples are the same for every row: they are computed once.
         if self._sizes is None:
             self._sizes = torch.cat([self._squares(part) for part in self._parts()])
         variance, raw = self._sizes.T @ noise, self.power(coefficients)
@@ -194,12 +194,12 @@ class CoarseModes:
         return (self._weight[:, None] * values).sum(0) / self._weight.sum()
 
     def _parts(self) -> list[slice]:
-        """Slices of the samples, as many at a time as fit into a small memory."""
-        others = math.prod(t.shape[1] for t in self._values[1:])
-        rows = max(1, _CHUNK // max(others, self._values[0].shape[1]))
+        """Return slices of the samples, each small enough for a bounded amount of memory."""
+        transverse_count = math.prod(t.shape[1] for t in self._values[1:])
+        rows = max(1, _CHUNK // max(transverse_count, self._values[0].shape[1]))
         return [slice(begin, begin + rows) for begin in range(0, len(self._used), rows)]
 
-    def _across(self, part: slice) -> Tensor:
+    def _transverse_modes(self, part: slice) -> Tensor:
         """Return (M, modes of all axes but the first) values of the modes along these axes at some samples."""
         products = torch.ones(len(self._used[part]), 1, dtype=torch.float32, device="cpu")
         for table in self._values[1:]:
@@ -209,27 +209,27 @@ class CoarseModes:
     def _project(self, load: Tensor) -> Tensor:
         """Return (mode, C) sums over samples of the load (M, C) times each mode."""
         first, load = self._values[0], load.float()
-        others = math.prod(t.shape[1] for t in self._values[1:])
-        sums = torch.zeros(load.shape[1], first.shape[1], others, dtype=torch.float64, device="cpu")
+        transverse_count = math.prod(t.shape[1] for t in self._values[1:])
+        sums = torch.zeros(load.shape[1], first.shape[1], transverse_count, dtype=torch.float64, device="cpu")
         for part in self._parts():
-            across = self._across(part)
+            transverse = self._transverse_modes(part)
             for channel in range(load.shape[1]):
-                sums[channel] += (first[part] * load[part, channel, None]).T @ across
+                sums[channel] += (first[part] * load[part, channel, None]).T @ transverse
         return sums.flatten(1).T
 
     def _squares(self, part: slice) -> Tensor:
         """Return (M, band) float64 sums of the squares of a band's modes at some samples."""
-        inside = self._owner.reshape(self._values[0].shape[1], -1)
-        across, first = self._across(part).square(), self._values[0][part].square()
-        squares = torch.zeros(len(across), self._bands + 1, dtype=torch.float64, device="cpu")
-        for mode, owner in enumerate(inside):
-            sums = torch.zeros(len(across), self._bands + 1, dtype=torch.float32, device="cpu")
-            squares += first[:, mode, None] * sums.index_add_(1, owner, across)
+        owners = self._owner.reshape(self._values[0].shape[1], -1)
+        transverse, first = self._transverse_modes(part).square(), self._values[0][part].square()
+        squares = torch.zeros(len(transverse), self._bands + 1, dtype=torch.float64, device="cpu")
+        for mode, owner in enumerate(owners):
+            sums = torch.zeros(len(transverse), self._bands + 1, dtype=torch.float32, device="cpu")
+            squares += first[:, mode, None] * sums.index_add_(1, owner, transverse)
         return squares[:, :-1]
 
 
 def _waves(lattice: GridModes, axis: int, limit: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return numbers k, whether each is a sine, and frequencies of the modes along an axis below a limit."""
+    """Return the numbers k, sine flags and frequencies of the modes along an axis below a limit."""
     n, step = lattice.shape[axis], lattice.step(axis)
     top = n // 2 if lattice.periodic[axis] else n - 1
     k = torch.arange(min(top, math.ceil(limit / step)) + 1, device="cpu")
@@ -262,7 +262,7 @@ def _table(lattice: GridModes, axis: int, position: Tensor, k: Tensor, sine: Ten
 
 
 def _cells(positions: tuple[NDArray[np.int64], ...], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Which of 64 equal cells of the grid per_axis sample lies in."""
+    """Return for each sample the index of its cell among 64 equal cells of the grid."""
     per_axis = round(_CELLS ** (1 / sum(n > 1 for n in shape)))
     cell = np.zeros(len(positions[0]), dtype=np.int64)
     for position, n in zip(positions, shape, strict=True):
@@ -272,10 +272,10 @@ def _cells(positions: tuple[NDArray[np.int64], ...], shape: tuple[int, ...]) -> 
 
 
 def _clumping(noise: Tensor, cells: Tensor) -> float:
-    """Return the concentration of the variance on the grid: 1 if it comes evenly from everywhere, at most 64.
+    """Return the concentration of the variance on the grid: 1 if it is spread evenly, at most 64.
 
-    Errors of the modes are independent only where the variance comes from everywhere; variance from one place makes
-    all errors equal.
+    Errors of the modes are independent only if the variance is spread over the grid; variance in one region makes all
+    errors equal.
     """
     parts = torch.zeros(_CELLS, dtype=torch.float64, device="cpu")
     parts.index_add_(0, cells.clamp(max=_CELLS - 1), noise.double())

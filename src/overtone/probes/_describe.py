@@ -57,7 +57,7 @@ def describe_measurement(
 
 
 def describe_samples(name: str, count: int) -> dict[str, Any]:
-    """Return attributes of a view of samples that lie on no grid.
+    """Return the attributes of a view whose samples do not form a grid.
 
     Args:
         name: Name of the view.
@@ -73,7 +73,7 @@ def describe_samples(name: str, count: int) -> dict[str, Any]:
 
 
 def describe_run() -> dict[str, Any]:
-    """Return the versions of the packages that determine the numbers, and the time."""
+    """Return the time and the versions of the packages that affect the results."""
     return {
         "versions": {
             name: importlib.metadata.version(name)
@@ -103,7 +103,7 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
 
 
 def _noise(signal: Signal, noise: NoiseFloor) -> dict[str, Any]:
-    """Return the noise level over all channels: exact with a clean reference, else as estimated."""
+    """Return the noise level over all channels: exact with a clean reference, otherwise the estimate."""
     if signal.clean is not None:
         level = float((signal.values - signal.clean).square().mean(dtype=torch.float64).sqrt())
         return {

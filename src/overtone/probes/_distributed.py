@@ -18,12 +18,12 @@ from overtone.probes._inputs import Inputs
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
-Form = tuple[tuple[int, ...], torch.dtype]
+OutputForm = tuple[tuple[int, ...], torch.dtype]
 """Shape of the outputs at one sample, and their precision."""
 
 
 class Processes(ABC):
-    """Evaluates a network at sets of inputs."""
+    """Evaluation of a network at sets of inputs by one or several processes."""
 
     @property
     @abstractmethod
@@ -37,7 +37,7 @@ class Processes(ABC):
 
 @final
 class SingleProcess(Processes):
-    """This process evaluates everything."""
+    """Evaluation by the current process alone."""
 
     @property
     def writes(self) -> bool:
@@ -57,10 +57,10 @@ class SingleProcess(Processes):
 
 @final
 class DistributedGroup(Processes):
-    """Every process of a group evaluates an equal share of each set; one `all_gather` gives all processes all outputs.
+    """Evaluation in equal shares by the processes of a group; one `all_gather` returns all outputs to all processes.
 
-    A process that fails takes part in the exchange all the same, so that the others do not wait for it for ever; the
-    row is then marked.
+    A process whose evaluation fails still takes part in the exchange, so that the others do not wait indefinitely;
+    the row is then marked.
 
     Args:
         group: The group; None for all processes.
@@ -80,10 +80,10 @@ class DistributedGroup(Processes):
         return dist.get_rank(self._group) == 0
 
     def outputs(self, evaluate: Evaluator, required: Sequence[Inputs]) -> list[Tensor | Exception]:
-        """Return the outputs of all processes, in order; a `RunError` where another process failed."""
+        """Return the outputs of all processes, in order; a `RunError` for a set at which another process failed."""
         rank, size = dist.get_rank(self._group), dist.get_world_size(self._group)
         shares = [math.ceil(inputs.count / size) for inputs in required]
-        # Shapes come before values: every process must know the length of every message, also where it fails.
+        # Shapes are exchanged before values: every process must know the length of each message, even if it fails.
         forms = [evaluate.form(inputs) for inputs in required]
         local = [
             _local_bytes(evaluate, inputs, form, share, rank)
@@ -97,17 +97,17 @@ class DistributedGroup(Processes):
             for form, share in zip(forms, shares, strict=True)
         ]
         packed = [e if isinstance(part, Exception) else part for part, e in zip(local, empty, strict=True)]
-        # One message per row: a flag of failure per set of inputs, then the bytes of each share, padded to equal
-        # lengths. Latency, not bandwidth, dominates the exchange of a few hundred outputs.
+        # One message per row: an error flag per set of inputs, then the bytes of each share, padded to equal lengths.
+        # Latency, not bandwidth, dominates the exchange of a few hundred outputs.
         messages = self._gather(torch.cat([failed, *packed]), evaluate.device, size)
         cuts = [len(failed), *(len(part) for part in packed)]
         columns = list(zip(*(message.split(cuts) for message in messages), strict=True))
         results: list[Tensor | Exception] = []
         for position, (inputs, form, parts) in enumerate(zip(required, forms, columns[1:], strict=True)):
             failed_ranks = [r for r, flags in enumerate(columns[0]) if flags[position]]
-            mine = local[position]
-            if isinstance(mine, Exception):
-                results.append(mine)
+            local_result = local[position]
+            if isinstance(local_result, Exception):
+                results.append(local_result)
             elif failed_ranks:
                 results.append(_remote_error(failed_ranks[0]))
             else:
@@ -115,7 +115,7 @@ class DistributedGroup(Processes):
         return results
 
     def _gather(self, message: Tensor, device: torch.device, size: int) -> list[Tensor]:
-        # NCCL moves memory of a GPU only; other backends take the CPU's.
+        # NCCL transfers GPU memory only; other backends use CPU memory.
         on_device = dist.get_backend(self._group) == "nccl"
         sent = message.to(device) if on_device else message
         parts = [torch.empty_like(sent) for _ in range(size)]
@@ -123,13 +123,13 @@ class DistributedGroup(Processes):
         return [part.cpu() for part in parts]
 
 
-def _byte_count(form: Form, share: int) -> int:
-    """Bytes of one process's share."""
+def _byte_count(form: OutputForm, share: int) -> int:
+    """Return the number of bytes in one process's share."""
     return share * math.prod(form[0]) * form[1].itemsize
 
 
 def _local_bytes(
-    evaluate: Evaluator, inputs: Inputs, form: Form, share: int, rank: int
+    evaluate: Evaluator, inputs: Inputs, form: OutputForm, share: int, rank: int
 ) -> Tensor | Exception:
     """Return this process's share of the outputs as bytes, padded with zeros, or the error."""
     begin, end = (min(share * r, inputs.count) for r in (rank, rank + 1))
@@ -142,7 +142,7 @@ def _local_bytes(
     return sent.reshape(-1).view(torch.uint8)
 
 
-def _join(parts: Sequence[Tensor], count: int, form: Form) -> Tensor:
+def _join(parts: Sequence[Tensor], count: int, form: OutputForm) -> Tensor:
     shape, dtype = form
     # A slice of the message may begin at any byte; a copy is aligned, which a view as numbers requires.
     return torch.cat([part.clone().view(dtype).reshape(-1, *shape) for part in parts])[:count]
@@ -150,7 +150,7 @@ def _join(parts: Sequence[Tensor], count: int, form: Form) -> Tensor:
 
 def _remote_error(rank: int) -> RunError:
     return RunError(
-        "outputs of every process",
+        "outputs from every process",
         f"a failed evaluation on rank {rank}",
         "see the warning of that process",
         "probe",
@@ -161,13 +161,13 @@ def _remote_error(rank: int) -> RunError:
 class OutputCache:
     """Network outputs shared by all views of one recorded step; each set of inputs is evaluated once.
 
-    The first request evaluates all sets that are known to be required, so that several processes exchange them in one
+    The first request evaluates all sets known to be required, so that several processes exchange them in one
     message.
 
     Args:
         evaluate: Evaluates the network.
         processes: The processes that share the evaluation.
-        required: Inputs that will be requested.
+        required: Inputs that will be requested later.
     """
 
     def __init__(self, evaluate: Evaluator, processes: Processes, required: Iterable[Inputs] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Evaluation of a network at many samples, in chunks that keep to a memory budget."""
+"""Evaluation of a network at many samples, in chunks within a memory budget."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from overtone.probes._calling import (
 from overtone.probes._inputs import CoordinateInputs, Inputs, RoundingCollisions, TensorInputs
 from overtone.signals import Geometry
 
-Kinds = frozenset[torch.dtype]
+TensorTypes = frozenset[torch.dtype]
 
 MAX_CHUNK = {"cpu": 1 << 13, "cuda": 1 << 17}
-"""Chunk sizes above which evaluation gets no faster: on a CPU the activations should stay in the caches."""
+"""Chunk sizes above which evaluation gets no faster: on a CPU the activations should fit in the caches."""
 
 _TRIAL_SIZE = 16
-"""Samples of the trial whether a network evaluates each sample independently of the others."""
+"""Number of samples in the test of whether a network evaluates each sample independently."""
 
 MIN_CHUNK = 256
-"""Smallest chunk before the layers' outputs are measured; afterwards chunks may be smaller."""
+"""Smallest chunk before the layers' outputs are measured; later chunks may be smaller."""
 
 
 def chunk_size(network: nn.Module, memory: float) -> int:
-    """Return how many samples to evaluate at once, from the shapes of the parameters alone.
+    """Return the number of samples to evaluate at once, from the shapes of the parameters alone.
 
-    A chunk's activations are taken to be four times the widest layer's output in float32, which covers an input, an
-    output and the two temporaries of an activation.
+    The activations of a chunk are assumed to be four times the widest layer's output in float32, which covers an
+    input, an output and the two temporaries of an activation.
 
     Args:
         network: The network.
@@ -67,15 +67,15 @@ def chunk_size(network: nn.Module, memory: float) -> int:
 def predict_at(
     network: nn.Module, grid: Geometry, index: Tensor | None, *, chunk: int, forward: Forward | None = None
 ) -> Tensor:
-    """Evaluate `network` at samples of a geometry. Does not guard the network: wrap the call in `evaluation_mode`.
+    """Evaluate `network` at samples of a geometry, without restoring its state: call it inside `evaluation_mode`.
 
     Args:
-        network: Maps coordinates (M, d) to values (M, C). A `Field` gets float64 coordinates, any other network its
-            own parameters' precision.
+        network: Maps coordinates (M, d) to values (M, C). A `Field` receives float64 coordinates, other networks the
+            precision of their parameters.
         grid: The geometry of the samples.
         index: (M,) flat indices, or None for all samples in order.
         chunk: Samples per evaluation.
-        forward: Called with the coordinates instead of the network, for networks that want them prepared.
+        forward: Function of the coordinates that is called instead of the network, if they need preprocessing.
 
     Returns:
         (M, C) predictions on the CPU.
@@ -94,17 +94,17 @@ def predict_at(
 class Evaluator:
     """Evaluates one network at any inputs and leaves it unchanged.
 
-    A network compiled with `torch.compile` is evaluated eagerly, so that no other shape or mode recompiles it; of one
-    wrapped in `DistributedDataParallel` the inner network is, so that no process waits for another.
+    A network compiled with `torch.compile` is evaluated eagerly, so that other shapes or modes do not recompile it.
+    A `DistributedDataParallel` wrapper is bypassed, so that no process waits for another.
 
     Args:
-        network: The network. A `Field` gets float64 coordinates. Any other gets inputs as they are if it accepts them
-            so, and else, or if they are coordinates of a grid, in the precision of its floating-point parameters, see
-            `candidate_dtypes`; on the present device of its parameters.
+        network: The network. A `Field` receives float64 coordinates. Any other network receives its inputs unchanged
+            if it accepts them; otherwise, and for coordinates of a grid, in the precision of its floating-point
+            parameters, see `candidate_dtypes`; always on the current device of its parameters.
         forward: Called with the inputs instead of the network, or with the network and the inputs if it takes two
             arguments: the network itself, without its wrappers.
         outputs: Function from the network's return value to the one (M, ..., C) tensor to compare.
-        memory: Budget for activations, in GiB. A chunk that exceeds the memory nevertheless is cut to a quarter.
+        memory: Budget for activations, in GiB. A chunk that runs out of memory nevertheless is reduced to a quarter.
     """
 
     _activation_size: float = 0.0
@@ -121,17 +121,17 @@ class Evaluator:
             raise InputError(
                 "a torch.nn.Module",
                 type(network).__name__,
-                "for other libraries hand predictions to an Observer",
+                "for networks of other libraries pass predictions to an Observer",
                 "network",
             )
         self.network = unwrapped_network(network)
         check_initialised(self.network)
-        self._others = tuple(enclosed_modules(forward, outputs))
+        self._enclosed = tuple(enclosed_modules(forward, outputs))
         self._prepared = forward is not None
-        self._taken: dict[tuple[Inputs, Kinds], InputDtype] = {}
+        self._accepted_dtypes: dict[tuple[Inputs, TensorTypes], InputDtype] = {}
         self._call = output_function(self.network, forward, outputs)
         self._memory = memory
-        self._forms: dict[Inputs, tuple[tuple[int, ...], torch.dtype]] = {}
+        self._output_forms: dict[Inputs, tuple[tuple[int, ...], torch.dtype]] = {}
         self._chunk = chunk_size(self.network, memory)
         self._steady = True
         self._whole, self._coupled = False, False
@@ -143,36 +143,36 @@ class Evaluator:
 
     @property
     def coupled(self) -> bool:
-        """Whether outputs at a sample were observed to depend on the samples beside it."""
+        """Whether outputs at a sample were observed to depend on the other samples of the batch."""
         return self._coupled
 
     def trial(self, samples: Inputs) -> tuple[Tensor, bool]:
         """Return outputs at the first two samples, and whether a second evaluation agrees, see `outputs_agree`.
 
-        A network that refuses two samples, or whose outputs at some of a dozen samples depend on the others, is from
-        now on evaluated at all of them at once, see `Inputs.whole`.
+        A network that refuses two samples, or whose outputs at some of a dozen samples depend on the others, is
+        evaluated at all samples at once afterwards, see `Inputs.whole`.
 
         Raises:
-            InputError: If the network cannot be called so, or all samples at once exceed the memory.
+            InputError: If the network cannot be called on the samples, or all samples at once exceed the memory.
         """
         if self._whole:
             return self._trial(samples)
         try:
             outputs = self._trial(samples)
         except InputError:
-            joint = self._whole_trial(samples) if self._fits_whole(samples) else None
+            joint = self._joint_trial(samples) if self._fits_at_once(samples) else None
             if joint is None:
                 raise
             return joint
         if outputs[1] and not self._is_independent(samples, outputs[0]):
-            self._couple(samples)
+            self._evaluate_jointly(samples)
             return self._trial(samples)
         return outputs
 
     def _trial(self, samples: Inputs) -> tuple[Tensor, bool]:
         count = min(2, samples.count)
-        self._taken.pop((samples, _kinds(self.network)), None)
-        # One evaluation before and one after a restore: a difference shows state that the snapshot does not reach.
+        self._accepted_dtypes.pop((samples, _tensor_types(self.network)), None)
+        # One evaluation before and one after a restore: a difference shows state that the snapshot does not cover.
         with explained_call_errors(), self._evaluation_mode():
             before = self._evaluated(samples, 0, count, count)
         with self._evaluation_mode(), largest_output(self.network) as largest, explained_call_errors():
@@ -180,12 +180,12 @@ class Evaluator:
         if not outputs_agree(self.network, before, first):
             raise InputError(
                 "a network whose state can be restored after an evaluation",
-                "one whose outputs then differ: it holds hidden state, such as an iterator or a file, "
-                "or draws without a seed",
-                "hold changing state in attributes, and draw from a generator that has a seed",
+                "outputs that differ afterwards: the network holds hidden state, such as an iterator or a file, "
+                "or draws random numbers without a seed",
+                "store changing state in attributes, and draw from a seeded generator",
                 "network",
             )
-        self._forms[samples] = (tuple(first.shape[1:]), first.dtype)
+        self._output_forms[samples] = (tuple(first.shape[1:]), first.dtype)
         evaluated = samples.whole[0].count if self._whole else count
         self._activation_size = largest[0] / evaluated
         # 16 bytes: four float32 copies of the largest activation, as in `chunk_size`.
@@ -195,8 +195,8 @@ class Evaluator:
         self._steady &= steady
         return first, steady
 
-    def _whole_trial(self, samples: Inputs) -> tuple[Tensor, bool] | None:
-        """Return the trial of a network that accepts all samples only; None if it does not accept these either."""
+    def _joint_trial(self, samples: Inputs) -> tuple[Tensor, bool] | None:
+        """Return the trial of a network that accepts only all samples at once; None if it refuses these too."""
         self._whole = True
         with contextlib.suppress(InputError):
             return self._trial(samples)
@@ -204,58 +204,61 @@ class Evaluator:
         return None
 
     def _is_independent(self, samples: Inputs, first: Tensor) -> bool:
-        """Whether outputs at the first and the last two of a dozen samples are the same alone and among the others."""
+        """Return whether outputs at the first and last two of a dozen samples are the same without the others."""
         # A dozen neighbours reveal batch statistics and attention at little cost.
         count = min(_TRIAL_SIZE, samples.count, self._chunk)
         if count <= len(first):
             return True
         with self._evaluation_mode(), explained_call_errors():
-            among = self._evaluated(samples, 0, count, count)
+            joint = self._evaluated(samples, 0, count, count)
             last = self._evaluated(samples, count - len(first), count, count)
-        ends = ((among[: len(first)], first), (among[count - len(first) :], last))
-        return all(outputs_agree(self.network, *end, among) for end in ends)
+        pairs = ((joint[: len(first)], first), (joint[count - len(first) :], last))
+        return all(outputs_agree(self.network, *pair, joint) for pair in pairs)
 
-    def _couple(self, samples: Inputs) -> None:
-        """Evaluate all samples at once from now on."""
-        if not self._fits_whole(samples):
-            every = samples.whole[0].count
+    def _evaluate_jointly(self, samples: Inputs) -> None:
+        """Evaluate all samples at once in later calls."""
+        if not self._fits_at_once(samples):
+            total = samples.whole[0].count
             raise InputError(
                 "a network that evaluates each sample independently, or all samples at once within the memory",
-                f"outputs that depend on other samples, and {every} samples that exceed {self._memory:g} GiB",
-                "pass memory= for all at once, as inputs no more samples than belong together, or forward=",
+                f"outputs that depend on other samples, and {total} samples that exceed {self._memory:g} GiB",
+                "increase memory=, pass as inputs only the samples of one batch, or pass forward=",
                 "network",
             )
         self._whole = self._coupled = True
 
-    def _fits_whole(self, samples: Inputs) -> bool:
-        """Whether all samples at once fit the memory, by the known sizes of activations."""
-        every = samples.whole[0]
-        return every.count * max(16 * self._activation_size, every.bytes_each) <= self._memory * 2**30
+    def _fits_at_once(self, samples: Inputs) -> bool:
+        """Return whether all samples at once fit in the memory, by the known sizes of activations."""
+        all_samples = samples.whole[0]
+        return (
+            all_samples.count * max(16 * self._activation_size, all_samples.bytes_each)
+            <= self._memory * 2**30
+        )
 
     def precision(self, samples: Inputs) -> InputDtype:
         """Return the precision of these inputs: the first of `candidate_dtypes` that the network accepts.
 
         Raises:
-            Exception: The error of one of them, if it accepts none.
+            Exception: The error at one of these precisions, if the network accepts none.
         """
-        key = (samples, _kinds(self.network))
-        if key not in self._taken:
-            self._taken[key] = self._first_taken(samples)
-        return self._taken[key]
+        key = (samples, _tensor_types(self.network))
+        if key not in self._accepted_dtypes:
+            self._accepted_dtypes[key] = self._first_accepted(samples)
+        return self._accepted_dtypes[key]
 
     def crowding(self, samples: Inputs) -> RoundingCollisions | None:
-        """Return the collisions of the inputs in the precision in which the network gets them."""
+        """Return the collisions of the inputs in the precision used for the network."""
         return samples.crowding(self.precision(samples))
 
-    def _first_taken(self, samples: Inputs) -> InputDtype:
+    def _first_accepted(self, samples: Inputs) -> InputDtype:
         tried = candidate_dtypes(self.network, samples, self._prepared)
-        every = samples.whole[0] if self._whole else samples
-        count = every.count if self._whole else min(2, every.count)
+        all_samples = samples.whole[0] if self._whole else samples
+        count = all_samples.count if self._whole else min(2, all_samples.count)
         refused: list[Exception] = []
         for dtype in tried:
             try:
                 with self._evaluation_mode(), no_new_parameters(self.network):
-                    _in_chunks(self.network, every, 0, count, count, self._call, dtype)
+                    _in_chunks(self.network, all_samples, 0, count, count, self._call, dtype)
             except OvertoneError:
                 raise
             except Exception as error:
@@ -264,26 +267,26 @@ class Evaluator:
                 refused.append(error)
             else:
                 return dtype
-        # An error about types is the consequence of trying a precision, not the cause that a user can act on.
+        # A type error results from trying a precision; it is not the cause that a user can act on.
         raise next((error for error in refused if "type" not in str(error)), refused[0])
 
     def _evaluation_mode(self) -> contextlib.AbstractContextManager[None]:
-        return evaluation_mode(self.network, self._others, self._memory)
+        return evaluation_mode(self.network, self._enclosed, self._memory)
 
     def form(self, samples: Inputs) -> tuple[tuple[int, ...], torch.dtype]:
         """Return the shape of the outputs at one sample, and their precision."""
-        if samples not in self._forms:
+        if samples not in self._output_forms:
             self.trial(samples)
-        return self._forms[samples]
+        return self._output_forms[samples]
 
     @property
     def device(self) -> torch.device:
-        """Present device of the network."""
+        """Current device of the network."""
         return _device(self.network)
 
     def __call__(self, samples: Inputs, begin: int = 0, end: int | None = None) -> Tensor:
-        """Return outputs (M, ..., C) at samples `begin` to `end`, on the CPU, in float32 at least."""
-        # The precision is settled before the guard: finding it evaluates the network under guards of its own.
+        """Return outputs (M, ..., C) at samples `begin` to `end`, on the CPU, at least in float32."""
+        # The precision is chosen before this snapshot: choosing evaluates the network under snapshots of its own.
         last = samples.count if end is None else end
         self.precision(samples)
         with self._evaluation_mode():
@@ -292,12 +295,12 @@ class Evaluator:
                     outputs = self._evaluated(samples, begin, last, self._chunk)
                     if self._still_independent(samples, begin, last, outputs):
                         return outputs
-                    self._couple(samples)
+                    self._evaluate_jointly(samples)
                     return self._evaluated(samples, begin, last, self._chunk)
                 except (RuntimeError, MemoryError) as error:
                     if self._whole or self._chunk == 1 or not is_out_of_memory(error):
                         raise
-                # A quarter leaves room for fragmentation; the chunk stays that small for all later rows.
+                # A quarter leaves memory for fragmentation; later rows use the smaller chunk too.
                 self._chunk = max(1, self._chunk // 4)
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
@@ -306,14 +309,16 @@ class Evaluator:
         dtype = self.precision(samples)
         if not self._whole:
             return _in_chunks(self.network, samples, begin, end, chunk, self._call, dtype)
-        every, index = samples.whole
-        outputs = _in_chunks(self.network, every, 0, every.count, every.count, self._call, dtype)
+        all_samples, index = samples.whole
+        outputs = _in_chunks(
+            self.network, all_samples, 0, all_samples.count, all_samples.count, self._call, dtype
+        )
         return (outputs if index is None else outputs[index])[begin:end]
 
     def _still_independent(self, samples: Inputs, begin: int, end: int, outputs: Tensor) -> bool:
-        """Whether the outputs at the last two of some samples are the same alone and in their chunk.
+        """Return whether the outputs at the last two of some samples are the same alone and in their chunk.
 
-        A network may begin to mix samples while it learns, as attention does that starts from zero.
+        A network may begin to couple samples during training, such as attention that is initialised to zero.
         """
         chunk = min(self._chunk, end - begin)
         last_size = len(range(begin, end)) % chunk or chunk
@@ -364,11 +369,11 @@ def _in_chunks(
 
 
 def _plain(output: Tensor) -> Tensor:
-    """Convert real outputs to dense numbers on the CPU, in float32 at least."""
+    """Convert real outputs to dense numbers on the CPU, at least in float32."""
     if output.is_complex():
         raise InputError(
-            "real outputs, as the targets are",
-            f"complex ones ({output.dtype})",
+            "real outputs, because the targets are real",
+            f"complex outputs ({output.dtype})",
             "pass outputs=, for instance lambda answer: answer.abs(), or torch.cat([answer.real, answer.imag], -1) "
             "for targets that have both parts",
             "network",
@@ -384,6 +389,6 @@ def _device(network: nn.Module) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def _kinds(network: nn.Module) -> Kinds:
+def _tensor_types(network: nn.Module) -> TensorTypes:
     """Return the precisions of all tensors of a network, which change when it is converted."""
     return frozenset(t.dtype for t in itertools.chain(network.parameters(), network.buffers()))

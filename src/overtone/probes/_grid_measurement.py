@@ -17,14 +17,14 @@ from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
 from overtone.spectra._grid import describe
 
 MIN_VARIATION = 0.25
-"""Variation of the central block, relative to the mean over the grid, below which another block is taken."""
+"""Variation of the central block, relative to the mean over the grid, below which another block is chosen."""
 
 
 @dataclass(frozen=True)
 class Window:
     """A contiguous block of a grid: `shape` samples beginning at `start`, per axis.
 
-    A block represents itself alone, not the remainder of the grid; a `Spread` estimates the whole grid.
+    A block represents only itself, not the remainder of the grid; a `Spread` estimates the whole grid.
 
     Example:
         >>> import numpy as np
@@ -47,7 +47,7 @@ class Window:
 
         Args:
             grid: The grid.
-            samples: How many samples may be measured; the whole grid if it has no more than that.
+            samples: Maximum number of samples; the whole grid if it has no more.
 
         Returns:
             The window; at least 2 samples along each axis longer than 1.
@@ -61,7 +61,7 @@ class Window:
         long = sum(n > 1 for n in grid.shape)
         factor = (samples / grid.samples) ** (1 / long)
         shape = [min(n, max(2, math.floor(n * factor))) for n in grid.shape]
-        # Rounding down leaves samples to spare: the longest axes get them first.
+        # Rounding down leaves part of the budget unused: it goes to the longest axes first.
         for axis in sorted(range(len(shape)), key=shape.__getitem__, reverse=True):
             others = math.prod(shape) // shape[axis]
             shape[axis] = min(shape[axis], max(2, samples // others))
@@ -74,12 +74,12 @@ class Window:
         Args:
             values: (N, C) values on the grid.
             grid: The grid.
-            samples: How many samples the block may have; the whole grid if it has no more than that.
+            samples: Maximum number of samples in the block; the whole grid if it has no more.
         """
         central = Window.central(grid, samples)
         if central.covers(grid):
             return central
-        # Blocks of half the window's width, so that some block lies inside any position of the window.
+        # Blocks of half the window's width: any position of the window contains at least one of them.
         counts = tuple(
             1 if w == n else math.ceil(2 * n / w) for n, w in zip(grid.shape, central.shape, strict=True)
         )
@@ -95,7 +95,7 @@ class Window:
         return Window(start, central.shape)
 
     def covers(self, grid: Grid) -> bool:
-        """Whether the window is the whole grid."""
+        """Return whether the window is the whole grid."""
         return self.shape == grid.shape
 
     def restrict(self, grid: Grid) -> Grid:
@@ -117,7 +117,7 @@ class Window:
 
 
 class GridMeasurement:
-    """Comparison of predictions with a signal on a window of its grid; made once, used for every row.
+    """Comparison of predictions with a signal on a window of its grid, for every row of a record.
 
     Args:
         signal: The signal to learn.

@@ -20,10 +20,10 @@ from overtone.signals import Geometry, Grid
 from overtone.spectra._inputs import numeric
 
 _MAX_SHIFT = 0.1
-"""Largest rounding of a coordinate that is harmless, in distances of neighbouring samples."""
+"""Largest harmless rounding of a coordinate, in units of the sample spacing."""
 
 _MAX_COLLISIONS = 0.01
-"""Share of scattered inputs that may coincide: a few do so by chance even if they are well spread."""
+"""Tolerated share of coinciding scattered inputs: a few coincide by chance even if they are well spread."""
 
 
 @final
@@ -35,8 +35,8 @@ class RoundingCollisions:
         dtype: The precision.
         samples: Number of different inputs.
         distinct: Number of different inputs after rounding.
-        subject: What the inputs are, in words.
-        shift: Largest rounding, in distances of neighbouring samples; None where it is unknown.
+        subject: Name of the inputs in messages.
+        shift: Largest rounding, in units of the sample spacing; None if it is unknown.
     """
 
     dtype: torch.dtype
@@ -52,10 +52,10 @@ class RoundingCollisions:
         if self.distinct < self.samples:
             effect = f"{self.samples:,} {self.subject} coincide in {self.distinct:,}"
         else:
-            effect = f"{self.subject} are moved by up to {self.shift:.2g} of their distance"
+            effect = f"{self.subject} are shifted by up to {self.shift:.2g} of their spacing"
         return (
-            f"the network gets {name} inputs, in which {effect}, so that it cannot tell samples apart that differ; "
-            "pass forward=, a function that subtracts an offset and divides before it calls the network, and train so"
+            f"the network receives {name} inputs, in which {effect}, so that it cannot distinguish some samples; pass "
+            "forward=, a function that subtracts an offset and divides before it calls the network, and train so"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -68,10 +68,10 @@ class RoundingCollisions:
 
 @functools.singledispatch
 def crowding(places: Geometry, dtype: torch.dtype) -> RoundingCollisions | None:
-    """How coordinates fall together in a precision, or None if they stay apart.
+    """Return the collisions of coordinates in a precision, or None if they remain distinct.
 
     Args:
-        places: Where samples lie.
+        places: Geometry of the samples.
         dtype: The precision.
     """
     return row_collisions(places.coords(), dtype.to_real(), "places")
@@ -93,12 +93,12 @@ def _(places: Grid, dtype: torch.dtype) -> RoundingCollisions | None:
 
 
 def row_collisions(rows: Tensor, dtype: torch.dtype, subject: str) -> RoundingCollisions | None:
-    """Return how rows of numbers coincide in a precision, or None if they stay apart.
+    """Return the collisions of rows of numbers in a precision, or None if they remain distinct.
 
     Args:
         rows: (N, d) numbers.
         dtype: The precision.
-        subject: What a row is, in words.
+        subject: Name of a row in messages.
     """
     dtype = dtype.to_real()
     if rows.dtype == dtype:
@@ -113,7 +113,7 @@ def row_collisions(rows: Tensor, dtype: torch.dtype, subject: str) -> RoundingCo
 
 def _distinct_rows(rows: Tensor) -> int:
     """Count different rows, by their products with one random direction."""
-    # Rows that differ have different products with probability one; sorting one column costs far less than sorting
+    # Different rows have different products with probability one; sorting one column costs far less than sorting
     # rows.
     source = torch.Generator("cpu").manual_seed(0)
     wide = rows.detach().cpu().double().reshape(len(rows), -1)
@@ -133,7 +133,7 @@ class Inputs(ABC):
     def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
         """Return the network's arguments for samples `begin` to `end`, on its device.
 
-        Floating-point numbers are in `dtype`, or as they are if that is None.
+        Floating-point numbers are converted to `dtype`, or left unchanged if it is None.
         """
 
     @abstractmethod
@@ -142,21 +142,21 @@ class Inputs(ABC):
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """The larger set that these were taken from, and their positions (M,) in it; None if they are all of it."""
+        """Return the larger set that contains these inputs, and their positions (M,) in it, None for all."""
         return self, None
 
     @property
     def bytes_each(self) -> float:
-        """Bytes of one sample's arguments, as far as they are known."""
+        """Known part of the bytes in one sample's arguments."""
         return 0.0
 
     @property
     def generated(self) -> bool:
-        """Whether overtone computes the inputs, so that no precision was chosen for them."""
+        """Whether overtone computes the inputs, so that the caller chose no precision for them."""
         return False
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
-        """How inputs fall together in a precision, or None if they stay apart."""
+        """Return the collisions of the inputs in a precision, or None if they remain distinct."""
         del dtype
         return None
 
@@ -165,7 +165,7 @@ class Inputs(ABC):
 
         Args:
             network: The network itself.
-            call: From arguments to the network's outputs.
+            call: Function from arguments to the network's outputs.
             arguments: The return value of `slice`.
 
         Returns:
@@ -177,7 +177,7 @@ class Inputs(ABC):
 
 @final
 class CoordinateInputs(Inputs):
-    """The coordinates (M, d) of a grid's samples or of points, computed when they are needed.
+    """The coordinates (M, d) of a grid's samples or of scattered points, computed on demand.
 
     Args:
         grid: The geometry of the samples.
@@ -194,7 +194,7 @@ class CoordinateInputs(Inputs):
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """The whole geometry."""
+        """Return the whole geometry."""
         return (self, None) if self._index is None else (CoordinateInputs(self._grid), self._index.cpu())
 
     @property
@@ -223,16 +223,16 @@ class CoordinateInputs(Inputs):
 
 @final
 class TensorInputs(Inputs):
-    """Tensors that share their first axis: one, or a dict, list or tuple of them, nested as you like.
+    """Tensors that share their first axis: one tensor, or any nesting of dicts, lists and tuples of tensors.
 
-    Two sets are equal if they are the same memory, so that a network is evaluated once for both.
+    Two sets are equal if they refer to the same memory, so that a network is evaluated once for both.
 
     Args:
         inputs: Tensors or NumPy arrays; not copied.
         name: Name of the argument, for errors.
 
     Raises:
-        InputError: If an entry is no tensor, their lengths differ, or a number is not finite.
+        InputError: If an entry is not a tensor, their lengths differ, or a number is not finite.
     """
 
     def __init__(self, inputs: Any, name: str = "inputs") -> None:
@@ -243,12 +243,12 @@ class TensorInputs(Inputs):
             raise InputError(
                 "tensors with the samples along their first axis",
                 ", ".join(f"{length} in {part}" for part, length in lengths.items()) or "none",
-                "pass as many rows in each, at least one; what belongs to no sample, such as a graph's edges, goes "
-                "into forward=, for instance lambda network, x: network(x, edges)",
+                "pass the same number of rows in each, at least one; pass data that belong to no sample, such as the "
+                "edges of a graph, through forward=, for instance lambda network, x: network(x, edges)",
                 name,
             )
         for part, leaf in leaves:
-            # Floating-point types of one byte have no isfinite.
+            # One-byte floating-point types do not support isfinite.
             plain = leaf.float() if leaf.is_floating_point() and leaf.itemsize == 1 else leaf
             bad = ~plain.isfinite().reshape(len(leaf), -1).all(1)
             if bool(bad.any()):
@@ -275,7 +275,7 @@ class TensorInputs(Inputs):
         return self._count
 
     def slice(self, begin: int, end: int, device: torch.device, dtype: torch.dtype | None) -> Any:
-        """Return the same nesting of tensors, cut; whole, complex and other numbers keep their type."""
+        """Return the same nesting of tensors, sliced; only real floating-point numbers are converted."""
 
         def cut(leaf: Tensor) -> Tensor:
             part = leaf[begin:end].to(device)
@@ -284,7 +284,7 @@ class TensorInputs(Inputs):
         return map_tensors(self.tensors, cut)
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
-        """Return the collisions of the first tensor that has some."""
+        """Return the collisions of the first tensor that has any."""
         collisions = (
             row_collisions(leaf, dtype, f"rows of {name}")
             for name, leaf in named_tensors(self.tensors, "inputs")
@@ -293,7 +293,7 @@ class TensorInputs(Inputs):
         return next(filter(None, collisions), None)
 
     def arrays(self) -> Any:
-        """Return the tensors as NumPy arrays, in their own precision."""
+        """Return the tensors as NumPy arrays, in their original precision."""
         return map_tensors(self.tensors, lambda leaf: leaf.cpu().numpy())
 
     def at(self, index: Tensor) -> TensorInputs:
@@ -304,16 +304,16 @@ class TensorInputs(Inputs):
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """The set that these were taken from."""
+        """Return the set that these inputs were taken from."""
         return (self, None) if self._parent is None else self._parent
 
     @property
     def bytes_each(self) -> float:
-        """Bytes of a row of all tensors."""
+        """Bytes of one row of all tensors."""
         return sum(leaf[0].numel() * leaf.itemsize for _, leaf in named_tensors(self.tensors, ""))
 
     def features(self) -> Tensor:
-        """Return one row of numbers a sample, (N, d): the only floating-point tensor, flattened.
+        """Return one row of numbers per sample, (N, d): the only floating-point tensor, flattened.
 
         Raises:
             InputError: If there is none or more than one.
@@ -323,14 +323,14 @@ class TensorInputs(Inputs):
             raise InputError(
                 "one tensor of floating-point numbers to measure distances in",
                 f"{len(tensors)}",
-                "pass features=, one row of numbers a sample",
+                "pass features=, one row of numbers per sample",
                 "inputs",
             )
         return tensors[0].detach().reshape(self.count, -1).cpu()
 
 
 def as_tensor_inputs(inputs: Any) -> TensorInputs:
-    """Return `TensorInputs` as they are, and anything else converted to them."""
+    """Return `TensorInputs` unchanged, and any other inputs converted to them."""
     return inputs if isinstance(inputs, TensorInputs) else TensorInputs(inputs)
 
 
@@ -345,7 +345,7 @@ def _convert(inputs: Any, name: str) -> Any:
     else:
         tensor = _numbers(inputs, name)
     if not tensor.ndim:
-        raise InputError("samples along the first axis", "a single number", "pass one row a sample", name)
+        raise InputError("samples along the first axis", "a single number", "pass one row per sample", name)
     return tensor
 
 
@@ -354,7 +354,10 @@ def _numbers(inputs: Any, name: str) -> Tensor:
         array = np.asarray(inputs)
     except ValueError as ragged:
         raise InputError(
-            "as many numbers in every row", "rows of different lengths", "fill them up or cut them", name
+            "the same number of values in every row",
+            "rows of different lengths",
+            "pad or truncate them",
+            name,
         ) from ragged
     if array.ndim:
         array = numeric(array, name)
@@ -372,10 +375,10 @@ def _numbers(inputs: Any, name: str) -> Tensor:
 
 
 def as_number_tensor(values: Any, name: str) -> Tensor:
-    """Return one tensor, array or nesting of numbers as a tensor on its own device, finite or not.
+    """Return one tensor, array or nesting of numbers as a tensor on its device, with or without infinite values.
 
     Raises:
-        InputError: If there are gaps, or entries that are no numbers.
+        InputError: If values are missing, or entries are not numbers.
     """
     values = entire(values, name)
     return ordinary(values, name) if isinstance(values, Tensor) else _numbers(values, name)
@@ -385,8 +388,8 @@ def named_tensors(tree: Any, name: str) -> list[tuple[str, Tensor]]:
     """Return the tensors of a nesting of dicts and tuples, each with its name.
 
     Args:
-        tree: A tensor, or what `Batch.tensors` is.
-        name: Name of the whole.
+        tree: A tensor, or a nesting of tensors as in `Batch.tensors`.
+        name: Name of the nesting.
     """
     if isinstance(tree, Mapping):
         return [leaf for key, part in tree.items() for leaf in named_tensors(part, f"{name}[{key!r}]")]
@@ -399,8 +402,8 @@ def map_tensors(tree: Any, change: Callable[[Tensor], Any]) -> Any:
     """Return a nesting of dicts and tuples with a function applied to each tensor.
 
     Args:
-        tree: What `Batch.tensors` is.
-        change: From a tensor to what replaces it.
+        tree: Nesting of tensors as in `Batch.tensors`.
+        change: Function from a tensor to its replacement.
     """
     if isinstance(tree, Mapping):
         return {key: map_tensors(part, change) for key, part in tree.items()}

@@ -1,4 +1,4 @@
-"""Observer: the records of a probe, from predictions that any library made."""
+"""Observer: the records of a probe, from predictions of any library."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from overtone.signals import Signal
 
 @final
 class Observer(RunRecorder):
-    """Records how much of each frequency band of its targets given predictions have learned.
+    """Records how much of each frequency band of the targets a model has learned, from its predictions.
 
-    For networks of JAX, Keras, scikit-learn and others: predict at `inputs` whenever `due(step)` says so, and hand the
-    predictions over as NumPy arrays. The rows are those of a `Probe`.
+    For models of JAX, Keras, scikit-learn and others: predict at `inputs` whenever `due(step)` is true, and pass the
+    predictions as NumPy arrays. The rows are the same as a `Probe`'s.
 
     Args:
         watched: A signal, or views of outputs, see `overtone.probes.views`; one record is written for each.
         path: Run directory (or `.sqlite` file) to write to; a temporary one if None.
         schedule: When to record; `LogSchedule()` by default.
-        loggers: Loggers that receive every row too, see `overtone.probes.loggers`.
-        strict: Raise errors at a row instead of marking the row.
+        loggers: Loggers that also receive every row, see `overtone.probes.loggers`.
+        strict: Raise errors of a row instead of marking the row.
         attrs: Attributes of the record, for instance `network="MLPRegressor"`.
 
     Raises:
@@ -84,18 +84,18 @@ class Observer(RunRecorder):
         """Make an observer with the view that suits the shapes of inputs and targets, see `views.choose`.
 
         Args:
-            inputs: Pictures, a table, sequences, places, or a dict or tuple of arrays.
+            inputs: Pictures, a table, sequences, points, or a dict or tuple of arrays.
             targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
             path: Run directory to write to; a temporary one if None.
-            samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) by default.
-            features: (N, d) rows whose distances mean something, if the inputs' do not.
+            samples: Number of samples, drawn at random; 512 (4,096 points, 128 sequences) by default.
+            features: (N, d) rows with meaningful distances, if the inputs have none.
             classes: Number of classes.
             channel_axis: The axis of targets and predictions that holds the channels: 1 for (N, C, T).
-            seed: Seed of the draw.
+            seed: Seed of the random draw.
             **options: Passed on to `Observer`.
 
         Raises:
-            InputError: If inputs and targets do not fit each other.
+            InputError: If inputs and targets do not match.
         """
         batch = as_tensor_inputs(inputs)
         shapes = ShapeHints(inputs=sample_shapes(batch), channel_axis=channel_axis)
@@ -108,11 +108,11 @@ class Observer(RunRecorder):
 
     @property
     def inputs(self) -> Any:
-        """The first view's inputs, to predict at, as NumPy arrays in the nesting of the original inputs."""
+        """Inputs of the first view as NumPy arrays, in the nesting of the original inputs."""
         return self.views[0].inputs.arrays()
 
     def due(self, step: int) -> bool:
-        """Whether a row is due at this step."""
+        """Return whether a row is due at this step."""
         number = step_number(step)
         return self.schedule.due(number) and not self._writer.recorded(number)
 
@@ -123,18 +123,18 @@ class Observer(RunRecorder):
         loss: float | None = None,
         learning_rate: float | None = None,
     ) -> bool:
-        """Record a row, whether or not the schedule asks for it.
+        """Record a row, whether or not the schedule includes the step.
 
         Args:
-            step: Optimizer steps (or any other count) so far; above every step recorded, or else at or before the
-                first one, where a training begins again, see `Probe`.
-            predictions: (N, ..., C) at `inputs`, or a dict of such by the names of several views. For labels, logits
-                or the logarithm of probabilities.
+            step: Number of optimizer steps (or of any other unit) so far; above all recorded steps. A step at or
+                before the first one restarts the record, see `Probe`.
+            predictions: (N, ..., C) at `inputs`, or a dict of arrays by the names of several views. For labels,
+                logits or the logarithm of probabilities.
             loss: The training loss, None if unknown.
             learning_rate: The current learning rate, if known.
 
         Returns:
-            Whether a row was recorded; not if the step was recorded already.
+            Whether a row was recorded; False if the step was already recorded.
         """
         step = step_number(step)
         if self._writer.recorded(step):
@@ -150,7 +150,7 @@ def _row(view: OutputView, predictions: Any) -> Row:
             raise InputError(
                 f"predictions for the view {view.name!r}",
                 f"some for {', '.join(map(repr, predictions)) or 'none'}",
-                "pass a dict with one array a view",
+                "pass a dict with one array per view",
                 "predictions",
             )
         predictions = predictions[view.name]

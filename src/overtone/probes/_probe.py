@@ -27,7 +27,7 @@ from overtone.signals import Signal
 from overtone.spectra import Bands
 
 ALL_AT_ONCE = "all samples at once"
-"""The attribute `evaluated` of records whose network does not evaluate each sample independently of the others."""
+"""The attribute `evaluated` of records whose network does not evaluate each sample independently."""
 
 
 @final
@@ -35,31 +35,31 @@ class Probe(RunRecorder):
     """Measures, at scheduled steps, how much of each frequency band of its targets a network has learned.
 
     One row holds, per band and channel, the residual power |F(target - prediction)|^2 and the cross power
-    Re<F(prediction), F(target)> for the transform F of a view, the loss you pass, seconds since the probe was made, and
-    the mean square errors on training, held-out and clean samples; everything in the target's own units.
+    Re<F(prediction), F(target)> for the transform F of a view, the training loss, the seconds since the probe was
+    made, and the mean square errors on training, held-out and clean samples; everything in the target's units.
 
-    The network is left exactly as it was, with all that it holds: parameters, buffers, gradients, train/eval flags,
-    attributes, caches and hooks; so are gradient mode and random generators. A network that cannot be restored is
-    refused. Once made, a probe does not end a training run by an error of its own: a row that it cannot measure or
-    write is NaN, `faults` states the reason, and a `ProbeWarning` is given once.
+    The whole state of the network is restored: parameters, buffers, gradients, train/eval flags, attributes, caches
+    and hooks, and so are gradient mode and random generators. A network that cannot be restored is refused. After
+    construction, errors of a probe do not end the training: a row that cannot be measured or written is NaN, `faults`
+    states the reason, and a `ProbeWarning` is issued once.
 
     Args:
-        watched: What is being learned: a signal, a view (`overtone.probes.views`), or several views; one record is
-            written for each. Window, bands and snapshots of a signal are options of `views.GridView`.
+        watched: The targets of the training: a signal, a view (`overtone.probes.views`), or several views; one record
+            is written for each. Window, bands and snapshots of a signal are options of `views.GridView`.
         network: The network. For a signal it maps coordinates (N, d), in the signal's units, to values (N, C).
-        path: Run directory (or `.sqlite` file) of a new record; a temporary one if None. Appended row by row.
-            `Probe.resume` continues an existing record.
+        path: Run directory (or `.sqlite` file) of a new record; a temporary one if None. Rows are appended one by
+            one. `Probe.resume` continues an existing record.
         schedule: When to record; `LogSchedule()` by default.
         forward: A function from inputs to outputs to call instead of the network, for instance
-            `lambda x: network(2 * x.float() - 1)`; one of two arguments is given the network too, without its
+            `lambda x: network(2 * x.float() - 1)`; a function of two arguments also receives the network, without its
             wrappers: `lambda network, x: network(x, edges)`.
         outputs: A function from the network's return value to the one tensor to compare, for instance
             `lambda answer: answer["logits"]`.
         memory: Memory budget for evaluating the network, in GiB.
-        loggers: Loggers that receive every row too, see `overtone.probes.loggers`.
-        strict: Raise errors at a row instead of marking the row.
-        processes: `DistributedGroup()` where every process of a distributed run makes the same probe and calls it at
-            the same steps; each then evaluates its share, and the first one writes. This process alone if None.
+        loggers: Loggers that also receive every row, see `overtone.probes.loggers`.
+        strict: Raise errors of a row instead of marking the row.
+        processes: `DistributedGroup()` if every process of a distributed run makes the same probe and calls it at the
+            same steps; each then evaluates its share, and the first one writes. The current process alone if None.
         attrs: Further attributes of the record.
 
     Raises:
@@ -104,7 +104,7 @@ class Probe(RunRecorder):
         collisions = self._collisions()
         if collisions is not None:
             described["crowding"] = collisions.to_json()
-        # Only the first process of a group writes; the others keep headers, so that all take part in each exchange.
+        # Only the first process of a group writes; the others retain headers, so that all take part in each exchange.
         writes = self._processes.writes
         super().__init__(
             RunWriter(
@@ -118,8 +118,8 @@ class Probe(RunRecorder):
         )
         if not deterministic:
             self._writer.warn(
-                "the network gives different outputs at a second evaluation in eval mode; rows hold that noise, and "
-                "the record's attribute `deterministic` is False."
+                "the network returns different outputs at a second evaluation in eval mode; rows contain this noise, "
+                "and the record's attribute `deterministic` is False."
             )
         if collisions is not None:
             self._writer.warn(f"{collisions.sentence}. The record's attribute `crowding` holds the counts.")
@@ -144,24 +144,25 @@ class Probe(RunRecorder):
     ) -> Probe:
         """Make a probe with the view that suits the shapes of inputs, targets and outputs, see `views.choose`.
 
-        What the targets leave open is settled by the network where it can be: whole numbers are labels if it has an
-        output for each class, and the channels lie in the one axis along which it takes no shorter inputs. The
-        record's `notes` state how targets were read; a `ProbeWarning` does where another reading is as good.
+        The network resolves ambiguities of the targets where it can: whole numbers are labels if it has an output for
+        each class, and the channels lie in the one axis along which it accepts no shorter inputs. The record's
+        `notes` state how targets were read; a `ProbeWarning` is issued if another interpretation is equally
+        plausible.
 
         Args:
-            inputs: Arguments of the network: pictures, a table, sequences, places, or a dict or tuple of tensors.
+            inputs: Arguments of the network: pictures, a table, sequences, points, or a dict or tuple of tensors.
             targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
             network: The network.
             path: Run directory to write to; a temporary one if None.
-            samples: How many samples to watch, drawn at random; 512 (4,096 places, 128 sequences) by default.
-            features: (N, d) rows whose distances mean something, if the inputs' do not.
+            samples: Number of samples, drawn at random; 512 (4,096 points, 128 sequences) by default.
+            features: (N, d) rows with meaningful distances, if the inputs have none.
             classes: Number of classes.
             channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
-            seed: Seed of the draw.
+            seed: Seed of the random draw.
             **options: Passed on to `Probe`.
 
         Raises:
-            InputError: If inputs, targets and network do not fit each other, or targets can be read in two ways.
+            InputError: If inputs, targets and network do not match, or targets can be read in two ways.
 
         Example:
             >>> import torch
@@ -204,8 +205,8 @@ class Probe(RunRecorder):
             watched: As for `Probe`; the views of the record.
             network: The network.
             path: Run directory or `.sqlite` file of the record.
-            after: The last step to keep; rows after it are dropped.
-            elapsed: Seconds that the run had already taken.
+            after: The last step to retain; rows after it are dropped.
+            elapsed: Seconds that earlier sessions of the run took.
             **options: Passed on to `Probe`.
 
         Raises:
@@ -216,11 +217,11 @@ class Probe(RunRecorder):
 
     @property
     def last_step(self) -> int | None:
-        """The step recorded last by this probe, None before the first."""
+        """The last step recorded by this probe, None before the first."""
         return self._writer.last
 
     def begin_again(self, step: int, last: int) -> None:
-        """Drop the rows from a step on, after copying them: a training that got to `last` begins again there."""
+        """Copy the record, then drop its rows from a step on: a training that had reached `last` restarts there."""
         self._writer.begin_again(step, last)
 
     def check(self) -> bool:
@@ -250,21 +251,21 @@ class Probe(RunRecorder):
     ) -> bool:
         """Record a row if `step` is due and not recorded yet.
 
-        A step at or before the first one recorded is a training that begins again: the record begins again with it,
-        the earlier rows are kept in a copy beside it, and a `ProbeWarning` says so once.
+        A step at or before the first recorded one means that training has restarted: the record restarts with it, the
+        earlier rows are preserved in a copy, and a `ProbeWarning` is issued once.
 
         Args:
-            step: Optimizer steps taken so far; 0 is the untrained network. Where several batches make one step, call it
-                with the same number as often as you like: the first call counts.
-            loss: The training loss at this step; None if there is none, since NaN means that it is not a number.
+            step: Optimizer steps taken so far; 0 is the untrained network. Where several batches make one step,
+                repeated calls with the same number are allowed: the first call counts.
+            loss: The training loss at this step; None if there is none, since NaN stands for a diverged loss.
             learning_rate: The current learning rate, if known.
-            force: Record even if the schedule does not ask for it (the last step of a run).
+            force: Record even if the schedule does not include the step (the last step of a run).
 
         Returns:
             Whether a row was recorded.
 
         Raises:
-            InputError: If step, loss or learning rate is no single number.
+            InputError: If step, loss or learning rate is not a single number.
         """
         step = step_number(step)
         if not (force or self.schedule.due(step)) or self._writer.recorded(step):
@@ -281,7 +282,7 @@ class Probe(RunRecorder):
         return True
 
     def predict(self, index: Tensor | None = None) -> Tensor:
-        """Return the network's present outputs at the first view's samples.
+        """Return the network's current outputs at the first view's samples.
 
         Args:
             index: Of a signal, flat sample indices (M,), or None for every sample of the signal.
@@ -290,15 +291,15 @@ class Probe(RunRecorder):
         if isinstance(first, GridView):
             return self._outputs()(CoordinateInputs(first.signal.geometry, index))
         if not isinstance(first, OutputView) or index is not None:
-            raise InputError("a probe that watches a signal", f"view {first.name!r}", "leave index out")
+            raise InputError("a probe of a signal", f"view {first.name!r}", "omit index", "index")
         return self._outputs()(first.inputs)
 
     def final_errors(self) -> dict[str, float]:
-        """Return mean square errors of the present network over a signal, see `GridView.final_errors`."""
+        """Return mean square errors of the current network over a signal, see `GridView.final_errors`."""
         return self._grid_view.final_errors(self._outputs())
 
     def snapshot(self, step: int) -> None:
-        """Record the network's prediction of a signal; of more than a million samples, that of a part of them."""
+        """Record the network's prediction of a signal; of more than a million samples, a part."""
         self._snapshot(self._grid_view, step)
 
     def annotate(self, **attrs: Any) -> None:
@@ -307,22 +308,22 @@ class Probe(RunRecorder):
 
     @property
     def signal(self) -> Signal:
-        """The signal watched."""
+        """The signal that is measured."""
         return self._grid_view.signal
 
     @property
     def bands(self) -> Bands:
-        """The frequency bands of a signal's record; the first one holds the mean."""
+        """The frequency bands of a signal's record; the first one contains the mean."""
         return self._grid_view.measurement.bands
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began, over all its sessions."""
+        """Seconds since the start of the run, over all its sessions."""
         return self._writer.elapsed
 
     @property
     def highest_learned(self) -> float:
-        """Upper edge of the first view's bands learned without a gap at the last row; NaN if there is none."""
+        """Upper edge of the contiguous learned bands of the first view at the last row; NaN if there are none."""
         return self._writer.highest_learned
 
     @property
@@ -331,7 +332,7 @@ class Probe(RunRecorder):
         return self._writer.latest
 
     def _collisions(self) -> RoundingCollisions | None:
-        """Inputs that coincide in the network's precision, of the first view that has such."""
+        """Return the collisions of inputs in the network's precision, for the first view that has any."""
         every = (self._evaluate.crowding(view.inputs) for view in self.views if isinstance(view, OutputView))
         return next(filter(None, every), None)
 
@@ -347,8 +348,8 @@ class Probe(RunRecorder):
             self._coupled = True
             self.annotate(evaluated=ALL_AT_ONCE)
             self._writer.warn(
-                "the network's output at a sample depends on the samples beside it; rows evaluate it at all samples at "
-                "once, and the record's attribute `evaluated` says so. Pass forward= to choose the other samples."
+                "the network's output at a sample depends on the other samples of the batch; rows evaluate it at all "
+                "samples at once (attribute `evaluated` of the record). Pass forward= to choose the other samples."
             )
 
     @property
@@ -359,7 +360,7 @@ class Probe(RunRecorder):
     def _grid_view(self) -> GridView:
         if not self._grid_views:
             raise InputError(
-                "a probe that watches a signal on a grid",
+                "a probe of a signal on a grid",
                 ", ".join(view.name for view in self.views),
                 "make it with Probe(signal, network)",
                 "probe",

@@ -28,7 +28,7 @@ _STEP_LIMIT = 1 << 63
 
 
 class RunRecorder(ABC):
-    """Records that grow row by row, one for each view; a context manager that closes them.
+    """Records that grow row by row, one for each view; closed on leaving a `with` block.
 
     Args:
         writer: Writer of the records.
@@ -69,12 +69,12 @@ class RunRecorder(ABC):
         learning_rate: float | None,
         measure: Mapping[str, Callable[[], Row]],
     ) -> None:
-        """Write a row to every record: NaN for unknown values, infinity for a loss that is not a number."""
+        """Write a row to every record: unknown values as NaN, a loss that is not a number as infinity."""
         known = {"loss": loss, "learning_rate": learning_rate}
         self._writer.append(step, {name: _number(name, value) for name, value in known.items()}, measure)
 
     def close(self) -> None:
-        """Close the records' files. They stay readable."""
+        """Close the records' files, which remain readable."""
         self._writer.close()
 
     def __enter__(self) -> Self:
@@ -107,7 +107,7 @@ def step_number(step: Any) -> int:
         step: Optimizer steps taken so far, 0 or more.
 
     Raises:
-        InputError: If it is no such number.
+        InputError: If it is not such a number.
 
     Example:
         >>> step_number(3.0), step_number(np.int32(4))
@@ -139,7 +139,7 @@ def _integer(step: Any) -> int | None:
 
 
 def _has_many(step: Any) -> bool:
-    """Whether a step is an array of other than one number."""
+    """Return whether a step is an array with a size other than one."""
     if isinstance(step, Tensor):
         return step.numel() != 1
     return isinstance(step, np.ndarray) and step.size != 1

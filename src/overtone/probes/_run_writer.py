@@ -59,8 +59,8 @@ class ResumedRecord:
 
     Attributes:
         path: Run directory or `.sqlite` file.
-        after: The last step to keep; rows after it are dropped.
-        elapsed: Seconds that the run had already taken.
+        after: The last step to retain; rows after it are dropped.
+        elapsed: Seconds that earlier sessions of the run took.
     """
 
     path: str | Path
@@ -69,7 +69,7 @@ class ResumedRecord:
 
 
 OpenRecord = Callable[[Path, Callable[[], Header]], RecordWriter]
-"""Opens a record's file; the header is made only where it is needed, since it may estimate the noise."""
+"""Function that opens a record's file; it computes the header only if needed, since that may estimate the noise."""
 
 
 def create_record(path: Path, header: Callable[[], Header]) -> RecordWriter:
@@ -78,23 +78,23 @@ def create_record(path: Path, header: Callable[[], Header]) -> RecordWriter:
 
 
 def check_no_records(paths: Iterable[Path]) -> None:
-    """Refuse paths that hold records, before any is created.
+    """Refuse paths with existing records, before any record is created.
 
     Raises:
-        InputError: If there is one.
+        InputError: If a record exists.
     """
     for path in paths:
         if path.exists() and (path.is_dir() or path.stat().st_size):
             raise InputError(
                 "a path without a record",
-                "an existing one",
+                "an existing record",
                 "pass another path=, or remove it; Probe.resume continues it",
                 str(path),
             )
 
 
 def _copy_record(path: Path) -> Path | None:
-    """Copy a record to `NAME~1.sqlite` beside it, or `~2` and so on up to `~9`, a name that no view can have.
+    """Copy a record to `NAME~1.sqlite` in its directory, or `~2` to `~9`; no view can have such a name.
 
     Args:
         path: A record; it may be open.
@@ -118,12 +118,12 @@ def restart_record(path: Path, writer: RecordWriter, step: int) -> tuple[RecordW
     """Restart a record at a step: copy it, then drop the rows from that step on.
 
     Args:
-        path: Its file.
-        writer: Its writer; closed here.
-        step: The first step of the rows that follow.
+        path: File of the record.
+        writer: Writer of the record; it is closed.
+        step: The first step of the new rows.
 
     Returns:
-        The writer of the rows that follow, and the copy of the earlier record, if any.
+        The writer of the new rows, and the copy of the earlier record, if any.
     """
     if not isinstance(writer, Writer):
         return writer, None
@@ -143,7 +143,7 @@ def resume_record(last_step: int) -> OpenRecord:
 
 
 def discard_rows(path: Path, header: Callable[[], Header]) -> RecordWriter:
-    """Return a writer that keeps the header and writes nothing."""
+    """Return a writer that retains the header and writes nothing."""
     del path
     return _DiscardingWriter(header())
 
@@ -154,16 +154,16 @@ class _DiscardingWriter:
         self.header = header
 
     def append(self, step: int, row: Mapping[str, ArrayLike]) -> None:
-        """Nothing."""
+        """Discard a row."""
 
     def snapshot(self, name: str, step: int, array: ArrayLike) -> None:
-        """Nothing."""
+        """Discard a snapshot."""
 
     def annotate(self, **attrs: Any) -> None:
-        """Nothing."""
+        """Discard attributes."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class ProbeWarning(UserWarning):
@@ -174,26 +174,27 @@ class ProbeWarning(UserWarning):
 class RunWriter:
     """Writer of the records of one run, one per view, and of their faults.
 
-    A row that cannot be measured, or for which the outputs are not finite, is written as NaN; its step and reason are
-    stored in `faults` and in the attribute `faults` of the record, and a `ProbeWarning` is given once.
+    A row that cannot be measured, or whose outputs are not finite, is written as NaN; its step and reason are stored
+    in `faults` and in the attribute `faults` of the record, and a `ProbeWarning` is issued once.
 
     Args:
         views: The views, with distinct names.
-        path: Run directory or `.sqlite` file of the first view's record; the others lie beside it. A temporary
-            directory if None. A `ResumedRecord` continues existing records.
+        path: Run directory or `.sqlite` file of the first view's record; the others are in the same directory. A
+            temporary directory if None. A `ResumedRecord` continues existing records.
         attrs: Further attributes of every record.
-        opened: Opens a record; by default records are created or, for a `ResumedRecord`, continued.
+        opened: Function that opens a record; by default records are created or, for a `ResumedRecord`, continued.
         loggers: Further loggers that receive every row.
         strict: Raise instead of warning, except for outputs that are not finite.
 
     Attributes:
         path: File of the first view's record.
         paths: File of every view's record, by name.
-        faults: One dict a fault, with `step`, `view` and `why`.
-        highest_learned: Of the first view at the last row, see `records.metrics.highest_learned`.
+        faults: One dict per fault, with `step`, `view` and `why`.
+        highest_learned: Highest learned frequency of the first view at the last row, see
+            `records.metrics.highest_learned`.
 
     Raises:
-        InputError: If names clash or are no file names, or a record exists.
+        InputError: If names are not distinct or not valid as file names, or a record exists.
         RunError: If a record cannot be written.
     """
 
@@ -222,7 +223,7 @@ class RunWriter:
         self.latest: Row = {}
         self._margins: dict[str, dict[str, Any]] = {}
         self._writers: dict[str, RecordWriter] = {}
-        # Nothing is created unless every path is free: a clash at the third view would leave two empty records.
+        # Nothing is created unless every path is free: a conflict at the third view would leave two empty records.
         if opened is create_record:
             check_no_records(self.paths.values())
         try:
@@ -235,7 +236,7 @@ class RunWriter:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began, over all its sessions."""
+        """Seconds since the start of the run, over all its sessions."""
         return time.perf_counter() - self._began
 
     @property
@@ -244,32 +245,32 @@ class RunWriter:
         return {name: load(path) for name, path in self.paths.items()}
 
     def recorded(self, step: int) -> bool:
-        """Whether this very step was recorded last, as happens when several batches make one optimizer step."""
+        """Return whether this step was recorded last, as happens when several batches make one optimizer step."""
         return step == self.last
 
     @property
     def last(self) -> int | None:
-        """The step recorded last, None before the first."""
+        """The last recorded step, None before the first."""
         return None if self._steps is None else self._steps[1]
 
     def append(self, step: int, extra: Mapping[str, float], measure: Mapping[str, Callable[[], Row]]) -> None:
         """Write a row to every record.
 
-        A step at or before the first one, after others, is a training that begins again: see `begin_again`.
+        A step at or before the first one restarts the record, see `begin_again`.
 
         Args:
-            step: Above every step so far.
-            extra: Variables that all records share: `loss`, `learning_rate`.
-            measure: Functions that measure the rest of the row, by view.
+            step: Above all steps so far, unless training restarts.
+            extra: Variables shared by all records: `loss`, `learning_rate`.
+            measure: Functions that measure the other variables of the row, by view.
 
         Raises:
-            Exception: Any error of a row, if strict.
+            Exception: Any error of the row, if strict.
         """
-        # A step at or before the first one cannot be a repeated call: the trainer has begun again.
+        # A step at or before the first one cannot be a repeated call: training has restarted.
         if self._steps is not None and self._steps[0] < self._steps[1] and step <= self._steps[0]:
             self.begin_again(step, self._steps[1])
         self._steps = (step if self._steps is None else min(step, self._steps[0]), step)
-        # One time for all views: rows of several records join by step and time.
+        # One time for all views: rows of several records are joined by step and time.
         seconds = self.elapsed
         for position, (name, writer) in enumerate(self._writers.items()):
             row = self._measured(step, name, measure[name])
@@ -285,11 +286,11 @@ class RunWriter:
     def begin_again(self, step: int, last: int) -> None:
         """Drop the rows from a step on, after copying the records, and warn once.
 
-        The copies lie beside the records (`record~1.sqlite`); the attribute `restarts` lists them.
+        The copies are in the same directory (`record~1.sqlite`); the attribute `restarts` lists them.
 
         Args:
-            step: The first step of the rows that follow.
-            last: The step recorded last.
+            step: The first step of the new rows.
+            last: The last recorded step.
         """
         copies: dict[str, str | None] = {}
         for name, writer in self._writers.items():
@@ -299,7 +300,7 @@ class RunWriter:
                 self._fault(step, name, error)
             else:
                 copies[name] = None if copy is None else copy.name
-        # Faults of dropped rows go with them; those of earlier rows stay.
+        # Faults of dropped rows are dropped too; earlier faults remain.
         self.faults = [fault for fault in self.faults if fault["step"] < step]
         for name, file in copies.items():
             self._note_restart(name, step, last, file)
@@ -307,12 +308,12 @@ class RunWriter:
             self.guard(step, next(iter(self._writers)), functools.partial(logger.begin_again, step))
         if step == 0:
             self._began = time.perf_counter()
-        files = ", ".join(file for file in copies.values() if file) or "no copy: there are nine already"
+        files = ", ".join(file for file in copies.values() if file) or "no copy, because nine copies exist"
         if self._writes and not self._restarted:
             self._restarted = True
             self.warn(
-                f"step {step} came after step {last}: training began again, and the record with it; the earlier rows "
-                f"are copied ({files}). If this is one training, count its steps without a break. This is said once."
+                f"step {step} follows step {last}: training has restarted, and so has the record; the earlier rows are "
+                f"copied ({files}). In a single training, count the steps without a break. This warning appears once."
             )
 
     def _note_restart(self, name: str, step: int, last: int, file: str | None) -> None:
@@ -339,11 +340,11 @@ class RunWriter:
         self._writers[name].snapshot(kind, step, array)
 
     def warn(self, text: str) -> None:
-        """Give a warning that points at the user's line."""
+        """Issue a warning that points at the user's line."""
         warnings.warn(text, ProbeWarning, stacklevel=4)
 
     def close(self) -> None:
-        """Close the files and loggers. Records stay readable."""
+        """Close the files and loggers; records remain readable."""
         for logger in self._loggers:
             with contextlib.suppress(Exception):
                 logger.close()
@@ -356,7 +357,7 @@ class RunWriter:
             row = measure()
         except Exception as error:  # noqa: BLE001
             self._fault(step, name, error)
-            # A row of NaN keeps the records of all views in step.
+            # A row of NaN keeps the rows of all views aligned.
             return {"residual_power": np.full((sizes["band"], sizes["channel"]), math.nan)}
         margins = row.pop("margins", None)
         if margins is not None:
@@ -369,9 +370,10 @@ class RunWriter:
         return [fault for fault in self.faults if fault["view"] == name]
 
     def _store_margins(self, step: int, name: str, margins: Mapping[str, Any]) -> None:
-        """Add a row's margins to those of the rows before it."""
+        """Add a row's margins to those of earlier rows."""
         writer = self._writers[name]
-        # The attribute is written whole each time; a resumed record brings the margins of its earlier rows.
+        # The attribute is rewritten as a whole each time; a resumed record already has the margins of its earlier
+        # rows.
         known = self._margins.get(name) or writer.header.attrs.get("margins") or {}
         before = {key: value for key, value in known.items() if int(key) < step}
         self._margins[name] = before | {str(step): dict(margins)}
@@ -387,10 +389,10 @@ class RunWriter:
         if not self._warned:
             self._warned = True
             self.warn(
-                f"the probe could not measure or record step {step} of {name!r} ({why}). Training goes on; such rows "
-                "read NaN or are missing, and `faults` lists them. This is said once."
+                f"the probe could not measure or record step {step} of {name!r} ({why}). Training continues; such rows "
+                "are NaN or missing, and `faults` lists them. This warning appears once."
             )
-        # The fault may be a record that cannot be written: to note it there is an attempt, not a duty.
+        # The record itself may be impossible to write, so errors of storing the fault are ignored.
         with contextlib.suppress(Exception):
             self._writers[name].annotate(faults=self._faults_of(name))
 
@@ -416,9 +418,11 @@ def _paths(first: Path, names: Sequence[str]) -> dict[str, Path]:
             "pass name= to each view",
             "views",
         )
-    # Two runs may share a folder by file names of their own: views of each then carry its stem.
+    # Two runs may share a directory under different file names: the stem is then part of the names of all views.
     prefix = "" if first.stem == "record" else f"{first.stem}-"
     beside = {name: first.with_name(f"{prefix}{name}.sqlite") for name in names[1:]}
     if first in beside.values():
-        raise InputError("views with other names than 'record'", "one named so", "rename it", "views")
+        raise InputError(
+            "views with other names than 'record'", "a view named 'record'", "rename it", "views"
+        )
     return {names[0]: first, **beside}

@@ -1,4 +1,4 @@
-"""Schedules: the optimizer steps at which a probe records a row. A schedule decides step by step and has no state."""
+"""Schedules: the optimizer steps at which a probe records a row. A schedule is stateless."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from overtone.errors import InputError
 
 
 class Schedule(ABC):
-    """Decides at which optimizer steps a row is recorded."""
+    """Choice of the optimizer steps at which a row is recorded."""
 
     @abstractmethod
     def due(self, step: int) -> bool:
-        """Whether the state after `step` optimizer steps is recorded."""
+        """Return whether the state after `step` optimizer steps is recorded."""
 
     def count(self, steps: int) -> int:
         """Return the number of rows recorded over steps 0 to `steps`, both included."""
@@ -44,7 +44,7 @@ class EveryN(Schedule):
             )
 
     def due(self, step: int) -> bool:
-        """Whether `step` is a multiple of the interval."""
+        """Return whether `step` is a multiple of the interval."""
         return step % self.interval == 0
 
 
@@ -53,8 +53,8 @@ class EveryN(Schedule):
 class LogSchedule(Schedule):
     """Steps evenly spaced in log(step): 0, 1, 2, ..., then growing by `ratio`.
 
-    Learning steps spread over orders of magnitude, so this gives each octave of training the same number of rows. The
-    n-th row after the first lies at round(ratio^n); which steps are due does not depend on how long a run will be.
+    Learning steps spread over orders of magnitude, so this schedule records equally many rows in each octave of
+    training. The n-th row after the first is at round(ratio^n); the choice does not depend on the length of the run.
 
     Attributes:
         ratio: Growth from one row to the next, above 1. The default 1.15 gives about 45 rows over 2,000 steps.
@@ -71,11 +71,11 @@ class LogSchedule(Schedule):
         check_ratio(self.ratio)
 
     def due(self, step: int) -> bool:
-        """Whether `step` is 0 or the nearest integer to a power of the ratio."""
+        """Return whether `step` is 0 or the nearest integer to a power of the ratio."""
         return is_power(step, self.ratio)
 
     def next_due(self, step: int) -> int:
-        """Return the first step from `step` on that is due, in O(1)."""
+        """Return the first due step at or after `step`, in O(1)."""
         return next_power(step, self.ratio)
 
     def count(self, steps: int) -> int:

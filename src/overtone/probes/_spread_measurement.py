@@ -20,7 +20,7 @@ from overtone.spectra._grid import describe
 from overtone.spectra._grid_modes import GridModes
 
 MIN_WAVES, TARGET_WAVES = 2.0, 3.0
-"""Lowest frequency that tiles measure, in frequencies of a tile's longest wave: the minimum, and the value aimed at.
+"""Lowest frequency measured with tiles, in units of the frequency of a tile's longest wave: minimum, preferred value.
 Slower waves leak into neighbouring bands."""
 
 
@@ -28,15 +28,15 @@ Slower waves leak into neighbouring bands."""
 class SpreadMeasurement:
     """Comparison of predictions with a signal on tiles and single samples spread over the whole grid.
 
-    Mean square errors come from the single samples. Bands above what a tile resolves are the mean over tiles, weighted
-    by the part of the grid that each represents; those below are the modes of the whole grid, exact for the target and
-    estimated from the single samples for a residual.
+    Mean square errors are estimated from the single samples. The power in bands above a tile's resolution limit is
+    the mean over tiles, weighted by the part of the grid that each represents; the power in lower bands comes from
+    the modes of the whole grid, exact for the target and estimated from the single samples for a residual.
 
     Args:
         signal: The signal to learn, on a grid of more samples than the spread has.
         spread: Number of samples, and their seed.
-        bands: Frequency bands; the default of `spectra.Bands.log` for the whole grid if None. Bands too narrow
-            for a tile are joined.
+        bands: Frequency bands; the default of `spectra.Bands.log` for the whole grid if None. Bands too narrow for a
+            tile are merged.
 
     Attributes:
         index: Flat indices of the samples to predict: tiles first, then single samples.
@@ -60,7 +60,8 @@ class SpreadMeasurement:
         requested = bands or Bands.log(grid.shape, grid.spacing, periodic=grid.periodic)
         fine, low = _resolved(requested.reaching(whole.nyquist, whole.top), tile, slowest)
         roles = _roles(signal)
-        # Half of the budget resolves fine structure (tiles), half gives unbiased errors and low modes (single samples).
+        # Half of the budget resolves fine structure (tiles), half provides unbiased errors and low modes (single
+        # samples).
         self._roles = draw_single_samples(
             roles, _role_counts(roles, spread.samples // 2), blocks, spread.seed
         )
@@ -104,14 +105,15 @@ class SpreadMeasurement:
         Returns:
             `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats,
             and `margins`, half the widths of 95 % intervals of the errors, of the residual power for all channels
-            together, and, as `relative_power`, of that over the target's.
+            together, and, as `relative_power`, of the ratio of residual to target power.
         """
         residual = self._target - prediction.to(self._target.dtype)
         row: dict[str, Any] = {}
         margins: dict[str, Any] = {}
         if bool(residual.isfinite().all()):
             fine = self._coefficients(residual)
-            # Below the tiles' resolution single samples estimate modes of the whole grid; above it tiles do.
+            # Below the tiles' resolution limit single samples estimate modes of the whole grid; above it tiles are
+            # used.
             low = self._coarse.estimate(residual[self._tiles.index.size :], self._singles, self._known)
             high, margin = self._over_tiles(fine)
             row["residual_power"] = torch.cat([low.power, high]).numpy()
@@ -145,11 +147,13 @@ class SpreadMeasurement:
         return np.asarray((self._modes / self._modes.sum()).numpy()[:, None] * noise_variance(noise))
 
     def _resolvable(self, fine: Bands, low: int) -> tuple[Bands, int]:
-        """Join the bands below the tiles' resolution until each is detectable; return them and how many these are.
+        """Merge the bands below the tiles' resolution limit until each is detectable.
 
-        A band is detectable if a quarter of its power, the remainder when it counts as learned, is twice the standard
-        error of its estimate while nothing above it is learned. If not even all of them together are detectable, tiles
-        measure them as one with the mean.
+        Returns all bands, and the number of merged ones.
+
+        A band is detectable if a quarter of its power, the residual at which it counts as learned, is twice the
+        standard error of its estimate while no band above it is learned. If even a single merged band is not
+        detectable, tiles measure it together with the mean.
         """
         coarse = self._coarse
         if low == 1:
@@ -182,31 +186,31 @@ class SpreadMeasurement:
         return bands, len(starts) + 1
 
     def _known_power(self, known: Tensor, fine: Tensor) -> Tensor:
-        """Return the power (band, channel) of values known everywhere."""
+        """Return the power (band, channel) of values known at all samples."""
         return torch.cat([self._coarse.power(known), self._over_tiles(fine)[0]])
 
     def _coefficients(self, values: Tensor) -> Tensor:
-        """Return coefficients of the tiles, side by side as channels."""
+        """Return the tiles' coefficients, arranged as channels."""
         tiles = self._tiles
         part = values[: tiles.index.size].reshape(tiles.count, *tiles.shape, -1)
         return self._transform.coefficients(part.movedim(0, -2).flatten(-2))
 
     def _over_tiles(self, fine: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the mean over tiles, (band, channel) of the bands they resolve, and half the width of its interval."""
+        """Return the mean over tiles, (band, channel), in the bands they resolve, and half its interval's width."""
         each = self._each(fine, other)
         weight = torch.from_numpy(self._tiles.weight)
         margin = torch.from_numpy(self._tiles.margin(each.movedim(1, 0).numpy()))
         return torch.einsum("btc,t->bc", each, weight), margin
 
     def _each(self, fine: Tensor, other: Tensor | None = None) -> Tensor:
-        """Return (band, tile, channel) power, or product with others, of the bands that tiles resolve."""
+        """Return the (band, tile, channel) power, or the product with a second set, in the bands that tiles resolve."""
         each = self._transform.power(fine) if other is None else self._transform.cross(fine, other)
         return each[self._low :].reshape(len(self._density), self._tiles.count, -1) * self._density[..., None]
 
     def _relative(self, low: Tensor, fine: Tensor) -> list[float]:
         """Return half the width of the interval of residual over target power per band, channels combined.
 
-        Tiles with more of the target also have more of the residual: that shared variation is removed.
+        Tiles with more target power also have more residual power: this shared variation is removed.
         """
         weight = self._tiles.weight
         target, residual = (self._each(part).sum(2).numpy() for part in (self._fine, fine))
@@ -230,13 +234,13 @@ class SpreadMeasurement:
 
 
 def _roles(signal: Signal) -> dict[str, Tensor]:
-    """Return a mask (N,) for each role that any sample has."""
+    """Return a mask (N,) for each role that has samples."""
     masks = {"trained": trained_mask(signal), "held out": signal.held_out, "unused": signal.ignored}
     return {name: mask.cpu() for name, mask in masks.items() if mask is not None and bool(mask.any())}
 
 
 def _role_counts(roles: dict[str, Tensor], samples: int) -> dict[str, float]:
-    """Return the number of single samples of each role: half are held-out ones, which decide when to stop."""
+    """Return the number of single samples per role: half are held-out ones, on which early stopping depends."""
     members = {name: float(mask.sum()) for name, mask in roles.items()}
     counts = {}
     remaining = float(samples)
@@ -248,12 +252,12 @@ def _role_counts(roles: dict[str, Tensor], samples: int) -> dict[str, float]:
 
 
 def _resolved(bands: Bands, tile: GridModes, slowest: float) -> tuple[Bands, int]:
-    """Return bands that tiles resolve from some band on, and the index of that band.
+    """Return the bands above the tiles' resolution limit, and the index of the first one.
 
     Args:
         bands: Bands that hold every mode of the whole grid.
         tile: Lattice of a tile.
-        slowest: Frequency of its longest wave, in cycles per unit.
+        slowest: Frequency of the tile's longest wave, in cycles per unit.
     """
     inner = np.array(bands.edges[1:-1])
     enough = inner[inner >= MIN_WAVES * slowest * (1 - 1e-9)]
@@ -263,7 +267,7 @@ def _resolved(bands: Bands, tile: GridModes, slowest: float) -> tuple[Bands, int
     begin = float(enough[np.abs(np.log(enough / (TARGET_WAVES * slowest))).argmin()])
     filled = RadialSums(tile, bands.cuts).modes().tolist()
     edges, inside = [bands.edges[0]], filled[0]
-    # A band without a mode of the tile would read zero: its edge is dropped, which joins it with the next.
+    # A band without a mode of the tile would have zero power: dropping its edge merges it with the next band.
     for low, modes in zip(bands.edges[1:-1], filled[1:], strict=True):
         if low <= begin or inside > 0:
             edges.append(low)

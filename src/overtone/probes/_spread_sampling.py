@@ -1,4 +1,4 @@
-"""Samples that stand for a large grid: tiles at full resolution and single samples, drawn by their share."""
+"""Random samples that represent a large grid: tiles at full resolution, and single samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from overtone.signals import Grid
 from overtone.signals._blocks import Blocks
 
 MAX_TILES, MIN_TILE_SAMPLES = 16, 128
-"""Maximum number of tiles, and samples of a tile below which there are fewer tiles, down to half."""
+"""Maximum number of tiles, and the tile size in samples below which fewer tiles are used, down to half."""
 
 
 @final
@@ -26,14 +26,14 @@ MAX_TILES, MIN_TILE_SAMPLES = 16, 128
 class Spread:
     """Tiles and single samples spread over a whole grid, `samples` of them in all.
 
-    Half of the samples make tiles, which keep the full resolution; the other half are drawn one by one. Both are spread
-    over the whole grid, half of them evenly and half where the target varies, and weighted accordingly: what is
-    measured estimates the spectrum of the whole grid, without bias wherever the structure lies. The same grid, target
-    and seed give the same samples.
+    Half of the samples form tiles at full resolution; the other half are drawn individually. Both are spread over the
+    whole grid, half of them evenly and half where the target varies, and weighted accordingly: the measurements
+    estimate the spectrum of the whole grid without bias, wherever its structure lies. The draw is reproducible for
+    the same grid, target and seed.
 
     Attributes:
-        samples: How many samples may be evaluated; the whole grid is measured where it has no more.
-        seed: Seeds the draw.
+        samples: Maximum number of evaluated samples; a grid with no more samples is measured whole.
+        seed: Seed of the random draw.
 
     Example:
         >>> spread = Spread(65536)
@@ -56,7 +56,7 @@ class Spread:
         return max(MAX_TILES // 2, min(MAX_TILES, self.samples // (2 * MIN_TILE_SAMPLES)))
 
     def tile(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the samples of a tile per axis: equally many along each, or as many as the axis has.
+        """Return the number of samples of a tile per axis: equal along all axes, but at most the axis length.
 
         Args:
             shape: Samples of the grid per axis.
@@ -71,12 +71,12 @@ class Spread:
 def inclusion_probabilities(
     share: NDArray[np.float64], count: float, members: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Return probabilities proportional to shares, none above 1, with `count` members expected in all.
+    """Return probabilities proportional to shares, at most 1, with an expected total of `count` members.
 
     Args:
         share: (n,) positive weight of each entry.
-        count: How many members are to be drawn in all.
-        members: (n,) members of each entry, which all get its probability; one each if None.
+        count: Expected number of members in the draw.
+        members: (n,) members of each entry, all with the entry's probability; one member per entry if None.
 
     Returns:
         (n,) probabilities; all 1 if `count` is not below the number of members.
@@ -86,8 +86,8 @@ def inclusion_probabilities(
     if count >= members.sum():
         return result
     certain = members == 0
-    # Entries whose share exceeds one member become certain; their surplus is divided among the others until none
-    # exceeds 1. Each pass adds at least one certain entry, so it ends.
+    # Entries whose share exceeds one member become certain; their surplus is divided among the others until no
+    # probability exceeds 1. Each pass adds at least one certain entry, so the loop ends.
     while True:
         open_ = ~certain
         remaining = count - members[certain].sum()
@@ -109,8 +109,8 @@ class SingleSamples:
 
     Attributes:
         index: (M,) int64 flat indices into the grid, ascending.
-        chance: (M,) probability with which each was drawn.
-        members: How many samples of the grid have the role.
+        chance: (M,) inclusion probability of each sample.
+        members: Number of samples of the grid with this role.
     """
 
     index: NDArray[np.int64]
@@ -119,7 +119,7 @@ class SingleSamples:
 
     @property
     def weight(self) -> NDArray[np.float64]:
-        """(M,) part of the role's samples that each represents; they sum to 1."""
+        """(M,) part of the role's samples that each sample represents; the sum is 1."""
         result = 1 / self.chance
         return np.asarray(result / result.sum())
 
@@ -127,7 +127,7 @@ class SingleSamples:
         """Return the weighted mean, and half the width of its 95 % interval.
 
         Args:
-            values: (M,) one number a sample.
+            values: (M,) one number per sample.
         """
         mean = float(self.weight @ values)
         open_ = int((self.chance < 1).sum())
@@ -145,10 +145,10 @@ def draw_single_samples(
     """Draw samples of every role, in proportion to the blocks' shares.
 
     Args:
-        masks: (N,) bool, the samples of each role; no sample has two.
-        counts: How many of each.
-        blocks: Of the grid.
-        seed: Seeds the draw.
+        masks: (N,) bool, the samples of each role; the roles are disjoint.
+        counts: Number of samples per role.
+        blocks: Blocks of the grid.
+        seed: Seed of the random draw.
     """
     sizes, shares = blocks.sizes, blocks.shares
     count = math.prod(blocks.shape)
@@ -160,7 +160,7 @@ def draw_single_samples(
             part = mask[begin : begin + len(index)].cpu().numpy()
             members[name] += np.bincount(owner[part], minlength=len(sizes))
     chances = {name: inclusion_probabilities(shares / sizes, counts[name], members[name]) for name in masks}
-    # One uniform number per sample of the grid, chunk by chunk: the draw does not depend on the chunks' length, and
+    # One uniform number per sample of the grid, chunk by chunk: the draw does not depend on the chunk length, and
     # memory stays bounded for grids of any size.
     random = numpy_generator(seed, "watch", "samples")
     result: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {name: [] for name in masks}
@@ -186,14 +186,14 @@ def draw_single_samples(
 class Tiles:
     """Boxes of samples at full resolution, and the part of the grid that each represents.
 
-    A tile lies centred on a block of the grid that is half as wide, so that every sample could be in as many tiles as
-    any other; beyond a border it goes on with the mirror image, as the spectrum of the whole grid does, or around.
+    A tile is centred on a block of half its width, so that all samples are contained in equally many possible tiles;
+    beyond a border it continues with the mirror image, as in the spectrum of the whole grid, or periodically.
 
     Attributes:
         shape: Samples of a tile per axis.
         index: (tile, samples) int64 flat indices into the grid.
-        weight: (tile,) part of the grid that each represents; they sum to 1.
-        chance: (tile,) probability with which each was drawn.
+        weight: (tile,) part of the grid that each tile represents; the sum is 1.
+        chance: (tile,) inclusion probability of each tile.
     """
 
     shape: tuple[int, ...]
@@ -205,17 +205,17 @@ class Tiles:
     def of(grid: Grid, blocks: Blocks, shape: tuple[int, ...], count: int, seed: int) -> Tiles:
         """Draw tiles, in proportion to the blocks' shares and spread along a curve through the grid.
 
-        The block where the values vary most is always among them.
+        The block of the largest variation is always included.
 
         Args:
             grid: The grid.
-            blocks: Its blocks.
+            blocks: Blocks of the grid.
             shape: Samples of a tile per axis.
-            count: How many.
-            seed: Seeds the draw.
+            count: Number of tiles.
+            seed: Seed of the random draw.
         """
         shares = blocks.shares
-        # A rare detail in one block would dominate the variance if it were left to chance.
+        # A rare detail in one block would dominate the variance if its inclusion were random.
         if blocks.variation.any():
             shares[int(blocks.variation.argmax())] = 1.0
         chance = inclusion_probabilities(shares, count)
@@ -223,7 +223,7 @@ class Tiles:
         reached = chance[order].cumsum()
         first = float(numpy_generator(seed, "watch", "tiles").random())
         # Systematic sampling: one random offset, then a block at each unit of cumulated probability along the curve.
-        # Chosen blocks are spread evenly, and each is chosen with exactly its probability.
+        # Chosen blocks are spread evenly, and each is chosen with exactly its inclusion probability.
         marks = np.floor(reached - first)
         chosen = np.sort(order[np.diff(marks, prepend=np.floor(-first)) > 0])
         starts = [
@@ -249,13 +249,13 @@ class Tiles:
     def margin(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return half the width of Student's 95 % interval of the weighted mean over tiles.
 
-        Tiles that were certain to be drawn represent themselves alone and add nothing to it.
+        Tiles with an inclusion probability of 1 represent only themselves and do not contribute.
 
         Args:
-            values: (tile, ...) one number or more a tile.
+            values: (tile, ...) one or more numbers per tile.
 
         Returns:
-            (...); NaN if a single tile was left to chance.
+            (...) margins; NaN if only one tile was drawn at random.
         """
         chosen = int((self.chance < 1).sum())
         if chosen < 2:
@@ -267,7 +267,7 @@ class Tiles:
 
 
 def _folded(position: NDArray[np.int64], n: int, wraps: bool) -> NDArray[np.int64]:
-    """Map positions outside the borders inside, by wrapping around or mirroring."""
+    """Map positions outside the borders to the grid, by wrapping around or mirroring."""
     if wraps:
         return position % n
     position = position % (2 * n)
@@ -275,7 +275,7 @@ def _folded(position: NDArray[np.int64], n: int, wraps: bool) -> NDArray[np.int6
 
 
 def _along_curve(counts: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return the position of each block on a Morton curve, which keeps neighbours together: interleaved bits."""
+    """Return the position of each block on a Morton curve (interleaved bits), which preserves neighbourhoods."""
     positions = np.indices(counts).reshape(len(counts), -1)
     code = np.zeros(positions.shape[1], dtype=np.int64)
     for bit in range(max(counts).bit_length()):

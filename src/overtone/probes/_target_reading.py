@@ -1,6 +1,6 @@
 """Interpretation of targets: labels or values, and the axis of their channels.
 
-The shape of the network's outputs settles most ambiguities of shapes and numbers. A remaining ambiguity is an error
+The shape of the network's outputs resolves most ambiguities of shapes and numbers. A remaining ambiguity is an error
 that names the argument to pass, or is resolved with a note in the record.
 """
 
@@ -36,7 +36,8 @@ class ShapeHints:
         inputs: Shapes of the tensors of one sample.
         arranged: Whether the caller passed `forward=` or `outputs=`.
         channel_axis: The axis of outputs and targets that holds the channels, None if unknown.
-        position_axes: Finds the axes of the outputs that are time or place, see `position_axes`; called only if needed.
+        position_axes: Function that returns the time or space axes of the outputs, see `position_axes`; called on
+            demand.
     """
 
     outputs: tuple[int, ...] | None = None
@@ -46,7 +47,7 @@ class ShapeHints:
     position_axes: Callable[[], frozenset[int] | None] = lambda: None
 
     def inferred_channel_axis(self) -> int | None:
-        """Infer the one axis of the outputs that is neither time nor place from the network; None if unknown."""
+        """Infer the one axis of the outputs that is neither time nor space from the network; None if unknown."""
         follows = None if self.outputs is None else self.position_axes()
         if follows is None or self.outputs is None or not follows:
             return None
@@ -57,7 +58,7 @@ class ShapeHints:
 @final
 @dataclass(frozen=True)
 class TargetReading:
-    """Interpretation of targets, for all samples or for some of them.
+    """Interpretation of the targets of all samples or of a part.
 
     Attributes:
         values: (N, ...) targets.
@@ -85,7 +86,7 @@ class TargetReading:
         return (*shape[: self.channel_axis - 1], *shape[self.channel_axis :], shape[self.channel_axis - 1])
 
     def at(self, index: Tensor) -> ProbeTarget:
-        """Return the target at these samples alone, (M,) int64 positions."""
+        """Return the target at a subset of the samples, (M,) int64 positions."""
         subset = self.values if len(index) == len(self.values) else self.values[index]
         if self.classes is not None:
             return Classes(subset, self.classes, channel_axis=self.channel_axis, notes=self.notes)
@@ -98,13 +99,13 @@ def as_target(
     channel_axis: int | None = None,
     channels: Sequence[str] | None = None,
 ) -> ProbeTarget:
-    """Return the target of a view that is made by hand: a `ProbeTarget` as it is, or numbers as they are interpreted.
+    """Return the target of a view: a `ProbeTarget` unchanged, or numbers after interpretation.
 
-    Of values the last axis holds the channels unless `channel_axis` says otherwise.
+    The last axis of values holds the channels unless `channel_axis` is passed.
 
     Args:
         targets: A `Target`, tensor or array.
-        classes: Number of classes, where labels are meant.
+        classes: Number of classes, if the targets are labels.
         channel_axis: The axis of outputs, and of values, that holds the channels.
         channels: Names of the channels of values; only values have names.
 
@@ -126,11 +127,11 @@ def read_targets(targets: Any, classes: int | None, shapes: ShapeHints) -> Targe
 
     Args:
         targets: (N, ...) tensor or array.
-        classes: Number of classes, where labels are meant.
+        classes: Number of classes, if the targets are labels.
         shapes: Shapes of inputs and outputs.
 
     Raises:
-        InputError: If they can be read in two ways; names the argument to pass.
+        InputError: If they can be read in two ways; the error names the argument to pass.
     """
     targets = target_tensor(targets)
     if classes is not None:
@@ -144,27 +145,27 @@ def read_targets(targets: Any, classes: int | None, shapes: ShapeHints) -> Targe
         raise _ask(targets, "one label a position or values")
     if integral and shapes.outputs is not None and len(shapes.outputs) == targets.ndim:
         return _positions(targets, shapes)
-    # A caller who passes forward= or outputs= has decided how outputs compare with these values.
+    # A caller who passes forward= or outputs= has already made the outputs comparable with these values.
     doubt = "" if shapes.arranged else _like_labels(targets)
     return _values(targets, shapes, doubt)
 
 
 def _whole(targets: Tensor, column: bool, shapes: ShapeHints) -> TargetReading:
-    """Interpret whole numbers, one a sample."""
+    """Interpret whole numbers, one per sample."""
     low, high = (int(v) for v in targets.long().aminmax())
     flag = targets.dtype is torch.bool
     if shapes.outputs is not None and len(shapes.outputs) == 1:
         outputs = shapes.outputs[0]
         if outputs == 1 and not (low >= 0 and high <= 1):
-            note = "whole-number targets were read as values, since the network has one output"
+            note = "whole-number targets were read as values, because the network has one output"
             return TargetReading(targets[:, None], notes=(note,))
         if outputs > 1:
             if not (low >= 0 and high < outputs):
                 raise InputError(
-                    f"labels from 0 to {outputs - 1}, since the network has {outputs} outputs",
+                    f"labels from 0 to {outputs - 1}, because the network has {outputs} outputs",
                     f"whole numbers from {low} to {high}",
-                    "number the classes from 0 (torch.unique(targets, return_inverse=True)[1]), leave out samples that "
-                    "the loss ignores, or pass floating-point targets if they are values",
+                    "number the classes from 0 (torch.unique(targets, return_inverse=True)[1]), omit samples that the "
+                    "loss ignores, or pass floating-point targets if they are values",
                     "targets",
                 )
             return TargetReading(targets, outputs, notes=_missing(targets, outputs))
@@ -177,7 +178,7 @@ def _whole(targets: Tensor, column: bool, shapes: ShapeHints) -> TargetReading:
 
 
 def _few(targets: Tensor, low: int, high: int) -> bool:
-    """Whether numbers look like labels: from 0, few compared with the samples, and most of them present."""
+    """Return whether numbers look like labels: from 0, few compared with the samples, and most of them present."""
     different = len(torch.unique(targets))
     return low >= 0 and high < max(_CLASSES_OF_FEW, min(2 * different, len(targets) // 2))
 
@@ -200,7 +201,7 @@ def _ask(targets: Tensor, between: str) -> InputError:
 
 
 def _labels(targets: Tensor, classes: int, shapes: ShapeHints) -> TargetReading:
-    """Interpret targets that the caller declares to be labels."""
+    """Interpret targets for which the caller passed a number of classes."""
     if targets.ndim == 2 and targets.shape[1] == 1 and (shapes.outputs is None or len(shapes.outputs) == 1):
         return TargetReading(targets[:, 0], classes)
     positions = shapes.outputs is not None and len(shapes.outputs) > 1
@@ -216,7 +217,7 @@ def _labels(targets: Tensor, classes: int, shapes: ShapeHints) -> TargetReading:
 
 
 def _positions(targets: Tensor, shapes: ShapeHints) -> TargetReading:
-    """Interpret whole numbers where outputs have one axis more: one label a position."""
+    """Interpret whole numbers where outputs have one more axis: one label per position."""
     assert shapes.outputs is not None
     places = tuple(targets.shape[1:])
     axis = shapes.channel_axis
@@ -227,29 +228,29 @@ def _positions(targets: Tensor, shapes: ShapeHints) -> TargetReading:
     low, high = (int(v) for v in targets.long().aminmax())
     if not (low >= 0 and high < count):
         raise InputError(
-            f"labels from 0 to {count - 1}, since the network has {count} outputs at each position",
+            f"labels from 0 to {count - 1}, because the network has {count} outputs at each position",
             f"whole numbers from {low} to {high}",
-            "pass positions that all have a class (the loss may ignore others, the spectrum cannot), or floating-point "
-            "targets if they are values",
+            "pass only positions that have a class (the loss may ignore others, the spectrum cannot), or "
+            "floating-point targets if they are values",
             "targets",
         )
     return TargetReading(targets, count, axis, _missing(targets, count))
 
 
 def _class_axis(places: tuple[int, ...], shapes: ShapeHints) -> int | None:
-    """Return the axis of outputs (N, ...) that holds the classes of labels at places; None if none fits."""
+    """Return the axis of outputs (N, ...) that holds the classes of labels at positions; None if no axis fits."""
     outputs = shapes.outputs
     if not places or outputs is None or len(outputs) != len(places) + 1:
         return None
     last, first = outputs[:-1] == places, outputs[1:] == places
-    # A square of places fits both arrangements; only the network itself can tell then.
+    # Equal lengths fit both arrangements; then only the network itself can resolve the ambiguity.
     inferred = shapes.inferred_channel_axis() if last and first else None
     if inferred in (1, len(outputs)):
         return inferred
     if last and first:
         raise InputError(
-            "outputs whose shape tells where the classes are",
-            f"(samples, {', '.join(map(str, outputs))}), where they may be in axis 1 or {len(outputs)}",
+            "outputs whose shape determines the axis of the classes",
+            f"(samples, {', '.join(map(str, outputs))}), where the classes may be in axis 1 or {len(outputs)}",
             f"pass channel_axis=1 or channel_axis={len(outputs)}",
             "network",
         )
@@ -270,19 +271,19 @@ def _like_labels(targets: Tensor) -> str:
     labels = f"pass classes={count}" if several or targets.ndim == 1 or targets.shape[1:] == (1,) else ""
     labels += f"{' or ' if labels else 'pass '}outputs=lambda z: {squash}"
     return (
-        f"targets {kind} were read as values that the outputs equal; if they are labels and the outputs logits, "
-        f"{labels}; pass probes.Values(targets) if they are values"
+        f"targets {kind} were read as values of the outputs; if they are labels and the outputs logits, {labels}; "
+        f"pass probes.Values(targets) if they are values"
     )
 
 
 def _distributed(targets: Tensor) -> bool:
-    """Whether rows are probabilities."""
+    """Return whether rows are probabilities."""
     rows = targets.double()
     return bool((rows >= 0).all() and ((rows.sum(1) - 1).abs() <= _SUM).all())
 
 
 def _values(targets: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
-    """Interpret numbers as values, with the axis of their channels."""
+    """Interpret numbers as values, and find the axis of their channels."""
     values = targets if targets.is_floating_point() else targets.double()
     if values.ndim < 3:
         return _without_channels(values, shapes, doubt)
@@ -296,12 +297,12 @@ def _values(targets: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
     if axis is None:
         raise InputError(
             "targets whose channels are known",
-            f"shape {_each(shape)}, which may have them in axis 1 or in axis {len(shape)}",
-            f"pass channel_axis=1 or channel_axis={len(shape)}, the axis that is neither samples nor time or place, or "
+            f"shape {_each(shape)}, where the channels may be in axis 1 or in axis {len(shape)}",
+            f"pass channel_axis=1 or channel_axis={len(shape)}, the axis that is neither samples nor time or space, or "
             "targets[..., None] if there are no channels",
             "targets",
         )
-    # The reading is a guess from shapes: the record states it, so that a wrong one is noticed.
+    # The interpretation is a guess from shapes: the record states it, so that a wrong one is noticed.
     others = [str(a) for a in range(1, values.ndim) if a != axis]
     places = f"{'axes' if len(others) > 1 else 'axis'} {' and '.join(others)} {'were' if len(others) > 1 else 'was'}"
     note = (
@@ -311,14 +312,14 @@ def _values(targets: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
 
 
 def _without_channels(values: Tensor, shapes: ShapeHints, doubt: str) -> TargetReading:
-    """Interpret values of a table, or of sequences without channels where the network shows that they are such."""
+    """Interpret values of a table, or sequences without channels if the network indicates these."""
     length = values.shape[1] if values.ndim == 2 else 1
     if length < 2 or shapes.channel_axis is not None or shapes.outputs is None:
         return TargetReading(values, doubt=doubt)
     if shapes.outputs in ((length, 1), (1, length)):
-        reason = "as the outputs have one channel"
+        reason = "because the outputs have one channel"
     elif shapes.outputs == (length,) and shapes.position_axes() == {1}:
-        reason = "since the network takes shorter inputs along axis 1 and answers in proportion"
+        reason = "because the outputs of the network shorten with its inputs along axis 1"
     else:
         return TargetReading(values, doubt=doubt)
     note = f"targets of shape {_each((length,))} were read as sequences without channels, {reason}"
@@ -326,7 +327,7 @@ def _without_channels(values: Tensor, shapes: ShapeHints, doubt: str) -> TargetR
 
 
 def _channels(shape: tuple[int, ...], shapes: ShapeHints) -> tuple[int | None, str]:
-    """Return the axis of the channels of targets (N, *shape) and the reason, or None where two are possible."""
+    """Return the axis of the channels of targets (N, *shape) and the reason, or None if two axes are possible."""
     last = len(shape)
     inferred = (
         shapes.inferred_channel_axis()
@@ -334,7 +335,7 @@ def _channels(shape: tuple[int, ...], shapes: ShapeHints) -> tuple[int | None, s
         else None
     )
     if inferred is not None:
-        return inferred, "the network takes shorter inputs along the others"
+        return inferred, "the network accepts shorter inputs along the other axes"
     # An axis of length 1 is a channel axis: nothing varies along it.
     if (shape[0] == 1) != (shape[-1] == 1):
         return (1 if shape[0] == 1 else last), "it has one entry"
@@ -344,12 +345,12 @@ def _channels(shape: tuple[int, ...], shapes: ShapeHints) -> tuple[int | None, s
         if any(_holds(one, places, axis) for one in shapes.inputs)
     }
     if len(fits) == 1:
-        return next(iter(fits)), "the inputs have the same others"
+        return next(iter(fits)), "the inputs have the same other axes"
     return None, ""
 
 
 def _holds(inputs: tuple[int, ...], places: tuple[int, ...], axis: int) -> bool:
-    """Whether inputs without channels, or pictures with theirs in the same axis, lie at these places."""
+    """Return whether inputs without channels, or pictures with channels in the same axis, have these positions."""
     if inputs == places:
         return True
     return (
@@ -375,18 +376,18 @@ def _each(shape: tuple[int, ...]) -> str:
 
 
 def position_axes(evaluate: Evaluator, batch: TensorInputs) -> frozenset[int] | None:
-    """Return the axes of the outputs whose length follows that of an axis of the inputs.
+    """Return the axes of the outputs whose length follows the length of an axis of the inputs.
 
-    A network over time or space takes shorter inputs along these axes and returns outputs in proportion, and refuses
-    fewer channels. The network is called with half of each axis in turn; of several tensors, with half of the first
-    axis after the samples, if they share it.
+    A network over time or space accepts shorter inputs along these axes, returns proportionally shorter outputs, and
+    refuses fewer channels. The network is called with half of each axis in turn; with several tensors, with half of
+    the first axis after the samples, if they share it.
 
     Args:
         evaluate: Evaluates the network.
         batch: Inputs of the network.
 
     Returns:
-        Axes, samples being axis 0, or None if that is ambiguous: one axis changes several, or two change one.
+        Axes, samples being axis 0, or None if the result is ambiguous: one axis changes several, or two change one.
     """
     if evaluate.whole:
         return None
@@ -395,7 +396,7 @@ def position_axes(evaluate: Evaluator, batch: TensorInputs) -> frozenset[int] | 
     if full is None:
         return None
     follows: set[int] = set()
-    # Half the length is valid for most strides and paddings, and changes outputs of position axes in proportion.
+    # Half the length is valid for most strides and paddings, and shortens outputs along these axes in proportion.
     for axis in _axes(inputs):
         short = _outputs(evaluate, map_tensors(inputs, functools.partial(_halved, axis=axis)))
         if short is None:
@@ -412,7 +413,7 @@ def position_axes(evaluate: Evaluator, batch: TensorInputs) -> frozenset[int] | 
 
 
 def _axes(inputs: Any) -> list[int]:
-    """Return the axes of the inputs that can be cut."""
+    """Return the axes of the inputs that can be shortened."""
     if isinstance(inputs, Tensor):
         return [axis for axis in range(1, inputs.ndim) if inputs.shape[axis] > 1]
     sizes = {leaf.shape[1] if leaf.ndim > 1 else 0 for _, leaf in named_tensors(inputs, "inputs")}
@@ -424,7 +425,7 @@ def _halved(leaf: Tensor, axis: int) -> Tensor:
 
 
 def _outputs(evaluate: Evaluator, inputs: Any) -> tuple[int, ...] | None:
-    """Return the shape of the outputs at one sample, None where the network refuses."""
+    """Return the shape of the outputs at one sample, None if the network refuses the inputs."""
     try:
         return tuple(evaluate(TensorInputs(inputs)).shape[1:])
     except Exception:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""Targets that a network's outputs are compared with: values as they are, or classes as probabilities."""
+"""Targets to compare with a network's outputs: values, or classes as probabilities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from overtone.spectra.classes import ClassTarget
 from overtone.spectra.classes._targets import Probabilities
 
 MAX_TABLE = 1 << 27
-"""Entries of a table of labels and classes, in float64: one GiB."""
+"""Maximum number of entries in a table of labels and classes, in float64: one GiB."""
 
 
 class ProbeTarget(ABC):
@@ -26,7 +26,7 @@ class ProbeTarget(ABC):
     Attributes:
         values: (N, ..., C) floating-point numbers.
         channels: C names.
-        unit: Unit of the values, "" if they have none.
+        unit: Unit of the values, "" if there is none.
         notes: Sentences that state how the targets were read, for records.
     """
 
@@ -40,12 +40,12 @@ class ProbeTarget(ABC):
         """Convert outputs of the network at the same samples to values of the target's shape.
 
         Raises:
-            InputError: If their shape does not fit.
+            InputError: If the shape of the outputs does not fit.
         """
 
     @abstractmethod
     def at(self, index: Tensor) -> ProbeTarget:
-        """Return the target at these samples alone, (M,) int64 positions."""
+        """Return the target at a subset of the samples, (M,) int64 positions."""
 
 
 @final
@@ -54,13 +54,13 @@ class Values(ProbeTarget):
 
     Args:
         values: (N, ..., C), or (N,) for one channel.
-        channels: Names, or None for "0", "1", ...
+        channels: Names of the channels, or None for "0", "1", ...
         unit: Unit of the values.
         channel_axis: The axis of the channels, of values and of outputs; the last one if None.
         notes: Sentences that state how the targets were read.
 
     Raises:
-        InputError: If a value is not a finite number or the names do not fit.
+        InputError: If a value is not finite or the names do not fit.
 
     Example:
         >>> target = Values([[1, 2], [3, 4], [5, 6]], channels=["u", "v"], unit="m/s")
@@ -87,43 +87,44 @@ class Values(ProbeTarget):
         self.unit, self.notes = unit, tuple(notes)
 
     def read(self, outputs: Tensor) -> Tensor:
-        """Return the outputs with their channels last; a single channel may have an axis or none."""
+        """Return the outputs with their channels last; the axis of a single channel may be absent."""
         values = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
         if values is None:
             labels = self.values.shape[1:] == (1,) and bool((self.values == self.values.round()).all())
             raise InputError(
-                f"outputs of shape {_shape(self.values)}, as the targets have",
+                f"outputs of shape {_shape(self.values)}, like the targets",
                 f"{_shape(outputs)}",
-                "pass outputs=, a function from what the network returns to such a tensor"
+                "pass outputs=, a function from the network's return value to such a tensor"
                 + (", or whole-number targets (targets.long()) if they are labels" if labels else ""),
                 "network",
             )
         return values
 
     def at(self, index: Tensor) -> Values:
-        """Return the values at these samples alone."""
+        """Return the values at a subset of the samples."""
         subset = Values(self.values[index], self.channels, self.unit, notes=self.notes)
-        # The values have their channels last already; the axis concerns outputs alone.
+        # The values already have their channels last; the axis concerns only the outputs.
         subset._axis = self._axis
         return subset
 
 
 @final
 class Classes(ProbeTarget):
-    """Labels of classes as numbers, compared with the probabilities of a classifier's outputs.
+    """Class labels, compared with the probabilities of a classifier's outputs.
 
     Args:
         labels: (N,) or (N, ...) whole numbers from 0, or (N, K) floating-point rows of probabilities.
         count: Number of classes; the largest label plus one if None.
-        channels: Their names, or None for "0", "1", ...
+        channels: Names of the classes, or None for "0", "1", ...
         definition: Definition of the target, see `spectra.classes`; class probabilities, softmax(outputs), if None.
-        channel_axis: The axis of the outputs that holds the classes; the last one, or the first after the samples
-            where only that fits, if None.
+        channel_axis: The axis of the outputs that holds the classes; if None, the last one, or the first after the
+            samples where only that fits.
         notes: Sentences that state how the targets were read.
 
     Raises:
-        InputError: If a label is no whole number or outside the classes, or there are more labels and classes than
-            memory.
+        InputError: If a label is not a whole number or outside the classes, or the table of labels and classes
+        exceeds
+            the memory budget.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class Classes(ProbeTarget):
         if logits is None:
             single = outputs.shape[1:] == (*self._places, 1)
             raise InputError(
-                f"logits of shape {_shape(self.values)}, one column a class",
+                f"logits of shape {_shape(self.values)}, one column per class",
                 f"{_shape(outputs)}",
                 "pass floating-point targets (targets.double()) if they are values, or outputs= to select the logits"
                 if single
@@ -171,7 +172,7 @@ class Classes(ProbeTarget):
         return self._definition.predictions(logits.reshape(-1, self._count)).reshape(logits.shape)
 
     def at(self, index: Tensor) -> Classes:
-        """Return the classes at these samples alone."""
+        """Return the classes at a subset of the samples."""
         return Classes(
             self._labels[index],
             self._count,
@@ -197,7 +198,7 @@ def class_count(classes: Any) -> int:
     """Return a number of classes as an int.
 
     Raises:
-        InputError: If it is no whole number above 1.
+        InputError: If it is not a whole number above 1.
     """
     try:
         count = operator.index(classes)
@@ -221,18 +222,18 @@ def _check_labels(labels: Tensor, count: int, samples: int) -> None:
         raise InputError(
             f"whole labels from 0 to {count - 1}",
             f"{int(labels[negative][0])} for {int(negative.sum())} of {labels.numel()} labels",
-            "leave out the samples that the loss ignores, or number the classes from 0",
+            "omit the samples that the loss ignores, or number the classes from 0",
             "labels",
         )
     entries = labels.numel() // samples * (1 if labels.ndim == 2 else count)
     if samples * entries > MAX_TABLE:
         fewer = MAX_TABLE // entries
         raise InputError(
-            f"labels times classes below {MAX_TABLE:,}, as a row holds one number for each",
+            f"labels times classes below {MAX_TABLE:,}, because a row holds one number for each",
             f"{labels.numel():,} labels of {count:,} classes",
-            f"watch at most {fewer:,} samples (samples=)"
+            f"use at most {fewer:,} samples (samples=)"
             if fewer
-            else "watch shorter sequences or fewer classes",
+            else "use shorter sequences or fewer classes",
             "classes",
         )
 
@@ -250,7 +251,7 @@ def target_tensor(values: Any) -> Tensor:
 
 
 def _signed(values: Tensor) -> Tensor:
-    """Convert wide unsigned numbers, for which torch has little arithmetic, to a type that holds them."""
+    """Convert wide unsigned integers, which few operations of torch support, to a type that holds them."""
     if values.dtype in (torch.uint16, torch.uint32):
         return values.long()
     if values.dtype is torch.uint64:

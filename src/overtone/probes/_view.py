@@ -1,4 +1,4 @@
-"""Views: ways of measuring what a network has learned, from its outputs at fixed inputs."""
+"""Views: measurements of a network's learning from its outputs at fixed inputs."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from overtone.records import Header
 from overtone.spectra import Bands, BandTransform
 
 Predict = Callable[[Inputs], Tensor]
-"""Evaluates the network in chunks, leaves it unchanged, and returns its outputs (M, ..., C) on the CPU."""
+"""Function that evaluates the network in chunks, leaves it unchanged, and returns outputs (M, ..., C) on the CPU."""
 
 Row = dict[str, Any]
-"""`residual_power` (band, channel) and any others of a record's per-step variables; `margins`, if there are any, go
-into the record's attribute of that name: half the widths of 95 % intervals, by variable."""
+"""`residual_power` (band, channel) and other per-step variables of a record; `margins`, if present, is stored in the
+record's attribute of that name: half the widths of 95 % intervals, by variable."""
 
 
 class View(ABC):
-    """A measurement of a network, made once from the targets and evaluated at every recorded step.
+    """A measurement of a network, constructed from the targets and evaluated at every recorded step.
 
     A probe holds any number of views and writes one record for each.
 
     Attributes:
-        name: Name of its record; letters, digits, dots, dashes and underscores.
+        name: Name of its record: letters, digits, dots, dashes and underscores.
     """
 
     name: str
 
     @property
     def required_inputs(self) -> tuple[Inputs, ...]:
-        """Inputs whose outputs every row needs; several processes exchange those of all views in one message."""
+        """Return the inputs of every row; several processes exchange the outputs of all views in one message."""
         return ()
 
     @abstractmethod
@@ -50,7 +50,7 @@ class View(ABC):
         """Return the header of its record, with further attributes.
 
         Args:
-            attrs: Attributes of the network and the run; they replace the view's own.
+            attrs: Attributes of the network and the run; they replace the view's attributes.
         """
 
     @abstractmethod
@@ -74,7 +74,7 @@ class OutputView(View):
 
     @property
     def required_inputs(self) -> tuple[Inputs, ...]:
-        """Its inputs."""
+        """Return the inputs of the view."""
         return (self.inputs,)
 
     @abstractmethod
@@ -85,19 +85,19 @@ class OutputView(View):
             outputs: (M, ..., C) outputs of the network at `inputs`.
 
         Raises:
-            InputError: If their shape does not fit the targets.
+            InputError: If the shape of the outputs does not match the targets.
         """
 
     @abstractmethod
     def check(self, outputs: Tensor) -> None:
-        """Refuse outputs, of the first few samples, that cannot be compared.
+        """Refuse unsuitable outputs of the first few samples.
 
         Raises:
-            InputError: If their shape does not fit the targets.
+            InputError: If the shape of the outputs does not match the targets.
         """
 
     def row(self, predict: Predict) -> Row:
-        """Evaluate the network at the inputs and compare."""
+        """Evaluate the network at the inputs and compare the outputs."""
         return self.compare(predict(self.inputs))
 
 
@@ -107,7 +107,7 @@ def as_views(watched: Any, kind: type, expected: str, do: str) -> tuple[Any, ...
     Args:
         watched: A view or a list of views.
         kind: Class of the views.
-        expected: What is accepted, for the error.
+        expected: Accepted views, for the error.
         do: Advice for the error.
 
     Raises:
@@ -126,8 +126,8 @@ class Metric(ABC):
     Attributes:
         bands: The bands.
         channels: C names.
-        target_power: (band, channel) power that residual power is compared with; 0 where there is no target, and
-            rows then hold the power itself.
+        target_power: (band, channel) reference of the residual power; 0 without a target, when rows hold the power
+            itself.
     """
 
     bands: Bands
@@ -136,15 +136,15 @@ class Metric(ABC):
 
     @abstractmethod
     def check(self, outputs: Tensor) -> None:
-        """Refuse outputs, of the first few samples, that cannot be measured.
+        """Refuse unsuitable outputs of the first few samples.
 
         Raises:
-            InputError: If their shape does not fit.
+            InputError: If the shape of the outputs does not fit.
         """
 
     @abstractmethod
     def row(self, outputs: Tensor) -> Row:
-        """Return `residual_power` (band, channel) and any others of a record's variables.
+        """Return `residual_power` (band, channel) and other variables of a record.
 
         Args:
             outputs: (M, ..., C) finite outputs at all inputs.
@@ -157,7 +157,8 @@ class MetricView(OutputView):
 
     Args:
         inputs: Inputs of the network.
-        metric: Metric of the outputs there; its own `check`, `row`, `bands`, `channels` and `target_power`.
+        metric: Metric of the outputs at these inputs; it provides `check`, `row`, `bands`, `channels` and
+            `target_power`.
         name: Name of the record.
         attrs: Attributes of the record: `frequency_unit`, `value_unit`, `estimator`, `kind` and others.
     """
@@ -181,7 +182,7 @@ class MetricView(OutputView):
         self.metric.check(outputs)
 
     def compare(self, outputs: Tensor) -> Row:
-        """Return the metric's row; NaN throughout where an output is not finite."""
+        """Return the metric's row; NaN in all bands if an output is not finite."""
         self.metric.check(outputs)
         if not bool(outputs.isfinite().all()):
             return {"residual_power": np.full(self.metric.target_power.shape, math.nan)}
@@ -197,14 +198,14 @@ class TransformView(OutputView):
 
     Args:
         inputs: Inputs of the network.
-        target: The targets there.
+        target: The targets at these inputs.
         transform: Transform for these samples.
         name: Name of the record.
         attrs: Attributes of the record: `frequency_unit`, `estimator`, `kind` and others.
-        held_out: (N,) bool, the samples that the network is not trained on, or None.
+        held_out: (N,) bool, the samples excluded from the training, or None.
 
     Raises:
-        InputError: If inputs and targets do not fit.
+        InputError: If inputs and targets do not match.
 
     Example:
         >>> import torch
@@ -229,7 +230,7 @@ class TransformView(OutputView):
         self.inputs = inputs if isinstance(inputs, Inputs) else TensorInputs(inputs)
         if len(target.values) != self.inputs.count:
             raise InputError(
-                f"{self.inputs.count} targets, one a sample",
+                f"{self.inputs.count} targets, one per sample",
                 f"{len(target.values)}",
                 "pass inputs and targets of the same samples",
                 "targets",
@@ -262,7 +263,7 @@ class TransformView(OutputView):
         self.target.read(outputs)
 
     def compare(self, outputs: Tensor) -> Row:
-        """Return powers and mean square errors; the powers are NaN where an output is not finite."""
+        """Return powers and mean square errors; the powers are NaN if an output is not finite."""
         values = self.target.values
         residual = values - self.target.read(outputs).to(values.dtype)
         square = residual.reshape(len(residual), -1).double().square().mean(1)
@@ -285,9 +286,9 @@ def _mask(held_out: Tensor | None, count: int) -> Tensor:
     mask = as_tensor(entire(held_out, "held_out")).cpu()
     if mask.dtype != torch.bool or mask.shape != (count,) or bool(mask.all()):
         raise InputError(
-            f"a bool mask of shape ({count},) that leaves samples to train on",
+            f"a bool mask of shape ({count},) that leaves samples for training",
             f"{mask.dtype} of shape {tuple(mask.shape)}",
-            "mark the samples that are not trained on",
+            "mark the samples that are excluded from the training",
             "held_out",
         )
     return mask

@@ -1,4 +1,4 @@
-"""Theory: what is known before training, from the neural tangent kernel, noise and risk, and the Barron constant."""
+"""Theory: predictions made before training, from the neural tangent kernel, noise and risk, and the Barron constant."""
 
 import lazy_loader
 

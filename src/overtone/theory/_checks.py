@@ -1,4 +1,4 @@
-"""Checks of the tensors that the theory takes: eigenvalues, powers and variances."""
+"""Checks of the tensors passed to the theory: eigenvalues, powers and variances."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ def finite_values(values: Tensor, name: str) -> Tensor:
         name: Name of the argument, for the error.
 
     Raises:
-        InputError: If there are no values or one is not finite.
+        InputError: If there are no values, or one is complex or not finite.
     """
     if values.is_complex():
         raise InputError("real numbers", f"{values.dtype}", "pass the real part or the power", name)
     exact = values.double()
     if not exact.numel() or not bool(torch.isfinite(exact).all()):
-        raise InputError("finite numbers, at least one", "none, or NaN or infinity", "check the input", name)
+        raise InputError(
+            "finite numbers, at least one", "no number, NaN or infinity", "check the input", name
+        )
     return exact
 
 
@@ -37,25 +39,25 @@ def non_negative(values: Tensor, name: str) -> Tensor:
         name: Name of the argument, for the error.
 
     Raises:
-        InputError: If a value is not finite or negative.
+        InputError: If a value is negative or not finite.
     """
     exact = finite_values(values, name)
     if bool((exact < 0).any()):
         raise InputError(
-            "no negative number", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", name
+            "numbers of 0 or more", f"{float(exact.min()):.3g}", "pass powers, not amplitudes", name
         )
     return exact
 
 
 def kernel_spectrum(eigenvalues: Tensor) -> Tensor:
-    """Return kernel eigenvalues (mode,) as float64, with rounding below zero set to zero.
+    """Return kernel eigenvalues (mode,) as float64, with negative rounding errors set to zero.
 
     Args:
         eigenvalues: (mode,) eigenvalues in any order.
 
     Raises:
-        InputError: If one is below -1e-8 of the largest: the kernel is then not positive, and rounding is not the
-            reason.
+        InputError: If one is below -1e-8 of the largest: the kernel is then not positive semi-definite, beyond
+        rounding.
     """
     exact = finite_values(eigenvalues, "eigenvalues")
     if exact.ndim != 1:
@@ -65,8 +67,8 @@ def kernel_spectrum(eigenvalues: Tensor) -> Tensor:
     low, high = float(exact.min()), float(exact.abs().max())
     if low < -NEGATIVE_SHARE * high:
         raise InputError(
-            "a positive kernel",
-            f"an eigenvalue of {low:.3g} beside the largest of {high:.3g}",
+            "a positive semi-definite kernel",
+            f"an eigenvalue of {low:.3g}, with {high:.3g} as the largest",
             "add a ridge, or compute the kernel in float64",
             "eigenvalues",
         )
@@ -74,7 +76,7 @@ def kernel_spectrum(eigenvalues: Tensor) -> Tensor:
 
 
 def checked_variance(noise: float, name: str = "noise") -> float:
-    """Return a noise variance after checking it.
+    """Return a noise variance after a check.
 
     Args:
         noise: Variance in value units squared.
@@ -85,6 +87,6 @@ def checked_variance(noise: float, name: str = "noise") -> float:
     """
     if not 0 <= noise < float("inf"):
         raise InputError(
-            "a variance of 0 or more", f"{noise}", "pass the square of the noise's deviation", name
+            "a variance of 0 or more", f"{noise}", "pass the square of the noise's standard deviation", name
         )
     return float(noise)

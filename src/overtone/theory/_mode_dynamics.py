@@ -1,7 +1,7 @@
 """Training of single kernel modes: gradient flow, gradient descent with momentum, and ridge regression.
 
-Both `theory.dynamics` and `theory.risk` rest on these. Dynamics advances a state step by step at learning rates that
-change; risk asks for the share of a mode that is learned after a time, from rest and at a constant rate.
+Both `theory.dynamics` and `theory.risk` use these. Dynamics advances a state step by step at variable learning rates;
+risk needs the learned share of a mode after a time, starting at rest with a constant rate.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from overtone.theory._checks import finite_values
 class ModeState:
     """State of training, mode by mode. All tensors are float64.
 
-    The prediction for any sample, trained on or not, is f(0) - K a - s w, where K holds the kernel between that
-    sample and the modes, and w = J u is the change of the outputs by the optimizer's velocity u at the start.
+    The prediction for any sample, in the training set or not, is f(0) - K a - s w, where K holds the kernel between
+    that sample and the modes, and w = J u is the change of the outputs by the optimizer's initial velocity u.
 
     Attributes:
         residual: (mode,) r, prediction minus target.
-        dual: (mode,) a, sum of all updates in dual coordinates: the parameters have moved by -J^T a.
+        dual: (mode,) a, sum of all updates in dual coordinates: the parameters have changed by -J^T a.
         velocity: (mode,) b, the optimizer's velocity in the same coordinates.
-        inherited: (mode,) p, remainder of the velocity that the optimizer had at the start, as a change of outputs
-            per unit of learning rate.
-        carried: s, distance covered by the inherited velocity, in units of the learning rate.
-        fading: Share of the inherited velocity that remains.
+        inherited: (mode,) p, remainder of the optimizer's initial velocity, as a change of outputs per unit of
+            learning rate.
+        carried: s, accumulated displacement by the inherited velocity, in units of the learning rate.
+        fading: Remaining share of the inherited velocity.
     """
 
     residual: Tensor
@@ -46,7 +46,7 @@ class ModeState:
 
     @staticmethod
     def at_rest(residual: Tensor, inherited: Tensor | None = None) -> ModeState:
-        """Return the state in which training begins, with or without a velocity from earlier steps."""
+        """Return the initial state of training, with or without a velocity from earlier steps."""
         zero = torch.zeros_like(residual)
         return ModeState(residual, zero, zero, zero if inherited is None else inherited)
 
@@ -54,12 +54,12 @@ class ModeState:
 class OptimizerDynamics(ABC):
     """Update of every mode by an optimizer on the loss mean((f - y)^2), with the kernel fixed.
 
-    A mode with eigenvalue k of the kernel over M outputs (samples times channels) is driven by (2 / M) k r.
+    The gradient of a mode with eigenvalue k of the kernel over M outputs (samples times channels) is (2 / M) k r.
     """
 
     @property
     def plain_descent(self) -> bool:
-        """Whether the rule is gradient descent without momentum, whose scatter by minibatches is known."""
+        """Whether the rule is gradient descent without momentum, whose minibatch variance is known."""
         return False
 
     @abstractmethod
@@ -69,7 +69,7 @@ class OptimizerDynamics(ABC):
         """Return the state after `steps` more steps at a constant learning rate.
 
         Args:
-            state: Present state.
+            state: Current state.
             eigenvalues: (mode,) float64 eigenvalues of the kernel.
             gain: 2 / M, from the loss.
             rate: Learning rate.
@@ -90,7 +90,7 @@ class OptimizerDynamics(ABC):
 
 
 class SpectralFilter(ABC):
-    """Linear smoother that acts on each kernel mode alone: prediction_i(t) = h(lambda_i, t) observation_i.
+    """Linear smoother that acts on each kernel mode separately: prediction_i(t) = h(lambda_i, t) observation_i.
 
     Kernel modes are the orthonormal eigenvectors of the N x N kernel matrix, lambda_i its eigenvalues.
     """
@@ -100,7 +100,7 @@ class SpectralFilter(ABC):
         """Return 1 - h, the signed share of each mode's residual that remains after `step`.
 
         Args:
-            eigenvalues: (mode,) float64, none negative.
+            eigenvalues: (mode,) float64, all 0 or more.
             step: Training time, steps or strength, 0 or more.
 
         Returns:
@@ -109,10 +109,10 @@ class SpectralFilter(ABC):
 
     @abstractmethod
     def learned(self, eigenvalues: Tensor, step: float) -> Tensor:
-        """Return h, the share of each mode that the prediction holds after `step`, exact also if it is tiny.
+        """Return h, the learned share of each mode after `step`, accurate even if it is tiny.
 
         Args:
-            eigenvalues: (mode,) float64, none negative.
+            eigenvalues: (mode,) float64, all 0 or more.
             step: Training time, steps or strength, 0 or more.
 
         Returns:
@@ -121,11 +121,11 @@ class SpectralFilter(ABC):
 
     @abstractmethod
     def steps(self, eigenvalues: Tensor, count: int = 200) -> Tensor:
-        """Return a log-spaced schedule from almost nothing learned to every mode above rounding learned.
+        """Return a log-spaced schedule from almost no learning to all modes above rounding learned.
 
         Args:
-            eigenvalues: (mode,) float64, none negative.
-            count: Upper limit of the schedule's length.
+            eigenvalues: (mode,) float64, all 0 or more.
+            count: Maximum length of the schedule.
 
         Returns:
             (step,) float64, ascending.
@@ -154,10 +154,10 @@ class GradientFlow(OptimizerDynamics, SpectralFilter):
     def advance(
         self, state: ModeState, eigenvalues: Tensor, gain: float, rate: float, steps: int
     ) -> ModeState:
-        """See `OptimizerDynamics.advance`."""
+        """Advance by `steps` of flow, see `OptimizerDynamics.advance`."""
         time = gain * rate * steps
         exponent = eigenvalues * time
-        # The dual grows by the integral of r over the flow: its mean, r(0) (1 - exp(-z)) / z, times the time.
+        # The dual changes by the integral of r over the flow: the mean of r, r(0) (1 - exp(-z)) / z, times the time.
         mean = decay_integral(exponent, 1.0)
         return replace(
             state,
@@ -195,9 +195,9 @@ class GradientDescent(OptimizerDynamics, SpectralFilter):
     b <- m b + (1 - d) (2 / M) r;  a <- a + rate b;  r <- r - rate (k b + inherited).
 
     As a filter, the loss is half the summed squared residual: without momentum h = 1 - (1 - eta lambda)^t after t
-    steps. A mode with eta lambda > 2 grows: that is the prediction, not an error. As optimizer dynamics, the learning
-    rate is passed with every call, since schedules change it. Minibatches drawn with replacement from the same
-    samples have the same mean, since a linear network's residual and the next batch are independent.
+    steps. A mode with eta lambda > 2 grows: this is a result, not an error. As optimizer dynamics, the learning rate
+    is passed with every call, because schedules change it. Minibatches drawn with replacement from the same samples
+    have the same mean, because a linear network's residual and the next batch are independent.
 
     Attributes:
         rate: Learning rate eta of the filter, in units of 1 / lambda. For a loss that is the mean over N samples,
@@ -234,59 +234,61 @@ class GradientDescent(OptimizerDynamics, SpectralFilter):
 
     @property
     def plain_descent(self) -> bool:
-        """Whether there is neither momentum nor dampening."""
+        """Whether both momentum and dampening are zero."""
         return self.momentum == 0 == self.dampening
 
     def advance(
         self, state: ModeState, eigenvalues: Tensor, gain: float, rate: float, steps: int
     ) -> ModeState:
-        """See `OptimizerDynamics.advance`."""
+        """Advance by `steps` of the recursion, see `OptimizerDynamics.advance`."""
         m, c = self.momentum, gain * (1 - self.dampening)
-        one, zero = torch.ones_like(eigenvalues), torch.zeros_like(eigenvalues)
+        ones, zero = torch.ones_like(eigenvalues), torch.zeros_like(eigenvalues)
         # One step is linear in (residual, dual, velocity, inherited) of a mode. The matrix power takes log2(steps)
-        # products by repeated squaring, so that millions of steps cost no more than a few dozen.
+        # products by repeated squaring, so that the cost of millions of steps is small.
         rows = [
-            [1 - rate * eigenvalues * c, zero, -rate * m * eigenvalues, -rate * m * one],
-            [rate * c * one, one, rate * m * one, zero],
-            [c * one, zero, m * one, zero],
-            [zero, zero, zero, m * one],
+            [1 - rate * eigenvalues * c, zero, -rate * m * eigenvalues, -rate * m * ones],
+            [rate * c * ones, ones, rate * m * ones, zero],
+            [c * ones, zero, m * ones, zero],
+            [zero, zero, zero, m * ones],
         ]
-        once = torch.stack([torch.stack(row, -1) for row in rows], -2)
+        transition = torch.stack([torch.stack(row, -1) for row in rows], -2)
         start = torch.stack([state.residual, state.dual, state.velocity, state.inherited], -1)
-        after = torch.linalg.matrix_power(once, steps) @ start[..., None]
-        # The inherited velocity acts on all outputs alike, so that one geometric sum serves every mode.
-        left = m**steps
-        gone = rate * state.fading * (m - m * left) / (1 - m)
-        residual, dual, velocity, inherited = after[..., 0].unbind(-1)
-        return ModeState(residual, dual, velocity, inherited, state.carried + gone, state.fading * left)
+        advanced = torch.linalg.matrix_power(transition, steps) @ start[..., None]
+        # The inherited velocity acts on all outputs equally, so that one geometric sum applies to all modes.
+        remaining = m**steps
+        displacement = rate * state.fading * (m - m * remaining) / (1 - m)
+        residual, dual, velocity, inherited = advanced[..., 0].unbind(-1)
+        return ModeState(
+            residual, dual, velocity, inherited, state.carried + displacement, state.fading * remaining
+        )
 
     def stable_limit(self, rate: float) -> float:
         """Return 2 (1 + m) / ((1 - d) rate); without momentum 2 / rate."""
-        undone = (1 - self.dampening) * rate
-        return 2 * (1 + self.momentum) / undone if undone else math.inf
+        effective_rate = (1 - self.dampening) * rate
+        return 2 * (1 + self.momentum) / effective_rate if effective_rate else math.inf
 
     def growth_factor(self, drive: float) -> float:
         """Return the larger root of z^2 - (1 + m - (1 - d) drive) z + m; without momentum |1 - drive|."""
         half = (1 + self.momentum - (1 - self.dampening) * drive) / 2
-        apart = half * half - self.momentum
+        discriminant = half * half - self.momentum
         # Below zero the roots are complex, and both have the absolute value sqrt(m).
-        return abs(half) + math.sqrt(apart) if apart > 0 else math.sqrt(self.momentum)
+        return abs(half) + math.sqrt(discriminant) if discriminant > 0 else math.sqrt(self.momentum)
 
     def remaining(self, eigenvalues: Tensor, step: float) -> Tensor:
         """Return (1 - eta lambda)^t; with momentum, the residual of the recursion that starts from 1 at rest."""
-        count = _whole(step)
+        count = _whole_steps(step)
         if not self.plain_descent:
             return self._from_rest(eigenvalues, count).residual
         move = self.rate * eigenvalues
         if count == 0:
             return torch.ones_like(move)
-        # By the logarithm, since powers of 1 - move lose the digits of a tiny move.
+        # By the logarithm, because powers of 1 - move lose the digits of a tiny move.
         size = torch.exp(step * _log_factor(move))
         return torch.where((move > 1) & (step % 2 == 1), -size, size)
 
     def learned(self, eigenvalues: Tensor, step: float) -> Tensor:
         """Return 1 - (1 - eta lambda)^t; with momentum, lambda times the dual coordinate of the recursion."""
-        count = _whole(step)
+        count = _whole_steps(step)
         if not self.plain_descent:
             return eigenvalues * self._from_rest(eigenvalues, count).dual
         move = self.rate * eigenvalues
@@ -331,18 +333,18 @@ class Ridge(SpectralFilter):
 
 
 def _log_factor(move: Tensor) -> Tensor:
-    """Logarithm of |1 - move|, by log1p near 0."""
+    """Return the logarithm of |1 - move|, by log1p near 0."""
     return torch.where(move <= 0.5, torch.log1p(-move.clamp(max=0.5)), (1 - move).abs().log())
 
 
-def _whole(step: float) -> float:
+def _whole_steps(step: float) -> float:
     if step != round(step):
         raise InputError("a whole number of steps", f"{step}", "round it, or use GradientFlow", "step")
     return float(step)
 
 
 def _extremes(eigenvalues: Tensor) -> tuple[float, float]:
-    """Smallest eigenvalue above rounding, and the largest."""
+    """Return the smallest eigenvalue above rounding, and the largest."""
     exact = finite_values(eigenvalues, "eigenvalues")
     high = float(exact.max())
     if high <= 0:
@@ -355,5 +357,5 @@ def _extremes(eigenvalues: Tensor) -> tuple[float, float]:
 
 def _log_spaced(first: float, last: float, count: int) -> Tensor:
     if count < 2:
-        raise InputError("a schedule of two steps or more", f"{count}", "raise count", "count")
+        raise InputError("a schedule of at least two steps", f"{count}", "increase count", "count")
     return torch.logspace(math.log10(first), math.log10(last), count, dtype=torch.float64, device="cpu")

@@ -139,8 +139,8 @@ def test_layers_that_only_some_samples_use_otherwise_are_named():
     found = empirical_ntk(network, x)
     assert found.fallback == {"0.a": ("Linear", JacobianMethod.SAMPLES)}
     assert found.notes == (
-        "0.a (Linear) is used in a way that its rule does not cover: its gradients were computed one sample after the "
-        "other.",
+        "0.a (Linear) is used in a way that its layer rule does not cover: its gradients were computed "
+        "one sample at a time.",
     )
 
 
@@ -148,7 +148,7 @@ def test_parameters_without_gradients_are_named_and_cost_nothing():
     network = randomise(uneven.Unused().double())
     found = empirical_ntk(network, samples(9, 4), memory=1e-3)
     assert found.zero_gradient == ("bare", "never.weight", "never.bias", "vain.weight", "vain.bias")
-    assert found.notes == ("bare and 4 more got no gradient from any of the samples.",)
+    assert found.notes == ("bare and 4 more had no gradient for any of the samples.",)
     with torch.no_grad():
         network.never.weight.fill_(0.0)
     frozen = nn.Sequential(uneven.WithoutGradient(lambda h: h[:, 0] > 0).double())
@@ -190,7 +190,7 @@ def test_networks_whose_samples_affect_each_other_are_refused(mix, n, form):
     network = randomise(uneven.Mixes(MIXES[mix]).double())
     with pytest.raises(
         InputError,
-        match=r"output for a sample depends on that sample alone|takes a sample alone|samples that the net",
+        match=r"output for a sample depends only on that sample|accepts a single sample|samples that the net",
     ):
         form(network, samples(n, 4))
 
@@ -224,9 +224,7 @@ def test_single_outputs_without_the_axis_of_samples():
     network = randomise(Squeezed(4, 1).double())
     check(network, samples(7, 4))
     check(network, samples(1, 4))
-    with pytest.raises(
-        InputError, match="as many outputs for a sample alone as for one among others, got 2 and 1"
-    ):
+    with pytest.raises(InputError, match="as many outputs for a single sample as for several, got 2 and 1"):
         empirical_ntk(nn.Sequential(nn.Linear(4, 2), Halved()).double(), samples(7, 4))
 
 
@@ -263,10 +261,10 @@ def test_checkpoints_with_steps_in_the_backward_pass_are_refused_with_advice_tha
 def test_networks_that_cannot_be_differentiated_are_refused_with_advice_that_works():
     with torch.inference_mode():
         made = nn.Linear(3, 1)
-    with pytest.raises(InputError, match=r"got weight, which was made in inference mode; make or load"):
+    with pytest.raises(InputError, match=r"got weight, which was created in inference mode; make or load"):
         empirical_ntk(made, torch.ones(4, 3))
     lazy = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 1))
-    with pytest.raises(InputError, match=r"got 0\.weight, which has none yet; call the network once"):
+    with pytest.raises(InputError, match=r"got 0\.weight, which has no size yet; call the network once"):
         empirical_ntk(lazy, torch.ones(4, 2))
     lazy(torch.ones(4, 2)[:1])
     assert empirical_ntk(lazy, torch.ones(4, 2)).shape == (4, 4)

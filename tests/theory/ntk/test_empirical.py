@@ -242,7 +242,7 @@ def test_every_convolution(kernel_size, stride, dilation, padding, mode, groups,
     with (
         mock.patch(f"{empirical}.weight_sharing.cheapest_form", return_value=form),
         mock.patch(f"{empirical}.layer_rules.cheapest_form", return_value=form),
-        mock.patch.dict(f"{empirical}.weight_sharing.NEAR", cpu=hot),
+        mock.patch.dict(f"{empirical}.weight_sharing.CACHE_BLOCK", cpu=hot),
     ):
         found = empirical_ntk(network, x, outputs=OutputLayout.PER_OUTPUT, memory=memory)
     assert set(found.methods) == {LAYERS}
@@ -378,7 +378,7 @@ def test_complex_parameters_count_both_parts():
     ("network", "x", "message"),
     [
         (mlp().requires_grad_(False), torch.ones(3, 5), "parameters that require gradients, got none"),
-        (zoo.BatchMean(), torch.eye(5), "depends on that sample alone, got a difference"),
+        (zoo.BatchMean(), torch.eye(5), "depends only on that sample, got a difference"),
         (zoo.AlwaysDrops(), torch.ones(3, 5), "the same outputs for the same samples"),
         (nn.LSTM(5, 4), torch.ones(3, 2, 5), "got tuple; wrap the network"),
         (one_row(), torch.ones(3, 5), "one floating-point output row"),
@@ -429,7 +429,7 @@ def test_layers_without_a_rule_are_named_with_the_route_taken():
     found = empirical_ntk(Attends(), torch.randn(4, 5, 8, generator=seeded(0)))
     assert found.fallback["attention"] == ("MultiheadAttention", VECTORISED)
     assert found.notes[0] == (
-        "attention (MultiheadAttention) has no rule by layer: its gradients were computed by torch.func, many samples "
+        "attention (MultiheadAttention) has no layer rule: its gradients were computed by torch.func, many samples "
         "at once."
     )
     assert not empirical_ntk(mlp(), torch.ones(3, 5)).notes
@@ -438,12 +438,10 @@ def test_layers_without_a_rule_are_named_with_the_route_taken():
 @pytest.mark.parametrize("form", [empirical_ntk, JacobianOperator, FactoredOperator])
 def test_samples_that_the_network_does_not_take_are_refused_with_what_it_says(form):
     with pytest.raises(
-        InputError, match=r"expected samples that the network takes, got shape \(\d, 5\) of torch.float64"
+        InputError, match=r"expected samples that the network accepts, got shape \(\d, 5\) of torch.float64"
     ):
         form(mlp(), samples(3, 5))
-    with pytest.raises(
-        InputError, match=r"on which it fails with: mat1 and mat2 shapes cannot be multiplied"
-    ):
+    with pytest.raises(InputError, match=r"which cause the error: mat1 and mat2 shapes cannot be multiplied"):
         form(mlp(), torch.ones(3, 4))
     with pytest.raises(InputError, match="expected a tensor of samples, got list"):
         form(mlp(), [[1.0] * 5])
@@ -454,6 +452,6 @@ def test_samples_that_the_network_does_not_take_are_refused_with_what_it_says(fo
 def test_a_network_that_needs_others_in_the_batch_is_refused():
     normed = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 1))
     with pytest.raises(
-        InputError, match="expected a network that takes a sample alone, got the failure: Expected more"
+        InputError, match="expected a network that accepts a single sample, got the error: Expected more"
     ):
         empirical_ntk(normed, torch.ones(3, 5))

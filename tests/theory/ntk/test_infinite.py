@@ -373,7 +373,7 @@ def test_zero_samples_do_not_divide_by_zero():
         ),
         (
             lambda: ntk.InfiniteNetwork.residual_block(ntk.DualActivation.erf()),
-            "a dense layer beside the skip",
+            "a dense layer parallel to the skip connection",
         ),
         (lambda: ntk.DenseLayer.ntk(math.nan), "weight: expected a finite number"),
         (lambda: ntk.DenseLayer.standard(0), "a fan-in of at least 1"),

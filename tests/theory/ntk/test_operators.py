@@ -138,7 +138,7 @@ def test_expm_multiply_says_when_it_cannot():
         (lambda: top_eigenpairs(MatrixOperator(torch.eye(3)), 3), "a count between 1 and 2, got 3"),
         (
             lambda: expm_multiply(MatrixOperator(torch.eye(3)), torch.ones(3), [-1.0]),
-            "times that are not negative",
+            "finite times of 0 or more",
         ),
         (lambda: JacobianOperator(mlp(), samples(3, 2), chunk=0), "at least one sample per pass"),
         (lambda: JacobianOperator(mlp(), samples(0, 2)), "at least one sample, got shape"),

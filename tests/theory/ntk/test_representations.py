@@ -168,7 +168,7 @@ def test_kernels_of_networks_are_positive_to_rounding():
 def test_what_is_no_symmetric_kernel():
     with pytest.raises(InputError, match="a square matrix"):
         nearest_psd(torch.ones(2, 3))
-    with pytest.raises(InputError, match=r"a symmetric matrix, got entries 1\.0e"):
+    with pytest.raises(InputError, match=r"a symmetric matrix, got an asymmetry of 1\.0e"):
         nearest_psd(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
     with pytest.raises(RunError, match="a finite kernel"):
         nearest_psd(torch.full((2, 2), math.nan))
@@ -197,7 +197,7 @@ def test_any_form_can_be_required_and_all_agree():
         assert chosen.matrix_bytes == exact.numel() * exact.element_size()
     with pytest.raises(InputError, match="form: expected one of dense, factored, sketched, implicit"):
         choose_representation(network, x, form="sparse")
-    with pytest.raises(InputError, match="a sketch that keeps the tolerance"):
+    with pytest.raises(InputError, match="a sketch that meets the tolerance"):
         choose_representation(network, x, form="sketched")
     with pytest.raises(InputError, match="outputs: expected one of sum, per_output, blocks"):
         empirical_ntk(network, x, outputs="trace")

@@ -175,7 +175,7 @@ def test_low_frequencies_have_the_larger_eigenvalues_on_scattered_points():
         (lambda: sphere_eigenvalues(relu_kernel(1, 0.0), 2, 0), "at least one degree"),
         (lambda: BandBasis(torch.ones(5), [0, 1]), r"\(N, d\) finite coordinates"),
         (lambda: BandBasis(torch.rand(5, 1), [1, 1]), "ascending band edges"),
-        (lambda: BandBasis(torch.rand(5, 1), [0, 1e4]), "what 5 points resolve"),
+        (lambda: BandBasis(torch.rand(5, 1), [0, 1e4]), "the resolution of 5 points"),
         (lambda: BandBasis(torch.rand(5, 1), [0, 1], period=[1.0, 2.0]), "1 positive periods"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Callbacks for the trainers of Lightning and Hugging Face Transformers, each loaded when it is asked for."""
+"""Callbacks for the trainers of Lightning and Hugging Face Transformers, each imported on first access."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Base of the callbacks of all trainers: a probe from the start of a training to its end."""
+"""Base of the callbacks of all trainers: one probe per training."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from overtone.signals import Signal
 class TrainerProbe:
     """Makes a probe when training starts, calls it at every step and closes it at the end.
 
-    A trainer that starts again, with a smaller batch or for a second fit, goes on with the record from the step at
-    which it starts; rows from there on are dropped, after the record has been copied.
+    A trainer that restarts, with a smaller batch or for a second fit, continues the record from the step at which it
+    starts; the record is first copied, then its rows from that step on are dropped.
 
     Args:
         watched: See `Probe`.
@@ -30,7 +30,7 @@ class TrainerProbe:
         options: Passed on to `Probe`.
 
     Raises:
-        InputError: If `processes` is among them or the path is to be resumed: both follow from the trainer.
+        InputError: If the options include `processes` or the path is to be resumed: the trainer determines both.
 
     Attributes:
         probe: The probe, None before the first training.
@@ -57,34 +57,35 @@ class TrainerProbe:
         self._loss = self._rate = math.nan
 
     def begin(self, network: nn.Module, step: int, processes: int) -> None:
-        """Make the probe and record the network as it is.
+        """Make the probe and record the current state of the network.
 
         Args:
             network: The network in training.
-            step: Optimizer steps taken before; above 0, the record at the path is continued if there is one.
-            processes: How many processes train together.
+            step: Optimizer steps taken before; above 0, an existing record at the path is continued.
+            processes: Number of processes that train together.
         """
         if processes > 1 and self._path is None:
             raise InputError(
-                "a path that all processes write to", "none", "pass path= to the callback", "callback"
+                "a path that all processes write to", "no path", "pass path= to the callback", "callback"
             )
         group = DistributedGroup() if processes > 1 else SingleProcess()
         self._loss = self._rate = math.nan
         path, last, before = self._path, None, self.probe
-        # A second fit of the same callback: its first probe tells the path, which may be temporary, and the last step.
+        # A second fit of the same callback: its first probe provides the path, which may be temporary, and the last
+        # step.
         if before is not None:
             before.close()
             path, last = before.path, before.last_step
         exists = path is not None and record_file(path).exists()
         if exists and step == 0 and before is None and group.writes:
             raise InputError(
-                "a path without a record, since training begins at step 0",
-                "an existing one",
-                "pass another path= to the callback, or remove it, or train on from a checkpoint of that run",
+                "a path without a record, because training begins at step 0",
+                "an existing record",
+                "pass another path= to the callback, remove the record, or continue from a checkpoint of that run",
                 str(path),
             )
-        # A trainer that steps back (to find a batch size, or for a second fit) restarts the record; one that starts
-        # from a checkpoint continues it.
+        # A trainer that returns to an earlier step (to find a batch size, or for a second fit) restarts the record;
+        # one that starts from a checkpoint continues it.
         restarts = last is not None and step < last
         target: str | Path | ResumedRecord | None = path
         if path is not None and exists and (step > 0 or before is not None):

@@ -20,22 +20,22 @@ Callback: Any = import_optional("lightning.pytorch", "lightning").Callback
 
 @final
 class LightningProbe(Callback):
-    """Watches the module that a Lightning Trainer trains; needs `pip install "overtone[lightning]"`.
+    """Probe of the module that a Lightning Trainer trains; needs `pip install "overtone[lightning]"`.
 
-    Steps are the trainer's `global_step`, optimizer steps, however many batches each takes. With several processes
-    each evaluates its share of a row and the first one writes. A fit that goes on from a checkpoint goes on with the
-    record.
+    Steps are the trainer's `global_step`: optimizer steps, whatever the number of batches in each. With several
+    processes each evaluates its share of a row and the first one writes. A fit that continues from a checkpoint
+    continues the record.
 
     Args:
-        watched: A signal, view or several views; see `Probe`. `views.choose(inputs, targets)` picks one.
-        path: Run directory to write to; a temporary one if None, which several processes cannot share.
+        watched: A signal, view or several views; see `Probe`. `views.choose(inputs, targets)` chooses a view.
+        path: Run directory to write to; a temporary one if None, which is not possible with several processes.
         **options: Passed on to `Probe`, for instance `forward`, `outputs`, `schedule` or `loggers`.
 
     Attributes:
-        probe: The `Probe` of the present or last fit, None before.
+        probe: The `Probe` of the current or last fit, None before.
 
     Example:
-        A classifier that Lightning trains, watched on its own data::
+        A classifier that Lightning trains, measured on its training data::
 
             lightning.Trainer(callbacks=[LightningProbe(views.choose(x, y), "run")])
     """
@@ -48,7 +48,7 @@ class LightningProbe(Callback):
 
     @property
     def probe(self) -> Any:
-        """The `Probe`."""
+        """The `Probe` of the current or last fit."""
         return self._trainer_probe.probe
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:

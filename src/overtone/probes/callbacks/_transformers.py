@@ -1,4 +1,4 @@
-"""Callback for the Trainer of Hugging Face Transformers, and so for Accelerate."""
+"""Callback for the Trainer of Hugging Face Transformers, which also covers Accelerate."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ TrainerCallback: Any = import_optional("transformers", "transformers").TrainerCa
 
 @final
 class TransformersProbe(TrainerCallback):
-    """Watches the model that a Trainer trains; needs `pip install "overtone[transformers]"`.
+    """Probe of the model that a Trainer trains; needs `pip install "overtone[transformers]"`.
 
-    Inputs are dicts such as `{"input_ids": ..., "attention_mask": ...}`; of the model's output `logits` is compared
-    unless `outputs=` selects another. Steps are the trainer's `global_step`, optimizer steps. The loss of a row is the
-    last one that the trainer logged.
+    Inputs are dicts such as `{"input_ids": ..., "attention_mask": ...}`; the `logits` of the model's output are
+    compared unless `outputs=` selects another entry. Steps are the trainer's `global_step`: optimizer steps. The loss
+    of a row is the last one that the trainer logged.
 
     Args:
-        watched: A signal, view or several views; see `Probe`. `views.choose(inputs, targets)` picks one.
-        path: Run directory to write to; a temporary one if None, which several processes cannot share.
+        watched: A signal, view or several views; see `Probe`. `views.choose(inputs, targets)` chooses a view.
+        path: Run directory to write to; a temporary one if None, which is not possible with several processes.
         **options: Passed on to `Probe`, for instance `outputs`, `schedule` or `loggers`.
 
     Attributes:
-        probe: The `Probe` of the present or last training, None before.
+        probe: The `Probe` of the current or last training, None before.
 
     Example:
-        A text classifier, watched at its tokens::
+        A text classifier, measured at its tokens::
 
             tokens = {"input_ids": ids, "attention_mask": mask}
             probe = TransformersProbe(views.choose(tokens, labels, features=embeddings), "run")
@@ -47,7 +47,7 @@ class TransformersProbe(TrainerCallback):
 
     @property
     def probe(self) -> Any:
-        """The `Probe`."""
+        """The `Probe` of the current or last training."""
         return self._trainer_probe.probe
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

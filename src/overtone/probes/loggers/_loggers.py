@@ -26,7 +26,7 @@ _LEFT, _TOP, _WIDTH, _HEIGHT, _BELOW = 64, 22, 480, 288, 22
 
 
 class Logger(ABC):
-    """Passes rows on to a tracker: errors, the highest frequency learned, and the learning order as a picture."""
+    """Logger of rows to a tracker: errors, the highest learned frequency, and the learning order as a picture."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[int, NDArray[np.float64]]]] = {}
@@ -43,7 +43,7 @@ class Logger(ABC):
         residual = np.asarray(row["residual_power"])
         numbers = {key: float(row[key]) for key in _SCALARS if key in row}
         numbers["highest_learned"] = highest_learned_of_row(header, residual)
-        # Trackers drop or reject numbers that are not finite, each in its own way.
+        # Trackers drop or reject numbers that are not finite, each in a different way.
         self.scalars(step, {f"{name}/{k}": v for k, v in numbers.items() if math.isfinite(v)})
         rows = self._rows.setdefault(name, [])
         rows.append((step, relative_error_of_row(header, residual)))
@@ -53,7 +53,7 @@ class Logger(ABC):
         self.picture(step, f"{name}/learning order", heatmap(steps, edges, errors, unit))
 
     def begin_again(self, step: int) -> None:
-        """Drop the rows from a step on: training began again there."""
+        """Drop the rows from a step on, after training has restarted there."""
         self._rows = {name: [row for row in rows if row[0] < step] for name, rows in self._rows.items()}
 
     @abstractmethod
@@ -74,7 +74,7 @@ class TensorBoard(Logger):
     """Logger to TensorBoard: scalars and the learning order; needs `pip install "overtone[tensorboard]"`.
 
     Args:
-        writer: A `torch.utils.tensorboard.SummaryWriter` of yours, which stays open, or the directory of a new log.
+        writer: An open `torch.utils.tensorboard.SummaryWriter`, which is not closed, or the directory of a new log.
 
     Raises:
         InputError: If the package is not installed.
@@ -144,13 +144,13 @@ class WandB(Logger):
         self._run.log({"overtone/step": step, f"overtone/{name}": self._wandb.Image(pixels)})
 
     def close(self) -> None:
-        """Leave the run open: its owner finishes it."""
+        """Do nothing: the caller finishes the run."""
 
 
 def heatmap(
     steps: Sequence[int], edges: NDArray[np.float64], error: NDArray[np.float64], unit: str
 ) -> NDArray[np.uint8]:
-    """Draw relative error per band and step: dark is learned (0), bright is not (1 and above), grey is unknown.
+    """Draw the relative error per band and step: dark is learned (0), bright not learned (1 and above), grey unknown.
 
     Args:
         steps: (S,) recorded steps, ascending; drawn evenly, in order.
@@ -161,7 +161,7 @@ def heatmap(
     Returns:
         (height, width, 3) pixels with the first and last step below and the lowest and highest edge at the side.
     """
-    # Pillow is used by loggers alone, and would be a large part of the time of importing a probe.
+    # Only loggers use Pillow, and its import would take a large part of the time to import a probe.
     from PIL import Image, ImageDraw
 
     level = np.clip(np.nan_to_num(error.T[::-1]), 0, 1) * (len(_COLOURS) - 1)

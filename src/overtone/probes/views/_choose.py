@@ -23,19 +23,19 @@ from overtone.probes.views._clouds import graph
 from overtone.probes.views._coordinates import points, sequence
 
 SAMPLES = 512
-"""Samples watched by default: few enough that a row costs about as much as one training step."""
+"""Default number of samples: few enough that a row costs about as much as one training step."""
 
 POINTS = 4096
-"""Points watched by default in 1 to 3 dimensions, where networks are small and frequencies need many samples."""
+"""Default number of points in 1 to 3 dimensions, where networks are small and frequencies need many samples."""
 
 SEQUENCES = 128
-"""Sequences watched by default, each of which has many positions."""
+"""Default number of sequences, each of which has many positions."""
 
 MIN_SAMPLES = 16
-"""Samples watched by default however large each of them is."""
+"""Minimum number of samples by default, for samples of any size."""
 
 ENTRIES = 1 << 23
-"""Upper limit of the numbers in targets with many places, such as pictures, that are watched by default."""
+"""Default upper limit of the numbers in targets with many positions, such as pictures."""
 
 
 def choose(
@@ -50,23 +50,24 @@ def choose(
 ) -> TransformView:
     """Choose the view that suits the shapes: `sequence`, `points` or `graph`, on samples drawn at random.
 
-    Targets with three axes (sequences, time, channels), and labels with two, are sequences. Inputs with 1 to 3 numbers
-    a row are places. Everything else, such as pictures, tables and tokens, is a cloud, watched on its graph. Ambiguous
-    targets are refused: pass `classes` or floating-point targets where whole numbers may be labels or values, and
-    `channel_axis` where two axes may hold the channels. The record's `notes` state how targets were read.
+    Targets with three axes (sequences, time, channels), and labels with two, are sequences. Inputs with 1 to 3
+    numbers per row are points. All others, such as pictures, tables and tokens, are clouds, measured on their
+    neighbour graph. Ambiguous targets are refused: pass `classes` or floating-point targets where whole numbers may
+    be labels or values, and `channel_axis` where two axes may hold the channels. The record's `notes` state how
+    targets were read.
 
     Args:
-        inputs: Arguments of the network: a tensor, an array, or a dict or tuple of such.
-        targets: Values (N, ..., C); whole numbers in one axis are labels of classes if they are few.
-        samples: How many to watch, drawn without repetition; by default 512, 4,096 places or 128 sequences, and fewer
-            large ones.
-        features: (N, d) rows whose distances mean something, for clouds; the flattened inputs if None.
-        classes: Number of classes; needed where the labels given lack some, or have more than one axis.
+        inputs: Arguments of the network: a tensor, an array, or a dict or tuple of these.
+        targets: Values (N, ..., C); whole numbers in one axis are class labels if there are few different ones.
+        samples: Number of samples, drawn without repetition; by default 512, 4,096 points or 128 sequences, and fewer
+            large samples.
+        features: (N, d) rows with meaningful distances, for clouds; the flattened inputs if None.
+        classes: Number of classes; needed if some have no label, or labels have more than one axis.
         channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
-        seed: Seed of the draw.
+        seed: Seed of the random draw.
 
     Raises:
-        InputError: If inputs and targets do not fit each other or the view, or can be read in two ways.
+        InputError: If inputs and targets do not match or do not suit the view, or can be read in two ways.
 
     Example:
         >>> import torch
@@ -114,7 +115,7 @@ def choose_view(
     count = len(reading.values)
     if count != batch.count:
         raise InputError(
-            f"{batch.count} targets, one a sample", f"{count}", "pass the same samples", "targets"
+            f"{batch.count} targets, one per sample", f"{count}", "pass the same samples", "targets"
         )
     tensor = batch.tensors
     places = isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2
@@ -126,7 +127,7 @@ def choose_view(
     index = _sample_index(batch.count, limit if samples is None else samples, seed)
     if len(index) < batch.count:
         batch = batch.at(index)
-    # Targets are interpreted on all samples, then cut: a few samples might lack classes.
+    # Targets are interpreted on all samples, then reduced: a few samples might lack classes.
     target = reading.at(index)
     doubt = "" if isinstance(reading, ProbeTarget) else reading.doubt
     if len(shape) == 2:
@@ -141,7 +142,7 @@ def choose_view(
 def _sample_index(total: int, count: int, seed: int) -> Tensor:
     if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
         raise InputError(
-            "a whole number, at least one sample to watch", f"{count}", "pass for instance 512", "samples"
+            "a whole number of samples, at least 1", f"{count}", "pass for instance 512", "samples"
         )
     return torch.from_numpy(draw_subset(total, int(count), seed, "probe", "samples"))
 

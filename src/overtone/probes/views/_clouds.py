@@ -30,25 +30,25 @@ def graph(
     held_out: Tensor | None = None,
     name: str = "graph",
 ) -> TransformView:
-    """Watch targets by their frequency on the samples' nearest-neighbour graph, `spectra.cloud.GraphTransform`.
+    """Measure targets by their frequency on the samples' nearest-neighbour graph, `spectra.cloud.GraphTransform`.
 
     Args:
         inputs: Arguments of the network; pictures, tables, or a dict or tuple of tensors.
-        targets: (N, C) values, (N, ..., C) of pictures or volumes, whose power is averaged over their places, or (N,)
+        targets: (N, C) values, (N, ..., C) of pictures or volumes, whose power is averaged over positions, or (N,)
             labels, see `probes.Values`.
-        features: (N, d) rows whose distances mean something; the flattened inputs if None.
-        modes: Number of the slowest modes; the remainder is a band of its own.
-        neighbours: Nearest samples that each is joined to.
+        features: (N, d) rows with meaningful distances; the flattened inputs if None.
+        modes: Number of low-frequency modes; the remainder forms one more band.
+        neighbours: Number of nearest samples that each sample is connected to.
         bands: Bands in cycles per unit of the features.
-        classes: Number of classes, where labels are meant.
+        classes: Number of classes, if the targets are labels.
         channel_axis: The axis of targets and outputs that holds the channels; the last one if None.
         channels: Names of the channels of values; "0", "1", ... if None.
         unit: Unit of the features; frequencies are in cycles per unit.
-        held_out: (N,) bool, the samples that the network is not trained on.
+        held_out: (N,) bool, the samples excluded from the training.
         name: Name of the record.
 
     Raises:
-        InputError: If samples have too many duplicates, are too few, or do not fit the targets.
+        InputError: If samples have too many duplicates, are too few, or do not match the targets.
 
     Example:
         >>> import torch
@@ -60,7 +60,7 @@ def graph(
     samples = as_tensor_inputs(inputs)
     rows = samples.features() if features is None else features
     target = as_target(targets, classes, channel_axis, channels)
-    # Fewer samples than modes cannot be decomposed: two are left for the eigensolver.
+    # The eigensolver needs two samples more than modes.
     transform = GraphTransform(
         rows, min(modes, max(1, samples.count - 2)), neighbours=neighbours, bands=bands
     )
@@ -90,20 +90,20 @@ def filters(
     held_out: Tensor | None = None,
     name: str = "filters",
 ) -> TransformView:
-    """Watch the parts of the targets that Gaussian filters of several widths pass, `spectra.cloud.GaussianFilter`.
+    """Measure the parts of the targets that Gaussian filters of several widths pass, `spectra.cloud.GaussianFilter`.
 
     Args:
         inputs: Arguments of the network.
         targets: (N, C) values or (N,) labels, see `probes.Values`.
-        features: (N, d) rows whose distances mean something; the flattened inputs if None.
-        widths: Widths of the filters, in units of the features; None for those that pass 70, 50 and 30 % of the
+        features: (N, d) rows with meaningful distances; the flattened inputs if None.
+        widths: Widths of the filters, in units of the features; None for the widths that pass 70, 50 and 30 % of the
             targets.
-        classes: Number of classes, where labels are meant.
-        held_out: (N,) bool, the samples that the network is not trained on.
+        classes: Number of classes, if the targets are labels.
+        held_out: (N,) bool, the samples excluded from the training.
         name: Name of the record.
 
     Raises:
-        InputError: If the widths are not positive, or samples and targets do not fit.
+        InputError: If the widths are not positive, or samples and targets do not match.
 
     Example:
         >>> import torch
@@ -142,20 +142,21 @@ def directions(
     held_out: Tensor | None = None,
     name: str = "direction",
 ) -> TransformView:
-    """Watch targets by their frequency along one direction, `spectra.cloud.DirectionTransform`.
+    """Measure targets by their frequency along one direction, `spectra.cloud.DirectionTransform`.
 
     Args:
         inputs: Arguments of the network.
         targets: (N, C) values or (N,) labels, see `probes.Values`.
-        features: (N, d) rows that the direction is one of; the flattened inputs if None.
-        along: (d,) direction of any length; None for that of the widest spread. For several, make several views.
-        count: Highest harmonic of the samples' extent along it.
-        classes: Number of classes, where labels are meant.
-        held_out: (N,) bool, the samples that the network is not trained on.
+        features: (N, d) rows in the space of the direction; the flattened inputs if None.
+        along: (d,) direction of any length; None for the direction of the largest variance. Several directions need
+            several views.
+        count: Highest harmonic of the samples' extent along the direction.
+        classes: Number of classes, if the targets are labels.
+        held_out: (N,) bool, the samples excluded from the training.
         name: Name of the record.
 
     Raises:
-        InputError: If the samples are constant along the direction or do not fit the targets.
+        InputError: If the samples are constant along the direction or do not match the targets.
 
     Example:
         >>> import torch

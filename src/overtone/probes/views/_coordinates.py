@@ -33,24 +33,24 @@ def points(
     held_out: Tensor | None = None,
     name: str = "points",
 ) -> TransformView:
-    """Watch targets at scattered places, by `spectra.PointsTransform`.
+    """Measure targets at scattered points, by `spectra.PointsTransform`.
 
     Args:
-        coords: (N, d) places, d from 1 to 3; the network is evaluated there.
+        coords: (N, d) coordinates, d from 1 to 3; the network is evaluated there.
         targets: (N, C) values or (N,) labels, see `probes.Values`.
-        bands: Bands in cycles per unit; None for bands up to what the sampling supports.
-        domain: The box that the places represent.
-        periodic: Whether the function wraps around at its ends; else it is mirrored.
+        bands: Bands in cycles per unit; None for bands up to the limit of the sampling.
+        domain: The box that the points represent.
+        periodic: Whether the function is periodic over the box; otherwise it is mirrored.
         method: `LeastSquares()` or `Quadrature()`.
-        density: How the places are weighted.
-        classes: Number of classes, where labels are meant.
+        density: Weighting of the points.
+        classes: Number of classes, if the targets are labels.
         channels: Names of the channels of values; "0", "1", ... if None.
         unit: Unit of the coordinates.
-        held_out: (N,) bool, the places that the network is not trained on.
+        held_out: (N,) bool, the points excluded from the training.
         name: Name of the record.
 
     Raises:
-        InputError: If places coincide, lie on a line, are too few for the bands, or do not fit the targets.
+        InputError: If points coincide, lie on a line, are too few for the bands, or do not match the targets.
 
     Example:
         >>> import torch
@@ -95,22 +95,23 @@ def sequence(
     held_out: Tensor | None = None,
     name: str = "sequence",
 ) -> TransformView:
-    """Watch targets (N, T, C) along time, by `spectra.sequence.SequenceTransform`.
+    """Measure targets (N, T, C) along time, by `spectra.sequence.SequenceTransform`.
 
     Args:
         inputs: Arguments of the network, sequences along the first axis.
         targets: (N, T, C) values, or (N, T) labels with `classes`; the network returns (N, T, C).
         rate: Samples per unit of time; None for frequencies in cycles per step.
-        unit: Unit of time that the rate counts in; the second, which gives Hz, if a rate is given and None.
+        unit: Unit of time of the rate; seconds, for frequencies in Hz, if a rate is passed and the unit is None.
         estimator: Spectral estimator of sequences; `EvenExtension()` if None.
         bands: Bands in cycles per unit of time.
-        classes: Number of classes, where labels are meant.
+        classes: Number of classes, if the targets are labels.
         channel_axis: The axis of targets and outputs that holds the channels; 1 for (N, C, T), the last one if None.
-        held_out: (N,) bool, the sequences that the network is not trained on.
+        held_out: (N,) bool, the sequences excluded from the training.
         name: Name of the record.
 
     Raises:
-        InputError: If the targets are no sequences, or too short for the estimator, or the rate is not one per step.
+        InputError: If the targets are not sequences, or too short for the estimator, or the unit does not fit the
+        rate.
 
     Example:
         >>> import torch
@@ -127,7 +128,7 @@ def sequence(
         raise InputError(
             "targets of shape (sequences, time, channels)",
             f"shape {tuple(target.values.shape)}",
-            "reshape them, or watch single outputs with views.graph",
+            "reshape them, or measure single outputs with views.graph",
             "targets",
         )
     # Sequences share one transform: all have the same length and rate.

@@ -28,27 +28,27 @@ def generated(
     bands: Bands | Sequence[float] | None = None,
     name: str = "generated",
 ) -> MetricView:
-    """Watch the radial power of generated samples against that of data, by `spectra.samples.profiles`.
+    """Measure the radial power of generated samples relative to data, by `spectra.samples.profiles`.
 
-    Samples have no targets, only the data's mean power D per band. With S that of the samples, a row holds
-    (sqrt(D) - sqrt(S))^2 as residual power, the minimum of the difference of two fields of these powers, and sqrt(D S),
-    the maximum of their product, as cross power. The learned fraction is then sqrt(S / D): below 1 too little power,
-    above 1 too much.
+    Samples have no targets, only the data's mean power D per band. With the samples' power S, a row holds
+    (sqrt(D) - sqrt(S))^2 as residual power, the minimum over differences of two fields with these powers, and
+    sqrt(D S), the maximum of their product, as cross power. The learned fraction is then sqrt(S / D): too little
+    power below 1, too much above 1.
 
     Args:
-        latents: Arguments of the generator: noise drawn once, or a dict or tuple of tensors.
+        latents: Arguments of the generator: fixed random numbers, or a dict or tuple of tensors.
         pictures: (N, C, H, W) data.
-        resize: Rule that brings data and samples to one size.
-        periodic: Whether pictures wrap around.
+        resize: Rule that resizes data and samples to one size.
+        periodic: Whether pictures are periodic.
         bands: Bands in cycles per picture height.
         name: Name of the record.
 
     Raises:
-        InputError: If the pictures are not finite numbers that vary, or latents have no samples.
+        InputError: If the pictures are not finite or are constant, or the latents contain no samples.
     """
     data = pictures_of(pictures)
     samples = TensorInputs(latents)
-    # The same resizing and bands for data and samples: their powers are compared band by band.
+    # The same resizing and bands for data and samples, so that their powers are comparable band by band.
     target_profiles = profiles(data.movedim(1, -1), resize=resize, periodic=periodic, bands=bands)
     shape = tuple(resize.apply(data[:1]).shape[1:])
     return MetricView(
@@ -68,13 +68,13 @@ def generated(
 
 @final
 class ProfileGapMetric(Metric):
-    """Powers of pictures compared with those of data.
+    """Power of pictures relative to data.
 
     Args:
         target_profiles: Profiles of the data.
-        shape: Their channels, height and width.
-        resize: The rule of both.
-        periodic: Whether pictures wrap around.
+        shape: Channels, height and width of the data.
+        resize: Resizing rule of data and samples.
+        periodic: Whether pictures are periodic.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class ProfileGapMetric(Metric):
         shape = tuple(self._resize.apply(outputs[:1]).shape[1:]) if outputs.ndim == 4 else None
         if shape != self._shape:
             raise InputError(
-                f"pictures of shape (samples, {', '.join(map(str, self._shape))}), as the data are",
+                f"pictures of shape (samples, {', '.join(map(str, self._shape))}), like the data",
                 f"shape {tuple(outputs.shape)}",
-                "pass outputs=, a function to such pictures, or resize=",
+                "pass outputs=, a function that returns such pictures, or resize=",
                 "network",
             )
 
     def row(self, outputs: Tensor) -> Row:
-        """Return residual and cross power from the mean powers of both."""
+        """Return residual and cross power from the mean powers of data and samples."""
         pictures = outputs.movedim(1, -1)
         samples = profiles(pictures, resize=self._resize, periodic=self._periodic, bands=self.bands)
         generated_root, data = samples.mean.cpu().double().sqrt(), self._power.sqrt()

@@ -24,7 +24,7 @@ from overtone.signals import Signal, require_grid
 from overtone.spectra import Bands, NoiseFloor, noise_floor
 
 WHOLE_SNAPSHOT, PART_SNAPSHOT = 1 << 20, 1 << 18
-"""Signals up to the first size are stored whole in snapshots; of larger ones about as many samples as the second."""
+"""Snapshot size: signals up to the first limit are stored whole, larger ones with about the second number."""
 
 FINAL_SAMPLES = 1 << 21
 """Largest number of samples from which final errors are computed."""
@@ -32,14 +32,14 @@ FINAL_SAMPLES = 1 << 21
 
 @final
 class GridView(OutputView):
-    """View of a signal and of a network from its coordinates to its values.
+    """View of a signal on a grid, for networks that map coordinates to values.
 
     Args:
         signal: The signal to learn.
-        window: The part of the grid that is measured: a `Window`, one block, or a `Spread` over all of it; all of it by
-            default.
+        window: The part of the grid that is measured: a `Window`, one block, or a `Spread` over the whole grid; the
+            whole grid by default.
         bands: Frequency bands; those of `spectra.Bands.log` by default.
-        noise: The noise floor, if it is already known; estimated from the signal if None.
+        noise: The noise floor, if known; estimated from the signal if None.
         snapshots: Steps at which a probe stores the whole prediction, for reports.
         name: Name of the record.
 
@@ -62,7 +62,7 @@ class GridView(OutputView):
         snapshots: Iterable[int] = (),
         name: str = "grid",
     ) -> None:
-        advice = "watch it with probes.views.points(signal.coords, signal.values)"
+        advice = "measure it with probes.views.points(signal.coords, signal.values)"
         grid = require_grid(signal, "a view of the grid", advice).geometry
         self.name, self.signal, self._noise = name, signal, noise
         self.measurement = make_measurement(signal, window, bands)
@@ -102,7 +102,7 @@ class GridView(OutputView):
             )
         if outputs.shape[1] != channels:
             raise InputError(
-                f"{channels} output channels, as the signal has",
+                f"{channels} output channels, like the signal",
                 f"{outputs.shape[1]}",
                 "give the network's last layer one feature per channel",
                 "network",
@@ -114,7 +114,7 @@ class GridView(OutputView):
         return self.measurement.row(outputs)
 
     def target_snapshot(self) -> np.ndarray:
-        """Return the signal at the samples that snapshots store."""
+        """Return the signal at the snapshot's samples."""
         values, index = self.signal.values, self._stored.index
         return self._as_array(values if index is None else values[index])
 
@@ -123,10 +123,10 @@ class GridView(OutputView):
         return self._as_array(predict(CoordinateInputs(self.signal.geometry, self._stored.index)))
 
     def final_errors(self, predict: Predict) -> dict[str, float]:
-        """Return mean square errors of the present network: "train", "held_out" and "held_out_clean", those that exist.
+        """Return mean square errors of the network: "train", "held_out" and "held_out_clean", where defined.
 
-        Over all samples of the signal, not only those that rows are measured on; of signals beyond 2 million samples,
-        over as many drawn at random.
+        All samples of the signal count, not only the measured part of the grid; of signals beyond 2 million samples,
+        as many are drawn at random.
         """
         signal, samples = self.signal, self.signal.geometry.samples
         index = torch.arange(samples, device="cpu")
@@ -154,14 +154,14 @@ class GridView(OutputView):
 @final
 @dataclass(frozen=True)
 class SnapshotSamples:
-    """Samples of a signal that snapshots store: all of them up to a million.
+    """Samples of a signal in its snapshots: all samples up to a million.
 
-    Of larger pictures and volumes every n-th sample along each axis, from all over them; of longer signals of one axis,
-    which are played and drawn at full resolution, one block where they vary.
+    Larger pictures and volumes are stored with a stride along each axis; longer signals with one axis, which are
+    played and plotted at full resolution, as one block of large variation.
 
     Attributes:
-        start: The first sample stored, per axis.
-        shape: How many are stored, per axis.
+        start: The first stored sample, per axis.
+        shape: Number of stored samples, per axis.
         step: Stride along each axis.
         index: (M,) flat indices of the stored samples, or None for all.
     """
@@ -190,7 +190,7 @@ class SnapshotSamples:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """Attributes of the record's geometry."""
+        """Return the attributes of the record's geometry."""
         return {"kept_start": list(self.start), "kept_shape": list(self.shape), "kept_step": self.step}
 
 
@@ -201,7 +201,7 @@ def make_measurement(
 
     Args:
         signal: The signal to learn.
-        window: A block of the grid, or samples spread over it; all of it if None, or if it has no more samples.
+        window: A block of the grid, or samples spread over it; the whole grid if None, or if it has no more samples.
         bands: Frequency bands; the default of `spectra.Bands.log` if None.
     """
     if isinstance(window, Spread):

@@ -1,4 +1,4 @@
-"""View of the targets' frequencies that linear readouts recover from each layer."""
+"""View of the target frequencies that linear readouts recover from each layer."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class LayerInputs(Inputs):
 
     Args:
         inputs: Inputs of the network.
-        names: Layers.
-        places: Axes that targets have between samples and channels, such as time; activations have them too.
-        width: How activations are combined; narrower layers are padded with zeros, which change no readout.
+        names: Names of the layers.
+        places: Axes of the targets between samples and channels, such as time; activations have them too.
+        width: Combination of the activations; narrower layers are padded with zeros, which change no readout.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class LayerInputs(Inputs):
 
     @property
     def whole(self) -> tuple[Inputs, Tensor | None]:
-        """The larger set that the inputs were taken from, with the same layers."""
+        """Return the larger set that contains the inputs, with the same layers."""
         every, index = self._inputs.whole
         return (self if index is None else LayerInputs(every, self._names, self._places, self._width)), index
 
     @property
     def bytes_each(self) -> float:
-        """Those of the inputs."""
+        """Bytes of one sample of the inputs."""
         return self._inputs.bytes_each
 
     @property
     def generated(self) -> bool:
-        """That of the inputs."""
+        """Whether overtone computes the inputs."""
         return self._inputs.generated
 
     def crowding(self, dtype: torch.dtype | None) -> RoundingCollisions | None:
@@ -76,7 +76,7 @@ class LayerInputs(Inputs):
         raise InputError(
             "a network whose layers are accessible",
             "predictions alone",
-            "watch it with a Probe, or pass its activations to spectra.linear_readout.read_out",
+            "use a Probe, or pass its activations to spectra.linear_readout.read_out",
             "layers",
         )
 
@@ -84,7 +84,7 @@ class LayerInputs(Inputs):
         """Return (B, *places, layers x features) combinations of the activations.
 
         Raises:
-            InputError: If a layer does not exist, is not called, or returns other than rows of numbers.
+            InputError: If a layer does not exist, is not called, or does not return rows of numbers.
         """
         activations: dict[str, Any] = {}
         modules = dict(network.named_modules())
@@ -93,7 +93,7 @@ class LayerInputs(Inputs):
             raise InputError(
                 f"layers among {', '.join(map(repr, list(modules)[1:]))}",
                 f"{missing[0]!r}",
-                "pass names as network.named_modules() has them",
+                "pass names as in network.named_modules()",
                 "layers",
             )
 
@@ -121,7 +121,7 @@ class LayerInputs(Inputs):
             raise InputError(
                 f"activations of shape ({', '.join(map(str, shape))}, ...)",
                 f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__,
-                "name a layer that the network calls and that returns so",
+                "name a layer that the network calls and that returns such activations",
                 f"layer {name!r}",
             )
         wide = torch.view_as_real(answer.resolve_conj()) if answer.is_complex() else answer
@@ -147,18 +147,18 @@ def layers(
     folds: BlockFolds = _FOLDS,
     name: str = "layers",
 ) -> MetricView:
-    """Watch which frequencies of a view's targets each layer represents, by `spectra.linear_readout.read_out`.
+    """Measure which frequencies of a view's targets each layer represents, by `spectra.linear_readout.read_out`.
 
-    A channel is a layer: a row holds the residual power of its held-out linear readout per band, added up over the
-    targets' channels. A layer whose units are all constant reads out the targets' mean.
+    A channel is a layer: a row holds the residual power of its held-out linear readout per band, summed over the
+    targets' channels. The readout of a layer with only constant units is the targets' mean.
 
     Args:
-        watched: The view that provides inputs, targets and bands. The readout is fitted anew at every row: of a signal
-            take a window of some thousand samples.
-        names: Names of the layers, as `network.named_modules()` has them. Its output is flattened to one row a sample
-            (or a position of a sequence); of several tensors the first is used, of several calls the last.
-        width: How many random combinations of its features each readout sees.
-        folds: Samples that each readout is fitted to.
+        watched: The view that provides inputs, targets and bands. The readout is fitted again at every row: use a
+            window of a few thousand samples of a signal.
+        names: Names of the layers, as in `network.named_modules()`. The output of a layer is flattened to one row per
+            sample (or position of a sequence); of several tensors the first is used, of several calls the last.
+        width: Number of random combinations of a layer's features in each readout.
+        folds: Samples used to fit each readout.
         name: Name of the record.
 
     Raises:
@@ -183,8 +183,8 @@ def layers(
         if not isinstance(watched.measurement, GridMeasurement):
             raise InputError(
                 "a view of one block of the grid",
-                "one of samples spread over it",
-                "make it with window=Window.central(grid, samples)",
+                "a view of samples spread over the grid",
+                "make the view with window=Window.central(grid, samples)",
                 "watched",
             )
         values, transform = watched.measurement.target, watched.measurement.transform
@@ -209,8 +209,8 @@ class ReadoutMetric(Metric):
 
     Args:
         reader: Readouts of the targets.
-        bands: Bands of its transform.
-        names: Layers.
+        bands: Bands of the transform.
+        names: Names of the layers.
         features: Number of features of each layer.
     """
 
@@ -221,7 +221,7 @@ class ReadoutMetric(Metric):
         self.target_power = np.repeat(power, len(names), 1)
 
     def check(self, outputs: Tensor) -> None:
-        """Accept any outputs: the inputs have checked them."""
+        """Accept any outputs: the inputs have already checked them."""
 
     def row(self, outputs: Tensor) -> Row:
         """Return the residual power of one readout per layer."""

@@ -30,27 +30,28 @@ def paths(
     bands: Bands | Sequence[float] | None = None,
     name: str = "paths",
 ) -> OutputView:
-    """Watch outputs along paths through the inputs, by `spectra.paths.PathTransform`.
+    """Measure outputs along paths through the inputs, by `spectra.paths.PathTransform`.
 
-    With targets along the paths, a row compares the outputs with them. Without targets `residual_power` is the power of
-    the outputs themselves, all of them added up, and the record's target power is 0.
+    With targets along the paths, a row compares the outputs with them. Without targets `residual_power` is the power
+    of the outputs, summed over all of them, and the record's target power is 0.
 
     Args:
         along: The paths, for instance `spectra.paths.Paths.between_classes(inputs, labels, 32)`.
-        targets: From inputs (M, ...) to values (M, C): a teacher, a formula; None for no targets.
+        targets: Function from inputs (M, ...) to values (M, C), such as a teacher or a formula; None for no targets.
         samples: Positions on each path.
         unit: `PerPath()` or `PerLength()`.
         bands: Bands in cycles per unit.
         name: Name of the record.
 
     Raises:
-        InputError: If there are fewer than two positions, or the targets are not one row of finite numbers each.
+        InputError: If there are fewer than two positions, or the targets are not one row of finite numbers per
+        position.
     """
     if not isinstance(along, Paths):
         raise InputError(
             "paths",
             type(along).__name__,
-            "make some, for instance by spectra.paths.Paths.between_classes(inputs, labels, 32)",
+            "make paths, for instance by spectra.paths.Paths.between_classes(inputs, labels, 32)",
             "along",
         )
     # Positions are evenly spaced along each path: one transform serves all paths.
@@ -70,7 +71,7 @@ def paths(
 
 @final
 class PathInputs(Inputs):
-    """Inputs at evenly spaced positions of paths, computed when they are needed.
+    """Inputs at evenly spaced positions of paths, computed on demand.
 
     Args:
         along: The paths.
@@ -97,7 +98,7 @@ class PathInputs(Inputs):
 
 @final
 class PathPowerMetric(Metric):
-    """Power of the outputs along paths, all outputs added up.
+    """Power of the outputs along paths, summed over all outputs.
 
     Args:
         transform: Transform along the paths.

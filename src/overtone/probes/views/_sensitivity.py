@@ -33,17 +33,17 @@ def sensitivity(
     seed: int = 0,
     name: str = "sensitivity",
 ) -> MetricView:
-    """Watch errors under perturbations by single Fourier modes, by `spectra.sensitivity.heat_map` for some modes.
+    """Measure errors under perturbations by single Fourier modes, as `spectra.sensitivity.heat_map`, for some modes.
 
-    Of a mistake, 0 or 1, the mean square is the error rate: `residual_power` is the rate in a band, the target power 1,
-    and `clean_error` the rate on the unchanged pictures. A row takes pictures x (1 + modes x bands) evaluations.
+    The mean square of an error, 0 or 1, is the error rate: `residual_power` is the rate in a band, the target power
+    1, and `clean_error` the rate on unchanged pictures. A row takes pictures x (1 + modes x bands) evaluations.
 
     Args:
-        pictures: (N, C, H, W) pixels before normalisation; 32 will do.
+        pictures: (N, C, H, W) pixels before normalisation; 32 pictures are sufficient.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels.
         normalise: Normalisation of the pixels before the network: `Standardise(mean, std)` or `AsIs()`.
-        modes: Maximum number of modes in a band, drawn at random once.
+        modes: Maximum number of modes per band, drawn at random at construction.
         bands: Bands in cycles per pixel; None for about eight of equal width.
         seed: Seed of the modes and of the signs.
         name: Name of the record.
@@ -54,21 +54,21 @@ def sensitivity(
     pixels = pictures_of(pictures)
     numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).cpu()
     if modes < 1:
-        raise InputError("at least one mode a band", f"{modes}", "pass more", "modes")
+        raise InputError("at least one mode per band", f"{modes}", "pass a larger number", "modes")
     size = (pixels.shape[2], pixels.shape[3])
     lattice = GridModes.of(size, 1.0, True)
     if bands is None:
         bands = Bands.linear(size, 1.0, periodic=True, count=9)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
     chosen = requested.reaching(lattice.nyquist, lattice.top)
-    # The modes are drawn once: rows of a record are comparable.
-    turns = sampled_modes(chosen, size, modes, seed)
+    # The modes are drawn once, so that the rows of a record are comparable.
+    mode_numbers = sampled_modes(chosen, size, modes, seed)
     return MetricView(
-        PerturbedInputs(pixels, PerturbedPictures(pixels, turns, norm, seed), normalise),
-        ErrorRateMetric(turns, numbers, size, norm, chosen),
+        PerturbedInputs(pixels, PerturbedPictures(pixels, mode_numbers, norm, seed), normalise),
+        ErrorRateMetric(mode_numbers, numbers, size, norm, chosen),
         name=name,
         attrs={
-            "estimator": f"error rate under {len(turns)} Fourier modes of norm {norm:g}",
+            "estimator": f"error rate under {len(mode_numbers)} Fourier modes of norm {norm:g}",
             "frequency_unit": "cycles per pixel",
             "kind": "sensitivity",
             "nyquist": [0.5, 0.5],
@@ -80,12 +80,12 @@ def sensitivity(
 
 @final
 class PerturbedInputs(Inputs):
-    """Pictures as they are, then all of them with one mode added after the other; computed when they are needed.
+    """Unchanged pictures, followed by a copy of all pictures for each mode with the mode added; computed on demand.
 
     Args:
         pixels: (N, C, H, W) pictures.
         waves: Perturbations of the pictures.
-        normalise: Applied last.
+        normalise: Normalisation after the perturbation.
     """
 
     def __init__(self, pixels: Tensor, waves: PerturbedPictures, normalise: InputNormalisation) -> None:
@@ -113,7 +113,7 @@ class PerturbedInputs(Inputs):
 
 @final
 class ErrorRateMetric(Metric):
-    """Share of wrong answers per band of the added mode.
+    """Error rate per band of the added mode.
 
     Args:
         turns: (mode, 2) modes in the order of the samples.
@@ -124,9 +124,9 @@ class ErrorRateMetric(Metric):
     """
 
     def __init__(
-        self, turns: Tensor, labels: Tensor, size: tuple[int, int], norm: float, bands: Bands
+        self, mode_numbers: Tensor, labels: Tensor, size: tuple[int, int], norm: float, bands: Bands
     ) -> None:
-        self._turns, self._labels, self._size, self._norm = turns, labels, size, norm
+        self._mode_numbers, self._labels, self._size, self._norm = mode_numbers, labels, size, norm
         self.bands, self.channels = bands, ("wrong",)
         self.target_power = np.ones((bands.count, 1))
 
@@ -135,9 +135,9 @@ class ErrorRateMetric(Metric):
         needed = max(2, int(self._labels.max()) + 1)
         if outputs.ndim != 2 or outputs.shape[1] < needed:
             raise InputError(
-                f"scores of shape (samples, classes), {needed} classes or more",
+                f"scores of shape (samples, classes), with {needed} classes or more",
                 f"shape {tuple(outputs.shape)}",
-                "pass outputs= to select the logits; for a single logit z give 0 and z",
+                "pass outputs= to select the logits; convert a single logit z to 0 and z",
                 "network",
             )
 
@@ -145,14 +145,14 @@ class ErrorRateMetric(Metric):
         """Return error rates, means over pictures and modes."""
         count = len(self._labels)
         wrong = outputs.argmax(1).reshape(-1, count) != self._labels
-        # The first block of outputs belongs to the unchanged pictures, each further one to a mode.
-        errors = HeatMap(self._turns, wrong[1:], wrong[0], self._size, self._norm)
+        # The first block of outputs belongs to the unchanged pictures, each later one to a mode.
+        errors = HeatMap(self._mode_numbers, wrong[1:], wrong[0], self._size, self._norm)
         rate = errors.radial(self.bands).rate.mean
         return {"residual_power": rate[:, None].numpy(), "clean_error": errors.clean_error}
 
 
 Score = Callable[[Callable[[Tensor], Any], InputNormalisation], Callable[[Tensor, Tensor], Tensor]]
-"""From a network and a normalisation to the gradient for pixels and labels: `LossGradient`, `LogitGradient`."""
+"""Function from a network and a normalisation to the gradient at pixels and labels: `LossGradient`, `LogitGradient`."""
 
 
 def gradients(
@@ -164,10 +164,10 @@ def gradients(
     bands: Bands | Sequence[float] | None = None,
     name: str = "gradients",
 ) -> MetricView:
-    """Watch the spectrum of the input gradient, by `spectra.sensitivity.gradient_spectrum`.
+    """Measure the spectrum of the input gradient, by `spectra.sensitivity.gradient_spectrum`.
 
-    There is no target: `residual_power` is the mean power of the gradient itself, in squared units of
-    the score over those of the pixels, and the record's target power is 0.
+    There is no target: `residual_power` is the mean power of the gradient, in squared units of the score over squared
+    units of the pixels, and the record's target power is 0.
 
     Args:
         pictures: (N, C, H, W) pixels before normalisation.
@@ -205,7 +205,7 @@ class GradientInputs(Inputs):
     Args:
         pixels: (N, C, H, W) pictures.
         labels: (N,) true classes.
-        normalise: Applied before the network, inside the gradient.
+        normalise: Normalisation before the network, included in the derivative.
         score: The function to differentiate.
     """
 
@@ -227,7 +227,7 @@ class GradientInputs(Inputs):
         return self._batch.arrays()
 
     def evaluate(self, network: nn.Module, call: Callable[[Any], Any], arguments: Any) -> Tensor:
-        """Return (B, C, H, W) gradients; the parameters get none."""
+        """Return (B, C, H, W) gradients; the parameters' gradients are not computed."""
         del network
         return self._score(call, self._normalise)(*arguments)
 
@@ -247,12 +247,12 @@ class GradientPowerMetric(Metric):
         self.target_power = np.zeros((radial.bands.count, shape[0]))
 
     def check(self, outputs: Tensor) -> None:
-        """Refuse outputs that are not one number a pixel."""
+        """Refuse outputs that are not one number per pixel."""
         if tuple(outputs.shape[1:]) != self._shape:
             raise InputError(
                 f"gradients of shape (pictures, {', '.join(map(str, self._shape))})",
                 f"{tuple(outputs.shape)}",
-                "return one number a pixel",
+                "return one number per pixel",
                 "score",
             )
 

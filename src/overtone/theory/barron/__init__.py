@@ -1,4 +1,4 @@
-"""The Barron constant: how many units a signal needs, in any number of dimensions."""
+"""The Barron constant and the network width that a signal needs, in any number of dimensions."""
 
 import lazy_loader
 

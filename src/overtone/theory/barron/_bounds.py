@@ -1,4 +1,4 @@
-"""Error bounds from a Barron constant, and the random networks that attain them."""
+"""Error bounds from a Barron constant, and random networks that attain them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from overtone.errors import InputError
 
 
 def error_bound(constant: float, radius: float, width: int) -> float:
-    """Return the squared error that some network of `width` sigmoidal units does not exceed: (2 r C)^2 / n.
+    """Return an upper bound on the squared error of the best network of `width` sigmoidal units: (2 r C)^2 / n.
 
-    It is the mean squared error under any probability measure on a ball of radius r about any centre, of a
-    network with one hidden layer and a free output bias. It bounds what exists, not what training finds.
+    It bounds the mean squared error under any probability measure on a ball of radius r about any centre, for a
+    network with one hidden layer and a free output bias. The bound concerns existence, not the result of training.
 
     Args:
         constant: Barron constant C, in value units per coordinate unit (radians count as 1).
-        radius: Radius r of the ball that holds the domain, in coordinate units.
+        radius: Radius r of a ball that contains the domain, in coordinate units.
         width: Number n of hidden units.
 
     Returns:
@@ -44,11 +44,11 @@ def error_bound(constant: float, radius: float, width: int) -> float:
 
 
 def required_width(constant: float, radius: float, error: float) -> int:
-    """Return the least width for which `error_bound` is a root mean square error of at most `error`.
+    """Return the smallest width for which `error_bound` is a root mean square error of at most `error`.
 
     Args:
         constant: Barron constant C, in value units per coordinate unit.
-        radius: Radius of the ball that holds the domain, in coordinate units.
+        radius: Radius of a ball that contains the domain, in coordinate units.
         error: Target root mean square error, in value units.
 
     Returns:
@@ -61,14 +61,14 @@ def required_width(constant: float, radius: float, error: float) -> int:
 
 
 def relu_error_bound(second: float, width: int) -> float:
-    """Return the squared error that some network of `width` ReLU units does not exceed: 2 v^2 / (3 n).
+    """Return an upper bound on the squared error of the best network of `width` ReLU units: 2 v^2 / (3 n).
 
-    The network adds an affine function. With v = int ||w||^2 |f~(w)| dw, where ||w|| = max over the box of |w . (x
-    - centre)|. Derivation: on the box every wave is its tangent at the centre plus an integral of ReLU units, cos(p
-    + z) = cos p - z sin p - int_0^c [cos(p + u) (z - u)+ + cos(p - u) (-z - u)+] du with |z| <= c = ||w||. One unit
-    drawn from the measure ||w||^2 |f~| with u uniform in [0, c] and a random sign has a mean square of at most 4
-    v^2 / 2 int_0^1 (1 - t)^2 dt = 2 v^2 / 3, since of the two signs only one is active; the mean of n of them has 1
-    / n of it.
+    The network includes an affine function. v = int ||w||^2 |f~(w)| dw, where ||w|| = max over the box of |w . (x -
+    centre)|. Derivation: on the box every wave is its tangent at the centre plus an integral of ReLU units, cos(p +
+    z) = cos p - z sin p - int_0^c [cos(p + u) (z - u)+ + cos(p - u) (-z - u)+] du with |z| <= c = ||w||. One unit
+    drawn from the measure ||w||^2 |f~| with u uniform in [0, c] and a random sign has a mean square of at most 4 v^2
+    / 2 int_0^1 (1 - t)^2 dt = 2 v^2 / 3, because only one of the two signs is active; the mean of n units has 1 / n
+    of it.
 
     Args:
         second: Second spectral moment v of the signal over the box, in value units.
@@ -81,8 +81,7 @@ def relu_error_bound(second: float, width: int) -> float:
         InputError: If an argument is negative, not finite or the width is below 1.
 
     Source:
-        The representation is that of Breiman 1993, "Hinging hyperplanes", IEEE Transactions on Information
-        Theory 39;
+        The representation is from Breiman 1993, "Hinging hyperplanes", IEEE Transactions on Information Theory 39;
         rates: Klusowski, Barron 2018, IEEE Transactions on Information Theory 64, section II.
 
     Example:
@@ -94,7 +93,7 @@ def relu_error_bound(second: float, width: int) -> float:
 
 
 def required_relu_width(second: float, error: float) -> int:
-    """Return the least width for which `relu_error_bound` is a root mean square error of at most `error`.
+    """Return the smallest width for which `relu_error_bound` is a root mean square error of at most `error`.
 
     Args:
         second: Second spectral moment v of the signal over the box, in value units.
@@ -110,16 +109,18 @@ def required_relu_width(second: float, error: float) -> int:
 
 
 def _required_units(single: float, error: float) -> int:
-    """Units for which the squared error of a single one, over their number, is at most the square of `error`."""
+    """Return the number of units for which the squared error of one, over their number, is at most `error` squared."""
     if _positive(error, "error") == 0:
-        raise InputError("an error above zero", "0", "no finite width reaches it", "error")
+        raise InputError(
+            "an error above zero", "0", "pass a positive error: no finite width achieves zero", "error"
+        )
     # Slightly less than the quotient, so that rounding does not add a unit to a bound that is met exactly.
     return max(1, math.ceil(single / error**2 * (1 - 1e-12)))
 
 
 def _positive(value: float, name: str) -> float:
     if not (math.isfinite(value) and value >= 0):
-        raise InputError("a finite number of 0 or more", f"{value}", "check it", name)
+        raise InputError("a finite number of 0 or more", f"{value}", "check the number", name)
     return float(value)
 
 
@@ -170,7 +171,7 @@ class StepNetwork(DrawnNetwork):
 
 @final
 class ReluNetwork(DrawnNetwork):
-    """Network of ReLU units beside an affine function."""
+    """Network of ReLU units plus an affine function."""
 
     def activate(self, z: Tensor) -> Tensor:
         """Return max(z, 0)."""
@@ -217,7 +218,10 @@ class CosineSum:
             shape = getattr(self, name).shape
             if shape != self.frequencies.shape[:1]:
                 raise InputError(
-                    f"one per cosine, {len(self.frequencies)}", f"shape {tuple(shape)}", "align them", name
+                    f"one per cosine, {len(self.frequencies)}",
+                    f"shape {tuple(shape)}",
+                    "match the frequencies",
+                    name,
                 )
 
     @property
@@ -244,19 +248,19 @@ class CosineSum:
         return (x.double() @ self.angular.T + self.phases.double()).cos() @ self.amplitudes.double()
 
     def draw_steps(self, centre: Tensor, radius: float, width: int, seed: int = 0) -> StepNetwork:
-        """Draw a network of `width` steps whose mean is this signal on a ball.
+        """Draw a network of `width` steps whose expectation is this signal on a ball.
 
         Its mean squared error is at most (2 r C)^2 / n on average.
 
-        Derivation. For |z| <= c: cos(p + z) - cos p = int_0^c [-sin(p + u) 1(z > u) + sin(p - u) 1(-z > u)] du. A
-        wave is drawn with probability proportional to |a| |w|, u uniformly in [0, r |w|], and one of the two terms
-        by a fair coin.
+        Derivation. For |z| <= c: cos(p + z) - cos p = int_0^c [-sin(p + u) 1(z > u) + sin(p - u) 1(-z > u)] du. Draw
+        a wave with probability proportional to |a| |w|, u uniformly in [0, r |w|], and one of the two terms with
+        probability 1/2.
 
         Args:
             centre: (d,) centre of the ball, in coordinate units.
-            radius: Its radius, in coordinate units.
+            radius: Radius of the ball, in coordinate units.
             width: Number n of units.
-            seed: Seed of the draw.
+            seed: Seed of the random draw.
 
         Returns:
             The network, float64 on the device of the frequencies; sum |outer| is at most 2 r C.
@@ -271,8 +275,8 @@ class CosineSum:
             raise InputError("a positive radius", f"{radius}", "pass the radius of the domain", "radius")
         middle = _on_axes(centre, self, "centre")
         phase_range = radius * self.angular.norm(dim=1)
-        # Maurey's argument: the signal is the mean of single units under a probability proportional to |a| |w|, and
-        # the mean of n draws has 1 / n of their variance.
+        # Maurey's argument: the signal is the expectation of a random unit with probability proportional to |a| |w|,
+        # and the mean of n draws has 1 / n of its variance.
         mass, index, level, sign = _draw(self.amplitudes.double() * phase_range, width, seed)
         phase = (self.phases.double() + self.angular @ middle)[index]
         shift = level * phase_range[index]
@@ -288,13 +292,13 @@ class CosineSum:
         )
 
     def draw_relu(self, centre: Tensor, half: Tensor, width: int, seed: int = 0) -> ReluNetwork:
-        """Draw a network of `width` ReLU units whose mean is this signal on a box; see `relu_error_bound`.
+        """Draw a network of `width` ReLU units whose expectation is this signal on a box; see `relu_error_bound`.
 
         Args:
             centre: (d,) centre of the box, in coordinate units.
-            half: (d,) half its extent per axis, in coordinate units.
+            half: (d,) half the box's extent per axis, in coordinate units.
             width: Number n of units.
-            seed: Seed of the draw.
+            seed: Seed of the random draw.
 
         Returns:
             The network, float64 on the device of the frequencies, with the tangent at the centre as its affine part.
@@ -304,7 +308,7 @@ class CosineSum:
         """
         middle, extent = _on_axes(centre, self, "centre"), _on_axes(half, self, "half")
         phase_range = self.angular.abs() @ extent
-        # The second moment weighs waves by |w|^2: each is its tangent plus an integral of ReLU units.
+        # The second moment weights waves by |w|^2: each wave is its tangent plus an integral of ReLU units.
         mass, index, level, sign = _draw(self.amplitudes.double() * phase_range.square(), width, seed)
         phases = self.phases.double() + self.angular @ middle
         shift = level * phase_range[index]
@@ -321,7 +325,7 @@ class CosineSum:
 
 
 def _draw(weight: Tensor, width: int, seed: int) -> tuple[float, Tensor, Tensor, Tensor]:
-    """Total mass, and per unit: the index of its wave, a level in [0, 1) and a sign."""
+    """Return the total mass, and per unit: the index of its wave, a level in [0, 1) and a sign."""
     if width < 1:
         raise InputError("at least one hidden unit", f"{width}", "pass a positive width", "width")
     mass = weight.abs().sum()
@@ -329,7 +333,7 @@ def _draw(weight: Tensor, width: int, seed: int) -> tuple[float, Tensor, Tensor,
         raise InputError(
             "a signal that is not constant", "no oscillation", "a constant needs no network", "target"
         )
-    # Drawn on the CPU, so that a seed gives the same network on every device.
+    # Drawn on the CPU, so that a seed yields the same network on every device.
     random = torch.Generator("cpu").manual_seed(derive_seed(seed, "barron", "maurey"))
     index = torch.multinomial((weight.abs() / mass).cpu(), width, replacement=True, generator=random)
     level = torch.rand(width, generator=random, dtype=torch.float64, device="cpu")
@@ -342,7 +346,7 @@ def _on_axes(vector: Tensor, target: CosineSum, name: str) -> Tensor:
         raise InputError(
             f"one number per axis ({target.frequencies.shape[1]})",
             f"shape {tuple(vector.shape)}",
-            "align them",
+            "match the number of axes",
             name,
         )
     return vector.double().to(target.frequencies.device)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Extension(ABC):
-    """A periodic signal that equals the given samples on the box. Each gives an upper estimate of every moment."""
+    """Rule that continues samples on a box to a periodic signal, which yields an upper estimate of every moment."""
 
     @abstractmethod
     def along(self, values: Tensor, axis: int) -> Tensor:
@@ -39,7 +39,7 @@ class Mirror(Extension):
     """Even reflection about the outer samples: continuous, with a kink where the slope at the border is not zero."""
 
     def along(self, values: Tensor, axis: int) -> Tensor:
-        """From n to 2 n - 2 samples."""
+        """Return 2 n - 2 samples, continued from n."""
         inner = values.narrow(axis, 1, values.shape[axis] - 2)
         return torch.cat([values, inner.flip(axis)], dim=axis)
 
@@ -49,7 +49,7 @@ class Bridge(Extension):
     """Odd reflection about both outer samples, blended into each other: continuous with its slope."""
 
     def along(self, values: Tensor, axis: int) -> Tensor:
-        """From n to 2 n - 2 samples."""
+        """Return 2 n - 2 samples, continued from n."""
         n = values.shape[axis]
         first, last = values.narrow(axis, 0, 1), values.narrow(axis, n - 1, 1)
         inner = values.narrow(axis, 1, n - 2).flip(axis)
@@ -74,7 +74,7 @@ def extend(values: Tensor, by: Extension, axes: Sequence[int]) -> Tensor:
 
 
 def affine_trend(values: Tensor, spacing: Sequence[float], axes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Subtract the best affine function of the coordinates along some axes.
+    """Subtract the best-fitting affine function of the coordinates along some axes.
 
     Args:
         values: Samples on a grid, float64.
@@ -131,7 +131,7 @@ def second_moment(values: Tensor, spacing: Sequence[float], half: Sequence[float
 
 
 def _angular(values: Tensor, spacing: Sequence[float]) -> list[Tensor]:
-    """Angular frequency along each axis, shaped to broadcast."""
+    """Return the angular frequency along each axis, shaped to broadcast."""
     waves = []
     for axis, (n, s) in enumerate(zip(values.shape, spacing, strict=True)):
         shape = [1] * values.ndim
@@ -142,17 +142,17 @@ def _angular(values: Tensor, spacing: Sequence[float]) -> list[Tensor]:
 
 
 _FINE = 64
-"""Frequencies between two modes at which the spectrum of a window is summed."""
+"""Number of frequencies between two modes at which the spectrum of a window is summed."""
 
 _BETWEEN = 1.002
-"""Margin for frequencies between those."""
+"""Margin for other frequencies between two modes."""
 
 
 def gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
     """Return the gradient of samples on a grid at the centres of the cells.
 
-    Differences along one axis, averaged over the neighbours along the others: of a wave with angular
-    frequency w, its length is at most |w| times the amplitude.
+    Differences along one axis are averaged over the neighbours along the others: for a wave with angular frequency w,
+    the length of the gradient is at most |w| times the amplitude.
 
     Args:
         values: Samples, float64, at least two per axis.
@@ -175,9 +175,9 @@ def gradient(values: Tensor, spacing: Sequence[float]) -> Tensor:
 def lower_bound(values: Tensor, spacing: Sequence[float]) -> float:
     """Return a lower bound of the Barron constant of every signal with these values on the grid.
 
-    The gradient of f = int exp(i w.x) f~(w) dw has the spectral mass int |w| |f~| dw = C. So C is at least
-    (1) the longest gradient, and (2) the spectral mass sum_k |(h g)^_k| of the gradient g under a window h,
-    divided by the largest factor by which the window can raise the mass of a single wave, sup_w sum_k |h^(w - k)|
+    The gradient of f = int exp(i w.x) f~(w) dw has the spectral mass int |w| |f~| dw = C. So C is at least (1) the
+    largest length of the gradient, and (2) the spectral mass sum_k |(h g)^_k| of the gradient g with a window h,
+    divided by the largest factor by which the window can increase the mass of a single wave, sup_w sum_k |h^(w - k)|
     (5 % per axis for a Hann window).
 
     Args:
@@ -187,11 +187,11 @@ def lower_bound(values: Tensor, spacing: Sequence[float]) -> float:
     Returns:
         The larger of both, in value units per coordinate unit.
     """
-    # The gradient has the spectral mass C, so that its largest length is a bound already: a sum of waves is at most
+    # The gradient has the spectral mass C, so that its largest length is already a bound: a sum of waves is at most
     # the sum of their amplitudes.
     slope = gradient(values, spacing)
     steepest = float(slope.square().sum(0).sqrt().max())
-    # The window, since the box cuts waves off: without it their leakage would add mass that no continuation has.
+    # The box truncates waves: without the window their leakage would add mass that no continuation has.
     spread = 1.0
     for axis, cells in enumerate(slope.shape[1:]):
         window = torch.sin(
@@ -207,7 +207,7 @@ def lower_bound(values: Tensor, spacing: Sequence[float]) -> float:
 
 
 def _spread(window: Tensor) -> float:
-    """Largest sum over modes of a windowed wave's spectrum, over all frequencies between two modes."""
+    """Return the largest sum over modes of a windowed wave's spectrum, over frequencies between two modes."""
     n = len(window)
     fine = torch.fft.fft(window, _FINE * n).abs().reshape(n, _FINE).sum(0) / n
     return float(fine.max()) * _BETWEEN

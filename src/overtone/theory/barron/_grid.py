@@ -24,13 +24,13 @@ from overtone.theory.barron._continuation import (
 )
 
 MAX_JUMP = 2.0
-"""Step across a border over the largest step inside from which the repeated estimate is said to diverge."""
+"""Step across a border over the largest step inside, above which the repeated estimate is reported to diverge."""
 
 MAX_GROWTH = 1.1
-"""Growth of the estimate at half the spacing from which it counts as not settled."""
+"""Growth of the estimate at half the spacing, above which it has not converged."""
 
 MIN_SAMPLES = 4
-"""Smallest number of samples along an axis."""
+"""Minimum number of samples along an axis."""
 
 
 @final
@@ -40,15 +40,15 @@ class BarronConstant:
 
     Attributes:
         lower: Lower bound of the constant over all continuations of the samples outside the box.
-        upper: The least of the continuations tried; in value units per coordinate unit, like `lower`.
+        upper: The smallest estimate by a continuation; in value units per coordinate unit, like `lower`.
         repeated: Estimate with the box as period.
         mirrored: Estimate with even reflection at the borders.
         bridged: Estimate with a bridge of continuous slope between the borders.
-        detrended: The same without the best affine function, plus the length of its slope, which is the constant of
-            an affine function (as a limit of slow waves).
+        detrended: The bridged estimate without the best-fitting affine function, plus the length of its slope, which
+            is the constant of an affine function (as a limit of slow waves).
         jump: Per axis, the step from border to border over the largest step inside; 0 on periodic axes.
-        growth: `upper` over its value from every second sample: 1 if settled, 2 where the signal jumps; NaN
-            if there are too few samples to tell.
+        growth: `upper` over its value from every second sample: 1 after convergence, 2 where the signal jumps; NaN if
+            there are too few samples.
         second: Upper estimate of the second moment over the box for `relu_error_bound`, in value units, up to an
             affine function. It grows with the logarithm of the resolution if the signal curves at a border.
         radius: Radius of the ball about the box, in coordinate units.
@@ -72,11 +72,11 @@ class BarronConstant:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on estimates that diverge, and why."""
+        """Sentences on estimates that diverge, and the reasons."""
         return _notes(self.jump, self.growth)
 
     def bound(self, width: int) -> float:
-        """Return the squared error that some sigmoidal network of this width does not exceed."""
+        """Return an upper bound on the squared error of the best sigmoidal network of this width."""
         return error_bound(self.upper, self.radius, width)
 
     def width(self, error: float) -> int:
@@ -84,7 +84,7 @@ class BarronConstant:
         return required_width(self.upper, self.radius, error)
 
     def relu_bound(self, width: int) -> float:
-        """Return the squared error that some ReLU network of this width does not exceed."""
+        """Return an upper bound on the squared error of the best ReLU network of this width."""
         return relu_error_bound(self.second, width)
 
     def relu_width(self, error: float) -> int:
@@ -97,17 +97,17 @@ def constant_on_grid(
 ) -> BarronConstant:
     """Estimate the Barron constant of one channel on a grid.
 
-    C depends on how the signal continues beyond its box; the theorem allows any continuation, so the least
-    counts. Upper estimates are sums 2 pi |k| |c_k| over the Fourier series of continuations. The
-    repeated one diverges in proportion to the number of samples where opposite borders disagree, the mirrored
-    one in proportion to its logarithm where the slope at a border is not zero; the bridged one converges for
-    a smooth signal. The lower one holds for all continuations. Jumps inside the box make every estimate grow
-    with the resolution, and so does noise: `growth`.
+    C depends on the continuation of the signal beyond its box; the theorem allows any continuation, so the smallest
+    estimate is used. Upper estimates are sums 2 pi |k| |c_k| over the Fourier series of continuations. The repeated
+    one diverges in proportion to the number of samples where opposite borders differ, the mirrored one in proportion
+    to its logarithm where the slope at a border is not zero; the bridged one converges for a smooth signal. The lower
+    bound holds for all continuations. Jumps inside the box make every estimate grow with the resolution, and so does
+    noise: see `growth`.
 
     Args:
         values: Real samples of 1 to 3 axes, at least four per axis.
         spacing: Distance of neighbours, one or one per axis, in coordinate units; None for 1 / n per axis.
-        periodic: Whether the axes wrap around, one or one per axis.
+        periodic: Whether the axes are periodic, one or one per axis.
 
     Returns:
         The estimates.
@@ -130,19 +130,19 @@ def constant_on_grid(
     open_axes = [axis for axis, wrap in enumerate(wraps) if not wrap]
     extents = [s * (n if wrap else n - 1) for n, s, wrap in zip(exact.shape, steps, wraps, strict=True)]
     half = [extent / 2 for extent in extents]
-    ways = [extend(exact, by, open_axes) for by in (Repeat(), Mirror(), Bridge())]
-    repeated, mirrored, bridged = (moment(way, steps) for way in ways)
-    # An affine function has the constant of its slope, as the limit of ever slower waves; without it the borders of
-    # the remainder meet more closely.
+    continuations = [extend(exact, by, open_axes) for by in (Repeat(), Mirror(), Bridge())]
+    repeated, mirrored, bridged = (moment(continuation, steps) for continuation in continuations)
+    # An affine function has the constant of its slope, as the limit of ever slower waves; without it the values at
+    # opposite borders of the remainder are closer.
     residual, slope = affine_trend(exact, steps, open_axes)
     level = extend(residual, Bridge(), open_axes)
     steep = float(slope.norm())
     detrended = moment(level, steps) + steep
     upper = min(repeated, mirrored, bridged, detrended)
-    # Without open axes there is nothing to continue: the repeated signal is the signal, and its constant exact.
+    # Without open axes no continuation is needed: the repeated signal is the signal, and its constant exact.
     lower = min(lower_bound(exact, steps), upper) if open_axes else upper
     jump = tuple(0.0 if wrap else border_jump(exact, axis) for axis, wrap in enumerate(wraps))
-    growth = _growth([*ways, level], [0.0, 0.0, 0.0, steep], steps)
+    growth = _growth([*continuations, level], [0.0, 0.0, 0.0, steep], steps)
     return BarronConstant(
         lower=lower,
         upper=upper,
@@ -152,7 +152,7 @@ def constant_on_grid(
         detrended=detrended,
         jump=jump,
         growth=growth,
-        second=min(second_moment(way, steps, half) for way in (*ways, level)),
+        second=min(second_moment(continuation, steps, half) for continuation in (*continuations, level)),
         radius=math.hypot(*half),
     )
 
@@ -176,7 +176,7 @@ def _checked_grid(
         )
     exact = values.detach().double()
     if not bool(torch.isfinite(exact).all()):
-        raise InputError("finite values", "NaN or infinity", "fill or cut the gaps", "values")
+        raise InputError("finite values", "NaN or infinity", "fill or crop the gaps", "values")
     axes = values.ndim
     if spacing is None:
         steps = [1.0 / n for n in values.shape]
@@ -201,7 +201,7 @@ def border_jump(values: Tensor, axis: int) -> float:
         axis: The axis.
 
     Returns:
-        Up to 1 where the signal may wrap around; 0 if it is constant along the axis.
+        The ratio, up to 1 where the signal may be periodic; 0 if it is constant along the axis.
     """
     others = [other for other in range(values.ndim) if other != axis]
 
@@ -214,24 +214,26 @@ def border_jump(values: Tensor, axis: int) -> float:
     return across / inside if inside > 0 else 0.0
 
 
-def _growth(ways: Sequence[Tensor], added: Sequence[float], steps: Sequence[float]) -> float:
-    """Least estimate over that of every second sample of the same continuation, which must have even lengths."""
-    # Of an odd period every second sample is no sampling of the same continuation.
-    whole = [
-        (moment(way, steps) + more, more, way) for way, more in zip(ways, added, strict=True) if _even(way)
+def _growth(continuations: Sequence[Tensor], added: Sequence[float], steps: Sequence[float]) -> float:
+    """Return the smallest estimate over that from every second sample of the same continuation, of even length."""
+    # With an odd period every second sample is not a sampling of the same continuation.
+    estimates = [
+        (moment(continuation, steps) + offset, offset, continuation)
+        for continuation, offset in zip(continuations, added, strict=True)
+        if _even(continuation)
     ]
-    if not whole:
+    if not estimates:
         return float("nan")
-    fine, more, best = min(whole, key=lambda one: one[0])
-    # Every second sample of the same continuation, so that nothing but the resolution differs.
-    coarse = moment(best[tuple(slice(None, None, 2) for _ in steps)], [2 * s for s in steps]) + more
+    fine, offset, best = min(estimates, key=lambda estimate: estimate[0])
+    # Every second sample of the same continuation, so that only the resolution differs.
+    coarse = moment(best[tuple(slice(None, None, 2) for _ in steps)], [2 * s for s in steps]) + offset
     if fine == 0:
         return 1.0
     return fine / coarse if coarse > 0 else float("inf")
 
 
-def _even(way: Tensor) -> bool:
-    return all(n % 2 == 0 for n in way.shape)
+def _even(continuation: Tensor) -> bool:
+    return all(n % 2 == 0 for n in continuation.shape)
 
 
 def _notes(jump: Sequence[float], growth: float) -> tuple[str, ...]:
@@ -248,6 +250,6 @@ def _notes(jump: Sequence[float], growth: float) -> tuple[str, ...]:
         )
     if math.isnan(growth):
         notes.append(
-            "an odd number of samples on a periodic axis: whether the estimate has settled cannot be told"
+            "an odd number of samples on a periodic axis: the convergence of the estimate cannot be determined"
         )
     return tuple(notes)

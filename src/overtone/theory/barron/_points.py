@@ -15,15 +15,15 @@ from overtone._utils.statistics import normal_quantile
 from overtone.errors import InputError
 
 _CHUNK = 1 << 22
-"""Largest number of phases in memory."""
+"""Maximum number of phases in memory."""
 
 
 class BorderWindow(Enum):
-    """Window by which the samples are multiplied before they are transformed.
+    """Window that multiplies the samples before the transform.
 
     Attributes:
         NONE: No window, for signals that vanish at the borders of the box.
-        HANN: A Hann window over the bounding box, 1 in its middle.
+        HANN: A Hann window over the bounding box, 1 at its centre.
     """
 
     NONE = "none"
@@ -36,8 +36,8 @@ class PointsConstant:
     """Barron constant below a highest frequency, from scattered samples, in value units per coordinate unit.
 
     Attributes:
-        lower: Estimate from the frequencies that stand out of the scatter of the samples, with the scatter subtracted.
-        upper: Estimate from all frequencies, with the scatter included.
+        lower: Estimate from the frequencies above the samples' noise floor, with the floor subtracted.
+        upper: Estimate from all frequencies, with the noise floor included.
         low: Lower end of the interval around `lower`, for the random choice of frequencies.
         high: Upper end of the interval around `upper`.
         highest: Highest frequency included, in cycles per coordinate unit.
@@ -57,7 +57,7 @@ class PointsConstant:
         if self.lower >= 0.5 * self.upper:
             return ()
         return (
-            f"the scatter of {self.samples} samples makes up more than half of the estimate below {self.highest:.3g} "
+            f"the noise floor of {self.samples} samples is more than half of the estimate below {self.highest:.3g} "
             "cycles per unit: pass more samples or a lower `highest`",
         )
 
@@ -75,12 +75,11 @@ def constant_at_points(
 ) -> PointsConstant:
     """Estimate the Barron constant int |w| |f~(w)| dw over |w| <= 2 pi highest, from samples at random points.
 
-    f~(w) = (2 pi)^-d int f(x) exp(-i w.x) dx is the mean over samples of f exp(-i w.x) / p(x), p their
-    density. The integral over w is the importance-weighted mean of |w| |f~(w)| / q(w) over frequencies drawn
-    from q: uniform directions, uniform |w|. The scatter of N samples adds a floor of var / N to |f~|^2, which
-    `upper` keeps. `lower` subtracts it and counts only frequencies that stand out, |f~|^2 above (1 + log draws)
-    var / N, which noise alone reaches about once. The two part where samples are too few, the more so the
-    higher `highest` and d.
+    f~(w) = (2 pi)^-d int f(x) exp(-i w.x) dx is the mean over samples of f exp(-i w.x) / p(x), with p their density.
+    The integral over w is the importance-weighted mean of |w| |f~(w)| / q(w) over frequencies drawn from q: uniform
+    directions, uniform |w|. The finite number N of samples adds a noise floor of var / N to |f~|^2, which `upper`
+    includes. `lower` subtracts it and counts only significant frequencies, with |f~|^2 above (1 + log draws) var / N,
+    which noise alone exceeds about once. The two differ where samples are too few, increasingly with `highest` and d.
 
     Args:
         coords: (N, d) coordinates.
@@ -118,7 +117,7 @@ def constant_at_points(
     x, f, weight = _checked(coords, values, density)
     if draws < 2 or not 0 < confidence < 1:
         raise InputError(
-            "2 or more draws, a confidence in (0, 1)", f"{draws}, {confidence}", "raise them", "draws"
+            "at least 2 draws, a confidence in (0, 1)", f"{draws}, {confidence}", "increase them", "draws"
         )
     n, d = x.shape
     start, extent = x.min(0).values, x.max(0).values - x.min(0).values
@@ -134,11 +133,11 @@ def constant_at_points(
     size, wave = _frequencies(draws, d, 2 * math.pi * limit, seed)
     real, imaginary = _transform(x - start, term, wave.to(x.device))
     power = real.square() + imaginary.square()
-    # A mean of N terms scatters by their variance over N - 1, at every frequency alike.
+    # A mean of N terms has the variance of the terms over N - 1, equally at every frequency.
     floor = (term.square().mean() - power).clamp(min=0) / (n - 1)
     shell = 2 * math.pi ** (d / 2) / special.gamma(d / 2)
     share = (size**d * shell * 2 * math.pi * limit).to(x.device)
-    # The squared modulus of noise is exponential: the largest of `draws` of them is about log(draws) times the mean.
+    # The squared modulus of noise is exponential: the largest of `draws` values is about log(draws) times the mean.
     significant = power > (1 + math.log(draws)) * floor
     raw, clear = (
         share * power.sqrt(),
@@ -167,24 +166,27 @@ def _checked(coords: Tensor, values: Tensor, density: Tensor | None) -> tuple[Te
     x, f = coords.detach().double(), values.detach().double().to(coords.device)
     if not bool(torch.isfinite(x).all() & torch.isfinite(f).all()):
         raise InputError(
-            "finite coordinates and values", "NaN or infinity", "drop those samples", "scattered"
+            "finite coordinates and values", "NaN or infinity", "remove those samples", "scattered"
         )
     extent = x.max(0).values - x.min(0).values
     if not bool((extent > 0).all()):
         raise InputError(
-            "points that differ along every axis", "a constant coordinate", "drop that axis", "coords"
+            "points that differ along every axis", "a constant coordinate", "remove that axis", "coords"
         )
     if density is None:
         return x, f, torch.full_like(f, float(extent.prod()))
     if density.shape != f.shape or not bool((torch.isfinite(density) & (density > 0)).all()):
         raise InputError(
-            "one positive density per point", f"shape {tuple(density.shape)}", "check it", "density"
+            "one positive density per point",
+            f"shape {tuple(density.shape)}",
+            "check the densities",
+            "density",
         )
     return x, f, 1 / density.double().to(x.device)
 
 
 def _frequencies(draws: int, d: int, limit: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Lengths (draws,) uniform in [0, limit] and angular frequencies (draws, d) in random directions."""
+    """Return lengths (draws,) uniform in [0, limit] and angular frequencies (draws, d) in random directions."""
     random = torch.Generator("cpu").manual_seed(derive_seed(seed, "barron", "scattered"))
     size = torch.rand(draws, generator=random, dtype=torch.float64, device="cpu") * limit
     direction = torch.randn(draws, d, generator=random, dtype=torch.float64, device="cpu")
@@ -192,7 +194,7 @@ def _frequencies(draws: int, d: int, limit: float, seed: int) -> tuple[Tensor, T
 
 
 def _transform(x: Tensor, term: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean over samples of term exp(-i w.x), real and imaginary part, a block of frequencies at a time."""
+    """Return the mean over samples of term exp(-i w.x), real and imaginary part, in blocks of frequencies."""
     real, imaginary = [], []
     for block in wave.split(max(1, _CHUNK // len(x))):
         phase = block @ x.T

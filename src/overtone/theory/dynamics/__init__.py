@@ -1,4 +1,4 @@
-"""Learning curves in time: the course of a training run, predicted from the tangent kernel of the network."""
+"""Learning curves in time: the course of a training run, predicted from the network's tangent kernel."""
 
 import lazy_loader
 

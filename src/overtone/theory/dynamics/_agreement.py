@@ -1,4 +1,4 @@
-"""Comparison of a predicted with a measured record: factors of the learning steps, and the reach of the theory."""
+"""Comparison of a predicted with a measured record: factors of the learning steps, and the limit of the theory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
 TOLERANCE = 0.2
-"""Largest difference of relative errors at which a prediction still holds: a shift in steps of about 1.7."""
+"""Largest difference of relative errors at which a prediction is valid: a factor of about 1.7 in steps."""
 
 
 LEARNED = 0.5
@@ -29,12 +29,12 @@ LEARNED = 0.5
 @final
 @dataclass(frozen=True)
 class ValidityLimit:
-    """Step and band at which a prediction ceases to hold.
+    """Step and band at which a prediction ceases to be valid.
 
     Attributes:
         step: The last recorded step at which every band agreed.
-        low: Lower edge of the first band that did not, in the record's frequency unit.
-        high: Its upper edge.
+        low: Lower edge of the first band that disagreed, in the record's frequency unit.
+        high: Upper edge of that band.
     """
 
     step: int
@@ -52,10 +52,10 @@ class Agreement:
         high: (band,) upper edges.
         predicted: (band,) predicted learning step; NaN if it is undetermined.
         measured: (band,) measured learning step; NaN if the band was not learned.
-        counted: (band,) bands that hold something, were not learned yet when the pilot ended (by the predicted
-            record's own row there), and were measured to be learned later.
-        limit: Step and band up to which the relative errors agree to `TOLERANCE`; None if they do to the end.
-        last: Last step that both records have.
+        counted: (band,) bands with power that were not yet learned at the end of the pilot (by the predicted record's
+            row at that step), and were learned later in the measurement.
+        limit: Step and band up to which the relative errors agree to `TOLERANCE`; None if they agree to the end.
+        last: Last step that both records contain.
 
     Example:
         >>> import torch
@@ -84,19 +84,19 @@ class Agreement:
 
     @property
     def predicted_share(self) -> float:
-        """Share of the counted bands for which there is a prediction; NaN if none is counted."""
+        """Share of the counted bands with a prediction; NaN if no band is counted."""
         known = np.isfinite(self.predicted[self.counted])
         return float(known.mean()) if known.size else math.nan
 
     @property
     def median_factor(self) -> float:
-        """Median over the counted bands of the factor or its inverse, whichever is larger; NaN if none is predicted."""
+        """Median over the counted bands of the factor or its inverse, whichever is larger; NaN without predictions."""
         factor = self.factor[np.isfinite(self.factor)]
         return float(np.median(np.maximum(factor, 1 / factor))) if factor.size else math.nan
 
     @property
     def rank_correlation(self) -> float:
-        """Spearman's correlation of predicted and measured learning steps; NaN below three bands, or without order."""
+        """Spearman's correlation of predicted and measured learning steps; NaN below three bands or for constants."""
         from scipy.stats import spearmanr
 
         both = np.isfinite(self.factor)
@@ -119,22 +119,22 @@ class Agreement:
 
     @property
     def sentences(self) -> list[str]:
-        """The comparison in words."""
+        """Sentences that describe the comparison."""
         return agreement_sentences(self)
 
     @staticmethod
     def between(predicted: xarray.Dataset, measured: xarray.Dataset) -> Agreement:
         """Compare a predicted with a measured record.
 
-        Bands are matched by their centres, channels combined. Bands learned during the prediction's pilot (attribute
-        `pilot`) are not counted.
+        Bands are matched by their centres, with channels combined. Bands learned during the prediction's pilot
+        (attribute `pilot`) are not counted.
 
         Args:
             predicted: A record of origin "predicted".
             measured: The record of the same signal, network and optimizer.
 
         Raises:
-            InputError: If the units of frequency differ or no band of one lies in a band of the other.
+            InputError: If the units of frequency differ or no band of one record overlaps a band centre of the other.
         """
         units = [record.attrs.get("frequency_unit") for record in (predicted, measured)]
         if units[0] != units[1]:
@@ -144,19 +144,19 @@ class Agreement:
                 "compare records of the same signal",
                 "agreement",
             )
-        ours, theirs = metrics.combine_channels(predicted), metrics.combine_channels(measured)
-        match = _match(ours, theirs)
+        first, second = metrics.combine_channels(predicted), metrics.combine_channels(measured)
+        match = _match(first, second)
         pilot = int(predicted.attrs.get("pilot") or 0)
-        content = has_content(ours).values & (match >= 0) & has_content(theirs).values[match]
-        steps = np.where(content, metrics.learning_step(theirs).values[match], np.nan)
-        limit, last = _limit(ours, theirs, match, content, pilot)
-        at_pilot_end = ours.isel(step=ours.step.values <= pilot).isel(step=-1)
-        # A band that the pilot itself learned is measured, not predicted.
+        content = has_content(first).values & (match >= 0) & has_content(second).values[match]
+        steps = np.where(content, metrics.learning_step(second).values[match], np.nan)
+        limit, last = _limit(first, second, match, content, pilot)
+        at_pilot_end = first.isel(step=first.step.values <= pilot).isel(step=-1)
+        # A band that was learned during the pilot is measured, not predicted.
         unlearned = metrics.relative_error(at_pilot_end).values >= LEARNED
         return Agreement(
-            ours.band_low.values,
-            ours.band_high.values,
-            np.where(content, metrics.learning_step(ours).values, np.nan),
+            first.band_low.values,
+            first.band_high.values,
+            np.where(content, metrics.learning_step(first).values, np.nan),
             steps,
             np.isfinite(steps) & (steps > pilot) & unlearned,
             limit,
@@ -167,60 +167,60 @@ class Agreement:
 def departure(
     first: xarray.Dataset, second: xarray.Dataset, since: int = 0, tolerance: float = TOLERANCE
 ) -> tuple[NDArray[np.float64], int]:
-    """Return the first step of `second` at which the relative errors of two records of equal bands differ too much.
+    """Return the first step of `second` at which the relative errors of two records with equal bands differ too much.
 
     Args:
         first: A record; its errors are interpolated in log(1 + step).
-        second: Another one.
+        second: Another record.
         since: Steps up to this one are ignored.
-        tolerance: Largest difference of relative errors.
+        tolerance: Largest allowed difference of relative errors.
 
     Returns:
-        (band,) steps, NaN for bands that do not differ; and the last step that both have.
+        (band,) steps, NaN for bands that do not differ; and the last step that both records contain.
     """
-    one, two = metrics.combine_channels(first), metrics.combine_channels(second)
-    return _departure(one, two, np.arange(one.sizes["band"]), since, tolerance)
+    first, second = metrics.combine_channels(first), metrics.combine_channels(second)
+    return _departure(first, second, np.arange(first.sizes["band"]), since, tolerance)
 
 
 def _departure(
-    ours: xarray.Dataset, theirs: xarray.Dataset, match: NDArray[np.int64], since: int, tolerance: float
+    first: xarray.Dataset, second: xarray.Dataset, match: NDArray[np.int64], since: int, tolerance: float
 ) -> tuple[NDArray[np.float64], int]:
-    mine = metrics.relative_error(ours).transpose("step", "band").values
-    yours = metrics.relative_error(theirs).transpose("step", "band").values[:, match]
-    last = int(min(ours.step[-1], theirs.step[-1]))
-    rows = (theirs.step.values > since) & (theirs.step.values <= last)
-    steps = theirs.step.values[rows]
-    at, known = np.log1p(steps), np.log1p(ours.step.values)
-    departs = np.full(mine.shape[1], np.nan)
-    for band in range(mine.shape[1]):
-        # Steps are recorded evenly in their logarithm, and errors change smoothly in it.
-        differs = np.abs(np.interp(at, known, mine[:, band]) - yours[rows, band]) > tolerance
+    first_error = metrics.relative_error(first).transpose("step", "band").values
+    second_error = metrics.relative_error(second).transpose("step", "band").values[:, match]
+    last = int(min(first.step[-1], second.step[-1]))
+    rows = (second.step.values > since) & (second.step.values <= last)
+    steps = second.step.values[rows]
+    at, known = np.log1p(steps), np.log1p(first.step.values)
+    departures = np.full(first_error.shape[1], np.nan)
+    for band in range(first_error.shape[1]):
+        # Steps are recorded at even intervals of their logarithm, in which errors change smoothly.
+        differs = np.abs(np.interp(at, known, first_error[:, band]) - second_error[rows, band]) > tolerance
         if differs.any():
-            departs[band] = steps[np.argmax(differs)]
-    return departs, last
+            departures[band] = steps[np.argmax(differs)]
+    return departures, last
 
 
 def _limit(
-    ours: xarray.Dataset,
-    theirs: xarray.Dataset,
+    first: xarray.Dataset,
+    second: xarray.Dataset,
     match: NDArray[np.int64],
     content: NDArray[np.bool_],
     since: int,
 ) -> tuple[ValidityLimit | None, int]:
-    departs, last = _departure(ours, theirs, match, since, TOLERANCE)
-    departs = np.where(content, departs, np.nan)
-    if not np.isfinite(departs).any():
+    departures, last = _departure(first, second, match, since, TOLERANCE)
+    departures = np.where(content, departures, np.nan)
+    if not np.isfinite(departures).any():
         return None, last
-    band = int(np.nanargmin(departs))
-    earlier = theirs.step.values[theirs.step.values < departs[band]]
+    band = int(np.nanargmin(departures))
+    earlier = second.step.values[second.step.values < departures[band]]
     step = int(earlier[-1]) if earlier.size else 0
-    return ValidityLimit(step, float(ours.band_low[band]), float(ours.band_high[band])), last
+    return ValidityLimit(step, float(first.band_low[band]), float(first.band_high[band])), last
 
 
-def _match(ours: xarray.Dataset, theirs: xarray.Dataset) -> NDArray[np.int64]:
-    """(band,) index of the band of `theirs` that holds the centre of each of `ours`, -1 if none does."""
-    centre = ours.band.values
-    low, high = theirs.band_low.values, theirs.band_high.values
+def _match(first: xarray.Dataset, second: xarray.Dataset) -> NDArray[np.int64]:
+    """Return (band,) index of the band of `second` that contains the centre of each of `first`, -1 if there is none."""
+    centre = first.band.values
+    low, high = second.band_low.values, second.band_high.values
     contains = (low[None] <= centre[:, None]) & (centre[:, None] < high[None])
     if not contains.any():
         raise InputError(

@@ -1,4 +1,4 @@
-"""Extrapolation beyond pilot and relinearisation: the interval between a fixed kernel and one that keeps growing."""
+"""Extrapolation beyond pilot and relinearisation: the interval between a fixed and a growing kernel."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MAX_RATIO = 4.0
 @final
 @dataclass(frozen=True, eq=False)
 class PredictionInterval:
-    """Interval of predictions of one run, beyond the last step asked for.
+    """Interval of predictions of one run, beyond the last requested step.
 
     Attributes:
-        growing: With the kernel growing on as it did before: the earliest learning steps.
-        between: With a part of that growth: the prediction.
-        frozen: With the kernel fixed at the last linearisation: the latest learning steps.
+        growing: Prediction with the kernel growing at its earlier rate: the earliest learning steps.
+        between: Prediction with a part of that growth: the result.
+        frozen: Prediction with the kernel fixed at the last linearisation: the latest learning steps.
         since: The step from which the three differ.
     """
 
@@ -53,22 +53,22 @@ class PredictionInterval:
 
     @property
     def content(self) -> NDArray[np.bool_]:
-        """(band,) bands that hold something to learn."""
+        """(band,) bands with power to learn."""
         content: NDArray[np.bool_] = has_content(metrics.combine_channels(self.between)).values
         return content
 
     @property
     def departure_step(self) -> NDArray[np.float64]:
-        """(band,) first step at which the two extremes differ; NaN for bands in which they do not."""
+        """(band,) first step at which the two extremes differ; NaN for bands in which they agree."""
         return np.where(self.content, departure(self.frozen, self.growing, self.since)[0], np.nan)
 
     @property
     def undetermined(self) -> NDArray[np.bool_]:
-        """(band,) bands on whose learning step the extremes disagree by more than `MAX_RATIO`."""
+        """(band,) bands whose learning steps in the two extremes differ by more than `MAX_RATIO`."""
         latest = np.where(np.isfinite(self.latest), self.latest, np.inf)
         with np.errstate(invalid="ignore"):
             close = latest / self.earliest <= MAX_RATIO
-        # Bands that neither extreme learns and in which both agree are determined: they are not learned.
+        # Bands that both extremes agree not to learn are determined: they are not learned.
         return self.content & ~close & (np.isfinite(self.departure_step) | np.isfinite(self.earliest))
 
     @property
@@ -83,9 +83,9 @@ class PredictionInterval:
         return ValidityLimit(int(steps[steps < departs[band]][-1]), float(low[band]), float(high[band]))
 
     def determined(self, last: int) -> xarray.Dataset:
-        """Return the prediction up to step `last`, NaN where the theory cannot tell."""
+        """Return the prediction up to step `last`, NaN where it is undetermined."""
         record = self.between.sel(step=slice(None, last))
-        # The rows are common to both extremes up to their departure, and hidden from there on.
+        # The extremes share their rows up to the departure step; later rows are set to NaN.
         since = np.where(self.undetermined, np.fmin(self.departure_step, self.earliest), np.inf)
         unknown = record.step.values[:, None, None] >= since[None, :, None]
         masked = {
@@ -107,16 +107,16 @@ class Extrapolation:
 
     Attributes:
         problem: The prediction problem.
-        linear: The network where pilot and relinearisation ended.
+        linear: The network at the end of pilot and relinearisation.
         rule: The optimizer.
         rate: Learning rate per step.
         at_edge: Whether unstable modes are assumed to stay at the edge of stability, as in networks that did not
             diverge.
         since: Step of `linear`.
-        steps: Last step asked for.
+        steps: Last requested step.
         until: Step at which training diverges, or None.
         ratio: Growth from one recorded step to the next.
-        share: Part of the exponents of a growth that the prediction takes; the extremes take none and all.
+        share: Part of the growth exponents in the prediction; the extremes have none and all of them.
     """
 
     problem: PredictionProblem
@@ -131,7 +131,7 @@ class Extrapolation:
     share: float
 
     def interval(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> PredictionInterval:
-        """Return the prediction between its extremes; without a growth they are one.
+        """Return the prediction with its extremes; without a growth all three are equal.
 
         Args:
             growth: Further growth of the kernel, if it is known.
@@ -145,7 +145,7 @@ class Extrapolation:
         )
 
     def _record(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> xarray.Dataset:
-        # Four times the steps asked for, since the latest step of a determined band may lie there (MAX_RATIO).
+        # Four times the requested steps, because the latest step of a determined band may be that late (MAX_RATIO).
         recorded = {self.since, self.steps, *log_steps(round(MAX_RATIO * self.steps), self.ratio)}
         if self.until is not None:
             recorded = {step for step in (*recorded, self.until) if step <= self.until}

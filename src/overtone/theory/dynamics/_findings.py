@@ -1,4 +1,4 @@
-"""Facts about a prediction beside its record: how it was made, its limits, and its cost. `_wording` makes sentences."""
+"""Facts about a prediction: its method, limits and cost. `_wording` converts them to sentences."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     import xarray
 
 SHARE = 0.05
-"""Largest pilot, as a share of the steps predicted, for which accuracy is stated."""
+"""Largest pilot, as a share of the predicted steps, for which accuracy is stated."""
 
 VISIBLE = 1e-9
-"""Relative size of negative eigenvalues from which they are mentioned."""
+"""Relative size of negative eigenvalues above which they are reported."""
 
 REVISION = 2.0
-"""Growth of a cost estimate from which it is reported again."""
+"""Factor between two cost estimates above which the new one is reported."""
 
 
 class Continuation(enum.Enum):
-    """Method that follows the pilot; the value goes into the record's `continued`.
+    """Method used after the pilot; the value is stored in the record's `continued`.
 
     Attributes:
         KERNEL: The initial network's kernel, without a pilot.
-        RELINEARISED: Relinearisation, and growth of the kernel after its end.
-        WINDOW: Growth alone. Samples outside a window move the features too, so that relinearisation along the
-            window's gradient would go elsewhere.
+        RELINEARISED: Relinearisation, then growth of the kernel.
+        WINDOW: Growth only. Samples outside a window change the features too, so that relinearisation along the
+            window's gradient would diverge from the training.
     """
 
     KERNEL = "kernel"
@@ -45,7 +45,7 @@ class Continuation(enum.Enum):
 
     @staticmethod
     def of(pilot: int, window: bool) -> Continuation:
-        """Return the method for a pilot of some steps, on a window of the signal or all of it."""
+        """Return the method for a number of pilot steps, on a window of the signal or all of it."""
         if not pilot:
             return Continuation.KERNEL
         return Continuation.WINDOW if window else Continuation.RELINEARISED
@@ -54,11 +54,11 @@ class Continuation(enum.Enum):
 @final
 @dataclass(frozen=True)
 class Cost:
-    """Wall-clock times of a prediction and of the training that it predicts.
+    """Wall-clock times of a prediction and of the predicted training.
 
     Attributes:
-        predicting: Seconds that the prediction took, or will take.
-        training: Seconds that all steps would take at the pilot's pace; None without a pilot.
+        predicting: Measured or estimated seconds of the prediction.
+        training: Seconds of all training steps at the pilot's speed; None without a pilot.
     """
 
     predicting: float
@@ -66,7 +66,7 @@ class Cost:
 
     @property
     def training_is_cheaper(self) -> bool:
-        """Whether training itself takes less time than predicting it."""
+        """Whether the training takes less time than its prediction."""
         return self.training is not None and self.predicting > self.training
 
 
@@ -75,9 +75,9 @@ class CostMeter:
     """Reports the cost of a prediction as soon as it can be estimated, and again if the estimate doubles.
 
     Args:
-        callback: Takes the estimated cost.
+        callback: Function that receives the estimated cost.
         pilot: Steps of the pilot.
-        steps: Steps that are predicted.
+        steps: Predicted steps.
     """
 
     def __init__(self, callback: Callable[[Cost], None], pilot: int, steps: int) -> None:
@@ -85,24 +85,24 @@ class CostMeter:
         self._start, self._reported = time.perf_counter(), 0.0
 
     def after_half_pilot(self, step: float, expansion: float, share: float) -> None:
-        """Estimate half way through the pilot, after the first kernel.
+        """Estimate the cost half way through the pilot, after the first kernel.
 
         Args:
             step: Seconds of a step.
             expansion: Seconds of the kernel and its eigenvectors.
-            share: Length of each expansion, as a share of the steps taken; infinite if one kernel follows alone.
+            share: Length of each expansion, as a share of the steps taken; infinite if only one kernel follows.
         """
         kernels = 1 + _expansions(self._pilot, self._steps, share)
         self._report(step * self._pilot / 2 + expansion * kernels, step)
 
     def after_expansion(self, step: float, seconds: float, start: int, stop: int) -> None:
-        """Estimate after the network was moved along an expansion.
+        """Estimate the cost after a step along an expansion.
 
         Args:
             step: Seconds of a step of training.
             seconds: Seconds of the expansion.
-            start: Step at which it began, at least 1.
-            stop: Step at which it ended.
+            start: First step of the expansion, at least 1.
+            stop: Last step of the expansion.
         """
         self._report(seconds * _expansions(stop, self._steps, stop / start - 1), step)
 
@@ -114,19 +114,19 @@ class CostMeter:
 
 
 def _expansions(start: int, stop: int, share: float) -> int:
-    """Number of expansions from one step to another if each is a share of the steps taken."""
+    """Return the number of expansions between two steps if each is a share of the steps taken."""
     # t grows by the factor 1 + share with each, so that their number is logarithmic in stop / start.
     return 0 if math.isinf(share) else math.ceil(math.log(max(stop / start, 1.0)) / math.log1p(share))
 
 
 class FindingCode(enum.Enum):
-    """Kind of a finding; the values beside it are named in each line.
+    """Kind of a finding; each line lists the names of its values.
 
     Attributes:
-        RATE_ABOVE_LIMIT: `rate`, `largest`: unstable by the kernel, yet the pilot did not diverge.
+        RATE_ABOVE_LIMIT: `rate`, `largest`: unstable by the kernel, but the pilot did not diverge.
         PILOT_DIVERGED: `rate`, `largest`, `step`.
-        DIVERGENCE_PREDICTED: `rate`, `largest`, `step`, `may_recover`: by the initial kernel, not by a pilot.
-        BANDS_UNDETERMINED: `count`, `low`, `unit`: bands for which the theory gives no learning step.
+        DIVERGENCE_PREDICTED: `rate`, `largest`, `step`, `may_recover`: by the initial kernel, without a pilot.
+        BANDS_UNDETERMINED: `count`, `low`, `unit`: bands without a predicted learning step.
         BANDS_NOT_LEARNED: `count`, `low`, `unit`, `steps`: bands predicted not to be learned within the steps.
         WINDOW: `start`, `shape`, `whole`: first sample and shape of the window, shape of the signal.
         NO_PILOT: No values.
@@ -134,7 +134,7 @@ class FindingCode(enum.Enum):
         RELINEARISED: `until`, `steps`.
         WINDOW_NOT_RELINEARISED: No values.
         MINIBATCH_SCATTER: `error`: largest relative error of a band by minibatches.
-        NEGATIVE_EIGENVALUES: `share`: size relative to the largest.
+        NEGATIVE_EIGENVALUES: `share`: size relative to the largest eigenvalue.
         TRAINING_CHEAPER: `predicting`, `training`: seconds.
     """
 
@@ -159,8 +159,8 @@ class Finding:
     """One fact about a prediction.
 
     Attributes:
-        code: Its kind.
-        values: Numbers and texts by name, as `FindingCode` lists them.
+        code: Kind of the finding.
+        values: Numbers and texts by name, as listed in `FindingCode`.
     """
 
     code: FindingCode
@@ -189,7 +189,7 @@ def stability_findings(stability: Stability) -> list[Finding]:
 
 
 def band_findings(record: xarray.Dataset, undetermined: NDArray[np.bool_], steps: int) -> list[Finding]:
-    """Return the findings on bands that are not learned, or of which the theory cannot tell.
+    """Return the findings on bands that are not learned or are undetermined.
 
     Args:
         record: The predicted record.
@@ -205,8 +205,8 @@ def band_findings(record: xarray.Dataset, undetermined: NDArray[np.bool_], steps
     if undetermined.any():
         lowest = float(record.band_low.values[undetermined].min())
         above = record.band_low.values >= lowest
-        # Bands above the first undetermined one that are not learned either are counted with it: features that
-        # still change may reach them as well.
+        # Unlearned bands above the first undetermined one are counted with it: features that still change may learn
+        # them too.
         count = int((undetermined | (never & above)).sum())
         findings.append(
             Finding(FindingCode.BANDS_UNDETERMINED, {"count": count, "low": lowest, "unit": unit})
@@ -224,13 +224,13 @@ def band_findings(record: xarray.Dataset, undetermined: NDArray[np.bool_], steps
 
 
 def method_findings(pilot: int, until: int, steps: int, continuation: Continuation) -> list[Finding]:
-    """Return the findings on how a prediction was made.
+    """Return the findings on the method of a prediction.
 
     Args:
         pilot: Steps of the pilot.
         until: Step up to which the network was relinearised.
         steps: Last step predicted.
-        continuation: Method that followed the pilot.
+        continuation: Method used after the pilot.
     """
     findings = []
     if pilot == 0:

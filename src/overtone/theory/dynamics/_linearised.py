@@ -22,7 +22,7 @@ def loss_bound(*losses: float) -> float:
     """Return the largest loss that does not count as divergence.
 
     Args:
-        losses: Loss at the start, and others that are no divergence, in squared units.
+        losses: Loss at the start, and other losses that are known not to be divergence, in squared units.
     """
     return DIVERGENCE_FACTOR * max(*losses, torch.finfo(torch.float64).tiny)
 
@@ -31,8 +31,8 @@ def last_true(holds: Callable[[int], bool], stop: int) -> int:
     """Return the last n below `stop` for which a condition holds, by bisection.
 
     Args:
-        holds: True up to some n and false from there; true at 0.
-        stop: An n for which it does not hold.
+        holds: Condition that is true at 0 and up to some n, and false above.
+        stop: An n at which the condition is false.
     """
     low, high = 0, stop
     while high - low > 1:
@@ -42,10 +42,10 @@ def last_true(holds: Callable[[int], bool], stop: int) -> int:
 
 
 MIN_STEP_RATIO = 1.5
-"""Smallest ratio of the steps of two kernels for a growth, as long as there are such kernels."""
+"""Smallest ratio of the steps of two kernels for estimating a growth, if such kernels exist."""
 
 MAX_EXPONENT = 4.0
-"""Largest exponent of a growth: twice the steps then multiply an eigenvalue by 16."""
+"""Largest exponent of a growth: doubling the steps then multiplies an eigenvalue by 16."""
 
 
 @final
@@ -55,7 +55,7 @@ class KernelGrowth:
 
     Attributes:
         exponents: (mode,) g, between 0 and `MAX_EXPONENT`.
-        since: s, the step of the kernel whose eigenvalues are continued.
+        since: s, the step of the kernel whose eigenvalues are extrapolated.
     """
 
     exponents: Tensor
@@ -79,7 +79,8 @@ class KernelGrowth:
             raise InputError(
                 "1 <= first < second", f"{first} and {second}", "linearise twice along the pilot", "growth"
             )
-        # Below the rounding of the diagonalisation an eigenvalue has no digits, and its growth would be noise.
+        # Below the rounding of the diagonalisation an eigenvalue has no correct digits, and its growth would be
+        # noise.
         floor = torch.finfo(torch.float64).eps * len(modes) * eigenvalues.max()
         before = ((earlier.double() @ modes) * modes).sum(0).clamp_min(floor)
         ratio = torch.log(eigenvalues.clamp_min(floor) / before)
@@ -99,27 +100,27 @@ class KernelGrowth:
 
 @final
 class KernelHistory:
-    """Kernels of the same samples at a few steps, from which a growth is read. At most three are stored."""
+    """Kernels of the same samples at up to three steps, from which a growth is estimated."""
 
     def __init__(self) -> None:
         self._kernels: list[tuple[int, Tensor]] = []
 
     def branch(self) -> KernelHistory:
-        """Return another history that begins with the same kernels."""
-        other = KernelHistory()
-        other._kernels = list(self._kernels)
-        return other
+        """Return an independent history with the same kernels."""
+        branch = KernelHistory()
+        branch._kernels = list(self._kernels)
+        return branch
 
     def add(self, step: int, kernel: Tensor) -> None:
-        """Store the kernel of a step, unless one of shortly before is stored; steps ascend from 1."""
+        """Store the kernel of a step, unless a recent one is stored; steps ascend from 1."""
         if self._kernels and step < self._kernels[-1][0] * math.sqrt(MIN_STEP_RATIO):
             return
-        # Of the kernels far enough back for a growth only the latest is needed: the memory stays bounded.
-        far = [kernel for kernel in self._kernels if kernel[0] * MIN_STEP_RATIO <= step]
-        self._kernels = [*far[-1:], *self._kernels[len(far) :], (step, kernel)]
+        # Of the kernels that are old enough for a growth only the latest is needed: the memory stays bounded.
+        old_enough = [kernel for kernel in self._kernels if kernel[0] * MIN_STEP_RATIO <= step]
+        self._kernels = [*old_enough[-1:], *self._kernels[len(old_enough) :], (step, kernel)]
 
     def growth(self, eigenvalues: Tensor, modes: Tensor, step: int) -> KernelGrowth | None:
-        """Return the growth from the last kernel far enough before `step`, or else the first; None if there is none.
+        """Return the growth from the last kernel old enough at `step`, otherwise from the first; None if there is none.
 
         Args:
             eigenvalues: (M,) eigenvalues of the kernel at `step`.
@@ -127,10 +128,10 @@ class KernelHistory:
             step: Step of that kernel.
         """
         earlier = [kernel for kernel in self._kernels if kernel[0] < step]
-        far = [kernel for kernel in earlier if kernel[0] * MIN_STEP_RATIO <= step]
+        old_enough = [kernel for kernel in earlier if kernel[0] * MIN_STEP_RATIO <= step]
         if not earlier:
             return None
-        first, kernel = far[-1] if far else earlier[0]
+        first, kernel = old_enough[-1] if old_enough else earlier[0]
         return KernelGrowth.between(kernel, eigenvalues, modes, first, step)
 
 
@@ -138,7 +139,7 @@ Rate = Callable[[int], float]
 """The learning rate of step number t, counted from 0."""
 
 AVERAGED_RATES = 256
-"""Number of steps, at most, of which the learning rate between two recorded steps is averaged."""
+"""Maximum number of steps over which the learning rate between two recorded steps is averaged."""
 
 EDGE_FRACTION = 0.5
 """Share of the stable limit at which unstable modes are assumed to stay in networks that did not diverge."""
@@ -165,21 +166,21 @@ class Snapshot:
 class Linearised:
     """Outputs and kernel of a network at one step, ready to be propagated. All tensors are float64.
 
-    Outputs are those that the loss sees (normalised values), of N samples and C channels, of which n are
-    trained on.
+    Outputs are in the units of the loss (normalised values), for N samples and C channels, of which n samples are
+    used for training.
 
     Attributes:
         outputs: (N, C) f at this step.
         targets: (N, C) targets of the training.
-        train: (n,) int64 rows that are trained on.
-        eigenvalues: (n C,) eigenvalues of the kernel among trained outputs, ascending, none negative.
+        train: (n,) int64 rows used for training.
+        eigenvalues: (n C,) eigenvalues of the kernel among trained outputs, ascending, all 0 or more.
         modes: (n C, n C) its unit eigenvectors, in columns.
         cross: (N C, n C) kernel between all outputs and the modes.
-        velocity: (N, C) change of the outputs per unit of learning rate by the velocity that the optimizer
-            already has; None at rest.
+        velocity: (N, C) change of the outputs per unit of learning rate by the optimizer's current velocity; None at
+            rest.
         clipped: Largest negative eigenvalue that was set to zero, relative to the largest eigenvalue.
-        gain: 2 / M with M the outputs that the loss is the mean of: n C, or more if the n samples are only a part of
-            those that are trained on.
+        gain: 2 / M, where the loss is the mean of M outputs: n C, or more if the n samples are only a part of the
+            training samples.
 
     Example:
         >>> import torch
@@ -217,15 +218,17 @@ class Linearised:
 
         Args:
             outputs: (N, C) the network's outputs.
-            targets: (N, C) targets; those of samples not trained on are not used.
-            kernel: (N C, n C) kernel between all outputs and the trained ones, channel fastest.
-            train: (n,) int64 rows that are trained on, or None for all.
+            targets: (N, C) targets; rows that are not used for training are ignored.
+            kernel: (N C, n C) kernel between all outputs and the trained ones, channels fastest.
+            train: (n,) int64 rows used for training, or None for all.
             velocity: (N, C) change of the outputs by the optimizer's velocity, as the attribute; None at rest.
-            mean_over: Samples that the loss is the mean over; n if None.
+            mean_over: Number of samples in the loss's mean; n if None.
 
         Raises:
             InputError: If shapes do not fit or a number is not finite.
-            RunError: If the kernel is not positive by more than rounding: beyond 1e-3 of its largest eigenvalue.
+            RunError: If the kernel has a negative eigenvalue beyond 1e-3 of its largest eigenvalue, which rounding
+            does
+                not explain.
         """
         rows = torch.arange(len(outputs), device=outputs.device) if train is None else train
         channels = outputs.shape[1]
@@ -242,13 +245,13 @@ class Linearised:
                 raise InputError("finite numbers", "NaN or infinity", "check the network", name)
         exact = kernel.double()
         among_trained = exact.reshape(len(outputs), channels, -1)[rows].reshape(shape[1], shape[1])
-        # Symmetrised, since eigh reads one triangle only and the two differ by the rounding of their products.
+        # Symmetrised, because eigh reads only one triangle and the two differ by the rounding of their products.
         values, vectors = torch.linalg.eigh((among_trained + among_trained.mT) / 2)
         top = float(values[-1].clamp_min(torch.finfo(torch.float64).tiny))
         clipped = max(0.0, -float(values[0])) / top
         if clipped > 1e-3:
             raise RunError(
-                "a positive kernel",
+                "a positive semi-definite kernel",
                 f"an eigenvalue of {-clipped:.1e} times the largest",
                 "compute the kernel in float64",
                 "kernel",
@@ -292,7 +295,7 @@ class Linearised:
         """Return the state after `steps` more steps at a constant learning rate.
 
         Args:
-            state: Present state.
+            state: Current state.
             rule: The optimizer.
             rate: Learning rate.
             steps: Number of steps.
@@ -303,8 +306,8 @@ class Linearised:
         if ceiling < math.inf:
             values = values.clamp_max(ceiling * rule.stable_limit(rate) / self.gain)
         after = rule.advance(state, values, self.gain, rate, steps)
-        # `outputs_at` multiplies the dual by the kernel of the expansion, while the residual moved by the changed
-        # eigenvalues: their ratio is put into the dual, so that both agree on the outputs.
+        # `outputs_at` multiplies the dual by the kernel of the expansion, but the residual changed by the new
+        # eigenvalues: the dual is scaled by their ratio, so that both yield the same outputs.
         positive = self.eigenvalues > 0
         ratio = torch.where(positive, values / torch.where(positive, self.eigenvalues, 1.0), 1.0)
         return replace(after, dual=state.dual + (after.dual - state.dual) * ratio)
@@ -331,40 +334,40 @@ class Linearised:
     ) -> Iterator[Snapshot]:
         """Yield the outputs at each of `steps`; if training diverges, up to the last step within bounds.
 
-        Between two recorded steps the learning rate and a growing kernel are held at their means, which is exact for
-        constant ones.
+        Between two recorded steps the learning rate and a growing kernel are replaced by their means, which is exact
+        for constant ones.
 
         Args:
             rule: The optimizer.
             rate: Learning rate per step.
-            steps: Ascending steps, none before `since`.
+            steps: Ascending steps, all at `since` or later.
             since: Step of this expansion.
-            growth: Growth of the eigenvalues, or None if they stay.
-            ceiling: Share of the stable limit at which faster modes are held. Networks that have been trained sit at
-                the edge of stability without diverging (Cohen et al. 2021, arXiv 2103.00065), which a fixed kernel
-                does not reproduce.
+            growth: Growth of the eigenvalues, or None if they are constant.
+            ceiling: Share of the stable limit to which faster modes are clamped. Trained networks are at the edge of
+                stability without diverging (Cohen et al. 2021, arXiv 2103.00065), which a fixed kernel does not
+                reproduce.
 
         Raises:
             InputError: If the steps do not ascend from `since`.
         """
-        state, now = self.initial_state(), since
+        state, current = self.initial_state(), since
         largest = loss_bound(self.loss(state))
         for step in steps:
-            if step < now:
-                raise InputError(f"a step of {now} or more", f"{step}", "pass ascending steps", "steps")
-            if step > now:
-                mean = mean_rate(rate, now, step)
-                factor = 1.0 if growth is None else growth.factor(now, step)
+            if step < current:
+                raise InputError(f"a step of {current} or more", f"{step}", "pass ascending steps", "steps")
+            if step > current:
+                mean = mean_rate(rate, current, step)
+                factor = 1.0 if growth is None else growth.factor(current, step)
                 move = functools.partial(self.advance, state, rule, mean, growth=factor, ceiling=ceiling)
-                after = move(step - now)
+                after = move(step - current)
                 if not self.loss(after) <= largest:
-                    # The bound was crossed between two recorded steps. Any number of steps costs the same, so that
-                    # the last step within bounds is found by bisection.
-                    last = last_true(self._within(move, largest), step - now)
+                    # The bound was crossed between two recorded steps. All numbers of steps have the same cost, so
+                    # that the last step within bounds is determined by bisection.
+                    last = last_true(self._within(move, largest), step - current)
                     if last:
-                        yield Snapshot(now + last, self.outputs_at(move(last)), self.loss(move(last)))
+                        yield Snapshot(current + last, self.outputs_at(move(last)), self.loss(move(last)))
                     return
-                state, now = after, step
+                state, current = after, step
             yield Snapshot(step, self.outputs_at(state), self.loss(state))
 
     def _within(self, move: Callable[[int], ModeState], largest: float) -> Callable[[int], bool]:
@@ -372,6 +375,6 @@ class Linearised:
 
 
 def mean_rate(rate: Rate, start: int, stop: int) -> float:
-    """Return the mean learning rate of the steps from `start` to before `stop`, from about `AVERAGED_RATES` of them."""
+    """Return the mean learning rate from step `start` to before `stop`, from about `AVERAGED_RATES` of the steps."""
     steps = range(start, stop, max(1, (stop - start) // AVERAGED_RATES))
     return sum(rate(t) for t in steps) / len(steps)

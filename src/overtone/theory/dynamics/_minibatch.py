@@ -1,4 +1,4 @@
-"""Minibatches in linearised training: scatter of runs about their mean, drawn batches, and squared gradients."""
+"""Minibatches in linearised training: variance over batches, randomly drawn batches, and squared gradients."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from overtone.theory.ntk._empirical.features import ExplicitGradients
 from overtone.theory.ntk._empirical.sources import PerSampleSource
 
 NEGLIGIBLE = 1e-7
-"""Share of the largest eigenvalue below which a mode's scatter, of the order of the share squared, is left out."""
+"""Share of the largest eigenvalue below which a mode's variance, of the order of the share squared, is neglected."""
 
 HALVINGS = 60
-"""Halvings of an interval after which it is as short as float64 can represent."""
+"""Number of bisections after which an interval is as short as float64 can represent."""
 
 
 @final
 @dataclass(frozen=True)
 class MinibatchScatter:
-    """Scatter of the outputs over draws of the batches, at one step.
+    """Variance of the outputs over random batches, at one step.
 
     Attributes:
         step: Optimizer steps since training began.
         variance: (mode,) variance of the residual's coordinate along each mode, in squared units of the loss's values.
-        network: The expansion whose modes these are.
+        network: The expansion that defines the modes.
     """
 
     step: int
@@ -48,7 +48,7 @@ class MinibatchScatter:
         return (self._extended.square() @ self.variance).reshape(self.network.outputs.shape)
 
     def bands(self, transform: GridTransform, shape: tuple[int, ...]) -> Tensor:
-        """Return the (band, channel) power that batches add to the residual on average, in squared loss values.
+        """Return the (band, channel) power that batches add to the residual on average, in squared units of the loss.
 
         Args:
             transform: The bands, on the grid of all N samples.
@@ -64,7 +64,7 @@ class MinibatchScatter:
 
     @property
     def _extended(self) -> Tensor:
-        """(N C, mode) modes, continued to samples that are not trained on; zero for modes that are not learned."""
+        """Return (N C, mode) modes, extended to samples outside the training set; zero for unlearned modes."""
         values = self.network.eigenvalues
         learned = values > torch.finfo(values.dtype).eps * len(values) * values.max()
         return torch.where(learned, self.network.cross / torch.where(learned, values, 1.0), 0.0)
@@ -86,31 +86,31 @@ def minibatch_scatter(
 
         m_i <- ((1 - g k_i)^2 - (g k_i)^2 / B) m_i + (g k_i)^2 / (B C) sum_j m_j,
 
-    which is exact if the mean square of the residual is the same on every sample, and otherwise replaces it there by
-    its mean over the samples. The variance is m_i less the square of the mean, zero at `since`. The recursion is
-    diagonalised once per learning rate. If the network holds only a part of the n samples, the sum over the modes is
-    scaled up to all of them.
+    which is exact if the mean square of the residual is the same on every sample; otherwise it is replaced by its
+    mean over the samples. The variance is m_i minus the square of the mean, zero at `since`. The recursion is
+    diagonalised once per learning rate. If the network has only a part of the n samples, the sum over the modes is
+    scaled to all of them.
 
     Args:
         network: Outputs and kernel after `since` steps.
         rule: Gradient descent without momentum.
         rate: Learning rate per step.
         batch: B.
-        steps: Ascending steps, none before `since`.
+        steps: Ascending steps, all at `since` or later.
         since: Step of `network`.
-        ceiling: Share of the stable limit at which faster modes are held.
+        ceiling: Share of the stable limit to which faster modes are clamped.
 
     Yields:
         The scatter at each of `steps`.
 
     Raises:
-        InputError: If there is momentum, the batch is empty or the steps do not ascend.
+        InputError: If momentum is not zero, the batch is empty or the steps do not ascend.
 
     Source: Bordelon and Pehlevan 2022 (arXiv 2106.02713), section 3, for features of equal magnitude.
     """
     if rule.momentum or rule.dampening:
         raise InputError(
-            "gradient descent without momentum", f"{rule}", "take momentum 0", "minibatch_scatter"
+            "gradient descent without momentum", f"{rule}", "set the momentum to 0", "minibatch_scatter"
         )
     if batch < 1:
         raise InputError("at least one sample per batch", f"{batch}", "pass for instance 64", "batch")
@@ -126,7 +126,8 @@ def minibatch_scatter(
                 mixing = _MomentMixing.of(network, average, batch, ceiling)
             moments = mixing.advance(moments, step - now)
             mean, now = network.advance(mean, rule, average, step - now, ceiling=ceiling), step
-        # The variance is a difference of two nearly equal squares: in modes that hardly move it would be rounding.
+        # The variance is a difference of two nearly equal squares: it would be rounding error in modes that hardly
+        # change.
         reached = network.eigenvalues > NEGLIGIBLE * network.eigenvalues.max()
         variance = (moments - mean.residual.square()).clamp_min(0)
         yield MinibatchScatter(step, torch.where(reached, variance, 0.0), network)
@@ -135,11 +136,11 @@ def minibatch_scatter(
 def largest_bounded_rate(network: Linearised, batch: int, limit: float) -> float:
     """Return the largest learning rate at which the expected square of the residual stays bounded.
 
-    That is where the largest eigenvalue of the recursion of `minibatch_scatter` is 1: with g = rate 2 / (n C),
+    There the largest eigenvalue of the recursion of `minibatch_scatter` is 1: with g = rate 2 / (n C),
 
         sum_i g k_i / (2 - (1 - 1 / B) g k_i) = B C,
 
-    found by bisection.
+    solved by bisection.
 
     Args:
         network: Outputs and kernel.
@@ -165,11 +166,11 @@ def last_bounded_step(
         network: Outputs and kernel after `since` steps.
         rate: Learning rate per step.
         batch: Samples per step.
-        steps: Ascending steps, none before `since`.
+        steps: Ascending steps, all at `since` or later.
         since: Step of `network`.
 
     Returns:
-        The step; None if all of `steps` are.
+        The step; None if the loss is within bounds at all of `steps`.
     """
     moments, now = network.initial_state().residual.square(), since
     largest = loss_bound(float(moments.sum()))
@@ -191,7 +192,7 @@ def _within(move: Callable[[int], Tensor], largest: float) -> Callable[[int], bo
 @final
 @dataclass(frozen=True)
 class _MomentMixing:
-    """The recursion of the second moments at one learning rate, diagonalised in the basis where it is symmetric."""
+    """Recursion of the second moments at one learning rate, diagonalised in the basis where it is symmetric."""
 
     rate: float
     root: Tensor
@@ -210,19 +211,21 @@ class _MomentMixing:
         return _MomentMixing(rate, root, *torch.linalg.eigh(torch.diag(uncoupled) + torch.outer(root, root)))
 
     def advance(self, moments: Tensor, steps: int) -> Tensor:
-        """Return the moments after some steps. Modes that are not learned keep theirs, and drive the others by them."""
+        """Return the moments after some steps. Unlearned modes have constant moments, which drive the others."""
         learned = self.root > 0
         scaled = torch.where(learned, moments / torch.where(learned, self.root, 1.0), 0.0)
         driven = self.vectors.mT @ (self.root * moments[~learned].sum())
-        # The constant drive adds up to a geometric series, (1 - v^n) / (1 - v); n at v = 1.
-        powers, near = self.values**steps, (1 - self.values).abs() < 1e-12
-        summed = torch.where(near, float(steps), (1 - powers) / torch.where(near, 1.0, 1 - self.values))
+        # The constant drive sums to a geometric series, (1 - v^n) / (1 - v); n at v = 1.
+        powers, near_one = self.values**steps, (1 - self.values).abs() < 1e-12
+        summed = torch.where(
+            near_one, float(steps), (1 - powers) / torch.where(near_one, 1.0, 1 - self.values)
+        )
         after = self.root * (self.vectors @ (powers * (self.vectors.mT @ scaled) + summed * driven))
         return torch.where(learned, after, moments)
 
 
 MIN_DRIVE = 1e-6
-"""Drive of a mode times steps below which it is not moved."""
+"""Drive of a mode times steps below which its change is neglected."""
 
 
 def advance_on_batches(
@@ -235,60 +238,60 @@ def advance_on_batches(
 ) -> ModeState:
     """Return the state after one step per batch, each on the residual of its samples.
 
-    With w_n how often sample n of N is in a batch of B, times N / B,
+    With w_n the number of times that sample n of N is in a batch of B, times N / B,
 
         b <- m b + (1 - d) gain (w * r),    a <- a + rate b,    r <- r - rate (K b + inherited).
 
-    Unlike the mean, such a run includes the jitter of its parameters, which slows feature learning down if batches are
-    small.
+    Unlike the mean, such a run includes the random motion of its parameters, which slows feature learning for small
+    batches.
 
     Args:
         network: The expansion.
-        state: Present state.
+        state: Current state.
         rule: The optimizer.
         rate: Learning rate.
         batches: (steps, B) rows of the trained samples.
-        ceiling: Share of the stable limit at which faster modes are held.
+        ceiling: Share of the stable limit to which faster modes are clamped.
     """
     values = network.eigenvalues
     if ceiling < math.inf:
         values = values.clamp_max(ceiling * rule.stable_limit(rate) / network.gain)
-    # Minibatches couple the modes, so that steps are taken one by one on the samples. Slow modes, which are most of
-    # them, would not move and are left out of the products.
-    moved = network.gain * rate * values * len(batches) > MIN_DRIVE
-    modes, moving = network.modes[:, moved], values[moved]
-    r, b, p = (modes @ vector[moved] for vector in (state.residual, state.velocity, state.inherited))
-    still = network.modes @ state.residual - r
-    a, m, left = torch.zeros_like(b), rule.momentum, 1.0
+    # Minibatches couple the modes, so that steps are computed one by one on the samples. Slow modes, which are the
+    # majority, would hardly change and are omitted from the products.
+    active = network.gain * rate * values * len(batches) > MIN_DRIVE
+    modes, active_values = network.modes[:, active], values[active]
+    r, b, p = (modes @ vector[active] for vector in (state.residual, state.velocity, state.inherited))
+    inactive_residual = network.modes @ state.residual - r
+    a, m, remaining = torch.zeros_like(b), rule.momentum, 1.0
     samples, channels = len(network.train), network.outputs.shape[1]
     for rows in batches:
         weight = torch.bincount(rows, minlength=samples).to(r) * (samples / len(rows))
-        pull = (weight[:, None] * (r + still).reshape(samples, channels)).reshape(-1)
-        b = m * b + (1 - rule.dampening) * network.gain * pull
-        left *= m
+        gradient = (weight[:, None] * (r + inactive_residual).reshape(samples, channels)).reshape(-1)
+        b = m * b + (1 - rule.dampening) * network.gain * gradient
+        remaining *= m
         a = a + rate * b
-        r = r - rate * (modes @ (moving * (modes.mT @ b)) + left * p)
-    # As in `Linearised.advance`: the dual is for the kernel of the expansion, not for the clamped one.
+        r = r - rate * (modes @ (active_values * (modes.mT @ b)) + remaining * p)
+    # As in `Linearised.advance`: the dual belongs to the kernel of the expansion, not to the clamped one.
     positive = network.eigenvalues > 0
     ratio = torch.where(positive, values / torch.where(positive, network.eigenvalues, 1.0), 1.0)
-    gone = rate * state.fading * (m - m * left) / (1 - m)
+    displacement = rate * state.fading * (m - m * remaining) / (1 - m)
     projection = network.modes.mT
     return replace(
         state,
-        residual=projection @ (r + still),
+        residual=projection @ (r + inactive_residual),
         dual=state.dual + (projection @ a) * ratio,
         velocity=projection @ b,
-        inherited=left * state.inherited,
-        carried=state.carried + gone,
-        fading=state.fading * left,
+        inherited=remaining * state.inherited,
+        carried=state.carried + displacement,
+        fading=state.fading * remaining,
     )
 
 
 def mean_squared_gradients(network: nn.Module, x: Tensor, residual: Tensor) -> dict[str, Tensor]:
     """Return the mean over the samples of the squared gradient of each sample's loss, (1 / C) |f - y|^2.
 
-    A linear layer with input h and gradient a at its output has sample gradients a h^T, so that the mean is that of
-    a^2 (h^2)^T, a product; all other layers go by explicit gradients.
+    A linear layer with input h and gradient a at its output has sample gradients a h^T, so that the mean is the
+    product of a^2 and (h^2)^T; all other layers use explicit gradients.
 
     Args:
         network: Maps (N, ...) to (N, C).
@@ -296,23 +299,23 @@ def mean_squared_gradients(network: nn.Module, x: Tensor, residual: Tensor) -> d
         residual: (N, C) f - y.
 
     Returns:
-        By parameter name, in the parameters' shapes.
+        Mean squared gradients by parameter name, in the parameters' shapes.
     """
-    pull = 2 / residual.shape[1] * residual
+    gradient = 2 / residual.shape[1] * residual
     squares: dict[str, Tensor] = {}
     with evaluation_mode_with_gradients(network, x.device):
-        layers, others = split_layers(network, x)
+        layers, other_names = split_layers(network, x)
         for features, names in layers:
-            back = torch.einsum("nc,cno->no", pull.to(features.grads), features.grads).square()
+            squared = torch.einsum("nc,cno->no", gradient.to(features.grads), features.grads).square()
             if features.weight:
-                squares[names["weight"]] = back.mT @ features.inputs.square() / len(x)
+                squares[names["weight"]] = squared.mT @ features.inputs.square() / len(x)
             if features.bias:
-                squares[names["bias"]] = back.mean(0)
-        if others:
-            source = PerSampleSource(network, others)
+                squares[names["bias"]] = squared.mean(0)
+        if other_names:
+            source = PerSampleSource(network, other_names)
             (explicit,) = source.take(x).features
             assert isinstance(explicit, ExplicitGradients)
-            gradients = torch.einsum("nc,cnp->np", pull.to(explicit.values), explicit.values)
+            gradients = torch.einsum("nc,cnp->np", gradient.to(explicit.values), explicit.values)
             named = dict(network.named_parameters())
             parts = gradients.square().mean(0).split([named[name].numel() for name in source.parameters])
             squares |= {

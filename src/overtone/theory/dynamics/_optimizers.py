@@ -1,4 +1,4 @@
-"""State of a PyTorch optimizer as the dynamics of a linearised network need it."""
+"""State of a PyTorch optimizer in the form that the dynamics of a linearised network require."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ def optimizer_dynamics(optimizer: torch.optim.Optimizer) -> GradientDescent:
         optimizer: SGD, Adam or AdamW.
 
     Raises:
-        InputError: If it is another optimizer, has several parameter groups, decays weights, or uses a variant
-            (Nesterov, AMSGrad, dampening, maximisation) whose recursion is another one.
+        InputError: If it is a different optimizer, has several parameter groups, decays weights, or uses a variant
+            (Nesterov, AMSGrad, dampening, maximisation) with a different recursion.
     """
     if len(optimizer.param_groups) != 1:
         raise InputError(
             "one parameter group",
             f"{len(optimizer.param_groups)}",
-            "give all parameters one rate",
+            "use the same rate for all parameters",
             "optimizer",
         )
     group = optimizer.param_groups[0]
     variants = [n for n in ("nesterov", "amsgrad", "maximize", "dampening", "weight_decay") if group.get(n)]
     if variants:
-        raise InputError(f"no {variants[0]}", f"{group[variants[0]]}", "predict without it", "optimizer")
+        raise InputError(
+            f"no {variants[0]}", f"{group[variants[0]]}", "disable it for the prediction", "optimizer"
+        )
     if isinstance(optimizer, torch.optim.SGD):
         return GradientDescent(momentum=float(group["momentum"]))
     if isinstance(optimizer, torch.optim.Adam):
@@ -48,12 +50,12 @@ def optimizer_dynamics(optimizer: torch.optim.Optimizer) -> GradientDescent:
         beta = float(group["betas"][0])
         return GradientDescent(momentum=beta, dampening=beta)
     raise InputError(
-        "SGD, Adam or AdamW", type(optimizer).__name__, "train with one of them, or pass a rule", "optimizer"
+        "SGD, Adam or AdamW", type(optimizer).__name__, "train with one of these, or pass a rule", "optimizer"
     )
 
 
 def steps_taken(optimizer: torch.optim.Optimizer) -> int:
-    """Return the number of steps that Adam has counted; 0 for optimizers that do not count."""
+    """Return the number of steps that Adam has counted; 0 for optimizers without a counter."""
     return max((int(state.get("step", 0)) for state in optimizer.state.values()), default=0)
 
 
@@ -65,15 +67,15 @@ def effective_rate(
     Args:
         optimizer: SGD, Adam or AdamW, at its base learning rate.
         schedule: Factor per step.
-        since: Step at which the optimizer is in its present state.
+        since: Step at which the optimizer is in its current state.
     """
     group = optimizer.param_groups[0]
     lr = float(group["lr"])
     if not isinstance(optimizer, torch.optim.Adam):
         return lambda t: lr * schedule(t)
     beta = float(group["betas"][0])
-    # The first moment starts at zero: Adam divides it by 1 - beta^t, which acts like a larger rate in early steps. The
-    # second bias correction is part of `second_moments`, which are held fixed.
+    # The first moment starts at zero: Adam divides it by 1 - beta^t, which acts like a larger rate in early steps.
+    # The second bias correction is part of `second_moments`, which are held fixed.
     before = steps_taken(optimizer) - since
     return lambda t: lr * schedule(t) / (1 - beta ** (t + before + 1))
 
@@ -81,7 +83,7 @@ def effective_rate(
 def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor] | None:
     """Return D = 1 / (sqrt(v / (1 - beta_2^t)) + eps) by parameter name; None for optimizers without second moments.
 
-    Zero for parameters that have had no gradient so far: Adam leaves them where they are.
+    Zero for parameters without a gradient so far: Adam does not change them.
 
     Raises:
         InputError: If Adam has not taken a step yet.
@@ -97,7 +99,10 @@ def second_moments(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict
     states = {n: optimizer.state[p] for n, p in network.named_parameters() if p in optimizer.state}
     if not states:
         raise InputError(
-            "Adam's second moments", "an optimizer that took no step", "pass a pilot of a few steps", "pilot"
+            "Adam's second moments",
+            "an optimizer before its first step",
+            "pass a pilot of a few steps",
+            "pilot",
         )
     return {name: scale(state) for name, state in states.items()} | {
         name: torch.zeros_like(p)

@@ -1,4 +1,4 @@
-"""A copy of a network and its optimizer that is trained a few steps, so that it can be linearised where it arrives."""
+"""Copy of a network and its optimizer that is trained for a few steps before it is linearised."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Mo
         pair: tuple[nn.Module, torch.optim.Optimizer] = copy.deepcopy((network, optimizer))
     except NETWORK_ERRORS as failure:
         raise InputError(
-            "a network that copy.deepcopy can copy, since a copy of it is trained",
-            f"the failure: {str(failure).splitlines()[0].rstrip('.')}",
-            "remove attributes besides parameters and buffers, or pass another module of the same parameters",
+            "a network that copy.deepcopy can copy, because a copy is trained",
+            f"the error: {str(failure).splitlines()[0].rstrip('.')}",
+            "remove attributes other than parameters and buffers, or pass another module with the same parameters",
             "network",
         ) from failure
     return pair
@@ -50,21 +50,21 @@ def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Mo
 
 @final
 class PilotRun:
-    """Training run of a copy; the network and optimizer passed are not changed.
+    """Training run of a copy; the original network and optimizer are not changed.
 
     Args:
-        network: Maps (N, ...) samples to (N, C) outputs as the loss sees them.
+        network: Maps (N, ...) samples to (N, C) outputs in the units of the loss.
         optimizer: A PyTorch optimizer of that network's parameters, in any state.
-        x: (n, ...) samples that are trained on.
-        y: (n, C) their targets, as the loss sees them.
+        x: (n, ...) training samples.
+        y: (n, C) targets of the samples, in the units of the loss.
         batch: Samples per step, drawn with replacement; None for all of them.
         schedule: Factor of the learning rate per step.
-        seed: Seeds the draws.
+        seed: Seed of the batches.
 
     Attributes:
-        step: Steps taken.
+        step: Number of steps taken.
         batch: Samples per step; None for all of them.
-        seed: Seed of the draws.
+        seed: Seed of the batches.
         seconds: Wall-clock time of the steps.
 
     Example:
@@ -99,16 +99,16 @@ class PilotRun:
 
     @property
     def samples(self) -> int:
-        """Number of samples that are trained on."""
+        """Number of training samples."""
         return len(self._x)
 
     @property
     def channels(self) -> int:
-        """Values per sample."""
+        """Number of values per sample."""
         return self._y[0].numel()
 
     def random_part(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return trained samples and their targets: `count` random ones, or all if there are no more."""
+        """Return training samples and their targets: `count` random ones, or all if there are no more."""
         if count >= len(self._x):
             return self._x, self._y
         source = torch.Generator("cpu").manual_seed(derive_seed(count, "some"))
@@ -119,14 +119,14 @@ class PilotRun:
         """Take optimizer steps on mean((f - y)^2).
 
         Raises:
-            RunError: If the loss stops being finite; names the step.
+            RunError: If the loss is not finite; the error names the step.
         """
         loss = self._train(steps, math.inf)
         if loss is not None:
             raise self.diverged(loss)
 
     def survives(self, steps: int, largest: float) -> bool:
-        """Take optimizer steps while the loss before each is within a bound; return whether it always was."""
+        """Take optimizer steps while the loss before each is within a bound; return whether it was at all steps."""
         return self._train(steps, largest) is None
 
     def _train(self, steps: int, largest: float) -> float | None:
@@ -157,14 +157,14 @@ class PilotRun:
         )
 
     def outputs(self, x: Tensor, *, chunk: int = 8192) -> Tensor:
-        """Return the (N, C) outputs at the present step."""
+        """Return the (N, C) outputs at the current step."""
         with evaluation_mode_with_gradients(self.network, x.device):
             return torch.cat([network_outputs(self.network, part).detach() for part in x.split(chunk)])
 
     def kernel(self, x: Tensor, *, memory: float = 2.0) -> Tensor:
-        """Return the (N C, N C) float64 kernel J D J^T of the network at its present step, as its optimizer sees it.
+        """Return the (N C, N C) float64 kernel J D J^T of the network at its current step, in the optimizer's metric D.
 
-        In double precision, because the eigenvalues of smooth networks span more than single precision holds.
+        Double precision is needed, because the eigenvalues of smooth networks exceed the range of single precision.
 
         Args:
             x: (N, ...) samples.
@@ -188,19 +188,19 @@ class PilotRun:
         mean_over: int | None = None,
         memory: float = 2.0,
     ) -> Linearised:
-        """Return the first-order expansion of the network at its present step, with the state of its optimizer.
+        """Return the first-order expansion of the network at its current step, with the state of its optimizer.
 
         Args:
             x: (N, ...) samples to predict.
-            y: (N, C) their targets.
-            train: (n,) rows that are trained on, or None for all.
-            mean_over: Samples that the loss is the mean over; n if None.
+            y: (N, C) targets of the samples.
+            train: (n,) rows used for training, or None for all.
+            mean_over: Number of samples in the loss's mean; n if None.
             memory: Budget in GiB.
 
         Raises:
             InputError: If Adam has not taken a step yet.
         """
-        # The momentum goes on moving the outputs, along J times the velocity in the metric of the optimizer.
+        # The momentum continues to change the outputs, along J times the velocity in the metric of the optimizer.
         kernel = self.kernel(x, memory=memory)
         moving = velocities(self.optimizer, self.network)
         velocity = None if moving is None else output_change(self.network, x, moving)
@@ -216,12 +216,12 @@ class PilotRun:
 
 
 MODE_SAMPLES = 64
-"""Samples at which training and evaluation mode are compared."""
+"""Number of samples at which training and evaluation mode are compared."""
 
 
 @final
 class NormalisedOutputs(nn.Module):
-    """Normalised outputs of a field, as the training loss sees them."""
+    """Normalised outputs of a field, as used in the training loss."""
 
     def __init__(self, field: Field) -> None:
         super().__init__()
@@ -251,12 +251,12 @@ def parameter_dtype(network: nn.Module) -> torch.dtype:
 
 
 def as_loss_sees_it(network: nn.Module) -> nn.Module:
-    """Return the network whose outputs the loss compares with targets: of a field the normalised ones."""
+    """Return the network whose outputs the loss compares with targets: the normalised outputs of a field."""
     return NormalisedOutputs(network) if isinstance(network, Field) else RawOutputs(network)
 
 
 def in_network_values(signal: Signal, network: nn.Module) -> Signal:
-    """Return the signal normalised as the network's outputs are: not at all unless the network is a field."""
+    """Return the signal in the normalisation of the network's outputs: unchanged unless the network is a field."""
     if isinstance(network, Field):
         return signal
     channels = signal.values.shape[1]
@@ -267,7 +267,7 @@ def in_network_values(signal: Signal, network: nn.Module) -> Signal:
 
 
 def check_network(network: nn.Module, signal: Signal) -> None:
-    """Raise InputError unless a network can be predicted at a signal's samples.
+    """Refuse a network that cannot be predicted at a signal's samples.
 
     Args:
         network: Any module.
@@ -278,7 +278,7 @@ def check_network(network: nn.Module, signal: Signal) -> None:
     if not isinstance(network, Field):
         _check_distinct(coords, parameter_dtype(network))
     check_samples(viewed, coords=coords)
-    # A few samples, spread evenly, are enough: dropout and batch statistics change every output.
+    # A few evenly spread samples are enough: dropout and batch statistics change every output.
     step = -(-len(coords) // MODE_SAMPLES)
     with evaluation_mode_with_gradients(viewed, coords.device):
         usual = trial_outputs(viewed, coords[::step])
@@ -292,8 +292,8 @@ def check_network(network: nn.Module, signal: Signal) -> None:
         if not network_outputs(viewed, coords[::step]).requires_grad:
             raise InputError(
                 "a network whose outputs have gradients",
-                "outputs that no parameter has a gradient from, as under torch.no_grad() or after detach()",
-                "let it compute its outputs with gradients on",
+                "outputs without a gradient for any parameter, as under torch.no_grad() or after detach()",
+                "compute the outputs with gradients enabled",
                 "network",
             )
         viewed.train()
@@ -303,18 +303,18 @@ def check_network(network: nn.Module, signal: Signal) -> None:
         raise InputError(
             "a network that computes the same in training and in evaluation mode",
             f"outputs that differ by {float(difference):.1e}",
-            "predict it without dropout and without statistics of the batch",
+            "remove dropout and batch statistics before the prediction",
             "network",
         )
 
 
 def _check_distinct(coords: Tensor, dtype: torch.dtype) -> None:
-    """Samples at different places must not coincide in the network's precision."""
+    """Refuse different points that coincide in the network's precision."""
     before, after = (len(torch.unique(places, dim=0)) for places in (coords, coords.to(dtype)))
     if after < before:
         raise InputError(
-            f"coordinates that {str(dtype).removeprefix('torch.')} tells apart",
-            f"{before} places of which it makes {after}",
+            f"coordinates that are distinct in {str(dtype).removeprefix('torch.')}",
+            f"{before} points that are rounded to {after}",
             "convert the network to float64 with .double(), or shift and scale the coordinates of the signal",
             "network",
         )

@@ -16,7 +16,7 @@ from overtone.theory.ntk._empirical.sources import PerSampleSource
 from overtone.theory.ntk._empirical.verification import VerifiedGradients
 
 BLOCK = 1 << 26
-"""Largest count of numbers of the explicit Jacobian in memory."""
+"""Maximum number of entries of the explicit Jacobian in memory."""
 
 
 def tangent_kernel(
@@ -24,14 +24,14 @@ def tangent_kernel(
 ) -> Tensor:
     """Return J D J^T over all outputs, row and column n C + c for output c of sample n.
 
-    Without weights it is `ntk.empirical_ntk` in full blocks. With them, a linear layer with input h whose unit o has
-    the gradient g_o contributes sum_o (g_o g_o^T) * (H D_o H^T + d_o), a block of units at a time; all other layers
-    go by explicit gradients.
+    Without weights the result is `ntk.empirical_ntk` in full blocks. With them, a linear layer with input h whose
+    unit o has the gradient g_o contributes sum_o (g_o g_o^T) * (H D_o H^T + d_o), computed in blocks of units; all
+    other layers use explicit gradients.
 
     Args:
         network: Maps (N, ...) to (N, C).
         x: (N, ...) samples.
-        weights: D, the diagonal by parameter name, in the parameters' shapes, not negative; None for ones.
+        weights: D, the diagonal by parameter name, in the parameters' shapes, all 0 or more; None for ones.
         memory: Budget in GiB of the kernel without weights.
 
     Returns:
@@ -62,7 +62,7 @@ def split_layers(
 
     Returns:
         Features of each such layer with the full names of its "weight" and "bias"; names of the other parameters,
-        except those that no sample has a gradient for.
+        except parameters for which no sample has a gradient.
     """
     gradients = VerifiedGradients(network, x, BLOCK)
 
@@ -80,7 +80,7 @@ def split_layers(
 
 
 def _add(parts: list[Tensor]) -> Tensor:
-    """Return the sum of some tensors, in the storage of the first."""
+    """Return the sum of tensors, in the storage of the first."""
     total = parts[0]
     for part in parts[1:]:
         total.add_(part)
@@ -88,11 +88,11 @@ def _add(parts: list[Tensor]) -> Tensor:
 
 
 def _outer(features: OuterProductGradients, weights: Mapping[str, Tensor]) -> Tensor:
-    """A linear layer's part of J D J^T, from g (C, N, out) and h (N, in)."""
+    """Return a linear layer's part of J D J^T, from g (C, N, out) and h (N, in)."""
     g, h = features.grads, features.inputs
     channels, samples, units = g.shape
     total = g.new_zeros(samples, channels, samples, channels)
-    # Every unit has its own D and with it an N x N product: as many units at once as fit the block.
+    # Every unit has a separate D and with it an N x N product: blocks hold as many units as memory allows.
     for block in torch.arange(units, device=g.device).split(
         max(1, BLOCK // (samples * (samples + h.shape[1])))
     ):
@@ -115,7 +115,7 @@ def _outer(features: OuterProductGradients, weights: Mapping[str, Tensor]) -> Te
 def _explicit_part(
     network: nn.Module, x: Tensor, names: list[str], weights: Mapping[str, Tensor]
 ) -> list[Tensor]:
-    """Part of J D J^T of the named parameters by explicit gradients; an empty list if there are none."""
+    """Return the part of J D J^T of the named parameters by explicit gradients; an empty list if there are none."""
     if not names:
         return []
     source = PerSampleSource(network, names)
@@ -129,7 +129,7 @@ def _explicit_part(
 def output_change(
     network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = 4096
 ) -> Tensor:
-    """Return J u, the change of the outputs as the parameters move along u.
+    """Return J u, the change of the outputs as the parameters change along u.
 
     Args:
         network: Maps (N, ...) to (N, C).
@@ -147,7 +147,7 @@ def output_change(
 
 
 ROUNDS = 20
-"""Rounds of fitting rows and columns in turn; each halves the remaining error or better."""
+"""Iterations of fitting rows and columns in turn; each at least halves the remaining error."""
 
 
 def separable_kernel(
@@ -155,14 +155,14 @@ def separable_kernel(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return J D' J^T with D' = a b^T in every weight matrix, a separable approximation of D.
 
-    With a gradient g h^T per sample, J D' J^T is (g a g^T) * (h b h^T), two products, where a full D takes one
-    product per unit. The factors a and b are such that the trace of the kernel that each row and each column of
-    the weight accounts for is that of D. Biases and all layers that are not linear keep their D.
+    With a gradient g h^T per sample, J D' J^T is (g a g^T) * (h b h^T), two products, whereas a full D takes one
+    product per unit. The factors a and b preserve the contribution of each row and each column of the weight to the
+    trace of the kernel. Biases and all layers that are not linear retain their D.
 
     Args:
         network: Maps (N, ...) to (N, C).
         x: (N, ...) samples.
-        weights: D by parameter name, not negative; None for ones, which need no approximation.
+        weights: D by parameter name, all 0 or more; None for ones, which need no approximation.
 
     Returns:
         (N C, N C) kernel, channel fastest, in the network's precision; and D' by parameter name.
@@ -190,7 +190,7 @@ def separable_kernel(
 
 
 def _factors(features: OuterProductGradients, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors a (out,) and b (in,) with sum_i a_o b_i E_oi = sum_i D_oi E_oi for every o, and likewise for every i.
+    """Return a (out,) and b (in,) with sum_i a_o b_i E_oi = sum_i D_oi E_oi for every o, and likewise for every i.
 
     E_oi is the sum over samples and outputs of (g_o h_i)^2.
     """
@@ -208,7 +208,7 @@ def _factors(features: OuterProductGradients, weight: Tensor) -> tuple[Tensor, T
 def _part(
     features: OuterProductGradients, rows: Tensor | None, columns: Tensor | None, bias: Tensor | None
 ) -> Tensor:
-    """The kernel (N C, N C) of one layer."""
+    """Return the kernel (N C, N C) of one layer."""
     g, h = features.grads, features.inputs
     channels, samples, _ = g.shape
     total = g.new_zeros(samples, channels, samples, channels)

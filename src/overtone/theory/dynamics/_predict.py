@@ -1,4 +1,4 @@
-"""Prediction of a training run as the record that a probe would take: which frequencies are learned at which step."""
+"""Prediction of a training run as a probe's record: which frequencies are learned at which step."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     import xarray
 
 MAX_OUTPUTS = 4096
-"""Outputs (samples times channels) up to which a kernel is diagonalised: 128 MiB a matrix, some minutes."""
+"""Maximum number of outputs (samples times channels) of a diagonalised kernel: 128 MiB a matrix, some minutes."""
 
 
 @final
 @dataclass(frozen=True)
 class PredictionOptions:
-    """TrainingConfig of `predict` that seldom change.
+    """Options of `predict` that seldom change.
 
     Attributes:
         flow: Predict gradient flow instead of the optimizer's discrete steps.
@@ -72,24 +72,25 @@ class Prediction:
     """Predicted course of a training run.
 
     Attributes:
-        record: Like a measured record, with `origin` "predicted", `pilot`, `diverges_at`, `largest_stable_rate` and
-            `findings` among its attributes. Rows up to the pilot's end are measured on the pilot. NaN where the
-            theory cannot tell.
-        pilot: Steps that a copy of the network was trained before it was linearised: as many as asked for, or more
-            if a learning rate beyond stability needs more to show whether training diverges.
-        earliest: (band,) learning step if the kernel goes on growing as before; NaN if not learned within four
-            times the steps asked for. Bands learned by the end of pilot and relinearisation have but one step.
-        latest: (band,) learning step if the kernel stays as it is after pilot and relinearisation; NaN likewise.
-        holds_until: Step and band at which these two begin to differ; None if they do not, or without a pilot of two
+        record: Record with `origin` "predicted", and `pilot`, `diverges_at`, `largest_stable_rate` and `findings`
+            among its attributes. Rows up to the pilot's end are measured on the pilot. Undetermined values are NaN.
+        pilot: Steps of the copy before it was linearised: the requested number, or more if a learning rate beyond
+            stability needs more to show whether training diverges.
+        earliest: (band,) learning step if the kernel continues to grow at its earlier rate; NaN if not learned within
+            four times the requested steps. Bands learned before the end of pilot and relinearisation have only one
+            step.
+        latest: (band,) learning step if the kernel is constant after pilot and relinearisation; NaN likewise.
+        holds_until: Step and band at which these two begin to differ; None if they do not, or without a pilot of at
+            least two steps.
             steps.
-        largest_rate: The largest learning rate that is stable, by the kernel at the pilot's end, or by the initial one
-            if the pilot diverges; infinite for a flow.
-        diverges_at: The last step at which the loss is within bounds, a million times that of the start, if training
-            diverges; the record then ends there. Else None.
+        largest_rate: The largest stable learning rate, by the kernel at the pilot's end, or by the initial kernel if
+            the pilot diverges; infinite for a flow.
+        diverges_at: If training diverges, the last step at which the loss is within bounds (a million times the
+            initial loss), which ends the record; otherwise None.
         scatter: (band, channel) power that minibatches add to the residual at the last step on average, in squared
-            physical units, if the kernel stays as it is at the pilot's end; None if all samples make a step, or for
-            momentum and Adam, whose scatter is not known.
-        cost: Seconds of the prediction, and of the training itself.
+            physical units, if the kernel is constant after the pilot; None if all samples form one step, or for
+            momentum and Adam, for which it is not known.
+        cost: Seconds of the prediction, and of the training.
         findings: Facts to consider, most important first.
     """
 
@@ -106,7 +107,7 @@ class Prediction:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The findings in words."""
+        """Sentences that describe the findings."""
         return tuple(finding_sentence(finding) for finding in self.findings)
 
 
@@ -127,33 +128,33 @@ def predict(
 ) -> Prediction:
     """Predict the record of a training run from the network's initial output and its tangent kernel.
 
-    The loss is the mean over samples and channels of (f - y)^2: of a `Field` both normalised, as in
-    `overtone._training`, of any other module both as they are. With a pilot, a copy is trained that many steps, and
-    then relinearised repeatedly as long as this pays, but not on a part of the signal, since the other samples move
-    the network too. From there the kernel is continued: if it stays, bands are learned at the latest step; if its
-    eigenvalues go on as the power of the step at which they grew before, at the earliest; the prediction takes half
-    that power, and a quarter on a part of the signal. A band whose earliest and latest steps differ by more than a
-    factor of 4 is undetermined: its rows are NaN from the step at which the two depart from each other. Training that
-    diverges is predicted as such, up to the last step within bounds. Neither network nor optimizer is changed.
+    The loss is the mean over samples and channels of (f - y)^2, with normalised values for a `Field`, as in
+    `overtone._training`, and unchanged values for any other module. With a pilot, a copy is trained for that many
+    steps and then relinearised repeatedly as long as this is efficient, but not on a part of the signal, because the
+    other samples change the network too. From there the kernel is extrapolated: with a constant kernel, bands are
+    learned at the latest step; with eigenvalues that continue to grow as the same power of the step, at the earliest;
+    the prediction uses half that power, and a quarter on a part of the signal. A band whose earliest and latest steps
+    differ by more than a factor of 4 is undetermined: its rows are NaN from the step at which the two differ.
+    Divergent training is predicted up to the last step within bounds. Neither network nor optimizer is changed.
 
     Args:
-        signal: Signal that will be learned.
+        signal: Signal of the training.
         network: The network at the start of training. A `Field`, or any module that maps physical coordinates (N, d),
-            in its parameters' precision, to the signal's values (N, C), and does the same in training and evaluation
-            mode.
+            in its parameters' precision, to the signal's values (N, C), and computes the same in training and
+            evaluation mode.
         optimizer: SGD (with momentum), Adam or AdamW of the network's parameters, without weight decay.
         steps: Last step to predict.
-        pilot: Steps to train a copy; the accuracy table holds for at most 5 % of `steps`. Adam without second moments
-            needs at least 1.
-        part: The part of the signal to predict, if the whole is too large; the signal itself if None. Other samples
-            count in the loss's mean, and are assumed not to matter for the part's residual.
-        batch: Samples per step; all if None. Relinearisation follows a run on minibatches that are drawn, and other
-            draws give other runs; without relinearisation minibatches are predicted by their mean.
+        pilot: Training steps of the copy; the accuracy table applies to at most 5 % of `steps`. Adam without second
+            moments needs at least 1.
+        part: The part of the signal to predict, if the whole is too large; the whole signal if None. Other samples
+            count in the loss's mean, and are assumed not to affect the part's residual.
+        batch: Samples per step; all if None. Relinearisation follows a run on randomly drawn minibatches, and other
+            draws result in other runs; without relinearisation minibatches are predicted by their mean.
         schedule: Factor of the learning rate per step.
         noise: The signal's noise floor, if it is known.
-        seed: Seeds the batches of pilot and relinearisation.
+        seed: Seed of the batches in pilot and relinearisation.
         options: Further options.
-        callback: Called with the estimated cost of the prediction and of the training half way through the pilot, and
+        callback: Function that receives the estimated cost of prediction and training half way through the pilot, and
             again if the estimate doubles.
 
     Returns:
@@ -162,7 +163,7 @@ def predict(
     Raises:
         InputError: If the signal is too large, the pilot not within the steps, the optimizer unknown, or the network
             cannot be predicted.
-        RunError: If the network's output is not finite to begin with.
+        RunError: If the network's initial output is not finite.
 
     Source: Jacot, Gabriel, Hongler 2018 (arXiv 1806.07572); Lee et al. 2019 (arXiv 1902.06720), section 2.
 
@@ -216,11 +217,11 @@ def _prediction(
     part: Signal | None,
     signal: Signal,
 ) -> Prediction:
-    """The record up to the last step, with its findings."""
+    """Return the record up to the last step, with its findings."""
     interval, ending = outcome.interval, outcome.stability.diverges_at
     record = interval.determined(steps)
     findings = stability_findings(outcome.stability)
-    # Of a training that diverges no band is learned for good: findings on bands would mislead.
+    # If training diverges, no band stays learned: findings on bands would mislead.
     if ending is None:
         findings += band_findings(record, interval.undetermined, steps)
     if part is not None:
@@ -255,7 +256,7 @@ def _prediction(
 
 
 def _relative_scatter(scatter: NDArray[np.float64], record: xarray.Dataset) -> float:
-    """Largest root of the scatter over the target power of a band that holds something."""
+    """Return the largest root of the scatter over the target power of a band with power."""
     together = metrics.combine_channels(record)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.sqrt(scatter.sum(1) / together.target_power.values)
@@ -290,7 +291,7 @@ def _check(
             "signal",
         )
     if steps < 1:
-        raise InputError("at least one step", f"{steps}", "predict further", "steps")
+        raise InputError("at least one step", f"{steps}", "pass more steps", "steps")
     if not 0 <= pilot < steps:
         raise InputError(f"a pilot of 0 to {steps - 1} steps", f"{pilot}", "predict more steps", "pilot")
     if batch is not None and batch < 1:
@@ -300,12 +301,12 @@ def _check(
     if missing:
         raise InputError(
             "an optimizer of all parameters that require gradients",
-            f"one without {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
-            "pass the network's own optimizer, or call requires_grad_(False) on the parameters that it leaves out",
+            f"an optimizer without {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
+            "pass the network's own optimizer, or call requires_grad_(False) on the excluded parameters",
             "optimizer",
         )
 
 
 def _first_sample(part: Grid, whole: Grid) -> tuple[int, ...]:
-    """Number per axis of the sample at which a part of a grid begins."""
+    """Return the index per axis of the sample at which a part of a grid begins."""
     return tuple(round((p - o) / s) for p, o, s in zip(part.origin, whole.origin, whole.spacing, strict=True))

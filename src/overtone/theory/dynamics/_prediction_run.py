@@ -33,7 +33,7 @@ from overtone.theory.dynamics._stability import (
 )
 
 HALF, QUARTER = 0.5, 0.25
-"""Share of the growth so far that continues, for a whole signal and for a window."""
+"""Share of the earlier growth that continues, for a whole signal and for a window."""
 
 
 @final
@@ -42,8 +42,8 @@ class RecordedPilot:
 
     Args:
         problem: The prediction problem.
-        pilot: At its first step.
-        rows: Steps that are recorded.
+        pilot: Pilot at its first step.
+        rows: Recorded steps.
 
     Raises:
         RunError: If the loss is not finite at the start.
@@ -61,17 +61,17 @@ class RecordedPilot:
 
         Args:
             step: Last step.
-            at_half: Called half way from the beginning, if there is a half way.
+            at_half: Function that is called half way from the beginning, if there is such a step.
 
         Returns:
-            The last step at which the loss was within bounds if it leaves them, or else None.
+            The last step at which the loss was within bounds if it leaves them, otherwise None.
         """
         middle = step // 2 if at_half else 0
         now = self.pilot.step
         for stop in sorted({s for s in (*self.rows, middle, step) if now < s <= step}):
             if not self.pilot.survives(stop - self.pilot.step, self._largest):
                 return self.pilot.step - 1
-            # The loss of a minibatch may stay small when that of all samples does not: rows tell both.
+            # The loss of a minibatch may stay small when that of all samples does not: rows contain both.
             if (stop in self.rows or stop == step) and not self._record() <= self._largest:
                 return stop - 1
             if at_half and 1 <= stop == middle < step:
@@ -79,7 +79,7 @@ class RecordedPilot:
         return None
 
     def _record(self) -> float:
-        """Add the present row if it is finite; return the loss."""
+        """Add the current row if it is finite; return the loss."""
         problem, step = self.problem, self.pilot.step
         outputs = self.pilot.outputs(problem.x)
         loss = float((outputs - problem.y)[problem.train].square().mean())
@@ -97,7 +97,7 @@ class PredictionOutcome:
     Attributes:
         interval: The predicted records.
         stability: Stability of the training.
-        pilot: Steps that the pilot took.
+        pilot: Steps of the pilot.
         since: Step up to which the network was relinearised.
         clipped: Largest negative eigenvalue of the last kernel, relative to the largest.
         scatter: (band, channel) power that minibatches add at the last step, or None if it is not known.
@@ -119,9 +119,9 @@ class PredictionRun:
     """One prediction in progress.
 
     Attributes:
-        signal: Signal that is trained on.
-        network: The network, not changed.
-        optimizer: Its optimizer, not changed.
+        signal: Signal of the training.
+        network: The network, which is not changed.
+        optimizer: Optimizer of the network, which is not changed.
         problem: The prediction problem.
         whole: Whether the problem covers the whole signal.
         rule: The optimizer's recursion.
@@ -130,9 +130,9 @@ class PredictionRun:
         steps: Last step.
         ratio: Growth from one recorded step to the next.
         memory: Budget in GiB.
-        seed: Seeds the pilot's batches.
+        seed: Seed of the pilot's batches.
         attrs: Attributes of the record.
-        callback: Takes the estimated cost as soon as it is known.
+        callback: Function that receives the estimated cost as soon as it is known.
     """
 
     signal: Signal
@@ -151,16 +151,16 @@ class PredictionRun:
     callback: Callable[[Cost], None]
 
     def run(self, pilot: int, continuation: Continuation) -> PredictionOutcome:
-        """Make the prediction.
+        """Run the prediction.
 
         Args:
-            pilot: Steps to train a copy.
-            continuation: Method that follows them.
+            pilot: Training steps of the copy.
+            continuation: Method used after the pilot.
         """
         return self._from_pilot(pilot, continuation) if pilot else self._from_start()
 
     def _from_start(self) -> PredictionOutcome:
-        """Predict from the initial network alone."""
+        """Predict from the initial network only."""
         pilot = self._pilot_run(self.schedule)
         linear = pilot.linearise(
             self.problem.x,
@@ -186,7 +186,7 @@ class PredictionRun:
         meter = CostMeter(self.callback, steps, self.steps)
 
         def at_half() -> None:
-            # The kernel half way is needed for its growth, and its time makes the first estimate of the cost.
+            # The kernel half way is needed for its growth, and its time provides the first estimate of the cost.
             start, pace = time.perf_counter(), pilot.seconds / pilot.step
             history.add(pilot.step, relinearisation.expand().linear.kernel)
             share = MAX_STEP_SHARE if continuation is Continuation.RELINEARISED else math.inf
@@ -215,7 +215,7 @@ class PredictionRun:
         return PredictionOutcome(interval, stability, trained, pilot.step, linear.clipped, scatter, pace)
 
     def _train_pilot(self, recorded: RecordedPilot, steps: int, at_half: Callable[[], None]) -> Stability:
-        """Train the pilot; go on at an unstable rate until a divergence would have been seen."""
+        """Train the pilot; at an unstable rate continue until a divergence would have been visible."""
         pilot, last = recorded.pilot, recorded.train_and_record(steps, at_half)
         if last is None:
             rate = self.problem.rate(pilot.step)
@@ -224,14 +224,14 @@ class PredictionRun:
             last = recorded.train_and_record(max(steps, enough))
             if last is None:
                 return Stability(rate, largest)
-        # The divergence may have been noticed steps after the last row: train once more to add the row of `last`.
+        # The divergence may have been detected steps after the last row: train once more to add the row of `last`.
         again = self._pilot_run(self.schedule)
         RecordedPilot(self.problem, again, ()).train_and_record(last)
         largest = largest_rate(linearise_at_start(self._pilot_run(self.schedule)), self.rule, pilot.batch)
         return Stability(self.problem.rate(last), largest, last, measured=True)
 
     def _stability_at_start(self, pilot: PilotRun, linear: Linearised) -> Stability:
-        """Stability by the initial kernel alone."""
+        """Return the stability by the initial kernel only."""
         representative = linear if self.whole else linearise_sample(pilot)
         last = divergence_step(representative, self.rule, self._effective_rate, pilot.batch, self._rows)
         largest = largest_rate(representative, self.rule, pilot.batch)

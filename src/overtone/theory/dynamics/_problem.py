@@ -1,4 +1,4 @@
-"""Prediction problem: samples, targets and the record that predicted outputs are added to."""
+"""Prediction problem: samples, targets and the record of predicted outputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 @final
 class RecordBuilder:
-    """Builder of the record of a prediction: rows in physical units, as a probe would take them.
+    """Builder of the record of a prediction, with rows in physical units, in the form of a probe's rows.
 
     Args:
         signal: Signal of the record; every sample is predicted.
@@ -57,7 +57,7 @@ class RecordBuilder:
 
         Args:
             step: Optimizer steps taken.
-            outputs: (N, C) outputs as the loss sees them (normalised values).
+            outputs: (N, C) outputs in the units of the loss (normalised values).
             loss: Training loss.
             rate: Learning rate.
         """
@@ -66,7 +66,7 @@ class RecordBuilder:
         square = residual.square().mean(1)
         row: Row = {
             "residual_power": self._transform.power(coefficients).numpy(),
-            # The cross power of target and prediction, which is the target less the residual.
+            # The cross power of target and prediction, where the prediction is the target minus the residual.
             "cross_power": (self._power - self._transform.cross(coefficients, self._coefficients)).numpy(),
             "loss": loss,
             "learning_rate": rate,
@@ -144,7 +144,7 @@ class RecordBuilder:
 
 
 MIN_EXTENSION = 2
-"""Multiple of the pilot's steps that relinearisation has to reach to be used."""
+"""Multiple of the pilot's steps that relinearisation must cover to be used."""
 
 
 @final
@@ -155,8 +155,8 @@ class PredictionProblem:
     Attributes:
         builder: Builder of the record.
         x: (N, d) coordinates.
-        y: (N, C) targets as the loss sees them.
-        train: (n,) rows that are trained on.
+        y: (N, C) targets in the units of the loss.
+        train: (n,) rows used for training.
         rate: Learning rate per step.
     """
 
@@ -178,9 +178,9 @@ class PredictionProblem:
         """Return the problem of a part of a signal, in the normalisation of the whole.
 
         Args:
-            signal: Signal that is trained on.
+            signal: Signal of the training.
             part: The part that is predicted.
-            network: The network; its device and precision are used.
+            network: The network; it determines device and precision.
             rate: Learning rate per step.
             bands: Bands of the record, or None for the default ones.
             noise: The noise floor, if it is known.
@@ -202,21 +202,21 @@ class PredictionProblem:
         history: KernelHistory,
         report: Callable[[float, float, int, int], None],
     ) -> tuple[Linearised, KernelHistory]:
-        """Relinearise towards step `last`; add rows and kernels on the way.
+        """Relinearise until step `last`, and add rows and kernels.
 
-        If it ends before `MIN_EXTENSION` times the pilot it is undone: a network whose linear expansions hold for so
-        few steps is better continued from the end of its training.
+        If it ends before `MIN_EXTENSION` times the pilot it is undone: a network whose linear expansions are valid
+        for so few steps is better extrapolated from the end of its training.
 
         Args:
-            relinearisation: At the end of the pilot.
-            rows: Steps that are recorded.
+            relinearisation: Relinearisation at the end of the pilot.
+            rows: Recorded steps.
             last: Target step.
             history: Kernels of earlier steps; not changed.
-            report: Called after each expansion with the seconds of a step of training, those of the expansion, and
-                the steps at which it began and ended.
+            report: Function called after each expansion with the seconds of a training step and of the expansion, and
+                the first and last step of the expansion.
 
         Returns:
-            The network where relinearisation ended, or where it began, and the kernels up to there.
+            The network at the end of relinearisation, or at its start if undone, and the kernels up to there.
         """
         pilot = relinearisation.pilot
         start, saved = pilot.step, copy.deepcopy((pilot.network, pilot.optimizer))
@@ -239,7 +239,7 @@ class PredictionProblem:
         """Return the (band, channel) power that batches add to the residual at step `last` on average.
 
         Args:
-            linear: The network at step `since`; its kernel is assumed to stay.
+            linear: The network at step `since`; its kernel is assumed constant.
             rate: Learning rate per step, of gradient descent.
             batch: Samples per step.
             last: The step.
@@ -248,7 +248,7 @@ class PredictionProblem:
         Returns:
             Power in squared physical units.
         """
-        # After a pilot that did not diverge, unstable modes are held at the edge, where their scatter is finite.
+        # After a pilot that did not diverge, unstable modes are clamped to the edge, where their variance is finite.
         ceiling = EDGE_FRACTION if since else math.inf
         (scatter,) = minibatch_scatter(linear, GradientDescent(), rate, batch, [last], since, ceiling)
         return self.builder.power(scatter)
@@ -257,7 +257,7 @@ class PredictionProblem:
         """Return the record of all earlier rows and of these snapshots.
 
         Args:
-            snapshots: Of the same steps at every call, or of the first of them.
+            snapshots: Snapshots at the same steps at every call, or at the first of them.
             attrs: Attributes of the record.
         """
         self._add(snapshots)

@@ -1,4 +1,4 @@
-"""Relinearisation: an exponential integrator that takes a network along training by its linear expansions."""
+"""Relinearisation: an exponential integrator that follows training by successive linear expansions of a network."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from overtone.theory.ntk._empirical.jacobian import Jacobian
 from overtone.theory.ntk._empirical.passes import network_outputs, vector_jacobian_product
 
 MAX_STEP_SHARE = 0.15
-"""Largest number of steps of an expansion, as a share of the steps so far: kernels grow as powers of the step."""
+"""Maximum length of an expansion, as a share of the steps so far: kernels grow as powers of the step."""
 
 TOLERANCE = 0.2
-"""Largest distance of the moved network from the linear one, as a share of the residual, of a step that is accepted."""
+"""Largest accepted distance of the updated network from the linear one after a step, as a share of the residual."""
 
 MAX_EXPANSIONS = 500
-"""Largest number of expansions; networks that need shorter ones are extrapolated instead."""
+"""Maximum number of expansions; networks that need more are extrapolated."""
 
 MOMENT_PARTS = 4
-"""Parts of an expansion over which Adam's second moments are summed up."""
+"""Parts of an expansion over which Adam's second moments are accumulated."""
 
 MAX_PROJECTED = 4
-"""Largest number of modes that are projected to the edge of stability."""
+"""Maximum number of modes that are projected to the edge of stability."""
 
 
 @final
 @dataclass(frozen=True)
 class Expansion:
-    """First-order expansion of a network as its optimizer sees it.
+    """First-order expansion of a network in its optimizer's metric.
 
     Attributes:
         linear: The expansion.
-        scale: D by parameter name as the expansion uses it, or None for ones.
+        scale: D by parameter name as used in the expansion, or None for ones.
     """
 
     linear: Linearised
@@ -58,20 +58,20 @@ class Expansion:
 
 @final
 class Relinearisation:
-    """Exponential integrator of training: expands the network, follows the linear network, moves there, and repeats.
+    """Exponential integrator of training: expand the network, integrate the linear network, update the network, repeat.
 
-    Over d steps of an expansion the parameters move by the sum of the d steps of the linear network, -D J^T a, Adam's
-    second moments by the squares of the gradients on the way, and the sharpness is held at the edge of stability. An
-    expansion is followed as long as the moved network stays close to the linear one, so that the cost grows with the
-    logarithm of the steps. The separable form of kernels with second moments is used. If the pilot takes minibatches,
-    the linear network is trained on drawn ones: the jitter that they give the parameters slows feature learning, which
-    a mean run does not reproduce, and their scatter is part of Adam's second moments.
+    Over d steps of an expansion the parameters change by the sum of the d steps of the linear network, -D J^T a, and
+    Adam's second moments by the squares of the gradients along the way; the sharpness is held at the edge of
+    stability. An expansion is used as long as the updated network stays close to the linear one, so that the cost
+    grows with the logarithm of the steps. Kernels with second moments use the separable form. If the pilot uses
+    minibatches, the linear network is trained on random ones: the noise in the parameters slows feature learning,
+    which a mean run does not reproduce, and its variance is part of Adam's second moments.
 
     Args:
-        pilot: The pilot at its present step; its network and optimizer are moved along.
+        pilot: The pilot at its current step; its network and optimizer are updated.
         x: (N, ...) samples to predict.
-        y: (N, C) their targets.
-        train: (n,) rows that are trained on.
+        y: (N, C) targets of the samples.
+        train: (n,) rows used for training.
         rule: The optimizer.
         rate: Learning rate per step.
 
@@ -87,14 +87,14 @@ class Relinearisation:
         self._differentiable_twice = False
 
     def expand(self, mean_over: int | None = None) -> Expansion:
-        """Return the expansion of the network at its present step, with the momentum that it has.
+        """Return the expansion of the network at its current step, with its current momentum.
 
         Args:
-            mean_over: Samples that the loss is the mean over; those that are trained on if None.
+            mean_over: Number of samples in the loss's mean; the training samples if None.
         """
         network, optimizer = self.pilot.network, self.pilot.optimizer
         scale = second_moments(optimizer, network)
-        # The kernel in float64: eigenvalues of smooth networks span more digits than float32 has.
+        # The kernel in float64, because eigenvalues of smooth networks span more digits than float32 has.
         double = copy.deepcopy(network).double()
         exact = None if scale is None else {name: weight.double() for name, weight in scale.items()}
         kernel, separable = separable_kernel(double, self._x.double(), exact)
@@ -108,25 +108,25 @@ class Relinearisation:
         return Expansion(linear, used)
 
     def run(self, rows: Sequence[int], last: int) -> Iterator[tuple[int, list[Snapshot], Linearised]]:
-        """Relinearise until `last`, or until expansions become too short to pay.
+        """Relinearise until `last`, or until expansions become inefficiently short.
 
         Args:
-            rows: Steps that are recorded.
+            rows: Recorded steps.
             last: The last step.
 
         Yields:
-            The step at which an expansion began, its snapshots at `rows`, and the expansion itself.
+            The first step of an expansion, its snapshots at `rows`, and the expansion.
         """
         length = last
         while self.pilot.step < last:
-            now = self.pilot.step
+            current = self.pilot.step
             self._refresh_moments()
             expansion = self._at_stability_edge(self.expand())
-            shortest = min(math.ceil(last / MAX_EXPANSIONS), max(1, round(MAX_STEP_SHARE / 3 * now)))
-            length = min(length, max(1, round(MAX_STEP_SHARE * now)), last - now)
+            shortest = min(math.ceil(last / MAX_EXPANSIONS), max(1, round(MAX_STEP_SHARE / 3 * current)))
+            length = min(length, max(1, round(MAX_STEP_SHARE * current)), last - current)
             trial, snapshots, distance = self._follow(expansion, length, rows)
-            # Step size control as in an embedded Runge-Kutta method: shorten and try again until the distance of the
-            # moved network from the linear one, which is the local error, is within the tolerance.
+            # Step size control as in an embedded Runge-Kutta method: shorten and repeat until the distance of the
+            # updated network from the linear one, which is the local error, is within the tolerance.
             while not distance <= TOLERANCE and length > 1:
                 length = _next_length(length, distance)
                 if length < shortest:
@@ -135,64 +135,66 @@ class Relinearisation:
             if not math.isfinite(distance):
                 return
             self.pilot.network, self.pilot.optimizer = trial
-            self.pilot.step = now + length
-            yield now, snapshots, expansion.linear
+            self.pilot.step = current + length
+            yield current, snapshots, expansion.linear
             length = _next_length(length, distance) + 1
         self._refresh_moments()
 
     def _follow(
         self, expansion: Expansion, length: int, rows: Sequence[int]
     ) -> tuple[tuple[nn.Module, torch.optim.Optimizer], list[Snapshot], float]:
-        """Follow an expansion: a moved copy, the snapshots on the way, and its distance from the linear network."""
-        now, linear = self.pilot.step, expansion.linear
-        goal = now + length
-        recorded = [step for step in rows if now < step <= goal]
-        sums = {now + round(length * part / MOMENT_PARTS) for part in range(1, MOMENT_PARTS + 1)} - {now}
+        """Integrate an expansion; return an updated copy, the snapshots, and the distance from the linear network."""
+        current, linear = self.pilot.step, expansion.linear
+        goal = current + length
+        recorded = [step for step in rows if current < step <= goal]
+        sums = {current + round(length * part / MOMENT_PARTS) for part in range(1, MOMENT_PARTS + 1)} - {
+            current
+        }
         squares: list[tuple[int, dict[str, Tensor]]] = []
         passed: dict[int, Tensor] = {}
-        state, at = linear.initial_state(), now
-        residual, since = state.residual, now
+        state, at = linear.initial_state(), current
+        residual, since = state.residual, current
         for stop in sorted({*recorded, *sums}):
             rate = mean_rate(self.rate, at, stop)
             state, at = self._advance(linear, state, rate, at, stop), stop
             passed[stop] = linear.outputs_at(state)
             if expansion.scale is not None and stop in sums:
-                # The gradient changes along the part: its square at the mean residual stands for all its steps.
+                # The gradient changes along the part: its square at the mean residual represents all its steps.
                 squares.append((stop - since, self._squares(linear, (residual + state.residual) / 2)))
                 residual, since = state.residual, stop
-        trial = self._moved(expansion, state, squares, length)
+        trial = self._updated_copy(expansion, state, squares, length)
         outputs = trial[0](self._x).detach().reshape(self._y.shape).double()
         error = outputs - passed[goal]
         distance = float(error[self._train].norm() / (passed[goal] - self._y)[self._train].norm())
         snapshots = []
         for step in recorded:
-            # The error of a first-order expansion grows with the square of the distance covered; rows in between
-            # take their part of it, so that the record has no jump where the next expansion begins.
-            corrected = passed[step] + error * ((step - now) / length) ** 2
+            # The error of a first-order expansion grows with the square of the distance; rows in between are
+            # corrected in proportion, so that the record has no jump where the next expansion begins.
+            corrected = passed[step] + error * ((step - current) / length) ** 2
             loss = float((corrected - self._y)[self._train].square().mean())
             snapshots.append(Snapshot(step, corrected, loss))
         return trial, snapshots, distance
 
     def _advance(self, linear: Linearised, state: ModeState, rate: float, start: int, stop: int) -> ModeState:
-        """The state at step `stop`, by all samples or by batches that are drawn."""
+        """Return the state at step `stop`, by all samples or by random batches."""
         batch = self.pilot.batch
         if batch is None or not isinstance(self.rule, GradientDescent):
             return linear.advance(state, self.rule, rate, stop - start, ceiling=EDGE_FRACTION)
-        # Seeded by the step, so that an expansion that is tried again with fewer steps sees the same batches.
+        # Seeded by the step, so that an expansion that is repeated with fewer steps uses the same batches.
         source = torch.Generator("cpu").manual_seed(derive_seed(self.pilot.seed, "leaps", str(start)))
         rows = torch.randint(len(self._train), (stop - start, batch), generator=source, device="cpu").to(
             self._train.device
         )
         return advance_on_batches(linear, state, self.rule, rate, rows, EDGE_FRACTION)
 
-    def _moved(
+    def _updated_copy(
         self,
         expansion: Expansion,
         state: ModeState,
         squares: list[tuple[int, dict[str, Tensor]]],
         length: int,
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """A copy of network and optimizer at the end of an expansion."""
+        """Return a copy of network and optimizer at the end of an expansion."""
         shift = self._parameter_change(expansion.linear, state.dual)
         momentum = self._parameter_change(expansion.linear, state.velocity)
         network, optimizer = copy.deepcopy((self.pilot.network, self.pilot.optimizer))
@@ -203,13 +205,14 @@ class Relinearisation:
                     continue
                 weight = 1.0 if expansion.scale is None else expansion.scale[name]
                 memory = optimizer.state.get(p, {})
-                # Adam leaves parameters alone that have had no gradient so far.
+                # Adam does not change parameters without a gradient so far.
                 if expansion.scale is not None and not memory:
                     continue
                 old = memory.get("exp_avg", memory.get("momentum_buffer"))
                 p.sub_(weight * shift[name])
                 if old is not None:
-                    # The velocity from before the expansion moves on for `carried`, and `fading` of it remains.
+                    # The velocity from before the expansion has acted for `carried`, and the share `fading` of it
+                    # remains.
                     p.sub_(state.carried * weight * old)
                     old.mul_(state.fading).add_(momentum[name])
                 if expansion.scale is not None:
@@ -220,9 +223,9 @@ class Relinearisation:
         return network, optimizer
 
     def _at_stability_edge(self, expansion: Expansion) -> Expansion:
-        """The expansion with the network moved back to where it is stable."""
-        linear, now = expansion.linear, self.pilot.step
-        limit = self.rule.stable_limit(self.rate(now)) / linear.gain
+        """Return the expansion after the network is projected to where it is stable."""
+        linear, current = expansion.linear, self.pilot.step
+        limit = self.rule.stable_limit(self.rate(current)) / linear.gain
         unstable = linear.eigenvalues > limit
         if not bool(unstable.any()):
             return expansion
@@ -236,9 +239,9 @@ class Relinearisation:
         return replace(expansion, linear=replace(linear, outputs=outputs))
 
     def _refresh_moments(self) -> None:
-        """Let the present gradient count in second moments that are smaller, as the next step would."""
-        # Moments summed up along an expansion may lag behind a gradient that has grown since; divided by their small
-        # root, the next expansion would take far too long a step.
+        """Include the current gradient in smaller second moments, as the next step would."""
+        # Moments accumulated along an expansion may lag behind a gradient that has grown since; divided by their
+        # small root, the next expansion would take far too large a step.
         optimizer = self.pilot.optimizer
         if not isinstance(optimizer, torch.optim.Adam):
             return
@@ -253,7 +256,7 @@ class Relinearisation:
             moment.copy_(torch.maximum(moment, beta * moment + (1 - beta) * squares[name]))
 
     def _squares(self, linear: Linearised, residual: Tensor) -> dict[str, Tensor]:
-        """Squared gradients of steps at a residual of the modes, by parameter name."""
+        """Return the squared gradients of steps at a residual of the modes, by parameter name."""
         gradient = self._parameter_change(linear, linear.gain * residual)
         return self._expected_squares(gradient, (linear.modes @ residual).reshape(len(self._train), -1))
 
@@ -265,12 +268,12 @@ class Relinearisation:
         return minibatch_squared_gradients(gradient, samples, batch)
 
     def _parameter_change(self, linear: Linearised, coefficients: Tensor) -> dict[str, Tensor]:
-        """J^T of a combination of modes, by parameter name."""
+        """Return J^T of a combination of modes, by parameter name."""
         named = {n: p for n, p in self.pilot.network.named_parameters() if p.requires_grad}
         return self._pullback(self._x[self._train], named, linear.modes @ coefficients)
 
     def _pullback(self, x: Tensor, named: Mapping[str, nn.Parameter], weights: Tensor) -> dict[str, Tensor]:
-        """J^T w at some samples, by parameter name."""
+        """Return J^T w at some samples, by parameter name."""
         network, parameters = self.pilot.network, list(named.values())
 
         def outputs() -> Tensor:
@@ -292,7 +295,7 @@ class Relinearisation:
 
 
 def _next_length(length: int, distance: float) -> int:
-    """The length at which the distance, which grows with its square, is somewhat below the tolerance."""
+    """Return the length at which the distance, which grows with its square, is somewhat below the tolerance."""
     share = (
         0.9 * math.sqrt(TOLERANCE / distance)
         if math.isfinite(distance) and distance > 0
@@ -304,12 +307,12 @@ def _next_length(length: int, distance: float) -> int:
 def project_to_stability_edge(
     network: nn.Module, x: Tensor, modes: Tensor, limit: float, scale: Mapping[str, Tensor] | None
 ) -> None:
-    """Move a network by the least change of its parameters after which some modes are no sharper than a limit.
+    """Change the parameters of a network minimally so that the sharpness of some modes is at most a limit.
 
-    Training with steps of finite size lets the sharpness rise to what is just stable, 2 / rate for gradient
-    descent. There it oscillates along the sharpest mode, and the curvature of the loss turns the oscillation into
-    a force down the gradient of the sharpness. Averaged over the oscillation, training is the flow projected onto
-    the parameters that are stable. With u a mode, its sharpness is k(p) = |D^(1/2) J(p)^T u|^2, and
+    In training with steps of finite size the sharpness rises to the stability limit, 2 / rate for gradient descent.
+    There the network oscillates along the sharpest mode, and the curvature of the loss turns the oscillation into a
+    force down the gradient of the sharpness. Averaged over the oscillation, training is the flow projected onto the
+    stable parameters. With u a mode, its sharpness is k(p) = |D^(1/2) J(p)^T u|^2, and
 
         p <- p - D grad k (k - limit) / (grad k^T D grad k)
 
@@ -323,7 +326,7 @@ def project_to_stability_edge(
         scale: D by parameter name, or None for ones.
 
     Source: Damian, Nichani, Lee 2022 (arXiv 2209.15594), section 4; Cohen et al. 2024 (arXiv 2410.24206) for
-    optimizers with a rate of its own for every parameter.
+    optimizers with a separate rate for every parameter.
     """
     named = {name: p for name, p in network.named_parameters() if p.requires_grad}
     parameters = list(named.values())
@@ -340,7 +343,7 @@ def project_to_stability_edge(
             slope = torch.autograd.grad(sharpness, parameters, materialize_grads=True)
         square = float(_weighted_square(weights, slope))
         if square > 0:
-            # One Newton step to the surface k = limit, in the metric in which the optimizer moves.
+            # One Newton step to the surface k = limit, in the metric of the optimizer.
             length = (float(sharpness.detach()) - limit) / square
             with torch.no_grad():
                 for p, weight, direction in zip(parameters, weights, slope, strict=True):
@@ -348,9 +351,9 @@ def project_to_stability_edge(
 
 
 def check_twice_differentiable(network: nn.Module, x: Tensor) -> None:
-    """Raise InputError unless gradients can be differentiated once more, as `project_to_stability_edge` does.
+    """Refuse a network whose gradients cannot be differentiated again, as `project_to_stability_edge` requires.
 
-    Some layers raise an error, others return zeros without one: `Jacobian` detects both.
+    Some layers raise an error, others silently return zeros: `Jacobian` detects both.
 
     Args:
         network: Maps (N, ...) to (N, C).
@@ -358,13 +361,13 @@ def check_twice_differentiable(network: nn.Module, x: Tensor) -> None:
     """
     if Jacobian(network, x, len(x)).sample_by_sample:
         raise InputError(
-            "a network whose gradients can be differentiated once more, to follow it at the edge of stability",
-            "one whose gradients cannot, or depend on the batch",
-            "pass part=signal, which goes on from the pilot without that, or lower the learning rate",
+            "a network whose gradients can be differentiated again, to follow it at the edge of stability",
+            "a network whose gradients cannot, or depend on the batch",
+            "pass part=signal, which omits this after the pilot, or lower the learning rate",
             "network",
         )
 
 
 def _weighted_square(weights: list[Tensor], vectors: tuple[Tensor, ...]) -> Tensor:
-    """v^T D v."""
+    """Return v^T D v."""
     return torch.stack([(w * v * v).sum() for w, v in zip(weights, vectors, strict=True)]).sum()

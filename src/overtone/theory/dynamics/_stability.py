@@ -15,13 +15,13 @@ from overtone.theory.dynamics._minibatch import largest_bounded_rate, last_bound
 from overtone.theory.dynamics._pilot_run import PilotRun
 
 STABILITY_OUTPUTS = 512
-"""Outputs from which stability is read; of more, a random part."""
+"""Maximum number of outputs for determining stability; a random part is used if there are more."""
 
 EDGE = 1.2
-"""Rate over the largest stable one from which it is mentioned; about 1 is where trained networks settle."""
+"""Rate over the largest stable one above which it is reported; trained networks settle at about 1."""
 
 RECOVERS = 6.0
-"""Multiple of the largest stable rate up to which ReLU networks have been seen to recover from a rising loss (Lewkowycz
+"""Multiple of the largest stable rate up to which ReLU networks were observed to recover from a rising loss (Lewkowycz
 et al. 2020, arXiv 2003.02218)."""
 
 
@@ -44,7 +44,7 @@ class Stability:
 
     @property
     def attrs(self) -> dict[str, float | int | None]:
-        """Attributes of a record: `diverges_at` and `largest_stable_rate`, None if there is none."""
+        """Return attributes of a record: `diverges_at` and `largest_stable_rate`, None if there is none."""
         largest = self.largest if math.isfinite(self.largest) else None
         return {"diverges_at": self.diverges_at, "largest_stable_rate": largest}
 
@@ -52,9 +52,9 @@ class Stability:
 def largest_rate(network: Linearised, rule: OptimizerDynamics, batch: int | None = None) -> float:
     """Return the largest stable learning rate, at which every mode's recursion is stable.
 
-    2 / (gain k) for gradient descent with k the largest eigenvalue, (1 + m) / (1 - d) times as much with momentum m
-    and dampening d, and for Adam with its k of J D J^T. For gradient descent on minibatches it is the rate up to which
-    the expected square of the residual stays bounded too, which is smaller.
+    It is 2 / (gain k) for gradient descent with k the largest eigenvalue, (1 + m) / (1 - d) times as much with
+    momentum m and dampening d; for Adam k is the largest eigenvalue of J D J^T. For gradient descent on minibatches
+    the expected square of the residual must stay bounded too, which lowers the rate.
 
     Args:
         network: The network, linearised.
@@ -79,14 +79,14 @@ def divergence_step(
     steps: Sequence[int],
     since: int = 0,
 ) -> int | None:
-    """Return the last step at which the loss is within bounds, for a fixed kernel; None if it is at all of `steps`.
+    """Return the last step at which the loss is within bounds, for a fixed kernel; None if that holds at all `steps`.
 
     Args:
         network: The network, linearised.
         rule: The optimizer.
         rate: Learning rate per step.
         batch: Samples per step, or None for all.
-        steps: Ascending steps, from `since` on.
+        steps: Ascending steps, all at `since` or later.
         since: Step of `network`.
     """
     if batch is not None and rule.plain_descent:
@@ -96,10 +96,10 @@ def divergence_step(
 
 
 def steps_to_diverge(rule: OptimizerDynamics, rate: float, largest: float) -> int:
-    """Return the steps after which a network would have diverged if it did so at all, by its fastest mode.
+    """Return the number of steps after which an unstable network has diverged, by its fastest mode.
 
-    2 log(F) / (2 log |g|), with g the factor of the mode's residual per step and F = `DIVERGENCE_FACTOR`: enough for a
-    mode that holds no more than the inverse of F of the loss at the start.
+    2 log(F) / (2 log |g|), with g the factor of the mode's residual per step and F = `DIVERGENCE_FACTOR`: enough for
+    a mode with at least the share 1 / F of the initial loss.
 
     Args:
         rule: The optimizer.
@@ -116,22 +116,22 @@ def steps_to_diverge(rule: OptimizerDynamics, rate: float, largest: float) -> in
 
 
 def linearise_sample(pilot: PilotRun) -> Linearised:
-    """Return a pilot's network, linearised on `STABILITY_OUTPUTS` outputs that stand for all trained ones.
+    """Return a pilot's network, linearised on up to `STABILITY_OUTPUTS` random trained outputs.
 
     Args:
-        pilot: The pilot at its present step. An optimizer with second moments has to have them.
+        pilot: The pilot at its current step. An optimizer with second moments must already have them.
     """
     return pilot.linearise(*_random_part(pilot))
 
 
 def linearise_at_start(pilot: PilotRun) -> Linearised:
-    """Return the same of a network that has not moved yet, with the second moments of a step of length zero.
+    """Return the same linearisation for an unchanged network, with the second moments of a step of length zero.
 
     Args:
-        pilot: At its first step.
+        pilot: The pilot at its first step.
     """
     x, y = _random_part(pilot)
-    # A step at rate zero fills Adam's second moments with the squares of the first gradient and moves nothing.
+    # A step at rate zero fills Adam's second moments with the squares of the first gradient and changes no parameter.
     resting = PilotRun(pilot.network, pilot.optimizer, x, y, schedule=lambda _: 0.0)
     resting.advance(1)
     return resting.linearise(x, y)

@@ -1,4 +1,4 @@
-"""Sentences about predictions, made from findings, costs and comparisons."""
+"""Sentences about predictions, from findings, costs and comparisons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def finding_sentence(finding: Finding) -> str:
 
 
 def outlook(cost: Cost) -> str:
-    """Return the sentence on the cost of a prediction that is still to be made.
+    """Return the sentence on the cost of a future prediction.
 
     Args:
         cost: Estimated cost.
@@ -30,7 +30,7 @@ def outlook(cost: Cost) -> str:
     sentence = f"Predicting will take about {_seconds(cost.predicting)} s"
     if cost.training is None:
         return f"{sentence}."
-    remark = ", and is the more reliable answer" if cost.training_is_cheaper else ""
+    remark = ", and is more reliable" if cost.training_is_cheaper else ""
     return f"{sentence}; training itself would take about {_seconds(cost.training)} s{remark}."
 
 
@@ -42,11 +42,11 @@ def agreement_sentences(agreement: Agreement) -> list[str]:
     """
     count = int(agreement.counted.sum())
     if count == 0:
-        return ["No band was measured to be learned after the pilot: there is nothing to compare."]
+        return ["No band was learned after the pilot in the measurement: a comparison is not possible."]
     text = f"{count} bands were learned after the pilot"
     if agreement.predicted_share == 0:
         return [
-            f"{text}, and the prediction gives a learning step for none of them.",
+            f"{text}, and none of them has a predicted learning step.",
             _holds_until(agreement),
         ]
     predicted = "all" if agreement.predicted_share == 1 else f"{round(agreement.predicted_share * count)}"
@@ -60,10 +60,10 @@ def agreement_sentences(agreement: Agreement) -> list[str]:
 
 def _holds_until(agreement: Agreement) -> str:
     if agreement.limit is None:
-        return f"The theory holds until the last step compared, {agreement.last}."
+        return f"The prediction is valid until the last compared step, {agreement.last}."
     band = f"{agreement.limit.low:.4g} to {agreement.limit.high:.4g}"
     return (
-        f"The theory holds until step {agreement.limit.step}; the band {band} is the first to depart from it."
+        f"The prediction is valid until step {agreement.limit.step}; the band {band} is the first to deviate."
     )
 
 
@@ -73,29 +73,29 @@ def _above(rate: float, largest: float) -> str:
 
 def _rate_above_limit(rate: float, largest: float) -> str:
     return (
-        f"{_above(rate, largest)}, yet the pilot did not diverge: the fastest modes are assumed to stay at the edge of "
+        f"{_above(rate, largest)}, but the pilot did not diverge: the fastest modes are assumed to stay at the edge of "
         "stability."
     )
 
 
 def _pilot_diverged(rate: float, largest: float, step: int) -> str:
     if rate > largest:
-        return f"{_above(rate, largest)}: training diverges after step {step}, as the pilot did."
+        return f"{_above(rate, largest)}: training diverges after step {step}, as in the pilot."
     return (
-        f"At the learning rate {rate:g} training diverges after step {step}, as the pilot did, although the kernel of "
+        f"At the learning rate {rate:g} training diverges after step {step}, as in the pilot, although the kernel of "
         f"the initial network is stable up to {largest:.3g}: lower the rate further."
     )
 
 
 def _divergence_predicted(rate: float, largest: float, step: int, may_recover: bool) -> str:
-    doubt = " Networks often recover at such a rate: a short pilot would show it." if may_recover else ""
+    doubt = " Networks often recover at such a rate: a short pilot would show this." if may_recover else ""
     return f"{_above(rate, largest)}: training is predicted to diverge after step {step}.{doubt}"
 
 
 def _bands_undetermined(count: int, low: float, unit: str) -> str:
     return (
-        f"Cannot tell when {_bands(count)} from {low:.4g} {unit} up {_are(count)} learned: the network's features "
-        "still change too fast."
+        f"It cannot be predicted when {_bands(count)} from {low:.4g} {unit} up {_are(count)} learned: the network's "
+        "features still change too fast."
     )
 
 
@@ -110,20 +110,20 @@ def _window(start: tuple[int, ...], shape: tuple[int, ...], whole: tuple[int, ..
     size, total = (" x ".join(map(str, sizes)) for sizes in (shape, whole))
     inside = ", ".join(f"{first} to {first + n - 1}" for first, n in zip(start, shape, strict=True))
     return (
-        f"Predicted on a window of {size} of the {total} samples, numbers {inside} per axis, at full resolution; the "
+        f"Predicted on a window of {size} of the {total} samples, indices {inside} per axis, at full resolution; the "
         "other samples are not predicted."
     )
 
 
 def _relinearised(until: int, steps: int) -> str:
-    ending = "." if until == steps else ", after which the network changes too fast for that."
+    ending = "." if until == steps else ", after which the network changes too fast for relinearisation."
     return f"The network was relinearised repeatedly up to step {until}{ending}"
 
 
 def _training_cheaper(predicting: float, training: float) -> str:
     return (
         f"Predicting took {_seconds(predicting)} s; training itself would take about {_seconds(training)} s, and is "
-        "the more reliable answer."
+        "more reliable."
     )
 
 
@@ -135,19 +135,19 @@ _WORDINGS: dict[FindingCode, Callable[..., str]] = {
     FindingCode.BANDS_NOT_LEARNED: _bands_not_learned,
     FindingCode.WINDOW: _window,
     FindingCode.NO_PILOT: lambda: (
-        "Predicted from the initial network alone, without a pilot: features that are learned during training are not "
-        "taken into account."
+        "Predicted from the initial network, without a pilot: feature learning during training is not taken into "
+        "account."
     ),
     FindingCode.LONG_PILOT: lambda pilot, steps: (
-        f"The pilot of {pilot} steps is more than 5 % of the {steps} predicted; accuracy is stated for shorter ones."
+        f"The pilot of {pilot} steps is more than 5 % of the {steps} predicted; accuracy is stated for shorter pilots."
     ),
     FindingCode.RELINEARISED: _relinearised,
     FindingCode.WINDOW_NOT_RELINEARISED: lambda: (
-        "The network was not relinearised, since samples outside the window move it too: from the pilot's end the "
+        "The network was not relinearised, because samples outside the window change it too: after the pilot the "
         "growth of its kernel is extrapolated."
     ),
     FindingCode.MINIBATCH_SCATTER: lambda error: (
-        "Minibatches scatter a run about this mean: at the last step by a relative error of up to "
+        "The variance of minibatches adds to this mean: at the last step a relative error of up to "
         f"{error:.2g} in a band."
     ),
     FindingCode.NEGATIVE_EIGENVALUES: lambda share: (

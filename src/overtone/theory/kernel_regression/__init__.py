@@ -1,4 +1,4 @@
-"""NTK regression: the fit of the infinitely wide network, in closed form."""
+"""NTK regression: the fit of an infinitely wide network, in closed form."""
 
 import lazy_loader
 

@@ -19,30 +19,30 @@ from overtone.theory.kernel_regression._fit import NTKModel, solve_error_path
 from overtone.theory.kernel_regression._krylov import SolverOptions
 
 TIE_DB = 0.15
-"""Candidates within this of the best are tied: held-out error is flat around its minimum."""
+"""Largest distance from the best at which candidates are tied: held-out error is flat around its minimum."""
 
 SAMPLES = 4096
-"""Samples of a tile. Signals up to twice as large are taken whole."""
+"""Samples of a tile. Signals up to twice as large are used whole."""
 
 MIN_VARIATION = 0.25
-"""Share of the grid's mean variation that the tiles around the quarters have to hold to be taken for all of it."""
+"""Minimum share of the grid's mean variation in the default tiles, below which tiles are moved."""
 
 QUICK = SolverOptions(tolerance=0.1, vectors=300, memory=1.0)
-"""Enough to distinguish candidates by a tenth of a decibel."""
+"""Solver options that distinguish candidates by a tenth of a decibel."""
 
 
 @final
 @dataclass(frozen=True)
 class ModelComparison:
-    """Held-out errors of the candidates, each at its own best time.
+    """Held-out errors of the candidates, each at its optimal time.
 
     Attributes:
-        error: (candidate,) mean squared held-out error in value units squared; NaN where nothing settled.
-        best: Index of the least error.
-        middle: Index of the middle one, by order, of all candidates within 0.15 dB of the best: the one to
-            take if the candidates are ordered by bandwidth.
+        error: (candidate,) mean squared held-out error in value units squared; NaN without convergence.
+        best: Index of the smallest error.
+        middle: Index of the middle one, by order, of all candidates within 0.15 dB of the best: the recommended
+            choice for candidates ordered by bandwidth.
         tied: Indices of those candidates.
-        samples: Samples of the grid that took part.
+        samples: Number of samples of the grid in the comparison.
     """
 
     error: Tensor
@@ -60,24 +60,24 @@ class ModelComparison:
 def compare(
     signal: Signal, models: Sequence[NTKModel], *, samples: int = SAMPLES, options: SolverOptions = QUICK
 ) -> ModelComparison:
-    """Compare several networks by the held-out error that the NTK regression of each reaches at its best time.
+    """Compare networks by the held-out error of their NTK regressions, each at its optimal time.
 
-    Large signals are compared on tiles, two per axis where they fit, cut out at full resolution: bandwidths
-    mean the same there, and only structures wider than a tile are missing. They lie where the values vary
+    Large signals are compared on tiles at full resolution, two per axis if possible: bandwidths have the same meaning
+    on a tile, and only structures wider than a tile are missing. They are located where the values vary
     (`comparison_tiles`). One time is chosen per candidate for all tiles.
 
     Args:
-        signal: With held-out samples.
+        signal: A signal with held-out samples.
         models: Candidates, ordered by bandwidth.
-        samples: Samples of a tile; signals up to twice as large are taken whole.
+        samples: Samples of a tile; signals up to twice as large are used whole.
         options: Accuracy and limits of the solver.
 
     Returns:
         The errors and the choice.
 
     Raises:
-        InputError: If there is no candidate, or no tile has samples both held out and to train on.
-        RunError: If no candidate settles.
+        InputError: If there is no candidate, or no tile has both held-out and training samples.
+        RunError: If no candidate converges.
 
     Example:
         >>> import torch
@@ -105,11 +105,11 @@ def compare(
     role = torch.zeros(len(values), dtype=torch.int8, device=values.device)
     role[signal.train_index], role[signal.held_out_index] = 1, 2
     parts = [flat[box] for box in comparison_tiles(grid, samples, signal.values)]
-    # A tile without held-out samples has no error, one without training samples no fit.
+    # A tile without held-out samples has no error, a tile without training samples no fit.
     parts = [p for p in parts if bool((role[p] == 1).any()) and bool((role[p] == 2).any())]
     if not parts:
         raise InputError(
-            "samples held out and samples to train on",
+            "held-out samples and training samples",
             "no tile with both",
             "hold out a random tenth (masks.random)",
             "signal",
@@ -117,7 +117,7 @@ def compare(
     scale = signal.normalisation.scale.to(values).square()
     error = torch.stack([_error(values, role, parts, model, options, scale) for model in models])
     if bool(error.isnan().all()):
-        raise RunError("a candidate that settles", "none", "allow more vectors", "options")
+        raise RunError("a candidate that converges", "none", "allow more vectors", "options")
     best = int(error.nan_to_num(nan=float("inf")).argmin())
     # Held-out error is flat in the bandwidth near its minimum: the middle of the plateau is the safest choice.
     tied = (error <= error[best] * 10 ** (TIE_DB / 10)).nonzero().squeeze(1).tolist()
@@ -128,18 +128,18 @@ def compare(
 def comparison_tiles(
     shape: tuple[int, ...], samples: int, values: Tensor | None = None
 ) -> list[tuple[slice, ...]]:
-    """Return boxes of about `samples` samples: two per axis, around its quarters, or one where two do not fit.
+    """Return boxes of about `samples` samples: two per axis, around its quarters, or one if two do not fit.
 
-    Where the values vary much less in these than elsewhere, each such box moves to the most varying place of its own
-    part of the grid, if need be at the border to the next: a constant tile cannot tell candidates apart.
+    If the values vary much less in these than elsewhere, each such box moves to the position of largest variation in
+    its part of the grid, if necessary at the border to the next part: a constant tile cannot distinguish candidates.
 
     Args:
         shape: Samples per axis.
         samples: Samples of a tile.
-        values: (N, C) values on the grid; the tiles stay around the quarters if None.
+        values: (N, C) values on the grid; if None the tiles stay around the quarters.
 
     Returns:
-        The whole grid if it has at most twice as many samples.
+        The boxes; the whole grid if it has at most twice as many samples.
     """
     if math.prod(shape) <= 2 * samples:
         return [tuple(slice(0, n) for n in shape)]
@@ -168,7 +168,7 @@ def _move_to_variation(
     default: list[tuple[int, ...]],
 ) -> list[tuple[int, ...]]:
     """Return the starts of the tiles, one in each part of the grid: the default unless the values hardly vary there."""
-    # Blocks of half a tile: fine enough to place a tile, coarse enough to be quick.
+    # Blocks of half a tile: fine enough to place a tile, coarse enough to be fast.
     counts = tuple(1 if w == n else math.ceil(2 * n / w) for n, w in zip(shape, widths, strict=True))
     blocks = Blocks.of(values, shape, counts)
     varies = blocks.variation.reshape(counts)
@@ -180,7 +180,7 @@ def _move_to_variation(
             varies[tuple(abs(c - s - w / 2).argmin() for c, s, w in zip(centres, start, widths, strict=True))]
         )
 
-    # Moving tiles is the exception: default places make results of similar signals comparable.
+    # Tiles move only if necessary: default positions make results of similar signals comparable.
     if sum(map(variation_at, default)) >= MIN_VARIATION * typical * len(default):
         return default
     moved = []
@@ -203,7 +203,7 @@ def _move_to_variation(
 def _error(
     values: Tensor, role: Tensor, parts: list[Tensor], model: NTKModel, options: SolverOptions, scale: Tensor
 ) -> Tensor:
-    """Return the least held-out error over times, weighted by the tiles' held-out samples; NaN if none settles."""
+    """Return the minimum held-out error over times, weighted by the tiles' held-out samples; NaN if none converges."""
     total = torch.zeros((), dtype=torch.float64, device=values.device)
     settled, count = torch.ones((), dtype=torch.bool, device=values.device), 0
     for part in parts:
@@ -222,5 +222,5 @@ def _error(
         total = total + (path.error * scale).mean(1) * len(held)
         settled = settled & path.settled
         count += len(held)
-    # One time for all tiles: times that any tile left unsettled do not count.
+    # One time for all tiles: times that have not converged on some tile are excluded.
     return torch.where(settled, total / count, float("inf")).min()

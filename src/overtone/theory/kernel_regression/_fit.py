@@ -1,4 +1,4 @@
-"""NTK regression: fit of the infinitely wide network on a grid, stopped at the least held-out error."""
+"""NTK regression: fit of an infinitely wide network on a grid, stopped at the minimum held-out error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class NTKModel:
     spacing: tuple[float, ...]
 
     def operator(self, shape: tuple[int, ...], present: Tensor | None = None) -> ToeplitzOperator:
-        """The tangent kernel between the present samples of a grid of `shape`, float64.
+        """Return the tangent kernel between the present samples of a grid of `shape`, float64.
 
         Axes along which all frequencies complete whole cycles are not doubled.
 
@@ -71,11 +71,11 @@ class NTKModel:
         dual: DualActivation | None = None,
         bias: float = 0.0,
     ) -> NTKModel:
-        """The infinitely wide network in NTK parameterisation after an encoding with the frequencies it has.
+        """Return the infinitely wide network in NTK parameterisation after an encoding, with its present frequencies.
 
         Args:
             encoding: A Fourier encoding.
-            grid: Where the samples lie; it is brought to the encoding's domain as for training.
+            grid: Geometry of the samples; it is scaled to the encoding's domain as for training.
             depth: Hidden layers.
             dual: The activation; None for ReLU.
             bias: Standard deviation sigma_b of the biases; the weights have sigma_w^2 = 2.
@@ -84,7 +84,7 @@ class NTKModel:
             InputError: If the encoding has no frequencies, or a number of layers is below 1.
         """
         if depth < 1:
-            raise InputError("at least one hidden layer", f"{depth}", "raise it", "depth")
+            raise InputError("at least one hidden layer", f"{depth}", "increase the depth", "depth")
         layers = [DenseLayer.ntk(sigma_b=bias)] * (depth + 1)
         network = InfiniteNetwork.fully_connected(layers, dual or DualActivation.relu(), _features(encoding))
         frame = CoordinateScaling.of(grid.origin, grid.extent, grid.units, encoding.domain)
@@ -92,11 +92,12 @@ class NTKModel:
 
     @staticmethod
     def from_field(field: Field, grid: Grid) -> NTKModel:
-        """The infinitely wide counterpart of a field as PyTorch initialises it, with the fan-ins it has.
+        """Return the infinitely wide counterpart of a field with PyTorch's initialisation, at the field's fan-ins.
 
         Args:
-            field: Its encoding must have frequencies, its body a limit, see `InfiniteNetwork.from_torch`.
-            grid: Where the samples lie.
+            field: A field whose encoding has frequencies and whose body has a limit, see
+                `InfiniteNetwork.from_torch`.
+            grid: Geometry of the samples.
 
         Raises:
             InputError: If the encoding has no frequencies or a layer has no infinitely wide counterpart.
@@ -110,7 +111,7 @@ class NTKModel:
 def _features(encoding: Encoding) -> FourierMap:
     if not isinstance(encoding, FourierEncoding):
         raise InputError(
-            "an encoding with frequencies, after which the kernel is stationary",
+            "an encoding with frequencies, for which the kernel is stationary",
             encoding.describe(),
             "use a Gaussian or positional encoding",
             "encoding",
@@ -122,32 +123,36 @@ def _spacing(frame: CoordinateScaling, encoding: Encoding, grid: Grid) -> tuple[
     axes = len(grid.shape)
     if encoding.in_features != axes or len(frame.scale) != axes:
         raise InputError(
-            f"an encoding of {axes} coordinates", f"{encoding.in_features}", "build it for this grid", "model"
+            f"an encoding of {axes} coordinates",
+            f"{encoding.in_features}",
+            "build an encoding for this grid",
+            "model",
         )
     return tuple(pitch * scale for pitch, scale in zip(grid.spacing, frame.scale.tolist(), strict=True))
 
 
 DECADES, PER_DECADE = 11, 8
-"""Times run from 0.1 to 10^10 in units of 1 / largest eigenvalue: beyond, float64 cannot tell modes apart."""
+"""Times run from 0.1 to 10^10 in units of 1 / largest eigenvalue: beyond these, float64 cannot resolve modes."""
 
 
 @final
 @dataclass(frozen=True)
 class NTKFit:
-    """The fit of the infinitely wide network to a signal.
+    """The fit of an infinitely wide network to a signal.
 
     Attributes:
         prediction: (*shape, C) fit at the chosen time, physical values in the signal's precision.
         times: (T,) training times under gradient flow on half the summed squared residual, in units of
             1 / kernel; the steps of gradient descent times the learning rate.
-        error: (T, C) mean squared held-out error in value units squared, NaN for times that the computation
-            did not settle; for a stop by cross-validation its estimate, summed into each channel alike.
+        error: (T, C) mean squared held-out error in value units squared, NaN for times without convergence; for a
+            stop by cross-validation its estimate, the same sum in every channel.
         index: Index of the chosen time.
-        verdict: Whether the least error lies inside the times.
+        verdict: Position of the minimum error among the times.
         vectors: Krylov vectors of all channels together; 0 for a closed form.
-        held_out: Held-out samples that chose the time; 0 for a stop by cross-validation.
-        change: Change of the held-out predictions as the Krylov spaces last grew, relative to their error.
-        complete: Whether no later time promised less error when the search ended.
+        held_out: Number of held-out samples used to choose the time; 0 for a stop by cross-validation.
+        change: Change of the held-out predictions at the last extension of the Krylov spaces, relative to their
+            error.
+        complete: Whether no later time had a smaller estimated error when the search ended.
         modes: Modes of the cross-validation; 0 for a stop by held-out samples.
         mirrored_axes: Axes along which the kernel was replaced by the nearest one that cosines diagonalise.
     """
@@ -176,12 +181,12 @@ class NTKFit:
 
     @property
     def last_settled_time(self) -> float:
-        """The latest training time whose error the computation settled, in units of 1 / kernel."""
+        """The latest training time whose error has converged, in units of 1 / kernel."""
         return float(self.times[int((~self.error.isnan().any(1)).sum()) - 1])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the stop was chosen and how far to trust it, in sentences made of the other attributes."""
+        """Sentences on the choice of the stop and its reliability, from the other attributes."""
         if not self.held_out:
             notes = [
                 f"Stopped at time {self.time:.3g} by generalised cross-validation on {self.modes} modes."
@@ -194,16 +199,16 @@ class NTKFit:
             return tuple(notes)
         notes = [
             f"Stopped at time {self.time:.3g} by {self.held_out} held-out samples.",
-            f"{self.vectors} Krylov vectors; growing the spaces last moved the held-out predictions by "
+            f"{self.vectors} Krylov vectors; the last extension of the spaces changed the held-out predictions by "
             f"{self.change:.1g} of their error.",
         ]
         if not self.complete:
             notes.append(
-                f"Times after {self.last_settled_time:.3g} are not settled, and the error there may be lower: allow "
-                "more vectors or memory."
+                f"Times after {self.last_settled_time:.3g} have not converged, and the error there may be smaller: "
+                "allow more vectors or memory."
             )
         elif self.verdict is StopVerdict.AT_START:
-            notes.append("No fit beats the mean on the held-out samples.")
+            notes.append("No fit has a smaller error than the mean on the held-out samples.")
         return tuple(notes)
 
     def psnr(self, peak: float) -> float:
@@ -219,14 +224,14 @@ def training_times(scale: float) -> Tensor:
 
 
 def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -> NTKFit:
-    """Fit the training samples by gradient flow of the network's kernel and stop at the least held-out error.
+    """Fit the training samples by gradient flow of the network's kernel and stop at the minimum held-out error.
 
-    The network starts from the mean of the training samples. All samples neither trained on nor held out are
-    filled in. Products go through FFTs on the grid and all times share one Krylov space per channel,
-    so the cost is N log N per vector; how many vectors it takes depends on the kernel, the gaps and the time.
+    The network starts from the mean of the training samples. Samples that are neither training nor held-out samples
+    are predicted. Products use FFTs on the grid and all times share one Krylov space per channel, so the cost is N
+    log N per vector; the number of vectors depends on the kernel, the gaps and the time.
 
     Args:
-        signal: With held-out samples; they choose the time and are not trained on.
+        signal: A signal with held-out samples, which determine the time and are not used for training.
         model: The infinitely wide network on this signal's grid.
         options: Accuracy and limits of the solver.
 
@@ -234,8 +239,8 @@ def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -
         The fit.
 
     Raises:
-        InputError: If nothing is held out, or the model's axes do not fit.
-        RunError: If the computation settles at no time.
+        InputError: If there are no held-out samples, or the model's axes do not fit.
+        RunError: If the computation converges at no time.
 
     Source:
         Lee et al. 2019, "Wide neural networks of any depth evolve as linear models under gradient descent",
@@ -257,7 +262,7 @@ def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -
     held = signal.held_out_index
     if not len(held):
         raise InputError(
-            "held-out samples, which choose the time to stop",
+            "held-out samples, which determine the stopping time",
             "none",
             "pass signal.with_held_out(masks.random(signal.geometry)), or use fit_full_grid",
             "signal",
@@ -284,7 +289,7 @@ def fit(signal: Signal, model: NTKModel, options: SolverOptions | None = None) -
 
 
 class Solved(NamedTuple):
-    """A fit followed in time: its channels, the times, the errors, and the (C,) mean it starts from."""
+    """Solution of a fit over time: its channels, the times, the errors, and the (C,) initial mean."""
 
     channels: PrincipalChannels
     times: Tensor
@@ -300,19 +305,19 @@ def solve_error_path(
     model: NTKModel,
     options: SolverOptions,
 ) -> Solved:
-    """Follow the fit of some samples of a grid until the time of least error on others is settled.
+    """Compute the fit of some samples of a grid until the time of minimum error on other samples has converged.
 
     Args:
         shape: Samples per axis.
         values: (N, C) float64 values on the grid.
         train: Flat indices of the samples to fit.
-        held: Flat indices of the samples that choose the time.
+        held: Flat indices of the samples that determine the time.
         model: The infinitely wide network.
         options: Accuracy and limits of the solver.
 
     Raises:
         InputError: If the model's axes do not fit.
-        RunError: If the computation settles at no time.
+        RunError: If the computation converges at no time.
     """
     present = torch.zeros(len(values), dtype=torch.bool, device=values.device)
     present[train] = True
@@ -321,7 +326,7 @@ def solve_error_path(
     channels = PrincipalChannels(operator, values[train] - mean, held)
     # The circulant's largest eigenvalue bounds the kernel's, so the first time is early for every mode.
     times = training_times(float(operator.spectrum.max())).to(values.device)
-    # A vector is held at the training samples, and its product at the held-out ones.
+    # A vector has values at the training samples, and its product at the held-out samples.
     max_vectors = options.max_vectors(len(train) + len(held), values.shape[1])
     path = follow_error_path(channels, values[held] - mean, times, options, max_vectors)
     return Solved(channels, times, path, mean)

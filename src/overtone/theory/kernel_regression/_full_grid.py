@@ -17,20 +17,20 @@ from overtone.theory.risk import GradientFlow, SmoothingPath
 def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
     """Smooth a whole grid by gradient flow of the infinitely wide network's kernel, stopped by cross-validation.
 
-    Along axes where all frequencies complete whole cycles the kernel is circulant and the fit exact. Along the
-    others the kernel is replaced by the nearest one that cosines about the half-sample borders diagonalise
-    (the diagonal of K in that basis, least Frobenius distance): a continuation without jumps, as in all
-    spectra here. It is positive wherever K is. Every mode then follows 1 - exp(-lambda t).
+    Along axes on which all frequencies complete whole cycles the kernel is circulant and the fit exact. Along the
+    others the kernel is replaced by the nearest one that cosines about the half-sample borders diagonalise (the
+    diagonal of K in that basis, minimum Frobenius distance): a continuous extension, as in all spectra of this
+    package. It is positive semi-definite wherever K is. Every mode then follows 1 - exp(-lambda t).
 
     Args:
-        signal: Without held-out or ignored samples.
+        signal: A signal without held-out or ignored samples.
         model: The infinitely wide network on this signal's grid.
 
     Returns:
         The fit; its `error` is the cross-validated estimate of the error on new observations.
 
     Raises:
-        InputError: If samples are held out or ignored, or the kernel has less than full rank, where
+        InputError: If samples are held out or ignored, or the kernel has less than full rank, for which
             cross-validation fails.
 
     Source:
@@ -59,7 +59,7 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
     even = [axis for axis, w in enumerate(periodic_axes(model.network, shape, model.spacing)) if not w]
     values = signal.normalisation.apply(signal.values.double())
     mean = values.mean(0)
-    # Mirroring an axis makes the grid periodic there, so that FFTs apply the cosine transform.
+    # Mirroring an axis makes the grid periodic along it, so that FFTs apply the cosine transform.
     field = _mirrored((values - mean).reshape(*shape, -1), even)
     axes = tuple(range(len(shape)))
     rates = _rates(model, tuple(field.shape[:-1]), even)
@@ -69,7 +69,7 @@ def fit_full_grid(signal: Signal, model: NTKModel) -> NTKFit:
     modes, observed = rates[inside].reshape(-1), _sizes(coefficients[inside], field.shape[:-1].numel(), even)
     times = training_times(float(rates.max())).to(values.device)
     stop = SmoothingPath.of(modes, observed, GradientFlow(), times).gcv_stop()
-    # Gradient flow learns each mode by its own factor, 1 - exp(-lambda t).
+    # Gradient flow learns each mode with a separate factor, 1 - exp(-lambda t).
     learned = -torch.expm1(-rates * stop.step)
     fitted = torch.fft.ifftn(coefficients * learned[..., None], dim=axes).real
     fitted = fitted[inside] + mean
@@ -94,7 +94,7 @@ def _mirrored(field: Tensor, even: list[int]) -> Tensor:
 
 
 def _rates(model: NTKModel, sizes: tuple[int, ...], even: list[int]) -> Tensor:
-    """Eigenvalues on the grid whose even axes are doubled, the same at k and -k along those."""
+    """Return the eigenvalues on the grid with its even axes doubled, equal at k and -k along these axes."""
     rates = kernel_at_lags(model.network, sizes, model.spacing)
     periodic = [axis for axis in range(len(sizes)) if axis not in even]
     for axis in even:
@@ -103,7 +103,7 @@ def _rates(model: NTKModel, sizes: tuple[int, ...], even: list[int]) -> Tensor:
 
 
 def _cosine_diagonal(lags: Tensor) -> Tensor:
-    """u_k^T T u_k for the orthonormal cosines u_k of n samples and the Toeplitz matrix T of 2 n lags.
+    """Return u_k^T T u_k for the orthonormal cosines u_k of n samples and the Toeplitz matrix T of 2 n lags.
 
     With a = pi k / n: sum over |l| < n of t_l ((1 - |l| / n) cos(a l) - sin(a |l|) / (n sin a)), without the
     second term for k = 0.
@@ -112,10 +112,10 @@ def _cosine_diagonal(lags: Tensor) -> Tensor:
         lags: (..., 2 n) t, entry l + 2 n for negative l.
 
     Returns:
-        (..., 2 n), even in k; 0 at k = n, which no signal holds.
+        (..., 2 n) values, even in k; 0 at k = n, which no signal contains.
     """
     n = lags.shape[-1] // 2
-    # Rounding leaves an odd part in the lags, which the cosines would otherwise see as a sine.
+    # Rounding leaves an odd part in the lags, which would otherwise appear as a sine.
     t = (lags + lags.flip(-1).roll(1, -1)) / 2
     index = torch.arange(2 * n, dtype=torch.float64, device=lags.device)
     inner = torch.fft.fft(t * (1 - torch.minimum(index, 2 * n - index) / n)).real
@@ -131,9 +131,9 @@ def _cosine_diagonal(lags: Tensor) -> Tensor:
 
 
 def _sizes(coefficients: Tensor, entries: int, even: list[int]) -> Tensor:
-    """(mode, C) sizes of orthonormal coefficients, one per sample of the grid itself.
+    """Return (mode, C) sizes of orthonormal coefficients, one per sample of the original grid.
 
-    A mirrored signal's coefficients are even in k, and 0 at k = n: those with 0 < k < n stand for two.
+    A mirrored signal's coefficients are even in k, and 0 at k = n: each one with 0 < k < n represents two.
     """
     size = coefficients.abs() / math.sqrt(entries * 2 ** len(even))
     for axis in even:

@@ -1,4 +1,4 @@
-"""Krylov solver of NTK regression: the fit at all training times, and the time of least held-out error."""
+"""Krylov solver of NTK regression: the fit at all training times, and the time of minimum held-out error."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from overtone.errors import InputError, RunError
 from overtone.theory.ntk._operators.lanczos import Lanczos
 from overtone.theory.ntk._operators.stationary import ToeplitzOperator
 
-FIRST, GROWTH = 24, 1.3
-"""Vectors before the first evaluation of the fit, and the factor until the next."""
+FIRST_DIMENSION, GROWTH = 24, 1.3
+"""Vectors before the first evaluation of the fit, and the growth factor before each later one."""
 
 CONFIRM = 1.1
-"""The same factor once no later time promises less error: one more evaluation settles it."""
+"""Growth factor once no later time has a smaller estimated error: one more evaluation confirms this."""
 
 NEGLIGIBLE_SHARE = 0.1
-"""Share of the squared change allowed to all channels below which one of them is not grown further."""
+"""Share of the allowed squared change of all channels below which one channel is not extended further."""
 
 PLATEAU = 1.001
-"""Errors within this factor of the least are one plateau, of which the earliest time is taken."""
+"""Errors within this factor of the minimum form one plateau, whose earliest time is chosen."""
 
-BETTER = 0.995
-"""A later time counts as better only if its squared error is below this share of the best one."""
+IMPROVEMENT = 0.995
+"""A later time counts as better only if its squared error is below this share of the smallest one."""
 
 
 @final
 class GradientFlowKrylov:
     """Gradient flow of a kernel predictor on |f - y|^2 / 2, started from 0.
 
-    After time t the prediction is f_t(x) = k(x, X) g_t(K) y with g_t(z) = (1 - exp(-z t)) / z. Lanczos builds
-    V and the tridiagonal H with K V = V H + remainder, and g_t(K) y = |y| V g_t(H) e_1: one space holds all times.
-    Without reorthogonalisation: rounding costs a few more vectors, not accuracy (Druskin and Knizhnerman 1992,
-    "Error bounds in the simple Lanczos procedure"; Musco, Musco, Sidford 2018, arXiv 1708.07788).
+    After time t the prediction is f_t(x) = k(x, X) g_t(K) y with g_t(z) = (1 - exp(-z t)) / z. Lanczos builds V and
+    the tridiagonal H with K V = V H + remainder, and g_t(K) y = |y| V g_t(H) e_1: one space represents all times.
+    There is no
+    reorthogonalisation: rounding costs a few more vectors, not accuracy (Druskin and Knizhnerman 1992, "Error bounds
+    in the simple Lanczos procedure"; Musco, Musco, Sidford 2018, arXiv 1708.07788).
 
     Args:
         operator: The kernel between the training samples, float64.
@@ -58,11 +59,11 @@ class GradientFlowKrylov:
 
     @property
     def dimension(self) -> int:
-        """Vectors per channel so far."""
+        """Number of vectors per channel so far."""
         return len(self._lanczos.basis)
 
     def extend(self, dimension: int) -> None:
-        """Grow every channel's space to `dimension` vectors; a space that is exhausted stays as it is."""
+        """Extend every channel's space to `dimension` vectors; an exhausted space is not changed."""
         while self.dimension < dimension:
             self._lanczos.step()
 
@@ -81,7 +82,7 @@ class GradientFlowKrylov:
         return self._operator.apply_everywhere(total).movedim(0, -1)
 
     def _multiply(self, vector: Tensor) -> Tensor:
-        # The product is computed on the whole grid anyway: its values at the probes come for free.
+        # The product is computed on the whole grid, so that its values at the probes are available at no cost.
         field = self._operator.apply_everywhere(vector)
         self._at_probes.append(field.reshape(len(vector), -1)[:, self._probes])
         return self._operator.at_samples(field)
@@ -97,9 +98,8 @@ class GradientFlowKrylov:
 class PrincipalChannels:
     """The fits of C channels by one kernel.
 
-    The kernel acts on all channels alike, so they may be rotated among each other. Along their principal axes
-    most of the power lies in one (the brightness of a picture); the others need fewer vectors for the same
-    error in sum.
+    The kernel is the same for all channels, so the channels may be rotated. Most of the power lies along one
+    principal axis (the brightness of a picture); the other axes need fewer vectors for the same total error.
 
     Args:
         operator: The kernel between the training samples.
@@ -127,7 +127,7 @@ class PrincipalChannels:
         return sum(space.dimension for space in self._spaces)
 
     def predict_at_probes(self, axis: int, dimension: int, times: Tensor) -> Tensor:
-        """Return (T, P), the fit of one principal axis at the probes, from `dimension` vectors or more."""
+        """Return (T, P), the fit along one principal axis at the probes, from at least `dimension` vectors."""
         self._spaces[axis].extend(dimension)
         return self._spaces[axis].predict_at_probes(times)[..., 0]
 
@@ -142,10 +142,10 @@ class SolverOptions:
     """Accuracy and limits of the Krylov solver.
 
     Attributes:
-        tolerance: A time is settled when its held-out predictions move by less than this share of their own
-            root mean square error as the Krylov space last grew.
-        vectors: Largest number of Krylov vectors per channel.
-        memory: Largest memory for them, in GiB.
+        tolerance: A time has converged if its held-out predictions change by less than this share of their root mean
+            square error at the last extension of the Krylov space.
+        vectors: Maximum number of Krylov vectors per channel.
+        memory: Maximum memory for the vectors, in GiB.
 
     Example:
         >>> SolverOptions(vectors=100).max_vectors(samples=10_000, channels=3)
@@ -159,30 +159,30 @@ class SolverOptions:
     def __post_init__(self) -> None:
         if not (0 < self.tolerance < 1 and self.vectors >= 2 and self.memory > 0):
             raise InputError(
-                "a tolerance between 0 and 1, 2 vectors or more and a positive memory",
+                "a tolerance between 0 and 1, at least 2 vectors and a positive memory",
                 f"{self.tolerance}, {self.vectors} and {self.memory}",
-                "leave them at 0.05, 600 and 4",
+                "use the defaults 0.05, 600 and 4",
                 "options",
             )
 
     def max_vectors(self, samples: int, channels: int) -> int:
-        """Return the number of vectors that fit, for `samples` values per channel."""
+        """Return the number of vectors that fit in memory, for `samples` values per channel."""
         return max(2, min(self.vectors, int(self.memory * 2**30 / (8 * samples * channels))))
 
 
 @final
 @dataclass(frozen=True)
 class ErrorPath:
-    """Held-out error along training.
+    """Held-out error at the training times.
 
     Attributes:
-        error: (T, C) mean squared held-out error; of times not settled it is an estimate.
-        settled: (T,) bool, True for a prefix of the times.
-        best: Index of the settled time with the least error, averaged over channels (`earliest_minimum`).
-        change: Root mean square change of the held-out predictions at that time as the space last grew,
+        error: (T, C) mean squared held-out error; an estimate for times without convergence.
+        settled: (T,) bool, whether each time has converged; True for a prefix of the times.
+        best: Index of the converged time with the minimum error, averaged over channels (`earliest_minimum`).
+        change: Root mean square change of the held-out predictions at that time at the last extension of the space,
             relative to their root mean square error.
         vectors: Krylov vectors of all channels together.
-        complete: Whether no later time promised less when the search ended.
+        complete: Whether no later time had a smaller estimated error when the search ended.
     """
 
     error: Tensor
@@ -194,38 +194,38 @@ class ErrorPath:
 
 
 def earliest_minimum(error: Tensor) -> int:
-    """Return the index of the first of the (T,) errors that is within a thousandth of the least."""
+    """Return the index of the first of the (T,) errors within a thousandth of the minimum."""
     return int((error <= PLATEAU * error.min()).int().argmax())
 
 
 def follow_error_path(
     channels: PrincipalChannels, truth: Tensor, times: Tensor, options: SolverOptions, max_vectors: int
 ) -> ErrorPath:
-    """Grow the Krylov spaces of all channels until the time of least held-out error is settled.
+    """Extend the Krylov spaces of all channels until the time of minimum held-out error has converged.
 
-    A principal axis whose held-out predictions no longer matter to the sum, at any time, is not grown further.
+    A principal axis whose held-out predictions affect the sum negligibly at all times is not extended further.
 
     Args:
         channels: The spaces; they are extended in place.
         truth: (P, C) held-out values at the spaces' probes.
         times: (T,) training times, ascending.
         options: Accuracy.
-        max_vectors: Largest number of vectors per axis.
+        max_vectors: Maximum number of vectors per axis.
 
     Returns:
-        The errors and the times that are settled.
+        The errors and the converged times.
 
     Raises:
-        RunError: If `max_vectors` settle not even the first time.
+        RunError: If the first time has not converged with `max_vectors`.
     """
-    dimension, confirmed = min(FIRST, max_vectors), False
+    dimension, confirmed = min(FIRST_DIMENSION, max_vectors), False
     count = len(channels)
     fits: list[Tensor] = [truth.new_zeros(0)] * count
     moved = truth.new_full((len(times), count), float("inf"))
     growing = list(range(count))
     floor = torch.finfo(torch.float64).eps * truth.square().mean()
     while True:
-        # Evaluate the fit of every axis that is still growing, and how far its last growth moved it.
+        # Evaluate the fit along every axis that is still extended, and the change by its last extension.
         for axis in growing:
             fit = channels.predict_at_probes(axis, dimension, times)
             if fits[axis].numel():
@@ -233,21 +233,21 @@ def follow_error_path(
             fits[axis] = fit
         error = (torch.stack(fits, -1) @ channels.rotation - truth).square().mean(1)
         mean = error.mean(1)
-        # Early times converge first (short Krylov spaces suffice), so the settled times are a prefix.
+        # Early times converge first (short Krylov spaces suffice), so the converged times are a prefix.
         allowed = options.tolerance**2 * mean.clamp_min(floor)
         settled = (moved.mean(1) <= allowed).cumprod(0).bool()
         complete = False
         if bool(settled.any()):
             best = earliest_minimum(torch.where(settled, mean, float("inf")))
-            # Stop once no unsettled time promises less error, twice in a row: estimates can still fall.
-            complete = not bool((mean[~settled] < BETTER * mean[best]).any())
+            # Stop once no later time has a smaller estimated error, twice in a row: estimates can still decrease.
+            complete = not bool((mean[~settled] < IMPROVEMENT * mean[best]).any())
             if bool(settled.all()) or (complete and confirmed) or dimension >= max_vectors:
                 change = float((moved[best].mean() / mean[best].clamp_min(floor)).sqrt())
                 return ErrorPath(error, settled, best, change, channels.vectors, complete)
         elif dimension >= max_vectors:
             change = float((moved.mean(1) / mean.clamp_min(floor)).min().sqrt())
             raise RunError(
-                f"held-out predictions that settle to {options.tolerance:g} of their error",
+                f"held-out predictions that converge to {options.tolerance:g} of their error",
                 f"changes of {change:.2g} after {dimension} vectors",
                 "allow more vectors or memory",
                 "options",

@@ -16,20 +16,20 @@ from overtone.theory.kernel_regression._krylov import earliest_minimum
 from overtone.theory.ntk import InfiniteNetwork
 
 ROWS = 2048
-"""Samples whose kernel with the landmarks is computed at once."""
+"""Number of samples whose kernel with the landmarks is computed at once."""
 
 
 @final
 @dataclass(frozen=True)
 class ScatteredFit:
-    """A fit of scattered samples, stopped where the held-out error is least.
+    """A fit of scattered samples, stopped at the minimum held-out error.
 
     Attributes:
         prediction: (M, C) fit at the evaluation points, in value units.
         times: (T,) training times, in units of 1 / kernel.
         error: (T, C) mean squared held-out error, in value units squared.
         index: Index of the chosen time.
-        rank: Features that the landmarks span.
+        rank: Number of features that the landmarks span.
         exact: Whether every training sample was a landmark.
     """
 
@@ -53,24 +53,24 @@ def fit_scattered(
 ) -> ScatteredFit:
     """Fit scattered samples by gradient flow of an infinitely wide network's kernel.
 
-    The kernel is taken through landmarks Z drawn from the training samples, k(x, Z) k(Z, Z)^-1 k(Z, x'), whose
-    features diagonalise in one eigendecomposition; up to `landmarks` training samples it is the kernel itself.
+    The kernel is approximated with landmarks Z drawn from the training samples, k(x, Z) k(Z, Z)^-1 k(Z, x'), whose
+    features one eigendecomposition diagonalises; for up to `landmarks` training samples it is the exact kernel.
     Cost N m^2 for m landmarks.
 
     Args:
         network: An infinitely wide network with any inputs.
         coords: (N, d) samples, in the unit of the network's inputs.
         values: (N, C) their values.
-        held_out: (N,) bool, the samples that choose the time.
+        held_out: (N,) bool, the samples that determine the time.
         at: (M, d) evaluation points.
-        landmarks: Largest number of landmarks.
-        seed: Seed of their choice.
+        landmarks: Maximum number of landmarks.
+        seed: Seed of the random landmarks.
 
     Returns:
         The fit.
 
     Raises:
-        InputError: If shapes do not fit, or nothing is held out or left to train on.
+        InputError: If shapes do not fit, or there are no held-out or no training samples.
 
     Source:
         Landmarks: Williams and Seeger 2000, "Using the Nystroem method to speed up kernel machines", NIPS 13.
@@ -94,20 +94,20 @@ def fit_scattered(
         )
     if not bool(held_out.any()) or bool(held_out.all()):
         raise InputError(
-            "samples held out and samples to train on",
+            "held-out samples and training samples",
             f"{int(held_out.sum())} of {len(held_out)} held out",
             "hold out about a tenth",
             "held_out",
         )
     x, y = coords[~held_out].double(), values[~held_out].double()
     mean = y.mean(0)
-    # With every training sample a landmark the features reproduce the kernel itself.
+    # If every training sample is a landmark, the features reproduce the exact kernel.
     count = min(landmarks, len(x))
     chosen = torch.from_numpy(numpy_generator(seed, "landmarks").permutation(len(x))[:count]).to(x.device)
-    # k(x, Z) R with R R^T = k(Z, Z)^-1: features whose products are the kernel through the landmarks.
+    # k(x, Z) R with R R^T = k(Z, Z)^-1: features whose inner products are the landmark kernel.
     root = _inverse_root(network(x[chosen]).ntk)
     features = _features(network, x, x[chosen], root)
-    # In the eigenbasis of the features every mode is learned on its own, at all times at once.
+    # In the eigenbasis of the features every mode is learned independently, at all times at once.
     rates, rotation = torch.linalg.eigh(features.mT @ features)
     rates = rates.clamp_min(0)
     aligned = rotation.mT @ (features.mT @ (y - mean))
@@ -124,7 +124,7 @@ def fit_scattered(
 
 
 def _inverse_root(kernel: Tensor) -> Tensor:
-    """Return (m, r) R with R R^T the inverse of the kernel on the span that rounding leaves."""
+    """Return (m, r) R with R R^T the inverse of the kernel on its numerical range."""
     values, vectors = torch.linalg.eigh(kernel)
     positive = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
     return vectors[:, positive] / values[positive].sqrt()

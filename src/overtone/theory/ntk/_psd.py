@@ -30,7 +30,7 @@ class NearestPSD:
 
     @property
     def sentence(self) -> str:
-        """The eigenvalues set to zero, and the change that it made."""
+        """Description of the eigenvalues set to zero, and of the change by this."""
         if not self.negative:
             return f"positive semi-definite to rounding, the lowest eigenvalue is {self.lowest:.2e}"
         return (
@@ -42,18 +42,18 @@ class NearestPSD:
 def nearest_psd(kernel: Tensor) -> NearestPSD:
     """Set the negative eigenvalues of a symmetric matrix to zero, and report their number and size.
 
-    An eigenvalue counts as negative below -4 sqrt(N) eps times the largest: sums of rounded products move
-    eigenvalues by about as much (eps of the kernel's precision; the decomposition is in double precision).
+    An eigenvalue counts as negative below -4 sqrt(N) eps times the largest: sums of rounded products change
+    eigenvalues by about this amount (eps of the kernel's precision; the decomposition is in double precision).
 
     Args:
         kernel: (N, N), symmetric to rounding.
 
     Returns:
-        The matrix and the report; a kernel without negative eigenvalues comes back as it is.
+        The matrix and the report; a kernel without negative eigenvalues is returned unchanged.
 
     Raises:
         InputError: If the matrix is not square or not symmetric.
-        RunError: If it holds NaN or infinite entries.
+        RunError: If it contains NaN or infinite entries.
 
     Source: Higham 1988, Linear Algebra Appl. 103, theorem 2.1.
 
@@ -68,14 +68,12 @@ def nearest_psd(kernel: Tensor) -> NearestPSD:
         raise InputError("a square matrix", f"shape {tuple(kernel.shape)}", "pass an (N, N) kernel", "kernel")
     exact = kernel.detach().double()
     if not bool(torch.isfinite(exact).all()):
-        raise RunError("a finite kernel", "NaN or infinite entries", "check how it was made", "kernel")
+        raise RunError("a finite kernel", "NaN or infinite entries", "check its computation", "kernel")
     rounding = 4 * len(kernel) ** 0.5 * torch.finfo(kernel.dtype).eps
     skew = float((exact - exact.mT).abs().max())
     if skew > rounding * float(exact.abs().max()):
-        raise InputError(
-            "a symmetric matrix", f"entries {skew:.1e} apart from their mirror", "pass K(x, x)", "kernel"
-        )
-    # In double precision, so that the decomposition adds no negative eigenvalues of its own.
+        raise InputError("a symmetric matrix", f"an asymmetry of {skew:.1e}", "pass K(x, x)", "kernel")
+    # In double precision, so that the decomposition adds no negative eigenvalues.
     values, vectors = torch.linalg.eigh((exact + exact.mT) / 2)
     negative = int((values < -rounding * values.abs().max()).sum())
     lowest = float(values[0])

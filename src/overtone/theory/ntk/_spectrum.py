@@ -18,17 +18,17 @@ from overtone.errors import InputError
 class BandBasis:
     """Orthonormal bases, one per band, of the waves of each band sampled at given points.
 
-    The points' bounding box is extended evenly at its borders (waves prod_i cos(pi n_i x_i / L_i), of
-    frequency n_i / (2 L_i) along axis i) unless a period is given (waves of n_i / L_i). Bands are made
-    orthogonal from the lowest up: what a low band already explains at these points is not counted again, so
-    that shares add up to at most 1 and waves beyond the points' resolution alias into nothing. A wave is
-    dropped when less than `min_new_norm` of its norm is new.
+    The points' bounding box is extended evenly at its borders (waves prod_i cos(pi n_i x_i / L_i), of frequency n_i /
+    (2 L_i) along axis i) unless a period is passed (waves of n_i / L_i). Bands are made orthogonal from the lowest
+    up: components that a lower band already represents at these points are not counted again, so that shares sum to
+    at most 1 and waves beyond the points' resolution do not contribute. A wave is dropped if less than `min_new_norm`
+    of its norm is new.
 
     Args:
         coords: (N, d) coordinates.
         edges: Ascending band edges in cycles per unit of the coordinate; a band holds low <= |frequency| <
             high.
-        period: (d,) lengths after which the axes wrap around, or None if they do not.
+        period: (d,) lengths of the periods along the axes, or None if they are not periodic.
         min_new_norm: Smallest new part of a wave's norm that counts.
 
     Example:
@@ -40,7 +40,7 @@ class BandBasis:
 
     Raises:
         InputError: If the coordinates are not (N, d) and finite, the edges do not ascend, or the top edge
-            asks for more than 4 waves per point.
+            requires more than 4 waves per point.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class BandBasis:
             vectors: (N, V), for instance a kernel's eigenvectors.
 
         Returns:
-            (band, V) float64; the columns add up to at most 1.
+            (band, V) float64; the columns sum to at most 1.
         """
         exact = vectors.double()
         power = exact.square().sum(0).clamp_min(torch.finfo(torch.float64).tiny)
@@ -93,9 +93,8 @@ class BandBasis:
     def eigenvalues(self, matrix: Tensor) -> Tensor:
         """Return the kernel's mean eigenvalue per band: the mean of q.K q over the band's orthonormal waves q.
 
-        For a kernel whose eigenvectors are the waves themselves it is the mean of the band's eigenvalues; in
-        general it is the rate at which the band's residual begins to fall under gradient flow on |f - y|^2 /
-        2.
+        For a kernel whose eigenvectors are the waves it is the mean of the band's eigenvalues; in general it is the
+        initial rate at which the band's residual decreases under gradient flow on |f - y|^2 / 2.
 
         Args:
             matrix: (N, N) kernel.
@@ -120,7 +119,7 @@ def _waves(coords: Tensor, top: float, period: Sequence[float] | None) -> tuple[
     counts = [math.ceil(top / unit) for unit in units.tolist()]
     if math.prod(c + 1 for c in counts) > 16 * len(coords) + 64:
         raise InputError(
-            f"bands that end within what {len(coords)} points resolve",
+            f"bands that end within the resolution of {len(coords)} points",
             f"a top edge of {top:g} with {math.prod(c + 1 for c in counts)} waves",
             "lower the last edge or pass more points",
             "edges",
@@ -147,7 +146,7 @@ def _new_directions(waves: Tensor, known: Tensor, min_new_norm: float) -> Tensor
     independent = waves[:, waves.norm(dim=0) > min_new_norm * norms.clamp_min(1e-6)]
     if independent.shape[1] == 0:
         return independent
-    # The remaining waves of one band may still depend on each other; the SVD drops those directions.
+    # The remaining waves of one band may be linearly dependent; the SVD drops those directions.
     left, values, _ = torch.linalg.svd(independent / independent.norm(dim=0), full_matrices=False)
     return left[:, values > min_new_norm]
 
@@ -155,16 +154,16 @@ def _new_directions(waves: Tensor, known: Tensor, min_new_norm: float) -> Tensor
 def circulant_eigenvalues(row: Tensor) -> Tensor:
     """Return all eigenvalues of the circulant matrix K[n, m] = row[n - m] by one FFT.
 
-    The eigenvector of entry k is the wave exp(2 pi i k.n / shape): its frequency is k cycles per period
-    (entries above n / 2 are the negative ones, as in `torch.fft.fftfreq`). Under gradient flow on |f - y|^2 /
-    2 that wave's residual falls as exp(-eigenvalue t).
+    The eigenvector of entry k is the wave exp(2 pi i k.n / shape): its frequency is k cycles per period (entries
+    above n / 2 are the negative ones, as in `torch.fft.fftfreq`). Under gradient flow on |f - y|^2 / 2 that wave's
+    residual decreases as exp(-eigenvalue t).
 
     Args:
         row: (n,) or (n_1, n_2, ...) kernel between the origin and every grid point, in torch.fft order.
 
     Returns:
-        Eigenvalues of the matrix in the row's shape, in kernel units; divide by the number of points for
-        those of the integral operator under the uniform density.
+        Eigenvalues of the matrix in the row's shape, in kernel units; divide by the number of points for the
+        eigenvalues of the integral operator under the uniform density.
 
     Raises:
         InputError: If the row is not symmetric, row[n] = row[-n], to the precision of its type.
@@ -195,13 +194,12 @@ def sphere_eigenvalues(
 ) -> Tensor:
     """Return the eigenvalues of a kernel k(x.x') on the unit sphere S^(d-1) with uniform density, by degree.
 
-    mu_k = int k(cos t) P_k(cos t) sin(t)^(d-2) dt / int sin(t)^(d-2) dt over [0, pi], with the Gegenbauer
-    polynomial P_k(1) = 1 (Funk-Hecke). On the circle, d = 2, that is the k-th Fourier coefficient, k cycles
-    per turn. The integral is taken by Gauss-Legendre quadrature in the angle, in which kernels of rectified
-    networks are smooth.
+    mu_k = int k(cos t) P_k(cos t) sin(t)^(d-2) dt / int sin(t)^(d-2) dt over [0, pi], with the Gegenbauer polynomial
+    P_k(1) = 1 (Funk-Hecke). On the circle, d = 2, mu_k is the k-th Fourier coefficient, k cycles per turn. The
+    integral is computed by Gauss-Legendre quadrature in the angle, in which kernels of rectified networks are smooth.
 
     Args:
-        kernel: From (N, d) and (M, d) points to (N, M); for instance `lambda a, b: network(a, b).ntk`.
+        kernel: Function from (N, d) and (M, d) points to (N, M); for instance `lambda a, b: network(a, b).ntk`.
         dimension: d, at least 2.
         degrees: The number of degrees, 0 to degrees - 1.
         nodes: Quadrature nodes; 0 for 8 per degree and at least 256.

@@ -1,4 +1,4 @@
-"""Noise and risk: what training learns of the noise, when to stop, and the error that no smoother can avoid."""
+"""Noise and risk: noise learned in training, stopping times, and a lower bound on the error of smoothers."""
 
 from overtone.theory._mode_dynamics import GradientDescent, GradientFlow, Ridge
 from overtone.theory.risk._divergence import degrees_of_freedom

@@ -1,4 +1,4 @@
-"""Degrees of freedom and risk of any predictor by Monte Carlo: refits after small random changes of the data."""
+"""Degrees of freedom and risk of any predictor by Monte Carlo: fits to randomly perturbed data."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from overtone.theory._checks import checked_variance, finite_values
 @final
 @dataclass(frozen=True)
 class MonteCarloEstimate:
-    """Monte-Carlo mean with its interval.
+    """Mean of Monte-Carlo draws with a confidence interval.
 
     Attributes:
         value: Mean of the draws.
         low: Lower end of the interval.
         high: Upper end of the interval.
-        draws: (draw,) the single draws, float64.
+        draws: (draw,) the individual draws, float64.
     """
 
     value: float
@@ -37,13 +37,13 @@ class MonteCarloEstimate:
 @final
 @dataclass(frozen=True)
 class DegreesOfFreedom:
-    """Degrees of freedom of a predictor on its training data, and the risk that follows from them.
+    """Degrees of freedom of a predictor on its training data, and the resulting risk.
 
     Attributes:
         value: Mean of the draws, between 0 and N for ordinary smoothers.
         low: Lower end of the interval.
         high: Upper end of the interval.
-        draws: (draw,) the single draws, float64.
+        draws: (draw,) the individual draws, float64.
         residual: Mean squared difference of prediction and observations, in value units squared.
         samples: Number N of observations.
         confidence: Probability of the interval.
@@ -64,13 +64,14 @@ class DegreesOfFreedom:
             noise: Variance of the noise per observation, in value units squared.
 
         Returns:
-            The risk in value units squared; its interval covers the random probes only.
+            The risk in value units squared; its interval covers only the random probes.
 
         Raises:
             InputError: If the variance is negative or not finite.
         """
         variance = checked_variance(noise)
-        # E |f - clean|^2 / N = residual - s^2 + 2 s^2 div f / N; every draw of the divergence gives one of the risk.
+        # E |f - clean|^2 / N = residual - s^2 + 2 s^2 div f / N: each draw of the divergence yields one draw of the
+        # risk.
         draws = self.residual - variance + 2 * variance * self.draws / self.samples
         return _estimate(draws, self.confidence)
 
@@ -84,28 +85,28 @@ def degrees_of_freedom(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> DegreesOfFreedom:
-    """Estimate the degrees of freedom sum_i d f_i / d y_i of a predictor on its own training data.
+    """Estimate the degrees of freedom sum_i d f_i / d y_i of a predictor on its training data.
 
-    The mean over random signs b of b . (f(y + eps b) - f(y)) / eps. For f = H y one draw has the mean tr H
-    and the variance 2 sum_{i != j} of the squared symmetric part of H. The interval (Student's t over the
-    draws) covers the randomness of b, not the curvature of f within eps.
+    The estimate is the mean over random signs b of b . (f(y + eps b) - f(y)) / eps. For f = H y one draw has the mean
+    tr H and the variance 2 sum_{i != j} of the squared symmetric part of H. The interval (Student's t over the draws)
+    covers the randomness of b, not the curvature of f within eps.
 
     Args:
-        predict: Trains on data of the shape of `observed` and returns predictions of that shape. It must be
-            deterministic: same initialisation, same batches. It is called `probes` + 2 times, twice on
+        predict: Function that trains on data of the shape of `observed` and returns predictions of that shape. It
+            must be deterministic: same initialisation, same batches. It is called `probes` + 2 times, twice on
             `observed`.
         observed: Noisy observations y, any shape, float32 or float64.
         probes: Number of random directions, at least 2.
-        change: eps, in value units; None for sqrt(machine epsilon) times the root mean square of y, which
-            balances rounding and curvature.
+        change: eps, in value units; None for sqrt(machine epsilon) times the root mean square of y, which balances
+            rounding and curvature.
         seed: Seed of the random signs.
         confidence: Probability of the interval.
 
     Returns:
-        The degrees of freedom; `stein_risk` gives the expected error on clean data.
+        The degrees of freedom; `stein_risk` returns the expected error on clean data.
 
     Raises:
-        InputError: If an argument does not fit or the predictor changes from call to call.
+        InputError: If an argument does not fit or the predictor is not deterministic.
         RunError: If a prediction is not finite.
 
     Source:
@@ -132,19 +133,19 @@ def _probe(
     seed: int,
     confidence: float,
 ) -> tuple[Tensor, Tensor]:
-    """Prediction on the data as they are, and one draw of the divergence per probe."""
+    """Return the prediction on the original data, and one draw of the divergence per probe."""
     if not observed.is_floating_point():
         raise InputError("floating-point observations", f"{observed.dtype}", "convert them", "observed")
     level = float(finite_values(observed, "observed").square().mean().sqrt())
     if probes < 2 or not 0 < confidence < 1:
         raise InputError(
-            "2 or more probes and a confidence between 0 and 1",
+            "at least 2 probes and a confidence between 0 and 1",
             f"{probes} and {confidence}",
             "pass 8 and 0.95",
             "probes",
         )
-    # The difference quotient errs by eps |f''| / 2 from curvature and by rounding / eps: the sum is least near the
-    # square root of the machine epsilon, on the scale of the data.
+    # The difference quotient has an error of eps |f''| / 2 from curvature and of rounding / eps: their sum is
+    # smallest near the square root of the machine epsilon, on the scale of the data.
     step = math.sqrt(torch.finfo(observed.dtype).eps) * (level or 1.0) if change is None else change
     if not (math.isfinite(step) and step > 0):
         raise InputError("a positive change of the data", f"{step}", "pass a fraction of the noise", "change")
@@ -152,9 +153,9 @@ def _probe(
     # Two fits on the same data must agree: otherwise the quotient measures the predictor's own randomness over eps.
     if not torch.equal(prediction, _predicted(predict, observed)):
         raise InputError(
-            "a predictor that returns the same for the same data",
-            "two different predictions",
-            "fix the seeds of initialisation and batches inside it",
+            "a deterministic predictor",
+            "two different predictions for the same data",
+            "fix the seeds of initialisation and batches in the predictor",
             "predict",
         )
     random = torch.Generator("cpu").manual_seed(derive_seed(seed, "divergence"))
@@ -162,7 +163,7 @@ def _probe(
     for _ in range(probes):
         signs = (torch.randint(0, 2, observed.shape, generator=random, device="cpu") * 2 - 1).to(observed)
         moved = observed + step * signs
-        # In float32 the change that is really made differs from step * signs by rounding.
+        # In float32 the actual change differs from step * signs by rounding.
         actual = (moved - observed).double()
         slope = (_predicted(predict, moved) - prediction) / step
         draws.append(float((slope * (actual / step)).sum()))

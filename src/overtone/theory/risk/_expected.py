@@ -1,4 +1,4 @@
-"""Expected error on clean data of a linear smoother, from the target not yet learned and the noise learned."""
+"""Expected error of a linear smoother on clean data, from the unlearned target and the learned noise."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Risk:
 
     Attributes:
         steps: (step,) training times or steps.
-        bias: (step, band) or (step, band, channel), the part of the target that is not yet learned.
-        variance: Same shape, the noise that is learned.
+        bias: (step, band) or (step, band, channel) squared error of the part of the target that is not yet learned.
+        variance: Same shape, squared error of the learned noise.
     """
 
     steps: Tensor
@@ -49,24 +49,24 @@ class Risk:
 
     @property
     def best(self) -> int:
-        """Index of the step with the least expected error: the oracle's stop."""
+        """Index of the step of minimum expected error, an oracle's stop."""
         return int(self.total.argmin())
 
     @property
     def best_step(self) -> float:
-        """Step with the least expected error: the oracle's stop."""
+        """Step of minimum expected error, an oracle's stop."""
         return float(self.steps[self.best])
 
     @property
     def best_per_band(self) -> Tensor:
-        """(band,) or (band, channel) step at which the expected error of the band is least."""
+        """(band,) or (band, channel) step of minimum expected error in the band."""
         return self.steps[self.per_band.argmin(dim=0)]
 
     @property
     def noise_onset(self) -> Tensor:
-        """(band,) or (band, channel) first step at which a band's error is more noise than target.
+        """(band,) or (band, channel) first step at which the noise in a band's error exceeds the target.
 
-        Infinity for bands in which that does not happen within the steps.
+        Infinity for bands in which this does not happen within the steps.
         """
         over = self.variance > self.bias
         first = self.steps[over.to(torch.int8).argmax(dim=0)]
@@ -94,7 +94,7 @@ def expected_risk(
             network's initial output, in value units squared. They sum to N times the mean square.
         noise: Variance of the noise per sample, one number for white noise or broadcastable to
             `target_power`.
-        rule: Filter of the smoother: its action on each mode.
+        rule: Filter of the smoother.
         steps: (step,) training times or steps.
         band: (mode,) int64 band of each mode; None for one band per mode.
 
@@ -102,7 +102,7 @@ def expected_risk(
         The risk; its tensors are float64 on the eigenvalues' device.
 
     Raises:
-        InputError: If shapes do not fit, a power is negative or the kernel is not positive.
+        InputError: If shapes do not fit, a power is negative or the kernel is not positive semi-definite.
 
     Source:
         Bias and variance of a linear smoother: Wahba 1990, "Spline models for observational data", section 4;
@@ -147,7 +147,7 @@ def expected_risk(
     shape = (len(times), bands, *power.shape[1:])
     bias, variance = values.new_zeros(shape), values.new_zeros(shape)
     for row, step in enumerate(times.tolist()):
-        # h and 1 - h come from the filter separately: each keeps its digits where the other is close to one.
+        # The filter provides h and 1 - h separately: each is accurate even where the other is close to one.
         remaining, learned = rule.remaining(values, step).square(), rule.learned(values, step).square()
         bias[row].index_add_(0, index, _weighted(remaining, power) / len(values))
         variance[row].index_add_(0, index, _weighted(learned, variances) / len(values))
@@ -155,7 +155,7 @@ def expected_risk(
 
 
 def _weighted(factor: Tensor, power: Tensor) -> Tensor:
-    """Product over modes in which a power of zero stays zero even if the factor has overflowed."""
+    """Return the product over modes; a power of zero stays zero even if the factor has overflowed."""
     wide = factor if power.ndim == 1 else factor[:, None]
     return torch.where(power > 0, wide * power, 0.0)
 
@@ -163,7 +163,7 @@ def _weighted(factor: Tensor, power: Tensor) -> Tensor:
 def _checked_bands(band: Tensor, values: Tensor) -> Tensor:
     if band.dtype != torch.int64 or band.shape != values.shape or int(band.min()) < 0:
         raise InputError(
-            f"int64 bands of shape {tuple(values.shape)}, none negative",
+            f"int64 bands of shape {tuple(values.shape)}, all 0 or more",
             f"{band.dtype} of shape {tuple(band.shape)}",
             "number the band of each mode from 0",
             "band",
@@ -183,11 +183,12 @@ def expected_record(
     frequency_unit: str = "cycles per array",
     value_unit: str = "",
 ) -> xarray.Dataset:
-    """Return the record that a probe would take on noisy observations, on average over the noise.
+    """Return the expected record of a probe on noisy observations, averaged over the noise.
 
     With S_i = (a_i^2 + s_i^2) / N, the expected power of the observations y_i = a_i + e_i along mode i, and
     prediction h_i(t) y_i, a band holds target_power = sum S_i, residual_power = sum (1 - h_i)^2 S_i and
-    cross_power = sum h_i S_i; `clean_error` is that of `expected_risk`, `train_error` the sum of the residual's bands.
+    cross_power = sum h_i S_i; `clean_error` is the total of `expected_risk`, `train_error` the sum of the residual's
+    bands.
 
     Args:
         eigenvalues: (mode,) eigenvalues of the kernel matrix.
@@ -207,7 +208,7 @@ def expected_record(
         InputError: If steps are not whole and ascending, edges do not fit the bands, or for the reasons of
             `expected_risk`.
 
-    Source: that of `expected_risk`; the cross power by |y|^2 + |f|^2 - |y - f|^2 = 2 <y, f>.
+    Source: as `expected_risk`; the cross power by |y|^2 + |f|^2 - |y - f|^2 = 2 <y, f>.
 
     Example:
         >>> import torch
@@ -231,11 +232,13 @@ def expected_record(
     clean = expected_risk(eigenvalues, target_power, noise, rule, steps, band)
     count = clean.bias.shape[1]
     if len(edges) != count + 1 or bool((edges.diff() <= 0).any()):
-        raise InputError(f"{count + 1} ascending edges", f"{edges.tolist()}", "one more than bands", "edges")
+        raise InputError(
+            f"{count + 1} ascending edges", f"{edges.tolist()}", "pass one edge more than bands", "edges"
+        )
     power = target_power.double()
     variances = torch.as_tensor(noise, dtype=torch.float64, device=power.device).expand_as(power)
-    # The noisy observations play the part of the target: their bias is the residual, and their "variance" with
-    # noise of the same power is the power of the prediction.
+    # With the noisy observations as the target, the bias is the residual, and the variance for noise of the same
+    # power is the power of the prediction.
     residual = expected_risk(eigenvalues, power + variances, 0.0, rule, steps, band).bias
     fitted = expected_risk(
         eigenvalues, torch.zeros_like(power), power + variances, rule, steps, band
@@ -265,7 +268,7 @@ def expected_record(
 
 
 def _banded(power: Tensor, band: Tensor, count: int) -> Tensor:
-    """(band,) or (band, channel) sums over modes, per sample."""
+    """Return (band,) or (band, channel) sums over modes, per sample."""
     return power.new_zeros(count, *power.shape[1:]).index_add_(0, band.to(power.device), power) / len(power)
 
 
@@ -275,7 +278,7 @@ def _channelled(values: Tensor) -> np.ndarray:
 
 
 def _stacked(rows: dict[str, Tensor], header: Header) -> dict[str, np.ndarray]:
-    """Per-step variables of the record, NaN for those that a smoother does not have."""
+    """Return the per-step variables of the record, NaN for those that a smoother does not have."""
     stacked = []
     for step in range(len(rows["clean_error"])):
         at = {name: value[step].cpu() for name, value in rows.items()}

@@ -1,4 +1,4 @@
-"""Learning curves in samples: expected error of kernel regression against the number of training samples."""
+"""Learning curves in samples: expected error of kernel regression for different numbers of training samples."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from torch import Tensor
 from overtone.errors import InputError
 
 RELIABLE_DIMENSION = 10
-"""Dimension of the inputs from which on the theory holds to 10 %."""
+"""Dimension of the inputs above which the theory is accurate to 10 %."""
 
 RELIABLE_RIDGE_SHARE = 0.75
-"""Share of the explicit ridge in the effective one from which on the theory holds in any dimension."""
+"""Share of the explicit ridge in the effective one above which the theory is accurate in any dimension."""
 
 
 class Validity(Enum):
-    """Whether the theory's one assumption, that features are as good as Gaussian, is met.
+    """Validity of the assumption of Gaussian features.
 
     Attributes:
         HOLDS: Features are close enough to Gaussian.
-        ASSUMED: Gaussian features are assumed, since the dimension of the inputs is not known.
-        DOUBTFUL: In low dimension at small ridge, features are far from Gaussian.
+        ASSUMED: Gaussian features are assumed, because the dimension of the inputs is not known.
+        DOUBTFUL: In low dimension and with a small ridge, features are far from Gaussian.
     """
 
     HOLDS = "holds"
@@ -43,13 +43,13 @@ class SampleCurve:
     Attributes:
         samples: (P,) numbers of training samples.
         bias: (P, mode) squared error per mode of the mean prediction, in value units squared.
-        variance: (P, mode) error that the draw of samples and noise adds, attributed to the mode in which it lies.
-        noise_error: (P,) the part of the error that the label noise causes.
+        variance: (P, mode) additional error by random samples and noise, attributed to the mode that contains it.
+        noise_error: (P,) part of the error caused by label noise.
         train_error: (P,) expected mean squared residual on the noisy training labels.
-        learnability: (P, mode) share of each mode that is learned, in [0, 1].
+        learnability: (P, mode) learned share of each mode, in [0, 1].
         overfitting: (P,) E_0 = 1 / (1 - gamma), the weight of a residual relative to infinitely many samples.
         kappa: (P,) effective ridge: the explicit one plus the contribution of the unlearned modes.
-        validity: Whether the theory's assumption is met.
+        validity: Validity of the theory's assumption.
         dimension: Dimension of the inputs; None if it is not known.
         ridge_share: Smallest share of the explicit ridge in the effective one.
     """
@@ -86,7 +86,7 @@ class SampleCurve:
 
     @property
     def peak(self) -> float:
-        """Number of samples at which label noise does most harm."""
+        """Number of samples at which label noise increases the error most."""
         return float(self.samples[int(self.noise_error.argmax())])
 
     @property
@@ -95,12 +95,12 @@ class SampleCurve:
         if self.dimension is None:
             return "Gaussian features are assumed; pass dimension for inputs on a sphere or in a box"
         if self.dimension >= RELIABLE_DIMENSION:
-            return f"inputs have {self.dimension} dimensions, and from {RELIABLE_DIMENSION} on the theory holds to 10 %"
+            return f"inputs have {self.dimension} dimensions; from {RELIABLE_DIMENSION} on the theory holds to 10 %"
         if self.validity is Validity.HOLDS:
-            return f"the explicit ridge makes up {self.ridge_share:.0%} or more of the effective one"
+            return f"the explicit ridge is {self.ridge_share:.0%} or more of the effective ridge"
         return (
-            f"inputs have {self.dimension} dimensions and the explicit ridge makes up only {self.ridge_share:.2g} of "
-            "the effective one: features of a sample are far from independent, and the error can be several times "
+            f"inputs have {self.dimension} dimensions and the explicit ridge is only {self.ridge_share:.2g} of the "
+            "effective ridge: the features of a sample are strongly dependent, and the error can be several times "
             "larger"
         )
 
@@ -124,23 +124,22 @@ def learning_curve(
         error = [sum_i (1 - L_i)^2 a_i^2 + gamma s^2] / (1 - gamma),
         error in mode i = (1 - L_i)^2 a_i^2 + L_i^2 (error + s^2) / P,
 
-    where s^2 is the variance of the label noise. gamma near 1 is the noise peak (double descent). The
-    ridgeless limit is the error of a network of infinite width trained to the end.
+    where s^2 is the variance of the label noise. gamma near 1 is the noise peak (double descent). The ridgeless limit
+    is the error of a network of infinite width after complete training.
 
-    Domain of validity. Exact for many Gaussian features; within 10 % for inputs spread over a sphere of
-    dimension 10 or more. In one or two dimensions at tiny ridge it is wrong, on the circle by a factor of 2
-    and more, because the features of one sample (sines and cosines of one angle) are anything but
-    independent, and gaps between random samples decide; `validity` says so. A ridge that makes up most of
-    kappa restores it.
+    Domain of validity. The result is exact for many Gaussian features, and accurate to 10 % for inputs spread over a
+    sphere of dimension 10 or more. In one or two dimensions with a tiny ridge it is wrong, on the circle by a factor
+    of 2 and more, because the features of one sample (sines and cosines of one angle) are strongly dependent, and
+    gaps between random samples dominate; `validity` states this. A ridge that is most of kappa restores the accuracy.
 
     Args:
-        eigenvalues: (mode,) eigenvalues, none negative; zeros are modes that cannot be learned.
-        target_power: (mode,) squared target coefficients a_i^2, for a level summed over its members.
+        eigenvalues: (mode,) eigenvalues, all 0 or more; zeros are modes that cannot be learned.
+        target_power: (mode,) squared target coefficients a_i^2, summed over the modes of a degenerate level.
         samples: (P,) numbers of samples, positive.
         ridge: Explicit ridge, 0 or more, on the scale of the kernel matrix (not divided by P).
         noise: Variance of the label noise, in value units squared.
         degeneracies: (mode,) number of modes that share each eigenvalue; None for 1.
-        dimension: Dimension of the inputs (of the sphere's space), or None for Gaussian features.
+        dimension: Dimension of the inputs (of the space that contains the sphere), or None for Gaussian features.
 
     Returns:
         The curve, float64 on the eigenvalues' device.
@@ -150,9 +149,9 @@ def learning_curve(
 
     Source:
         Canatar, Bordelon, Pehlevan 2021, "Spectral bias and task-model alignment explain generalization in
-        kernel regression and infinitely wide neural networks", Nature Communications 12, equations 4 and 5;
-        where errors are
-        found: Simon, Dickens, Karkada, DeWeese 2023, "The eigenlearning framework", TMLR, section 4.
+        kernel regression and infinitely wide neural networks", Nature Communications 12, equations 4 and 5; errors
+        per
+        mode: Simon, Dickens, Karkada, DeWeese 2023, "The eigenlearning framework", TMLR, section 4.
 
     Example:
         >>> import torch
@@ -166,7 +165,9 @@ def learning_curve(
     multiplicity = np.ones_like(lam) if degeneracies is None else _checked_row(degeneracies, "degeneracies")
     for name, value in (("target_power", power), ("degeneracies", multiplicity)):
         if value.shape != lam.shape:
-            raise InputError(f"one number per mode ({len(lam)})", f"{len(value)}", "align them", name)
+            raise InputError(
+                f"one number per mode ({len(lam)})", f"{len(value)}", "match the eigenvalues", name
+            )
     for name, number in (("ridge", ridge), ("noise", noise)):
         if not (math.isfinite(number) and number >= 0):
             raise InputError("a number of 0 or more", f"{number}", "pass 0 for none", name)
@@ -206,9 +207,9 @@ def _errors(
     ridge: float,
     noise: float,
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float, float, NDArray[np.float64], float]:
-    """Kappa, then bias to overfitting in the order of `SampleCurve`, at `p` samples."""
+    """Return kappa, then bias to overfitting in the order of `SampleCurve`, at `p` samples."""
     kappa = effective_ridge(p, lam, multiplicity, ridge)
-    # L_i = P lambda_i / (kappa + P lambda_i) as 1 minus its complement, which stays exact at kappa = 0.
+    # L_i = P lambda_i / (kappa + P lambda_i) as 1 minus its complement, which is exact even at kappa = 0.
     unlearned = np.where(lam > 0, kappa / (kappa + p * np.where(lam > 0, lam, 1.0)), 1.0)
     learned = 1 - unlearned
     gamma = float((multiplicity * learned**2).sum() / p)
@@ -216,7 +217,7 @@ def _errors(
     factor = 1 / (1 - gamma) if gamma < 1 else math.inf
     bias = unlearned**2 * power
     residual = float(bias.sum()) + noise
-    # Error on noisy labels. Zero times an infinite factor is zero here: nothing is left to be amplified.
+    # Error on noisy labels. Zero times an infinite factor is zero here: there is no error to amplify.
     test_error = factor * residual if residual else 0.0
     variance = np.where(learned > 0, multiplicity * learned**2 / p, 0.0) * np.where(
         learned > 0, test_error, 0.0
@@ -238,12 +239,12 @@ def effective_ridge(
 
     Args:
         samples: P, positive.
-        eigenvalues: (mode,) eigenvalues lambda_i, none negative, one positive.
+        eigenvalues: (mode,) eigenvalues lambda_i, all 0 or more, at least one positive.
         degeneracies: (mode,) number g_i of modes that share each eigenvalue.
         ridge: Explicit ridge, 0 or more.
 
     Returns:
-        The positive root; 0 without a ridge and with at least as many samples as modes, when all is
+        The positive root; 0 without a ridge and with at least as many samples as modes, when the data are
         interpolated.
     """
     from scipy.optimize import brentq
@@ -253,8 +254,8 @@ def effective_ridge(
     count, trace = float(multiplicity.sum()), float((multiplicity * lam).sum())
     if ridge == 0 and samples >= count:
         return 0.0
-    # Bracket in log kappa: kappa <= ridge + trace always; from below by the ridge, or, without one, by
-    # (count - P) lambda_min, since every term of the sum grows with lambda_i.
+    # Bracket in log kappa: kappa <= ridge + trace always; a lower bound is the ridge or, without one,
+    # (count - P) lambda_min, because every term of the sum grows with lambda_i.
     high = math.log(ridge + trace)
     low = math.log(ridge) if ridge > 0 else math.log(count - samples) + math.log(float(lam.min()))
 
@@ -277,8 +278,8 @@ def _checked_row(values: Tensor, name: str) -> NDArray[np.float64]:
     array = values.detach().double().cpu().numpy()
     if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (array < 0).any():
         raise InputError(
-            "a row of finite numbers, none negative",
-            f"shape {array.shape} or such a number",
+            "a row of finite numbers of 0 or more",
+            f"shape {array.shape} or a negative or infinite number",
             "check the input",
             name,
         )

@@ -1,4 +1,4 @@
-"""Stopping times chosen from noisy data alone: Stein's unbiased risk estimate and generalised cross-validation."""
+"""Stopping times chosen from noisy data only: Stein's unbiased risk estimate and generalised cross-validation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from overtone.theory._mode_dynamics import SpectralFilter
 
 
 class StopVerdict(Enum):
-    """Position of a chosen stop among the steps that could be judged.
+    """Position of a chosen stop among the steps with an estimate.
 
     Attributes:
-        INTERIOR: The estimated error is least inside the steps.
-        AT_START: It is least at the first step: try earlier ones, or learn nothing.
-        AT_END: It is least at the last step that could be judged: training longer may be better.
+        INTERIOR: The estimated error has its minimum inside the steps.
+        AT_START: The minimum is at the first step: try earlier steps, or do not train.
+        AT_END: The minimum is at the last step with an estimate: longer training may be better.
     """
 
     INTERIOR = "interior"
@@ -34,12 +34,12 @@ class DataStop:
     """Stop chosen from data.
 
     Attributes:
-        index: Its index among the steps.
-        step: The step itself.
-        risk: Estimated expected squared error against the clean target, in value units squared (SURE), or
-            against new noisy observations (GCV).
-        estimate: (step,) the whole curve that was minimised; NaN at steps that could not be judged.
-        verdict: Whether the least value lies inside.
+        index: Index of the step.
+        step: The step.
+        risk: Estimated expected squared error against the clean target, in value units squared (SURE), or against new
+            noisy observations (GCV).
+        estimate: (step,) the minimised curve; NaN at steps without an estimate.
+        verdict: Position of the minimum.
     """
 
     index: int
@@ -61,10 +61,10 @@ class SmoothingPath:
         degrees: (step,) degrees of freedom: the divergence of the prediction in the observations, tr H for a
             prediction H y.
         samples: Number N of observations.
-        rank: Number of modes that can be learned at all, at most N.
+        rank: Number of learnable modes, at most N.
 
     Raises:
-        InputError: If the numbers do not fit each other or one is not finite.
+        InputError: If the numbers do not match or one is not finite.
 
     Example:
         >>> import torch
@@ -107,14 +107,14 @@ class SmoothingPath:
             eigenvalues: (mode,) eigenvalues of the kernel matrix on the N = mode samples.
             observed: (mode,) or (mode, channel) coefficients of the noisy observations (minus the network's
                 initial output) in the orthonormal eigenvectors.
-            rule: Filter of the smoother: its action on each mode.
+            rule: Filter of the smoother.
             steps: (step,) training times or steps; None for the schedule of the rule.
 
         Returns:
             The path, float64.
 
         Raises:
-            InputError: If shapes do not fit, a number is not finite or the kernel is not positive.
+            InputError: If shapes do not fit, a number is not finite or the kernel is not positive semi-definite.
         """
         values, data = kernel_spectrum(eigenvalues), finite_values(observed, "observed")
         if data.ndim not in (1, 2) or data.shape[0] != len(values):
@@ -128,12 +128,12 @@ class SmoothingPath:
         times = rule.steps(values) if steps is None else finite_values(steps, "steps").reshape(-1)
         residual = torch.stack([(rule.remaining(values, t).square() * power).mean() for t in times.tolist()])
         degrees = torch.stack([rule.learned(values, t).sum() for t in times.tolist()])
-        # Eigenvalues below N eps of the largest are rounding, as in `torch.linalg.matrix_rank`.
+        # Eigenvalues below N eps of the largest are rounding errors, as in `torch.linalg.matrix_rank`.
         rounding = len(values) * torch.finfo(torch.float64).eps * values.max()
         return SmoothingPath(times, residual, degrees, len(values), int((values > rounding).sum()))
 
     def sure_stop(self, noise: float) -> DataStop:
-        """Return the step at which Stein's unbiased risk estimate is least.
+        """Return the step that minimises Stein's unbiased risk estimate.
 
         Args:
             noise: Variance of the noise per observation, in value units squared.
@@ -144,13 +144,13 @@ class SmoothingPath:
         return _minimum(self, sure(self.residual, self.degrees, self.samples, noise))
 
     def gcv_stop(self, max_share: float = 0.8) -> DataStop:
-        """Return the step at which GCV is least, among those that use at most a share of all degrees of freedom.
+        """Return the step that minimises GCV, among steps with at most a share of all degrees of freedom.
 
-        Near interpolation GCV is 0 / 0, and so it is along the whole path of a kernel of low rank that the target
-        happens to fill. Such kernels (few features, wide bandwidth) are refused.
+        Near interpolation GCV is 0 / 0, as it is along the whole path of a kernel of low rank that happens to
+        represent the target completely. Such kernels (few features, wide bandwidth) are refused.
 
         Args:
-            max_share: Largest degrees / N at which GCV is trusted, in (0, 1).
+            max_share: Largest degrees / N at which GCV is reliable, in (0, 1).
 
         Raises:
             InputError: If the kernel has less than full rank, or no step leaves enough degrees of freedom.
@@ -159,7 +159,7 @@ class SmoothingPath:
             raise InputError("a share between 0 and 1", f"{max_share}", "pass 0.8", "max_share")
         if self.rank < self.samples:
             raise InputError(
-                f"a kernel of full rank {self.samples}, which cross-validation needs",
+                f"a kernel of full rank {self.samples}, as cross-validation requires",
                 f"rank {self.rank}",
                 "use sure_stop with a noise variance, or held-out samples",
                 "gcv_stop",
@@ -167,9 +167,9 @@ class SmoothingPath:
         judged = self.degrees <= max_share * self.samples
         if not bool(judged.any()):
             raise InputError(
-                f"a step with at most {max_share:g} of all degrees of freedom used",
-                f"{float(self.degrees.min() / self.samples):.3g} at the least",
-                "start the steps earlier",
+                f"a step with at most {max_share:g} of all degrees of freedom",
+                f"a smallest share of {float(self.degrees.min() / self.samples):.3g}",
+                "pass earlier steps",
                 "gcv_stop",
             )
         estimate = gcv(self.residual, self.degrees, self.samples)
@@ -179,9 +179,8 @@ class SmoothingPath:
 def sure(residual: Tensor, degrees: Tensor, samples: int, noise: float) -> Tensor:
     """Return Stein's unbiased estimate of the expected squared error per sample against the clean target.
 
-    residual - s^2 + 2 s^2 degrees / N, unbiased for Gaussian white noise of known variance s^2, whatever the
-    target and whether or not the predictor is linear, as long as `degrees` is its divergence. It may be
-    negative.
+    The estimate is residual - s^2 + 2 s^2 degrees / N. It is unbiased for Gaussian white noise of known variance s^2,
+    for any target and any linear or nonlinear predictor with the divergence `degrees`. It may be negative.
 
     Args:
         residual: Mean squared difference of prediction and observations, in value units squared, any shape.
@@ -210,9 +209,8 @@ def sure(residual: Tensor, degrees: Tensor, samples: int, noise: float) -> Tenso
 def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
     """Return the generalised cross-validation error residual / (1 - degrees / N)^2, for an unknown noise level.
 
-    It estimates the error against new noisy observations, that is the risk plus the noise variance, as long
-    as the degrees of freedom stay well below N: when all is fitted, numerator and denominator vanish
-    together.
+    It estimates the error against new noisy observations, which is the risk plus the noise variance, if the degrees
+    of freedom are well below N: for a complete fit numerator and denominator vanish together.
 
     Args:
         residual: Mean squared difference of prediction and observations, in value units squared, any shape.
@@ -220,7 +218,7 @@ def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
         samples: Number N of observations.
 
     Returns:
-        The estimate, float64, same shape; infinite where degrees reach N.
+        The estimate, float64, same shape; infinite if degrees reach N.
 
     Raises:
         InputError: If an argument is not finite.
@@ -234,7 +232,7 @@ def gcv(residual: Tensor, degrees: Tensor, samples: int) -> Tensor:
 
 
 def _minimum(path: SmoothingPath, estimate: Tensor) -> DataStop:
-    """Least finite value of an estimate, and whether it lies at an end of the steps that could be judged."""
+    """Return the minimum finite value of an estimate, and whether it is at the first or last step with an estimate."""
     index = int(torch.where(estimate.isnan(), float("inf"), estimate).argmin())
     judged = (~estimate.isnan()).nonzero().squeeze(1)
     if index == int(judged[0]):

@@ -1,4 +1,4 @@
-"""The error that no shrinkage of bands can avoid, because signal and noise share their frequencies."""
+"""Lower bound on the error of shrinkage per band, for signal and noise with overlapping spectra."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from overtone.theory._checks import non_negative
 @final
 @dataclass(frozen=True)
 class WienerBound:
-    """Least expected squared error of any linear shrinkage per band, given the powers of signal and noise.
+    """Minimum expected squared error of linear shrinkage per band, from the powers of signal and noise.
 
     Derivation. In a band the observed coefficients are y = s + e. A linear shrinkage retains h y. Its expected
     squared error, summed over the coefficients of the band, is E |s - h (s + e)|^2 = (1 - h)^2 S + h^2 N, if
     signal and noise are uncorrelated and S, N are their summed squared coefficients. The derivative in h
-    vanishes at h = S / (S + N), where the error is S N / (S + N). So noise under a strong signal (S >> N)
+    vanishes at h = S / (S + N), where the error is S N / (S + N). So noise in a band of strong signal (S >> N)
     costs N: none of it can be removed. Noise in a band without signal costs 0: all of it can be removed.
 
-    Assumptions. (1) Noise has mean 0 and is uncorrelated with the signal. (2) One factor acts on all
-    coefficients of a band, with no regard to their phases; finer bands can only lower the bound, since S N /
-    (S + N) is concave. (3) The powers are known. If the coefficients of a band are moreover independent
-    Gaussians of equal variance, the bound holds for every estimator, linear or not (it is the posterior
-    variance). A prior that knows more than powers, for instance that edges are sharp, can go below it.
+    Assumptions. (1) Noise has mean 0 and is uncorrelated with the signal. (2) One factor acts on all coefficients of
+    a band, regardless of their phases; finer bands can only lower the bound, because S N / (S + N) is concave. (3)
+    The powers are known. If, in addition, the coefficients of a band are independent Gaussians of equal variance, the
+    bound holds for every estimator, linear or not (it is the posterior variance). A prior with more information than
+    powers, for instance that edges are sharp, can achieve a lower error.
 
     Attributes:
         signal: (band, ...) power of the clean signal, in value units squared.
         noise: (band, ...) power of the noise.
-        gain: (band, ...) the best shrinkage S / (S + N), in [0, 1]; 0 if both powers are 0.
-        error: (band, ...) the least expected squared error S N / (S + N).
+        gain: (band, ...) optimal shrinkage S / (S + N), in [0, 1]; 0 if both powers are 0.
+        error: (band, ...) minimum expected squared error S N / (S + N).
 
     Source:
         Wiener 1949, "Extrapolation, interpolation and smoothing of stationary time series", chapter III.
@@ -78,7 +78,7 @@ class WienerBound:
     def from_observed(observed_power: Tensor, noise_power: Tensor) -> WienerBound:
         """Return the bound with the signal power estimated as max(observed - noise, 0).
 
-        The estimate is unbiased where it is above zero.
+        The estimate is unbiased as long as it is above zero.
 
         Args:
             observed_power: (band, ...) power of the noisy observations, in value units squared.
@@ -92,20 +92,20 @@ class WienerBound:
 
     @property
     def total(self) -> Tensor:
-        """(...) sum over bands of the least error, in value units squared."""
+        """(...) sum over bands of the minimum error, in value units squared."""
         return self.error.sum(dim=0)
 
     @property
     def removable(self) -> Tensor:
-        """(...) share of the noise that shrinkage can remove: 1 - total / sum of N; 1 without noise."""
+        """(...) removable share of the noise: 1 - total / sum of N; 1 without noise."""
         noise = self.noise.sum(dim=0)
         return torch.where(noise > 0, 1 - self.total / torch.where(noise > 0, noise, 1.0), 1.0)
 
     def error_of(self, gain: Tensor) -> Tensor:
         """Return the expected squared error per band of a smoother that retains the share h of each band.
 
-        (1 - h)^2 S + h^2 N, which equals the least error plus (S + N) (h - S / (S + N))^2: the second term is
-        the price of using this smoother instead of the best one.
+        (1 - h)^2 S + h^2 N equals the minimum error plus (S + N) (h - S / (S + N))^2: the second term is the excess
+        error of this smoother over the optimal one.
 
         Args:
             gain: Shares h, broadcastable to (..., band) or to the shape of `signal`.

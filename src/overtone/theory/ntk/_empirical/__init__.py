@@ -1,1 +1,1 @@
-"""The tangent kernel of a network as it stands: by layer where layers allow it, by Jacobians elsewhere."""
+"""The tangent kernel of a network at its current parameters: by layer rules where possible, by Jacobians elsewhere."""

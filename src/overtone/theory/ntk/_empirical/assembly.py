@@ -24,11 +24,11 @@ from overtone.theory.ntk._empirical.verification import VerifiedGradients
 
 GIB = 1 << 30
 
-NEAR = 1 << 26
-"""Bytes per pass above which more samples at once gain no speed, except below `FEW` samples."""
+FAST_PASS_BYTES = 1 << 26
+"""Bytes per pass above which more samples at once are no faster, except below `FAST_SAMPLES` samples."""
 
-FEW = 32
-"""Samples below which products of explicit gradients are far from a processor's peak rate."""
+FAST_SAMPLES = 32
+"""Samples below which products of explicit gradients are far from a processor's peak performance."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ChunkPlan:
 
     Attributes:
         chunk: Samples per pass.
-        cache: Whether the features of all samples fit and are computed once.
+        cache: Whether the features of all samples fit in memory and are computed once.
     """
 
     chunk: int
@@ -51,10 +51,10 @@ def kernel_bytes(rows: int, columns: int, channels: int, outputs: OutputLayout, 
 
 @dataclass(frozen=True)
 class MemoryPerSample:
-    """Memory that one sample takes, in bytes.
+    """Memory required per sample, in bytes.
 
     Attributes:
-        stored: Its gradients, in their stored form.
+        stored: Gradients in their stored form.
         workspace: Temporary storage of a pass.
         channels: Outputs of the network.
     """
@@ -65,14 +65,14 @@ class MemoryPerSample:
 
 
 def measure_memory(sources: Sequence[GradientSource], probe: Tensor) -> MemoryPerSample:
-    """Measure the memory that a sample takes.
+    """Measure the memory required per sample.
 
     Args:
         sources: The sources of gradients.
-        probe: One sample or a few.
+        probe: One or a few samples.
 
     Raises:
-        RevisionError: If a source cannot take them.
+        ExcludedMethodError: If a source cannot process them.
     """
     saved, channels = _saved_bytes(sources[0], probe)
     stored = scratch = 0
@@ -100,20 +100,20 @@ def plan_chunks(
     Args:
         one: Memory per sample.
         rows: Samples of the first argument.
-        columns: Samples of the second argument, 0 if it is the first.
+        columns: Samples of the second argument, 0 if it is the same as the first.
         outputs: Layout of the kernel.
-        available: Bytes beside the finished kernel.
+        available: Bytes available in addition to the kernel.
 
     Raises:
         InputError: If not even two samples fit.
     """
     stored, workspace, channels = one.stored, one.workspace, one.channels
     samples = rows + columns
-    one_pass = max(rows, columns) * workspace + samples * stored
+    pass_bytes = max(rows, columns) * workspace + samples * stored
     blocks = 2 * kernel_bytes(rows, columns or rows, channels, outputs, 4)
-    if one_pass + blocks <= available:
-        few = max(FEW, NEAR // workspace)
-        return ChunkPlan(max(rows, columns) if columns else min(rows, few), True)
+    if pass_bytes + blocks <= available:
+        small_chunk = max(FAST_SAMPLES, FAST_PASS_BYTES // workspace)
+        return ChunkPlan(max(rows, columns) if columns else min(rows, small_chunk), True)
     # Not everything fits: half of the memory for stored features, half for passes and the kernel's blocks.
     half = available / 2
     cache = samples * stored <= half
@@ -122,9 +122,9 @@ def plan_chunks(
         chunk //= 2
     if chunk < 1:
         raise InputError(
-            "room for the gradients of at least one sample",
-            f"{available / GIB:.3g} GiB beside the kernel, {workspace / GIB:.3g} GiB a sample",
-            "raise the budget",
+            "memory for the gradients of at least one sample",
+            f"{available / GIB:.3g} GiB in addition to the kernel, {workspace / GIB:.3g} GiB per sample",
+            "increase the budget",
             "memory",
         )
     return ChunkPlan(min(chunk, max(rows, columns)), cache)
@@ -141,7 +141,7 @@ def _saved_bytes(source: GradientSource, probe: Tensor) -> tuple[int, int]:
             total += tensor.numel() * tensor.element_size()
         return tensor
 
-    # Autograd reports every tensor that it saves for the backward pass; parameters and buffers are there anyway.
+    # Autograd reports every tensor that it saves for the backward pass; parameters and buffers exist in any case.
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         channels = network_outputs(source.network, probe).shape[1]
     return total, channels
@@ -155,15 +155,15 @@ def assemble_kernel(
     outputs: OutputLayout,
     plan: ChunkPlan,
 ) -> Tensor:
-    """Fill the kernel chunk by chunk; a symmetric one by its lower half.
+    """Compute the kernel chunk by chunk; only the lower half if it is symmetric, with a copy as the upper half.
 
     Args:
-        gradients: Of the samples.
+        gradients: Gradients of the samples.
         x1: (N, ...) samples of the rows.
         x2: (M, ...) samples of the columns, or None for x1.
         channels: Outputs of the network.
         outputs: Layout of the kernel.
-        plan: Chunk size, and whether to keep features.
+        plan: Chunk size, and whether to cache features.
 
     Returns:
         The kernel, in at least single precision.
@@ -172,7 +172,7 @@ def assemble_kernel(
     other = x1 if x2 is None else x2
     columns = rows if x2 is None else _slices(len(other), plan.chunk)
     kernel: Tensor | None = None
-    # With cached features one pass over all rows; without, features are computed anew for every pair of chunks.
+    # With cached features one pass over all rows; otherwise features are recomputed for every pair of chunks.
     for i, some in enumerate([rows] if plan.cache else [[row] for row in rows]):
         left = _layers(gradients, x1, some)
         if kernel is None:
@@ -180,7 +180,7 @@ def assemble_kernel(
             kernel = allocate_kernel(len(x1), len(other), channels, outputs, like).zero_()
         if x2 is None:
             _fill(kernel, left, None, channels, outputs)
-        # A symmetric kernel needs the chunks before this one only; its upper half is a copy.
+        # A symmetric kernel needs only the earlier chunks; its upper half is a copy.
         apart = [[column] for column in (columns[:i] if x2 is None else columns)]
         for chosen in [columns] if plan.cache and x2 is not None else apart:
             _fill(kernel, left, _layers(gradients, other, chosen), channels, outputs)
@@ -202,7 +202,7 @@ def _compact(gradients: VerifiedGradients, x: Tensor, rows: slice) -> list[Gradi
 
 
 def _joined(parts: list[slice], features: Sequence[GradientFeatures]) -> Layer:
-    """Concatenate all samples where that takes little copying."""
+    """Concatenate all samples if that needs little copying."""
     together = features[0].concatenated(features[1:]) if len(features) > 1 else None
     if together is None:
         return list(zip(parts, features, strict=True))
@@ -212,7 +212,7 @@ def _joined(parts: list[slice], features: Sequence[GradientFeatures]) -> Layer:
 def _fill(
     kernel: Tensor, left: list[Layer], right: list[Layer] | None, channels: int, outputs: OutputLayout
 ) -> None:
-    """Add the inner products of all pairs; for `left` with itself at least the lower half."""
+    """Add the inner products of all pairs; without `right`, of `left` with itself, at least the lower half."""
     for k, layer in enumerate(left):
         for i, (rows, one) in enumerate(layer):
             for columns, two in layer[:i] if right is None else right[k]:

@@ -1,7 +1,7 @@
 """Per-sample gradients of one layer, explicit or factored, and their inner products.
 
-A `Features` holds one layer's contribution for some samples: the gradients J[c, n, :] of every output c and
-sample n with respect to the layer's parameters, in whatever form is smallest.
+A `GradientFeatures` holds one layer's contribution for some samples: the gradients J[c, n, :] of every output c and
+sample n with respect to the layer's parameters, in the smallest suitable form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from overtone.theory.ntk._empirical.inner_products import (
 )
 
 CHECK_DIRECTIONS = 2
-"""Random directions along which a product of factors is compared with a matrix."""
+"""Number of random directions for comparing a product of factors with a matrix."""
 
 
 class GradientFeatures(ABC):
@@ -37,12 +37,12 @@ class GradientFeatures(ABC):
         """Add the inner products with the gradients of other samples to `total`, in the layout of `outputs`."""
 
     def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
-        """Add the inner products with themselves to `total`, at least to its lower half."""
+        """Add the inner products of the gradients with themselves to `total`, at least to its lower half."""
         self.add(total, self, outputs)
 
     @abstractmethod
     def rows(self, part: slice) -> GradientFeatures:
-        """Return the gradients of some of the samples, a view."""
+        """Return a view of the gradients of some of the samples."""
 
     @abstractmethod
     def vjp(self, weights: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class GradientFeatures(ABC):
         return float((self.vjp(weights).reshape(-1) - exact).norm())
 
     def concatenated(self, others: Sequence[GradientFeatures]) -> GradientFeatures | None:  # noqa: ARG002
-        """Return the gradients of these and of further samples, or None if they are better kept separate."""
+        """Return the gradients of these and further samples, or None if separate storage is better."""
         return None
 
     def compact(self) -> GradientFeatures:
@@ -78,45 +78,45 @@ class GradientFeatures(ABC):
     @property
     @abstractmethod
     def like(self) -> Tensor:
-        """A tensor of this layer's precision and device."""
+        """A tensor with this layer's precision and device."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """Numbers stored."""
+        """Number of stored values."""
 
     @property
     def scratch(self) -> int:
-        """Numbers of temporary storage of a product, beside its workspace."""
+        """Number of temporary values of a product, in addition to its workspace."""
         return 0
 
 
 @final
 @dataclass(frozen=True)
 class ExplicitGradients(GradientFeatures):
-    """The gradients themselves, `values` (C, N, P); products are fastest if the outputs of a sample lie together."""
+    """Explicit gradients, `values` (C, N, P); products are fastest if the outputs of a sample are contiguous."""
 
     values: Tensor
 
     def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
-        """J J^T by one product."""
+        """Add J J^T by one product."""
         assert isinstance(other, ExplicitGradients)
         add_inner_products(total, self.values, other.values, outputs)
 
     def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
-        """J J^T, half of it."""
+        """Add J J^T, half of it."""
         add_lower_inner_products(total, self.values, outputs)
 
     def rows(self, part: slice) -> ExplicitGradients:
-        """Their rows."""
+        """Return a view of the gradients of some of the samples."""
         return ExplicitGradients(self.values[:, part])
 
     def vjp(self, weights: Tensor) -> Tensor:
-        """J^T w, (P,)."""
+        """Return J^T w, (P,)."""
         return weights.reshape(-1) @ self.values.flatten(0, 1)
 
     def jvp(self, direction: Tensor) -> Tensor:
-        """J u."""
+        """Return J u."""
         return self.values @ direction
 
     @property
@@ -131,16 +131,16 @@ class ExplicitGradients(GradientFeatures):
 
     @property
     def size(self) -> int:
-        """C N P."""
+        """Number of stored values, C N P."""
         return self.values.numel()
 
 
 @final
 @dataclass(frozen=True)
 class OuterProductGradients(GradientFeatures):
-    """A linear layer seen once per sample: the gradient is the outer product of g and (h, 1).
+    """Gradients of a linear layer applied once per sample: outer products of g and (h, 1).
 
-    Its kernel is (g g^T) * (h h^T + 1), which never forms the gradients.
+    Its kernel is (g g^T) * (h h^T + 1), for which the gradients are never formed.
 
     Attributes:
         inputs: (N, in) h.
@@ -155,7 +155,7 @@ class OuterProductGradients(GradientFeatures):
     bias: bool
 
     def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
-        """(g g^T) * (h h^T + 1)."""
+        """Add (g g^T) * (h h^T + 1)."""
         assert isinstance(other, OuterProductGradients)
         if not self.weight:
             add_inner_products(total, self.grads, other.grads, outputs)
@@ -166,7 +166,7 @@ class OuterProductGradients(GradientFeatures):
         add_weighted(total, block, inner.add_(1) if self.bias else inner, outputs)
 
     def compact(self) -> GradientFeatures:
-        """Return the gradients g (h, 1) where they are no larger than their factors, for one output."""
+        """Return the gradients g (h, 1) if they are no larger than their factors, for one output."""
         if self.grads.shape[0] * self.grads.shape[2] > 1 or not self.weight:
             return self
         g = self.grads[0]
@@ -175,27 +175,27 @@ class OuterProductGradients(GradientFeatures):
         )
 
     def add_lower(self, total: Tensor, outputs: OutputLayout) -> None:
-        """(g g^T) * (h h^T + 1), half of it."""
+        """Add (g g^T) * (h h^T + 1), half of it."""
         for rows, columns in lower_windows(len(self.inputs), SQUARE, SQUARE):
             part = kernel_window(total, rows, columns, len(self.grads), outputs)
             self.rows(rows).add(part, self.rows(columns), outputs)
 
     def rows(self, part: slice) -> OuterProductGradients:
-        """Return the factors of these samples."""
+        """Return the factors of some of the samples."""
         return OuterProductGradients(self.inputs[part], self.grads[:, part], self.weight, self.bias)
 
     def vjp(self, weights: Tensor) -> Tensor:
-        """(out, in + 1): sum over the samples of w g (h, 1)^T."""
+        """Return (out, in + 1): the sum over the samples of w g (h, 1)^T."""
         g = torch.einsum("cn,cno->no", weights, self.grads)
         parts = [g.mT @ self.inputs] if self.weight else []
         return torch.cat([*parts, g.sum(0)[:, None]] if self.bias else parts, -1)
 
     def distance(self, weights: Tensor, exact: Tensor, draws: torch.Generator) -> float:
-        """By `CHECK_DIRECTIONS` random directions b of the inputs.
+        """Estimate the distance from `CHECK_DIRECTIONS` random directions b of the inputs.
 
         (J^T w) b is the sum over the samples of w g (h, 1).b, and |D b| is |D| in the root mean square.
         """
-        # J^T w itself would be an (out, in + 1) matrix: two projections of it cost a fraction and catch any error.
+        # J^T w itself would be an (out, in + 1) matrix: two projections of it are much cheaper and detect any error.
         directions = torch.randn(self.shape[1], CHECK_DIRECTIONS, generator=draws, device="cpu").to(
             self.grads
         )
@@ -210,7 +210,7 @@ class OuterProductGradients(GradientFeatures):
         return float((pulled - exact.reshape(self.shape) @ directions).norm()) / CHECK_DIRECTIONS**0.5
 
     def jvp(self, direction: Tensor) -> Tensor:
-        """Inner products g . (A h + b) for a direction (A, b)."""
+        """Return the inner products g . (A h + b) for a direction (A, b)."""
         moved = self.grads.new_zeros(())
         if self.weight:
             moved = self.inputs @ direction[:, : self.inputs.shape[1]].mT
@@ -220,30 +220,30 @@ class OuterProductGradients(GradientFeatures):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(out, in + 1)."""
+        """Shape of a direction, (out, in + 1)."""
         return self.grads.shape[-1], self.inputs.shape[1] * self.weight + self.bias
 
     @property
     def like(self) -> Tensor:
-        """The gradients."""
+        """The gradients g."""
         return self.grads
 
     @property
     def size(self) -> int:
-        """N in + C N out."""
+        """Number of stored values, N in + C N out."""
         return self.inputs.numel() + self.grads.numel()
 
 
 @final
 @dataclass(frozen=True)
 class EmbeddingGradients(GradientFeatures):
-    """An embedding: the gradient has g in the row of each index.
+    """Gradients of an embedding, which have g in the row of each index.
 
     Attributes:
         indices: (N, T) rows looked up, -1 where the row is not trained.
         grads: (C, N, T, D) g.
         table: Rows of the table.
-        workspace: Numbers that may be held while multiplying.
+        workspace: Number of temporary values in a product.
     """
 
     indices: Tensor
@@ -252,9 +252,9 @@ class EmbeddingGradients(GradientFeatures):
     workspace: int
 
     def add(self, total: Tensor, other: GradientFeatures, outputs: OutputLayout) -> None:
-        """Sum over equal indices of g g^T, by gathering g per index that occurs in both."""
+        """Add the sum over equal indices of g g^T, by gathering g per index that occurs in both."""
         assert isinstance(other, EmbeddingGradients)
-        # Rows that only one side looked up contribute nothing.
+        # Rows that only one side contains do not contribute.
         shared = torch.unique(self.indices[torch.isin(self.indices, other.indices)])
         shared = shared[shared >= 0]
         samples = max(self.grads.shape[1], other.grads.shape[1]) * self.grads.shape[0]
@@ -263,11 +263,11 @@ class EmbeddingGradients(GradientFeatures):
             add_inner_products(total, self._gather(rows), other._gather(rows), outputs)
 
     def rows(self, part: slice) -> EmbeddingGradients:
-        """Return the indices and gradients of these samples."""
+        """Return the indices and gradients of some of the samples."""
         return EmbeddingGradients(self.indices[part], self.grads[:, part], self.table, self.workspace)
 
     def _gather(self, rows: Tensor) -> Tensor:
-        # Every index is placed among the sorted rows; those that are not there are multiplied by zero.
+        # Every index is located among the sorted rows; missing indices are multiplied by zero.
         slots = torch.searchsorted(rows, self.indices).clamp_(max=len(rows) - 1)
         hit = (rows[slots] == self.indices).to(self.grads.dtype)
         table = self.grads.new_zeros(*self.grads.shape[:2], len(rows), self.grads.shape[-1])
@@ -275,27 +275,27 @@ class EmbeddingGradients(GradientFeatures):
         return table.scatter_add_(2, index, self.grads * hit[None, :, :, None]).flatten(2)
 
     def vjp(self, weights: Tensor) -> Tensor:
-        """(table, D): w g added up in the rows that were looked up."""
+        """Return (table, D): w g summed in the rows of the indices."""
         g = (self.grads * (weights[..., None] * (self.indices >= 0))[..., None]).sum(0)
         table = g.new_zeros(self.shape)
         return table.index_add_(0, self.indices.clamp_min(0).reshape(-1), g.flatten(0, 1))
 
     def jvp(self, direction: Tensor) -> Tensor:
-        """Inner products g . u in the rows that were looked up."""
+        """Return the inner products g . u in the rows of the indices."""
         moved = direction[self.indices.clamp_min(0)] * (self.indices >= 0)[..., None]
         return (self.grads * moved).sum((2, 3))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(table, D)."""
+        """Shape of a direction, (table, D)."""
         return self.table, self.grads.shape[-1]
 
     @property
     def like(self) -> Tensor:
-        """The gradients."""
+        """The gradients g."""
         return self.grads
 
     @property
     def size(self) -> int:
-        """N T + C N T D."""
+        """Number of stored values, N T + C N T D."""
         return self.indices.numel() + self.grads.numel()

@@ -1,4 +1,4 @@
-"""Inner products of gradients in the layout of the kernel, computed in blocks that stay in the cache."""
+"""Inner products of gradients in the layout of the kernel, computed in blocks that fit in the cache."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 SQUARE = 128
-"""Rows and columns of the smallest squares that the lower half of a symmetric matrix is made of."""
+"""Rows and columns of the smallest squares in the partition of a symmetric matrix's lower half."""
 
 
 def lower_windows(samples: int, smallest: int, strip: int) -> list[tuple[slice, slice]]:
     """Return rows and columns of windows that cover the lower half of a symmetric matrix, each pair at least once.
 
-    Quarters keep products large; in small blocks strips that begin at the diagonal leave out most of the rest.
+    Quarters keep products large; in small blocks strips that begin at the diagonal omit most of the upper half.
 
     Args:
         samples: Rows of the matrix.
-        smallest: Rows up to which a block is not cut into quarters, the upper right of which is left out.
-        strip: Columns of the strips that such blocks are cut into.
+        smallest: Rows up to which a block is not divided into quarters with the upper right one omitted.
+        strip: Columns of the strips in such blocks.
     """
     return list(_windows(0, samples, smallest, strip))
 
@@ -42,7 +42,7 @@ def mirror_lower(kernel: Tensor) -> Tensor:
     """Copy the lower half of a kernel (..., n, n) to the upper half, in place, and return it."""
     for start in range(0, kernel.shape[-1], SQUARE):
         stop = start + SQUARE
-        # Blockwise: a transposed copy of the whole would read memory in strides of a row and take as much again.
+        # Blockwise: a transposed copy of the whole would read memory with a stride of one row and double the memory.
         square = kernel[..., start:stop, start:stop]
         square.copy_(square.tril() + square.tril(-1).mT)
         kernel[..., start:stop, stop:].copy_(kernel[..., stop:, start:stop].contiguous().mT.contiguous())
@@ -52,8 +52,8 @@ def mirror_lower(kernel: Tensor) -> Tensor:
 def empty_huge_pages(*shape: int, like: Tensor) -> Tensor:
     """Return an uninitialised tensor of `like`'s precision on its device.
 
-    On CPUs it comes from NumPy, which asks the system for large pages: writing to small ones for the first time
-    takes longer than the arithmetic that fills them.
+    On CPUs it is allocated by NumPy, which requests large pages: the first write to small pages takes longer than the
+    arithmetic that computes the values.
 
     Args:
         shape: The shape.
@@ -65,23 +65,23 @@ def empty_huge_pages(*shape: int, like: Tensor) -> Tensor:
 
 
 HOT = 1 << 18
-"""Numbers of a matrix that stay in the cache while it is multiplied by its own rows."""
+"""Number of matrix elements that stay in the cache during a product with the matrix's own rows."""
 
 BLOCK = 256
-"""Samples up to which the lower half of their products is computed in strips."""
+"""Number of samples up to which the lower half of their products is computed in strips."""
 
 STRIP = 32
-"""Samples in the columns of such a strip."""
+"""Number of samples in the columns of such a strip."""
 
 LEAST = 512
-"""Columns below which a product of matrices is slower."""
+"""Number of columns below which a product of matrices is slower."""
 
 
 class OutputLayout(enum.Enum):
-    """Which inner products of the per-sample, per-output gradients J[n, c] the kernel holds.
+    """Layout of the inner products of the per-sample, per-output gradients J[n, c] in the kernel.
 
     Attributes:
-        SUM: (N, M), sum_c J[n, c] . J[m, c]: the blocks' traces. For one output it is the kernel itself.
+        SUM: (N, M), sum_c J[n, c] . J[m, c]: the blocks' traces. For one output it is the complete kernel.
         PER_OUTPUT: (C, N, M), J[n, c] . J[m, c]: one kernel per output.
         BLOCKS: (N C, M C), J[n, c] . J[m, d] in row n C + c and column m C + d: the complete kernel.
     """
@@ -104,7 +104,7 @@ def add_inner_products(total: Tensor, left: Tensor, right: Tensor, outputs: Outp
         total.baddbmm_(left, right.transpose(1, 2))
         return
     one, two = _matrix(left, outputs), _matrix(right, outputs)
-    # BLAS splits long inner dimensions worse than this: each block of columns is read once from memory.
+    # BLAS is slower for long inner dimensions: here each block of columns is read once from memory.
     for part in _columns(one):
         total.addmm_(one[:, part], two[:, part].mT)
 
@@ -165,7 +165,7 @@ def allocate_kernel(rows: int, columns: int, channels: int, outputs: OutputLayou
 
 
 def entries_per_pair(channels: int, outputs: OutputLayout) -> int:
-    """Return the numbers that the kernel holds per pair of samples."""
+    """Return the number of kernel entries per pair of samples."""
     return {OutputLayout.SUM: 1, OutputLayout.PER_OUTPUT: channels, OutputLayout.BLOCKS: channels**2}[outputs]
 
 

@@ -38,17 +38,17 @@ from overtone.theory.ntk._empirical.verification import (
 )
 
 Direction = dict[str, Tensor]
-"""A vector in parameter space, by the parameters' names and in their shapes."""
+"""A vector in parameter space, by parameter name and in the parameters' shapes."""
 
 
 @final
 class Jacobian:
-    """J of all samples, as J^T w and J u, chunk by chunk.
+    """Products J^T w and J u of the Jacobian J of all samples, chunk by chunk.
 
-    J^T w is one backward pass, and J u the derivative of u.(J^T w) with respect to w, which every layer that can be
-    differentiated twice allows. Both are checked once for all samples: J^T w for random w against passes over other
-    groups of the samples and over three of them alone, J u against J^T w by w.(J u) = u.(J^T w). If they disagree,
-    or cannot be taken, both are from then on taken one sample after the other, by plain backward passes.
+    J^T w is one backward pass, and J u the derivative of u.(J^T w) with respect to w, which is defined for every
+    layer that can be differentiated twice. Both are checked once for all samples: J^T w for random w against passes
+    over other groups of the samples and over three individual samples, J u against J^T w by w.(J u) = u.(J^T w). If
+    they disagree, or cannot be computed, both are computed one sample at a time afterwards, by plain backward passes.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...); it must not change while in use.
@@ -59,11 +59,11 @@ class Jacobian:
         parameters: The trained parameters, by name.
         channels: C.
         dtype: Precision of the outputs.
-        sample_by_sample: Whether products go one sample after the other.
+        sample_by_sample: Whether products are computed one sample at a time.
 
     Raises:
-        InputError: If there are no samples, the network does not take them, nothing is trained, or a sample's output
-            depends on the others.
+        InputError: If there are no samples, the network does not accept them, no parameter is trained, or a sample's
+            output depends on the others.
     """
 
     def __init__(self, network: nn.Module, x: Tensor, chunk: int) -> None:
@@ -95,11 +95,11 @@ class Jacobian:
         """Return J^T w over these parts, and the outputs."""
         chosen = list(self.parameters.values())
         total, outputs = [torch.zeros_like(p) for p in chosen], []
-        for part, w in zip(parts, weights.split([len(each) for each in parts]), strict=True):
+        for part, w in zip(parts, weights.split([len(chunk) for chunk in parts]), strict=True):
             call = functools.partial(self._call, part)
             if self.sample_by_sample:
-                y, each = output_gradients(self.network, call, chosen)
-                grads = [_combined(some, w) for some in zip(*each, strict=True)]
+                y, gradients = output_gradients(self.network, call, chosen)
+                grads = [_combined(output_grads, w) for output_grads in zip(*gradients, strict=True)]
             else:
                 y, grads = vector_jacobian_product(self.network, call, chosen, w)
             outputs.append(y)
@@ -141,12 +141,12 @@ class Jacobian:
         return nothing if moved is None else moved
 
     def _check(self) -> None:
-        """Decide whether products may take many samples at once."""
+        """Determine whether products may include many samples at once."""
         probe = probe_samples(self.x)
         try:
             parts = self._parts()
             self.sample_by_sample = not (
-                self._alike(probe, probe.split(1)) and all(map(self._checked, parts))
+                self._is_consistent(probe, probe.split(1)) and all(map(self._checked, parts))
             )
         except InputError:
             raise
@@ -154,16 +154,16 @@ class Jacobian:
             self.sample_by_sample = True
 
     def _checked(self, part: Tensor) -> bool:
-        """Return whether products of a chunk equal those of other groups of its samples, and J that of (J^T)^T."""
+        """Return whether products of a chunk equal those of other groups of its samples, and J equals (J^T)^T."""
         y = self._call(part).detach()
         for i in single_sample_indices(len(part), len(self.x)):
             check_independent(
                 single_sample_outputs(self.network, part[i : i + 1], y.shape[1]).detach(), y[i : i + 1], y
             )
         order = torch.randperm(len(part), generator=self._generator, device="cpu").to(part.device)
-        groups = [order[each] for each in check_groups(len(part), self.dtype, len(self.x))]
+        groups = [order[group] for group in check_groups(len(part), self.dtype, len(self.x))]
         direction = {name: self._random(p) for name, p in self.parameters.items()}
-        return self._alike(part, [part[each] for each in groups], order, direction)
+        return self._is_consistent(part, [part[group] for group in groups], order, direction)
 
     def _random(self, p: Tensor) -> Tensor:
         normal = torch.randn(as_real_pairs(p).shape, generator=self._generator, device="cpu").to(
@@ -171,42 +171,45 @@ class Jacobian:
         )
         return torch.view_as_complex(normal) if p.is_complex() else normal
 
-    def _alike(
+    def _is_consistent(
         self,
         x: Tensor,
         parts: Sequence[Tensor],
         order: Tensor | None = None,
         direction: Direction | None = None,
     ) -> bool:
-        """Return whether samples together have the gradients that they have in parts, and J is the transpose of J^T.
+        """Return whether all samples at once have the same gradients as in parts, and J is the transpose of J^T.
 
         Args:
             x: The samples.
             parts: The same samples in parts.
-            order: Their indices, part after part; as in `x` if None.
-            direction: u that J and J^T are compared by, or None.
+            order: Indices of the samples, part after part; as in `x` if None.
+            direction: u for comparing J and J^T, or None.
         """
         order = torch.arange(len(x), device=x.device) if order is None else order
         like = torch.empty(1, self.channels, dtype=self.dtype, device=x.device)
         cotangents = random_weights(len(x), like, self._generator)
-        one, together = self._vjp(cotangents, [x])
-        two, divided = self._vjp(cotangents[order], parts)
-        check_independent(divided, together[order])
-        sizes = {name: float(at_least_float32(as_real_pairs(g)).norm()) for name, g in two.items()}
+        joint, joint_outputs = self._vjp(cotangents, [x])
+        divided, divided_outputs = self._vjp(cotangents[order], parts)
+        check_independent(divided_outputs, joint_outputs[order])
+        sizes = {name: float(at_least_float32(as_real_pairs(g)).norm()) for name, g in divided.items()}
         size = math.hypot(*sizes.values())
         tolerance, floor = relative_tolerance(self.dtype), zero_tolerance(self.dtype) * size
-        far = {name: float(at_least_float32(as_real_pairs(one[name] - two[name])).norm()) for name in two}
-        if any(each > max(tolerance * sizes[name], floor) for name, each in far.items()):
+        distances = {
+            name: float(at_least_float32(as_real_pairs(joint[name] - divided[name])).norm())
+            for name in divided
+        }
+        if any(distance > max(tolerance * sizes[name], floor) for name, distance in distances.items()):
             return False
         if direction is None:
             return True
-        # w.(J u) = u.(J^T w) for any w and u if and only if the two products belong to one Jacobian.
+        # w.(J u) = u.(J^T w) for all w and u if and only if the two products belong to one Jacobian.
         forward = float((at_least_float32(cotangents) * at_least_float32(self._jvp(x, direction))).sum())
-        back = sum(
-            float(at_least_float32(as_real_pairs(one[name]) * as_real_pairs(u)).sum())
+        backward = sum(
+            float(at_least_float32(as_real_pairs(joint[name]) * as_real_pairs(u)).sum())
             for name, u in direction.items()
         )
-        return not abs(forward - back) > tolerance * size
+        return not abs(forward - backward) > tolerance * size
 
 
 def _combined(grads: Sequence[Tensor | None], weights: Tensor) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""The neural tangent kernel of a network at its present parameters."""
+"""The neural tangent kernel of a network at its current parameters."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from overtone.theory.ntk._empirical.verification import VerifiedGradients
 _METHOD_TEXT = {
     JacobianMethod.LAYERS: "by layer",
     JacobianMethod.VECTORISED: "by torch.func, many samples at once",
-    JacobianMethod.SAMPLES: "one sample after the other",
+    JacobianMethod.SAMPLES: "one sample at a time",
 }
 
 
 @final
 @dataclass(frozen=True)
 class EmpiricalKernel:
-    """A finite network's neural tangent kernel. Torch and NumPy functions take it as they take its matrix.
+    """A finite network's neural tangent kernel, which functions of torch and NumPy accept like its matrix.
 
     Attributes:
         matrix: The kernel; its layout is that of `outputs`, (N, M) for one output. Units: output^2 /
@@ -47,8 +47,8 @@ class EmpiricalKernel:
         methods: Number of parameters by the method that computed their gradients.
         chunk: Samples per pass through the network.
         fallback: Layers that were not computed by a layer rule, by name, with their kind and method.
-        unsupported_use: Those of them whose rule exists but is not right for their use on some of the samples.
-        zero_gradient: Names of the parameters that no sample has a gradient for.
+        unsupported_use: Layers among these with a rule that does not cover their use on some of the samples.
+        zero_gradient: Names of parameters without a gradient for any sample.
     """
 
     matrix: Tensor
@@ -71,18 +71,18 @@ class EmpiricalKernel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each layer of `fallback`, and one for parameters without gradients."""
+        """Sentences on each layer of `fallback`, and on parameters without gradients."""
         sentences = []
         for name, (kind, method) in self.fallback.items():
             why = (
-                "is used in a way that its rule does not cover"
+                "is used in a way that its layer rule does not cover"
                 if name in self.unsupported_use
-                else "has no rule by layer"
+                else "has no layer rule"
             )
             sentences.append(f"{name} ({kind}) {why}: its gradients were computed {_METHOD_TEXT[method]}.")
         if self.zero_gradient:
             more = f" and {len(self.zero_gradient) - 1} more" if len(self.zero_gradient) > 1 else ""
-            sentences.append(f"{self.zero_gradient[0]}{more} got no gradient from any of the samples.")
+            sentences.append(f"{self.zero_gradient[0]}{more} had no gradient for any of the samples.")
         return tuple(sentences)
 
     @property
@@ -118,30 +118,30 @@ def empirical_ntk(
 ) -> EmpiricalKernel:
     """Compute the kernel K[n, m] = sum_p df(x1_n)/dtheta_p df(x2_m)/dtheta_p of any network.
 
-    Parameters of linear, convolution, embedding and normalisation layers go by layer: a linear layer that
-    sees h and whose result has gradient g contributes (h h^T + 1) * (g g^T), from one forward and one
-    backward pass per output. All others get explicit gradients. Which layers may go by layer is tried on three
-    samples and then checked for all of them against plain backward passes, so shared parameters, in-place operations,
-    parameters used outside their layer and layers that see only some of the samples are safe. The network is used in
-    evaluation mode and left as it was: parameters, gradients, buffers, modes, random streams.
+    Parameters of linear, convolution, embedding and normalisation layers are computed by layer: a linear layer with
+    input h and output gradient g contributes (h h^T + 1) * (g g^T), from one forward and one backward pass per
+    output. All others use explicit gradients. The layer rules are selected on three samples and then checked for all
+    samples against plain backward passes, so shared parameters, in-place operations, parameters used outside their
+    layer and layers applied to only some of the samples are handled correctly. The network is used in eval mode and
+    its state is restored: parameters, gradients, buffers, modes, random generators.
 
     Args:
-        network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend on it
-            alone. Only parameters that require gradients count.
+        network: Any module that maps (N, ...) to (N,) or (N, ...); each sample's output must depend only on that
+            sample. Only parameters that require gradients count.
         x1: (N, ...) samples, on the network's device.
         x2: (M, ...) samples of the columns, or None for x1.
         outputs: Layout of several outputs: "sum", (N, M) summed over the outputs; "per_output", (C, N, M), one kernel
             per output; "blocks", (N C, M C), the complete kernel, row n C + c for output c of sample n.
-        memory: Budget in GiB for the kernel and all that is needed on the way; it sets how many samples go
-            through the network at once. Gradients are computed anew for every pair of chunks where they do
-            not fit.
+        memory: Budget in GiB for the kernel and all intermediate results; it determines how many samples pass through
+            the network at once. Gradients that do not fit are recomputed for every pair of chunks.
 
     Returns:
         The kernel, in the outputs' precision, on their device.
 
     Raises:
-        InputError: If the samples are none, not what the network takes, or differ in shape or device, nothing is
-            trained, the network's output has no row per sample or is random, or the budget is too small for the
+        InputError: If there are no samples, the network does not accept them, they differ in shape or device, no
+        parameter
+            is trained, the network's output has no row per sample or is random, or the budget is too small for the
             result.
         RunError: If the kernel is not finite.
 
@@ -168,13 +168,13 @@ def empirical_ntk(
             raise InputError(
                 f"a budget above the {size / GIB:.3g} GiB of the kernel itself",
                 f"{memory:g} GiB",
-                "raise it, take fewer samples, or use `choose_representation`, which need not form it",
+                "increase the budget, pass fewer samples, or use `choose_representation`, which need not form it",
                 "memory",
             )
         gradients = VerifiedGradients(network, x1, int(available) // (8 * itemsize))
 
         def attempt() -> tuple[Tensor, int]:
-            # A retry may have chosen other sources, whose gradients take other amounts of memory.
+            # A retry may have selected other sources, whose gradients need other amounts of memory.
             one = measure_memory(gradients.sources, probe[:1])
             plan = plan_chunks(one, len(x1), columns, layout, available * 4 / itemsize)
             return assemble_kernel(gradients, x1, x2, y.shape[1], layout, plan).to(y.dtype), plan.chunk
@@ -186,7 +186,7 @@ def empirical_ntk(
         zero_gradient = tuple(
             name for source in sources if isinstance(source, ZeroSource) for name in source.parameters
         )
-    # The sum is finite for nearly all finite kernels, and costs no second matrix of booleans.
+    # The sum is finite for nearly all finite kernels, and needs no second matrix of booleans.
     if not bool(torch.isfinite(matrix.sum())) and not bool(torch.isfinite(matrix).all()):
         raise RunError(
             "a finite kernel",
@@ -212,7 +212,7 @@ def _methods(sources: Sequence[GradientSource], sizes: Mapping[str, int]) -> dic
 def _fallback(
     network: nn.Module, sources: Sequence[GradientSource]
 ) -> tuple[dict[str, tuple[str, JacobianMethod]], frozenset[str]]:
-    """The layers that did not go by their rule, and those of them that have one."""
+    """Return the layers that were not computed by their rule, and those among them with a rule."""
     fallback, unsupported_use, modules = {}, set(), dict(network.named_modules())
     for source in sources:
         for name in source.parameters if source.method is not JacobianMethod.LAYERS else ():
@@ -230,6 +230,6 @@ def _check(network: nn.Module, x1: Tensor, x2: Tensor | None) -> None:
         raise InputError(
             f"samples of shape {tuple(x1.shape[1:])} as in x1",
             f"{tuple(x2.shape[1:])}",
-            "bring both to one shape",
+            "reshape both to one shape",
             "x2",
         )

@@ -1,4 +1,4 @@
-"""Which layers have a rule that turns their inputs and output gradients into per-sample gradients."""
+"""Layer rules: per-sample gradients of a layer from its inputs and output gradients."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from overtone.theory.ntk._empirical.weight_sharing import (
 
 
 class GradientAccumulator(ABC):
-    """Collects the gradients of one output after the other, and makes features of them."""
+    """Collector of the gradients of one output after the other, which converts them to features."""
 
     @abstractmethod
     def take(self, grads: Sequence[Tensor]) -> None:
-        """Take the next output's gradients (N, ...) at the result of each of the layer's calls."""
+        """Add the next output's gradients (N, ...) at the result of each of the layer's calls."""
 
     @abstractmethod
     def features(self) -> GradientFeatures:
@@ -48,10 +48,10 @@ class GradientAccumulator(ABC):
 
 @final
 class StackedAccumulator(GradientAccumulator):
-    """Stores the gradients of all outputs.
+    """Accumulator that stores the gradients of all outputs.
 
     Args:
-        finish: From the gradients (C, N, ...) of each call to features.
+        finish: Function from the gradients (C, N, ...) of each call to features.
     """
 
     def __init__(self, finish: Callable[[list[Tensor]], GradientFeatures]) -> None:
@@ -59,11 +59,11 @@ class StackedAccumulator(GradientAccumulator):
         self._taken: list[Sequence[Tensor]] = []
 
     def take(self, grads: Sequence[Tensor]) -> None:
-        """Store them."""
+        """Store the gradients."""
         self._taken.append(grads)
 
     def features(self) -> GradientFeatures:
-        """Return the features; the outputs of a sample lie side by side in memory."""
+        """Return the features; the outputs of a sample are contiguous in memory."""
         if len(self._taken) == 1:
             return self._finish([each[None] for each in self._taken[0]])
         return self._finish([torch.stack(each, 1).transpose(0, 1) for each in zip(*self._taken, strict=True)])
@@ -71,11 +71,11 @@ class StackedAccumulator(GradientAccumulator):
 
 @final
 class ExplicitAccumulator(GradientAccumulator):
-    """Forms explicit gradients immediately, while those at the layer's results are in the cache.
+    """Accumulator that forms explicit gradients immediately, while the gradients at the results are in the cache.
 
     Args:
         channels: Number of outputs.
-        calls: Map from the gradients (N, ...) of one output to the matrix's calls.
+        calls: Function from the gradients (N, ...) of one output to the matrix's calls.
     """
 
     def __init__(self, channels: int, calls: Callable[[Tensor], MatmulCalls]) -> None:
@@ -95,7 +95,7 @@ class ExplicitAccumulator(GradientAccumulator):
         self._count += 1
 
     def features(self) -> GradientFeatures:
-        """Return the gradients themselves."""
+        """Return the gradients."""
         assert self._values is not None
         return ExplicitGradients(self._values.flatten(2))
 
@@ -123,7 +123,7 @@ class LayerRule(ABC):
             grads: The gradient by the parameter's name in the layer, in the parameter's shape.
 
         Returns:
-            (P,) as a flattened `Features.pull` has it.
+            (P,) in the order of a flattened `GradientFeatures.vjp`.
         """
 
     def accumulator(
@@ -152,8 +152,8 @@ def _stack(inputs: Tensor) -> Tensor:
     return inputs.reshape(len(inputs), 1, -1, inputs.shape[-1])
 
 
-def _beside(grads: Mapping[str, Tensor]) -> Tensor:
-    """Return (out, ..., in) of a weight and (out,) of a bias as the rows (in, 1) of a matrix, one after the other."""
+def _weight_and_bias(grads: Mapping[str, Tensor]) -> Tensor:
+    """Return a weight (out, ..., in) and a bias (out,) as one matrix with rows (in, 1), flattened."""
     rows = [grads["weight"].flatten(1)] if "weight" in grads else []
     if "bias" in grads:
         rows.append(grads["bias"][:, None])
@@ -161,33 +161,33 @@ def _beside(grads: Mapping[str, Tensor]) -> Tensor:
 
 
 def _channels_last(grads: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a convolution's weight with the channels behind the kernel's axes, in the order of its patches."""
+    """Return a convolution's weight with the channels after the kernel's axes, in the order of its patches."""
     return {name: g.movedim(1, -1) if name == "weight" else g for name, g in grads.items()}
 
 
-def _one_after_the_other(grads: Mapping[str, Tensor]) -> Tensor:
+def _concatenated(grads: Mapping[str, Tensor]) -> Tensor:
     return torch.cat([grads[name].flatten() for name in ("weight", "bias") if name in grads])
 
 
 @final
 @dataclass(frozen=True)
 class LinearRule(LayerRule):
-    """`nn.Linear`, on vectors or on sequences of them, called any number of times."""
+    """Rule of `nn.Linear`, on vectors or on sequences of them, called any number of times."""
 
     weight: bool
     bias: bool
 
     def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
-        """(out, in + 1)."""
-        return _beside(grads)
+        """Return the gradient (out, in + 1), flattened."""
+        return _weight_and_bias(grads)
 
     def features(
         self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
     ) -> GradientFeatures:
-        """Return outer products for one vector a sample, the cheapest form for several."""
+        """Return outer products for one vector per sample, the cheapest form for several."""
         h = _join([_stack(each) for each in inputs], 2)
         g = _join([each.reshape(*each.shape[:2], 1, -1, each.shape[-1]) for each in grads], 3)
-        # Calls of one layer add up: their vectors are positions of one matrix.
+        # Calls of one layer are summed: their vectors are positions of one matrix.
         if h.shape[2] == 1:
             return OuterProductGradients(h[:, 0, 0], g[:, :, 0, 0], self.weight, self.bias)
         return shared_weight_features(MatmulCalls(h, g, IdentityPatches(), self.weight, self.bias), budget)
@@ -196,15 +196,15 @@ class LinearRule(LayerRule):
 @final
 @dataclass(frozen=True)
 class ConvolutionRule(LayerRule):
-    """`nn.Conv1d`, `Conv2d` and `Conv3d`: a matrix applied to every patch."""
+    """Rule of `nn.Conv1d`, `Conv2d` and `Conv3d`: a matrix applied to every patch."""
 
     layer: nn.Conv1d | nn.Conv2d | nn.Conv3d
     weight: bool
     bias: bool
 
     def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
-        """(out, kernel, in / G, + 1): the groups follow each other in `out`."""
-        return _beside(_channels_last(grads))
+        """Return the gradient (out, kernel, in / G, + 1), flattened: the groups are consecutive in `out`."""
+        return _weight_and_bias(_channels_last(grads))
 
     def features(
         self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
@@ -219,7 +219,7 @@ class ConvolutionRule(LayerRule):
     def accumulator(
         self, inputs: Sequence[Tensor], results: Sequence[Tensor], channels: int, budget: LayerMemoryBudget
     ) -> GradientAccumulator:
-        """Form explicit gradients of several outputs one output after the other."""
+        """Form explicit gradients of several outputs one output at a time."""
         if len(inputs) == 1 and channels > 1:
             like = self._calls(inputs[0], results[0].detach()[None])
             if cheapest_form(like, channels, budget) is GradientForm.EXPLICIT:
@@ -234,15 +234,15 @@ class ConvolutionRule(LayerRule):
 @final
 @dataclass(frozen=True)
 class TransposedConvolutionRule(LayerRule):
-    """`nn.ConvTranspose1d`, `2d` and `3d`: a convolution in which input and output gradient change places."""
+    """Rule of `nn.ConvTranspose1d`, `2d` and `3d`: a convolution with input and output gradient exchanged."""
 
     layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
     weight: bool
     bias: bool
 
     def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
-        """(in, kernel, out / G), then the bias."""
-        return _one_after_the_other(_channels_last(grads))
+        """Return the gradient (in, kernel, out / G), then the bias, flattened."""
+        return _concatenated(_channels_last(grads))
 
     def features(
         self,
@@ -253,14 +253,15 @@ class TransposedConvolutionRule(LayerRule):
         """Return explicit gradients: the patches are those of the output gradients, which differ per output."""
         patches = ConvolutionPatches(self.layer)
         total = torch.stack(
-            [self._one(x, g, patches) for x, g in zip(inputs, grads, strict=True)],
+            [self._call_gradients(x, g, patches) for x, g in zip(inputs, grads, strict=True)],
         ).sum(0)
         return ExplicitGradients(total)
 
-    def _one(self, x: Tensor, grads: Tensor, patches: PatchExtractor) -> Tensor:
+    def _call_gradients(self, x: Tensor, grads: Tensor, patches: PatchExtractor) -> Tensor:
         parts = []
         if self.weight:
-            # In a transposed convolution input and output gradient change places: the input is what slides.
+            # In a transposed convolution input and output gradient are exchanged: the input acts as the moving
+            # kernel.
             side = grads_by_position(x[None], self.layer.groups)
             parts.append(
                 torch.cat([MatmulCalls(g, side, patches, True, False).explicit().values for g in grads])
@@ -279,13 +280,13 @@ class EmbeddingRule(LayerRule):
     padding: int | None
 
     def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
-        """(rows, D)."""
+        """Return the gradient (rows, D), flattened."""
         return grads["weight"].flatten()
 
     def features(
         self, inputs: Sequence[Tensor], grads: Sequence[Tensor], budget: LayerMemoryBudget
     ) -> GradientFeatures:
-        """Return indices and gradients, side by side over the calls."""
+        """Return indices and gradients, concatenated over the calls."""
         indices = _join([each.reshape(len(each), -1) for each in inputs], 1)
         if self.padding is not None:
             indices = torch.where(indices == self.padding, -1, indices)
@@ -296,7 +297,7 @@ class EmbeddingRule(LayerRule):
 @final
 @dataclass(frozen=True)
 class NormalisationRule(LayerRule):
-    """The scale and shift of a normalisation: y = w * normalised(x) + b.
+    """Rule of the scale and shift of a normalisation: y = w * normalised(x) + b.
 
     Attributes:
         normalised: The layer without its scale and shift.
@@ -311,8 +312,8 @@ class NormalisationRule(LayerRule):
     bias: bool
 
     def flatten_gradient(self, grads: Mapping[str, Tensor]) -> Tensor:
-        """The scale, then the shift."""
-        return _one_after_the_other(grads)
+        """Return the gradients of scale and shift, concatenated."""
+        return _concatenated(grads)
 
     def features(
         self,
@@ -320,11 +321,11 @@ class NormalisationRule(LayerRule):
         grads: Sequence[Tensor],
         budget: LayerMemoryBudget,  # noqa: ARG002
     ) -> GradientFeatures:
-        """Return explicit gradients: they are as small as the parameters."""
+        """Return explicit gradients, which are as small as the parameters."""
         totals = []
         for x, g in zip(inputs, grads, strict=True):
             parameter_axes = range(x.ndim)[slice(*self.axes)]
-            # The gradient sums over all axes that the parameters do not have, but for outputs and samples.
+            # The gradient is summed over all axes that the parameters lack, except outputs and samples.
             summed = [axis + 1 for axis in range(1, x.ndim) if axis not in parameter_axes]
             parts = []
             if self.weight:
@@ -343,7 +344,7 @@ def _batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, x: Tens
     return F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
 
 
-def _plain(layer: nn.Module) -> bool:
+def _has_small_output_padding(layer: nn.Module) -> bool:
     """Return whether the output padding of a transposed convolution is below its stride."""
     extra, stride = layer.output_padding, layer.stride
     return all(int(more) < int(step) for more, step in zip(extra, stride, strict=True))  # type: ignore[arg-type]
@@ -353,9 +354,9 @@ def rule_for(layer: nn.Module) -> LayerRule | None:
     """Return the rule of a layer, or None if it has none; subclasses and changed layers have none.
 
     Args:
-        layer: A module with parameters of its own.
+        layer: A module with direct parameters.
     """
-    # A subclass may compute something else in its forward pass, so the exact type decides.
+    # A subclass may compute something else in its forward pass, so the exact type is required.
     kind = type(layer)
     trained = {name for name, p in layer.named_parameters(recurse=False) if p.requires_grad}
     if not trained <= {"weight", "bias"} or any(p.is_complex() for p in layer.parameters(recurse=False)):
@@ -365,7 +366,9 @@ def rule_for(layer: nn.Module) -> LayerRule | None:
         return LinearRule(weight, bias)
     if kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d):
         return ConvolutionRule(layer, weight, bias)  # type: ignore[arg-type]
-    if kind in (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d) and _plain(layer):
+    if kind in (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d) and _has_small_output_padding(
+        layer
+    ):
         return TransposedConvolutionRule(layer, weight, bias)  # type: ignore[arg-type]
     if kind is nn.Embedding and layer.max_norm is None and not layer.scale_grad_by_freq:
         return EmbeddingRule(layer.num_embeddings, layer.padding_idx)

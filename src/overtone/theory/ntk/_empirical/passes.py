@@ -15,7 +15,7 @@ NETWORK_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AttributeErro
 
 
 def network_outputs(network: nn.Module, x: Tensor) -> Tensor:
-    """Return the network's outputs as (N, C); those of a single sample may lack its axis.
+    """Return the network's outputs as (N, C); for a single sample the axis of samples may be missing.
 
     Raises:
         InputError: If the output is not one floating-point tensor with a row per sample.
@@ -28,7 +28,7 @@ def network_outputs(network: nn.Module, x: Tensor) -> Tensor:
         raise InputError(
             f"a network with one floating-point output row for each of {len(x)} samples",
             got,
-            "wrap the network in a module that returns the tensor of interest",
+            "wrap the network in a module that returns the required tensor",
             "network",
         )
     return y.reshape(len(x), -1)
@@ -43,7 +43,7 @@ def single_sample_outputs(network: nn.Module, sample: Tensor, channels: int | No
         channels: C, if it is known.
 
     Raises:
-        InputError: If the network does not take a single sample, or gives another number of outputs for it.
+        InputError: If the network does not accept a single sample, or returns a different number of outputs for it.
     """
     try:
         y = network_outputs(network, sample)
@@ -51,49 +51,49 @@ def single_sample_outputs(network: nn.Module, sample: Tensor, channels: int | No
         raise
     except NETWORK_ERRORS as failure:
         raise InputError(
-            "a network that takes a sample alone",
-            f"the failure: {str(failure).rstrip('.')}",
-            "take out what needs more samples than one, for instance statistics of the batch",
+            "a network that accepts a single sample",
+            f"the error: {str(failure).rstrip('.')}",
+            "remove operations that need several samples, for instance batch statistics",
             "network",
         ) from failure
     if channels is not None and y.shape[1] != channels:
         raise InputError(
-            "a network with as many outputs for a sample alone as for one among others",
+            "a network with as many outputs for a single sample as for several",
             f"{y.shape[1]} and {channels}",
-            "let it keep the axis of the samples",
+            "retain the axis of the samples",
             "network",
         )
     return y
 
 
 def sqrt_eps_tolerance(dtype: torch.dtype) -> float:
-    """Return a relative difference that rounding does not reach, and errors in kind exceed."""
+    """Return a relative difference that is above rounding errors and below systematic errors."""
     return 4 * math.sqrt(torch.finfo(dtype).eps)
 
 
-def check_independent(one: Tensor, other: Tensor, among: Tensor | None = None) -> None:
-    """Raise InputError unless a network gave the same samples (N, C) the same outputs in different company.
+def check_independent(first: Tensor, second: Tensor, reference: Tensor | None = None) -> None:
+    """Refuse a network that returned different outputs (N, C) for the same samples in different batches.
 
     Outputs that are not finite in both are left to the caller.
 
     Args:
-        one: (N, C) outputs.
-        other: (N, C) those in other company.
-        among: All outputs, of whose largest rounding is a share; `other` if None.
+        first: (N, C) outputs.
+        second: (N, C) outputs in different batches.
+        reference: All outputs, whose largest value sets the scale of rounding; `second` if None.
     """
-    difference = (one - other).nan_to_num().abs().max()
-    largest = (other if among is None else among).nan_to_num().abs().max()
-    if difference > sqrt_eps_tolerance(other.dtype) * largest:
+    difference = (first - second).nan_to_num().abs().max()
+    largest = (second if reference is None else reference).nan_to_num().abs().max()
+    if difference > sqrt_eps_tolerance(second.dtype) * largest:
         raise InputError(
-            "a network whose output for a sample depends on that sample alone",
-            f"a difference of {float(difference):.1e} when others are in the batch",
-            "take out what mixes the samples of a batch",
+            "a network whose output for a sample depends only on that sample",
+            f"a difference of {float(difference):.1e} between batches",
+            "remove operations that mix the samples of a batch",
             "network",
         )
 
 
 def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
-    """Raise InputError unless all samples are tensors of at least one row, on the network's device.
+    """Refuse samples that are not tensors of at least one row, on the network's device.
 
     Args:
         network: The network.
@@ -120,7 +120,7 @@ def check_samples(network: nn.Module, **samples: Tensor | None) -> None:
 
 
 def detached_samples(x: Tensor) -> Tensor:
-    """Return samples detached from any graph; those made in inference mode are copied, so that graphs may use them."""
+    """Return samples detached from any graph; copies of inference-mode samples, so that graphs may use them."""
     with torch.inference_mode(False):
         return x.clone() if x.is_inference() else x.detach()
 
@@ -128,15 +128,15 @@ def detached_samples(x: Tensor) -> Tensor:
 def _check_state(name: str, value: Tensor) -> None:
     if nn.parameter.is_lazy(value):
         raise InputError(
-            "a network whose layers know their sizes",
-            f"{name}, which has none yet",
-            "call the network once on one of the samples before",
+            "a network whose layers have their sizes",
+            f"{name}, which has no size yet",
+            "call the network once on one of the samples first",
             "network",
         )
     if value.is_inference():
         raise InputError(
             "a network that can be differentiated",
-            f"{name}, which was made in inference mode",
+            f"{name}, which was created in inference mode",
             "make or load the network outside torch.inference_mode()",
             "network",
         )
@@ -148,7 +148,7 @@ def trial_outputs(network: nn.Module, x: Tensor) -> Tensor:
     Gradients are enabled, because some networks differentiate themselves in the forward pass.
 
     Raises:
-        InputError: If the network does not accept such samples, with its message.
+        InputError: If the network does not accept the samples; the error includes the network's message.
     """
     try:
         return network_outputs(network, x).detach()
@@ -157,8 +157,8 @@ def trial_outputs(network: nn.Module, x: Tensor) -> Tensor:
     except NETWORK_ERRORS as failure:
         reason = (str(failure).splitlines() or [""])[0].rstrip(".") or type(failure).__name__
         raise InputError(
-            "samples that the network takes",
-            f"shape {tuple(x.shape)} of {x.dtype}, on which it fails with: {reason}",
+            "samples that the network accepts",
+            f"shape {tuple(x.shape)} of {x.dtype}, which cause the error: {reason}",
             "check their shape, and convert them to the precision of its parameters",
             "network",
         ) from failure
@@ -167,7 +167,7 @@ def trial_outputs(network: nn.Module, x: Tensor) -> Tensor:
 Forward = Callable[[], Tensor]
 
 ParameterGradients = list[Tensor | None]
-"""Gradients of the parameters in their order; None where there is none."""
+"""Gradients of the parameters in their order; None for a parameter without one."""
 
 
 def vector_jacobian_product(
@@ -177,7 +177,7 @@ def vector_jacobian_product(
 
     Args:
         network: The network.
-        forward: Calls it and returns its outputs.
+        forward: Function that calls the network and returns its outputs.
         parameters: Parameters of the network, used or not.
         weights: In the outputs' shape.
 
@@ -185,7 +185,7 @@ def vector_jacobian_product(
         The outputs, and the gradients in the parameters' shapes, dense.
 
     Raises:
-        InputError: If gradients only come by a backward pass that would also take optimizer steps.
+        InputError: If gradients require a backward pass that would also take optimizer steps.
     """
     y, (grads,) = _passes(network, forward, parameters, lambda y: [weights.to(y)])
     return y, grads
@@ -194,11 +194,11 @@ def vector_jacobian_product(
 def output_gradients(
     network: nn.Module, forward: Forward, parameters: Sequence[nn.Parameter]
 ) -> tuple[Tensor, list[ParameterGradients]]:
-    """Return the gradient of every single output, one backward pass each.
+    """Return the gradient of every single output, by one backward pass each.
 
     Args:
         network: The network.
-        forward: Calls it and returns its outputs.
+        forward: Function that calls the network and returns its outputs.
         parameters: Parameters of the network, used or not.
 
     Returns:
@@ -215,10 +215,10 @@ def output_gradients(
 
 
 def flatten_gradients(parameters: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
-    """Return gradients as real vectors in at least single precision, zeros where there are none.
+    """Return gradients as real vectors in at least single precision, zeros for missing ones.
 
     Args:
-        parameters: The parameters; of complex ones the real and imaginary parts count.
+        parameters: The parameters; a complex one counts as real and imaginary part.
         grads: Their gradients.
     """
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, grads, strict=True)]
@@ -226,7 +226,7 @@ def flatten_gradients(parameters: Sequence[Tensor], grads: Sequence[Tensor | Non
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Convert to at least single precision, as sums over many parameters need it."""
+    """Convert to at least single precision, as sums over many parameters require."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -255,7 +255,7 @@ def _passes(
             raise
     else:
         return y.detach(), gradients
-    # Reentrant checkpoints support `backward` alone, and the failed pass has freed the graph: forward once more.
+    # Reentrant checkpoints support only `backward`, and the failed pass has freed the graph: run forward once more.
     y = forward()
     return y.detach(), [_accumulated(network, y, parameters, w) for w in ws]
 
@@ -263,7 +263,7 @@ def _passes(
 def _accumulated(
     network: nn.Module, y: Tensor, parameters: Sequence[nn.Parameter], weights: Tensor
 ) -> ParameterGradients:
-    """Return gradients as `backward` leaves them in `.grad`, and restore `.grad` afterwards."""
+    """Return the gradients that `backward` accumulates in `.grad`, and restore `.grad` afterwards."""
     everything = list(network.parameters())
     if any(getattr(p, "_post_accumulate_grad_hooks", None) for p in everything):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The vectors that a matrix multiplies: the inputs themselves, or patches of them."""
+"""The vectors that a layer's matrix multiplies: its inputs, or patches of them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def _padded(layer: Convolutional, inputs: Tensor) -> Tensor:
 def convolution_patches(layer: Convolutional, inputs: Tensor) -> Tensor:
     """Return the patches that a convolution's matrix multiplies, as a view of the padded inputs.
 
-    Channels are brought to the last axis first, so that a patch is read in runs of kernel width times channels.
+    Channels are first moved to the last axis, so that a patch is read in runs of kernel width times channels.
 
     Args:
         layer: The convolution; stride, dilation, groups and every padding are respected.
         inputs: (N, channels, *space).
 
     Returns:
-        (N, G, *places, *kernel, channels / G): G groups, a place for each output.
+        (N, G, *places, *kernel, channels / G): G groups, one position for each output.
     """
     last = _padded(layer, inputs).movedim(1, -1).contiguous()
     n, *space, channels = last.shape
@@ -50,7 +50,7 @@ def convolution_patches(layer: Convolutional, inputs: Tensor) -> Tensor:
     places = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes]
     steps = last.stride()[1:-1]
     groups, each = layer.groups, channels // layer.groups
-    # Overlapping windows as a view: neighbouring patches share memory, so nothing is copied here.
+    # Overlapping windows are a view: neighbouring patches share memory, so nothing is copied here.
     return last.as_strided(
         (n, groups, *places, *layer.kernel_size, each),
         (
@@ -69,7 +69,7 @@ def grads_by_position(grads: Tensor, groups: int) -> Tensor:
 
 
 class PatchExtractor(ABC):
-    """Map of a layer's inputs to the (N, G, T, in) vectors h of its matrix, T positions in G groups."""
+    """Map from a layer's inputs to the (N, G, T, in) vectors h of its matrix, T positions in G groups."""
 
     @abstractmethod
     def width(self, inputs: Tensor) -> int:
@@ -87,7 +87,7 @@ class PatchExtractor(ABC):
 @final
 @dataclass(frozen=True)
 class IdentityPatches(PatchExtractor):
-    """The inputs are the vectors."""
+    """Extractor for layers whose inputs are the vectors."""
 
     def width(self, inputs: Tensor) -> int:
         """Return the length of h."""
@@ -105,7 +105,7 @@ class IdentityPatches(PatchExtractor):
 @final
 @dataclass(frozen=True)
 class ConvolutionPatches(PatchExtractor):
-    """The patches that a convolution sees, in channels-last order.
+    """Extractor of the patches of a convolution, in channels-last order.
 
     Attributes:
         layer: The convolution.
@@ -124,7 +124,7 @@ class ConvolutionPatches(PatchExtractor):
         places, width = patches.shape[2 : 2 + dims], math.prod(patches.shape[2 + dims :])
         if not ones:
             return patches.reshape(n, groups, math.prod(places), width)
-        # The patches are copied once, straight to their place beside the ones.
+        # The patches are copied once, directly into the tensor that includes the ones.
         made = inputs.new_empty(n, groups, *places, width + 1)
         made[..., :width].unflatten(-1, patches.shape[2 + dims :]).copy_(patches)
         made[..., width] = 1

@@ -9,16 +9,16 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-KINDS = (nn.RNN, nn.GRU, nn.LSTM)
+UNROLLED_TYPES = (nn.RNN, nn.GRU, nn.LSTM)
 
 RecurrentState = tuple[Tensor, ...]
 
 
 @final
 class UnrolledRecurrent(nn.Module):
-    """An `nn.RNN`, `nn.GRU` or `nn.LSTM` in evaluation mode, with a linear layer for each pair of its matrices.
+    """An `nn.RNN`, `nn.GRU` or `nn.LSTM` in eval mode, with a linear layer for each pair of its matrices.
 
-    The linear layers hold the recurrent layer's own parameters. The formulas are those of PyTorch's documentation.
+    The linear layers use the recurrent layer's parameters. The formulas are those of PyTorch's documentation.
 
     Args:
         layer: The recurrent layer, without projections.
@@ -40,7 +40,7 @@ class UnrolledRecurrent(nn.Module):
     def forward(
         self, x: Tensor, hx: Tensor | RecurrentState | None = None
     ) -> tuple[Tensor, Tensor | RecurrentState]:
-        """(N, T, in), or (T, N, in) without `batch_first`, to the outputs and the last states.
+        """Return the outputs and the last states for (N, T, in), or (T, N, in) without `batch_first`.
 
         Raises:
             TypeError: If the sequences are packed or there is no batch.
@@ -92,7 +92,7 @@ class UnrolledRecurrent(nn.Module):
 
 def _linear(layer: nn.RNNBase, name: str) -> nn.Linear:
     weight = getattr(layer, f"weight_{name}")
-    # On the meta device: the layer is only a container for the recurrent layer's own parameters.
+    # On the meta device: the layer is only a container for the recurrent layer's parameters.
     made = nn.Linear(weight.shape[1], weight.shape[0], bias=layer.bias, device="meta")
     made.weight = weight
     if layer.bias:
@@ -101,17 +101,17 @@ def _linear(layer: nn.RNNBase, name: str) -> nn.Linear:
 
 
 def unrolled_layers(network: nn.Module) -> dict[str, UnrolledRecurrent]:
-    """Return an unrolled form of each recurrent layer inside the network, by the layer's name."""
+    """Return an unrolled form of each recurrent layer in the network, by the layer's name."""
     return {
         name: UnrolledRecurrent(module)
         for name, module in network.named_modules()
-        if name and type(module) in KINDS and isinstance(module, nn.RNNBase) and not module.proj_size
+        if name and type(module) in UNROLLED_TYPES and isinstance(module, nn.RNNBase) and not module.proj_size
     }
 
 
 @contextmanager
 def replaced_modules(network: nn.Module, modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Put `modules` in place of the network's modules of the same names, and restore those afterwards."""
+    """Replace the network's modules of the same names by `modules`, and restore the originals afterwards."""
     places: list[tuple[nn.Module, str, nn.Module | None]] = []
     for name, module in modules.items():
         parent, _, leaf = name.rpartition(".")

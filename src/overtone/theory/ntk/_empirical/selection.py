@@ -1,4 +1,4 @@
-"""Selection of the method for each parameter's gradients, tried on a few samples."""
+"""Selection of the method for each parameter's gradients, tested on a few samples."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from overtone.theory.ntk._empirical.sources import (
 from overtone.theory.ntk._empirical.weight_sharing import LayerMemoryBudget
 
 SHARE = 3
-"""Workspaces that the gradients of all samples together may take, of the eight in the budget."""
+"""Number of the budget's eight workspaces that the gradients of all samples together may use."""
 
 
 def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the parameters that require gradients, by name, shared ones once.
+    """Return the parameters that require gradients, by name, with shared ones once.
 
     Raises:
         InputError: If there are none.
@@ -57,7 +57,7 @@ def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def probe_samples(x: Tensor) -> Tensor:
-    """Return the first, the middle and the last sample, or as many as there are."""
+    """Return the first, the middle and the last sample, or all if there are fewer."""
     index = sorted({0, len(x) // 2, len(x) - 1})
     return x[index]
 
@@ -65,31 +65,31 @@ def probe_samples(x: Tensor) -> Tensor:
 def select_sources(
     network: nn.Module, x: Tensor, workspace: int, excluded: ExcludedMethods | None = None
 ) -> list[GradientSource]:
-    """Return sources whose kernels add up to the network's kernel, on three of the samples.
+    """Return sources whose kernels sum to the network's kernel, on three of the samples.
 
     A layer is computed by its rule if the rule's inner products agree with plain backward passes, one sample at a
-    time, on three of the samples. All other parameters get explicit gradients: vectorised if `torch.func` can follow
-    the network and agrees too, one sample after the other if not. Parameters without a gradient on any of the three
-    are assumed to have none. `VerifiedGradients` checks all this for all samples.
+    time, on three of the samples. All other parameters use explicit gradients: vectorised if `torch.func` can trace
+    the network and also agrees, otherwise one sample at a time. Parameters without a gradient on any of the three
+    samples are assumed to have none. `VerifiedGradients` checks all this for all samples.
 
     Args:
         network: The network, in evaluation mode.
         x: (N, ...) samples.
-        workspace: Numbers of temporary storage per product.
+        workspace: Number of temporary values per product.
         excluded: Methods that other samples have ruled out.
 
     Returns:
-        Sources that divide the trained parameters among them.
+        Sources that partition the trained parameters.
 
     Raises:
-        InputError: If nothing is trained, if the network gives different outputs for the same samples, or if
-            a sample's output depends on the others.
+        InputError: If no parameter is trained, if the network returns different outputs for the same samples, or if a
+            sample's output depends on the others.
     """
     excluded = excluded or ExcludedMethods()
     probe = probe_samples(x)
     trained = trained_parameters(network)
     first = _outputs(network, probe)
-    # Outputs are combined by weights that no symmetry of the network cancels.
+    # Outputs are combined with weights that no symmetry of the network cancels.
     cotangent = torch.cos(1.0 + torch.arange(first.shape[1], dtype=first.dtype, device=first.device))
     truth = _ReferenceGradients(network, trained, probe, cotangent)
     check_independent(truth.outputs, first)
@@ -108,7 +108,7 @@ def select_sources(
 
 
 def _zero_gradient(truth: _ReferenceGradients, trained: Iterable[str]) -> list[str]:
-    """Return the parameters of modules none of whose parameters has a gradient."""
+    """Return the parameters of modules in which no parameter has a gradient."""
     owners: dict[str, list[str]] = {}
     for name in trained:
         owners.setdefault(name.rpartition(".")[0], []).append(name)
@@ -119,9 +119,9 @@ def _outputs(network: nn.Module, probe: Tensor) -> Tensor:
     together, again = network_outputs(network, probe).detach(), network_outputs(network, probe).detach()
     if not torch.equal(together.nan_to_num(), again.nan_to_num()):
         raise InputError(
-            "a network that gives the same outputs for the same samples in evaluation mode",
+            "a network that returns the same outputs for the same samples in eval mode",
             "two different outputs",
-            "turn its random parts off",
+            "disable its random operations",
             "network",
         )
     return together
@@ -163,7 +163,7 @@ class _ReferenceGradients:
 
 
 def _gram(rows: tuple[Tensor, ...]) -> Tensor:
-    """Return the inner products of a few vectors, which are not copied side by side."""
+    """Return the inner products of a few vectors, without copying them into one matrix."""
     gram = rows[0].new_empty(len(rows), len(rows))
     for i, one in enumerate(rows):
         for j, two in enumerate(rows[: i + 1]):
@@ -219,7 +219,7 @@ def _layers(
 
 
 def _has_images(network: nn.Module, x: Tensor) -> bool:
-    """Return whether a CPU's convolutions and poolings are faster with the samples' channels last in memory."""
+    """Return whether convolutions and poolings on a CPU are faster with the samples' channels last in memory."""
     convolved = any(isinstance(module, nn.Conv2d) for module in network.modules())
     return convolved and x.ndim == 4 and x.device.type == "cpu"
 
@@ -231,7 +231,7 @@ def _rules(
     excluded: ExcludedMethods,
 ) -> dict[nn.Module, LayerRule]:
     """Return the rule of each layer that may be computed by layer."""
-    # A parameter of several modules has a gradient through each of them, which a rule for one would miss.
+    # A parameter of several modules has a gradient through each of them, which a rule for one module would omit.
     owners = Counter(id(p) for module in network.modules() for p in module.parameters(recurse=False))
     name_of = {id(p): name for name, p in trained.items()}
     rules: dict[nn.Module, LayerRule] = {}

@@ -1,4 +1,4 @@
-"""Where the per-sample gradients of a group of parameters come from."""
+"""Sources of the per-sample gradients of a group of parameters."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LayerRecorder:
     def _record(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
         tensor = args[0] if args else next(iter(kwargs.values()))
         self.calls[layer].append((tensor.detach(), result))
-        # PyTorch counts in-place changes of a tensor; a later mismatch tells that the record was overwritten.
+        # PyTorch counts in-place changes of a tensor; a later mismatch shows that the record was overwritten.
         self._versions += [(each, each._version) for each in (tensor, result)]
         return result.clone() if self._copies else None
 
@@ -77,13 +77,14 @@ class LayerRecorder:
 
 @dataclass(frozen=True)
 class ExcludedMethods:
-    """Methods of computing gradients that some samples have ruled out.
+    """Methods of computing gradients that are invalid for some samples.
 
     Attributes:
-        nonzero: Names of parameters that some samples do have a gradient for.
-        layers: Names of parameters whose layer's rule does not cover what the layer does for some samples.
+        nonzero: Names of parameters with a gradient for some samples.
+        layers: Names of parameters whose layer rule does not cover the layer's use for some samples.
         replacements: Whether modules must not be replaced by others.
-        batches: Whether gradients of several samples at once cannot be computed, or are not those of each sample alone.
+        batches: Whether gradients of several samples at once cannot be computed, or differ from those of each sample
+            alone.
     """
 
     nonzero: frozenset[str] = frozenset()
@@ -102,7 +103,7 @@ class ExcludedMethods:
 
 
 class ExcludedMethodError(Exception):
-    """Some samples rule out the method by which gradients are being computed."""
+    """Error for samples for which the current method of computing gradients is invalid."""
 
     def __init__(self, excluded: ExcludedMethods) -> None:
         super().__init__(excluded)
@@ -113,10 +114,10 @@ class JacobianMethod(enum.IntEnum):
     """Method by which gradients are computed, from the fastest to the slowest.
 
     Attributes:
-        LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear
-            layers. Parameters that no sample has a gradient for count here too.
+        LAYERS: One forward and one backward pass for all samples; gradients are never formed for plain linear layers.
+            Includes parameters without a gradient for any sample.
         VECTORISED: Explicit gradients by `torch.func`, many samples at once.
-        SAMPLES: Explicit gradients, one backward pass a sample, for every network.
+        SAMPLES: Explicit gradients, one backward pass per sample, for every network.
     """
 
     LAYERS = 1
@@ -130,12 +131,12 @@ NamedGradients = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class GradientPart:
-    """The gradients of one layer's parameters, or of all that share a method.
+    """The gradients of one layer's parameters, or of all parameters with a common method.
 
     Attributes:
         names: The parameters' full names, by their names in the layer.
-        features: The gradients; None where the layer's input did not have one row per sample.
-        flatten_gradient: Map from gradients in the parameters' shapes to vectors that, one after the other, have the
+        features: The gradients; None if the layer's input did not have one row per sample.
+        flatten_gradient: Function from gradients in the parameters' shapes to vectors that, concatenated, have the
             order of the features' `vjp`.
     """
 
@@ -150,7 +151,7 @@ class SourceGradients:
 
     Attributes:
         outputs: (N, C) the network's outputs, or None if it was not called.
-        parts: Their gradients, whose inner products add up; the same parts in the same order for all samples.
+        parts: Gradients whose inner products are summed; the same parts in the same order for all samples.
     """
 
     outputs: Tensor | None
@@ -183,7 +184,7 @@ class GradientSource(ABC):
     @property
     @abstractmethod
     def excluded(self) -> ExcludedMethods | None:
-        """The methods to exclude if this source proves wrong as a whole; None if it cannot be."""
+        """The methods to exclude if this source is wrong as a whole; None if it cannot be."""
 
     def zero_gradient_features(self, x: Tensor, channels: int) -> list[GradientFeatures]:  # noqa: ARG002
         """Return features of the form and size of those for the samples `x`, with arbitrary values."""
@@ -207,11 +208,11 @@ class GradientSource(ABC):
 
 @final
 class ZeroSource(GradientSource):
-    """Zero gradients, for parameters that the samples have no gradient for.
+    """Zero gradients, for parameters without a gradient for the samples.
 
     Args:
         network: The network.
-        parameters: Their names.
+        parameters: Names of the parameters.
         like: (n, C) outputs of a few samples.
     """
 
@@ -231,7 +232,7 @@ class ZeroSource(GradientSource):
 
     @property
     def excluded(self) -> ExcludedMethods:
-        """These parameters do have gradients."""
+        """Exclude zero gradients: these parameters do have gradients."""
         return ExcludedMethods(nonzero=frozenset(self.parameters))
 
 
@@ -242,9 +243,9 @@ class LayerwiseSource(GradientSource):
     Args:
         network: The network.
         parameters: Names of the parameters in this group.
-        rules: The rule of every layer that owns them.
+        rules: The rule of every layer that owns these parameters.
         budget: Memory budget of each layer's features.
-        replacements: Modules that take the place of others, by name.
+        replacements: Modules that replace others, by name.
         channels_last: Whether images (N, C, H, W) are passed to the network with their channels last in memory.
     """
 
@@ -270,30 +271,32 @@ class LayerwiseSource(GradientSource):
 
         Args:
             x: (N, ...) samples.
-            cotangent: (C,) weights that combine the outputs into one, or None to keep them apart.
+            cotangent: (C,) weights that combine the outputs into one, or None for separate outputs.
         """
         y, recorder = self._forward(x)
-        # Samples do not affect each other, so the sum over samples has every sample's own gradient at the layers.
+        # Samples do not affect each other, so the gradient of their sum at a layer is every sample's own gradient.
         columns = list(y.sum(0)) if cotangent is None else [(y.sum(0) * cotangent).sum()]
         accumulators = self._accumulators(recorder, len(x), len(columns))
         for i, column in enumerate(columns):
-            _hand_out(recorder, accumulators, _back(column, recorder.results, i + 1 < len(columns)))
+            _distribute_gradients(
+                recorder, accumulators, _result_gradients(column, recorder.results, i + 1 < len(columns))
+            )
         made = {layer: None if each is None else each.features() for layer, each in accumulators.items()}
         return SourceGradients(y.detach(), [self._part(layer, features) for layer, features in made.items()])
 
     @property
     def excluded(self) -> ExcludedMethods:
-        """The modules in the place of others first, if there are any; else all rules."""
+        """The replacements of modules first, if there are any; otherwise all rules."""
         if self.replacements:
             return ExcludedMethods(replacements=True)
         return ExcludedMethods(layers=frozenset(self.parameters))
 
     def zero_gradient_features(self, x: Tensor, channels: int) -> list[GradientFeatures]:
-        """Return features for gradients of zero, which take no backward pass."""
+        """Return features for gradients of zero, without a backward pass."""
         _, recorder = self._forward(x)
         accumulators = self._accumulators(recorder, len(x), channels)
         for _ in range(channels):
-            _hand_out(
+            _distribute_gradients(
                 recorder, accumulators, [each.new_zeros(()).expand(each.shape) for each in recorder.results]
             )
         return [each.features() for each in accumulators.values() if each is not None]
@@ -303,7 +306,7 @@ class LayerwiseSource(GradientSource):
         return 1
 
     def names(self, layer: nn.Module) -> dict[str, str]:
-        """Return the full names of a layer's trained parameters, by their names in it."""
+        """Return the full names of a layer's trained parameters, by their names in the layer."""
         parameters_of_layer = layer.named_parameters(recurse=False)
         return {name: self._names[id(p)] for name, p in parameters_of_layer if p.requires_grad}
 
@@ -320,15 +323,17 @@ class LayerwiseSource(GradientSource):
     def _accumulators(
         self, recorder: LayerRecorder, samples: int, channels: int
     ) -> dict[nn.Module, GradientAccumulator | None]:
-        """Return an accumulator per layer; None where it was not called with one row per sample."""
+        """Return an accumulator per layer; None if the layer was not called with one row per sample."""
         accumulators: dict[nn.Module, GradientAccumulator | None] = {}
         for layer, calls in recorder.calls.items():
             inputs = [
                 at_least_float32(tensor) if tensor.is_floating_point() else tensor for tensor, _ in calls
             ]
             results = [result for _, result in calls]
-            one_row_per_sample = all(each.ndim > 0 and len(each) == samples for each in (*inputs, *results))
-            usable = bool(calls) and one_row_per_sample
+            has_row_per_sample = all(
+                tensor.ndim > 0 and len(tensor) == samples for tensor in (*inputs, *results)
+            )
+            usable = bool(calls) and has_row_per_sample
             accumulators[layer] = (
                 self.rules[layer].accumulator(inputs, results, channels, self.budget) if usable else None
             )
@@ -341,14 +346,14 @@ class LayerwiseSource(GradientSource):
         recorder = LayerRecorder(list(self.rules), copies=self._copies)
         with replaced_modules(self.network, self.replacements), recorder:
             y = network_outputs(self.network, x)
-        # Copies cost memory, so the first pass goes without; networks that overwrite results are run once more.
+        # Copies cost memory, so the first pass has none; networks that overwrite results are run a second time.
         if self._copies or not recorder.overwritten:
             return y, recorder
         self._copies = True
         return self._forward(x)
 
 
-def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
+def _result_gradients(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
     """Return the gradient at each result; None where there is none."""
     live = [result for result in results if result.requires_grad]
     if not live or not column.requires_grad:
@@ -357,7 +362,7 @@ def _back(column: Tensor, results: Sequence[Tensor], keep: bool) -> list[Tensor 
     return [next(gradients) if result.requires_grad else None for result in results]
 
 
-def _hand_out(
+def _distribute_gradients(
     recorder: LayerRecorder,
     accumulators: Mapping[nn.Module, GradientAccumulator | None],
     grads: Sequence[Tensor | None],
@@ -368,8 +373,8 @@ def _hand_out(
         layer_grads = [
             torch.zeros_like(result) if g is None else g for _, (result, g) in zip(calls, pairs, strict=False)
         ]
-        if (each := accumulators[layer]) is not None:
-            each.take([at_least_float32(g) for g in layer_grads])
+        if (accumulator := accumulators[layer]) is not None:
+            accumulator.take([at_least_float32(g) for g in layer_grads])
 
 
 @final
@@ -404,7 +409,7 @@ class VectorisedSource(GradientSource):
 
 @final
 class PerSampleSource(GradientSource):
-    """Explicit gradients, one sample and one output after the other: the reference of all other sources."""
+    """Explicit gradients, one sample and one output at a time: the reference for all other sources."""
 
     method = JacobianMethod.SAMPLES
 
@@ -422,5 +427,5 @@ class PerSampleSource(GradientSource):
 
     @property
     def excluded(self) -> None:
-        """None: it is the reference."""
+        """None, because this source is the reference."""
         return None

@@ -34,35 +34,37 @@ from overtone.theory.ntk._empirical.sources import (
 )
 from overtone.theory.ntk._empirical.weight_sharing import SharedWeightGradients
 
-FEW = 32
-"""Samples up to which each is a group of its own, so that the check is complete."""
+MAX_SINGLE_GROUPS = 32
+"""Number of samples up to which each forms a separate group, so that the check is complete."""
 
 MIN_GROUPS = 4
-"""Smallest number of groups of more samples: two samples that affect each other are seldom in the same one."""
+"""Minimum number of groups for more samples: two samples that affect each other are seldom in the same group."""
 
 GROUP = 256
-"""Largest group: few enough samples that one wrong sample stands out from rounding."""
+"""Maximum group size: one wrong sample must be visible above rounding."""
 
-FEW_DIGITS = 8
-"""Largest group for outputs in half precision."""
+HALF_PRECISION_GROUP = 8
+"""Maximum group size for outputs in half precision."""
 
-ALONE = 8
-"""Samples, of more than `FEW`, whose outputs are also compared with a call of each alone."""
+SINGLE_CALLS = 8
+"""Number of samples that are also called individually, if there are more than `MAX_SINGLE_GROUPS` in all."""
 
 ROUNDING = 64
-"""Units in the last place of all gradients together below which a parameter's gradient counts as zero."""
+"""Tolerance, in units in the last place of all gradients together, at which a parameter's gradient counts as zero."""
 
 
 def check_groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
-    """Return groups of some samples of many; small ones in half precision.
+    """Return groups of the samples; small groups in half precision.
 
     Args:
         samples: Number of samples to group.
         dtype: Precision of the outputs.
         total: Number of all samples.
     """
-    group_size = 1 if total <= FEW else min(GROUP, -(-total // MIN_GROUPS))
-    count = -(-samples // (group_size if torch.finfo(dtype).bits >= 32 else min(group_size, FEW_DIGITS)))
+    group_size = 1 if total <= MAX_SINGLE_GROUPS else min(GROUP, -(-total // MIN_GROUPS))
+    count = -(
+        -samples // (group_size if torch.finfo(dtype).bits >= 32 else min(group_size, HALF_PRECISION_GROUP))
+    )
     if samples > 1:
         count = max(count, 2)
     bounds = [samples * i // count for i in range(count + 1)]
@@ -70,13 +72,13 @@ def check_groups(samples: int, dtype: torch.dtype, total: int) -> list[slice]:
 
 
 def single_sample_indices(samples: int, total: int) -> list[int]:
-    """Return samples to call alone, spread over some samples of many; none where every group is a single one."""
-    count = min(samples, -(-ALONE * samples // total)) if total > FEW else 0
+    """Return evenly spread indices of samples to call alone; none if every group is a single sample."""
+    count = min(samples, -(-SINGLE_CALLS * samples // total)) if total > MAX_SINGLE_GROUPS else 0
     return [samples * (2 * i + 1) // (2 * count) for i in range(count)]
 
 
 def random_weights(samples: int, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return (n, C) numbers of random size and sign, none of them small, so that no sample is overlooked.
+    """Return (n, C) random numbers, none of them small, so that no sample is overlooked.
 
     Args:
         samples: n.
@@ -88,17 +90,17 @@ def random_weights(samples: int, like: Tensor, generator: torch.Generator) -> Te
 
 
 def relative_tolerance(dtype: torch.dtype) -> float:
-    """Return the relative distance of two sums that counts as rounding.
+    """Return the relative distance of two sums that rounding explains.
 
-    Half the digits, which leaves room for single samples that fall to the other side of a kink; of half precision,
-    which has too few for that, 16 units in the last place.
+    The tolerance is half the digits, which allows for single samples that fall on the other side of a kink; in half
+    precision, which has too few digits for that, 16 units in the last place.
     """
     eps = float(torch.finfo(dtype).eps)
     return 4 * eps**0.5 if torch.finfo(dtype).bits >= 32 else 16 * eps
 
 
 def zero_tolerance(dtype: torch.dtype) -> float:
-    """Return the tolerance for gradients that vanish beside others, relative to all of them together."""
+    """Return the tolerance for gradients that are zero, relative to all gradients together."""
     return ROUNDING * float(torch.finfo(dtype).eps)
 
 
@@ -107,18 +109,18 @@ T = TypeVar("T")
 
 @final
 class VerifiedGradients:
-    """The gradients of a network's parameters, computed by the fastest method that is right for every sample.
+    """The gradients of a network's parameters, computed by the fastest method that is correct for every sample.
 
-    Three samples choose the method (`select_sources`). Then, for all samples, the sum of the per-sample
-    gradients with random weights, one for each sample and output, is compared with the backward pass of the outputs'
-    sum with these weights. That pass sees the samples in groups of another order and size than the gradients were
-    computed in, so that it also detects outputs that depend on other samples. A layer that does not agree for some
-    sample is computed by another method from then on, and all samples anew.
+    Three samples determine the method (`select_sources`). Then, for all samples, the sum of the per-sample gradients
+    with random weights, one for each sample and output, is compared with the backward pass of the outputs' weighted
+    sum. That pass groups the samples in another order and size than the computation of the gradients, so that it also
+    detects outputs that depend on other samples. If a layer does not agree for some sample, it is computed by another
+    method afterwards, and all samples are repeated.
 
     Args:
         network: The network, in evaluation mode for as long as gradients are computed.
         x: (N, ...) samples.
-        workspace: Numbers of temporary storage per product.
+        workspace: Number of temporary values per product.
 
     Raises:
         InputError: As `select_sources`.
@@ -134,10 +136,10 @@ class VerifiedGradients:
         self._kinds: list[object] = []
 
     def retry_until_verified(self, attempt: Callable[[], T]) -> T:
-        """Return the result of `attempt`, begun anew whenever samples rule out the present sources.
+        """Return the result of `attempt`, repeated whenever samples invalidate the current sources.
 
         Args:
-            attempt: Calls `take` and uses `sources`.
+            attempt: Function that calls `take` and uses `sources`.
 
         Raises:
             InputError: If a sample's output depends on the others.
@@ -147,7 +149,7 @@ class VerifiedGradients:
                 return attempt()
             except ExcludedMethodError as revision:
                 before, self.excluded = self.excluded, self.excluded | revision.excluded
-                # No progress would be an endless loop: the last resort is one sample after the other.
+                # Without progress the loop would not end: the last resort is one sample at a time.
                 if self.excluded == before:
                     self.excluded = before | ExcludedMethods(batches=True)
                 self.sources = select_sources(self.network, self._x, self._workspace, self.excluded)
@@ -159,63 +161,73 @@ class VerifiedGradients:
 
         Args:
             x: (N, ...) samples, the same tensor for all of its rows.
-            rows: Their indices.
+            rows: Indices of the samples.
 
         Raises:
-            ExcludedMethodError: If these samples rule out the present sources; `retry_until_verified` handles it.
+            ExcludedMethodError: If these samples invalidate the current sources; `retry_until_verified` handles it.
             InputError: If a sample's output depends on the others.
         """
-        some = x[rows]
-        taken = [self._from(source, some) for source in self.sources]
-        # Chunks come again for every pair of chunks; each is checked once.
+        grouped = x[rows]
+        source_gradients = [self._from(source, grouped) for source in self.sources]
+        # Chunks recur for every pair of chunks; each is checked once.
         key = (id(x), rows.start, rows.stop)
         if key not in self._checked:
-            self._check(some, taken, len(x))
+            self._check(grouped, source_gradients, len(x))
             self._checked.add(key)
-        parts = [part for each in taken for part in each.parts]
+        parts = [part for gradients in source_gradients for part in gradients.parts]
         self._check_kinds(parts)
         return parts
 
-    def _from(self, source: GradientSource, some: Tensor) -> SourceGradients:
+    def _from(self, source: GradientSource, grouped: Tensor) -> SourceGradients:
         try:
-            return source.take(some)
+            return source.take(grouped)
         except NETWORK_ERRORS as failure:
             if source.excluded is None:
                 raise
             raise ExcludedMethodError(source.excluded) from failure
 
     def _check_kinds(self, parts: Sequence[GradientPart]) -> None:
-        """Require features of one kind per layer, which inner products need."""
+        """Require features of the same kind per layer, which inner products need."""
         kinds = [_kind(part.features) for part in parts]
         self._kinds = self._kinds or list(kinds)
-        odd = [part for part, one, two in zip(parts, kinds, self._kinds, strict=True) if one != two]
-        if odd:
-            raise ExcludedMethodError(_without(odd))
+        changed = [
+            part
+            for part, kind, known_kind in zip(parts, kinds, self._kinds, strict=True)
+            if kind != known_kind
+        ]
+        if changed:
+            raise ExcludedMethodError(_without(changed))
 
-    def _check(self, x: Tensor, taken: Sequence[SourceGradients], total: int) -> None:
+    def _check(self, x: Tensor, source_gradients: Sequence[SourceGradients], total: int) -> None:
         """Compare the gradients of all parts with backward passes over groups of the samples."""
-        absent = [part for each in taken for part in each.parts if part.features is None]
-        if absent:
-            raise ExcludedMethodError(_without(absent))
-        known = [each.outputs for each in taken if each.outputs is not None]
-        last = any(isinstance(source, LayerwiseSource) and source.channels_last for source in self.sources)
+        missing = [
+            part for gradients in source_gradients for part in gradients.parts if part.features is None
+        ]
+        if missing:
+            raise ExcludedMethodError(_without(missing))
+        known = [gradients.outputs for gradients in source_gradients if gradients.outputs is not None]
+        channels_last = any(
+            isinstance(source, LayerwiseSource) and source.channels_last for source in self.sources
+        )
         outputs = known[-1] if known else network_outputs(self.network, x).detach()
         for i in single_sample_indices(len(x), total):
             y = single_sample_outputs(self.network, x[i : i + 1], outputs.shape[1]).detach()
-            self._check_outputs(taken, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y)
-        # Other groups in another order than the gradients were computed in: dependence on other samples shows up.
+            self._check_outputs(
+                source_gradients, slice(i, i + 1), torch.zeros(1, dtype=torch.int64, device=x.device), y
+            )
+        # Other groups in another order than in the computation: dependence on other samples becomes visible.
         for rows in check_groups(len(x), outputs.dtype, total):
             order = torch.randperm(rows.stop - rows.start, generator=self._generator, device="cpu").to(
                 x.device
             )
             cotangents = random_weights(len(order), outputs, self._generator)
             try:
-                some = x[rows][order]
-                if last:
-                    some = some.contiguous(memory_format=torch.channels_last)
+                grouped = x[rows][order]
+                if channels_last:
+                    grouped = grouped.contiguous(memory_format=torch.channels_last)
                 y, grads = vector_jacobian_product(
                     self.network,
-                    lambda some=some: network_outputs(self.network, some),  # type: ignore[misc]
+                    lambda grouped=grouped: network_outputs(self.network, grouped),  # type: ignore[misc]
                     list(self._trained.values()),
                     cotangents[order],
                 )
@@ -223,17 +235,21 @@ class VerifiedGradients:
                 if all(isinstance(source, PerSampleSource | ZeroSource) for source in self.sources):
                     return
                 raise ExcludedMethodError(ExcludedMethods(batches=True)) from failure
-            self._check_outputs(taken, rows, order, y)
-            self._check_gradients(taken, rows, cotangents, dict(zip(self._trained, grads, strict=True)))
+            self._check_outputs(source_gradients, rows, order, y)
+            self._check_gradients(
+                source_gradients, rows, cotangents, dict(zip(self._trained, grads, strict=True))
+            )
 
-    def _check_outputs(self, taken: Sequence[SourceGradients], rows: slice, order: Tensor, y: Tensor) -> None:
-        for source, each in zip(self.sources, taken, strict=True):
-            if each.outputs is None:
+    def _check_outputs(
+        self, source_gradients: Sequence[SourceGradients], rows: slice, order: Tensor, y: Tensor
+    ) -> None:
+        for source, gradients in zip(self.sources, source_gradients, strict=True):
+            if gradients.outputs is None:
                 continue
             try:
-                check_independent(y, each.outputs[rows][order], each.outputs)
+                check_independent(y, gradients.outputs[rows][order], gradients.outputs)
             except NETWORK_ERRORS:
-                # Replaced modules or `torch.func` may cause the difference; then the network itself is not to blame.
+                # Replaced modules or `torch.func` may cause the difference, rather than the network itself.
                 if not isinstance(source, PerSampleSource) and not (
                     isinstance(source, LayerwiseSource) and not source.replacements
                 ):
@@ -252,7 +268,7 @@ class VerifiedGradients:
             name: torch.zeros_like(self._trained[name]) if g is None else g for name, g in grads.items()
         }
         norms = {name: float(at_least_float32(as_real_pairs(g)).norm()) for name, g in filled.items()}
-        # A gradient that is rounding beside all others has no relative accuracy of its own.
+        # A gradient that is at rounding level relative to all others has no relative accuracy.
         floor = zero_tolerance(cotangents.dtype) * math.hypot(*norms.values())
         wrong = ExcludedMethods()
         for source, each in zip(self.sources, taken, strict=True):
@@ -295,7 +311,7 @@ def _agrees(
 ) -> bool:
     """Return whether a part's gradients, summed with the weights (n, C), are those of the backward pass.
 
-    Where both are not finite there is nothing to compare.
+    Where both are not finite they count as equal.
     """
     assert part.features is not None
     features, exact = part.features.rows(rows), part.flatten_gradient(grads)

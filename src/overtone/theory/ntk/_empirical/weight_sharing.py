@@ -1,4 +1,4 @@
-"""Layers that apply one matrix at many positions: on sequences, in convolutions, or by being called twice."""
+"""Layers that apply one matrix at many positions: on sequences, in convolutions, or in several calls."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from overtone.theory.ntk._empirical.inner_products import (
 )
 from overtone.theory.ntk._empirical.patches import PatchExtractor
 
-NEAR = {"cpu": 1 << 19}
-"""Numbers per block on a CPU, so that a block is used while it is in the cache."""
+CACHE_BLOCK = {"cpu": 1 << 19}
+"""Number of values per block on a CPU, so that a block is used while it is in the cache."""
 
-FAR = 1 << 25
-"""Numbers per block on other devices, which are fastest at few large products."""
+DEVICE_BLOCK = 1 << 25
+"""Number of values per block on other devices, which are fastest with few large products."""
 
 
 def block_elements(values: Tensor) -> int:
-    """Return the numbers per block for the device of `values`."""
-    return NEAR.get(values.device.type, FAR)
+    """Return the number of values per block for the device of `values`."""
+    return CACHE_BLOCK.get(values.device.type, DEVICE_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class MatmulCalls:
     Attributes:
         inputs: (N, ...) the layer's input.
         grads: (C, N, G, T, out) g.
-        patches: From `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
+        patches: Extractor from `inputs` to the (N, G, T, in) vectors h that the matrix multiplies.
         weight: Whether the weight is trained.
         bias: Whether there is a bias and it is trained.
     """
@@ -56,12 +56,12 @@ class MatmulCalls:
 
     @property
     def size(self) -> int:
-        """Numbers stored."""
+        """Number of stored values."""
         return self.inputs.numel() + self.grads.numel()
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The trained parameters, (G, out, in + 1)."""
+        """Shape of the trained parameters, (G, out, in + 1)."""
         return self.grads.shape[2], self.grads.shape[4], self.width * self.weight + self.bias
 
     @property
@@ -75,21 +75,21 @@ class MatmulCalls:
 
     @staticmethod
     def concatenated(calls: Sequence[MatmulCalls]) -> MatmulCalls:
-        """Return the calls of all samples, one after the other."""
+        """Return the calls of all samples, concatenated."""
         inputs = torch.cat([each.inputs for each in calls])
         return replace(calls[0], inputs=inputs, grads=torch.cat([each.grads for each in calls], 1))
 
     def explicit(self) -> ExplicitGradients:
         """Return all gradients (C, N, G out (in + 1)), formed a few samples at a time."""
         channels, n = self.grads.shape[:2]
-        # The outputs of a sample lie side by side in memory, as products of all outputs read them.
+        # The outputs of a sample are contiguous in memory, as products of all outputs read them.
         values = empty_huge_pages(n, channels, *self.shape, like=self.grads).transpose(0, 1)
         for rows in self._row_blocks():
             self.rows(rows).form(self.with_ones(rows), values[:, rows])
         return ExplicitGradients(values.flatten(2))
 
     def with_ones(self, rows: slice) -> Tensor:
-        """Return (h, 1) of some samples, without the part that no trained parameter multiplies: (n, G, T, in + 1)."""
+        """Return (h, 1) of some samples, without entries for untrained parameters: (n, G, T, in + 1)."""
         if self.weight:
             return self.patches.whole(self.inputs[rows], self.bias)
         n, groups, places = self.grads[0, rows].shape[:3]
@@ -104,7 +104,7 @@ class MatmulCalls:
     def parts(self, max_columns: int) -> Iterator[Tensor]:
         """Yield all gradients (C, N, P) in parts of at most about `max_columns` columns of the matrix."""
         channels, n, groups, _, out = self.grads.shape
-        # The bias sees a constant 1 at every position, so its gradient is the sum over positions.
+        # The bias multiplies a constant 1 at every position, so its gradient is the sum over positions.
         if self.bias:
             yield self.grads.sum(-2).flatten(2)
         for with_ones in self.patches.parts(self.inputs, max_columns) if self.weight else ():
@@ -149,9 +149,9 @@ class LayerMemoryBudget:
     """Memory budget of a layer's features.
 
     Attributes:
-        workspace: Numbers of temporary storage per product.
-        samples: Samples of the whole kernel.
-        each: Numbers stored per sample and layer.
+        workspace: Number of temporary values per product.
+        samples: Number of samples of the whole kernel.
+        each: Number of stored values per sample and layer.
     """
 
     workspace: int
@@ -172,29 +172,29 @@ class SharedWeightProduct(ABC):
 
     @abstractmethod
     def scratch(self, calls: MatmulCalls) -> int:
-        """Return the numbers of temporary storage of a product, beside its workspace."""
+        """Return the number of temporary values of a product, in addition to its workspace."""
 
 
 @final
 @dataclass(frozen=True)
 class ProductByColumns(SharedWeightProduct):
-    """Form gradients for a few columns of the matrix at a time, few enough to be multiplied in the cache.
+    """Strategy that forms gradients for a few columns of the matrix at a time, so that products stay in the cache.
 
     Attributes:
-        workspace: Numbers of temporary storage.
+        workspace: Number of temporary values.
     """
 
     workspace: int
 
     def add(self, total: Tensor, one: MatmulCalls, two: MatmulCalls, outputs: OutputLayout) -> None:
         """Add J J^T, summed over blocks of columns."""
-        # Both sides need the same blocks, so the side with more samples decides.
+        # Both sides need the same blocks, so the side with more samples determines them.
         max_columns = min(_columns(each.grads, self.workspace) for each in (one, two))
         for left, right in zip(one.parts(max_columns), two.parts(max_columns), strict=True):
             add_inner_products(total, left, right, outputs)
 
     def add_lower(self, total: Tensor, calls: MatmulCalls, outputs: OutputLayout) -> None:
-        """Add half of it; each block is formed once."""
+        """Add half of J J^T; each block is formed once."""
         for part in calls.parts(_columns(calls.grads, self.workspace)):
             add_lower_inner_products(total, part, outputs)
 
@@ -212,10 +212,10 @@ def _columns(grads: Tensor, workspace: int) -> int:
 @final
 @dataclass(frozen=True)
 class ProductByPairs(SharedWeightProduct):
-    """Sum over pairs of positions of (g g^T) * (h h^T + 1), for few positions and a trained weight.
+    """Strategy that sums (g g^T) * (h h^T + 1) over pairs of positions, for few positions and a trained weight.
 
     Attributes:
-        workspace: Numbers of temporary storage.
+        workspace: Number of temporary values.
     """
 
     workspace: int
@@ -226,7 +226,7 @@ class ProductByPairs(SharedWeightProduct):
         m = two.grads.shape[1]
         per_pair = total.numel() // (n * m)
         budget = min(self.workspace, 4 * block_elements(total))
-        # A tile of tile^2 sample pairs holds h h^T and, per output pair, g g^T: places^2 numbers each, and a copy.
+        # A tile of tile^2 sample pairs needs h h^T and, per output pair, g g^T: places^2 numbers each, and a copy.
         tile = max(1, int((budget / (2 * places**2 * (per_pair + 1))) ** 0.5))
         for rows in _slices(n, tile):
             h = one.patches.whole(one.inputs[rows])
@@ -266,7 +266,7 @@ class SharedWeightGradients(GradientFeatures):
         self.product.add_lower(total, self.calls, outputs)
 
     def rows(self, part: slice) -> SharedWeightGradients:
-        """Return the gradients of these samples."""
+        """Return the gradients of some of the samples."""
         return SharedWeightGradients(self.calls.rows(part), self.product)
 
     def concatenated(self, others: Sequence[GradientFeatures]) -> SharedWeightGradients | None:
@@ -286,7 +286,7 @@ class SharedWeightGradients(GradientFeatures):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(G, out, in + 1)."""
+        """Shape of a direction, (G, out, in + 1)."""
         return self.calls.shape
 
     @property
@@ -296,12 +296,12 @@ class SharedWeightGradients(GradientFeatures):
 
     @property
     def size(self) -> int:
-        """Numbers of the inputs and of the gradients at the result."""
+        """Number of values of the inputs and of the gradients at the result."""
         return self.calls.size
 
     @property
     def scratch(self) -> int:
-        """Numbers of temporary storage of the strategy."""
+        """Number of temporary values of the strategy."""
         return self.product.scratch(self.calls)
 
 
@@ -327,7 +327,7 @@ class GradientForm(enum.Enum):
 
 
 def cheapest_form(calls: MatmulCalls, channels: int, budget: LayerMemoryBudget) -> GradientForm:
-    """Return the form of fewest operations, or of least memory traffic, within the budget.
+    """Return the form with the fewest operations, or the least memory traffic, within the budget.
 
     Args:
         calls: Inputs and output gradients of the matrix, for some of the outputs.
@@ -343,7 +343,7 @@ def cheapest_form(calls: MatmulCalls, channels: int, budget: LayerMemoryBudget) 
     pairs = groups * places**2 * (2 * (width + channels * out) + ELEMENTWISE)
     if calls.weight and pairs < operations:
         return GradientForm.PAIRS
-    # Explicit gradients that are larger than their factors may not fit; then they are formed anew each time.
+    # Explicit gradients that are larger than their factors may not fit; then they are recomputed each time.
     if gradients > max(budget.each, input_size + channels * groups * places * out):
         return GradientForm.PARTS
     at_results = channels * groups * places * out

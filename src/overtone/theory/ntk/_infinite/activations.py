@@ -15,20 +15,20 @@ from overtone.errors import InputError
 from overtone.theory.ntk._infinite.layers import InfiniteLayer, LayerMoments
 
 NODE_RANGE = 7.5
-"""Standard deviations that the quadrature nodes span on either side; the Gaussian has 6e-14 of its mass outside."""
+"""Standard deviations covered by the quadrature nodes on either side; the Gaussian has 6e-14 of its mass outside."""
 
 ENTRIES_PER_CHUNK = 1 << 14
 """Kernel entries per quadrature chunk, which bounds its memory."""
 
 
 class DualActivation(InfiniteLayer):
-    """Effect of an elementwise activation phi on a Gaussian process: (u, v) ~ N(0, [[q11, q12], [q12, q22]]).
+    """Dual of an elementwise activation phi for a Gaussian process: (u, v) ~ N(0, [[q11, q12], [q12, q22]]).
 
     As a layer it maps the second moment K to E[phi(u) phi(v)] and the tangent kernel T to T E[phi'(u) phi'(v)].
 
-    All methods take float64 tensors that broadcast against each other and return the broadcast shape.
-    Formulas without their own source are found in Cho and Saul 2009 (NIPS), Williams 1997 (NIPS), and Han et
-    al. 2022 (arXiv 2209.04121); each is checked against Monte Carlo in the tests.
+    All methods take float64 tensors that broadcast against each other and return the broadcast shape. Formulas
+    without a separate source are from Cho and Saul 2009 (NIPS), Williams 1997 (NIPS), and Han et al. 2022 (arXiv
+    2209.04121); each is checked against Monte Carlo in the tests.
 
     Example:
         >>> import torch
@@ -39,18 +39,18 @@ class DualActivation(InfiniteLayer):
 
     @abstractmethod
     def covariance(self, q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
-        """E[phi(u) phi(v)]."""
+        """Return E[phi(u) phi(v)]."""
 
     @abstractmethod
     def derivative(self, q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
-        """E[phi'(u) phi'(v)]."""
+        """Return E[phi'(u) phi'(v)]."""
 
     @abstractmethod
     def mean(self, q: Tensor) -> Tensor:
-        """E[phi(u)] for u ~ N(0, q)."""
+        """Return E[phi(u)] for u ~ N(0, q)."""
 
     def apply(self, moments: LayerMoments) -> LayerMoments:
-        """Return the moments of the activations; T <- T E[phi' phi']."""
+        """Return the moments of the activations; T <- T E[phi'(u) phi'(v)]."""
         q11, q22, q12 = moments.q11, moments.q22, moments.q12
         return LayerMoments(
             self.covariance(q11, q11, q11),
@@ -63,54 +63,54 @@ class DualActivation(InfiniteLayer):
 
     @staticmethod
     def relu() -> DualActivation:
-        """phi(x) = max(x, 0): the arc-cosine kernels of order 1 and 0."""
+        """Return the dual of phi(x) = max(x, 0): the arc-cosine kernels of order 1 and 0."""
         return _LeakyRelu(0.0)
 
     @staticmethod
     def leaky_relu(slope: float = 0.01) -> DualActivation:
-        """phi(x) = slope min(x, 0) + max(x, 0); slope -1 is the absolute value, 1 the identity."""
+        """Return the dual of phi(x) = slope min(x, 0) + max(x, 0); slope -1 is the absolute value, 1 the identity."""
         return _LeakyRelu(slope)
 
     @staticmethod
     def erf() -> DualActivation:
-        """Error function."""
+        """Return the dual of the error function."""
         return _Erf()
 
     @staticmethod
     def gelu() -> DualActivation:
-        """phi(x) = x (1 + erf(x / sqrt 2)) / 2."""
+        """Return the dual of phi(x) = x (1 + erf(x / sqrt 2)) / 2."""
         return _Gelu()
 
     @staticmethod
     def sine(omega: float = 1.0, phase: float = 0.0) -> DualActivation:
-        """Sine, phi(x) = sin(omega x + phase), omega in radians per unit of the pre-activation."""
+        """Return the dual of phi(x) = sin(omega x + phase), omega in radians per unit of the pre-activation."""
         return _Sine(omega, phase)
 
     @staticmethod
     def cosine(omega: float = 1.0) -> DualActivation:
-        """phi(x) = cos(omega x), a sine of phase pi / 2."""
+        """Return the dual of phi(x) = cos(omega x), a sine of phase pi / 2."""
         return _Sine(omega, math.pi / 2)
 
     @staticmethod
     def gaussian(scale: float = 1.0) -> DualActivation:
-        """phi(x) = exp(-(scale x)^2)."""
+        """Return the dual of phi(x) = exp(-(scale x)^2)."""
         return _Gaussian(scale)
 
     @staticmethod
     def tanh() -> DualActivation:
-        """Hyperbolic tangent: to 1e-8 for pre-activation variances up to 2, to 1e-3 up to 10."""
+        """Return the dual of tanh, accurate to 1e-8 for pre-activation variances up to 2, to 1e-3 up to 10."""
         return _Quadrature(torch.tanh, _tanh_slope)
 
     @staticmethod
     def quadrature(
         function: Callable[[Tensor], Tensor], slope: Callable[[Tensor], Tensor], nodes: int = 64
     ) -> DualActivation:
-        """Any smooth activation, by quadrature.
+        """Return the dual of any smooth activation, by quadrature.
 
         Args:
             function: phi, elementwise.
             slope: phi', elementwise.
-            nodes: Quadrature points per axis; the work is nodes^2 evaluations per entry.
+            nodes: Quadrature points per axis; the cost is nodes^2 evaluations per entry.
 
         Raises:
             InputError: If there are fewer than 2 nodes.
@@ -121,10 +121,10 @@ class DualActivation(InfiniteLayer):
 @final
 @dataclass(frozen=True)
 class _LeakyRelu(DualActivation):
-    """phi(x) = slope min(x, 0) + max(x, 0).
+    """Dual of phi(x) = slope min(x, 0) + max(x, 0).
 
     With t the angle between u and v and D = (1 + slope^2) / 2 - (1 - slope)^2 t / (2 pi):
-    E[phi phi'] = (1 - slope)^2 sqrt(q11 q22 - q12^2) / (2 pi) + D q12 and E[phi' phi'] = D.
+    E[phi(u) phi(v)] = (1 - slope)^2 sqrt(q11 q22 - q12^2) / (2 pi) + D q12 and E[phi'(u) phi'(v)] = D.
     """
 
     slope: float
@@ -143,17 +143,17 @@ class _LeakyRelu(DualActivation):
         return (1 + self.slope**2) / 2 - (1 - self.slope) ** 2 * _angle(q11, q22, q12) / (2 * math.pi)
 
     def mean(self, q: Tensor) -> Tensor:
-        """(1 - slope) sqrt(q / (2 pi))."""
+        """Return (1 - slope) sqrt(q / (2 pi))."""
         return (1 - self.slope) * (q / (2 * math.pi)).sqrt()
 
 
 @final
 @dataclass(frozen=True)
 class _Sine(DualActivation):
-    """phi(x) = sin(omega x + phase).
+    """Dual of phi(x) = sin(omega x + phase).
 
     With s1 = exp(omega^2 (q12 - (q11 + q22) / 2)) and s2 = exp(-omega^2 (q12 + (q11 + q22) / 2)) cos(2
-    phase): E[phi phi'] = (s1 - s2) / 2 and E[phi' phi'] = omega^2 (s1 + s2) / 2.
+    phase): E[phi(u) phi(v)] = (s1 - s2) / 2 and E[phi'(u) phi'(v)] = omega^2 (s1 + s2) / 2.
     """
 
     omega: float
@@ -173,40 +173,40 @@ class _Sine(DualActivation):
         return self.omega**2 * (difference + total) / 2
 
     def mean(self, q: Tensor) -> Tensor:
-        """exp(-omega^2 q / 2) sin(phase)."""
+        """Return exp(-omega^2 q / 2) sin(phase)."""
         return (-(self.omega**2) * q / 2).exp() * math.sin(self.phase)
 
 
 @final
 @dataclass(frozen=True)
 class _Erf(DualActivation):
-    """phi(x) = erf(x) (Williams 1997).
+    """Dual of phi(x) = erf(x) (Williams 1997).
 
-    E[phi phi'] = (2 / pi) asin(2 q12 / sqrt((1 + 2 q11)(1 + 2 q22))) and
-    E[phi' phi'] = (4 / pi) / sqrt((1 + 2 q11)(1 + 2 q22) - 4 q12^2).
+    E[phi(u) phi(v)] = (2 / pi) asin(2 q12 / sqrt((1 + 2 q11)(1 + 2 q22))) and
+    E[phi'(u) phi'(v)] = (4 / pi) / sqrt((1 + 2 q11)(1 + 2 q22) - 4 q12^2).
     """
 
     def covariance(self, q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
         product = (1 + 2 * q11) * (1 + 2 * q22)
-        # atan2 keeps the digits that asin loses where its argument is close to 1.
+        # atan2 retains the digits that asin loses where its argument is close to 1.
         return (2 / math.pi) * torch.atan2(2 * q12, (product - 4 * q12**2).sqrt())
 
     def derivative(self, q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
         return (4 / math.pi) * ((1 + 2 * q11) * (1 + 2 * q22) - 4 * q12**2).rsqrt()
 
     def mean(self, q: Tensor) -> Tensor:
-        """0, by symmetry."""
+        """Return 0, by symmetry."""
         return torch.zeros_like(q)
 
 
 @final
 @dataclass(frozen=True)
 class _Gelu(DualActivation):
-    """phi(x) = x (1 + erf(x / sqrt 2)) / 2 (Tsuchida et al. 2020, arXiv 2002.08517).
+    """Dual of phi(x) = x (1 + erf(x / sqrt 2)) / 2 (Tsuchida et al. 2020, arXiv 2002.08517).
 
     With D = (1 + q11)(1 + q22) - q12^2, P = (1 + q11)(1 + q22) and A = atan2(q12, sqrt D):
-    E[phi phi'] = ((q12^2 + q11 q22 D) / (P sqrt D) + q12 A) / (2 pi) + q12 / 4 and
-    E[phi' phi'] = q12 (1 / D + (1 - q11 q22) / P + 1) / (2 pi sqrt D) + 1 / 4 + A / (2 pi).
+    E[phi(u) phi(v)] = ((q12^2 + q11 q22 D) / (P sqrt D) + q12 A) / (2 pi) + q12 / 4 and
+    E[phi'(u) phi'(v)] = q12 (1 / D + (1 - q11 q22) / P + 1) / (2 pi sqrt D) + 1 / 4 + A / (2 pi).
     """
 
     def covariance(self, q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
@@ -224,17 +224,17 @@ class _Gelu(DualActivation):
         return (smooth + torch.atan2(q12, root)) / (2 * math.pi) + 0.25
 
     def mean(self, q: Tensor) -> Tensor:
-        """Q / sqrt(2 pi (1 + q))."""
+        """Return q / sqrt(2 pi (1 + q))."""
         return q * (2 * math.pi * (1 + q)).rsqrt()
 
 
 @final
 @dataclass(frozen=True)
 class _Gaussian(DualActivation):
-    """phi(x) = exp(-(scale x)^2).
+    """Dual of phi(x) = exp(-(scale x)^2).
 
-    With s = scale^2 and D = (1 + 2 s q11)(1 + 2 s q22) - 4 s^2 q12^2: E[phi phi'] = D^(-1/2) and
-    E[phi' phi'] = 4 s^2 q12 D^(-3/2).
+    With s = scale^2 and D = (1 + 2 s q11)(1 + 2 s q22) - 4 s^2 q12^2: E[phi(u) phi(v)] = D^(-1/2) and
+    E[phi'(u) phi'(v)] = 4 s^2 q12 D^(-3/2).
     """
 
     scale: float
@@ -250,19 +250,19 @@ class _Gaussian(DualActivation):
         return 4 * self.scale**4 * q12 * self._determinant(q11, q22, q12) ** -1.5
 
     def mean(self, q: Tensor) -> Tensor:
-        """(1 + 2 s q)^(-1/2)."""
+        """Return (1 + 2 s q)^(-1/2)."""
         return (1 + 2 * self.scale**2 * q).rsqrt()
 
 
 @final
 @dataclass(frozen=True)
 class _Quadrature(DualActivation):
-    """Any smooth activation, on equidistant nodes.
+    """Dual of any smooth activation, on equidistant nodes.
 
-    The pair is written with two independent standard normals a, b:
-    u = sqrt(q11) a, v = (q12 a + sqrt(q11 q22 - q12^2) b) / sqrt(q11). It stays defined on the diagonal,
-    where b drops out. Equidistant nodes under a Gaussian converge geometrically for an analytic activation,
-    also at large variances, where Gauss-Hermite nodes do not. Activations with kinks have closed forms instead.
+    The pair is written with two independent standard normals a, b: u = sqrt(q11) a, v = (q12 a + sqrt(q11 q22 -
+    q12^2) b) / sqrt(q11). It is also defined on the diagonal, where b vanishes. Equidistant nodes under a Gaussian
+    converge geometrically for an analytic activation, also at large variances, where Gauss-Hermite nodes do not.
+    Activations with kinks have closed forms instead.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -271,7 +271,7 @@ class _Quadrature(DualActivation):
 
     def __post_init__(self) -> None:
         if self.nodes < 2:
-            raise InputError("at least 2 quadrature nodes", f"{self.nodes}", "leave it at 64", "nodes")
+            raise InputError("at least 2 quadrature nodes", f"{self.nodes}", "use the default of 64", "nodes")
 
     def _expectation(self, phi: Callable[[Tensor], Tensor], q11: Tensor, q22: Tensor, q12: Tensor) -> Tensor:
         points, weights = self._rule(q12)
@@ -282,7 +282,7 @@ class _Quadrature(DualActivation):
             *(part.reshape(-1, 1).split(ENTRIES_PER_CHUNK) for part in pair), strict=True
         ):
             total = torch.zeros_like(u[:, 0])
-            # One node of a at a time: all pairs of nodes at once would hold nodes^2 numbers per kernel entry.
+            # One node of a at a time: all pairs of nodes at once would need nodes^2 numbers per kernel entry.
             for a, weight in zip(points, weights, strict=True):
                 inner = phi(parallel * a + orthogonal * points) @ weights
                 total = total + weight * phi(u[:, 0] * a) * inner

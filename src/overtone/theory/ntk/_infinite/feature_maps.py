@@ -1,4 +1,4 @@
-"""Feature maps in front of the first dense layer: the coordinates, or their Fourier features."""
+"""Feature maps before the first dense layer: the coordinates, or their Fourier features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from overtone.errors import InputError
 
 
 class FeatureMap(ABC):
-    """A fixed map gamma from samples to features, known by its inner products.
+    """A fixed map gamma from samples to features, defined by its inner products.
 
     Example:
         >>> import torch
@@ -26,33 +26,33 @@ class FeatureMap(ABC):
 
     @abstractmethod
     def product(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """gamma(x).gamma(x') / D for D features: (N, d), (M, d) float64 to (N, M)."""
+        """Return gamma(x).gamma(x') / D for D features: (N, d), (M, d) float64 to (N, M)."""
 
     @abstractmethod
     def square(self, x: Tensor) -> Tensor:
-        """|gamma(x)|^2 / D: (N, d) float64 to (N,)."""
+        """Return |gamma(x)|^2 / D: (N, d) float64 to (N,)."""
 
     @staticmethod
     def coordinates() -> FeatureMap:
-        """The samples themselves, gamma(x) = x."""
+        """Return the identity, gamma(x) = x."""
         return CoordinateMap()
 
     @staticmethod
     def fourier(frequencies: Tensor, amplitudes: Tensor | None = None) -> FeatureMap:
-        """gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies.
+        """Return the map gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies.
 
         Args:
             frequencies: (m, d) B, in cycles per unit of the coordinate.
             amplitudes: (m,) a, or None for ones.
 
         Raises:
-            InputError: If the shapes do not fit together.
+            InputError: If the shapes do not match.
         """
         return FourierMap(frequencies, amplitudes)
 
     @staticmethod
     def gaussian_fourier(sigma: float) -> FeatureMap:
-        """Fourier features in the limit of many Gaussian frequencies, B_ij ~ N(0, sigma^2).
+        """Return the limit of many Fourier features with Gaussian frequencies, B_ij ~ N(0, sigma^2).
 
         Args:
             sigma: Standard deviation of the frequencies, in cycles per unit of the coordinate.
@@ -62,23 +62,23 @@ class FeatureMap(ABC):
 
 @final
 class CoordinateMap(FeatureMap):
-    """The samples themselves, gamma(x) = x."""
+    """Identity, gamma(x) = x."""
 
     def product(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """x.x' / d."""
+        """Return x.x' / d."""
         return x1 @ x2.mT / x1.shape[1]
 
     def square(self, x: Tensor) -> Tensor:
-        """|x|^2 / d."""
+        """Return |x|^2 / d."""
         return x.square().mean(1)
 
 
 @final
 class FourierMap(FeatureMap):
-    """gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies; D = 2 m features.
+    """Fourier features gamma(x) = [a cos(2 pi B x), a sin(2 pi B x)] with known frequencies; D = 2 m features.
 
-    The product is sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m): it depends on x - x' alone, and so do all
-    kernels after it (Tancik et al. 2020, arXiv 2006.10739, section 4).
+    The product is sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m): it depends only on x - x', and so do all kernels of
+    later layers (Tancik et al. 2020, arXiv 2006.10739, section 4).
     """
 
     def __init__(self, frequencies: Tensor, amplitudes: Tensor | None = None) -> None:
@@ -105,16 +105,16 @@ class FourierMap(FeatureMap):
                 "pass (N, d) samples",
                 "x",
             )
-        # Whole cycles are taken off before the cosine, which loses digits at large arguments.
+        # Whole cycles are subtracted before the cosine, which loses digits at large arguments.
         phase = 2 * math.pi * torch.remainder(x @ self.frequencies.mT, 1.0)
         return torch.cat([self.amplitudes * phase.cos(), self.amplitudes * phase.sin()], 1)
 
     def product(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m)."""
+        """Return sum_j a_j^2 cos(2 pi b_j.(x - x')) / (2 m)."""
         return self._features(x1) @ self._features(x2).mT / (2 * len(self.frequencies))
 
     def square(self, x: Tensor) -> Tensor:
-        """sum_j a_j^2 / (2 m)."""
+        """Return sum_j a_j^2 / (2 m)."""
         return (self.amplitudes.square().mean() / 2).expand(len(x))
 
 
@@ -126,11 +126,11 @@ class GaussianFourierMap(FeatureMap):
     sigma: float
 
     def product(self, x1: Tensor, x2: Tensor) -> Tensor:
-        """exp(-2 pi^2 sigma^2 |x - x'|^2) / 2."""
+        """Return exp(-2 pi^2 sigma^2 |x - x'|^2) / 2."""
         # Distances by |x|^2 - 2 x.x' + |x'|^2 would cancel for close samples, where the kernel matters most.
         distance = torch.cdist(x1, x2, compute_mode="donot_use_mm_for_euclid_dist")
         return (-2 * (math.pi * self.sigma * distance) ** 2).exp() / 2
 
     def square(self, x: Tensor) -> Tensor:
-        """1 / 2."""
+        """Return 1 / 2."""
         return x.new_full((len(x),), 0.5)

@@ -1,4 +1,4 @@
-"""Layers of an infinitely wide network, as maps from one layer's moments to those of the next."""
+"""Layers of an infinitely wide network, as maps from one layer's moments to the next layer's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LayerMoments:
 
 
 class InfiniteLayer(ABC):
-    """A map from the moments of one layer's units to those of the next."""
+    """A map from the moments of one layer's units to those of the next layer."""
 
     @abstractmethod
     def apply(self, moments: LayerMoments) -> LayerMoments:
@@ -71,26 +71,26 @@ class DenseLayer(InfiniteLayer):
         for name in ("weight", "bias", "weight_rate", "bias_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
-                raise InputError("a finite number that is not negative", f"{value}", "pass a variance", name)
+                raise InputError("a finite number of 0 or more", f"{value}", "pass a variance", name)
 
     @staticmethod
     def ntk(sigma_w: float = math.sqrt(2), sigma_b: float = 0.0) -> DenseLayer:
-        """NTK parameterisation, z = sigma_w W h / sqrt(n) + sigma_b b with W, b ~ N(0, 1)."""
+        """Return the NTK parameterisation, z = sigma_w W h / sqrt(n) + sigma_b b with W, b ~ N(0, 1)."""
         return DenseLayer(sigma_w**2, sigma_b**2, sigma_w**2, sigma_b**2)
 
     @staticmethod
     def standard(
         fan_in: int, sigma_w: float = math.sqrt(2), sigma_b: float = 0.0, *, bias: bool = True
     ) -> DenseLayer:
-        """Standard parameterisation, z = W h + b with W ~ N(0, sigma_w^2 / n), b ~ N(0, sigma_b^2).
+        """Return the standard parameterisation, z = W h + b with W ~ N(0, sigma_w^2 / n), b ~ N(0, sigma_b^2).
 
-        Its tangent kernel grows in proportion to the width, so it needs the fan-in n.
+        Its tangent kernel grows in proportion to the width, so it depends on the fan-in n.
 
         Args:
             fan_in: Inputs of a unit, n.
             sigma_w: Standard deviation of the weights times sqrt(n).
             sigma_b: Standard deviation of the biases.
-            bias: Whether there is a bias to train.
+            bias: Whether there is a trained bias.
 
         Raises:
             InputError: If the fan-in is below 1.
@@ -103,7 +103,7 @@ class DenseLayer(InfiniteLayer):
 
     @staticmethod
     def pytorch(fan_in: int, *, bias: bool = True) -> DenseLayer:
-        """`torch.nn.Linear` as it is initialised.
+        """Return a `torch.nn.Linear` with its default initialisation.
 
         W, b ~ U(-1/sqrt(n), 1/sqrt(n)), so sigma_w^2 = 1/3 and sigma_b^2 = 1 / (3 n).
         """
@@ -124,10 +124,10 @@ class DenseLayer(InfiniteLayer):
 @final
 @dataclass(frozen=True)
 class ResidualBlock(InfiniteLayer):
-    """h + body(h). The body must hold a dense layer, whose new weights make its units independent of h's.
+    """A block h + body(h). The body must contain a dense layer, whose weights make its units independent of h's.
 
     Attributes:
-        body: The layers beside the skip connection.
+        body: The layers parallel to the skip connection.
     """
 
     body: tuple[InfiniteLayer, ...]
@@ -135,7 +135,10 @@ class ResidualBlock(InfiniteLayer):
     def __post_init__(self) -> None:
         if not any(isinstance(layer, DenseLayer) for layer in self.body):
             raise InputError(
-                "a dense layer beside the skip", "none", "put one into the body", "residual_block"
+                "a dense layer parallel to the skip connection",
+                "none",
+                "add one to the body",
+                "residual_block",
             )
 
     def apply(self, moments: LayerMoments) -> LayerMoments:

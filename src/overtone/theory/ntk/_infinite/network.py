@@ -42,14 +42,14 @@ class InfiniteKernels(NamedTuple):
 class InfiniteNetwork:
     """An infinitely wide network with one output.
 
-    K_0 = gamma(x).gamma(x') / D; each dense layer and each activation maps (K, T) on as `DenseLayer` and
-    `DualActivation` say (Jacot et al. 2018, arXiv 1806.07572, section 4; Lee et al. 2019, arXiv 1902.06720,
-    appendix E). Everything is computed in float64. Beside the diagonal the angle between two samples is
-    resolved to 1e-8, which is the error of kernels of activations with a kink.
+    K_0 = gamma(x).gamma(x') / D; each dense layer and each activation maps (K, T) as described in `DenseLayer` and
+    `DualActivation` (Jacot et al. 2018, arXiv 1806.07572, section 4; Lee et al. 2019, arXiv 1902.06720, appendix E).
+    Everything is computed in float64. Away from the diagonal the angle between two samples has a resolution of 1e-8,
+    which is the error of kernels of activations with a kink.
 
     Attributes:
-        layers: From the first dense layer to the output's.
-        inputs: Feature map in front of the first dense layer.
+        layers: All layers from the first dense layer to the output layer.
+        inputs: Feature map before the first dense layer.
 
     Example:
         >>> import torch
@@ -71,20 +71,23 @@ class InfiniteNetwork:
             or not isinstance(self.layers[-1], DenseLayer)
         ):
             raise InputError(
-                "a network that begins and ends with a dense layer", "none there", "add it", "layers"
+                "a network that begins and ends with a dense layer",
+                "a different layer",
+                "add a dense layer",
+                "layers",
             )
 
     @staticmethod
     def fully_connected(
         dense: Sequence[DenseLayer], dual: DualActivation, inputs: FeatureMap | None = None
     ) -> InfiniteNetwork:
-        """Dense layers with one activation between each two.
+        """Return a network of dense layers with one activation between each two.
 
         Args:
-            dense: The dense layers, the output's last: depth + 1 of them. `[DenseLayer.ntk()] * 4` are three
+            dense: The dense layers, the output layer last: depth + 1 of them. `[DenseLayer.ntk()] * 4` are three
                 hidden layers.
             dual: The activation.
-            inputs: Feature map in front of the first layer; None for the coordinates.
+            inputs: Feature map before the first layer; None for the coordinates.
 
         Returns:
             The network.
@@ -96,10 +99,10 @@ class InfiniteNetwork:
 
     @staticmethod
     def residual_block(*body: InfiniteLayer) -> ResidualBlock:
-        """A block h + body(h), one of a network's `layers`.
+        """Return a block h + body(h) for a network's `layers`.
 
         Args:
-            body: The layers beside the skip connection, a dense one among them.
+            body: The layers parallel to the skip connection, with at least one dense layer.
 
         Raises:
             InputError: If there is no dense layer.
@@ -108,19 +111,20 @@ class InfiniteNetwork:
 
     @staticmethod
     def from_torch(network: nn.Module, inputs: FeatureMap | None = None) -> InfiniteNetwork:
-        """The limit of a PyTorch network at its initialisation, with the fan-ins it has.
+        """Return the limit of a PyTorch network at its initialisation, with the network's fan-ins.
 
-        Weights and biases are taken as PyTorch draws them, U(-1/sqrt(n), 1/sqrt(n)), or as `overtone.nn.Sine`
-        draws them; the present values are not used. Hidden widths enter the tangent kernel through the fan-ins: it
-        is that of the network's own parameters and comparable with `overtone.theory.ntk.empirical_ntk`.
+        Weights and biases have PyTorch's initial distribution, U(-1/sqrt(n), 1/sqrt(n)), or that of
+        `overtone.nn.Sine`; the present values are not used. Hidden widths enter the tangent kernel through the
+        fan-ins: it is the kernel of the network's own parameters and comparable with
+        `overtone.theory.ntk.empirical_ntk`.
 
-        The limit takes the first pre-activations as Gaussian. Uniform weights make them so only for many inputs:
-        exact after Fourier features, a few per cent off on two or three plain coordinates.
+        The limit assumes Gaussian first pre-activations. With uniform weights this requires many inputs: it is exact
+        after Fourier features, and a few per cent wrong for two or three plain coordinates.
 
         Args:
             network: `overtone.nn.MLP`, `overtone.nn.ResidualMLP`, or an `nn.Sequential` of `nn.Linear` and
                 activations.
-            inputs: Feature map in front of the first layer; None for the coordinates.
+            inputs: Feature map before the first layer; None for the coordinates.
 
         Returns:
             The infinitely wide network of one of its outputs.
@@ -162,7 +166,7 @@ class InfiniteNetwork:
         q11, q22 = self.inputs.square(left)[:, None], self.inputs.square(right)[None, :]
         q12 = self.inputs.product(left, right)
         if x2 is None:
-            # The angle between a sample and itself must be exactly 0: activations with a kink are sensitive there.
+            # The angle between a sample and itself must be exactly 0: activations with a kink are sensitive to it.
             q12 = torch.diagonal_scatter(q12, q11[:, 0])
         zero = torch.zeros_like
         output = compose(self.layers, LayerMoments(q11, q22, q12, zero(q12), zero(q11), zero(q22)))

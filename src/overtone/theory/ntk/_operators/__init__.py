@@ -1,1 +1,1 @@
-"""A kernel through its products with vectors: leading eigenpairs, and the decay that training is."""
+"""Kernels as operators: products with vectors, leading eigenpairs, and the exponential decay of training."""

@@ -1,4 +1,4 @@
-"""Kernels as operators, known by their products with vectors."""
+"""Kernels as operators, defined by their products with vectors."""
 
 from __future__ import annotations
 
@@ -28,17 +28,20 @@ class KernelOperator(ABC):
         """Return the product with a vector (size,), in the operator's precision.
 
         Raises:
-            InputError: If the vector has another length.
+            InputError: If the length of the vector differs.
         """
         if vector.shape != (self.size,):
             raise InputError(
-                f"a vector of {self.size}", f"shape {tuple(vector.shape)}", "pass one number a row", "vector"
+                f"a vector of {self.size}",
+                f"shape {tuple(vector.shape)}",
+                "pass one number per row",
+                "vector",
             )
         return self._apply(vector.to(self.device, self.dtype))
 
     @abstractmethod
     def _apply(self, vector: Tensor) -> Tensor:
-        """Return the product, for a vector already checked and converted."""
+        """Return the product with a vector that is already checked and converted."""
 
 
 @final

@@ -17,17 +17,17 @@ from overtone.theory.ntk._operators.base import KernelOperator, as_operator
 
 @final
 class Lanczos:
-    """Lanczos tridiagonalisation of a symmetric matrix, for several starting vectors side by side.
+    """Lanczos tridiagonalisation of a symmetric matrix, for several starting vectors in parallel.
 
     It builds V and the tridiagonal H with K V = V H + b v e^T, one column of V per `step`.
 
     Args:
         multiply: Products (C, n) of K with the rows of (C, n).
         start: (C, n) unit vectors, float64.
-        reorthogonalise: Keep V orthogonal to rounding, which a bound on the remainder needs. Without, products with
-            functions of H lose no accuracy but take a few more vectors, and a step costs one pass over memory less
-            per vector held.
-        negligible: Norm below which a remainder is rounding and its space exhausted.
+        reorthogonalise: Keep V orthogonal to rounding, which a bound on the remainder requires. Without it, products
+            with functions of H lose no accuracy but need a few more vectors, and each step saves one pass over memory
+            per stored vector.
+        negligible: Norm below which a remainder is rounding error and the space exhausted.
 
     Attributes:
         basis: The columns of V so far, (C, n) each.
@@ -50,7 +50,7 @@ class Lanczos:
         self.below: list[Tensor] = []
 
     def step(self) -> None:
-        """Add one column; rows whose space is exhausted get zeros."""
+        """Add one column; rows with an exhausted space get zeros."""
         vector = self._next
         product = self._multiply(vector)
         # Three-term recurrence: K is symmetric, so only the last two columns overlap with the product.
@@ -91,7 +91,7 @@ class Eigenpairs(NamedTuple):
 def top_eigenpairs(
     kernel: KernelOperator | Tensor, count: int, *, tolerance: float = 0.0, seed: int = 0
 ) -> Eigenpairs:
-    """Return the `count` largest eigenpairs from products with vectors alone (restarted Lanczos, ARPACK).
+    """Return the `count` largest eigenpairs, using only products with vectors (restarted Lanczos, ARPACK).
 
     Args:
         kernel: The kernel as an operator or a symmetric matrix.
@@ -116,7 +116,9 @@ def top_eigenpairs(
 
     operator = as_operator(kernel)
     if not 1 <= count < operator.size:
-        raise InputError(f"a count between 1 and {operator.size - 1}", f"{count}", "ask for fewer", "count")
+        raise InputError(
+            f"a count between 1 and {operator.size - 1}", f"{count}", "reduce the count", "count"
+        )
     single = operator.dtype != torch.float64
     precision = np.float32 if single else np.float64
 
@@ -124,7 +126,7 @@ def top_eigenpairs(
         result = operator @ torch.from_numpy(np.array(vector, dtype=precision).reshape(-1))
         return result.detach().cpu().to(torch.float32 if single else torch.float64).numpy()
 
-    # ARPACK would draw its own starting vector; a seeded one makes the result repeatable.
+    # ARPACK would draw an unseeded starting vector; a seeded one makes the result reproducible.
     start = numpy_generator(seed, "lanczos").standard_normal(operator.size).astype(precision)
     shape = (operator.size, operator.size)
     try:
@@ -139,7 +141,7 @@ def top_eigenpairs(
         raise RunError(
             f"{count} converged eigenpairs",
             f"{len(failure.eigenvalues)}",
-            "raise the tolerance or ask for fewer",
+            "increase the tolerance or reduce the count",
             "top_eigenpairs",
         ) from failure
     order = np.argsort(values)[::-1].copy()
@@ -155,28 +157,28 @@ def expm_multiply(
     tolerance: float = 1e-6,
     steps: int = 300,
 ) -> Tensor:
-    """Return exp(-t K) v for several times, from products with vectors alone.
+    """Return exp(-t K) v for several times, using only products with vectors.
 
-    Gradient flow on the loss |f - y|^2 / 2, summed over the samples, takes the residual r to exp(-t K) r
-    while the kernel stays what it is; for the mean over n samples take K / n, that is t / n. Lanczos with
-    full reorthogonalisation builds V and the tridiagonal H with K V = V H + b v e^T; the result is
-    |v| V exp(-t H) e_1. Its error is at most |v| b int_0^t |e^T exp(-s H) e_1| ds, since K is positive
-    semi-definite; the integrand keeps its sign, so the integral is |e^T H^-1 (1 - exp(-t H)) e_1|. The
-    subspace grows until this bound is below tolerance |v| (Saad 1992, SIAM J. Numer. Anal. 29, section 5).
+    Gradient flow on the loss |f - y|^2 / 2, summed over the samples, takes the residual r to exp(-t K) r for a
+    constant kernel; for the mean over n samples use K / n, which is equivalent to t / n. Lanczos with full
+    reorthogonalisation builds V and the tridiagonal H with K V = V H + b v e^T; the result is |v| V exp(-t H) e_1.
+    Its error is at most |v| b int_0^t |e^T exp(-s H) e_1| ds, because K is positive semi-definite; the integrand has
+    a constant sign, so the integral is |e^T H^-1 (1 - exp(-t H)) e_1|. The subspace grows until this bound is below
+    tolerance |v| (Saad 1992, SIAM J. Numer. Anal. 29, section 5).
 
     Args:
         kernel: K, positive semi-definite, as an operator or a symmetric matrix.
         vector: (size,) v.
-        times: T times, not negative, in reciprocal units of K's eigenvalues.
-        tolerance: Largest error relative to |v|.
-        steps: Largest dimension of the subspace; as many vectors are held.
+        times: T times of 0 or more, in reciprocal units of K's eigenvalues.
+        tolerance: Maximum error relative to |v|.
+        steps: Maximum dimension of the subspace, and number of stored vectors.
 
     Returns:
         (T, size) float64, on the operator's device.
 
     Raises:
         InputError: If a time is negative or not finite, or the vector does not fit.
-        RunError: If `steps` do not reach the tolerance.
+        RunError: If the tolerance is not met within `steps`.
 
     Example:
         >>> import torch
@@ -186,24 +188,24 @@ def expm_multiply(
                 [0.3679, 0.3679]], dtype=torch.float64)
     """
     operator = as_operator(kernel)
-    when = torch.as_tensor(times, dtype=torch.float64, device=operator.device).reshape(-1)
-    if not bool((torch.isfinite(when) & (when >= 0)).all()):
+    checked_times = torch.as_tensor(times, dtype=torch.float64, device=operator.device).reshape(-1)
+    if not bool((torch.isfinite(checked_times) & (checked_times >= 0)).all()):
         raise InputError(
-            "finite times that are not negative", f"{when.tolist()}", "count time from 0", "times"
+            "finite times of 0 or more", f"{checked_times.tolist()}", "count time from 0", "times"
         )
     start = vector.to(operator.device, torch.float64)
     norm = start.norm()
     if norm == 0:
-        return (operator @ start).double().expand(len(when), -1).clone()
+        return (operator @ start).double().expand(len(checked_times), -1).clone()
     lanczos = Lanczos(
         lambda rows: (operator @ rows[0]).double()[None], (start / norm)[None], reorthogonalise=True
     )
     limit = min(steps, operator.size)
     while True:
         lanczos.step()
-        coefficients, error = _exponential(lanczos, when)
+        coefficients, error = _exponential(lanczos, checked_times)
         scale = torch.stack(lanczos.diagonal).abs().max()
-        # A remainder of rounding's size means that the space is invariant under K: the result is exact.
+        # A remainder at the rounding level means that the space is invariant under K: the result is exact.
         exhausted = lanczos.below[-1] <= torch.finfo(torch.float64).eps * len(lanczos.basis) * scale
         if error <= tolerance or exhausted or len(lanczos.basis) == operator.size:
             return norm * coefficients @ torch.cat(lanczos.basis)
@@ -219,7 +221,7 @@ def expm_multiply(
 def _exponential(lanczos: Lanczos, times: Tensor) -> tuple[Tensor, Tensor]:
     """Return (T, m) exp(-t H) e_1 and a bound on the relative error."""
     values, vectors = torch.linalg.eigh(lanczos.tridiagonal()[0])
-    # K has no negative eigenvalues, and neither has H but for rounding.
+    # K has no negative eigenvalues, and neither has H except for rounding.
     values = values.clamp_min(0)
     coefficients = (torch.exp(-times[:, None] * values) * vectors[0]) @ vectors.mT
     remainder = lanczos.below[-1][0]

@@ -28,23 +28,23 @@ from overtone.theory.ntk._operators.base import KernelOperator, MatrixOperator
 
 T = TypeVar("T")
 
-PASS = 1 << 26
-"""Bytes that one pass through the network may hold."""
+PASS_BYTES = 1 << 26
+"""Maximum bytes in one pass through the network."""
 
 PILOT = 16
-"""Projections from which the number that a tolerance takes is estimated."""
+"""Number of projections for estimating the number that a tolerance requires."""
 
 MAX_CHUNK = 1024
-"""Samples per pass of an implicit kernel: more gain nothing on any device."""
+"""Samples per pass of an implicit kernel: more are no faster on any device."""
 
 
 class MemoryBudgetError(InputError):
-    """The factors do not fit a budget."""
+    """The factors exceed a memory budget."""
 
 
 @final
 class GradientFactors:
-    """The gradients of samples in factored form, chunk by chunk.
+    """The gradients of samples in factored form, computed chunk by chunk.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...).
@@ -58,14 +58,14 @@ class GradientFactors:
             first = trial_outputs(network, probe_samples(self.x))
             self.dtype, self.channels = first.dtype, first.shape[1]
             self.scale = max(1, first.element_size() // 4)
-            self._gradients = VerifiedGradients(network, self.x, PASS)
+            self._gradients = VerifiedGradients(network, self.x, PASS_BYTES)
             self._gradients.retry_until_verified(self._measure)
 
     def _measure(self) -> None:
         self.sample_memory: MemoryPerSample = measure_memory(
             self._gradients.sources, probe_samples(self.x)[:1]
         )
-        self.chunk = max(1, min(len(self.x), PASS // (self.sample_memory.workspace * self.scale)))
+        self.chunk = max(1, min(len(self.x), PASS_BYTES // (self.sample_memory.workspace * self.scale)))
 
     @property
     def stored_bytes(self) -> int:
@@ -73,14 +73,14 @@ class GradientFactors:
         return self.sample_memory.stored * self.scale * len(self.x)
 
     def collect(self, make: Callable[[list[GradientFeatures]], T], max_bytes: float = math.inf) -> list[T]:
-        """Return the results of `make` for the features of chunk after chunk of the samples.
+        """Return the results of `make` for the features of successive chunks of the samples.
 
         Args:
-            make: Called with the features of `chunk` samples, of fewer at the end.
-            max_bytes: Bytes that the gradients of all samples may take.
+            make: Function of the features of one chunk of samples.
+            max_bytes: Maximum bytes of the gradients of all samples.
 
         Raises:
-            MemoryBudgetError: If they take more.
+            MemoryBudgetError: If they exceed the maximum.
             InputError: If a sample's output depends on the others.
         """
 
@@ -90,7 +90,7 @@ class GradientFactors:
                 raise MemoryBudgetError(
                     f"a budget above the {self.stored_bytes / GIB:.3g} GiB of the gradients' factors",
                     f"{max_bytes / GIB:g} GiB",
-                    "raise it, or use an implicit representation, which keeps none",
+                    "increase it, or use an implicit representation, which stores none",
                     "memory",
                 )
             bounds = range(0, len(self.x), self.chunk)
@@ -103,11 +103,11 @@ class GradientFactors:
 
 @final
 class FactoredOperator(KernelOperator):
-    """The complete kernel of a network as an operator that keeps the factors of its gradients.
+    """The complete kernel of a network as an operator that stores the factors of its gradients.
 
-    Element n C + c of an (N C,) vector belongs to output c of sample n. For a linear layer that sees h and whose
-    result has gradient g, J^T v is one product of (v g)^T with (h, 1) and J u another: 4 N in out operations
-    altogether, where differentiating the network anew takes more than twice that and many more passes over memory.
+    Element n C + c of an (N C,) vector belongs to output c of sample n. For a linear layer with input h and output
+    gradient g, J^T v is one product of (v g)^T with (h, 1) and J u another: 4 N in out operations altogether, whereas
+    repeated differentiation of the network takes more than twice that and many more passes over memory.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...); it must not change while in use.
@@ -127,7 +127,7 @@ class FactoredOperator(KernelOperator):
 
     @torch.no_grad()
     def _apply(self, vector: Tensor) -> Tensor:
-        # J^T v first, summed over all chunks; then J u chunk by chunk. The kernel itself is never formed.
+        # J^T v first, summed over all chunks; then J u chunk by chunk. The kernel is never formed.
         weights = vector.view(-1, self.channels).mT.split(self._chunk, 1)
         pulled: list[Tensor] = []
         for features, mine in zip(self._chunks, weights, strict=True):
@@ -142,14 +142,14 @@ class FactoredOperator(KernelOperator):
 
 @final
 class JacobianOperator(KernelOperator):
-    """The complete kernel of a network as an operator on vectors.
+    """The complete kernel of a network as an operator that differentiates the network in every product.
 
-    Element n C + c of an (N C,) vector belongs to output c of sample n. A product is one backward pass for
-    u = J^T v, and J u as the derivative of u.(J^T w) with respect to w, which every layer that can be
-    differentiated twice allows (forward mode is not defined for fused recurrent layers). It goes chunk by chunk,
-    so memory does not grow with N beyond a chunk's activations. All samples are checked once; where their gradients
-    are not those of each sample alone, or a layer cannot be differentiated twice, products go one sample after the
-    other. The network is left as it was, and must not change while in use.
+    Element n C + c of an (N C,) vector belongs to output c of sample n. A product is one backward pass for u = J^T v,
+    and J u as the derivative of u.(J^T w) with respect to w, which is defined for every layer that can be
+    differentiated twice (forward mode is not defined for fused recurrent layers). Products are computed chunk by
+    chunk, so memory does not grow with N beyond a chunk's activations. All samples are checked once; if their
+    gradients differ from those of each sample alone, or a layer cannot be differentiated twice, products are computed
+    one sample at a time. The state of the network is restored; it must not change while in use.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...).
@@ -157,16 +157,17 @@ class JacobianOperator(KernelOperator):
         chunk: Samples per pass.
 
     Attributes:
-        sample_by_sample: Whether products go one sample after the other, which is slow.
+        sample_by_sample: Whether products are computed one sample at a time, which is slow.
 
     Raises:
-        InputError: If there are no samples, nothing is trained, the outputs do not fit, a sample's output depends on
+        InputError: If there are no samples, no parameter is trained, the outputs do not fit, a sample's output
+        depends on
             the others, or `chunk` is below 1.
     """
 
     def __init__(self, network: nn.Module, x: Tensor, *, chunk: int = 1024) -> None:
         if chunk < 1:
-            raise InputError("at least one sample per pass", f"{chunk}", "leave it at 1024", "chunk")
+            raise InputError("at least one sample per pass", f"{chunk}", "use the default of 1024", "chunk")
         self._jacobian = Jacobian(network, x, chunk)
         self.channels, self.sample_by_sample = self._jacobian.channels, self._jacobian.sample_by_sample
         self.size, self.dtype, self.device = len(x) * self.channels, self._jacobian.dtype, x.device
@@ -180,21 +181,20 @@ class JacobianOperator(KernelOperator):
 class SketchedOperator(KernelOperator):
     """The kernel S S^T with S = J R / sqrt(k), for k random directions R in parameter space.
 
-    It is right on average; with independent standard normal R an entry has variance
-    (K_ii K_jj + K_ij^2) / k, so the expected squared Frobenius error is (tr(K)^2 + |K|^2) / k. Both are estimated
-    from S itself and reported as `error`.
+    It is unbiased; with independent standard normal R an entry has variance (K_ii K_jj + K_ij^2) / k, so the expected
+    squared Frobenius error is (tr(K)^2 + |K|^2) / k. Both are estimated from S and reported as `error`.
 
     Attributes:
         factor: (N C, k) S; row n C + c belongs to output c of sample n.
         error: Expected |S S^T - K| / |K| in the Frobenius norm.
-        entry_error: Standard deviation of a diagonal entry relative to itself, sqrt(2 / k); those beside the
-            diagonal have less, relative to sqrt(K_ii K_jj).
+        entry_error: Standard deviation of a diagonal entry relative to its value, sqrt(2 / k); off-diagonal entries
+            have less, relative to sqrt(K_ii K_jj).
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...).
         x: (N, ...) samples.
         probes: k.
-        seed: Seeds the directions.
+        seed: Seed of the directions.
 
     Raises:
         InputError: If `probes` is below 2, or as `empirical_ntk` does.
@@ -204,7 +204,7 @@ class SketchedOperator(KernelOperator):
 
     def __init__(self, network: nn.Module, x: Tensor, *, probes: int, seed: int = 0) -> None:
         if probes < 2:
-            raise InputError("at least 2 probes", f"{probes}", "pass more", "probes")
+            raise InputError("at least 2 probes", f"{probes}", "increase the number", "probes")
         factors = GradientFactors(network, x)
 
         def sketched(features: list[GradientFeatures]) -> Tensor:
@@ -222,7 +222,7 @@ class SketchedOperator(KernelOperator):
 
 @torch.no_grad()
 def _project(features: list[GradientFeatures], probe: int, seed: int) -> Tensor:
-    """(n C,) J r for direction number `probe`, the same for every chunk of samples."""
+    """Return (n C,) J r for direction number `probe`, the same for every chunk of samples."""
     total = None
     for number, each in enumerate(features):
         source = torch.Generator(each.like.device).manual_seed(
@@ -249,9 +249,9 @@ class KernelForm(enum.Enum):
 
     Attributes:
         DENSE: The matrix, exact; (N C)^2 numbers.
-        FACTORED: The factors of the gradients, exact; a few hundred to a few thousand numbers a sample.
+        FACTORED: The factors of the gradients, exact; a few hundred to a few thousand numbers per sample.
         SKETCHED: Random projections of the gradients, with an error.
-        IMPLICIT: Nothing; every product differentiates the network anew, exact.
+        IMPLICIT: Nothing is stored; every product differentiates the network, exact.
     """
 
     DENSE = "dense"
@@ -281,9 +281,9 @@ class Representation:
 
     @property
     def reason(self) -> str:
-        """The sizes of the forms, and the one that was taken."""
+        """Description of the sizes of the forms, and of the chosen form."""
         matrix, factors = f"{self.matrix_bytes / GIB:.3g} GiB", f"{self.factor_bytes / GIB:.3g} GiB"
-        return f"{self.form.value}: the matrix takes {matrix}, the factors of the gradients take {factors}"
+        return f"{self.form.value}: the matrix needs {matrix}, the factors of the gradients need {factors}"
 
 
 def choose_representation(
@@ -298,24 +298,24 @@ def choose_representation(
 ) -> Representation:
     """Return the complete kernel of a network as an operator within a memory budget.
 
-    The first of these that fits: the matrix; the gradients' factors; random projections, if an error is allowed and
-    the number that it takes fits; nothing but the network.
+    The first form that fits is chosen: the matrix; the gradients' factors; random projections, if an error is allowed
+    and the required number fits; products that differentiate the network.
 
     Args:
         network: Any module that maps (N, ...) to (N,) or (N, ...); it must not change while in use.
         x: (N, ...) samples, on the network's device.
         memory: Budget in GiB.
         tolerance: Largest expected Frobenius error relative to the kernel's norm; 0 for exact forms only.
-        form: "dense", "factored", "sketched" or "implicit", whatever the budget; None to choose.
-        probes: Number of random projections of a sketch; None for as many as the tolerance takes.
-        seed: Seeds random projections.
+        form: "dense", "factored", "sketched" or "implicit", regardless of the budget; None to choose.
+        probes: Number of random projections of a sketch; None for the number that the tolerance requires.
+        seed: Seed of the random projections.
 
     Returns:
-        The operator, its form, and the error that it costs.
+        The operator, its form, and its error.
 
     Raises:
-        InputError: If the tolerance is negative, if a form that was asked for does not fit or cannot keep the
-            tolerance, or as `empirical_ntk` does.
+        InputError: If the tolerance is negative, if a requested form does not fit or cannot meet the tolerance, or as
+            `empirical_ntk` does.
 
     Example:
         >>> import torch
@@ -337,15 +337,15 @@ def choose_representation(
     def represented(operator: KernelOperator, kind: KernelForm, error: float = 0.0) -> Representation:
         return Representation(operator, kind, error, rows**2 * itemsize, factors.stored_bytes)
 
-    # Twice the matrix: its chunks are computed beside it before they are added.
+    # Twice the matrix: its chunks exist in addition to it before they are added.
     fits = 2 * rows**2 * itemsize + 2 * workspace <= memory_bytes
     if required is KernelForm.DENSE or (required is None and fits):
         matrix = empirical_ntk(network, x, outputs=OutputLayout.BLOCKS, memory=memory).matrix
         return represented(MatrixOperator(matrix), KernelForm.DENSE)
     if required is KernelForm.FACTORED:
         return represented(FactoredOperator(network, x, memory=memory), KernelForm.FACTORED)
-    if required is None and factors.stored_bytes + PASS <= memory_bytes:
-        # Samples beyond the three that were probed may rule out the layer rules, and explicit gradients not fit.
+    if required is None and factors.stored_bytes + PASS_BYTES <= memory_bytes:
+        # Samples beyond the three probes may invalidate the layer rules, and explicit gradients may not fit.
         with contextlib.suppress(MemoryBudgetError):
             return represented(FactoredOperator(network, x, memory=memory), KernelForm.FACTORED)
     if required is KernelForm.SKETCHED or (required is None and tolerance):
@@ -354,9 +354,9 @@ def choose_representation(
             return represented(sketch, KernelForm.SKETCHED, sketch.error)
         if required is not None:
             raise InputError(
-                "a sketch that keeps the tolerance within the budget",
+                "a sketch that meets the tolerance within the budget",
                 f"tolerance {tolerance:g} and {memory:g} GiB",
-                "raise either, or pass the number of probes",
+                "increase either, or pass the number of probes",
                 "tolerance",
             )
     chunk = max(1, min(MAX_CHUNK, int(memory_bytes / 4) // workspace))
@@ -372,12 +372,12 @@ def _sketch(
     probes: int | None,
     seed: int,
 ) -> SketchedOperator | None:
-    """Return the smallest sketch expected to keep the tolerance, or None if it does not fit or does not keep it."""
+    """Return the smallest sketch expected to meet the tolerance; None if it does not fit or cannot meet it."""
     if probes is not None:
         return SketchedOperator(network, x, probes=probes, seed=seed)
     if not tolerance:
         return None
-    # The error falls as 1 / sqrt(k), so a few projections tell how many are needed; a tenth more for chance.
+    # The error decreases as 1 / sqrt(k), so a few projections determine the number needed, plus a tenth for chance.
     pilot = SketchedOperator(network, x, probes=PILOT, seed=seed)
     count = math.ceil(1.1 * PILOT * (pilot.error / tolerance) ** 2)
     if 3 * count * column_bytes > memory_bytes:

@@ -16,33 +16,33 @@ from overtone.theory.ntk._infinite.network import InfiniteNetwork
 from overtone.theory.ntk._operators.base import KernelOperator
 
 NODES = 8192
-"""Angles in [0, pi] at which the network is evaluated; in between, cubics are off by less than 1e-12."""
+"""Number of angles in [0, pi] at which the network is evaluated; cubic interpolation has an error below 1e-12."""
 
 CHUNK = 1 << 15
-"""Entries that are interpolated at once, so that they stay in the processor's cache."""
+"""Number of entries that are interpolated at once, so that they stay in the processor's cache."""
 
 
 @final
 class StationaryProfile:
     """The tangent kernel of an infinitely wide network after Fourier features, h(rho).
 
-    Every sample's features have the same length, so the layers see of a pair of samples only the cosine
-    rho = gamma(x).gamma(x') / |gamma|^2. In the angle arccos(rho) the kernel is smooth, also for activations
-    with a kink: it is tabulated there once and interpolated by cubics, whatever the network costs.
+    All samples' features have the same length, so the layers' moments for a pair of samples depend only on the cosine
+    rho = gamma(x).gamma(x') / |gamma|^2. In the angle arccos(rho) the kernel is smooth, even for activations with a
+    kink: it is tabulated once over the angle and interpolated by cubics, at a cost independent of the network.
 
     Args:
         network: An infinitely wide network whose inputs are Fourier features.
 
     Raises:
-        InputError: If its inputs are plain coordinates: that kernel is not stationary.
+        InputError: If its inputs are plain coordinates: this kernel is not stationary.
     """
 
     def __init__(self, network: InfiniteNetwork) -> None:
         if not isinstance(network.inputs, FourierMap | GaussianFourierMap):
             raise InputError(
-                "a network after a Fourier encoding, whose kernel depends on x - x' alone",
+                "a network after a Fourier encoding, whose kernel depends only on x - x'",
                 type(network.inputs).__name__,
-                "put ntk.FeatureMap.fourier in front, or use the kernel matrix",
+                "add ntk.FeatureMap.fourier before it, or use the kernel matrix",
                 "network",
             )
         square = float(network.inputs.square(torch.zeros(1, 1, dtype=torch.float64, device="cpu")))
@@ -57,7 +57,7 @@ class StationaryProfile:
         self._table = end.tangent[0]
 
     def __call__(self, product: Tensor) -> Tensor:
-        """H for feature products gamma.gamma' / D.
+        """Return h for feature products gamma.gamma' / D.
 
         Args:
             product: Any shape, float64, between -`square` and `square` up to rounding.
@@ -70,7 +70,7 @@ class StationaryProfile:
         return torch.cat(parts).reshape(product.shape)
 
     def _interpolated(self, table: Tensor, product: Tensor) -> Tensor:
-        """Lagrange's cubic through the four nearest nodes, at -1, 0, 1 and 2."""
+        """Return Lagrange's cubic through the four nearest nodes, at -1, 0, 1 and 2."""
         place = (product / self.square).clamp_(-1, 1).acos_().mul_((NODES - 1) / math.pi)
         left = place.floor().clamp_(1, NODES - 3)
         s = place - left
@@ -81,16 +81,16 @@ class StationaryProfile:
 
 
 _ROWS = 1 << 18
-"""Lags whose features are held at once."""
+"""Number of lags whose features are in memory at once."""
 
 
 def circulant_shape(shape: Sequence[int], periodic: Sequence[bool]) -> tuple[int, ...]:
-    """Size per axis of the circulant matrix that holds the kernel of a grid.
+    """Return the size per axis of the circulant matrix that contains the kernel of a grid.
 
     Args:
         shape: Samples per axis.
-        periodic: Whether the kernel has the period of the grid, per axis; then n suffices, else the least
-            2 n - 1 or more that an FFT likes.
+        periodic: Whether the kernel has the period of the grid, per axis; then n is sufficient, otherwise the
+            smallest size of at least 2 n - 1 that suits an FFT.
     """
     from scipy.fft import next_fast_len
 
@@ -101,7 +101,7 @@ def circulant_shape(shape: Sequence[int], periodic: Sequence[bool]) -> tuple[int
 
 
 def lag_offsets(shape: Sequence[int], device: torch.device | None = None) -> list[Tensor]:
-    """Lag in samples of every entry, per axis: 0, 1, ..., then the negative ones as in `torch.fft.fftfreq`."""
+    """Return the lag in samples of every entry, per axis: 0, 1, ..., then negative ones as in `torch.fft.fftfreq`."""
     return [torch.fft.fftfreq(n, 1.0 / n, dtype=torch.float64, device=device or "cpu").round() for n in shape]
 
 
@@ -113,22 +113,23 @@ def stationary_kernel_lags(
 ) -> Tensor:
     """Return the tangent kernel of an infinitely wide network at all lags of a grid.
 
-    With x - x' = lag * spacing, the product of the features is mean_j a_j^2 cos(2 pi b_j.(x - x')) / 2,
-    which separates over the axes: one matrix product instead of a cosine per lag and frequency. It then goes
-    through the network's layers by `Profile`.
+    With x - x' = lag * spacing, the product of the features is mean_j a_j^2 cos(2 pi b_j.(x - x')) / 2, which
+    separates over the axes: one matrix product instead of a cosine per lag and frequency. `StationaryProfile` then
+    applies the network's layers.
 
     Args:
-        network: An infinitely wide network after a Fourier encoding, with the frequencies it has.
+        network: An infinitely wide network after a Fourier encoding with its present frequencies.
         shape: Samples per axis, 1 to 3 axes.
         spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
         periodic: Whether the kernel has the grid's period, per axis; None for no axis.
 
     Returns:
-        `embedding(shape, periodic)` float64, entry i for the lag `offsets`[i]; in kernel units.
+        `circulant_shape(shape, periodic)` float64, entry i for the lag `lag_offsets`[i]; in kernel units.
 
     Raises:
-        InputError: If the kernel is not stationary, the axes do not fit, or an axis is called periodic on
-            which a frequency does not complete whole cycles.
+        InputError: If the kernel is not stationary, the axes do not fit, or some frequency does not complete whole
+        cycles
+            along an axis marked as periodic.
     """
     periodic_flags = (False,) * len(shape) if periodic is None else tuple(periodic)
     if not 1 <= len(shape) <= 3 or not len(shape) == len(spacing) == len(periodic_flags):
@@ -144,7 +145,7 @@ def stationary_kernel_lags(
             raise InputError(
                 f"whole cycles of every frequency along periodic axis {axis}",
                 "others",
-                "call the axis not periodic",
+                "mark the axis as not periodic",
                 "periodic",
             )
     return kernel_at_lags(network, circulant_shape(shape, periodic_flags), spacing)
@@ -159,7 +160,7 @@ def kernel_at_lags(network: InfiniteNetwork, sizes: Sequence[int], spacing: Sequ
         spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
 
     Returns:
-        (*sizes) float64, entry i for the lag `offsets`[i].
+        (*sizes) float64, entry i for the lag `lag_offsets`[i].
 
     Raises:
         InputError: If the kernel is not stationary.
@@ -167,13 +168,13 @@ def kernel_at_lags(network: InfiniteNetwork, sizes: Sequence[int], spacing: Sequ
     profile = StationaryProfile(network)
     device = network.inputs.frequencies.device if isinstance(network.inputs, FourierMap) else None
     steps = [step * pitch for step, pitch in zip(lag_offsets(sizes, device), spacing, strict=True)]
-    # k(-lag) = k(lag): half of the first axis is enough, the rest is its mirror image.
+    # k(-lag) = k(lag): half of the first axis is enough, the remainder is its mirror image.
     half = len(steps[0]) // 2 + 1
     return _mirrored(profile(_products(network.inputs, [steps[0][:half], *steps[1:]])), len(steps[0]))
 
 
 def _mirrored(half: Tensor, rows: int) -> Tensor:
-    """All rows from those that are not negative, by k(-lag) = k(lag)."""
+    """Return all rows from those with lags of 0 or more, by k(-lag) = k(lag)."""
     if rows <= 2:
         return half
     other = half[1 : (rows + 1) // 2]
@@ -193,7 +194,7 @@ def periodic_axes(
         spacing: Distance of neighbours per axis, in the unit of the encoding's coordinates.
 
     Returns:
-        One answer per axis, to 1e-9 cycles.
+        One flag per axis, to 1e-9 cycles.
     """
     if not isinstance(network.inputs, FourierMap):
         return (False,) * len(shape)
@@ -213,7 +214,7 @@ def periodic_axes(
 
 
 def _products(inputs: FeatureMap, steps: list[Tensor]) -> Tensor:
-    """gamma.gamma' / D at all lags of the product of `steps`."""
+    """Return gamma.gamma' / D at all lags of the product of `steps`."""
     if isinstance(inputs, FourierMap):
         return _separated(inputs, steps)
     rows = torch.cartesian_prod(*steps).reshape(-1, len(steps))
@@ -223,7 +224,7 @@ def _products(inputs: FeatureMap, steps: list[Tensor]) -> Tensor:
 
 
 def _separated(inputs: FourierMap, steps: list[Tensor]) -> Tensor:
-    """The same for known frequencies: cos(a + b) = cos a cos b - sin a sin b, the sum over j a matrix product."""
+    """Return the same for known frequencies, by cos(a + b) = cos a cos b - sin a sin b and a matrix product over j."""
     phases = [
         2 * math.pi * torch.remainder(step[:, None] * inputs.frequencies[:, axis], 1.0)
         for axis, step in enumerate(steps)
@@ -235,7 +236,7 @@ def _separated(inputs: FourierMap, steps: list[Tensor]) -> Tensor:
     if len(steps) == 2:
         first = torch.cat([phases[0].cos() * weights, phases[0].sin() * weights], 1)
         return first @ last.mT
-    # A plane at a time: all phases of a volume at once would take one number per lag and frequency.
+    # One plane at a time: all phases of a volume at once would need one number per lag and frequency.
     planes = []
     for row in phases[0]:
         angle = row + phases[1]
@@ -244,26 +245,26 @@ def _separated(inputs: FourierMap, steps: list[Tensor]) -> Tensor:
 
 
 CACHE_BYTES = 1 << 22
-"""Bytes that are transformed together on a CPU."""
+"""Number of bytes that are transformed together on a CPU."""
 
 MIN_FREQUENCIES, MAX_FREQUENCIES = 8, 64
-"""Frequencies of the last axis that are transformed together on a CPU: fewer waste cache lines, more gain nothing."""
+"""Number of frequencies of the last axis that are transformed together on a CPU: fewer waste cache lines."""
 
 
 @final
 class ToeplitzOperator(KernelOperator):
     """K[x, x'] = k(x - x') between the present samples of a 1-D to 3-D grid.
 
-    The block-Toeplitz matrix of the grid is a corner of a circulant matrix of twice its size per axis (of its
-    own size along periodic axes), which FFTs diagonalise: a product costs O(N log N) and no N x N matrix is
-    formed. Missing samples are zeros going in and are left out coming out (Chan and Ng 1996, "Conjugate
-    gradient methods for Toeplitz systems", SIAM Review 38, section 1).
+    The block-Toeplitz matrix of the grid is a corner of a circulant matrix of twice its size per axis (of the same
+    size along periodic axes), which FFTs diagonalise: a product costs O(N log N) and no N x N matrix is formed.
+    Missing samples are zero in the input and omitted from the output (Chan and Ng 1996, "Conjugate gradient methods
+    for Toeplitz systems", SIAM Review 38, section 1).
 
     Args:
-        lags: (embedding of the grid) kernel values as `operators.lags` gives them; float32 or float64.
+        lags: (`circulant_shape` of the grid) kernel values from `stationary_kernel_lags`; float32 or float64.
         shape: Samples per axis.
         periodic: Whether the kernel has the grid's period, per axis; None for no axis.
-        present: (*shape) bool, True for the samples that are there; None for all.
+        present: (*shape) bool, True for the present samples; None for all.
 
     Attributes:
         shape: Samples per axis.
@@ -286,13 +287,13 @@ class ToeplitzOperator(KernelOperator):
         self._sizes = circulant_shape(shape, periodic_flags)
         if lags.shape != self._sizes:
             raise InputError(
-                f"lags of shape {self._sizes}", f"{tuple(lags.shape)}", "compute them with lags()", "lags"
+                f"lags of shape {self._sizes}", f"{tuple(lags.shape)}", "use stationary_kernel_lags()", "lags"
             )
         self.dtype, self.device = lags.dtype, lags.device
         self.index = self._indices(present)
         self.size = len(self.index)
         self.spectrum = torch.fft.fftn(lags).real
-        # Real transforms need half of the spectrum; the last axis comes first because products go through it in blocks.
+        # Real transforms need half of the spectrum; the last axis comes first because products use it in blocks.
         half = torch.fft.rfftn(lags).real
         self._spectrum_last_first = half.permute(*range(1, half.ndim), 0).contiguous()
 
@@ -301,15 +302,15 @@ class ToeplitzOperator(KernelOperator):
             return torch.arange(torch.Size(self.shape).numel(), device=self.device)
         if present.dtype != torch.bool or tuple(present.shape) != self.shape or not bool(present.any()):
             raise InputError(
-                f"a bool mask of shape {self.shape} with a sample present",
-                f"{present.dtype} of shape {tuple(present.shape)}, {int(present.sum())} present",
+                f"a bool mask of shape {self.shape} with at least one True",
+                f"{present.dtype} of shape {tuple(present.shape)}, {int(present.sum())} True",
                 "pass True where there is a sample",
                 "present",
             )
         return present.reshape(-1).nonzero().squeeze(1).to(self.device)
 
     def apply_everywhere(self, weights: Tensor) -> Tensor:
-        """Sum over present x' of k(x - x') w(x') at every x of the grid.
+        """Return the sum over present x' of k(x - x') w(x') at every x of the grid.
 
         Args:
             weights: (..., size) w, in the order of the present samples.
@@ -330,15 +331,15 @@ class ToeplitzOperator(KernelOperator):
         return self._convolved(flat.reshape(-1, *self.shape)).reshape(*weights.shape[:-1], *self.shape)
 
     def at_samples(self, field: Tensor) -> Tensor:
-        """The values (..., size) at the present samples of a field (..., *shape)."""
+        """Return the values (..., size) at the present samples of a field (..., *shape)."""
         return field.reshape(*field.shape[: field.ndim - len(self.shape)], -1)[..., self.index]
 
     def _apply(self, vector: Tensor) -> Tensor:
         return self.at_samples(self.apply_everywhere(vector))
 
     def _convolved(self, field: Tensor) -> Tensor:
-        """Real transforms along the last axis; the others for a few of its frequencies at a time."""
-        # Padding all axes together would take 2^d times the grid: the last axis here, the others blockwise.
+        """Apply real transforms along the last axis, and the others for a few of its frequencies at a time."""
+        # Padding all axes together would need 2^d times the grid: the last axis here, the others blockwise.
         wave = torch.fft.rfft(field, n=self._sizes[-1])
         block = self._frequencies_per_block(wave)
         for start in range(0, wave.shape[-1], block):
@@ -347,7 +348,7 @@ class ToeplitzOperator(KernelOperator):
         return torch.fft.irfft(wave, n=self._sizes[-1])[..., : self.shape[-1]]
 
     def _scaled(self, wave: Tensor, part: slice) -> Tensor:
-        """Multiply by the spectrum, transforming one axis at a time, the last in memory, and no rows that are zero."""
+        """Multiply by the spectrum, with transforms of one contiguous axis at a time, without rows that are zero."""
         axes = len(self.shape)
         for axis in range(axes - 2, -1, -1):
             wave = torch.fft.fft(wave.movedim(-1, 1).contiguous(), n=self._sizes[axis])
@@ -360,7 +361,7 @@ class ToeplitzOperator(KernelOperator):
         return wave
 
     def _frequencies_per_block(self, wave: Tensor) -> int:
-        """Return the number of frequencies of the last axis that fit a CPU's cache together."""
+        """Return the number of frequencies of the last axis that fit in a CPU's cache together."""
         if wave.device.type != "cpu":
             return wave.shape[-1]
         each = len(wave) * math.prod(self._sizes[:-1]) * wave.element_size()
