@@ -169,7 +169,7 @@ def test_error_rates_are_those_of_the_heat_map(tmp_path):
 def test_few_modes_stand_for_their_band():
     pixels, labels = pictures()
     view = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=2)
-    radius = (view.metric._turns.double() / 6).norm(dim=1)
+    radius = (view.metric._mode_numbers.double() / 6).norm(dim=1)
     band = view.metric.bands.index(radius)
     modes = (
         heat_map(classifier().eval(), pixels, labels, 1.0, normalise=InputNormalisation.none())
@@ -179,8 +179,8 @@ def test_few_modes_stand_for_their_band():
     assert torch.equal(torch.bincount(band, minlength=view.metric.bands.count), modes.clamp(max=2))
     again = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=2)
     other = views.sensitivity(pixels, labels, 1.0, normalise=InputNormalisation.none(), modes=2, seed=1)
-    assert torch.equal(view.metric._turns, again.metric._turns)
-    assert not torch.equal(view.metric._turns, other.metric._turns)
+    assert torch.equal(view.metric._mode_numbers, again.metric._mode_numbers)
+    assert not torch.equal(view.metric._mode_numbers, other.metric._mode_numbers)
 
 
 def test_gradients_are_those_of_the_network_in_eval_mode_and_it_gets_none(tmp_path):

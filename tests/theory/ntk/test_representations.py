@@ -68,7 +68,7 @@ def test_a_sketch_is_unbiased_and_its_entries_vary_as_stated():
 def test_sketches_do_not_depend_on_chunks_but_on_seeds(monkeypatch):
     network, x = randomise(mlp().double()), samples(30, 5)
     whole = SketchedOperator(network, x, probes=4, seed=1)
-    monkeypatch.setattr("overtone.theory.ntk._operators.network.PASS", 20_000)
+    monkeypatch.setattr("overtone.theory.ntk._operators.network.PASS_BYTES", 20_000)
     parts = SketchedOperator(network, x, probes=4, seed=1)
     assert torch.allclose(whole.factor, parts.factor, rtol=1e-10, atol=1e-12)
     assert not torch.allclose(whole.factor, SketchedOperator(network, x, probes=4, seed=2).factor, rtol=0.1)
