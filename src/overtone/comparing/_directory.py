@@ -23,7 +23,7 @@ PROBLEM, PREDICTIONS = "problem.npz", "predictions"
 @final
 @dataclass(frozen=True)
 class ComparisonDirectory:
-    """A directory that holds one comparison.
+    """Directory of one comparison.
 
     Attributes:
         path: The directory, which need not exist.
@@ -33,7 +33,7 @@ class ComparisonDirectory:
 
     @property
     def results(self) -> Path:
-        """Folder of the results of finished tasks."""
+        """Directory of the results of finished tasks."""
         return self.path / RESULTS
 
     @property
@@ -42,7 +42,7 @@ class ComparisonDirectory:
         return self.path / REPORT
 
     def begin(self, task: ComparisonTask, overwrite: bool) -> str:
-        """Create the directory and store the task, or find the same task there.
+        """Create the directory and store the task, or continue an existing comparison of the same task.
 
         Args:
             task: The task of the comparison.
@@ -52,7 +52,7 @@ class ComparisonDirectory:
             The fingerprint of the task's samples.
 
         Raises:
-            InputError: If something else is there, something in it is a link, or it cannot be written to.
+            InputError: If the directory has other files, contains a link, or cannot be written to.
         """
         fingerprint = _fingerprint(task)
         if self.path.exists() and not self.path.is_dir():
@@ -67,10 +67,10 @@ class ComparisonDirectory:
                     raise InputError(
                         "the samples that the comparison began with",
                         "others",
-                        "pass the same source and split, choose another --out, or replace it by --overwrite",
+                        "pass the same source and split, choose another --out, or replace it with --overwrite",
                         str(self.path),
                     )
-                # Only files of a comparison are deleted: a user's own files in the directory stay.
+                # Only files of a comparison are deleted: other files of the user in the directory are not.
                 for name in (RESULTS, PREDICTIONS):
                     shutil.rmtree(self.path / name, ignore_errors=True)
                 for name in (ABOUT, PROBLEM, REPORT):
@@ -83,35 +83,36 @@ class ComparisonDirectory:
                     str(self.path),
                 )
             self.path.mkdir(parents=True, exist_ok=True)
-            # The fingerprint before the task: an interruption in between is noticed, and begun again by --overwrite.
+            # The fingerprint is written before the task: an interruption in between is detected, and --overwrite
+            # restarts.
             about.write_text(json.dumps({"samples": fingerprint}), encoding="utf-8")
             task.save(self.path / PROBLEM)
         return fingerprint
 
     def _check_no_links(self) -> None:
-        """Check that every file to be written or deleted lies in the directory itself.
+        """Check that every file to be written or deleted is in the directory itself.
 
         Raises:
-            InputError: If something in it is a link.
+            InputError: If a file is a link.
         """
         for entry in self.path.rglob("*") if self.path.is_dir() else ():
             if entry.is_symlink():
                 raise InputError(
-                    "a comparison whose files are its own",
+                    "a comparison without links to other places",
                     "a link to another place",
-                    "copy the folder with its links followed (cp -rL) and go on with the copy",
+                    "copy the directory with its links followed (cp -rL) and continue with the copy",
                     str(entry),
                 )
 
     def store_limits(self, budget: Budget, limits: SizeLimits) -> None:
-        """Store the limits that a budget sets, so that every part of the comparison and its continuation get the same.
+        """Store the limits of a budget, so that all tasks and a continued comparison use the same.
 
         Args:
             budget: Budget of each network.
-            limits: The limits that it sets.
+            limits: The limits of the budget.
 
         Raises:
-            InputError: If it cannot be written.
+            InputError: If they cannot be written.
         """
         with _written_to(self.path):
             about = self.path / ABOUT
@@ -138,7 +139,7 @@ def _fingerprint(task: ComparisonTask) -> str:
     signal = task.signal
     for tensor in (signal.values, task.reference, signal.train_index, signal.held_out_index):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    # Positions and spacing decide bandwidths, so the same values on another grid are another task.
+    # Positions and spacing determine bandwidths, so the same values on another grid are another task.
     digest.update(repr(signal.geometry).encode())
     return digest.hexdigest()
 

@@ -41,8 +41,8 @@ def run_candidate(
     Args:
         folder: Directory of the comparison.
         samples: Fingerprint of the task's samples, which distinguishes results of different signals.
-        candidate: Its name.
-        seed: Its seed.
+        candidate: Name of the candidate.
+        seed: Seed of the candidate.
         steps: Limit of the budget, or None.
         seconds: Limit of the budget, or None.
         parameters: Limit of the budget, or None.
@@ -52,11 +52,11 @@ def run_candidate(
         `error` (mean square, held-out samples against the reference), `seconds`, `parameters`, `note` and `steps`.
 
     Raises:
-        RunError: If the prediction is not finite, or cannot be kept.
+        RunError: If the prediction is not finite, or cannot be stored.
     """
     task, budget = ComparisonTask.load(Path(folder) / PROBLEM), Budget(steps, seconds, parameters)
     chosen = all_candidates()[candidate]
-    # Sizes were chosen once for the whole comparison; timing again here would give every process another network.
+    # Sizes were chosen once for the whole comparison; timing again here could change the network per process.
     if isinstance(chosen, NetworkCandidate):
         chosen = replace(chosen, limits=stored_size_limits(folder, budget) or SizeLimits())
     began = time.perf_counter()
@@ -66,7 +66,7 @@ def run_candidate(
     held = task.signal.held_out_index
     error = float((prediction[held].double() - task.reference[held].double()).square().mean())
     if not math.isfinite(error):
-        raise RunError("a finite prediction", "NaN or infinity", "leave this candidate out", candidate)
+        raise RunError("a finite prediction", "NaN or infinity", "exclude this candidate", candidate)
     path = prediction_path(folder, candidate, seed, budget)
     # The result refers to the prediction: it is complete before the result is stored, even if the process dies.
     try:
