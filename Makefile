@@ -54,6 +54,7 @@ test-portable: $(V)/.test
 check: $(V)/.test
 	$(BIN)/ruff format --check src tests benchmarks tools integration
 	$(BIN)/ruff check src tests benchmarks tools integration
+	$(BIN)/python tools/house.py --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -62,7 +62,12 @@ WORDS = {
 }
 """Words that are no names here, with what to say instead."""
 
-SHARED: dict[str, str] = {}
+SHARED = {
+    "compare": "of candidates (`ot.compare`), and of kernel regressions (`theory.kernel_regression.compare`)",
+    "fit": "of a network (`ot.fit`), and of a kernel regression (`theory.kernel_regression.fit`)",
+    "predict": "of a fit (`ot.predict`), and of any module's training (`theory.dynamics.predict`)",
+    "points": "a signal (`signals.points`), its spectrum (`spectra.points`) and its view (`probes.views.points`)",
+}
 """Public names that several files define on purpose, with the reason."""
 
 

@@ -1,8 +1,5 @@
 """Claims of the literature about spectral bias, each with its test and its verdict."""
 
-from overtone.studies._catalogue import catalogue, find_study
-from overtone.studies._result import StudyResult
-from overtone.studies._run import run_studies
-from overtone.studies._study import Study, StudySize
+import lazy_loader
 
-__all__ = ["Study", "StudyResult", "StudySize", "catalogue", "find_study", "run_studies"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,34 +3,6 @@
 They accept records of one run and those joined by `records.concat`; the extra dimensions are kept.
 """
 
-from overtone.records.metrics._bands import (
-    combine_channels,
-    highest_learned,
-    learned_fraction,
-    learning_step,
-    noise_onset,
-    relative_error,
-    spectral_bias_index,
-    time_to_threshold,
-)
-from overtone.records.metrics._errors import levels, network_step, psnr, stop, training_seconds, until_network
-from overtone.records.metrics._statistics import exponent, mean_interval
+import lazy_loader
 
-__all__ = [
-    "combine_channels",
-    "exponent",
-    "highest_learned",
-    "learned_fraction",
-    "learning_step",
-    "levels",
-    "mean_interval",
-    "network_step",
-    "noise_onset",
-    "psnr",
-    "relative_error",
-    "spectral_bias_index",
-    "stop",
-    "time_to_threshold",
-    "training_seconds",
-    "until_network",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

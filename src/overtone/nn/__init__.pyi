@@ -1,0 +1,16 @@
+from . import activations as activations
+from . import encodings as encodings
+from . import layers as layers
+from . import losses as losses
+from ._bandwidth import with_bandwidth as with_bandwidth
+from ._networks import MLP as MLP
+from ._networks import BandLimited as BandLimited
+from ._networks import CoordinateScaling as CoordinateScaling
+from ._networks import Field as Field
+from ._networks import FourierMFN as FourierMFN
+from ._networks import GaborMFN as GaborMFN
+from ._networks import MultiGrade as MultiGrade
+from ._networks import MultiScale as MultiScale
+from ._networks import OutputScaling as OutputScaling
+from ._networks import ResidualMLP as ResidualMLP
+from ._parameter_groups import parameter_groups as parameter_groups

@@ -1,0 +1,10 @@
+from ._localised import ComplexGabor as ComplexGabor
+from ._localised import Gabor as Gabor
+from ._localised import Gauss as Gauss
+from ._localised import Hat as Hat
+from ._localised import MultiQuadratic as MultiQuadratic
+from ._localised import Quadratic as Quadratic
+from ._periodic import Finer as Finer
+from ._periodic import Sinc as Sinc
+from ._periodic import Sine as Sine
+from ._registry import Activation as Activation

@@ -1,0 +1,13 @@
+from ._base import Encoding as Encoding
+from ._base import Identity as Identity
+from ._fourier import Basic as Basic
+from ._fourier import FourierEncoding as FourierEncoding
+from ._fourier import Gaussian as Gaussian
+from ._fourier import Positional as Positional
+from ._fourier import PowerLaw as PowerLaw
+from ._grids import DenseGrid as DenseGrid
+from ._grids import HashGrid as HashGrid
+from ._grids import Interpolation as Interpolation
+from ._learned import Learned as Learned
+from ._learned import Periodic as Periodic
+from ._triplane import Triplane as Triplane

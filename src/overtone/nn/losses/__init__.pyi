@@ -1,0 +1,5 @@
+from ._bands import BandFollowing as BandFollowing
+from ._bands import BandWeighted as BandWeighted
+from ._spectral import FocalFrequency as FocalFrequency
+from ._spectral import Sobolev as Sobolev
+from ._spectral import SpectralLoss as SpectralLoss

@@ -1,0 +1,15 @@
+from ._base import Plot as Plot
+from ._comparison import RunComparison as RunComparison
+from ._errors import PSNR as PSNR
+from ._errors import Loss as Loss
+from ._fourier_heat_map import FourierHeatMap as FourierHeatMap
+from ._learning import LearningOrder as LearningOrder
+from ._learning import LearningStep as LearningStep
+from ._predicted import PredictedSteps as PredictedSteps
+from ._reconstruction import Curve as Curve
+from ._reconstruction import Picture as Picture
+from ._reconstruction import Slices as Slices
+from ._spectra import BandPower as BandPower
+from ._spectra import ByFrequency as ByFrequency
+from ._spectra import Spectra as Spectra
+from ._spectrogram import Spectrogram as Spectrogram

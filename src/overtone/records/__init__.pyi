@@ -1,0 +1,9 @@
+from . import metrics as metrics
+from ._combine import concat as concat
+from ._netcdf import to_netcdf as to_netcdf
+from ._reader import Snapshots as Snapshots
+from ._reader import load as load
+from ._reader import snapshots as snapshots
+from ._schema import SCHEMA as SCHEMA
+from ._schema import Header as Header
+from ._writer import Writer as Writer

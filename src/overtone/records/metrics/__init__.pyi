@@ -1,0 +1,16 @@
+from ._bands import combine_channels as combine_channels
+from ._bands import highest_learned as highest_learned
+from ._bands import learned_fraction as learned_fraction
+from ._bands import learning_step as learning_step
+from ._bands import noise_onset as noise_onset
+from ._bands import relative_error as relative_error
+from ._bands import spectral_bias_index as spectral_bias_index
+from ._bands import time_to_threshold as time_to_threshold
+from ._errors import levels as levels
+from ._errors import network_step as network_step
+from ._errors import psnr as psnr
+from ._errors import stop as stop
+from ._errors import training_seconds as training_seconds
+from ._errors import until_network as until_network
+from ._statistics import exponent as exponent
+from ._statistics import mean_interval as mean_interval

@@ -1,0 +1,14 @@
+from ._bandwidth import gaussian_bandwidth as gaussian_bandwidth
+from ._bandwidth import gaussian_sigma as gaussian_sigma
+from ._bandwidth import log_linear_bandwidth as log_linear_bandwidth
+from ._bandwidth import log_linear_scale as log_linear_scale
+from ._bandwidth import octave_bandwidth as octave_bandwidth
+from ._bandwidth import octave_count as octave_count
+from ._bandwidth import sine_bandwidth as sine_bandwidth
+from ._bandwidth import sine_omega as sine_omega
+from ._conventions import CONVENTIONS as CONVENTIONS
+from ._conventions import convert as convert
+from ._frequency import cycles_to_radians as cycles_to_radians
+from ._frequency import nyquist as nyquist
+from ._frequency import radians_to_cycles as radians_to_cycles
+from ._grids import lattice_range as lattice_range
