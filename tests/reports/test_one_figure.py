@@ -120,7 +120,7 @@ def test_figures_are_those_of_the_network_that_was_kept(tmp_path: Path) -> None:
     assert run.network_step < last
     page = page_text(run.report())
     for sentence in (
-        f"At step {run.network_step}, whose network was kept of {last} steps",
+        f"At step {run.network_step}, whose network was restored after {last} steps",
         f"Every band at step {run.network_step}",
     ):
         assert sentence in page

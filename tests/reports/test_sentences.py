@@ -70,7 +70,7 @@ def test_every_figure_is_a_fact_of_the_record(case: tuple[xr.Dataset, np.ndarray
         return
     row = int(np.flatnonzero(record.step.values == record.attrs.get("kept", int(record.step[-1])))[0])
     assert learned.startswith(f"At step {int(record.step[row]):,}")
-    assert ("whose network was kept" in learned) == (row < record.sizes["step"] - 1)
+    assert ("whose network was restored" in learned) == (row < record.sizes["step"] - 1)
     known = [b for b in held if error[row, b] < 0.5]
     count = len(known)
     if count == 0:

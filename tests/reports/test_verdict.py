@@ -49,17 +49,17 @@ def test_missed_bands_above_the_noise_are_rightly_missed() -> None:
     cut = record.copy(deep=True)
     quiet = record.band_low.values < found.noise_from
     cut.residual_power[-1] = np.where(quiet[:, None], 0.0, record.target_power)
-    assert "Rightly so" in reports.verdict(cut)[1]
+    assert "as it should be" in reports.verdict(cut)[1]
     cut.residual_power[-1] = record.target_power
-    assert "Rightly so" not in reports.verdict(cut)[1]
+    assert "as it should be" not in reports.verdict(cut)[1]
 
 
 def test_everything_learned_leaves_nothing() -> None:
     record = toy_record()
     record.residual_power[-1] = 1e-6 * record.target_power
     learned, missed, _, _ = reports.verdict(record)
-    assert "all 7 bands: everything up to Nyquist (64 cycles per picture height), and the corner" in learned
-    assert missed.startswith("Nothing: the largest relative error left is 0.001")
+    assert "all 7 bands: everything up to Nyquist (64 cycles per picture height) and the corner" in learned
+    assert missed.startswith("Nothing: the largest relative error is 0.001")
 
 
 def test_nothing_learned_yet() -> None:
@@ -137,7 +137,7 @@ def test_a_network_that_fits_only_what_it_saw_is_told_so() -> None:
     level = float(record.train_error[-1]) * 20
     stuck = record.assign(held_out_error=record.train_error * 0 + level)
     assert reports.verdict(stuck)[3].startswith("Lower the bandwidth")
-    assert "20 times that on the others" in reports.verdict(stuck)[3]
+    assert "20 times that on training samples" in reports.verdict(stuck)[3]
     close = record.assign(held_out_error=record.train_error * 0 + float(record.train_error[-1]) * 2)
     assert not reports.verdict(close)[3].startswith("Lower the bandwidth")
 
@@ -158,7 +158,7 @@ def test_stalled_below_the_signal_asks_for_bandwidth() -> None:
     record = without(toy_record(noise=0.0, bandwidth=[8.0, 8.0]), *EVIDENCE)
     record["train_error"][-20:] = record["train_error"][-20]
     advice = reports.verdict(record)[3]
-    assert advice.startswith("Give the network more bandwidth (it is 8 cycles per picture height now)")
+    assert advice.startswith("Increase the bandwidth (it is 8 cycles per picture height now)")
 
 
 def test_done_is_done() -> None:

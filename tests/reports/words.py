@@ -39,7 +39,7 @@ def told(text: str) -> dict[str, set[str]]:
         found[f"PSNR of step {step}, over all samples"].add(level)
     for seconds in re.findall(r"(?:Training time\n|steps? in )([\d.,]+) s\b", text):
         found["training time"].add(seconds)
-    for share in re.findall(r"learned, which holds? ([\d.]+%)", flat):
+    for share in re.findall(r"\d of \d+ bands, which holds? ([\d.]+%)", flat):
         found["power in learned bands"].add(share)
     found["power in learned bands"] |= set(re.findall(r"Power in learned bands\n(.+)", text))
     for learned, every in re.findall(r"(\d+) of (\d+) bands", flat):
@@ -49,7 +49,7 @@ def told(text: str) -> dict[str, set[str]]:
     for deviation in re.findall(r"(?:standard deviation |Noise \(std\)\n)([\d.]+)(?= \(between|\)|\n)", text):
         found["noise"].add(deviation)
     for step in re.findall(
-        r"(?:handed back|the network of|Step of the network kept) ?\n?step (\d[\d,]*\d|\d)", text
+        r"(?:handed back|the network of|Step of the restored network) ?\n?step (\d[\d,]*\d|\d)", text
     ):
         found["step of the network"].add(step)
     return dict(found)

@@ -161,7 +161,8 @@ class RunComparison:
         return [
             f"Bands learned to a relative error below 0.5, and when. {'; '.join(learned)} bands.",
             f"PSNR over training on {on} samples. Of the networks handed back: {'; '.join(level)}.",
-            f"What the networks handed back leave of the target's power, its mean left out. {'; '.join(left)}.",
+            "Residual power of the networks handed back, as a share of the target's power without its mean. "
+            f"{'; '.join(left)}.",
         ]
 
 

@@ -133,7 +133,9 @@ class LearningOrder(Plot):
         rows = plural(d.sizes["step"], "recorded step")
         at, last = d.attrs["network_step"], float(d.step[-1])
         stays = (
-            "for good" if at == last else f"and stays there up to step {count(at)}, whose network was kept"
+            "for good"
+            if at == last
+            else f"and stays there up to step {count(at)}, whose network was restored"
         )
         mean = "the mean and " if d.attrs["mean"] else ""
         return (
@@ -259,7 +261,7 @@ class LearningStep(Plot):
         every, last = d.learning_step.size, d.last_step.values
         by = f"step {count(float(last[0]))}" if np.unique(last).size == 1 else "the end of their runs"
         head = (
-            f"{done} of {plural(every, 'band')} {'has' if done == 1 else 'have'} come to a relative error below "
+            f"{done} of {plural(every, 'band')} {'has' if done == 1 else 'have'} reached a relative error below "
             f"{d.attrs['threshold']:g} by {by} and stayed there."
         )
         if not np.isfinite(d.attrs["exponent"]):

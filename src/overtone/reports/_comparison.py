@@ -37,7 +37,7 @@ def comparison_page(records: Sequence[xr.Dataset], labels: Sequence[str]) -> Pag
     lead = PlotBlock("compared-psnr", "PSNR", quality, compared.psnr_curves())
     figures = [
         PlotBlock("compared-steps", "Learning step", steps, compared.learning_steps()),
-        PlotBlock("compared-spectra", "What is left", power, compared.final_spectra()),
+        PlotBlock("compared-spectra", "Residual spectra", power, compared.final_spectra()),
     ]
     sections = [
         Section("runs", "Run by run", [_table(records, labels, findings, compared)]),
@@ -78,7 +78,7 @@ def _best(labels: Sequence[str], findings: Sequence[Findings], compared: RunComp
         return question, "Cannot tell: no run has a PSNR."
     gap = level[first] - level[second]
     if level[second] == -np.inf:
-        answer = f"{labels[first]}: {decibels(level[first])}, alone in having a PSNR."
+        answer = f"{labels[first]}: {decibels(level[first])}, the only run with a PSNR."
     # Two perfect runs differ by NaN (infinity minus infinity), which is a tie as well.
     elif not gap >= _TIE:
         tied = [label for label, value in zip(labels, level, strict=True) if not level[first] - value >= _TIE]
@@ -93,8 +93,8 @@ def _best(labels: Sequence[str], findings: Sequence[Findings], compared: RunComp
         and stop.step < findings[first].step
         and stop.last_error > _WORSE * stop.error
     ):
-        answer += f" It was better before: stop it at step {count(stop.step)}."
-    caution = " Not every run held samples out, so this says how well the noise is fitted, too."
+        answer += f" It was better earlier: stop it at step {count(stop.step)}."
+    caution = " Not every run has held-out samples, so this comparison also rewards fitting noise."
     return question, answer if held_out else answer + caution
 
 
@@ -113,7 +113,7 @@ def _noisy(labels: Sequence[str], findings: Sequence[Findings]) -> str:
         for label, f in zip(labels, findings, strict=True)
         if f.onset is not None
     ]
-    return f"{'; '.join(noisy)}." if noisy else "None of which it can be shown."
+    return f"{'; '.join(noisy)}." if noisy else "No record shows it."
 
 
 def _table(
@@ -145,7 +145,7 @@ def _table(
         "Step of the network",
         f"Learned up to ({bands.unit(records[0])})",
         "Bands learned",
-        "Step of the least error",
+        "Step of the lowest error",
         "Steps taken",
         "Training time (s)",
         "Parameters",

@@ -43,7 +43,7 @@ class Findings:
         trend: Change since half the last step of the error that `stop` rests on (else of the training error, else of
             the residual): -0.2 is a fall by a fifth.
         since: The step `trend` refers to; `last` itself if there is none earlier.
-        rising: Of a network that was put back, the error on held-out samples at the last row over that at `step`,
+        rising: Of a restored network, the error on held-out samples at the last row over that at `step`,
             smoothed as the rule for stopping smooths it; NaN if unknown.
         is_minimum: Whether that error has its minimum at `step`.
         bandwidth: The largest of the network's bandwidths over the axes, in `unit`, or None.

@@ -47,7 +47,7 @@ def _picture(pixels: np.ndarray, title: str, note: str, alt: str) -> PictureBloc
 
 def _pictures(record: xr.Dataset, snapshots: Snapshots) -> PicturesBlock:
     d = Picture(record, snapshots)
-    shown = [_picture(d.data.target.values, "Target", "what is to be learned", "The target")]
+    shown = [_picture(d.data.target.values, "Target", "the signal to be learned", "The target")]
     for step, pixels, quality in zip(
         d.data.moment.values, d.data.prediction.values, d.data.psnr.values, strict=True
     ):
@@ -109,5 +109,5 @@ def _players(named: Sequence[tuple[str, np.ndarray]], rate: int) -> list[SoundBl
 
 
 def _compressed(sentence: str) -> str:
-    note = f"Embedded as compressed WebP, at most {encode.LARGEST} pixels a side: for looking at, not for measuring."
+    note = f"Embedded as compressed WebP, at most {encode.LARGEST} pixels a side: to look at, not to measure."
     return f"{sentence} {note}"

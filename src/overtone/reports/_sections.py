@@ -36,13 +36,13 @@ ENTRIES = (
     ),
     (
         "Band",
-        "A range of frequencies that is looked at as one. All bands together hold the whole signal; the last one "
+        "A range of frequencies that is measured as one. All bands together hold the whole signal; the last one "
         "may be the corner beyond the Nyquist frequency that only diagonal patterns reach.",
     ),
     (
         "Power",
-        "The mean square of what a signal holds in a band. The powers of all bands add up to the mean square "
-        "of the values.",
+        "The mean square of the part of a signal that lies in a band. The powers of all bands add up to the mean "
+        "square of the values.",
     ),
     (
         "Relative error of a band",
@@ -61,16 +61,16 @@ ENTRIES = (
     ),
     (
         "Noise floor",
-        "The part of the target's power that is measurement noise, estimated from the signal or given. A network "
-        "that learns a band down to its noise has learned what there is; below that it learns the noise.",
+        "The part of the target's power that is measurement noise, estimated from the signal or given. A residual at "
+        "the noise floor means that all signal in the band is learned; a lower one means that noise is.",
     ),
     (
         "Best step",
-        "The step with the least expected error on clean data; stopping there avoids learning noise.",
+        "The step with the lowest expected error on clean data; stopping there avoids learning noise.",
     ),
     (
         "Held-out samples",
-        "Samples kept out of training, to see what the network does between the samples it was shown.",
+        "Samples excluded from training, which show how well the network predicts between its training samples.",
     ),
     (
         "PSNR",
@@ -79,7 +79,7 @@ ENTRIES = (
     ),
     (
         "Bandwidth",
-        "How far an encoding or a network reaches: the frequency below which 90% of its spectral power lies.",
+        "The frequency below which 90% of the spectral power of an encoding or a network lies.",
     ),
 )
 """Word and meaning, in reading order."""
@@ -168,7 +168,7 @@ def _numbers(record: xr.Dataset, findings: Findings) -> list[Tile]:
     out = [Tile(f"PSNR, {level_samples(level)}", decibels(level.psnr)) for level in metrics.levels(record)]
     out += _of_labels(record)
     if findings.step < findings.last:
-        out.append(Tile("Step of the network kept", count(findings.step)))
+        out.append(Tile("Step of the restored network", count(findings.step)))
     out.append(Tile("Steps", count(findings.last)))
     seconds, parameters = metrics.training_seconds(record), record.attrs.get("parameters")
     if np.isfinite(seconds):

@@ -13,7 +13,12 @@ from overtone.records.metrics._errors import Evidence
 from overtone.reports._coverage import block_only
 from overtone.reports._findings import THRESHOLD, Findings, gather
 
-QUESTIONS = ("What did it learn?", "What not?", "When did it begin to learn noise?", "What should I do?")
+QUESTIONS = (
+    "What did it learn?",
+    "What did it not learn?",
+    "When did it begin to learn noise?",
+    "What should I do?",
+)
 """What the four sentences of `verdict` answer."""
 
 _WORSE = 1.05
@@ -21,7 +26,7 @@ _STILL_FALLING = -0.05
 _NOTHING = 0.005
 _TOO_FREE = 4.0
 _CARRIED = 0.25
-"""Share of the variance of samples not seen that a network has to explain to have something that carries over."""
+"""Share of the variance of held-out samples above which a network predicts them at all."""
 
 _FEW = 8
 """Steps, and rows, from which on a trend can be seen."""
@@ -57,7 +62,7 @@ def verdict(record: xr.Dataset) -> list[str]:
         >>> residual = np.exp(-np.outer([0, 10, 100], [1, 0.2, 0.02]))[..., None]
         >>> record = header.record([0, 10, 100], {"residual_power": residual, "train_error": residual.mean((1, 2))})
         >>> print(reports.verdict(record)[0])
-        At step 100, all 2 bands, up to 4 cycles per array.
+        At step 100, it has learned all 2 bands, up to 4 cycles per array.
     """
     record, _ = without_unmeasured(record)
     return answers(gather(record), record)
@@ -95,7 +100,7 @@ def _at(f: Findings) -> str:
     """State the step of the figures, and whether its network was restored."""
     if f.step == f.last:
         return f"At step {count(f.step)}"
-    return f"At step {count(f.step)}, whose network was kept of {plural(f.last, 'step')}"
+    return f"At step {count(f.step)}, whose network was restored after {plural(f.last, 'step')}"
 
 
 def _learned(f: Findings) -> str:
@@ -111,7 +116,8 @@ def _learned(f: Findings) -> str:
     if k == 0:
         lowest = number(float(f.error.min()), 2)
         only = "only the mean" if f.mean_error < THRESHOLD else "nothing yet"
-        return f"{at}, {only}: no band has a relative error below {THRESHOLD:g} (the least is {lowest})."
+        below = f"no band has a relative error below {THRESHOLD:g} (the lowest is {lowest})"
+        return f"{at}, it has learned {only}: {below}."
     hold = "holds" if k == 1 else "hold"
     held = f"which {hold} {percent(f.learned_share)} of the target's power outside the mean"
     limit = f", where Nyquist is {number(f.nyquist)}" if f.nyquist else ""
@@ -119,15 +125,16 @@ def _learned(f: Findings) -> str:
     # Whether the last band ends at Nyquist or is the corner beyond it decides what "everything" means.
     if k == n:
         if f.nyquist is None or f.high[-1] < 0.999 * f.nyquist:
-            return f"{at}, all {plural(n, 'band')}, up to {number(f.high[-1])} {f.unit}{limit}{mean}."
-        corner = ", and the corner beyond it, which only diagonal patterns reach"
+            return f"{at}, it has learned all {plural(n, 'band')}, up to {number(f.high[-1])} {f.unit}{limit}{mean}."
+        corner = " and the corner beyond it, which only diagonal patterns reach"
         corner_too = corner if f.high[-1] > 1.001 * f.nyquist else ""
         everything = f"everything up to Nyquist ({number(f.nyquist)} {f.unit}){corner_too}{mean}"
-        return f"{at}, all {plural(n, 'band')}: {everything}."
+        return f"{at}, it has learned all {plural(n, 'band')}: {everything}."
     if f.highest_learned > 0:
-        return f"{at}, every band up to {number(f.highest_learned)} {f.unit}{limit}: {k} of {n} bands learned, {held}."
+        reached = f"{number(f.highest_learned)} {f.unit}{limit}"
+        return f"{at}, it has learned every band up to {reached}: {k} of {n} bands, {held}."
     exception = mean if mean and f.learned[0] else ", but not the lowest ones"
-    return f"{at}, {k} of {n} bands, {held}{exception}."
+    return f"{at}, it has learned {k} of {n} bands, {held}{exception}."
 
 
 def _not_learned(f: Findings) -> str:
@@ -138,8 +145,8 @@ def _not_learned(f: Findings) -> str:
     missed = np.flatnonzero(~f.learned)
     if not missed.size:
         worst = int(np.argmax(f.error))
-        near = f"{number(f.low[worst])} to {number(f.high[worst])} {f.unit}"
-        return f"Nothing: the largest relative error left is {number(f.error[worst], 2)}, in the band {near}."
+        near = f"from {number(f.low[worst])} to {number(f.high[worst])} {f.unit}"
+        return f"Nothing: the largest relative error is {number(f.error[worst], 2)}, in the band {near}."
     low, high = float(f.low[missed[0]]), float(f.high[missed[-1]])
     which = f"All {missed.size:,} bands" if 1 < missed.size == f.error.size else plural(missed.size, "band")
     hold = "holds" if missed.size == 1 else "hold"
@@ -149,7 +156,7 @@ def _not_learned(f: Findings) -> str:
     )
     # Edges of bands and the crossing went through different roundings.
     if f.noise_from is not None and f.noise_from <= low * 1.001:
-        text += " Rightly so: there the target holds more noise than signal."
+        text += " This is as it should be: there the target holds more noise than signal."
     elif f.noise_from is not None and f.noise_from < high:
         text += f" Above {number(f.noise_from)} the target holds more noise than signal."
     return text + _lost(f)
@@ -177,19 +184,19 @@ def _noise(f: Findings, record: xr.Dataset) -> str:
     level = noise_level(record)
     size = f" (standard deviation {level})" if level else ""
     if f.onset is not None:
-        before = " The network that was kept is from before." if f.step < f.onset else ""
+        before = " The restored network is from an earlier step." if f.step < f.onset else ""
         return (
-            f"At step {count(f.onset)}: from there on the prediction holds more than a tenth of the bands that are "
+            f"At step {count(f.onset)}: from then on the prediction contains more than a tenth of the bands that are "
             f"mostly noise{size}.{before}"
         ) + _overfitting(f)
     if f.noise_from is None and not _any_noisy(record):
         return (
-            f"Cannot tell: the noise{size} is below the signal in every band, so learning it leaves no trace there."
+            f"Cannot tell: the noise{size} is weaker than the signal in every band, so that no band shows it."
             + (_overfitting(f))
         )
     return (
-        f"Not by step {count(f.last)}: less than a tenth of the bands that are mostly noise{size} has been learned."
-        + (_overfitting(f))
+        f"Not by step {count(f.last)}: the prediction contains less than a tenth of the bands that are mostly "
+        f"noise{size}." + _overfitting(f)
     )
 
 
@@ -238,13 +245,12 @@ def _overfitting(f: Findings) -> str:
 
 def _put_back(f: Findings) -> str:
     """Advise to use a restored network as it is."""
-    reason = ", where the error on held-out samples was least, " if f.is_minimum else " "
-    text = f"Use it as it is: the network of step {count(f.step)}{reason}was put back"
+    reason = ", which has the lowest error on held-out samples," if f.is_minimum else ""
+    text = f"Use it as it is: the network of step {count(f.step)}{reason} was restored"
     if not f.rising > 1:
-        return f"{text}, as its rule for stopping found best."
-    rise = higher(f.rising)
-    what = "it" if f.is_minimum else "the error on held-out samples"
-    return f"{text}; at step {count(f.last)} {what} was {rise}."
+        return f"{text}, since the stopping rule found it best."
+    error = "that error" if f.is_minimum else "the error on held-out samples"
+    return f"{text}; at step {count(f.last)} {error} was {higher(f.rising)}."
 
 
 def _advice(f: Findings, record: xr.Dataset) -> str:
@@ -254,9 +260,9 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         return "Check the source: a constant needs no network."
     # A plan may advise against training; a run that explains held-out samples all the same has refuted it.
     if record.attrs.get("worth") is False and not f.carried > _CARRIED:
-        return "Do not rely on it: before training, nothing was found that carries over to samples not seen."
+        return "Do not rely on it: before training, no setting was found that predicts unseen samples."
     if f.rows == 1:
-        return "Train on: a single recorded row shows no trend."
+        return "Train longer: a single recorded row shows no trend."
     # From here on the advice rests on a trend over the rows, which takes several of them.
     if f.last < _FEW or f.rows < _FEW:
         return f"Train longer: {plural(f.last, 'step')} {'is' if f.last == 1 else 'are'} too few to show a trend."
@@ -288,25 +294,25 @@ def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
         now = _bandwidth(record)
         return (
             f"Lower the bandwidth{f' (it is {now} now)' if now else ''} or gather more samples: {why} and is "
-            f"{number(f.gap, 2)} times that on the others."
+            f"{number(f.gap, 2)} times that on training samples."
         )
     target = _highest_missed(f)
     if target is not None and (f.bandwidth is None or f.bandwidth < target):
         now = _bandwidth(record)
         has = f" (it is {now} now)" if now else ""
-        return f"Give the network more bandwidth{has}: {why}, and {_left(record)} up to {number(target)} {f.unit}."
+        return f"Increase the bandwidth{has}: {why}, and {_left(record)} up to {number(target)} {f.unit}."
     if target is not None:
         return (
             f"Try a wider or deeper network: {why}, the bandwidth suffices, and {_left(record)} up to "
             f"{number(target)} {f.unit}."
         )
-    return f"Keep it: {why}, and what stands above the noise is learned."
+    return f"Keep it: {why}, and all signal above the noise is learned."
 
 
 def _left(record: xr.Dataset) -> str:
     if str(record.attrs.get("noise_verdict") or "").lower() in ("clean", "noise"):
         return "there is signal to be learned"
-    return "not all is learned, be it signal or noise,"
+    return "there is signal or noise to be learned"
 
 
 def _highest_missed(f: Findings) -> float | None:
