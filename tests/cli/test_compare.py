@@ -60,7 +60,10 @@ WRONG = {
     "hold out for instance a tenth.",
     ("--steps", "3"): "--steps: expected at least 50 steps, in which a network can learn something, got 3; "
     "pass for instance 1000.",
-    ("--noise", "-1"): "--noise: expected noise of positive finite strength, got -1.0; pass one above 0.",
+    (
+        "--noise",
+        "-1",
+    ): "--noise: expected noise of positive finite strength, got -1.0; pass a number above 0.",
     ("--blocks", "99"): "--blocks: expected boxes within the grid",
 }
 

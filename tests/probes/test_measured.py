@@ -379,7 +379,7 @@ REFUSED = {
     "no paths": (lambda: views.paths(pictures()[0]), "along: expected paths, got Tensor; make paths"),
     "one position": (
         lambda: views.paths(paths.Paths.between_classes(*pictures(), 2), samples=1),
-        "samples: expected at least two samples a path, got 1",
+        "samples: expected at least two samples per path, got 1",
     ),
     "text for labels": (
         lambda: views.gradients(pictures()[0], ["cat"] * 12, normalise=InputNormalisation.none()),

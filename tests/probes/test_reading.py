@@ -496,7 +496,7 @@ def test_pictures_whose_channels_come_last_are_not_taken_for_narrow_ones():
     )
     for make in made:
         with pytest.raises(
-            InputError, match=r"whose last axis seems to hold the channels; move them by .*movedim"
+            InputError, match=r"whose last axis appears to be the channel axis; move them by .*movedim"
         ):
             make(last)
         assert make(torch.as_tensor(last).movedim(-1, 1)).header({}).attrs["geometry"]["shape"] == [12, 14]

@@ -121,7 +121,7 @@ def test_numbers_in_objects_are_numbers_and_gaps_are_placed() -> None:
     whole = pd.Series([1, 2, 4], dtype="Int64")
     assert signals.array(whole.to_numpy()).values[:, 0].tolist() == [1, 2, 4]
     gap = pd.Series([True, None, False], dtype="boolean").to_numpy(dtype=object)
-    assert "an object array with the gap '<NA>' at index 1; fill the gap or cut it out" in refusal(
+    assert "an object array with the gap '<NA>' at index 1; fill or remove the gap" in refusal(
         signals.array, gap
     )
     assert "an object array with 'x' at index 1" in refusal(signals.array, np.array([1, "x"], object))

@@ -45,7 +45,7 @@ def test_a_table_is_read_by_the_names_of_its_columns(tmp_path):
     ("inputs", "columns", "message"),
     [
         (["x"], None, "expected columns among a, b, c, got 'x'; check the header"),
-        (["a"], ["a"], "expected columns to learn from and others to learn, got a as both"),
+        (["a"], ["a"], "expected input columns and other target columns, got a as both"),
         (["a", "b", "c"], None, "got no column for one of them"),
     ],
 )
@@ -61,7 +61,7 @@ def test_wrong_columns_are_named(tmp_path, inputs, columns, message):
         (
             [1.0, 2.0],
             [1.0],
-            "expected two samples or more, with as many values as places, got 2 places and 1",
+            "expected two samples or more, with one row of values per point, got 2 points and 1",
         ),
         ([1.0, float("nan")], [1.0, 2.0], "expected finite coordinates, got nan in row 1, column 0"),
         ([1.0, 2.0], [1.0, float("inf")], "expected finite values, got inf in row 1, column 0"),
@@ -81,7 +81,7 @@ def test_what_cannot_be_learned_is_refused(coords, values, message):
         ([["a"], ["b"]], [1, 2], "rows of numbers"),
         ([[1, 2], [3]], [1, 2], "all of one length"),
         ([1, 2], [1 + 1j, 2], "real and imaginary parts as two columns"),
-        ([1, 2], np.array([1e300, -1e300]), "express them in a larger unit"),
+        ([1, 2], np.array([1e300, -1e300]), "express the values in a larger unit"),
     ],
 )
 def test_what_cannot_be_columns_is_refused(coords, values, told):

@@ -82,7 +82,7 @@ def test_values_whose_squares_float64_cannot_hold_are_refused(scale: float, unit
     assert "scan.npy: expected values that differ by more than 1e-140 and less than 1e+140" in refusal(
         Normalisation.of, values, location="scan.npy"
     )
-    assert f"express them in a {unit} unit" in refusal(Normalisation.of, values)
+    assert f"express the values in a {unit} unit" in refusal(Normalisation.of, values)
     edge = Normalisation.of(values / scale * (1e139 if scale > 1 else 1e-139))
     assert 0 < float(edge.scale.square() * 1e9) < float("inf")
 

@@ -80,7 +80,7 @@ def test_a_large_mean_does_not_hide_the_bandwidth():
 
 def test_impossible_axes_and_shares_are_refused():
     with pytest.raises(
-        InputError, match="axis: expected an axis below 2, got 2; count without the channel axis"
+        InputError, match="axis: expected an axis below 2, got 2; do not count the channel axis"
     ):
         axis_grid(random(4, 5), 2)
     with pytest.raises(

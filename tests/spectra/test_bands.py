@@ -151,6 +151,6 @@ def test_wrong_edges_are_refused(edges, corner, text):
 @pytest.mark.parametrize("make", [Bands.log, Bands.linear])
 def test_fewer_than_two_bands_are_refused(make):
     with pytest.raises(
-        InputError, match="count: expected at least 2 bands, the mean and the rest, got 1; pass"
+        InputError, match="count: expected at least 2 bands, one of them for the mean, got 1; pass"
     ):
         make((8,), count=1)

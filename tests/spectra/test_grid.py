@@ -263,7 +263,7 @@ def test_values_that_are_not_finite_are_refused_with_their_place(bad):
     field = random(4, 5, 3)
     field[2, 3, 1] = field[3, 0, 1] = bad
     with pytest.raises(
-        InputError, match=rf"finite values, got {bad} at index \(2, 3\) of channel 1 \(2 such"
+        InputError, match=rf"finite values, got {bad} at index \(2, 3\) of channel 1 \(2 non-finite"
     ):
         grid(field, channel_axis=-1)
     with pytest.raises(InputError, match=r"at index \(2, 3\) of channel 1"):
@@ -271,7 +271,9 @@ def test_values_that_are_not_finite_are_refused_with_their_place(bad):
 
 
 def test_an_overflowing_sum_is_not_called_nan():
-    with pytest.raises(InputError, match=r"whose sum torch\.float32 can hold, got an overflow; pass float64"):
+    with pytest.raises(
+        InputError, match=r"whose sum is representable in torch\.float32, got an overflow; pass float64"
+    ):
         grid(torch.full((64,), 3e38))
 
 

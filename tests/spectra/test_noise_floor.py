@@ -255,7 +255,7 @@ def test_impossible_values_are_refused(values, message):
 def test_a_long_signal_with_a_flat_middle_is_read_where_it_varies(monkeypatch):
     from overtone.spectra import _noise_floor as floor
 
-    monkeypatch.setattr(floor, "_SAMPLE", 32 * 32)
+    monkeypatch.setattr(floor, "_MAX_SAMPLES", 32 * 32)
     values = np.random.default_rng(0).normal(size=(96, 96))
     np.testing.assert_array_equal(floor._piece(values), values[32:64, 32:64])
     values[20:, :] = 0

@@ -86,11 +86,11 @@ def test_the_count_sees_what_goes_beyond_a_budget():
 @pytest.mark.parametrize("find", [graph, exact])
 def test_less_than_a_row_is_refused(find, memory):
     with pytest.raises(
-        InputError, match=r"memory: expected a budget of at least .* GiB, for the distances from one"
+        InputError, match=r"memory: expected a memory budget of at least .* GiB, for the distances of one"
     ):
         find(cloud(), memory)
 
 
 def test_sums_made_by_hand_have_their_own_budget():
-    with pytest.raises(InputError, match="distances from one row to 1,200 others"):
+    with pytest.raises(InputError, match="distances of one row to 1,200 others"):
         GaussianFilter(cloud(), 3.0, KernelSums.exact(1e-6)).split(cloud()[:, :1])

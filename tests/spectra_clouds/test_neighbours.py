@@ -58,7 +58,7 @@ def test_both_ways_are_taken():
     settled = {
         name: float(
             neighbours._Pairs(torch.from_numpy(CASES[name]), 8, MEMORY)
-            ._screened(torch.arange(300))[2]
+            ._screened_neighbours(torch.arange(300))[2]
             .double()
             .mean()
         )
@@ -70,8 +70,8 @@ def test_both_ways_are_taken():
 def test_projections_alone_would_be_wrong():
     x = torch.from_numpy(CASES["all directions alike, which they do not"])
     pairs = neighbours._Pairs(x, 8, MEMORY)
-    screened = pairs._screened(torch.arange(600))[1]
-    complete = pairs._compared(torch.arange(600))[1]
+    screened = pairs._screened_neighbours(torch.arange(600))[1]
+    complete = pairs._exact_neighbours(torch.arange(600))[1]
     assert (screened.sort(1).values != complete.sort(1).values).any(1).double().mean() > 0.5
 
 

@@ -37,11 +37,11 @@ SHARED = {
         Y,
         "coords: expected columns of numbers, got text in column 1 .'Rome' in its first row.; encode it",
     ),
-    "constant": (np.ones((50, 3)), Y, "features that vary, got constant features: all rows are the same"),
+    "constant": (np.ones((50, 3)), Y, "features that vary, got constant features: all rows are equal"),
     "one row": (X[:1], Y[:1], "coords: expected at least .* rows, got 1"),
-    "other rows": (X, Y[:-1], "values: expected 50 rows, one a sample, got 49"),
+    "other rows": (X, Y[:-1], "values: expected 50 rows, one per sample, got 49"),
     "NaN value": (X, broken(np.nan)[:, 2], "values: expected finite numbers in every row"),
-    "pictures": (np.ones((50, 8, 8)), Y, "coords: expected one row a sample and one column a quantity"),
+    "pictures": (np.ones((50, 8, 8)), Y, "coords: expected one row per sample and one column per quantity"),
 }
 
 
@@ -67,7 +67,7 @@ CASES = {
     "near too few": (lambda: KernelSums.tree(near=1), "at least 4 near and 1 far rows"),
     "share of all": (
         lambda: GaussianFilter.widths_for(X, Y, (1.0,)),
-        "shares between 0 and 1, which the narrowest",
+        "shares between 0 and 1, that of the narrowest",
     ),
     "constant target": (lambda: GaussianFilter.widths_for(X, np.ones(50)), "values that vary"),
     "too many copies": (
@@ -79,17 +79,17 @@ CASES = {
     "reference of others": (lambda: GraphTransform(X, 4).spectrum(Y, X), "a reference of 1 channels, got 5"),
     "direction of others": (
         lambda: DirectionTransform(X, [[1, 0]]),
-        "directions of 5 numbers that are not all 0",
+        "non-zero directions of 5 numbers",
     ),
-    "no direction": (lambda: DirectionTransform(X, [[0] * 5]), "directions of 5 numbers that are not all 0"),
+    "no direction": (lambda: DirectionTransform(X, [[0] * 5]), "non-zero directions of 5 numbers"),
     "no frequency": (lambda: DirectionTransform(X, count=0), "at least one frequency"),
     "too many directions": (
         lambda: DirectionTransform.principal(X, 9),
-        "1 to 5 directions that the samples spread along",
+        "1 to 5 directions of non-zero variance",
     ),
     "constant along": (
         lambda: DirectionTransform(np.concatenate([X, np.ones((50, 1))], 1), [[0, 0, 0, 0, 0, 1]]),
-        "samples that spread along each direction, got constant features along direction 0",
+        "samples that vary along each direction, got constant features along direction 0",
     ),
 }
 

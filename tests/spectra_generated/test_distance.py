@@ -182,7 +182,7 @@ REFUSED = {
     "one picture": (
         profiles(white(1, 12)),
         {},
-        "samples: expected at least 2 pictures, better hundreds, got 1",
+        "samples: expected at least 2 pictures, preferably hundreds, got 1",
     ),
     "draws": (OURS, {"draws": 2}, "at least 20 draws and a level in .0, 1., got 2 and 0.95"),
     "level": (OURS, {"level": 1.5}, "got 500 and 1.5"),

@@ -26,7 +26,7 @@ def test_all_pairs_of_a_kind_and_no_others_can_be_drawn(labels, seed):
         if wanted:
             found = pick(numbered(labels), labels, len(wanted), seed)
             assert {(max(pair), min(pair)) for pair in zip(*ends(found), strict=True)} == wanted
-        with pytest.raises(ValueError, match=f"expected 1 to {len(wanted)} paths, as there are pairs"):
+        with pytest.raises(ValueError, match=f"expected 1 to {len(wanted)} paths, the number of pairs"):
             pick(numbered(labels), labels, len(wanted) + 1, seed)
 
 

@@ -29,13 +29,13 @@ CASES = {
         with_row(X, 7, X[3]),
         Y,
         {},
-        "distinct places, got 1 duplicate points, first samples 3 and 7",
+        "distinct points, got 1 duplicate points, first samples 3 and 7",
     ),
     "duplicates around": (
         np.array([0.0, 0.3, 0.7, 1.0]),
         np.arange(4.0),
         {"domain": (0, 1)},
-        "samples 0 and 3, which the periodic",
+        "samples 0 and 3, which coincide in the periodic",
     ),
     "collinear": (LINE, Y, {}, "spread in 2 dimensions, got collinear points; pass their 1 coordinate along"),
     "in a plane": (PLANE, Y, {}, "spread in 3 dimensions, got points in one plane; pass their 2 coordinates"),
@@ -70,14 +70,14 @@ CASES = {
     "text value": (X, ["a"] * 200, {}, "values: expected columns of numbers, got text in column 0"),
     "objects": (X, [object()] * 200, {}, "values: expected columns of numbers, got objects"),
     "complex": (X, Y + 1j, {}, "values: expected real values"),
-    "other number of values": (X, Y[:-1], {}, "values: expected 200 rows, one a sample, got 199"),
+    "other number of values": (X, Y[:-1], {}, "values: expected 200 rows, one per sample, got 199"),
     "many axes": (
         np.random.default_rng(0).random((50, 4)),
         Y[:50],
         {},
-        "1 to 3 coordinates a sample, got 4; use ov",
+        "1 to 3 coordinates per sample, got 4; use ov",
     ),
-    "values of a picture": (X, np.ones((200, 2, 2)), {}, "values: expected one row a sample"),
+    "values of a picture": (X, np.ones((200, 2, 2)), {}, "values: expected one row per sample"),
     "outside": (X, Y, {"domain": (0.5, 1)}, r"coords: expected samples within \(0.5, 0.5\) to \(1.0, 1.0\)"),
     "empty domain": (X, Y, {"domain": (1, 0)}, "domain: expected finite bounds, low < high per axis"),
     "domain of other axes": (X, Y, {"domain": [(0, 1)] * 3}, "expected|bounds"),
@@ -90,9 +90,9 @@ CASES = {
         X,
         Y,
         {"density": Density.known(np.ones(7))},
-        "one positive weight a sample .200., got weights of",
+        "one positive weight per sample .200., got weights of",
     ),
-    "negative weights": (X, Y, {"density": Density.known(-np.ones(200))}, "one positive weight a sample"),
+    "negative weights": (X, Y, {"density": Density.known(-np.ones(200))}, "one positive weight per sample"),
 }
 
 
@@ -113,7 +113,7 @@ def test_impossible_settings_are_refused(settings):
 def test_the_advice_for_too_few_samples_works():
     with pytest.raises(InputError) as refusal:
         points(X, Y, edges=[0, 10])
-    advised = float(refusal.value.do.split("end by ")[1].split(",")[0])
+    advised = float(refusal.value.do.split("end at or below ")[1].split(",")[0])
     assert points(X, Y, edges=[0, 1.5, advised]).power[0, 0] == pytest.approx(0.5, rel=1e-5)
 
 

@@ -43,7 +43,10 @@ VALUES = {
         X[0],
         r"values: expected an array of shape .sequences, steps, channels., got shape .20, 2.",
     ),
-    "other length": (X[:, :10], "values: expected sequences of 20 steps, got 10; cut all to one length"),
+    "other length": (
+        X[:, :10],
+        "values: expected sequences of 20 steps, got 10; cut the sequences to one length",
+    ),
     "complex": (X + 1j, "values: expected real values"),
     "text": (X.astype(str), "values: expected an array of numbers"),
     "none": (X[:0], "values: expected values to analyse, got an empty array"),
@@ -78,7 +81,7 @@ def test_references_and_coefficients_of_others():
         ),
         (
             {"estimator": TemporalEstimator.multitaper(0.5)},
-            "estimator: expected a time-bandwidth of at least 1 and tapers to count",
+            "estimator: expected a time-bandwidth of at least 1 and a number of tapers of 0 or more",
         ),
         ({"bands": [1, 2]}, "bands: expected band edges that start at 0"),
     ],

@@ -172,7 +172,7 @@ REFUSED = {
     "shorter": (lambda u: u[:, 1:], {}, r"shape .1, 20, channels., got torch.float32 of shape .1, 19, 2."),
     "last step only": (lambda u: u[:, -1], {}, r"got torch.float32 of shape .1, 2."),
     "random": (nn.Dropout(0.5), {"operating": START + 1}, "the same output for the same input, .* call eval"),
-    "across": (crossing, {}, "batch entries that do not act on each other"),
+    "across": (crossing, {}, "independent batch entries"),
     "NaN": (lambda u: u.sqrt(), {"operating": START - 1}, "finite outputs, got NaN or infinity at step 0"),
     "NaN input": (nn.Identity(), {"operating": START / 0}, "operating: expected finite numbers"),
     "two inputs": (nn.Identity(), {"operating": torch.zeros(2, 20, 2)}, "one operating input, got 2"),
@@ -183,7 +183,7 @@ REFUSED = {
     "no gradient": (
         lambda u: u.detach().clone(),
         {"derivative": Derivative.double_backward()},
-        "a function that can be differentiated twice, got .*; pass derivative=Derivative.differences",
+        "a function that is twice differentiable, got .*; pass derivative=Derivative.differences",
     ),
 }
 

@@ -27,7 +27,7 @@ def windows(steps, estimator):
     if isinstance(estimator, PeriodicExtension):
         return np.ones((1, steps)) / np.sqrt(steps)
     if isinstance(estimator, Multitaper):
-        return slepians(steps, estimator.time_bandwidth, estimator.used)
+        return slepians(steps, estimator.time_bandwidth, estimator.taper_count)
     size = estimator.segment
     hann = np.sin(np.pi * np.arange(size) / size) ** 2
     hann /= np.sqrt((hann**2).sum())

@@ -15,16 +15,16 @@ from overtone.signals import Signal
 
 
 class Baseline(ABC):
-    """Base class: predicts a whole grid from its training samples, on the CPU in double precision."""
+    """Base class of predictors of a whole grid from its training samples, on the CPU in double precision."""
 
     def predict(self, signal: Signal) -> Tensor:
         """Predict the values at every sample.
 
         Args:
-            signal: Only the values of its training samples are looked at.
+            signal: The signal; only the values of its training samples are used.
 
         Returns:
-            (N, C) in the value unit, precision and device of the signal.
+            (N, C) predictions in the unit, precision and device of the signal's values.
 
         Raises:
             InputError: If there are fewer than two samples to train on.
@@ -43,7 +43,7 @@ class Baseline(ABC):
         present[train] = True
         shape = signal.geometry.shape
         values = signal.values.detach().cpu().double().numpy().reshape(*shape, -1)
-        # Hidden values are set to 0, so that no baseline can look at them by mistake.
+        # Other values are set to 0, so that no baseline can use them by mistake.
         hidden = np.where(present.reshape(shape)[..., None], values, 0.0)
         field = self.fill(hidden, present.reshape(shape), signal.geometry.periodic)
         return torch.from_numpy(np.ascontiguousarray(field).reshape(len(present), -1)).to(signal.values)
@@ -53,12 +53,12 @@ class Baseline(ABC):
         """Predict the whole grid.
 
         Args:
-            values: (*shape, C) float64, 0 where absent.
+            values: (*shape, C) float64 values, 0 where absent.
             present: (*shape) bool, True for at least two samples.
-            periodic: Per axis.
+            periodic: Whether each axis wraps around.
 
         Returns:
-            (*shape, C) float64.
+            (*shape, C) float64 predictions.
         """
 
 
@@ -84,11 +84,11 @@ class Mean(Baseline):
 
 
 SHARE = 0.1
-"""Part of the training samples that validation takes."""
+"""Fraction of the training samples used for validation."""
 
 
 def validation_split(present: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Draw a random tenth of the present samples for validation, at least one, at most all but one.
+    """Select a random tenth of the present samples for validation, at least one and at most all but one.
 
     Args:
         present: Bool array of any shape.

@@ -1,4 +1,4 @@
-"""Interpolation that is exact at the training samples: linear and cubic, on lattices and between scattered samples."""
+"""Linear and cubic interpolation of training samples, on lattices and between scattered samples."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class SampleLattice:
     """Every `step`-th sample from `start` to below `stop` along each axis.
 
     Attributes:
-        parts: One slice per axis.
+        parts: Slice of each axis.
     """
 
     parts: tuple[slice, ...]
 
     def places(self, shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Per axis the (n,) positions of all samples of a grid of `shape`, in steps of the lattice from its start."""
+        """Return per axis the (n,) positions of a grid's samples, in lattice steps from its start."""
         return [(np.arange(n) - p.start) / p.step for n, p in zip(shape, self.parts, strict=True)]
 
 
 def find_sample_lattice(present: np.ndarray) -> SampleLattice | None:
-    """Return the lattice that the present samples form, None unless it has at least two samples along each axis.
+    """Return the lattice of the present samples, or None if they form none with two samples along each axis.
 
     Args:
-        present: (*shape) bool.
+        present: (*shape) bool, True for present samples.
     """
     parts = []
     for axis, n in enumerate(present.shape):
@@ -54,15 +54,15 @@ def find_sample_lattice(present: np.ndarray) -> SampleLattice | None:
 
 
 MARGIN = 8
-"""Samples by which a periodic axis is continued beyond its borders."""
+"""Number of samples by which a periodic axis is extended beyond its borders."""
 
 JITTER = 1e-6
-"""Shift of each sample, in samples, that makes the triangulation of a lattice unique; it moves no value by more than
-this share of the difference of neighbours."""
+"""Shift of each sample, in samples, that makes the triangulation of a lattice unique; it changes no value by more
+than this share of the difference of neighbours."""
 
 
 class GridInterpolation(Baseline):
-    """Interpolation between training samples; beyond the outermost ones the value of the nearest sample."""
+    """Interpolation between training samples, with constant extrapolation by the nearest sample."""
 
     def fill(self, values: np.ndarray, present: np.ndarray, periodic: tuple[bool, ...]) -> np.ndarray:
         """See `Baseline.fill`."""
@@ -71,7 +71,7 @@ class GridInterpolation(Baseline):
         missing = np.argwhere(~present)
         if not len(missing):
             return values
-        # Every n-th sample kept: a tensor-product spline is exact and fast, no triangulation is needed.
+        # On a lattice of every n-th sample, a tensor-product spline is exact and fast without triangulation.
         lattice = find_sample_lattice(present)
         field = values.copy()
         if lattice is not None and not any(periodic):
@@ -82,7 +82,7 @@ class GridInterpolation(Baseline):
             field[~present] = self._on_line(positions[:, 0], known, missing[:, 0])
             return field
         predicted = self._scattered(positions, known, missing)
-        # Outside the convex hull no simplex exists; the nearest sample is the constant continuation.
+        # No simplex exists outside the convex hull; the nearest sample extrapolates by a constant.
         outside = np.isnan(predicted).any(axis=1)
         if outside.any():
             predicted[outside] = known[cKDTree(positions).query(missing[outside])[1]]
@@ -117,8 +117,9 @@ class GridInterpolation(Baseline):
 
 
 def triangulated(positions: np.ndarray) -> Delaunay | None:
-    """Triangulate (M, d) samples of a grid (Delaunay); None if they span no volume."""
-    # Four samples of a square lie on one circle and have two triangulations; the shift decides, the same every time.
+    """Return the Delaunay triangulation of (M, d) samples of a grid, or None if they span no volume."""
+    # Four samples of a square lie on one circle and have two triangulations; a reproducible shift selects
+    # one.
     from scipy.spatial import Delaunay, QhullError
 
     moved = positions + numpy_generator(0, "baselines", "jitter").uniform(-JITTER, JITTER, positions.shape)
@@ -139,7 +140,8 @@ def _continued(
     for axis, (n, around) in enumerate(zip(shape, periodic, strict=True)):
         if not around:
             continue
-        # A copy of a whole period on a line (splines are global), a margin in more dimensions (simplices are local).
+        # A copy of a whole period on a line, because splines are global; a margin in more dimensions, because
+        # simplices are local.
         margin = n if len(shape) == 1 else MARGIN
         low, high = positions[:, axis] < margin, positions[:, axis] >= n - margin
         shift = np.eye(len(shape), dtype=positions.dtype)[axis] * n
@@ -163,7 +165,7 @@ class Linear(GridInterpolation):
 
     @property
     def degree(self) -> int:
-        """Of the splines on a lattice."""
+        """Degree of the splines on a lattice."""
         return 1
 
     def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -179,14 +181,15 @@ class Linear(GridInterpolation):
 
 
 NEIGHBOURS = 32
-"""Samples that decide each value in a volume with gaps."""
+"""Number of samples that determine each value in a volume with gaps."""
 
 
 @final
 class Cubic(GridInterpolation):
     """Cubic interpolation: splines on a line and on lattices, the Clough-Tocher scheme between scattered samples.
 
-    In three dimensions, where that scheme is not defined, by the radial function r^3 of the 32 nearest samples.
+    In three dimensions, for which that scheme is not defined, the radial basis function r^3 of the 32 nearest
+    samples is used.
 
     Source:
         Alfeld 1984, "A trivariate Clough-Tocher scheme for tetrahedral data", section 2 (the scheme in two
@@ -201,7 +204,7 @@ class Cubic(GridInterpolation):
 
     @property
     def degree(self) -> int:
-        """Of the splines on a lattice."""
+        """Degree of the splines on a lattice."""
         return 3
 
     def _on_line(self, positions: np.ndarray, known: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Smoothing with a cutoff chosen on a validation split: a band-limited fit and a smoothing spline."""
+"""Smoothing with a cutoff selected on a validation split: a band-limited fit and a smoothing spline."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from overtone.baselines._baseline import Baseline, validation_split
 
 @final
 class CosineBasis:
-    """Real orthonormal basis of a grid: waves along periodic axes, cosines along open ones; used through filters.
+    """Orthonormal basis of a grid: Fourier modes along periodic axes, cosines along non-periodic axes.
 
     Args:
         shape: Samples per axis.
-        periodic: Per axis.
+        periodic: Whether each axis wraps around.
 
     Attributes:
-        frequency: Per axis an array of |f| in cycles per sample, shaped to broadcast against the coefficients.
+        frequency: Array of |f| per axis in cycles per sample, in a shape that broadcasts with the
+            coefficients.
     """
 
     def __init__(self, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> None:
@@ -59,18 +60,19 @@ def conjugate_gradients(
 ) -> np.ndarray:
     """Solve A x = b for a symmetric positive semidefinite A, per channel (last axis).
 
-    Ended when every channel's residual, as |r|_P relative to |b|_P with P the preconditioner, is below the tolerance.
+    The iteration stops when the relative residual |r|_P / |b|_P of every channel, with P the preconditioner,
+    is below the tolerance.
 
     Args:
-        product: x to A x, shapes (..., C).
-        right: b.
-        start: First guess.
-        precondition: r to P r, near A^-1.
-        tolerance: Of the residual, see above.
+        product: Function from x to A x, of shapes (..., C).
+        right: Right-hand side b.
+        start: Initial guess.
+        precondition: Function from r to P r with P an approximation of A^-1.
+        tolerance: Tolerance of the relative residual.
         max_iterations: Upper bound on the number of products.
 
     Returns:
-        x.
+        The solution x.
 
     Source:
         Hestenes and Stiefel 1952, J. Res. Natl. Bur. Stand. 49, section 3.
@@ -78,7 +80,7 @@ def conjugate_gradients(
     axes = tuple(range(right.ndim - 1))
     x, residual = start.copy(), right - product(start)
     direction = preconditioned = precondition(residual)
-    # One system per channel, solved side by side: all scalars of the method are vectors over the channels.
+    # One system per channel, solved together: all scalars of the method are vectors over the channels.
     norm = (residual * preconditioned).sum(axes)
     threshold = tolerance**2 * (right * precondition(right)).sum(axes)
     for _ in range(max_iterations):
@@ -86,7 +88,7 @@ def conjugate_gradients(
             break
         image = product(direction)
         curvature = (direction * image).sum(axes)
-        # A solved channel has no curvature left; its step is 0 while the others go on.
+        # A converged channel has no curvature; its step is 0 while the iteration of the others continues.
         step = np.where(curvature > 0, norm / np.where(curvature > 0, curvature, 1.0), 0.0)
         x, residual = x + step * direction, residual - step * image
         preconditioned = precondition(residual)
@@ -99,16 +101,17 @@ def conjugate_gradients(
 
 
 ROUGH, FINE = 1e-3, 1e-5
-"""Tolerances while choosing, and of the prediction."""
+"""Tolerances during the search of the cutoff, and of the prediction."""
 
 
 class CutoffSearch(Baseline):
-    """Base of baselines with a cutoff: each is tried on nine tenths of the samples, the best is used on all.
+    """Base class of baselines with a cutoff that is selected on a validation split of one tenth.
 
-    Cutoffs go from the smoothest to the roughest; the search ends when the error has risen twice in a row.
+    Cutoffs are tested from the smoothest to the roughest until the validation error has increased twice in
+    succession. The prediction uses all samples.
 
     Args:
-        seed: Seeds which samples are set aside.
+        seed: Seed of the validation split.
     """
 
     CUTOFFS: ClassVar[tuple[float, ...]]
@@ -123,7 +126,7 @@ class CutoffSearch(Baseline):
         target = np.where(present[..., None], values - mean, 0.0)
         validation = validation_split(present, self._seed)
         train = present & ~validation
-        # Each solution is the first guess for the next, rougher cutoff, which saves most of its iterations.
+        # Each solution is the initial guess for the next, rougher cutoff, which saves most of its iterations.
         field, errors = np.zeros_like(target), []
         for cut in self.CUTOFFS:
             field = self.solve(waves, np.where(train[..., None], target, 0.0), train, cut, field, ROUGH)
@@ -146,21 +149,22 @@ class CutoffSearch(Baseline):
         """Predict with one cutoff.
 
         Args:
-            waves: Of the grid.
-            target: (*shape, C), 0 where absent.
-            present: (*shape) bool.
-            cut: The cutoff, a frequency in cycles per sample.
-            start: First guess.
-            tolerance: Of the solution, relative.
+            waves: Basis of the grid.
+            target: (*shape, C) values, 0 where absent.
+            present: (*shape) bool, True for present samples.
+            cut: Cutoff frequency in cycles per sample.
+            start: Initial guess.
+            tolerance: Relative tolerance of the solution.
         """
 
 
 @final
 class BandLimitedFit(CutoffSearch):
-    """Least squares over all waves (cosines on open axes) below a cutoff along each axis.
+    """Least-squares fit of all modes (cosines on non-periodic axes) below a cutoff along each axis.
 
-    min |M (f - y)|^2 over f = P f, with M the mask of training samples and P the projection on the band: conjugate
-    gradients on P M P f = P M y. The cutoff, from 1/32 to 3/8 cycles per sample, is chosen on a validation split.
+    It minimises |M (f - y)|^2 over f = P f, with M the mask of training samples and P the projection on the
+    band, by conjugate gradients on P M P f = P M y. The cutoff, from 1/32 to 3/8 cycles per sample, is
+    selected on a validation split.
 
     Source:
         Feichtinger, Groechenig, Strohmer 1995, "Efficient numerical methods in non-uniform sampling theory", Numer.
@@ -186,7 +190,7 @@ class BandLimitedFit(CutoffSearch):
         start: np.ndarray,
         tolerance: float,
     ) -> np.ndarray:
-        """See `Tuned.solve`."""
+        """See `CutoffSearch.solve`."""
         band = np.ones(present.shape)
         for f in waves.frequency:
             band = band * (f < cut)
@@ -203,13 +207,13 @@ class BandLimitedFit(CutoffSearch):
 class Smoothing(CutoffSearch):
     """Smoothing spline: minimises |M (f - y)|^2 + |D f|^2 with D = (2 pi |k|)^2 / (2 pi cut)^2 in the wave basis.
 
-    A thin-plate smoothing spline (cubic on a line). Smoothing begins at the cutoff, chosen on a validation split from
-    1/64 cycles per sample, which blurs, to 2, which interpolates. Conjugate gradients, preconditioned by the solution
-    for a mask that is grey everywhere.
+    This is a thin-plate smoothing spline (cubic on a line). Frequencies above the cutoff are smoothed; it is
+    selected on a validation split from 1/64 cycles per sample, which blurs, to 2, which interpolates. The
+    solver is conjugate gradients, preconditioned by the solution for a mask of constant density.
 
     Source:
         Garcia 2010, "Robust smoothing of gridded data in one and higher dimensions with missing values", Comput. Stat.
-        Data Anal. 54, equations 6 and 13; the choice here is by hold-out.
+        Data Anal. 54, equations 6 and 13; the cutoff here is selected by validation.
 
     Example:
         >>> from overtone import baselines, signals
@@ -242,7 +246,7 @@ class Smoothing(CutoffSearch):
         start: np.ndarray,
         tolerance: float,
     ) -> np.ndarray:
-        """See `Tuned.solve`."""
+        """See `CutoffSearch.solve`."""
         squared = np.zeros(present.shape)
         for f in waves.frequency:
             squared = squared + np.square(2 * math.pi * f)

@@ -1,4 +1,4 @@
-"""Division of a grid into blocks and the variation of the values in each, for the choice of measured samples."""
+"""Division of a grid into blocks and the variation of the values per block, to select measured samples."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 EVERYWHERE = 0.5
-"""Part of the measured samples that is spread evenly; the others follow the variation of the target."""
+"""Fraction of the measured samples that is spread evenly; the others follow the variation of the target."""
 
 
 @final
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of nearly equal size that cover a grid, and how much the values vary in and around each.
+    """Blocks of nearly equal size that cover a grid, with the variation of the values in and around each.
 
     Attributes:
         shape: Samples of the grid per axis.
-        edges: Per axis, (blocks + 1,) int64 indices where the blocks begin and the last one ends.
-        variation: (blocks,) float64 share of each block, row-major, in the variation of all; 0 for values that never
-            change.
+        edges: Per axis, (blocks + 1,) int64 start indices of the blocks and the end of the last block.
+        variation: (blocks,) float64 share of each block, row-major, in the total variation; 0 for constant
+            values.
     """
 
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class Blocks:
     def of(values: Tensor, shape: tuple[int, ...], counts: tuple[int, ...]) -> Blocks:
         """Divide a grid into blocks and measure the variation in each.
 
-        The variation of a block is the variance of the values in it and halfway into its neighbours, so that a jump
+        The variation of a block is the variance of its values and half of its neighbours', so that a jump
         between two blocks counts for both.
 
         Args:
@@ -63,19 +63,19 @@ class Blocks:
 
     @property
     def sizes(self) -> NDArray[np.float64]:
-        """(blocks,) samples of each block."""
+        """(blocks,) number of samples of each block."""
         return _outer([np.diff(e).astype(np.float64) for e in self.edges]).reshape(-1)
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Share of each block in the measured samples, (blocks,); they sum to 1."""
+        """(blocks,) share of each block in the measured samples; the shares sum to 1."""
         even = self.sizes / math.prod(self.shape)
         if not self.variation.any():
             return even
         return EVERYWHERE * even + (1 - EVERYWHERE) * self.variation
 
     def owners(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The block of each sample.
+        """Return the block of each sample.
 
         Args:
             index: (M,) flat row-major indices of samples.
@@ -90,8 +90,8 @@ class Blocks:
 def _sums(
     field: NDArray[np.floating], edges: tuple[NDArray[np.int64], ...]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Sums and sums of squares over the blocks, about the first sample; one slab of blocks in memory."""
-    # Sums about one sample's value instead of 0 keep the digits of small variations on a large offset.
+    """Return sums and sums of squares over the blocks, relative to the first sample, slab by slab."""
+    # Subtracting one sample's value preserves the precision of small variations on a large offset.
     level = float(field[(0,) * field.ndim])
     collected: list[list[NDArray[np.float64]]] = [[], []]
     for begin, end in itertools.pairwise(edges[0]):
@@ -105,7 +105,7 @@ def _sums(
 
 
 def _with_neighbours(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each block's number plus half of its neighbours', along every axis."""
+    """Return each block's number plus half of its neighbours' numbers, along every axis."""
     for axis in range(blocks.ndim):
         padded = np.pad(blocks, [(1, 1) if a == axis else (0, 0) for a in range(blocks.ndim)])
         low, high = (np.delete(padded, ends, axis) for ends in ([-1, -2], [0, 1]))

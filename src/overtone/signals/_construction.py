@@ -1,4 +1,4 @@
-"""Construction of a `Signal` by the readers: one set of checks, and notes on values that mark gaps."""
+"""Construction of a `Signal` by the readers: validation, and notes on sentinel values."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _NEAR, _APART = 1e-6, 0.5
 
 
 def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a sentence for each channel whose smallest or largest value looks like a mark of gaps.
+    """Return a sentence for each channel whose minimum or maximum is probably a sentinel for missing values.
 
-    It does if it is one of the numbers in use for that (-999, -9999, 1e20, the least 16-bit integer ...) and lies
-    further from the nearest other value than half the range of the others.
+    A sentinel is one of the usual numbers (-999, -9999, 1e20, the smallest 16-bit integer, ...) whose
+    distance to the nearest other value exceeds half the range of the others.
 
     Args:
         values: (N, C) finite samples.
-        low: (C,) least value per channel.
+        low: (C,) smallest value per channel.
         high: (C,) largest value per channel.
-        channels: Names for the sentence.
+        channels: Names of the channels in the sentence.
     """
     notes = []
     for channel, name in enumerate(channels):
@@ -57,14 +57,14 @@ def sentinel_notes(values: Tensor, low: Tensor, high: Tensor, channels: tuple[st
             others = column[column != end]
             if not others.numel():
                 continue
-            # A mark stands apart: real extremes have neighbours within half the range of the others.
+            # A sentinel is isolated: real extremes have neighbours within half the range of the others.
             low_other, high_other = (float(v) for v in torch.aminmax(others))
             if min(abs(end - low_other), abs(end - high_other)) <= _APART * (high_other - low_other):
                 continue
             count = column.numel() - others.numel()
             notes.append(
-                f"{name} holds {end:g} in {count} of {column.numel()} samples, far from all others: if that marks "
-                "missing values, fill them or cut them out first"
+                f"{name} holds {end:g} in {count} of {column.numel()} samples, far from all others: if it marks "
+                "missing values, fill or remove them first"
             )
     return tuple(notes)
 
@@ -74,11 +74,11 @@ Locate = Callable[[int, int], str]
 
 
 def check_shape(shape: tuple[int, ...], location: str) -> None:
-    """Refuse grids without a spectrum.
+    """Raise an error for grids without a spectrum.
 
     Args:
         shape: Samples per axis, without the channels.
-        location: The file or argument, for the message.
+        location: File or argument in error messages.
 
     Raises:
         InputError: If there are more than three axes, none, or an axis of fewer than two samples.
@@ -87,14 +87,14 @@ def check_shape(shape: tuple[int, ...], location: str) -> None:
         raise InputError(
             "1 to 3 grid axes",
             f"{len(shape)} axes, shape {shape}",
-            "pick one picture, recording or volume",
+            "select one picture, recording or volume",
             location,
         )
     if min(shape) < 2:
         raise InputError(
             "at least 2 samples along every axis",
             f"shape {shape}",
-            "drop the axes of one sample or pass more",
+            "drop the axes of one sample, or pass more samples",
             location,
         )
 
@@ -114,30 +114,31 @@ def make_signal(
     locate: Locate | None = None,
     find_sentinels: bool = True,
 ) -> Signal:
-    """Check the samples and make the Signal.
+    """Validate the samples and create the `Signal`.
 
     Args:
         values: (N, C) floating-point samples in physical units.
-        geometry: Where they lie.
+        geometry: Geometry of the samples.
         kind: See `Signal`.
         name: See `Signal`.
-        location: The file or argument, for messages.
+        location: File or argument in error messages.
         channels: One name per channel, by default "value" or "channel 1", "channel 2", ...
         value_unit: Unit of the values.
         peak: The range a PSNR refers to, by default the largest minus the smallest value.
-        per_channel: Whether each channel is normalised by itself.
-        notes: How the file was read.
-        locate: Words for (sample, channel), such as "line 7", for the message on a value that is not finite.
-        find_sentinels: Whether to note values that look like marks of gaps; no if the stored numbers had some.
+        per_channel: Whether each channel is normalised separately.
+        notes: Notes on how the file was read.
+        locate: Function that describes (sample, channel), such as "line 7", in the error for a value that is
+            not finite.
+        find_sentinels: Whether to note probable sentinel values; false if the stored numbers contained some.
 
     Returns:
-        The Signal, with no held-out samples.
+        The signal, without held-out samples.
 
     Raises:
         InputError: If an axis is too short, a value is NaN or infinite, or every channel is constant.
     """
     check_shape(geometry.shape, location)
-    # Numbers of a known full range hold no marks of gaps; other stored numbers may have been searched already.
+    # Values of a known full range contain no sentinels; other stored numbers may have been searched already.
     search = find_sentinels and kind not in _FULL_RANGE
     count = values.shape[1]
     channels = channels or (("value",) if count == 1 else tuple(f"channel {c + 1}" for c in range(count)))
@@ -148,13 +149,13 @@ def make_signal(
         raise InputError(
             "finite values",
             f"{float(values[sample, channel])} at {place}",
-            "fill the gap or cut it out",
+            "fill or remove the gap",
             location,
         )
     if summary.constant:
         level = ", ".join(f"{v:g}" for v in summary.low.tolist()[:4])
         raise InputError(
-            "values that vary", f"a constant signal of value {level}", "pass one with a spectrum", location
+            "values that vary", f"a constant signal of value {level}", "pass a signal that varies", location
         )
     return Signal(
         values=values,

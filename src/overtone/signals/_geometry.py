@@ -12,21 +12,21 @@ from torch import Tensor
 from overtone.errors import InputError
 
 FINEST, COARSEST = 1e-60, 1e60
-"""Distances of neighbours whose products and quotients stay well within floating-point numbers."""
+"""Limits of the spacing for which products and quotients are within the range of floating-point numbers."""
 
 
 @final
 @dataclass(frozen=True)
 class Grid:
-    """A regular lattice of `shape` samples; sample n of axis i lies at `origin[i] + n * spacing[i]`.
+    """Regular lattice of `shape` samples; sample n of axis i is at `origin[i] + n * spacing[i]`.
 
     Attributes:
         shape: Samples per axis, 1 to 3 axes, slowest axis first (rows, columns).
-        spacing: Distance of neighbours per axis, in `units`.
+        spacing: Distance between neighbouring samples per axis, in `units`.
         origin: Coordinate of the first sample per axis, in `units`.
         units: Name of the coordinate's unit per axis ("picture height", "s", "mm").
-        periodic: Whether the signal wraps around, per axis. A non-periodic axis is extended evenly about its
-            half-sample borders when its spectrum is taken.
+        periodic: Whether the signal wraps around, per axis. For spectra, a non-periodic axis is extended
+            evenly about its half-sample borders.
 
     Example:
         >>> from overtone.signals import Grid
@@ -63,7 +63,7 @@ class Grid:
             raise InputError(
                 f"distances between samples from {FINEST:g} to {COARSEST:g}",
                 f"{self.spacing}",
-                "choose a unit in which they are neither tiny nor huge",
+                "choose a unit in which they are within this range",
                 "spacing",
             )
         if not all(math.isfinite(o) for o in self.origin):
@@ -73,7 +73,7 @@ class Grid:
 
     @staticmethod
     def unit_box(shape: tuple[int, ...], periodic: bool = False, unit: str = "array") -> Grid:
-        """Make the grid of an array without units: coordinates in [0, 1) per axis, frequencies in cycles per array."""
+        """Create the grid of an array without units: coordinates in [0, 1), frequencies per array."""
         _check_shape(shape)
         n = len(shape)
         return Grid(tuple(shape), tuple(1.0 / s for s in shape), (0.0,) * n, (unit,) * n, (periodic,) * n)
@@ -95,7 +95,7 @@ class Grid:
 
     @property
     def nyquist(self) -> tuple[float, ...]:
-        """Highest frequency the lattice can hold per axis, 1 / (2 spacing), in cycles per unit."""
+        """Nyquist frequency per axis, 1 / (2 spacing), in cycles per unit."""
         return tuple(0.5 / s for s in self.spacing)
 
     @property
@@ -105,16 +105,16 @@ class Grid:
         return "Hz" if names == ["s"] else "cycles per " + " / ".join(names)
 
     def coords(self, index: Tensor | None = None) -> Tensor:
-        """Return the coordinates of the samples with flat (row-major) `index`, or of all of them.
+        """Return the coordinates of the samples with flat (row-major) `index`, or of all samples.
 
         Args:
             index: (M,) int64 flat indices, or None for every sample in order.
 
         Returns:
-            (M, d) float64 coordinates in `units`, on the index's device. Float64, because a recording of
-            minutes times a frequency of kilohertz exhausts the 24 bits of a float32.
+            (M, d) float64 coordinates in `units`, on the device of the index. Float32 would be too coarse:
+            minutes of a recording times kilohertz exhaust its 24 bits.
         """
-        # The flat index is split from the fastest axis to the slowest one, as in a number's digits.
+        # Decompose the flat index from the fastest to the slowest axis, like the digits of a number.
         flat = torch.arange(self.samples, device="cpu") if index is None else index
         columns = []
         for n, spacing, origin in zip(
@@ -128,12 +128,11 @@ class Grid:
 @final
 @dataclass(frozen=True)
 class Points:
-    """Scattered points in any order.
+    """Scattered sample points in any order.
 
     Attributes:
         positions: (N, d) float64 coordinates.
-        units: Name of each coordinate's unit; coordinates of one unit share a scale, those of a table have each their
-            own.
+        units: Name of each coordinate's unit; coordinates of the same unit share a scale.
 
     Example:
         >>> import torch
@@ -153,7 +152,7 @@ class Points:
 
     @property
     def shape(self) -> tuple[int]:
-        """Shape of the samples, (N,): points have no order, so they form one list."""
+        """Shape of the samples, (N,): points form a list."""
         return (len(self.positions),)
 
     @property
@@ -174,7 +173,7 @@ class Points:
 
     @property
     def nyquist(self) -> tuple[float, ...]:
-        """Infinity per axis: irregular samples fold no frequency onto another one."""
+        """Infinity per axis: irregular samples have no Nyquist frequency."""
         return (math.inf,) * self.axes
 
     @property
@@ -186,12 +185,12 @@ class Points:
         return "Hz" if names == ["s"] else f"cycles per {names[0]}"
 
     def coords(self, index: Tensor | None = None) -> Tensor:
-        """Return (M, d) float64 coordinates of the samples with `index`, or of all of them, on the index's device."""
+        """Return (M, d) float64 coordinates of the samples with `index`, or of all, on the index's device."""
         return self.positions if index is None else self.positions.to(index.device)[index]
 
 
 Geometry: TypeAlias = Grid | Points
-"""Where the samples of a signal lie."""
+"""Geometry of the samples of a signal."""
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

@@ -14,18 +14,18 @@ from overtone.signals._geometry import Geometry, Grid
 
 
 def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
-    """Select single samples, each equally likely.
+    """Select single samples uniformly at random.
 
     Args:
-        geometry: Where the samples lie.
-        fraction: Part of the samples to select; exactly round(fraction * N) are.
-        seed: The same seed gives the same mask.
+        geometry: Geometry of the samples.
+        fraction: Fraction of the samples; exactly round(fraction * N) are selected.
+        seed: Seed of the selection.
 
     Returns:
         (N,) bool.
 
     Raises:
-        InputError: If the fraction selects none or all.
+        InputError: If the fraction selects no sample or all samples.
 
     Example:
         >>> from overtone import signals
@@ -41,21 +41,22 @@ def random(geometry: Geometry, fraction: float = 0.1, seed: int = 0) -> Tensor:
 
 
 def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: int = 0) -> Tensor:
-    """Select contiguous boxes that do not overlap: gaps that the next neighbour cannot bridge.
+    """Select random boxes that do not overlap: gaps wider than the distance of neighbours.
 
-    The boxes lie on a lattice of pitch `size` whose offset is drawn within what the grid leaves over.
+    The boxes lie on a lattice of pitch `size` with a random offset within the samples that remain at the
+    borders.
 
     Args:
-        geometry: Where the samples lie.
-        fraction: Part of the samples to select; round(fraction * N / box) whole boxes are taken.
+        geometry: Geometry of the samples.
+        fraction: Fraction of the samples; round(fraction * N / box) whole boxes are selected.
         size: Samples per side of a box, one for all axes or one per axis.
-        seed: The same seed gives the same mask.
+        seed: Seed of the selection.
 
     Returns:
-        (N,) bool with a multiple of the box's samples set.
+        (N,) bool, with a multiple of the box's samples selected.
 
     Raises:
-        InputError: If a box is larger than the grid, or the fraction selects none or more than fit.
+        InputError: If a box is larger than the grid, or the fraction selects no box or more than fit.
 
     Example:
         >>> from overtone import signals
@@ -78,7 +79,7 @@ def blocks(geometry: Grid, fraction: float, size: int | tuple[int, ...], seed: i
         taken = taken.repeat(side, axis=axis)
     spare = tuple(n - covered for n, covered in zip(geometry.shape, taken.shape, strict=True))
     first = tuple(int(draw.integers(s + 1)) for s in spare)
-    # The lattice of boxes is shifted within the samples that no whole box covers.
+    # Shift the lattice of boxes within the samples that no whole box covers.
     padded = np.pad(taken, [(f, s - f) for f, s in zip(first, spare, strict=True)])
     return torch.from_numpy(padded.reshape(-1))
 
@@ -87,9 +88,9 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
     """Select every `step`-th sample from `start` along each axis, `[start::step]`.
 
     Args:
-        geometry: Where the samples lie.
+        geometry: Geometry of the samples.
         start: Index of the first sample, one for all axes or one per axis.
-        step: Distance of the selected samples, likewise.
+        step: Distance of the selected samples, one for all axes or one per axis.
 
     Returns:
         (N,) bool.
@@ -107,7 +108,9 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
     for s, pitch, n in zip(starts, steps, geometry.shape, strict=True):
         if not 0 <= s < n or pitch < 1:
             raise InputError(
-                f"a start within the {n} samples and a step of 1 or more", f"{s} and {pitch}", "change them"
+                f"a start within the {n} samples and a step of 1 or more",
+                f"{s} and {pitch}",
+                "pass valid numbers",
             )
     mask = torch.zeros(geometry.shape, dtype=torch.bool, device="cpu")
     mask[tuple(slice(s, None, pitch) for s, pitch in zip(starts, steps, strict=True))] = True
@@ -115,14 +118,14 @@ def lattice(geometry: Grid, start: int | tuple[int, ...], step: int | tuple[int,
 
 
 def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
-    """Split samples: train on `[::2, ::2]`, hold out `[1::2, 1::2]`, ignore the rest.
+    """Split samples: train on `[::2, ::2]`, hold out `[1::2, 1::2]`, ignore all others.
 
-    The split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low
-    Dimensional Domains", image regression. Its training samples hold half the Nyquist frequency of the
+    This is the split of Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in
+    Low Dimensional Domains", image regression. Its training samples have half the Nyquist frequency of the
     picture.
 
     Args:
-        geometry: Where the samples lie.
+        geometry: Geometry of the samples.
 
     Returns:
         The masks (train, held_out), each (N,) bool, for `Signal.with_split`.
@@ -137,7 +140,7 @@ def alternating(geometry: Grid) -> tuple[Tensor, Tensor]:
 
 
 def _per_axis(value: int | tuple[int, ...], geometry: Grid, location: str) -> tuple[int, ...]:
-    """One integer for every axis, from one for all or one per axis."""
+    """Return one integer per axis, from a single integer or one per axis."""
     axes = len(geometry.shape)
     values = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
     if len(values) != axes:

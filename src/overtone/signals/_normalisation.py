@@ -1,4 +1,4 @@
-"""Reversible map between physical values and those that a network is trained on, and the summary it needs."""
+"""Reversible map between physical values and training values of a network, and the summary it needs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Summary:
     """Summary of (N, C) values from one pass.
 
     Attributes:
-        low: (C,) float64, the smallest value per channel.
-        high: (C,) float64, the largest value per channel.
-        mean: (C,) float64, the mean per channel, accumulated in float64.
-        first_bad: (sample, channel) of the first NaN or infinity, or None; the other fields are then
+        low: (C,) float64 smallest value per channel.
+        high: (C,) float64 largest value per channel.
+        mean: (C,) float64 mean per channel.
+        first_bad: (sample, channel) of the first NaN or infinity, or None; if set, the other fields are
             meaningless.
     """
 
@@ -31,12 +31,12 @@ class Summary:
 
     @property
     def constant(self) -> bool:
-        """Whether every channel holds a single value."""
+        """Whether every channel is constant."""
         return bool((self.low == self.high).all())
 
 
 def summarise(values: Tensor) -> Summary:
-    """Summarise (N, C) values block by block, so that no second copy of a large signal is made.
+    """Summarise (N, C) values block by block, without a copy of a large signal.
 
     Args:
         values: (N, C) floating-point samples, N at least 1.
@@ -49,7 +49,7 @@ def summarise(values: Tensor) -> Summary:
     high, total = -low, torch.zeros_like(low)
     for start in range(0, values.shape[0], _ROWS):
         block = values[start : start + _ROWS]
-        # Blocks bound the temporary mask and the float64 sums to a few MiB.
+        # Blocks bound the memory of the mask and the float64 sums to a few MiB.
         finite = torch.isfinite(block)
         if not bool(finite.all()):
             row, channel = (int(i) for i in (~finite).nonzero()[0])
@@ -61,17 +61,17 @@ def summarise(values: Tensor) -> Summary:
 
 
 LEAST, MOST = 1e-140, 1e140
-"""Deviations whose squares, and sums of them over any number of samples, float64 can hold."""
+"""Limits of deviations whose sums of squares are within the range of float64."""
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """A reversible affine map between physical values and the values a network is trained on.
+    """Reversible affine map between physical values and the training values of a network.
 
     Attributes:
-        offset: (C,) float64, subtracted first.
-        scale: (C,) float64, divided by afterwards; positive.
-        per_channel: Whether each channel has a scale of its own.
+        offset: (C,) float64 offset to subtract.
+        scale: (C,) float64 positive divisor.
+        per_channel: Whether each channel has a separate scale.
 
     Example:
         >>> import torch
@@ -88,22 +88,23 @@ class Normalisation:
 
     @staticmethod
     def of(values: Tensor, per_channel: bool = False, location: str = "normalisation") -> Normalisation:
-        """Centre on the mean and bring the largest deviation to 1.
+        """Create the map that centres on the mean and scales the largest deviation to 1.
 
         offset_c = mean of channel c, scale_c = max |values_c - offset_c| (the largest of all channels unless
-        `per_channel`), both rounded to the precision of `values`, so that `apply` stays within [-1, 1] to
-        rounding however small the deviations are beside the offset. A channel without deviation gets the
-        scale 1.
+        `per_channel`), both rounded to the precision of `values`, so that the result of `apply` is within
+        [-1, 1] up to rounding even if the deviations are small relative to the offset. The scale of a
+        constant channel is 1.
 
         Args:
             values: (N, C) physical values.
-            per_channel: One map per channel (columns of different units) instead of one scale for all, which
-                keeps the channels' relative weight in a loss (red, green, blue).
-            location: The file or argument, for messages.
+            per_channel: Whether each channel has a separate scale (columns of different units), instead of
+                one scale for all, which preserves the relative weight of channels in a loss (red, green,
+                blue).
+            location: File or argument in error messages.
 
         Raises:
-            InputError: If there are no values, one is not finite, their range exceeds that of the dtype, or their
-                squares that of float64.
+            InputError: If there are no values, a value is not finite, or the range of the values or their
+                squares exceeds that of the dtype or of float64.
         """
         if values.ndim != 2 or not values.numel() or not values.is_floating_point():
             raise InputError(
@@ -117,10 +118,10 @@ class Normalisation:
             raise InputError(
                 "finite values",
                 f"NaN or infinity at sample {summary.first_bad[0]}, channel {summary.first_bad[1]}",
-                "fill or cut the gaps",
+                "fill or remove the gaps",
                 location,
             )
-        # Rounded to the values' precision first, so that apply() subtracts exactly this number.
+        # Rounded to the precision of the values, so that apply() subtracts exactly this number.
         offset = summary.mean.to(values.dtype).double()
         scale = torch.maximum(summary.high - offset, offset - summary.low)
         if not per_channel:
@@ -130,15 +131,15 @@ class Normalisation:
             raise InputError(
                 f"values whose sum and range fit {values.dtype}",
                 f"values from {float(summary.low.min()):.3g} to {float(summary.high.max()):.3g}",
-                "express them in a larger unit",
+                "express the values in a larger unit",
                 location,
             )
         largest = float((summary.high - summary.low).max())
         if largest and not LEAST < largest < MOST:
             raise InputError(
-                f"values that differ by more than {LEAST:g} and less than {MOST:g}, so that their squares can be held",
+                f"values that differ by more than {LEAST:g} and less than {MOST:g}",
                 f"differences up to {largest:.3g}",
-                f"express them in a {'larger' if largest > 1 else 'smaller'} unit",
+                f"express the values in a {'larger' if largest > 1 else 'smaller'} unit",
                 location,
             )
         return Normalisation(offset, scale, per_channel)

@@ -32,17 +32,16 @@ class Signal(Generic[G]):
 
     Attributes:
         values: (N, C) samples in physical units, row-major on a grid. Pictures: 0 black to 1 white; audio: full
-            scale is -1 to 1; all else: as they are in the file.
-        geometry: Where the samples lie: a `Grid`, or `Points` in any order.
+            scale is -1 to 1; other kinds: the stored values.
+        geometry: Geometry of the samples: a `Grid`, or `Points` in any order.
         kind: "picture", "audio", "volume", "series", "array", "synthetic", "points" or "table".
         name: File name or a description, for titles.
         channels: One name per channel.
         value_unit: Unit of the values, "" if they have none.
         peak: The range a PSNR refers to: 1 for pictures, else the largest minus the smallest value.
-        normalisation: The reversible map to the values a network is trained on.
-        held_out: (N,) bool, True for the samples kept out of training, or None.
-        ignored: (N,) bool, True for the samples neither trained on nor held out, or None; disjoint from
-            `held_out`.
+        normalisation: Reversible map to the training values of a network.
+        held_out: (N,) bool, True for held-out samples, or None.
+        ignored: (N,) bool, True for samples used neither for training nor as held-out samples, or None.
         clean: (N, C) noise-free reference, or None.
         notes: Sentences on how the file was read (alpha dropped, orientation applied), for reports.
 
@@ -100,25 +99,26 @@ class Signal(Generic[G]):
             mask: True for the samples to hold out, or None to train on all.
 
         Raises:
-            InputError: If the mask does not fit the samples or leaves none to train on.
+            InputError: If the mask does not match the samples, or leaves no sample for training.
         """
         if mask is not None:
             mask = self._mask(mask, "held_out")
             if bool(mask.all()):
                 raise InputError(
-                    "samples left to train on", "a mask that holds out all", "hold out fewer", "held_out"
+                    "samples to train on", "a mask that holds out all samples", "hold out fewer", "held_out"
                 )
         return replace(self, held_out=mask, ignored=None)
 
     def with_split(self, train: Any, held_out: Any) -> Self:
-        """Return the signal with samples to train on, samples to hold out, and all others ignored.
+        """Return the signal with training samples and held-out samples; all others are ignored.
 
         Args:
             train: (N,) bool, True for the samples to train on.
             held_out: (N,) bool, True for the samples to hold out.
 
         Raises:
-            InputError: If a mask does not fit the samples, there are none to train on, or the two overlap.
+            InputError: If a mask does not match the samples, there are no training samples, or the masks
+                overlap.
         """
         train, held_out = self._mask(train, "train"), self._mask(held_out, "held_out")
         if not bool(train.any()):
@@ -126,9 +126,9 @@ class Signal(Generic[G]):
         shared = int((train & held_out).sum())
         if shared:
             raise InputError(
-                "samples to train on apart from those held out",
+                "disjoint training and held-out samples",
                 f"{shared} in both masks",
-                "make the masks disjoint",
+                "remove the shared samples from one mask",
                 "held_out",
             )
         return replace(self, held_out=held_out, ignored=~(train | held_out))
@@ -152,7 +152,7 @@ class Signal(Generic[G]):
             clean: (N, C) tensor or array.
 
         Raises:
-            InputError: If its shape is another, or values are masked or no numbers.
+            InputError: If the shape differs, or values are masked or not numeric.
         """
         clean = tensor(clean, "clean").to(self.values.device)
         if clean.shape != self.values.shape:
@@ -169,7 +169,8 @@ def validate(signal: Any) -> Signal[Geometry]:
     """Return `signal` if it is a `Signal`, on a grid or at scattered points.
 
     Raises:
-        InputError: If it is something else, such as a path or an array; says how to make a signal of it.
+        InputError: If it is not a signal, such as a path or an array; the message explains how to create a
+            signal.
 
     Example:
         >>> from overtone import signals
@@ -196,13 +197,13 @@ def require_grid(
     """Return `signal` if it is a `Signal` on a grid.
 
     Args:
-        signal: What the caller passed.
-        purpose: What needs the grid, for the message.
-        do: What a caller with scattered points should do.
-        location: The argument at fault.
+        signal: Argument to validate.
+        purpose: Purpose of the grid in the error message.
+        do: Advice for callers with scattered points.
+        location: Name of the argument in the error message.
 
     Raises:
-        InputError: If its samples are scattered points, or it is no signal.
+        InputError: If its samples are scattered points, or it is not a signal.
 
     Example:
         >>> from overtone import errors, signals

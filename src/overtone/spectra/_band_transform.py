@@ -1,4 +1,4 @@
-"""The form of every transform: from values at fixed samples to power per band of frequency."""
+"""Abstract base class of transforms from values at fixed samples to power per band of frequency."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class BandTransform(ABC):
         cross_b(f, g) = sum over the coefficients k of band b of w_k Re c_k(f) conj(c_k(g)),
         power_b(f) = cross_b(f, f).
 
-    Three laws hold for every transform and are what a record of a network's error rests on:
+    Every transform obeys three laws, on which the record of a network's error relies:
 
-    - Coefficients are linear: those of a residual f - g are the difference of two.
+    - Coefficients are linear: the coefficients of a residual f - g are c(f) - c(g).
     - `cross` is symmetric and bilinear, hence power(f - g) = power(f) - 2 cross(f, g) + power(g).
-    - Where `closes` is true, the bands hold everything: power summed over them is the mean square of the samples.
+    - If `closes` is true, the power summed over the bands equals the mean square of the samples (Parseval).
 
     Attributes:
         bands: The bands, in cycles per unit of the coordinate, time, path or feature.
@@ -40,51 +40,51 @@ class BandTransform(ABC):
 
     @property
     def closes(self) -> bool:
-        """Whether power summed over the bands is the mean square of the samples, whatever the values."""
+        """Whether the power summed over the bands equals the mean square of the values (Parseval)."""
         return True
 
     @abstractmethod
     def coefficients(self, values: Tensor) -> Tensor:
-        """Coefficients of each channel, linear in the values.
+        """Return the coefficients of each channel, linear in the values.
 
         Args:
-            values: Real values with the channels last, in the shape that `field` gives.
+            values: Real values with the channels last, in the shape that `field` returns.
 
         Raises:
-            InputError: If the values are not those of the transform's samples.
+            InputError: If the values do not match the transform's samples.
         """
 
     @abstractmethod
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) cross power of two fields, in squared units of the value.
+        """Return the (band, channel) cross power of two fields, in squared units of the value.
 
         Args:
-            coefficients: From `coefficients`, or a linear combination of such.
-            other: The same for the other field.
+            coefficients: Result of `coefficients`, or a linear combination of such results.
+            other: Coefficients of the other field.
         """
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) power in squared units of the value.
+        """Return the (band, channel) power in squared units of the value.
 
         Args:
-            coefficients: From `coefficients`, or a linear combination of such.
+            coefficients: Result of `coefficients`, or a linear combination of such results.
         """
         return self.cross(coefficients, coefficients)
 
     def field(self, rows: Tensor) -> Tensor:
-        """Rows (samples, channels) in the shape that `coefficients` takes.
+        """Reshape rows (samples, channels) to the shape that `coefficients` expects.
 
         Args:
             rows: One row per sample, in the transform's order.
 
         Raises:
-            InputError: If there are not as many rows as samples.
+            InputError: If the number of rows is not the number of samples.
         """
         return rows
 
     @final
     def placewise(self, channels: int) -> PlacewiseBands:
-        """This transform of (N, C) values, for values (N, ..., C) that have places, such as pictures.
+        """Extend this transform of (N, C) values to values (N, ..., C) with positions, such as pixels.
 
         Args:
             channels: Channels of the values.
@@ -94,10 +94,10 @@ class BandTransform(ABC):
 
 @final
 class PlacewiseBands(BandTransform):
-    """A transform of (N, C) values, applied to each place of values (N, ..., C); power is the mean over the places.
+    """Transform of (N, C) values applied at each position of (N, ..., C) values, with the mean power.
 
     Args:
-        transform: The transform of one place's values.
+        transform: The transform of the values at one position.
         channels: Channels of the values.
     """
 
@@ -107,21 +107,21 @@ class PlacewiseBands(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """As the transform of one place."""
+        """Whether the transform at one position satisfies Parseval's identity."""
         return self._transform.closes
 
     def coefficients(self, values: Tensor) -> Tensor:
-        """Coefficients of each place and channel, linear in (N, ..., C) values."""
+        """Return the coefficients of each position and channel, linear in (N, ..., C) values."""
         return self._transform.coefficients(values.flatten(1))
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 power, the mean over the places."""
+        """Return the (band, channel) float64 power, the mean over the positions."""
         return self._mean(self._transform.power(coefficients))
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 cross power, the mean over the places."""
+        """Return the (band, channel) float64 cross power, the mean over the positions."""
         return self._mean(self._transform.cross(coefficients, other))
 
     def _mean(self, sums: Tensor) -> Tensor:
-        # Places and channels were flattened together, channels fastest.
+        # `coefficients` flattened positions and channels together, channels fastest.
         return sums.reshape(len(sums), -1, self._channels).mean(1)

@@ -1,4 +1,4 @@
-"""Bands: half-open intervals of frequency that together hold every mode of a grid exactly once."""
+"""Bands: half-open frequency intervals that together contain every mode of a grid exactly once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from overtone.errors import InputError
 from overtone.spectra._grid_modes import GridModes
 
 _CACHED, _STREAMED = 1 << 17, 1 << 24
-"""Coefficients per block: what a processor's cache holds, and what keeps an accelerator busy."""
+"""Coefficients per block: small enough for a CPU cache; large enough to occupy an accelerator."""
 
 
 @dataclass(frozen=True)
 class _Block:
-    """A rectangle of stored coefficients and the length of each shell's run in each of its rows."""
+    """Rectangle of stored coefficients with the length of each shell's run in each of its rows."""
 
     rows: slice
     columns: slice
@@ -31,13 +31,13 @@ class _Block:
 class RadialSums:
     """Sums over shells of radial frequency, f = sqrt(sum_i f_i^2).
 
-    Along the last axis the frequency grows, so within a row of modes each shell is one run of neighbours.
-    Only the ends of the runs are computed; a map of shells as large as the data never exists.
+    The frequency grows along the last axis, so each shell is one run of consecutive modes within a row. Only
+    the ends of the runs are computed; no index map of the size of the data is allocated.
 
     Args:
         lattice: The modes.
         cuts: (B - 1,) ascending frequencies; shell b holds cuts[b - 1] <= f < cuts[b].
-        device: Where the coefficients will be.
+        device: Device of the coefficients.
     """
 
     def __init__(self, lattice: GridModes, cuts: Tensor, device: torch.device | None = None) -> None:
@@ -62,45 +62,45 @@ class RadialSums:
         return len(self._cuts) + 1
 
     def _ends(self, rows: slice) -> Tensor:
-        """(rows, B + 1) int64: where along the row each shell begins, and where the last ends."""
+        """Return the (rows, B + 1) int64 columns at which each shell begins and the last shell ends."""
         along = (self._cuts.square() - self._across[rows, None]).clamp_(min=0).sqrt_().div_(self._step)
-        # The first column at or beyond the cut; rows that lie outside a shell altogether get an empty run.
+        # First column at or beyond the cut. A row entirely outside a shell gets an empty run.
         inner = along.ceil_().clamp_(max=self._columns).long()
         return torch.nn.functional.pad(torch.nn.functional.pad(inner, (1, 0)), (0, 1), value=self._columns)
 
     def _blocks(self) -> Iterator[_Block]:
-        # One block holds at most `size` coefficients and `size` run ends: neither grows with the data.
+        # A block has at most `size` coefficients and `size` run ends, independent of the size of the data.
         size = _CACHED if self._across.device.type == "cpu" else _STREAMED
-        wide = min(self._columns, size)
-        tall = max(1, size // max(wide, self.shells))
-        group = tall * max(1, size // (tall * self.shells))
+        block_columns = min(self._columns, size)
+        block_rows = max(1, size // max(block_columns, self.shells))
+        group = block_rows * max(1, size // (block_rows * self.shells))
         for first in range(0, len(self._across), group):
             ends = self._ends(slice(first, first + group))
-            for row in range(0, len(ends), tall):
-                rows = slice(first + row, first + row + tall)
-                for column in range(0, self._columns, wide):
-                    columns = slice(column, min(column + wide, self._columns))
-                    # Runs are cut at the block; a run that crosses its border is summed in two parts.
-                    inside = ends[row : row + tall].clamp(columns.start, columns.stop)
-                    yield _Block(rows, columns, inside.diff(dim=1))
+            for row in range(0, len(ends), block_rows):
+                rows = slice(first + row, first + row + block_rows)
+                for column in range(0, self._columns, block_columns):
+                    columns = slice(column, min(column + block_columns, self._columns))
+                    # Runs are cut at block borders: a run that crosses a border is summed in two parts.
+                    clipped = ends[row : row + block_rows].clamp(columns.start, columns.stop)
+                    yield _Block(rows, columns, clipped.diff(dim=1))
 
     def modes(self) -> Tensor:
-        """(B,) int64 number of real modes per shell; they sum to the number of samples."""
+        """Return the (B,) int64 number of real modes per shell; the numbers sum to the number of samples."""
         # Prefix sums turn the count in a run into a difference of two entries.
-        before = torch.nn.functional.pad(self._column_weight.cumsum(0), (1, 0))
+        prefix_sums = torch.nn.functional.pad(self._column_weight.cumsum(0), (1, 0))
         total = self._row_weight.new_zeros(self.shells)
-        tall = max(1, _CACHED // self.shells)
-        for row in range(0, len(self._across), tall):
-            rows = slice(row, row + tall)
-            total += self._row_weight[rows] @ before[self._ends(rows)].diff(dim=1)
+        block_rows = max(1, _CACHED // self.shells)
+        for row in range(0, len(self._across), block_rows):
+            rows = slice(row, row + block_rows)
+            total += self._row_weight[rows] @ prefix_sums[self._ends(rows)].diff(dim=1)
         return total.round_().long()
 
     def products(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """(B,) float64 sum over each shell of Re(first * conj(second)), each mode counted once.
+        """Return the (B,) float64 sum over each shell of Re(first * conj(second)), each mode counted once.
 
         Args:
             first: Coefficients in the lattice's stored shape, real or complex.
-            second: The same, or None for `first` itself.
+            second: Coefficients of the same shape, or None for `first`.
         """
         table = (prod(self._lattice.stored[:-1]), self._columns)
         first = first.reshape(table)
@@ -119,21 +119,21 @@ class RadialSums:
 
 
 def _real_product(first: Tensor, second: Tensor | None) -> Tensor:
-    parts = _parts(first)
-    parts = parts.square_() if second is None else parts.mul_(_parts(second))
+    parts = _float64_parts(first)
+    parts = parts.square_() if second is None else parts.mul_(_float64_parts(second))
     return parts[..., 0] + parts[..., 1] if first.is_complex() else parts
 
 
-def _parts(modes: Tensor) -> Tensor:
-    """A float64 copy; real and imaginary parts of complex modes along a new last axis."""
+def _float64_parts(modes: Tensor) -> Tensor:
+    """Return a float64 copy, with the real and imaginary parts of complex modes along a new last axis."""
     real = torch.view_as_real(modes) if modes.is_complex() else modes
     return real.to(torch.float64, copy=True)
 
 
 def _run_sums(values: Tensor, runs: Tensor) -> Tensor:
-    """Sums over consecutive runs of the given lengths; without a gradient by the faster of two equal ways."""
+    """Sum consecutive runs of the specified lengths; values without a gradient take a faster path."""
     if values.requires_grad:
-        # index_add can be differentiated again and again; segment_reduce is faster where nothing is.
+        # index_add supports higher derivatives; segment_reduce does not, but is faster.
         owner = torch.repeat_interleave(runs, output_size=values.numel())
         return values.new_zeros(runs.numel()).index_add(0, owner, values)
     ends = torch.nn.functional.pad(runs.cumsum(0), (1, 0))
@@ -141,22 +141,22 @@ def _run_sums(values: Tensor, runs: Tensor) -> Tensor:
 
 
 _TOLERANCE = 1e-9
-"""Relative distance below which a frequency counts as lying on an edge: far above rounding, far below f0."""
+"""Relative distance below which a frequency counts as equal to an edge: far above rounding, far below f0."""
 
 
 @dataclass(frozen=True)
 class Bands:
-    """Bands [edges[b], edges[b + 1]) of frequency, in cycles per unit of the coordinate.
+    """Frequency bands [edges[b], edges[b + 1]), in cycles per unit of the coordinate.
 
-    The edge where the last band inside the Nyquist frequency ends belongs to that band, so that a mode at
-    exactly the Nyquist frequency is not counted as corner.
+    The last band below the corner region includes its upper edge, so that a mode at exactly the Nyquist
+    frequency does not count as corner.
 
     Attributes:
         edges: Ascending finite frequencies from 0, one more than there are bands.
         corner: Whether the last band is the corner region of a grid, beyond the radial Nyquist frequency.
 
     Raises:
-        InputError: If the edges are not ascending, finite and starting at 0, or too few.
+        InputError: If the edges are not ascending and finite, do not start at 0, or are too few.
 
     Example:
         >>> from overtone.spectra import Bands
@@ -191,32 +191,33 @@ class Bands:
         periodic: bool | Iterable[bool] = False,
         count: int = 32,
     ) -> Bands:
-        """Bands of equal ratio from half the fundamental to the radial Nyquist frequency, for a grid.
+        """Return bands of equal frequency ratio for a grid, from f0 / 2 to the radial Nyquist frequency.
 
-        The mean is a band of its own, [0, f0 / 2). Inner edges lie at half-odd multiples of the fundamental
-        f0 (the grid's lowest non-zero frequency), so no harmonic of it sits on an edge; bands that would be
-        narrower than f0 are f0 wide. Every band holds at least one mode.
+        The first band, [0, f0 / 2), contains only the mean. Inner edges are half-odd multiples of the
+        fundamental f0 (the grid's lowest non-zero frequency), so no harmonic of f0 coincides with an edge;
+        bands are at least f0 wide. Every band contains at least one mode.
 
         Args:
             shape: Samples per axis.
-            spacing: Distance of neighbours; None for cycles per array.
+            spacing: Distance between neighbouring samples; None for frequencies in cycles per array.
             periodic: Whether the axes wrap around.
-            count: Maximum number of bands inside the Nyquist frequency, the mean's included; the corner comes on top.
+            count: Maximum number of bands below the Nyquist frequency, including that of the mean and
+                excluding the corner.
 
         Raises:
-            InputError: If the grid is impossible or `count` is below 2.
+            InputError: If the grid is invalid or `count` is below 2.
         """
         lattice = GridModes.of(shape, spacing, periodic)
         _check_count(count)
-        # In units of the fundamental: edges at half-odd multiples leave every harmonic inside a band.
+        # In units of the fundamental: with edges at half-odd multiples, every harmonic is inside a band.
         end = lattice.nyquist / lattice.fundamental
         edges = [0.5]
-        for left in range(count - 1, 1, -1):
-            # The ratio is taken anew at every edge, so that low bands widened to one fundamental do not
-            # shorten the rest.
-            multiple = round(edges[-1] * (end / edges[-1]) ** (1 / left) - 0.5) + 0.5
+        for remaining in range(count - 1, 1, -1):
+            # The ratio is recomputed at every edge, because low bands widened to one fundamental leave less
+            # of the frequency range to the remaining bands.
+            multiple = round(edges[-1] * (end / edges[-1]) ** (1 / remaining) - 0.5) + 0.5
             edges.append(max(edges[-1] + 1, multiple))
-        return _on(lattice, [e for e in edges if e < end * (1 - _TOLERANCE)])
+        return _non_empty_bands(lattice, [e for e in edges if e < end * (1 - _TOLERANCE)])
 
     @staticmethod
     def linear(
@@ -226,20 +227,20 @@ class Bands:
         periodic: bool | Iterable[bool] = False,
         count: int | None = None,
     ) -> Bands:
-        """Bands of equal width up to the radial Nyquist frequency, for a grid.
+        """Return bands of equal width up to the radial Nyquist frequency of a grid.
 
-        Without `count` they are one fundamental f0 wide and centred on its integer multiples, so that band k
-        holds harmonic k; with it they are the least whole number of fundamentals wide that keeps to `count`.
-        Bands that hold no mode are merged into the one below.
+        Without `count`, bands are one fundamental f0 wide and centred on its integer multiples, so that band
+        k contains harmonic k. With `count`, the width is the smallest whole number of fundamentals that gives
+        at most `count` bands. A band without modes is merged into the band below.
 
         Args:
             shape: Samples per axis.
-            spacing: Distance of neighbours; None for cycles per array.
+            spacing: Distance between neighbouring samples; None for frequencies in cycles per array.
             periodic: Whether the axes wrap around.
-            count: Maximum number of bands inside the Nyquist frequency, the mean's included.
+            count: Maximum number of bands below the Nyquist frequency, including that of the mean.
 
         Raises:
-            InputError: If the grid is impossible or `count` is below 2.
+            InputError: If the grid is invalid or `count` is below 2.
         """
         lattice = GridModes.of(shape, spacing, periodic)
         end = lattice.nyquist / lattice.fundamental
@@ -248,7 +249,7 @@ class Bands:
             _check_count(count)
             # Without the tolerance, rounding of an exact quotient would add one fundamental to every band.
             width = max(1, int(np.ceil((end - 0.5) / (count - 1) - _TOLERANCE)))
-        return _on(lattice, list(np.arange(0.5, end * (1 - _TOLERANCE), width)))
+        return _non_empty_bands(lattice, list(np.arange(0.5, end * (1 - _TOLERANCE), width)))
 
     @property
     def count(self) -> int:
@@ -272,7 +273,7 @@ class Bands:
 
     @property
     def cuts(self) -> Tensor:
-        """(count - 1,) float64: band b + 1 starts at cuts[b], an edge with the tolerance of its rounding."""
+        """(count - 1,) float64 inner edges, shifted by the rounding tolerance: starts of bands 1 and up."""
         cuts = np.array(self.edges[1:-1]) * (1 - _TOLERANCE)
         if self.corner:
             # A mode at exactly the radial Nyquist frequency belongs to the band below the corner.
@@ -280,11 +281,11 @@ class Bands:
         return torch.from_numpy(cuts)
 
     def index(self, frequency: Tensor) -> Tensor:
-        """Band of each frequency, int64 in its shape; what lies above the top goes to the last band."""
+        """Return the int64 band of each frequency; frequencies above the top edge belong to the last band."""
         return torch.bucketize(frequency.abs().double(), self.cuts.to(frequency.device), right=True)
 
     def reaching(self, nyquist: float, top: float) -> Bands:
-        """Extend these bands at their end until they hold every mode.
+        """Extend the last edge, or append bands, so that the bands contain every mode.
 
         Args:
             nyquist: The radial Nyquist frequency of the modes.
@@ -303,15 +304,15 @@ class Bands:
 def _check_count(count: int) -> None:
     if count < 2:
         raise InputError(
-            "at least 2 bands, the mean and the rest", f"{count}", "pass a larger count", "count"
+            "at least 2 bands, one of them for the mean", f"{count}", "pass a larger count", "count"
         )
 
 
-def _on(lattice: GridModes, multiples: list[float]) -> Bands:
-    """Bands with inner edges at `multiples` of the fundamental, without those that would hold no mode."""
+def _non_empty_bands(lattice: GridModes, multiples: list[float]) -> Bands:
+    """Return the non-empty bands with inner edges at `multiples` of the fundamental."""
     inner = [float(m) * lattice.fundamental for m in multiples]
     full = Bands((0.0, *inner, lattice.nyquist)).reaching(lattice.nyquist, lattice.top)
-    # A band without modes has power 0 whatever the signal; it is merged into the one below.
-    filled = RadialSums(lattice, full.cuts).modes().numpy() > 0
-    starts = [low for low, used in zip(full.edges[:-1], filled, strict=True) if used]
+    # A band without modes has power 0 for every signal; it is merged into the band below.
+    has_modes = RadialSums(lattice, full.cuts).modes().numpy() > 0
+    starts = [low for low, used in zip(full.edges[:-1], has_modes, strict=True) if used]
     return Bands((*starts, full.edges[-1]), full.corner)

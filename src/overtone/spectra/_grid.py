@@ -1,4 +1,4 @@
-"""Spectra on regular grids, exact: every mode of the grid belongs to one band and the power closes."""
+"""Exact spectra on regular grids: every mode belongs to one band, and power sums to the mean square."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from overtone.spectra._spectrum import ROUNDING, Spectrum, check_share
 
 @final
 class GridTransform(BandTransform):
-    """Transform from samples on a grid to power per radial band, built once and used for many fields.
+    """Transform from samples on a grid to power per radial band, reusable for many fields.
 
-    Coefficients are orthonormal and linear in the values, so those of a residual are the difference of two.
-    With <f, g> = mean(f g) over the N samples, the power of a band is sum |c_k|^2 / N over its modes and the
-    cross power Re sum c_k conj(d_k) / N: summed over the bands they give mean(f^2) and mean(f g).
+    Coefficients are orthonormal and linear in the values, so those of a residual f - g are c(f) - c(g). The
+    power of a band is sum |c_k|^2 / N over its modes, and the cross power is Re sum c_k conj(d_k) / N. Summed
+    over the bands, they equal mean(f^2) and mean(f g) over the N samples.
 
     Args:
-        shape: Samples per axis, 1 to 3 axes.
-        spacing: Distance of neighbours, one or one per axis, in units of the coordinate; None for 1 / n per
-            axis, so that frequencies are in cycles per array.
-        periodic: Whether the axes wrap around, one or one per axis. The others are extended evenly about
-            their half-sample borders.
-        bands: Bands, or ascending edges from 0, in cycles per unit; what they do not reach is added at their
-            end. None for `Bands.log`.
-        device: Where the values will be.
+        shape: Number of samples along each of 1 to 3 axes.
+        spacing: Distance between neighbouring samples in units of the coordinate, a single value or one per
+            axis; None for 1 / n per axis, which gives frequencies in cycles per array.
+        periodic: Whether the axes wrap around, a single value or one per axis. Non-periodic axes are extended
+            evenly about their half-sample borders.
+        bands: Bands, or ascending edges from 0, in cycles per unit, extended to the highest mode of the grid;
+            None for `Bands.log`.
+        device: Device of the values.
 
     Attributes:
         lattice: The modes and their frequencies per axis.
         bands: The bands used.
 
     Raises:
-        InputError: If the grid or the bands are impossible.
+        InputError: If the grid or the bands are invalid.
 
     Example:
         >>> import torch
@@ -69,7 +69,7 @@ class GridTransform(BandTransform):
 
     @property
     def modes(self) -> Tensor:
-        """(band,) int64 number of real modes per band; they sum to the number of samples."""
+        """(band,) int64 number of real modes per band; the numbers sum to the number of samples."""
         return self._sums.modes()
 
     @property
@@ -79,29 +79,29 @@ class GridTransform(BandTransform):
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Distance of neighbours per axis, in units of the coordinate."""
+        """Distance between neighbouring samples per axis, in units of the coordinate."""
         return self.lattice.spacing
 
     @property
     def mode_frequency(self) -> Tensor:
-        """(*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each coefficient, on the processor."""
+        """(*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each coefficient, on the CPU."""
         return self.lattice.radius()
 
     @property
     def mode_count(self) -> Tensor:
-        """(*stored,) float64 real modes per coefficient, on the processor; they sum to the number of samples."""
+        """(*stored,) float64 real modes per coefficient, on the CPU; they sum to the number of samples."""
         return self.lattice.multiplicity()
 
     @property
     def mode_band(self) -> Tensor:
-        """(*stored,) int64 band of each coefficient, on the processor."""
+        """(*stored,) int64 band of each coefficient, on the CPU."""
         return self.bands.index(self.mode_frequency)
 
     def field(self, rows: Tensor) -> Tensor:
-        """Rows (samples, channels) in row-major order as (*shape, channels).
+        """Reshape rows (samples, channels) in row-major order to (*shape, channels).
 
         Raises:
-            InputError: If there are not as many rows as samples.
+            InputError: If the number of rows is not the number of samples.
         """
         if len(rows) != self.lattice.samples:
             raise InputError(
@@ -113,7 +113,7 @@ class GridTransform(BandTransform):
         return rows.reshape(*self.lattice.shape, rows.shape[1])
 
     def coefficients(self, values: Tensor) -> Tensor:
-        """Orthonormal coefficients of each channel.
+        """Return the orthonormal coefficients of each channel.
 
         The mean is subtracted before the transform and added to the coefficient of frequency 0 afterwards, so
         that a large mean leaves no rounding noise at other frequencies.
@@ -122,8 +122,9 @@ class GridTransform(BandTransform):
             values: (*shape, C) real values.
 
         Returns:
-            (*stored, C) coefficients in the values' precision: real if no axis is periodic, else complex with
-            the last periodic axis of length n cut to its n // 2 + 1 non-negative frequencies.
+            (*stored, C) coefficients in the precision of the values. They are real if no axis is periodic;
+            otherwise they are complex, and the last periodic axis has only its n // 2 + 1 non-negative
+            frequencies.
 
         Raises:
             InputError: If the shape is wrong, or a value is complex or not finite.
@@ -144,7 +145,7 @@ class GridTransform(BandTransform):
         return fields
 
     def _channel(self, field: Tensor, channel: int, scratch: Tensor | None = None) -> Tensor:
-        """Coefficients of one channel; they may lie in `scratch`."""
+        """Return the coefficients of one channel; the memory may be that of `scratch`."""
         centred_field, mean = centred(field, channel, scratch)
         modes = forward(centred_field, self.lattice.even, self.lattice.around)
         # The orthonormal coefficient of a constant m over N samples is m sqrt(N).
@@ -152,10 +153,10 @@ class GridTransform(BandTransform):
         return modes
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 power in squared units of the value; it sums to the mean square.
+        """Return the (band, channel) float64 power in squared units of the value; it sums to the mean square.
 
         Args:
-            coefficients: (*stored, C) from `coefficients`, or a linear combination of such.
+            coefficients: (*stored, C) result of `coefficients`, or a linear combination of such results.
         """
         self._check(coefficients, coefficients)
         return self._per_channel(
@@ -163,14 +164,14 @@ class GridTransform(BandTransform):
         )
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 Re<f, g> of two fields; it sums to the mean of their product.
+        """Return the (band, channel) float64 cross power Re<f, g>; it sums to the mean of the product f g.
 
         Args:
-            coefficients: (*stored, C) from `coefficients`.
-            other: The same for the other field.
+            coefficients: (*stored, C) result of `coefficients`.
+            other: Coefficients of the other field.
 
         Raises:
-            InputError: If the coefficients are not those of this grid.
+            InputError: If the coefficients do not match this grid.
         """
         self._check(coefficients, other)
         pairs = zip(coefficients.unbind(-1), other.unbind(-1), strict=True)
@@ -185,16 +186,16 @@ class GridTransform(BandTransform):
                 raise InputError(
                     f"coefficients of shape {self.lattice.stored} with equal channels last",
                     f"{tuple(field.shape)}",
-                    "pass what coefficients() returned",
+                    "pass the result of coefficients()",
                     "coefficients",
                 )
 
     def spectrum(self, values: Tensor, reference: Tensor | None = None) -> Spectrum:
-        """The spectrum of (*shape, C) values, one channel in memory at a time.
+        """Return the spectrum of (*shape, C) values, computed one channel at a time.
 
         Args:
             values: (*shape, C) real values.
-            reference: The same of the field to take the cross power with.
+            reference: (*shape, C) values of the reference field for the cross power.
 
         Raises:
             InputError: If a shape is wrong, or a value is complex or not finite.
@@ -208,7 +209,7 @@ class GridTransform(BandTransform):
                 "pass the same samples of both",
                 "reference",
             )
-        # One channel at a time in one buffer: memory does not grow with the channels.
+        # All channels share one buffer: memory use does not grow with the number of channels.
         scratch = torch.empty(self.lattice.shape, dtype=fields.dtype, device=fields.device)
         power, cross, reference_power = [], [], []
         for c, field in enumerate(fields.unbind(-1)):
@@ -240,18 +241,16 @@ def grid(
     """Measure the spectrum of values on a regular grid, per band of radial frequency f = sqrt(sum_i f_i^2).
 
     The power of a band is the sum of |c_k|^2 / N over its modes, c the orthonormal coefficients (FFT along
-    periodic axes, DCT-II along the others); a harmonic A cos(2 pi f x + phase) that the grid holds gives
-    A^2 / 2.
+    periodic axes, DCT-II along the others); a harmonic A cos(2 pi f x + phase) of the grid has power A^2 / 2.
 
     Args:
-        values: Real array of 1 to 3 axes, and a channel axis if named.
-        spacing: Distance of neighbours, one or one per axis, in units of the coordinate; None for 1 / n per
-            axis, so that frequencies are in cycles per array.
-        periodic: Whether the axes wrap around, one or one per axis.
-        channel_axis: The axis of the channels, or None if there is none.
+        values: Real array of 1 to 3 axes, plus a channel axis if `channel_axis` is set.
+        spacing: Distance between neighbouring samples in units of the coordinate, a single value or one per
+            axis; None for 1 / n per axis, which gives frequencies in cycles per array.
+        periodic: Whether the axes wrap around, a single value or one per axis.
+        channel_axis: The channel axis, or None for a single channel without an axis.
         bands: Bands, or ascending edges from 0, in cycles per unit; None for `Bands.log`.
-        reference: Array of the values' shape to take the cross power with, for instance the target of a
-            prediction.
+        reference: Array of the same shape for the cross power, for instance the target of a prediction.
 
     Returns:
         The spectrum; its tensors are on the values' device.
@@ -275,7 +274,7 @@ def grid(
 
 
 def covering(bands: Bands | Sequence[float] | None, lattice: GridModes) -> Bands:
-    """The requested bands, completed so that they hold every mode of `lattice`; `Bands.log` for None."""
+    """Return the requested bands, extended to contain every mode of `lattice`; `Bands.log` for None."""
     if bands is None:
         return Bands.log(lattice.shape, lattice.spacing, periodic=lattice.periodic)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
@@ -283,7 +282,7 @@ def covering(bands: Bands | Sequence[float] | None, lattice: GridModes) -> Bands
 
 
 def describe(lattice: GridModes) -> str:
-    """The estimator's name for records: which extension each axis had."""
+    """Return the estimator's name for records, with the extension of each axis."""
     return "grid: " + " x ".join("periodic" if wraps else "even" for wraps in lattice.periodic)
 
 
@@ -299,17 +298,18 @@ def axis_grid(
     channel_axis: int | None = None,
     bands: Bands | Sequence[float] | None = None,
 ) -> Spectrum:
-    """Measure the spectrum along one axis: power per band of |f_axis|, summed over the frequencies of the other axes.
+    """Measure the spectrum along one axis: power per band of |f_axis|, summed over all other frequencies.
 
-    It closes to the mean square like `grid`. The band of frequency 0 holds the mean and everything that
-    varies along the other axes only.
+    The power sums to the mean square, as for `grid`. The band of frequency 0 contains the mean and all
+    variation along the other axes only.
 
     Args:
-        values: Real array of 1 to 3 axes, and a channel axis if named.
-        axis: The axis, counted without the channel axis.
-        spacing: Distance of neighbours, one or one per axis; None for 1 / n per axis.
-        periodic: Whether the axes wrap around, one or one per axis.
-        channel_axis: The axis of the channels, or None if there is none.
+        values: Real array of 1 to 3 axes, plus a channel axis if `channel_axis` is set.
+        axis: Index of the axis, not counting the channel axis.
+        spacing: Distance between neighbouring samples, a single value or one per axis; None for 1 / n per
+            axis.
+        periodic: Whether the axes wrap around, a single value or one per axis.
+        channel_axis: The channel axis, or None for a single channel without an axis.
         bands: Bands, or ascending edges from 0; None for `Bands.log` along this axis.
 
     Returns:
@@ -331,16 +331,16 @@ def axis_grid(
     lattice = GridModes.of(fields.shape[:-1], spacing, periodic)
     if not -len(lattice.shape) <= axis < len(lattice.shape):
         raise InputError(
-            f"an axis below {len(lattice.shape)}", f"{axis}", "count without the channel axis", "axis"
+            f"an axis below {len(lattice.shape)}", f"{axis}", "do not count the channel axis", "axis"
         )
     axis = axis % len(lattice.shape)
-    line = _along(lattice, axis)
-    chosen = covering(bands, line)
+    line = _axis_modes(lattice, axis)
+    line_bands = covering(bands, line)
     mean, power = _centred_power(fields, line, axis)
-    index = chosen.index(line.frequencies(0, fields.device))
-    total = power.new_zeros(chosen.count, power.shape[1]).index_add(0, index, power)
+    index = line_bands.index(line.frequencies(0, fields.device))
+    total = power.new_zeros(line_bands.count, power.shape[1]).index_add(0, index, power)
     total = torch.cat([total[:1] + mean.square(), total[1:]])
-    return Spectrum(chosen, total, total.new_zeros(total.shape[1]), f"{describe(line)}, axis {axis}")
+    return Spectrum(line_bands, total, total.new_zeros(total.shape[1]), f"{describe(line)}, axis {axis}")
 
 
 def bandwidth(
@@ -353,15 +353,16 @@ def bandwidth(
 ) -> Tensor:
     """Return the frequency below which `share` of the power lies, per axis, resolved to single modes.
 
-    For each axis the least frequency F of a mode with sum_{|f_axis| <= F} power >= share * total, where the
-    total is the power without the mean. What varies along the other axes only counts as frequency 0 of this
-    one: it needs no bandwidth here. A constant signal has bandwidth 0.
+    Per axis, it is the lowest mode frequency F with sum_{|f_axis| <= F} power >= share * total, where the
+    total is the power without the mean. Variation along the other axes only counts as frequency 0 of this
+    axis. A constant signal has bandwidth 0.
 
     Args:
-        values: Real array of 1 to 3 axes, and a channel axis if named.
-        spacing: Distance of neighbours, one or one per axis; None for 1 / n per axis.
-        periodic: Whether the axes wrap around, one or one per axis.
-        channel_axis: The axis of the channels, or None if there is none.
+        values: Real array of 1 to 3 axes, plus a channel axis if `channel_axis` is set.
+        spacing: Distance between neighbouring samples, a single value or one per axis; None for 1 / n per
+            axis.
+        periodic: Whether the axes wrap around, a single value or one per axis.
+        channel_axis: The channel axis, or None for a single channel without an axis.
         share: Fraction of the power, in (0, 1].
 
     Returns:
@@ -385,42 +386,43 @@ def bandwidth(
         if n == 1:
             rows.append(torch.zeros(fields.shape[-1], dtype=torch.float64, device=fields.device))
             continue
-        line = _along(lattice, axis)
+        line = _axis_modes(lattice, axis)
         mean, power = _centred_power(fields, line, axis)
-        # The first mode at which the cumulative power reaches the share; ties go to the lower frequency.
-        reached = power.cumsum(0)
-        first = (reached < share * reached[-1]).sum(0)
-        varies = reached[-1] > ROUNDING * mean.square()
+        # The first mode at which the cumulative power attains the share; the strict comparison resolves ties
+        # in favour of the lower frequency.
+        cumulative = power.cumsum(0)
+        first = (cumulative < share * cumulative[-1]).sum(0)
+        varies = cumulative[-1] > ROUNDING * mean.square()
         rows.append(torch.where(varies, line.frequencies(0, fields.device)[first], 0.0))
     return torch.stack(rows)
 
 
-def _along(lattice: GridModes, axis: int) -> GridModes:
+def _axis_modes(lattice: GridModes, axis: int) -> GridModes:
     if lattice.shape[axis] < 2:
         raise InputError("at least two samples along the axis", "1", "choose another axis", f"axis {axis}")
     return GridModes((lattice.shape[axis],), (lattice.spacing[axis],), (lattice.periodic[axis],))
 
 
 def _centred_power(fields: Tensor, line: GridModes, axis: int) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and power (mode, C) along `axis` of the fields without their mean, both float64."""
+    """Return the mean (C,) and the power (mode, C) along `axis` of the centred fields, both float64."""
     n = line.shape[0]
     weights = line.weights(0, fields.device)
-    # Lines go through the transform in chunks; the whole field is never copied.
-    tall = max(1, _CHUNK // n)
+    # Lines are transformed in chunks, so the whole field is never copied.
+    chunk_rows = max(1, _CHUNK // n)
     even, around = ((), (1,)) if line.periodic[0] else ((1,), ())
     means, powers = [], []
     for c in range(fields.shape[-1]):
-        # The mean is taken off first, so that its rounding does not show at other frequencies.
+        # The mean is subtracted first, so that its rounding does not appear at other frequencies.
         shift = finite_mean(fields[..., c], c)
         lines = fields[..., c].movedim(axis, -1).reshape(-1, n)
         power = weights.new_zeros(line.stored[0])
         level = weights.new_zeros(())
-        for row in range(0, len(lines), tall):
-            modes = forward(lines[row : row + tall] - shift, even, around)
+        for row in range(0, len(lines), chunk_rows):
+            modes = forward(lines[row : row + chunk_rows] - shift, even, around)
             exact = torch.view_as_real(modes).double() if modes.is_complex() else modes.double()[..., None]
             power = power + exact.square().sum(dim=(0, 2))
             level = level + exact[:, 0, 0].sum()
-        # What rounding left of the mean after the shift; it belongs to frequency 0 of all axes.
+        # Remainder of the mean after the shift, due to rounding; it belongs to frequency 0 of all axes.
         offset = level / (len(lines) * math.sqrt(n))
         power = power * weights / (len(lines) * n)
         means.append(shift.double() + offset)

@@ -1,4 +1,4 @@
-"""The modes of a sampled box: their frequencies, and how many modes each stored coefficient stands for."""
+"""Modes of a sampled box: their frequencies and the number of modes per stored coefficient."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from overtone.errors import InputError
 
 @dataclass(frozen=True)
 class GridModes:
-    """A box of `shape` samples and the modes its transform has.
+    """Modes of the transform of a box of `shape` samples.
 
     A periodic axis of n samples at distance s has the frequencies |k| / (n s), |k| <= n / 2; a non-periodic
-    one is extended evenly and has k / (2 n s), k = 0 .. n - 1. Coefficients of the last periodic axis are
-    stored for k >= 0 only, since the others are their complex conjugates.
+    axis is extended evenly and has the frequencies k / (2 n s), k = 0 .. n - 1. Coefficients of the last
+    periodic axis are stored for k >= 0 only, because those of k < 0 are their complex conjugates.
 
     Attributes:
-        shape: Samples per axis, 1 to 3 axes.
-        spacing: Distance of neighbours per axis, in units of the coordinate.
-        periodic: Whether the axis wraps around, per axis.
+        shape: Number of samples along each of 1 to 3 axes.
+        spacing: Distance between neighbouring samples per axis, in units of the coordinate.
+        periodic: Whether each axis wraps around.
     """
 
     shape: tuple[int, ...]
@@ -36,16 +36,16 @@ class GridModes:
         spacing: float | Iterable[float] | None = None,
         periodic: bool | Iterable[bool] = False,
     ) -> GridModes:
-        """Check the arguments and fill in one value per axis.
+        """Validate the arguments and broadcast them to one value per axis.
 
         Args:
-            shape: Samples per axis, 1 to 3 axes.
-            spacing: Distance of neighbours, one for all axes or one per axis; None means 1 / n per axis, so
-                that frequencies are in cycles per array.
-            periodic: Whether the axes wrap around, one for all or one per axis.
+            shape: Number of samples along each of 1 to 3 axes.
+            spacing: Distance between neighbouring samples, one for all axes or one per axis; None for 1 / n
+                per axis, which gives frequencies in cycles per array.
+            periodic: Whether the axes wrap around, one value for all axes or one per axis.
 
         Raises:
-            InputError: If the number of axes, a length or a distance is impossible.
+            InputError: If the number of axes, a length or a distance is invalid.
         """
         lengths = tuple(int(n) for n in shape)
         axes = len(lengths)
@@ -53,7 +53,7 @@ class GridModes:
             raise InputError(
                 "values on a grid of 1 to 3 axes",
                 f"{axes} axes of shape {lengths}",
-                "name the channels with channel_axis, or pass one picture, recording or volume",
+                "set channel_axis, or pass one picture, recording or volume",
             )
         if min(lengths) < 1 or max(lengths) < 2:
             raise InputError("at least two samples along one axis", f"shape {lengths}", "pass a longer array")
@@ -97,7 +97,7 @@ class GridModes:
 
     @property
     def halved(self) -> int | None:
-        """The axis stored for k >= 0 only: the last periodic one, or None."""
+        """Index of the axis stored for k >= 0 only: the last periodic axis, or None if there is none."""
         return self.around[-1] if self.around else None
 
     @property
@@ -106,32 +106,33 @@ class GridModes:
         return tuple(n // 2 + 1 if axis == self.halved else n for axis, n in enumerate(self.shape))
 
     def step(self, axis: int) -> float:
-        """Lowest non-zero frequency of `axis`, in cycles per unit: 1 / L if periodic, else 1 / (2 L)."""
+        """Return the lowest non-zero frequency of `axis` of length L: 1 / L if periodic, else 1 / (2 L)."""
         return (1.0 if self.periodic[axis] else 0.5) / (self.shape[axis] * self.spacing[axis])
 
     def frequencies(self, axis: int, device: torch.device | None = None) -> Tensor:
-        """(stored[axis],) float64 frequency, unsigned, of each stored coefficient along `axis`."""
+        """Return the (stored[axis],) float64 absolute frequency of each stored coefficient along `axis`."""
         k = torch.arange(self.stored[axis], device=device or "cpu")
         if self.periodic[axis]:
-            # Beyond n / 2 a periodic axis goes through the negative frequencies, of which the size counts.
+            # Indices above n / 2 are the negative frequencies of a periodic axis; their absolute value is
+            # used.
             k = torch.minimum(k, self.shape[axis] - k)
         return k.double() * self.step(axis)
 
     def weights(self, axis: int, device: torch.device | None = None) -> Tensor:
-        """(stored[axis],) float64 number of modes, 1 or 2, per stored coefficient along `axis`."""
+        """Return the (stored[axis],) float64 number of modes, 1 or 2, per stored coefficient along `axis`."""
         ones = torch.ones(self.stored[axis], dtype=torch.float64, device=device or "cpu")
         if axis == self.halved:
-            # Neither k = 0 nor, for even n, k = n / 2 has a conjugate partner.
+            # All coefficients but k = 0 and, for even n, k = n / 2 stand for a conjugate pair.
             ones[1 : (self.shape[axis] + 1) // 2] = 2
         return ones
 
     def radius(self) -> Tensor:
-        """(*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each stored coefficient."""
+        """Return the (*stored,) float64 radial frequency sqrt(sum_i f_i^2) of each stored coefficient."""
         squares = [self.frequencies(axis).square() for axis in range(len(self.shape))]
         return _outer(squares, torch.add).sqrt()
 
     def multiplicity(self) -> Tensor:
-        """(*stored,) float64 number of real modes per stored coefficient; they sum to the number of samples."""
+        """Return the (*stored,) float64 number of real modes per coefficient; the sum is `samples`."""
         return _outer([self.weights(axis) for axis in range(len(self.shape))], torch.mul)
 
     @property
@@ -167,19 +168,19 @@ def _outer(columns: Sequence[Tensor], join: Callable[[Tensor, Tensor], Tensor]) 
 
 
 def forward(field: Tensor, even: Sequence[int], around: Sequence[int]) -> Tensor:
-    """Orthonormal coefficients of a real field along the named axes.
+    """Return the orthonormal coefficients of a real field along the specified axes.
 
     Along an `even` axis, X_0 = sum_j x_j / sqrt(n) and X_k = sqrt(2 / n) sum_j x_j cos(pi k (j + 1/2) / n):
-    the Fourier series of the signal mirrored about its half-sample borders. Along one that wraps `around`,
+    the Fourier series of the signal mirrored about its half-sample borders. Along a periodic axis,
     X_k = sum_j x_j exp(-2 pi i k j / n) / sqrt(n).
 
     Args:
         field: Real tensor in float32 or float64. Its memory may be reused.
         even: Axes to extend evenly.
-        around: Axes that wrap around; only k >= 0 is kept of the last one.
+        around: Periodic axes; the result has only k >= 0 along the last of them.
 
     Returns:
-        Coefficients, complex if any axis wraps around, in the field's precision.
+        Coefficients in the precision of the field, complex if any axis is periodic.
     """
     if even:
         field = cosine(field, even)
@@ -187,7 +188,7 @@ def forward(field: Tensor, even: Sequence[int], around: Sequence[int]) -> Tensor
 
 
 def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
-    """Orthonormal DCT-II along `axes`: by SciPy on the processor, by FFT elsewhere and under gradients.
+    """Compute the orthonormal DCT-II along `axes`: with SciPy on the CPU, by FFT elsewhere or for gradients.
 
     Args:
         field: Real tensor, float32 or float64. Its memory may be reused.
@@ -204,10 +205,11 @@ def cosine(field: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def cosine_by_fft(field: Tensor, axes: Sequence[int]) -> Tensor:
-    """Orthonormal DCT-II along `axes`, one real FFT of equal length each; differentiable, any device.
+    """Compute the orthonormal DCT-II by one real FFT of equal length per axis; differentiable, on any device.
 
-    Even samples in order followed by odd samples in reverse turn the cosines into a plain Fourier sum
-    (Makhoul 1980, "A fast cosine transform in one and two dimensions", IEEE Trans. ASSP 28, section III).
+    Reordering the samples, even indices ascending and then odd indices descending, turns the cosine sum into
+    a Fourier sum (Makhoul 1980, "A fast cosine transform in one and two dimensions", IEEE Trans. ASSP 28,
+    section III).
 
     Args:
         field: Real tensor, float32 or float64.
@@ -220,15 +222,15 @@ def cosine_by_fft(field: Tensor, axes: Sequence[int]) -> Tensor:
 
 def _cosine_last(field: Tensor) -> Tensor:
     n = field.shape[-1]
-    # 0, 2, 4, ..., 5, 3, 1: even samples forwards, odd ones backwards (Makhoul 1980).
+    # 0, 2, 4, ..., 5, 3, 1: even indices ascending, then odd indices descending (Makhoul 1980).
     j = torch.arange(n, device=field.device)
     order = torch.where(j < (n + 1) // 2, 2 * j, 2 * (n - j) - 1)
     half = torch.fft.rfft(field[..., order], norm="ortho")
     k = torch.arange(n // 2 + 1, device=field.device, dtype=torch.float64)
-    # The quarter-sample shift exp(-i pi k / 2n), and the factor that makes all rows but the first
+    # The quarter-sample shift exp(-i pi k / 2n) and the factor sqrt(2) that makes all rows but the first
     # orthonormal.
     size = torch.full_like(k, math.sqrt(2.0))
     size[0] = 1.0
     half = half * torch.polar(size, -math.pi * k / (2 * n)).to(half.dtype)
-    # X_{n-k} is minus the imaginary part of X_k: the half spectrum holds all n real coefficients.
+    # X_{n-k} is minus the imaginary part of X_k, so the half spectrum contains all n real coefficients.
     return torch.cat([half.real, -half.imag[..., 1 : (n + 1) // 2].flip(-1)], dim=-1)

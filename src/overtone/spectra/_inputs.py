@@ -1,4 +1,4 @@
-"""Inputs of estimators: real arrays of any kind, converted to floating tensors with channels last."""
+"""Conversion of real arrays of any kind to floating-point tensors with channels last."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _EXACT_IN_FLOAT32 = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.flo
 
 
 def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, argument: str = "values") -> Tensor:
-    """A real array as a float32 or float64 tensor (*shape, C), on its own device.
+    """Convert a real array to a float32 or float64 tensor (*shape, C) on the same device.
 
-    Integers become float64, or float32 if that holds them exactly; half precision becomes float32.
+    Integers become float32 if it represents their type exactly, else float64; half precision becomes float32.
 
     Args:
         values: Tensor, NumPy array or nested numbers.
-        channel_axis: The axis of the channels, or None if there is only one channel and no axis for it.
-        argument: Name of the argument, for errors.
+        channel_axis: The channel axis, or None for a single channel without an axis.
+        argument: Name of the argument in error messages.
 
     Raises:
-        InputError: If the values are complex, not numbers, empty, or have no such axis.
+        InputError: If the values are complex, not numeric or empty, or the channel axis does not exist.
     """
     values = entire(values, argument)
     tensor = (
@@ -51,7 +51,7 @@ def channels_last(values: Tensor | ArrayLike, channel_axis: int | None, argument
         raise InputError(
             f"a channel axis below {tensor.ndim}",
             f"{channel_axis}",
-            "pass the axis of the channels",
+            "pass the index of the channel axis",
             "channel_axis",
         )
     return tensor.movedim(channel_axis, -1)
@@ -62,9 +62,9 @@ def _from_array(array: np.ndarray, argument: str) -> Tensor:
         raise InputError(
             "an array of numbers", f"dtype {array.dtype}", "convert it to a float array", argument
         )
-    # Torch takes neither foreign byte order nor memory it may not write to.
+    # PyTorch supports neither non-native byte order nor read-only memory.
     native = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
-    # float32 holds integers exactly up to 2^24: 16 bits fit, 32 do not.
+    # float32 represents integers exactly up to 2^24: 16 bits fit, 32 bits do not.
     if native.dtype.kind in "iu" and native.itemsize > 2:
         native = native.astype(np.float64)
     elif native.dtype.kind == "u" and native.itemsize == 2:
@@ -75,13 +75,13 @@ def _from_array(array: np.ndarray, argument: str) -> Tensor:
 
 
 def centred(field: Tensor, channel: int, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """One channel without its mean, contiguous, and that mean, both in the field's precision.
+    """Subtract the mean of one channel; return the contiguous result and the mean, in the field's precision.
 
     Args:
-        field: Values of one channel; left as they are.
-        channel: Its number, for errors.
-        scratch: Memory of the field's shape and type to write to; fresh memory if None or if a gradient is
-            wanted.
+        field: Values of one channel; not modified.
+        channel: Index of the channel in error messages.
+        scratch: Output buffer of the field's shape and type; None allocates one. Unused if the field requires
+            a gradient.
 
     Raises:
         InputError: If a value is not finite.
@@ -97,51 +97,51 @@ def centred(field: Tensor, channel: int, scratch: Tensor | None = None) -> tuple
 
 
 def finite_mean(field: Tensor, channel: int) -> Tensor:
-    """Mean of one channel, a scalar in the field's precision.
+    """Return the mean of one channel, a scalar in the field's precision.
 
     Args:
         field: Values of one channel.
-        channel: Its number, for errors.
+        channel: Index of the channel in error messages.
 
     Raises:
-        InputError: If a value is not finite; says where the first one is.
+        InputError: If a value is not finite; the message contains the index of the first such value.
     """
     mean = valued(field, "values").mean()
     if bool(mean.isfinite()):
         return mean
-    # Only now, since a mask of the whole field costs more than its mean.
-    bad = ~field.isfinite()
-    if not bool(bad.any()):
+    # The mask is built only on failure: for a whole field it costs more than the mean.
+    non_finite = ~field.isfinite()
+    if not bool(non_finite.any()):
         raise InputError(
-            f"values whose sum {field.dtype} can hold",
+            f"values whose sum is representable in {field.dtype}",
             "an overflow",
-            "pass float64, or scale them down",
+            "pass float64, or scale the values down",
             "values",
         )
-    first = tuple(int(i) for i in torch.unravel_index(bad.flatten().byte().argmax(), bad.shape))
+    first = tuple(int(i) for i in torch.unravel_index(non_finite.flatten().byte().argmax(), non_finite.shape))
     raise InputError(
         "finite values",
-        f"{field[first].item()} at index {first} of channel {channel} ({int(bad.sum())} such in it)",
+        f"{field[first].item()} at index {first} of channel {channel} ({int(non_finite.sum())} non-finite values)",
         "mask or fill them first",
         "values",
     )
 
 
 def rows(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
-    """A table as `numeric_table` reads it, in float64."""
+    """Convert a table as `numeric_table` does, to float64."""
     return numeric_table(values, argument, count).double()
 
 
 def numeric_table(values: Tensor | ArrayLike, argument: str, count: int | None = None) -> Tensor:
-    """A table (N, columns), or a single column (N,), as a tensor (N, columns) on its own device.
+    """Convert a table (N, columns), or one column (N,), to a tensor (N, columns) on the same device.
 
     Args:
         values: Tensor, array, data frame or nested numbers.
-        argument: Name of the argument, for errors.
-        count: How many rows there have to be, or None for any.
+        argument: Name of the argument in error messages.
+        count: Required number of rows, or None for any number.
 
     Returns:
-        The numbers in float32 or float64, as they came, without their gradient.
+        The numbers in float32 or float64, detached from gradients.
 
     Raises:
         InputError: If an entry is text, complex, NaN or infinite, or the shape is wrong.
@@ -152,20 +152,22 @@ def numeric_table(values: Tensor | ArrayLike, argument: str, count: int | None =
     )
     if entries.ndim not in (1, 2):
         raise InputError(
-            "one row a sample and one column a quantity",
+            "one row per sample and one column per quantity",
             f"an array of shape {tuple(entries.shape)}",
             "reshape it to (samples, columns)",
             argument,
         )
     numbers = channels_last(entries, None if entries.ndim == 1 else -1, argument).detach()
     if count is not None and len(numbers) != count:
-        raise InputError(f"{count} rows, one a sample", f"{len(numbers)}", "pass the same samples", argument)
+        raise InputError(
+            f"{count} rows, one per sample", f"{len(numbers)}", "pass the same samples", argument
+        )
     if not bool(numbers.isfinite().all()):
-        broken = (~numbers.isfinite()).any(1)
-        first = int(broken.byte().argmax())
+        invalid_rows = (~numbers.isfinite()).any(1)
+        first = int(invalid_rows.byte().argmax())
         raise InputError(
             "finite numbers in every row",
-            f"NaN or infinity in {int(broken.sum())} of {len(numbers)} rows, first in row {first}",
+            f"NaN or infinity in {int(invalid_rows.sum())} of {len(numbers)} rows, first in row {first}",
             "drop or fill these rows",
             argument,
         )
@@ -173,14 +175,14 @@ def numeric_table(values: Tensor | ArrayLike, argument: str, count: int | None =
 
 
 def numeric(array: np.ndarray, argument: str) -> np.ndarray:
-    """The array itself, or in float64 if it holds objects that are numbers, as a data frame of several kinds does.
+    """Convert an object array of numbers, as from a mixed data frame, to float64; return others unchanged.
 
     Args:
-        array: With the samples along the first axis.
-        argument: Name of the argument, for errors.
+        array: Array with the samples along the first axis.
+        argument: Name of the argument in error messages.
 
     Raises:
-        InputError: If there is text, with its column, or an object that is no number.
+        InputError: If an entry is text (the message contains its column) or not a number.
     """
     if array.dtype.kind not in "OUS":
         return array
@@ -190,12 +192,15 @@ def numeric(array: np.ndarray, argument: str) -> np.ndarray:
             raise InputError(
                 "columns of numbers",
                 f"text in column {number} ({str(column[0])!r} in its first row)",
-                "encode it, for instance as one column of zeros and ones for each category",
+                "encode it, for instance as one column of zeros and ones per category",
                 argument,
             )
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError) as error:
         raise InputError(
-            "columns of numbers", f"objects that are none ({wrong})", "convert them to floats", argument
-        ) from wrong
+            "columns of numbers",
+            f"objects that are not numbers ({error})",
+            "convert them to floats",
+            argument,
+        ) from error

@@ -1,4 +1,4 @@
-"""The plateau of a noise curve: the lowest level that part of it agrees on, and how much of it must be white."""
+"""Noise curves of a signal, the plateau of a curve, and the lower bound on its white part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class NoiseCurve:
     Attributes:
         frequency: (n,) float64 radial frequencies as fractions of the Nyquist frequency, in (0, sqrt(axes)].
         power: (n,) float64 power per mode, in squared units of the value.
-        degrees: (n,) float64 degrees of freedom: the power of white noise scatters by sqrt(2 / degrees).
+        degrees: (n,) float64 degrees of freedom; the relative standard error for white noise is sqrt(2 /
+            degrees).
     """
 
     frequency: np.ndarray
@@ -28,17 +29,17 @@ class NoiseCurve:
     degrees: np.ndarray
 
     def above(self, frequency: float) -> NoiseCurve:
-        """The part of the curve at `frequency` and above."""
+        """Return the part of the curve at or above `frequency`."""
         above = self.frequency >= frequency
         return NoiseCurve(self.frequency[above], self.power[above], self.degrees[above])
 
-    def raised(self, floor: float) -> NoiseCurve:
-        """The same curve with no power below `floor`, the power of rounding."""
+    def clipped(self, floor: float) -> NoiseCurve:
+        """Return the curve with power clipped from below at `floor`, the power of rounding errors."""
         return NoiseCurve(self.frequency, np.maximum(self.power, floor), self.degrees)
 
 
 def _chi2_quantile(probability: float, degrees: float) -> float:
-    """Quantile of chi^2, by SciPy's special functions: its statistics are slow to import."""
+    """Return a chi^2 quantile by scipy.special, because scipy.stats is slow to import."""
     from scipy.special import gammaincinv
 
     return float(2 * gammaincinv(degrees / 2, probability))
@@ -46,56 +47,56 @@ def _chi2_quantile(probability: float, degrees: float) -> float:
 
 @functools.cache
 def median_scale(n: int) -> tuple[float, float]:
-    """Ratio of a median to the variance: of many means of n squared normal numbers, half lie below `ratio`.
+    """Return the scale and the efficiency of a variance estimate by the median of means of n squares.
 
-    The median of m such means estimates `ratio` times the variance and is as certain as the plain mean of
-    `efficiency` times as many. With q the median and p the density of chi^2_n at it, ratio = q / n and
-    efficiency = (2 / n) / (1 / (4 p^2 q^2)).
+    The median of m means of n squared normal numbers estimates `ratio` times the variance. Its standard error
+    is that of the plain mean of `efficiency` * m such means. With q the median and p the density of chi^2_n
+    at it, ratio = q / n and efficiency = (2 / n) / (1 / (4 p^2 q^2)).
 
     Args:
-        n: Squares per mean, at least 1.
+        n: Number of squares per mean, at least 1.
 
     Returns:
-        (ratio, efficiency); (0.455, 0.368) for n = 1, towards (1, 2 / pi) for large n.
+        (ratio, efficiency): (0.455, 0.368) for n = 1, and (1, 2 / pi) in the limit of large n.
     """
     from scipy.special import gammaln, xlogy
 
-    # Variance of a sample median is 1 / (4 m p^2): the ratio to that of the mean is the efficiency.
+    # The variance of a sample median is 1 / (4 m p^2); that of the mean divided by it is the efficiency.
     q = _chi2_quantile(0.5, n)
     p = float(np.exp(xlogy(n / 2 - 1, q) - q / 2 - gammaln(n / 2) - (np.log(2) * n) / 2))
     return q / n, 8 * p * p * q * q / n
 
 
 def robust_power(energies: np.ndarray, n: int = 1) -> tuple[float, float]:
-    """Variance and degrees of freedom from means of `n` squares each, unmoved by a minority of large ones.
+    """Return variance and degrees of freedom from means of `n` squares, robust to a minority of large ones.
 
     Args:
         energies: (m,) means of n squared coefficients.
-        n: Coefficients per mean.
+        n: Number of coefficients per mean.
     """
     ratio, efficiency = median_scale(n)
     return float(np.median(energies)) / ratio, efficiency * n * len(energies)
 
 
-_AGREE = 3.0
-"""Standard errors within which two powers count as equal."""
-_COVER = 0.95
-"""Coverage of the intervals."""
+_AGREEMENT = 3.0
+"""Number of standard errors within which two powers count as equal."""
+_COVERAGE = 0.95
+"""Coverage of the confidence intervals."""
 _SLOPES = np.array([1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0])
-"""Exponents of the power law that a signal's spectrum may fall with towards the Nyquist frequency."""
-_POOR = 5.0
-"""Misfit, in multiples of what chance explains, above which a power law plus white noise is not believed."""
-_FEWEST_POINTS = 5
-"""Points that a curve needs before three parameters are fitted to it."""
+"""Candidate exponents of the power-law decay of a signal's spectrum towards the Nyquist frequency."""
+_MAX_MISFIT = 5.0
+"""Misfit per degree of freedom above which the model of a power law plus white noise is rejected."""
+_MIN_POINTS = 5
+"""Minimum number of points for a fit of three parameters to a curve."""
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """The lowest level of a curve.
+    """Lowest level of a curve.
 
     Attributes:
-        variance: Pooled power of the points that agree with the lowest one.
-        degrees: Their degrees of freedom.
+        variance: Pooled power of the points that agree with the lowest point.
+        degrees: Total degrees of freedom of these points.
     """
 
     variance: float
@@ -103,55 +104,58 @@ class Plateau:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the variance if it is one of white noise: degrees * variance / chi^2 quantiles."""
+        """95 % interval of the variance, assuming white noise: degrees * variance / chi^2 quantiles."""
         from scipy.special import chdtri
 
-        tail = (1 - _COVER) / 2
+        tail = (1 - _COVERAGE) / 2
         scaled = self.degrees * self.variance
         return scaled / float(chdtri(self.degrees, tail)), scaled / _chi2_quantile(tail, self.degrees)
 
-    def agrees(self, other: Plateau, errors: float = _AGREE) -> bool:
-        """Whether chance explains the distance of the two.
+    def agrees(self, other: Plateau, errors: float = _AGREEMENT) -> bool:
+        """Return whether the difference of two levels is within the random error.
 
-        Compared are the cube roots, of which those of chi^2_d / d are close to normal with variance 2 / (9 d)
-        (Wilson & Hilferty 1931, "The distribution of chi-square", PNAS 17), in units of the pooled one.
+        The cube roots are compared, in units of the pooled one: that of chi^2_d / d is approximately normal
+        with variance 2 / (9 d) (Wilson & Hilferty 1931, "The distribution of chi-square", PNAS 17).
 
         Args:
             other: The other level.
-            errors: Standard errors that count as chance.
+            errors: Largest difference that counts as random, in standard errors.
         """
-        pooled = np.cbrt(self.joined(other).variance)
-        apart = abs(np.cbrt(self.variance) - np.cbrt(other.variance))
-        return bool(apart <= errors * pooled * np.sqrt(2 / 9 * (1 / self.degrees + 1 / other.degrees)))
+        pooled_root = np.cbrt(self.pooled(other).variance)
+        difference = abs(np.cbrt(self.variance) - np.cbrt(other.variance))
+        return bool(
+            difference <= errors * pooled_root * np.sqrt(2 / 9 * (1 / self.degrees + 1 / other.degrees))
+        )
 
-    def joined(self, other: Plateau) -> Plateau:
-        """Both as one level, weighted by their degrees of freedom."""
+    def pooled(self, other: Plateau) -> Plateau:
+        """Return the pooled level of both, weighted by their degrees of freedom."""
         degrees = self.degrees + other.degrees
         return Plateau((self.variance * self.degrees + other.variance * other.degrees) / degrees, degrees)
 
 
 def noise_plateau(curve: NoiseCurve) -> Plateau:
-    """The lowest level of a curve: its points in ascending order, pooled as long as chance explains the next one.
+    """Return the lowest level of a curve by pooling its points in ascending order of power.
 
-    White noise adds the same power at every frequency and a signal's power is not negative, so the level is that of
-    the noise or above it. Pooling keeps the lowest of many scattering points from passing for the level.
+    Pooling stops at the first point that is significantly above the level. White noise adds the same power at
+    every frequency and a signal's power is not negative, so the level is at or above that of the noise.
+    Without pooling, the lowest of many scattered points would underestimate the level.
 
     Args:
-        curve: Powers above 0.
+        curve: Curve with positive powers.
     """
-    # From the lowest point upwards: noise is the floor that signal is added to, never below it.
+    # Start at the lowest point: the signal adds power to the noise and never removes any.
     order = np.argsort(curve.power)
     level = Plateau(float(curve.power[order[0]]), float(curve.degrees[order[0]]))
     for k in order[1:]:
         point = Plateau(float(curve.power[k]), float(curve.degrees[k]))
         if not level.agrees(point):
             break
-        level = level.joined(point)
+        level = level.pooled(point)
     return level
 
 
 def falling(curve: NoiseCurve) -> NoiseCurve:
-    """The points of a curve that do not rise, beyond chance, above a point of lower frequency: tones stand out."""
+    """Remove the points, such as tones, that are significantly above a point of lower frequency."""
     lowest: Plateau | None = None
     retained: list[int] = []
     for k in np.argsort(curve.frequency, kind="stable"):
@@ -165,112 +169,115 @@ def falling(curve: NoiseCurve) -> NoiseCurve:
 
 
 def white_part(curve: NoiseCurve) -> float:
-    """The least variance of white noise that explains the curve, given that a signal falls like a power law.
+    """Return the smallest white-noise variance compatible with a curve whose signal decays as a power law.
 
-    The curve is taken as S(f) = s^2 + A f^-a with a >= 1 and A >= 0, its points as S chi^2_d / d. The deviance
-    D = sum d (P / S + log S) is minimised over A and a for each s^2; the smallest s^2 with
-    (D - min D) / c <= z^2 (z = 1.96) is returned, c >= 1 being the misfit per degree of freedom, so that a poor fit
-    widens the interval. A spectrum that merely falls all the way gives 0: its last values need no noise.
+    The model of the curve is S(f) = s^2 + A f^-a with a >= 1 and A >= 0, with points distributed as S chi^2_d
+    / d. The deviance D = sum d (P / S + log S) is minimised over A and a for each s^2; the smallest s^2 with
+    (D - min D) / c <= z^2 (z = 1.96) is returned. The factor c >= 1 is the misfit per degree of freedom, so
+    that a poor fit widens the interval. The result for a spectrum that decays up to the highest frequency is
+    0.
 
     Args:
-        curve: Powers above 0.
+        curve: Curve with positive powers.
 
     Returns:
-        A variance; 0 if no noise is needed, if the curve has fewer than five points, or if no power law fits.
+        The variance; 0 if the curve is explained without noise, has fewer than five points, or fits no power
+        law.
     """
-    # Tones and lines rise above the trend; a power law is fitted to the rest.
+    # Tones and lines lie above the trend and are excluded from the fit of the power law.
     points = len(curve.power)
     curve = falling(curve)
-    if len(curve.power) < max(_FEWEST_POINTS, points / 2):
+    if len(curve.power) < max(_MIN_POINTS, points / 2):
         return 0.0
     lowest = float(curve.power.min())
-    # In units of the lowest point, which chance may put well below the level of the noise.
+    # In units of the lowest point; the grid extends to 1.6 because that point may be well below the noise
+    # level by chance.
     levels = np.linspace(0.0, 1.6, 65)
     deviance = _profile(levels, curve.frequency / curve.frequency.max(), curve.power / lowest, curve.degrees)
     best = int(deviance.argmin())
     exact = float((curve.degrees * (1 + np.log(curve.power / lowest))).sum())
-    # As in quasi-likelihood: a poor fit widens the interval by its misfit per degree of freedom.
+    # Quasi-likelihood: the misfit per degree of freedom of a poor fit widens the interval.
     misfit = max(1.0, (deviance[best] - exact) / max(len(curve.power) - 3, 1))
-    if misfit > _POOR:
+    if misfit > _MAX_MISFIT:
         return 0.0
     excess = (deviance - deviance[best]) / misfit
-    limit = _chi2_quantile(_COVER, 1)
+    limit = _chi2_quantile(_COVERAGE, 1)
     first = int(np.flatnonzero(excess <= limit)[0])
     if first == 0:
         return 0.0
     # The deviance is interpolated linearly between the two levels that enclose the limit.
-    inside = (excess[first - 1] - limit) / (excess[first - 1] - excess[first])
-    return lowest * float(levels[first - 1] + inside * (levels[first] - levels[first - 1]))
+    fraction = (excess[first - 1] - limit) / (excess[first - 1] - excess[first])
+    return lowest * float(levels[first - 1] + fraction * (levels[first] - levels[first - 1]))
 
 
 def _profile(levels: np.ndarray, frequency: np.ndarray, power: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """(levels,) least deviance over A and a: the best of some A, then Fisher scoring from it."""
-    law = frequency[None] ** -_SLOPES[:, None]
+    """Return the (levels,) minimum deviance over A and a: a grid search in A, then Fisher scoring."""
+    power_law = frequency[None] ** -_SLOPES[:, None]
     white = levels[:, None, None]
 
     def deviance(spectrum: np.ndarray) -> np.ndarray:
         return (degrees * (power / spectrum + np.log(spectrum))).sum(-1)
 
-    # Eight amplitudes over three decades: the deviance in A has one minimum, and one of them is near it.
+    # Eight amplitudes over three decades: the deviance has a single minimum in A, close to one of them.
     starts = np.concatenate([[0.0], np.geomspace(3e-3, 3.0, 8)])
-    tried = deviance(np.maximum(white[..., None] + starts[:, None] * law[:, None], 1e-9))
-    amplitude, best = starts[tried.argmin(-1)], tried.min(-1)
+    deviances = deviance(np.maximum(white[..., None] + starts[:, None] * power_law[:, None], 1e-9))
+    amplitude, best = starts[deviances.argmin(-1)], deviances.min(-1)
     for _ in range(5):
-        spectrum = np.maximum(white + amplitude[..., None] * law, 1e-9)
-        gradient = (degrees * law * (power - spectrum) / spectrum**2).sum(-1)
-        curvature = (degrees * law**2 / spectrum**2).sum(-1)
-        # Fisher scoring, kept within a factor of 3 of the last amplitude so that it stays positive.
+        spectrum = np.maximum(white + amplitude[..., None] * power_law, 1e-9)
+        gradient = (degrees * power_law * (power - spectrum) / spectrum**2).sum(-1)
+        curvature = (degrees * power_law**2 / spectrum**2).sum(-1)
+        # Each step changes the amplitude by at most a factor of 3, which keeps it positive.
         step = amplitude + gradient / curvature
         amplitude = np.clip(step, amplitude / 3, 3 * amplitude + 1e-6)
-        best = np.minimum(best, deviance(np.maximum(white + amplitude[..., None] * law, 1e-9)))
+        best = np.minimum(best, deviance(np.maximum(white + amplitude[..., None] * power_law, 1e-9)))
     return best.min(-1)
 
 
 _SIDES = {1: 32, 2: 8, 3: 4}
 _LOWEST_BLOCK_FREQUENCY = 0.3
 _BLOCK_RINGS = 8
-_MOST = 1 << 15
-_FEWEST_BLOCKS = 8
+_MAX_BLOCKS = 1 << 15
+_MIN_BLOCKS = 8
 _SHARES = tuple(0.5**k for k in range(7))
 
 
 def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1.0) -> list[NoiseCurve]:
-    """Power per mode of the quietest blocks, one curve for each share of the blocks: all, 1/2, ... 1/64.
+    """Return the power per mode of the blocks of lowest energy, per share 1, 1/2, ... 1/64 of the blocks.
 
-    The signal is cut into blocks (32 samples, 8 x 8 or 4 x 4 x 4), each transformed by an orthonormal DCT-II, and the
-    coefficients are split like the squares of a chessboard. One half ranks the blocks by their energy, the other
-    half gives the power, and then the roles change: of white noise the halves are independent, so choosing blocks
-    does not bias the power. (Ranking blocks by one part of their DCT and measuring on another: Ponomarenko,
-    Lukin, Zriakhov, Kaarna & Astola 2007, "An automatic approach to lossy compression of AVIRIS images", IGARSS;
-    weak texture: Liu, Tanaka & Okutomi 2013, "Single-image noise level estimation for blind denoising", IEEE Trans.
-    Image Processing 22.) In each ring of frequency the median over blocks is taken.
+    The signal is divided into blocks (32 samples, 8 x 8 or 4 x 4 x 4), each transformed by an orthonormal
+    DCT-II, and the coefficients are split into two halves in a checkerboard pattern. One half ranks the
+    blocks by energy and the other half measures their power; then the roles are exchanged. The halves are
+    independent for white noise, so selecting blocks does not bias the power. (Ranking blocks by one part of
+    their DCT and measuring on another: Ponomarenko, Lukin, Zriakhov, Kaarna & Astola 2007, "An automatic
+    approach to lossy compression of AVIRIS images", IGARSS; weak texture: Liu, Tanaka & Okutomi 2013,
+    "Single-image noise level estimation for blind denoising", IEEE Trans. Image Processing 22.) The power of
+    each frequency ring is a median over blocks.
 
-    It assumes that the signal is quiet somewhere, and that the noise is as strong there as elsewhere.
+    The method assumes that some blocks contain little signal and that the noise variance is the same
+    everywhere.
 
     Args:
-        values: Real values of 1 to 3 axes; at most 32768 blocks are read, drawn at random with
-            a fixed seed.
-        offset: Subtracted from the values first.
-        scale: Divided by afterwards.
+        values: Real values of 1 to 3 axes; at most 32768 blocks are used, sampled with a fixed seed.
+        offset: Number to subtract from the values.
+        scale: Divisor of the shifted values.
 
     Returns:
-        Curves of ever fewer blocks, at least eight each; none if there are fewer blocks.
+        Curves of decreasing shares of at least eight blocks each; empty if there are fewer than eight blocks.
     """
     sides = [min(_SIDES[values.ndim], n) for n in values.shape]
     energies = _energies(values, sides, offset, scale)
-    if len(energies) < _FEWEST_BLOCKS:
+    if len(energies) < _MIN_BLOCKS:
         return []
     index = np.indices(sides).reshape(values.ndim, -1)
     radius = np.sqrt(np.square(index / np.array(sides)[:, None]).sum(0))
-    # Two halves of the coefficients, independent for white noise: one ranks blocks, the other measures
-    # them.
+    # Two halves of the coefficients, independent for white noise: one ranks blocks, the other measures power.
     white = index.sum(0) % 2 == 0
     half_pairs = [(white & (radius > 0), ~white), (~white, white)]
-    shares = [s for s in _SHARES if s * len(energies) >= _FEWEST_BLOCKS]
+    shares = [s for s in _SHARES if s * len(energies) >= _MIN_BLOCKS]
     points: dict[float, list[tuple[float, float, float]]] = {share: [] for share in shares}
     edges = np.linspace(_LOWEST_BLOCK_FREQUENCY, radius.max() * (1 + 1e-9), _BLOCK_RINGS + 1)
     for rank_by, measure in half_pairs:
-        # Stable, so that blocks of equal energy keep their order on every platform.
+        # A stable sort gives blocks of equal energy the same order on every platform.
         order = np.argsort(energies[:, rank_by].sum(1), kind="stable")
         for low, high in itertools.pairwise(edges):
             ring = measure & (radius >= low) & (radius < high)
@@ -284,16 +291,16 @@ def quiet_block_curves(values: np.ndarray, offset: float = 0.0, scale: float = 1
 
 
 def _energies(values: np.ndarray, sides: list[int], offset: float, scale: float) -> np.ndarray:
-    """(block, coefficient) squared DCT coefficients of blocks that tile the signal."""
+    """Return the (block, coefficient) squared DCT coefficients of blocks that tile the signal."""
     import scipy.fft
 
-    # A view: only the blocks that are drawn are copied.
+    # A view: only the selected blocks are copied.
     windows = np.lib.stride_tricks.sliding_window_view(values, sides)
     tiles = windows[tuple(slice(None, None, side) for side in sides)]
     count = int(np.prod(tiles.shape[: values.ndim]))
     chosen = np.arange(count)
-    if count > _MOST:
-        chosen = np.sort(numpy_generator(0, "noise", "blocks").choice(count, _MOST, replace=False))
+    if count > _MAX_BLOCKS:
+        chosen = np.sort(numpy_generator(0, "noise", "blocks").choice(count, _MAX_BLOCKS, replace=False))
     blocks = tiles[np.unravel_index(chosen, tiles.shape[: values.ndim])].astype(np.float64)
     blocks = (blocks - offset) / scale
     axes = tuple(range(1, blocks.ndim))
@@ -304,21 +311,22 @@ def _energies(values: np.ndarray, sides: list[int], offset: float, scale: float)
 _LOWEST = 0.3
 _RINGS = 24
 _MODES_PER_RING = 16
-_SHORT = 8
+_MIN_PERIODIC = 8
 
 
 def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> NoiseCurve:
-    """Median power per mode in rings of equal numbers of modes, above 0.3 of the Nyquist frequency.
+    """Return the median power per mode in rings of equal numbers of modes above 0.3 of the Nyquist frequency.
 
-    The median keeps tones and the axes, where straight edges lie, from counting. It assumes that the signal leaves
-    most modes of some ring empty, so edges and textures that reach up to Nyquist count as noise.
+    The median is insensitive to tones and to the axes, on which the power of straight edges lies. The method
+    assumes that most modes of some ring contain no signal; edges and textures with power up to the Nyquist
+    frequency count as noise.
 
     Args:
         values: Real float64 values of 1 to 3 axes, at least two samples.
         periodic: Whether the axes wrap around.
     """
     # A short periodic axis has too few frequencies between 0.3 of Nyquist and Nyquist.
-    wraps = tuple(p and n >= _SHORT for p, n in zip(periodic, values.shape, strict=True))
+    wraps = tuple(p and n >= _MIN_PERIODIC for p, n in zip(periodic, values.shape, strict=True))
     lattice = GridModes.of(values.shape, 0.5, wraps)
     modes = forward(torch.from_numpy(values - values.mean()), lattice.even, lattice.around).numpy()
     square = np.zeros(())
@@ -326,13 +334,13 @@ def spectrum_curve(values: np.ndarray, periodic: tuple[bool, ...]) -> NoiseCurve
         along = lattice.frequencies(axis).numpy() ** 2
         square = np.add.outer(square, along)
     if lattice.halved is not None:
-        # Without k = 0 and Nyquist along the halved axis, every coefficient is complex with two free parts.
+        # Without k = 0 and Nyquist along the halved axis, every coefficient has two independent real parts.
         inner = np.arange(1, (lattice.shape[lattice.halved] + 1) // 2)
         modes, square = (np.take(a, inner, lattice.halved) for a in (modes, square))
     high = square >= _LOWEST**2
     frequency, chosen = np.sqrt(square[high]), modes[high]
     if np.iscomplexobj(chosen):
-        # Real and imaginary parts of white noise have half the variance each and are independent.
+        # The real and imaginary parts of white noise are independent with half the variance each.
         energies = np.concatenate([2 * chosen.real**2, 2 * chosen.imag**2])
         frequency = np.concatenate([frequency, frequency])
     else:
@@ -350,11 +358,11 @@ _SCALES = 3
 
 
 def wavelet_curve(values: np.ndarray) -> NoiseCurve | None:
-    """Noise power by scale, from the detail coefficients that are fine along every axis.
+    """Return the noise power per scale, from the wavelet coefficients that are details along every axis.
 
     The variance of a scale is median(d^2) / 0.455, the square of median|d| / 0.6745 (Donoho & Johnstone 1994, "Ideal
-    spatial adaptation by wavelet shrinkage", Biometrika 81, section 4.2, there of the finest scale alone). It assumes
-    that the signal is smooth but for a minority of places, so a texture counts as noise.
+    spatial adaptation by wavelet shrinkage", Biometrika 81, section 4.2, which uses the finest scale only).
+    The method assumes that the signal is smooth at the majority of positions, so a texture counts as noise.
 
     Args:
         values: Real values of 1 to 3 axes.
@@ -368,7 +376,7 @@ def wavelet_curve(values: np.ndarray) -> NoiseCurve | None:
     if scales < 1:
         return None
     even = values[tuple(slice(n - n % 2**scales) for n in values.shape)]
-    # Details from the finest scale on; the last entry, the approximation, holds the signal.
+    # Details from the finest scale on; the approximation coefficients, which contain the signal, are dropped.
     details = pywt.wavedecn(even, _WAVELET, mode="periodization", level=scales)[:0:-1]
     points = [robust_power(np.square(level["d" * values.ndim]).ravel()) for level in details]
     power, degrees = np.array(points).T

@@ -30,7 +30,7 @@ from overtone.spectra._noise_curves import (
 
 @final
 class NoiseVerdict(Enum):
-    """Verdict on the white noise of a signal.
+    """Verdict on the presence of white noise in a signal.
 
     Example:
         >>> from overtone.spectra import NoiseVerdict
@@ -39,49 +39,50 @@ class NoiseVerdict(Enum):
     """
 
     NOISE = "noise"
-    """There is white noise of the strength given."""
+    """The signal contains white noise of the estimated standard deviation."""
     CLEAN = "clean"
-    """White noise, if any, is at most one hundredth of the range of the values."""
+    """The standard deviation of white noise, if any, is at most one hundredth of the range of the values."""
     CANNOT_TELL = "cannot tell"
-    """The signal has power up to the Nyquist frequency; noise is at most as strong as given."""
+    """The signal has power up to the Nyquist frequency; the estimate is an upper bound on the noise."""
 
 
-_SAME = 2.0
-"""Standard errors within which the levels of two curves count as equal."""
-_NEAR = 1.15
-"""A curve may vouch for the whiteness of a level if its own lies at most this factor above, in standard deviations."""
+_AGREEMENT = 2.0
+"""Number of standard errors within which the levels of two curves count as equal."""
+_MAX_LEVEL_RATIO = 1.15
+"""Maximum ratio of a curve's level to the chosen level, in standard deviations, to test whiteness."""
 _HIGH_FREQUENCIES = 0.55
-_LEAST_PART = 0.83
-"""Least part of the level that the white part is taken for in the estimate; below, its own error outweighs its use."""
+_MIN_WHITE_SHARE = 0.83
+"""Lower bound on the white share of the level in the estimate, below which its error exceeds its benefit."""
 
-_THIN = 0.1
-"""Degrees of freedom per sample below which a level may still hold some signal."""
-_VOUCHED = 0.5
-"""Share of the standard deviation that must be white for the verdict NOISE."""
-_NEGLIGIBLE, _SMALL = 0.002, 0.01
-"""Standard deviations, as shares of the range: below the one noise is not worth a name, the other bounds CLEAN."""
+_MIN_DEGREES = 0.1
+"""Degrees of freedom per sample below which a level may contain residual signal."""
+_MIN_WHITE_STD = 0.5
+"""Minimum white share of the standard deviation for the verdict NOISE."""
+_NEGLIGIBLE, _CLEAN = 0.002, 0.01
+"""Standard deviations as shares of the range: the estimate and the upper end of the interval for CLEAN."""
 _ROUNDING = 0.1 * float(np.finfo(np.float64).eps)
-"""Relative size of what is no power at all; below the rounding of any values."""
-_ROUNDED = 4.0
-"""A standard deviation below so many units in the last place of the largest value is one of rounding, not of noise."""
-_RISE = 1.5
-"""Ratio of power near Nyquist to power below half of it, in quiet blocks, from which noise is called not white."""
+"""Relative standard deviation that counts as zero power; below the rounding of any values."""
+_ROUNDING_UNITS = 4.0
+"""Standard deviation attributed to rounding, in units in the last place of the largest value."""
+_MAX_RISE = 1.5
+"""Ratio of power near Nyquist to power below Nyquist / 2 above which noise is not white."""
 
 Measured = list[tuple[NoiseCurve, Plateau]]
 
 
 @dataclass(frozen=True)
 class ChannelNoise:
-    """The noise of one channel, in units of the value.
+    """Noise estimate of one channel, in units of the value.
 
     Attributes:
-        std: Standard deviation of what may be white noise.
-        low: The least that must be, if signals fall like power laws.
-        high: The most that can be.
-        verdict: What this says.
-        estimates: The level each estimator finds by itself.
+        std: Standard deviation of the white noise.
+        low: Lower bound, assuming that the signal's spectrum decays as a power law.
+        high: Upper bound.
+        verdict: Verdict on the noise.
+        estimates: The level according to each estimator.
         extent: Largest minus smallest value.
-        rising: Whether the quiet blocks have more power near Nyquist than below: their noise is not white.
+        rising: Whether blocks of low energy have more power near Nyquist than below, so that the noise is not
+            white.
     """
 
     std: float
@@ -98,55 +99,56 @@ def channel_noise(
 ) -> ChannelNoise:
     """Estimate the noise of one channel.
 
-    Every estimator is right or too high, since a signal only adds power. So the curve whose level has the smallest
-    upper bound points to the level, and of all curves that agree with it within chance the one with the most degrees
-    of freedom gives its size. The level is the most that the noise can be, and the white part that is left when all
-    that can be is explained by a falling spectrum is the least. Where a level rests on less than a tenth of the
-    samples, as in textures, the estimate is their geometric mean, the least being taken for no less than 0.83 of it.
-    What is no larger than the rounding of the values is no noise.
+    A signal only adds power, so no estimator is biased downwards. The curve whose level has the smallest
+    upper bound is selected; among the curves that agree with it within the random error, the curve with the
+    most degrees of freedom determines the level. The level is an upper bound on the noise. The lower bound is
+    the white part that remains when as much power as possible is explained by a decaying spectrum. If a level
+    is based on less than a tenth of the samples, as in textures, the estimate is the geometric mean of both
+    bounds, with the lower bound limited to at least 0.83 of the level. A level no larger than the rounding of
+    the values is reported as 0.
 
     Args:
-        values: All values, 1 to 3 axes of at least two samples; blocks are read from it.
-        sample: A connected part of them, for the estimators that need a whole.
+        values: All values, 1 to 3 axes of at least two samples; the block estimator uses them.
+        sample: A connected part of the values, for the estimators that need contiguous samples.
         periodic: Whether the axes of `sample` wrap around.
-        precision: Relative spacing of the numbers that hold the values, such as 1.2e-7 for float32.
+        precision: Machine epsilon of the values' type, such as 1.2e-7 for float32.
     """
     minimum, maximum = float(values.min()), float(values.max())
     extent = maximum - minimum
     if extent == 0:
         return ChannelNoise(0.0, 0.0, 0.0, NoiseVerdict.CLEAN, {}, 0.0)
-    # Values are scaled to [0, 1], so that all thresholds are shares of the range.
+    # Values are scaled to [0, 1], so that all thresholds are relative to the range.
     rounding = _ROUNDING * max(abs(minimum), abs(maximum)) / extent
     families = {
         name: [(curve, noise_plateau(curve)) for curve in curves]
         for name, curves in _curves(values, sample, periodic, minimum, extent, rounding**2).items()
     }
-    every = [pair for pairs in families.values() for pair in pairs]
-    quiet = families.get("quiet blocks", [])
-    # Step 1: the curve with the smallest upper bound points to the level.
-    lowest = _lowest(every)
+    measured = [pair for pairs in families.values() for pair in pairs]
+    block_levels = families.get("quiet blocks", [])
+    # Step 1: select the curve with the smallest upper bound; take the most certain level that agrees with it.
+    lowest = _lowest(measured)
     chosen = max(
-        (level for _, level in every if level.agrees(lowest, _SAME)), key=lambda level: level.degrees
+        (level for _, level in measured if level.agrees(lowest, _AGREEMENT)), key=lambda level: level.degrees
     )
-    # Step 2: how much of that level must be white, if everything else falls like a power law.
-    white = _white(every, chosen)
-    # Step 3: the interval, its lower end no more than the curves vouch for.
+    # Step 2: find the part of the level that must be white if the remainder decays as a power law.
+    white = _white(measured, chosen)
+    # Step 3: compute the interval; its lower end is limited by the white part of the curves.
     low, high = (min(1.0, math.sqrt(bound)) for bound in chosen.interval)
-    level, settled = min(1.0, math.sqrt(chosen.variance)), _settled(quiet, chosen)
-    vouched = min(level, math.sqrt(white), math.sqrt(lowest.variance)) * settled
-    low = min(low, math.sqrt(white), math.sqrt(lowest.variance)) * settled
+    level, ratio = min(1.0, math.sqrt(chosen.variance)), _convergence_ratio(block_levels, chosen)
+    white_std = min(level, math.sqrt(white), math.sqrt(lowest.variance)) * ratio
+    low = min(low, math.sqrt(white), math.sqrt(lowest.variance)) * ratio
     verdict = _verdict(level, low, high)
     std = level
-    # Step 4: a level of a few units in the last place is the rounding of the values.
-    smallest = _ROUNDED * precision * max(abs(minimum), abs(maximum)) / extent
+    # Step 4: attribute a level of a few units in the last place to the rounding of the values.
+    smallest = _ROUNDING_UNITS * precision * max(abs(minimum), abs(maximum)) / extent
     if verdict is NoiseVerdict.CLEAN and high <= smallest:
         std, low, high = 0.0, 0.0, smallest
-    if verdict is NoiseVerdict.NOISE and chosen.degrees < _THIN * sample.size:
-        # Little data behind the level: the geometric mean halves the error, in decibels, of either end.
-        std = math.sqrt(level * max(vouched, _LEAST_PART * level))
+    if verdict is NoiseVerdict.NOISE and chosen.degrees < _MIN_DEGREES * sample.size:
+        # The level is based on few samples: the geometric mean halves the error of either bound in decibels.
+        std = math.sqrt(level * max(white_std, _MIN_WHITE_SHARE * level))
     levels = {name: min(1.0, math.sqrt(_lowest(pairs).variance)) for name, pairs in families.items()}
-    estimates = {name: extent * (0.0 if one <= smallest else one) for name, one in levels.items()}
-    rising = std > _NEGLIGIBLE and _rises(quiet)
+    estimates = {name: extent * (0.0 if level <= smallest else level) for name, level in levels.items()}
+    rising = std > _NEGLIGIBLE and _is_rising(block_levels)
     return ChannelNoise(extent * std, extent * low, extent * high, verdict, estimates, extent, rising)
 
 
@@ -158,7 +160,7 @@ def _curves(
     extent: float,
     floor: float,
 ) -> dict[str, list[NoiseCurve]]:
-    """The curves of each estimator that has any, for values scaled to [0, 1]."""
+    """Return the curves of each applicable estimator, for values scaled to [0, 1]."""
     scaled = (sample.astype(np.float64) - offset) / extent
     wavelet = wavelet_curve(scaled)
     curves = {
@@ -166,7 +168,7 @@ def _curves(
         "spectrum": [spectrum_curve(scaled, periodic)],
         "quiet blocks": quiet_block_curves(values, offset, extent),
     }
-    return {name: [curve.raised(floor) for curve in some] for name, some in curves.items() if some}
+    return {name: [curve.clipped(floor) for curve in family] for name, family in curves.items() if family}
 
 
 def _lowest(measured: Measured) -> Plateau:
@@ -174,72 +176,74 @@ def _lowest(measured: Measured) -> Plateau:
 
 
 def _white(measured: Measured, chosen: Plateau) -> float:
-    """The most white variance that a curve near the chosen level vouches for."""
-    near = [curve for curve, level in measured if level.variance <= _NEAR**2 * chosen.variance]
+    """Return the largest white variance among the curves near the chosen level."""
+    near = [curve for curve, level in measured if level.variance <= _MAX_LEVEL_RATIO**2 * chosen.variance]
     return max(max(white_part(curve), white_part(curve.above(_HIGH_FREQUENCIES))) for curve in near)
 
 
-def _settled(quiet: Measured, chosen: Plateau) -> float:
-    """Fall of the level, as a ratio of standard deviations, over the last two halvings of the share of blocks.
+def _convergence_ratio(block_levels: Measured, chosen: Plateau) -> float:
+    """Return the ratio of standard deviations of the level over the last two halvings of the share of blocks.
 
-    What the last halvings took away, further ones might take away again, were there enough blocks.
+    With more blocks, further halvings might lower the level by the same ratio again.
     """
-    levels = [level for _, level in quiet]
-    reached = next((k for k, level in enumerate(levels) if level.variance <= chosen.variance), None)
-    if reached is None:
+    levels = [level for _, level in block_levels]
+    index = next((k for k, level in enumerate(levels) if level.variance <= chosen.variance), None)
+    if index is None:
         return 1.0
-    # Two halvings of the share of blocks: one alone may by chance change nothing.
-    now, before = levels[reached], levels[max(reached - 2, 0)]
-    return 1.0 if now.agrees(before, _SAME) else min(1.0, math.sqrt(now.variance / before.variance))
+    # Compare over two halvings of the share of blocks: a single one may change nothing by chance.
+    last, earlier = levels[index], levels[max(index - 2, 0)]
+    return 1.0 if last.agrees(earlier, _AGREEMENT) else min(1.0, math.sqrt(last.variance / earlier.variance))
 
 
-def _rises(quiet: Measured) -> bool:
-    """Whether the quietest quarter of the blocks has significantly more power near Nyquist than below half of it."""
-    if not quiet:
+def _is_rising(block_levels: Measured) -> bool:
+    """Return whether the quarter of blocks of lowest energy has significantly rising power near Nyquist."""
+    if not block_levels:
         return False
-    curve = quiet[:3][-1][0]
+    curve = block_levels[:3][-1][0]
     top, bottom = (
         Plateau(float(np.average(curve.power[at], weights=curve.degrees[at])), float(curve.degrees[at].sum()))
         for at in (curve.frequency >= 0.8, curve.frequency < 0.5)
         if at.any()
     )
-    return top.variance > _RISE * bottom.variance and not top.agrees(bottom)
+    return top.variance > _MAX_RISE * bottom.variance and not top.agrees(bottom)
 
 
 def _verdict(std: float, low: float, high: float) -> NoiseVerdict:
-    if std < _NEGLIGIBLE and high < _SMALL:
+    if std < _NEGLIGIBLE and high < _CLEAN:
         return NoiseVerdict.CLEAN
-    if low >= _VOUCHED * std:
+    if low >= _MIN_WHITE_STD * std:
         return NoiseVerdict.NOISE
-    return NoiseVerdict.CLEAN if high <= _SMALL else NoiseVerdict.CANNOT_TELL
+    return NoiseVerdict.CLEAN if high <= _CLEAN else NoiseVerdict.CANNOT_TELL
 
 
-_SAMPLE = 1 << 21
-"""Maximum number of samples for the estimators that need one connected piece."""
+_MAX_SAMPLES = 1 << 21
+"""Maximum number of samples for the estimators that need contiguous samples."""
 
-_LEAST, _LOOKED_AT = 0.05, 64
-"""Share of the mean variance that the middle piece has to have, and about how many samples per axis tell that."""
+_MIN_VARIANCE, _SAMPLES_PER_AXIS = 0.05, 64
+"""Minimum variance of the central box relative to the mean of all boxes; samples per axis to compare."""
 
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The additive white noise of a signal on a grid, per channel.
+    """Additive white noise of a signal on a grid, per channel.
 
     Attributes:
-        std: (channel,) float64 standard deviation of the noise, in units of the value; under CANNOT_TELL and CLEAN
-            the most that the signal leaves room for, 0 where that is below the rounding of the values.
-        low: (channel,) float64 lower end of the 95 % interval; 0 if there need not be any noise.
+        std: (channel,) float64 standard deviation of the noise, in units of the value; under CANNOT_TELL and
+            CLEAN it is an upper bound, which is 0 if below the rounding of the values.
+        low: (channel,) float64 lower end of the 95 % interval; 0 if the signal can be explained without
+            noise.
         high: (channel,) float64 upper end of the 95 % interval.
-        verdict: NOISE if any channel has it, else CANNOT_TELL if that is so for any, else CLEAN.
+        verdict: NOISE if it is the verdict of any channel, else CANNOT_TELL if any channel has that verdict,
+            else CLEAN.
         verdicts: The verdict of each channel.
-        estimates: Name of an estimator to the (channel,) float64 standard deviation that it finds by itself; NaN
-            where the signal is too short for it.
+        estimates: (channel,) float64 standard deviation by name of the estimator; NaN if the signal is too
+            short for it.
         bands: The bands of `power`, in cycles per unit of the coordinate.
-        power: (band, channel) float64 power of the noise, std^2 times the band's share of the modes, in squared units
-            of the value; over the bands it sums to std^2.
+        power: (band, channel) float64 power of the noise, std^2 times the band's share of the modes, in
+            squared units of the value; it sums to std^2.
         extent: (channel,) float64 largest minus smallest value.
-        rising: Whether the quiet places of each channel have more power near the Nyquist frequency than below: its
-            noise is then not white, and stronger than `std`.
+        rising: Whether the blocks of low energy of each channel have more power near the Nyquist frequency
+            than below. The noise of such a channel is not white, and stronger than `std`.
 
     Example:
         >>> import torch
@@ -270,23 +274,25 @@ def noise_floor(
     channel_axis: int | None = None,
     bands: Bands | Sequence[float] | None = None,
 ) -> NoiseFloor:
-    """The standard deviation of the additive white noise in a signal on a grid, from the signal alone.
+    """Estimate the standard deviation of additive white noise from a signal on a grid.
 
-    Values y = x + s e, with x the signal, e independent of it from sample to sample with mean 0 and variance 1, and s
-    the same everywhere. White noise has power s^2 in every orthonormal mode, a signal adds to it and never takes
-    away. Three estimators look where a signal usually adds least: the finest wavelet details, the far end of the
-    spectrum, and the quietest blocks. The lowest level with enough behind it is s; the lower end of the interval is
-    the white noise that remains if all that can be is explained by a spectrum that falls like a power law.
+    The model is y = x + s e with signal x, noise e that is independent between samples with mean 0 and
+    variance 1, and a constant s. White noise has power s^2 in every orthonormal mode, and a signal only adds
+    power. Three estimators use the parts to which a signal usually adds least: the finest wavelet details,
+    the highest frequencies, and the blocks of lowest energy. The estimate of s is the lowest level with
+    sufficient evidence. The lower end of the interval is the white noise that remains when as much power as
+    possible is explained by a power-law spectrum.
 
-    Up to 2 million samples in one piece, from the middle if they vary there, and 32768 blocks from everywhere are read,
-    whatever the size.
+    For signals of any size, at most 2 million contiguous samples (the central ones if they vary) and 32768
+    blocks are used.
 
     Args:
-        values: Real array of 1 to 3 axes, and a channel axis if named.
-        spacing: Distance of neighbours, one or one per axis, in units of the coordinate; None for 1 / n per axis, so
-            that frequencies are in cycles per array. It only places the bands.
-        periodic: Whether the axes wrap around, one or one per axis.
-        channel_axis: The axis of the channels, or None if there is none.
+        values: Real array of 1 to 3 axes, plus a channel axis if `channel_axis` is set.
+        spacing: Distance between neighbouring samples in units of the coordinate, a single value or one per
+            axis; None for 1 / n per axis, which gives frequencies in cycles per array. It affects only the
+            bands.
+        periodic: Whether the axes wrap around, a single value or one per axis.
+        channel_axis: The channel axis, or None for a single channel without an axis.
         bands: Bands, or ascending edges from 0, in cycles per unit; None for `Bands.log`.
 
     Returns:
@@ -328,34 +334,34 @@ def noise_floor(
 def _channel(field: Tensor, channel: int, periodic: tuple[bool, ...]) -> ChannelNoise:
     finite_mean(field, channel)
     values = field.cpu().numpy()
-    long = [axis for axis, n in enumerate(values.shape) if n > 1]
-    values = values.reshape([values.shape[axis] for axis in long])
+    axes = [axis for axis, n in enumerate(values.shape) if n > 1]
+    values = values.reshape([values.shape[axis] for axis in axes])
     sample = _piece(values)
     wraps = tuple(
-        periodic[axis] and n == m for axis, n, m in zip(long, values.shape, sample.shape, strict=True)
+        periodic[axis] and n == m for axis, n, m in zip(axes, values.shape, sample.shape, strict=True)
     )
     return channel_noise(values, sample, wraps, torch.finfo(field.dtype).eps)
 
 
 def _piece(values: np.ndarray) -> np.ndarray:
-    """A box of at most `_SAMPLE` samples with the proportions of the whole.
+    """Return a box of at most `_MAX_SAMPLES` samples with the proportions of the array.
 
-    That in the middle, unless the values hardly vary there: then, of the middle and those at the borders, the one in
-    which they vary most.
+    It is the central box, unless the values hardly vary there. In that case, it is the box of largest
+    variance among the central box and the boxes at the borders.
     """
-    if values.size <= _SAMPLE:
+    if values.size <= _MAX_SAMPLES:
         return values
-    ratio = (_SAMPLE / values.size) ** (1 / values.ndim)
+    ratio = (_MAX_SAMPLES / values.size) ** (1 / values.ndim)
     sides = [max(1, int(n * ratio)) for n in values.shape]
-    # The middle first, then all corners and edges.
+    # The central box first, then those at all corners and edges.
     starts = ([(n - m) // 2, 0, n - m] for n, m in zip(values.shape, sides, strict=True))
     boxes = [
         values[tuple(slice(s, s + m) for s, m in zip(start, sides, strict=True))]
         for start in itertools.product(*starts)
     ]
-    thinned = tuple(slice(None, None, 1 + m // _LOOKED_AT) for m in sides)
+    thinned = tuple(slice(None, None, 1 + m // _SAMPLES_PER_AXIS) for m in sides)
     varies = [float(np.var(box[thinned], dtype=np.float64)) for box in boxes]
-    return boxes[0 if varies[0] >= _LEAST * np.mean(varies) else int(np.argmax(varies))]
+    return boxes[0 if varies[0] >= _MIN_VARIANCE * np.mean(varies) else int(np.argmax(varies))]
 
 
 def _overall(verdicts: tuple[NoiseVerdict, ...]) -> NoiseVerdict:
@@ -363,5 +369,5 @@ def _overall(verdicts: tuple[NoiseVerdict, ...]) -> NoiseVerdict:
     return next(verdict for verdict in order if verdict in verdicts)
 
 
-def _tensor(numbers: list[float], like: Tensor) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float64, device=like.device)
+def _tensor(numbers: list[float], field: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64, device=field.device)

@@ -1,4 +1,4 @@
-"""Noise floors as plain facts for records, and in words."""
+"""Conversion of a noise floor to facts for records and to sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from overtone.spectra._noise_floor import NoiseFloor
 
 
 def noise_facts(noise: NoiseFloor) -> NoiseFacts:
-    """Return the numbers of a noise floor per channel, as records keep them.
+    """Return the numbers of a noise floor per channel, as stored in records.
 
     Args:
         noise: The noise floor.
@@ -20,7 +20,7 @@ def noise_facts(noise: NoiseFloor) -> NoiseFacts:
 
 
 def noise_sentence(noise: NoiseFloor) -> str:
-    """Describe a noise floor in one or two sentences, by the channels that carry its verdict.
+    """Describe a noise floor in one or two sentences, for the channels with its verdict.
 
     Args:
         noise: The noise floor.

@@ -1,4 +1,4 @@
-"""The spectrum of scattered samples: a Spectrum that says how far the sampling supports it."""
+"""Spectra of scattered samples, with the frequency up to which the sampling supports them."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from overtone.spectra._spectrum import Spectrum
 @final
 @dataclass(frozen=True, kw_only=True)
 class PointsSpectrum(Spectrum):
-    """Power per band of a function known at scattered places.
+    """Power per band of a function known at scattered points.
 
-    `mean_square` is that of the fitted function over the domain plus the weighted mean square of what the fit
-    left over; `missing` is the left-over plus what lies beyond the last band. The left-over of a quadrature is
-    large where its modes are far from orthogonal on the samples.
+    `mean_square` is the mean square of the fitted function over the domain plus the weighted mean square of
+    the fit's residual; `missing` is the latter plus the power beyond the last band. The residual of a
+    quadrature is large if its modes are far from orthogonal on the samples.
 
     Attributes:
-        supported: The frequency up to which the sampling supports an answer, in cycles per unit.
-        domain: The box whose modes were taken.
+        supported: Highest frequency that the sampling supports, in cycles per unit.
+        domain: The box whose modes were fitted.
     """
 
     supported: float
@@ -54,7 +54,7 @@ class PointsSpectrum(Spectrum):
 
     @property
     def unplaced(self) -> Tensor:
-        """(channel,) float64 share of the mean square that no band holds; 0 for a signal of zeros."""
+        """(channel,) float64 share of the mean square outside all bands; 0 for a signal of zeros."""
         return self.missing / self.mean_square.clamp(min=1e-300)
 
 
@@ -63,31 +63,32 @@ Domain = Box | Sequence[float] | Sequence[Sequence[float]]
 
 @final
 class PointsTransform(BandTransform):
-    """Transform from scattered samples to power per radial band, built once and used for many fields.
+    """Transform from scattered samples to power per radial band, reusable for many fields.
 
-    The function is sought among the modes of the domain's box with |f| <= F, for least squares F the end of the
-    bands or the supported frequency, whichever is higher: what lies between is not taken for something lower. With
-    coefficients c_k the power of a band is the sum of |c_k|^2 over its modes, the mean of the square of that
-    part over the domain.
+    The function is fitted by the modes of the domain's box with |f| <= F. For least squares, F is the end of
+    the bands or the supported frequency, whichever is higher, so that power between the two is not aliased to
+    lower bands. With coefficients c_k, the power of a band is the sum of |c_k|^2 over its modes: the mean
+    square over the domain of the band's part of the function.
 
     Args:
-        coords: (N, d) places, d from 1 to 3, or (N,) on a line.
+        coords: (N, d) coordinates, d from 1 to 3, or (N,) on a line.
         bands: Bands, or ascending edges from 0, in cycles per unit of the coordinates; None for bands of equal
             ratio up to the supported frequency.
-        domain: The box the samples stand for: a `Box`, (low, high), or (low, high) per axis. None for the
-            roundest box that the places were plausibly drawn from (`Box.around`).
-        periodic: Whether the function wraps around at the domain's ends, one or one per axis; the other axes
-            are continued by their mirror image, as in `overtone.spectra._grid`.
-        method: `LeastSquares()` or `Quadrature()`.
-        density: The weights: `Voronoi()`, `Neighbours()` or `Given(volumes)`.
+        domain: The box that the samples represent: a `Box`, (low, high), or (low, high) per axis. None for a
+            box with round bounds close to the outermost samples (`Box.around`).
+        periodic: Whether the function is periodic in the domain, a single value or one per axis; along
+            non-periodic axes it is extended by its mirror image, as in `grid`.
+        method: `PointsMethod.least_squares()` (the default) or `PointsMethod.quadrature()`.
+        density: The weights: `Density.voronoi()` (the default), `Density.neighbours()` or
+            `Density.known(volumes)`.
 
     Attributes:
-        bands: The bands used, exactly those asked for.
+        bands: The bands, unchanged if specified.
         domain: The box.
-        supported: The frequency up to which the sampling supports an answer, in cycles per unit.
+        supported: Highest frequency that the sampling supports, in cycles per unit.
 
     Raises:
-        InputError: If places coincide, lie on a line or outside the domain, or are too few for the bands.
+        InputError: If points coincide, are collinear or outside the domain, or are too few for the bands.
 
     Example:
         >>> import numpy as np
@@ -118,18 +119,17 @@ class PointsTransform(BandTransform):
         check_inside(locations, self.domain)
         check_distinct(locations, self.domain, wraps)
         self.supported = supported(locations, self.domain, wraps)
-        self.bands = _chosen(bands, self.domain, wraps, self.supported)
-        asked = Modes(self.domain, wraps, self.bands.edges[-1])
-        if asked.unknowns > len(locations):
+        self.bands = _resolve_bands(bands, self.domain, wraps, self.supported)
+        requested = Modes(self.domain, wraps, self.bands.edges[-1])
+        if requested.unknowns > len(locations):
             raise InputError(
-                f"at least {asked.unknowns} samples for frequencies up to {self.bands.edges[-1]:g}",
+                f"at least {requested.unknowns} samples for frequencies up to {self.bands.edges[-1]:g}",
                 f"{len(locations)}",
-                f"ask for bands that end by {self.supported:.4g}, which the samples support",
+                f"pass bands that end at or below {self.supported:.4g}, which the samples support",
                 "bands",
             )
         self._method = method or LeastSquares()
-        # Modes beyond the bands are fitted too: otherwise their power would be taken for that of lower
-        # ones.
+        # Modes beyond the bands are fitted too: otherwise their power would be aliased to lower modes.
         modes = Modes(self.domain, wraps, self._method.top_frequency(self.bands.edges[-1], self.supported))
         weights = (density or Voronoi()).weights(locations, self.domain, wraps)
         self._sampling = Sampling(modes, modes.angles(locations), torch.from_numpy(weights))
@@ -139,7 +139,7 @@ class PointsTransform(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """No: power beyond the last band belongs to none; `spectrum` reports it as `missing`."""
+        """False: power beyond the last band is in no band; `spectrum` reports it as `missing`."""
         return False
 
     @property
@@ -153,10 +153,10 @@ class PointsTransform(BandTransform):
         return self._sampling.modes.frequency
 
     def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
-        """Coefficients of each channel, linear in the values up to the method's tolerance.
+        """Return the coefficients of each channel, linear in the values up to the method's tolerance.
 
-        The weighted mean is taken off before and added to the coefficient of frequency 0 afterwards. Computed
-        in float64 on the processor; no gradient flows through them.
+        The weighted mean is subtracted before the transform and added to the coefficient of frequency 0
+        afterwards. The computation is in float64 on the CPU and does not propagate gradients.
 
         Args:
             values: (N, C) real values, or (N,).
@@ -165,43 +165,44 @@ class PointsTransform(BandTransform):
             (mode, C) complex128, on the values' device.
 
         Raises:
-            InputError: If the values are not numbers, not finite, or not one row a sample.
+            InputError: If the values are not numeric, not finite, or not one row per sample.
         """
         table = rows(values, "values", len(self._sampling.weights))
         # The weights sum to 1, so this is the mean over the domain.
-        level = self._sampling.weights @ table.cpu()
-        coefficients = self._method.coefficients(self._sampling, table.cpu() - level)
-        coefficients[self.frequency == 0] += level
+        mean = self._sampling.weights @ table.cpu()
+        coefficients = self._method.coefficients(self._sampling, table.cpu() - mean)
+        coefficients[self.frequency == 0] += mean
         return coefficients.to(table.device)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 Re<f, g>, the mean over the domain of the product of two fields' parts.
+        """Return the (band, channel) float64 Re<f, g>: the mean product over the domain of two fields' parts.
 
         Args:
-            coefficients: (mode, C) from `coefficients`.
-            other: The same for the other field.
+            coefficients: (mode, C) result of `coefficients`.
+            other: Coefficients of the other field.
 
         Raises:
-            InputError: If the coefficients are not those of this transform.
+            InputError: If the coefficients do not match this transform.
         """
         return self._sums(coefficients, other)[:-1]
 
     def noise_power(self, seed: int = 0, draws: int = 8) -> Tensor:
-        """(band,) float64 power that white noise of variance 1 in the values adds to each band.
+        """Return the (band,) float64 power that white noise of variance 1 in the values adds to each band.
 
-        The mean over `draws` samples of noise sent through the transform. Times the noise's variance it is the
-        bias of `power`; a value above the band's share of N samples means gaps in the sampling.
+        It is the mean over `draws` realisations of noise. Multiplied by the variance of the noise, it is the
+        bias of `power`; a value above the band's number of modes over N indicates gaps in the sampling.
 
         Args:
             seed: Seed of the noise.
-            draws: How much noise; the relative error is about sqrt(2 / (draws * unknowns of the band)).
+            draws: Number of realisations; the relative error is about sqrt(2 / (draws * unknowns of the
+                band)).
         """
         noise = numpy_generator(seed, "points", "noise").normal(size=(len(self._sampling.weights), draws))
         coefficients = self.coefficients(noise)
         return self.power(coefficients).mean(1)
 
     def reconstruct(self, coefficients: Tensor) -> Tensor:
-        """(N, C) float64 values at the samples of the function with these coefficients."""
+        """Return the (N, C) float64 values at the samples of the function with these coefficients."""
         modes = self._sampling.modes
         block = modes.spread(coefficients.cpu().to(torch.complex128))
         return evaluate(self._sampling.angles, block).real.T.to(coefficients.device)
@@ -209,20 +210,20 @@ class PointsTransform(BandTransform):
     def spectrum(
         self, values: Tensor | ArrayLike, reference: Tensor | ArrayLike | None = None
     ) -> PointsSpectrum:
-        """The spectrum of values at the samples.
+        """Return the spectrum of values at the samples.
 
         Args:
             values: (N, C) real values, or (N,).
-            reference: The same of the field to take the cross power with.
+            reference: Values of the reference field for the cross power.
 
         Raises:
-            InputError: If a table is not numbers, not finite, or not one row a sample.
+            InputError: If a table is not numeric, not finite, or not one row per sample.
         """
         table = rows(values, "values", len(self._sampling.weights))
         coefficients = self.coefficients(table)
         sums = self._sums(coefficients, coefficients)
         remainder = table - self.reconstruct(coefficients)
-        left = self._sampling.weights.to(table.device) @ remainder.square()
+        residual_power = self._sampling.weights.to(table.device) @ remainder.square()
         reference_coefficients = None
         if reference is not None:
             target = rows(reference, "reference", len(table))
@@ -238,7 +239,7 @@ class PointsTransform(BandTransform):
         return PointsSpectrum(
             self.bands,
             sums[:-1],
-            sums[-1] + left,
+            sums[-1] + residual_power,
             f"points, {self._method.name}: {' x '.join(axes)}",
             None if reference_coefficients is None else self.cross(coefficients, reference_coefficients),
             None if reference_coefficients is None else self.power(reference_coefficients),
@@ -247,12 +248,12 @@ class PointsTransform(BandTransform):
         )
 
     def _sums(self, first: Tensor, second: Tensor) -> Tensor:
-        """(band + 1, C): the bands, and what lies beyond the last."""
+        """Return (band + 1, C) sums: those of the bands and that beyond the last band."""
         if first.shape != second.shape or first.ndim != 2 or len(first) != len(self._band):
             raise InputError(
                 f"coefficients of {len(self._band)} modes with equal channels last",
                 f"{tuple(first.shape)} and {tuple(second.shape)}",
-                "pass what coefficients() returned",
+                "pass the result of coefficients()",
                 "coefficients",
             )
         product = (first * second.conj()).real
@@ -272,28 +273,29 @@ def points(
     density: Density | None = None,
     reference: Tensor | ArrayLike | None = None,
 ) -> PointsSpectrum:
-    """Measure the spectrum of values at scattered places, per band of radial frequency f = sqrt(sum_i f_i^2).
+    """Measure the spectrum of values at scattered points, per band of radial frequency f = sqrt(sum_i f_i^2).
 
-    A harmonic A cos(2 pi f x + phase) that the domain holds gives A^2 / 2. Assumes that what lies beyond the
-    bands and the supported frequency is small; it is reported as `missing`, and the part of it that the samples
-    cannot tell from lower frequencies is bias, as is noise: about its power times `PointsTransform.noise_power`.
+    A harmonic A cos(2 pi f x + phase) of the domain has power A^2 / 2. The method assumes that the power
+    beyond the bands and the supported frequency is small. That power is reported as `missing`; its aliased
+    part biases the bands. Noise adds a bias of about its power times `PointsTransform.noise_power`.
 
     Args:
-        coords: (N, d) places, d from 1 to 3, or (N,) on a line.
+        coords: (N, d) coordinates, d from 1 to 3, or (N,) on a line.
         values: (N, C) real values, or (N,).
         edges: Ascending edges of the bands from 0, in cycles per unit; another name for `bands`.
         bands: Bands, or ascending edges; None for bands of equal ratio up to the supported frequency.
-        domain: The box the samples stand for, (low, high) or one per axis; None for `Box.around`.
-        periodic: Whether the function wraps around, one or one per axis; other axes are mirrored.
-        method: `LeastSquares()` (the default) or `Quadrature()`.
-        density: The weights: `Voronoi()` (the default), `Neighbours()` or `Given(volumes)`.
-        reference: Values at the same places to take the cross power with, for instance the target.
+        domain: The box that the samples represent, (low, high) or one pair per axis; None for `Box.around`.
+        periodic: Whether the function is periodic, a single value or one per axis; other axes are mirrored.
+        method: `PointsMethod.least_squares()` (the default) or `PointsMethod.quadrature()`.
+        density: The weights: `Density.voronoi()` (the default), `Density.neighbours()` or
+            `Density.known(volumes)`.
+        reference: Values at the same points for the cross power, for instance the target.
 
     Returns:
         The spectrum, with `.supported` and `.missing`; its tensors are on the values' device.
 
     Raises:
-        InputError: If a table is not numbers or not finite, or places coincide, lie on a line or outside the
+        InputError: If a table is not numeric or not finite, or points coincide, are collinear or outside the
             domain, or are too few for the bands.
 
     Example:
@@ -317,7 +319,9 @@ def points(
     return transform.spectrum(values, reference)
 
 
-def _chosen(bands: Bands | Sequence[float] | None, box: Box, periodic: tuple[bool, ...], top: float) -> Bands:
+def _resolve_bands(
+    bands: Bands | Sequence[float] | None, box: Box, periodic: tuple[bool, ...], top: float
+) -> Bands:
     if bands is None:
         return log_bands(box, periodic, top)
     return bands if isinstance(bands, Bands) else Bands(tuple(bands))

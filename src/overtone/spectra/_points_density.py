@@ -1,4 +1,4 @@
-"""Density compensation: the share of the domain that each scattered sample stands for."""
+"""Density compensation: the share of the domain that each scattered sample represents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Density(ABC):
-    """Weights of samples: the share of the domain that each one stands for.
+    """Quadrature weights of samples: the share of the domain that each sample represents.
 
     Example:
         >>> from overtone import spectra
@@ -32,16 +32,16 @@ class Density(ABC):
 
     @staticmethod
     def voronoi(resolution: int = 8) -> Density:
-        """The part of the domain nearer to the sample than to any other.
+        """Return weights by the volumes of the Voronoi cells of the samples.
 
         Args:
-            resolution: Grid places per sample in 2 and 3 dimensions.
+            resolution: Grid points per sample in 2 and 3 dimensions.
         """
         return Voronoi(resolution)
 
     @staticmethod
     def neighbours(count: int = 8) -> Density:
-        """The volume of the ball that reaches to the sample's `count`-th neighbour; smoother than `voronoi`.
+        """Return weights by the volume of the ball up to the `count`-th neighbour, smoother than `voronoi`.
 
         Args:
             count: Number of neighbours.
@@ -50,7 +50,7 @@ class Density(ABC):
 
     @staticmethod
     def known(volumes: ArrayLike) -> Density:
-        """Known weights, for instance the volumes of a mesh's cells.
+        """Return weights from known volumes, for instance of the cells of a mesh.
 
         Args:
             volumes: (N,) positive numbers, scaled to sum to 1.
@@ -59,31 +59,32 @@ class Density(ABC):
 
     @abstractmethod
     def weights(self, coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
-        """(N,) positive shares of the domain, which sum to 1.
+        """Return the (N,) positive shares of the domain, which sum to 1.
 
         Args:
-            coords: (N, d) distinct places in the box.
+            coords: (N, d) distinct coordinates in the box.
             box: The domain.
-            periodic: Whether it wraps around, per axis.
+            periodic: Whether each axis wraps around.
         """
 
 
 @final
 @dataclass(frozen=True)
 class Voronoi(Density):
-    """The part of the domain that is nearer to the sample than to any other.
+    """Volume of the Voronoi cell: the part of the domain nearer to the sample than to any other sample.
 
-    Exact on a line. In more dimensions it is found on a lattice of `resolution` places per sample, each given
-    to its nearest sample, so a weight is off by about sqrt(w / resolution) mean weights, w in mean weights.
+    It is exact on a line. In more dimensions, each of `resolution` lattice points per sample is assigned to
+    its nearest sample, with an error of about sqrt(w / resolution) for a weight w, both in units of the mean
+    weight.
 
     Attributes:
-        resolution: Lattice places per sample in 2 and 3 dimensions.
+        resolution: Lattice points per sample in 2 and 3 dimensions.
     """
 
     resolution: int = 8
 
     def weights(self, coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
-        """(N,) volumes of the cells over that of the domain."""
+        """Return the (N,) volumes of the cells over that of the domain."""
         from scipy.spatial import cKDTree
 
         if coords.shape[1] == 1:
@@ -92,11 +93,11 @@ class Voronoi(Density):
         per_length = (self.resolution * len(coords) / box.volume) ** (1 / coords.shape[1])
         sides = [max(1, round(per_length * length)) for length in box.extent]
         axes = [(np.arange(n) + 0.5) / n * length for n, length in zip(sides, box.extent, strict=True)]
-        places = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(sides))
+        lattice = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(sides))
         periods = [length if wraps else 0.0 for length, wraps in zip(box.extent, periodic, strict=True)]
-        # A volume is the count of grid places nearest to the sample: cells of any shape, on a torus too.
-        owner = cKDTree(inside, boxsize=periods).query(places)[1]
-        # A cell that holds no grid place still has a volume: half a place.
+        # Counting the nearest lattice points handles cells of any shape, also on a torus.
+        owner = cKDTree(inside, boxsize=periods).query(lattice)[1]
+        # A cell without lattice points gets half a point, so that every weight is positive.
         cells = np.maximum(np.bincount(owner, minlength=len(coords)), 0.5)
         return cells / cells.sum()
 
@@ -104,7 +105,7 @@ class Voronoi(Density):
 @final
 @dataclass(frozen=True)
 class Neighbours(Density):
-    """The volume of the ball that reaches to the sample's k-th neighbour; smoother than `Voronoi`.
+    """Volume of the ball up to the sample's k-th neighbour, smoother than `Voronoi`.
 
     Attributes:
         count: k, the number of neighbours.
@@ -113,7 +114,7 @@ class Neighbours(Density):
     count: int = 8
 
     def weights(self, coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
-        """(N,) volumes of the balls, scaled to sum to 1."""
+        """Return the (N,) volumes of the balls, scaled to sum to 1."""
         count = min(self.count, len(coords) - 1)
         inside = wrapped(coords, box, periodic)
         radius = mirrored_tree(inside, box, periodic).query(inside, k=[count + 1])[0][:, 0]
@@ -124,7 +125,7 @@ class Neighbours(Density):
 @final
 @dataclass(frozen=True, eq=False)
 class KnownVolumes(Density):
-    """Weights that are known, for instance the volumes of a mesh's cells.
+    """Known weights, for instance the volumes of the cells of a mesh.
 
     Attributes:
         volumes: (N,) positive numbers, scaled to sum to 1.
@@ -133,25 +134,25 @@ class KnownVolumes(Density):
     volumes: ArrayLike
 
     def weights(self, coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
-        """The given volumes over their sum.
+        """Return the known volumes divided by their sum.
 
         Raises:
-            InputError: If they are not one positive finite number a sample.
+            InputError: If they are not one positive finite number per sample.
         """
         del box, periodic
         volumes = np.asarray(self.volumes, dtype=np.float64)
         if volumes.shape != (len(coords),) or not (np.isfinite(volumes) & (volumes > 0)).all():
             raise InputError(
-                f"one positive weight a sample ({len(coords)})",
-                f"weights of shape {volumes.shape}, least {volumes.min() if volumes.size else None}",
-                "pass the volume that each sample stands for",
+                f"one positive weight per sample ({len(coords)})",
+                f"weights of shape {volumes.shape}, minimum {volumes.min() if volumes.size else None}",
+                "pass the volume that each sample represents",
                 "density",
             )
         return volumes / volumes.sum()
 
 
 def wrapped(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndarray:
-    """Coordinates from the box's lower corner, within [0, length) along periodic axes."""
+    """Return coordinates relative to the box's lower corner, wrapped to [0, length) along periodic axes."""
     inside = coords - np.array(box.low)
     for axis, wraps in enumerate(periodic):
         if wraps:
@@ -161,7 +162,7 @@ def wrapped(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> np.ndar
 
 
 def mirrored_tree(inside: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> cKDTree:
-    """A search tree of the samples on the torus on which even axes are continued by their mirror image."""
+    """Return a search tree of the samples on the torus, with mirror images along non-periodic axes."""
     from scipy.spatial import cKDTree
 
     period = np.array([p if wraps else 2 * p for p, wraps in zip(box.extent, periodic, strict=True)])
@@ -170,11 +171,11 @@ def mirrored_tree(inside: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> c
 
 
 def local_density(
-    coords: np.ndarray, box: Box, periodic: tuple[bool, ...], count: int, places: np.ndarray
+    coords: np.ndarray, box: Box, periodic: tuple[bool, ...], count: int, points: np.ndarray
 ) -> np.ndarray:
-    """Samples per unit volume around each place (P, d) of the box, from the distance of the `count`-th nearest."""
+    """Return the samples per unit volume around each point (P, d), by the `count`-th nearest sample."""
     inside = wrapped(coords, box, periodic)
-    radius = mirrored_tree(inside, box, periodic).query(places, k=[count])[0][:, 0]
+    radius = mirrored_tree(inside, box, periodic).query(points, k=[count])[0][:, 0]
     return count / (ball_volume(coords.shape[1]) * radius ** coords.shape[1])
 
 
@@ -193,55 +194,58 @@ def _intervals(x: np.ndarray, box: Box, wraps: bool) -> np.ndarray:
 
 _NEAREST = 16
 _PLACES = 2048
-_SPARSEST = 0.05
+_DENSITY_QUANTILE = 0.05
 _SUPPORT_MARGIN = 0.75
-_AMPLIFIED = 10.0
+_MAX_AMPLIFICATION = 10.0
 
 
 def supported(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> float:
-    """The frequency F up to which samples determine a band-limited function stably, in cycles per unit.
+    """Return the frequency F, in cycles per unit, up to which samples stably determine a function.
 
-    A function of frequencies |f| <= F has v F^d degrees of freedom per unit volume, v the volume of the unit
-    ball, and nowhere fewer samples than that may lie (Landau 1967, Necessary density conditions for sampling
-    and interpolation of certain entire functions). The density is that of the 16 nearest samples, taken where
-    it is exceeded in 95 % of the domain, and a quarter of it is kept as margin: for places drawn uniformly
-    this is the frequency whose rate the samples exceed about 2 times.
+    A function of frequencies |f| <= F has v F^d degrees of freedom per unit volume, with v the volume of the
+    unit ball, and the density of samples must be at least that everywhere (Landau 1967, Necessary density
+    conditions for sampling and interpolation of certain entire functions). The density is estimated from the
+    16 nearest samples. Its 5 % quantile over the domain is used, less a margin of a quarter: uniformly random
+    samples oversample the resulting F by a factor of about 2.
 
-    A single hole can be too wide although it is small beside the domain: the function that hides best in a hole of
-    diameter g has all but 4 sqrt(pi c) exp(-2 c) of its power there, c = pi F g (Fuchs 1964, On the eigenvalues of an
-    integral equation arising in the theory of band-limited signals), and noise on the rest is amplified accordingly.
-    F g is kept so low that this one function receives no more than ten times the variance of white noise.
+    A single gap can be too wide although it is small compared with the domain: the function best concentrated
+    in a gap of diameter g has all but 4 sqrt(pi c) exp(-2 c) of its power there, c = pi F g (Fuchs 1964, On
+    the eigenvalues of an integral equation arising in the theory of band-limited signals), and noise on the
+    remainder is amplified accordingly. F g is limited such that this function receives at most ten times the
+    variance of white noise.
 
     Args:
-        coords: (N, d) places in the box.
+        coords: (N, d) coordinates in the box.
         box: The domain.
-        periodic: Whether it wraps around, per axis.
+        periodic: Whether each axis wraps around.
     """
     axes = coords.shape[1]
-    # Multiples of irrational steps fill the box evenly without lining up with the samples.
+    # Multiples of irrational steps fill the box evenly without alignment with the samples.
     steps = np.sqrt(np.array([2.0, 3.0, 5.0])[:axes])
-    spots = (np.arange(1, _PLACES + 1)[:, None] * steps) % 1 * np.array(box.extent)
-    density = local_density(coords, box, periodic, min(_NEAREST, len(coords)), spots)
-    dense = (_SUPPORT_MARGIN * np.quantile(density, _SPARSEST) / ball_volume(axes)) ** (1 / axes)
-    nearest = local_density(coords, box, periodic, 1, spots)
-    # The largest empty ball; local_density with one neighbour is its inverse volume.
-    hole = 2 * (1 / (ball_volume(axes) * nearest.min())) ** (1 / axes)
-    return float(min(dense, _hidden(len(coords)) / (np.pi * hole)))
+    probes = (np.arange(1, _PLACES + 1)[:, None] * steps) % 1 * np.array(box.extent)
+    density = local_density(coords, box, periodic, min(_NEAREST, len(coords)), probes)
+    density_limit = (_SUPPORT_MARGIN * np.quantile(density, _DENSITY_QUANTILE) / ball_volume(axes)) ** (
+        1 / axes
+    )
+    nearest = local_density(coords, box, periodic, 1, probes)
+    # Diameter of the largest empty ball; the density with one neighbour is its inverse volume.
+    gap = 2 * (1 / (ball_volume(axes) * nearest.min())) ** (1 / axes)
+    return float(min(density_limit, _concentration_limit(len(coords)) / (np.pi * gap)))
 
 
-def _hidden(samples: int) -> float:
-    """The c at which 4 sqrt(pi c) exp(-2 c) = 1 / (10 samples), by fixed-point iteration."""
+def _concentration_limit(samples: int) -> float:
+    """Solve 4 sqrt(pi c) exp(-2 c) = 1 / (10 samples) for c by fixed-point iteration."""
     c = 1.0
     for _ in range(20):
-        c = max(1.0, 0.5 * np.log(4 * np.sqrt(np.pi * c) * samples * _AMPLIFIED))
+        c = max(1.0, 0.5 * np.log(4 * np.sqrt(np.pi * c) * samples * _MAX_AMPLIFICATION))
     return float(c)
 
 
 def log_bands(box: Box, periodic: tuple[bool, ...], top: float) -> Bands:
-    """`Bands.log` of the axis with the lowest fundamental frequency, up to `top`.
+    """Return the `Bands.log` of the axis with the lowest fundamental frequency, up to `top`.
 
     Raises:
-        InputError: If `top` does not reach that frequency.
+        InputError: If `top` is below that frequency.
     """
     periods = [length if wraps else 2 * length for length, wraps in zip(box.extent, periodic, strict=True)]
     axis = int(np.argmax(periods))
@@ -260,23 +264,24 @@ def log_bands(box: Box, periodic: tuple[bool, ...], top: float) -> Bands:
 
 
 _FLAT = 1e-9
-_FEWEST = 4
+_MIN_SAMPLES = 4
 
 
 def checked_coordinates(coords: Tensor | ArrayLike) -> np.ndarray:
-    """Coordinates as (N, d) float64.
+    """Convert coordinates to (N, d) float64.
 
     Raises:
-        InputError: If they are not 1 to 3 finite numbers a sample, too few, or do not vary along every axis.
+        InputError: If they are not 1 to 3 finite numbers per sample, are too few, or do not vary along every
+            axis.
     """
     array = rows(coords, "coords").cpu().numpy()
     axes = array.shape[1]
     if not 1 <= axes <= 3:
         raise InputError(
-            "1 to 3 coordinates a sample", f"{axes}", "use overtone.spectra.clouds for more", "coords"
+            "1 to 3 coordinates per sample", f"{axes}", "use overtone.spectra.clouds for more", "coords"
         )
-    if len(array) < _FEWEST:
-        raise InputError(f"at least {_FEWEST} samples", f"{len(array)}", "pass more samples", "coords")
+    if len(array) < _MIN_SAMPLES:
+        raise InputError(f"at least {_MIN_SAMPLES} samples", f"{len(array)}", "pass more samples", "coords")
     spread = np.ptp(array, axis=0)
     if not (spread > 0).all():
         axis = int(np.argmin(spread > 0))
@@ -292,10 +297,10 @@ def checked_coordinates(coords: Tensor | ArrayLike) -> np.ndarray:
 
 
 def check_inside(coords: np.ndarray, box: Box) -> None:
-    """Refuse samples outside the domain.
+    """Raise an error for samples outside the domain.
 
     Raises:
-        InputError: If there are such; names the first.
+        InputError: If any sample is outside; the message contains the first.
     """
     outside = ((coords < np.array(box.low)) | (coords > np.array(box.high))).any(1)
     if outside.any():
@@ -309,21 +314,21 @@ def check_inside(coords: np.ndarray, box: Box) -> None:
 
 
 def check_distinct(coords: np.ndarray, box: Box, periodic: tuple[bool, ...]) -> None:
-    """Refuse two samples at one place, or at places that a periodic domain makes one.
+    """Raise an error for samples that coincide, also modulo the periods of the domain.
 
     Raises:
-        InputError: If there are such; names the first two.
+        InputError: If samples coincide; the message contains the first two.
     """
     inside = wrapped(coords, box, periodic)
     _, first, counts = np.unique(inside, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
-        one = int(first[counts > 1].min())
-        two = int(np.nonzero((inside == inside[one]).all(1))[0][1])
-        same = (coords[one] == coords[two]).all()
+        first_sample = int(first[counts > 1].min())
+        second_sample = int(np.nonzero((inside == inside[first_sample]).all(1))[0][1])
+        same = (coords[first_sample] == coords[second_sample]).all()
         raise InputError(
-            "samples at distinct places",
-            f"{int((counts - 1).sum())} duplicate points, first samples {one} and {two}"
-            + ("" if same else ", which the periodic domain makes one place"),
+            "samples at distinct points",
+            f"{int((counts - 1).sum())} duplicate points, first samples {first_sample} and {second_sample}"
+            + ("" if same else ", which coincide in the periodic domain"),
             "keep one of each, with the mean of their values",
             "coords",
         )

@@ -1,4 +1,4 @@
-"""Coefficients of scattered samples: by quadrature, or by least squares with adaptive weights."""
+"""Coefficients of scattered samples, by quadrature or by weighted least squares."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from overtone.spectra._points_modes import Modes, adjoint
 @final
 @dataclass(frozen=True)
 class Sampling:
-    """Samples in a box with their modes.
+    """Samples in a box, with the modes to fit.
 
     Attributes:
-        modes: The modes sought.
-        angles: (N,) per axis, from `Modes.angles`.
+        modes: The modes to fit.
+        angles: One (N,) array per axis, from `Modes.angles`.
         weights: (N,) float64 shares of the domain, which sum to 1.
     """
 
@@ -30,7 +30,7 @@ class Sampling:
     weights: Tensor
 
     def project(self, values: Tensor) -> Tensor:
-        """sum_j w_j values_j conj(mode(x_j)): (N, C) real values to (C, *block), zero beside the modes."""
+        """Compute sum_j w_j values_j conj(mode(x_j)) of (N, C) real values as (C, *block), zero elsewhere."""
         strengths = (self.weights * values.T).to(torch.complex128)
         block = self.modes.even(adjoint(self.angles, strengths, self.modes.sides))
         return block * self.modes.mask
@@ -50,83 +50,84 @@ class PointsMethod(ABC):
 
     @staticmethod
     def least_squares(iterations: int = 1000, tolerance: float = 1e-10) -> PointsMethod:
-        """The coefficients of least weighted squared error, by conjugate gradients: exact for the modes' functions.
+        """Return the weighted least-squares method by conjugate gradients, exact for functions of the modes.
 
         Args:
-            iterations: Maximum of conjugate-gradient steps; fewer regularise.
-            tolerance: Stops a channel when the residual of its normal equations has fallen by this factor.
+            iterations: Maximum number of conjugate-gradient steps; a small number regularises.
+            tolerance: Relative residual of the normal equations at which the iteration of a channel stops.
 
         Raises:
-            InputError: If there is no step or the tolerance is not within (0, 1).
+            InputError: If the number of steps is below 1 or the tolerance is not within (0, 1).
         """
         return LeastSquares(iterations, tolerance)
 
     @staticmethod
     def quadrature() -> PointsMethod:
-        """Weighted sums in one non-uniform transform: for many or nearly regular samples."""
+        """Return the quadrature method, a single non-uniform transform for many or nearly regular samples."""
         return Quadrature()
 
     @abstractmethod
     def coefficients(self, sampling: Sampling, values: Tensor) -> Tensor:
-        """(mode, C) complex128 coefficients of (N, C) float64 values.
+        """Return the (mode, C) complex128 coefficients of (N, C) float64 values.
 
         Args:
-            sampling: Where the samples lie, their weights and the modes sought.
-            values: Real values on the processor.
+            sampling: Coordinates and weights of the samples, and the modes to fit.
+            values: Real values on the CPU.
         """
 
     @abstractmethod
     def top_frequency(self, requested: float, supported: float) -> float:
-        """Highest frequency to fit for bands up to `requested`, in cycles per unit."""
+        """Return the highest frequency to fit for bands up to `requested`, in cycles per unit."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Name in records."""
+        """Name of the method in records."""
 
 
 @final
 @dataclass(frozen=True)
 class Quadrature(PointsMethod):
-    """c_k = sum_j w_j y_j exp(-2 pi i f_k x_j): one non-uniform transform, the weights standing for the integral.
+    """Quadrature c_k = sum_j w_j y_j exp(-2 pi i f_k x_j), a single non-uniform transform.
 
-    Assumes samples dense beside the wavelengths. On N random places the modes are not orthogonal, and each
-    receives about 1/N of all power whatever its own: a floor that falls with N only. Take `LeastSquares`
-    unless the samples are many or nearly regular.
+    The weighted sum approximates the Fourier integral. The method assumes that samples are dense relative to
+    the wavelengths. Modes are not orthogonal on N random points, so each receives about 1/N of the total
+    power: a floor that decreases only with N. Prefer `LeastSquares` unless the samples are many or nearly
+    regular.
     """
 
     def coefficients(self, sampling: Sampling, values: Tensor) -> Tensor:
-        """The weighted sums, in one transform of type 1."""
+        """Return the weighted sums by one transform of type 1."""
         return sampling.project(values)[:, sampling.modes.mask].T
 
     def top_frequency(self, requested: float, supported: float) -> float:
-        """The requested frequency: each sum is independent of the others."""
+        """Return the requested frequency, because each sum is independent of the others."""
         del supported
         return requested
 
     @property
     def name(self) -> str:
-        """Name in records."""
+        """Name of the method in records."""
         return "quadrature"
 
 
 @final
 @dataclass(frozen=True)
 class LeastSquares(PointsMethod):
-    """The coefficients that minimise sum_j w_j |y_j - sum_k c_k exp(2 pi i f_k x_j)|^2, by conjugate gradients.
+    """Minimiser of sum_j w_j |y_j - sum_k c_k exp(2 pi i f_k x_j)|^2, by conjugate gradients.
 
-    The weights keep clusters from slowing the iteration; the normal matrix is Toeplitz and applied by two FFTs
-    (Feichtinger, Groechenig, Strohmer 1995, Efficient numerical methods in non-uniform sampling theory). Exact
-    for a function of the modes. Noise, and what lies beyond the modes, adds at least its variance over N to each
-    mode and several times that where random samples leave gaps (`PointsTransform.noise_power` computes how much);
-    fewer iterations damp that and lose some of the signal.
+    The weights prevent clusters of samples from slowing the iteration. The normal matrix is Toeplitz and
+    applied by two FFTs (Feichtinger, Groechenig, Strohmer 1995, Efficient numerical methods in non-uniform
+    sampling theory). The result is exact for a function of the modes. Noise, and power beyond the modes, adds
+    at least its variance over N to each mode, and several times as much where random samples leave gaps (see
+    `PointsTransform.noise_power`). Fewer iterations reduce this error and lose part of the signal.
 
     Attributes:
-        iterations: Most steps of conjugate gradients; fewer regularise.
-        tolerance: Stops a channel when the residual of its normal equations has fallen by this factor.
+        iterations: Maximum number of conjugate-gradient steps; a small number regularises.
+        tolerance: Relative residual of the normal equations at which the iteration of a channel stops.
 
     Raises:
-        InputError: If there is no step or the tolerance is not within (0, 1).
+        InputError: If the number of steps is below 1 or the tolerance is not within (0, 1).
     """
 
     iterations: int = 1000
@@ -139,54 +140,54 @@ class LeastSquares(PointsMethod):
             raise InputError("a tolerance in (0, 1)", f"{self.tolerance}", "pass for instance 1e-10")
 
     def coefficients(self, sampling: Sampling, values: Tensor) -> Tensor:
-        """The minimiser, one conjugate-gradient iteration for all channels at once."""
+        """Return the minimiser, with one conjugate-gradient iteration for all channels."""
         modes = sampling.modes
         normal = _Normal(sampling)
-        # Scaled to 1, so that squared residuals of tiny values do not underflow.
+        # Values are scaled to 1, so that the squared residuals of tiny values do not underflow.
         largest = values.abs().amax(0)
         scale = torch.where(largest > 0, largest, 1.0)
         residual = sampling.project(values / scale)
         solution, direction = torch.zeros_like(residual), residual.clone()
         size = _square(residual)
-        enough = self.tolerance**2 * size
+        threshold = self.tolerance**2 * size
         for _ in range(self.iterations):
-            # All channels share the transforms; those that have converged take steps of 0.
-            active = size > enough
+            # All channels share the transforms; converged channels take steps of 0.
+            active = size > threshold
             if not bool(active.any()):
                 break
             # Standard conjugate gradients on the normal equations (Hestenes, Stiefel 1952).
-            moved = normal(direction)
-            curvature = (direction.conj() * moved).real.flatten(1).sum(1)
-            # A direction of no curvature is beyond what the samples determine, and is left.
+            image = normal(direction)
+            curvature = (direction.conj() * image).real.flatten(1).sum(1)
+            # A direction without curvature is not determined by the samples and gets a step of 0.
             step = _column(torch.where(active & (curvature > 0), size / curvature, 0.0), residual)
             solution += step * direction
-            residual -= step * moved
-            smaller = _square(residual)
-            ratio = _column(torch.where(active, smaller / size, 0.0), residual)
+            residual -= step * image
+            next_size = _square(residual)
+            ratio = _column(torch.where(active, next_size / size, 0.0), residual)
             direction = residual + ratio * direction
-            size = torch.where(active, smaller, size)
+            size = torch.where(active, next_size, size)
         return solution[:, modes.mask].T * scale
 
     def top_frequency(self, requested: float, supported: float) -> float:
-        """At least the supported frequency, so that power beyond the bands is not taken for part of them."""
+        """Return at least the supported frequency: modes beyond the bands are fitted to avoid aliasing."""
         return max(requested, supported)
 
     @property
     def name(self) -> str:
-        """Name in records."""
+        """Name of the method in records."""
         return "least squares"
 
 
 class _Normal:
-    """The weighted normal matrix of the modes, applied as a convolution with the transform of the weights."""
+    """Weighted normal matrix of the modes, applied as a convolution with the transform of the weights."""
 
     def __init__(self, sampling: Sampling) -> None:
         import scipy.fft
 
         self._modes = sampling.modes
         sides = self._modes.sides
-        # The normal matrix depends on differences k - l only: its entries are the weights transformed at 2
-        # sides.
+        # The normal matrix is Toeplitz: its entries are the transform of the weights at differences k - l,
+        # which extend to 2 `sides`.
         lags = adjoint(
             sampling.angles, sampling.weights[None].to(torch.complex128), tuple(2 * m for m in sides)
         )
@@ -201,8 +202,8 @@ class _Normal:
 
     def __call__(self, block: Tensor) -> Tensor:
         spectrum = torch.fft.fftn(block, s=self._shape, dim=self._axes)
-        around = torch.fft.ifftn(spectrum * self._symbol, dim=self._axes)[self._window]
-        return self._modes.even(around) * self._modes.mask
+        convolved = torch.fft.ifftn(spectrum * self._symbol, dim=self._axes)[self._window]
+        return self._modes.even(convolved) * self._modes.mask
 
 
 def _square(block: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The Fourier modes of a box up to a radial frequency, and the non-uniform transforms between them and samples."""
+"""Fourier modes of a box up to a radial frequency, and non-uniform transforms between modes and samples."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 
 _PLAUSIBLE_GAPS = 6.0
-"""A random sample leaves a border wider than this many mean gaps once in 400 times."""
+"""Margin in mean gaps; random samples leave a wider one with probability 1 / 400."""
 
 
 @final
 @dataclass(frozen=True)
 class Box:
-    """The domain [low_i, high_i] per axis, in units of the coordinates.
+    """Box-shaped domain [low_i, high_i] per axis, in units of the coordinates.
 
     Attributes:
         low: Lower bound per axis.
@@ -42,7 +42,7 @@ class Box:
 
     @staticmethod
     def of(domain: Box | Sequence[float] | Sequence[Sequence[float]], axes: int) -> Box:
-        """A box from itself, from one (low, high) for all axes, or from one (low, high) per axis."""
+        """Convert a box, one (low, high) for all axes, or one (low, high) per axis to a box."""
         if isinstance(domain, Box):
             low, high = domain.low, domain.high
         else:
@@ -59,11 +59,11 @@ class Box:
 
     @staticmethod
     def around(coords: np.ndarray) -> Box:
-        """The box the samples were plausibly drawn from: per axis the roundest bounds near the outermost ones.
+        """Return the box with round bounds that plausibly is the domain of the samples.
 
-        N places drawn at random from [a, b] leave gaps of (b - a) / N on average, beyond the outermost ones
-        too. Of all numbers up to 6 such gaps beyond them the one with the fewest significant digits is taken,
-        so samples in the unit interval get the unit interval and not the range they happen to reach.
+        N random points in [a, b] have gaps of (b - a) / N on average, also between the outermost points and
+        the ends. Each bound is the number with the fewest significant digits within 6 such gaps beyond the
+        outermost point. Samples in the unit interval thus get the unit interval instead of their range.
 
         Args:
             coords: (N, d) coordinates that vary along every axis.
@@ -88,10 +88,11 @@ class Box:
 
 
 def _roundest(first: float, last: float, near: float) -> float:
-    """The number of fewest significant decimal digits in [first, last]; of several the one closest to `near`."""
+    """Return the number of fewest significant digits in [first, last]; ties go to the closest to `near`."""
     if first <= 0 <= last:
         return 0.0
-    # From one digit to seventeen: the first power of ten with a multiple in the interval is the roundest.
+    # From one digit to seventeen: the largest power of ten with a multiple in the interval gives the fewest
+    # digits.
     largest = math.floor(math.log10(max(abs(first), abs(last)))) + 1
     for power in range(largest, largest - 17, -1):
         unit = 10.0**power
@@ -111,21 +112,21 @@ _ACCURACY = 1e-13
 
 @final
 class Modes:
-    """Modes exp(2 pi i f x) with |f| <= `top`; along an even axis those of the domain mirrored at its end.
+    """Modes exp(2 pi i f x) with |f| <= `top` of a box; even axes are extended by the mirror image.
 
-    A periodic axis of length L has the frequencies k / L, an even one k / (2 L). The coefficients of a real
-    function f are stored for positive and negative k, conjugate to each other and equal under reversal of an
-    even axis, so that the mean of f^2 over the domain is the sum of their squared moduli.
+    A periodic axis of length L has the frequencies k / L, an even axis k / (2 L). The coefficients of a real
+    function f are stored for positive and negative k, which are complex conjugates and equal under reversal
+    of an even axis, so that the mean of f^2 over the domain is the sum of their squared moduli.
 
     Args:
         box: The domain.
-        periodic: Whether it wraps around, per axis.
+        periodic: Whether each axis wraps around.
         top: Highest radial frequency, in cycles per unit.
 
     Attributes:
         frequency: (mode,) float64 radial frequency.
         sides: Largest k per axis.
-        mask: (2 sides + 1 per axis) bool, which k of the enclosing block are modes.
+        mask: (2 sides + 1 per axis) bool, whether each k of the enclosing block is a mode.
     """
 
     def __init__(self, box: Box, periodic: tuple[bool, ...], top: float) -> None:
@@ -133,7 +134,7 @@ class Modes:
         self.period = tuple(
             length if wraps else 2 * length for length, wraps in zip(box.extent, periodic, strict=True)
         )
-        # The smallest block of integer k that holds the ball of radius `top`.
+        # The smallest block of integer k that contains the ball of radius `top`.
         self.sides = tuple(int(top * _EDGE * p) for p in self.period)
         axes = [np.arange(-m, m + 1) / p for m, p in zip(self.sides, self.period, strict=True)]
         square = sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij", sparse=True))
@@ -143,7 +144,7 @@ class Modes:
 
     @property
     def unknowns(self) -> int:
-        """Number of real numbers that a real function of these modes is given by."""
+        """Number of real parameters of a real function of these modes."""
         shares = [
             torch.ones(2 * m + 1, dtype=torch.float64, device="cpu") if wraps else _half_shares(m)
             for m, wraps in zip(self.sides, self.periodic, strict=True)
@@ -154,31 +155,31 @@ class Modes:
         return round(float(weight[self.mask].sum()))
 
     def angles(self, coords: np.ndarray) -> list[np.ndarray]:
-        """Coordinates (N, d) as one contiguous angle per axis, in [-pi, pi)."""
+        """Convert coordinates (N, d) to one contiguous array of angles in [-pi, pi) per axis."""
         cycles = (coords - np.array(self.box.low)) / np.array(self.period)
-        # FINUFFT takes angles in [-pi, pi): larger ones cost precision.
+        # FINUFFT expects angles in [-pi, pi): larger ones lose precision.
         folded = 2 * np.pi * (cycles - np.floor(cycles + 0.5))
         return [np.ascontiguousarray(column) for column in folded.T]
 
     def even(self, block: Tensor) -> Tensor:
-        """The part of a block of coefficients (C, *block) that is even along the even axes."""
+        """Return the part of a block of coefficients (C, *block) that is even along the even axes."""
         for axis, wraps in enumerate(self.periodic):
             if not wraps:
                 block = (block + block.flip(axis + 1)) / 2
         return block
 
     def spread(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (mode, C) in the enclosing block (C, *block), zero beside the modes."""
+        """Scatter coefficients (mode, C) to the enclosing block (C, *block), zero outside the modes."""
         block = coefficients.new_zeros(coefficients.shape[1], *self.mask.shape)
         block[:, self.mask] = coefficients.T
         return block
 
 
 def adjoint(angles: list[np.ndarray], strengths: Tensor, sides: tuple[int, ...]) -> Tensor:
-    """sum_j strengths_j exp(-i k . angles_j) for every |k_i| <= sides_i, a transform of type 1.
+    """Compute sum_j strengths_j exp(-i k . angles_j) for every |k_i| <= sides_i, a transform of type 1.
 
     Args:
-        angles: (N,) per axis.
+        angles: One (N,) array per axis.
         strengths: (C, N) complex128.
         sides: Largest k per axis.
 
@@ -194,10 +195,10 @@ def adjoint(angles: list[np.ndarray], strengths: Tensor, sides: tuple[int, ...])
 
 
 def evaluate(angles: list[np.ndarray], block: Tensor) -> Tensor:
-    """sum_k block_k exp(i k . angles_j) at every sample, a transform of type 2.
+    """Compute sum_k block_k exp(i k . angles_j) at every sample, a transform of type 2.
 
     Args:
-        angles: (N,) per axis.
+        angles: One (N,) array per axis.
         block: (C, 2 sides + 1 per axis) complex128.
 
     Returns:
@@ -211,13 +212,13 @@ def evaluate(angles: list[np.ndarray], block: Tensor) -> Tensor:
 
 
 def sign_flips(periodic: tuple[bool, ...]) -> list[np.ndarray]:
-    """Every combination of reversals of the even axes, as factors +-1 per axis."""
+    """Return every combination of reversals of the even axes, as factors +-1 per axis."""
     choices = [(1.0,) if wraps else (1.0, -1.0) for wraps in periodic]
     return [np.array(signs) for signs in itertools.product(*choices)]
 
 
 def ball_volume(axes: int) -> float:
-    """Volume of the unit ball in `axes` dimensions."""
+    """Return the volume of the unit ball in `axes` dimensions."""
     return math.pi ** (axes / 2) / math.gamma(axes / 2 + 1)
 
 
@@ -233,5 +234,5 @@ def _batch(rows: Tensor) -> np.ndarray:
 
 
 def _threads(rows: Tensor) -> int:
-    """One thread unless there is much to do: on small problems the threads' start costs more than they save."""
+    """Return the number of threads: one for small problems, where starting threads does not pay off."""
     return 1 if rows.numel() < _THREADED else torch.get_num_threads()

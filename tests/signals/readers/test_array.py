@@ -145,7 +145,7 @@ def test_a_pickle_is_refused_and_never_executed(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", trap, allow_pickle=True)
     np.savez(tmp_path / "a.npz", trap)
     trap.dump(tmp_path / "b.npy")
-    assert "numbers, got an object array, which only a pickle can hold" in refusal(array, tmp_path / "a.npy")
+    assert "numbers, got an object array, which requires pickle" in refusal(array, tmp_path / "a.npy")
     assert "numbers, got an object array" in refusal(array, tmp_path / "a.npz")
     assert "a NumPy .npy or .npz file, got a Python pickle" in refusal(array, tmp_path / "b.npy")
     assert not (tmp_path / "sprung").exists()
@@ -185,11 +185,13 @@ def test_broken_and_foreign_files_are_refused(tmp_path: Path) -> None:
     whole = (tmp_path / "a.npy").read_bytes()
     for cut in (len(whole) - 8, 40, 7):
         (tmp_path / "b.npy").write_bytes(whole[:cut])
-        assert "a complete file that holds a NumPy array" in refusal(array, tmp_path / "b.npy")
+        assert "a complete file that contains a NumPy array" in refusal(array, tmp_path / "b.npy")
     np.savez(tmp_path / "a.npz", np.arange(100.0))
     packed = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "b.npz").write_bytes(packed[: len(packed) // 2])
-    assert "a complete file that holds NumPy arrays, got a zip archive" in refusal(array, tmp_path / "b.npz")
+    assert "a complete file that contains NumPy arrays, got a zip archive" in refusal(
+        array, tmp_path / "b.npz"
+    )
     (tmp_path / "c.npy").write_text("1 2 3")
     assert "a NumPy .npy or .npz file, got text" in refusal(array, tmp_path / "c.npy")
     np.save(tmp_path / "d.npy", np.zeros(3, dtype=[("a", float)]))

@@ -104,6 +104,6 @@ def test_a_streamed_recording_of_unknown_length_is_whole(tmp_path: Path) -> None
 
 def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("time,value\n")
-    assert "a complete file that holds a recording, got text that could not be read" in refusal(
+    assert "a complete file that contains a recording, got text that could not be read" in refusal(
         audio, tmp_path / "a.wav"
     )

@@ -213,14 +213,14 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(pixels(64, 64, 3)).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert f"a.{suffix}: expected a complete file that holds a" in refusal(image, path)
+    assert f"a.{suffix}: expected a complete file that contains a" in refusal(image, path)
 
 
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     np.save(tmp_path / "a.npy", np.ones(3))
     path.write_bytes((tmp_path / "a.npy").read_bytes())
-    assert "a complete file that holds a picture, got a NumPy array that could not be read" in refusal(
+    assert "a complete file that contains a picture, got a NumPy array that could not be read" in refusal(
         image, path
     )
     path.write_text("not a picture")

@@ -222,7 +222,7 @@ def test_datasets() -> None:
     bounds["lat"].attrs["bounds"] = "lat_bnds"
     assert array(bounds).channels == ("t2m",)
     two = one.assign(u=2 * GLOBE)
-    assert "one variable of numbers, got 2 (t2m, u); name one with key=" in refusal(array, two)
+    assert "one variable of numbers, got 2 (t2m, u); pass key=" in refusal(array, two)
     assert array(two, key="u").channels == ("u",)
     assert "a variable named 'v', got t2m, u" in refusal(array, two, key="v")
 
@@ -248,7 +248,7 @@ def test_netcdf_files(tmp_path: Path, engine: str, form: str) -> None:
 def test_hdf5_files(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a"], file["b"] = VALUES, 2 * VALUES
-    assert "name one with key=" in refusal(read, tmp_path / "a.h5")
+    assert "pass key=" in refusal(read, tmp_path / "a.h5")
     assert read(tmp_path / "a.h5", key="b").values[:, 0].tolist() == (2 * VALUES).ravel().tolist()
 
 

@@ -243,7 +243,7 @@ def test_values_never_begin_within_the_header(tmp_path: Path) -> None:
         assert "set it in the header, for a single file to 352 or more" in refusal(
             read, edited(tmp_path / "a.nii", 108, "f", offset)
         )
-    assert "a complete file that holds a NIfTI volume" in refusal(
+    assert "a complete file that contains a NIfTI volume" in refusal(
         read, edited(tmp_path / "a.nii", 108, "f", 1e9)
     )
     assert "got scl_slope 2 with scl_inter nan; set scl_inter" in refusal(

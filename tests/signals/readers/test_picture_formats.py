@@ -254,7 +254,7 @@ def test_floating_point_maps_are_upright_and_pictures_only_within_the_range(
 def test_damaged_netpbm_pictures_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "a.pnm").write_bytes(content)
     words = refusal(read, tmp_path / "a.pnm")
-    assert "a complete file that holds a picture, got a Netpbm picture that could not be read" in words
+    assert "a complete file that contains a picture, got a Netpbm picture that could not be read" in words
     assert reason in words
 
 

@@ -157,7 +157,7 @@ def test_uneven_times_are_refused_beyond_one_per_cent(tmp_path: Path) -> None:
     [
         ("", "a file with content, got an empty file"),
         ("\n\n", "rows of numbers, got no data"),
-        ("t,a\n", "rows of numbers, got a header alone"),
+        ("t,a\n", "rows of numbers, got only a header"),
         ("t,a\n0,1\n", "at least 2 samples along every axis, got shape (1,)"),
         ("a\n1\n2\n", "a time column and at least one value column, got 1 column"),
         ("t,a,a\n1,2,3\n", "columns of different names, got 'a' twice"),

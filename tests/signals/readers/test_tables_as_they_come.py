@@ -170,7 +170,7 @@ def test_names_that_are_numbers(csv) -> None:
 def test_two_lines_of_text_are_asked_for(csv) -> None:
     text = refusal(read, csv("Station 7, Bern\nt [s],v\n" + PLAIN))
     assert (
-        "one line of names above the numbers, got text on lines 1 and 2; remove the line that holds no names"
+        "one line of names above the numbers, got text on lines 1 and 2; remove the line that is not the header"
         in text
     )
     is_plain(read(csv("t [s],v\n" + PLAIN)))

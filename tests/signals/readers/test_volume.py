@@ -81,13 +81,13 @@ def test_trailing_axes_of_one_sample_are_dropped_and_series_refused(tmp_path: Pa
 def test_broken_nifti_files_are_refused(tmp_path: Path) -> None:
     whole = nifti(tmp_path / "a.nii", values(6, 6, 6), (1.0, 1.0, 1.0)).read_bytes()
     (tmp_path / "b.nii").write_bytes(whole[:800])
-    assert "a complete file that holds a NIfTI volume" in refusal(volume, tmp_path / "b.nii")
+    assert "a complete file that contains a NIfTI volume" in refusal(volume, tmp_path / "b.nii")
     (tmp_path / "c.nii.gz").write_bytes(gzip.compress(whole)[:500])
-    assert "a complete file that holds a NIfTI volume, got gzip data" in refusal(
+    assert "a complete file that contains a NIfTI volume, got gzip data" in refusal(
         volume, tmp_path / "c.nii.gz"
     )
     (tmp_path / "d.nii").write_text("no volume")
-    assert "a complete file that holds a NIfTI volume, got text" in refusal(volume, tmp_path / "d.nii")
+    assert "a complete file that contains a NIfTI volume, got text" in refusal(volume, tmp_path / "d.nii")
 
 
 def test_a_nifti_bomb_is_refused_by_its_header(tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ def test_fields_follow_their_seed() -> None:
 
 
 def test_an_empty_band_is_refused() -> None:
-    assert "a band that holds a mode" in refusal(synthetic.band_noise, 16, 0, 0.5)
-    assert "a band that holds a mode" in refusal(synthetic.band_noise, 16, 5, 5)
+    assert "a band that contains a mode" in refusal(synthetic.band_noise, 16, 0, 0.5)
+    assert "a band that contains a mode" in refusal(synthetic.band_noise, 16, 5, 5)
 
 
 def test_a_step_rises_once() -> None:

@@ -101,7 +101,7 @@ class PerturbedInputs(Inputs):
         clean = len(self._pixels)
         parts = [self._pixels[begin:end]]
         if end > clean:
-            parts.append(self._waves.added(slice(max(begin - clean, 0), end - clean))[0])
+            parts.append(self._waves.perturbed(slice(max(begin - clean, 0), end - clean))[0])
         inputs = self._normalise.apply(torch.cat(parts)).to(device)
         return inputs if dtype is None else inputs.to(dtype)
 
@@ -258,5 +258,5 @@ class GradientPowerMetric(Metric):
 
     def row(self, outputs: Tensor) -> Row:
         """Return the mean power of the gradients; the cross power is 0 without a target."""
-        power = self._radial.each(outputs).mean(0).numpy()
+        power = self._radial.per_picture(outputs).mean(0).numpy()
         return {"residual_power": power, "cross_power": np.zeros_like(power)}

@@ -1,1 +1,1 @@
-"""Readers, one a kind of file; each returns a `Signal` in physical units or raises a one-sentence error."""
+"""Readers per kind of file; each returns a `Signal` in physical units or raises a one-sentence error."""

@@ -1,4 +1,4 @@
-"""Reader of arrays and of `.npy`, `.npz` and netCDF files; coordinates are fractions of the array without a spacing."""
+"""Reader of arrays and of `.npy`, `.npz` and netCDF files."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
 
     Args:
         path: An existing file.
-        key: Name of the array in a `.npz`; needed if there are several.
+        key: Name of the array in a `.npz`, required if there are several.
 
     Returns:
-        The array as it is in the file.
+        The stored array.
 
     Raises:
-        InputError: If the file is damaged, holds objects, complex numbers or text, announces too much, or the
-            array is not named unambiguously.
+        InputError: If the file is damaged, contains objects, complex numbers or text, its header specifies
+            too large an array, or the array is not uniquely identified.
     """
     if is_numpy(path):
         with path.open("rb") as stream:
-            # The header is checked first: it may announce objects (a pickle) or more than fits into memory.
+            # The header is checked first: it may specify objects (a pickle) or more than fits in memory.
             _judge_header(stream, path)
         with decoding_errors(path, "a NumPy array"):
             return np.load(path, allow_pickle=False)
@@ -95,18 +95,18 @@ def _judge_header(stream: IO[bytes], path: Path) -> None:
 
 
 NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
-"""Endings of the files read this way."""
+"""Suffixes of netCDF and HDF5 files."""
 
 
 def _netcdf_variable(path: Path, key: str | None) -> Any:
-    """The `xarray.DataArray` of one variable with its values; times are decoded if their calendar is known.
+    """Load one variable as an `xarray.DataArray`; times are decoded if their calendar is known.
 
     Args:
         path: An existing file.
-        key: Name of the variable; needed if there are several.
+        key: Name of the variable, required if there are several.
 
     Raises:
-        InputError: If the file is damaged or announces too much, or the variable is not named unambiguously.
+        InputError: If the file is damaged or too large, or the variable is not uniquely identified.
     """
     import xarray
 
@@ -117,7 +117,7 @@ def _netcdf_variable(path: Path, key: str | None) -> Any:
     options: dict[str, Any] = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "sort"}
     with decoding_errors(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Times of a calendar that xarray does not know stay numbers; their unit is read from the attributes.
+        # Times of unsupported calendars remain numbers; their unit is read from the attributes.
         try:
             opened = xarray.open_dataset(path, **options)
         except ValueError:
@@ -140,35 +140,37 @@ def array(
     unit: str | None = None,
     key: str | None = None,
 ) -> Signal:
-    """Make a signal from an array, a tensor, a `.npy`, `.npz` or `.nc` file, or a picture file; values are kept.
+    """Create a signal of unchanged values from an array, a `.npy`, `.npz` or `.nc` file, or a picture file.
 
-    Of a picture these are the stored numbers, scaled where a TIFF says so (GDAL), and not fractions of a full range;
-    without `spacing` the distance of pixels is that of the file, else one pixel.
+    The values of a picture are the stored numbers, scaled if a TIFF specifies a scale (GDAL), not fractions
+    of a full range. Without `spacing`, the distance of pixels is that of the file, or one pixel.
 
-    Without `channel_axis`, an array of three or more axes whose last one has at most 4 entries and is shorter
-    than all others carries channels there (a picture, or a volume, with channels); every other axis is a grid
-    axis. Of a shape with two readings a note of the signal says which was taken.
+    Without `channel_axis`, the last of three or more axes is the channel axis if it has at most 4 entries and
+    is shorter than all others (a picture or volume with channels); every other axis is a grid axis. If a
+    shape is ambiguous, a note of the signal contains the interpretation.
 
-    What xarray and pandas say of an array is used: coordinates give origin, spacing and unit, dates count from the
-    first one, longitudes around the globe are periodic, names are channels, units and scales are applied. Coordinates
-    that run downwards are turned round. Notes tell this, and what is not used.
+    Labels of xarray and pandas are used: coordinates give origin, spacing and unit, dates are converted to
+    the time since the first date, longitudes around the globe are periodic, names are channels, units and
+    scales are applied. Descending coordinates are reversed. Notes list these steps and unused labels.
 
     Args:
         values: Array, nested lists, DataArray, Dataset, Series, DataFrame, quantity with a unit,
-            tensor (its device is kept), or the path of a file.
-        spacing: Distance of neighbours, one for all axes or one per axis, in `unit`. None means 1/n per axis:
-            coordinates in [0, 1) and frequencies in cycles per array.
-        periodic: Whether the array wraps around, for all axes or per axis; None for what the array says, else not.
-        channel_axis: The axis that holds the channels, instead of the rule above.
+            tensor (the device does not change), or the path of a file.
+        spacing: Distance between neighbouring samples in `unit`, one for all axes or one per axis; None for 1
+            / n per axis, with coordinates in [0, 1) and frequencies in cycles per array.
+        periodic: Whether the array wraps around, for all axes or per axis; None for the labels of the array,
+            else false.
+        channel_axis: The channel axis, in place of the rule above.
         unit: Unit of `spacing` ("s" gives Hz), by default "sample spacing"; of dates "days", "h", "min" or "s".
         key: Name of the array in a `.npz`, `.nc` or Dataset of several.
 
     Returns:
-        A signal of kind "series", "array" or "volume" for 1, 2 or 3 grid axes. float64 and wide integers stay
-        float64, everything else becomes float32.
+        A signal of kind "series", "array" or "volume" for 1, 2 or 3 grid axes. Values are float64 for float64
+        and wide integers, else float32.
 
     Raises:
-        InputError: If the array is not made of finite real numbers that vary, or has more than 3 grid axes.
+        InputError: If the values are not finite real numbers or do not vary, or there are more than 3 grid
+            axes.
 
     Example:
         >>> import numpy as np
@@ -203,7 +205,7 @@ class ArrayLattice:
 
     Attributes:
         spacing: Distance of neighbours, for all axes or per axis; None for coordinates in [0, 1).
-        periodic: Whether it wraps around, for all axes or per axis.
+        periodic: Whether the array wraps around, for all axes or per axis.
         unit: Unit of `spacing`.
     """
 
@@ -212,10 +214,11 @@ class ArrayLattice:
     unit: str | None = None
 
     def grid(self, shape: tuple[int, ...], location: str) -> Grid:
-        """The geometry of an array of `shape` samples.
+        """Return the geometry of an array of `shape` samples.
 
         Raises:
-            InputError: If there are not as many spacings as axes, or a unit without a spacing.
+            InputError: If the number of spacings is not that of the axes, or there is a unit without a
+                spacing.
         """
         n = len(shape)
         wraps = self._per_axis(self.periodic, n, "periodic", location)
@@ -243,10 +246,10 @@ class ArrayLattice:
 def on_lattice(
     samples: Tensor, lattice: ArrayLattice, *, name: str, location: str, notes: tuple[str, ...] = ()
 ) -> Signal:
-    """Make the signal of (*shape, C) samples on a lattice.
+    """Create the signal of (*shape, C) samples on a lattice.
 
     Raises:
-        InputError: As `array`.
+        InputError: See `array`.
     """
     shape = tuple(samples.shape[:-1])
     check_shape(shape, location)
@@ -261,7 +264,7 @@ def on_lattice(
 
 
 def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Note the axis read as channels, for shapes of three or more axes that allow two readings."""
+    """Return a note on the channel axis for ambiguous shapes of three or more axes."""
     if len(shape) < 3:
         return ()
     if _has_channels(shape):
@@ -289,7 +292,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, location: str) -> Signal:
-    """The stored numbers of a picture file as an array."""
+    """Read the stored numbers of a picture file as an array."""
     stored = stored_values(path)
     if channel_axis is not None:
         stored = split_channels(stored, channel_axis)

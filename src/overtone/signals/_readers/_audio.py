@@ -1,4 +1,4 @@
-"""Reader of recordings: amplitudes from -1 to 1 over seconds, so that frequencies are in Hz."""
+"""Reader of recordings: amplitudes from -1 to 1 over time in seconds, with frequencies in Hz."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AUDIO_SUFFIXES = (
     *MPEG,
     *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".voc", ".sph", ".nist", ".svx", ".8svx"),
 )
-"""Endings of the files that `audio` reads."""
+"""Suffixes of the files that `audio` reads."""
 
 _NAMES = {1: ("mono",), 2: ("left", "right")}
 _CUT = re.compile(r"^ *(?:SSND|BODY|riff|Data length) *:? (\d+) \(?should be (\d+)", re.MULTILINE)
@@ -48,14 +48,14 @@ _WIDE = ("PCM_32", "DOUBLE", "ALAC_32")
 
 
 def audio(path: PathLike) -> Signal:
-    """Read a recording: .wav, .flac, .ogg, .opus, .mp3, .aiff, .caf, .au or whatever else libsndfile reads.
+    """Read a recording: .wav, .flac, .ogg, .opus, .mp3, .aiff, .caf, .au or another format of libsndfile.
 
     Args:
         path: The file.
 
     Returns:
-        A float32 signal of kind "audio" over seconds, one channel per track, full scale -1 to 1; float64 where the
-        file holds 32-bit integers or 64-bit numbers.
+        A float32 signal of kind "audio" over seconds, one channel per track, full scale -1 to 1; float64 if
+        the file contains 32-bit integers or 64-bit numbers.
 
     Raises:
         InputError: If the file is missing, damaged, cut short, without samples, or constant (silent).
@@ -104,7 +104,7 @@ def _parts(file: Path) -> Parts:
 
 
 def _may_be_mpeg(file: Path) -> bool:
-    """Whether to search for MPEG frames; samples of other formats may look like frames by chance."""
+    """Return whether to search for MPEG frames; samples of other formats may resemble frames by chance."""
     with file.open("rb") as stream:
         head = stream.read(4)
     begins = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
@@ -116,7 +116,7 @@ def _decoded(stream: str | BinaryIO, file: Path) -> tuple[np.ndarray, int, sound
     _check_header(header, file)
     if not isinstance(stream, str):
         stream.seek(0)
-    # 32-bit integers and doubles have more digits than float32 holds.
+    # 32-bit integers and doubles exceed the precision of float32.
     kind = "float64" if header.subtype in _WIDE else "float32"
     samples, rate = soundfile.read(stream, dtype=kind, always_2d=True)
     if len(samples) < header.frames:
@@ -125,7 +125,7 @@ def _decoded(stream: str | BinaryIO, file: Path) -> tuple[np.ndarray, int, sound
 
 
 def _check_header(header: soundfile._SoundFileInfo, file: Path) -> None:
-    # libsndfile silently shortens AIFF, W64 and NIST files that are cut; only its log tells.
+    # libsndfile silently shortens truncated AIFF, W64 and NIST files; only its log contains the fact.
     cut = _CUT.search(header.extra_info)
     if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
         raise cut_short(f"{cut[2]} of {cut[1]} bytes", file)

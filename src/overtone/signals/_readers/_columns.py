@@ -1,4 +1,4 @@
-"""Signals from columns of numbers: series at even times, rows of a table, and scattered points."""
+"""Signals from columns of numbers: evenly sampled series, rows of a table, and scattered points."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ def series(
 ) -> Signal:
     r"""Read one or more columns of numbers from a CSV over a column of evenly spaced times.
 
-    Dates are counted from the first one in days (or in `unit`), or in months or years if they stand at one day of
-    every month; Unix times in s. Each column is normalised by itself, since columns may have different units.
+    Dates are converted to the time since the first date, in days or in `unit`, or in months or years for
+    dates at the same day of every month; Unix times are in s. Each column is normalised separately, because
+    columns may have different units.
 
     Args:
-        path: The file; separated by commas, semicolons, tabs, bars or spaces.
+        path: The file, with commas, semicolons, tabs, bars or spaces as separators.
         time: Name of the time column, by default the first one.
         columns: Names of the value columns, by default all others.
-        unit: Unit of time; by default what stands in brackets in the header, as in "time [s]" or "t (days)",
-            else the column's name. Dates take "days", "h", "min", "s", "months" or "years".
+        unit: Unit of time; by default the unit in brackets in the header, as in "time [s]" or "t (days)", or
+            the column's name. For dates: "days", "h", "min", "s", "months" or "years".
 
     Returns:
         A float64 signal of kind "series".
 
     Raises:
-        InputError: If a column is missing, a cell is no number, or times are not strictly increasing and
-            evenly spaced (each step within 1 % of the median step, or all even to their last digit); names the line.
+        InputError: If a column is missing, a cell is not a number, or times are not strictly increasing and
+            evenly spaced (each step within 1 % of the median step, or even up to the rounding of the last
+            digit). The message contains the line.
 
     Example:
         >>> import pathlib, tempfile
@@ -63,7 +65,7 @@ def series(
     spelling = tuple(note for _, cell_notes in read_columns for note in cell_notes)
     plain = [split_unit(name) for name in names]
     value_units = {u for _, u in plain}
-    # Brackets are taken off the names only if they hold one unit for all columns.
+    # Units in brackets are removed from the names only if all columns share one unit.
     shared = value_units.pop() if len(value_units) == 1 else None
     return make_signal(
         torch.from_numpy(values),
@@ -109,25 +111,25 @@ def _value_names(table: CSVTable, time_name: str, columns: str | list[str] | Non
 
 
 _MAX_LABELS = 10
-"""Different whole numbers up to which a column may be one of labels."""
+"""Maximum number of distinct whole numbers in a column of labels."""
 
 _ROWS_PER_LABEL = 10
-"""Rows per value from which on it is."""
+"""Minimum number of rows per distinct value in a column of labels."""
 
 
 def refuse_labels(values: np.ndarray, names: Sequence[str], location: str) -> None:
-    """Refuse columns that look like labels: two values, or few whole numbers, each in many rows.
+    """Raise an error for probable labels: columns of two values, or few whole numbers, each in many rows.
 
     Args:
         values: (N, C) numbers to be learned.
-        names: Of the columns.
-        location: File name, for the message.
+        names: Names of the columns.
+        location: File name in error messages.
 
     Raises:
-        InputError: If there is one; says how it can be learned as a number, and how as a label.
+        InputError: If there is such a column; the message explains how to learn numbers and labels.
     """
     for column, name in zip(values.T, names, strict=True):
-        # Few different values, each many times: square error would fit the codes of classes as numbers.
+        # Few distinct values in many rows are class codes, which a squared error would fit as numbers.
         distinct = np.unique(column)
         whole = bool((distinct == np.round(distinct)).all())
         if (len(distinct) == 2 or (whole and 2 < len(distinct) <= _MAX_LABELS)) and len(
@@ -152,22 +154,23 @@ def points(
     kind: str = "points",
     name: str = "points",
 ) -> Signal[Points]:
-    """Make a signal at scattered points.
+    """Create a signal at scattered points.
 
     Args:
-        coords: (N, d) coordinates or, of a table, features; (N,) for one.
+        coords: (N, d) coordinates or features of a table; (N,) for one coordinate.
         values: (N, C) or (N,) values.
-        units: Unit of each coordinate; if None the names of a data frame's columns, else "coordinate" for all. Of a
-            table, the columns' names.
-        channels: Name of each value; if None the names of a data frame's columns, if it has any.
+        units: Unit of each coordinate, or the column names of a table; None for the names of a data frame's
+            columns, else "coordinate".
+        channels: Name of each value; None for the names of a data frame's columns, else numbered names.
         kind: "points" or "table".
-        name: For titles.
+        name: Name of the signal in titles.
 
     Returns:
-        The samples, with nothing held out.
+        The signal, without held-out samples.
 
     Raises:
-        InputError: If shapes do not fit, a number is not finite, all positions coincide or all values are the same.
+        InputError: If shapes do not match, a number is not finite, all positions coincide or all values are
+            equal.
 
     Example:
         >>> from overtone import signals
@@ -183,8 +186,8 @@ def points(
     units, channels = axis_names if units is None else units, columns if channels is None else channels
     if len(positions) != len(numbers) or len(positions) < 2:
         raise InputError(
-            "two samples or more, with as many values as places",
-            f"{len(positions)} places and {len(numbers)} values",
+            "two samples or more, with one row of values per point",
+            f"{len(positions)} points and {len(numbers)} values",
             "pass one row of each per sample",
             name,
         )
@@ -263,24 +266,25 @@ def _columns(numbers: Any, location: str) -> tuple[Tensor, tuple[str, ...], tupl
 def table(
     path: PathLike, inputs: list[str], columns: list[str] | None = None, *, quantities: bool = False
 ) -> Signal[Points]:
-    r"""Read a table from a CSV: input columns and columns to learn; rows may stand in any order.
+    r"""Read a table from a CSV: input columns and target columns, with rows in any order.
 
-    Every input column has a scale of its own, and so has every value. A single input is a coordinate in the unit that
-    its name has in brackets, as of measurements at uneven times. Dates to learn from count in days from the first one.
+    Every input column and every target has a separate scale. A single input, for instance unevenly sampled
+    times, is a coordinate in the unit in brackets in its name. Input dates are converted to days since the
+    first date.
 
     Args:
-        path: The file; separated by commas, semicolons, tabs, bars or spaces.
-        inputs: Names of the columns to learn from, with or without their unit in brackets.
-        columns: Names of the columns to learn, likewise; all others if None.
-        quantities: Whether columns that look like labels (two values, or up to ten whole numbers, each in ten rows or
-            more) are numbers all the same, to be learned by square error.
+        path: The file, with commas, semicolons, tabs, bars or spaces as separators.
+        inputs: Names of the input columns, with or without their unit in brackets.
+        columns: Names of the target columns, with or without their unit; None for all others.
+        quantities: Whether to learn columns that are probably labels (two values, or up to ten whole numbers,
+            each in ten rows or more) as numbers by squared error.
 
     Returns:
         The rows as scattered samples of kind "table".
 
     Raises:
-        InputError: If a column is missing or asked for as both, none is left, a cell is no number, or a column to
-            learn holds labels.
+        InputError: If a column is missing or is both input and target, there are no targets, a cell is not a
+            number, or a target column contains labels.
 
     Example:
         >>> import pathlib, tempfile
@@ -303,7 +307,7 @@ def table(
     repeated = sorted(set(inputs) & set(targets))
     if repeated or not inputs or not targets:
         raise InputError(
-            "columns to learn from and others to learn",
+            "input columns and other target columns",
             f"{', '.join(repeated)} as both" if repeated else "no column for one of them",
             "name each column once",
             rows.location,

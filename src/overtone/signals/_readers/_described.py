@@ -1,4 +1,4 @@
-"""Labelled arrays of xarray and pandas and quantities with a unit, brought to one form."""
+"""Conversion of xarray and pandas objects and quantities with a unit to `LabelledArray`."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Axis:
     """One axis of a labelled array.
 
     Attributes:
-        name: Its name.
-        labels: (n,) coordinates, dates or words; None if it has none.
+        name: Name of the axis.
+        labels: (n,) coordinates, dates or words; None without labels.
         unit: Unit of the coordinates, "" if unknown.
         kind: The standard name, or "".
     """
@@ -57,7 +57,7 @@ class Axis:
 
     @property
     def named(self) -> bool:
-        """Whether its entries have names, or it is called a channel, so that it is no axis of space or time."""
+        """Whether the entries have names or the axis is named as a channel axis, not one of space or time."""
         words = self.labels is not None and self.labels.dtype.kind in "US"
         words = words or (
             self.labels is not None
@@ -73,11 +73,11 @@ class LabelledArray:
 
     Attributes:
         values: The numbers, an array or tensor.
-        axes: One per axis of the values.
-        name: What they are, "" if unknown.
-        unit: Their unit, "" if unknown.
-        table: Whether they are columns of a table, each with a scale of its own.
-        notes: What was applied, and what is not used.
+        axes: Description of each axis of the values.
+        name: Name of the quantity, "" if unknown.
+        unit: Unit of the values, "" if unknown.
+        table: Whether the values are columns of a table, each with a separate scale.
+        notes: Notes on applied conversions and unused labels.
     """
 
     values: Any
@@ -89,12 +89,12 @@ class LabelledArray:
 
 
 def extract_labels(values: Any, key: str | None, location: str) -> LabelledArray | None:
-    """Extract the labels of an array; None if it has none.
+    """Extract the labels of an array, or return None if it has no labels.
 
     Args:
-        values: Anything.
+        values: Any object.
         key: Name of the variable in a Dataset of several.
-        location: The argument, for errors.
+        location: Name of the argument in error messages.
 
     Raises:
         InputError: If a Dataset has several variables and no key names one, or values are marked as missing.
@@ -108,17 +108,17 @@ def extract_labels(values: Any, key: str | None, location: str) -> LabelledArray
 
 
 def refuse_described(values: Any, location: str) -> None:
-    """Refuse an array whose coordinates or unit a reader of bare arrays would drop.
+    """Raise an error for an array whose coordinates or unit a reader of unlabelled arrays would drop.
 
     Raises:
-        InputError: If it has any; `signals.array` uses them.
+        InputError: If it has labels or a unit; `signals.array` uses them.
     """
     array = extract_labels(values, None, location)
     if array is not None and (
         array.unit or array.notes or any(axis.labels is not None for axis in array.axes)
     ):
         raise InputError(
-            "a bare array",
+            "an array without labels",
             f"a {type(values).__name__} with coordinates, attributes or a unit",
             "pass it to signals.array, which uses them, or pass its numbers alone (numpy.asarray)",
             location,
@@ -126,7 +126,7 @@ def refuse_described(values: Any, location: str) -> None:
 
 
 def _quantity(values: Any) -> LabelledArray | None:
-    """Quantities of pint (`magnitude`, `units`) and astropy (`value`, `unit`)."""
+    """Convert quantities of pint (`magnitude`, `units`) and astropy (`value`, `unit`)."""
     for number, unit in (("magnitude", "units"), ("value", "unit")):
         if hasattr(values, number) and hasattr(values, unit) and hasattr(values, "to"):
             bare = getattr(values, number)
@@ -147,7 +147,7 @@ def select_variable(values: Any, key: str | None, location: str) -> Any:
         return values
     names = {name: values[name] for name in values.data_vars}
     aside: set[Hashable] = set()
-    # Variables that others refer to (cell bounds, projections) hold no data of their own.
+    # Variables that others refer to (cell bounds, projections) are metadata.
     for variable in [*names.values(), *(values[c] for c in values.coords)]:
         for attribute in ("bounds", "grid_mapping", "climatology"):
             aside.add({**variable.encoding, **variable.attrs}.get(attribute))
@@ -159,7 +159,7 @@ def select_variable(values: Any, key: str | None, location: str) -> Any:
         raise InputError(
             "one variable of numbers" if key is None else f"a variable named {key!r}",
             f"{len(usable)} ({listed})" if key is None else listed,
-            "name one with key=" if usable else "pass one with values",
+            "pass key=" if usable else "pass a variable of numbers",
             location,
         )
     return names[usable[0]]
@@ -202,7 +202,7 @@ def _described(name: Hashable, coordinate: Any) -> str:
 
 
 def _unpacked(values: Any, attributes: Mapping[Hashable, Any], location: str) -> tuple[Any, tuple[str, ...]]:
-    """Apply the scale and offset of a packed variable; refuse values that mark gaps."""
+    """Apply the scale and offset of a packed variable; raise an error for missing values."""
     array = np.asarray(entire(values, location))
     if array.dtype.kind not in "biuf":
         return array, ()
@@ -214,7 +214,7 @@ def _unpacked(values: Any, attributes: Mapping[Hashable, Any], location: str) ->
     low, high = attributes.get("valid_min", low), attributes.get("valid_max", high)
     _refuse(
         (array < low) | (array > high),
-        f"the valid range {low} to {high}, which they lie outside of",
+        f"the valid range {low} to {high}",
         location,
     )
     slope, offset = attributes.get("scale_factor", 1), attributes.get("add_offset", 0)
@@ -232,7 +232,7 @@ def _refuse(bad: np.ndarray, words: str, location: str) -> None:
         "values without gaps",
         f"{int(bad.sum())} of {bad.size} marked as missing by {words}, the first at index "
         f"{place[0] if len(place) == 1 else place}",
-        "fill them, cut them out, or pass the places and values that are there to signals.points",
+        "fill or remove them, or pass the coordinates and values of the valid samples to signals.points",
         location,
     )
 
@@ -266,7 +266,7 @@ def _pandas(frame: Any) -> LabelledArray:
 
 def _pandas_axis(index: Any, fallback: str = "index") -> Axis:
     name = "" if index.name is None else str(index.name)
-    # Periods become their first moment, zoned times become UTC: both are then plain datetime64.
+    # Periods become their start and zoned times become UTC, both as datetime64 without a zone.
     if type(index).__name__ == "PeriodIndex":
         index = index.to_timestamp()
     if getattr(index, "tz", None) is not None:

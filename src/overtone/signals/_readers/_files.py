@@ -1,4 +1,4 @@
-"""Access to files: missing, locked, empty, damaged and too large ones raise one-sentence errors."""
+"""Access to files, with one-sentence errors for missing, locked, empty, damaged and too large files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIMIT_GIB = 4
 
 
 class Family(Enum):
-    """Family of a file's content, which decides the reader."""
+    """Family of a file's content, which determines the reader."""
 
     PICTURE = "picture"
     RECORDING = "recording"
@@ -35,7 +35,7 @@ class Content:
     """Content of a file by its first bytes.
 
     Attributes:
-        words: The format with its article, for messages.
+        words: The format with its article, in messages.
         family: The family of formats.
     """
 
@@ -94,10 +94,10 @@ _RIFF = {
 
 
 def existing_file(path: PathLike) -> Path:
-    """Return the path of a file that exists, can be read and is not empty.
+    """Return the path of an existing, readable, non-empty file.
 
     Raises:
-        InputError: If it is no path, missing, a directory, locked or empty.
+        InputError: If it is not a path, or the file is missing, a directory, locked or empty.
     """
     try:
         file = Path(path).expanduser()
@@ -138,32 +138,32 @@ def content(path: Path) -> Content:
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         aiff = head[8:12] in (b"AIFF", b"AIFC")
         return Content("an AIFF recording" if aiff else "an IFF recording", Family.RECORDING)
-    # Text has no control characters but tab, line feeds and form feeds.
+    # Text has no control characters other than tabs, line feeds and form feeds.
     binary = any(byte < 9 or 13 < byte < 32 for byte in head)
     return _UNKNOWN if binary else Content("text", Family.TEXT)
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether the file starts like a TIFF."""
+    """Return whether the file is a TIFF by its first bytes."""
     return content(path).family is Family.TIFF
 
 
 def is_numpy(path: Path) -> bool:
-    """Whether the file starts like a `.npy`."""
+    """Return whether the file is a `.npy` by its first bytes."""
     return content(path).family is Family.NUMPY
 
 
 def is_zip(path: Path) -> bool:
-    """Whether the file starts like a zip archive, which a `.npz` is."""
+    """Return whether the file is a zip archive, such as a `.npz`, by its first bytes."""
     return content(path).family is Family.ZIP
 
 
 @contextmanager
 def silenced_logger(name: str) -> Iterator[None]:
-    """Silence a library's log messages about odd headers; readers turn the important ones into notes or errors.
+    """Silence a library's log messages on unusual headers, which readers convert to notes or errors.
 
     Args:
-        name: Of the library's logger.
+        name: Name of the library's logger.
     """
     log = logging.getLogger(name)
     before = log.level
@@ -176,14 +176,14 @@ def silenced_logger(name: str) -> Iterator[None]:
 
 @contextmanager
 def decoding_errors(path: Path, expected: str) -> Iterator[None]:
-    """Turn any exception of a decoding library into an InputError.
+    """Convert any exception of a decoding library to an InputError.
 
     Args:
         path: The file.
-        expected: What it should hold, with its article ("a picture").
+        expected: Expected content with its article ("a picture").
 
     Raises:
-        InputError: In place of any exception that is not overtone's own.
+        InputError: In place of any exception of another library.
     """
     try:
         yield
@@ -194,22 +194,23 @@ def decoding_errors(path: Path, expected: str) -> Iterator[None]:
             f"{expected} that fits into memory", "too many samples", "cut a part out", str(path)
         ) from error
     except Exception as error:
-        # Decoders raise anything on damaged files, so all exceptions are caught here and nowhere else.
+        # Decoders raise arbitrary exceptions for damaged files, so all exceptions are caught here and only
+        # here.
         reason = " ".join(str(error).split()).rstrip(".")[:160] or type(error).__name__
         raise InputError(
-            f"a complete file that holds {expected}",
+            f"a complete file that contains {expected}",
             f"{content(path)} that could not be read ({reason})",
-            "check that it is whole and that its suffix fits its content",
+            "check that it is complete and that its suffix matches its content",
             str(path),
         ) from error
 
 
 def check_size(shape: tuple[int, ...], itemsize: int, location: str) -> None:
-    """Refuse a file whose header announces more than `LIMIT_GIB` GiB, before anything is decoded.
+    """Raise an error for a file whose header specifies more than `LIMIT_GIB` GiB, before decoding.
 
     Args:
         shape: Samples per axis according to the header.
-        itemsize: Bytes per sample once decoded.
+        itemsize: Bytes per decoded sample.
         location: The file.
 
     Raises:

@@ -30,13 +30,13 @@ def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
 
     Args:
         source: Array, tensor or nested lists.
-        channel_axis: The axis of the colours; None to find it from the shape.
+        channel_axis: The channel axis; None to infer it from the shape.
 
     Returns:
-        The pixels (H, W, C) in their own numeric type, with a note where the shape allows another reading.
+        The pixels (H, W, C) in the stored numeric type, with a note if the shape is ambiguous.
 
     Raises:
-        InputError: If it is no picture, or its shape does not tell where the colours are.
+        InputError: If it is not a picture, or the channel axis cannot be inferred from the shape.
     """
     stored = _array(source)
     if stored.ndim == 2 and channel_axis is None:
@@ -54,7 +54,7 @@ def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
 
 
 def _array(source: object) -> np.ndarray:
-    """Return the numbers in their own type, as floating-point numbers if NumPy lacks the tensor's type."""
+    """Return the numbers in their stored type, or in floating point if NumPy lacks the tensor's type."""
     refuse_described(source, "array")
     source = entire(source, "array")
     if isinstance(source, np.ndarray):
@@ -69,7 +69,8 @@ def _array(source: object) -> np.ndarray:
 
 def _axis(shape: tuple[int, ...], torch_like: bool) -> int:
     """Return the axis of the channels, 0 or 2: few channels and two longer sides, last by NumPy's custom."""
-    # NumPy stores channels last by custom, PyTorch first: only few channels beside two longer sides are certain.
+    # By convention, channels are last in NumPy and first in PyTorch; only few channels with two longer sides
+    # are unambiguous.
     first, last = shape[0], shape[2]
     if torch_like:
         if last <= _MOST_COLOURS < first:
@@ -109,28 +110,28 @@ def image(
 ) -> Signal:
     """Read a picture from a file or an array; values are fractions of the full range, 0 black to 1 white, peak 1.
 
-    Coordinates are in picture heights on both axes (rows and columns are both 1/height apart, so pixels stay
-    square), or in mm if `spacing` is given or a TIFF stores a physical pixel size (OME, ImageJ, or pixels per
-    centimetre), or in the unit of a map that states it. Pixels per inch are ignored. Orientation is applied,
-    palettes are looked up, CMYK becomes RGB, transparent colours are transparent. Further bands stay channels.
+    Coordinates are in picture heights on both axes (the distance of rows and columns is 1 / height, so pixels
+    are square), in mm with `spacing` or if a TIFF contains a physical pixel size (OME, ImageJ, or pixels per
+    centimetre), or in the unit of a map. Pixels per inch are ignored. Orientation, palettes and transparent
+    colours are applied, and CMYK is converted to RGB. Further bands are channels.
 
     Args:
         source: Path of a picture, or an array (H, W), (H, W, C) or (C, H, W) of 8-bit, 16-bit, boolean or
             floating-point pixels; an array's last channel of 2 or 4 is alpha.
-        alpha: "composite" lays the picture over the background, "drop" keeps the colours as stored.
-        background: Gray level laid under a transparent picture, 0 black to 1 white.
-        spacing: Distance of pixels in mm, one or (row, column).
-        full_range: The stored values that mean black and white, by default the range of the pixels' type, and
-            0 to 1 for floating-point pixels.
-        channel_axis: Of an array, the axis of the channels. None to tell it from the shape: up to 4 channels beside
-            two longer sides; what is read of a shape with two readings is a note of the signal, or refused.
+        alpha: "composite" composites the picture over the background; "drop" uses the stored colours.
+        background: Gray level under a transparent picture, 0 black to 1 white.
+        spacing: Distance of pixels in mm, a single value or (row, column).
+        full_range: Stored values of black and white; by default the range of the pixels' type, and 0 to 1 for
+            floating-point pixels.
+        channel_axis: Channel axis of an array; None to infer it from the shape: up to 4 channels with two
+            longer sides. An ambiguous shape gives a note of the signal or an error.
 
     Returns:
         A float32 signal of kind "picture".
 
     Raises:
-        InputError: If the source is missing, damaged, too large, no picture, less than 2 x 2 pixels or
-            constant, or the shape of an array does not tell where its channels are.
+        InputError: If the source is missing, damaged, too large, not a picture, less than 2 x 2 pixels or
+            constant, or the channel axis of an array cannot be inferred.
 
     Example:
         >>> import numpy as np
@@ -143,9 +144,9 @@ def image(
         path = existing_file(source)
         if channel_axis is not None:
             raise InputError(
-                "a channel axis for arrays alone",
+                "a channel axis only for arrays",
                 "a picture file, whose channels are known",
-                "leave it out",
+                "omit channel_axis",
                 str(source),
             )
         pixels = read_picture(path)

@@ -34,9 +34,9 @@ class GridOptions:
     """Options of the caller, which override the labels of the array.
 
     Attributes:
-        grid: The geometry of a shape by the caller's spacing, or None if there is none.
-        periodic: Whether axes wrap around; None to let the coordinates say.
-        channel_axis: The axis of the channels, or None.
+        grid: Function from a shape to the geometry with the caller's spacing, or None.
+        periodic: Whether axes wrap around; None to infer it from the coordinates.
+        channel_axis: The channel axis, or None.
         unit: Unit of the spacing, or of dates.
     """
 
@@ -59,20 +59,20 @@ class _Line:
 
 
 def from_labelled(array: LabelledArray, options: GridOptions, name: str, location: str) -> Signal:
-    """Make the signal of a labelled array.
+    """Create the signal of a labelled array.
 
     Evenly spaced coordinates give the grid its origin, spacing and units; descending coordinates are reversed;
-    longitudes that cover the whole circle are periodic; dates count from the first one; named entries are channels.
-    Notes list the attributes that are not used.
+    longitudes that cover the whole circle are periodic; dates are converted to the time since the first date;
+    named entries are channels. Notes list unused attributes.
 
     Args:
         array: The array.
-        options: What the caller says.
-        name: For titles, if the array has no name.
-        location: For errors.
+        options: Options of the caller.
+        name: Name in titles if the array has no name.
+        location: Name of the argument in error messages.
 
     Raises:
-        InputError: If coordinates are not evenly spaced, or the values are no grid of finite numbers that vary.
+        InputError: If coordinates are not evenly spaced, or the values are not finite or do not vary.
     """
     axis = _channel_axis(array, options.channel_axis, location)
     samples, conversion_notes = to_tensor_with_notes(array.values, location)
@@ -181,7 +181,7 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -
         units, notes = unit or _time_unit(since[1]), (f"{axis.name} counted from {since[2].strip()}",)
     units = "s" if units.lower() in ("s", "sec", "second", "seconds") else units
     coordinates, is_longitude = labels.astype(np.float64), _is_longitude(axis)
-    # Longitudes that jump from 359 to 0 (or 180 to -180) are continued past the jump.
+    # Longitudes that jump from 359 to 0 (or 180 to -180) are unwrapped.
     if is_longitude and (np.abs(np.diff(coordinates)) > _CIRCLE / 2).any():
         coordinates = np.unwrap(coordinates, period=_CIRCLE)
         notes += (f"{axis.name} was counted on over the meridian where it begins again",)
@@ -229,7 +229,7 @@ def _dated(labels: np.ndarray, axis: Axis, unit: str | None, location: str) -> _
         )
     dated = labels.dtype.kind == "M"
     first = f"{axis.name} counted from {_written(labels[0])}" if dated else f"{axis.name} as time passed"
-    # Equal months are uneven in days: such dates are counted on the calendar.
+    # Months have unequal numbers of days, so monthly dates are counted in calendar months.
     months = calendar_months(labels) if labels.dtype.kind == "M" and unit is None else None
     if months is not None:
         named = "years" if (months % 12 == 0).all() else "months"
@@ -265,7 +265,7 @@ def _even(coordinates: np.ndarray, name: str, unit: str, location: str) -> _Line
     steps = np.diff(coordinates)
     if not len(steps):
         return _Line(1.0, float(coordinates[0]), unit, notes=notes)
-    # The median step is not moved by a single gap; the mean step spreads rounding over all samples.
+    # The median step is robust to a single gap; the mean step averages the rounding of all samples.
     median, mean = float(np.median(steps)), float(coordinates[-1] - coordinates[0]) / len(steps)
     odd = np.abs(steps - median) > _TOLERANCE * abs(median)
     deviation = np.abs(coordinates - coordinates[0] - mean * np.arange(len(coordinates)))
@@ -293,9 +293,9 @@ def _is_longitude(axis: Axis) -> bool:
 
 
 def _wrap_longitude(line: _Line, axis: Axis, count: int, more_notes: tuple[str, ...]) -> _Line:
-    """Make longitudes periodic that cover the whole circle."""
+    """Make longitudes that cover the whole circle periodic."""
     notes, wraps = (*line.notes, *more_notes), False
-    # n samples of spacing 360 / n wrap around; n + 1 of them hold one meridian twice.
+    # n samples of spacing 360 / n wrap around; n + 1 samples contain one meridian twice.
     if abs(count * line.spacing - _CIRCLE) < _CLOSE * _CIRCLE / count:
         wraps = True
         notes += (f"{axis.name} goes once around and is periodic",)

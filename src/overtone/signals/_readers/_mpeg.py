@@ -1,4 +1,4 @@
-"""MPEG audio (MP3 and layers I and II): frames are counted, because the decoder only estimates their number."""
+"""MPEG audio (MP3 and layers I and II), with exact frame counts instead of the decoder's estimate."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PADDED_RATE = {True: 5, False: 8}
 
 @dataclass(frozen=True)
 class _Header:
-    """The four bytes before each frame.
+    """Header of a frame, its first four bytes.
 
     Attributes:
         version: 3 for MPEG-1, 2 for MPEG-2, 0 for MPEG-2.5.
         layer: 1 for layer III, 2 for II, 3 for I.
-        rate: Samples a second.
-        index: Number of the bit rate; 0 for a rate that the format does not list.
-        padded: Whether the frame is a byte (layer I: four) longer.
+        rate: Samples per second.
+        index: Index of the bit rate; 0 for a free bit rate.
+        padded: Whether the frame is one byte (layer I: four bytes) longer.
         mono: Whether there is one channel.
     """
 
@@ -45,7 +45,7 @@ class _Header:
 
     @property
     def length(self) -> int:
-        """Bytes of the frame; 0 if the bit rate is not listed."""
+        """Number of bytes of the frame; 0 for a free bit rate."""
         bits = 1000 * _KBIT[self.version == 3, self.layer][self.index]
         if not bits:
             return 0
@@ -55,20 +55,20 @@ class _Header:
 
     @property
     def samples(self) -> int:
-        """Samples that the frame holds."""
+        """Number of samples of the frame."""
         if self.layer == 3:
             return 384
         return 1152 if self.version == 3 or self.layer == 2 else 576
 
     @property
     def information(self) -> int:
-        """Offset of the frame of information's mark from the first byte of the header."""
+        """Offset of the marker of an information frame from the first byte of the header."""
         if self.version == 3:
             return 21 if self.mono else 36
         return 13 if self.mono else 21
 
     def follows(self, other: _Header) -> bool:
-        """Whether both can belong to one stream."""
+        """Return whether both headers can belong to one stream."""
         return (self.version, self.layer, self.rate) == (other.version, other.layer, other.rate) and (
             (self.index == 0) == (other.index == 0)
         )
@@ -76,14 +76,14 @@ class _Header:
 
 @dataclass(frozen=True)
 class Frames:
-    """Positions of the frames of a stream.
+    """Frame positions of a stream.
 
     Attributes:
-        spans: (start, end) of each whole frame that holds sound.
-        announced: How many frames its first frame announces, or None.
-        joined: Whether frames of information stand within the stream, as after joining files.
-        incomplete: Bytes of an incomplete last frame.
-        truncated: Whether the stream is shorter than its first frame announces (some encoders count that frame too).
+        spans: (start, end) of each complete audio frame.
+        announced: Number of frames that the first frame specifies, or None.
+        joined: Whether there are information frames within the stream, as in concatenated files.
+        incomplete: Number of bytes of an incomplete last frame.
+        truncated: Whether the stream is shorter than its first frame specifies.
         first: Header of the first frame.
     """
 
@@ -96,20 +96,20 @@ class Frames:
 
 
 def mpeg_parts(file: Path) -> Parts | None:
-    """Return the stream with the correct number of its frames in front; None if the file is no MPEG audio.
+    """Return the stream after a frame with the correct number of frames; None if the file is not MPEG audio.
 
     Args:
         file: An existing file.
 
     Raises:
-        InputError: If fewer frames are there than its first frame announces.
+        InputError: If there are fewer frames than its first frame specifies.
     """
     data = mapped(file)
     stream = frames(data)
     if stream is None:
         return None
     count = len(stream.spans)
-    # Some encoders count the frame of information itself, so that one frame less than announced is complete.
+    # Some encoders count the information frame too, so one frame less than specified is complete.
     if stream.announced is not None and (
         count < stream.announced - 1 or (count < stream.announced and stream.truncated)
     ):
@@ -134,7 +134,7 @@ def frames(data: bytes | mmap.mmap) -> Frames | None:
         data: The file.
 
     Returns:
-        The frames, or None if there are not at least two of one kind in a row.
+        The frames, or None without at least two consecutive compatible frames.
     """
     end = _without_tags(data)
     begin = _first(data, end)
@@ -185,7 +185,7 @@ class _FrameReader:
     def _length(self, at: int, header: _Header) -> int:
         if header.index:
             return header.length
-        # Index 0 is a free bit rate: its frame length is constant but stored nowhere, so the next header is searched.
+        # Index 0 is a free bit rate: its constant frame length is not stored, so the next header is searched.
         pad = header.padded * (4 if header.layer == 3 else 1)
         if not self.free:
             after = at + 24
@@ -200,7 +200,7 @@ class _FrameReader:
         return self.free + pad if self.free else 0
 
     def _next(self, at: int) -> int:
-        """Return the next position at which two frames of the stream follow each other."""
+        """Return the next position of two consecutive frames of the stream."""
         if self.data[at : at + 3] == b"ID3":
             return _past_id3(self.data, at)
         while True:
@@ -211,7 +211,8 @@ class _FrameReader:
             if header is None:
                 continue
             length = self._length(at, header)
-            # Sound data contain false headers by chance; a true one is followed by another header or by the end.
+            # Audio data contain false headers by chance; a true header is followed by another header or the
+            # end.
             if length and (at + length == self.end or self._header(at + length) is not None):
                 return at
 
@@ -229,7 +230,7 @@ def _header(data: bytes | mmap.mmap, at: int) -> _Header | None:
 
 
 def _first(data: bytes | mmap.mmap, end: int) -> int | None:
-    """Return the first position at which three frames (or all there are) follow each other, None if there is none."""
+    """Return the first position of three consecutive frames (or of all frames), or None."""
     at = 0
     while data[at : at + 3] == b"ID3":
         at = _past_id3(data, at)
@@ -238,7 +239,7 @@ def _first(data: bytes | mmap.mmap, end: int) -> int | None:
         if header is not None:
             reader = _FrameReader(data, end, header)
             neighbours = []
-            # Three headers in a row make a chance match of 11 sync bits negligible.
+            # Three consecutive headers make a chance match of 11 sync bits negligible.
             for frame in reader.frames(at):
                 neighbours.append(frame)
                 if len(neighbours) == 3:
@@ -257,7 +258,7 @@ def _first(data: bytes | mmap.mmap, end: int) -> int | None:
 
 def _past_id3(data: bytes | mmap.mmap, at: int) -> int:
     size = 0
-    # Sizes in ID3 have 7 bits a byte, so that no byte looks like a sync word.
+    # Sizes in ID3 have 7 bits per byte, so that no byte resembles a sync word.
     for byte in data[at + 6 : at + 10]:
         size = size << 7 | byte & 0x7F
     footer = 10 if len(data) > at + 5 and data[at + 5] & 0x10 else 0
@@ -265,7 +266,7 @@ def _past_id3(data: bytes | mmap.mmap, at: int) -> int:
 
 
 def _without_tags(data: bytes | mmap.mmap) -> int:
-    """Return the end of the sound, before the tags that players append."""
+    """Return the end of the audio data, before appended tags."""
     end = len(data)
     while True:
         if data[end - 128 : end - 125] == b"TAG" and end >= 128:
@@ -281,7 +282,7 @@ def _without_tags(data: bytes | mmap.mmap) -> int:
 
 
 def _announced_frames(frame: bytes) -> int | None:
-    """Return the number of frames that a frame of information announces (0 if unstated), None for a frame of sound."""
+    """Return the number of frames in an information frame (0 if absent), or None for an audio frame."""
     header = _header(frame, 0)
     if header is None or header.layer != _LAYER_3:
         return None
@@ -295,7 +296,7 @@ def _announced_frames(frame: bytes) -> int | None:
 
 
 def _announced_bytes(frame: bytes) -> int:
-    """Return the number of bytes that a frame of information announces, itself included; 0 if unstated."""
+    """Return the number of bytes in an information frame, including the frame; 0 if absent."""
     header = _header(frame, 0)
     assert header is not None
     for at in (header.information, header.information + 2):
@@ -307,10 +308,10 @@ def _announced_bytes(frame: bytes) -> int:
 
 
 def _information_frame(first: _Header, count: int, size: int) -> bytes:
-    """Make a silent frame that states how many frames and bytes follow; empty for layers I and II, which have none."""
+    """Create a silent frame with the number of following frames and bytes; empty for layers I and II."""
     if first.layer != _LAYER_3:
         return b""
-    # The first frame's version, layer and sampling rate at a constant bit rate that has room for the Xing block.
+    # The first frame's version, layer and sampling rate, at a bit rate with enough space for the Xing block.
     second = 0xE0 | first.version << 3 | first.layer << 1 | 1
     third = _PADDED_RATE[first.version == 3] << 4 | _RATES[first.version].index(first.rate) << 2
     head = bytes((0xFF, second, third, 0xC0 if first.mono else 0x00))

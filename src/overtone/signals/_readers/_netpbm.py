@@ -1,4 +1,4 @@
-"""Reader of PBM, PGM, PPM, PAM and PFM pictures: headers are text, numbers have any depth."""
+"""Reader of PBM, PGM, PPM, PAM and PFM pictures of any depth."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _HEADER = 1 << 16
 
 
 def is_netpbm(path: Path) -> bool:
-    """Whether the file starts like one of these pictures."""
+    """Return whether the file is a Netpbm picture by its first bytes."""
     with path.open("rb") as stream:
         head = stream.read(3)
     return head[:2] in _KINDS and head[2:].isspace()
 
 
 def read_netpbm(path: Path) -> Pixels:
-    """Read the first picture of the file, exactly as stored.
+    """Read the stored numbers of the first picture of the file.
 
     Args:
         path: An existing file that `is_netpbm`.
 
     Raises:
-        InputError: If it is damaged, cut short or too large.
+        InputError: If the file is damaged, truncated or too large.
     """
     with decoding_errors(path, "a picture"):
         data = path.read_bytes()
@@ -84,7 +84,7 @@ def _numbers(data: bytes, start: int, count: int, top: int) -> np.ndarray:
 
 def _text(data: bytes, count: int, bilevel: bool) -> np.ndarray:
     plain = re.sub(rb"#[^\n]*", b"", data)
-    # Plain bilevel pixels may stand without spaces between them: every character is one.
+    # Plain bilevel pixels may lack spaces: every character is a pixel.
     words = [bytes([c]) for c in plain if not chr(c).isspace()] if bilevel else plain.split()
     if len(words) < count:
         raise ValueError("the file ends within its pixels")
@@ -101,7 +101,7 @@ def _packed(data: bytes, start: int, height: int, width: int) -> Pixels:
 
 
 def _further_pictures(data: bytes, start: int, size: int) -> tuple[str, ...]:
-    """Note further pictures in the same file."""
+    """Return a note on further pictures in the same file."""
     return ("first of several pictures in the file",) * (data[start + size :].lstrip()[:2] in _KINDS)
 
 

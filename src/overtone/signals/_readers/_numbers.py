@@ -1,4 +1,4 @@
-"""Conversion of arrays and tensors to floating-point samples, without needless copies or silent loss of digits."""
+"""Conversion of arrays and tensors to floating-point samples without silent loss of precision."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NARROW = (
 
 
 class ConversionFault(Enum):
-    """Reason why values cannot become floating-point samples."""
+    """Reason why values cannot be converted to floating-point samples."""
 
     COMPLEX = "complex"
     RAGGED = "ragged"
@@ -30,26 +30,26 @@ class ConversionFault(Enum):
 
 
 class ConversionError(InputError):
-    """Values that cannot become samples; readers of columns give other advice by the `fault`."""
+    """Error for values that cannot be converted to samples; `fault` is the reason."""
 
     def __init__(self, fault: ConversionFault, expected: str, got: str, do: str, location: str) -> None:
         self.fault = fault
         super().__init__(expected, got, do, location)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        """Rebuild from all parts, so that errors cross process borders."""
+        """Return the arguments of the constructor, so that the error can be pickled."""
         return type(self), (self.fault, self.expected, self.got, self.do, self.source)
 
 
 def check_numeric(dtype: np.dtype, location: str) -> None:
-    """Refuse types without order or arithmetic: objects, complex numbers, text, dates and records.
+    """Raise an error for types other than real numbers: objects, complex numbers, text, dates and records.
 
     Raises:
         InputError: If the dtype is not boolean, integer or real.
     """
     if dtype.kind == "O":
         raise InputError(
-            "numbers", "an object array, which only a pickle can hold", "save it as plain numbers", location
+            "numbers", "an object array, which requires pickle", "save it as plain numbers", location
         )
     if dtype.kind == "c":
         raise ConversionError(
@@ -79,17 +79,17 @@ def require_real(values: np.ndarray, location: str) -> np.ndarray:
 
     Args:
         values: Any array.
-        location: The file or argument, for messages.
+        location: File or argument in error messages.
 
     Returns:
-        A new or the same array.
+        The array, or a converted copy.
 
     Raises:
-        InputError: If the values are not real numbers, some are masked, or float64 cannot hold them.
+        InputError: If the values are not real numbers, some are masked, or they exceed the range of float64.
     """
     values = entire(values, location)
     check_numeric(values.dtype, location)
-    # float32 holds every 16-bit integer exactly; wider types need float64.
+    # float32 represents every 16-bit integer exactly; wider types need float64.
     wide = values.dtype.itemsize > (4 if values.dtype.kind == "f" else 2)
     with np.errstate(over="ignore"):
         converted = np.asarray(values, dtype=np.float64 if wide else np.float32, order="C")
@@ -108,9 +108,9 @@ def require_real(values: np.ndarray, location: str) -> np.ndarray:
 
 
 def tensor(values: object, location: str) -> Tensor:
-    """Make a contiguous float32 or float64 tensor with its own memory from an array, nested lists or a tensor.
+    """Copy an array, nested lists or a tensor to a contiguous float32 or float64 tensor.
 
-    A tensor keeps its device. Precision follows `require_real`.
+    The device of a tensor does not change; the precision is that of `require_real`.
 
     Raises:
         InputError: If the values are not real numbers, or some are masked.
@@ -119,10 +119,10 @@ def tensor(values: object, location: str) -> Tensor:
 
 
 def to_tensor_with_notes(values: object, location: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Convert as `tensor` does, and note if digits were lost: float64 holds every integer up to 2^53.
+    """Convert as `tensor` does, with a note on lost precision of integers above 2^53.
 
     Raises:
-        InputError: As `tensor`; or if different integers become one.
+        InputError: See `tensor`; also if distinct integers become equal.
     """
     values = entire(values, location)
     if isinstance(values, Tensor):
@@ -156,7 +156,7 @@ def _from_tensor(values: Tensor, location: str) -> tuple[Tensor, tuple[str, ...]
 
 
 def _from_objects(array: np.ndarray, location: str) -> np.ndarray:
-    """Numbers of several kinds, as a data frame holds them, in float64."""
+    """Convert an object array of numbers, as from a mixed data frame, to float64."""
     for place, entry in np.ndenumerate(array):
         if isinstance(entry, numbers.Real | np.bool_) or type(entry).__name__ == "Decimal":
             continue
@@ -165,23 +165,23 @@ def _from_objects(array: np.ndarray, location: str) -> np.ndarray:
         raise InputError(
             "numbers",
             f"an object array with {'the gap ' if missing else ''}{str(entry)[:40]!r} at index {index}",
-            "fill the gap or cut it out" if missing else "convert it to numbers",
+            "fill or remove the gap" if missing else "convert it to numbers",
             location,
         )
     return array.astype(np.float64)
 
 
 def _rounding_note(exact: np.ndarray, converted: np.ndarray, location: str) -> tuple[str, ...]:
-    """Note wide integers that were rounded to float64; refuse those that became one number."""
+    """Return a note on integers rounded to float64; raise an error if they became equal."""
     if exact.dtype.kind not in "iu" or exact.dtype.itemsize < 8 or not exact.size:
         return ()
     low, high = int(exact.min()), int(exact.max())
     if max(high, -low) <= _EXACT:
         return ()
-    # Different integers that round to one number would become a constant signal.
+    # Distinct integers that round to one number would become a constant signal.
     if low < high and float(converted.min()) == float(converted.max()):
         raise InputError(
-            "integers that stay different in float64",
+            "integers that remain distinct in float64",
             f"integers from {low} to {high}",
             "subtract the smallest one first",
             location,

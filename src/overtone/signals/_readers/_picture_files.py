@@ -1,4 +1,4 @@
-"""Files of pictures: the pixels at the depth they are stored in, and whether they are a picture at all."""
+"""Picture files: pixels at their stored depth, and the classification of files as pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
 
 
 def _png_header(path: Path) -> tuple[int, int] | None:
-    """Read bits per sample and colour type of a PNG; None for other files."""
+    """Return the bits per sample and the colour type of a PNG, or None for other files."""
     with path.open("rb") as stream:
         head = stream.read(26)
     if head[:8] != _SIGNATURE or head[12:16] != b"IHDR" or len(head) < 26:
@@ -37,7 +37,7 @@ def deep_colour(path: Path, high: Image.Image) -> tuple[np.ndarray, Coverage] | 
 
     Args:
         path: The file.
-        high: What Pillow makes of it, the high bytes of colours.
+        high: Picture decoded by Pillow: the high bytes of the colours.
 
     Returns:
         (H, W, C) uint16 and whether the last channel is alpha.
@@ -46,14 +46,14 @@ def deep_colour(path: Path, high: Image.Image) -> tuple[np.ndarray, Coverage] | 
     if bits != 16 or kind == _GRAY:
         return None
     if kind == _GRAY_ALPHA:
-        # Pillow drops the low bytes of gray with alpha; declared as 8-bit RGBA, all four bytes are kept.
+        # Pillow drops the low bytes of gray with alpha; declared as 8-bit RGBA, all four bytes are decoded.
         quarters = np.asarray(Image.open(io.BytesIO(_as_eight_bits(path.read_bytes()))), np.uint16)
         return quarters[..., 0::2] << 8 | quarters[..., 1::2], Coverage.STRAIGHT
     with Image.open(path) as low:
         layout = str(low.tile[0].args) if low.tile else ""
         if layout not in ("RGB;16B", "RGBA;16B"):
             return None
-        # Read with the bytes exchanged, Pillow keeps the low bytes instead of the high ones.
+        # With exchanged bytes, Pillow decodes the low bytes instead of the high bytes.
         low.tile = [part._replace(args=layout.replace("16B", "16L")) for part in low.tile]
         low.load()
         stored = np.asarray(high).astype(np.uint16)
@@ -63,13 +63,13 @@ def deep_colour(path: Path, high: Image.Image) -> tuple[np.ndarray, Coverage] | 
 
 
 def _as_eight_bits(data: bytes) -> bytes:
-    """The same file declared as 8-bit RGBA, whose four bytes are the halves of gray and of alpha."""
+    """Return the file declared as 8-bit RGBA, whose four bytes are the halves of gray and alpha."""
     declared = data[12:24] + bytes([8, _RGBA]) + data[26:29]
     return data[:12] + declared + struct.pack(">I", zlib.crc32(declared)) + data[33:]
 
 
 def key_colour(path: Path, picture: Image.Image) -> tuple[int, ...] | None:
-    """Return the stored colour that means transparent, in the depth of the decoded pixels; None if there is none.
+    """Return the stored transparent colour in the depth of the decoded pixels, or None.
 
     Args:
         path: The file.
@@ -79,7 +79,7 @@ def key_colour(path: Path, picture: Image.Image) -> tuple[int, ...] | None:
     bits, kind = _png_header(path) or (8, -1)
     if transparency is None or isinstance(transparency, bytes) or kind not in (_GRAY, _RGB):
         return None
-    # A key in fewer than 8 bits is scaled as Pillow scales the pixels.
+    # A transparent colour of fewer than 8 bits is scaled like the pixels in Pillow.
     key = tuple(int(part) for part in (transparency if isinstance(transparency, tuple) else (transparency,)))
     factor = 255 // (2**bits - 1) if bits < 8 else 1
     return tuple((part & (2**bits - 1)) * factor for part in key)
@@ -100,8 +100,8 @@ _UNSAFE = ("EPS", "WMF", "GRIB", "HDF5", "BUFR", "MPEG", "FITS")
 def read_pillow(path: Path) -> Pixels:
     """Decode the first frame of a picture file.
 
-    Palettes are looked up; CMYK, YCbCr, Lab and HSV are converted to RGB; EXIF orientation is applied;
-    embedded colour profiles are not.
+    Palettes and the EXIF orientation are applied; CMYK, YCbCr, Lab and HSV are converted to RGB; embedded
+    colour profiles are ignored.
 
     Args:
         path: An existing file.
@@ -110,7 +110,8 @@ def read_pillow(path: Path) -> Pixels:
         The pixels as stored, without a pixel size.
 
     Raises:
-        InputError: If the file is no picture Pillow knows, is damaged, or exceeds Pillow's limit on pixels.
+        InputError: If the file is not a picture format of Pillow, is damaged, or exceeds Pillow's limit on
+            pixels.
     """
     with decoding_errors(path, "a picture"), _within_pixel_limit(path):
         with Image.open(path, formats=_formats()) as opened:
@@ -120,25 +121,25 @@ def read_pillow(path: Path) -> Pixels:
             stored, coverage, conversion_notes = _pixels(path, opened)
         notes += (f"first of {frames} frames",) * (frames > 1)
         notes += ("orientation applied",) * (orientation in range(2, 9)) + conversion_notes
-        # The orientation is applied last, after the depth has been restored in stored order.
+        # The orientation is applied last, because the depth is restored in stored order.
         stored, white, depth_notes = _at_depth(stored, _depth(path), opened.format)
         return Pixels(upright(stored, orientation), coverage, white=white, notes=notes + depth_notes)
 
 
 def _orientation(opened: Image.Image) -> int:
-    """Return the orientation in EXIF or XMP, 1 if it is not one of the eight."""
+    """Return the orientation in EXIF or XMP, or 1 if it is invalid."""
     number = opened.getexif().get(_ORIENTATION, 1)
     return int(number) if number in range(1, 9) else 1
 
 
 def _formats() -> list[str]:
-    """The formats that hold pictures and need no other program."""
+    """Return the picture formats that need no external program."""
     Image.init()
     return [name for name in Image.ID if name not in _UNSAFE]
 
 
 def _icon_note(opened: Image.Image) -> tuple[str, ...]:
-    """A note on the sizes that an icon comes in."""
+    """Return a note on the sizes of an icon."""
     sizes = opened.info.get("sizes", ())
     return (f"largest of {len(sizes)} sizes",) * (opened.format in ("ICO", "ICNS", "CUR") and len(sizes) > 1)
 
@@ -185,7 +186,7 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, bool]:
 
 
 def _depth(path: Path) -> int:
-    """Read the bits per sample of formats that may store more than Pillow returns; 8 for all others."""
+    """Return the bits per sample of formats that may exceed the depth of Pillow; 8 for all others."""
     with path.open("rb") as stream:
         head = stream.read(4096)
     codes, box = head.find(b"\xff\x4f\xff\x51"), head.find(b"pixi")
@@ -201,7 +202,8 @@ def _at_depth(
 ) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
     """Restore the stored numbers; also return the number of white and a note on lost bits.
 
-    Pillow keeps the bits of gray JPEG 2000, moved up to 16, and the upper 8 of every other deep picture.
+    Pillow preserves the bits of gray JPEG 2000, shifted up to 16, and only the upper 8 bits of other deep
+    pictures.
     """
     if bits <= 8:
         return stored, None, ()
@@ -223,19 +225,19 @@ def _within_pixel_limit(path: Path) -> Iterator[None]:
             raise InputError(
                 f"a picture of at most {limit / 1e6:.0f} million pixels",
                 "a larger one, which may be a decompression bomb",
-                "reduce it, or decode it yourself and pass the array",
+                "reduce it, or decode it separately and pass the array",
                 str(path),
             ) from error
 
 
 def read_picture(path: Path) -> Pixels:
-    """Read the pixels of any picture file as stored, with their physical size if the file states one.
+    """Read the stored pixels of any picture file, with the physical pixel size if available.
 
     Args:
         path: An existing file.
 
     Raises:
-        InputError: If it holds a stack, is damaged or too large, or is no picture that is known here.
+        InputError: If the file contains a stack, is damaged or too large, or is not a supported picture.
     """
     if not is_tiff(path):
         return read_netpbm(path) if is_netpbm(path) else read_pillow(path)
@@ -267,7 +269,7 @@ PICTURES = (
     *(".tga", ".icb", ".vda", ".vst", ".pcx", ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".qoi", ".dds", ".psd"),
     *(".ico", ".icns", ".cur", ".xbm", ".xpm"),
 )
-"""Endings of the names of picture files."""
+"""Suffixes of picture files."""
 
 _PLAUSIBLE = (-1.0, 2.0)
 _OF_PICTURES = {"alpha", "background", "full_range"}
@@ -275,20 +277,20 @@ _OF_ARRAYS = {"unit", "channel_axis", "periodic"}
 
 
 def picture_kind(path: Path, options: set[str]) -> str:
-    """Classify a file as "picture", "volume" or "array" by its numbers, unless the options ask for one.
+    """Classify a file as "picture", "volume" or "array" by its options, or by its numbers.
 
-    8-bit and 16-bit pixels make a picture, and so do floating-point ones near 0 to 1. Everything else is an array:
-    other types, rasters of maps with more than 8 bits, and numbers with a scale of their own.
+    8-bit and 16-bit pixels are a picture, and so are floating-point pixels near 0 to 1. Other types, rasters
+    of maps with more than 8 bits, and numbers with a scale are an array.
 
     Args:
         path: An existing picture file.
-        options: Names of the options that were given.
+        options: Names of the caller's options.
     """
     if not is_tiff(path):
         floating = is_netpbm(path) and not options & _OF_PICTURES
         return _by_range(read_netpbm(path).stored) if floating else "picture"
     outline = tiff_outline(path)
-    # An option that only one reader has decides before the content does.
+    # An option of only one reader takes precedence over the content.
     if len(outline.axes) == 2 and options & _OF_PICTURES:
         return "picture"
     if options & _OF_ARRAYS:
@@ -303,6 +305,6 @@ def picture_kind(path: Path, options: set[str]) -> str:
 
 
 def _by_range(stored: np.ndarray) -> str:
-    """Return "picture" unless floating-point numbers leave the range of one."""
+    """Return "picture", or "array" if floating-point numbers exceed the plausible range of a picture."""
     out_of_range = stored.dtype.kind == "f" and (stored.min() < _PLAUSIBLE[0] or stored.max() > _PLAUSIBLE[1])
     return "array" if out_of_range else "picture"

@@ -21,34 +21,34 @@ class Alpha(Enum):
     """Treatment of a picture's transparency."""
 
     COMPOSITE = "composite"
-    """Lay the picture over a background."""
+    """Composite the picture over a background."""
     DROP = "drop"
-    """Keep the colours as stored, also where the picture is transparent."""
+    """Use the stored colours, also for transparent pixels."""
 
 
 class Coverage(Enum):
-    """How the last channel of stored pixels relates to the others."""
+    """Role of the last channel of stored pixels."""
 
     NONE = "none"
-    """It is a colour like them."""
+    """The last channel is a colour."""
     STRAIGHT = "straight"
-    """It is an alpha channel."""
+    """The last channel is alpha."""
     PREMULTIPLIED = "premultiplied"
-    """It is an alpha channel by which the colours have been multiplied."""
+    """The last channel is alpha, and the colours are premultiplied by it."""
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """A picture as stored.
+    """Stored pixels of a picture.
 
     Attributes:
         stored: (H, W, C) of any numeric dtype.
         coverage: Whether the last channel is alpha.
         pixel_size: (row, column) distance of pixels, or None if unknown.
         unit: Unit of `pixel_size`.
-        white: The stored number that means white where it is not the greatest of the type, or None.
-        colour_names: Names of the channels without alpha, if the file gives them.
-        notes: How the file was read.
+        white: The stored number of white if it is not the maximum of the type, or None.
+        colour_names: Names of the channels without alpha, if the file contains them.
+        notes: Notes on how the file was read.
     """
 
     stored: np.ndarray
@@ -73,11 +73,11 @@ class Pixels:
 
 
 def full_range_of(dtype: np.dtype, location: str) -> tuple[float, float]:
-    """Return the stored values that mean black and white.
+    """Return the stored values of black and white.
 
     Args:
         dtype: Type of the stored pixels.
-        location: The file or argument, for messages.
+        location: File or argument in error messages.
 
     Returns:
         (0, 255) for 8-bit, (0, 65535) for 16-bit, (0, 1) for boolean and floating-point pixels.
@@ -108,10 +108,10 @@ def fractions(
     a), in the space of the stored values (no linearisation).
 
     Args:
-        pixels: The picture as stored.
+        pixels: The stored picture.
         black: Stored value that becomes 0.
         white: Stored value that becomes 1.
-        alpha: What becomes of an alpha channel.
+        alpha: Treatment of an alpha channel.
         background: Gray level under a transparent picture, 0 black to 1 white.
 
     Returns:
@@ -120,7 +120,7 @@ def fractions(
     height, width, channels = pixels.stored.shape
     opaque = _opaque(pixels)
     result = np.empty((height, width, pixels.colours), np.float32)
-    # Blocks bound the float64 copy to 8 MiB, whatever the size of the picture.
+    # Blocks bound the float64 copy to 8 MiB for pictures of any size.
     rows = max(1, _BLOCK // (width * channels))
     for start in range(0, height, rows):
         stored = pixels.stored[start : start + rows]
@@ -137,24 +137,24 @@ def fractions(
 
 
 def _opaque(pixels: Pixels) -> float | None:
-    """The stored alpha that hides the background entirely, which no range of the colours changes."""
+    """Return the stored alpha of opaque pixels, which does not depend on the range of the colours."""
     known = pixels.white or _FULL_RANGE.get(pixels.stored.dtype.name, (0.0, None))[1]
     return 1.0 if pixels.stored.dtype.kind == "f" else known
 
 
 def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
-    """Bring rows and columns to the order in which the picture is viewed.
+    """Apply the orientation to the rows and columns of a picture.
 
     Args:
         stored: (H, W, ...) as stored.
-        orientation: The number of TIFF and EXIF, 1 for upright; others than 1 to 8 count as 1.
+        orientation: Orientation of TIFF and EXIF, 1 for upright; numbers other than 1 to 8 count as 1.
 
     Returns:
         A view: (H, W, ...), or (W, H, ...) for 5 to 8.
     """
     if not 2 <= orientation <= 8:
         return stored
-    # The EXIF numbers 5 to 8 transpose; then 3, 4, 7, 8 reverse rows and 2, 3, 6, 7 reverse columns.
+    # EXIF orientations 5 to 8 transpose; then 3, 4, 7, 8 reverse rows and 2, 3, 6, 7 reverse columns.
     turned = stored.swapaxes(0, 1) if orientation >= 5 else stored
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
@@ -164,11 +164,11 @@ def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def stored_marks(stored: np.ndarray, names: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """Apply `sentinel_notes` to stored numbers, before a scale or a full range hides the marks.
+    """Apply `sentinel_notes` to stored numbers, before scaling hides the sentinels.
 
     Args:
-        stored: (..., C) numbers; 8-bit ones have no marks in use.
-        names: Of the channels; by default "value" or numbers.
+        stored: (..., C) numbers; 8-bit numbers have no sentinels.
+        names: Names of the channels; by default "value" or numbers.
     """
     if stored.dtype.kind not in "iuf" or stored.dtype.itemsize < 2 or not stored.size:
         return ()

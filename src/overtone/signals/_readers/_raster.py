@@ -1,4 +1,4 @@
-"""TIFFs as arrays of their own values: heights, temperatures, counts, with scale, unit and size of pixels."""
+"""TIFFs as arrays of physical values (heights, temperatures, counts) with scale, unit and pixel size."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _NAMES = {"T": "frame", "Z": "slice"}
 
 
 def grid_from_file(axes: str, shape: tuple[int, ...], known: Distances) -> tuple[Grid, tuple[str, ...]]:
-    """The grid of a stored picture or stack.
+    """Return the grid of a stored picture or stack.
 
-    A picture without a size is counted in pixels, a stack without one in fractions of the array. Where only some
-    axes of a stack have a distance, all are fractions of the array, unless one of them is time, which shares no
-    unit with the others anyway.
+    Without known distances, the unit of a picture is the pixel, and coordinates of a stack are fractions of
+    the array. If only some axes of a stack have a distance, all are fractions of the array, unless one of
+    them is time, which never shares a unit with the others.
 
     Args:
-        axes: One letter for each axis, as `Stored` has them.
+        axes: One letter per axis, as in `Stored`.
         shape: Samples per axis.
-        known: Distances of neighbours, of the axes whose distance is stored.
+        known: Stored distances of neighbouring samples per axis.
 
     Returns:
-        The grid, and notes on what was assumed.
+        The grid, and notes on assumptions.
     """
     stated = [axis in known for axis in axes]
     flat = len(axes) == 2
@@ -77,10 +77,11 @@ def _pages(axes: str, stated: bool) -> tuple[str, ...]:
 def grid_with_spacing(
     axes: str, shape: tuple[int, ...], spacing: float | tuple[float, ...], location: str
 ) -> Grid:
-    """Make the grid of distances that the caller passed: mm in space, seconds in time.
+    """Create the grid with the caller's distances: mm in space, seconds in time.
 
     Raises:
-        InputError: If there are not as many as axes, or one for lengths and time together.
+        InputError: If the number of distances is not that of the axes, or one distance is for lengths and
+            time.
     """
     alone = isinstance(spacing, int | float)
     if alone and "T" in axes and len(axes) > 1:
@@ -107,13 +108,13 @@ _KINDS = {1: "series", 2: "array", 3: "volume"}
 
 
 def stored_values(path: Path) -> Stored:
-    """Read a picture file's stored numbers, without making fractions of a full range of them.
+    """Read the stored numbers of a picture file, without conversion to fractions of a full range.
 
     Args:
         path: An existing file, a TIFF of at most three grid axes or any other picture.
 
     Raises:
-        InputError: As the readers of these files, and if there are more than three axes.
+        InputError: If the file cannot be read, or there are more than three axes.
     """
     if is_tiff(path):
         _check_axes(tiff_outline(path).axes, str(path))
@@ -122,10 +123,10 @@ def stored_values(path: Path) -> Stored:
 
 
 def _check_axes(axes: str, location: str) -> None:
-    """Refuse files of more than three grid axes.
+    """Raise an error for files of more than three grid axes.
 
     Raises:
-        InputError: If there are more, with the words for it.
+        InputError: If there are more than three axes.
     """
     if len(axes) <= 3:
         return
@@ -134,16 +135,16 @@ def _check_axes(axes: str, location: str) -> None:
 
 
 def raster_signal(stored: Stored, *, grid: Grid | None, name: str, location: str) -> Signal:
-    """Make the signal of stored numbers, scaled by GDAL's metadata.
+    """Create the signal of stored numbers, scaled by GDAL's metadata.
 
     Args:
-        stored: From `stored_values`.
-        grid: Where the samples lie, in place of what the file says.
+        stored: Result of `stored_values`.
+        grid: Geometry of the samples, in place of that of the file.
         name: See `Signal`.
-        location: The file, for messages.
+        location: File name in error messages.
 
     Raises:
-        InputError: As `make_signal`.
+        InputError: See `make_signal`.
     """
     shape = stored.samples.shape[:-1]
     check_shape(shape, location)
@@ -153,7 +154,7 @@ def raster_signal(stored: Stored, *, grid: Grid | None, name: str, location: str
     if stored.scaling.scales:
         with np.errstate(invalid="ignore", over="ignore"):
             values = values * stored.scaling.slope + stored.scaling.offset
-        # Marks of missing values are searched before scaling, which would hide them.
+        # Sentinels are searched before scaling, which would hide them.
         marks = stored_marks(stored.samples)
         notes = (*notes, "values scaled as the file says", *marks)
     return make_signal(
@@ -181,14 +182,14 @@ def _names(stored: Stored) -> tuple[str, ...] | None:
 
 
 def split_channels(stored: Stored, channel_axis: int) -> Stored:
-    """Return the numbers with another axis as channels, such as the pages of a stack.
+    """Return the numbers with another axis as the channel axis, such as the pages of a stack.
 
     Args:
         stored: Numbers of one band.
-        channel_axis: The axis to take, counted as the file stores them.
+        channel_axis: Index of the axis in the file.
 
     Raises:
-        InputError: If there are bands already, or no such axis.
+        InputError: If the file already has channels, or the axis does not exist.
     """
     axes = len(stored.axes)
     if stored.samples.shape[-1] > 1 or not -axes <= channel_axis < axes:

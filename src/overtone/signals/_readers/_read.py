@@ -1,4 +1,4 @@
-"""Reader of any file: the suffix picks the reader, which checks the content."""
+"""Reader of any file: the suffix determines the reader, which validates the content."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _OF_FAMILIES: dict[Family, Callable[..., Signal]] = {
     Family.RECORDING: audio,
     Family.NUMPY: array,
 }
-"""Families of contents that need no suffix to be recognised."""
+"""Content families that are recognised without a suffix."""
 
 
 def read(path: PathLike, **options: Any) -> Signal[Geometry]:
-    """Read a file; its suffix picks the reader, or its content if that is a picture or a recording.
+    """Read a file by the reader of its suffix, or of its content for a picture or a recording.
 
-    Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of several
-    slices or times is a volume, and a raster of other numbers than a picture's (heights, temperatures) an array of
-    its own values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes: .nii
-    .nii.gz .hdr .img .mgz. Series: .csv .tsv .txt; with `inputs`, tables. Arrays: .npy .npz .nc .h5.
+    Pictures: .png .jpg .webp .avif .jp2 .bmp .gif .tga .ppm .pgm .tif and others that Pillow knows. A TIFF of
+    several slices or times is a volume, and a raster of other quantities (heights, temperatures) is an array
+    of these values. Recordings: .wav .flac .ogg .opus .mp3 .aiff .caf .au and others of libsndfile. Volumes:
+    .nii .nii.gz .hdr .img .mgz. Series: .csv .tsv .txt; with `inputs`, tables. Arrays: .npy .npz .nc .h5.
 
     Args:
         path: The file.
@@ -54,8 +54,8 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
         The signal.
 
     Raises:
-        InputError: If the suffix is unknown, the reader has no such option, or the file is not what its
-            suffix says.
+        InputError: If the suffix is unknown, the reader has no such option, or the content does not match the
+            suffix.
 
     Example:
         >>> import pathlib, tempfile
@@ -89,19 +89,19 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
         )
     if reader is series and "inputs" in options:
         return table(path, **_checked_options(table, options, path))
-    # A TIFF may hold a picture, a stack or a raster of other quantities: only its header tells.
+    # Only the header shows whether a TIFF is a picture, a stack or a raster of other quantities.
     if reader is image:
         reader = _OF_PICTURES[picture_kind(file, set(options))]
     return reader(path, **_checked_options(reader, options, path))
 
 
 def _foreign(reader: Callable[..., Signal], family: Family) -> bool:
-    """Whether the reader cannot read such content itself (a volume may be a NumPy file, text starts as it likes)."""
+    """Return whether the reader does not support the content (text has no fixed first bytes)."""
     return not (reader is series or (reader is volume and family is Family.NUMPY))
 
 
 class UnknownOptionError(InputError):
-    """An option that the reader of a file does not have.
+    """Error for an option that the reader of a file does not have.
 
     Args:
         expected: See `OvertoneError`.
@@ -116,7 +116,7 @@ class UnknownOptionError(InputError):
         self.option = option
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        """Rebuild from all parts, so that errors cross process borders."""
+        """Return the arguments of the constructor, so that the error can be pickled."""
         return type(self), (self.expected, self.got, self.do, self.source, self.option)
 
 

@@ -1,4 +1,4 @@
-"""Containers of recordings: the number of samples is measured from the data, not taken from the header."""
+"""Containers of recordings, with the number of samples measured from the data instead of the header."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from overtone.errors import InputError
 
 @dataclass(frozen=True)
 class Parts:
-    """An encoded recording, in one part or several.
+    """Encoded recording in one or several parts.
 
     Attributes:
-        streams: One file, or bytes, after the other; their samples follow each other.
-        notes: Sentences on what was wrong with the file and how it was read all the same.
+        streams: Files or bytes whose samples are consecutive.
+        notes: Notes on faults of the file and how they were handled.
     """
 
     streams: tuple[Path | bytes, ...]
@@ -31,7 +31,7 @@ class Parts:
 
 
 def cut_short(detail: str, file: Path) -> InputError:
-    """Make the error for an incomplete recording."""
+    """Create the error for an incomplete recording."""
     return InputError(
         "a complete recording", f"a truncated one ({detail})", "copy or export it again", str(file)
     )
@@ -52,12 +52,12 @@ _STREAMED = "its header does not say how long it is; read to its end"
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A named part of a file.
+    """Named chunk of a file.
 
     Attributes:
-        name: Its four letters.
-        start: Its first byte after name and size.
-        size: Bytes that it announces.
+        name: Name of four letters.
+        start: Position of the first byte after name and size.
+        size: Size in the header, in bytes.
     """
 
     name: bytes
@@ -66,13 +66,13 @@ class _Chunk:
 
 
 def wav_parts(file: Path) -> Parts | None:
-    """Return a WAV or RF64 with the correct size of its samples; None if the file is neither.
+    """Return a WAV or RF64 with the correct size of its samples, or None for other files.
 
     Args:
         file: An existing file.
 
     Raises:
-        InputError: If fewer bytes of samples are there than its header announces.
+        InputError: If there are fewer bytes of samples than its header specifies.
     """
     with file.open("rb") as stream:
         head = stream.read(12)
@@ -85,7 +85,7 @@ def wav_parts(file: Path) -> Parts | None:
     if samples is None or format_chunk is None:
         return Parts((file,))
     size, wide = samples.size, by_name.get(b"ds64")
-    # RF64 and BW64 store sizes beyond 32 bits in the chunk ds64 and mark the 32-bit field as invalid.
+    # RF64 and BW64 store sizes above 32 bits in the chunk ds64 and mark the 32-bit field as invalid.
     if size == 0xFFFF_FFFF and wide is not None and head[:4] != b"RIFF":
         size = struct.unpack("<Q", data[wide.start + 8 : wide.start + 16])[0]
     available = len(data) - samples.start
@@ -98,7 +98,7 @@ def wav_parts(file: Path) -> Parts | None:
     if streamed:
         body = data[samples.start : _before_trailer(data, samples.start)]
         return Parts((_wav(data, format_chunk, by_name.get(b"fact"), body),), (_STREAMED,))
-    # Whatever follows the samples has to be a chain of chunks; anything else may be samples left out by the size.
+    # The samples must be followed by a chain of chunks; other bytes may be samples that the size omits.
     end = samples.start + size
     notes = (
         () if _chain(data, end + size % 2, "<") or _chain(data, end, "<") else (_left_over(len(data) - end),)
@@ -109,13 +109,13 @@ def wav_parts(file: Path) -> Parts | None:
 
 
 def au_parts(file: Path) -> Parts | None:
-    """Return an AU (.au, .snd) with a stated size; None if the file is none.
+    """Return an AU (.au, .snd) with an explicit size, or None for other files.
 
     Args:
         file: An existing file.
 
     Raises:
-        InputError: As `wav_parts`.
+        InputError: See `wav_parts`.
     """
     with file.open("rb") as stream:
         head = stream.read(12)
@@ -134,13 +134,13 @@ def au_parts(file: Path) -> Parts | None:
 
 
 def caf_parts(file: Path) -> Parts | None:
-    """Return a CAF with a stated size; None if the file is none.
+    """Return a CAF with an explicit size, or None for other files.
 
     Args:
         file: An existing file.
 
     Raises:
-        InputError: As `wav_parts`.
+        InputError: See `wav_parts`.
     """
     with file.open("rb") as stream:
         if stream.read(4) != b"caff":
@@ -159,7 +159,7 @@ def caf_parts(file: Path) -> Parts | None:
 
 
 def _chunks(data: bytes | mmap.mmap, at: int, order: str) -> tuple[list[_Chunk], bool]:
-    """List the chunks up to the samples, and whether one of odd length lacks its byte of padding."""
+    """Return the chunks up to the samples, and whether an odd chunk lacks its byte of padding."""
     chunks, unpadded = [], False
     while at + 8 <= len(data):
         chunk = _Chunk(data[at : at + 4], at + 8, struct.unpack(order + "I", data[at + 4 : at + 8])[0])
@@ -177,7 +177,7 @@ def _chunks(data: bytes | mmap.mmap, at: int, order: str) -> tuple[list[_Chunk],
 
 
 def _chain(data: bytes | mmap.mmap, at: int, order: str) -> bool:
-    """Whether chunks follow each other from `at` to the end."""
+    """Return whether consecutive chunks extend from `at` to the end."""
     while at + 8 <= len(data):
         if not _NAME.fullmatch(data[at : at + 4]):
             return not data[at:].strip(b"\0")
@@ -187,7 +187,7 @@ def _chain(data: bytes | mmap.mmap, at: int, order: str) -> bool:
 
 
 def _before_trailer(data: bytes | mmap.mmap, start: int) -> int:
-    """Return the end of samples of unknown number: before chunks that follow each other to the end of the file."""
+    """Return the end of samples of unknown number: the start of the chunks at the end of the file."""
     end = len(data)
     for name in _TRAILERS:
         at = data.rfind(name, max(start, len(data) - _SEARCHED))
@@ -197,7 +197,7 @@ def _before_trailer(data: bytes | mmap.mmap, start: int) -> int:
 
 
 def _wav(data: bytes | mmap.mmap, format_chunk: _Chunk, fact: _Chunk | None, samples: bytes) -> bytes:
-    """Write a WAV of its format and its samples alone."""
+    """Create a WAV of only its format and its samples."""
     encoding = struct.unpack("<H", data[format_chunk.start : format_chunk.start + 2])[0]
     parts = [
         b"fmt ",
@@ -224,7 +224,7 @@ _OGG_FIRST, _OGG_LAST = 2, 4
 
 
 def ogg_parts(file: Path) -> Parts | None:
-    """Split the recordings of a chained Ogg; None if the file is no Ogg.
+    """Split the recordings of a chained Ogg, or return None for other files.
 
     Args:
         file: An existing file.
@@ -238,7 +238,8 @@ def ogg_parts(file: Path) -> Parts | None:
     begins, at, before, kind = [0], 0, _OGG_FIRST, 0
     while data[at : at + 4] == _OGG_MARK and at + 27 <= len(data):
         kind, segments = data[at + 5], data[at + 26]
-        # The first pages of multiplexed streams stand together; one after other pages begins a new recording.
+        # The first pages of multiplexed streams are consecutive; a first page after other pages starts a new
+        # recording.
         if kind & _OGG_FIRST and not before & _OGG_FIRST:
             begins.append(at)
         before = kind
@@ -265,12 +266,12 @@ _FLAC_SEARCHED = 1 << 24
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame's position and samples.
+    """Position and samples of a frame.
 
     Attributes:
-        start: Its first byte.
-        begin: Number of its first sample.
-        samples: How many it holds.
+        start: Position of the first byte.
+        begin: Index of the first sample.
+        samples: Number of samples.
     """
 
     start: int
@@ -279,24 +280,24 @@ class _Frame:
 
     @property
     def end(self) -> int:
-        """Number of the first sample after it."""
+        """Index of the first sample after the frame."""
         return self.begin + self.samples
 
 
 def flac_parts(file: Path) -> Parts | None:
-    """Return a FLAC stream with its correct number of samples; None if the file is none.
+    """Return a FLAC stream with the correct number of samples, or None for other files.
 
     Args:
         file: An existing file.
 
     Raises:
-        InputError: If fewer samples are there than its header announces.
+        InputError: If there are fewer samples than its header specifies.
     """
     data = mapped(file)
     at = data.find(_FLAC_MARK, 0, 1 << 20) if data[:3] == b"ID3" else 0
     if data[at : at + 4] != _FLAC_MARK or len(data) < at + 42 or data[at + 4] & 0x7F:
         return None
-    # STREAMINFO: 36 bits of total samples end at byte 26; block sizes stand in bytes 8 to 12.
+    # STREAMINFO: 36 bits of total samples end at byte 26; block sizes are in bytes 8 to 12.
     announced = int.from_bytes(data[at + 21 : at + 26], "big") & 0xF_FFFF_FFFF
     fixed = int.from_bytes(data[at + 10 : at + 12], "big")
     tag = 128 if data[-128:-125] == b"TAG" else 0
@@ -320,7 +321,7 @@ def flac_parts(file: Path) -> Parts | None:
 
 
 def _past_blocks(data: bytes | mmap.mmap, at: int) -> int:
-    """Return the position after the blocks of metadata."""
+    """Return the position after the metadata blocks."""
     final = False
     while not final and at + 4 <= len(data):
         final = bool(data[at] & 0x80)
@@ -329,7 +330,7 @@ def _past_blocks(data: bytes | mmap.mmap, at: int) -> int:
 
 
 def _last(data: bytes | mmap.mmap, first: int, stop: int, fixed: int) -> tuple[_Frame | None, int]:
-    """Return the last frame whose checksum is right, and the position after it."""
+    """Return the last frame with a valid checksum, and the position after the frame."""
     ends = [stop]
     at = stop
     while at > max(first, stop - _FLAC_SEARCHED):
@@ -339,7 +340,7 @@ def _last(data: bytes | mmap.mmap, first: int, stop: int, fixed: int) -> tuple[_
         frame = _frame(data, at, fixed)
         if frame is None:
             continue
-        # A frame ends where its CRC-16 becomes 0; candidate ends are the starts of later sync codes and the file's end.
+        # The CRC-16 is 0 at the end of a frame; candidate ends are later sync codes and the end of the file.
         for end in ends:
             if _sum16(data[at:end]) == 0:
                 return frame, end
@@ -369,7 +370,7 @@ def _frame(data: bytes | mmap.mmap, at: int, fixed: int) -> _Frame | None:
 
 
 def _coded(head: bytes, at: int) -> tuple[int | None, int]:
-    """Decode a number stored like a UTF-8 character; return it and the position after it."""
+    """Return a number stored like a UTF-8 character, and the position after it."""
     lead = head[at]
     if lead < 0x80:
         return lead, at + 1

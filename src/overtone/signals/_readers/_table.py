@@ -1,4 +1,4 @@
-"""Reader of CSV files: cells as text with the numbers of their lines, and their conversion to numbers."""
+"""Reader of CSV files: text cells with line numbers, and their conversion to numbers."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _UNNAMED = re.compile(r"(Unnamed: \d+)?")
 
 @dataclass(frozen=True)
 class CSVTable:
-    """A CSV as text.
+    """Text cells of a CSV.
 
     Attributes:
         cells: One column of strings per column of the file, under its name, without the header.
         lines: Number of the line in the file of each row of `cells`.
-        location: The file, for messages.
-        notes: What was left out, and how the text was read.
-        comma: Whether a comma in numbers is the decimal mark, or None if nothing in the table tells.
+        location: File name in error messages.
+        notes: Notes on skipped lines and the encoding.
+        comma: Whether a comma in numbers is the decimal mark, or None if ambiguous.
     """
 
     cells: pd.DataFrame
@@ -53,18 +53,18 @@ class CSVTable:
 
     @property
     def names(self) -> list[str]:
-        """The columns' names in order."""
+        """Names of the columns in order."""
         return list(self.cells.columns)
 
     def line(self, row: int) -> int:
-        """Line number in the file of a row of `cells`."""
+        """Return the line number in the file of a row of `cells`."""
         return self.lines[row]
 
     def numbers(self, name: str) -> np.ndarray:
-        """(rows,) float64 of one column.
+        """Return the (rows,) float64 numbers of one column.
 
         Raises:
-            InputError: If a cell is empty or holds no number; names the column and the line.
+            InputError: If a cell is empty or not a number; the message contains the column and the line.
         """
         return self.parse_column(name)[0]
 
@@ -72,13 +72,13 @@ class CSVTable:
         """Parse the numbers of a column; also return notes on unusual spellings.
 
         Raises:
-            InputError: As `numbers`; or if a comma may be the decimal mark or a separator of thousands.
+            InputError: See `numbers`; also if a comma may be the decimal mark or a separator of thousands.
         """
         cells = self.cells[name]
         parsed = parse_numbers(cells, self.comma)
         if parsed.doubtful is not None:
             raise InputError(
-                "numbers whose comma or point has one meaning, as the decimal mark or between thousands",
+                "numbers with an unambiguous decimal mark and separator of thousands",
                 f"{cells.iloc[parsed.doubtful]!r} on line {self.line(parsed.doubtful)}, column {name!r}",
                 "write the decimal mark as a point, and no separator of thousands",
                 self.location,
@@ -96,21 +96,21 @@ class CSVTable:
 
 
 def read_table(path: Path) -> CSVTable:
-    """Read a CSV: separated by commas, semicolons, tabs, bars or spaces, with or without a header.
+    """Read a CSV with commas, semicolons, tabs, bars or spaces as separators, with or without a header.
 
-    Blank and title lines above the table and lines of comments are left out and told, as is the encoding if it is not
-    UTF-8. The first line is a header if a cell of it is text above a number, or if its cells are whole numbers above
-    numbers with decimals; columns without a header are called "column 1", "column 2" and so on. A second line of text
-    above numbers holds units.
+    Blank lines and titles above the table and comments are skipped; notes list them and an encoding other
+    than UTF-8. The first line is a header if a cell is text above a number, or if its cells are whole numbers
+    above numbers with decimals. Columns without a header are named "column 1", "column 2" and so on. A second
+    line of text above numbers contains units.
 
     Args:
         path: An existing file.
 
     Returns:
-        Its cells as text.
+        The cells as text.
 
     Raises:
-        InputError: If it is no text, has lines of different length, or holds no row of data.
+        InputError: If the file is not text, has lines of different numbers of cells, or has no data.
     """
     with decoding_errors(path, "comma-separated text"):
         lines = read_lines(path)
@@ -121,7 +121,7 @@ def read_table(path: Path) -> CSVTable:
     cells, dropped = _without_empty_end(cells)
     names, first, header_notes = _header(cells, lines, str(path))
     if len(cells) <= first:
-        raise InputError("rows of numbers", "a header alone", "add the data", str(path))
+        raise InputError("rows of numbers", "only a header", "add the data", str(path))
     rows = cells.iloc[first:]
     if len(set(names)) < len(names):
         twice = next(n for n in names if names.count(n) > 1)
@@ -139,7 +139,7 @@ def _parse(lines: Lines, location: str) -> pd.DataFrame:
         return pd.DataFrame()
     separator = r"\s+" if lines.separator == " " else lines.separator
     text = list(lines.text)
-    # A header one cell short has no name for the index column; pandas would shift all names otherwise.
+    # A header with one cell less has no name for the index column; otherwise pandas would shift all names.
     first = len(split_cells(text[0], lines.separator))
     if 0 < first < lines.width and lines.separator != " ":
         text[0] += lines.separator * (lines.width - first)
@@ -163,30 +163,31 @@ def _parse(lines: Lines, location: str) -> pd.DataFrame:
         raise InputError(
             f"{ragged[1]} cells on every line",
             f"line {lines.numbers[int(ragged[2]) - 1]}, where the reader saw {ragged[3]}",
-            "put cells that hold the separator into quotes, or cut the line",
+            "quote cells that contain the separator, or remove the line",
             location,
         ) from error
 
 
 def _without_empty_end(cells: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Remove the empty column that a separator at the end of every line makes."""
+    """Remove the empty column after a separator at the end of every line."""
     if cells.shape[1] > 1 and (cells.iloc[:, -1].str.strip() == "").all():
         return cells.iloc[:, :-1], ("the empty column after the last separator was left out",)
     return cells, ()
 
 
 def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str], int, tuple[str, ...]]:
-    """Return the names of the columns, the number of rows they take, and notes."""
+    """Return the names of the columns, the number of header rows, and notes."""
     top = [str(cell).strip() for cell in cells.iloc[0]]
     below = [[str(cell).strip() for cell in row] for row in cells.iloc[1:200].to_numpy().tolist()]
     numbered = [f"column {i + 1}" for i in range(len(top))]
     if not _is_header(top, below):
         if lines.commented is not None:
             return _names([cell.strip() for cell in split_cells(lines.commented, lines.separator)]), 0, ()
-        # "0, 1" above whole numbers may be names that pandas made up or the first row: both readings lose something.
+        # "0, 1" above whole numbers may be default names of pandas or the first row, so the file is
+        # ambiguous.
         if _counts(top) and len(top) == 2 and below:
             raise InputError(
-                "a first line of names or of numbers alone",
+                "a first line of only names or only numbers",
                 f"{', '.join(top)} above whole numbers",
                 "write a line of names above the numbers",
                 location,
@@ -202,7 +203,7 @@ def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str]
             raise InputError(
                 "one line of names above the numbers",
                 f"text on lines {lines.numbers[0]} and {lines.numbers[1]}",
-                "remove the line that holds no names",
+                "remove the line that is not the header",
                 location,
             )
         units = [cell.strip("[]() ") for cell in below[0]]
@@ -212,18 +213,18 @@ def _header(cells: pd.DataFrame, lines: Lines, location: str) -> tuple[list[str]
 
 
 def _is_unit(cell: str) -> bool:
-    """Whether a cell of a line below the names can be a unit."""
+    """Return whether a cell of a line below the names can be a unit."""
     bare = cell.strip("[]() ")
     return cell != bare or not bare or bool(_MEASURE.fullmatch(bare))
 
 
 def _counts(top: list[str]) -> bool:
-    """Whether the cells of a line are 0, 1, 2 ..., like column names made up by pandas."""
+    """Return whether the cells of a line are 0, 1, 2 ..., like default column names of pandas."""
     return [cell for cell in top if cell] == [str(i) for i in range(sum(map(bool, top)))] and all(top[1:])
 
 
 def _is_header(top: list[str], below: list[list[str]]) -> bool:
-    """Whether a line names the columns of the lines below it."""
+    """Return whether a line is the header of the lines below it."""
     valued = [is_numeric_cell(cell) or is_date(cell) or is_gap(cell) for cell in top]
     if not all(valued):
         first = below[0] if below else []
@@ -243,7 +244,7 @@ def _is_header(top: list[str], below: list[list[str]]) -> bool:
 
 
 def _header_doubt(top: list[str], below: list[list[str]]) -> tuple[str, ...]:
-    """Note that a first line of numbers may be names, if it counts 0, 1, 2 ... or rises evenly."""
+    """Return a note that a first line of numbers may be names, if it is 0, 1, 2 ... or evenly spaced."""
     values = [float(cell) for cell in top if re.fullmatch(r"-?\d+\.?\d*", cell)]
     steps = set(np.diff(values).round(9).tolist())
     if below and len(values) == len(top) > 2 and len(steps) == 1 and steps != {0.0}:
@@ -259,7 +260,7 @@ def _names(names: list[str]) -> list[str]:
 
 
 def _without_index(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Remove the unnamed column in which pandas counts rows; an unnamed one of other values is called "column 1"."""
+    """Remove the unnamed row index of pandas; an unnamed column of other values is named "column 1"."""
     name = str(rows.columns[0])
     if not _UNNAMED.fullmatch(name):
         return rows, ()
@@ -270,7 +271,7 @@ def _without_index(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def split_unit(name: str) -> tuple[str, str | None]:
-    """Return a column's name without the unit in brackets at its end, and that unit, or None."""
+    """Return a column's name without the unit in brackets at its end, and the unit or None."""
     match = _UNIT.search(name)
     return (name[: match.start()], match[1].strip()) if match else (name, None)
 

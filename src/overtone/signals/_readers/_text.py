@@ -1,4 +1,4 @@
-"""Text of a table: its encoding, its lines with their numbers, and the meaning of its cells."""
+"""Text of a table: encoding, numbered lines, and interpretation of cells."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _DATE = re.compile(
 
 
 def is_gap(cell: str) -> bool:
-    """Whether a cell marks a missing value."""
+    """Return whether a cell marks a missing value."""
     return cell.strip().lower() in _GAPS
 
 
 def is_numeric_cell(cell: str) -> bool:
-    """Whether a cell reads as a number, in whatever spelling."""
+    """Return whether a cell is a number in any spelling."""
     text = cell.strip().replace("\u2212", "-")
     return bool(
         _PLAIN.fullmatch(text) or text.lower() in _WORDS or _COMMA.fullmatch(text) or _GROUPED.fullmatch(text)
@@ -44,19 +44,19 @@ def is_numeric_cell(cell: str) -> bool:
 
 
 def is_date(cell: str) -> bool:
-    """Whether a cell looks like a date or a time stamp; a bare number does not."""
+    """Return whether a cell is a date or a time stamp, not a number."""
     text = cell.strip()
     return bool(_DATE.fullmatch(text)) and not _PLAIN.fullmatch(text)
 
 
 @dataclass(frozen=True)
 class ParsedNumbers:
-    """The numbers of a column.
+    """Parsed numbers of a column.
 
     Attributes:
-        values: (rows,) float64, NaN where a cell holds no number.
-        doubtful: Row of the first number that has two readings, or None.
-        notes: How they are spelled, where it is not the usual way.
+        values: (rows,) float64, NaN for cells that are not numbers.
+        doubtful: Row of the first ambiguous number, or None.
+        notes: Notes on unusual spellings.
     """
 
     values: np.ndarray
@@ -69,13 +69,14 @@ def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> Par
 
     Args:
         cells: Strings.
-        comma_is_decimal: What a comma means if the column itself does not tell; None if that is unknown.
+        comma_is_decimal: Whether a comma is the decimal mark if the column is ambiguous; None if unknown.
     """
-    # Usual spellings are parsed in one vectorised pass; only the remaining cells are looked at one by one.
+    # Usual spellings are parsed in one vectorised pass; only the remaining cells are parsed individually.
     plain = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, copy=True)
     odd = np.flatnonzero(np.isnan(plain))
     if comma_is_decimal and not odd.size:
-        # With a decimal comma elsewhere, 1.234 may be a thousand: without a clear cell the column is doubtful.
+        # If commas are decimal marks elsewhere, 1.234 may be a thousand: without an unambiguous cell the
+        # column is doubtful.
         pointed = cells.str.strip()[cells.str.contains(".", regex=False)]
         if len(pointed) and pointed.str.fullmatch(_EITHER).all():
             return ParsedNumbers(plain, int(np.flatnonzero(cells.str.contains(".", regex=False))[0]), ())
@@ -95,7 +96,7 @@ def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> Par
         doubtful = next((row for row, t in filled.items() if _EITHER.fullmatch(t) and "," in t), None)
         if doubtful is not None:
             return ParsedNumbers(plain, doubtful, ())
-    # A decimal comma makes points separators of thousands, so that cells parsed above are parsed again.
+    # With a decimal comma, points separate thousands, so the cells parsed above are parsed again.
     if comma:
         everywhere = dict(enumerate(listed))
         filled = {row: text for row, text in everywhere.items() if not is_gap(text)}
@@ -106,7 +107,7 @@ def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> Par
 
 
 def decimal_comma(cells: pd.DataFrame) -> bool | None:
-    """Whether a comma is the decimal mark in the table (True), separates thousands (False), or is unclear (None)."""
+    """Return True if commas are decimal marks in the table, False if they separate thousands, else None."""
     readings = set()
     for name in cells.columns:
         column = cells[name].tolist()
@@ -120,8 +121,8 @@ def decimal_comma(cells: pd.DataFrame) -> bool | None:
 
 
 def _comma_is_decimal(spelled: list[str], pointed: list[str]) -> bool | None:
-    """Whether numbers with commas can only be read as decimal ones, only as grouped ones, or either way (None)."""
-    # Of two marks in a number the last one is the decimal mark; a repeated mark separates thousands.
+    """Return True if the commas of the numbers are decimal marks, False if they separate thousands, else None."""
+    # The last of two different marks is the decimal mark; a repeated mark separates thousands.
     certain = [t for t in spelled if "," in t and not _EITHER.fullmatch(t)]
     for text in certain:
         if "." in text:
@@ -163,15 +164,15 @@ _JUDGED = 200
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a table.
+    """Lines of a table.
 
     Attributes:
         text: Each line from the header or the first row on, without comments.
-        numbers: Its number in the file, from 1.
-        separator: What stands between its cells; " " for any run of spaces.
-        width: Cells of most lines.
-        commented: The last comment before the table with as many cells, which may be its header, or None.
-        notes: What was left out and how the text was decoded.
+        numbers: Number of each line in the file, from 1.
+        separator: Separator of cells; " " for any number of spaces.
+        width: Number of cells in most lines.
+        commented: The last comment before the table with that number of cells, a possible header, or None.
+        notes: Notes on skipped lines and the encoding.
     """
 
     text: list[str]
@@ -183,13 +184,13 @@ class Lines:
 
 
 def read_lines(path: Path) -> Lines:
-    """Read the lines of a text file, from the first one of the table on.
+    """Read the lines of a text file from the first line of the table.
 
     Args:
         path: An existing file.
 
     Raises:
-        ValueError: If it is no text.
+        ValueError: If the file is not text.
     """
     check_size((path.stat().st_size,), 1, str(path))
     whole, notes = _decoded(path.read_bytes())
@@ -224,7 +225,7 @@ def read_lines(path: Path) -> Lines:
 
 
 def _start(body: list[tuple[str, int]], separator: str, width: int) -> int:
-    """Return the first line of the table: it has as many cells as most, and no empty line and other text below it."""
+    """Return the first line of the table: the first with the usual width that is not followed by title lines."""
     full = [
         i for i, (t, _) in enumerate(body[:_JUDGED]) if t.strip() and len(split_cells(t, separator)) >= width
     ]
@@ -233,7 +234,7 @@ def _start(body: list[tuple[str, int]], separator: str, width: int) -> int:
     start = full[0]
     if start and width > 2 and len(split_cells(body[start - 1][0], separator)) == width - 1:
         return start - 1
-    # A title with separators may look like a row; an empty line and text below it give it away.
+    # A title with separators can resemble a row, but is followed by an empty line and text.
     gap = start + 1 < len(body) and not body[start + 1][0].strip()
     if gap and len(full) > 2:
         second = split_cells(body[full[1]][0], separator)
@@ -248,7 +249,7 @@ def _decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
             text = raw[len(mark) :].decode(name)
             return text, () if name == "utf-8" else (f"read as {name.upper()[:6]}",)
     head = raw[:2000]
-    # Latin text in UTF-16 without a mark has a zero in every other byte.
+    # Latin text in UTF-16 without a byte order mark has a zero in every other byte.
     for name, odd in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
         if len(head) > 3 and odd.count(0) > 0.8 * len(odd):
             return raw.decode(name), ("read as UTF-16, which its bytes look like",)
@@ -270,7 +271,7 @@ def split_cells(line: str, separator: str) -> list[str]:
 
 
 def _separator(lines: list[str], declared: str) -> tuple[str, int]:
-    """Return the separator by which most lines have one number of cells and most cells are numbers, and that number."""
+    """Return the separator that gives the most regular lines of numbers, and the number of cells per line."""
     best, separator_and_width = (-1.0, -1.0), (",", 1)
     for separator in (declared,) if declared else _SEPARATORS:
         rows = [split_cells(line, separator) for line in lines]

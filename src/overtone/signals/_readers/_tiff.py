@@ -1,4 +1,4 @@
-"""Reader of TIFF files: the pages of the picture or stack, its axes, its colours, and its orientation."""
+"""Reader of TIFF files: pages, axes, colours and orientation of a picture or stack."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Colours:
     """Samples whose last axis holds colours or bands.
 
     Attributes:
-        samples: (..., bands); an alpha channel stands last.
+        samples: (..., bands) numbers; alpha is the last band.
         coverage: Whether the last band is alpha.
-        white: The stored number that means white, or None if the type has no full range.
-        names: Names of the bands without alpha, or None for a number each.
-        notes: What was done to them.
+        white: The stored number of white, or None if the type has no full range.
+        names: Names of the bands without alpha, or None for numbers.
+        notes: Notes on conversions.
     """
 
     samples: np.ndarray
@@ -60,11 +60,11 @@ def colours(samples: np.ndarray, page: tifffile.TiffPage, location: str) -> Colo
 
     Args:
         samples: (..., bands) as stored.
-        page: Their page.
-        location: The file, for messages.
+        page: Page of the samples.
+        location: File name in error messages.
 
     Raises:
-        InputError: If the colour space is none of gray, RGB, palette, CMYK and YCbCr.
+        InputError: If the colour space is not gray, RGB, palette, CMYK or YCbCr.
     """
     kind, white = int(page.photometric), _white(page, samples.dtype)
     if kind == _PALETTE and page.colormap is not None:
@@ -100,10 +100,10 @@ def _white(page: tifffile.TiffPage, dtype: np.dtype) -> float | None:
 def _with_extras(
     samples: np.ndarray, page: tifffile.TiffPage, white: float | None, plain: int, notes: tuple[str, ...]
 ) -> Colours:
-    """Put the alpha channel among the extra samples last and name the bands."""
+    """Move the alpha channel of the extra samples to the end and name the bands."""
     bands = samples.shape[-1]
     extras = [int(e) for e in page.extrasamples][-bands:]
-    # The first extra sample of alpha counts; any others stay bands.
+    # Only the first alpha among the extra samples is used as alpha; others are bands.
     cover = [bands - len(extras) + i for i, e in enumerate(extras) if e in (_PREMULTIPLIED, _STRAIGHT)]
     coverage = Coverage.NONE
     if cover and bands > 1:
@@ -157,7 +157,7 @@ def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None)
 
 
 def _from_inks(samples: np.ndarray, page: tifffile.TiffPage, white: float) -> Colours:
-    """Convert inks to colours: red = (1 - cyan)(1 - black) of the full range, and so on, without a colour profile."""
+    """Convert inks to colours without a colour profile: red = (1 - cyan)(1 - black) of the full range etc."""
     extras = [int(e) for e in page.extrasamples]
     # Each ink removes its complement; black removes all three colours (no profile: a naive conversion).
     amount = samples[..., :4].astype(np.float64) / white
@@ -173,7 +173,7 @@ def _from_inks(samples: np.ndarray, page: tifffile.TiffPage, white: float) -> Co
 def _from_differences(
     samples: np.ndarray, page: tifffile.TiffPage, white: float | None, location: str
 ) -> Colours:
-    """Luminance and colour differences to red, green and blue, with the file's own weights of the colours."""
+    """Convert luminance and colour differences to RGB, with the file's luminance coefficients."""
     weights = _rationals(page, 529, (0.299, 0.587, 0.114))
     levels = _rationals(page, 532, (0.0, 255.0, 128.0, 255.0, 128.0, 255.0))
     if samples.dtype != np.uint8 or white is None or not all(weights):
@@ -207,15 +207,15 @@ _ORIENTATION = 274
 
 @dataclass(frozen=True)
 class Outline:
-    """Header of a TIFF: its picture or stack, before any sample is decoded.
+    """Header of the picture or stack in a TIFF.
 
     Attributes:
-        axes: One letter for each grid axis, as in `Stored`.
-        shape: Samples along each of them, as stored.
+        axes: One letter per grid axis, as in `Stored`.
+        shape: Stored number of samples per axis.
         dtype: Type of the stored numbers.
-        is_gray: Whether they are brightness or another quantity rather than colours.
-        is_map: Whether the file says that it holds a map or measurements.
-        scales: Whether it gives its values a scale of their own.
+        is_gray: Whether the numbers are brightness or another quantity, not colours.
+        is_map: Whether the metadata identify a map or measurements.
+        scales: Whether the file contains a scale of the values.
     """
 
     axes: str
@@ -230,7 +230,7 @@ def tiff_outline(path: Path) -> Outline:
     """Read the header of a TIFF.
 
     Raises:
-        InputError: If the file is damaged, or its axes are not known here.
+        InputError: If the file is damaged, or its axes are not supported.
     """
     location = str(path)
     with _opened(path) as (_, series):
@@ -246,14 +246,14 @@ def tiff_outline(path: Path) -> Outline:
 
 
 def read_tiff(path: Path) -> Stored:
-    """Read the first picture or stack of a TIFF, leaving out thumbnails, pyramids and masks.
+    """Read the first picture or stack of a TIFF, without thumbnails, pyramids and masks.
 
     Args:
-        path: An existing file that starts like a TIFF.
+        path: An existing TIFF.
 
     Raises:
-        InputError: If the file is damaged or too large, marks samples as missing, or is stored in a
-            compression, a colour space or axes that are not known here.
+        InputError: If the file is damaged or too large, has missing samples, or has an unsupported
+            compression, colour space or axes.
     """
     location = str(path)
     with _opened(path) as (tif, series):
@@ -263,7 +263,7 @@ def read_tiff(path: Path) -> Stored:
         if not any(axis in "S" for axis in axes):
             samples, axes = samples[..., None], axes + "S"
         at = axes.index("S")
-        # TIFF stores samples of a pixel together or in planes; all later steps expect them last.
+        # TIFF stores the samples of a pixel interleaved or in planes; later steps expect them last.
         samples = np.moveaxis(samples, at, -1)
         axes = axes.replace("S", "") + "S"
         check_gaps(samples, page, location)
@@ -298,7 +298,7 @@ def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSe
 
 
 def _main(tif: tifffile.TiffFile, location: str) -> tifffile.TiffPageSeries:
-    """The first series that is neither a reduced copy of another nor a mask."""
+    """Return the first series that is neither a reduced copy nor a mask."""
     for series in tif.series:
         if len(series.shape) >= 2 and not _is_auxiliary(series.keyframe):
             return series
@@ -312,7 +312,7 @@ def _is_auxiliary(page: tifffile.TiffPage) -> bool:
 def _other_pictures_note(
     tif: tifffile.TiffFile, main: tifffile.TiffPageSeries, location: str
 ) -> tuple[str, ...]:
-    """Note other pictures in the file.
+    """Return a note on other pictures in the file.
 
     Raises:
         InputError: If a mask marks samples of the picture as missing.
@@ -377,17 +377,17 @@ def _bands_last(
 
 
 def _stated_white(tif: tifffile.TiffFile, bands: Colours, samples: np.ndarray) -> float | None:
-    """Return the number of white by OME's count of significant bits, if it is smaller and no sample exceeds it."""
+    """Return the white level of OME's significant bits, if it is below that of the type and not exceeded."""
     if not tif.ome_metadata or bands.white is None or samples.dtype.kind != "u":
         return bands.white
     bits = str(ome_pixels(tifffile.xml2dict(tif.ome_metadata)).get("SignificantBits", ""))
-    # Cameras of 12 or 14 bits store 16; OME states the bits that matter.
+    # Cameras of 12 or 14 bits store 16 bits; OME contains the number of significant bits.
     white = float(2 ** int(bits) - 1) if bits.isdigit() and 1 < int(bits) < 16 else bands.white
     return white if white < bands.white and samples.max() <= white else bands.white
 
 
 def _channel_names(tif: tifffile.TiffFile, count: int) -> tuple[str, ...] | None:
-    """Return the channels' names in OME if all differ, else their numbers."""
+    """Return the channel names of OME if they are distinct, else numbered names."""
     numbers = tuple(f"channel {c + 1}" for c in range(count)) if count > 1 else None
     if not tif.ome_metadata:
         return numbers

@@ -38,10 +38,10 @@ Codec = Callable[[bytes, int, int], Decoded]
 
 
 def codec(page: tifffile.TiffPage) -> Codec | None:
-    """Return the function that decompresses a page's strips or tiles, None for other compressions.
+    """Return the function that decompresses the strips or tiles of a page, or None for other compressions.
 
     Args:
-        page: The page, for its compression and what its codec needs to know beside.
+        page: The page, with its compression and the parameters of the codec.
     """
     compression, deep = int(page.compression), page.bitspersample > 8
     if compression == _NONE:
@@ -49,7 +49,7 @@ def codec(page: tifffile.TiffPage) -> Codec | None:
     if compression in _DEFLATE:
         return lambda data, _, __: zlib.decompress(data)
     if compression in _PLAIN_BYTES:
-        # libtiff is reached through Pillow: the bytes are wrapped as a gray picture, whatever they mean.
+        # Pillow is the interface to libtiff: bytes of any meaning are wrapped as a gray picture.
         return lambda data, width, rows: _through_libtiff(data, width, rows, compression)
     if compression in _ONE_BIT and page.bitspersample == 1 and page.samplesperpixel == 1:
         options = {
@@ -71,12 +71,12 @@ def codec(page: tifffile.TiffPage) -> Codec | None:
 
 
 def colours_are_converted(page: tifffile.TiffPage) -> bool:
-    """Whether decoding a page already turns luminance and colour differences into red, green and blue."""
+    """Return whether the decoder of a page converts luminance and colour differences to RGB."""
     return int(page.compression) in (_JPEG, *_WEBP, *_JPEG_2000)
 
 
 def _through_libtiff(data: bytes, width: int, rows: int, compression: int) -> bytes:
-    """Decompress bytes as if they were a gray picture of `width` bytes a row."""
+    """Decompress bytes as a gray picture of `width` bytes per row."""
     tags = {256: width, 257: rows, 258: 8, 259: compression, 262: 1, 277: 1, 278: rows}
     return _opened(data, tags).tobytes()
 
@@ -101,7 +101,7 @@ def _opened(data: bytes, tags: dict[int, int]) -> Image.Image:
 
 @contextmanager
 def _no_limit() -> Iterator[None]:
-    """Lift Pillow's limit on pixels for a strip, whose size has been judged by the header of the whole file."""
+    """Disable Pillow's limit on pixels for a strip, because the size of the file has been checked."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
@@ -111,7 +111,7 @@ def _no_limit() -> Iterator[None]:
 
 
 def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
-    """Decode a JPEG stream; its tables may be stored apart, and the TIFF states its colour space."""
+    """Decode a JPEG stream with the tables and the colour space of the TIFF."""
     colour_marker = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + (b"\1" if ycbcr else b"\0")
     # An Adobe marker states the colour transform, which the TIFF and not the stream decides.
     shared = tables[2:-2] if tables.endswith(b"\xff\xd9") else tables[2:]
@@ -120,7 +120,7 @@ def _jpeg(data: bytes, tables: bytes, ycbcr: bool) -> np.ndarray:
 
 
 def _picture(kind: type[ImageFile.ImageFile], data: bytes, mode: str | None) -> np.ndarray:
-    """Decode whole pixels of a picture format; the header of the TIFF has been checked already."""
+    """Decode the pixels of a picture format."""
     with kind(io.BytesIO(data)) as picture:
         pixels = np.asarray(picture if mode is None else picture.convert(mode))
     return pixels if pixels.ndim == 3 else pixels[..., None]
@@ -131,7 +131,7 @@ _DIFFERENCES, _FLOATING = 2, 3
 
 
 def can_assemble(page: Any) -> bool:
-    """Whether `assemble_page` can read pages like this one."""
+    """Return whether `assemble_page` supports the page."""
     if page.dtype is None or codec(page) is None or page.predictor not in (1, _DIFFERENCES, _FLOATING):
         return False
     if page.bitspersample not in _WHOLE_BYTES and (
@@ -153,13 +153,13 @@ def assemble_page(page: Any) -> np.ndarray:
         Samples in the shape of `page.shape`, in the machine's byte order.
 
     Raises:
-        ValueError: If a strip or tile is cut short or damaged.
+        ValueError: If a strip or tile is truncated or damaged.
     """
     key = page.keyframe
     result = np.zeros(key.shaped, key.dtype.newbyteorder("="))
     decompress = codec(key)
     assert decompress is not None
-    # Strips of size 0 are missing and mean the value of no data.
+    # Strips of size 0 are missing and have the value of missing data.
     if key.nodata:
         result[...] = key.nodata
     for place, data in _segments(page, result.shape):
@@ -190,7 +190,7 @@ def _segments(page: Any, shaped: tuple[int, ...]) -> Iterator[tuple[Place, bytes
 
 
 def _segment(data: bytes, key: Any, decompress: Codec, place: Place) -> np.ndarray:
-    """(rows, columns, samples) of one strip or tile."""
+    """Return the (rows, columns, samples) of one strip or tile."""
     rows, columns = place[4:]
     samples = key.shaped[-1]
     bits = columns * samples * key.bitspersample
@@ -209,13 +209,13 @@ def _segment(data: bytes, key: Any, decompress: Codec, place: Place) -> np.ndarr
     values = np.frombuffer(decompressed, stored, rows * columns * samples).reshape(rows, columns, samples)
     if key.predictor != _DIFFERENCES:
         return values
-    # Horizontal differences wrap around in unsigned arithmetic, also those of floating-point bits.
+    # Horizontal differences wrap around in unsigned arithmetic, also for floating-point bits.
     whole = values.astype(stored.newbyteorder("=")).view(f"u{stored.itemsize}")
     return np.cumsum(whole, axis=1, dtype=whole.dtype).view(stored.newbyteorder("="))
 
 
 def _unpacked(lines: np.ndarray, key: Any, count: int) -> np.ndarray:
-    """Unpack numbers of any count of bits, the highest bit first; rows begin at whole bytes."""
+    """Unpack numbers of any bit depth, highest bit first, with byte-aligned rows."""
     # Fill order 2 stores the lowest bit of each byte first.
     order: Literal["little", "big"] = "little" if key.fillorder == 2 else "big"
     bits = np.unpackbits(lines, axis=1, count=count * key.bitspersample, bitorder=order)
@@ -236,7 +236,7 @@ def _floating(lines: np.ndarray, dtype: np.dtype, samples: int) -> np.ndarray:
 def _fill(result: np.ndarray, place: Place, values: np.ndarray) -> None:
     plane, level, row, column, *_ = place
     target = result[plane, level, row : row + values.shape[0], column : column + values.shape[1]]
-    # Tiles at the right and lower edge reach beyond the picture.
+    # Tiles at the right and lower edges extend beyond the picture.
     target[...] = values[: target.shape[0], : target.shape[1]]
 
 
@@ -248,11 +248,11 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
     """Decode all samples of a series of pages, in the shape and order of its axes.
 
     Args:
-        series: From an open file.
-        path: The file, for messages.
+        series: Series of an open file.
+        path: The file in error messages.
 
     Raises:
-        InputError: If it is too large, pages are missing, or nothing installed decompresses it.
+        InputError: If it is too large, pages are missing, or no installed package can decompress it.
     """
     location, page = str(path), series.keyframe
     if series.dtype is None or page.dtype is None:
@@ -277,7 +277,7 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
         and page.predictor == 1
         and page.bitspersample in _NATIVE_BITS
     )
-    # tifffile decodes these by itself and may map the file into memory.
+    # tifffile decodes these without a codec and can map the file into memory.
     if plain and not page.is_subsampled:
         return np.asarray(series.asarray())
     if can_assemble(page):
@@ -300,12 +300,12 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
 
 
 def further_codecs() -> bool:
-    """Whether imagecodecs is installed, which decompresses every other format."""
+    """Return whether imagecodecs, which decompresses every other format, is installed."""
     return importlib.util.find_spec("imagecodecs") is not None
 
 
 def missing_notes(series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-    """Note strips or tiles that are not stored, which read as one value."""
+    """Return a note on strips or tiles that are not stored and have a constant value."""
     counts = [count for page in series.pages if page is not None for count in page.databytecounts]
     left_out = sum(count == 0 for count in counts)
     if not left_out:

@@ -1,4 +1,4 @@
-"""Metadata of a TIFF: distances of samples, the scale of values, and the value of missing data."""
+"""Metadata of a TIFF: distances of samples, scale of values, and value of missing data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PixelScale:
     Attributes:
         row: Distance of rows.
         column: Distance of columns.
-        unit: Unit of both.
+        unit: Unit of both distances.
     """
 
     row: float
@@ -46,13 +46,13 @@ class PixelScale:
 
 @dataclass(frozen=True)
 class Scaling:
-    """How stored numbers become values: value = stored * slope + offset, per band.
+    """Scale of stored numbers per band: value = stored * slope + offset.
 
     Attributes:
         slope: (bands,) factors.
         offset: (bands,) values of a stored 0.
-        unit: Unit of the values, empty if not stated or not the same in all bands.
-        names: Names of the bands, or None where one has none.
+        unit: Unit of the values, empty if unknown or different between bands.
+        names: Names of the bands, or None if a band has no name.
     """
 
     slope: np.ndarray
@@ -67,19 +67,19 @@ class Scaling:
 
 
 def is_map(page: tifffile.TiffPage) -> bool:
-    """Whether the page is a raster of a map or of measurements rather than a photograph."""
+    """Return whether the page is a map or a raster of measurements, not a photograph."""
     return any(tag in page.tags for tag in (*_MAP_TAGS, _NO_DATA, _METADATA))
 
 
 def pixel_scale(page: tifffile.TiffPage) -> PixelScale | None:
-    """Return the size of pixels on the ground if the coordinate system states its unit, else None."""
+    """Return the ground size of pixels if the coordinate system has a unit, else None."""
     size = _pixel_size(page)
     unit = _unit(page)
     return None if size is None or unit is None else PixelScale(*size, unit)
 
 
 def unit_is_missing(page: tifffile.TiffPage) -> bool:
-    """Whether the file has a size of pixels, but in an unknown unit."""
+    """Return whether the file has a pixel size in an unknown unit."""
     return _pixel_size(page) is not None and _unit(page) is None
 
 
@@ -97,7 +97,7 @@ def _pixel_size(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 
 def _unit(page: tifffile.TiffPage) -> str | None:
-    """Return the unit of the map's coordinates: from its keys, else from the codes of systems that count in metres."""
+    """Return the unit of the map's coordinates from its keys, or from codes of coordinate systems in metres."""
     keys = _keys(page)
     if keys.get(_MODEL) == _GEOGRAPHIC:
         return _ANGULAR.get(keys.get(_ANGULAR_UNIT, 9102))
@@ -108,25 +108,25 @@ def _unit(page: tifffile.TiffPage) -> str | None:
 
 
 def _keys(page: tifffile.TiffPage) -> dict[int, int]:
-    """Return the keys of the coordinate system whose values are stored in the directory itself."""
+    """Return the keys of the coordinate system whose values are stored in the directory."""
     directory = page.tags.valueof(34735)
     if not isinstance(directory, tuple) or len(directory) < 8:
         return {}
-    # Entries are (key, tag that holds the value, count, value); tag 0 means that the value stands here.
+    # Entries are (key, tag of the value, count, value); tag 0 means that the entry contains the value.
     entries = [directory[i : i + 4] for i in range(4, len(directory) - 3, 4)]
     return {int(key): int(value) for key, tag, _, value in entries if tag == 0}
 
 
 def check_gaps(samples: np.ndarray, page: tifffile.TiffPage, location: str) -> None:
-    """Refuse samples that the file declares as missing.
+    """Raise an error for samples that the file declares as missing.
 
     Args:
         samples: (..., bands) as stored, before any scaling.
-        page: Their page.
-        location: The file, for the message.
+        page: Page of the samples.
+        location: File name in error messages.
 
     Raises:
-        InputError: If a sample has the value that means "no data".
+        InputError: If a sample has the "no data" value.
     """
     for band, value in enumerate(_no_data(page, samples.shape[-1])):
         if value is None:
@@ -164,7 +164,7 @@ def _number(text: str) -> float | None:
 
 
 def _equal(samples: np.ndarray, value: float) -> np.ndarray:
-    """Whether each sample equals the value, rounded to their type; huge values are written with few digits."""
+    """Return whether each sample equals the value up to rounding; large values have few stored digits."""
     if math.isnan(value):
         return np.isnan(samples)
     if samples.dtype.kind != "f":
@@ -195,7 +195,7 @@ def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:
             units[band] = text
         elif role == "description":
             names[band] = text
-    # Names that repeat or are missing would make channels that cannot be told apart.
+    # Channels with repeated or missing names would be indistinguishable.
     distinct = len(set(names)) == bands and all(names)
     unit = units[0] if len(set(units)) == 1 else ""
     return Scaling(slope, offset, unit, tuple(names) if distinct else None)
@@ -203,7 +203,7 @@ def scaling(page: tifffile.TiffPage, bands: int) -> Scaling:
 
 def _items(page: tifffile.TiffPage) -> list[ElementTree.Element]:
     text = page.tags.valueof(_METADATA)
-    # Declarations of entities would let a small file expand to gigabytes.
+    # Entity declarations could expand a small file to gigabytes.
     if not text or "<!" in str(text):
         return []
     try:
@@ -269,17 +269,17 @@ _CENTIMETRE = 3
 
 
 def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
-    """Return the distances stored as a map's grid, by OME or ImageJ, or as a resolution in pixels per centimetre.
+    """Return the stored distances of a map, of OME or ImageJ, or of a resolution in pixels per centimetre.
 
-    A resolution in pixels per inch is what scanners, cameras and editors fill in for printing; it is ignored.
+    A resolution in pixels per inch is ignored, because scanners, cameras and editors set it for printing.
 
     Args:
         tif: An open TIFF.
         page: The page of the picture.
 
     Returns:
-        Distances of neighbours along the stored axes; lengths in mm and times in s, on maps in their own unit.
-        An axis whose distance or unit is unknown is left out.
+        Distances of neighbouring samples per stored axis, lengths in mm, times in s, and maps in their unit,
+        for axes of known distance and unit.
     """
     grid = pixel_scale(page)
     if grid is not None:
@@ -289,7 +289,7 @@ def distances(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Distances:
     down, across = _resolution(page)
     if tif.imagej_metadata:
         return _from_imagej(tif.imagej_metadata, down, across)
-    # Pixels per inch are a printer's default in most files and measure nothing.
+    # Pixels per inch are a default for printing in most files, not a measurement.
     if page.resolutionunit != _CENTIMETRE:
         return {}
     return _usable({"Y": (_ratio(10.0, down), "mm"), "X": (_ratio(10.0, across), "mm")})
@@ -345,11 +345,11 @@ def ome_pixels(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _usable(distances_stated: Distances) -> Distances:
-    """Keep usable distances; rows and columns only together, since half a pixel's size is none."""
+    """Return the valid distances, with rows and columns only if both are valid."""
     usable = {
         axis: value for axis, value in distances_stated.items() if math.isfinite(value[0]) and value[0] > 0
     }
-    # One side of a pixel without the other is a fault of the file, not a measurement.
+    # A pixel size along only one axis is a fault of the file, not a measurement.
     half = ("X" in usable) != ("Y" in usable)
     return {axis: value for axis, value in usable.items() if not (half and axis in "XY")}
 
@@ -371,18 +371,18 @@ def _plain(unit: object) -> str:
 
 @dataclass(frozen=True)
 class Stored:
-    """The picture or stack in a TIFF, upright, as stored.
+    """Stored numbers of the picture or stack in a TIFF, in upright orientation.
 
     Attributes:
-        samples: (*grid, bands) of the stored type; an alpha channel stands last.
-        axes: One letter for each grid axis: X, Y and Z in space, T in time, I for pages of no stated meaning.
+        samples: (*grid, bands) numbers of the stored type; alpha is the last band.
+        axes: One letter per grid axis: X, Y and Z in space, T in time, I for pages of unknown meaning.
         coverage: Whether the last band is alpha.
-        white: The stored number that means white, or None if the type has no full range.
-        names: Names of the bands without alpha, or None for a number each.
-        distances: How far apart neighbours are, of the axes whose distance is known.
+        white: The stored number of white, or None if the type has no full range.
+        names: Names of the bands without alpha, or None for numbers.
+        distances: Distance of neighbouring samples of axes with known distance.
         scaling: GDAL's scale, offset, unit and names of the bands.
-        is_map: Whether the file says that it holds a map or measurements.
-        notes: How it was read.
+        is_map: Whether the metadata identify a map or measurements.
+        notes: Notes on how the file was read.
     """
 
     samples: np.ndarray

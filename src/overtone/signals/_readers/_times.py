@@ -1,4 +1,4 @@
-"""Times of a column as numbers: dates counted from the first one, and Unix or spreadsheet times recognised."""
+"""Conversion of a column of times to numbers: dates, Unix times and spreadsheet times."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class Stamps:
     """Moments in time.
 
     Attributes:
-        moments: (rows,) datetime64 without a zone (UTC where cells name one); NaT where a cell is no date.
-        digit: Seconds that the last digit of the cells stands for.
-        notes: How they were read.
+        moments: (rows,) datetime64 without a zone (UTC if cells contain zones); NaT for cells that are not
+            dates.
+        digit: Resolution of the cells' last digit, in seconds.
+        notes: Notes on how the cells were read.
     """
 
     moments: np.ndarray
@@ -45,10 +46,10 @@ def parse_dates(cells: pd.Series, location: str) -> Stamps:
 
     Args:
         cells: Strings.
-        location: The file and column, for errors.
+        location: File and column in error messages.
 
     Raises:
-        InputError: If day and month could be exchanged throughout, or only some cells name a time zone.
+        InputError: If the order of day and month is ambiguous, or only some cells contain a time zone.
     """
     texts = cells.str.strip().str.replace(r"(:\d\d),(\d)", r"\1.\2", regex=True)
     digit = _digit(texts)
@@ -77,7 +78,7 @@ def _parse_formats(texts: pd.Series, digit: float, location: str) -> Stamps:
     for order, days in _DAYS.items():
         for day in days:
             for clock in _CLOCK_FORMATS:
-                # One cell is parsed first: most formats fail on it, and a whole column is slow to parse.
+                # Test one cell first: most formats fail on it, and parsing a whole column is slow.
                 if pd.isna(pd.to_datetime(texts.iloc[0], errors="coerce", format=day + clock)):
                     continue
                 parsed = pd.to_datetime(texts, errors="coerce", format=day + clock, utc=True)
@@ -88,8 +89,9 @@ def _parse_formats(texts: pd.Series, digit: float, location: str) -> Stamps:
                     best_count, best_moments = count, _plain(parsed)
     if not readings:
         return Stamps(best_moments, digit, ())
-    # Several orders of day and month fit every cell: only order in time can decide between them. Rising rows beat
-    # rows that go back and forth, and even steps beat uneven ones; months of equal day are even steps in disguise.
+    # If several orders of day and month fit every cell, only the sequence of times can decide: increasing
+    # times take precedence over others, and even steps over uneven steps. Calendar months count as even
+    # steps.
     if len(readings) > 1 and len({tuple(moments.tolist()) for moments in readings.values()}) > 1:
         rising = {
             order: moments
@@ -117,14 +119,14 @@ def _whole_months(moments: np.ndarray) -> bool:
 
 
 def calendar_months(moments: np.ndarray) -> np.ndarray | None:
-    """Return the months since the first moment if all lie at the same position of their months, else None.
+    """Return the months since the first date if all dates have the same position in their months, else None.
 
     Args:
         moments: (rows,) datetime64; the same day and time of each month, or each month's last day.
     """
     if len(moments) < 2 or np.isnat(moments).any():
         return None
-    # The last day of a month has no fixed number, so the distance to the month's end is compared as well.
+    # The last day of a month varies, so the distance to the end of the month is compared too.
     months = moments.astype("datetime64[M]")
     into = moments - months
     to_end = (months + np.timedelta64(1, "M")).astype(moments.dtype) - moments
@@ -166,10 +168,10 @@ class Times:
     """Times of the rows of a table.
 
     Attributes:
-        values: (rows,) float64, in `unit`.
-        unit: "days", "h", "min", "s", "months" or "years" of dates; else what the column's name says.
-        digit: What the last digit of the cells stands for, in `unit`; 0 if they are not rounded.
-        notes: How they were read.
+        values: (rows,) float64 times, in `unit`.
+        unit: "days", "h", "min", "s", "months" or "years" for dates, else the unit in the column's name.
+        digit: Resolution of the cells' last digit, in `unit`; 0 without rounding.
+        notes: Notes on how the cells were read.
     """
 
     values: np.ndarray
@@ -185,10 +187,10 @@ def parse_times(table: CSVTable, name: str, unit: str | None = None, calendar: b
         table: The table.
         name: The column.
         unit: Unit of time, overrides the column's.
-        calendar: Whether dates at one day of every month may be counted in months or years.
+        calendar: Whether to count dates at the same day of every month in months or years.
 
     Raises:
-        InputError: If a cell is neither number nor date, or dates have two readings.
+        InputError: If a cell is neither a number nor a date, or dates are ambiguous.
     """
     cells = table.cells[name].str.strip()
     if is_date(cells.iloc[0]) or _packed(cells):
@@ -198,7 +200,8 @@ def parse_times(table: CSVTable, name: str, unit: str | None = None, calendar: b
         clock = _since(values, cells)
         if clock is not None:
             return clock
-    # Time stamps in nanoseconds exceed 2^53: differences are taken in integers before the cast to float64.
+    # Time stamps in nanoseconds exceed 2^53, so differences are computed in integers before the conversion to
+    # float64.
     if np.abs(values).max() > _EXACT:
         whole = pd.to_numeric(cells, errors="coerce")
         values = (whole - whole.iloc[0]).to_numpy(np.float64)
@@ -254,12 +257,12 @@ def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Time
 
 
 def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
-    """Return times counted from 1970 in s, ms, us or ns, or in days from 1900, if they can be nothing else."""
+    """Return Unix times in s, ms, us or ns, or spreadsheet times in days, or None if ambiguous."""
     if len(values) < 2 or not np.isfinite(values).all():
         return None
     for name, size in _CLOCK_SECONDS.items():
         seconds = values * size
-        # Only one of the four units puts the values between 1973 and 2103, so the unit needs no guess.
+        # At most one of the four units gives times between 1973 and 2103, so the unit is unambiguous.
         if values.min() < 1e8 or seconds.max() > 4.2e9:
             continue
         begin = np.datetime64(int(seconds.min() * 1e3), "ms")
@@ -271,7 +274,7 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
             )
             note = f"time taken as Unix time in {name}, counted from {begin.astype('datetime64[s]')} UTC"
             return Times(passed, "s", size * 10.0**-decimals, (note,))
-    # Spreadsheets count days from 1899-12-30; 30,000 to 80,000 are the years 1982 to 2119.
+    # Spreadsheets count days from 1899-12-30; 30,000 to 80,000 days are the years 1982 to 2119.
     if values.min() >= 30_000 and values.max() <= 80_000:
         first = np.datetime64("1899-12-30") + np.timedelta64(int(values[0]), "D")
         note = f"time taken as days of a spreadsheet, counted from {first}"
@@ -280,12 +283,12 @@ def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
 
 
 def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[str, ...]]:
-    """Return the step of evenly spaced times, and a note on how even they are.
+    """Return the step of evenly spaced times, and a note on the deviations.
 
-    Steps may differ by 1 % of the median one, or by what rounding to the last digit makes of even ones.
+    Steps may differ by 1 % of the median step, or by the rounding of the last digit.
 
     Raises:
-        InputError: If they do not increase or are not even; names the line.
+        InputError: If the times do not increase or are not evenly spaced; the message contains the line.
     """
     clock = times.values
     if not np.isfinite(clock).all():
@@ -310,7 +313,7 @@ def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[st
             "sort the rows and drop duplicates, or fit them as a table: fit --inputs, or signals.table",
             location,
         )
-    # The mean step spreads rounding over all rows; the median one is not moved by a single gap.
+    # The mean step averages the rounding of all rows; the median step is robust to a single gap.
     mean = float(clock[-1] - clock[0]) / steps.size
     median = float(np.median(steps))
     rounded = _rounded(clock, times.digit)
@@ -328,7 +331,7 @@ def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[st
             "fit --inputs, or signals.table",
             location,
         )
-    # Steps within 1 % of each other may still drift: positions are checked against the even grid as well.
+    # Steps within 1 % of each other may still drift, so positions are compared with the even grid too.
     deviation = np.abs(clock - clock[0] - mean * np.arange(len(clock)))
     if deviation.max() > _OFF_LINE * mean:
         row = int(np.argmax(deviation))
@@ -344,11 +347,11 @@ def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[st
 
 
 def _rounded(clock: np.ndarray, digit: float) -> float | None:
-    """Return the even step that rounding to the last digit hides, or None if rounding does not explain the times."""
+    """Return the even step if rounding to the last digit explains the deviations, else None."""
     count = len(clock)
     if digit <= 0 or count < _FEWEST_ROUNDED:
         return None
-    # Rounding moves every time by at most half a digit, so the residuals of a line span one digit at most.
+    # Rounding changes each time by at most half a digit, so the residuals of a line span at most one digit.
     step, start = np.polyfit(np.arange(count), clock - clock[0], 1)
     off = clock - clock[0] - start - step * np.arange(count)
     fits = off.max() - off.min() <= 1.05 * digit

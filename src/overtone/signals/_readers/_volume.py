@@ -1,4 +1,4 @@
-"""Reader of volumes: three grid axes, in mm if the file states the size of a voxel."""
+"""Reader of volumes with three grid axes, in mm if the file contains the voxel size."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ else:
 
 
 def _opened_nifti(path: Path, location: str) -> tuple[Any, Any]:
-    """Open an image with the class that its header calls for; also return the header as stored, without repairs.
+    """Open an image with the class of its header; also return the stored header without repairs.
 
     Args:
-        path: An existing file, of a pair either of the two.
-        location: The file, for messages.
+        path: An existing file, or either file of a pair.
+        location: File name in error messages.
 
     Returns:
         nibabel's image, and its header (empty for FreeSurfer's).
 
     Raises:
-        InputError: If half of a pair is missing, or the header cannot be meant.
+        InputError: If one file of a pair is missing, or the header is invalid.
     """
     name = path.name.lower()
     if name.endswith((".mgh", ".mgz")):
@@ -59,7 +59,7 @@ def _opened_nifti(path: Path, location: str) -> tuple[Any, Any]:
         head_file = _partner(path, ".img", ".hdr", "header", location)
     elif name.endswith((".hdr", ".hdr.gz")):
         _partner(path, ".hdr", ".img", "values", location)
-    # nibabel repairs odd headers silently; the raw header shows what the file really says.
+    # nibabel silently repairs invalid headers; the raw header contains the stored fields.
     kind = _kind(_head(head_file), location)
     with nibabel.openers.ImageOpener(str(head_file)) as stream:
         raw = kind.header_class.from_fileobj(stream, check=False)
@@ -101,10 +101,10 @@ def _partner(path: Path, mine: str, other: str, what: str, location: str) -> Pat
 
 
 def _head(path: Path) -> bytes:
-    """Read the first bytes of a header, unpacked if the name ends in .gz.
+    """Read the first bytes of a header, decompressed if the name ends in .gz.
 
     Raises:
-        InputError: If the name and the content disagree on that, which nibabel would take for damage.
+        InputError: If the suffix .gz does not match the content, which nibabel would report as damage.
     """
     with path.open("rb") as stream:
         head = stream.read(540)
@@ -125,7 +125,7 @@ def _head(path: Path) -> bytes:
 
 
 def _check_numbers(raw: Any, location: str) -> None:
-    """Refuse headers with an unusable type, scale or position of the values."""
+    """Raise an error for headers with an unsupported type, scale or offset of the values."""
     if not _reads_type(raw):
         raise InputError(
             "values of a type that nibabel reads",
@@ -159,7 +159,7 @@ def _reads_type(raw: Any) -> bool:
 
 
 def _check_length(picture: Any, raw: Any) -> None:
-    """Refuse a file shorter than its header announces, before memory for it is allocated.
+    """Raise an error for a file shorter than its header specifies, before memory is allocated.
 
     Raises:
         ValueError: If it is too short.
@@ -175,16 +175,16 @@ def _check_length(picture: Any, raw: Any) -> None:
 
 
 def _first_byte(raw: Any) -> int:
-    """Return the earliest position of the values: behind the header, if both are in one file."""
+    """Return the lowest valid offset of the values, which is after the header in a single file."""
     return int(raw.single_vox_offset) if raw.is_single else 0
 
 
 def _scaled_values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...], bool]:
-    """Return the scaled values, notes on implausible header fields, and whether stored numbers look like marks of gaps.
+    """Return the scaled values, notes on implausible header fields, and whether there are probable sentinels.
 
     Args:
-        picture: From `_opened_nifti`.
-        raw: From `_opened_nifti`.
+        picture: Image of `_opened_nifti`.
+        raw: Header of `_opened_nifti`.
     """
     if "vox_offset" not in raw:
         return np.asanyarray(picture.dataobj), (), False
@@ -197,7 +197,7 @@ def _scaled_values(picture: Any, raw: Any) -> tuple[np.ndarray, tuple[str, ...],
         marks = stored_marks(np.asanyarray(picture.dataobj.get_unscaled())[..., None])
         notes += marks
     start, first_byte = float(raw["vox_offset"]), _first_byte(raw)
-    # An offset within the header is a known fault of some writers: the values begin behind the header.
+    # Some writers store an offset within the header by mistake; the values begin after the header.
     if not start < first_byte:
         return np.asanyarray(picture.dataobj), tuple(notes), bool(marks)
     notes.append(
@@ -233,20 +233,20 @@ _KINDS = {1: "series", 2: "array", 3: "volume"}
 
 
 def is_nifti_name(name: str) -> bool:
-    """Whether a file's name ends like a NIfTI or FreeSurfer volume."""
+    """Return whether a file name has the suffix of a NIfTI or FreeSurfer volume."""
     return name.lower().endswith(VOLUMES)
 
 
 def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, location: str) -> Signal:
-    """Read a NIfTI or FreeSurfer file: values scaled as the header says, axes as in the file.
+    """Read a NIfTI or FreeSurfer file with the scale of its header and its stored axes.
 
     Args:
-        path: An existing file whose name `is_nifti_name`.
-        spacing: Distances in mm (of time: s) in place of the file's.
-        location: The file, for messages.
+        path: An existing file with a NIfTI or FreeSurfer suffix.
+        spacing: Distances in mm (s for time), in place of those of the file.
+        location: File name in error messages.
 
     Raises:
-        InputError: If it is damaged, announces too much, or holds other than 1 to 3 grid axes of real numbers.
+        InputError: If it is damaged or too large, or does not contain 1 to 3 grid axes of real numbers.
     """
     with decoding_errors(path, "a NIfTI volume"), silenced_logger("nibabel.global"):
         picture, raw = _opened_nifti(path, location)
@@ -284,17 +284,17 @@ def read_nifti(path: Path, spacing: float | tuple[float, ...] | None, location: 
 
 
 def _layout(picture: Any, location: str) -> tuple[str, tuple[int, ...]]:
-    """Return letters and lengths of the grid axes; all other axes are channels."""
+    """Return the letters and lengths of the grid axes; all other axes are channels."""
     shape, header = tuple(int(n) for n in picture.shape), picture.header
     intent = int(header["intent_code"]) if "intent_code" in header else 0
     if intent in _CIFTI:
         raise InputError(
             "a volume",
-            f"a CIFTI-2 matrix of shape {tuple(n for n in shape if n > 1)}, whose columns are places on the cortex",
+            f"a CIFTI-2 matrix of shape {tuple(n for n in shape if n > 1)}, whose columns are points on the cortex",
             "load it with nibabel and pass its values to signals.array or signals.points",
             location,
         )
-    # Trailing axes of one sample carry nothing; an axis 4 of length 1 before vectors is time.
+    # Trailing axes of one sample are dropped; a fourth axis of length 1 before vectors is time.
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) == 5 and shape[3] == 1:
@@ -310,7 +310,7 @@ def _layout(picture: Any, location: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str]], tuple[str, ...]]:
-    """Return (distance, unit) of each axis, and notes on missing or contradictory ones."""
+    """Return the (distance, unit) of each axis, and notes on missing or contradictory fields."""
     header = picture.header
     units = int(header["xyzt_units"]) if "xyzt_units" in header else 2
     # xyzt_units: the lower 3 bits are the unit of space, the next 3 the unit of time.
@@ -343,11 +343,11 @@ def _distances(picture: Any, raw: Any, axes: str) -> tuple[list[tuple[float, str
 
 
 def _lengths(header: Any, sizes: list[float]) -> tuple[list[float], tuple[str, ...]]:
-    """Return voxel sizes, from the sform if it is valid, and notes if it disagrees or is skewed."""
+    """Return the voxel sizes, from the sform if it is valid, and notes if it is inconsistent or skewed."""
     plain = (sizes + [1.0] * 3)[:3]
     if "sform_code" not in header or int(header["sform_code"]) <= 0 or len(sizes) < 3:
         return plain, ()
-    # Columns of the sform are the steps between voxels: their lengths are the voxel sizes, whatever the rotation.
+    # Columns of the sform are the steps between voxels; their lengths are the voxel sizes for any rotation.
     matrix = np.asarray(header.get_sform(), np.float64)[:3, :3]
     norms = [float(n) for n in np.linalg.norm(matrix, axis=0)]
     if not all(math.isfinite(n) and n > 0 for n in norms):
@@ -383,15 +383,15 @@ def volume(
 ) -> Signal:
     """Read a volume: NIfTI (.nii, .nii.gz, .hdr with .img), FreeSurfer (.mgz), a TIFF stack, `.npy`, `.npz` or array.
 
-    NIfTI values are scaled as the header says; the axes are those of the file (i, j, k) and the coordinates
-    are voxel sizes times indices, in mm (the rotation to scanner space is not applied). The size of a voxel is
-    that of a valid sform, else that of the header. In series of pictures the axis of time is in s where the file
-    says how long a step is, else in frames. Channels of a stack become the signal's.
+    NIfTI values are scaled according to the header. The axes are those of the file (i, j, k), and the
+    coordinates are voxel sizes times indices in mm (the rotation to scanner space is not applied). The voxel
+    size is that of a valid sform, or of the header. The time axis of a series of pictures is in s if the file
+    contains the time step, else in frames. Channels of a stack are channels of the signal.
 
     Args:
         source: Path of the file, or the array.
-        spacing: Distance of voxels in mm, one or one per axis (of time: in s); overrides the file. If neither says,
-            coordinates are in [0, 1) per axis.
+        spacing: Distance of voxels in mm (s for time), a single value or one per axis, in place of that of
+            the file. Without any, coordinates are in [0, 1) per axis.
         key: Name of the array in a `.npz` of several.
 
     Returns:
@@ -399,8 +399,7 @@ def volume(
             its scaling needs it.
 
     Raises:
-        InputError: If the source is missing, damaged, announces too much, or is no volume of finite values
-            that vary.
+        InputError: If the source is missing, damaged, too large, or not a volume of finite values that vary.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Masks of samples: each is an (N,) bool tensor, True for the samples it selects.
+"""Masks of samples: (N,) bool tensors, True for the selected samples.
 
 Example:
     >>> from overtone import signals

@@ -1,4 +1,4 @@
-"""Signals of known spectrum, stand-ins for recordings and volumes, and noise with a noise-free reference.
+"""Signals of known spectrum, synthetic recordings and volumes, and noise with a noise-free reference.
 
 Example:
     >>> from overtone import signals

@@ -1,4 +1,4 @@
-"""Random fields of prescribed power, a volume with sharp edges, and additive noise of known strength."""
+"""Random fields of prescribed power, a volume with sharp edges, and additive noise of known variance."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from overtone.signals.synthetic._waves import grid_shape, signal
 def power_law(
     shape: int | tuple[int, ...], exponent: float, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """Make a field of power |k|^-exponent per mode, up to a factor, k in cycles per array; mean 0, mean square 1.
+    """Create a field of power proportional to |k|^-exponent per mode, k in cycles per array; mean square 1.
 
     Natural pictures have an exponent near 2 in two dimensions.
 
     Args:
         shape: Samples per axis, 1 to 3 axes.
-        exponent: Fall of the power per mode; 0 is white.
+        exponent: Exponent of the decay of the power per mode; 0 is white.
         seed: Seed of the phases.
-        dtype: Of the values.
+        dtype: Data type of the values.
 
     Returns:
         A periodic signal of kind "synthetic".
 
     Raises:
-        InputError: If the shape is no grid.
+        InputError: If the shape is not a valid grid.
 
     Example:
         >>> from overtone import signals
@@ -57,20 +57,20 @@ def band_noise(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Signal:
-    """Make a field with equal power in every mode of low <= |k| < high and none elsewhere; mean 0, mean square 1.
+    """Create a field with equal power in every mode of low <= |k| < high and no other power; mean square 1.
 
     Args:
         shape: Samples per axis, 1 to 3 axes.
-        low: Lower edge in cycles per array, included.
-        high: Upper edge, excluded.
+        low: Lower edge in cycles per array, inclusive.
+        high: Upper edge in cycles per array, exclusive.
         seed: Seed of the phases.
-        dtype: Of the values.
+        dtype: Data type of the values.
 
     Returns:
         A periodic signal of kind "synthetic".
 
     Raises:
-        InputError: If no mode but the mean lies in the band.
+        InputError: If the band contains no mode other than the mean.
 
     Example:
         >>> from overtone import signals
@@ -83,22 +83,22 @@ def band_noise(
     modulus = ((radius >= low) & (radius < high) & (radius > 0)) * 1.0
     if not modulus.any():
         raise InputError(
-            f"a band that holds a mode (1 to {radius.max():.4g} cycles per array)",
+            f"a band that contains a mode (1 to {radius.max():.4g} cycles per array)",
             f"{low:g} to {high:g}",
-            "widen it",
+            "widen the band",
             "band_noise",
         )
     return _field(modulus, sizes, seed, f"noise from {low:g} to {high:g}", dtype)
 
 
 def _radius(shape: tuple[int, ...]) -> np.ndarray:
-    """|k| of the modes of a real transform, (n_1, ..., n_d // 2 + 1)."""
+    """Return |k| of the modes of a real transform, (n_1, ..., n_d // 2 + 1)."""
     ks = [np.fft.fftfreq(n, 1 / n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1], 1 / shape[-1])]
     return np.sqrt(sum(k**2 for k in np.meshgrid(*ks, indexing="ij", sparse=True)))
 
 
 def _field(modulus: np.ndarray, shape: tuple[int, ...], seed: int, name: str, dtype: torch.dtype) -> Signal:
-    """Take the phases of white noise, which has the symmetry of a real field, and give them the modulus."""
+    """Create a field with the phases of white noise and the specified modulus."""
     axes = tuple(range(len(shape)))
     # White noise has a uniform phase in every mode and the symmetry of a real field; only its modulus is replaced.
     white = np.fft.rfftn(numpy_generator(seed, "synthetic", "phases").standard_normal(shape))
@@ -124,18 +124,18 @@ def phantom(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Signal:
-    """Make nested ellipsoids of constant density: a shell, a filling and five bodies of different size within.
+    """Create nested ellipsoids of constant density: a shell, its interior and five bodies of different size.
 
     Args:
         shape: Voxels per axis.
-        spacing: Distance of voxels in mm, one or one per axis.
-        dtype: Of the values.
+        spacing: Distance of voxels in mm, a single value or one per axis.
+        dtype: Data type of the values.
 
     Returns:
-        A signal of kind "volume" over mm.
+        A signal of kind "volume" with coordinates in mm.
 
     Raises:
-        InputError: If the shape has not three axes.
+        InputError: If the shape does not have three axes.
 
     Example:
         >>> from overtone import signals
@@ -161,17 +161,17 @@ def add_noise(
     """Add white Gaussian noise to a signal, independent per sample and channel; nothing is clipped.
 
     Args:
-        signal: The clean signal, or one whose `clean` is known already and is kept.
+        signal: The clean signal, or a signal with `clean`, which is not changed.
         std: Standard deviation of the noise in the values' unit.
         fraction_of_range: Instead of `std`, the standard deviation as a fraction of the peak, or of each
-            channel's own range where the channels are normalised one by one.
-        seed: The same seed gives the same noise.
+            channel's range if the channels are normalised separately.
+        seed: Seed of the noise.
 
     Returns:
-        The noisy signal with `clean` set, a new normalisation, and the masks and the peak of the given one.
+        The noisy signal with `clean`, a new normalisation, and the masks and the peak of `signal`.
 
     Raises:
-        InputError: If not exactly one of the two strengths is given, or it is not positive.
+        InputError: If not exactly one of `std` and `fraction_of_range` is passed, or it is not positive.
 
     Example:
         >>> from overtone import signals
@@ -185,7 +185,9 @@ def add_noise(
         raise InputError("either std or fraction_of_range", count, "pass one of them", "add_noise")
     strength = std if fraction_of_range is None else fraction_of_range
     if strength is None or not (math.isfinite(strength) and strength > 0):
-        raise InputError("noise of positive finite strength", f"{strength}", "pass one above 0", "add_noise")
+        raise InputError(
+            "noise of positive finite strength", f"{strength}", "pass a number above 0", "add_noise"
+        )
     values = signal.values
     if fraction_of_range is None:
         scale = torch.full(values.shape[1:], strength, dtype=values.dtype, device=values.device)

@@ -1,4 +1,4 @@
-"""Signals as sums of sines: harmonics, a sweep, a step, and stand-ins for recordings of speech and music."""
+"""Sums of sines: harmonics, a sweep, a step, and synthetic recordings of speech and music."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from overtone.signals._signal import Signal
 def signal(
     samples: np.ndarray, geometry: Grid, name: str, dtype: torch.dtype, kind: str = "synthetic"
 ) -> Signal:
-    """Make a one-channel Signal of samples of the grid's shape.
+    """Create a one-channel signal from samples of the grid's shape.
 
     Raises:
         InputError: As `make_signal`.
@@ -27,10 +27,10 @@ def signal(
 
 
 def grid_shape(shape: int | tuple[int, ...], location: str) -> tuple[int, ...]:
-    """The shape as a tuple of 1 to 3 axes of at least two samples.
+    """Validate a shape of 1 to 3 axes of at least two samples and convert it to a tuple.
 
     Raises:
-        InputError: If it is not.
+        InputError: If the shape is invalid.
     """
     sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
     check_shape(sizes, location)
@@ -38,13 +38,13 @@ def grid_shape(shape: int | tuple[int, ...], location: str) -> tuple[int, ...]:
 
 
 def _positive(value: float, what: str) -> float:
-    """The value, if it is a positive finite number.
+    """Return the value if it is a positive finite number.
 
     Raises:
-        InputError: If it is not.
+        InputError: If it is not positive or not finite.
     """
     if not (np.isfinite(value) and value > 0):
-        raise InputError(f"a positive {what}", f"{value}", "pass one above 0", what)
+        raise InputError(f"a positive {what}", f"{value}", "pass a number above 0", what)
     return float(value)
 
 
@@ -57,23 +57,24 @@ def harmonics(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Signal:
-    """Make a sum of sines, f(x) = sum_j a_j sin(2 pi k_j . x + p_j), on [0, 1) per axis.
+    """Create a sum of sines, f(x) = sum_j a_j sin(2 pi k_j . x + p_j), on [0, 1) per axis.
 
     With whole and distinct k_j below Nyquist, the mean square at |k_j| is a_j^2 / 2 exactly.
 
     Args:
         frequencies: (m,) frequencies, or (m, d) wave vectors for d axes, in cycles per array.
-        amplitudes: One, or one per frequency.
-        phases: One, or one per frequency, in radians; drawn from the seed, uniform in [0, 2 pi), if None.
+        amplitudes: A single amplitude, or one per frequency.
+        phases: A single phase, or one per frequency, in radians; None for random phases, uniform in [0, 2
+            pi).
         samples: Samples per axis.
         seed: Seed of the phases.
-        dtype: Of the values.
+        dtype: Data type of the values.
 
     Returns:
         A signal of kind "synthetic", periodic along each axis on which all frequencies are whole.
 
     Raises:
-        InputError: If the wave vectors do not fit the grid or reach its Nyquist frequency.
+        InputError: If the wave vectors do not match the grid or are not below its Nyquist frequency.
 
     Example:
         >>> from overtone import signals
@@ -96,7 +97,7 @@ def harmonics(
         raise InputError(
             f"frequencies below Nyquist ({', '.join(f'{n:g}' for n in nyquist)} cycles per array)",
             f"{np.abs(waves).max():g}",
-            "take more samples or lower frequencies",
+            "pass more samples or lower frequencies",
             "frequencies",
         )
     m = len(waves)
@@ -113,18 +114,18 @@ def harmonics(
 
 
 def step(samples: int = 256, position: float = 0.5, *, dtype: torch.dtype = torch.float32) -> Signal:
-    """Make a step from 0 to 1 at `position` on [0, 1): amplitudes fall as 1 / frequency.
+    """Create a step from 0 to 1 at `position` on [0, 1), with amplitudes proportional to 1 / frequency.
 
     Args:
         samples: Number of samples.
-        position: Where it rises, as a fraction of the array.
-        dtype: Of the values.
+        position: Position of the step, as a fraction of the array.
+        dtype: Data type of the values.
 
     Returns:
         A signal of kind "synthetic", not periodic.
 
     Raises:
-        InputError: If no sample lies before the step or none after.
+        InputError: If there are no samples before or after the step.
 
     Example:
         >>> from overtone import signals
@@ -138,19 +139,19 @@ def step(samples: int = 256, position: float = 0.5, *, dtype: torch.dtype = torc
 def chirp(
     samples: int = 1024, low: float = 1.0, high: float = 64.0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """Make a linear sweep, sin(2 pi (low x + (high - low) x^2 / 2)), whose frequency at x is low + (high - low) x.
+    """Create a linear sweep sin(2 pi (low x + (high - low) x^2 / 2)) of frequency low + (high - low) x.
 
     Args:
         samples: Number of samples on [0, 1).
         low: Frequency at the start, in cycles per array.
-        high: Frequency at the end.
-        dtype: Of the values.
+        high: Frequency at the end, in cycles per array.
+        dtype: Data type of the values.
 
     Returns:
         A signal of kind "synthetic", not periodic.
 
     Raises:
-        InputError: If a frequency is negative or reaches Nyquist.
+        InputError: If a frequency is negative or not below the Nyquist frequency.
 
     Example:
         >>> from overtone import signals
@@ -162,7 +163,7 @@ def chirp(
         raise InputError(
             f"frequencies from 0 to below Nyquist ({shape[0] / 2:g} cycles per array)",
             f"{low:g} and {high:g}",
-            "take more samples or lower frequencies",
+            "pass more samples or lower frequencies",
             "chirp",
         )
     x = np.arange(shape[0]) / shape[0]
@@ -188,19 +189,19 @@ _PEAK = 0.9
 def voice(
     seconds: float = 1.0, rate: int = 8000, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """Make a vowel-like tone: harmonics of a gliding 120 Hz under formants at 700, 1220 and 2600 Hz.
+    """Create a vowel-like tone: harmonics of a gliding 120 Hz with formants at 700, 1220 and 2600 Hz.
 
     Args:
-        seconds: Length.
+        seconds: Duration in seconds.
         rate: Samples per second.
         seed: Seed of the phases and of the glide.
-        dtype: Of the values.
+        dtype: Data type of the values.
 
     Returns:
         A signal of kind "audio" with a peak amplitude of 0.9 of full scale.
 
     Raises:
-        InputError: If there would be fewer than two samples.
+        InputError: If the duration has fewer than two samples.
 
     Example:
         >>> from overtone import signals
@@ -226,19 +227,19 @@ def voice(
 def music(
     seconds: float = 2.0, rate: int = 16000, seed: int = 0, *, dtype: torch.dtype = torch.float32
 ) -> Signal:
-    """Make plucked notes of a pentatonic scale on 220 Hz, four a second; high harmonics fade first.
+    """Create plucked notes of a pentatonic scale on 220 Hz, four per second; high harmonics decay faster.
 
     Args:
-        seconds: Length.
+        seconds: Duration in seconds.
         rate: Samples per second.
         seed: Seed of the melody.
-        dtype: Of the values.
+        dtype: Data type of the values.
 
     Returns:
         A signal of kind "audio" with a peak amplitude of 0.9 of full scale.
 
     Raises:
-        InputError: If there would be fewer than two samples.
+        InputError: If the duration has fewer than two samples.
 
     Example:
         >>> from overtone import signals

@@ -1,4 +1,4 @@
-"""Labels some of which are changed: along a wave through the inputs, or at random."""
+"""Label noise along a wave through the inputs, or at random."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Wave(ABC):
     """A field cos(2 pi cycles(x)) over inputs x.
 
     Attributes:
-        frequency: In cycles per unit of distance between inputs; not negative.
+        frequency: Frequency in cycles per unit of distance between inputs; not negative.
 
     Example:
         >>> from overtone.spectra.classes import Wave
@@ -31,7 +31,7 @@ class Wave(ABC):
 
     @staticmethod
     def radial(frequency: float, centre: Tensor | ArrayLike | None = None) -> Wave:
-        """cos(2 pi f |x - centre|): shells around a centre.
+        """Return the field cos(2 pi f |x - centre|) of spherical shells around a centre.
 
         Args:
             frequency: f, in cycles per unit of distance.
@@ -44,12 +44,12 @@ class Wave(ABC):
 
     @staticmethod
     def plane(frequency: float, direction: Tensor | ArrayLike, phase: float = 0.0) -> Wave:
-        """cos(2 pi (f x . u + phase)) along a unit axis u.
+        """Return the field cos(2 pi (f x . u + phase)) along a unit axis u.
 
         Args:
             frequency: f, in cycles per unit of distance along u.
             direction: (d,) numbers that are not all 0; scaled to length 1.
-            phase: In cycles.
+            phase: Phase in cycles.
 
         Raises:
             InputError: If the frequency is negative, or the direction is 0 or not finite.
@@ -63,34 +63,34 @@ class Wave(ABC):
 
     @abstractmethod
     def cycles(self, coords: Tensor | ArrayLike) -> Tensor:
-        """(N,) float64 cycles gone through at each input.
+        """Return the (N,) float64 phase of the wave at each input, in cycles.
 
         Args:
             coords: (N, d) inputs, flattened.
 
         Raises:
-            InputError: If they are not finite numbers, or not of the wave's dimension.
+            InputError: If they are not finite numbers or do not have the wave's dimension.
         """
 
     def values(self, coords: Tensor | ArrayLike) -> Tensor:
-        """(N,) float64 cos(2 pi cycles): times an amplitude, the noise to add to +1 and -1 or to scores.
+        """Return the (N,) float64 values cos(2 pi cycles): noise of amplitude 1 for labels or scores.
 
         Args:
             coords: (N, d) inputs, flattened.
 
         Raises:
-            InputError: If they are not finite numbers, or not of the wave's dimension.
+            InputError: If they are not finite numbers or do not have the wave's dimension.
         """
         return torch.cos(2 * math.pi * self.cycles(coords))
 
 
 @final
 class RadialWave(Wave):
-    """cos(2 pi f |x - centre|): shells around a centre (Rahaman et al. 2019, arXiv 1806.08734, section 3).
+    """Spherical shells cos(2 pi f |x - centre|) (Rahaman et al. 2019, arXiv 1806.08734, section 3).
 
-    Its frequency is f along every ray from the centre. In d dimensions |x| of samples varies little beside its mean, by
-    a share of about 1 / sqrt(2 d) if their features are independent: a frequency far below one cycle over that spread
-    is a constant.
+    The frequency is f along every ray from the centre. In d dimensions, |x| of samples with independent
+    features varies by only about 1 / sqrt(2 d) of its mean; a wave of far less than one cycle over that
+    spread is practically constant.
 
     Args:
         frequency: f, in cycles per unit of distance.
@@ -105,7 +105,7 @@ class RadialWave(Wave):
         self._centre = None if centre is None else rows(centre, "centre")[:, 0]
 
     def cycles(self, coords: Tensor | ArrayLike) -> Tensor:
-        """(N,) float64 f |x - centre|."""
+        """Return (N,) float64 f |x - centre|."""
         inputs = rows(coords, "coords")
         if self._centre is not None:
             inputs = inputs - _fitting(self._centre, inputs, "centre")
@@ -114,13 +114,13 @@ class RadialWave(Wave):
 
 @final
 class PlaneWave(Wave):
-    """cos(2 pi (f x . u + phase)) along a unit axis u (Fridovich-Keil et al. 2022, arXiv 2110.02424).
+    """Plane wave cos(2 pi (f x . u + phase)), unit axis u (Fridovich-Keil et al. 2022, arXiv 2110.02424).
 
     Args:
         frequency: f, in cycles per unit of distance along u.
         direction: (d,) numbers that are not all 0; scaled to length 1. For flattened pictures of H x W pixels a
             Fourier mode of the pixel grid gives noise that depends on one spatial frequency of the picture.
-        phase: In cycles.
+        phase: Phase in cycles.
 
     Raises:
         InputError: If the frequency is negative, or the direction is 0 or not finite.
@@ -131,13 +131,13 @@ class PlaneWave(Wave):
         axis = rows(direction, "direction")[:, 0]
         if not bool((axis != 0).any()):
             raise InputError(
-                "a direction that is not all 0", "zeros", "pass where the wave goes", "direction"
+                "a direction that is not all 0", "zeros", "pass the axis of the wave", "direction"
             )
         self.direction = axis / axis.norm()
         self.phase = phase
 
     def cycles(self, coords: Tensor | ArrayLike) -> Tensor:
-        """(N,) float64 f x . u + phase."""
+        """Return (N,) float64 f x . u + phase."""
         inputs = rows(coords, "coords")
         return self.frequency * (inputs @ _fitting(self.direction, inputs, "direction")) + self.phase
 
@@ -145,7 +145,7 @@ class PlaneWave(Wave):
 def _fitting(values: Tensor, coords: Tensor, argument: str) -> Tensor:
     if len(values) != coords.shape[1]:
         raise InputError(
-            f"{coords.shape[1]} numbers, one a feature", f"{len(values)}", "pass one for each", argument
+            f"{coords.shape[1]} numbers, one per feature", f"{len(values)}", "pass one per feature", argument
         )
     return values.to(coords.device)
 
@@ -157,7 +157,7 @@ class NoisyLabels:
 
     Attributes:
         labels: (N,) int64 noisy labels.
-        clean: (N,) int64 what they were.
+        clean: (N,) int64 original labels.
         classes: Number of classes.
 
     Example:
@@ -182,7 +182,7 @@ class NoisyLabels:
 
     @property
     def noise(self) -> Tensor:
-        """(N, K) float64 one-hot noisy labels less one-hot clean ones: what the noise adds to the target."""
+        """(N, K) float64 change of the one-hot target: noisy minus clean one-hot labels."""
         noisy, clean = (
             torch.nn.functional.one_hot(numbers, self.classes) for numbers in (self.labels, self.clean)
         )
@@ -192,19 +192,21 @@ class NoisyLabels:
     def along_wave(
         labels: Tensor | ArrayLike, classes: int, coords: Tensor | ArrayLike, wave: Wave, rate: float = 0.5
     ) -> NoisyLabels:
-        """Labels y with y + 1 (and 0 after the last class) in the valleys of a wave: noise of its frequency.
+        """Change labels y to y + 1 modulo K in the troughs of a wave, which gives noise of its frequency.
 
-        A label is changed where cos(2 pi cycles) < -cos(pi rate), a share `rate` of each cycle. At 1/2 that is where
-        sign(cos(2 pi cycles)) is -1, and labels +1 and -1 of two classes are multiplied by that sign. A square wave has
-        harmonics: of its power, 8 / pi^2 = 81 % is at the frequency itself and 9 % at three times that. The spectrum of
-        `NoisyLabels.flipped` sits there; that of `.noise` is this field times the clean labels', and so spreads around.
+        A label is changed where cos(2 pi cycles) < -cos(pi rate), a share `rate` of each cycle. For a rate of
+        1/2, these are the inputs with sign(cos(2 pi cycles)) = -1, so that labels +1 and -1 of two classes
+        are multiplied by that sign. A square wave has harmonics: 8 / pi^2 = 81 % of its power is at the
+        fundamental frequency and 9 % at three times that. `NoisyLabels.flipped` has this spectrum; `.noise`
+        is the product of this field with the clean labels' field and has a broader spectrum.
 
         Args:
             labels: (N,) classes from 0.
-            classes: K.
+            classes: Number of classes K.
             coords: (N, d) inputs, flattened.
             wave: `RadialWave` or `PlaneWave`.
-            rate: Share of a cycle, in [0, 1]; over samples that lie evenly in the wave also their share.
+            rate: Share of each cycle to change, in [0, 1]; for evenly distributed samples, also the share of
+                changed labels.
 
         Raises:
             InputError: If labels are outside the classes, inputs do not fit, or the rate is not in [0, 1].
@@ -213,23 +215,23 @@ class NoisyLabels:
         heights = wave.values(coords).to(clean.device)
         if len(heights) != len(clean):
             raise InputError(
-                f"{len(clean)} inputs, one a label", f"{len(heights)}", "pass the same samples", "coords"
+                f"{len(clean)} inputs, one per label", f"{len(heights)}", "pass the same samples", "coords"
             )
-        # cos < -cos(pi rate) holds for a share `rate` of each cycle, around the trough.
+        # cos(2 pi cycles) < -cos(pi rate) selects a share `rate` of each cycle, centred on the trough.
         valley = heights < -math.cos(math.pi * rate)
         return NoisyLabels(torch.where(valley, (clean + 1) % classes, clean), clean, classes)
 
     @staticmethod
     def at_random(labels: Tensor | ArrayLike, classes: int, rate: float, seed: int = 0) -> NoisyLabels:
-        """Labels of which a share, drawn without repetition, is another class, each of these with the same chance.
+        """Change a random share of the labels, each to one of the other classes with equal probability.
 
-        round(rate N) labels change. The noise has no frequency: its power is spread evenly over all modes.
+        round(rate N) distinct labels are changed. The power of the noise is spread evenly over all modes.
 
         Args:
             labels: (N,) classes from 0.
-            classes: K.
+            classes: Number of classes K.
             rate: Share of the labels, in [0, 1].
-            seed: Seed of the draw.
+            seed: Seed of the random numbers.
 
         Raises:
             InputError: If labels are outside the classes or the rate is not in [0, 1].

@@ -1,4 +1,4 @@
-"""Targets of classifiers: the values that outputs are compared with, so that a residual has a spectrum."""
+"""Targets and predictions of classifiers, whose difference has a spectrum."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from overtone.spectra._outputs import class_numbers
 @final
 @dataclass(frozen=True)
 class ClassWeights:
-    """One weight a class, as in `torch.nn.functional.cross_entropy(..., weight=...)`.
+    """Weights per class, as in `torch.nn.functional.cross_entropy(..., weight=...)`.
 
     Attributes:
-        values: (K,) float64, positive; a common factor changes nothing.
+        values: (K,) float64, positive; a common factor has no effect.
 
     Raises:
-        InputError: If a weight is not positive and finite, or there are fewer than two.
+        InputError: If a weight is not positive and finite, or there are fewer than two weights.
 
     Example:
         >>> from overtone.spectra.classes import ClassWeights
@@ -43,33 +43,33 @@ class ClassWeights:
             raise InputError(
                 "a positive weight for each of two or more classes",
                 f"{values.tolist()}",
-                "leave out classes that do not count",
+                "remove classes without weight",
                 "weights",
             )
         object.__setattr__(self, "values", values)
 
     @staticmethod
     def of(weights: Sequence[float]) -> ClassWeights:
-        """Weights given as numbers.
+        """Create weights from a sequence of numbers.
 
         Args:
-            weights: One a class.
+            weights: One number per class.
 
         Raises:
-            InputError: If a weight is not positive and finite, or there are fewer than two.
+            InputError: If a weight is not positive and finite, or there are fewer than two weights.
         """
         return ClassWeights(torch.tensor([float(w) for w in weights], dtype=torch.float64, device="cpu"))
 
     @staticmethod
     def balanced(labels: Tensor | ArrayLike, classes: int) -> ClassWeights:
-        """w_k = N / (K n_k) with n_k of the N labels in class k: every class then counts as much as any other.
+        """Return w_k = N / (K n_k) for n_k labels in class k, which gives all classes equal total weight.
 
         Args:
             labels: (N,) classes from 0.
             classes: K.
 
         Raises:
-            InputError: If labels are not such numbers, or a class has none.
+            InputError: If labels are not class numbers, or a class has no samples.
         """
         numbers = class_numbers(labels, classes)
         counts = torch.bincount(numbers, minlength=classes).double().cpu()
@@ -77,18 +77,18 @@ class ClassWeights:
             raise InputError(
                 "samples of every class",
                 f"none of class {int(counts.argmin())}",
-                "leave the class out, or give the weights yourself",
+                "remove the class, or pass weights explicitly",
                 "labels",
             )
         return ClassWeights(len(numbers) / (classes * counts))
 
 
 _SUM = 1e-3
-"""How far rows of probabilities may be from 1: above the rounding of half precision."""
+"""Tolerance of the sum of probabilities: above the rounding of half precision."""
 
 
 def distribution(labels: Tensor | ArrayLike, classes: int) -> Tensor:
-    """(N, K) float64 one-hot rows of class numbers, or the given probabilities.
+    """Convert labels to (N, K) float64 probabilities: one-hot rows for class numbers.
 
     Args:
         labels: (N,) classes from 0, or (N, K) probabilities.
@@ -104,21 +104,21 @@ def distribution(labels: Tensor | ArrayLike, classes: int) -> Tensor:
         raise InputError(
             f"probabilities of {classes} classes",
             f"{probabilities.shape[1]}",
-            "pass one column a class",
+            "pass one column per class",
             "labels",
         )
     return probabilities
 
 
 def class_probabilities(values: Tensor | ArrayLike, argument: str) -> Tensor:
-    """(N, K) float64 rows of non-negative numbers that sum to 1.
+    """Validate (N, K) probabilities, non-negative with sum 1 per row, and convert them to float64.
 
     Args:
         values: (N, K) numbers.
-        argument: Name of the argument, for errors.
+        argument: Name of the argument in error messages.
 
     Raises:
-        InputError: If rows are something else.
+        InputError: If a row is not a probability distribution.
     """
     probabilities = columns(values, argument)
     wrong = (probabilities < 0).any(1) | ((probabilities.sum(1) - 1).abs() > _SUM)
@@ -127,27 +127,27 @@ def class_probabilities(values: Tensor | ArrayLike, argument: str) -> Tensor:
         raise InputError(
             "probabilities that sum to 1 in each row",
             f"row {first} with the sum {float(probabilities[first].sum()):.4g} "
-            f"and least {float(probabilities[first].min()):.4g}",
-            "take the softmax of logits",
+            f"and the minimum {float(probabilities[first].min()):.4g}",
+            "apply softmax to logits",
             argument,
         )
     return probabilities
 
 
 def columns(values: Tensor | ArrayLike, argument: str) -> Tensor:
-    """(N, K) float64 finite numbers in two or more columns.
+    """Convert a table to (N, K) float64 finite numbers in two or more columns.
 
     Args:
         values: (N, K) numbers.
-        argument: Name of the argument, for errors.
+        argument: Name of the argument in error messages.
 
     Raises:
-        InputError: If they are something else.
+        InputError: If the values are not such a table.
     """
     table = rows(values, argument)
     if table.shape[1] < 2:
         raise InputError(
-            "one column a class, two or more",
+            "one column per class, two or more",
             f"{table.shape[1]}",
             "for a single logit z pass two columns, 0 and z",
             argument,
@@ -156,10 +156,10 @@ def columns(values: Tensor | ArrayLike, argument: str) -> Tensor:
 
 
 class ClassTarget(ABC):
-    """Pair of maps: from labels to a target, and from a network's outputs to the prediction of it.
+    """Pair of maps: from labels to a target, and from a network's outputs to the prediction of the target.
 
-    residual = prediction - target, both (N, K) float64: the spectrum of each class's column, taken over the samples by
-    any estimator, says at which frequencies the network still differs from what its loss asks for.
+    The residual is prediction - target, both (N, K) float64. The spectrum of each class's column over the
+    samples, by any estimator, shows at which frequencies the network differs from the minimiser of its loss.
 
     Example:
         >>> import torch
@@ -170,16 +170,16 @@ class ClassTarget(ABC):
 
     @staticmethod
     def one_hot() -> ClassTarget:
-        """The target of a squared error on class scores: 1 for the label's class, 0 for the others."""
+        """Target of a squared error on class scores: 1 for the label's class, 0 for the others."""
         return OneHot()
 
     @staticmethod
     def probabilities(smoothing: float = 0.0, weights: ClassWeights | None = None) -> Probabilities:
-        """The target of a cross-entropy loss in class probabilities, softmax(logits).
+        """Target of a cross-entropy loss in class probabilities, softmax(logits).
 
         Args:
             smoothing: Label smoothing in [0, 1).
-            weights: `ClassWeights`, or None for equal ones.
+            weights: `ClassWeights`, or None for equal weights.
 
         Raises:
             InputError: If the smoothing is not in [0, 1).
@@ -188,11 +188,11 @@ class ClassTarget(ABC):
 
     @staticmethod
     def centred_logits(smoothing: float, weights: ClassWeights | None = None) -> ClassTarget:
-        """The limit of a cross-entropy network's logits, without the shift that softmax does not see.
+        """Limit of the logits under a cross-entropy loss, centred because softmax is invariant to shifts.
 
         Args:
             smoothing: Label smoothing in [0, 1).
-            weights: `ClassWeights`, or None for equal ones.
+            weights: `ClassWeights`, or None for equal weights.
 
         Raises:
             InputError: If the smoothing is not in [0, 1).
@@ -201,7 +201,7 @@ class ClassTarget(ABC):
 
     @abstractmethod
     def values(self, labels: Tensor | ArrayLike, classes: int) -> Tensor:
-        """(N, K) float64 target.
+        """Return the (N, K) float64 target.
 
         Args:
             labels: (N,) classes from 0, or (N, K) probabilities of the classes for each sample.
@@ -213,10 +213,10 @@ class ClassTarget(ABC):
 
     @abstractmethod
     def predictions(self, outputs: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 predictions of the target.
+        """Return the (N, K) float64 predictions of the target.
 
         Args:
-            outputs: (N, K) outputs of the network as its loss gets them.
+            outputs: (N, K) outputs of the network, as passed to its loss.
 
         Raises:
             InputError: If the outputs are not finite numbers in two or more columns.
@@ -224,38 +224,38 @@ class ClassTarget(ABC):
 
     @abstractmethod
     def predictions_from_probabilities(self, probabilities: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 the same from class probabilities, as `predict_proba` returns them.
+        """Return the (N, K) float64 predictions from class probabilities, such as those of `predict_proba`.
 
         Args:
             probabilities: (N, K) rows that sum to 1.
 
         Raises:
-            InputError: If rows do not sum to 1 or have no such counterpart.
+            InputError: If rows do not sum to 1, or cannot be converted to this target.
         """
 
     def residual(self, outputs: Tensor | ArrayLike, labels: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 predictions less the target.
+        """Return the (N, K) float64 difference of predictions and target.
 
         Args:
-            outputs: (N, K) outputs of the network as its loss gets them.
+            outputs: (N, K) outputs of the network, as passed to its loss.
             labels: (N,) classes from 0, or (N, K) probabilities.
 
         Raises:
-            InputError: If outputs and labels are not those of the same samples and classes.
+            InputError: If the outputs and labels differ in samples or classes.
         """
         return self._less_target(self.predictions(outputs), labels)
 
     def residual_from_probabilities(
         self, probabilities: Tensor | ArrayLike, labels: Tensor | ArrayLike
     ) -> Tensor:
-        """(N, K) float64 the same from class probabilities.
+        """Return the (N, K) float64 difference of predictions and target from class probabilities.
 
         Args:
             probabilities: (N, K) rows that sum to 1.
             labels: (N,) classes from 0, or (N, K) probabilities.
 
         Raises:
-            InputError: If both are not those of the same samples and classes.
+            InputError: If the probabilities and labels differ in samples or classes.
         """
         return self._less_target(self.predictions_from_probabilities(probabilities), labels)
 
@@ -263,7 +263,7 @@ class ClassTarget(ABC):
         target = self.values(labels, predictions.shape[1]).to(predictions.device)
         if len(target) != len(predictions):
             raise InputError(
-                f"{len(predictions)} labels, one a row of the outputs",
+                f"{len(predictions)} labels, one per row of the outputs",
                 f"{len(target)}",
                 "pass the same samples",
                 "labels",
@@ -273,45 +273,45 @@ class ClassTarget(ABC):
 
 @final
 class OneHot(ClassTarget):
-    """The target of a squared error on class scores: 1 for the label's class, 0 for the others.
+    """Target of a squared error on class scores: 1 for the label's class, 0 for the others.
 
-    The prediction is the network's output itself. With probabilities as labels these are the target, which is also the
-    mean of one-hot labels drawn from them.
+    The prediction is the network's output. If the labels are probabilities, they are the target, which is the
+    mean of one-hot labels sampled from them.
     """
 
     def values(self, labels: Tensor | ArrayLike, classes: int) -> Tensor:
-        """(N, K) float64 one-hot rows, or the given probabilities."""
+        """Return (N, K) float64 one-hot rows, or the label probabilities."""
         return distribution(labels, classes)
 
     def predictions(self, outputs: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 the outputs themselves."""
+        """Return the (N, K) outputs in float64."""
         return columns(outputs, "outputs")
 
     def predictions_from_probabilities(self, probabilities: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 the probabilities themselves."""
+        """Return the (N, K) probabilities in float64."""
         return class_probabilities(probabilities, "probabilities")
 
 
 @final
 class Probabilities(ClassTarget):
-    """The target of a cross-entropy loss in class probabilities, softmax(logits).
+    """Target of a cross-entropy loss in class probabilities, softmax(logits).
 
-    With t = (1 - e) p + e / K the labels' distribution p after label smoothing e, and class weights w, the loss of a
-    sample -sum_k w_k t_k log q_k is least at
+    With t = (1 - e) p + e / K, the labels' distribution p after label smoothing e, and class weights w, the
+    loss -sum_k w_k t_k log q_k of a sample is minimal at
 
         q*_k = w_k t_k / sum_j w_j t_j.
 
-    Without weights the residual softmax(z) - t is the gradient of the loss with respect to the logits z. With one-hot
-    labels, weights and no smoothing the target is one-hot all the same: weights change how soon a class is learned, not
-    what is learned, wherever labels are certain. Where a sample's class is uncertain, p the probabilities given the
-    input, they move the target, q*_k proportional to w_k p_k; weights 1 / (frequency of the class)
-    (`ClassWeights.balanced`) make it what it would be were all classes equally frequent, and without them frequent
-    classes have the larger target (Menon et al. 2021, arXiv 2007.07314, section 3). Both as in
-    `torch.nn.functional.cross_entropy` with `label_smoothing` and `weight`.
+    Without weights the residual softmax(z) - t is the gradient of the loss with respect to the logits z. For
+    one-hot labels without smoothing the target is one-hot for all weights: if labels are certain, weights
+    change the speed at which a class is learned but not the target. If a sample's class is uncertain with
+    conditional probabilities p, the target q*_k is proportional to w_k p_k. Weights 1 / (frequency of the
+    class) (`ClassWeights.balanced`) give the target for equally frequent classes; without weights, frequent
+    classes have larger targets (Menon et al. 2021, arXiv 2007.07314, section 3). Smoothing and weights are
+    those of `torch.nn.functional.cross_entropy` (`label_smoothing` and `weight`).
 
     Args:
-        smoothing: e in [0, 1).
-        weights: `ClassWeights`, or None for equal ones.
+        smoothing: Label smoothing e in [0, 1).
+        weights: `ClassWeights`, or None for equal weights.
 
     Raises:
         InputError: If the smoothing is not in [0, 1).
@@ -320,48 +320,50 @@ class Probabilities(ClassTarget):
     def __init__(self, smoothing: float = 0.0, weights: ClassWeights | None = None) -> None:
         if not 0 <= smoothing < 1:
             raise InputError(
-                "label smoothing in [0, 1)", f"{smoothing}", "pass that of the loss", "smoothing"
+                "label smoothing in [0, 1)", f"{smoothing}", "pass the value of the loss", "smoothing"
             )
         self.smoothing = smoothing
         self.weights = weights
 
     def values(self, labels: Tensor | ArrayLike, classes: int) -> Tensor:
-        """(N, K) float64 q*, rows that sum to 1."""
+        """Return the (N, K) float64 target q*, whose rows sum to 1."""
         smoothed = (1 - self.smoothing) * distribution(labels, classes) + self.smoothing / classes
         if self.weights is None:
             return smoothed
         weights = self.weights.values.to(smoothed.device)
         if len(weights) != classes:
-            raise InputError(f"{classes} weights, one a class", f"{len(weights)}", "pass one each", "weights")
+            raise InputError(
+                f"{classes} weights, one per class", f"{len(weights)}", "pass one each", "weights"
+            )
         weighted = weights * smoothed
         return weighted / weighted.sum(1, keepdim=True)
 
     def predictions(self, outputs: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 softmax of logits."""
+        """Return the (N, K) float64 softmax of logits."""
         return columns(outputs, "outputs").softmax(1)
 
     def predictions_from_probabilities(self, probabilities: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 the probabilities themselves."""
+        """Return the (N, K) probabilities in float64."""
         return class_probabilities(probabilities, "probabilities")
 
 
 @final
 class CentredLogits(ClassTarget):
-    """The limit of a cross-entropy network's logits, without what softmax does not see.
+    """Limit of the centred logits under a cross-entropy loss.
 
-    With q* the target of `Probabilities` the logits that reach it are
+    With q* the target of `Probabilities`, its logits are
 
         z*_k = log q*_k - (1 / K) sum_j log q*_j,
 
-    and the prediction is z_k less the mean of the sample's logits. The limit is finite only where every class has
-    some probability. With one-hot labels it takes smoothing e > 0, and is, without weights, (1 - 1/K) L for the
-    label's class and -L / K for the others, L = log(1 + K (1 - e) / e). Without smoothing logits grow for ever along
-    one-hot labels and a residual in them means nothing: use `Probabilities`, which is bounded, but says little where
-    the network is sure.
+    and the prediction is z_k minus the mean of the sample's logits. The limit is finite only if every class
+    has positive probability. One-hot labels therefore need smoothing e > 0; without weights, the limit is (1
+    - 1/K) L for the label's class and -L / K for the others, with L = log(1 + K (1 - e) / e). Without
+    smoothing, logits for one-hot labels grow without bound and their residual is meaningless: use
+    `Probabilities`, which is bounded but insensitive where the network is confident.
 
     Args:
-        smoothing: e in [0, 1).
-        weights: `ClassWeights`, or None for equal ones.
+        smoothing: Label smoothing e in [0, 1).
+        weights: `ClassWeights`, or None for equal weights.
 
     Raises:
         InputError: If the smoothing is not in [0, 1).
@@ -371,16 +373,16 @@ class CentredLogits(ClassTarget):
         self._probabilities = Probabilities(smoothing, weights)
 
     def values(self, labels: Tensor | ArrayLike, classes: int) -> Tensor:
-        """(N, K) float64 z*, rows that sum to 0."""
+        """Return the (N, K) float64 target z*, whose rows sum to 0."""
         return _log_odds(self._probabilities.values(labels, classes), "labels")
 
     def predictions(self, outputs: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 logits without their mean over the classes."""
+        """Return the (N, K) float64 logits minus their mean over the classes."""
         logits = columns(outputs, "outputs")
         return logits - logits.mean(1, keepdim=True)
 
     def predictions_from_probabilities(self, probabilities: Tensor | ArrayLike) -> Tensor:
-        """(N, K) float64 log q less its mean over the classes."""
+        """Return (N, K) float64 log q minus its mean over the classes."""
         return _log_odds(class_probabilities(probabilities, "probabilities"), "probabilities")
 
 
@@ -388,11 +390,11 @@ def _log_odds(probabilities: Tensor, argument: str) -> Tensor:
     certain = (probabilities <= 0).any(1)
     if bool(certain.any()):
         raise InputError(
-            "some probability for every class, so that logits have a limit",
+            "a positive probability for every class, so that logits have a limit",
             f"a probability of 0 in {int(certain.sum())} of {len(probabilities)} rows",
             "pass the label smoothing of the loss, or compare with Probabilities",
             argument,
         )
-    # Softmax does not see a shift of all logits: the mean over the classes is taken off.
+    # Softmax is invariant to a shift of all logits, so the mean over the classes is subtracted.
     logs = probabilities.log()
     return logs - logs.mean(1, keepdim=True)

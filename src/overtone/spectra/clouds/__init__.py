@@ -1,4 +1,4 @@
-"""Spectra of samples in many dimensions: tables, flattened pictures, embeddings."""
+"""Spectra of samples in many dimensions, such as tables, flattened pictures and embeddings."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Frequencies along given directions through a cloud of samples, by the non-uniform transform of projections."""
+"""Frequencies along directions through a cloud of samples, by non-uniform transforms of projections."""
 
 from __future__ import annotations
 
@@ -19,31 +19,30 @@ from overtone.spectra.clouds._neighbours import features
 
 
 def principal_directions(coords: Tensor | ArrayLike, count: int = 1) -> Tensor:
-    """Principal directions, see `DirectionTransform.principal`."""
+    """Return principal directions; see `DirectionTransform.principal`."""
     centred_coords = features(coords).double()
     square, vectors = torch.linalg.eigh(centred_coords.T @ centred_coords)
     spread = int((square > 1e-12 * square[-1]).sum())
     if not 1 <= count <= spread:
-        raise InputError(
-            f"1 to {spread} directions that the samples spread along", f"{count}", "pass another count"
-        )
+        raise InputError(f"1 to {spread} directions of non-zero variance", f"{count}", "pass another count")
     return vectors.flip(1).T[:count].contiguous()
 
 
 @final
 class DirectionTransform:
-    """Fourier coefficients of values over the samples' projections on given directions.
+    """Fourier coefficients of values over the projections of samples on directions.
 
-    F_k = (1/N) sum_j y_j exp(-2 pi i f_k x_j . p), x_j from the mean, f_k = k / (extent along p), k = 0 .. count (Xu
-    et al. 2019, arXiv 1901.06523, the projection method). For samples spread evenly along p a harmonic A cos(2
-    pi f_k x . p) has the coefficient A / 2. What varies across p averages out. Samples are weighted by their
-    density, so the modes are not orthogonal and powers do not add up to the mean square; on N random samples
-    every |F_k|^2 holds about mean(y^2) / N of it whatever its own (`floor`).
+    F_k = (1/N) sum_j y_j exp(-2 pi i f_k x_j . p) for centred samples x_j and frequencies f_k = k / (extent
+    along p), k = 0 .. count (projection method, Xu et al. 2019, arXiv 1901.06523). If samples are uniform
+    along p, a harmonic A cos(2 pi f_k x . p) has the coefficient A / 2. Variation orthogonal to p averages
+    out. Samples count by their density, so the modes are not orthogonal and powers do not sum to the mean
+    square; on N random samples every |F_k|^2 contains about mean(y^2) / N of the other modes' power
+    (`floor`).
 
     Args:
         coords: (N, d) features.
         directions: (P, d) directions of any length, or None for the first principal direction.
-        count: Highest k.
+        count: Highest harmonic k.
 
     Attributes:
         directions: (P, d) float64 unit vectors.
@@ -51,8 +50,8 @@ class DirectionTransform:
         explained: (P,) float64 share of the samples' variance along the direction.
 
     Raises:
-        InputError: If the features or directions are not finite numbers, do not fit, or the samples are constant
-            along a direction.
+        InputError: If the features or directions are not finite numbers or do not match, or the samples are
+            constant along a direction.
 
     Example:
         >>> import torch
@@ -64,20 +63,20 @@ class DirectionTransform:
 
     @staticmethod
     def principal(coords: Tensor | ArrayLike, count: int = 1) -> Tensor:
-        """(count, d) float64 unit vectors along which the samples spread most, the widest first.
+        """Return the (count, d) float64 unit vectors of largest variance, in descending order.
 
         Args:
             coords: (N, d) features.
             count: Number of directions, at most d.
 
         Raises:
-            InputError: If the features are not finite numbers or spread along fewer directions.
+            InputError: If the features are not finite numbers or vary along fewer directions.
         """
         return principal_directions(coords, count)
 
     @staticmethod
     def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
-        """|F_k[h] - F_k[y]| / |F_k[y]| per direction, frequency and channel; infinite where the target has nothing.
+        """Return |F_k[h] - F_k[y]| / |F_k[y]| per direction, frequency and channel; infinite if F_k[y] = 0.
 
         Args:
             prediction: Coefficients of the network's outputs.
@@ -98,9 +97,9 @@ class DirectionTransform:
         )
         if vectors.shape[1] != centred_coords.shape[1] or not bool((vectors != 0).any(1).all()):
             raise InputError(
-                f"directions of {centred_coords.shape[1]} numbers that are not all 0",
+                f"non-zero directions of {centred_coords.shape[1]} numbers",
                 f"shape {tuple(vectors.shape)}",
-                "pass one row a direction",
+                "pass one row per direction",
                 "directions",
             )
         self.directions = vectors / vectors.norm(dim=1, keepdim=True)
@@ -108,9 +107,9 @@ class DirectionTransform:
         extent = along.amax(0) - along.amin(0)
         if not bool((extent > 1e-12 * centred_coords.abs().max()).all()):
             raise InputError(
-                "samples that spread along each direction",
+                "samples that vary along each direction",
                 f"constant features along direction {int(extent.argmin())}",
-                "leave it out",
+                "remove that direction",
                 "directions",
             )
         self.frequency = torch.arange(count + 1, device=centred_coords.device) / extent[:, None]
@@ -119,19 +118,19 @@ class DirectionTransform:
         self._cycles = (along / extent).cpu().numpy()
 
     def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
-        """(direction, count + 1, C) complex128, linear in the values.
+        """Return the (direction, count + 1, C) complex128 coefficients, linear in the values.
 
         Args:
             values: (N, C) real values, or (N,).
 
         Raises:
-            InputError: If the values are not numbers, not finite, or not one row a sample.
+            InputError: If the values are not numeric, not finite, or not one row per sample.
         """
         field = rows(values, "values", len(self._cycles))
         strengths = (field.T / len(field)).cpu().to(torch.complex128)
         harmonics = []
         for cycles in self._cycles.T:
-            # Projections as fractions of their extent, folded into [-pi, pi) for the transform.
+            # The transform expects angles in [-pi, pi); one period is the extent of the projections.
             angle = 2 * math.pi * (cycles - np.floor(cycles + 0.5))
             harmonics.append(
                 adjoint([np.ascontiguousarray(angle)], strengths, (self._count,))[:, self._count :].T
@@ -139,31 +138,31 @@ class DirectionTransform:
         return torch.stack(harmonics).to(field.device)
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(direction, count + 1, C) float64 |F_0|^2 and 2 |F_k|^2, A^2 / 2 for the harmonic above."""
+        """Return the (direction, count + 1, C) power |F_0|^2 and 2 |F_k|^2; A^2 / 2 for a harmonic."""
         square = coefficients.abs().square()
         return torch.cat([square[:, :1], 2 * square[:, 1:]], 1)
 
     def bands_along(self, direction: int = 0) -> DirectionalBands:
-        """One band per harmonic along one of the directions, as a transform.
+        """Return a transform with one band per harmonic along one of the directions.
 
         Args:
-            direction: Number of the direction.
+            direction: Index of the direction.
         """
         return DirectionalBands(self, direction)
 
     def floor(self, values: Tensor | ArrayLike) -> Tensor:
-        """(C,) float64 power that a frequency without any of its own shows: 2 mean(y^2) / N."""
+        """Return the (C,) float64 power 2 mean(y^2) / N of a frequency that is absent from the values."""
         field = rows(values, "values", len(self._cycles))
         return 2 * field.square().mean(0) / len(field)
 
 
 @final
 class DirectionalBands(BandTransform):
-    """One direction of a `DirectionTransform`; band k is half a harmonic wide to both sides of f_k.
+    """Bands along one direction of a `DirectionTransform`; band k is one harmonic wide and centred on f_k.
 
     Args:
         transform: The transform of the samples.
-        direction: Number of the direction.
+        direction: Index of the direction.
 
     Attributes:
         bands: The bands.
@@ -176,14 +175,14 @@ class DirectionalBands(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """No: samples that are not evenly spread along the direction leave the harmonics not orthogonal."""
+        """False: harmonics are not orthogonal on samples that are not uniform along the direction."""
         return False
 
     def coefficients(self, values: Tensor) -> Tensor:
-        """(band, C) complex128, linear in (N, C) values."""
+        """Return the (band, C) complex128 coefficients, linear in (N, C) values."""
         return self._transform.coefficients(values)[self._direction]
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 Re<f, g>: F_0 G_0 and 2 Re F_k conj(G_k); the power of A cos is A^2 / 2."""
+        """Return the (band, channel) float64 cross power, F_0 G_0 and 2 Re F_k conj(G_k)."""
         product = (coefficients * other.conj()).real
         return torch.cat([product[:1], 2 * product[1:]])

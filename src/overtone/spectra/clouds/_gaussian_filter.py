@@ -1,4 +1,4 @@
-"""Low and high parts of a target on a cloud of samples, by Gaussian filters of several widths."""
+"""Low- and high-frequency parts of a target on a cloud of samples, by Gaussian filters of several widths."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _DECADES = math.log(1e6)
 @final
 @dataclass(frozen=True)
 class Split:
-    """A field's low and high parts: low + high is the field.
+    """Low- and high-frequency parts of a field; their sum is the field.
 
     Attributes:
-        low: (width, N, channel) float64 what the filter keeps.
-        high: (width, N, channel) float64 the rest.
-        approximation: (width,) float64 error of the low part where it is not exact: the root mean square
-            difference from complete sums at 64 random rows, over the root mean square of these; 0 where exact.
+        low: (width, N, channel) float64 low-pass filtered field.
+        high: (width, N, channel) float64 difference of field and low part.
+        approximation: (width,) float64 relative error of the low part: the root mean square difference from
+            exact sums at 64 random rows, divided by the root mean square of these sums; 0 for exact sums.
     """
 
     low: Tensor
@@ -47,19 +47,19 @@ class Split:
 class FilterErrors:
     """Errors of the low and the high part of a target, per width and channel, without the mean.
 
-    A network learns the mean of its targets at once, and every filter keeps it; within the low part it would
-    make any target look learned low first, labels drawn at random too.
+    A network learns the mean of its targets early, and every filter passes it. If the low part included the
+    mean, any target, even random labels, would appear to be learned at low frequencies first.
 
     Attributes:
-        widths: (width,) float64, in units of the features; a wide filter keeps low frequencies only.
+        widths: (width,) float64, in units of the features; a wide filter passes low frequencies only.
         target: (channel,) float64 mean square of the target without its mean.
-        target_low: (width, channel) float64 mean square of the low part of that.
-        target_high: The same of its high part.
-        residual_low: The same of the low part of prediction - target.
-        residual_high: The same of its high part.
+        target_low: (width, channel) float64 mean square of the low part of the centred target.
+        target_high: (width, channel) float64 mean square of its high part.
+        residual_low: (width, channel) float64 mean square of the low part of the centred prediction - target.
+        residual_high: (width, channel) float64 mean square of its high part.
         target_mean: (channel,) float64 square of the target's mean.
         residual_mean: (channel,) float64 square of the residual's mean.
-        approximation: (width,) float64 error of the filter itself, see `Split`.
+        approximation: (width,) float64 relative error of the filter, see `Split`.
     """
 
     widths: Tensor
@@ -84,12 +84,12 @@ class FilterErrors:
 
     @property
     def low_share(self) -> Tensor:
-        """(width,) sum |y_low|^2 / sum |y|^2 without the mean; informative between about 0.2 and 0.8."""
+        """(width,) sum |y_low|^2 / sum |y|^2 of the centred target; informative between about 0.2 and 0.8."""
         return self.target_low.sum(1) / self.target.sum()
 
     @property
     def bias(self) -> Tensor:
-        """(width,) (e_high - e_low) / (e_high + e_low): 1 if only the low part is learned, 0 if both alike."""
+        """(width,) (e_high - e_low) / (e_high + e_low): 1 if only low frequencies are learned, 0 if equal."""
         return (self.e_high - self.e_low) / (self.e_high + self.e_low)
 
 
@@ -101,23 +101,23 @@ class GaussianFilter:
     y_high = y - y_low: the frequency principle's test in many dimensions (Xu et al. 2019, Frequency principle:
     Fourier analysis sheds light on deep neural networks, arXiv 1901.06523, the filtering method). The Gaussian
     passes frequencies below about 1 / (2 pi width), in cycles per unit of the features. Low and high are not
-    orthogonal, so their powers do not add up to the field's. Assumes that distances between rows mean
-    something: features of different units have to be scaled first. Where rows are sparse beside the width,
-    the low part is the field itself.
+    orthogonal, so their powers do not sum to that of the field. Distances between rows must be meaningful:
+    scale features of different units first. Where rows are sparse relative to the width, the low part is the
+    field.
 
     Args:
         coords: (N, d) features.
         widths: Positive widths, in units of the features.
-        sums: `KernelSums.exact()` or `.tree()`; None for `exact` up to 10,000 rows and `tree` beyond, whose error is
-            measured.
-        memory: Budget for the distances held at a time where `sums` is None and while that error is measured, in
-            GiB; beside it are held the features and the (width, N, C) low and high parts.
+        sums: `KernelSums.exact()` or `KernelSums.tree()`; None for `exact` up to 10,000 rows, else `tree`,
+            whose error is measured.
+        memory: Memory budget in GiB for distances, used if `sums` is None and for the measurement of the
+            error. The features and the (width, N, C) parts need additional memory.
 
     Attributes:
         widths: (W,) float64.
 
     Raises:
-        InputError: If the features are not finite numbers or all the same, or a width is not positive.
+        InputError: If the features are not finite numbers or are constant, or a width is not positive.
 
     Example:
         >>> import torch
@@ -142,7 +142,7 @@ class GaussianFilter:
             raise InputError(
                 "positive widths",
                 f"{self.widths.tolist()}",
-                "pass what GaussianFilter.widths_for returns",
+                "pass for instance the result of GaussianFilter.widths_for",
                 "widths",
             )
         small = len(self._coords) <= _EXACT_ROWS
@@ -158,24 +158,24 @@ class GaussianFilter:
         at_most: int = 1000,
         seed: int = 0,
     ) -> Tensor:
-        """The widths at which given shares of the energy are low, sum |y_low|^2 / sum |y|^2 without the mean.
+        """Return the widths at which sum |y_low|^2 / sum |y|^2 of centred values equals each share.
 
-        Computed on at most `at_most` random rows; with more rows the share at a width moves, because a
-        denser cloud is filtered more.
+        They are computed on at most `at_most` random rows. With more rows the share at a width changes,
+        because a denser cloud is filtered more.
 
         Args:
             coords: (N, d) features.
             values: (N, C) real values, or (N,).
             shares: Shares within (0, 1).
             at_most: Maximum number of rows used.
-            seed: Seed of the rows drawn.
+            seed: Seed of the selection of rows.
 
         Returns:
             (shares,) float64 widths, in units of the features.
 
         Raises:
-            InputError: If a share cannot be reached, the values are constant, or the features or values are not
-                finite numbers.
+            InputError: If a share is not attainable, the values are constant, or the features or values are
+                not finite numbers.
         """
         return filter_widths(coords, values, shares, at_most, seed)
 
@@ -186,15 +186,15 @@ class GaussianFilter:
 
     @property
     def radius(self) -> float:
-        """Largest distance of a sample from the mean of all, in units of the features."""
+        """Largest distance of a sample from the mean of all samples, in units of the features."""
         return float(self._coords.norm(dim=1).max())
 
     def pyramid(self) -> GaussianPyramid:
-        """The bands between these filters' widths, as a transform."""
+        """Return a transform whose bands lie between the widths of these filters."""
         return GaussianPyramid(self)
 
     def split(self, values: Tensor | ArrayLike) -> Split:
-        """The low and high part of values, linear in them.
+        """Return the low and high part of values, linear in the values.
 
         Args:
             values: (N, C) real values, or (N,). Predictions of many steps can be passed as channels.
@@ -204,20 +204,20 @@ class GaussianFilter:
         """
         field = rows(values, "values", len(self._coords)).to(self._coords.device)
         mean = field.mean(0)
-        # The mean passes every filter, so it is taken off before and put back after: no rounding of a large
-        # mean.
+        # Every filter passes the mean, so it is subtracted first and added afterwards, which avoids rounding
+        # errors of a large mean.
         low = self._sums.average(self._coords, field - mean, self.widths) + mean
         return Split(low, field - low, self._approximation(field, low))
 
     def errors(self, target: Tensor | ArrayLike, prediction: Tensor | ArrayLike) -> FilterErrors:
-        """Relative errors of a prediction's low and high part, the mean taken off both.
+        """Return the errors of a prediction's low and high part, without the means.
 
         Args:
-            target: (N, C) real values, or (N,); for classes one column a class.
-            prediction: The same of the network.
+            target: (N, C) real values, or (N,); for classes, one column per class.
+            prediction: (N, C) predictions of the network.
 
         Raises:
-            InputError: If the two do not fit each other or the samples.
+            InputError: If target, prediction and samples do not match.
         """
         target_rows = rows(target, "target", len(self._coords))
         prediction_rows = rows(prediction, "prediction", len(self._coords)).to(target_rows.device)
@@ -225,11 +225,11 @@ class GaussianFilter:
             raise InputError(
                 f"a prediction of the target's shape {tuple(target_rows.shape)}",
                 f"{tuple(prediction_rows.shape)}",
-                "pass one column a channel",
+                "pass one column per channel",
                 "prediction",
             )
         channels = target_rows.shape[1]
-        # Target and residual as channels of one field: the filter is applied once.
+        # Target and residual are channels of one field, so that the filter is applied only once.
         both = torch.cat([target_rows, prediction_rows - target_rows], 1)
         mean = both.mean(0)
         parts = self.split(both - mean)
@@ -253,21 +253,21 @@ class GaussianFilter:
         chosen = numpy_generator(0, "cloud", "probes").choice(count, min(_PROBES, count), replace=False)
         probes = torch.from_numpy(chosen).to(field.device)
         mean = field.mean(0)
-        every = torch.ones_like(field[:, 0])
+        ones = torch.ones_like(field[:, 0])
         exact = (
             gaussian_average(
-                self._coords[probes], self._coords, field - mean, every, self.widths, self._memory
+                self._coords[probes], self._coords, field - mean, ones, self.widths, self._memory
             )
             + mean
         )
-        wrong = (low[:, probes] - exact).square().mean((1, 2))
-        return (wrong / exact.square().mean((1, 2)).clamp(min=1e-300)).sqrt().cpu()
+        square_error = (low[:, probes] - exact).square().mean((1, 2))
+        return (square_error / exact.square().mean((1, 2)).clamp(min=1e-300)).sqrt().cpu()
 
 
 def filter_widths(
     coords: Tensor | ArrayLike, values: Tensor | ArrayLike, shares: Sequence[float], at_most: int, seed: int
 ) -> Tensor:
-    """Solve for the widths of `GaussianFilter.widths_for`."""
+    """Solve for the widths of `GaussianFilter.widths_for` by root bracketing."""
     from scipy.optimize import brentq
 
     centred_coords = features(coords)
@@ -284,56 +284,60 @@ def filter_widths(
     energy = float(field.square().mean())
     if energy == 0:
         raise InputError("values that vary", "constant values", "pass the target", "values")
-    # The share is monotone in the width: a root is bracketed six decades on either side of the diameter.
+    # The share is monotone in the width, so six decades on either side of the diameter bracket the root.
     extent = math.log(float(torch.cdist(centred_coords, centred_coords).max()))
-    every = torch.ones_like(field[:, 0])
+    ones = torch.ones_like(field[:, 0])
 
     def low_share(logarithm: float) -> float:
         low = gaussian_average(
             centred_coords,
             centred_coords,
             field,
-            every,
+            ones,
             torch.tensor([math.exp(logarithm)], dtype=torch.float64, device="cpu"),
         )
         return float(low.square().mean()) / energy
 
     largest = low_share(extent - _DECADES)
-    answers = []
+    widths_by_share = []
     for share in shares:
         if not 0 < share < largest:
             raise InputError(
-                f"shares between 0 and {largest:.3g}, which the narrowest filter keeps",
+                f"shares between 0 and {largest:.3g}, that of the narrowest filter",
                 f"{share}",
                 "pass for instance 0.5",
                 "shares",
             )
         level = brentq(
-            lambda at, share=share: low_share(at) - share, extent - _DECADES, extent + _DECADES, xtol=1e-9
+            lambda logarithm, share=share: low_share(logarithm) - share,
+            extent - _DECADES,
+            extent + _DECADES,
+            xtol=1e-9,
         )
-        answers.append(math.exp(level))
-    return torch.tensor(answers, dtype=torch.float64, device="cpu")
+        widths_by_share.append(math.exp(level))
+    return torch.tensor(widths_by_share, dtype=torch.float64, device="cpu")
 
 
 _KEPT_ROWS = 2048
-"""Samples up to which the filters are kept as matrices (width, N, N) instead of being applied anew."""
+"""Number of samples up to which the filters are stored as matrices (width, N, N)."""
 
 
 @final
 class GaussianPyramid(BandTransform):
-    """Parts of a field between Gaussian filters of descending width.
+    """Gaussian pyramid: parts of a field between Gaussian filters of descending width.
 
-    y = mean + L_1 y + (L_2 - L_1) y + ... + (1 - L_n) y with L_i the low part of width i without the mean. Power is
-    the mean square of a part. The parts are not orthogonal, so their powers need not add up to the mean square. Band
-    edges are 1 / (2 pi width), where the Gaussian passes exp(-1/2); the last band is open and drawn an octave wide,
-    the first ends at half the lowest edge or at one cycle over the samples' spread, whichever is less.
+    y = mean + L_1 y + (L_2 - L_1) y + ... + (1 - L_n) y with L_i the low part of width i without the mean.
+    Power is the mean square of a part. The parts are not orthogonal, so their powers need not sum to the mean
+    square. Band edges are 1 / (2 pi width), where the Gaussian's gain is exp(-1/2). The last band is
+    unbounded but shown as one octave; the first ends at half the lowest edge or at one cycle over the
+    diameter of the samples, whichever is lower.
 
     Args:
         filters: The filters of the samples.
 
     Attributes:
         bands: n + 2 bands.
-        widths: Descending.
+        widths: Widths in descending order.
     """
 
     def __init__(self, filters: GaussianFilter) -> None:
@@ -345,7 +349,7 @@ class GaussianPyramid(BandTransform):
         spread = 2 * filters.radius
         self.bands = Bands((0.0, min(1 / spread, cuts[0] / 2), *cuts, 2 * cuts[-1]))
         self._matrices = None
-        # N^2 numbers a width: up to some thousand rows a matrix is faster than new sums at every step.
+        # A matrix has N^2 numbers per width: up to some thousand rows it is faster than recomputing the sums.
         if filters.samples <= _KEPT_ROWS:
             self._matrices = filters.split(torch.eye(filters.samples, dtype=torch.float64, device="cpu")).low[
                 descending
@@ -353,11 +357,11 @@ class GaussianPyramid(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """No: the parts add up to the field, but they are not orthogonal."""
+        """False: the parts sum to the field but are not orthogonal."""
         return False
 
     def coefficients(self, values: Tensor) -> Tensor:
-        """(band, N, C) float64 parts, linear in (N, C) values; their sum is the field."""
+        """Return the (band, N, C) float64 parts, linear in (N, C) values; their sum is the field."""
         field = values.double().reshape(len(values), -1)
         mean = field.mean(0)
         centred_field = field - mean
@@ -370,9 +374,9 @@ class GaussianPyramid(BandTransform):
         return torch.cat([mean.expand_as(field)[None], steps])
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, channel) float64 mean square of each part."""
+        """Return the (band, channel) float64 mean square of each part."""
         return coefficients.square().mean(1)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, C) float64 mean product of two fields' parts."""
+        """Return the (band, C) float64 mean product of two fields' parts."""
         return (coefficients * other).mean(1)

@@ -1,4 +1,4 @@
-"""The Fourier transform on the graph of nearest neighbours: frequency on the manifold that the data lie on."""
+"""Fourier transform on the nearest-neighbour graph: frequencies on the manifold of the data."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 _PRECISION = 1e-9
-_CHECKED = 8
+_EXTRA_MODES = 8
 _STEPS = 20_000
 
 
 def slowest(matrix: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues 1 - p ascending and orthonormal eigenvectors for the largest eigenvalues p of the walk.
+    """Return 1 - p ascending and orthonormal eigenvectors for the largest eigenvalues p of the random walk.
 
-    A Lanczos iteration finds one vector of each eigenvalue, so that of the two waves around a circle it may find
-    one. What was found is therefore moved to the other end of the spectrum and the largest of the rest sought,
-    until none of these belongs among the modes.
+    A Lanczos iteration may miss copies of a multiple eigenvalue, for instance one of the two waves around a
+    circle. The computed eigenvalues are therefore deflated and the largest remaining ones computed, until
+    none of these belongs to the modes.
 
     Args:
-        matrix: (N, N) symmetric, with unit row sums.
-        modes: How many, fewer than N - 1.
+        matrix: (N, N) symmetric matrix with unit row sums.
+        modes: Number of modes, less than N - 1.
         seed: Seed of the starting vectors.
 
     Raises:
@@ -46,22 +46,24 @@ def slowest(matrix: scipy.sparse.csr_array, modes: int, seed: int) -> tuple[np.n
     source = numpy_generator(seed, "cloud", "graph")
     values, vectors = _largest(matrix, modes, source.normal(size=matrix.shape[0]))
     for _ in range(modes):
-        # Deflation: known eigenvalues go below all others, so that missed copies of them come out on top.
-        moved = _without(matrix, vectors)
-        more, beside = _largest(moved, min(_CHECKED, modes), source.normal(size=matrix.shape[0]))
-        missed = more > values.min() + 10 * _PRECISION
-        if not missed.any():
+        # Deflation shifts known eigenvalues below all others, so that missed copies become the largest.
+        deflated = _deflated(matrix, vectors)
+        new_values, new_vectors = _largest(
+            deflated, min(_EXTRA_MODES, modes), source.normal(size=matrix.shape[0])
+        )
+        is_missed = new_values > values.min() + 10 * _PRECISION
+        if not is_missed.any():
             break
-        # Rayleigh-Ritz in the span of both sets, from which the largest `modes` are taken again.
-        basis = np.linalg.qr(np.concatenate([vectors, beside[:, missed]], 1))[0]
-        values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
-        values, vectors = values[-modes:], basis @ turn[:, -modes:]
+        # Rayleigh-Ritz in the span of both sets; the largest `modes` pairs are retained.
+        basis = np.linalg.qr(np.concatenate([vectors, new_vectors[:, is_missed]], 1))[0]
+        values, rotation = np.linalg.eigh(basis.T @ (matrix @ basis))
+        values, vectors = values[-modes:], basis @ rotation[:, -modes:]
     order = np.argsort(-values)
     return 1 - values[order], np.ascontiguousarray(vectors[:, order])
 
 
-def _without(matrix: scipy.sparse.csr_array, vectors: np.ndarray) -> LinearOperator:
-    """The walk with these eigenvectors' eigenvalues lowered by 3, below all others."""
+def _deflated(matrix: scipy.sparse.csr_array, vectors: np.ndarray) -> LinearOperator:
+    """Return the walk with the eigenvalues of these eigenvectors lowered by 3, below all others."""
     from scipy.sparse.linalg import LinearOperator
 
     def apply(vector: np.ndarray) -> np.ndarray:
@@ -81,53 +83,54 @@ def _largest(
         raise RunError(
             f"{count} slowest modes",
             f"{len(failure.eigenvalues)} that converged",
-            "ask for fewer modes or pass more neighbours",
+            "request fewer modes or more neighbours",
             "graph",
         ) from failure
 
 
 _SCALINGS = 500
 _BALANCED = 1e-10
-_STILL = 1e-8
+_ZERO = 1e-8
 
 
 @final
 class GraphTransform(BandTransform):
-    """The slowest modes of the neighbour graph, built once and used for many fields.
+    """Transform to the modes of lowest frequency of the neighbour graph, reusable for many fields.
 
-    Rows are joined to their nearest neighbours with weights exp(-d^2 / (s_i s_j)), s_i the distance of row i's
-    last neighbour (Zelnik-Manor, Perona 2004, Self-tuning spectral clustering), scaled from both sides until
-    every row and column sums to 1: a symmetric random walk P (Marshall, Coifman 2019, Manifold learning with
-    bi-stochastic kernel matrices). Its eigenvectors are orthonormal, the first is the mean, and with P u =
-    (1 - eigenvalue) u a mode has the frequency
+    Rows are connected to their nearest neighbours with weights exp(-d^2 / (s_i s_j)), where s_i is the
+    distance of the last neighbour of row i (Zelnik-Manor, Perona 2004, Self-tuning spectral clustering). The
+    matrix is scaled symmetrically until every row and column sums to 1: a symmetric random walk P (Marshall,
+    Coifman 2019, Manifold learning with bi-stochastic kernel matrices). Its eigenvectors are orthonormal and
+    the first is constant. With P u = (1 - eigenvalue) u, a mode has the frequency
 
         f = sqrt(2 dimension * eigenvalue) / (2 pi step),
 
-    step the root mean square length of the walk's steps: on a smooth manifold of that dimension, for modes much
-    longer than the steps, cycles per unit of distance along it. Frequencies read too low where a wave is not
-    much longer than the distance of neighbours. Modes beyond those computed are reported as `missing`.
+    where `step` is the root mean square length of the walk's steps. On a smooth manifold of that dimension,
+    for wavelengths much longer than the steps, the unit is cycles per unit of distance along the manifold.
+    Frequencies of waves not much longer than the distance of neighbours are underestimated. Power beyond the
+    computed modes is reported as `missing`.
 
     Args:
         coords: (N, d) features.
-        modes: How many of the slowest modes to find, the mean's included.
-        neighbours: Nearest rows each row is joined to.
-        bands: Bands, or ascending edges from 0, in cycles per unit; None for bands of equal ratio that hold all
-            modes.
-        dimension: Of the manifold; with 1 the frequency is that along the steps of the walk.
-        seed: Seed of the eigen-solver's start.
-        memory: Budget for the search of neighbours, in GiB; beside it are held the features, the graph (N x
-            neighbours) and the modes (N x modes, some times over while they are sought).
+        modes: Number of modes to compute, including the constant mode.
+        neighbours: Number of nearest neighbours per row.
+        bands: Bands, or ascending edges from 0, in cycles per unit; None for bands of equal ratio that
+            contain all modes.
+        dimension: Dimension of the manifold; 1 gives the frequency along the steps of the walk.
+        seed: Seed of the starting vector of the eigensolver.
+        memory: Memory budget in GiB of the neighbour search. The features, the graph (N x neighbours) and the
+            modes (several copies of N x modes during the solution) need additional memory.
 
     Attributes:
         frequency: (mode,) float64 ascending, in cycles per unit of the features.
-        vectors: (N, mode) float64 orthonormal.
+        vectors: (N, mode) float64 orthonormal eigenvectors.
         bands: The bands.
-        components: Parts of the graph that no edge joins; each has a mode of frequency 0.
+        components: Number of connected components of the graph; each has a mode of frequency 0.
 
     Raises:
-        InputError: If the features are not finite numbers, rows have too many duplicates, there are too few, or the
-            budget does not hold the distances from one row.
-        RunError: If the eigen-solver does not converge.
+        InputError: If the features are not finite numbers, rows are too few or have too many duplicates, or
+            the budget is too small for the distances of one row.
+        RunError: If the eigensolver does not converge.
 
     Example:
         >>> import torch
@@ -158,8 +161,8 @@ class GraphTransform(BandTransform):
         matrix, step = _random_walk(distance.astype(np.float64), index)
         self.components = int(scipy.sparse.csgraph.connected_components(matrix, directed=False)[0])
         values, vectors = slowest(matrix, modes, seed)
-        # Eigenvalues within the solver's error of 0 belong to parts of the graph that nothing joins.
-        rate = np.where(values > _STILL, values, 0.0)
+        # Eigenvalues within the solver's error of 0 belong to connected components of the graph.
+        rate = np.where(values > _ZERO, values, 0.0)
         frequency = np.sqrt(2 * dimension * rate) / (2 * math.pi * step)
         self.frequency = torch.from_numpy(frequency).to(centred_coords.device)
         self.vectors = torch.from_numpy(vectors).to(centred_coords.device)
@@ -171,15 +174,15 @@ class GraphTransform(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """No: modes beyond those computed belong to no band; `with_residual` has one for them."""
+        """False: modes beyond the computed modes are in no band; `with_residual` adds a band for them."""
         return False
 
     def with_residual(self) -> GraphBandsWithResidual:
-        """These bands, and one more for all that the computed modes do not hold."""
+        """Return a transform with an additional band for the power outside the computed modes."""
         return GraphBandsWithResidual(self)
 
     def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
-        """(mode, C) float64 coefficients, linear in the values; squared they sum to the mean square of the modes.
+        """Return the (mode, C) float64 coefficients, linear in the values; their squares sum to the power.
 
         Args:
             values: (N, C) real values, or (N,).
@@ -191,27 +194,27 @@ class GraphTransform(BandTransform):
         return self.vectors.T @ field / math.sqrt(len(field))
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 mean over the samples of the product of two fields' parts in each band."""
+        """Return the (band, channel) float64 mean product of two fields' parts in each band."""
         product = coefficients * other
         total = product.new_zeros(self.bands.count + 1, product.shape[1])
         return total.index_add(0, self._band, product)[:-1]
 
     def spectrum(self, values: Tensor | ArrayLike, reference: Tensor | ArrayLike | None = None) -> Spectrum:
-        """Power per band of graph frequency; it closes to the mean square over the samples with `missing`.
+        """Return the power per band of graph frequency; with `missing`, it sums to the mean square.
 
         Args:
             values: (N, C) real values, or (N,).
-            reference: The same of the field to take the cross power with.
+            reference: Values of the reference field for the cross power.
 
         Raises:
-            InputError: If a table is not numbers, not finite, or not one row a sample.
+            InputError: If a table is not numeric, not finite, or not one row per sample.
         """
         field = rows(values, "values", len(self.vectors)).to(self.vectors.device)
         coefficients = self.coefficients(field)
         power = self.power(coefficients)
         remainder = field - math.sqrt(len(field)) * (self.vectors @ coefficients)
-        outside = coefficients.square().sum(0) - power.sum(0)
-        missing = remainder.square().mean(0) + outside.clamp(min=0)
+        power_beyond_bands = coefficients.square().sum(0) - power.sum(0)
+        missing = remainder.square().mean(0) + power_beyond_bands.clamp(min=0)
         if reference is None:
             return Spectrum(self.bands, power, missing, self._name)
         reference_coefficients = self.coefficients(reference)
@@ -219,7 +222,7 @@ class GraphTransform(BandTransform):
             raise InputError(
                 f"a reference of {coefficients.shape[1]} channels",
                 f"{reference_coefficients.shape[1]}",
-                "pass the same of both",
+                "pass the same number of channels",
                 "reference",
             )
         return Spectrum(
@@ -233,7 +236,7 @@ class GraphTransform(BandTransform):
 
 
 def _random_walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.csr_array, float]:
-    """The symmetric random walk with unit row sums, and the root mean square length of its steps."""
+    """Return the symmetric random walk with unit row sums and the root mean square length of its steps."""
     import scipy.sparse
 
     count, neighbours = index.shape
@@ -251,11 +254,10 @@ def _random_walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.
     weight = np.exp(-(length**2) / (scale[start] * scale[end]))
     edges = scipy.sparse.csr_array((weight, (start, end)), shape=(count, count))
     lengths = scipy.sparse.csr_array((length, (start, end)), shape=(count, count))
-    # Symmetric: an edge exists if either row has the other among its neighbours; loops keep the scaling
-    # stable.
+    # An edge exists if either row is a neighbour of the other; self-loops stabilise the scaling.
     joined = (edges.maximum(edges.T) + scipy.sparse.eye_array(count)).tocsr()
     factor = np.ones(count)
-    # Sinkhorn's iteration for a symmetric matrix: the square root shares the correction between both sides.
+    # Symmetric Sinkhorn iteration: the square root distributes the correction over rows and columns.
     for _ in range(_SCALINGS):
         sums = factor * (joined @ factor)
         if np.abs(sums - 1).max() < _BALANCED:
@@ -263,7 +265,7 @@ def _random_walk(distance: np.ndarray, index: np.ndarray) -> tuple[scipy.sparse.
         factor = factor / np.sqrt(sums)
     diagonal = scipy.sparse.diags_array(factor)
     matrix = (diagonal @ joined @ diagonal).tocsr()
-    # Both triangles hold the same length where both rows name each other.
+    # Mutual neighbours have the same length in both triangles, so the maximum symmetrises the lengths.
     squares = lengths.maximum(lengths.T).power(2)
     return matrix, math.sqrt(float(matrix.multiply(squares).sum()) / count)
 
@@ -273,27 +275,27 @@ def _as_bands(bands: Bands | Sequence[float]) -> Bands:
 
 
 def _bands(frequency: np.ndarray, count: int = 16) -> Bands:
-    """Still modes alone, then at most `count` bands of equal ratio that all hold modes."""
-    moving = frequency[frequency > 0]
-    if not len(moving):
+    """Return a first band of frequency 0, then at most `count` non-empty bands of equal ratio."""
+    positive = frequency[frequency > 0]
+    if not len(positive):
         return Bands((0.0, 1.0))
     inner = np.geomspace(
-        0.5 * moving[0] if moving[0] == moving[-1] else 0.99 * moving[0], moving[-1], count + 1
+        0.5 * positive[0] if positive[0] == positive[-1] else 0.99 * positive[0], positive[-1], count + 1
     )[:-1]
-    band = np.searchsorted(inner, moving, side="right") - 1
-    return Bands((0.0, *inner[np.unique(band)].tolist(), float(moving[-1])))
+    band = np.searchsorted(inner, positive, side="right") - 1
+    return Bands((0.0, *inner[np.unique(band)].tolist(), float(positive[-1])))
 
 
 @final
 class GraphBandsWithResidual(BandTransform):
-    """The bands of a `GraphTransform`, then one for what lies beyond its modes.
+    """Bands of a `GraphTransform` plus a last band for the power outside its modes.
 
-    With V the modes, y - V V^T y is what they miss of a field y. The last band holds its mean square and the modes
-    beyond the other bands, so all bands together hold the mean square of the field. It is open and drawn an octave
-    wide.
+    The residual of a field y is y - V V^T y with V the modes. The last band contains its mean square and that
+    of the modes beyond the other bands, so the power of all bands sums to the mean square. The band is
+    unbounded but shown as one octave.
 
     Args:
-        transform: For the samples.
+        transform: The transform of the samples.
 
     Attributes:
         bands: The bands.
@@ -305,18 +307,23 @@ class GraphBandsWithResidual(BandTransform):
         self.bands = Bands((*edges, 2 * edges[-1]))
 
     def coefficients(self, values: Tensor | Any) -> Tensor:
-        """(mode + N, C) float64 coefficients, then the rest of (N, C) values over sqrt(N); linear in them."""
+        """Return (mode + N, C) float64 coefficients, followed by the residual over sqrt(N)."""
         field = values.double()
-        inside = self._modes.coefficients(field)
-        remainder = field.to(inside.device) / math.sqrt(len(field)) - self._modes.vectors @ inside
-        return torch.cat([inside, remainder])
+        coefficients_in_modes = self._modes.coefficients(field)
+        remainder = (
+            field.to(coefficients_in_modes.device) / math.sqrt(len(field))
+            - self._modes.vectors @ coefficients_in_modes
+        )
+        return torch.cat([coefficients_in_modes, remainder])
 
     def power(self, coefficients: Tensor) -> Tensor:
-        """(band, C) float64 power; summed over the bands, the mean square."""
+        """Return the (band, C) float64 power; it sums to the mean square."""
         return self.cross(coefficients, coefficients).clamp(min=0)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, C) float64 mean product of two fields' parts in each band."""
-        inside = self._modes.cross(*(c[: len(self._modes.frequency)] for c in (coefficients, other)))
-        remainder = (coefficients * other).sum(0, keepdim=True) - inside.sum(0, keepdim=True)
-        return torch.cat([inside, remainder])
+        """Return the (band, C) float64 mean product of two fields' parts in each band."""
+        coefficients_in_modes = self._modes.cross(
+            *(c[: len(self._modes.frequency)] for c in (coefficients, other))
+        )
+        remainder = (coefficients * other).sum(0, keepdim=True) - coefficients_in_modes.sum(0, keepdim=True)
+        return torch.cat([coefficients_in_modes, remainder])

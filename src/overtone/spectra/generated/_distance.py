@@ -1,4 +1,4 @@
-"""Log-spectral distance of two sets of pictures, per band, with the share that sampling alone adds."""
+"""Log-spectral distance of two sets of pictures per band, corrected for sampling error."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from overtone.spectra.generated._profiles import Bicubic, NoResize, Profiles, Re
 @final
 @dataclass(frozen=True)
 class Distance:
-    """Log-spectral distance of samples from data.
+    """Log-spectral distance of generated samples from data.
 
     Attributes:
-        bands: Of radial frequency, in cycles per picture height; the first, which holds the mean, is reported but not
-            counted in `total`.
-        decibels: (band, channel) float64, 10 log10(samples' / data's mean power): positive where samples have more.
+        bands: Bands of radial frequency, in cycles per picture height; `total` excludes the first band, which
+            contains the mean.
+        decibels: (band, channel) float64, 10 log10(mean power of samples / mean power of data).
         low: (band, channel) float64 lower end of its interval.
         high: (band, channel) float64 upper end.
-        total: Root mean square of `decibels` over bands and channels, less what sampling adds; in dB.
+        total: Root mean square of `decibels` over bands and channels, corrected for sampling variance; in dB.
         total_low: Lower end of its interval.
-        total_high: Upper end.
-        chance: What `total` reaches, at this level, for two sets drawn from one and the same distribution.
-        level: Coverage of the intervals, each for itself.
+        total_high: Upper end of its interval.
+        chance: Quantile of `total` at this level for two sets from the same distribution.
+        level: Coverage of each interval.
     """
 
     bands: Bands
@@ -47,37 +47,39 @@ class Distance:
 
     @property
     def excess(self) -> Tensor:
-        """(band, channel) bool, where samples have more power than data, the whole interval above 0 dB."""
+        """(band, channel) bool, whether samples have more power than data: the interval is above 0 dB."""
         return self.low > 0
 
     @property
     def deficit(self) -> Tensor:
-        """(band, channel) bool, where they have less, the whole interval below 0 dB."""
+        """(band, channel) bool, whether samples have less power than data: the interval is below 0 dB."""
         return self.high < 0
 
 
 def distance(
     samples: Profiles, data: Profiles, *, draws: int = 500, level: float = 0.95, seed: int = 0
 ) -> Distance:
-    """Measure the log-spectral distance of the mean profiles, with intervals from redrawn pictures (Gray, Markel 1976).
+    """Measure the log-spectral distance of mean profiles (Gray, Markel 1976), with bootstrap intervals.
 
-    d_b = 10 log10(S_b / D_b), S and D mean powers over the pictures, each at least its rounding; total^2 = mean over
-    bands and channels of d_b^2 - v_b. The variance v_b of d_b under sampling comes from `draws` bootstrap sets
-    of both kinds (Efron, Tibshirani 1993, chapter 8); without it two finite sets of one kind would never be at 0.
-    Intervals are percentiles of the redrawn d_b, and of redrawn totals less the variance that redrawing adds again.
-    Pictures must be independent; steps of one sampler's run are not. d_b is low by about 10 / (2 n ln 10) times the
-    squared relative spread of a picture's power, n pictures, and high by the same of the data.
+    d_b = 10 log10(S_b / D_b) with S and D the mean powers over the pictures, each at least its rounding;
+    total^2 is the mean over bands and channels of d_b^2 - v_b. The sampling variance v_b of d_b is estimated
+    from `draws` bootstrap sets of samples and data (Efron, Tibshirani 1993, chapter 8); without this
+    correction two finite sets from one distribution would have a positive distance. Intervals are percentiles
+    of the resampled d_b, and of the resampled totals after subtraction of the variance that resampling adds.
+    Pictures must be independent, unlike the steps of one sampler run. The bias of d_b is about -10 / (2 n ln
+    10) times the squared coefficient of variation of a picture's power for n samples, and the opposite for
+    the data.
 
     Args:
-        samples: From `profiles`.
-        data: The same, under the same rule and bands.
-        draws: Bootstrap sets.
+        samples: Result of `profiles` for the samples.
+        data: Result of `profiles` for the data, with the same rule and bands.
+        draws: Number of bootstrap sets.
         level: Coverage of the intervals.
-        seed: Seed of the draws.
+        seed: Seed of the bootstrap.
 
     Raises:
-        InputError: If the profiles are not comparable, there are fewer than 2 pictures of a kind, or an argument is
-            impossible.
+        InputError: If the profiles are not comparable, a set has fewer than 2 pictures, or an argument is
+            invalid.
 
     Example:
         >>> import torch
@@ -91,31 +93,39 @@ def distance(
     if draws < 20 or not 0 < level < 1:
         raise InputError("at least 20 draws and a level in (0, 1)", f"{draws} and {level}", "pass others")
     rng = numpy_generator(seed, "samples", "bootstrap")
-    known = _decibels(samples.mean, data.mean, samples, data)
-    redrawn = _decibels(_redrawn(samples, rng, draws), _redrawn(data, rng, draws), samples, data)
-    # What two finite sets of one distribution differ by; the first band, the mean, does not count.
-    variance = redrawn[:, 1:].var(0).mean()
-    low, high = _ends(redrawn, level)
-    # Redrawing adds the sampling variance once more to a distance that already has it.
-    square = redrawn[:, 1:].square().mean((1, 2)) - 2 * variance
+    decibels = _decibels(samples.mean, data.mean, samples, data)
+    resampled = _decibels(_resampled(samples, rng, draws), _resampled(data, rng, draws), samples, data)
+    # Expected squared distance of two finite sets from one distribution, without the first band (the mean).
+    variance = resampled[:, 1:].var(0).mean()
+    low, high = _ends(resampled, level)
+    # A resampled distance includes the sampling variance twice: once of the data, once of the resampling.
+    square = resampled[:, 1:].square().mean((1, 2)) - 2 * variance
     total_low, total_high = _ends(square.clamp(min=0).sqrt(), level)
-    total = (known[1:].square().mean() - variance).clamp(min=0).sqrt()
-    centred = (redrawn - redrawn.mean(0))[:, 1:].square().mean((1, 2)) - variance
+    total = (decibels[1:].square().mean() - variance).clamp(min=0).sqrt()
+    centred = (resampled - resampled.mean(0))[:, 1:].square().mean((1, 2)) - variance
     chance = centred.clamp(min=0).sqrt().quantile(level)
     return Distance(
-        data.bands, known, low, high, float(total), float(total_low), float(total_high), float(chance), level
+        data.bands,
+        decibels,
+        low,
+        high,
+        float(total),
+        float(total_low),
+        float(total_high),
+        float(chance),
+        level,
     )
 
 
-def _decibels(ours: Tensor, theirs: Tensor, samples: Profiles, data: Profiles) -> Tensor:
-    """10 log10 of the ratio of (..., band, channel) powers, powers below rounding raised to it."""
-    above = torch.maximum(ours, samples.floor * samples.modes[:, None])
-    below = torch.maximum(theirs, data.floor * data.modes[:, None])
+def _decibels(sample_power: Tensor, data_power: Tensor, samples: Profiles, data: Profiles) -> Tensor:
+    """Return 10 log10 of the ratio of (..., band, channel) powers, clipped from below at their rounding."""
+    above = torch.maximum(sample_power, samples.floor * samples.modes[:, None])
+    below = torch.maximum(data_power, data.floor * data.modes[:, None])
     return 10 * (above / below).log10()
 
 
-def _redrawn(profile: Profiles, rng: np.random.Generator, draws: int) -> Tensor:
-    """(draws, band, channel) mean powers of sets of as many pictures, drawn with replacement."""
+def _resampled(profile: Profiles, rng: np.random.Generator, draws: int) -> Tensor:
+    """Return the (draws, band, channel) mean powers of bootstrap sets of the pictures."""
     count = len(profile.power)
     share = torch.from_numpy(rng.multinomial(count, np.full(count, 1 / count), size=draws) / count)
     return torch.tensordot(share.to(profile.power), profile.power, dims=1)
@@ -130,7 +140,7 @@ def _check(samples: Profiles, data: Profiles) -> None:
         raise InputError(
             f"samples under the data's rule ({data.rule})",
             samples.rule,
-            "resize and continue both in the same way",
+            "use the same resizing and border extension for both",
             "samples",
         )
     if samples.bands != data.bands or samples.power.shape[1:] != data.power.shape[1:]:
@@ -146,7 +156,7 @@ def _check(samples: Profiles, data: Profiles) -> None:
     for name, profile in (("samples", samples), ("data", data)):
         if len(profile.power) < 2:
             raise InputError(
-                "at least 2 pictures, better hundreds", f"{len(profile.power)}", "draw more", name
+                "at least 2 pictures, preferably hundreds", f"{len(profile.power)}", "pass more", name
             )
 
 
@@ -156,11 +166,11 @@ _NO_RESIZE = NoResize()
 @final
 @dataclass(frozen=True)
 class DistanceTrend:
-    """Distances in order.
+    """Ordered distances, by step of a sampler or by size.
 
     Attributes:
         at: Steps of the sampler, or picture heights.
-        distances: One each.
+        distances: The distance at each of them.
     """
 
     at: tuple[int, ...]
@@ -183,15 +193,16 @@ def by_step(
     draws: int = 500,
     seed: int = 0,
 ) -> DistanceTrend:
-    """Measure the distance from data at each step of an iterative sampler; bands agree, so `decibels` can be stacked.
+    """Measure the distance from data at each step of an iterative sampler, with equal bands at all steps.
 
     Args:
-        steps: Step to the pictures there, (N, H, W[, C]); a generator of pairs keeps one step in memory at a time.
-        data: (M, H, W[, C]).
-        resize: How both are brought to one size.
+        steps: Mapping or pairs of a step and its pictures (N, H, W[, C]); a generator has only one step in
+            memory.
+        data: (M, H, W[, C]) pictures.
+        resize: Rule to resize samples and data to the same size.
         periodic: Whether pictures wrap around.
-        draws: Bootstrap sets per step.
-        seed: Seed of the draws.
+        draws: Number of bootstrap sets per step.
+        seed: Seed of the bootstrap.
 
     Raises:
         InputError: If there are no steps, or pictures cannot be compared.
@@ -207,8 +218,8 @@ def by_step(
     pairs = steps.items() if isinstance(steps, Mapping) else steps
     distances = {}
     for step, pictures in pairs:
-        ours = profiles(pictures, resize=resize, periodic=periodic)
-        distances[int(step)] = distance(ours, data_profiles, draws=draws, seed=seed)
+        sample_power = profiles(pictures, resize=resize, periodic=periodic)
+        distances[int(step)] = distance(sample_power, data_profiles, draws=draws, seed=seed)
     if not distances:
         raise InputError("at least one step", "none", "pass pairs of a step and its pictures", "steps")
     return DistanceTrend(tuple(distances), tuple(distances.values()))
@@ -224,19 +235,19 @@ def by_size(
     draws: int = 500,
     seed: int = 0,
 ) -> DistanceTrend:
-    """Measure the distance from data at several sizes, to separate errors at coarse scales from those at fine ones.
+    """Measure the distance from data at several sizes, which separates errors by scale.
 
     Args:
-        samples: (N, H, W[, C]).
-        data: (M, H', W'[, C]); may be of another size, since both are shrunk.
-        sizes: (height, width) to shrink to.
+        samples: (N, H, W[, C]) pictures.
+        data: (M, H', W'[, C]) pictures, possibly of another size.
+        sizes: Pairs (height, width) to which both are reduced.
         rule: `Resize.bicubic` or `Resize.area`, called with height and width.
         periodic: Whether pictures wrap around.
-        draws: Bootstrap sets per size.
-        seed: Seed of the draws.
+        draws: Number of bootstrap sets per size.
+        seed: Seed of the bootstrap.
 
     Raises:
-        InputError: If there are no sizes, or pictures cannot be shrunk so or compared.
+        InputError: If there are no sizes, or pictures cannot be reduced to them or compared.
 
     Example:
         >>> import torch
@@ -247,8 +258,10 @@ def by_size(
     """
     distances = {}
     for height, width in sizes:
-        ours, theirs = (profiles(p, resize=rule(height, width), periodic=periodic) for p in (samples, data))
-        distances[height, width] = distance(ours, theirs, draws=draws, seed=seed)
+        sample_power, data_power = (
+            profiles(p, resize=rule(height, width), periodic=periodic) for p in (samples, data)
+        )
+        distances[height, width] = distance(sample_power, data_power, draws=draws, seed=seed)
     if not distances:
         raise InputError("at least one size", "none", "pass pairs of height and width", "sizes")
     return DistanceTrend(tuple(height for height, _ in distances), tuple(distances.values()))

@@ -1,4 +1,4 @@
-"""Radial power profiles of many pictures, one profile a picture."""
+"""Radial power profiles of pictures, one profile per picture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from overtone.spectra._inputs import channels_last
 
 
 class Resize(ABC):
-    """A rule from pictures (N, C, H, W) to pictures of one size.
+    """Rule to resize pictures (N, C, H, W) to a common size.
 
-    Every rule damps frequencies below the new Nyquist frequency in its own way, so that profiles are comparable under
-    one rule only. None enlarges: an enlarged picture carries the spectrum of the enlarging.
+    Every rule attenuates frequencies below the new Nyquist frequency differently, so only profiles of the
+    same rule are comparable. No rule enlarges: the spectrum of an enlarged picture includes that of the
+    interpolation.
 
     Example:
         >>> import torch
@@ -33,64 +34,64 @@ class Resize(ABC):
 
     @staticmethod
     def none() -> Resize:
-        """No resizing: sizes must agree as they are."""
+        """No resizing: all pictures must have the same size."""
         return NoResize()
 
     @staticmethod
     def area(height: int, width: int) -> Resize:
-        """Means over equal rectangles: needs a whole factor.
+        """Return the rule of means over equal rectangles, for whole factors.
 
         Args:
-            height: Rows afterwards.
-            width: Columns afterwards.
+            height: Number of rows of the result.
+            width: Number of columns of the result.
         """
         return Area(height, width)
 
     @staticmethod
     def bicubic(height: int, width: int) -> Resize:
-        """The antialiased cubic kernel, for any factor, as in Pillow.
+        """Return the rule of the antialiased cubic kernel, for any factor, as in Pillow.
 
         Args:
-            height: Rows afterwards.
-            width: Columns afterwards.
+            height: Number of rows of the result.
+            width: Number of columns of the result.
         """
         return Bicubic(height, width)
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """For records; equal for equal rules."""
+        """Name in records; equal for equal rules."""
 
     @abstractmethod
     def apply(self, pictures: Tensor) -> Tensor:
-        """Pictures (N, C, h, w) in their precision."""
+        """Return the resized pictures (N, C, h, w) in the same precision."""
 
 
 @final
 @dataclass(frozen=True)
 class NoResize(Resize):
-    """No resizing: sizes must agree as they are."""
+    """No resizing: all pictures must have the same size."""
 
     @property
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
         return "as they are"
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """As they are."""
+        """Return the pictures unchanged."""
         return pictures
 
 
 @final
 @dataclass(frozen=True)
 class Area(Resize):
-    """Means over equal rectangles: needs a whole factor, and folds some of what is above Nyquist down.
+    """Means over equal rectangles, for whole factors; frequencies above Nyquist are partly aliased.
 
-    The gain along an axis for a factor m is sin(pi f m) / (m sin(pi f)), f in cycles per old pixel.
+    The gain along an axis for a factor m is sin(pi f m) / (m sin(pi f)), f in cycles per original pixel.
 
     Attributes:
-        height: Rows afterwards.
-        width: Columns afterwards.
+        height: Number of rows of the result.
+        width: Number of columns of the result.
     """
 
     height: int
@@ -98,14 +99,14 @@ class Area(Resize):
 
     @property
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
         return f"area to {self.height} x {self.width}"
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """Means.
+        """Return the means over the rectangles.
 
         Raises:
-            InputError: If the factor is not whole, or would enlarge.
+            InputError: If the factor is not whole or is below 1.
         """
         size = pictures.shape[2:]
         _shrinking(size, self.height, self.width)
@@ -122,11 +123,11 @@ class Area(Resize):
 @final
 @dataclass(frozen=True)
 class Bicubic(Resize):
-    """The cubic kernel of a = -0.5, widened by the factor of shrinking: antialiased, for any factor, as in Pillow.
+    """Antialiased cubic kernel, a = -0.5, widened by the reduction factor, for any factor, as in Pillow.
 
     Attributes:
-        height: Rows afterwards.
-        width: Columns afterwards.
+        height: Number of rows of the result.
+        width: Number of columns of the result.
     """
 
     height: int
@@ -134,14 +135,14 @@ class Bicubic(Resize):
 
     @property
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
         return f"antialiased bicubic to {self.height} x {self.width}"
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """By `torch.nn.functional.interpolate`; values may go slightly beyond the old range.
+        """Resize by `torch.nn.functional.interpolate`; values may slightly exceed the original range.
 
         Raises:
-            InputError: If it would enlarge.
+            InputError: If the new size is larger.
         """
         _shrinking(pictures.shape[2:], self.height, self.width)
         return interpolate(pictures, (self.height, self.width), mode="bicubic", antialias=True)
@@ -150,9 +151,9 @@ class Bicubic(Resize):
 def _shrinking(size: tuple[int, ...], height: int, width: int) -> None:
     if not (2 <= height <= size[0] and 2 <= width <= size[1]):
         raise InputError(
-            f"a size of 2 x 2 to {size[0]} x {size[1]}, that of the pictures",
+            f"a size from 2 x 2 to that of the pictures, {size[0]} x {size[1]}",
             f"{height} x {width}",
-            "shrink the larger pictures instead of enlarging the smaller ones",
+            "reduce the larger pictures instead of enlarging the smaller ones",
             "resize",
         )
 
@@ -164,14 +165,15 @@ _VALUES = 1 << 24
 @final
 @dataclass(frozen=True)
 class Profiles:
-    """The radial (azimuthally summed) power of pictures, one by one.
+    """Radial (azimuthally summed) power of each of a set of pictures.
 
     Attributes:
-        bands: Of radial frequency, in cycles per picture height.
-        power: (N, band, channel) float64, in squared units of the value; each picture's sums to its mean square.
+        bands: Bands of radial frequency, in cycles per picture height.
+        power: (N, band, channel) float64, in squared units of the value; it sums over bands to the mean
+            square.
         modes: (band,) int64 modes per band; power / modes is the azimuthal mean of |F|^2.
-        floor: (channel,) float64 power per mode that is rounding: eps^2 of the mean square.
-        rule: How pictures were resized and continued beyond their borders.
+        floor: (channel,) float64 power per mode due to rounding: eps^2 times the mean square.
+        rule: Description of the resizing and the border extension, in records.
     """
 
     bands: Bands
@@ -200,27 +202,28 @@ def profiles(
 ) -> Profiles:
     """Measure the radial power profile of each picture.
 
-    Power per band of |f| from `GridTransform`: orthonormal and closed, all modes up to the corners in one band
-    each. Pictures are continued by their mirror image, so that their borders leak little and no window takes power
-    away; a mirrored border still has a corner, which adds power that falls as 1 / f^4 per mode. What repeats at
-    a fixed number of pixels, as the traces of upsampling do, keeps its frequency.
+    The power per band of |f| is that of `GridTransform`: modes are orthonormal, and every mode up to the
+    corners is in one band. Pictures are extended by their mirror image, which limits leakage at the borders
+    without a window; the kink at a mirrored border adds power that decays as 1 / f^4 per mode. Patterns with
+    a period in pixels, such as artefacts of upsampling, keep their frequency.
 
     Args:
-        pictures: (N, H, W) or (N, H, W, C).
-        resize: How they are brought to one size; data and samples need the same rule.
-        periodic: Whether pictures wrap around: textures, or to see upsampling with exact frequencies.
-        bands: Bands, or ascending edges from 0, in cycles per picture height; None for `Bands.linear` of at most
-            64, of equal width as azimuthal profiles usually are.
+        pictures: (N, H, W) or (N, H, W, C) pictures.
+        resize: Rule to resize them; data and samples need the same rule.
+        periodic: Whether pictures wrap around: for textures, or for exact frequencies of upsampling
+            artefacts.
+        bands: Bands, or ascending edges from 0, in cycles per picture height; None for at most 64 bands of
+            equal width (`Bands.linear`), as is usual for azimuthal profiles.
 
     Raises:
-        InputError: If they are not pictures of finite numbers, do not vary, or cannot be resized so.
+        InputError: If they are not pictures of finite numbers, are constant, or cannot be resized.
 
     Example:
         >>> import torch
         >>> from overtone.spectra.generated import profiles
         >>> pictures = torch.randn(5, 8, 8, generator=torch.Generator().manual_seed(0))
-        >>> found = profiles(pictures)
-        >>> bool(torch.allclose(found.power.sum(1)[:, 0], pictures.double().square().mean((1, 2))))
+        >>> result = profiles(pictures)
+        >>> bool(torch.allclose(result.power.sum(1)[:, 0], pictures.double().square().mean((1, 2))))
         True
     """
     stack = channels_last(pictures, None, "pictures").squeeze(-1).detach()
@@ -233,20 +236,20 @@ def profiles(
             "stack them along a first axis, channels last",
             "pictures",
         )
-    _refuse_broken(stack)
+    _check_pictures(stack)
     small = resize.apply(stack.movedim(-1, 1))
     channels, height, width = small.shape[1:]
     spacing = 1 / height
     if bands is None:
         bands = Bands.linear((height, width), spacing, periodic=periodic, count=64)
     transform = GridTransform((height, width), spacing, periodic, bands, small.device)
-    several = max(1, _VALUES // (height * width * channels))
+    batch_size = max(1, _VALUES // (height * width * channels))
     power = torch.cat(
         [
             transform.power(transform.coefficients(part.flatten(0, 1).movedim(0, -1).contiguous()))
             .T.reshape(len(part), channels, -1)
             .movedim(1, 2)
-            for part in small.split(several)
+            for part in small.split(batch_size)
         ]
     )
     floor = power.sum(1).mean(0) * torch.finfo(small.dtype).eps ** 2
@@ -255,17 +258,17 @@ def profiles(
     )
 
 
-def _refuse_broken(pictures: Tensor) -> None:
+def _check_pictures(pictures: Tensor) -> None:
     finite = pictures.isfinite().flatten(1).all(1)
     if not bool(finite.all()):
         raise InputError(
             "pictures of finite numbers",
             f"NaN or infinity in {int((~finite).sum())} of {len(finite)}, first in picture "
             f"{int((~finite).byte().argmax())}",
-            "drop these pictures, or look why the sampler diverged",
+            "drop these pictures, or check why the sampler diverged",
             "pictures",
         )
     if not bool((pictures != pictures[:, :1, :1]).any()):
         raise InputError(
-            "pictures that vary", "constant pictures", "pass what the generator draws", "pictures"
+            "pictures that vary", "constant pictures", "pass pictures of the generator", "pictures"
         )

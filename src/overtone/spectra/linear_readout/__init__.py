@@ -1,4 +1,4 @@
-"""Linear read-outs: which frequencies of the targets each layer's activations hold."""
+"""Linear read-outs: frequencies of the targets that are linearly decodable from each layer's activations."""
 
 import lazy_loader
 

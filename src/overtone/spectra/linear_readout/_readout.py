@@ -1,4 +1,4 @@
-"""Error of a linear read-out of each layer per band of frequency: do early layers hold the low frequencies?"""
+"""Error of a linear read-out of each layer per frequency band."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ _FOLDS = BlockFolds()
 
 @final
 class Reader:
-    """Reads the same targets out of one layer after another.
+    """Linear read-out of the same targets from one layer at a time.
 
     Args:
-        targets: (N, C) what to read out.
-        transform: See `read_out`.
-        width: How many features each read-out sees, and which.
-        folds: Which samples it is fitted to.
+        targets: (N, C) targets to predict.
+        transform: Transform of the samples, see `read_out`.
+        width: Rule that selects the features of each read-out.
+        folds: Cross-validation folds.
 
     Attributes:
-        count: N.
+        count: Number of samples N.
         target_power: (band, channel) float64, in squared units of the target.
 
     Raises:
-        InputError: If the targets are not finite numbers, do not vary, or are not the samples of the transform.
+        InputError: If the targets are not finite numbers, are constant, or do not match the samples of the
+            transform.
     """
 
     def __init__(
@@ -52,43 +53,43 @@ class Reader:
         self.target_power = transform.power(transform.coefficients(transform.field(self._targets)))
 
     def read(self, layer: Tensor) -> tuple[Tensor, int, list[float]]:
-        """Power of targets less read-out; of a layer that does not vary, the read-out is the targets' mean.
+        """Return the residual power of the read-out of a layer; a constant layer predicts the targets' mean.
 
         Args:
             layer: (N, features) finite float64 activations.
 
         Returns:
-            (band, channel) power, the features used, and a penalty per fold.
+            The (band, channel) power, the number of features used, and the penalty of each fold.
         """
         layer, targets = layer.to(self._targets.device), self._targets
         predictions = torch.empty_like(targets)
-        used, chosen = 0, []
+        feature_count, penalties = 0, []
         for number in range(int(self._fold.max()) + 1):
-            inside = self._fold != number
-            # Centred by the fitted rows alone, so that held-out rows leave no trace in the fit.
-            centred = layer - layer[inside].mean(0)
-            reduced = self._width.reduce(centred[inside], centred)
-            fit = ridge(reduced[inside], targets[inside])
-            predictions[~inside] = fit.predict(reduced[~inside])
-            used = reduced.shape[1]
-            chosen.append(fit.penalty)
+            training = self._fold != number
+            # Centred by the mean of the training rows, so that held-out rows do not affect the fit.
+            centred = layer - layer[training].mean(0)
+            reduced = self._width.reduce(centred[training], centred)
+            fit = ridge(reduced[training], targets[training])
+            predictions[~training] = fit.predict(reduced[~training])
+            feature_count = reduced.shape[1]
+            penalties.append(fit.penalty)
         transform = self._transform
         power = transform.power(transform.coefficients(transform.field(targets - predictions)))
-        return power, used, chosen
+        return power, feature_count, penalties
 
 
 @final
 @dataclass(frozen=True)
 class LinearReadout:
-    """Error of a linear read-out of each layer, on samples that it was not fitted to.
+    """Held-out error of a linear read-out of each layer.
 
     Attributes:
-        layers: Their names, in the order given.
+        layers: Names of the layers, in the order of the activations.
         bands: The transform's bands.
         target_power: (band, channel) float64, in squared units of the target.
-        residual_power: (layer, band, channel) float64 power of target less read-out.
-        features: (layer,) features that each read-out used.
-        penalty: (layer, fold) float64 penalty chosen, in units of the mean square of the singular values.
+        residual_power: (layer, band, channel) float64 power of target minus read-out.
+        features: (layer,) number of features of each read-out.
+        penalty: (layer, fold) float64 selected penalty, in units of the mean square of the singular values.
     """
 
     layers: tuple[str, ...]
@@ -100,22 +101,22 @@ class LinearReadout:
 
     @property
     def relative_error(self) -> Tensor:
-        """(layer, band, channel) sqrt(residual / target power): 0 all found, about 1 nothing; NaN without target."""
+        """(layer, band, channel) sqrt(residual / target power): 0 if decodable, NaN without target power."""
         share = self.residual_power / self.target_power
         return torch.where(self.target_power > 0, share, float("nan")).sqrt()
 
     def highest_held(self, threshold: float = 0.5, negligible: float = 1e-3) -> Tensor:
-        """(layer, channel) float64 frequency up to which every band that counts has an error below `threshold`.
+        """Return the (layer, channel) frequency up to which every band has an error below `threshold`.
 
-        The upper edge of the last such band, in the transform's unit; 0 if the first one fails.
+        It is the upper edge of the last such band, in the transform's unit; 0 if the first band fails.
 
         Args:
-            threshold: Relative error below which a band is held.
-            negligible: Share of the target's power below which a band does not count.
+            threshold: Relative error below which a band counts as decodable.
+            negligible: Share of the target's power below which a band is ignored.
         """
-        idle = self.target_power <= negligible * self.target_power.sum(0)
-        held = (self.residual_power < threshold**2 * self.target_power) | idle
-        count = held.long().cumprod(1).sum(1)
+        negligible_bands = self.target_power <= negligible * self.target_power.sum(0)
+        decodable = (self.residual_power < threshold**2 * self.target_power) | negligible_bands
+        count = decodable.long().cumprod(1).sum(1)
         return torch.tensor(self.bands.edges, dtype=torch.float64, device=count.device)[count]
 
 
@@ -127,56 +128,58 @@ def read_out(
     width: FeatureBudget = _PROJECTED,
     folds: BlockFolds = _FOLDS,
 ) -> LinearReadout:
-    """Ridge regression from each layer's activations to the targets; its held-out error per band.
+    """Measure the held-out error per band of a ridge regression from each layer's activations to the targets.
 
-    Every sample is predicted once, by a read-out fitted to the folds it is not in, so a layer gains nothing by being
-    wide enough to memorise. Widths are made alike by `width`. Neither the scale of a layer nor a shift of its
-    features changes the answer, so layers can be compared, which amplitudes of feature maps cannot. A read-out sees
-    what is linear in a layer: what a later layer has to compute from it does not count as held.
+    Every sample is predicted by a read-out fitted to the other folds, so a layer has no advantage from being
+    wide enough to memorise. `width` equalises the number of features. The result is invariant to the scale of
+    a layer and to shifts of its features, so layers are comparable, unlike amplitudes of feature maps. Only
+    linearly decodable information counts; information that later layers extract by nonlinear functions does
+    not.
 
     Args:
-        activations: Name to (N, features) activations of all samples, in the transform's order: row-major on a grid,
-            sequence after sequence.
-        targets: (N, C) what to read out, such as the signal or the network's own outputs.
+        activations: (N, features) activations by layer name, in the transform's order of samples: row-major
+            on a grid, sequence after sequence.
+        targets: (N, C) targets to predict, such as the signal or the network's outputs.
         transform: Any `BandTransform` of the samples.
-        width: How many features each read-out sees, and which.
-        folds: Which samples it is fitted to.
+        width: Rule that selects the features of each read-out.
+        folds: Cross-validation folds.
 
     Raises:
-        InputError: If there is no layer, a table is not finite numbers with a row a sample, a layer or the targets do
-            not vary, or the samples are not those of the transform.
+        InputError: If there is no layer, a table is not one row of finite numbers per sample, a layer or the
+            targets are constant, or the samples do not match the transform.
 
     Example:
         >>> import torch
         >>> from overtone.spectra import GridTransform
         >>> from overtone.spectra.linear_readout import read_out
         >>> wave = torch.cos(2 * torch.pi * torch.arange(32) / 32)[:, None].double()
-        >>> found = read_out({"layer": torch.cat([wave, wave**2], 1)}, wave, GridTransform((32,), periodic=True))
-        >>> found.features, bool((found.residual_power < 1e-6).all())
+        >>> transform = GridTransform((32,), periodic=True)
+        >>> result = read_out({"layer": torch.cat([wave, wave**2], 1)}, wave, transform)
+        >>> result.features, bool((result.residual_power < 1e-6).all())
         ((2,), True)
     """
     if not activations:
         raise InputError("at least one layer", "none", "pass a name and its activations", "activations")
     reader = Reader(targets, transform, width, folds)
-    powers, features, penalties = [], [], []
+    powers, features, all_penalties = [], [], []
     for name, values in activations.items():
         layer = rows(values, name, reader.count)
         if not bool((layer != layer[:1]).any()):
             raise InputError(
                 "activations that vary",
-                "constant features: all samples have the same",
-                "leave this layer out, or look for dead units",
+                "constant features, equal for all samples",
+                "remove this layer, or check for dead units",
                 name,
             )
-        power, used, chosen = reader.read(layer)
+        power, feature_count, penalties = reader.read(layer)
         powers.append(power)
-        features.append(used)
-        penalties.append(chosen)
+        features.append(feature_count)
+        all_penalties.append(penalties)
     return LinearReadout(
         tuple(activations),
         transform.bands,
         reader.target_power,
         torch.stack(powers),
         tuple(features),
-        torch.tensor(penalties, dtype=torch.float64, device="cpu"),
+        torch.tensor(all_penalties, dtype=torch.float64, device="cpu"),
     )

@@ -1,4 +1,4 @@
-"""A classifier with its pictures and labels: its errors on changed pictures."""
+"""Errors of a classifier on perturbed pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overtone.spectra._outputs import Outputs, class_numbers, samples
 
 
 class InputNormalisation(ABC):
-    """Step from pixels to a network's inputs, applied after any perturbation of the pixels.
+    """Map from pixels to a network's inputs, applied after any perturbation of the pixels.
 
     Example:
         >>> import torch
@@ -27,18 +27,18 @@ class InputNormalisation(ABC):
 
     @staticmethod
     def none() -> InputNormalisation:
-        """No step: the network takes the pixels themselves, or normalises them itself."""
+        """Return the identity, for networks that use raw pixels or include the normalisation."""
         return NoNormalisation()
 
     @staticmethod
     def standardise(
         mean: float | list[float] | Tensor, std: float | list[float] | Tensor
     ) -> InputNormalisation:
-        """(pixel - mean) / std per channel.
+        """Return the map (pixel - mean) / std per channel.
 
         Args:
             mean: One number, or one per channel, in units of the pixels.
-            std: The same; positive.
+            std: One positive number, or one per channel.
 
         Raises:
             InputError: If they are not finite or a standard deviation is not positive.
@@ -47,29 +47,29 @@ class InputNormalisation(ABC):
 
     @abstractmethod
     def apply(self, pictures: Tensor) -> Tensor:
-        """(B, C, H, W) pictures to inputs of the network.
+        """Map (B, C, H, W) pictures to inputs of the network.
 
         Args:
-            pictures: Pixels in their own units.
+            pictures: Pixels before normalisation.
         """
 
 
 @final
 class NoNormalisation(InputNormalisation):
-    """The network takes the pixels as they are, or normalises them itself."""
+    """Identity, for networks that use raw pixels or include the normalisation."""
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """The pictures themselves."""
+        """Return the pictures unchanged."""
         return pictures
 
 
 @final
 class Standardise(InputNormalisation):
-    """(pixel - mean) / std per channel.
+    """Standardisation (pixel - mean) / std per channel.
 
     Args:
-        mean: One number, or one a channel, in units of the pixels.
-        std: The same; positive.
+        mean: One number, or one per channel, in units of the pixels.
+        std: One positive number, or one per channel.
 
     Raises:
         InputError: If they are not finite or a standard deviation is not positive.
@@ -78,28 +78,28 @@ class Standardise(InputNormalisation):
     def __init__(self, mean: float | list[float] | Tensor, std: float | list[float] | Tensor) -> None:
         self.mean = as_tensor(mean, torch.float64).reshape(-1)
         self.std = as_tensor(std, torch.float64).reshape(-1)
-        known = self.mean.isfinite().all() & self.std.isfinite().all() & (self.std > 0).all()
-        if not bool(known) or not len(self.mean) or not len(self.std):
+        valid = self.mean.isfinite().all() & self.std.isfinite().all() & (self.std > 0).all()
+        if not bool(valid) or not len(self.mean) or not len(self.std):
             raise InputError(
                 "finite means and positive standard deviations",
                 f"mean {self.mean.tolist()}, std {self.std.tolist()}",
-                "pass those of the training pictures",
+                "pass the statistics of the training pictures",
                 "normalise",
             )
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """(B, C, H, W) standardised pictures, in their precision.
+        """Return the (B, C, H, W) standardised pictures, in the same precision.
 
         Raises:
-            InputError: If the pictures have another number of channels.
+            InputError: If the number of channels does not match.
         """
         channels = pictures.shape[1]
         for numbers in (self.mean, self.std):
             if len(numbers) not in (1, channels):
                 raise InputError(
-                    f"1 or {channels} numbers, as the pictures have channels",
+                    f"1 or {channels} numbers, one per channel of the pictures",
                     f"{len(numbers)}",
-                    "pass one for each channel",
+                    "pass one per channel",
                     "normalise",
                 )
         mean, std = (numbers.to(pictures).reshape(-1, 1, 1) for numbers in (self.mean, self.std))
@@ -110,25 +110,26 @@ _COLOURS = (1, 3, 4)
 
 
 def pictures_of(values: Tensor | ArrayLike) -> Tensor:
-    """Pictures (N, C, H, W) as finite numbers in float32 or float64.
+    """Validate pictures (N, C, H, W) and convert them to float32 or float64.
 
     Args:
         values: Tensor or array.
 
     Raises:
-        InputError: If the pictures are not such numbers, or their channels seem to come last.
+        InputError: If the pictures are not finite numbers of that shape, or the channel axis appears to be
+            last.
     """
     pixels = samples(values, "pictures", 1)
     if pixels.ndim == 4 and pixels.shape[3] in _COLOURS and min(pixels.shape[1:3]) > max(_COLOURS):
         raise InputError(
             "pictures of shape (pictures, channels, height, width)",
-            f"shape {tuple(pixels.shape)}, whose last axis seems to hold the channels",
+            f"shape {tuple(pixels.shape)}, whose last axis appears to be the channel axis",
             "move them by torch.as_tensor(pictures).movedim(-1, 1)",
             "pictures",
         )
     if pixels.ndim != 4 or min(pixels.shape[2:]) < 2:
         raise InputError(
-            "pictures of shape (pictures, channels, height, width), two pixels or more a side",
+            "pictures of shape (pictures, channels, height, width), at least 2 x 2 pixels",
             f"shape {tuple(pixels.shape)}",
             "reshape them; grey pictures have one channel",
             "pictures",
@@ -138,24 +139,25 @@ def pictures_of(values: Tensor | ArrayLike) -> Tensor:
 
 @final
 class Classifier:
-    """A classifier, pictures, and their true classes.
+    """Classifier with pictures and their true classes.
 
     Args:
-        classify: From inputs (B, C, H, W) to scores (B, classes), the largest of which is its answer; logits or
-            probabilities. Given tensors, or NumPy arrays if the pictures are.
+        classify: Function from inputs (B, C, H, W) to scores (B, classes), logits or probabilities, the
+            largest of which is the prediction. It receives tensors, or NumPy arrays if the pictures are
+            arrays.
         pictures: (N, C, H, W) pixels.
         labels: (N,) true classes from 0.
-        normalise: What is done to the pixels before `classify`.
+        normalise: Normalisation of the pixels before `classify`.
         batch: Maximum number of pictures per call.
 
     Attributes:
         pictures: (N, C, H, W) float32 or float64 pixels.
         labels: (N,) int64.
         batch: Maximum number of pictures per call.
-        clean: (N,) bool, True where the unperturbed picture is got wrong.
+        clean: (N,) bool, True where the unperturbed picture is misclassified.
 
     Raises:
-        InputError: If pictures, labels or scores are not as described.
+        InputError: If pictures, labels or scores do not have the required form.
     """
 
     def __init__(
@@ -170,10 +172,10 @@ class Classifier:
         self.batch = batch
         self._normalise = normalise
         self._scores = Outputs(classify, not isinstance(pictures, Tensor), batch)
-        scores = torch.cat([self._ask(self.pictures[rows]) for rows in self.chunks(len(self.pictures))])
+        scores = torch.cat([self._evaluate(self.pictures[rows]) for rows in self.chunks(len(self.pictures))])
         if scores.shape[1] < 2:
             raise InputError(
-                "one score a class, two or more",
+                "one score per class, two or more",
                 f"{scores.shape[1]}",
                 "for a single logit z return two scores, 0 and z",
                 "function",
@@ -182,17 +184,17 @@ class Classifier:
         self.clean = scores.argmax(1) != self.labels
 
     def chunks(self, rows: int) -> list[slice]:
-        """Slices of at most `batch` rows that together are `rows`."""
+        """Return consecutive slices of at most `batch` rows that cover `rows` rows."""
         return list(self._scores.chunks(rows))
 
     def wrong(self, pixels: Tensor, which: Tensor) -> Tensor:
-        """(B,) bool, True where changed pictures are got wrong.
+        """Return (B,) bool, True where perturbed pictures are misclassified.
 
         Args:
-            pixels: (B, C, H, W) changed pixels, at most `batch`.
-            which: (B,) which of the pictures they were.
+            pixels: (B, C, H, W) perturbed pixels, B at most `batch`.
+            which: (B,) indices of the original pictures.
         """
-        return self._ask(pixels).argmax(1) != self.labels[which.to(self.labels.device)]
+        return self._evaluate(pixels).argmax(1) != self.labels[which.to(self.labels.device)]
 
-    def _ask(self, pixels: Tensor) -> Tensor:
+    def _evaluate(self, pixels: Tensor) -> Tensor:
         return self._scores(self._normalise.apply(pixels))

@@ -1,4 +1,4 @@
-"""Accuracy of a classifier on pictures with only low or only high frequencies."""
+"""Accuracy of a classifier on low-pass and high-pass filtered pictures."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class FilteredAccuracy:
 
     Attributes:
         cutoffs: (cutoff,) float64, in cycles per pixel.
-        low: Accuracy (cutoff,) on what lies at or below the cut-off, the mean included, with its interval.
-        high: Accuracy (cutoff,) on the rest, with its interval.
-        clean: Accuracy () on the pictures as they are, with its interval.
+        low: (cutoff,) accuracy on low-pass pictures, which include the mean, with its interval.
+        high: (cutoff,) accuracy on high-pass pictures, with its interval.
+        clean: Scalar accuracy on unfiltered pictures, with its interval.
         low_share: (cutoff,) float64 share of the pictures' power, without their means, at or below the cut-off.
     """
 
@@ -37,21 +37,21 @@ class FilteredAccuracy:
 
 
 def low_pass(pictures: Tensor | ArrayLike, cutoff: float) -> Tensor:
-    """Pictures without the frequencies above a cut-off; pictures less these are the high-pass.
+    """Remove the frequencies above a cut-off from pictures; the difference is the high-pass part.
 
-    Each channel is extended evenly about its borders, so that no border leaks, and the cosine modes with
-    sqrt(f_y^2 + f_x^2) <= cutoff are kept, f = k / (2 n) cycles per pixel. A sharp cut-off rings: beside edges the
-    result overshoots by about 9 %.
+    Each channel is extended evenly about its borders, which avoids leakage, and the cosine modes with
+    sqrt(f_y^2 + f_x^2) <= cutoff are retained, f = k / (2 n) cycles per pixel. The sharp cut-off causes
+    ringing: the result overshoots by about 9 % beside edges.
 
     Args:
         pictures: (N, C, H, W) pixels.
-        cutoff: In cycles per pixel; 0 keeps the mean of each channel alone.
+        cutoff: Cut-off frequency in cycles per pixel; 0 retains only the mean of each channel.
 
     Returns:
         (N, C, H, W) in the pictures' precision.
 
     Raises:
-        InputError: If the pictures are not numbers of that shape or the cut-off is negative.
+        InputError: If the pictures are not numbers of that shape, or the cut-off is negative.
 
     Example:
         >>> import torch
@@ -76,22 +76,22 @@ def filtered_accuracy(
 ) -> FilteredAccuracy:
     """Measure the accuracy on low-pass and high-pass filtered pictures (Yin et al. 2019, arXiv 1906.08988, section 3).
 
-    The filters are those of `low_pass`, applied to the pixels; `normalise` comes after. High-pass pictures have lost
-    their mean brightness too, which for a network that never saw such pictures is a change of its own. Intervals are
-    Wilson's over the pictures; the same pictures are used at all cut-offs, so differences between these are surer
-    than the intervals say.
+    The filters are those of `low_pass`, applied to the pixels before `normalise`. High-pass pictures also
+    lack their mean brightness, which is an additional shift for a network trained without such pictures.
+    Intervals are Wilson's over the pictures. The same pictures are used at all cut-offs, so differences
+    between cut-offs are more certain than the intervals suggest.
 
     Args:
-        classify: From inputs (B, C, H, W) to scores (B, classes), in evaluation mode.
+        classify: Function from inputs (B, C, H, W) to scores (B, classes), in evaluation mode.
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
         cutoffs: Cut-off frequencies, in cycles per pixel; 0.5 is the Nyquist frequency, sqrt(1/2) that of the corners.
         normalise: `InputNormalisation.standardise(mean, std)` or `InputNormalisation.none()`.
-        batch: Maximum number of pictures per call; memory is that of three times as many pictures.
-        level: Probability that an interval is to hold the accuracy.
+        batch: Maximum number of pictures per call; memory use is that of three times as many pictures.
+        level: Coverage probability of the intervals.
 
     Raises:
-        InputError: If pictures, labels, scores or cut-offs are not as described.
+        InputError: If pictures, labels, scores or cut-offs do not have the required form.
 
     Example:
         >>> import torch
@@ -104,28 +104,28 @@ def filtered_accuracy(
     """
     classifier = Classifier(classify, pictures, labels, normalise, batch)
     pixels = classifier.pictures
-    passed = _pass_masks(pixels, cutoffs)
-    right = torch.zeros(2, len(passed), dtype=torch.float64, device="cpu")
-    power = torch.zeros(2, len(passed), dtype=torch.float64, device="cpu")
+    masks = _pass_masks(pixels, cutoffs)
+    correct = torch.zeros(2, len(masks), dtype=torch.float64, device="cpu")
+    power = torch.zeros(2, len(masks), dtype=torch.float64, device="cpu")
     for rows in classifier.chunks(len(pixels)):
-        which, some = torch.arange(len(pixels), device="cpu")[rows], pixels[rows]
-        modes = cosine_by_fft(some, (2, 3))
+        which, batch_pixels = torch.arange(len(pixels), device="cpu")[rows], pixels[rows]
+        modes = cosine_by_fft(batch_pixels, (2, 3))
         varying = modes.double().square().sum((0, 1))
         varying[0, 0] = 0
-        for at, mask in enumerate(passed):
+        for index, mask in enumerate(masks):
             low = _inverse(modes * mask)
-            right[0, at] += float((~classifier.wrong(low, which)).sum())
-            right[1, at] += float((~classifier.wrong(some - low, which)).sum())
-            power[:, at] += torch.stack([(varying * mask).sum(), varying.sum()]).cpu()
+            correct[0, index] += float((~classifier.wrong(low, which)).sum())
+            correct[1, index] += float((~classifier.wrong(batch_pixels - low, which)).sum())
+            power[:, index] += torch.stack([(varying * mask).sum(), varying.sum()]).cpu()
     count = torch.tensor(float(len(pixels)), device="cpu")
-    low_rate, high_rate = (wilson(part / count, count.expand(len(passed)), level) for part in right)
+    low_rate, high_rate = (wilson(part / count, count.expand(len(masks)), level) for part in correct)
     clean = wilson(1 - classifier.clean.double().mean().cpu(), count, level)
-    cut = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
-    return FilteredAccuracy(cut, low_rate, high_rate, clean, power[0] / power[1])
+    cutoff_tensor = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
+    return FilteredAccuracy(cutoff_tensor, low_rate, high_rate, clean, power[0] / power[1])
 
 
 def _pass_masks(pixels: Tensor, cutoffs: Sequence[float]) -> Tensor:
-    """(cutoff, H, W) ones where a mode is kept, else zeros, in the pixels' precision."""
+    """Return (cutoff, H, W) ones for retained modes and zeros elsewhere, in the pixels' precision."""
     cuts = torch.tensor([float(c) for c in cutoffs], dtype=torch.float64, device="cpu")
     if cuts.ndim != 1 or not len(cuts) or not bool((cuts >= 0).all()):
         raise InputError(
@@ -141,7 +141,7 @@ def _pass_masks(pixels: Tensor, cutoffs: Sequence[float]) -> Tensor:
 
 
 def _inverse(modes: Tensor) -> Tensor:
-    """Pictures of orthonormal cosine coefficients: the transform's transpose, one product an axis."""
+    """Invert the orthonormal cosine transform by the product with its transpose along each axis."""
     height, width = (
         cosine_by_fft(torch.eye(n, dtype=modes.dtype, device=modes.device), (1,)) for n in modes.shape[2:]
     )

@@ -1,4 +1,4 @@
-"""At which spatial frequencies a small change of a picture changes a network's answer most."""
+"""Spectrum of input gradients: sensitivity of a network's score to small changes per spatial frequency."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from overtone.spectra.sensitivity._classifier import InputNormalisation, picture
 
 @final
 class RadialPower:
-    """Power per band of sqrt(f_y^2 + f_x^2), built once for pictures of one size.
+    """Power per band of radial frequency sqrt(f_y^2 + f_x^2) for pictures of one size.
 
-    Of H x W numbers, P_k = |c_k|^2 / (H W) with c the orthonormal coefficients of their even extension (DCT-II).
+    P_k = |c_k|^2 / (H W) with c the orthonormal coefficients of the even extension (DCT-II) of H x W numbers.
 
     Args:
         size: Height and width in pixels.
@@ -32,8 +32,8 @@ class RadialPower:
 
     Attributes:
         bands: The bands, in cycles per pixel.
-        modes: (band,) int64 modes in each.
-        estimator: How the power is found, for records.
+        modes: (band,) int64 number of modes per band.
+        estimator: Name of the estimator in records.
     """
 
     def __init__(self, size: tuple[int, int], bands: Bands | Sequence[float] | None = None) -> None:
@@ -44,8 +44,8 @@ class RadialPower:
         self.modes = torch.bincount(self._index, minlength=self.bands.count)
         self.estimator = describe(lattice)
 
-    def each(self, pictures: Tensor) -> Tensor:
-        """(N, band, C) float64 power of each picture; over the bands it sums to the mean square.
+    def per_picture(self, pictures: Tensor) -> Tensor:
+        """Return the (N, band, C) float64 power of each picture; it sums over bands to the mean square.
 
         Args:
             pictures: (N, C, H, W) numbers.
@@ -56,7 +56,7 @@ class RadialPower:
 
 
 class ScoreGradient(ABC):
-    """Gradient, with respect to the pixels, of a number computed from a network's logits and the labels.
+    """Gradient with respect to the pixels of a score of a network's logits and the labels.
 
     Example:
         >>> import torch
@@ -69,21 +69,23 @@ class ScoreGradient(ABC):
 
     @staticmethod
     def of_loss(classify: Callable[[Tensor], Any], normalise: InputNormalisation) -> ScoreGradient:
-        """Gradient of each picture's cross-entropy loss.
+        """Return the gradient of each picture's cross-entropy loss.
 
         Args:
-            classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-            normalise: The gradient is with respect to the pixels before it.
+            classify: Differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation
+                mode.
+            normalise: Normalisation after the pixels with respect to which the gradient is computed.
         """
         return LossGradient(classify, normalise)
 
     @staticmethod
     def of_logit(classify: Callable[[Tensor], Any], normalise: InputNormalisation) -> ScoreGradient:
-        """Gradient of the logit of each picture's labelled class; it does not vanish where the network is sure.
+        """Return the gradient of the logit of each picture's label, which does not vanish at high confidence.
 
         Args:
-            classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-            normalise: The gradient is with respect to the pixels before it.
+            classify: Differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation
+                mode.
+            normalise: Normalisation after the pixels with respect to which the gradient is computed.
         """
         return LogitGradient(classify, normalise)
 
@@ -92,32 +94,33 @@ class ScoreGradient(ABC):
         self._normalise = normalise
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """(B, C, H, W) gradients; parameters of a network get none.
+        """Return the (B, C, H, W) gradients, without gradients of the network's parameters.
 
         Args:
             pixels: (B, C, H, W) pixels before normalisation.
             labels: (B,) classes from 0.
 
         Raises:
-            InputError: If the network's outputs are no logits or do not depend on the pixels differentiably.
+            InputError: If the network's outputs are not logits or are not differentiable with respect to the
+                pixels.
         """
         with torch.enable_grad():
             inputs = pixels.detach().requires_grad_()
-            answer = self._classify(self._normalise.apply(inputs))
-            checked = outputs(answer, len(pixels))
-            numbers = class_numbers(labels, checked.shape[1], len(pixels)).to(checked.device)
-            if not answer.requires_grad:
+            logits = self._classify(self._normalise.apply(inputs))
+            valid_logits = outputs(logits, len(pixels))
+            numbers = class_numbers(labels, valid_logits.shape[1], len(pixels)).to(valid_logits.device)
+            if not logits.requires_grad:
                 raise InputError(
                     "logits that PyTorch can differentiate",
                     "logits without a graph",
-                    "leave out no_grad, detach and NumPy, or pass a function that returns the gradient",
+                    "do not use no_grad, detach or NumPy, or pass a function that returns the gradient",
                     "function",
                 )
-            return torch.autograd.grad(self._score(answer, numbers).sum(), inputs)[0]
+            return torch.autograd.grad(self._score(logits, numbers).sum(), inputs)[0]
 
     @abstractmethod
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(B,) numbers to differentiate."""
+        """Return the (B,) scores to differentiate."""
 
 
 @final
@@ -125,8 +128,8 @@ class LossGradient(ScoreGradient):
     """Gradient of each picture's cross-entropy loss with respect to its pixels.
 
     Args:
-        classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-        normalise: `InputNormalisation`; the gradient is with respect to the pixels before it.
+        classify: Differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
+        normalise: `InputNormalisation` after the pixels with respect to which the gradient is computed.
     """
 
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -137,11 +140,11 @@ class LossGradient(ScoreGradient):
 class LogitGradient(ScoreGradient):
     """Gradient of the logit of each picture's labelled class with respect to its pixels.
 
-    Unlike the loss's, it does not vanish where the network is sure of itself.
+    Unlike the gradient of the loss, it does not vanish where the network is confident.
 
     Args:
-        classify: A differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
-        normalise: `InputNormalisation`; the gradient is with respect to the pixels before it.
+        classify: Differentiable function from inputs (B, C, H, W) to logits (B, classes), in evaluation mode.
+        normalise: `InputNormalisation` after the pixels with respect to which the gradient is computed.
     """
 
     def _score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -151,13 +154,13 @@ class LogitGradient(ScoreGradient):
 @final
 @dataclass(frozen=True)
 class GradientSpectrum(SampleSpectra):
-    """Power of input gradients per picture, band and channel; over the bands it sums to their mean square.
+    """Power of input gradients per picture, band and channel; it sums over bands to their mean square.
 
     Attributes:
         bands: The bands, in cycles per pixel.
         power: (picture, band, channel) float64, in squared units of the score over that of the pixels.
-        modes: (band,) int64 modes in the band: a gradient without preference has power in proportion.
-        estimator: How the power was found, for records.
+        modes: (band,) int64 number of modes per band; the power of a white gradient is proportional to it.
+        estimator: Name of the estimator in records.
     """
 
     bands: Bands
@@ -174,56 +177,62 @@ def gradient_spectrum(
     bands: Bands | Sequence[float] | None = None,
     batch: int = 256,
 ) -> GradientSpectrum:
-    """Power per band of radial frequency of the gradient with respect to each picture.
+    """Measure the power per band of radial frequency of the gradient with respect to each picture.
 
-    With g = d score / d pixel of one picture and channel, H x W numbers, P_k = |c_k|^2 / (H W) with c the orthonormal
-    coefficients of its even extension (DCT-II), as in `overtone.spectra._grid`, at
-    sqrt(f_y^2 + f_x^2) cycles per pixel. To first order a perturbation of norm e in mode k
-    changes the score by e |c_k|. The gradient says what an infinitely small change does; piecewise linear networks
-    have rough gradients, whose high frequencies matter less for larger changes.
+    With g = d score / d pixel of one picture and channel, H x W numbers, P_k = |c_k|^2 / (H W) at sqrt(f_y^2
+    + f_x^2) cycles per pixel, with c the orthonormal coefficients of the even extension (DCT-II), as in
+    `overtone.spectra.grid`. To first order, a perturbation of norm e in mode k changes the score by e |c_k|.
+    The gradient describes infinitesimal changes; piecewise linear networks have rough gradients, whose high
+    frequencies are less relevant to larger changes.
 
     Args:
-        gradient: From pixels (B, C, H, W) and labels (B,) to gradients of the pixels' shape: `ScoreGradient.of_loss`,
-            `ScoreGradient.of_logit`, or a function of your own, given NumPy arrays if the pictures are.
+        gradient: Function from pixels (B, C, H, W) and labels (B,) to gradients of the pixels' shape:
+            `ScoreGradient.of_loss`, `ScoreGradient.of_logit`, or a custom function, which receives NumPy
+            arrays if the pictures are arrays.
         pictures: (N, C, H, W) pixels before normalisation.
-        labels: (N,) whole numbers, handed to `gradient`.
+        labels: (N,) whole numbers, passed to `gradient`.
         bands: Bands, or ascending edges from 0, in cycles per pixel; None for `Bands.log`.
         batch: Maximum number of pictures per call.
 
     Raises:
-        InputError: If pictures, labels or gradients are not as described.
+        InputError: If pictures, labels or gradients do not have the required form.
 
     Example:
         >>> import torch
         >>> from overtone.spectra.sensitivity import gradient_spectrum
         >>> pictures = torch.zeros(2, 1, 4, 4)
-        >>> found = gradient_spectrum(lambda x, labels: torch.ones_like(x), pictures, [0, 1], bands=[0, 0.1, 0.5])
-        >>> found.power[0, :2, 0].round(decimals=6).tolist()
+        >>> spectrum = gradient_spectrum(lambda x, labels: torch.ones_like(x), pictures, [0, 1], bands=[0,
+        0.1, 0.5])
+        >>> spectrum.power[0, :2, 0].round(decimals=6).tolist()
         [1.0, 0.0]
     """
     pixels = pictures_of(pictures)
     arrays = not isinstance(pictures, Tensor)
     numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).to(pixels.device)
     if batch < 1:
-        raise InputError("at least one picture a call", f"{batch}", "pass a positive number", "batch")
+        raise InputError("at least one picture per call", f"{batch}", "pass a positive number", "batch")
     radial = RadialPower((pixels.shape[2], pixels.shape[3]), bands)
     parts = []
-    for some, theirs in zip(pixels.split(batch), numbers.split(batch), strict=True):
-        gradients = gradient(some.cpu().numpy(), theirs.cpu().numpy()) if arrays else gradient(some, theirs)
-        parts.append(radial.each(_checked(gradients, some)))
+    for batch_pixels, batch_labels in zip(pixels.split(batch), numbers.split(batch), strict=True):
+        gradients = (
+            gradient(batch_pixels.cpu().numpy(), batch_labels.cpu().numpy())
+            if arrays
+            else gradient(batch_pixels, batch_labels)
+        )
+        parts.append(radial.per_picture(_checked(gradients, batch_pixels)))
     return GradientSpectrum(
         radial.bands, torch.cat(parts), radial.modes, f"input gradient, {radial.estimator}"
     )
 
 
 def _checked(gradients: Any, pixels: Tensor) -> Tensor:
-    """(B, C, H, W) float64 gradients."""
+    """Validate gradients and convert them to (B, C, H, W) float64."""
     shape = getattr(gradients, "shape", None)
     if shape is None or tuple(shape) != tuple(pixels.shape):
         raise InputError(
             f"gradients of the pictures' shape {tuple(pixels.shape)}",
             f"a {type(gradients).__name__}" if shape is None else f"{tuple(shape)}",
-            "return one number a pixel",
+            "return one number per pixel",
             "gradient",
         )
     tensor = gradients if isinstance(gradients, Tensor) else torch.from_numpy(gradients)

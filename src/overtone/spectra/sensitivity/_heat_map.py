@@ -1,4 +1,4 @@
-"""The Fourier heat map: how often a classifier errs when one spatial frequency is added to its pictures."""
+"""Fourier heat map: error rate of a classifier on pictures perturbed by single spatial frequencies."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from overtone.spectra.sensitivity._classifier import Classifier, InputNormalisat
 
 @final
 class PerturbedPictures:
-    """Every picture with every mode: U_f = cos(2 pi (f_y y + f_x x)) scaled to sum U_f^2 = 1, times +-norm.
+    """Pictures perturbed by each mode +-norm U_f, U_f = cos(2 pi (f_y y + f_x x)) scaled to sum U_f^2 = 1.
 
-    The sign is drawn for every picture, channel and mode.
+    The sign is random for every picture, channel and mode.
 
     Args:
         pixels: (N, C, H, W) pictures.
         integer_frequency: (mode, 2) int64 cycles per picture along height and width.
-        norm: L2 norm of what is added per channel, in units of the pixels.
+        norm: L2 norm of the perturbation per channel, in units of the pixels.
         seed: Seed of the signs.
 
     Raises:
@@ -46,11 +46,11 @@ class PerturbedPictures:
     def __len__(self) -> int:
         return len(self._integer_frequency) * len(self._pixels)
 
-    def added(self, rows: slice) -> tuple[Tensor, Tensor]:
-        """Changed pictures and which of the pictures they were.
+    def perturbed(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return perturbed pictures and the indices of the original pictures.
 
         Args:
-            rows: Which of the mode x picture rows, all pictures of one mode after the other.
+            rows: Slice of the mode x picture rows, mode after mode.
 
         Returns:
             (B, C, H, W) in the pictures' precision, and (B,) int64.
@@ -59,56 +59,58 @@ class PerturbedPictures:
         row = torch.arange(rows.start, rows.stop, device="cpu")
         mode, which = row // count, row % count
         first, last = int(mode[0]), int(mode[-1])
-        several = self._integer_frequency[first : last + 1]
-        waves = torch.stack([_wave(integer_frequency, size) for integer_frequency in several])
+        frequencies = self._integer_frequency[first : last + 1]
+        waves = torch.stack([_wave(integer_frequency, size) for integer_frequency in frequencies])
         signs = torch.stack(
-            [_signs(integer_frequency, count, channels, self._seed) for integer_frequency in several]
+            [_signs(integer_frequency, count, channels, self._seed) for integer_frequency in frequencies]
         )
-        added = (self._norm * signs[mode - first, which])[..., None, None] * waves[mode - first, None]
-        return self._pixels[which.to(self._pixels.device)] + added.to(self._pixels), which
+        perturbations = (self._norm * signs[mode - first, which])[..., None, None] * waves[mode - first, None]
+        return self._pixels[which.to(self._pixels.device)] + perturbations.to(self._pixels), which
 
 
 def half_plane(size: tuple[int, int], highest: float | None = None) -> Tensor:
-    """(mode, 2) int64 cycles per picture, one of each pair f and -f.
+    """Return the (mode, 2) int64 cycles per picture, one of each pair f and -f.
 
     Args:
         size: Height and width in pixels.
-        highest: Leave out frequencies above, along either axis, in cycles per pixel; None for all.
+        highest: Maximum frequency along either axis, in cycles per pixel; None for all frequencies.
 
     Raises:
-        InputError: If no frequency is left.
+        InputError: If no frequency remains.
     """
     height, width = size
     row = torch.arange(height, device="cpu") - height // 2
     column = torch.arange(width, device="cpu") - width // 2
     integer_frequency = torch.cartesian_prod(row, column)
     mirrored = torch.stack([_wrapped(-integer_frequency[:, axis], n) for axis, n in enumerate(size)], 1)
-    # Of f and -f the one with the larger key stands; a mode that is its own mirror image stands once.
+    # The mode with the larger key represents f and -f; a mode equal to its mirror image occurs once.
     key, other = (t[:, 0] * width + t[:, 1] for t in (integer_frequency, mirrored))
-    half = integer_frequency[key >= other]
+    half_plane_modes = integer_frequency[key >= other]
     if highest is None:
-        return half
-    inside = (half.double().abs() / torch.tensor(size, device="cpu")).amax(1) <= highest * (1 + 1e-9)
-    if not bool(inside.any()):
+        return half_plane_modes
+    is_below = (half_plane_modes.double().abs() / torch.tensor(size, device="cpu")).amax(1) <= highest * (
+        1 + 1e-9
+    )
+    if not bool(is_below.any()):
         raise InputError("a highest frequency of 0 or more", f"{highest}", "pass up to 0.5", "highest")
-    return half[inside]
+    return half_plane_modes[is_below]
 
 
-def sampled_modes(bands: Bands, size: tuple[int, int], each: int, seed: int) -> Tensor:
-    """(mode, 2) int64 cycles per picture: modes of each band of radial frequency, drawn without repetition.
+def sampled_modes(bands: Bands, size: tuple[int, int], modes_per_band: int, seed: int) -> Tensor:
+    """Return the (mode, 2) int64 cycles per picture of distinct random modes of each band.
 
     Args:
-        bands: In cycles per pixel.
+        bands: Bands of radial frequency, in cycles per pixel.
         size: Height and width in pixels.
-        each: Maximum number of modes per band.
-        seed: Seed of the draw.
+        modes_per_band: Maximum number of modes per band.
+        seed: Seed of the selection.
     """
     integer_frequency = half_plane(size)
     radius = (integer_frequency.double() / torch.tensor(size, device="cpu")).norm(dim=1)
     order = torch.from_numpy(numpy_generator(seed, "waves").permutation(len(integer_frequency)))
     band = bands.index(radius[order])
-    chosen = [order[band == number][:each] for number in range(bands.count)]
-    return integer_frequency[torch.cat(chosen)]
+    selected = [order[band == number][:modes_per_band] for number in range(bands.count)]
+    return integer_frequency[torch.cat(selected)]
 
 
 def _wrapped(integer_frequency: Tensor, n: int) -> Tensor:
@@ -116,7 +118,7 @@ def _wrapped(integer_frequency: Tensor, n: int) -> Tensor:
 
 
 def _wave(integer_frequency: Tensor, size: list[int]) -> Tensor:
-    """(H, W) float64 cosine of unit norm."""
+    """Return the (H, W) float64 cosine of unit norm."""
     row, column = (
         torch.arange(n, dtype=torch.float64, device="cpu") * t / n
         for n, t in zip(size, integer_frequency, strict=True)
@@ -126,7 +128,7 @@ def _wave(integer_frequency: Tensor, size: list[int]) -> Tensor:
 
 
 def _signs(integer_frequency: Tensor, pictures: int, channels: int, seed: int) -> Tensor:
-    """(picture, channel) float64 +1 or -1, those of one mode."""
+    """Return the (picture, channel) float64 random signs +1 or -1 of one mode."""
     source = numpy_generator(seed, "heat map", *(str(int(t)) for t in integer_frequency))
     return torch.from_numpy(source.integers(0, 2, size=(pictures, channels)) * 2.0 - 1.0)
 
@@ -138,9 +140,10 @@ class RadialError:
 
     Attributes:
         bands: The bands, in cycles per pixel.
-        rate: Error rates (band,) with their intervals; NaN within [0, 1] where no frequency was measured.
-        modes: (band,) int64 frequencies asked in the band.
-        trials: (band,) float64 independent trials that the answers are worth.
+        rate: (band,) error rates with their intervals; NaN with the interval [0, 1] if no frequency was
+            measured.
+        modes: (band,) int64 number of measured frequencies.
+        trials: (band,) float64 effective number of independent trials.
     """
 
     bands: Bands
@@ -155,10 +158,10 @@ class HeatMap:
     """Errors of a classifier under each Fourier mode.
 
     Attributes:
-        integer_frequency: (mode, 2) int64 cycles per picture along height and width; f and -f are one mode and listed
-            once.
-        wrong: (mode, picture) bool, True where the perturbed picture is got wrong.
-        clean: (picture,) bool, the same of the unperturbed picture.
+        integer_frequency: (mode, 2) int64 cycles per picture along height and width; f and -f are the same
+            mode and occur once.
+        wrong: (mode, picture) bool, True where the perturbed picture is misclassified.
+        clean: (picture,) bool, True where the unperturbed picture is misclassified.
         size: Height and width in pixels.
         norm: L2 norm of the perturbation per channel, in units of the pixels.
     """
@@ -182,7 +185,7 @@ class HeatMap:
 
     @property
     def error(self) -> Tensor:
-        """(height, width) float64 error rate over the plane of frequencies, 0 in the middle; NaN where not measured."""
+        """(height, width) float64 error rate over the frequency plane, 0 in the centre; NaN if not measured."""
         size = torch.tensor(self.size, device="cpu")
         plane = torch.full(self.size, torch.nan, dtype=torch.float64, device="cpu")
         rate = self.wrong.double().mean(1)
@@ -197,36 +200,38 @@ class HeatMap:
         return float(self.clean.double().mean())
 
     def radial(self, bands: Bands | Sequence[float] | None = None, level: float = 0.95) -> RadialError:
-        """Error rate per band of sqrt(f_y^2 + f_x^2) with Wilson's interval for the rate over all such pictures.
+        """Return the error rate per band of sqrt(f_y^2 + f_x^2), with Wilson's interval for the population.
 
-        A picture that is got wrong at one frequency is easily got wrong at the next, so a band's modes x pictures are
-        not independent. With s^2 the variance over the pictures of their error rates r_i in the band and p the
-        band's, the answers are worth n = p (1 - p) / (s^2 / N) trials, at least N and at most modes x N
-        (Kish 1965, Survey Sampling, design effect); Wilson's formula takes that n.
+        A picture that is misclassified at one frequency is often misclassified at similar frequencies, so the
+        modes x pictures of a band are not independent. With s^2 the variance over the pictures of their error
+        rates r_i in the band and p the mean rate, the effective number of trials is n = p (1 - p) / (s^2 /
+        N), at least N and at most modes x N (Kish 1965, Survey Sampling, design effect). Wilson's formula
+        uses this n.
 
         Args:
-            bands: Bands, or ascending edges from 0, in cycles per pixel; None for about eight of equal width.
-            level: Probability that an interval is to hold the rate.
+            bands: Bands, or ascending edges from 0, in cycles per pixel; None for about eight bands of equal
+                width.
+            level: Coverage probability of the intervals.
 
         Raises:
-            InputError: If the bands or the level are impossible.
+            InputError: If the bands or the level are invalid.
         """
         lattice = GridModes.of(self.size, 1.0, True)
         if bands is None:
             bands = Bands.linear(self.size, 1.0, periodic=True, count=9)
         requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-        chosen = requested.reaching(lattice.nyquist, lattice.top)
-        index = chosen.index(self.frequency.norm(dim=1))
-        modes = torch.bincount(index, minlength=chosen.count)
+        selected = requested.reaching(lattice.nyquist, lattice.top)
+        index = selected.index(self.frequency.norm(dim=1))
+        modes = torch.bincount(index, minlength=selected.count)
         pictures = self.wrong.shape[1]
-        members = torch.nn.functional.one_hot(index, chosen.count).double()
-        each = members.T @ self.wrong.double() / modes[:, None]
-        rate = each.mean(1)
-        # Variance of the mean over pictures, which are independent where modes are not (Kish 1965).
-        error = (each - rate[:, None]).square().sum(1) / max(1, pictures - 1) / pictures
+        members = torch.nn.functional.one_hot(index, selected.count).double()
+        picture_rates = members.T @ self.wrong.double() / modes[:, None]
+        rate = picture_rates.mean(1)
+        # Variance of the mean over pictures, which are independent, unlike the modes (Kish 1965).
+        error = (picture_rates - rate[:, None]).square().sum(1) / max(1, pictures - 1) / pictures
         effective = torch.where(error > 0, rate * (1 - rate) / error, float(pictures))
         trials = torch.where(modes > 0, effective.clamp(min=pictures).minimum(modes * float(pictures)), 0.0)
-        return RadialError(chosen, wilson(rate, trials, level), modes, trials)
+        return RadialError(selected, wilson(rate, trials, level), modes, trials)
 
 
 def heat_map(
@@ -240,36 +245,37 @@ def heat_map(
     batch: int = 512,
     seed: int = 0,
 ) -> HeatMap:
-    """The Fourier heat map of a classifier (Yin et al. 2019, arXiv 1906.08988, section 2).
+    """Measure the Fourier heat map of a classifier (Yin et al. 2019, arXiv 1906.08988, section 2).
 
-    For each mode f of the pixel grid, U_f = cos(2 pi (f_y y + f_x x)) with rows y and columns x counted from 0, scaled
-    to sum U_f^2 = 1. Each channel c of picture i becomes X_ic + r norm U_f, with a sign r = +1 or -1 drawn for every
-    picture, channel and mode; the perturbation of a whole picture has the norm sqrt(C) norm. The map is the share of
-    pictures then got wrong.
+    For each mode f of the pixel grid, U_f = cos(2 pi (f_y y + f_x x)) with rows y and columns x counted from
+    0, scaled to sum U_f^2 = 1. Each channel c of picture i becomes X_ic + r norm U_f with a random sign r =
+    +1 or -1 per picture, channel and mode; the perturbation of a picture has the norm sqrt(C) norm. The map
+    is the error rate on the perturbed pictures.
 
-    **The perturbation is in units of the pixels, before any normalisation.** `normalise` is the step applied to the
-    pictures afterwards and has to be named, `InputNormalisation.none()` if there is none. A perturbation added after it
-    would be larger by a factor 1 / std, differently for each channel. Pictures are not clipped to a range; that would
-    lower the norm and add other frequencies.
+    **The perturbation is in units of the pixels, before any normalisation.** `normalise` is applied to the
+    perturbed pictures and is a required argument, `InputNormalisation.none()` for no normalisation. A
+    perturbation after normalisation would be larger by a factor 1 / std, different for each channel. Pictures
+    are not clipped to a range, because clipping would reduce the norm and add other frequencies.
 
-    Bias: one phase of each frequency is tried, the cosine's from the corner; at the frequency 0 and at those of
-    half a cycle per pixel there is no other. Errors count against the true label, so the map does not
-    fall below the clean error by much. Its standard error is at most 1 / (2 sqrt(N)).
+    Bias: only one phase of each frequency is measured, that of the cosine from the corner; frequency 0 and
+    those of half a cycle per pixel have no other phase. Errors are relative to the true label, so the map is
+    hardly lower than the clean error. Its standard error is at most 1 / (2 sqrt(N)).
 
     Args:
-        classify: From inputs (B, C, H, W) to scores (B, classes), the largest of which is its answer, in evaluation
-            mode; given tensors, or NumPy arrays if the pictures are. Called without gradients.
+        classify: Function from inputs (B, C, H, W) to scores (B, classes), the largest of which is the
+            prediction, in evaluation mode. It receives tensors, or NumPy arrays if the pictures are arrays,
+            and is called without gradients.
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels; positive.
         normalise: `InputNormalisation.standardise(mean, std)` or `InputNormalisation.none()`.
-        highest: Leave out frequencies above, along either axis, in cycles per pixel; None for all. All modes of a
-            picture of H x W pixels are about H W / 2 passes over the pictures.
-        batch: Maximum number of pictures per call; memory is that of `batch` pictures in the network.
-        seed: Seed of the signs. They do not depend on `batch` or `highest`.
+        highest: Maximum frequency along either axis, in cycles per pixel; None for all frequencies. All modes
+            of pictures of H x W pixels take about H W / 2 passes over the pictures.
+        batch: Maximum number of pictures per call; memory use is that of `batch` pictures in the network.
+        seed: Seed of the signs, which do not depend on `batch` or `highest`.
 
     Raises:
-        InputError: If pictures, labels, scores or the norm are not as described.
+        InputError: If pictures, labels, scores or the norm do not have the required form.
 
     Example:
         >>> import torch
@@ -287,7 +293,7 @@ def heat_map(
     waves = PerturbedPictures(pixels, integer_frequency, norm, seed)
     wrong = torch.empty(len(integer_frequency) * count, dtype=torch.bool, device="cpu")
     for rows in classifier.chunks(len(wrong)):
-        changed, which = waves.added(rows)
+        changed, which = waves.perturbed(rows)
         wrong[rows] = classifier.wrong(changed, which).cpu()
     return HeatMap(
         integer_frequency, wrong.reshape(len(integer_frequency), count), classifier.clean.cpu(), size, norm

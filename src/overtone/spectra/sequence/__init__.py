@@ -1,4 +1,4 @@
-"""Sequences: power per band of temporal frequency, and the small-signal response of maps between sequences."""
+"""Spectra of sequences, and the small-signal response of maps between sequences."""
 
 import lazy_loader
 

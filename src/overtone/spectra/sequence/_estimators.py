@@ -1,7 +1,7 @@
-"""Estimators of the spectrum of a finite piece of a longer process: four with one interface.
+"""Estimators of the spectrum of a finite segment of a longer process.
 
-Each maps a sequence less its mean to coefficients whose squared moduli sum to its variance, or to a weighted
-variance where tapers count the middle more than the ends.
+Each estimator maps a centred sequence to coefficients whose squared moduli sum to its variance, or to a
+weighted variance for estimators with tapers.
 """
 
 from __future__ import annotations
@@ -29,230 +29,231 @@ class TemporalEstimator(ABC):
 
     @staticmethod
     def even_extension() -> TemporalEstimator:
-        """The sequence mirrored about its half-sample ends (DCT-II): power closes, and ends do not leak."""
+        """Return the estimator that extends the sequence by its mirror image (DCT-II), without end leakage."""
         return EvenExtension()
 
     @staticmethod
     def periodic() -> TemporalEstimator:
-        """The sequence as one period (FFT): power closes; exact for whole cycles."""
+        """Return the estimator that treats the sequence as one period (FFT), exact for whole cycles."""
         return PeriodicExtension()
 
     @staticmethod
     def multitaper(time_bandwidth: float = 4.0, tapers: int = 0) -> TemporalEstimator:
-        """Mean of the spectra under orthogonal tapers: little variance and little leakage.
+        """Return the mean of the spectra with orthogonal tapers, of low variance and leakage.
 
         Args:
             time_bandwidth: Number of steps times the half width of a harmonic in cycles per step.
-            tapers: Number of tapers; 0 for the usual 2 time_bandwidth - 1.
+            tapers: Number of tapers; 0 for the standard 2 time_bandwidth - 1.
         """
         return Multitaper(time_bandwidth, tapers)
 
     @staticmethod
     def welch(segment: int) -> TemporalEstimator:
-        """Mean of the spectra of overlapping segments under a Hann window: the coarsest and steadiest.
+        """Return the mean of the spectra of overlapping Hann-windowed segments, of lowest variance.
 
         Args:
-            segment: Steps per segment; every next one begins half a segment later.
+            segment: Steps per segment; segments overlap by half.
         """
         return Welch(segment)
 
     @property
     def closes(self) -> bool:
-        """Whether all steps count equally, so that power sums to the mean square and not to a weighted one."""
+        """Whether all steps have equal weight, so that power sums to the unweighted mean square."""
         return True
 
     @abstractmethod
     def check(self, steps: int) -> None:
-        """Refuse sequences that are too short.
+        """Raise an error for sequences that are too short.
 
         Raises:
-            InputError: If they are.
+            InputError: If `steps` is below the minimum.
         """
 
     @abstractmethod
     def lattice(self, steps: int, rate: float) -> GridModes:
-        """The grid of frequencies that sequences of `steps` steps at `rate` samples per unit of time have."""
+        """Return the frequency grid of sequences of `steps` steps at `rate` samples per unit of time."""
 
     @abstractmethod
     def resolution(self, steps: int) -> float:
-        """Width of one harmonic in cycles per step; closer frequencies are not resolved."""
+        """Return the width of one harmonic in cycles per step; closer frequencies are not resolved."""
 
     @abstractmethod
     def coefficients(self, centred: Tensor) -> Tensor:
-        """(N, M, C) coefficients of sequences (N, T, C) less their mean, at `frequencies` without its first."""
+        """Return the (N, M, C) coefficients of centred sequences (N, T, C) at `frequencies`."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
 
     def frequencies(self, steps: int) -> Tensor:
-        """(M,) float64 frequency of each of `coefficients`, in cycles per step."""
+        """Return the (M,) float64 frequencies of the coefficients, in cycles per step."""
         return self.lattice(steps, 1.0).frequencies(0)[1:]
 
 
 @final
 @dataclass(frozen=True)
 class EvenExtension(TemporalEstimator):
-    """The sequence mirrored about its half-sample ends (DCT-II): power closes, and ends do not leak.
+    """Even extension of the sequence about its half-sample ends (DCT-II), with frequencies k / (2 T), k < T.
 
-    Frequencies k / (2 T), k < T. The mirrored harmonic has corners at the ends, so its modulus spreads over other
-    frequencies as 1 / distance^2, against 1 / distance for `PeriodicExtension`.
+    The power sums to the mean square. A mirrored harmonic has kinks at the ends, so its modulus spreads over
+    other frequencies as 1 / distance^2, compared with 1 / distance for `PeriodicExtension`.
     """
 
     def check(self, steps: int) -> None:
-        """Refuse fewer than 2 steps."""
-        _at_least(steps, 2)
+        """Raise an error for fewer than 2 steps."""
+        _check_steps(steps, 2)
 
     def lattice(self, steps: int, rate: float) -> GridModes:
-        """That of a non-periodic axis."""
+        """Return the frequency grid of a non-periodic axis."""
         return GridModes.of((steps,), 1 / rate, False)
 
     def resolution(self, steps: int) -> float:
-        """1 / T."""
+        """Return 1 / T."""
         return 1 / steps
 
     def coefficients(self, centred: Tensor) -> Tensor:
-        """Real."""
+        """Return real coefficients."""
         return forward(centred.contiguous(), (1,), ())[:, 1:] / math.sqrt(centred.shape[1])
 
     @property
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
         return "even extension"
 
 
 @final
 @dataclass(frozen=True)
 class PeriodicExtension(TemporalEstimator):
-    """The sequence as one period (FFT): power closes; exact for whole cycles, else the ends leak as 1 / distance."""
+    """The sequence as one period (FFT): exact for whole cycles, otherwise with leakage as 1 / distance."""
 
     def check(self, steps: int) -> None:
-        """Refuse fewer than 2 steps."""
-        _at_least(steps, 2)
+        """Raise an error for fewer than 2 steps."""
+        _check_steps(steps, 2)
 
     def lattice(self, steps: int, rate: float) -> GridModes:
-        """That of a periodic axis."""
+        """Return the frequency grid of a periodic axis."""
         return GridModes.of((steps,), 1 / rate, True)
 
     def resolution(self, steps: int) -> float:
-        """1 / T."""
+        """Return 1 / T."""
         return 1 / steps
 
     def coefficients(self, centred: Tensor) -> Tensor:
-        """Complex."""
+        """Return complex coefficients."""
         return _one_sided(centred, 1)[:, 1:] / centred.shape[1]
 
     @property
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
         return "periodic"
 
 
 @final
 @dataclass(frozen=True)
 class Multitaper(TemporalEstimator):
-    """Mean of the spectra under orthogonal tapers, the discrete prolate spheroidal sequences.
+    """Mean of the spectra with orthogonal tapers, the discrete prolate spheroidal sequences.
 
-    Little variance, and little leakage beyond `time_bandwidth` / T cycles per step on either side of a harmonic
-    (Thomson 1982, Spectrum estimation and harmonic analysis, Proc. IEEE 70, section III). Tapers weigh the steps
-    by w_t = mean_k v_k(t)^2, sum 1: power is that of the weighted mean square.
+    Variance is low, and so is leakage beyond `time_bandwidth` / T cycles per step on either side of a
+    harmonic (Thomson 1982, Spectrum estimation and harmonic analysis, Proc. IEEE 70, section III). The tapers
+    weight the steps by w_t = mean_k v_k(t)^2 with sum 1, and the power sums to the weighted mean square.
 
     Attributes:
         time_bandwidth: T times the half width of a harmonic in cycles per step.
-        tapers: How many; the first leak least. 0 for the usual 2 time_bandwidth - 1.
+        tapers: Number of tapers, in ascending order of leakage; 0 for the standard 2 time_bandwidth - 1.
     """
 
     time_bandwidth: float = 4.0
     tapers: int = 0
 
     @property
-    def used(self) -> int:
+    def taper_count(self) -> int:
         """Number of tapers."""
         return self.tapers or max(1, int(2 * self.time_bandwidth) - 1)
 
     @property
     def closes(self) -> bool:
-        """No: the window counts the middle more than the ends."""
+        """False: the window weights the centre more than the ends."""
         return False
 
     def check(self, steps: int) -> None:
-        """Refuse sequences in which a harmonic would cover all frequencies, and impossible tapers."""
+        """Raise an error if a harmonic would cover all frequencies, or for invalid tapers."""
         if self.time_bandwidth < 1 or self.tapers < 0:
             raise InputError(
-                "a time-bandwidth of at least 1 and tapers to count",
+                "a time-bandwidth of at least 1 and a number of tapers of 0 or more",
                 f"{self.time_bandwidth} and {self.tapers}",
                 "pass for instance Multitaper(4.0)",
                 "estimator",
             )
-        _at_least(steps, max(self.used, int(2 * self.time_bandwidth)) + 1)
+        _check_steps(steps, max(self.taper_count, int(2 * self.time_bandwidth)) + 1)
 
     def lattice(self, steps: int, rate: float) -> GridModes:
-        """That of a periodic axis."""
+        """Return the frequency grid of a periodic axis."""
         return GridModes.of((steps,), 1 / rate, True)
 
     def resolution(self, steps: int) -> float:
-        """2 time_bandwidth / T."""
+        """Return 2 time_bandwidth / T."""
         return 2 * self.time_bandwidth / steps
 
     def frequencies(self, steps: int) -> Tensor:
-        """All those of the lattice, once per taper."""
-        return self.lattice(steps, 1.0).frequencies(0).repeat(self.used)
+        """Return all frequencies of the lattice, once per taper."""
+        return self.lattice(steps, 1.0).frequencies(0).repeat(self.taper_count)
 
     def coefficients(self, centred: Tensor) -> Tensor:
-        """Complex, one set per taper."""
+        """Return complex coefficients, one set per taper."""
         import scipy.signal
 
         steps = centred.shape[1]
-        windows = scipy.signal.windows.dpss(steps, self.time_bandwidth, self.used)
+        windows = scipy.signal.windows.dpss(steps, self.time_bandwidth, self.taper_count)
         tapers = torch.from_numpy(windows.copy()).to(centred)
-        # Each taper gives one spectrum; divided by sqrt(tapers), their powers add up to the mean.
+        # Each taper gives one spectrum; divided by sqrt(tapers), their powers sum to the mean spectrum.
         modes = _one_sided(tapers[:, :, None] * centred[:, None], 2)
-        return modes.flatten(1, 2) / math.sqrt(steps * self.used)
+        return modes.flatten(1, 2) / math.sqrt(steps * self.taper_count)
 
     @property
     def name(self) -> str:
-        """For records."""
-        return f"multitaper, {self.used} tapers of time-bandwidth {self.time_bandwidth:g}"
+        """Name in records."""
+        return f"multitaper, {self.taper_count} tapers of time-bandwidth {self.time_bandwidth:g}"
 
 
 @final
 @dataclass(frozen=True)
 class Welch(TemporalEstimator):
-    """Mean of the spectra of overlapping segments under a Hann window (Welch 1967, IEEE Trans. Audio 15).
+    """Mean of the spectra of overlapping Hann-windowed segments (Welch 1967, IEEE Trans. Audio 15).
 
-    The coarsest and steadiest; what varies more slowly than a segment counts as frequency 0. The window weighs the
-    steps, and steps after the last whole segment are not seen: power is that of the weighted mean square.
+    Of all estimators, it has the lowest resolution and variance; variation slower than a segment counts as
+    frequency 0. The window weights the steps, and steps after the last whole segment are ignored; the power
+    sums to the weighted mean square.
 
     Attributes:
-        segment: Steps per segment; every next one begins half a segment later.
+        segment: Steps per segment; segments overlap by half.
     """
 
     segment: int
 
     @property
     def closes(self) -> bool:
-        """No: the window counts the middle more than the ends."""
+        """False: the window weights the centre more than the ends."""
         return False
 
     def check(self, steps: int) -> None:
-        """Refuse segments below 4 steps or longer than the sequences."""
+        """Raise an error for segments below 4 steps or longer than the sequences."""
         if self.segment < 4:
             raise InputError(
-                "segments of at least 4 steps", f"{self.segment}", "pass a longer one", "estimator"
+                "segments of at least 4 steps", f"{self.segment}", "pass longer segments", "estimator"
             )
-        _at_least(steps, self.segment)
+        _check_steps(steps, self.segment)
 
     def lattice(self, steps: int, rate: float) -> GridModes:  # noqa: ARG002
-        """That of one segment, periodic."""
+        """Return the frequency grid of one periodic segment."""
         return GridModes.of((self.segment,), 1 / rate, True)
 
     def resolution(self, steps: int) -> float:  # noqa: ARG002
-        """4 / segment, the main lobe of a Hann window."""
+        """Return 4 / segment, the width of the main lobe of a Hann window."""
         return 4 / self.segment
 
     def frequencies(self, steps: int) -> Tensor:
-        """All those of the lattice, once per segment."""
+        """Return all frequencies of the lattice, once per segment."""
         return self.lattice(steps, 1.0).frequencies(0).repeat(self._segments(steps))
 
     def _segments(self, steps: int) -> int:
@@ -263,11 +264,11 @@ class Welch(TemporalEstimator):
         return self.segment - self.segment // 2
 
     def coefficients(self, centred: Tensor) -> Tensor:
-        """Complex, one set per segment."""
+        """Return complex coefficients, one set per segment."""
         import scipy.signal
 
         window = torch.from_numpy(scipy.signal.windows.hann(self.segment, sym=False)).to(centred)
-        # Unit energy, so that white noise keeps its variance whatever the window.
+        # A window of unit energy preserves the variance of white noise.
         window = window / window.square().sum().sqrt()
         parts = centred.unfold(1, self.segment, self._hop).movedim(-1, 2)
         modes = _one_sided(window[:, None] * parts, 2)
@@ -275,24 +276,24 @@ class Welch(TemporalEstimator):
 
     @property
     def name(self) -> str:
-        """For records."""
+        """Name in records."""
         return f"Welch, segments of {self.segment} steps"
 
 
 def _one_sided(field: Tensor, axis: int) -> Tensor:
-    """Fourier sums at k >= 0; those that stand for two are grown by sqrt(2)."""
+    """Return Fourier sums at k >= 0, scaled by sqrt(2) if they represent both k and -k."""
     steps = field.shape[axis]
     modes = torch.fft.rfft(field, dim=axis)
-    grown = torch.ones(modes.shape[axis], dtype=field.dtype, device=field.device)
-    # k and -k carry the same power; sqrt(2) on the one that is stored holds both.
-    grown[1 : (steps + 1) // 2] = math.sqrt(2)
-    return modes * grown.reshape([-1 if i == axis else 1 for i in range(field.ndim)])
+    factor = torch.ones(modes.shape[axis], dtype=field.dtype, device=field.device)
+    # k and -k have the same power; a factor sqrt(2) on the stored coefficient includes both.
+    factor[1 : (steps + 1) // 2] = math.sqrt(2)
+    return modes * factor.reshape([-1 if i == axis else 1 for i in range(field.ndim)])
 
 
-def _at_least(steps: int, fewest: int) -> None:
-    if steps < fewest:
+def _check_steps(steps: int, minimum: int) -> None:
+    if steps < minimum:
         raise InputError(
-            f"sequences of at least {fewest} steps",
+            f"sequences of at least {minimum} steps",
             f"{steps}",
             "pass longer sequences or another estimator",
             "steps",

@@ -20,29 +20,29 @@ from overtone.spectra.sequence._estimators import EvenExtension, TemporalEstimat
 
 
 def checked_sequences(values: Tensor | ArrayLike, argument: str, steps: int | None = None) -> Tensor:
-    """Sequences (N, T, C) as a float32 or float64 tensor on their own device.
+    """Convert sequences (N, T, C) to a float32 or float64 tensor on the same device.
 
     Args:
         values: Tensor, array or nested numbers.
-        argument: Name of the argument, for errors.
-        steps: How many steps there have to be, or None for any.
+        argument: Name of the argument in error messages.
+        steps: Required number of steps, or None for any number.
 
     Raises:
-        InputError: If the shape is wrong, or an entry is complex, no number, NaN or infinite.
+        InputError: If the shape is wrong, or an entry is complex, not numeric, NaN or infinite.
     """
     fields = channels_last(values, -1, argument)
     if fields.ndim != 3:
         raise InputError(
             "an array of shape (sequences, steps, channels)",
             f"shape {tuple(fields.shape)}",
-            "add the missing axes, of length 1 if there is one sequence or channel",
+            "add the missing axes, of length 1 for one sequence or channel",
             argument,
         )
     if steps is not None and fields.shape[1] != steps:
         raise InputError(
             f"sequences of {steps} steps",
             f"{fields.shape[1]}",
-            "cut all to one length, or build the transform for this one",
+            "cut the sequences to one length, or build the transform for this length",
             argument,
         )
     finite = fields.detach().isfinite()
@@ -53,14 +53,14 @@ def checked_sequences(values: Tensor | ArrayLike, argument: str, steps: int | No
             "finite numbers at every step",
             f"NaN or infinity in {int(broken.any(1).sum())} of {len(fields)} sequences, first in sequence "
             f"{number} at step {step}",
-            "drop these sequences or fill the gaps",
+            "drop these sequences, or fill the gaps",
             argument,
         )
     return fields
 
 
 def positive_rate(rate: float) -> float:
-    """The sampling rate as a float.
+    """Validate the sampling rate and convert it to a float.
 
     Raises:
         InputError: If it is not positive and finite.
@@ -77,31 +77,32 @@ _EVEN = EvenExtension()
 
 @final
 class SequenceTransform(BandTransform):
-    """Transform from sequences to power per band of temporal frequency, built once and used for many batches.
+    """Transform from sequences to power per band of temporal frequency, reusable for many batches.
 
-    Each sequence and channel is taken to frequency by itself, its mean apart; power and cross power are means over
-    the sequences. Coefficients are linear in the values: those of an error are the difference of two. With
-    `TemporalEstimator.even_extension()` and `.periodic()` the bands sum to the mean square exactly. `.multitaper()` and
-    `.welch()` weigh the steps of a sequence unequally, so the bands sum to a weighted mean square, equal to the plain
-    one on average for a stationary process; `spectrum` reports the difference, of either sign, as `missing`.
+    Each centred sequence and channel is transformed separately; power and cross power are averaged over the
+    sequences. Coefficients are linear in the values: those of an error f - g are c(f) - c(g). For
+    `TemporalEstimator.even_extension()` and `.periodic()` the bands sum to the mean square exactly.
+    `.multitaper()` and `.welch()` weight the steps unequally, so the bands sum to a weighted mean square,
+    which on average equals the unweighted one for a stationary process; `spectrum` reports the difference, of
+    either sign, as `missing`.
 
     Args:
         steps: Steps per sequence.
         rate: Samples per unit of time: with a rate in samples per second frequencies are in Hz, with 1 in cycles
             per step.
-        bands: Bands, or ascending edges from 0, in cycles per unit of time; what they do not reach is added at
-            their end. None for `Bands.log`.
-        estimator: How sequences are taken to frequency.
-        device: Where the values will be.
+        bands: Bands, or ascending edges from 0, in cycles per unit of time, extended to the highest mode;
+            None for `Bands.log`.
+        estimator: Estimator of the spectrum.
+        device: Device of the values.
 
     Attributes:
         steps: Steps per sequence.
         rate: Samples per unit of time.
         bands: The bands used.
-        estimator: How sequences are taken to frequency.
+        estimator: Estimator of the spectrum.
 
     Raises:
-        InputError: If the sequences are too short for the estimator, or the bands or the rate impossible.
+        InputError: If the sequences are too short for the estimator, or the bands or the rate are invalid.
 
     Example:
         >>> import torch
@@ -130,14 +131,14 @@ class SequenceTransform(BandTransform):
 
     @property
     def closes(self) -> bool:
-        """Whether the estimator weighs all steps equally."""
+        """Whether the estimator weights all steps equally."""
         return self.estimator.closes
 
     def field(self, rows: Tensor) -> Tensor:
-        """Rows (sequences x steps, channels), sequence after sequence, as (sequences, steps, channels).
+        """Reshape rows, sequence after sequence, to (sequences, steps, channels).
 
         Raises:
-            InputError: If they are no whole sequences.
+            InputError: If the number of rows is not a multiple of the steps.
         """
         if len(rows) % self.steps:
             raise InputError(
@@ -150,26 +151,26 @@ class SequenceTransform(BandTransform):
 
     @property
     def resolution(self) -> float:
-        """Width of what one harmonic becomes, in cycles per unit of time; finer bands share its power."""
+        """Width of one harmonic in cycles per unit of time; narrower bands share its power."""
         return self.estimator.resolution(self.steps) * self.rate
 
     @property
     def modes(self) -> Tensor:
-        """(band,) int64 number of coefficients per sequence in each band; the mean is one."""
+        """(band,) int64 number of coefficients per sequence in each band, including the mean."""
         return torch.bincount(self._band, minlength=self.bands.count)
 
     def coefficients(self, values: Tensor | ArrayLike) -> Tensor:
-        """Coefficients of each sequence and channel, the mean first.
+        """Return the coefficients of each sequence and channel, starting with the mean.
 
         Args:
             values: (N, T, C) real values.
 
         Returns:
-            (N, M, C) in the values' precision, complex for all estimators but `EvenExtension`. Their squared moduli
-            sum over M to the (weighted) mean square of the sequence.
+            (N, M, C) coefficients in the precision of the values, complex for all estimators but
+            `EvenExtension`. Their squared moduli sum over M to the (weighted) mean square of the sequence.
 
         Raises:
-            InputError: If the shape is wrong, or a value is complex, no number or not finite.
+            InputError: If the shape is wrong, or a value is complex, not numeric or not finite.
         """
         field = checked_sequences(values, "values", self.steps)
         mean = field.mean(1, keepdim=True)
@@ -177,21 +178,21 @@ class SequenceTransform(BandTransform):
         return torch.cat([mean.to(modes.dtype), modes], dim=1)
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:
-        """(band, channel) float64 Re<f, g> of two batches, mean over the sequences.
+        """Return the (band, channel) float64 Re<f, g> of two batches, averaged over the sequences.
 
         Args:
-            coefficients: (N, M, C) from `coefficients`.
-            other: The same for the other batch.
+            coefficients: (N, M, C) result of `coefficients`.
+            other: Coefficients of the other batch.
 
         Raises:
-            InputError: If the coefficients are not those of this transform, or differ in shape.
+            InputError: If the coefficients do not match this transform, or differ in shape.
         """
         for modes in (coefficients, other):
             if modes.ndim != 3 or modes.shape[1] != len(self._band) or modes.shape != coefficients.shape:
                 raise InputError(
                     f"coefficients of shape (sequences, {len(self._band)}, channels), equal for both",
                     f"{tuple(modes.shape)}",
-                    "pass what coefficients() returned",
+                    "pass the result of coefficients()",
                     "coefficients",
                 )
         product = (_parts(coefficients) * _parts(other)).sum(-1).mean(0)
@@ -199,17 +200,19 @@ class SequenceTransform(BandTransform):
         return total.index_add(0, self._band.to(product.device), product)
 
     def spectrum(self, values: Tensor | ArrayLike, reference: Tensor | ArrayLike | None = None) -> Spectrum:
-        """Power per band, mean over the sequences.
+        """Return the power per band, averaged over the sequences.
 
         Args:
             values: (N, T, C) real values.
-            reference: The same of what to take the cross power with, for instance the targets of outputs.
+            reference: (N, T, C) values of the reference for the cross power, for instance the targets of
+                outputs.
 
         Returns:
-            The spectrum; with `missing`, which is 0 but for rounding where power closes, it sums to the mean square.
+            The spectrum; with `missing`, which is 0 up to rounding if `closes` is true, it sums to the mean
+            square.
 
         Raises:
-            InputError: If a shape is wrong, or a value is complex, no number or not finite.
+            InputError: If a shape is wrong, or a value is complex, not numeric or not finite.
         """
         field = checked_sequences(values, "values", self.steps)
         coefficients = self.coefficients(field)
@@ -238,5 +241,5 @@ class SequenceTransform(BandTransform):
 
 
 def _parts(modes: Tensor) -> Tensor:
-    """Float64 real and imaginary parts along a new last axis."""
+    """Return the float64 real and imaginary parts along a new last axis."""
     return torch.view_as_real(modes).double() if modes.is_complex() else modes.double().unsqueeze(-1)
