@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 
 SCRIPT = """
-import resource, sys
+import sys
 import numpy as np
 from PIL import Image
-from overtone.cli._main import run
 rows, columns = np.mgrid[0:4096, 0:4096].astype(np.float32) / 4096
 waves = [np.sin(40 * rows * columns), np.cos(25 * rows) * columns, np.sin(90 * columns)]
 pixels = np.stack([(127 + 120 * w).astype(np.uint8) for w in waves], -1)
