@@ -37,7 +37,7 @@ TRANSFORMS: dict[str, Callable[[], BandTransform]] = {
     "sequences, Welch": lambda: SequenceTransform(16, estimator=TemporalEstimator.welch(8)),
     "graph": lambda: GraphTransform(ROWS, 12, neighbours=4),
     "graph with its residual": lambda: GraphTransform(ROWS, 12, neighbours=4).with_residual(),
-    "graph, each place": lambda: GraphTransform(ROWS, 12, neighbours=4).with_residual().placewise(2),
+    "graph, each place": lambda: GraphTransform(ROWS, 12, neighbours=4).with_residual().per_position(2),
     "pyramid of filters": lambda: GaussianFilter(ROWS, [1.0, 0.3]).pyramid(),
     "direction": lambda: DirectionTransform(ROWS, normal(2, 5, seed=4), 6).bands_along(1),
     "paths": lambda: PathTransform(PATHS, COUNT // 6),

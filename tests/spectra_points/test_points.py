@@ -61,7 +61,7 @@ def test_twice_the_rate_at_random_places_gives_every_band(axes, periodic, seed):
     rate = len(listed_modes((1.0,) * axes, periodic, top))
     error, found = errors(uniform(2 * rate, axes, seed), periodic, top, seed)
     assert error < 0.02
-    assert found.unplaced.max() < 1e-6
+    assert found.missing_share.max() < 1e-6
     assert 0.8 * top < found.supported < 1.3 * top
 
 
@@ -185,7 +185,7 @@ def test_power_beyond_the_bands_is_missing_and_not_folded_down():
     found = points(x, low + high, edges=[0, 2, 5, 10])
     np.testing.assert_allclose(found.power[:, 0], [0, 0.5, 0], atol=1e-6)
     assert found.missing[0] == pytest.approx(0.5, rel=1e-6)
-    assert found.unplaced[0] == pytest.approx(0.5, rel=1e-6)
+    assert found.missing_share[0] == pytest.approx(0.5, rel=1e-6)
 
 
 def test_the_power_of_noise_is_foretold():

@@ -83,17 +83,17 @@ class BandTransform(ABC):
         return rows
 
     @final
-    def placewise(self, channels: int) -> PlacewiseBands:
+    def per_position(self, channels: int) -> PositionwiseBands:
         """Extend this transform of (N, C) values to values (N, ..., C) with positions, such as pixels.
 
         Args:
             channels: Channels of the values.
         """
-        return PlacewiseBands(self, channels)
+        return PositionwiseBands(self, channels)
 
 
 @final
-class PlacewiseBands(BandTransform):
+class PositionwiseBands(BandTransform):
     """Transform of (N, C) values applied at each position of (N, ..., C) values, with the mean power.
 
     Args:

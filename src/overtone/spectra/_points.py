@@ -53,7 +53,7 @@ class PointsSpectrum(Spectrum):
         return self.bands.high <= self.supported * (1 + 1e-9)
 
     @property
-    def unplaced(self) -> Tensor:
+    def missing_share(self) -> Tensor:
         """(channel,) float64 share of the mean square outside all bands; 0 for a signal of zeros."""
         return self.missing / self.mean_square.clamp(min=1e-300)
 

@@ -69,7 +69,7 @@ def graph(
     return TransformView(
         samples,
         target,
-        bands_and_residual.placewise(len(target.channels)) if pictures else bands_and_residual,
+        bands_and_residual.per_position(len(target.channels)) if pictures else bands_and_residual,
         name=name,
         held_out=held_out,
         attrs={

@@ -19,7 +19,7 @@ from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
 from overtone.signals._readers._described import extract_labels, select_variable
 from overtone.signals._readers._files import (
-    Family,
+    ContentFamily,
     PathLike,
     check_size,
     content,
@@ -286,9 +286,9 @@ def _is_netcdf(path: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     family, suffix = content(path).family, path.suffix.lower()
-    if family in (Family.PICTURE, Family.TIFF) or is_netpbm(path):
+    if family in (ContentFamily.PICTURE, ContentFamily.TIFF) or is_netpbm(path):
         return True
-    return suffix in PICTURES and family in (Family.TEXT, Family.UNKNOWN)
+    return suffix in PICTURES and family in (ContentFamily.TEXT, ContentFamily.UNKNOWN)
 
 
 def _picture_values(path: Path, lattice: ArrayLattice, channel_axis: int | None, location: str) -> Signal:

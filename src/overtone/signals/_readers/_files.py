@@ -17,7 +17,7 @@ PathLike = str | os.PathLike[str]
 LIMIT_GIB = 4
 
 
-class Family(Enum):
+class ContentFamily(Enum):
     """Family of a file's content, which determines the reader."""
 
     PICTURE = "picture"
@@ -40,56 +40,56 @@ class Content:
     """
 
     words: str
-    family: Family
+    family: ContentFamily
 
     def __str__(self) -> str:
         return self.words
 
 
-_UNKNOWN = Content("unknown binary data", Family.UNKNOWN)
+_UNKNOWN = Content("unknown binary data", ContentFamily.UNKNOWN)
 _MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", Content("a PNG picture", Family.PICTURE)),
-    (b"\xff\xd8\xff", Content("a JPEG picture", Family.PICTURE)),
-    (b"GIF8", Content("a GIF picture", Family.PICTURE)),
-    (b"BM", Content("a BMP picture", Family.PICTURE)),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", Content("a JPEG 2000 picture", Family.PICTURE)),
-    (b"\xff\x4f\xff\x51", Content("a JPEG 2000 picture", Family.PICTURE)),
-    (b"qoif", Content("a QOI picture", Family.PICTURE)),
-    (b"8BPS", Content("a Photoshop picture", Family.PICTURE)),
-    (b"\x00\x00\x01\x00", Content("an icon picture", Family.PICTURE)),
-    (b"II*\x00", Content("a TIFF file", Family.TIFF)),
-    (b"MM\x00*", Content("a TIFF file", Family.TIFF)),
-    (b"II+\x00", Content("a TIFF file", Family.TIFF)),
-    (b"MM\x00+", Content("a TIFF file", Family.TIFF)),
-    (b"fLaC", Content("a FLAC recording", Family.RECORDING)),
-    (b"OggS", Content("an Ogg recording", Family.RECORDING)),
-    (b"ID3", Content("an MP3 recording", Family.RECORDING)),
-    (b"\xff\xfb", Content("an MP3 recording", Family.RECORDING)),
-    (b"\xff\xfa", Content("an MP3 recording", Family.RECORDING)),
-    (b"\xff\xf3", Content("an MP3 recording", Family.RECORDING)),
-    (b"\xff\xf2", Content("an MP3 recording", Family.RECORDING)),
-    (b"RF64", Content("a WAV recording", Family.RECORDING)),
-    (b"BW64", Content("a WAV recording", Family.RECORDING)),
-    (b"riff\x2e\x91\xcf\x11", Content("a W64 recording", Family.RECORDING)),
-    (b".snd", Content("an AU recording", Family.RECORDING)),
-    (b"caff", Content("a CAF recording", Family.RECORDING)),
-    (b"Creative Voice File", Content("a VOC recording", Family.RECORDING)),
-    (b"NIST_1A", Content("a NIST recording", Family.RECORDING)),
-    (b"\x93NUMPY", Content("a NumPy array", Family.NUMPY)),
-    (b"PK\x03\x04", Content("a zip archive", Family.ZIP)),
-    (b"PK\x05\x06", Content("a zip archive", Family.ZIP)),
-    (b"\x1f\x8b", Content("gzip data", Family.OTHER)),
-    (b"\x89HDF\r\n", Content("an HDF5 file", Family.OTHER)),
-    (b"%PDF", Content("a PDF document", Family.OTHER)),
-    (b"\x80\x02", Content("a Python pickle", Family.OTHER)),
-    (b"\x80\x03", Content("a Python pickle", Family.OTHER)),
-    (b"\x80\x04", Content("a Python pickle", Family.OTHER)),
-    (b"\x80\x05", Content("a Python pickle", Family.OTHER)),
+    (b"\x89PNG\r\n\x1a\n", Content("a PNG picture", ContentFamily.PICTURE)),
+    (b"\xff\xd8\xff", Content("a JPEG picture", ContentFamily.PICTURE)),
+    (b"GIF8", Content("a GIF picture", ContentFamily.PICTURE)),
+    (b"BM", Content("a BMP picture", ContentFamily.PICTURE)),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", Content("a JPEG 2000 picture", ContentFamily.PICTURE)),
+    (b"\xff\x4f\xff\x51", Content("a JPEG 2000 picture", ContentFamily.PICTURE)),
+    (b"qoif", Content("a QOI picture", ContentFamily.PICTURE)),
+    (b"8BPS", Content("a Photoshop picture", ContentFamily.PICTURE)),
+    (b"\x00\x00\x01\x00", Content("an icon picture", ContentFamily.PICTURE)),
+    (b"II*\x00", Content("a TIFF file", ContentFamily.TIFF)),
+    (b"MM\x00*", Content("a TIFF file", ContentFamily.TIFF)),
+    (b"II+\x00", Content("a TIFF file", ContentFamily.TIFF)),
+    (b"MM\x00+", Content("a TIFF file", ContentFamily.TIFF)),
+    (b"fLaC", Content("a FLAC recording", ContentFamily.RECORDING)),
+    (b"OggS", Content("an Ogg recording", ContentFamily.RECORDING)),
+    (b"ID3", Content("an MP3 recording", ContentFamily.RECORDING)),
+    (b"\xff\xfb", Content("an MP3 recording", ContentFamily.RECORDING)),
+    (b"\xff\xfa", Content("an MP3 recording", ContentFamily.RECORDING)),
+    (b"\xff\xf3", Content("an MP3 recording", ContentFamily.RECORDING)),
+    (b"\xff\xf2", Content("an MP3 recording", ContentFamily.RECORDING)),
+    (b"RF64", Content("a WAV recording", ContentFamily.RECORDING)),
+    (b"BW64", Content("a WAV recording", ContentFamily.RECORDING)),
+    (b"riff\x2e\x91\xcf\x11", Content("a W64 recording", ContentFamily.RECORDING)),
+    (b".snd", Content("an AU recording", ContentFamily.RECORDING)),
+    (b"caff", Content("a CAF recording", ContentFamily.RECORDING)),
+    (b"Creative Voice File", Content("a VOC recording", ContentFamily.RECORDING)),
+    (b"NIST_1A", Content("a NIST recording", ContentFamily.RECORDING)),
+    (b"\x93NUMPY", Content("a NumPy array", ContentFamily.NUMPY)),
+    (b"PK\x03\x04", Content("a zip archive", ContentFamily.ZIP)),
+    (b"PK\x05\x06", Content("a zip archive", ContentFamily.ZIP)),
+    (b"\x1f\x8b", Content("gzip data", ContentFamily.OTHER)),
+    (b"\x89HDF\r\n", Content("an HDF5 file", ContentFamily.OTHER)),
+    (b"%PDF", Content("a PDF document", ContentFamily.OTHER)),
+    (b"\x80\x02", Content("a Python pickle", ContentFamily.OTHER)),
+    (b"\x80\x03", Content("a Python pickle", ContentFamily.OTHER)),
+    (b"\x80\x04", Content("a Python pickle", ContentFamily.OTHER)),
+    (b"\x80\x05", Content("a Python pickle", ContentFamily.OTHER)),
 )
 _RIFF = {
-    b"WEBP": Content("a WebP picture", Family.PICTURE),
-    b"WAVE": Content("a WAV recording", Family.RECORDING),
-    b"AVI ": Content("an AVI film", Family.OTHER),
+    b"WEBP": Content("a WebP picture", ContentFamily.PICTURE),
+    b"WAVE": Content("a WAV recording", ContentFamily.RECORDING),
+    b"AVI ": Content("an AVI film", ContentFamily.OTHER),
 }
 
 
@@ -130,32 +130,32 @@ def content(path: Path) -> Content:
         if head.startswith(magic):
             return known
     if head[:1] == b"P" and head[1:2] in b"1234567Ff" and head[2:3].isspace():
-        return Content("a Netpbm picture", Family.PICTURE)
+        return Content("a Netpbm picture", ContentFamily.PICTURE)
     if head[4:12] in (b"ftypavif", b"ftypavis"):
-        return Content("an AVIF picture", Family.PICTURE)
+        return Content("an AVIF picture", ContentFamily.PICTURE)
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], _UNKNOWN)
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         aiff = head[8:12] in (b"AIFF", b"AIFC")
-        return Content("an AIFF recording" if aiff else "an IFF recording", Family.RECORDING)
+        return Content("an AIFF recording" if aiff else "an IFF recording", ContentFamily.RECORDING)
     # Text has no control characters other than tabs, line feeds and form feeds.
     binary = any(byte < 9 or 13 < byte < 32 for byte in head)
-    return _UNKNOWN if binary else Content("text", Family.TEXT)
+    return _UNKNOWN if binary else Content("text", ContentFamily.TEXT)
 
 
 def is_tiff(path: Path) -> bool:
     """Return whether the file is a TIFF by its first bytes."""
-    return content(path).family is Family.TIFF
+    return content(path).family is ContentFamily.TIFF
 
 
 def is_numpy(path: Path) -> bool:
     """Return whether the file is a `.npy` by its first bytes."""
-    return content(path).family is Family.NUMPY
+    return content(path).family is ContentFamily.NUMPY
 
 
 def is_zip(path: Path) -> bool:
     """Return whether the file is a zip archive, such as a `.npz`, by its first bytes."""
-    return content(path).family is Family.ZIP
+    return content(path).family is ContentFamily.ZIP
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from overtone.signals._geometry import Geometry
 from overtone.signals._readers._array import NETCDF_SUFFIXES, array
 from overtone.signals._readers._audio import AUDIO_SUFFIXES, audio
 from overtone.signals._readers._columns import series, table
-from overtone.signals._readers._files import Family, PathLike, content, existing_file
+from overtone.signals._readers._files import ContentFamily, PathLike, content, existing_file
 from overtone.signals._readers._image import image
 from overtone.signals._readers._picture_files import PICTURES, picture_kind
 from overtone.signals._readers._volume import VOLUMES, volume
@@ -30,10 +30,10 @@ _OF_PICTURES: dict[str, Callable[..., Signal]] = {"picture": image, "volume": vo
 _DOUBLE = tuple(suffix for suffix in _READERS if suffix.count(".") > 1)
 
 
-_OF_FAMILIES: dict[Family, Callable[..., Signal]] = {
-    Family.PICTURE: image,
-    Family.RECORDING: audio,
-    Family.NUMPY: array,
+_OF_FAMILIES: dict[ContentFamily, Callable[..., Signal]] = {
+    ContentFamily.PICTURE: image,
+    ContentFamily.RECORDING: audio,
+    ContentFamily.NUMPY: array,
 }
 """Content families that are recognised without a suffix."""
 
@@ -95,9 +95,9 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
     return reader(path, **_checked_options(reader, options, path))
 
 
-def _foreign(reader: Callable[..., Signal], family: Family) -> bool:
+def _foreign(reader: Callable[..., Signal], family: ContentFamily) -> bool:
     """Return whether the reader does not support the content (text has no fixed first bytes)."""
-    return not (reader is series or (reader is volume and family is Family.NUMPY))
+    return not (reader is series or (reader is volume and family is ContentFamily.NUMPY))
 
 
 class UnknownOptionError(InputError):
