@@ -58,7 +58,7 @@ class SpreadMeasurement:
         tile = GridModes(shape, grid.spacing, around)
         slowest = max(tile.step(axis) for axis, c in enumerate(cut) if c)
         requested = bands or Bands.log(grid.shape, grid.spacing, periodic=grid.periodic)
-        fine, low = _resolved(requested.reaching(whole.nyquist, whole.top), tile, slowest)
+        fine, low = _resolved(requested.extended_to(whole.nyquist, whole.top), tile, slowest)
         roles = _roles(signal)
         # Half of the budget resolves fine structure (tiles), half provides unbiased errors and low modes (single
         # samples).

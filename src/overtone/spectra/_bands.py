@@ -284,7 +284,7 @@ class Bands:
         """Return the int64 band of each frequency; frequencies above the top edge belong to the last band."""
         return torch.bucketize(frequency.abs().double(), self.cuts.to(frequency.device), right=True)
 
-    def reaching(self, nyquist: float, top: float) -> Bands:
+    def extended_to(self, nyquist: float, top: float) -> Bands:
         """Extend the last edge, or append bands, so that the bands contain every mode.
 
         Args:
@@ -311,7 +311,7 @@ def _check_count(count: int) -> None:
 def _non_empty_bands(lattice: GridModes, multiples: list[float]) -> Bands:
     """Return the non-empty bands with inner edges at `multiples` of the fundamental."""
     inner = [float(m) * lattice.fundamental for m in multiples]
-    full = Bands((0.0, *inner, lattice.nyquist)).reaching(lattice.nyquist, lattice.top)
+    full = Bands((0.0, *inner, lattice.nyquist)).extended_to(lattice.nyquist, lattice.top)
     # A band without modes has power 0 for every signal; it is merged into the band below.
     has_modes = RadialSums(lattice, full.cuts).modes().numpy() > 0
     starts = [low for low, used in zip(full.edges[:-1], has_modes, strict=True) if used]

@@ -278,7 +278,7 @@ def covering(bands: Bands | Sequence[float] | None, lattice: GridModes) -> Bands
     if bands is None:
         return Bands.log(lattice.shape, lattice.spacing, periodic=lattice.periodic)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    return requested.reaching(lattice.nyquist, lattice.top)
+    return requested.extended_to(lattice.nyquist, lattice.top)
 
 
 def describe(lattice: GridModes) -> str:

@@ -60,7 +60,7 @@ def sensitivity(
     if bands is None:
         bands = Bands.linear(size, 1.0, periodic=True, count=9)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    chosen = requested.reaching(lattice.nyquist, lattice.top)
+    chosen = requested.extended_to(lattice.nyquist, lattice.top)
     # The modes are drawn once, so that the rows of a record are comparable.
     mode_numbers = sampled_modes(chosen, size, modes, seed)
     return MetricView(

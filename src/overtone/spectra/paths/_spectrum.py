@@ -121,7 +121,7 @@ def _extended_bands(bands: Bands | Sequence[float] | None, line: GridModes, exte
         count = max(2, round(line.samples * longest / shortest))
         bands = Bands.log((count,), longest / count, periodic=line.periodic)
     requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-    return requested.reaching(line.nyquist / shortest, line.top / shortest)
+    return requested.extended_to(line.nyquist / shortest, line.top / shortest)
 
 
 _PER_PATH = PerPath()

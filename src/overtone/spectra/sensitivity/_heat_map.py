@@ -220,7 +220,7 @@ class HeatMap:
         if bands is None:
             bands = Bands.linear(self.size, 1.0, periodic=True, count=9)
         requested = bands if isinstance(bands, Bands) else Bands(tuple(bands))
-        selected = requested.reaching(lattice.nyquist, lattice.top)
+        selected = requested.extended_to(lattice.nyquist, lattice.top)
         index = selected.index(self.frequency.norm(dim=1))
         modes = torch.bincount(index, minlength=selected.count)
         pictures = self.wrong.shape[1]
