@@ -57,7 +57,7 @@ ADVICE = [
     (voxels_without_size, [], "--spacing on the command line", ["--spacing", "2,1,1"]),
     (picture, ["--full-range", "255,0"], "pass black first", ["--full-range", "0,255"]),
     (picture, ["--full-range", "9"], "write 0,4095", ["--full-range", "0,4095"]),
-    (picture, ["--channel-axis", "0"], "leave it out", []),
+    (picture, ["--channel-axis", "0"], "omit it", []),
 ]
 
 

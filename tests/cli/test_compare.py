@@ -58,7 +58,7 @@ WRONG = {
     ("--blocks", "3", "--strided"): "expected --blocks or --strided, got both; choose one.",
     ("--held-out", "0"): "expected held-out samples, which are needed to evaluate candidates, got none; "
     "hold out for instance a tenth.",
-    ("--steps", "3"): "--steps: expected at least 50 steps, in which a network can learn something, got 3; "
+    ("--steps", "3"): "--steps: expected at least 50 steps, so that a network can learn, got 3; "
     "pass for instance 1000.",
     (
         "--noise",

@@ -188,7 +188,7 @@ def test_the_width_is_the_most_that_the_budget_allows():
 REFUSED = {
     "steps": (
         {"budget": Budget(steps=10)},
-        "steps: expected at least 50 steps, in which a network can learn something, got 10",
+        "steps: expected at least 50 steps, so that a network can learn, got 10",
     ),
     "seconds": (
         {"budget": Budget(seconds=1e-5)},

@@ -32,7 +32,7 @@ def test_it_ends_early_and_hands_back_the_best_network(tmp_path):
     assert at_kept < at_end
     assert run.record.attrs["final_errors"]["held_out"] == pytest.approx(at_kept, rel=1e-4)
     assert (
-        f"the network of step {run.network_step}, where the error on held-out samples was least"
+        f"the network of step {run.network_step}, which has the lowest error on held-out samples"
         in run.verdict[3]
     )
     going_on = ot.fit(noisy(), tmp_path / "all", steps=run.outcome.step, stop=False, **SETTINGS)

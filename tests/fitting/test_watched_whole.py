@@ -99,7 +99,7 @@ def test_a_prediction_looks_where_the_signal_varies_and_says_where():
         patch.setattr(predicting, "OUTPUTS", 64)
         told = predicting.predict(signal, bandwidth=8, **(QUICK | {"steps": 20})).sentences
     where = next(
-        s for s in told if s.startswith("Predicted on a window of 8 x 8 of the 96 x 96 samples, numbers")
+        s for s in told if s.startswith("Predicted on a window of 8 x 8 of the 96 x 96 samples, indices")
     )
     assert where.endswith("at full resolution; the other samples are not predicted.")
 

@@ -146,7 +146,7 @@ def image(
             raise InputError(
                 "a channel axis only for arrays",
                 "a picture file, whose channels are known",
-                "omit channel_axis",
+                "omit it",
                 str(source),
             )
         pixels = read_picture(path)
