@@ -345,7 +345,8 @@ def _in_chunks(
     call: Forward,
     dtype: InputDtype,
 ) -> Tensor:
-    device, parts = _device(network), []
+    device = _device(network)
+    joined: Tensor | None = None
     for first in range(begin, end, chunk):
         last = min(first + chunk, end)
         output = samples.evaluate(network, call, samples.slice(first, last, device, dtype))
@@ -364,8 +365,22 @@ def _in_chunks(
                 "network's return value to that tensor",
                 "network",
             )
-        parts.append(_plain(output))
-    return torch.cat(parts)
+        plain = _plain(output)
+        if joined is None:
+            # One block for all outputs: small pieces left between the large temporaries of the chunks would keep the
+            # allocator from using that memory again, and the peak would grow with the number of chunks.
+            joined = plain if last == end else plain.new_empty((end - begin, *plain.shape[1:]))
+        if plain.shape[1:] != joined.shape[1:]:
+            raise InputError(
+                f"outputs of shape {tuple(joined.shape[1:])} at each sample, as in the first chunk",
+                f"shape {tuple(plain.shape[1:])}",
+                "pass a network whose outputs have one shape",
+                "network",
+            )
+        if joined is not plain:
+            joined[first - begin : last - begin] = plain
+    assert joined is not None
+    return joined
 
 
 def _plain(output: Tensor) -> Tensor:
