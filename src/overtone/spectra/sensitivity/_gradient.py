@@ -201,8 +201,9 @@ def gradient_spectrum(
         >>> import torch
         >>> from overtone.spectra.sensitivity import gradient_spectrum
         >>> pictures = torch.zeros(2, 1, 4, 4)
-        >>> spectrum = gradient_spectrum(lambda x, labels: torch.ones_like(x), pictures, [0, 1], bands=[0,
-        0.1, 0.5])
+        >>> def ones(x, labels):
+        ...     return torch.ones_like(x)
+        >>> spectrum = gradient_spectrum(ones, pictures, [0, 1], bands=[0, 0.1, 0.5])
         >>> spectrum.power[0, :2, 0].round(decimals=6).tolist()
         [1.0, 0.0]
     """
