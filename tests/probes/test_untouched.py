@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from overtone._state import evaluation_mode
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 
 
 class Restless(nn.Module):
@@ -58,3 +59,27 @@ def test_without_the_guard_the_network_does_change():
     network(torch.ones(3, 2))
     assert not torch.equal(torch.get_rng_state(), state)
     assert not all(torch.equal(a, b) for a, b in zip(before, fingerprint(network), strict=True))
+
+
+def part_exported():
+    """A network of which one part is a program of torch.export, with a dropout before and after it."""
+    part = nn.Sequential(nn.Linear(2, 64), nn.ReLU())
+    program = torch.export.export(part, (torch.zeros(4, 2),)).module()
+    return nn.Sequential(nn.Dropout(0.5), program, nn.Dropout(0.5), nn.Linear(64, 1))
+
+
+@pytest.mark.parametrize("with_gradients", [False, True])
+def test_an_exported_part_leaves_no_other_part_in_train_mode(with_gradients):
+    network, x = part_exported(), torch.ones(4, 2)
+    program = network[1]
+    modes, methods = [m.training for m in network.modules()], (vars(program)["train"], vars(program)["eval"])
+    plain = network[3](network[1](x)).detach()
+    mode = (
+        evaluation_mode_with_gradients(network, torch.device("cpu"))
+        if with_gradients
+        else evaluation_mode(network)
+    )
+    with mode:
+        assert torch.equal(network(x).detach(), plain)
+    assert [m.training for m in network.modules()] == modes
+    assert (vars(program)["train"], vars(program)["eval"]) == methods

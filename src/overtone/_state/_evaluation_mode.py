@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,8 @@ from overtone._state._snapshot import StateSnapshot
 
 _HOOKS = (shared._global_forward_hooks, shared._global_forward_pre_hooks)
 """Global hooks, which every module calls."""
+
+_MODE_METHODS = ("train", "eval")
 
 
 @contextmanager
@@ -117,6 +118,19 @@ def _enter_eager(stack: ExitStack) -> None:
 
 
 def _set_eval(network: nn.Module) -> None:
-    # Exported programs have a fixed mode and refuse a change.
-    with contextlib.suppress(NotImplementedError):
+    # A program of torch.export has one mode and raises when it is asked for another. Inside a container that would end
+    # `eval` half way and leave, for instance, a dropout after it in train mode.
+    programs = [module for module in network.modules() if _has_fixed_mode(module)]
+    methods_before = [{name: vars(program)[name] for name in _MODE_METHODS} for program in programs]
+    try:
+        for program in programs:
+            vars(program).update(dict.fromkeys(_MODE_METHODS, lambda *_: None))
         network.eval()
+    finally:
+        for program, methods in zip(programs, methods_before, strict=True):
+            vars(program).update(methods)
+
+
+def _has_fixed_mode(module: nn.Module) -> bool:
+    """Return whether a module is a program of torch.export, which replaces its mode methods by ones that raise."""
+    return isinstance(module, torch.fx.GraphModule) and all(name in vars(module) for name in _MODE_METHODS)
