@@ -49,6 +49,31 @@ class SpectralActivation(nn.Module, ABC):
         return self.scaled(positive(bandwidth, "bandwidth") / self.bandwidth(inputs))
 
 
+class ScaledActivation(SpectralActivation, ABC):
+    """An activation phi(s z) with one parameter, whose bandwidth is proportional to it.
+
+    Layers have PyTorch's default initialisation.
+
+    Args:
+        scale: s, per unit of z.
+
+    Raises:
+        InputError: If `scale` is not positive and finite.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = positive(scale, "scale")
+
+    def scaled(self, factor: float) -> Self:
+        """Return the activation with `scale` multiplied by `factor`."""
+        return type(self)(self.scale * factor)
+
+    def extra_repr(self) -> str:
+        """Return the parameters that `repr` shows."""
+        return f"scale={self.scale:g}"
+
+
 def to_float32_at_least(z: Tensor) -> Tensor:
     """Return the argument in float32 or a higher precision."""
     return z.to(torch.promote_types(z.dtype, torch.float32))

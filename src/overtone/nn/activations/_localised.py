@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._utils import fill_uniform
-from overtone.nn.activations._base import SpectralActivation, default_initialise, to_float32_at_least
+from overtone.nn.activations._base import (
+    ScaledActivation,
+    SpectralActivation,
+    default_initialise,
+    to_float32_at_least,
+)
 from overtone.units._bandwidth import (
     gabor_bandwidth,
     gauss_bandwidth,
@@ -162,7 +167,7 @@ def _even(width: int) -> None:
 
 
 @final
-class Gauss(SpectralActivation):
+class Gauss(ScaledActivation):
     """The Gaussian exp(-(s z)^2).
 
     Layers have PyTorch's default initialisation, weight and bias ~ U(-1/sqrt(n), 1/sqrt(n)), as in the reference
@@ -182,28 +187,19 @@ class Gauss(SpectralActivation):
     """
 
     def __init__(self, scale: float = 30.0) -> None:
-        super().__init__()
-        self.scale = positive(scale, "scale")
+        super().__init__(scale)
 
     def bandwidth(self, inputs: int) -> float:
         """Return the bandwidth of a first layer along each axis; see `gauss_bandwidth`."""
         return gauss_bandwidth(self.scale, inputs)
 
-    def scaled(self, factor: float) -> Gauss:
-        """Return the activation with `scale` multiplied by `factor`."""
-        return Gauss(self.scale * factor)
-
     def forward(self, z: Tensor) -> Tensor:
         """Return exp(-(s z)^2) in the precision of z."""
         return torch.exp(-(self.scale * to_float32_at_least(z)).square()).to(z.dtype)
 
-    def extra_repr(self) -> str:
-        """Return the parameters that `repr` shows."""
-        return f"scale={self.scale:g}"
-
 
 @final
-class Hat(SpectralActivation):
+class Hat(ScaledActivation):
     """The hat function max(0, min(s z, 2 - s z)), the linear B-spline on [0, 2/s].
 
     It is piecewise linear like ReLU, but its finite support removes the bias towards low frequencies from the training
@@ -224,29 +220,20 @@ class Hat(SpectralActivation):
     """
 
     def __init__(self, scale: float = 1.0) -> None:
-        super().__init__()
-        self.scale = positive(scale, "scale")
+        super().__init__(scale)
 
     def bandwidth(self, inputs: int) -> float:
         """Return the bandwidth of a first layer along each axis; see `hat_bandwidth`."""
         return hat_bandwidth(self.scale, inputs)
-
-    def scaled(self, factor: float) -> Hat:
-        """Return the activation with `scale` multiplied by `factor`."""
-        return Hat(self.scale * factor)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return max(0, min(s z, 2 - s z)) in the precision of z."""
         stretched = self.scale * to_float32_at_least(z)
         return torch.minimum(stretched, 2 - stretched).clamp(min=0).to(z.dtype)
 
-    def extra_repr(self) -> str:
-        """Return the parameters that `repr` shows."""
-        return f"scale={self.scale:g}"
-
 
 @final
-class Quadratic(SpectralActivation):
+class Quadratic(ScaledActivation):
     """The rational function 1 / (1 + (s z)^2), whose spectrum decays exponentially.
 
     Layers have PyTorch's default initialisation (Ramasinghe & Lucey 2022, section 3, where s is tuned per signal).
@@ -265,28 +252,19 @@ class Quadratic(SpectralActivation):
     """
 
     def __init__(self, scale: float = 10.0) -> None:
-        super().__init__()
-        self.scale = positive(scale, "scale")
+        super().__init__(scale)
 
     def bandwidth(self, inputs: int) -> float:
         """Return the bandwidth of a first layer along each axis; see `quadratic_bandwidth`."""
         return quadratic_bandwidth(self.scale, inputs)
 
-    def scaled(self, factor: float) -> Quadratic:
-        """Return the activation with `scale` multiplied by `factor`."""
-        return Quadratic(self.scale * factor)
-
     def forward(self, z: Tensor) -> Tensor:
         """Return 1 / (1 + (s z)^2) in the precision of z."""
         return (1 + (self.scale * to_float32_at_least(z)).square()).reciprocal().to(z.dtype)
 
-    def extra_repr(self) -> str:
-        """Return the parameters that `repr` shows."""
-        return f"scale={self.scale:g}"
-
 
 @final
-class MultiQuadratic(SpectralActivation):
+class MultiQuadratic(ScaledActivation):
     """The function 1 / sqrt(1 + (s z)^2), whose slow decay puts most of its power at the lowest frequencies.
 
     Layers have PyTorch's default initialisation (Ramasinghe & Lucey 2022, section 3, where s is tuned per signal).
@@ -304,21 +282,12 @@ class MultiQuadratic(SpectralActivation):
     """
 
     def __init__(self, scale: float = 10.0) -> None:
-        super().__init__()
-        self.scale = positive(scale, "scale")
+        super().__init__(scale)
 
     def bandwidth(self, inputs: int) -> float:
         """Return the bandwidth of a first layer along each axis; see `multiquadratic_bandwidth`."""
         return multiquadratic_bandwidth(self.scale, inputs)
 
-    def scaled(self, factor: float) -> MultiQuadratic:
-        """Return the activation with `scale` multiplied by `factor`."""
-        return MultiQuadratic(self.scale * factor)
-
     def forward(self, z: Tensor) -> Tensor:
         """Return 1 / sqrt(1 + (s z)^2) in the precision of z."""
         return (1 + (self.scale * to_float32_at_least(z)).square()).rsqrt().to(z.dtype)
-
-    def extra_repr(self) -> str:
-        """Return the parameters that `repr` shows."""
-        return f"scale={self.scale:g}"

@@ -169,6 +169,11 @@ class MultiResolution(Encoding, ABC):
         """Return the resolutions (coarsest, finest) per axis that have a bandwidth."""
         return resolution_ranges(bandwidth, self.resolution[0].tolist(), self.levels, self.kernel)
 
+    def _levels_shown(self) -> str:
+        """Return the number of levels with the lowest and highest resolution, for `describe`."""
+        low, high = (" x ".join(f"{n:.4g}" for n in self.resolution[level].tolist()) for level in (0, -1))
+        return f"{self.levels} levels from {low} to {high}"
+
     @abstractmethod
     def describe(self) -> str:
         """Return one line for titles and records."""
@@ -230,6 +235,14 @@ def _resolutions(coarsest: tuple[float, ...], finest: tuple[float, ...], levels:
         )
     pairs: list[Any] = [lattice_levels(c, f, levels) for c, f in zip(coarsest, finest, strict=True)]
     return torch.tensor(pairs, dtype=torch.float64, device="cpu").T.contiguous()
+
+
+def _default_ranges(
+    in_features: int, bandwidth: Numbers, levels: int, kernel: Interpolation
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return coarsest and finest resolution of a grid with a bandwidth; the coarsest has 16 cells or fewer."""
+    coarsest = (16.0,) * check_count(in_features, "in_features")
+    return resolution_ranges(bandwidth, coarsest, check_count(levels, "levels"), kernel)
 
 
 @final
@@ -307,12 +320,7 @@ class HashGrid(MultiResolution):
         Raises:
             InputError: As for the class.
         """
-        coarsest, finest = resolution_ranges(
-            bandwidth,
-            (16.0,) * check_count(in_features, "in_features"),
-            check_count(levels, "levels"),
-            kernel,
-        )
+        coarsest, finest = _default_ranges(in_features, bandwidth, levels, kernel)
         return HashGrid(in_features, finest, coarsest, levels, features, log2_rows, kernel, seed)
 
     def with_bandwidth(self, bandwidth: Numbers, seed: Seed = 0) -> HashGrid:
@@ -325,8 +333,7 @@ class HashGrid(MultiResolution):
 
     def describe(self) -> str:
         """Return one line for titles and records."""
-        low, high = (" x ".join(f"{n:.4g}" for n in self.resolution[level].tolist()) for level in (0, -1))
-        return f"HashGrid({self.levels} levels from {low} to {high}, 2^{self.log2_rows} rows, {self.kernel.value})"
+        return f"HashGrid({self._levels_shown()}, 2^{self.log2_rows} rows, {self.kernel.value})"
 
 
 @final
@@ -389,12 +396,7 @@ class DenseGrid(MultiResolution):
         Raises:
             InputError: As for the class.
         """
-        coarsest, finest = resolution_ranges(
-            bandwidth,
-            (16.0,) * check_count(in_features, "in_features"),
-            check_count(levels, "levels"),
-            kernel,
-        )
+        coarsest, finest = _default_ranges(in_features, bandwidth, levels, kernel)
         return DenseGrid(in_features, finest, coarsest, levels, features, kernel, seed)
 
     def with_bandwidth(self, bandwidth: Numbers, seed: Seed = 0) -> DenseGrid:
@@ -405,5 +407,4 @@ class DenseGrid(MultiResolution):
 
     def describe(self) -> str:
         """Return one line for titles and records."""
-        low, high = (" x ".join(f"{n:.4g}" for n in self.resolution[level].tolist()) for level in (0, -1))
-        return f"DenseGrid({self.levels} levels from {low} to {high}, {self.kernel.value})"
+        return f"DenseGrid({self._levels_shown()}, {self.kernel.value})"
