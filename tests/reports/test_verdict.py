@@ -117,6 +117,15 @@ def test_the_sentence_of_an_older_record_is_shown_as_it_is() -> None:
     assert reports.verdict(record)[2].startswith(stored)
 
 
+def test_the_sentence_on_noise_of_an_older_record_is_shown_as_stored() -> None:
+    stored = "Cannot tell: the estimates disagree by a factor of 4."
+    record = toy_record(noise_verdict="cannot_tell", noise_sentence=stored)
+    assert reports.verdict(record)[2].startswith(stored)
+    assert reports.verdict(toy_record(noise_verdict="cannot_tell"))[2].startswith(
+        "Cannot tell: the record does not"
+    )
+
+
 def test_rising_error_asks_to_stop_where_the_record_says() -> None:
     record = toy_record(steps=20_000)
     best = metrics.stop(record)

@@ -76,8 +76,8 @@ def test_a_judgement_has_the_facts_that_it_follows_from():
             "the seeds leave 'c' undecided. Measured: a: 2",
         ),
         (
-            {"a": HIGH, "c": ACROSS, "d": ACROSS},
-            "The seeds leave 'c', 'd' undecided; the criterion is at least 1. Measured: a: 2",
+            {"a": HIGH, "L-BFGS": ACROSS, "d": ACROSS},
+            "The seeds leave 'L-BFGS', 'd' undecided; the criterion is at least 1. Measured: a: 2",
         ),
     ],
 )

@@ -26,12 +26,12 @@ def verdict_reason(study: Study, result: StudyResult) -> str:
         return f"Every condition meets the criterion, {criterion}. {values}"
     if judgement.verdict is Verdict.REFUTED:
         return f"No condition meets the criterion, {criterion}. {values}"
-    undecided = f"the seeds leave {_quoted(judgement.open)} undecided"
     if judgement.verdict is Verdict.UNDECIDED:
-        return f"{undecided.capitalize()}; the criterion is {criterion}. {values}"
+        return f"The seeds leave {_quoted(judgement.open)} undecided; the criterion is {criterion}. {values}"
+    undecided = f"; the seeds leave {_quoted(judgement.open)} undecided" if judgement.open else ""
     return (
         f"The verdict depends on {study.factor}. The criterion, {criterion}, is met by {_quoted(judgement.met)}, "
-        f"not by {_quoted(judgement.missed)}{f'; {undecided}' if judgement.open else ''}. {values}"
+        f"not by {_quoted(judgement.missed)}{undecided}. {values}"
     )
 
 

@@ -43,7 +43,7 @@ def agreement_sentences(agreement: Agreement) -> list[str]:
     count = int(agreement.counted.sum())
     if count == 0:
         return ["No band was learned after the pilot in the measurement: a comparison is not possible."]
-    text = f"{count} bands were learned after the pilot"
+    text = f"{_bands(count)} {'was' if count == 1 else 'were'} learned after the pilot"
     if agreement.predicted_share == 0:
         return [
             f"{text}, and none of them has a predicted learning step.",
