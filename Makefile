@@ -27,6 +27,10 @@ $(V)/.test: requirements-test.lock $(V)/.core
 	$(BIN)/python -m pip install -q -r requirements-test.lock
 	@touch $@
 
+$(V)/.docs: requirements-docs.lock $(V)/.test
+	$(BIN)/python -m pip install -q -r requirements-docs.lock
+	@touch $@
+
 $(V)/.integration: requirements-integration.lock $(V)/.test
 	$(BIN)/python -m pip install -q -r requirements-integration.lock
 	@touch $@
@@ -36,7 +40,7 @@ $(V)/.hooks: requirements-dev.lock .pre-commit-config.yaml $(V)/.test
 	$(BIN)/pre-commit install
 	@touch $@
 
-$(V)/.browser: tools/browser.sh $(V)/.test
+$(V)/.browser: tools/browser.sh $(V)/.docs
 	bash tools/browser.sh
 	@touch $@
 
