@@ -1,6 +1,7 @@
 """Draw the moving picture of the README: a network learns a noisy photograph, with its spectrum beside it.
 
-Run as ``python tools/moving_picture.py``. Writes docs/img/learning.gif and its last frame, docs/img/learning.png.
+Run as ``python tools/moving_picture.py``. Writes docs/img/learning.webp, and the frame of its best step as
+docs/img/learning.png.
 """
 
 from __future__ import annotations
@@ -99,17 +100,6 @@ def frame(step: int, shown: list[np.ndarray], bands: ot.spectra.Bands, best: int
     return Image.open(buffer).convert("RGB")
 
 
-def shared_palette() -> Image.Image:
-    """Return a palette of 48 greys, and of the three colours in 16 steps towards white."""
-    colors = [(level, level, level) for level in np.linspace(0, 255, 48).astype(int)]
-    for color in (TARGET, LEARNED, CLEAN):
-        rgb = np.array(mpl.colors.to_rgb(color)) * 255
-        colors += [tuple((255 + (rgb - 255) * share).astype(int)) for share in np.linspace(1 / 16, 1, 16)]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([int(value) for color in colors for value in color])
-    return palette
-
-
 def main() -> None:
     """Train, draw and write."""
     picture = skimage.transform.resize(
@@ -117,7 +107,7 @@ def main() -> None:
     )
     signal = ot.signals.synthetic.add_noise(ot.signals.image(picture), std=NOISE, seed=0)
     noisy = signal.grid_values[..., 0].double().numpy()
-    steps = sorted({*range(10), *np.geomspace(10, STEPS, 38).astype(int).tolist()})
+    steps = sorted({*range(0, 10, 2), *np.geomspace(10, STEPS, 26).astype(int).tolist()})
     coords = torch.stack(torch.meshgrid(*[(torch.arange(SIDE) + 0.5) / SIDE] * 2, indexing="ij"), -1).reshape(
         -1, 2
     )
@@ -130,18 +120,17 @@ def main() -> None:
         frame(step, [picture, noisy, output], bands, best if step >= best else None)
         for step, output in zip(steps, learned, strict=True)
     ]
-    durations = [110] * len(frames)
+    durations = [160] * len(frames)
     durations[steps.index(best)], durations[-1] = 1500, 2500
-    # One palette for all frames: colours do not flicker, and unchanged pixels cost nothing.
-    palette = shared_palette()
-    indexed = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in frames]
-    indexed[0].save(
-        IMAGES / "learning.gif",
+    # WebP and not GIF: the pictures have many greys and noise, which a palette compresses badly.
+    frames[0].save(
+        IMAGES / "learning.webp",
         save_all=True,
-        append_images=indexed[1:],
+        append_images=frames[1:],
         duration=durations,
         loop=0,
-        optimize=True,
+        quality=65,
+        method=6,
     )
     frames[steps.index(best)].save(IMAGES / "learning.png", optimize=True)
 
