@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ from overtone.cli._options import (
     words,
 )
 from overtone.cli._output import facts, paragraph, print_json
+from overtone.cli._pages import address, write_page_if_possible
 from overtone.cli._source import read_source
 from overtone.errors import InputError
 
@@ -161,11 +163,11 @@ def compare_command(source: str | None, as_json: bool, out: str, **options: Any)
         progress=True,
         **options,
     )
-    page = comparison.report()
+    page = write_page_if_possible(comparison.report, "the same command, which does not train again")
     if as_json:
-        print_json(_document(comparison, str(page)) | {"seed": options["seed"]})
+        print_json(_document(comparison, page) | {"seed": options["seed"]})
     else:
-        click.echo(_text(comparison, page.resolve().as_uri()))
+        click.echo(_text(comparison, page))
 
 
 def _prepare_signal(
@@ -197,7 +199,7 @@ def _prepare_signal(
     return signal
 
 
-def _document(comparison: ComparisonResult, page: str) -> dict[str, Any]:
+def _document(comparison: ComparisonResult, page: Path | None) -> dict[str, Any]:
     """The JSON document of a comparison; levels in dB, best candidate first."""
     signal = comparison.task.signal
     return {
@@ -227,16 +229,16 @@ def _document(comparison: ComparisonResult, page: str) -> dict[str, Any]:
         "bandwidth": list(comparison.task.bandwidth),
         "unit": signal.geometry.frequency_unit,
         "comparison": str(comparison.path),
-        "report": page,
+        "report": page and str(page),
     }
 
 
-def _text(comparison: ComparisonResult, page: str) -> str:
+def _text(comparison: ComparisonResult, page: Path | None) -> str:
     """The comparison for people: the verdict, and a line for each candidate, best first.
 
     Args:
         comparison: The comparison.
-        page: Address of the report.
+        page: The report, if there is one.
     """
     lines = [f"{'candidate':<18}{'held-out PSNR':>14}  {'90 % interval':<16}{'time':>9}  parameters"]
     for score in comparison.scores:
@@ -251,4 +253,4 @@ def _text(comparison: ComparisonResult, page: str) -> str:
     }
     rows |= {f"Failed: {name}": why for name, why in comparison.failed.items()}
     body = "\n".join(lines)
-    return f"{paragraph('Verdict', comparison.verdict)}\n\n{body}\n\n{facts(rows | {'Report': page})}"
+    return f"{paragraph('Verdict', comparison.verdict)}\n\n{body}\n\n{facts(rows | address(page))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,7 @@ from overtone.cli._options import (
     words,
 )
 from overtone.cli._output import facts, paragraph, print_json
+from overtone.cli._pages import address, write_page_if_possible
 from overtone.cli._source import read_samples
 from overtone.errors import InputError
 
@@ -138,11 +140,16 @@ def fit_command(
     }
     run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
     # A run with nothing left to do keeps its files, and so the page it wrote at its end.
-    page = run.directory.report if run.unchanged and run.directory.report.is_file() else run.report()
+    stays = run.unchanged and run.directory.report.is_file()
+    page = (
+        run.directory.report
+        if stays
+        else write_page_if_possible(run.report, f"overtone report {shlex.quote(out)}")
+    )
     if as_json:
-        print_json(_document(run, str(page)))
+        print_json(_document(run, page))
     else:
-        click.echo(_text(run, page.resolve().as_uri()))
+        click.echo(_text(run, page))
     if run.interrupted:
         again = f"overtone fit --resume --out {shlex.quote(out)}"
         # On stderr: stdout may be the JSON document.
@@ -151,12 +158,12 @@ def fit_command(
     return 0
 
 
-def _text(run: Run, page: str) -> str:
+def _text(run: Run, page: Path | None) -> str:
     """The outcome for people: the report's four questions with their answers, then the figures.
 
     Args:
         run: The run.
-        page: Address of the report.
+        page: The report, if there is one.
     """
     from overtone.plots._bands import bandwidth_unit
     from overtone.plots._wording import level_samples
@@ -171,10 +178,10 @@ def _text(run: Run, page: str) -> str:
     rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
         rows["Bandwidth"] = f"{format_per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
-    return f"{answers}\n\n{facts(rows | {'Report': page})}"
+    return f"{answers}\n\n{facts(rows | address(page))}"
 
 
-def _document(run: Run, page: str) -> dict[str, Any]:
+def _document(run: Run, page: Path | None) -> dict[str, Any]:
     """The JSON document of a fit; frequencies in cycles per unit, per axis where a list."""
     from overtone.plots._bands import bandwidth_unit
     from overtone.records import metrics
@@ -189,7 +196,7 @@ def _document(run: Run, page: str) -> dict[str, Any]:
     return {
         "run": str(run.directory.path),
         "record": str(run.directory.record),
-        "report": page,
+        "report": page and str(page),
         "steps": run.outcome.step,
         "kept": run.network_step,
         "seconds": metrics.training_seconds(record),

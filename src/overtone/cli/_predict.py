@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.optional import require_extra
 from overtone._utils.text import format_per_axis
 from overtone.cli._options import (
     NETWORK,
@@ -75,6 +76,9 @@ def predict_command(
     large SOURCE is predicted on a window, in its middle unless hardly anything varies there.
     """
     from overtone.fitting import predict as predict_fit
+
+    if out is not None:
+        require_extra("reports")
 
     signal = read_source(source, reading_arguments(options))
     options["activation"] = words(options["activation"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.optional import require_extra
 from overtone.cli._options import Verb, chain, examples, flag, json_flag
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.errors import InputError, RunError
@@ -193,6 +194,8 @@ def study_run(
 def report_studies(size: str, results: str | None, out: str, as_json: bool) -> None:
     """Write one self-contained HTML page: every claim with its verdict, opening into its evidence."""
     from overtone.studies import StudySize, catalogue
+
+    require_extra("reports")
     from overtone.studies._page import write_study_page
 
     every = list(catalogue().values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from overtone._utils.optional import require_extra
 from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
 from overtone.comparing._wording import verdict_sentences
@@ -55,12 +56,14 @@ class ComparisonResult:
 
     def quality_figure(self) -> go.Figure:
         """Return a figure of each candidate's quality with its interval."""
+        require_extra("reports")
         from overtone.comparing._page import quality_figure, scores_dataset
 
         return quality_figure(scores_dataset(self.scores))
 
     def cost_figure(self) -> go.Figure:
         """Return a figure of each candidate's quality over its time."""
+        require_extra("reports")
         from overtone.comparing._page import cost_figure, scores_dataset
 
         return cost_figure(scores_dataset(self.scores))
@@ -74,6 +77,7 @@ class ComparisonResult:
         Returns:
             The page's path.
         """
+        require_extra("reports")
         # The page imports Plotly, which a comparison without a report does not need.
         from overtone.comparing._page import write_page
 

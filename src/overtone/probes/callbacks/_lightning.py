@@ -20,7 +20,7 @@ Callback: Any = import_optional("lightning.pytorch", "lightning").Callback
 
 @final
 class LightningProbe(Callback):
-    """Probe of the module that a Lightning Trainer trains; needs `pip install "overtone[lightning]"`.
+    """Probe of the module that a Lightning Trainer trains; needs the package `lightning`.
 
     Steps are the trainer's `global_step`: optimizer steps, whatever the number of batches in each. With several
     processes each evaluates its share of a row and the first one writes. A fit that continues from a checkpoint

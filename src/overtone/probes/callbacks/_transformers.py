@@ -17,7 +17,7 @@ TrainerCallback: Any = import_optional("transformers", "transformers").TrainerCa
 
 @final
 class TransformersProbe(TrainerCallback):
-    """Probe of the model that a Trainer trains; needs `pip install "overtone[transformers]"`.
+    """Probe of the model that a Trainer trains; needs the packages `transformers` and `accelerate`.
 
     Inputs are dicts such as `{"input_ids": ..., "attention_mask": ...}`; the `logits` of the model's output are
     compared unless `outputs=` selects another entry. Steps are the trainer's `global_step`: optimizer steps. The loss

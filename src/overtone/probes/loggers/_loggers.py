@@ -71,7 +71,7 @@ class Logger(ABC):
 
 @final
 class TensorBoard(Logger):
-    """Logger to TensorBoard: scalars and the learning order; needs `pip install "overtone[tensorboard]"`.
+    """Logger to TensorBoard: scalars and the learning order; needs the package `tensorboard`.
 
     Args:
         writer: An open `torch.utils.tensorboard.SummaryWriter`, which is not closed, or the directory of a new log.
@@ -111,7 +111,7 @@ class TensorBoard(Logger):
 
 @final
 class WandB(Logger):
-    """Logger to a run of Weights & Biases: scalars and the learning order; needs `pip install "overtone[wandb]"`.
+    """Logger to a run of Weights & Biases: scalars and the learning order; needs the package `wandb`.
 
     Every value is logged beside `overtone/step`, which serves as its axis, so that it does not interfere with the
     steps of the run's other values.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image, ImageFile, Jpeg2KImagePlugin, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from overtone._utils.optional import OptionalModule
+from overtone._utils.optional import OptionalModule, install_command
 from overtone.errors import InputError
 from overtone.signals._readers._files import check_size
 
@@ -294,7 +294,7 @@ def decode_tiff(series: tifffile.TiffPageSeries, path: Path) -> np.ndarray:
     raise InputError(
         "a TIFF that can be decompressed without further packages",
         _compression(page),
-        'run: pip install "overtone[tiff]", or save it with deflate compression',
+        f"run: {install_command('tiff')}, or save it with deflate compression",
         location,
     )
 
