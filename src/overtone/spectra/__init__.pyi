@@ -15,8 +15,11 @@ from ._noise_floor import NoiseFloor as NoiseFloor
 from ._noise_floor import NoiseVerdict as NoiseVerdict
 from ._noise_floor import noise_floor as noise_floor
 from ._noise_wording import noise_sentence as noise_sentence
+from ._pair_power import PairPower as PairPower
+from ._pair_power import PairSums as PairSums
 from ._points import PointsTransform as PointsTransform
 from ._points import points as points
 from ._points_density import Density as Density
 from ._points_methods import PointsMethod as PointsMethod
 from ._spectrum import Spectrum as Spectrum
+from ._windowed import WindowedTransform as WindowedTransform
