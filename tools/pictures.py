@@ -147,11 +147,11 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
         )
-        draw(browser, ot.plots.LearningOrder(first.record).figure(), "learning-order", height=440)
+        draw(browser, ot.plots.LearningOrder(first.record).plotly(), "learning-order", height=440)
         draw(browser, training_loop(folder), "own-loop")
         draw(browser, regression_times(), "kernel-regression")
-        draw(browser, ot.plots.PSNR(wide.record).figure(), "noise")
-        draw(browser, ot.plots.LearningStep([run.record for run in seeds]).figure(), "learning-step")
+        draw(browser, ot.plots.PSNR(wide.record).plotly(), "noise")
+        draw(browser, ot.plots.LearningStep([run.record for run in seeds]).plotly(), "learning-step")
         first_screen(browser, report.directory.path)
         browser.close()
 

@@ -80,7 +80,7 @@ def scattered() -> go.Figure:
     data = real_runs.Scattered.draw()
     encoding = encodings.Gaussian(2, 128, 5.0, seed=0)
     records, _, _ = real_runs.fit_scattered(data, encoding)
-    return ot.plots.LearningOrder(records[0]).figure()
+    return ot.plots.LearningOrder(records[0]).plotly()
 
 
 FIGURES = {"real-digits": digits, "real-tones": tones, "real-tables": table, "real-scattered": scattered}

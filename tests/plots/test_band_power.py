@@ -23,7 +23,7 @@ def test_it_tells_powers_with_and_without_intervals_and_leaves_the_mean_out():
 
 def test_lines_and_shades_carry_the_numbers():
     d = BandPower(LOW, HIGH, {"a": [[9, 1, 0, 3], [8, 0.5, 0, 2], [10, 2, 3, 4]], "b": [1, 1, 1, 1]}, "Hz")
-    fig = d.figure()
+    fig = d.plotly()
     shade, line, other = fig.data
     np.testing.assert_array_equal(shade.y, [0.5, 2, 4, 2])
     np.testing.assert_array_equal(line.y, [1, np.nan, 3])
@@ -36,12 +36,12 @@ def test_lines_and_shades_carry_the_numbers():
 def test_it_is_told_in_a_sentence():
     d = BandPower(LOW, HIGH, {"<b>": [0, 1, 0, 0], "c": [0, 0, 1, 0]}, "Hz")
     assert d.describe() == "Power per band; mean frequency over the bands: <b> 1.41, c 2.83."
-    assert d.figure().data[0].name == "&lt;b&gt;"
+    assert d.plotly().data[0].name == "&lt;b&gt;"
 
 
 def test_bands_without_power_and_single_bands_are_drawn():
-    BandPower(LOW, HIGH, {"a": [0, 0, 0, 0]}, "Hz").figure()
-    BandPower([0], [1], {"a": [1]}, "Hz").figure()
+    BandPower(LOW, HIGH, {"a": [0, 0, 0, 0]}, "Hz").plotly()
+    BandPower([0], [1], {"a": [1]}, "Hz").plotly()
 
 
 @pytest.mark.parametrize(

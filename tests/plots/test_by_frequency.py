@@ -16,7 +16,7 @@ def test_it_tells_values_with_and_without_intervals_and_leaves_frequency_0_out()
     np.testing.assert_array_equal(d.data.low[0], [-2, 1, 2])
     assert d.data.high[1].isnull().all()
     assert d.data.frequency.values.tolist() == [1, 2, 4]
-    fig = d.figure()
+    fig = d.plotly()
     shade, line, other = fig.data
     np.testing.assert_array_equal(shade.y, [-2, 1, 2, 4, 3, 2])
     np.testing.assert_array_equal(line.y, [-1, 2, 3])

@@ -18,12 +18,12 @@ def table():
 
 def test_the_map_is_drawn_as_it_is():
     d = FourierHeatMap(table(), *AXES, 0.1, 1.5)
-    fig = d.figure()
+    fig = d.plotly()
     drawn = fig.data[0]
     np.testing.assert_array_equal(np.array(drawn.z), table())
     assert (list(drawn.y), list(drawn.x)) == AXES
     assert (drawn.zmin, drawn.zmax) == (0, 0.6)
-    assert d.figure(1.0).data[0].zmax == 1
+    assert d.plotly(1.0).data[0].zmax == 1
     assert fig.layout.yaxis.scaleanchor == "x"
 
 
@@ -36,7 +36,7 @@ def test_it_is_told_in_a_sentence():
 
 
 def test_a_classifier_that_never_errs_is_drawn():
-    assert FourierHeatMap(np.zeros((4, 5)), *AXES, 0, 1).figure().data[0].zmax == 1
+    assert FourierHeatMap(np.zeros((4, 5)), *AXES, 0, 1).plotly().data[0].zmax == 1
 
 
 @pytest.mark.parametrize(

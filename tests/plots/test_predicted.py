@@ -37,7 +37,7 @@ def test_the_span_is_drawn_and_unknown_ends_are_not() -> None:
     kept = record.sizes["band"]
     late = np.full(kept, np.nan)
     early = np.zeros(kept)
-    fig = PredictedSteps(record, early, late).figure()
+    fig = PredictedSteps(record, early, late).plotly()
     bars = fig.data[-1].error_y
     assert not np.asarray(bars.array).any()
     np.testing.assert_array_equal(bars.arrayminus, steps[np.isfinite(steps)])

@@ -172,7 +172,7 @@ def test_every_reconstruction_can_be_drawn(
     body: tuple[xr.Dataset, Snapshots],
 ) -> None:
     for plot, opened_run in ((Picture, photo), (Spectrogram, recording), (Curve, recording), (Slices, body)):
-        assert plot(*opened_run).figure().to_json()
+        assert plot(*opened_run).plotly().to_json()
         assert plot(*opened_run).describe().endswith(".")
 
 

@@ -55,7 +55,7 @@ def odd_records() -> dict[str, xr.Dataset]:
 def test_every_plot_draws_every_odd_record(plot: type[Plot], name: str) -> None:
     record = odd_records()[name]
     before = record.copy(deep=True)
-    figure = plot(record).figure()
+    figure = plot(record).plotly()
     assert isinstance(figure, go.Figure)
     figure.to_json()
     assert plot(record).describe().endswith(".")
@@ -64,7 +64,7 @@ def test_every_plot_draws_every_odd_record(plot: type[Plot], name: str) -> None:
 
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda p: p.__name__)
 def test_axes_have_titles_with_units(plot: type[Plot]) -> None:
-    layout = plot(toy_record(value_unit="Pa")).figure().layout
+    layout = plot(toy_record(value_unit="Pa")).plotly().layout
     titles = [layout[a].title.text for a in layout.to_plotly_json() if a.startswith(("xaxis", "yaxis"))]
     assert any(
         title and title.startswith(("Training step", "Frequency (cycles per picture height)"))
@@ -96,7 +96,7 @@ def test_every_step_lies_inside_its_column() -> None:
 def test_colours_end_at_zero_and_one_whatever_the_error() -> None:
     record = toy_record()
     record.residual_power[:] *= 100
-    heat = LearningOrder(record).figure().data[0]
+    heat = LearningOrder(record).plotly().data[0]
     assert (heat.zmin, heat.zmax) == (0, 1)
     assert np.nanmax(heat.z) <= 1
 
@@ -125,7 +125,7 @@ def test_learning_step_of_several_seeds_has_its_interval_over_runs() -> None:
     assert d.data.sizes["run"] == 3
     assert d.data.attrs["fitted_runs"] == 3
     assert "over the runs" in d.describe()
-    assert len(LearningStep([toy_record(seed=s) for s in (1, 2)]).figure().data) >= 3
+    assert len(LearningStep([toy_record(seed=s) for s in (1, 2)]).plotly().data) >= 3
 
 
 def test_learning_step_leaves_out_the_mean_and_empty_bands() -> None:
@@ -135,7 +135,7 @@ def test_learning_step_leaves_out_the_mean_and_empty_bands() -> None:
 
 
 def test_bands_not_learned_are_drawn_apart() -> None:
-    names = [trace.name for trace in LearningStep(toy_record()).figure().data]
+    names = [trace.name for trace in LearningStep(toy_record()).plotly().data]
     assert "not learned yet" in names
 
 

@@ -14,7 +14,7 @@ from overtone.errors import InputError
 PACKAGES = {
     "audio": ("soundfile",),
     "demo": ("scikit-image",),
-    "figures": ("matplotlib",),
+    "figures": ("matplotlib", "plotly"),
     "lightning": ("lightning",),
     "mcp": ("mcp",),
     "netcdf": ("h5netcdf", "h5py"),

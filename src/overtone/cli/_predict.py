@@ -196,7 +196,7 @@ def _draw(forecast: Forecast, out: str, run: str | None) -> None:
 
     measured = None if run is None else records.load(run)
     plot = PredictedSteps(forecast.record, forecast.prediction.earliest, forecast.prediction.latest, measured)
-    figure = plot.figure()
+    figure = plot.plotly()
     shade_undetermined(figure, forecast.record)
     figure.update_layout(
         title={"text": f"Predicted learning steps: {forecast.signal.name}", "y": 0.98}, margin={"t": 80}

@@ -5,6 +5,11 @@ from ._errors import Loss as Loss
 from ._fourier_heat_map import FourierHeatMap as FourierHeatMap
 from ._learning import LearningOrder as LearningOrder
 from ._learning import LearningStep as LearningStep
+from ._paper import DOUBLE_COLUMN as DOUBLE_COLUMN
+from ._paper import SINGLE_COLUMN as SINGLE_COLUMN
+from ._paper import journal as journal
+from ._paper import save_figure as save_figure
+from ._paper import to_matplotlib as to_matplotlib
 from ._predicted import PredictedSteps as PredictedSteps
 from ._reconstruction import Curve as Curve
 from ._reconstruction import Picture as Picture

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 import xarray as xr
+
+from overtone.plots._paper import checked_path, save_figure, to_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Plot(ABC):
@@ -23,7 +32,7 @@ class Plot(ABC):
         >>> class Mean(Plot):
         ...     def __init__(self, record):
         ...         self.data = xr.Dataset({"mean": record.mean()})
-        ...     def figure(self):
+        ...     def plotly(self):
         ...         return go.Figure()
         ...     def describe(self):
         ...         return f"The mean is {float(self.data.to_array()[0])}."
@@ -32,10 +41,55 @@ class Plot(ABC):
     """
 
     data: xr.Dataset
+    _width: str = "single"
+    """Columns of a page that a figure takes unless its user says otherwise."""
 
     @abstractmethod
-    def figure(self) -> go.Figure:
-        """Draw the data as a Plotly figure, which shows itself in a notebook."""
+    def plotly(self) -> go.Figure:
+        """Draw the data as a Plotly figure, for screens."""
+
+    def figure(
+        self, ax: Axes | Sequence[Axes] | None = None, *, width: float | str | None = None, **options: Any
+    ) -> Figure:
+        """Draw the data as a Matplotlib figure, for papers: the same numbers as in `plotly`.
+
+        The style is that of `journal`: text of 8 points, TrueType fonts in PDF files, colours that colour-blind
+        readers tell apart, and dashes and markers that tell curves apart in grey.
+
+        Args:
+            ax: Axes to draw on; one for each panel, or one that is divided between the panels. A new figure if None.
+            width: Of a new figure: "single" (3.5 inches, one column), "double" (7.2 inches, two), or inches. Plots of
+                several pictures take two columns by themselves.
+            options: Arguments of the plot's `plotly`.
+
+        Returns:
+            The figure, or that of `ax`. It is not registered with pyplot and needs no closing.
+
+        Raises:
+            InputError: If Matplotlib is not installed, the width is unknown, or the number of axes fits no panels.
+        """
+        return to_matplotlib(self._printed(**options), ax, width=self._width if width is None else width)
+
+    def save(self, path: str | Path, *, width: float | str | None = None, **options: Any) -> Path:
+        """Write the figure as PDF, PNG or SVG, whole or not at all, without a browser.
+
+        Args:
+            path: Its suffix decides the format.
+            width: As in `figure`.
+            options: Arguments of the plot's `plotly`.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: If the suffix is another one, Matplotlib is not installed, or the width is unknown.
+            OSError: If the file cannot be written.
+        """
+        return save_figure(self.figure(width=width, **options), checked_path(path))
+
+    def _printed(self, **options: Any) -> go.Figure:
+        """Return the Plotly figure from which the one for papers is drawn."""
+        return self.plotly(**options)
 
     @abstractmethod
     def describe(self) -> str:

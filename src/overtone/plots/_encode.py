@@ -34,6 +34,13 @@ def picture_uri(pixels: np.ndarray, quality: int = 92) -> str:
     return data_uri(buffer.getvalue(), "image/webp")
 
 
+def exact_uri(pixels: np.ndarray) -> str:
+    """Return (H, W) or (H, W, 3) uint8 pixels as a PNG data URI, every one of them as it is."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=1)
+    return data_uri(buffer.getvalue(), "image/png")
+
+
 def grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Map values to uint8, `low` to black and `high` to white; values outside are clipped, NaN is black."""
     width = high - low if high > low else 1.0

@@ -76,7 +76,7 @@ class PSNR(Plot):
             part=isinstance(geometry, dict) and geometry.get("measured_whole") is False,
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw PSNR in dB over steps, which are logarithmic; higher is better."""
         d = self.data
         fig = style.canvas()
@@ -140,7 +140,7 @@ class Loss(Plot):
         unit = squared(str(record.attrs.get("value_unit", "")))
         self.data = xr.Dataset(columns, coords={"step": record.step.values}).assign_attrs(unit=unit)
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the loss above and mean square errors below, all axes logarithmic: the two need not share a unit."""
         d = self.data
         x = style.step_positions(d.step.values)

@@ -70,7 +70,7 @@ class FourierHeatMap(Plot):
             {"clean_error": float(clean_error), "norm": float(norm)},
         )
 
-    def figure(self, highest: float | None = None) -> go.Figure:
+    def plotly(self, highest: float | None = None) -> go.Figure:
         """Draw the map: frequency 0 in the middle, light where the classifier errs.
 
         Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -44,3 +45,17 @@ def escaped(label: str, longest: int = 40) -> str:
     half = longest // 2
     short = label if len(label) <= longest else f"{label[: half - 1]}…{label[-half:]}"
     return html.escape(short, quote=False).replace("%{", "%&#123;")
+
+
+def plain(text: str | None) -> str:
+    r"""Return a label of a Plotly figure, with its tags and entities, as one of Matplotlib.
+
+    Example:
+        >>> print(plain("10<sup>−3</sup> of &lt;b&gt; costs $5"))
+        10$^{−3}$ of <b> costs \$5
+    """
+    # A dollar sign in a name would begin a formula.
+    text = (text or "").replace("$", r"\$")
+    text = re.sub(r"<sup>([^<]*)</sup>", r"$^{\1}$", text)
+    text = re.sub(r"<br ?/?>", "\n", text)
+    return html.unescape(re.sub(r"</?[a-z]+>", "", text))

@@ -74,7 +74,7 @@ class LearningOrder(Plot):
             network_step=metrics.network_step(record),
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the heat map over logarithmic steps and frequencies; dark is learned. Colours end at 0 and 1."""
         d = self.data
         fig = style.canvas(460)
@@ -210,7 +210,7 @@ class LearningStep(Plot):
             frequency_title=bands.title(runs[0]),
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the learning step over frequency, both logarithmic; hollow triangles are bands not learned yet."""
         d = self.data
         fig, frequency = style.canvas(), d.frequency.values

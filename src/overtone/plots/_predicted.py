@@ -88,7 +88,7 @@ class PredictedSteps(Plot):
             )
         self.data = out.assign_attrs(attrs)
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the learning step over frequency, both logarithmic; bars from the earliest to the latest step."""
         d = self.data
         fig = style.canvas()

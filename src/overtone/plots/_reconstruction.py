@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -63,7 +64,7 @@ class Curve(Plot):
         stretch = first.isel(axis_0=slice(liveliest, liveliest + _POINTS)).rename(axis_0="x")
         self.data = stretch.assign_attrs(d.attrs | {"count": samples, "psnr": whole})
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the curves: the target grey and wide beneath, predictions from pale (early) to dark (late)."""
         d = self.data
         fig = style.canvas()
@@ -137,6 +138,8 @@ class Picture(Plot):
         (1, 16, 16, 3)
     """
 
+    _width = "double"
+
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:
         d = snapshot_data(record, snapshots)
         colour = d.sizes["channel"] == 3
@@ -165,8 +168,15 @@ class Picture(Plot):
         attributes = {name: d.attrs[name] for name in ("value_unit", "samples")}
         self.data = out.assign_attrs(attributes, limit=limit, channels=d.sizes["channel"])
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the pictures as one figure, target first, difference last."""
+        return self._encoded_with(encode.picture_uri)
+
+    def _printed(self, **_: Any) -> go.Figure:
+        return self._encoded_with(encode.exact_uri)
+
+    def _encoded_with(self, encoded: Callable[[np.ndarray], str]) -> go.Figure:
+        """Draw the pictures, each encoded by a function of its pixels."""
         d = self.data
         shown = [
             ("target", d.target),
@@ -178,7 +188,7 @@ class Picture(Plot):
         fig.update_layout(template=style.TEMPLATE, height=260 * rows)
         for place, (_, pixels) in enumerate(shown):
             panel = {"row": place // 4 + 1, "col": place % 4 + 1}
-            fig.add_trace(go.Image(source=encode.picture_uri(pixels.values), hoverinfo="skip"), **panel)
+            fig.add_trace(go.Image(source=encoded(pixels.values), hoverinfo="skip"), **panel)
         fig.update_xaxes(visible=False)
         fig.update_yaxes(visible=False)
         return fig
@@ -225,6 +235,8 @@ class Slices(Plot):
         (8, 8)
     """
 
+    _width = "double"
+
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:
         d = snapshot_data(record, snapshots, limit=2)
         whole = snapshot_psnr(d.target.values, d.prediction.isel(moment=-1).values, d.attrs["peak"])
@@ -246,8 +258,15 @@ class Slices(Plot):
         common = {name: d.attrs[name] for name in ("units", "samples")}
         self.data = out.drop_vars("moment").assign_attrs(scale | common | {"at": at, "psnr": whole})
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw nine pictures: one row per axis cut across; target, prediction, difference."""
+        return self._encoded_with(encode.picture_uri)
+
+    def _printed(self, **_: Any) -> go.Figure:
+        return self._encoded_with(encode.exact_uri)
+
+    def _encoded_with(self, encoded: Callable[[np.ndarray], str]) -> go.Figure:
+        """Draw the slices, each encoded by a function of its pixels."""
         names = ("target", "prediction", "difference")
         titles = [f"{name}, {AXES[i]} axis" for i in range(3) for name in names]
         fig = make_subplots(
@@ -257,7 +276,7 @@ class Slices(Plot):
         for i in range(3):
             for j, name in enumerate(names):
                 fig.add_trace(
-                    go.Image(source=encode.picture_uri(self.pixels(name, i)), hoverinfo="skip"),
+                    go.Image(source=encoded(self.pixels(name, i)), hoverinfo="skip"),
                     row=i + 1,
                     col=j + 1,
                 )

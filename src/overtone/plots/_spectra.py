@@ -70,7 +70,7 @@ class Spectra(Plot):
             nyquist=bands.radial_nyquist(record),
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw one point per band on logarithmic axes. The powers add up to the variance of the values."""
         d = self.data
         fig = style.canvas()
@@ -166,7 +166,7 @@ class BandPower(Plot):
             {"frequency_title": f"Frequency ({frequency_unit})", "power_unit": squared(value_unit)},
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw one line per group and its interval as a shade; both axes are logarithmic."""
         d = self.data
         fig = style.canvas()
@@ -264,7 +264,7 @@ class ByFrequency(Plot):
             {"frequency_title": f"Frequency ({frequency_unit})", "value_title": value},
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw one line per curve and its interval as a shade; only the frequency is logarithmic."""
         d = self.data
         fig, at = style.canvas(), d.frequency.values

@@ -85,7 +85,7 @@ class Spectrogram(Plot):
             unit=d.attrs["units"][0], step=int(d.moment[-1]), samples=d.attrs["samples"]
         )
 
-    def figure(self) -> go.Figure:
+    def plotly(self) -> go.Figure:
         """Draw the target above and the prediction below, on one colour scale."""
         d = self.data
         seconds = d.attrs["unit"] == "s"

@@ -76,12 +76,12 @@ def _slices(record: xr.Dataset, snapshots: Snapshots) -> PicturesBlock:
 
 def _curves(record: xr.Dataset, snapshots: Snapshots) -> PlotBlock:
     d = Curve(record, snapshots)
-    return PlotBlock("reconstruction-curve", "Target and reconstruction", d.describe(), d.figure())
+    return PlotBlock("reconstruction-curve", "Target and reconstruction", d.describe(), d.plotly())
 
 
 def _spectrograms(record: xr.Dataset, snapshots: Snapshots) -> PlotBlock:
     d = Spectrogram(record, snapshots)
-    return PlotBlock("reconstruction-spectrogram", "Spectrograms", d.describe(), d.figure())
+    return PlotBlock("reconstruction-spectrogram", "Spectrograms", d.describe(), d.plotly())
 
 
 def _sounds(record: xr.Dataset, snapshots: Snapshots) -> SoundsBlock:

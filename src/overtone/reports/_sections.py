@@ -100,7 +100,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     findings = gather(record)
     verdict = list(zip(QUESTIONS, answers(findings, record), strict=True))
     order = LearningOrder(record)
-    lead = PlotBlock("learning-order", "Learning order", order.describe(), order.figure())
+    lead = PlotBlock("learning-order", "Learning order", order.describe(), order.plotly())
     shown = media_blocks(record, snapshots)
     sections = [
         *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
@@ -131,8 +131,8 @@ def subtitle(record: xr.Dataset) -> str:
 def _frequencies(record: xr.Dataset) -> list[Block]:
     steps, power = LearningStep(record), Spectra(record)
     return [
-        PlotBlock("learning-step", "Learning step", steps.describe(), steps.figure()),
-        PlotBlock("spectra", "Spectra", power.describe(), power.figure()),
+        PlotBlock("learning-step", "Learning step", steps.describe(), steps.plotly()),
+        PlotBlock("spectra", "Spectra", power.describe(), power.plotly()),
     ]
 
 
@@ -140,8 +140,8 @@ def _errors(record: xr.Dataset) -> list[Block]:
     quality, losses = PSNR(record), Loss(record)
     out: list[Block] = []
     if any(np.isfinite(v).any() for v in quality.data.data_vars.values()):
-        out.append(PlotBlock("psnr", "PSNR", quality.describe(), quality.figure()))
-    return [*out, PlotBlock("loss", "Loss and mean square error", losses.describe(), losses.figure())]
+        out.append(PlotBlock("psnr", "PSNR", quality.describe(), quality.plotly()))
+    return [*out, PlotBlock("loss", "Loss and mean square error", losses.describe(), losses.plotly())]
 
 
 def _provenance_sections(record: xr.Dataset, unmeasured: UnmeasuredRows | None) -> list[Section]:
