@@ -1,10 +1,10 @@
-# make setup | demo | test | check | hooks | bench. Every target sets up what it needs.
+# make setup | demo | test | check | hooks | bench | dist. Every target sets up what it needs.
 PY ?= python3
 V := .venv
 BIN := $(V)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-portable check hooks integration bench studies clean
+.PHONY: help setup demo test test-portable check hooks integration bench studies dist clean
 
 help:
 	@echo "make demo    fit the default picture and write demo/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make integration  callbacks and trackers against the real packages"
 	@echo "make bench   speed and memory against the usual alternative"
 	@echo "make studies test the claims of the literature again: evidence/ and its short form"
+	@echo "make dist    wheel and source distribution in dist/, checked"
 	@echo "make setup   the virtual environment alone"
 
 $(V)/.core: requirements.lock pyproject.toml
@@ -69,6 +70,9 @@ bench: $(V)/.test
 
 integration: $(V)/.integration
 	$(BIN)/python -m pytest -q -W ignore integration
+
+dist: $(V)/.core
+	$(BIN)/python tools/dist.py dist
 
 studies: $(V)/.test
 	$(BIN)/overtone study run all --size quick --out evidence
