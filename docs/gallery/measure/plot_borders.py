@@ -24,5 +24,5 @@ for periodic, label in ((True, "repeated (periodic=True)"), (False, "mirrored (t
     spectrum = spectra.grid(series, periodic=periodic, bands=one_cycle)
     ax.loglog(spectrum.bands.centre[1:], spectrum.power[1:, 0], label=label)
 ax.axvline(100, color="0.6", linestyle=":", label="the tone")
-ax.set(xlabel="Frequency (cycles per array)", ylabel="Power in the band", ylim=(1e-13, 1))
+ax.set(xlabel="Frequency (cycles per array)", ylabel="Power in the band (value²)", ylim=(1e-13, 1))
 ax.legend()

@@ -36,5 +36,5 @@ for (name, values), (above, below) in zip(fields.items(), axes.T, strict=True):
     above.set_title(f"{name}:\n{floor.verdict.name.lower().replace('_', ' ')}")
     modes = spectra.GridTransform(values.shape).modes[1:]
     below.loglog(spectrum.bands.centre[1:], spectrum.power[1:, 0] / modes, "o", markersize=3)
-    below.set(xlabel="Frequency (cycles per array)", ylabel="Power per mode", ylim=(1e-8, 1e-1))
+    below.set(xlabel="Frequency (cycles per array)", ylabel="Power per mode (value²)", ylim=(1e-8, 1e-1))
     print(f"{name}: {spectra.noise_sentence(floor)}")

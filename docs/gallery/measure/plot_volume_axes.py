@@ -28,7 +28,7 @@ for axis, name in enumerate(names):
     density = spectrum.power[1:, 0] / torch.as_tensor(spectrum.bands.high - spectrum.bands.low)[1:]
     shown = density > 1e-9  # the last band, at the Nyquist frequency itself, is empty
     right.semilogy(spectrum.bands.centre[1:][shown], density[shown], "o-", markersize=3, label=name)
-right.set(xlabel="Frequency (cycles per mm)", ylabel="Power per cycle per mm")
+right.set(xlabel="Frequency (cycles per mm)", ylabel="Power density (value² per cycle per mm)")
 right.legend()
 
 # %%

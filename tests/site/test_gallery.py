@@ -1,0 +1,150 @@
+"""The gallery keeps its form: each script asks one question, runs, and draws figures whose axes have units."""
+
+import ast
+import contextlib
+import io
+import random
+import re
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+
+GALLERY = Path(__file__).parents[2] / "docs/gallery"
+SECTIONS = ("measure", "predict", "steer", "networks", "signals", "compare")
+SCRIPTS = sorted(GALLERY.glob("*/plot_*.py"))
+
+UNITLESS = re.compile(
+    r"Step|(Measured |Predicted )?[Ll]earning step|Relative error|Gain|Value|Candidate|Library|Units|Rate over"
+)
+"""Labels of counts, ratios, names and plain numbers; every other label ends with a unit in brackets."""
+
+
+def form_faults(source: str) -> list[str]:
+    """Return what is wrong with a script before it is run."""
+    lines = (ast.get_docstring(ast.parse(source), clean=False) or "").strip().splitlines()
+    if len(lines) < 4:
+        return ["no title and introduction"]
+    faults = []
+    if not lines[0].endswith("?"):
+        faults.append("the title is not a question")
+    if lines[1] != "=" * len(lines[0]):
+        faults.append("the title is not underlined to its end")
+    if "\n# %%\n# " not in source:
+        faults.append("no text on what the figure shows")
+    if len(source.splitlines()) > 60:
+        faults.append("longer than 60 lines")
+    return faults
+
+
+def label_faults(axes) -> list[str]:
+    """Return which axes of a figure lack a label or a unit; pictures without axes have their title."""
+    if not axes.axison:
+        return [] if axes.get_title() else ["a picture without a title"]
+    faults = []
+    for axis, sides in ((axes.xaxis, ("labelbottom", "labeltop")), (axes.yaxis, ("labelleft", "labelright"))):
+        label, ticks = axis.get_label_text(), axis.get_tick_params()
+        # Inner axes of a shared row, and the short side of a colour bar, have neither tick labels nor a label.
+        if not label and not any(ticks.get(side, side in ("labelbottom", "labelleft")) for side in sides):
+            continue
+        if axes.get_label() == "<colorbar>" and axis is axes.xaxis:
+            continue
+        if not label:
+            faults.append(f"an axis without a label: {axis.axis_name}")
+        elif not (re.search(r"\(.+\)$", label, re.DOTALL) or UNITLESS.match(label)):
+            faults.append(f"a label without a unit: {label}")
+    return faults
+
+
+def draw(source: str, name: str) -> list:
+    """Run a script and return its figures; the global random generators are left as they were."""
+    from matplotlib import pyplot
+
+    states = torch.random.get_rng_state(), np.random.get_state(), random.getstate()
+    pyplot.close("all")
+    try:
+        with mpl.rc_context({"backend": "Agg"}), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(source, name, "exec"), {"__name__": "__main__"})  # noqa: S102
+        return [pyplot.figure(number) for number in pyplot.get_fignums()]
+    finally:
+        torch.random.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
+
+
+@pytest.fixture(autouse=True)
+def runs_in_a_temporary_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mpl.use("Agg")
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+def test_the_gallery_is_complete():
+    assert len(SCRIPTS) >= 24
+    assert {path.parent.name for path in SCRIPTS} == set(SECTIONS)
+    for folder in (GALLERY, *(GALLERY / name for name in SECTIONS)):
+        assert (folder / "GALLERY_HEADER.rst").read_text(encoding="utf-8").splitlines()[1].strip("=-") == ""
+    names = [path.name for path in SCRIPTS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem[5:]}")
+def test_an_example_runs_and_labels_its_figures(path):
+    source = path.read_text(encoding="utf-8")
+    assert form_faults(source) == []
+    figures = draw(source, str(path))
+    assert 1 <= len(figures) <= 2
+    for figure in figures:
+        figure.canvas.draw()
+        assert [fault for axes in figure.axes for fault in label_faults(axes)] == []
+        assert any(axes.lines or axes.images or axes.collections or axes.patches for axes in figure.axes)
+
+
+GOOD = '''"""
+Is it good?
+===========
+
+It is.
+"""
+
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots()
+ax.plot([1, 2])
+
+# %%
+# A line that rises.
+ax.set(xlabel="Step", ylabel="Power (value²)")
+'''
+
+
+def test_faults_of_form_are_found():
+    assert form_faults(GOOD) == []
+    assert form_faults("x = 1\n") == ["no title and introduction"]
+    assert form_faults(GOOD.replace("good?", "good.")) == ["the title is not a question"]
+    assert form_faults(GOOD.replace("===\n", "=\n")) == ["the title is not underlined to its end"]
+    assert form_faults(GOOD.replace("# %%", "#")) == ["no text on what the figure shows"]
+    assert form_faults(GOOD + "\n" * 60) == ["longer than 60 lines"]
+
+
+@pytest.mark.parametrize(
+    ("line", "faults"),
+    [
+        ("", []),
+        ("ax.set_xlabel('')", ["an axis without a label: x"]),
+        ("ax.set_ylabel('Power')", ["a label without a unit: Power"]),
+        ("ax.set_axis_off()", ["a picture without a title"]),
+        ("fig.colorbar(ax.scatter([1], [1], c=[1]))", ["an axis without a label: y"]),
+        ("fig.colorbar(ax.scatter([1], [1], c=[1]), label='Error (%)')", []),
+    ],
+)
+def test_missing_labels_are_found(line, faults):
+    (figure,) = draw(f"{GOOD}{line}\n", "example.py")
+    figure.canvas.draw()
+    assert [fault for axes in figure.axes for fault in label_faults(axes)] == faults
