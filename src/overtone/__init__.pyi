@@ -16,6 +16,7 @@ from . import spectra as spectra
 from . import studies as studies
 from . import theory as theory
 from . import units as units
+from . import verification as verification
 from .comparing import compare as compare
 from .errors import InputError as InputError
 from .errors import RunError as RunError
@@ -28,3 +29,4 @@ from .probes import Observer as Observer
 from .probes import Probe as Probe
 from .reports import report as report
 from .signals import Signal as Signal
+from .verification import verify as verify

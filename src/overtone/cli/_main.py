@@ -21,6 +21,7 @@ from overtone.cli._report import report_command
 from overtone.cli._scan import scan_command
 from overtone.cli._study import study
 from overtone.cli._usage import in_flags, wrong_usage
+from overtone.cli._verify import verify_command
 from overtone.errors import InputError, OvertoneError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -52,6 +53,7 @@ verbs: tuple[click.Command, ...] = (
     compare_command,
     study,
     report_command,
+    verify_command,
 )
 for verb in verbs:
     cli.add_command(verb)

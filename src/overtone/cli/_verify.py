@@ -1,0 +1,117 @@
+"""`overtone verify`: a forecast against the truth, scale by scale."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from overtone._utils.text import number, plural
+from overtone.cli._options import Numbers, Verb, chain, examples, flag, json_flag, words
+from overtone.cli._output import WIDTH, paragraph, print_json
+
+if TYPE_CHECKING:
+    from overtone.verification import Verification
+    from overtone.verification._scores import FieldScore
+
+ROWS = 12
+
+
+@click.command(
+    "verify",
+    cls=Verb,
+    short_help="Compare forecast fields with true ones by scale.",
+    epilog=examples(
+        "overtone verify forecast.npy truth.npy --spacing 25 --unit km",
+        "overtone verify forecast.npz truth.npz --var t2m,u --json",
+    ),
+)
+@click.argument("forecast", type=click.Path())
+@click.argument("truth", type=click.Path())
+@chain(
+    flag(
+        "--var",
+        "variables",
+        metavar="NAME[,NAME]",
+        section="Fields",
+        help="[default: all common ones]",
+    ),
+    flag(
+        "--spacing",
+        type=Numbers(),
+        section="Fields",
+        help="Distance of neighbouring samples, one or one per axis. [default: counted in samples]",
+    ),
+    flag("--unit", metavar="NAME", section="Fields", help="Unit of --spacing."),
+    flag("--periodic", is_flag=True, section="Fields", help="The borders wrap around."),
+    flag(
+        "--level",
+        type=float,
+        default=0.9,
+        show_default=True,
+        section="Fields",
+        help="Coverage probability of the intervals.",
+    ),
+    json_flag,
+)
+def verify_command(
+    forecast: str,
+    truth: str,
+    variables: str | None,
+    spacing: tuple[float, ...] | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare the fields of FORECAST with those of TRUTH at every scale.
+
+    Both are arrays (samples, channels, space; .npy) or named arrays (samples, space; .npz).
+    """
+    from overtone.verification import verify
+    from overtone.verification._files import read_fields
+
+    names = None if variables is None else words(variables)
+    distances = spacing[0] if spacing is not None and len(spacing) == 1 else spacing
+    result = verify(read_fields(forecast), read_fields(truth), variables=names, spacing=distances, **options)
+    if as_json:
+        print_json(result.to_json())
+        return
+    click.echo(
+        "\n\n".join([_head(result), *(_table(result, score) for score in result.scores), _said(result)])
+    )
+
+
+def _head(result: Verification) -> str:
+    shape = " x ".join(map(str, result.geometry.shape))
+    return f"{plural(result.scores[0].samples, 'sample')} of {shape} values; spectra: {result.estimator}"
+
+
+def _said(result: Verification) -> str:
+    return paragraph("In words", result.sentences)
+
+
+def _table(result: Verification, score: FieldScore) -> str:
+    """At most 12 rows over the reported bands, powers summed over those that share a row."""
+    unit, wavelength = result.geometry.unit, result.geometry.wavelength
+    title = score.variable if score.lead is None else f"{score.variable}, lead time {score.lead}"
+    head = f"{'wavelength in ' + unit:^21} {'error':>9} {'power':>9} {'coherence':>9}  of the truth's power"
+    bands = score.reported.nonzero()[0].tolist()
+    step = max(1, -(-len(bands) // ROWS))
+    rows = []
+    for begin in range(0, len(bands), step):
+        group = bands[begin : begin + step]
+        target, prediction, residual = (
+            float(power[group].sum()) for power in (score.target, score.prediction, score.residual)
+        )
+        product = math.sqrt(target * prediction)
+        coherence = (target + prediction - residual) / 2 / product if product > 0 else math.nan
+        place = (
+            f"{number(wavelength(score.low[group[0]])):>9} - {number(wavelength(score.high[group[-1]])):<9}"
+        )
+        figures = f"{_share(residual / target)} {_share(prediction / target)} {coherence:9.3f}"
+        rows.append(f"{place} {figures}"[:WIDTH])
+    return "\n".join([title, head, *rows])
+
+
+def _share(ratio: float) -> str:
+    return f"{100 * ratio:>7.3g} %"

@@ -1,0 +1,2 @@
+from ._result import Verification as Verification
+from ._verify import verify as verify

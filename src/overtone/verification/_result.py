@@ -1,0 +1,184 @@
+"""The result of a verification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, final
+
+from overtone.verification._geometry import FieldGeometry
+from overtone.verification._scores import Crossing, FieldScore, ResolutionCriterion
+
+
+class NoteCode(Enum):
+    """What readers of a verification have to know; the value is the name in JSON."""
+
+    ONE_SAMPLE = "one sample"
+    FEW_SAMPLES = "few effective samples"
+    PARTLY_PAIRED = "partly paired"
+    LARGE_SCALES = "large scales not reliable"
+    CONSTANT_TRUTH = "constant truth"
+    REGION = "region as a plane"
+    DUPLICATED_COLUMN = "duplicated column"
+
+
+@final
+@dataclass(frozen=True)
+class Note:
+    """A note with its numbers."""
+
+    code: NoteCode
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class EffectiveResolution:
+    """Finest wavelength at which a forecast holds the truth's information.
+
+    There the residual's power reaches half of the truth's. Finer scales have more error than that.
+
+    Attributes:
+        variable: Name of the variable.
+        lead: The lead time, or None.
+        wavelength: In the unit of the geometry; NaN if the criterion is not crossed in the reliable bands.
+        low: Lower end of its interval, a finer wavelength; NaN without an interval, 0 if it may be below the grid.
+        high: Upper end of its interval; NaN without one.
+        unit: Unit of the wavelengths.
+        crossing: The crossing in frequency, with its code.
+    """
+
+    variable: str
+    lead: str | None
+    wavelength: float
+    low: float
+    high: float
+    unit: str
+    crossing: Crossing
+
+
+@final
+@dataclass(frozen=True)
+class Verification:
+    """Errors of a forecast by scale, for each variable and lead time.
+
+    Attributes:
+        scores: One per variable and lead time.
+        geometry: Geometry of the fields.
+        estimator: Name of the estimator of the spectra.
+        level: Coverage probability of all intervals.
+        notes: What has to be known beside the figures, as codes and numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> import overtone as ot
+        >>> truth = np.random.default_rng(0).standard_normal((4, 1, 32, 32))
+        >>> result = ot.verify(0.5 * truth, truth, periodic=True)
+        >>> [fact.code.value for fact in result.scores[0].facts], result.sentences[-1]
+        (['over-smoothed'], 'With 4 samples there are no intervals: ...')
+    """
+
+    scores: tuple[FieldScore, ...]
+    geometry: FieldGeometry
+    estimator: str
+    level: float
+    notes: tuple[Note, ...]
+
+    @property
+    def effective_resolution(self) -> tuple[EffectiveResolution, ...]:
+        """The effective resolution of each score, by the power of the error."""
+        return tuple(self.resolution(score, ResolutionCriterion.ERROR) for score in self.scores)
+
+    def resolution(self, score: FieldScore, criterion: ResolutionCriterion) -> EffectiveResolution:
+        """Return the wavelength at which a criterion is first crossed.
+
+        Args:
+            score: One of `scores`.
+            criterion: The criterion.
+        """
+        crossing = score.crossing(criterion)
+        wavelength = self.geometry.wavelength
+        return EffectiveResolution(
+            score.variable,
+            score.lead,
+            wavelength(crossing.frequency) if math.isfinite(crossing.frequency) else math.nan,
+            0.0 if math.isinf(crossing.high) else wavelength(crossing.high),
+            wavelength(crossing.low)
+            if math.isfinite(crossing.low)
+            else math.nan
+            if math.isnan(crossing.low)
+            else 0.0,
+            self.geometry.unit,
+            crossing,
+        )
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the figures say, in words."""
+        from overtone.verification._wording import verification_sentences
+
+        return verification_sentences(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all figures, codes and sentences as values that JSON can hold; NaN and infinity are None."""
+        first = self.scores[0]
+        geometry = self.geometry
+        return {
+            "geometry": {
+                "kind": geometry.kind.value,
+                "shape": list(geometry.shape),
+                "spacing": list(geometry.spacing),
+                "periodic": list(geometry.periodic),
+            },
+            "estimator": self.estimator,
+            "level": self.level,
+            "frequency_unit": geometry.frequency_unit,
+            "wavelength_unit": geometry.unit,
+            "bands": [
+                {
+                    "low": float(low),
+                    "high": float(high),
+                    "wavelength": _plain(geometry.wavelength(math.sqrt(low * high))),
+                }
+                for low, high in zip(first.low, first.high, strict=True)
+            ],
+            "scores": [
+                score.to_json()
+                | {
+                    "effective_resolution": {
+                        criterion.value: self._resolution_json(score, criterion)
+                        for criterion in ResolutionCriterion
+                    },
+                    "facts": [
+                        {
+                            "code": fact.code.value,
+                            "low": fact.low,
+                            "high": fact.high,
+                            "power_ratio": _plain(fact.power_ratio),
+                            "coherence": _plain(fact.coherence),
+                            "error_ratio": _plain(fact.error_ratio),
+                            "certain": fact.certain,
+                        }
+                        for fact in score.facts
+                    ],
+                }
+                for score in self.scores
+            ],
+            "notes": [{"code": note.code.value, "values": dict(note.values)} for note in self.notes],
+            "sentences": list(self.sentences),
+        }
+
+    def _resolution_json(self, score: FieldScore, criterion: ResolutionCriterion) -> dict[str, Any]:
+        result = self.resolution(score, criterion)
+        return {
+            "code": result.crossing.code.value,
+            "wavelength": _plain(result.wavelength),
+            "low": _plain(result.low),
+            "high": _plain(result.high),
+        }
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,316 @@
+"""Scores of one variable at one lead time: ratios and coherence per band with intervals, resolution and facts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overtone.verification._intervals import Interval
+
+Array = NDArray[np.float64]
+
+
+class ResolutionCriterion(Enum):
+    """Where information counts as lost; the value is the name in JSON.
+
+    ERROR: the residual's power exceeds half of the target's, which blur, noise and displacement all cause. POWER: the
+    prediction's power falls below half of the target's. COHERENCE: the coherence falls below 1 / sqrt(2).
+    """
+
+    ERROR = "error power"
+    POWER = "power ratio"
+    COHERENCE = "coherence"
+
+    @property
+    def threshold(self) -> float:
+        """The value that is crossed."""
+        return math.sqrt(0.5) if self is ResolutionCriterion.COHERENCE else 0.5
+
+
+class CrossingCode(Enum):
+    """Whether a criterion is crossed within the reliable bands."""
+
+    CROSSED = "crossed"
+    NOT_CROSSED = "not crossed"
+    FROM_THE_FIRST_BAND = "from the first band"
+
+
+@final
+@dataclass(frozen=True)
+class Crossing:
+    """Frequency at which a criterion is first crossed, coming from low frequencies.
+
+    Attributes:
+        criterion: The criterion.
+        code: Whether it is crossed.
+        frequency: The frequency; NaN if it is not crossed, or crossed already in the first reliable band.
+        low: Lower end of its interval; NaN without one.
+        high: Upper end of its interval; NaN without one, infinite if it may not be crossed.
+    """
+
+    criterion: ResolutionCriterion
+    code: CrossingCode
+    frequency: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+class FactCode(Enum):
+    """What holds in a range of bands; the value is the name in JSON.
+
+    With r the power ratio and c the coherence, an optimal estimate under uncertainty has r = c^2: HEDGED has r near
+    c^2, OVERSMOOTHED less than half of it. NOISY has r > 1.25, MISPLACED has power that is not explained by c, GOOD has
+    less than half of the target's power as error and none of the others. NO_POWER is a forecast without structure.
+    """
+
+    GOOD = "good"
+    HEDGED = "hedged"
+    OVERSMOOTHED = "over-smoothed"
+    NOISY = "noisy"
+    MISPLACED = "misplaced"
+    NO_POWER = "no power"
+
+
+@final
+@dataclass(frozen=True)
+class Fact:
+    """A statement on a range of frequencies.
+
+    Attributes:
+        code: What is stated.
+        low: Lower edge of the range.
+        high: Upper edge of the range.
+        power_ratio: Prediction power over target power within the range.
+        coherence: Coherence within the range.
+        error_ratio: Residual power over target power within the range.
+        certain: Whether the intervals of all bands lie beyond the thresholds. Without intervals, a fact
+            describes these samples alone.
+    """
+
+    code: FactCode
+    low: float
+    high: float
+    power_ratio: float
+    coherence: float
+    error_ratio: float
+    certain: bool
+
+
+NOISY_ABOVE, BLURRED_BELOW, MISPLACED_BELOW, MARGIN = 1.25, 0.8, 0.8, 0.15
+_EMPTY = 1e-12
+"""Power ratio below which a forecast has no structure."""
+
+
+@final
+@dataclass(frozen=True)
+class FieldScore:
+    """Powers per band of one variable at one lead time, with what follows from them.
+
+    Attributes:
+        variable: Name of the variable.
+        lead: The lead time, or None.
+        samples: Number of samples.
+        target: (band,) target power in squared units of the value.
+        prediction: (band,) prediction power.
+        residual: (band,) residual power.
+        error_interval: Interval of the error ratio.
+        power_interval: Interval of the power ratio.
+        coherence_interval: Interval of the coherence.
+        low: (band,) lower edges.
+        high: (band,) upper edges.
+        reported: (band,) whether the band is reliable and the target has power in it.
+    """
+
+    variable: str
+    lead: str | None
+    samples: int
+    target: Array
+    prediction: Array
+    residual: Array
+    error_interval: Interval
+    power_interval: Interval
+    coherence_interval: Interval
+    low: Array
+    high: Array
+    reported: NDArray[np.bool_]
+
+    @property
+    def error_ratio(self) -> Array:
+        """(band,) residual power over target power."""
+        return _divided(self.residual, self.target)
+
+    @property
+    def power_ratio(self) -> Array:
+        """(band,) prediction power over target power."""
+        return _divided(self.prediction, self.target)
+
+    @property
+    def coherence(self) -> Array:
+        """(band,) coherence; NaN where one of the fields has no power."""
+        cross = (self.target + self.prediction - self.residual) / 2
+        return np.clip(_divided(cross, np.sqrt(self.target * self.prediction)), -1, 1)
+
+    @property
+    def amplitude_error(self) -> Array:
+        """(band,) part of the residual power due to amplitude (Subich et al. 2025)."""
+        return np.minimum((np.sqrt(self.prediction) - np.sqrt(self.target)) ** 2, self.residual)
+
+    @property
+    def decorrelation_error(self) -> Array:
+        """(band,) part of the residual power due to decorrelation; both parts add up to it."""
+        return self.residual - self.amplitude_error
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any reported band has an interval."""
+        return bool(np.isfinite(self.error_interval.low[self.reported]).any())
+
+    def crossing(self, criterion: ResolutionCriterion) -> Crossing:
+        """Return where a criterion is first crossed; a criterion's curve is interpolated in logarithmic frequency."""
+        curve, interval = {
+            ResolutionCriterion.ERROR: (self.error_ratio, self.error_interval),
+            ResolutionCriterion.POWER: (self.power_ratio, self.power_interval),
+            ResolutionCriterion.COHERENCE: (self.coherence, self.coherence_interval),
+        }[criterion]
+        # Falling curves are negated, so that all rise through their threshold.
+        sign = 1.0 if criterion is ResolutionCriterion.ERROR else -1.0
+        frequency = np.sqrt(self.low * self.high)[self.reported]
+        level = sign * criterion.threshold
+        middle = sign * np.nan_to_num(curve[self.reported], nan=0.0)
+        ends = [sign * interval.low[self.reported], sign * interval.high[self.reported]]
+        if sign < 0:
+            ends.reverse()
+        code, at = _first_rise(frequency, middle, level)
+        # The upper end of the curve crosses first.
+        bounds = []
+        for end in reversed(ends):
+            kind, place = _first_rise(frequency, np.where(np.isfinite(end), end, middle), level)
+            bounds.append(
+                {
+                    CrossingCode.CROSSED: place,
+                    CrossingCode.NOT_CROSSED: math.inf,
+                    CrossingCode.FROM_THE_FIRST_BAND: float(self.low[self.reported][0])
+                    if self.reported.any()
+                    else 0,
+                }[kind]
+            )
+        near = np.abs(np.log(frequency / at)).argsort()[:2] if code is CrossingCode.CROSSED else [-1]
+        honest = bool(len(frequency)) and bool(np.isfinite(ends[0][near]).all())
+        low, high = bounds if honest else (math.nan, math.nan)
+        return Crossing(criterion, code, at, low, high)
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """What holds in which range of bands; bands whose intervals leave it open are in no range."""
+        result: list[Fact] = []
+        codes = [self._code(band) if self.reported[band] else None for band in range(len(self.low))]
+        band = 0
+        while band < len(codes):
+            code = codes[band]
+            end = band + 1
+            while end < len(codes) and codes[end] is code:
+                end += 1
+            if code is not None:
+                result.append(self._fact(code, slice(band, end)))
+            band = end
+        return tuple(result)
+
+    def _fact(self, code: FactCode, bands: slice) -> Fact:
+        target, prediction, residual = (
+            float(power[bands].sum()) for power in (self.target, self.prediction, self.residual)
+        )
+        cross = (target + prediction - residual) / 2
+        return Fact(
+            code,
+            float(self.low[bands][0]),
+            float(self.high[bands][-1]),
+            prediction / target,
+            cross / math.sqrt(target * prediction) if prediction > 0 else math.nan,
+            residual / target,
+            bool(np.isfinite(self.error_interval.low[bands]).all()),
+        )
+
+    def _code(self, band: int) -> FactCode | None:
+        ratio, coherence, error = self.power_ratio[band], self.coherence[band], self.error_ratio[band]
+        if ratio < _EMPTY:
+            return FactCode.NO_POWER
+        if not math.isfinite(self.error_interval.low[band]):
+            if self.has_intervals:
+                return None
+            # Without any interval, the facts describe the samples.
+            ends = (ratio, ratio, coherence, error)
+        else:
+            ends = (
+                self.power_interval.low[band],
+                self.power_interval.high[band],
+                self.coherence_interval.high[band],
+                self.error_interval.high[band],
+            )
+        ratio_low, ratio_high, coherence_high, error_high = ends
+        hedged = max(coherence, 0.0) ** 2
+        if ratio_low > NOISY_ABOVE:
+            return FactCode.NOISY
+        if ratio_high < BLURRED_BELOW and ratio <= hedged + MARGIN:
+            return FactCode.HEDGED if ratio >= hedged / 2 else FactCode.OVERSMOOTHED
+        if coherence_high < MISPLACED_BELOW and ratio - hedged > MARGIN and ratio <= NOISY_ABOVE:
+            return FactCode.MISPLACED
+        if (
+            error_high < ResolutionCriterion.ERROR.threshold
+            and ratio <= NOISY_ABOVE
+            and ratio >= BLURRED_BELOW
+        ):
+            return FactCode.GOOD
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as values that JSON can hold."""
+        columns = {
+            "target_power": self.target,
+            "prediction_power": self.prediction,
+            "residual_power": self.residual,
+            "amplitude_error": self.amplitude_error,
+            "decorrelation_error": self.decorrelation_error,
+            "error_ratio": self.error_ratio,
+            "error_ratio_low": self.error_interval.low,
+            "error_ratio_high": self.error_interval.high,
+            "power_ratio": self.power_ratio,
+            "power_ratio_low": self.power_interval.low,
+            "power_ratio_high": self.power_interval.high,
+            "coherence": self.coherence,
+            "coherence_low": self.coherence_interval.low,
+            "coherence_high": self.coherence_interval.high,
+            "effective_samples": self.error_interval.effective,
+        }
+        bands = [
+            {"reported": bool(self.reported[band])}
+            | {name: _plain(column[band]) for name, column in columns.items()}
+            for band in range(len(self.low))
+        ]
+        return {"variable": self.variable, "lead": self.lead, "samples": self.samples, "bands": bands}
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _divided(upper: Array, lower: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return upper / lower
+
+
+def _first_rise(frequency: Array, curve: Array, level: float) -> tuple[CrossingCode, float]:
+    """Return whether and at which frequency a curve first rises through a level."""
+    above = np.flatnonzero(curve >= level)
+    if not len(above):
+        return CrossingCode.NOT_CROSSED, math.nan
+    first = int(above[0])
+    if first == 0:
+        return CrossingCode.FROM_THE_FIRST_BAND, math.nan
+    share = (level - curve[first - 1]) / (curve[first] - curve[first - 1])
+    ends = np.log(frequency[first - 1 : first + 1])
+    return CrossingCode.CROSSED, float(np.exp(ends[0] + share * (ends[1] - ends[0])))

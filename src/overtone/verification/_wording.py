@@ -1,0 +1,144 @@
+"""Sentences of a verification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from overtone._utils.text import number, percent, plural
+from overtone.verification._result import EffectiveResolution, NoteCode, Verification
+from overtone.verification._scores import CrossingCode, Fact, FactCode, FieldScore, ResolutionCriterion
+
+
+def verification_sentences(result: Verification) -> tuple[str, ...]:
+    """Return what a verification shows: resolution and facts of each score, then the notes."""
+    lines: list[str] = []
+    for score in result.scores:
+        if not score.reported.any():
+            continue
+        lines.append(_resolution(result, score))
+        lines += _beside(result, score)
+        lines += [_fact(result, score, fact) for fact in score.facts]
+        if not score.facts:
+            lines.append(f"{_name(score)}: the intervals leave open whether it is blurred, noisy or right.")
+    return (*lines, *(_NOTES[note.code](note.values, result.geometry.unit) for note in result.notes))
+
+
+def _name(score: FieldScore) -> str:
+    name = score.variable[:1].upper() + score.variable[1:] if score.variable == "values" else score.variable
+    return f"{name} at lead time {score.lead}" if score.lead is not None else name
+
+
+def _resolution(result: Verification, score: FieldScore) -> str:
+    resolution = result.resolution(score, ResolutionCriterion.ERROR)
+    unit = resolution.unit
+    first, last = (result.geometry.wavelength(f) for f in _range(score))
+    match resolution.crossing.code:
+        case CrossingCode.NOT_CROSSED:
+            text = f"the error has less than half of the truth's power at all wavelengths down to {number(last)} {unit}"
+        case CrossingCode.FROM_THE_FIRST_BAND:
+            return (
+                f"{_name(score)}: the error has more than half of the truth's power at all wavelengths from "
+                f"{number(first)} {unit} on; no effective resolution can be stated."
+            )
+        case _:
+            text = f"the effective resolution is {number(resolution.wavelength)} {unit}"
+            text += "; at shorter wavelengths the error has more than half of the truth's power"
+    return f"{_name(score)}: {text}{_interval(result, resolution)}."
+
+
+def _interval(result: Verification, resolution: EffectiveResolution) -> str:
+    if not math.isfinite(resolution.low) or resolution.crossing.code is not CrossingCode.CROSSED:
+        return ""
+    low = f"{number(resolution.low)}" if resolution.low > 0 else "below the grid"
+    return f" ({percent(result.level)} interval {low} to {number(resolution.high)} {resolution.unit})"
+
+
+def _range(score: FieldScore) -> tuple[float, float]:
+    bands = score.reported.nonzero()[0]
+    return float(score.low[bands[0]]), float(score.high[bands[-1]])
+
+
+def _beside(result: Verification, score: FieldScore) -> list[str]:
+    """The two other criteria, where they are crossed."""
+    words = {
+        ResolutionCriterion.POWER: "the forecast's power falls below half of the truth's",
+        ResolutionCriterion.COHERENCE: "the coherence falls below 0.71",
+    }
+    parts = []
+    for criterion, text in words.items():
+        resolution = result.resolution(score, criterion)
+        if resolution.crossing.code is CrossingCode.CROSSED:
+            parts.append(f"{text} at {number(resolution.wavelength)} {resolution.unit}")
+    if not parts:
+        return []
+    return [f"{_name(score)}: {' and '.join(parts)}; regridding of either field counts as well."]
+
+
+def _fact(result: Verification, score: FieldScore, fact: Fact) -> str:
+    wavelength, unit = result.geometry.wavelength, result.geometry.unit
+    place = f"from {number(wavelength(fact.low))} to {number(wavelength(fact.high))} {unit}"
+    power, coherence, error = (
+        percent(max(fact.power_ratio, 0.0)),
+        f"{fact.coherence:.2f}",
+        percent(max(fact.error_ratio, 0.0)),
+    )
+    text = {
+        FactCode.GOOD: f"the forecast is good {place}: its error has {error} of the truth's power",
+        FactCode.HEDGED: (
+            f"the forecast is blurred {place}, as a mean over possible outcomes is (hedged): it has {power} of the "
+            f"truth's power at a coherence of {coherence}"
+        ),
+        FactCode.OVERSMOOTHED: (
+            f"the forecast is blurred {place}, more than its coherence of {coherence} explains (over-smoothed): it has "
+            f"{power} of the truth's power"
+        ),
+        FactCode.NOISY: (
+            f"the forecast is noisy {place}: it has {power} of the truth's power at a coherence of {coherence}"
+        ),
+        FactCode.MISPLACED: (
+            f"the forecast has structure in the wrong place {place}: it has {power} of the truth's power, but the "
+            f"coherence is {coherence}"
+        ),
+        FactCode.NO_POWER: f"the forecast has no structure {place}",
+    }[fact.code]
+    described = "" if fact.certain or fact.code is FactCode.NO_POWER else " in these samples"
+    return f"{_name(score)}: {text}{described}."
+
+
+def _few(v: Mapping[str, Any], _: str) -> str:
+    dependent = (
+        f", which are worth about {number(v['effective'], 2)} independent ones"
+        if v["effective"] < v["samples"]
+        else ""
+    )
+    if v["all"]:
+        return (
+            f"With {plural(v['samples'], 'sample')}{dependent} there are no intervals: "
+            "the sentences describe these samples alone."
+        )
+    return f"At some wavelengths the {plural(v['samples'], 'sample')}{dependent} are too few for an interval."
+
+
+_NOTES = {
+    NoteCode.ONE_SAMPLE: lambda _v, _: (
+        "With one sample there is no interval: the sentences describe this sample alone."
+    ),
+    NoteCode.FEW_SAMPLES: _few,
+    NoteCode.PARTLY_PAIRED: lambda v, _: (
+        f"{v['paired']:,} pairs were made of {v['forecast']:,} samples of the forecast and {v['truth']:,} of the truth."
+    ),
+    NoteCode.LARGE_SCALES: lambda v, unit: (
+        f"Wavelengths above {number(v['wavelength'])} {unit} are not reported: the box holds fewer than three of them."
+    ),
+    NoteCode.CONSTANT_TRUTH: lambda v, _: (
+        f"{v['variable']}: the truth is constant, so there is no spectrum to compare with."
+    ),
+    NoteCode.REGION: lambda _v, _: (
+        "The region is treated as a plane, with distances at its central latitude."
+    ),
+    NoteCode.DUPLICATED_COLUMN: lambda v, _: (
+        f"The last longitude, {number(v['longitude'], 6)} degrees, repeats the first one and was left out."
+    ),
+}

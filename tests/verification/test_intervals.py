@@ -1,0 +1,69 @@
+"""Intervals over dependent samples: coverage, and where none is stated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from overtone.verification._intervals import (
+    SMALLEST,
+    coherence_interval,
+    error_ratio_interval,
+    power_ratio_interval,
+)
+
+SERIES = 600
+"""Series per case; the standard error of a coverage of 0.9 is 0.012."""
+
+
+def powers(samples: int, memory: float, seed: int) -> np.ndarray:
+    """(samples, 3, SERIES) powers of 8 complex AR(1) modes, of truth and a forecast with r = 0.5."""
+    generator = np.random.default_rng(seed)
+    shape = (8, SERIES, 2)
+    truth = np.empty((samples, *shape))
+    noise = np.empty_like(truth)
+    for field in (truth, noise):
+        field[0] = generator.standard_normal(shape)
+        for t in range(1, samples):
+            field[t] = memory * field[t - 1] + np.sqrt(1 - memory**2) * generator.standard_normal(shape)
+    forecast = 0.5 * truth + 0.5 * noise
+    return np.stack([(x**2).sum((1, 3)) for x in (truth, forecast, forecast - truth)], axis=1)
+
+
+@pytest.mark.parametrize(("samples", "memory"), [(20, 0.0), (60, 0.5), (200, 0.8)])
+@pytest.mark.parametrize(
+    ("interval", "value"),
+    [(error_ratio_interval, 0.5), (power_ratio_interval, 0.5), (coherence_interval, np.sqrt(0.5))],
+)
+def test_intervals_cover_what_they_claim(samples, memory, interval, value):
+    result = interval(powers(samples, memory, seed=samples), 0.9)
+    stated = np.isfinite(result.low)
+    assert stated.mean() > 0.6
+    covered = ((result.low <= value) & (value <= result.high))[stated].mean()
+    assert 0.83 < covered < 0.97
+
+
+def test_strong_dependence_states_none():
+    result = error_ratio_interval(powers(40, 0.95, seed=1), 0.9)
+    assert np.isnan(result.low).mean() > 0.8
+    assert (result.effective[np.isnan(result.low)] < SMALLEST).all()
+
+
+def test_a_few_samples_state_none_whatever_they_are():
+    result = error_ratio_interval(powers(SMALLEST - 1, 0.0, seed=2), 0.9)
+    assert np.isnan(result.low).all()
+
+
+def test_more_samples_narrow_the_interval_by_the_root_of_their_number():
+    widths = []
+    for samples in (100, 400):
+        result = error_ratio_interval(powers(samples, 0.0, seed=3), 0.9)
+        widths.append(np.nanmedian(np.log(result.high / result.low)))
+    assert widths[0] / widths[1] == pytest.approx(2, rel=0.15)
+
+
+def test_a_perfect_forecast_has_an_interval_of_zero_width():
+    blocks = np.repeat(np.random.default_rng(0).random((30, 1, 2)), 3, axis=1)
+    blocks[:, 2] = 0
+    result = error_ratio_interval(blocks, 0.9)
+    assert result.low.tolist() == result.high.tolist() == [0, 0]
