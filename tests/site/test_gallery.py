@@ -18,7 +18,8 @@ SECTIONS = ("measure", "predict", "steer", "networks", "signals", "compare")
 SCRIPTS = sorted(GALLERY.glob("*/plot_*.py"))
 
 UNITLESS = re.compile(
-    r"Step|(Measured |Predicted )?[Ll]earning step|Relative error|Gain|Value|Candidate|Library|Units|Rate over"
+    r"Step|(Measured |Predicted )?[Ll]earning step|Training step|Relative error|Error rate|Gain|Value|Candidate|"
+    r"Library|Units|Rate over"
 )
 """Labels of counts, ratios, names and plain numbers; every other label ends with a unit in brackets."""
 

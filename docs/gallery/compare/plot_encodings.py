@@ -29,7 +29,7 @@ networks = {
 fig, axes = plt.subplots(1, 5, figsize=(11, 2.8), layout="constrained")
 curves, curve = plt.subplots(figsize=(7, 4), layout="constrained")
 for ax, (name, options) in zip(axes, networks.items(), strict=True):
-    run = ot.fit(signal, steps=100, width=48, depth=2, lr=3e-3, stop=False, held_out=0, seed=0, **options)
+    run = ot.fit(signal, steps=60, width=48, depth=2, lr=3e-3, stop=False, held_out=0, seed=0, **options)
     ax.imshow(np.asarray(run.predict()).reshape(48, 48), cmap="gray", vmin=0, vmax=1)
     ax.set_title(name)
     ax.set_axis_off()

@@ -23,17 +23,9 @@ print(record.sizes)
 print({name: record.attrs[name] for name in ("signal", "network", "frequency_unit", "bandwidth", "seed")})
 
 # %%
-# The power that is not yet learned at three of the recorded steps, and the step at which each band was learned.
-# Bands that were not learned have no point.
-metrics = ot.records.metrics
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-left.loglog(record.band[1:], record.target_power[1:, 0], color="0.3", linewidth=2, label="target")
-for step in (10, 30, 100):
-    row = record.residual_power.sel(step=step, method="nearest")
-    left.loglog(record.band[1:], row[1:, 0], "o-", markersize=3, label=f"residual, step {int(row.step)}")
-left.set(xlabel=f"Frequency ({record.attrs['frequency_unit']})", ylabel="Power in the band (value²)")
-left.legend()
-right.loglog(record.band[1:], metrics.learning_step(record)[1:, 0], "o-", markersize=3)
-right.set(
-    xlabel=f"Frequency ({record.attrs['frequency_unit']})", ylabel="Learning step", xlim=left.get_xlim()
-)
+# The power of target, prediction and residual at step 30, and the step at which each band was learned. Triangles are
+# bands that were not learned by the end.
+fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.2), layout="constrained")
+ot.plots.Spectra(record, step=30).figure(ax=axes[0])
+ot.plots.LearningStep(record).figure(ax=axes[1])
+print(ot.reports.verdict(record)[0])

@@ -45,4 +45,4 @@ for (name, options), marker in zip(networks.items(), "os", strict=True):
 ax.set(xlabel="Frequency (cycles per array)", ylabel="Learning step")
 ax.set_xticks(tones, tones)
 ax.minorticks_off()
-ax.legend(loc="upper right")
+fig.legend(loc="outside upper center")

@@ -12,6 +12,7 @@ import skimage.transform
 import torch
 from torch import nn
 
+import overtone as ot
 from overtone.spectra import GridTransform, linear_readout
 
 picture = skimage.transform.resize(skimage.data.camera(), (32, 32), anti_aliasing=True)
@@ -38,9 +39,8 @@ result = linear_readout.read_out(activations, target, transform)
 # %%
 # In every layer low frequencies have a smaller error than high ones, and at middle frequencies the error falls
 # from layer to layer. An error of 1 or more means that the layer does not represent the band.
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, error in zip(result.layers, result.relative_error, strict=True):
-    ax.semilogx(result.bands.centre[1:], error[1:, 0], "o-", label=name)
+curves = {name: error[:, 0] for name, error in zip(result.layers, result.relative_error, strict=True)}
+fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
+label = "Relative error of the read-out"
+ot.plots.ByFrequency(result.bands.centre, curves, "cycles per picture", label).figure(ax=ax)
 ax.axhline(1, color="0.6", linestyle=":")
-ax.set(xlabel="Frequency (cycles per picture)", ylabel="Relative error of the read-out")
-ax.legend()

@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+import overtone as ot
 from overtone.spectra import paths
 
 pixels, labels = load_digits(return_X_y=True)
@@ -33,12 +34,11 @@ routes = {
 # %%
 # Within a class the probabilities hardly change: at low frequencies their power is far below that between
 # classes. At high frequencies the power of all three is small. The shades are 95 % intervals over the paths.
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+groups = {}
 for name, route in routes.items():
     result = paths.path_spectrum(lambda rows: network(rows).softmax(1), route, samples=64)
     power = result.pooled.interval()  # summed over the ten classes
-    at = result.bands.centre[1:]
-    (line,) = ax.loglog(at, power.mean[1:, 0], label=name)
-    ax.fill_between(at, power.low[1:, 0], power.high[1:, 0], color=line.get_color(), alpha=0.2)
-ax.set(xlabel="Frequency (cycles per path)", ylabel="Power (probability²)")
-ax.legend()
+    groups[name] = [power.mean[:, 0], power.low[:, 0], power.high[:, 0]]
+bands = result.bands
+fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
+ot.plots.BandPower(bands.low, bands.high, groups, "cycles per path", "probability").figure(ax=ax)

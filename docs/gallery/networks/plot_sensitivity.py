@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+import overtone as ot
 from overtone.spectra import sensitivity
 
 pixels, labels = load_digits(return_X_y=True)
@@ -37,13 +38,12 @@ gradient = sensitivity.gradient_spectrum(
 # The middle of the map is a change of brightness, its border the finest stripes that pixels can show. Waves of
 # medium frequency mislead this network most, and at the same frequencies its gradient is largest. The finest
 # stripes raise the error rate the least.
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-rows, columns = heat.axes
-mesh = left.pcolormesh(columns, rows, 100 * heat.error, cmap="magma")
-left.set(
-    xlabel="Frequency across (cycles per pixel)", ylabel="Frequency down (cycles per pixel)", aspect="equal"
-)
-fig.colorbar(mesh, label="Error rate (%)")
+fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.2), layout="constrained")
+ot.plots.FourierHeatMap(heat.error, *heat.axes, heat.clean_error, heat.norm).figure(ax=left)
 right.plot(gradient.spectrum.bands.centre, gradient.spectrum.power[:, 0] / gradient.modes, "o-")
-right.set(xlabel="Frequency (cycles per pixel)", ylabel="Power of the gradient per mode (per brightness²)", ylim=(0, None))
+right.set(
+    xlabel="Frequency (cycles per pixel)",
+    ylabel="Power of the gradient per mode (per brightness²)",
+    ylim=(0, None),
+)
 print(f"error rate without a wave: {100 * heat.clean_error:.1f} %")

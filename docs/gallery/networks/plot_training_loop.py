@@ -32,11 +32,8 @@ with ot.Probe(signal, network) as probe:
 
 # %%
 # Dark cells are learned: their relative error is near 0. The error of the lowest bands falls first, and the
-# highest bands are hardly learned at the end.
-record = ot.records.metrics.combine_channels(probe.record)
-error = ot.records.metrics.relative_error(record).values[1:, 1:].clip(0, 1)
-
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-mesh = ax.pcolormesh(record.step[1:], record.band[1:], error.T, vmin=0, vmax=1, cmap="viridis")
-ax.set(xscale="log", yscale="log", xlabel="Step", ylabel="Frequency (cycles per picture height)")
-fig.colorbar(mesh, label="Relative error")
+# highest bands are hardly learned at the end. The white line marks the step at which a band is learned.
+plot = ot.plots.LearningOrder(probe.record)
+fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
+plot.figure(ax=ax)  # plot.plotly() draws the same for screens, plot.save("order.pdf") for papers
+print(plot.describe())

@@ -11,6 +11,7 @@ import skimage.data
 import torch
 from torch.nn import functional
 
+import overtone as ot
 from overtone.spectra import generated
 
 photo = torch.from_numpy(skimage.data.camera()).float() / 255
@@ -29,13 +30,11 @@ made = {
 # are blurred. Repeated pixels have the right power up to their edges, and lack it at the highest frequencies only.
 # The unchanged patches show what a sample of this size can differ by chance.
 reference = generated.profiles(data[:, 0])
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+curves = {}
 for name, pictures in made.items():
     result = generated.distance(generated.profiles(pictures[:, 0]), reference)
+    curves[name] = [row[:, 0] for row in (result.decibels, result.low, result.high)]
     print(f"{name}: {result.total:.1f} dB, by chance {result.chance:.1f} dB")
-    at = reference.bands.centre[1:]
-    (line,) = ax.semilogx(at, result.decibels[1:, 0], label=f"{name}: {result.total:.1f} dB in all")
-    ax.fill_between(at, result.low[1:, 0], result.high[1:, 0], color=line.get_color(), alpha=0.2)
-ax.axhline(0, color="black", linewidth=0.8)
-ax.set(xlabel="Frequency (cycles per picture height)", ylabel="Power of samples over data (dB)")
-ax.legend()
+fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
+at, label = reference.bands.centre, "Power of samples over data (dB)"
+ot.plots.ByFrequency(at, curves, "cycles per picture height", label).figure(ax=ax)
