@@ -121,10 +121,17 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist", help="default: dist/")
-    folder = parser.parse_args().folder
+    parser.add_argument("--tag", help="the tag of a release; refused unless it names the version")
+    options = parser.parse_args()
+    folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     wrong = 0
     for path in build(folder):
+        if options.tag is not None and f"-{options.tag.removeprefix('v')}." not in path.name.replace(
+            "-py3", "."
+        ):
+            print(f"{path.name}: not the version of the tag {options.tag}", file=sys.stderr)
+            wrong = 1
         print(f"{path}  {path.stat().st_size:,} bytes")
         for line in problems(path):
             print(f"{path.name}: {line}", file=sys.stderr)

@@ -143,3 +143,12 @@ def test_the_source_distribution_builds_the_same_wheel(built, wheel, tmp_path):
     subprocess.run(command, cwd=source, env=environment, check=True, capture_output=True)
     (again,) = (tmp_path / "again").iterdir()
     assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_a_tag_of_another_version_is_refused(tmp_path):
+    command = [sys.executable, str(ROOT / "tools" / "dist.py"), str(tmp_path), "--tag"]
+    version = project()["version"]
+    assert subprocess.run([*command, f"v{version}"], capture_output=True, check=False).returncode == 0
+    refused = subprocess.run([*command, f"v{version}1"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"not the version of the tag v{version}1" in refused.stderr
