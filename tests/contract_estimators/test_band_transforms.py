@@ -12,7 +12,16 @@ from torch import Tensor
 
 from overtone import spectra
 from overtone.errors import InputError
-from overtone.spectra import BandTransform, GridTransform, PointsMethod, PointsTransform, WindowedTransform
+from overtone.spectra import (
+    BandTransform,
+    GridTransform,
+    PointsMethod,
+    PointsTransform,
+    SphereGrid,
+    SphereTransform,
+    WindowedTransform,
+)
+from overtone.spectra._sphere_grid import SphereGridKind
 from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
 from overtone.spectra.paths import Paths
 from overtone.spectra.paths._spectrum import PathTransform
@@ -28,6 +37,7 @@ TRANSFORMS: dict[str, Callable[[], BandTransform]] = {
     "grid, even": lambda: GridTransform((8, 6), (0.5, 0.25)),
     "grid, periodic": lambda: GridTransform((8, 6), (0.5, 0.25), True),
     "box, windowed": lambda: WindowedTransform((8, 6), (0.5, 0.25), (False, True)),
+    "sphere": lambda: SphereTransform(SphereGrid(SphereGridKind.CELLS, 6, 8)),
     "points, least squares": lambda: PointsTransform(
         PLACES, [0, 0.5, 4, 10], method=PointsMethod.least_squares()
     ),

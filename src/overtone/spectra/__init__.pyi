@@ -22,4 +22,6 @@ from ._points import points as points
 from ._points_density import Density as Density
 from ._points_methods import PointsMethod as PointsMethod
 from ._spectrum import Spectrum as Spectrum
+from ._sphere import SphereTransform as SphereTransform
+from ._sphere_grid import SphereGrid as SphereGrid
 from ._windowed import WindowedTransform as WindowedTransform
