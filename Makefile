@@ -57,8 +57,8 @@ test-portable: $(V)/.test
 	$(BIN)/python tools/portable.py $(if $(PART),--part)
 
 check: $(V)/.test
-	$(BIN)/ruff format --check src tests benchmarks tools integration
-	$(BIN)/ruff check src tests benchmarks tools integration
+	$(BIN)/ruff format --check src tests benchmarks tools integration docs/gallery
+	$(BIN)/ruff check src tests benchmarks tools integration docs/gallery
 	$(BIN)/python tools/house.py --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports

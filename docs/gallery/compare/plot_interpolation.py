@@ -12,7 +12,9 @@ import skimage.transform
 
 import overtone as ot
 
-picture = skimage.transform.resize(skimage.data.camera(), (48, 48), anti_aliasing=True)
+picture = skimage.transform.resize(
+    skimage.data.camera(), (48, 48), anti_aliasing=True
+)
 signal = ot.signals.image(picture)
 budget = ot.planning.Budget(steps=150, parameters=20_000)
 comparison = ot.compare(signal, candidates=["gaussian"], budget=budget, seeds=1)

@@ -14,13 +14,27 @@ import overtone as ot
 
 directory = tempfile.mkdtemp()
 signal = ot.signals.synthetic.power_law((32, 32), exponent=3, seed=0)
-ot.fit(signal, directory, overwrite=True, steps=150, width=48, depth=2, features=64, seed=0)
+ot.fit(
+    signal,
+    directory,
+    overwrite=True,
+    steps=150,
+    width=48,
+    depth=2,
+    features=64,
+    seed=0,
+)
 
 # %%
 # Later:
 record = ot.records.load(directory)
 print(record.sizes)
-print({name: record.attrs[name] for name in ("signal", "network", "frequency_unit", "bandwidth", "seed")})
+print(
+    {
+        name: record.attrs[name]
+        for name in ("signal", "network", "frequency_unit", "bandwidth", "seed")
+    }
+)
 
 # %%
 # The power of target, prediction and residual at step 30, and the step at which each band was learned. Triangles are

@@ -16,7 +16,14 @@ metrics = ot.records.metrics
 
 def learned(seed, **options):
     """Return the record of one fit."""
-    options |= {"steps": 300, "width": 48, "depth": 2, "lr": 3e-3, "held_out": 0, "stop": False}
+    options |= {
+        "steps": 300,
+        "width": 48,
+        "depth": 2,
+        "lr": 3e-3,
+        "held_out": 0,
+        "stop": False,
+    }
     return ot.fit(signal, seed=seed, **options).record
 
 
@@ -30,11 +37,17 @@ networks = {
 # overlap, so the difference is not chance. The exponent is the slope: how much later higher frequencies are learned.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for (name, options), marker in zip(networks.items(), "os", strict=True):
-    runs = ot.records.concat([learned(seed, **options) for seed in range(3)], dim="seed")
+    runs = ot.records.concat(
+        [learned(seed, **options) for seed in range(3)], dim="seed"
+    )
     steps = metrics.learning_step(metrics.combine_channels(runs))
     law = metrics.exponent(runs)
     for seed in range(3):
-        label = f"{name}: exponent {law.value:.1f} ({law.low:.1f} to {law.high:.1f})" if seed == 0 else None
+        label = (
+            f"{name}: exponent {law.value:.1f} ({law.low:.1f} to {law.high:.1f})"
+            if seed == 0
+            else None
+        )
         ax.loglog(
             runs.band[1:],
             steps.isel(seed=seed)[1:],

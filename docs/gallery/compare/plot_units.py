@@ -24,10 +24,15 @@ settings = {  # library: (value, name of the setting, its coordinate range)
 # different networks: the two settings of sigma = 10 differ by a factor of pi.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for library, (value, setting, domain) in settings.items():
-    cycles = units.convert(value, of=library, to="bandwidth", domain=domain, inputs=2)
+    cycles = units.convert(
+        value, of=library, to="bandwidth", domain=domain, inputs=2
+    )
     bar = ax.barh(f"{library}: {setting} = {value}", cycles, color="C0")
     ax.bar_label(bar, fmt="%.3g", padding=3)
 ax.invert_yaxis()
 ax.set(
-    xscale="log", xlabel="Bandwidth (cycles across the samples)", ylabel="Library and setting", xlim=(1, 300)
+    xscale="log",
+    xlabel="Bandwidth (cycles across the samples)",
+    ylabel="Library and setting",
+    xlim=(1, 300),
 )

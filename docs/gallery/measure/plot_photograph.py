@@ -12,7 +12,9 @@ import skimage.data
 import overtone as ot
 
 signal = ot.signals.image(skimage.data.camera()[::2, ::2])
-spectrum = ot.spectra.grid(signal.grid_values, spacing=signal.geometry.spacing, channel_axis=-1)
+spectrum = ot.spectra.grid(
+    signal.grid_values, spacing=signal.geometry.spacing, channel_axis=-1
+)
 
 # %%
 # Power is counted once: the powers of all bands add up to the mean square of the values. The share below a
@@ -23,11 +25,19 @@ share = power.cumsum(0) / power.sum()
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.loglog(centre, power, "o-")
-left.set(xlabel=f"Frequency ({signal.geometry.frequency_unit})", ylabel="Power in the band (brightness²)")
+left.set(
+    xlabel=f"Frequency ({signal.geometry.frequency_unit})",
+    ylabel="Power in the band (brightness²)",
+)
 right.semilogx(spectrum.bands.high[varying], 100 * share, "o-")
 right.axhline(90, color="0.6", linestyle=":")
-right.set(xlabel=f"Frequency ({signal.geometry.frequency_unit})", ylabel="Share of the power below (%)")
+right.set(
+    xlabel=f"Frequency ({signal.geometry.frequency_unit})",
+    ylabel="Share of the power below (%)",
+)
 
 # %%
 # The bandwidth is the frequency below which 90 % of the power lies, the mean not counted.
-print(f"radial bandwidth: {float(spectrum.bandwidth()[0]):.0f} {signal.geometry.frequency_unit}")
+print(
+    f"radial bandwidth: {float(spectrum.bandwidth()[0]):.0f} {signal.geometry.frequency_unit}"
+)

@@ -22,7 +22,14 @@ reach = float(ot.spectra.bandwidth(voice.values[:, 0], spacing=step)[0, 0])
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(7, 5.5), layout="constrained")
 top.plot(voice.coords[:800, 0], voice.values[:800, 0], linewidth=0.8)
 top.set(xlabel="Time (s)", ylabel="Amplitude (full scale is 1)")
-bottom.loglog(spectrum.bands.centre[1:], spectrum.power[1:, 0], "o-", markersize=3)
-bottom.axvline(reach, color="black", linestyle="--", label=f"bandwidth, {reach:.0f} Hz")
-bottom.set(xlabel=f"Frequency ({voice.geometry.frequency_unit})", ylabel="Power in the band (full scale²)")
+bottom.loglog(
+    spectrum.bands.centre[1:], spectrum.power[1:, 0], "o-", markersize=3
+)
+bottom.axvline(
+    reach, color="black", linestyle="--", label=f"bandwidth, {reach:.0f} Hz"
+)
+bottom.set(
+    xlabel=f"Frequency ({voice.geometry.frequency_unit})",
+    ylabel="Power in the band (full scale²)",
+)
 bottom.legend()

@@ -27,7 +27,9 @@ def train(labels):
     with ot.Probe.of(pixels, labels, network, samples=256) as probe:
         for step in range(201):
             batch = torch.randint(len(labels), (64,))
-            loss = nn.functional.cross_entropy(network(pixels[batch]), labels[batch])
+            loss = nn.functional.cross_entropy(
+                network(pixels[batch]), labels[batch]
+            )
             probe(step, loss.detach(), force=step == 200)
             optimizer.zero_grad()
             loss.backward()
@@ -41,7 +43,9 @@ def train(labels):
 # neighbours no longer agree, and there is nothing smooth to learn.
 records = {"true labels": train(labels), "shuffled labels": train(shuffled)}
 
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(
+    1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True
+)
 for ax, (name, record) in zip(axes, records.items(), strict=True):
     error = ot.records.metrics.relative_error(record)
     for band in (1, len(record.band) // 2, len(record.band) - 1):

@@ -22,7 +22,9 @@ optimizer = torch.optim.Adam(network.parameters(), 3e-3)
 for _ in range(10):
     for rows in torch.randperm(len(pixels)).split(128):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(network(pixels[rows]), labels[rows]).backward()
+        nn.functional.cross_entropy(
+            network(pixels[rows]), labels[rows]
+        ).backward()
         optimizer.step()
 
 routes = {
@@ -36,9 +38,13 @@ routes = {
 # classes. At high frequencies the power of all three is small. The shades are 95 % intervals over the paths.
 groups = {}
 for name, route in routes.items():
-    result = paths.path_spectrum(lambda rows: network(rows).softmax(1), route, samples=64)
+    result = paths.path_spectrum(
+        lambda rows: network(rows).softmax(1), route, samples=64
+    )
     power = result.pooled.interval()  # summed over the ten classes
     groups[name] = [power.mean[:, 0], power.low[:, 0], power.high[:, 0]]
 bands = result.bands
 fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
-ot.plots.BandPower(bands.low, bands.high, groups, "cycles per path", "probability").figure(ax=ax)
+ot.plots.BandPower(
+    bands.low, bands.high, groups, "cycles per path", "probability"
+).figure(ax=ax)

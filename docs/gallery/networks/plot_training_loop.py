@@ -14,18 +14,24 @@ from torch import nn
 
 import overtone as ot
 
-picture = skimage.transform.resize(skimage.data.camera(), (32, 32), anti_aliasing=True)
+picture = skimage.transform.resize(
+    skimage.data.camera(), (32, 32), anti_aliasing=True
+)
 signal = ot.signals.image(picture)
 coords, values = signal.coords.float(), signal.values
 
 torch.manual_seed(0)
-network = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
+network = nn.Sequential(
+    nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)
+)
 optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
 
 with ot.Probe(signal, network) as probe:
     for step in range(601):
         loss = nn.functional.mse_loss(network(coords), values)
-        probe(step, loss.detach(), force=step == 600)  # the only line that is added
+        probe(
+            step, loss.detach(), force=step == 600
+        )  # the only line that is added
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -35,5 +41,7 @@ with ot.Probe(signal, network) as probe:
 # highest bands are hardly learned at the end. The white line marks the step at which a band is learned.
 plot = ot.plots.LearningOrder(probe.record)
 fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
-plot.figure(ax=ax)  # plot.plotly() draws the same for screens, plot.save("order.pdf") for papers
+plot.figure(
+    ax=ax
+)  # plot.plotly() draws the same for screens, plot.save("order.pdf") for papers
 print(plot.describe())

@@ -22,12 +22,21 @@ errors = torch.logspace(-2, 0, 9)
 # %%
 # The number of units grows as the square of the constant and as the inverse square of the error. The bound is not
 # tight: use it to compare signals, not to choose a width.
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
+fig, (left, right) = plt.subplots(
+    1, 2, figsize=(9.5, 3.8), layout="constrained"
+)
 for name, values in signals.items():
     constant = barron.constant_on_grid(values, spacing=1 / 255)
     left.plot(x, values)
-    right.loglog(errors, [constant.width(error=float(e)) for e in errors], "o-", label=name)
-    print(f"{name}: the constant lies between {constant.lower:.1f} and {constant.upper:.1f} radians per unit")
+    right.loglog(
+        errors,
+        [constant.width(error=float(e)) for e in errors],
+        "o-",
+        label=name,
+    )
+    print(
+        f"{name}: the constant lies between {constant.lower:.1f} and {constant.upper:.1f} radians per unit"
+    )
 left.set(xlabel="Coordinate (unit)", ylabel="Value")
 right.set(xlabel="Root mean square error (value)", ylabel="Units that suffice")
 right.legend()

@@ -22,8 +22,12 @@ relu, layers = ntk.DualActivation.relu(), [ntk.DenseLayer.ntk()] * 4
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 encodings = {
     "a point on a circle": nn.encodings.Basic(1),
-    "Fourier features, sigma 5": nn.encodings.Gaussian(1, 256, sigma=5.0, seed=0),
-    "Fourier features, sigma 20": nn.encodings.Gaussian(1, 256, sigma=20.0, seed=0),
+    "Fourier features, sigma 5": nn.encodings.Gaussian(
+        1, 256, sigma=5.0, seed=0
+    ),
+    "Fourier features, sigma 20": nn.encodings.Gaussian(
+        1, 256, sigma=20.0, seed=0
+    ),
 }
 for name, encoding in encodings.items():
     features = ntk.FeatureMap.fourier(encoding.frequencies.double())
@@ -32,5 +36,8 @@ for name, encoding in encodings.items():
     tones = [2 * torch.pi * k * grid[:, 0] for k in range(1, 65)]
     rates = [(wave.cos() @ kernel @ wave.cos() / 128).item() for wave in tones]
     ax.loglog(range(1, 65), torch.tensor(rates) / kernel.trace(), label=name)
-ax.set(xlabel="Frequency (cycles per unit)", ylabel="Rate over the sum of all rates")
+ax.set(
+    xlabel="Frequency (cycles per unit)",
+    ylabel="Rate over the sum of all rates",
+)
 ax.legend()

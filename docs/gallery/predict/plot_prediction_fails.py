@@ -19,9 +19,13 @@ x, y = signal.coords.float(), signal.values
 steps = 4000
 
 torch.manual_seed(0)
-network = nn.Sequential(nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+network = nn.Sequential(
+    nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
+)
 optimizer = torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9)
-prediction = predict(signal, network, optimizer, steps=steps)  # no pilot: the initial kernel alone
+prediction = predict(
+    signal, network, optimizer, steps=steps
+)  # no pilot: the initial kernel alone
 
 with ot.Probe(signal, network) as probe:
     for step in range(steps + 1):
@@ -35,7 +39,9 @@ with ot.Probe(signal, network) as probe:
 # Solid lines are measured and dashed lines predicted. For the lowest frequency the two agree at first. The
 # initial kernel predicts that the higher tones are not learned within these steps, but the network learns all.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for tone, colour in zip([1, 2, 3, 5], plt.cm.viridis([0, 0.3, 0.6, 0.9]), strict=True):
+for tone, colour in zip(
+    [1, 2, 3, 5], plt.cm.viridis([0, 0.3, 0.6, 0.9]), strict=True
+):
     for record, style in ((probe.record, "-"), (prediction.record, "--")):
         error = metrics.relative_error(metrics.combine_channels(record))
         band = int((record.band_high.values > tone).argmax())

@@ -33,8 +33,12 @@ reference = generated.profiles(data[:, 0])
 curves = {}
 for name, pictures in made.items():
     result = generated.distance(generated.profiles(pictures[:, 0]), reference)
-    curves[name] = [row[:, 0] for row in (result.decibels, result.low, result.high)]
+    curves[name] = [
+        row[:, 0] for row in (result.decibels, result.low, result.high)
+    ]
     print(f"{name}: {result.total:.1f} dB, by chance {result.chance:.1f} dB")
 fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
 at, label = reference.bands.centre, "Power of samples over data (dB)"
-ot.plots.ByFrequency(at, curves, "cycles per picture height", label).figure(ax=ax)
+ot.plots.ByFrequency(at, curves, "cycles per picture height", label).figure(
+    ax=ax
+)

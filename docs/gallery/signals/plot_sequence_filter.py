@@ -33,7 +33,9 @@ class Student(nn.Module):
 
 torch.manual_seed(0)
 noise = torch.randn(16, 64, 1)
-filtered = torch.from_numpy(scipy.signal.lfilter(b, a, noise.numpy(), axis=1)).float()
+filtered = torch.from_numpy(
+    scipy.signal.lfilter(b, a, noise.numpy(), axis=1)
+).float()
 student, snapshots = Student(), {}
 optimizer = torch.optim.Adam(student.parameters(), 1e-2)
 for step in range(121):
@@ -51,7 +53,9 @@ exact = abs(scipy.signal.freqz(b, a, worN=frequencies.numpy(), fs=rate)[1])
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.loglog(frequencies, exact, color="0.3", label="the filter")
 for step, network in snapshots.items():
-    gain = response(network, torch.zeros(100, 1), frequencies, rate=rate, skip=60).gain[:, 0, 0]
+    gain = response(
+        network, torch.zeros(100, 1), frequencies, rate=rate, skip=60
+    ).gain[:, 0, 0]
     ax.loglog(frequencies, gain, "--", label=f"GRU after {step} steps")
 ax.set(xlabel="Frequency (Hz)", ylabel="Gain")
 ax.legend()

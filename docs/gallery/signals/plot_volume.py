@@ -10,7 +10,16 @@ import matplotlib.pyplot as plt
 import overtone as ot
 
 body = ot.signals.synthetic.phantom((16, 24, 24), spacing=(2.0, 1.0, 1.0))
-run = ot.fit(body, steps=80, width=48, depth=2, features=128, held_out=0, stop=False, seed=0)
+run = ot.fit(
+    body,
+    steps=80,
+    width=48,
+    depth=2,
+    features=128,
+    held_out=0,
+    stop=False,
+    seed=0,
+)
 fitted = run.predict().reshape(16, 24, 24)
 volume = body.grid_values[..., 0]
 
@@ -29,9 +38,17 @@ for ax, (name, values) in zip(axes, shown.items(), strict=True):
     )
     ax.set(title=name, xlabel="Columns (mm)", ylabel="Across slices (mm)")
 
-error = ot.records.metrics.relative_error(ot.records.metrics.combine_channels(run.record))[-1]
+error = ot.records.metrics.relative_error(
+    ot.records.metrics.combine_channels(run.record)
+)[-1]
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 ax.semilogx(run.record.band[1:], error[1:], "o-")
-ax.set(xlabel=f"Frequency ({body.geometry.frequency_unit})", ylabel="Relative error", ylim=(0, 1.2))
-ax.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
+ax.set(
+    xlabel=f"Frequency ({body.geometry.frequency_unit})",
+    ylabel="Relative error",
+    ylim=(0, 1.2),
+)
+ax.set_xticks(
+    [0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"]
+)
 ax.minorticks_off()

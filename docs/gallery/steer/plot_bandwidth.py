@@ -15,12 +15,19 @@ from overtone.nn.encodings import Gaussian
 from overtone.theory import kernel_regression
 from overtone.theory.kernel_regression import NTKModel
 
-picture = skimage.transform.resize(skimage.data.camera(), (48, 48), anti_aliasing=True)
+picture = skimage.transform.resize(
+    skimage.data.camera(), (48, 48), anti_aliasing=True
+)
 signal = signals.array(picture)
-signal = signal.with_held_out(signals.masks.random(signal.geometry, 0.1, seed=0))
+signal = signal.with_held_out(
+    signals.masks.random(signal.geometry, 0.1, seed=0)
+)
 
 sigmas = [0.25, 0.5, 1, 2, 4, 8]
-models = [NTKModel.from_encoding(Gaussian(2, 128, sigma, seed=0), signal.geometry) for sigma in sigmas]
+models = [
+    NTKModel.from_encoding(Gaussian(2, 128, sigma, seed=0), signal.geometry)
+    for sigma in sigmas
+]
 comparison = kernel_regression.compare(signal, models)
 
 # %%
@@ -29,8 +36,16 @@ comparison = kernel_regression.compare(signal, models)
 bandwidths = [units.gaussian_bandwidth(sigma) for sigma in sigmas]
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.semilogx(bandwidths, comparison.loss_db, "o-", fillstyle="none")
-ax.plot(bandwidths[comparison.middle], comparison.loss_db[comparison.middle], "o", color="C0")
-ax.set(xlabel="Bandwidth (cycles per picture)", ylabel="Held-out error above the best (dB)")
+ax.plot(
+    bandwidths[comparison.middle],
+    comparison.loss_db[comparison.middle],
+    "o",
+    color="C0",
+)
+ax.set(
+    xlabel="Bandwidth (cycles per picture)",
+    ylabel="Held-out error above the best (dB)",
+)
 print(
     f"recommended: sigma = {sigmas[comparison.middle]}, a bandwidth of {bandwidths[comparison.middle]:.1f} cycles"
 )

@@ -12,9 +12,13 @@ import skimage.transform
 
 import overtone as ot
 
-picture = skimage.transform.resize(skimage.data.camera(), (48, 48), anti_aliasing=True)
+picture = skimage.transform.resize(
+    skimage.data.camera(), (48, 48), anti_aliasing=True
+)
 signal = ot.signals.image(picture)
-signal = signal.with_held_out(ot.signals.masks.random(signal.geometry, 0.5, seed=0))
+signal = signal.with_held_out(
+    ot.signals.masks.random(signal.geometry, 0.5, seed=0)
+)
 
 # %%
 # Too low a bandwidth blurs the picture. Far too high a bandwidth reproduces the training pixels and fails
@@ -40,4 +44,6 @@ for ax, bandwidth in zip(axes, (0.5, 3.0, 30.0), strict=True):
     )
     ax.imshow(shown, cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()
-    ax.set_title(f"bandwidth {bandwidth:g}\nerror: trained {train:.3f}, held out {missing:.3f}")
+    ax.set_title(
+        f"bandwidth {bandwidth:g}\nerror: trained {train:.3f}, held out {missing:.3f}"
+    )

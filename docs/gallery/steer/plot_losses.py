@@ -24,13 +24,22 @@ losses = {
 
 def errors(loss):
     """Return the (step, tone) relative errors while a network is trained with a loss."""
-    network = nn.MLP(1, 1, width=64, depth=2, activation=nn.activations.Activation.TANH, seed=0)
+    network = nn.MLP(
+        1,
+        1,
+        width=64,
+        depth=2,
+        activation=nn.activations.Activation.TANH,
+        seed=0,
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     rows = []
     for _ in range(401):
         prediction = network(2 * x - 1)
         residual = basis.power(basis.coefficients(prediction.detach() - target))
-        rows.append((residual[1:3, 0] / 0.5).sqrt())  # both tones have the power 1/2
+        rows.append(
+            (residual[1:3, 0] / 0.5).sqrt()
+        )  # both tones have the power 1/2
         optimizer.zero_grad()
         loss(prediction, target).backward()
         optimizer.step()
@@ -41,11 +50,15 @@ def errors(loss):
 # The focal loss learns the tone of 4 cycles earlier than the mean square and ends with the smallest error. The
 # Sobolev loss with s = 1 also begins earlier, but falls behind the mean square and leaves a larger error of the low
 # tone. With s = -1 the tone of 4 cycles is hardly learned at all. More weight on high frequencies is not enough.
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(
+    1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True
+)
 for name, loss in losses.items():
     for ax, column in zip(axes, errors(loss).T, strict=True):
         ax.plot(column, label=name)
-for ax, title in zip(axes, ("tone of 1 cycle", "tone of 4 cycles"), strict=True):
+for ax, title in zip(
+    axes, ("tone of 1 cycle", "tone of 4 cycles"), strict=True
+):
     ax.set(title=title, xlabel="Step", ylim=(0, 1.3))
 axes[0].set_ylabel("Relative error")
 axes[1].legend()

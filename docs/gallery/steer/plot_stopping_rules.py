@@ -13,10 +13,25 @@ import skimage.transform
 import overtone as ot
 from overtone import early_stopping
 
-picture = skimage.transform.resize(skimage.data.camera(), (48, 48), anti_aliasing=True)
-noisy = ot.signals.synthetic.add_noise(ot.signals.image(picture), std=0.1, seed=0)
-run = ot.fit(noisy, steps=250, width=64, depth=2, features=64, bandwidth=5, stop=False, seed=0)
-variance = run.record.attrs["noise_std"] ** 2  # estimated from the noisy picture
+picture = skimage.transform.resize(
+    skimage.data.camera(), (48, 48), anti_aliasing=True
+)
+noisy = ot.signals.synthetic.add_noise(
+    ot.signals.image(picture), std=0.1, seed=0
+)
+run = ot.fit(
+    noisy,
+    steps=250,
+    width=64,
+    depth=2,
+    features=64,
+    bandwidth=5,
+    stop=False,
+    seed=0,
+)
+variance = (
+    run.record.attrs["noise_std"] ** 2
+)  # estimated from the noisy picture
 
 rules = {
     "held-out pixels": early_stopping.HeldOut(),
@@ -34,6 +49,8 @@ for (name, rule), marker in zip(rules.items(), "osD", strict=True):
     chosen = rule.evaluate(run.record).step
     at = float(error.sel(step=chosen))
     ax.plot(chosen, at, marker, markersize=9, fillstyle="none", label=name)
-    print(f"{name}: step {chosen}, error {at:.4f} (smallest possible {float(error.min()):.4f})")
+    print(
+        f"{name}: step {chosen}, error {at:.4f} (smallest possible {float(error.min()):.4f})"
+    )
 ax.set(xlabel="Step", ylabel="Root mean square error (brightness)")
 ax.legend()
